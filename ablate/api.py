@@ -1,0 +1,138 @@
+"""A study and the places it works in: what the commands do, from Python. Composes the stages.
+
+    experiment = ablate.load_study("studies/quickstart.yaml")
+    experiment.run()
+    experiment.results()        # a tidy DataFrame, a row a trial
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablate.launch import RunOptions, RunSummary, run_trials
+from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.study.plan import Enumeration, enumerate_variants, find_baseline, label, plan_trials
+from ablate.study.spec import load_study as read_study
+from ablate.study.study import Study, Trial, Variant
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from ablate.data.cache import Location
+    from ablate.report.report import Report
+
+
+def load_study(
+    path: str | Path,
+    overrides: Iterable[str] = (),
+    *,
+    runs: str | Path = "runs",
+    out: str | Path = "reports",
+    data_root: str | Path | None = None,
+    download: bool = False,
+) -> Experiment:
+    """The experiment of a study file. overrides: "recipe.epochs=30" and the like. Raises StudyError."""
+    study = read_study(path, overrides)
+    enumeration = enumerate_variants(study)
+    baseline = find_baseline(study, enumeration.variants)
+    root = Path(data_root) if data_root else study.data_root
+    return Experiment(study, enumeration, baseline, Path(runs), Path(out), root, download)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A study, enumerated, with its runs directory and its data."""
+
+    study: Study
+    enumeration: Enumeration
+    baseline: Variant | None
+    runs: Path
+    out: Path
+    data_root: Path | None
+    download: bool
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        return self.enumeration.variants
+
+    def trials(self) -> list[Trial]:
+        """Every trial, variants in order, seeds in order."""
+        return plan_trials(self.study, self.variants)
+
+    def plan(self) -> dict[str, Any]:
+        """What would run, as the plain values that `ablate plan --json` prints."""
+        return {
+            "study": self.study.name,
+            "variants": [self._plan_variant(variant) for variant in self.variants],
+            "merged": list(self.enumeration.merged),
+            "dropped": list(self.enumeration.dropped),
+        }
+
+    def status(self) -> dict[str, Any]:
+        """How far the trials are, and the cause of each failure, as `ablate status --json` prints."""
+        trials = []
+        for variant in self.variants:
+            for trial in variant.trials(self.study.seeds):
+                state = trial_state(self.runs, trial.id)
+                directory = trial_directory(self.runs, trial.id)
+                cause = read_failure(directory) if state == "failed" else None
+                log = str(directory / "log.txt") if state == "failed" else None
+                trials.append(
+                    {"net": label(variant), "seed": trial.seed, "id": trial.id, "state": state, "cause": cause, "log": log}
+                )
+        counts: dict[str, int] = {}
+        for entry in trials:
+            counts[str(entry["state"])] = counts.get(str(entry["state"]), 0) + 1
+        return {"study": self.study.name, "states": counts, "trials": trials}
+
+    def report(self) -> Report:
+        """The report of what is recorded: summaries, tables, figures. Raises RecordError."""
+        from ablate.report.report import make_report
+
+        return make_report(self.study, self.variants, self.baseline, self.runs)
+
+    def results(self) -> pd.DataFrame:
+        """A row a trial: net, the varied axes, seed, id, state, test_error (percent), seconds and where it ran."""
+        return self.report().trials_frame()
+
+    def run(self, options: RunOptions | None = None, console: Console | None = None) -> RunSummary:
+        """Trains what is missing; returns when all is recorded, failed or stopped. Raises AblateError before that.
+
+        Ctrl-C once stops after the epochs under way (exit code 130), twice at once; SIGTERM is like the first (75).
+        """
+        from rich.console import Console as RichConsole
+
+        labels = [f"{label(variant)} seed {seed}" for variant in self.variants for seed in self.study.seeds]
+        console = console or RichConsole(stderr=True)
+        return run_trials(self.trials(), labels, self.runs, self._location(), options or RunOptions(), console)
+
+    def _location(self) -> Location:
+        from ablate.data.cache import Location, default_cache, default_root
+
+        return Location(self.data_root or default_root(), default_cache(), self.download)
+
+    def _plan_variant(self, variant: Variant) -> dict[str, Any]:
+        trials = [
+            {"id": trial.id, "seed": trial.seed, "state": trial_state(self.runs, trial.id)}
+            for trial in variant.trials(self.study.seeds)
+        ]
+        planned: dict[str, Any] = {
+            "net": variant.net,
+            "axes": {axis: value for axis, value in variant.axes.items() if axis != "net"},
+            "blocks_per_group": variant.architecture.N,
+            "parameters": variant.counts.parameters,
+            "multiply_adds": variant.counts.multiply_adds,
+            "activations": variant.counts.activations,
+            "trials": trials,
+        }
+        if variant.fit:
+            neighbours = {side: getattr(variant.fit, side) for side in ("below", "above")}
+            planned["budget"] = {
+                "deviation": variant.fit.deviation,
+                **{side: n and {"net": n.net, "count": n.count} for side, n in neighbours.items()},
+            }
+        return planned

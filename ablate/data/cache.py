@@ -1,0 +1,119 @@
+"""Decoded images, once a machine: a cache keyed by the content of the files, one process decoding at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from filelock import FileLock
+
+from ablate.data.sources import SOURCES, Images
+from ablate.errors import DataError
+
+
+class Location(NamedTuple):
+    """Where images are looked for, where they are kept decoded, and whether they may be fetched."""
+
+    root: Path
+    cache: Path
+    download: bool = False
+
+
+def default_root() -> Path:
+    """$ABLATE_DATA, or data/ in the current directory."""
+    return Path(os.environ.get("ABLATE_DATA", "data"))
+
+
+def default_cache() -> Path:
+    """$ABLATE_CACHE, or ablate/ in the user's cache directory."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("ABLATE_CACHE") or Path(base) / "ablate")
+
+
+def load_images(
+    name: str, image_size: int, location: Location, announce: Callable[[str], None] = lambda message: None
+) -> tuple[Images, str]:
+    """All images of a data set and the digest of their content (16 hexadecimal digits). Raises DataError."""
+    source = SOURCES[name]
+    if name == "digits":
+        images = source.read(location.root, image_size)
+        return images, _digest_arrays(images)
+    files = source.files(location.root)
+    if not files and location.download and source.download:
+        announce(f"downloading {name} into {location.root}")
+        try:
+            source.download(location.root)
+        except (OSError, RuntimeError) as error:
+            raise DataError(f"{name}: could not be downloaded into {location.root}: {error}") from None
+        files = source.files(location.root)
+    if not files:
+        get = "--download fetches it; or set" if source.download else "set"
+        raise DataError(
+            f"{name}: looked for {source.looked_for} in {location.root.absolute()}, not there; "
+            f"{get} data.root in the study, --data-root or ABLATE_DATA to where it is"
+        )
+    digest = content_digest(files, location)
+    path = location.cache / f"{name}-{digest}-{image_size}.npz"
+    if (images := _read_cache(path)) is None:
+        location.cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if (images := _read_cache(path)) is None:
+                announce(f"decoding {len(files):,} files of {name} into {location.cache}")
+                images = source.read(location.root, image_size)
+                _write_cache(path, images)
+    return images, digest
+
+
+def content_digest(files: list[Path], location: Location) -> str:
+    """SHA-256 over names and bytes of the files, cut to 16 digits; remembered as long as no file's size or time changes."""
+    listing = hashlib.sha256()
+    for path in files:
+        status = path.stat()
+        listing.update(f"{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    memo = location.cache / "digests" / listing.hexdigest()[:32]
+    if memo.exists():
+        return memo.read_text()
+    content = hashlib.sha256()
+    for path in files:
+        data = path.read_bytes()
+        content.update(f"{path.relative_to(location.root).as_posix()}\0{len(data)}\0".encode())
+        content.update(data)
+    digest = content.hexdigest()[:16]
+    memo.parent.mkdir(parents=True, exist_ok=True)
+    _replace(memo, digest.encode())
+    return digest
+
+
+def _digest_arrays(images: Images) -> str:
+    content = hashlib.sha256()
+    for array in images:
+        content.update(np.ascontiguousarray(array).tobytes())
+    return content.hexdigest()[:16]
+
+
+def _read_cache(path: Path) -> Images | None:
+    """The cached images; None if there are none or they are damaged (the archive carries checksums)."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return Images(*(archive[field] for field in Images._fields))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def _write_cache(path: Path, images: Images) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, **images._asdict())
+    _replace(path, buffer.getbuffer())
+
+
+def _replace(path: Path, data: bytes | memoryview) -> None:
+    """Writes aside and renames; a cache may be lost, but never read half-written."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside.write_bytes(data)
+    os.replace(aside, path)

@@ -1,0 +1,128 @@
+"""Files in their original formats -> uint8 arrays. Layout of every image array: (N, H, W, C)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ablate.errors import DataError
+
+DIGITS_TEST = 500
+
+
+class Images(NamedTuple):
+    """One data set: images uint8 (N, H, W, C), labels int64 (N,)."""
+
+    train_images: np.ndarray[Any, Any]
+    train_labels: np.ndarray[Any, Any]
+    test_images: np.ndarray[Any, Any]
+    test_labels: np.ndarray[Any, Any]
+
+
+class Source(NamedTuple):
+    """How a named data set is found and read.
+
+    files(root): every file it is read from, none if it is not there; read(root, image_size): the images;
+    looked_for: what the error message says is missing; download(root): fetches it, where that is possible.
+    """
+
+    files: Callable[[Path], list[Path]]
+    read: Callable[[Path, int], Images]
+    looked_for: str
+    download: Callable[[Path], object] | None = None
+
+
+def read_digits(root: Path, image_size: int) -> Images:
+    """scikit-learn's 1,797 handwritten digits, 8x8 in 17 greys; a fixed stratified split keeps 500 for testing."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
+    labels = digits.target.astype(np.int64)
+    test = stratified(labels, DIGITS_TEST)
+    train = np.setdiff1d(np.arange(len(labels)), test)
+    return Images(images[train], labels[train], images[test], labels[test])
+
+
+def read_image_folder(root: Path, image_size: int) -> Images:
+    """train/<class>/* and test/<class>/*; other sizes are scaled by their shorter side and cropped at the centre."""
+    from torchvision.datasets import ImageFolder
+
+    parts: list[np.ndarray[Any, Any]] = []
+    classes = []
+    for part in ("train", "test"):
+        folder = ImageFolder(str(root / part))
+        classes.append(folder.classes)
+        parts.append(np.stack([_read_image(Path(path), image_size) for path, _ in folder.samples]))
+        parts.append(np.asarray(folder.targets, np.int64))
+    if classes[0] != classes[1]:
+        odd = sorted(set(classes[0]) ^ set(classes[1]))
+        raise DataError(f"{root}: train and test have different classes: {', '.join(odd[:5])} only in one of them")
+    return Images(*parts)
+
+
+def _read_image(path: Path, size: int) -> np.ndarray[Any, Any]:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as file:
+            image = file.convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: cannot be read as an image: {error}") from None
+    if image.size != (size, size):
+        scale = size / min(image.size)
+        wide, high = (max(size, round(side * scale)) for side in image.size)
+        left, top = (wide - size) // 2, (high - size) // 2
+        image = image.resize((wide, high), Image.Resampling.BILINEAR).crop((left, top, left + size, top + size))
+    return np.asarray(image, np.uint8)
+
+
+def _folder_files(root: Path) -> list[Path]:
+    parts = [sorted(path for path in (root / part).glob("*/*") if path.is_file()) for part in ("train", "test")]
+    return parts[0] + parts[1] if all(parts) else []
+
+
+def _cifar(name: str) -> Source:
+    """CIFAR-10 or CIFAR-100 through torchvision, which checks the MD5 of every file."""
+    folder = {"CIFAR10": "cifar-10-batches-py", "CIFAR100": "cifar-100-python"}[name]
+
+    def data_set(root: Path, train: bool, download: bool = False) -> Any:
+        import torchvision.datasets
+
+        return getattr(torchvision.datasets, name)(str(root), train=train, download=download)
+
+    def read(root: Path, image_size: int) -> Images:
+        try:
+            sets = [data_set(root, train) for train in (True, False)]
+        except RuntimeError as error:
+            raise DataError(f"{root / folder}: {error}") from None
+        return Images(*(array for s in sets for array in (s.data, np.asarray(s.targets, np.int64))))
+
+    def files(root: Path) -> list[Path]:
+        return sorted(path for path in (root / folder).glob("*") if path.is_file())
+
+    return Source(files, read, folder, lambda root: data_set(root, True, download=True))
+
+
+SOURCES: dict[str, Source] = {
+    "digits": Source(lambda root: [], read_digits, ""),
+    "cifar10": _cifar("CIFAR10"),
+    "cifar100": _cifar("CIFAR100"),
+    "image_folder": Source(_folder_files, read_image_folder, "train/<class>/* and test/<class>/*"),
+}
+
+
+def stratified(labels: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
+    """Indices (size,), ascending, of a fixed subset in which every class keeps its share; smaller ones lie in larger."""
+    # RandomState's streams are frozen by NumPy's policy, so the subset is the same for every version and every seed.
+    order = np.random.RandomState(0).permutation(len(labels))
+    classes, counts = np.unique(labels, return_counts=True)
+    shares = counts * (size / len(labels))
+    quota = np.floor(shares).astype(int)
+    short = np.argsort(-(shares - quota), kind="stable")[: size - quota.sum()]
+    quota[short] += 1
+    chosen = [order[labels[order] == label][:n] for label, n in zip(classes, quota)]
+    return np.sort(np.concatenate(chosen))

@@ -1,0 +1,114 @@
+"""Images on the training device: a uint8 tensor from which batches are gathered, augmented and normalized.
+
+Nothing here loops over images. A crop of a reflection-padded image is the image read at reflected indices, and a flip
+is the columns read backwards, so a whole batch is one gather; the padded images never exist.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ablate.data.sources import Images, stratified
+from ablate.errors import DataError
+
+Augmentation = Literal["flip_crop", "flip", "crop", "none"]
+Preprocessing = Literal["meanstd", "scale", "none"]
+
+
+class Part(NamedTuple):
+    """Images uint8 (N, H, W, C) and labels int64 (N,), on the training device."""
+
+    images: Tensor
+    labels: Tensor
+
+
+class Draws(NamedTuple):
+    """One augmentation of N images: shifts in pixels int64 (N, 2), rows first, and flips bool (N,); None leaves out."""
+
+    shifts: Tensor | None
+    flips: Tensor | None
+
+
+class Normalization(NamedTuple):
+    """(x - mean) / std, each float32 (C,), in units of 0..255."""
+
+    mean: Tensor
+    std: Tensor
+
+
+def take_part(images: Any, labels: Any, size: int | None, what: str, device: torch.device) -> Part:
+    """All images or a fixed stratified subset of `size` of them, on the device. Raises DataError if there are fewer."""
+    if size is not None and size > len(labels):
+        raise DataError(f"{what}: found {size}; there are {len(labels)} images")
+    if size is not None and size < len(labels):
+        chosen = stratified(labels, size)
+        images, labels = images[chosen], labels[chosen]
+    return Part(torch.from_numpy(np.ascontiguousarray(images)).to(device), torch.from_numpy(labels).to(device))
+
+
+def check_images(images: Images, classes: int, input_shape: tuple[int, int, int]) -> None:
+    """Raises DataError if the images are not what the study declares."""
+    channels, height, width = input_shape
+    for array in (images.train_images, images.test_images):
+        if array.shape[1:] != (height, width, channels):
+            raise DataError(f"images of {'x'.join(map(str, array.shape[1:]))}; the study says {height}x{width}x{channels}")
+    found = len(np.unique(images.train_labels))
+    if found != classes or images.test_labels.max() >= classes:
+        raise DataError(f"data.classes: the study says {classes}; the training images have {found}")
+
+
+def fit_normalization(kind: Preprocessing, images: Tensor) -> Normalization:
+    """What `kind` makes of training images uint8 (N, H, W, C): meanstd per channel, scale to 0..1, or nothing."""
+    channels = images.shape[-1]
+    if kind == "meanstd":
+        # Sums over the histogram are exact whole numbers, so the statistics do not depend on the order of adding.
+        values = np.arange(256, dtype=np.int64)
+        flat = images.cpu().numpy().reshape(-1, channels)
+        counts = [np.bincount(flat[:, channel], minlength=256) for channel in range(channels)]
+        mean = [(n @ values) / n.sum() for n in counts]
+        std = [np.sqrt((n @ values**2) / n.sum() - m**2) or 1.0 for n, m in zip(counts, mean)]
+    else:
+        mean, std = [0.0] * channels, [255.0 if kind == "scale" else 1.0] * channels
+    return Normalization(*(torch.tensor(x, dtype=torch.float32, device=images.device) for x in (mean, std)))
+
+
+def draw_augmentation(kind: Augmentation, n: int, image_size: int, generator: torch.Generator) -> Draws:
+    """The draws for N images from a CPU generator, so that they are the same on every device.
+
+    Crops shift by up to an eighth of the image: 4 pixels of 32, as the paper pads. Source: WRN, section 3.
+    """
+    pad = image_size // 8
+    shifts = torch.randint(-pad, pad + 1, (n, 2), generator=generator) if "crop" in kind else None
+    flips = torch.randint(0, 2, (n,), generator=generator).bool() if "flip" in kind else None
+    return Draws(shifts, flips)
+
+
+def gather(images: Tensor, index: Tensor, draws: Draws) -> Tensor:
+    """The images at index (B,), augmented by draws for B images: uint8 (B, H, W, C)."""
+    if draws.shifts is None and draws.flips is None:
+        return images[index]
+    height, width = images.shape[1:3]
+    rows = torch.arange(height, device=images.device).expand(len(index), -1)
+    columns = torch.arange(width, device=images.device).expand(len(index), -1)
+    if draws.shifts is not None:
+        rows = _reflect(rows + draws.shifts[:, :1], height)
+        columns = _reflect(columns + draws.shifts[:, 1:], width)
+    if draws.flips is not None:
+        columns = torch.where(draws.flips[:, None], columns.flip(1), columns)
+    return images[index[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def _reflect(index: Tensor, size: int) -> Tensor:
+    """Indices that run out of 0..size-1 come back as in a mirror that does not repeat the edge."""
+    index = index.abs()
+    return size - 1 - (size - 1 - index).abs()
+
+
+def normalize(images: Tensor, normalization: Normalization) -> Tensor:
+    """uint8 (B, H, W, C) -> float32 (B, C, H, W) in channels_last memory."""
+    scaled = (images.float() - normalization.mean) / normalization.std
+    return scaled.permute(0, 3, 1, 2)

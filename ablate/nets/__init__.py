@@ -1,0 +1,1 @@
+"""Architectures: notation <-> Architecture -> Blueprint -> torch module. A leaf; only `build` needs torch."""

@@ -1,0 +1,11 @@
+"""What happened: one directory a trial, named by the trial's id. A leaf.
+
+runs/<trial id>/
+    trial.json        everything that defines the trial; its SHA-256 begins with the id
+    epochs.jsonl      a line an epoch: errors in percent, losses in nats, times in seconds
+    result.json       the outcome and its provenance; its presence means the trial is recorded
+    failure.json      why the last attempt failed, until one succeeds
+    checkpoint-*.pt   the state after an epoch, its SHA-256 beside it
+    log.txt           what the worker printed
+    lock              held by whoever trains the trial
+"""

@@ -1,0 +1,157 @@
+"""Records: written while a trial trains, read by everything after it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from ablate.errors import RecordError
+from ablate.records.files import append_durably, hold_lock, write_atomically
+
+State = Literal["recorded", "diverged", "failed", "running", "interrupted", "missing"]
+Row = dict[str, Any]
+
+EPOCH_FIELDS = (
+    "epoch",
+    "lr",
+    "train_loss",
+    "train_error",
+    "test_loss",
+    "test_error",
+    "train_seconds",
+    "test_seconds",
+)
+_JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a recorded trial did. result: the fields of result.json; test_error in percent, None if it diverged."""
+
+    id: str
+    directory: Path
+    result: dict[str, Any]
+
+    @property
+    def diverged(self) -> bool:
+        return bool(self.result["status"] == "diverged")
+
+    @property
+    def test_error(self) -> float | None:
+        error = self.result.get("test_error")
+        return None if self.diverged or error is None else float(error)
+
+    def epochs(self) -> list[Row]:
+        return read_epochs(self.directory)
+
+
+def trial_directory(runs: Path, trial_id: str) -> Path:
+    """Where a trial's record stands."""
+    return runs / trial_id
+
+
+def open_trial(directory: Path, definition: bytes) -> None:
+    """Makes the trial's directory. Raises RecordError if it holds another trial."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / "trial.json"
+    if not path.exists():
+        write_atomically(path, definition)
+    elif path.read_bytes() != definition:
+        raise RecordError(f"{path}: defines another trial than its directory's name says; move the directory away")
+
+
+def append_epoch(directory: Path, row: Row) -> None:
+    """Adds an epoch; the fields are EPOCH_FIELDS. A loss that is not finite is written as null."""
+    append_durably(directory / "epochs.jsonl", orjson.dumps(row) + b"\n")
+
+
+def read_epochs(directory: Path) -> list[Row]:
+    """The epochs 1, 2, ... in order, up to the first line that is torn, damaged or out of order."""
+    try:
+        lines = (directory / "epochs.jsonl").read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    rows: list[Row] = []
+    for line in lines[:-1]:  # what follows the last newline is torn or empty
+        try:
+            row = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            break
+        if not isinstance(row, dict) or row.get("epoch") != len(rows) + 1 or not set(EPOCH_FIELDS) <= set(row):
+            break
+        rows.append(row)
+    return rows
+
+
+def truncate_epochs(directory: Path, rows: list[Row]) -> None:
+    """Leaves exactly these epochs, dropping a torn line and what a resumed trial will train again."""
+    path = directory / "epochs.jsonl"
+    data = b"".join(orjson.dumps(row) + b"\n" for row in rows)
+    if path.exists() and path.read_bytes() != data:
+        write_atomically(path, data)
+
+
+def write_result(directory: Path, result: Mapping[str, Any]) -> None:
+    """Records the trial's outcome; from here on it is never trained again."""
+    write_atomically(directory / "result.json", orjson.dumps(dict(result), option=_JSON))
+    (directory / "failure.json").unlink(missing_ok=True)
+
+
+def write_failure(directory: Path, cause: str, attempts: int) -> None:
+    """Notes why a trial has no result; the next run tries it again."""
+    directory.mkdir(parents=True, exist_ok=True)
+    failure = {"cause": cause, "attempts": attempts}
+    write_atomically(directory / "failure.json", orjson.dumps(failure, option=_JSON))
+
+
+def read_failure(directory: Path) -> str | None:
+    """The cause of the last failure, if the last attempt failed."""
+    failure = _read_json(directory / "failure.json")
+    return str(failure.get("cause")) if failure else None
+
+
+def read_record(runs: Path, trial_id: str) -> Record | None:
+    """The record of a trial, or None if it is not recorded. Raises RecordError if its result cannot be read."""
+    directory = trial_directory(runs, trial_id)
+    result = _read_json(directory / "result.json")
+    if result is None:
+        return None
+    error, status = result.get("test_error"), result.get("status")
+    if status == "completed" and not (isinstance(error, (int, float)) and math.isfinite(error)):
+        raise RecordError(f"{directory / 'result.json'}: test_error: found {error!r}; allowed: a percentage")
+    if status not in ("completed", "diverged"):
+        raise RecordError(f"{directory / 'result.json'}: status: found {status!r}; allowed: completed, diverged")
+    return Record(trial_id, directory, result)
+
+
+def trial_state(runs: Path, trial_id: str) -> State:
+    """What is known of a trial: recorded and diverged are final; failed and interrupted go on at the next run."""
+    directory = trial_directory(runs, trial_id)
+    if record := read_record(runs, trial_id):
+        return "diverged" if record.diverged else "recorded"
+    if not directory.is_dir():
+        return "missing"
+    if (directory / "lock").exists():
+        with hold_lock(directory / "lock") as free:
+            if not free:
+                return "running"
+    if (directory / "failure.json").exists():
+        return "failed"
+    return "interrupted" if read_epochs(directory) else "missing"
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        value = orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise RecordError(f"{path}: cannot be read ({error}); remove it and run again") from None
+    if not isinstance(value, dict):
+        raise RecordError(f"{path}: not a JSON object; remove it and run again")
+    return value

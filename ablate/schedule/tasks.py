@@ -1,0 +1,53 @@
+"""What an executor is given and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# The work is called as work(payload, stop, report) -> status; see train_trial.
+Work = Callable[[Any, Callable[[], bool], Callable[[dict[str, Any]], None]], str]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One trial to run. payload: what the work is given, anything that pickles; cost: in any unit, for the order."""
+
+    id: str
+    label: str
+    payload: Any
+    cost: float
+    log: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task ended: the status the work returned, or "failed" with its cause, or "not started"."""
+
+    task: Task
+    status: str
+    cause: str = ""
+    attempts: int = 1
+
+
+class Stop:
+    """How far a run is asked to stop: 0 not, 1 at the end of the epoch under way, 2 now."""
+
+    def __init__(self) -> None:
+        self.level = 0
+        self.exit_code = 0
+
+    def raise_to(self, level: int, exit_code: int) -> None:
+        """Safe to call from a signal handler, which runs between two steps of the main thread."""
+        self.level, self.exit_code = max(self.level, level), exit_code
+
+
+# on_event(slot index, task, event): an event is {"event": "started" | "epoch" | "ended", ...}
+OnEvent = Callable[[int, Task, dict[str, Any]], None]
+
+
+def longest_first(tasks: list[Task]) -> list[Task]:
+    """The order in which tasks start: the costliest first, so that no long one is left for the end; stable."""
+    return sorted(tasks, key=lambda task: -task.cost)

@@ -1,0 +1,357 @@
+"""load_study(): a YAML file -> Study, every check made, every error with file:line:column.
+
+StudyFile is the file's shape, and its JSON Schema is what `ablate schema` prints.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema, create_model
+
+from ablate.errors import NotationError, StudyError, allowed
+from ablate.nets.notation import parse_block
+from ablate.study.document import Document, describe, read_document
+from ablate.study.expression import compile_expression
+from ablate.study.presets import DATA_SETS, RECIPES
+from ablate.study.study import Budget, Data, Entry, Frozen, Recipe, Study
+
+NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "dropout")
+SUFFIXES = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+
+
+def _short(key: str) -> BeforeValidator:
+    """Reads `key_name: value` where a mapping {key: value} could stand."""
+    return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
+
+
+def _optional(title: str, model: type[BaseModel], /, **fields: Any) -> type[BaseModel]:
+    """A model of the same fields, none of them needed."""
+    for key, info in model.model_fields.items():
+        fields.setdefault(key, (Annotated[Union[info.rebuild_annotation(), None], Field(description=info.description)], None))
+    return create_model(title, __base__=Frozen, **fields)
+
+
+_AXIS_PATTERN = rf"^({'|'.join(NET_AXES)}|recipe\.\w+|data\.\w+)$"
+Axes = Annotated[
+    dict[str, Any],
+    WithJsonSchema({"type": "object", "minProperties": 1, "propertyNames": {"pattern": _AXIS_PATTERN}}),
+]
+Quantity = Annotated[
+    Any,
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": r"^[0-9.]+[kMG]$"}]}),
+]
+Percentage = Annotated[
+    Any,
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^[0-9.]+%$"}]}),
+]
+DepthRuleField = Literal["convolutions", "nominal"]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Bounds(Frozen):
+    min: Quantity = None
+    max: Quantity = None
+
+
+class BudgetFile(Frozen):
+    parameters: Annotated[Any, WithJsonSchema({"anyOf": [{"type": ["number", "string"]}, {"type": "object"}]})] = None
+    multiply_adds: Annotated[Any, WithJsonSchema({"anyOf": [{"type": ["number", "string"]}, {"type": "object"}]})] = None
+    tolerance: Percentage = "5%"
+    solve: Literal["depth"] | None = None
+    on_miss: Literal["error", "drop"] = "error"
+
+
+class EntryFile(Frozen):
+    """One of net, grid, zip and one_at_a_time."""
+
+    net: Annotated[
+        Any,
+        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    ] = None
+    grid: Axes | None = None
+    zip: Axes | None = None
+    one_at_a_time: Axes | None = None
+    depth_rule: DepthRuleField | None = None
+
+
+DataFile = _optional("DataFile", Data, name=(Literal[tuple(DATA_SETS)], ...), root=(str | None, None))
+RecipeFile = _optional("RecipeFile", Recipe, base=(Literal[tuple(RECIPES)], "wrn_cifar"))
+
+
+class StudyFile(Frozen):
+    """A study: which networks, trained how, on what, with which seeds."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="letters, digits, '_', '.', '-'")]
+    title: Annotated[str, Field(max_length=200)] = ""
+    source: Annotated[str, Field(max_length=200, description="the paper's table or figure")] = ""
+    notes: Annotated[str, Field(max_length=10_000, description="printed with every table")] = ""
+    data: Annotated[DataFile, _short("name")]  # type: ignore[valid-type]
+    recipe: Annotated[RecipeFile, _short("base")]  # type: ignore[valid-type]
+    seeds: Annotated[
+        Any,
+        WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": "integer"}}]}),
+    ]
+    variants: Annotated[list[EntryFile], Field(min_length=1, max_length=1000)]
+    depth_rule: DepthRuleField = "convolutions"
+    where: str | None = None
+    budget: BudgetFile | None = None
+    baseline: str | None = None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a study file, for editors."""
+    schema = StudyFile.model_json_schema()
+    for key, tables in (("data", DATA_SETS), ("recipe", RECIPES)):
+        schema["properties"][key] = {"anyOf": [{"enum": list(tables)}, schema["properties"][key]]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def load_study(path: str | Path, overrides: Iterable[str] = ()) -> Study:
+    """The Study in a file. overrides: "recipe.epochs=30" and the like. Raises StudyError."""
+    path = Path(path)
+    document = read_document(path)
+    for assignment in overrides:
+        document.override(assignment)
+    file = _validate(document, StudyFile, ())
+    data = resolve_data(document, file.data.model_dump(exclude_none=True, exclude={"root"}))
+    if file.where is not None:
+        try:
+            compile_expression(file.where)
+        except StudyError as error:
+            document.fail(("where",), str(error))
+    root = file.data.root
+    return Study(
+        name=file.name,
+        title=file.title or file.name,
+        source=file.source,
+        notes=file.notes.strip(),
+        data=data,
+        data_root=path.parent / Path(root).expanduser() if root else None,
+        recipe=resolve_recipe(document, file.recipe.model_dump(exclude_none=True)),
+        seeds=_seeds(document, file.seeds),
+        entries=tuple(_entry(document, i, entry, file.depth_rule) for i, entry in enumerate(file.variants)),
+        where=file.where,
+        budget=_budget(document, file.budget) if file.budget else None,
+        baseline=(file.baseline, _place(document, "baseline")) if file.baseline else None,
+        depth_rule=file.depth_rule,
+        places={key: _place(document, key) for key in ("budget", "where", "variants", "recipe", "data")},
+    )
+
+
+def resolve_recipe(document: Document, fields: dict[str, Any]) -> Recipe:
+    """A named recipe with some fields replaced."""
+    base = RECIPES[fields.pop("base", "wrn_cifar")]
+    return _validate(document, Recipe, ("recipe",), {**base, **fields})
+
+
+def resolve_data(document: Document, fields: dict[str, Any]) -> Data:
+    """A named data set with some fields replaced, its facts kept and its sizes checked."""
+    facts = dict(DATA_SETS[fields["name"]])
+    full = facts.pop("full")
+    for key in ("title", "classes", "image_size", "channels"):
+        if key in fields and key in facts and fields[key] != facts[key]:
+            document.fail(
+                ("data", key), f"data.{key}: found {describe(fields[key])}; {fields['name']} has {describe(facts[key])}"
+            )
+        if key not in fields and key not in facts:
+            document.fail(("data",), f"data.{key} is missing; {fields['name']} needs title, classes and image_size")
+    for key, most in zip(("train_size", "test_size"), full):
+        size = fields.get(key)
+        if size is not None and most is not None and size > most:
+            document.fail(("data", key), f"data.{key}: found {size}; {fields['name']} has {most}")
+        if size == most:
+            fields.pop(key, None)
+    return _validate(document, Data, ("data",), {**facts, **fields})
+
+
+def replace_field(model: Recipe | Data, key: str, value: Any) -> Any:
+    """A recipe or data with one field changed. Raises StudyError that names the key, without its place."""
+    kind = "recipe" if isinstance(model, Recipe) else "data"
+    document = Document("", {}, {})
+    names = [name for name in type(model).model_fields if name not in ("name", "title", "classes", "image_size", "channels")]
+    if key not in names:
+        raise StudyError(f"unknown axis '{kind}.{key}'; {allowed(key, names)}")
+    fields = {**model.model_dump(), key: value}
+    if isinstance(model, Recipe):
+        return _validate(document, Recipe, (kind,), fields)
+    return resolve_data(document, {name: v for name, v in fields.items() if v is not None})
+
+
+def _entry(document: Document, index: int, file: EntryFile, rule: DepthRuleField) -> Entry:
+    kinds = [kind for kind in ("net", "grid", "zip", "one_at_a_time") if getattr(file, kind) is not None]
+    path = ("variants", index)
+    if len(kinds) != 1:
+        found = " and ".join(kinds) or "none of them"
+        document.fail(path, f"variants: found {found}; allowed: one of net, grid, zip, one_at_a_time")
+    kind = kinds[0]
+    content = getattr(file, kind)
+    axes = {"net": content} if kind == "net" else dict(content)
+    base = axes.pop("base", None) if kind == "one_at_a_time" else None
+    if kind == "one_at_a_time" and not isinstance(base, str):
+        document.fail((*path, kind), "one_at_a_time.base: the network that is changed is missing, such as WRN-28-2")
+    if not axes:
+        document.fail((*path, kind), f"{kind}: no axis; allowed: {', '.join(NET_AXES)}, recipe.*, data.*")
+    places: dict[tuple[str, Any], str] = {}
+    for axis, values in axes.items():
+        place = path if kind == "net" else (*path, kind)
+        axes[axis] = _axis_values(document, (*place, axis), axis, values)
+        for i, value in enumerate(axes[axis]):
+            places[axis, value] = _place(document, *place, axis, i)
+    lengths = {axis: len(values) for axis, values in axes.items()}
+    if kind == "zip":
+        longest = max(lengths.values())
+        axes = {axis: values * longest if len(values) == 1 else values for axis, values in axes.items()}
+        if any(length not in (1, longest) for length in lengths.values()):
+            document.fail((*path, kind), f"zip: lists of {', '.join(f'{n} ({axis})' for axis, n in lengths.items())}; "
+                          "allowed: lists of one length")  # fmt: skip
+    return Entry(kind, axes, file.depth_rule or rule, base, _place(document, *path), places)  # type: ignore[arg-type]
+
+
+def _axis_values(document: Document, path: tuple[Any, ...], axis: str, values: Any) -> tuple[Any, ...]:
+    """The values of one axis, each checked for its type; ranges are checked where the network is made."""
+    group, _, field = axis.partition(".")
+    if axis not in NET_AXES and not (group in ("recipe", "data") and re.fullmatch(r"\w+", field)):
+        document.fail(path, f"unknown axis '{axis}'; {allowed(axis, (*NET_AXES, 'recipe.*', 'data.*'))}")
+    if not isinstance(values, list):
+        values = [values]
+    if not values:
+        document.fail(path, f"{axis}: an empty list; allowed: one value or more")
+
+    def check(value: Any) -> Any:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if axis in ("l", "depth", "N"):
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 10**6:
+                return "a whole number from 1"
+        elif axis in ("k", "dropout") and not number:
+            return "a number"
+        elif axis in ("net", "family", "block") and not isinstance(value, str):
+            return {"net": "a network's name", "family": "WRN", "block": "B(3,3) and the like"}[axis]
+        elif axis == "family" and value != "WRN":
+            return "WRN"
+        elif axis == "block":
+            try:
+                parse_block(value)
+            except NotationError as error:
+                return str(error).partition("allowed: ")[2]
+        return None
+
+    for i, value in enumerate(values):
+        if wanted := check(value):
+            document.fail((*path, i), f"{axis}: found {describe(value)}; allowed: {wanted}")
+    return tuple(values)
+
+
+def _seeds(document: Document, seeds: Any) -> tuple[int, ...]:
+    whole = [isinstance(seed, int) and not isinstance(seed, bool) for seed in (seeds if isinstance(seeds, list) else [seeds])]
+    if isinstance(seeds, list) and seeds and all(whole) and len(set(seeds)) == len(seeds):
+        if all(0 <= seed < 2**31 for seed in seeds):
+            return tuple(seeds)
+    elif not isinstance(seeds, list) and all(whole) and 1 <= seeds <= 10_000:
+        return tuple(range(seeds))
+    document.fail(
+        ("seeds",),
+        f"seeds: found {describe(seeds)}; allowed: how many (1 to 10000), or a list of different whole numbers from 0",
+    )
+
+
+def _budget(document: Document, file: BudgetFile) -> Budget:
+    measures = [name for name in ("parameters", "multiply_adds") if getattr(file, name) is not None]
+    if len(measures) != 1:
+        document.fail(("budget",), "budget: allowed: one of parameters and multiply_adds")
+    measure = measures[0]
+    value = getattr(file, measure)
+    target = minimum = maximum = None
+    if isinstance(value, dict):
+        bounds = _validate(document, Bounds, ("budget", measure), value)
+        if bounds.min is not None:
+            minimum = _quantity(document, ("budget", measure, "min"), bounds.min)
+        if bounds.max is not None:
+            maximum = _quantity(document, ("budget", measure, "max"), bounds.max)
+        if (minimum is None and maximum is None) or (minimum or 0) > (maximum or minimum or 0):
+            document.fail(("budget", measure), f"budget.{measure}: allowed: min, max or both, min not above max")
+        if file.solve and maximum is None:
+            document.fail(("budget", measure), f"budget.{measure}: solve needs a target or a max")
+    else:
+        target = _quantity(document, ("budget", measure), value)
+    tolerance = _percentage(document, ("budget", "tolerance"), file.tolerance)
+    return Budget(measure, target, tolerance, minimum, maximum, file.solve, file.on_miss)  # type: ignore[arg-type]
+
+
+def _quantity(document: Document, path: tuple[Any, ...], value: Any) -> int:
+    """2200000 for 2200000, 2.2e6 and "2.2M"."""
+    number = None
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kMG])", value.strip())):
+        number = float(match[1]) * SUFFIXES[match[2]]
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = value
+    if number is None or not 1 <= number <= 10**15:
+        document.fail(path, f"{'.'.join(path)}: found {describe(value)}; allowed: a number such as 2200000 or 2.2M (k, M, G)")
+    return round(number)
+
+
+def _percentage(document: Document, path: tuple[Any, ...], value: Any) -> float:
+    """0.05 for 0.05 and "5%"."""
+    number = None
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)\s*%", value.strip())):
+        number = float(match[1]) / 100
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = float(value)
+    if number is None or not 0 <= number < 1:
+        document.fail(path, f"{'.'.join(path)}: found {describe(value)}; allowed: 0% to below 100%, such as 5% or 0.05")
+    return number
+
+
+def _place(document: Document, *path: Any) -> str:
+    """ "file:line:column" of a value, or of its nearest ancestor."""
+    try:
+        document.fail(path, "")
+    except StudyError as error:
+        return str(error).removesuffix(": ")
+
+
+def _validate(document: Document, model: Any, path: tuple[Any, ...], value: Any = None) -> Any:
+    """The model of a value; the first error becomes a StudyError at its place."""
+    value = document.value if value is None else value
+    try:
+        return model.model_validate_json(json.dumps(value))
+    except ValidationError as validation:
+        errors = validation.errors(include_url=False)
+        error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])  # a misspelt key is also missing
+    full = (*path, *error["loc"])
+    name = ".".join(str(part) for part in full if not isinstance(part, int)) or "study"
+    match error["type"]:
+        case "extra_forbidden":
+            names = _field_names(model, error["loc"][:-1])
+            message = f"unknown key '{full[-1]}'; {allowed(str(full[-1]), names)}"
+        case "missing":
+            message = f"{name} is missing"
+        case "value_error":
+            message = f"{name}: {error['ctx']['error']}"
+        case _:
+            message = f"{name}: found {describe(error['input'])}; allowed: {_wanted(model, error)}"
+    document.fail(full, message)
+
+
+def _wanted(model: Any, error: Any) -> str:
+    if "expected" in error.get("ctx", {}):
+        return str(error["ctx"]["expected"])
+    text = str(error["msg"]).removeprefix("Input should be ").removeprefix("a valid ")
+    if error["type"] == "string_pattern_mismatch":
+        field = model.model_fields.get(str(error["loc"][0])) if error["loc"] else None
+        text = (field and field.description) or text
+    return text[:1].lower() + text[1:]
+
+
+def _field_names(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
+    """The keys allowed at a place inside a model."""
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        nested = {"data": DataFile, "recipe": RecipeFile, "variants": EntryFile, "budget": BudgetFile}
+        model = nested.get(part, model) if model is StudyFile else model
+    return list(model.model_fields)

@@ -1,0 +1,202 @@
+"""The frozen values of a study: Recipe, Data, Budget, Entry, Study, Variant, Trial.
+
+A trial is known by what it is: its id is a hash of everything that can change its result, and of nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ablate.nets.blueprint import Blueprint, Counts, Shape
+from ablate.nets.notation import Architecture, DepthRule
+from ablate.nets.wide_resnet import wide_resnet
+
+FORMAT = 1  # of trial.json; a new field whose default keeps old results is left out at its default, so old ids hold
+
+
+class Frozen(BaseModel):
+    """A value that cannot change, accepts no unknown key and coerces nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Recipe(Frozen):
+    """How a network is trained. Every field counts in the trial's id, but for those of the other optimizer."""
+
+    optimizer: Literal["sgd", "adam"]
+    lr: Annotated[float, Field(gt=0, le=100)]
+    momentum: Beta
+    nesterov: bool
+    betas: tuple[Beta, Beta]
+    eps: Annotated[float, Field(gt=0, le=1)]
+    weight_decay: Annotated[float, Field(ge=0, le=10)]
+    decay_on: Annotated[Literal["all", "weights"], Field(description="weights: not on batch norm and biases")]
+    batch_size: Annotated[int, Field(ge=1, le=65536)]
+    last_batch: Annotated[Literal["drop", "keep"], Field(description="a last batch smaller than the others")]
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    milestones: Annotated[tuple[Fraction, ...], Field(max_length=100, description="fractions of the epochs")]
+    drop: Annotated[float, Field(gt=0, le=1, description="factor on the learning rate at each milestone")]
+    momentum_at_drop: Literal["keep", "discard"]
+    precision: Annotated[Literal["float32", "bfloat16"], Field(description="bfloat16: autocast")]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if self.nesterov and self.optimizer == "sgd" and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0")
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError("milestones must increase")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that can change a result."""
+        other = {"sgd": {"betas", "eps"}, "adam": {"momentum", "nesterov"}}[self.optimizer]
+        return self.model_dump(mode="json", exclude=other, exclude_defaults=True)
+
+
+class Data(Frozen):
+    """Which images, how many of them, and what is done to them. Sizes are in images; None is all there are."""
+
+    name: Literal["digits", "cifar10", "cifar100", "image_folder"]
+    title: Annotated[str, Field(min_length=1, max_length=100)]
+    classes: Annotated[int, Field(ge=2, le=100_000)]
+    image_size: Annotated[int, Field(ge=4, le=1024, description="pixels, square")]
+    channels: Literal[1, 3]
+    preprocess: Literal["meanstd", "scale", "none"]
+    augment: Literal["flip_crop", "flip", "crop", "none"]
+    train_size: Annotated[int | None, Field(ge=2)] = None
+    test_size: Annotated[int | None, Field(ge=2)] = None
+    digest: Annotated[str | None, Field(pattern="^[0-9a-f]{16}$", description="refuse other images than these")] = None
+
+    @property
+    def input_shape(self) -> Shape:
+        """(channels, height, width) of one image."""
+        return (self.channels, self.image_size, self.image_size)
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that can change a result. The title names the images only where nothing else does."""
+        return self.model_dump(exclude=set() if self.name == "image_folder" else {"title"}, exclude_defaults=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a network may cost. A target is met within the tolerance (a fraction); bounds are met inclusively."""
+
+    measure: Literal["parameters", "multiply_adds"]
+    target: int | None
+    tolerance: float
+    minimum: int | None
+    maximum: int | None
+    solve: Literal["depth"] | None
+    on_miss: Literal["error", "drop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A value of the solved axis beside the chosen one, and what it would cost."""
+
+    net: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a variant meets its budget: deviation is a fraction of the target (of the maximum, for bounds)."""
+
+    deviation: float
+    below: Neighbour | None = None
+    above: Neighbour | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One item of `variants`, not yet expanded. places: where each (axis, value) stands."""
+
+    kind: Literal["net", "grid", "zip", "one_at_a_time"]
+    axes: dict[str, tuple[Any, ...]]
+    depth_rule: DepthRule
+    base: str | None
+    place: str
+    places: dict[tuple[str, Any], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of a study: architecture + recipe + data. `net` is its name as the study writes it."""
+
+    net: str
+    architecture: Architecture
+    recipe: Recipe
+    data: Data
+    axes: dict[str, Any]
+    counts: Counts
+    fit: Fit | None = None
+
+    @property
+    def blueprint(self) -> Blueprint:
+        return wide_resnet(self.architecture, self.data.classes, self.data.input_shape)
+
+    def trials(self, seeds: tuple[int, ...]) -> list[Trial]:
+        """One trial a seed, in the order of the seeds."""
+        return [Trial(self.architecture, self.recipe, self.data, seed) for seed in seeds]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training: variant x seed."""
+
+    architecture: Architecture
+    recipe: Recipe
+    data: Data
+    seed: int
+
+    @cached_property
+    def definition(self) -> bytes:
+        """trial.json: canonical JSON of everything that can change the result."""
+        what = {
+            "format": FORMAT,
+            "network": asdict(self.architecture),
+            "data": self.data.identity(),
+            "recipe": self.recipe.identity(),
+            "seed": self.seed,
+        }
+        return orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+    @cached_property
+    def id(self) -> str:
+        """The first 16 hexadecimal digits of the definition's SHA-256."""
+        return hashlib.sha256(self.definition).hexdigest()[:16]
+
+    @property
+    def blueprint(self) -> Blueprint:
+        return wide_resnet(self.architecture, self.data.classes, self.data.input_shape)
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study file, checked; its variants are not yet enumerated."""
+
+    name: str
+    title: str
+    source: str
+    notes: str
+    data: Data
+    data_root: Path | None
+    recipe: Recipe
+    seeds: tuple[int, ...]
+    entries: tuple[Entry, ...]
+    where: str | None
+    budget: Budget | None
+    baseline: tuple[str, str] | None  # the net as written and its place
+    depth_rule: DepthRule
+    places: dict[str, str]

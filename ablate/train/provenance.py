@@ -1,0 +1,65 @@
+"""What a result was made with: versions, device, code revision. No paths, no host or user names."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import ablate
+
+
+def provenance(device: torch.device) -> dict[str, Any]:
+    """Plain values for result.json."""
+    return {
+        "ablate": ablate.__version__,
+        "revision": _revision(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": _version("torchvision"),
+        "numpy": _version("numpy"),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": _device_name(device),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    capability = torch.backends.cpu.get_cpu_capability()
+    try:
+        model = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
+        name = " ".join(model.partition(":")[2].split())
+    except (OSError, StopIteration):
+        name = platform.processor() or "CPU"
+    return f"{name} ({capability})"
+
+
+@lru_cache(maxsize=1)
+def _revision() -> str | None:
+    """The git commit of the code, "+" where it has uncommitted changes; None where the code is not in a checkout."""
+    package = Path(ablate.__file__).parent
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(package), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")) != package.parent:
+            return None
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", ".") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,178 @@
+"""train_trial(): one trial from wherever it stands to its result, in its own directory."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ablate.data.cache import Location, load_images
+from ablate.data.tensors import Normalization, Part, check_images, fit_normalization, take_part
+from ablate.errors import RecordError
+from ablate.nets.build import build
+from ablate.records.files import hold_lock
+from ablate.records.records import (
+    Row,
+    append_epoch,
+    open_trial,
+    read_epochs,
+    trial_directory,
+    truncate_epochs,
+    write_result,
+)
+from ablate.study.study import Data, Trial
+from ablate.train.checkpoint import load_checkpoint, save_checkpoint
+from ablate.train.loop import evaluate, train_epoch
+from ablate.train.optimization import make_optimizer, start_epoch
+from ablate.train.provenance import provenance
+from ablate.train.randomness import generator
+
+Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial and where it is trained. checkpoint_epochs or checkpoint_seconds: at least so often (0: not by that)."""
+
+    trial: Trial
+    runs: Path
+    location: Location
+    device: str = "cpu"
+    checkpoint_epochs: int = 1
+    checkpoint_seconds: float = 0.0
+
+
+def train_trial(job: Job, stop: Callable[[], bool], report: Report) -> str:
+    """Trains a trial to its result, resuming from its checkpoint.
+
+    report() is given each epoch's row and images per second; when stop() holds at the end of an epoch, the state is
+    kept and training ends. Returns "completed", "diverged", "interrupted", "recorded" (there was nothing to do) or
+    "busy" (another process trains it). A resumed trial equals an uninterrupted one bit for bit on the same device.
+    """
+    directory = trial_directory(job.runs, job.trial.id)
+    open_trial(directory, job.trial.definition)
+    with hold_lock(directory / "lock") as free:
+        if not free:
+            return "busy"
+        if (directory / "result.json").exists():
+            return "recorded"
+        return _train(job, directory, stop, report)
+
+
+def _train(job: Job, directory: Path, stop: Callable[[], bool], report: Report) -> str:
+    trial, recipe = job.trial, job.trial.recipe
+    device = configure(job.device)
+    train_part, test_part, normalization, digest = _load(trial.data, job.location, device)
+    started = _now()
+    network = build(trial.blueprint, generator(trial.seed, "initialization"))
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(recipe, network)
+
+    rows = read_epochs(directory)
+    resumed: list[int] = []
+    done = 0
+    if checkpoint := load_checkpoint(directory, len(rows)):
+        if checkpoint["data_digest"] != digest:
+            raise RecordError(
+                f"{directory}: begun on images of digest {checkpoint['data_digest']}, now {digest}; "
+                "restore the images, or set data.title or data.digest to tell the two apart"
+            )
+        network.load_state_dict(checkpoint["network"])
+        optimizer.load_state_dict(checkpoint["optimizer"])
+        done, resumed = checkpoint["epoch"], [*checkpoint["resumed_after"], checkpoint["epoch"]]
+    rows = rows[:done]
+    truncate_epochs(directory, rows)
+
+    saved_at = time.monotonic()
+    for epoch in range(done + 1, recipe.epochs + 1):
+        rate = start_epoch(recipe, optimizer, epoch)
+        begin = time.monotonic()
+        train = train_epoch(network, optimizer, train_part, normalization, trial.data, recipe, trial.seed, epoch)
+        middle = time.monotonic()
+        test = evaluate(network, test_part, normalization, recipe)
+        end = time.monotonic()
+        row: Row = {
+            "epoch": epoch,
+            "lr": rate,
+            "train_loss": train.loss,
+            "train_error": train.error,
+            "test_loss": test.loss,
+            "test_error": test.error,
+            "train_seconds": middle - begin,
+            "test_seconds": end - middle,
+        }
+        append_epoch(directory, row)
+        rows.append(row)
+        report({**row, "epochs": recipe.epochs, "images_per_second": train.images / (middle - begin)})
+        if not (math.isfinite(train.loss) and math.isfinite(test.loss)):
+            break
+        last, stopping = epoch == recipe.epochs, stop()
+        due = bool(job.checkpoint_epochs) and epoch % job.checkpoint_epochs == 0
+        due = due or bool(job.checkpoint_seconds) and end - saved_at >= job.checkpoint_seconds
+        if due or last or stopping:
+            state = {
+                "network": network.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "data_digest": digest,
+                "resumed_after": resumed,
+            }
+            save_checkpoint(directory, epoch, state, **({"keep": 1} if last else {}))
+            saved_at = time.monotonic()
+        if stopping and not last:
+            return "interrupted"
+
+    final = rows[-1]
+    diverged = not all(isinstance(final[key], float) and math.isfinite(final[key]) for key in ("train_loss", "test_loss"))
+    status = "diverged" if diverged else "completed"
+    seconds = {key: sum(row[key] for row in rows) for key in ("train_seconds", "test_seconds")}
+    result = {
+        "status": status,
+        "epoch_rule": "last",
+        "epochs": len(rows),
+        **{key: None if diverged else final[key] for key in ("test_error", "test_loss", "train_error", "train_loss")},
+        **seconds,
+        "train_images": len(train_part.labels),
+        "test_images": len(test_part.labels),
+        "data_digest": digest,
+        "provenance": {
+            **provenance(device),
+            "started": started,
+            "finished": _now(),
+            "resumed_after_epochs": resumed,
+        },
+    }
+    write_result(directory, result)
+    return status
+
+
+def configure(device: str) -> torch.device:
+    """The device, with float32 as the paper means it (no TF32) and only algorithms that give the same bits again."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    torch.use_deterministic_algorithms(True)
+    return torch.device(device)
+
+
+@lru_cache(maxsize=1)  # the worker's next trial most often wants the same images
+def _load(data: Data, location: Location, device: torch.device) -> tuple[Part, Part, Normalization, str]:
+    images, digest = load_images(data.name, data.image_size, location, announce=print)
+    if data.digest and data.digest != digest:
+        raise RecordError(f"data.digest: the study says {data.digest}; the images in {location.root} have {digest}")
+    check_images(images, data.classes, data.input_shape)
+    train = take_part(images.train_images, images.train_labels, data.train_size, "data.train_size", device)
+    test = take_part(images.test_images, images.test_labels, data.test_size, "data.test_size", device)
+    return train, test, fit_normalization(data.preprocess, train.images), digest
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
