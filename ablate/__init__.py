@@ -1,3 +1,22 @@
 """ablate: which part of my network matters? Ablation studies and architecture search for image classifiers."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ablate.api import Experiment, load_study
+    from ablate.errors import AblateError
+
 __version__ = "0.1.0"
+__all__ = ["AblateError", "Experiment", "__version__", "load_study"]
+
+_LAZY = {"load_study": "ablate.api", "Experiment": "ablate.api", "AblateError": "ablate.errors"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'ablate' has no attribute '{name}'")
+    import importlib
+
+    return getattr(importlib.import_module(_LAZY[name]), name)

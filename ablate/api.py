@@ -1,8 +1,8 @@
 """A study and the places it works in: what the commands do, from Python. Composes the stages.
 
-    experiment = ablate.load_study("studies/quickstart.yaml")
-    experiment.run()
-    experiment.results()        # a tidy DataFrame, a row a trial
+experiment = ablate.load_study("studies/quickstart.yaml")
+experiment.run()
+experiment.results()        # a tidy DataFrame, a row a trial
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.launch import RunOptions, RunSummary, run_trials
 from ablate.records.records import read_failure, trial_directory, trial_state
-from ablate.study.plan import Enumeration, enumerate_variants, find_baseline, label, plan_trials
+from ablate.study.plan import Enumeration, axis_value, enumerate_variants, find_baseline, label, plan_trials, varied_axes
 from ablate.study.spec import load_study as read_study
 from ablate.study.study import Study, Trial, Variant
 
@@ -38,7 +38,7 @@ def load_study(
     """The experiment of a study file. overrides: "recipe.epochs=30" and the like. Raises StudyError."""
     study = read_study(path, overrides)
     enumeration = enumerate_variants(study)
-    baseline = find_baseline(study, enumeration.variants)
+    baseline = find_baseline(study, enumeration)
     root = Path(data_root) if data_root else study.data_root
     return Experiment(study, enumeration, baseline, Path(runs), Path(out), root, download)
 
@@ -68,8 +68,7 @@ class Experiment:
         return {
             "study": self.study.name,
             "variants": [self._plan_variant(variant) for variant in self.variants],
-            "merged": list(self.enumeration.merged),
-            "dropped": list(self.enumeration.dropped),
+            "remarks": self.enumeration.remarks(),
         }
 
     def status(self) -> dict[str, Any]:
@@ -122,7 +121,7 @@ class Experiment:
         ]
         planned: dict[str, Any] = {
             "net": variant.net,
-            "axes": {axis: value for axis, value in variant.axes.items() if axis != "net"},
+            "axes": {axis: axis_value(variant, axis) for axis in varied_axes(self.variants)},
             "blocks_per_group": variant.architecture.N,
             "parameters": variant.counts.parameters,
             "multiply_adds": variant.counts.multiply_adds,

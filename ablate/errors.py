@@ -1,12 +1,12 @@
 """What can go wrong through no fault of ours.
 
-    AblateError               one line for the user, exit code 2
-    ├── StudyError            a study asks for what cannot be; knows file:line:column where there is one
-    │   └── BudgetError       a network cannot meet the budget
-    ├── NotationError         a network's name does not follow the notation
-    ├── DataError             images are missing, damaged or not what the study says
-    ├── RecordError           a record contradicts what would be written beside it
-    └── RunError              a run cannot start: no such device, no place for records
+AblateError               one line for the user, exit code 2
+├── StudyError            a study asks for what cannot be; knows file:line:column where there is one
+│   └── BudgetError       a network cannot meet the budget
+├── NotationError         a network's name does not follow the notation
+├── DataError             images are missing, damaged or not what the study says
+├── RecordError           a record contradicts what would be written beside it
+└── RunError              a run cannot start: no such device, no place for records
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
@@ -9,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ablate.errors import RecordError
+from ablate.errors import DataError, RecordError, RunError
 from ablate.records.records import Record, read_record, trial_directory, trial_state, write_failure
 from ablate.study.plan import training_cost
 from ablate.study.study import Trial
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
     from ablate.data.cache import Location
     from ablate.schedule.progress import Progress
-    from ablate.schedule.slots import Slot
-    from ablate.schedule.tasks import Outcome, Stop, Task
+    from ablate.schedule.tasks import Outcome, Stop
 
 WORK = "ablate.train.trial:train_trial"
 WAIT_SECONDS = 0.5
+FINAL = ("recorded", "diverged")
 INTERRUPTED, PREEMPTED, INCOMPLETE = 130, 75, 3  # exit codes
 
 
@@ -54,6 +55,26 @@ class RunSummary:
     open: int = 0
     seconds: float = 0.0
     exit_code: int = 0
+
+    def text(self) -> str:
+        """The summary in words: a line of counts, then a line a failed or diverged trial."""
+        from ablate.schedule.progress import duration
+
+        counts = [f"{self.trained} trained", f"{self.recorded_before} recorded before"]
+        counts += [f"{self.elsewhere} by another run"] if self.elsewhere else []
+        counts += [f"{self.open} open"] if self.open else []
+        lines = [f"{self.trials} trials: {', '.join(counts)}; {duration(self.seconds)}"]
+        for what, listed in (("failed", self.failed), ("diverged", self.diverged)):
+            lines += [f"{what}: {name}: {cause} ({log})" for name, cause, log in listed]
+        return "\n".join(lines)
+
+
+def parse_interval(text: str) -> tuple[int, float]:
+    """(epochs, seconds) of "10" or "300s", the other one 0. Raises RunError."""
+    match = re.fullmatch(r"(\d{1,6})(s?)", text.strip())
+    if match is None or int(match[1]) < 1:
+        raise RunError(f"--checkpoint-every: found '{text}'; allowed: epochs such as 10, or seconds such as 300s")
+    return (0, float(match[1])) if match[2] else (int(match[1]), 0.0)
 
 
 def run_trials(
@@ -98,14 +119,11 @@ def _train(
     from ablate.schedule.local import run_local
     from ablate.schedule.progress import Progress
     from ablate.schedule.slots import find_slots
-    from ablate.schedule.tasks import Stop, Task
+    from ablate.schedule.tasks import Outcome, Stop, Task
     from ablate.train.trial import Job
 
-    digests: dict[Any, str] = {}
-    for trial in missing:
-        if (key := (trial.data.name, trial.data.image_size)) not in digests:
-            digests[key] = _prepare(trial, location, console, options.quiet)
-    _check_digests([record for record in records.values() if record], missing[0], digests)
+    digest = _prepare(missing, location, console, options.quiet)
+    _check_digests([record for record in records.values() if record], digest)
     slots = find_slots(options.device, options.slots, options.slots_per_gpu)
     tasks = [
         Task(
@@ -120,19 +138,26 @@ def _train(
     runs.mkdir(parents=True, exist_ok=True)
     stop = Stop()
     slots = slots[: len(tasks)]
-    with Progress(tasks, summary.recorded_before, len(slots), console, options.quiet) as progress, _signals(stop, progress):
-        waiting = tasks
-        while waiting and not stop.level:
-            busy = []
+    names_of_slots = [slot.name for slot in slots]
+    with (
+        Progress(tasks, summary.recorded_before, names_of_slots, console, options.quiet) as progress,
+        _signals(stop, progress),
+    ):
+        waiting, elsewhere = tasks, list[Task]()
+        while (waiting or elsewhere) and not stop.level:
             for outcome in run_local(WORK, waiting, slots, stop, progress.event):
                 if outcome.status == "busy":
-                    busy.append(outcome.task)
+                    elsewhere.append(outcome.task)
                 else:
                     _note(outcome, runs, progress, summary)
-            # Another run trains these; should it die, they are ours.
-            while busy and not stop.level and all(trial_state(runs, task.id) == "running" for task in busy):
-                time.sleep(WAIT_SECONDS)
-            waiting = busy
+            # What another run trains is waited for; should that run die, it is ours.
+            time.sleep(WAIT_SECONDS if elsewhere else 0)
+            states = {task.id: trial_state(runs, task.id) for task in elsewhere}
+            for task in elsewhere:
+                if states[task.id] in FINAL:
+                    _note(Outcome(task, "recorded"), runs, progress, summary)
+            waiting = [task for task in elsewhere if states[task.id] not in ("running", *FINAL)]
+            elsewhere = [task for task in elsewhere if states[task.id] == "running"]
     summary.exit_code = stop.exit_code
 
 
@@ -149,25 +174,31 @@ def _note(outcome: Outcome, runs: Path, progress: Progress, summary: RunSummary)
     progress.outcome(outcome, record.test_error if record else None)
 
 
-def _prepare(trial: Trial, location: Location, console: Console, quiet: bool) -> str:
-    """Makes sure that the images are there, decoded, before any worker starts; returns their digest."""
+def _prepare(trials: Sequence[Trial], location: Location, console: Console, quiet: bool) -> str:
+    """Makes sure, before any worker starts, that the images are there, decoded and what the study says; their digest."""
     from ablate.data.cache import load_images
+    from ablate.data.sources import check_images
 
     def announce(message: str) -> None:
         if not quiet:
             console.print(message, highlight=False, markup=False)
 
-    return load_images(trial.data.name, trial.data.image_size, location, announce)[1]
+    first = trials[0].data  # a study has one data set
+    images, digest = load_images(first.name, first.image_size, location, announce, first.digest)
+    for data, recipe in {(trial.data, trial.recipe): None for trial in trials}:
+        check_images(images, data.classes, data.input_shape, data.train_size, data.test_size)
+        if recipe.last_batch == "drop" and len(images.train_labels) < recipe.batch_size:
+            raise DataError(f"recipe.batch_size: {recipe.batch_size} of {len(images.train_labels)} images leaves no batch")
+    return digest
 
 
-def _check_digests(records: Sequence[Record], trial: Trial, digests: dict[Any, str]) -> None:
+def _check_digests(records: Sequence[Record], digest: str) -> None:
     """Refuses to add trials on these images to records of the same study made on others."""
-    known = set(digests.values())
     for record in records:
-        digest = record.result.get("data_digest")
-        if len(known) == 1 and digest not in known:
+        other = record.result.get("data_digest")
+        if other != digest:
             raise RecordError(
-                f"{record.directory}: recorded on images of digest {digest}, those in place now have {known.pop()}; "
+                f"{record.directory}: recorded on images of digest {other}, those in place now have {digest}; "
                 "restore the images, give data.digest, or use another --runs"
             )
 
@@ -188,7 +219,10 @@ def _signals(stop: Stop, progress: Progress) -> Iterator[None]:
     def terminate(number: int, frame: object) -> None:
         stop.raise_to(1, PREEMPTED)
 
-    before = {signal.SIGINT: signal.signal(signal.SIGINT, interrupt), signal.SIGTERM: signal.signal(signal.SIGTERM, terminate)}
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, interrupt),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, terminate),
+    }
     try:
         yield
     finally:

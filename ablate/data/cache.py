@@ -37,13 +37,27 @@ def default_cache() -> Path:
 
 
 def load_images(
-    name: str, image_size: int, location: Location, announce: Callable[[str], None] = lambda message: None
+    name: str,
+    image_size: int,
+    location: Location,
+    announce: Callable[[str], None] = lambda message: None,
+    expected: str | None = None,
 ) -> tuple[Images, str]:
-    """All images of a data set and the digest of their content (16 hexadecimal digits). Raises DataError."""
+    """All images of a data set and the digest of their content (16 hexadecimal digits).
+
+    Raises DataError if they are missing or damaged, or if another digest is expected.
+    """
+    images, digest = _load(name, image_size, location, announce)
+    if expected and expected != digest:
+        raise DataError(f"data.digest: the study says {expected}; the images in {location.root} have {digest}")
+    return images, digest
+
+
+def _load(name: str, image_size: int, location: Location, announce: Callable[[str], None]) -> tuple[Images, str]:
     source = SOURCES[name]
     if name == "digits":
-        images = source.read(location.root, image_size)
-        return images, _digest_arrays(images)
+        digits = source.read(location.root, image_size)
+        return digits, _digest_arrays(digits)
     files = source.files(location.root)
     if not files and location.download and source.download:
         announce(f"downloading {name} into {location.root}")
@@ -102,7 +116,7 @@ def _read_cache(path: Path) -> Images | None:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return Images(*(archive[field] for field in Images._fields))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         return None
 
 

@@ -115,6 +115,25 @@ SOURCES: dict[str, Source] = {
 }
 
 
+def check_images(
+    images: Images, classes: int, input_shape: tuple[int, int, int], train_size: int | None, test_size: int | None
+) -> None:
+    """Raises DataError if the images are not what a study declares; input_shape is (channels, height, width)."""
+    channels, height, width = input_shape
+    for what, array, size in (
+        ("train_size", images.train_images, train_size),
+        ("test_size", images.test_images, test_size),
+    ):
+        if array.shape[1:] != (height, width, channels):
+            found = "x".join(map(str, array.shape[1:]))
+            raise DataError(f"images of {found}; the study says {height}x{width}x{channels}")
+        if size is not None and size > len(array):
+            raise DataError(f"data.{what}: found {size}; there are {len(array)} images")
+    names = len(np.unique(images.train_labels))
+    if names != classes or images.test_labels.max() >= classes:
+        raise DataError(f"data.classes: the study says {classes}; the training images have {names}")
+
+
 def stratified(labels: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
     """Indices (size,), ascending, of a fixed subset in which every class keeps its share; smaller ones lie in larger."""
     # RandomState's streams are frozen by NumPy's policy, so the subset is the same for every version and every seed.

@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablate.data.sources import Images, stratified
-from ablate.errors import DataError
+from ablate.data.sources import stratified
 
 Augmentation = Literal["flip_crop", "flip", "crop", "none"]
 Preprocessing = Literal["meanstd", "scale", "none"]
@@ -40,25 +39,12 @@ class Normalization(NamedTuple):
     std: Tensor
 
 
-def take_part(images: Any, labels: Any, size: int | None, what: str, device: torch.device) -> Part:
-    """All images or a fixed stratified subset of `size` of them, on the device. Raises DataError if there are fewer."""
-    if size is not None and size > len(labels):
-        raise DataError(f"{what}: found {size}; there are {len(labels)} images")
+def take_part(images: Any, labels: Any, size: int | None, device: torch.device) -> Part:
+    """All images or a fixed stratified subset of `size` of them, on the device."""
     if size is not None and size < len(labels):
         chosen = stratified(labels, size)
         images, labels = images[chosen], labels[chosen]
     return Part(torch.from_numpy(np.ascontiguousarray(images)).to(device), torch.from_numpy(labels).to(device))
-
-
-def check_images(images: Images, classes: int, input_shape: tuple[int, int, int]) -> None:
-    """Raises DataError if the images are not what the study declares."""
-    channels, height, width = input_shape
-    for array in (images.train_images, images.test_images):
-        if array.shape[1:] != (height, width, channels):
-            raise DataError(f"images of {'x'.join(map(str, array.shape[1:]))}; the study says {height}x{width}x{channels}")
-    found = len(np.unique(images.train_labels))
-    if found != classes or images.test_labels.max() >= classes:
-        raise DataError(f"data.classes: the study says {classes}; the training images have {found}")
 
 
 def fit_normalization(kind: Preprocessing, images: Tensor) -> Normalization:

@@ -44,7 +44,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.shared(x)
-        return self.shortcut(x) + self.branch(x)
+        result: Tensor = self.shortcut(x) + self.branch(x)
+        return result
 
 
 def build(blueprint: bp.Blueprint, generator: torch.Generator | None = None) -> nn.Sequential:

@@ -24,10 +24,11 @@ MAX_N = 2000  # blocks per group; WRN-12004 is far past anything trainable
 MAX_K = 64.0
 MAX_BLOCK = 16  # convolutions in a block
 MAX_KERNEL = 15
+DECIMALS = 6  # of k and of the dropout rate, so that every network has a name
 
-_NAME = re.compile(r"WRN-(?P<depth>\d{1,6})-(?P<k>\d{1,4}(?:\.\d{1,6})?)(?P<rest>.*)", re.DOTALL)
-_BLOCK = re.compile(r"B\(\s*(\d{1,3}(?:\s*,\s*\d{1,3})*)\s*\)")
-_DROPOUT = re.compile(r"dropout(0(?:\.\d{1,8})?)")
+_NAME = re.compile(r"WRN-(?P<depth>[0-9]{1,6})-(?P<k>[0-9]{1,4}(?:\.[0-9]{1,6})?)(?P<rest>.*)", re.DOTALL)
+_BLOCK = re.compile(r"B\(\s*([0-9]{1,3}(?:\s*,\s*[0-9]{1,3})*)\s*\)")
+_DROPOUT = re.compile(r"dropout(0(?:\.[0-9]{1,6})?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,15 @@ class Architecture:
             raise NotationError(f"a block of {len(self.block)} convolutions; allowed: 1 to {MAX_BLOCK}")
         for kernel in self.block:
             if kernel % 2 == 0 or not 1 <= kernel <= MAX_KERNEL:
-                raise NotationError(
-                    f"kernel size {kernel} in {format_block(self.block)}; allowed: odd, 1 to {MAX_KERNEL}"
-                )
+                raise NotationError(f"kernel size {kernel} in {format_block(self.block)}; allowed: odd, 1 to {MAX_KERNEL}")
         if not (math.isfinite(self.dropout) and 0 <= self.dropout < 1):
             raise NotationError(f"dropout rate {self.dropout:g}; allowed: 0 to below 1")
+        for what, number in (("widening factor k", self.k), ("dropout rate", self.dropout)):
+            if round(number, DECIMALS) != number:
+                raise NotationError(f"{what} = {number!r}; allowed: at most {DECIMALS} decimals")
 
     @property
-    def l(self) -> int:  # noqa: E743 - the paper's letter
+    def l(self) -> int:
         """Deepening factor: convolutions in a block."""
         return len(self.block)
 
@@ -118,16 +120,17 @@ def read_name(name: str) -> Name:
     match = _NAME.fullmatch(text)
     if match is None:
         raise NotationError(f"network '{_clip(text)}'; allowed: WRN-<depth>-<k>[-B(3,1,...)][-dropout0.3]")
-    block, dropout, rest = BASIC, 0.0, match["rest"]
+    block, dropout, rest, after = BASIC, 0.0, match["rest"], "-B(3,1,...), then -dropout0.3"
     if part := re.match(rf"-({_BLOCK.pattern})", rest):
         block, rest = parse_block(part[1]), rest[part.end() :]
+        after = "-dropout0.3"
     if part := re.match(rf"-{_DROPOUT.pattern}", rest):
         dropout, rest = float(part[1]), rest[part.end() :]
+        after = "nothing"
     if rest:
         read = text[: len(text) - len(rest)]
         raise NotationError(
-            f"network '{_clip(text)}': read '{_clip(read)}', stopped at '{_clip(rest)}'; "
-            "allowed there: -B(3,1,...), then -dropout0.3"
+            f"network '{_clip(text)}': read '{_clip(read)}', stopped at '{_clip(rest)}'; allowed there: {after}"
         )
     return Name(int(match["depth"]), float(match["k"]), block, dropout)
 
@@ -150,7 +153,7 @@ def format_architecture(architecture: Architecture, rule: DepthRule = "convoluti
 
 def _plain(number: float) -> str:
     """Shortest decimal without exponent: 2.0 -> "2", 0.3 -> "0.3"."""
-    return f"{number:.8f}".rstrip("0").rstrip(".")
+    return f"{number:.{DECIMALS}f}".rstrip("0").rstrip(".")
 
 
 def _clip(text: str, length: int = 60) -> str:

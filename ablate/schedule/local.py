@@ -35,6 +35,8 @@ def run_local(
     A worker that dies is replaced and its task tried again up to `retries` times; a task whose work raises has failed.
     When stop rises to 1 running tasks are asked to stop and no other starts; at 2 their workers are killed.
     """
+    if not tasks:
+        return
     free: queue.SimpleQueue[tuple[int, Worker]] = queue.SimpleQueue()
     workers = [Worker(work, slot) for slot in slots]
     for slot in enumerate(workers):
@@ -53,7 +55,9 @@ def run_local(
     watcher = threading.Thread(target=_pass_on, args=(stop, workers, done), daemon=True)
     watcher.start()
     try:
-        parallel = Parallel(len(workers), backend="threading", return_as="generator_unordered", pre_dispatch="n_jobs")
+        parallel = Parallel(
+            len(workers), backend="threading", return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1
+        )
         yield from parallel(delayed(supervise)(task) for task in longest_first(list(tasks)))
     finally:
         done.set()
@@ -63,7 +67,7 @@ def run_local(
 
 def _supervise(task: Task, index: int, worker: Worker, stop: Stop, on_event: OnEvent, retries: int) -> Outcome:
     for attempt in range(1, retries + 2):
-        on_event(index, task, {"event": "started", "attempt": attempt, "slot": worker.slot.name})
+        on_event(index, task, {"event": "started", "attempt": attempt})
         status, cause = worker.run(task, lambda event: on_event(index, task, {"event": "epoch", **event}))
         if status == "died" and stop.level:
             status = "interrupted"

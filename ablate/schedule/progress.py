@@ -23,7 +23,9 @@ PLAIN_SECONDS = 60.0
 class Progress:
     """Follows the tasks of a run. Its methods may be called from any thread."""
 
-    def __init__(self, tasks: Sequence[Task], recorded: int, slots: int, console: Console, quiet: bool = False) -> None:
+    def __init__(
+        self, tasks: Sequence[Task], recorded: int, slots: Sequence[str], console: Console, quiet: bool = False
+    ) -> None:
         self.console = console
         self.quiet = quiet
         self.total = len(tasks) + recorded
@@ -31,7 +33,8 @@ class Progress:
         self.cost = sum(task.cost for task in tasks)
         self.done: dict[str, float] = {}  # cost behind us, by task
         self.kept: dict[str, float] = {}  # of it, what an earlier run had done
-        self.lines: list[tuple[Task, dict[str, Any]] | None] = [None] * slots
+        self.slots = slots
+        self.lines: list[tuple[Task, dict[str, Any]] | None] = [None] * len(slots)
         self.begun = time.monotonic()
         self.printed = self.begun
         self.lock = threading.Lock()
@@ -106,8 +109,8 @@ class Progress:
                 slots.add_column()
             for _ in range(3):
                 slots.add_column(justify="right")
-            for line in self.lines:
-                slots.add_row(*_slot_cells(line))
+            for name, line in zip(self.slots, self.lines):
+                slots.add_row(Text(name, style="dim"), *_slot_cells(line))
             return Group(head, slots)
 
     def _times(self) -> str:
@@ -121,12 +124,11 @@ class Progress:
 
 def _slot_cells(line: tuple[Task, dict[str, Any]] | None) -> tuple[Text | str, ...]:
     if line is None:
-        return (Text("idle", style="dim"), "", "", "", "")
+        return (Text("idle", style="dim"), "", "", "")
     task, event = line
     if event["event"] == "started":
-        return (Text(event["slot"], style="dim"), Text(task.label), Text("starting", style="dim"), "", "")
+        return (Text(task.label), Text("starting", style="dim"), "", "")
     return (
-        Text("│", style="dim"),
         Text(task.label),
         f"epoch {event['epoch']}/{event['epochs']}",
         f"{event['test_error']:.2f}%",

@@ -37,7 +37,7 @@ def find_slots(device: str = "auto", slots: int | None = None, slots_per_gpu: in
         ]
     else:
         # One thread a process: measured 1.1 to 1.2 times the throughput of one process of two threads.
-        threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         hidden = {**threads, "CUDA_VISIBLE_DEVICES": ""}
         found = [Slot(f"core {i}", "cpu", hidden) for i in range(slots or cores)]

@@ -19,7 +19,7 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 16
 MAX_VALUES = 50_000
 
-Path_ = tuple[Any, ...]  # keys and indices from the root to a value
+KeyPath = tuple[Any, ...]  # keys and indices from the root to a value
 
 
 @dataclass(slots=True)
@@ -28,9 +28,9 @@ class Document:
 
     name: str
     value: Any
-    positions: dict[Path_, tuple[int, int]] = field(default_factory=dict)
+    positions: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
 
-    def fail(self, path: Path_, message: str) -> NoReturn:
+    def fail(self, path: KeyPath, message: str) -> NoReturn:
         """Raises StudyError at a place; a place that has no position of its own stands at its nearest ancestor."""
         keys = list(path)
         while keys and tuple(keys) not in self.positions:
@@ -54,6 +54,7 @@ class Document:
                 child = {"base" if part == "recipe" else "name": child}
             if child is None:
                 child = {}
+                self.positions[path[: path.index(part) + 1]] = OVERRIDE
             if not isinstance(child, dict):
                 raise StudyError(f"-s: '{key}' goes into '{part}', which is not a mapping")
             node[part] = child
@@ -70,8 +71,8 @@ def read_document(path: Path) -> Document:
     """The document in a file, whose top level must be a mapping. Raises StudyError."""
     try:
         data = path.read_bytes()
-    except OSError as error:
-        raise StudyError(f"{path}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:
+        raise StudyError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > MAX_BYTES:
         raise StudyError(f"{path}: {len(data)} bytes; allowed: at most {MAX_BYTES}")
     try:
@@ -90,9 +91,13 @@ def read_text(text: str, name: str) -> Document:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-    document = Document(name, None)
+    yaml = YAML(typ="safe", pure=True)
+    builder = _Builder(Document(name, None), yaml.resolver)
+    if _COMMA in text:
+        raise StudyError(f"{name}: the character U+E000 is not accepted")
     try:
-        _fill(document, YAML(typ="safe", pure=True), text)
+        for event in yaml.parse(_BLOCK.sub(lambda match: match[0].replace(",", _COMMA), text)):
+            builder.take(event)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
@@ -100,107 +105,120 @@ def read_text(text: str, name: str) -> Document:
         raise StudyError(f"{place}: not YAML: {reason}") from None
     except YAMLError as error:
         raise StudyError(f"{name}: not YAML: {' '.join(str(error).split())}") from None
-    return document
+    except (ValueError, OverflowError) as error:  # an escape such as "\\UFFFFFFFF"
+        builder.refuse(f"not YAML: {error}")
+    return builder.document
 
 
-def _fill(document: Document, yaml: Any, text: str) -> None:
-    from ruamel.yaml import events as ev
-    from ruamel.yaml.nodes import ScalarNode
-
-    positions = document.positions
-    stack: list[tuple[Any, Path_]] = []  # open containers and their paths
-    pending: list[Any] = []  # for each open mapping, the key whose value comes next
-    documents = values = 0
-    unclosed: tuple[Any, Any] | None = None  # the container and key of a plain text with an open bracket
-    swallow = False
-
-    def pending_key() -> bool:
-        return isinstance(stack[-1][0], dict) and pending[-1] is not _NO_KEY
-
-    def place(value: Any, position: tuple[int, int]) -> Path_:
-        """Puts a value where the parser is and returns its path."""
-        if not stack:
-            document.value, path = value, ()
-        else:
-            container, base = stack[-1]
-            if isinstance(container, list):
-                path = (*base, len(container))
-                container.append(value)
-            else:
-                path = (*base, pending[-1])
-                container[pending[-1]] = value
-                pending[-1] = _NO_KEY
-        positions.setdefault(path, position)
-        return path
-
-    for event in yaml.parse(text):
-        mark = getattr(event, "start_mark", None)
-        here = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-
-        def refuse(message: str, here: tuple[int, int] = here) -> NoReturn:
-            raise StudyError(f"{document.name}:{here[0]}:{here[1]}: {message}")
-
-        if isinstance(event, ev.DocumentStartEvent):
-            documents += 1
-            if documents > 1:
-                refuse("a second YAML document; allowed: one study a file")
-        if isinstance(event, ev.AliasEvent) or getattr(event, "anchor", None):
-            refuse("anchors and aliases (& and *) are not accepted; allowed: the value written out")
-        if isinstance(event, ev.NodeEvent):
-            values += 1
-            if values > MAX_VALUES:
-                refuse(f"more than {MAX_VALUES} values")
-            if getattr(event, "tag", None):
-                refuse(f"tag '{event.tag}' is not accepted; allowed: plain values")
-        expects_key = bool(stack) and isinstance(stack[-1][0], dict) and pending[-1] is _NO_KEY
-        if isinstance(event, ev.ScalarEvent):
-            if swallow:  # the empty value of a key that was no key
-                swallow, pending[-1] = False, _NO_KEY
-                continue
-            if unclosed is not None and stack and stack[-1][0] is unclosed[0] and (expects_key or not pending_key()):
-                container, key = unclosed
-                container[key] += f",{event.value}"
-                unclosed = unclosed if _is_open(container[key]) else None
-                if expects_key:
-                    swallow, pending[-1] = True, key
-                continue
-            tag = yaml.resolver.resolve(ScalarNode, event.value, event.implicit)
-            value = _scalar(str(tag).rsplit(":", 1)[-1], event.value, refuse)
-            if expects_key:
-                container, base = stack[-1]
-                if not isinstance(value, str):
-                    refuse(f"key {value!r}; allowed: text")
-                if value in container:
-                    first = positions[(*base, value)]
-                    refuse(f"duplicate key '{value}', first at line {first[0]}")
-                pending[-1] = value
-                positions[(*base, value)] = here
-            else:
-                path = place(value, here)
-                plain = event.style is None and isinstance(value, str) and bool(stack)
-                unclosed = (stack[-1][0], path[-1]) if plain and _is_open(value) else None
-        elif isinstance(event, (ev.MappingStartEvent, ev.SequenceStartEvent)):
-            if expects_key:
-                refuse("a mapping or list as a key; allowed: text")
-            if len(stack) >= MAX_DEPTH:
-                refuse(f"nested deeper than {MAX_DEPTH}")
-            value = {} if isinstance(event, ev.MappingStartEvent) else []
-            stack.append((value, place(value, here)))
-            if isinstance(value, dict):
-                pending.append(_NO_KEY)
-        elif isinstance(event, (ev.MappingEndEvent, ev.SequenceEndEvent)):
-            if isinstance(stack.pop()[0], dict):
-                pending.pop()
-
-
+# While YAML reads the text, the commas in B(3,3) are a character of as many columns that means nothing to it.
+_BLOCK = re.compile(r"B\([^()\[\]{}'\"#\n]*\)")
+_COMMA = "\ue000"
 _NO_KEY = object()
 
 
-def _is_open(text: str) -> bool:
-    return text.count("(") > text.count(")")
+class _Builder:
+    """Makes a document's value from the parser's events, one at a time."""
+
+    def __init__(self, document: Document, resolver: Any) -> None:
+        self.document = document
+        self.resolver = resolver
+        self.open: list[tuple[Any, KeyPath]] = []  # the containers being filled, and their paths
+        self.keys: list[Any] = []  # for each open mapping, the key whose value comes next
+        self.documents = self.values = 0
+        self.here = (1, 1)
+
+    def take(self, event: Any) -> None:
+        from ruamel.yaml import events
+
+        if mark := getattr(event, "start_mark", None):
+            self.here = (mark.line + 1, mark.column + 1)
+        self.check(event, events)
+        expects_key = bool(self.keys) and isinstance(self.open[-1][0], dict) and self.keys[-1] is _NO_KEY
+        if isinstance(event, events.ScalarEvent):
+            value = self.scalar(event)
+            if expects_key:
+                self.begin_key(value)
+            else:
+                self.place(value)
+        elif isinstance(event, (events.MappingStartEvent, events.SequenceStartEvent)):
+            if expects_key:
+                self.refuse("a mapping or list as a key; allowed: text")
+            container: Any = {} if isinstance(event, events.MappingStartEvent) else []
+            self.open.append((container, self.place(container)))
+            if isinstance(container, dict):
+                self.keys.append(_NO_KEY)
+        elif isinstance(event, events.SequenceEndEvent):
+            self.open.pop()
+        elif isinstance(event, events.MappingEndEvent):
+            self.open.pop()
+            self.keys.pop()
+
+    def check(self, event: Any, events: Any) -> None:
+        """Refuses what could expand, run or grow without bound."""
+        if isinstance(event, events.DocumentStartEvent):
+            self.documents += 1
+            if self.documents > 1:
+                self.refuse("a second YAML document; allowed: one study a file")
+            if event.version not in (None, (1, 2)):
+                self.refuse(f"%YAML {'.'.join(map(str, event.version))}; allowed: 1.2")
+        if isinstance(event, events.AliasEvent) or getattr(event, "anchor", None):
+            self.refuse("anchors and aliases (& and *) are not accepted; allowed: the value written out")
+        if isinstance(event, events.NodeEvent):
+            self.values += 1
+            if self.values > MAX_VALUES:
+                self.refuse(f"more than {MAX_VALUES} values")
+            if tag := getattr(event, "tag", None):
+                self.refuse(f"tag '{tag}' is not accepted; allowed: plain values")
+            if len(self.open) > MAX_DEPTH:
+                self.refuse(f"nested deeper than {MAX_DEPTH}")
+
+    def scalar(self, event: Any) -> Any:
+        from ruamel.yaml.nodes import ScalarNode
+
+        tag = self.resolver.resolve(ScalarNode, event.value, event.implicit)
+        try:
+            event.value.encode()
+            value = _scalar(str(tag).rpartition(":")[2], event.value)
+        except UnicodeEncodeError:
+            self.refuse("half a surrogate pair; allowed: Unicode text")
+        except ValueError:  # text that only looks like a number, such as 0x_
+            value = event.value
+        if isinstance(value, float) and not math.isfinite(value):
+            self.refuse(f"number {event.value}; allowed: finite numbers")
+        return value.replace(_COMMA, ",") if isinstance(value, str) else value
+
+    def begin_key(self, key: Any) -> None:
+        mapping, path = self.open[-1]
+        if not isinstance(key, str):
+            self.refuse(f"key {key!r}; allowed: text")
+        path = (*path, key)
+        if key in mapping:
+            self.refuse(f"duplicate key '{key}', first at line {self.document.positions[path][0]}")
+        self.keys[-1] = key
+        self.document.positions[path] = self.here
+
+    def place(self, value: Any) -> KeyPath:
+        """Puts a value where the parser is and returns its path; a mapping's value stands where its key does."""
+        path: KeyPath = ()
+        if not self.open:
+            self.document.value = value
+        else:
+            container, path = self.open[-1]
+            if isinstance(container, list):
+                path = (*path, len(container))
+                container.append(value)
+            else:
+                path = (*path, self.keys[-1])
+                container[self.keys[-1]] = value
+                self.keys[-1] = _NO_KEY
+        self.document.positions.setdefault(path, self.here)
+        return path
+
+    def refuse(self, message: str) -> NoReturn:
+        raise StudyError(f"{self.document.name}:{self.here[0]}:{self.here[1]}: {message}")
 
 
-def _scalar(tag: str, text: str, refuse: Any) -> Any:
+def _scalar(tag: str, text: str) -> Any:
     """The value of a plain or quoted scalar under YAML 1.2's core schema."""
     digits = text.replace("_", "")
     if tag == "null":
@@ -210,10 +228,7 @@ def _scalar(tag: str, text: str, refuse: Any) -> Any:
     if tag == "int" and len(digits) <= 300:
         return int(digits, 0) if digits[:2].lower() in ("0x", "0o", "0b") else int(digits)
     if tag == "float":
-        number = float(digits.lower().replace(".inf", "inf").replace(".nan", "nan"))
-        if not math.isfinite(number):
-            refuse(f"number {text}; allowed: finite numbers")
-        return number
+        return float(digits.lower().replace(".inf", "inf").replace(".nan", "nan"))
     return text
 
 

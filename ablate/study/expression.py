@@ -1,6 +1,6 @@
 """The language of `where`: comparisons and arithmetic over a variant's axes and counts, and nothing else.
 
-    k * depth <= 400        block in ("B(3,3)", "B(3,1)") and recipe.lr < 0.2        not (parameters > 2e6)
+k * depth <= 400        block in ("B(3,3)", "B(3,1)") and recipe.lr < 0.2        not (parameters > 2e6)
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from ablate.errors import StudyError, allowed
 
 MAX_LENGTH = 500
+MAX_DEPTH = 60
 
 _BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -47,6 +48,8 @@ def compile_expression(text: str) -> Callable[[Names], bool]:
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else "too deep"
         raise StudyError(f"where: '{text}' is not an expression: {reason}") from None
+    if _depth(tree.body) > MAX_DEPTH:
+        raise StudyError(f"where: nested deeper than {MAX_DEPTH}")
     value = _compile(tree.body)
 
     def holds(names: Names) -> bool:
@@ -59,6 +62,16 @@ def compile_expression(text: str) -> Callable[[Names], bool]:
         return result
 
     return holds
+
+
+def _depth(node: ast.AST) -> int:
+    """How deep a tree goes, found without recursion."""
+    deepest, waiting = 0, [(node, 1)]
+    while waiting:
+        node, depth = waiting.pop()
+        deepest = max(deepest, depth)
+        waiting += [(child, depth + 1) for child in ast.iter_child_nodes(node)]
+    return deepest
 
 
 def _compile(node: ast.expr) -> Value:

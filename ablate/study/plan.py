@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +12,7 @@ from ablate.errors import BudgetError, NotationError, StudyError
 from ablate.nets.blueprint import Counts, Shape, count
 from ablate.nets.notation import (
     BASIC,
+    MAX_BLOCK,
     MAX_N,
     Architecture,
     DepthRule,
@@ -26,7 +27,7 @@ from ablate.nets.wide_resnet import wide_resnet
 from ablate.study.budget import closest_to, largest_within
 from ablate.study.expression import compile_expression
 from ablate.study.presets import DATA_SETS
-from ablate.study.spec import replace_field
+from ablate.study.spec import replace_fields
 from ablate.study.study import Budget, Data, Entry, Fit, Neighbour, Recipe, Study, Trial, Variant
 
 MAX_VARIANTS = 1_000_000
@@ -34,23 +35,35 @@ MAX_VARIANTS = 1_000_000
 
 @dataclass(frozen=True)
 class Enumeration:
-    """A study's variants in order, and in words what was merged and dropped on the way."""
+    """A study's variants in order, and in words what was solved, merged and dropped on the way.
+
+    names: the variant of every name in the study, that of a network whose depth was then solved too.
+    """
 
     variants: tuple[Variant, ...]
+    solved: tuple[str, ...] = ()
     merged: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+    names: dict[str, Variant] = field(default_factory=dict)
+
+    def remarks(self) -> list[str]:
+        """All of them, each line saying which it is."""
+        groups = (("solved", self.solved), ("merged", self.merged), ("dropped", self.dropped))
+        return [f"{what}: {line}" for what, lines in groups for line in lines]
 
 
 def enumerate_variants(study: Study) -> Enumeration:
     """Every variant of a study, duplicates merged, budget solved, constraint applied. Raises StudyError with its place."""
     holds = compile_expression(study.where) if study.where else None
     seen: dict[Any, Variant] = {}
+    solved: list[str] = []
     merged: list[str] = []
     dropped: list[str] = []
+    names: dict[str, Variant] = {}
     for entry in study.entries:
         for axes in _expand(entry):
             try:
-                variant = _variant(study, entry, axes)
+                variant, written = _variant(study, entry, axes)
             except BudgetError as error:
                 if study.budget and study.budget.on_miss == "drop":
                     dropped.append(str(error))
@@ -66,16 +79,21 @@ def enumerate_variants(study: Study) -> Enumeration:
                 if not kept:
                     dropped.append(f"{label(variant)}: not {study.where}")
                     continue
+            if written != variant.net:
+                solved.append(f"{written} becomes {variant.net} to meet the budget")
             key = (variant.architecture, variant.recipe, variant.data)
             if key in seen:
-                merged.append(f"{label(variant)} is {label(seen[key])}")
+                one, other = label(variant), label(seen[key])
+                merged.append(f"{one} is there twice" if one == other else f"{one} is the same as {other}")
             else:
                 seen[key] = variant
+            for name in (variant.net, written):
+                names.setdefault(name, seen[key])
             if len(seen) > MAX_VARIANTS:
                 raise StudyError(f"{study.places['variants']}: more than {MAX_VARIANTS} variants")
     if not seen:
         raise StudyError(f"{study.places['variants']}: no variant is left")
-    return Enumeration(tuple(seen.values()), tuple(merged), tuple(dropped))
+    return Enumeration(tuple(seen.values()), tuple(solved), tuple(merged), tuple(dropped), names)
 
 
 def plan_trials(study: Study, variants: tuple[Variant, ...]) -> list[Trial]:
@@ -83,25 +101,38 @@ def plan_trials(study: Study, variants: tuple[Variant, ...]) -> list[Trial]:
     return [trial for variant in variants for trial in variant.trials(study.seeds)]
 
 
-def find_baseline(study: Study, variants: tuple[Variant, ...]) -> Variant | None:
+def find_baseline(study: Study, enumeration: Enumeration) -> Variant | None:
     """The variant the study compares with. Raises StudyError if none of them is that network."""
     if study.baseline is None:
         return None
     net, place = study.baseline
-    for variant in variants:
-        if variant.net == net:
-            return variant
-    for variant in variants:
+    if net in enumeration.names:
+        return enumeration.names[net]
+    for variant in enumeration.variants:
         rules: tuple[DepthRule, ...] = ("convolutions", "nominal")
         if net in {format_architecture(variant.architecture, rule, show) for rule in rules for show in (False, True)}:
             return variant
-    raise StudyError(f"{place}: baseline '{net}' is none of the variants; allowed: {', '.join(v.net for v in variants[:20])}")
+    known = ", ".join(variant.net for variant in enumeration.variants[:20])
+    raise StudyError(f"{place}: baseline '{net}' is none of the variants; allowed: {known}")
 
 
 def label(variant: Variant) -> str:
     """The variant's network and the axes its name does not show."""
     rest = [f"{axis} {_plain(value)}" for axis, value in variant.axes.items() if "." in axis]
     return ", ".join([variant.net, *rest])
+
+
+def varied_axes(variants: Sequence[Variant]) -> list[str]:
+    """The recipe.* and data.* axes that some entry names and that differ between variants."""
+    named = dict.fromkeys(axis for variant in variants for axis in variant.axes if "." in axis)
+    return [axis for axis in named if len({axis_value(variant, axis) for variant in variants}) > 1]
+
+
+def axis_value(variant: Variant, axis: str) -> Any:
+    """The value that a recipe.* or data.* axis has in a variant; "all" for a size that is not given."""
+    group, _, field = axis.partition(".")
+    value = getattr(variant.recipe if group == "recipe" else variant.data, field)
+    return "all" if value is None else value
 
 
 def training_cost(trial: Trial) -> float:
@@ -131,28 +162,34 @@ def _expand(entry: Entry) -> Iterator[dict[str, Any]]:
                     yield {"net": entry.base, axis: value}
 
 
-def _variant(study: Study, entry: Entry, axes: dict[str, Any]) -> Variant:
+def _variant(study: Study, entry: Entry, axes: dict[str, Any]) -> tuple[Variant, str]:
+    """The variant of some axes, and the name the study gives its network before the budget chooses a depth."""
     recipe, data = study.recipe, study.data
-    for axis, value in axes.items():
-        group, _, field = axis.partition(".")
-        if group == "recipe":
-            recipe = replace_field(recipe, field, value)
-        elif group == "data":
-            data = replace_field(data, field, value)
+    if changes := _dotted(axes, "recipe."):
+        recipe = replace_fields(recipe, changes)
+    if changes := _dotted(axes, "data."):
+        data = replace_fields(data, changes)
     solve = study.budget.solve if study.budget else None
     architecture = _architecture(axes, entry.depth_rule, solve)
-    fit, budget = None, study.budget
-    if budget:
-        architecture, fit = _fit(architecture, budget, entry.depth_rule, data, axes)
+    fit, given = None, architecture
+    if study.budget:
+        architecture, fit = _fit(architecture, study.budget, entry.depth_rule, data, axes)
     _check_batches(recipe, data)
-    shown = _name(architecture, entry.depth_rule, axes)
-    return Variant(shown, architecture, recipe, data, axes, _count(architecture, data.classes, data.input_shape), fit)
+    counts = _count(architecture, data.classes, data.input_shape)
+    net = _name(architecture, entry.depth_rule, axes)
+    written = _name(given, entry.depth_rule, axes) if {"net", "depth", "N"} & set(axes) else net
+    return Variant(net, architecture, recipe, data, axes, counts, fit), written
+
+
+def _dotted(axes: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {axis.removeprefix(prefix): value for axis, value in axes.items() if axis.startswith(prefix)}
 
 
 def _place(entry: Entry, axes: dict[str, Any], message: str) -> str:
     """Where the value that an error is about stands; the entry, where that could be several."""
-    named = [axis for axis in axes if message.startswith(axis)] or (["net"] if entry.kind == "net" else [])
-    places = [place for axis in named if (place := entry.places.get((axis, axes[axis])))]
+    named = [axis for axis in axes if message.startswith((f"{axis}:", f"{axis} ", f"unknown axis '{axis}'"))]
+    named = named or (["net"] if entry.kind == "net" else [])
+    places = [place for axis in named if (place := entry.places.get((axis, repr(axes[axis]))))]
     return places[0] if places else entry.place
 
 
@@ -168,6 +205,8 @@ def _architecture(axes: dict[str, Any], rule: DepthRule, solve: str | None) -> A
     if "block" in axes:
         parts["block"] = parse_block(axes["block"])
     elif "l" in axes:
+        if axes["l"] > MAX_BLOCK:
+            raise StudyError(f"l: found {axes['l']}; allowed: 1 to {MAX_BLOCK}")
         parts["block"] = (3,) * axes["l"]
     if "N" in axes:
         n = axes["N"]
@@ -261,5 +300,3 @@ def _count(architecture: Architecture, classes: int, input_shape: Shape) -> Coun
 
 def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema, create_model
+from pydantic import BaseModel, Field, ValidationError, WithJsonSchema, create_model
 
 from ablate.errors import NotationError, StudyError, allowed
 from ablate.nets.notation import parse_block
@@ -21,18 +21,16 @@ from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Budget, Data, Entry, Frozen, Recipe, Study
 
 NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "dropout")
+SHORT_FORMS = {"data": "name", "recipe": "base"}  # `data: cifar10` is short for `data: {name: cifar10}`
 SUFFIXES = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
-
-
-def _short(key: str) -> BeforeValidator:
-    """Reads `key_name: value` where a mapping {key: value} could stand."""
-    return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
 
 
 def _optional(title: str, model: type[BaseModel], /, **fields: Any) -> type[BaseModel]:
     """A model of the same fields, none of them needed."""
     for key, info in model.model_fields.items():
-        fields.setdefault(key, (Annotated[Union[info.rebuild_annotation(), None], Field(description=info.description)], None))
+        fields.setdefault(
+            key, (Annotated[Union[info.rebuild_annotation(), None], Field(description=info.description)], None)
+        )
     return create_model(title, __base__=Frozen, **fields)
 
 
@@ -43,7 +41,9 @@ Axes = Annotated[
 ]
 Quantity = Annotated[
     Any,
-    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": r"^[0-9.]+[kMG]$"}]}),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": r"^[0-9.]+[kMG]$"}]}
+    ),
 ]
 Percentage = Annotated[
     Any,
@@ -90,8 +90,8 @@ class StudyFile(Frozen):
     title: Annotated[str, Field(max_length=200)] = ""
     source: Annotated[str, Field(max_length=200, description="the paper's table or figure")] = ""
     notes: Annotated[str, Field(max_length=10_000, description="printed with every table")] = ""
-    data: Annotated[DataFile, _short("name")]  # type: ignore[valid-type]
-    recipe: Annotated[RecipeFile, _short("base")]  # type: ignore[valid-type]
+    data: DataFile  # type: ignore[valid-type]
+    recipe: RecipeFile  # type: ignore[valid-type]
     seeds: Annotated[
         Any,
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": "integer"}}]}),
@@ -117,6 +117,9 @@ def load_study(path: str | Path, overrides: Iterable[str] = ()) -> Study:
     document = read_document(path)
     for assignment in overrides:
         document.override(assignment)
+    for key, short in SHORT_FORMS.items():
+        if isinstance(value := document.value.get(key), str):
+            document.value[key] = {short: value}
     file = _validate(document, StudyFile, ())
     data = resolve_data(document, file.data.model_dump(exclude_none=True, exclude={"root"}))
     if file.where is not None:
@@ -124,14 +127,17 @@ def load_study(path: str | Path, overrides: Iterable[str] = ()) -> Study:
             compile_expression(file.where)
         except StudyError as error:
             document.fail(("where",), str(error))
-    root = file.data.root
+    try:
+        root = path.parent / Path(file.data.root).expanduser() if file.data.root else None
+    except RuntimeError as error:
+        document.fail(("data", "root"), f"data.root: found {describe(file.data.root)}: {error}")
     return Study(
         name=file.name,
         title=file.title or file.name,
         source=file.source,
         notes=file.notes.strip(),
         data=data,
-        data_root=path.parent / Path(root).expanduser() if root else None,
+        data_root=root,
         recipe=resolve_recipe(document, file.recipe.model_dump(exclude_none=True)),
         seeds=_seeds(document, file.seeds),
         entries=tuple(_entry(document, i, entry, file.depth_rule) for i, entry in enumerate(file.variants)),
@@ -146,7 +152,8 @@ def load_study(path: str | Path, overrides: Iterable[str] = ()) -> Study:
 def resolve_recipe(document: Document, fields: dict[str, Any]) -> Recipe:
     """A named recipe with some fields replaced."""
     base = RECIPES[fields.pop("base", "wrn_cifar")]
-    return _validate(document, Recipe, ("recipe",), {**base, **fields})
+    recipe: Recipe = _validate(document, Recipe, ("recipe",), {**base, **fields})
+    return recipe
 
 
 def resolve_data(document: Document, fields: dict[str, Any]) -> Data:
@@ -160,26 +167,29 @@ def resolve_data(document: Document, fields: dict[str, Any]) -> Data:
             )
         if key not in fields and key not in facts:
             document.fail(("data",), f"data.{key} is missing; {fields['name']} needs title, classes and image_size")
+    data: Data = _validate(document, Data, ("data",), {**facts, **fields})
     for key, most in zip(("train_size", "test_size"), full):
-        size = fields.get(key)
+        size = getattr(data, key)
         if size is not None and most is not None and size > most:
             document.fail(("data", key), f"data.{key}: found {size}; {fields['name']} has {most}")
         if size == most:
-            fields.pop(key, None)
-    return _validate(document, Data, ("data",), {**facts, **fields})
+            data = data.model_copy(update={key: None})
+    return data
 
 
-def replace_field(model: Recipe | Data, key: str, value: Any) -> Any:
-    """A recipe or data with one field changed. Raises StudyError that names the key, without its place."""
+def replace_fields(model: Recipe | Data, changes: dict[str, Any]) -> Any:
+    """A recipe or data with some fields changed. Raises StudyError that names the key, without its place."""
     kind = "recipe" if isinstance(model, Recipe) else "data"
+    fixed = ("name", "title", "classes", "image_size", "channels")
+    names = [name for name in type(model).model_fields if name not in fixed]
+    for key in changes:
+        if key not in names:
+            raise StudyError(f"unknown axis '{kind}.{key}'; {allowed(key, names)}")
     document = Document("", {}, {})
-    names = [name for name in type(model).model_fields if name not in ("name", "title", "classes", "image_size", "channels")]
-    if key not in names:
-        raise StudyError(f"unknown axis '{kind}.{key}'; {allowed(key, names)}")
-    fields = {**model.model_dump(), key: value}
+    fields = {**model.model_dump(), **changes}
     if isinstance(model, Recipe):
         return _validate(document, Recipe, (kind,), fields)
-    return resolve_data(document, {name: v for name, v in fields.items() if v is not None})
+    return resolve_data(document, {key: value for key, value in fields.items() if value is not None})
 
 
 def _entry(document: Document, index: int, file: EntryFile, rule: DepthRuleField) -> Entry:
@@ -201,7 +211,7 @@ def _entry(document: Document, index: int, file: EntryFile, rule: DepthRuleField
         place = path if kind == "net" else (*path, kind)
         axes[axis] = _axis_values(document, (*place, axis), axis, values)
         for i, value in enumerate(axes[axis]):
-            places[axis, value] = _place(document, *place, axis, i)
+            places[axis, repr(value)] = _place(document, *place, axis, i)
     lengths = {axis: len(values) for axis, values in axes.items()}
     if kind == "zip":
         longest = max(lengths.values())
@@ -227,6 +237,8 @@ def _axis_values(document: Document, path: tuple[Any, ...], axis: str, values: A
         if axis in ("l", "depth", "N"):
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 10**6:
                 return "a whole number from 1"
+        elif "." in axis and (value is None or isinstance(value, dict)):
+            return "a value"
         elif axis in ("k", "dropout") and not number:
             return "a number"
         elif axis in ("net", "family", "block") and not isinstance(value, str):
@@ -247,16 +259,14 @@ def _axis_values(document: Document, path: tuple[Any, ...], axis: str, values: A
 
 
 def _seeds(document: Document, seeds: Any) -> tuple[int, ...]:
-    whole = [isinstance(seed, int) and not isinstance(seed, bool) for seed in (seeds if isinstance(seeds, list) else [seeds])]
-    if isinstance(seeds, list) and seeds and all(whole) and len(set(seeds)) == len(seeds):
-        if all(0 <= seed < 2**31 for seed in seeds):
-            return tuple(seeds)
-    elif not isinstance(seeds, list) and all(whole) and 1 <= seeds <= 10_000:
-        return tuple(range(seeds))
-    document.fail(
-        ("seeds",),
-        f"seeds: found {describe(seeds)}; allowed: how many (1 to 10000), or a list of different whole numbers from 0",
-    )
+    found: list[Any] = seeds if isinstance(seeds, list) else [seeds]
+    whole = bool(found) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in found)
+    most = 2**31 if isinstance(seeds, list) else 10_001
+    least = 0 if isinstance(seeds, list) else 1
+    if not whole or len(set(found)) < len(found) or not all(least <= seed < most for seed in found):
+        wanted = "how many (1 to 10000), or a list of different whole numbers from 0"
+        document.fail(("seeds",), f"seeds: found {describe(seeds)}; allowed: {wanted}")
+    return tuple(seeds) if isinstance(seeds, list) else tuple(range(seeds))
 
 
 def _budget(document: Document, file: BudgetFile) -> Budget:
@@ -290,7 +300,9 @@ def _quantity(document: Document, path: tuple[Any, ...], value: Any) -> int:
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         number = value
     if number is None or not 1 <= number <= 10**15:
-        document.fail(path, f"{'.'.join(path)}: found {describe(value)}; allowed: a number such as 2200000 or 2.2M (k, M, G)")
+        document.fail(
+            path, f"{'.'.join(path)}: found {describe(value)}; allowed: a number such as 2200000 or 2.2M (k, M, G)"
+        )
     return round(number)
 
 
@@ -317,6 +329,7 @@ def _place(document: Document, *path: Any) -> str:
 def _validate(document: Document, model: Any, path: tuple[Any, ...], value: Any = None) -> Any:
     """The model of a value; the first error becomes a StudyError at its place."""
     value = document.value if value is None else value
+    error: Any
     try:
         return model.model_validate_json(json.dumps(value))
     except ValidationError as validation:
@@ -341,6 +354,7 @@ def _wanted(model: Any, error: Any) -> str:
     if "expected" in error.get("ctx", {}):
         return str(error["ctx"]["expected"])
     text = str(error["msg"]).removeprefix("Input should be ").removeprefix("a valid ")
+    text = {"array": "a list", "an object": "a mapping"}.get(text, text)
     if error["type"] == "string_pattern_mismatch":
         field = model.model_fields.get(str(error["loc"][0])) if error["loc"] else None
         text = (field and field.description) or text
@@ -349,9 +363,12 @@ def _wanted(model: Any, error: Any) -> str:
 
 def _field_names(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
     """The keys allowed at a place inside a model."""
-    for part in loc:
-        if isinstance(part, int):
-            continue
-        nested = {"data": DataFile, "recipe": RecipeFile, "variants": EntryFile, "budget": BudgetFile}
-        model = nested.get(part, model) if model is StudyFile else model
+    nested: dict[Any, type[BaseModel]] = {
+        "data": DataFile,
+        "recipe": RecipeFile,
+        "variants": EntryFile,
+        "budget": BudgetFile,
+    }
+    if model is StudyFile and loc:
+        model = nested.get(loc[0], model)
     return list(model.model_fields)

@@ -120,7 +120,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Entry:
-    """One item of `variants`, not yet expanded. places: where each (axis, value) stands."""
+    """One item of `variants`, not yet expanded. places: where each (axis, repr of value) stands."""
 
     kind: Literal["net", "grid", "zip", "one_at_a_time"]
     axes: dict[str, tuple[Any, ...]]
@@ -132,7 +132,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of a study: architecture + recipe + data. `net` is its name as the study writes it."""
+    """One row of a study: architecture + recipe + data. net: its name, with the block where the study names one."""
 
     net: str
     architecture: Architecture

@@ -74,7 +74,7 @@ def train_epoch(
             logits = network(images)
         loss = F.cross_entropy(logits.float(), labels)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         sums.add(loss, logits, labels)
     return sums.read()

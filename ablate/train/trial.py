@@ -15,7 +15,8 @@ from typing import Any
 import torch
 
 from ablate.data.cache import Location, load_images
-from ablate.data.tensors import Normalization, Part, check_images, fit_normalization, take_part
+from ablate.data.sources import check_images
+from ablate.data.tensors import Normalization, Part, fit_normalization, take_part
 from ablate.errors import RecordError
 from ablate.nets.build import build
 from ablate.records.files import hold_lock
@@ -116,7 +117,7 @@ def _train(job: Job, directory: Path, stop: Callable[[], bool], report: Report) 
             break
         last, stopping = epoch == recipe.epochs, stop()
         due = bool(job.checkpoint_epochs) and epoch % job.checkpoint_epochs == 0
-        due = due or bool(job.checkpoint_seconds) and end - saved_at >= job.checkpoint_seconds
+        due = due or 0 < job.checkpoint_seconds <= end - saved_at
         if due or last or stopping:
             state = {
                 "network": network.state_dict(),
@@ -165,12 +166,10 @@ def configure(device: str) -> torch.device:
 
 @lru_cache(maxsize=1)  # the worker's next trial most often wants the same images
 def _load(data: Data, location: Location, device: torch.device) -> tuple[Part, Part, Normalization, str]:
-    images, digest = load_images(data.name, data.image_size, location, announce=print)
-    if data.digest and data.digest != digest:
-        raise RecordError(f"data.digest: the study says {data.digest}; the images in {location.root} have {digest}")
-    check_images(images, data.classes, data.input_shape)
-    train = take_part(images.train_images, images.train_labels, data.train_size, "data.train_size", device)
-    test = take_part(images.test_images, images.test_labels, data.test_size, "data.test_size", device)
+    images, digest = load_images(data.name, data.image_size, location, print, data.digest)
+    check_images(images, data.classes, data.input_shape, data.train_size, data.test_size)
+    train = take_part(images.train_images, images.train_labels, data.train_size, device)
+    test = take_part(images.test_images, images.test_labels, data.test_size, device)
     return train, test, fit_normalization(data.preprocess, train.images), digest
 
 

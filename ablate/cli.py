@@ -1,0 +1,195 @@
+"""The `ablate` command. It composes the stages and holds no logic; data goes to stdout, messages to stderr.
+
+Exit codes: 0 all is well; 2 usage, study or data error; 3 trials failed or diverged; 75 stopped by SIGTERM;
+130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, Optional
+
+import typer
+
+from ablate import __version__
+from ablate.errors import AblateError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Ablation studies and architecture search for image classifiers.",
+)
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (YAML).", show_default=False)]
+Set = Annotated[
+    Optional[list[str]],
+    typer.Option("-s", "--set", metavar="KEY=VALUE", help="Override a key of the study, such as recipe.epochs=30."),
+]
+Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Where records are.")]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where reports are written.")]
+Root = Annotated[
+    Optional[Path],
+    typer.Option("--data-root", metavar="DIR", help="Where images are, instead of data.root, $ABLATE_DATA or data/."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RUNS, OUT = Path("runs"), Path("reports")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"ablate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    overrides: Set = None,
+    runs: Runs = RUNS,
+    data_root: Root = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch missing images where that is possible.")] = False,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    slots: Annotated[
+        Optional[int], typer.Option("--slots", help="Trials side by side, at most; a core or GPU each.")
+    ] = None,
+    slots_per_gpu: Annotated[int, typer.Option("--slots-per-gpu", help="Trials side by side on one GPU.")] = 1,
+    checkpoint_every: Annotated[
+        str, typer.Option("--checkpoint-every", metavar="E|Ts", help="Epochs between checkpoints, or seconds such as 300s.")
+    ] = "1",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+) -> None:
+    """Train what is missing."""
+    from rich.console import Console
+
+    from ablate.api import load_study
+    from ablate.launch import RunOptions, parse_interval
+
+    experiment = load_study(study, overrides or (), runs=runs, data_root=data_root, download=download)
+    epochs, seconds = parse_interval(checkpoint_every)
+    console = Console(stderr=True)
+    if not quiet:
+        _say(*experiment.enumeration.remarks())
+    summary = experiment.run(RunOptions(device, slots, slots_per_gpu, epochs, seconds, quiet), console)
+    if not quiet or summary.exit_code:
+        _say(summary.text())
+    raise typer.Exit(summary.exit_code)
+
+
+@app.command()
+def report(
+    study: StudyFile,
+    overrides: Set = None,
+    runs: Runs = RUNS,
+    out: Out = OUT,
+    as_json: Json = False,
+) -> None:
+    """Write the tables and figures of what is recorded."""
+    from ablate.api import load_study
+    from ablate.report.tables import to_markdown
+
+    made = load_study(study, overrides or (), runs=runs, out=out).report()
+    paths = made.write(out)
+    if as_json:
+        _print_json(made.as_json())
+    else:
+        print(f"{made.caption()}\n\n{to_markdown(made.table)}", end="")
+    if made.recorded < made.planned:
+        _say(f"incomplete: {made.recorded} of {made.planned} trials are recorded")
+    _say(f"{len(paths)} files in {paths[0].parent}: {', '.join(path.name for path in paths)}")
+
+
+@app.command()
+def plan(study: StudyFile, overrides: Set = None, runs: Runs = RUNS, as_json: Json = False) -> None:
+    """Show what would run: networks, counts, budget, trials recorded and missing."""
+    from ablate.api import load_study
+    from ablate.report.terminal import plan_text
+
+    planned = load_study(study, overrides or (), runs=runs).plan()
+    _print_json(planned) if as_json else print(plan_text(planned))
+
+
+@app.command()
+def status(study: StudyFile, overrides: Set = None, runs: Runs = RUNS, as_json: Json = False) -> None:
+    """Show how far the trials are, and why some failed."""
+    from ablate.api import load_study
+    from ablate.report.terminal import status_text
+
+    states = load_study(study, overrides or (), runs=runs).status()
+    _print_json(states) if as_json else print(status_text(states))
+
+
+@app.command()
+def show(
+    net: Annotated[str, typer.Argument(metavar="NET", help="A network, such as WRN-40-2-B(1,3,1).", show_default=False)],
+    depth_rule: Annotated[
+        Literal["convolutions", "nominal"], typer.Option("--depth-rule", help="How NET counts depth.")
+    ] = ("convolutions"),
+    classes: Annotated[int, typer.Option("--classes", min=2, max=100_000)] = 10,
+    image_size: Annotated[int, typer.Option("--image-size", min=4, max=1024, help="Pixels, square.")] = 32,
+    channels: Annotated[int, typer.Option("--channels", min=1, max=16)] = 3,
+    as_json: Json = False,
+) -> None:
+    """Show a network: layers, parameters, multiply-adds, activations."""
+    from ablate.nets.describe import describe_network
+    from ablate.nets.notation import parse_architecture
+    from ablate.report.terminal import show_text
+
+    network = describe_network(parse_architecture(net, depth_rule), depth_rule, classes, (channels, image_size, image_size))
+    _print_json(network) if as_json else print(show_text(network))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of study files, for editors."""
+    from ablate.study.spec import json_schema
+
+    _print_json(json_schema())
+
+
+def _print_json(value: Any) -> None:
+    import orjson
+
+    print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(line, file=sys.stderr)
+
+
+def _fail(message: str, code: int = 2) -> NoReturn:
+    _say(f"error: {message}")
+    sys.exit(code)
+
+
+def main() -> None:
+    """The console script: errors become one line and exit code 2."""
+    try:
+        app()
+    except AblateError as error:
+        _fail(str(error))
+    except BrokenPipeError:  # `ablate plan ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        _fail(f"{error.filename or 'system'}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What it means: records -> summaries -> tables and figures. Same records, same bytes."""

@@ -1,0 +1,132 @@
+"""Records of a variant's seeds -> its Summary. Errors are test errors at the last epoch, in percent."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import RecordError
+from ablate.records.records import Record, read_record
+from ablate.study.plan import axis_value, varied_axes
+from ablate.study.study import Trial, Variant
+
+EPOCH_RULE = "last"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trial and its record, if it has one."""
+
+    trial: Trial
+    record: Record | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A variant's seeds in numbers. A diverged seed counts as worse than any error, so it is never left out."""
+
+    variant: Variant
+    axes: dict[str, Any]  # those that vary in the study and that the network's name does not show
+    runs: tuple[Run, ...]
+
+    @property
+    def net(self) -> str:
+        return self.variant.net
+
+    @property
+    def label(self) -> str:
+        """The network and its varied axes, short enough for a legend."""
+        return ", ".join([self.net, *(f"{axis.partition('.')[2]} {plain(value)}" for axis, value in self.axes.items())])
+
+    @property
+    def records(self) -> list[Record]:
+        return [run.record for run in self.runs if run.record]
+
+    @property
+    def n(self) -> int:
+        """Seeds recorded, those that diverged included."""
+        return len(self.records)
+
+    @property
+    def planned(self) -> int:
+        return len(self.runs)
+
+    @property
+    def seeds(self) -> list[int]:
+        return [run.trial.seed for run in self.runs if run.record]
+
+    @property
+    def diverged(self) -> list[int]:
+        return [run.trial.seed for run in self.runs if run.record and run.record.diverged]
+
+    @property
+    def errors(self) -> list[float]:
+        """A recorded seed's error each, infinite where it diverged."""
+        return [math.inf if record.test_error is None else record.test_error for record in self.records]
+
+    @property
+    def median(self) -> float | None:
+        """Median over the recorded seeds; None without any, infinite if half or more of them diverged."""
+        return statistics.median(self.errors) if self.errors else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Stable field names; an infinite error is null, and `diverged` says why."""
+        errors = self.errors
+        return {
+            "net": self.net,
+            "axes": self.axes,
+            "blocks_per_group": self.variant.architecture.N,
+            "parameters": self.variant.counts.parameters,
+            "multiply_adds": self.variant.counts.multiply_adds,
+            "median_test_error": finite(self.median),
+            "n": self.n,
+            "planned": self.planned,
+            "seeds": self.seeds,
+            "diverged": self.diverged,
+            "min": finite(min(errors, default=None)),
+            "max": finite(max(errors, default=None)),
+            "test_errors": [finite(error) for error in errors],
+        }
+
+
+def summarize(variants: Sequence[Variant], seeds: tuple[int, ...], runs: Path) -> list[Summary]:
+    """A Summary a variant, in order. Raises RecordError if records of one data set were made on different images."""
+    varied = varied_axes(variants)
+    summaries = []
+    for variant in variants:
+        of_variant = tuple(Run(trial, read_record(runs, trial.id)) for trial in variant.trials(seeds))
+        axes = {axis: axis_value(variant, axis) for axis in varied}
+        summaries.append(Summary(variant, axes, of_variant))
+    _check_images(summaries)
+    return summaries
+
+
+def _check_images(summaries: Sequence[Summary]) -> None:
+    seen: dict[tuple[str, str], Record] = {}
+    for summary in summaries:
+        key = (summary.variant.data.name, summary.variant.data.title)
+        for record in summary.records:
+            first = seen.setdefault(key, record)
+            if first.result.get("data_digest") != record.result.get("data_digest"):
+                raise RecordError(
+                    f"{record.directory} and {first.directory}: recorded on different images "
+                    f"({record.result.get('data_digest')}, {first.result.get('data_digest')}); no median mixes them"
+                )
+
+
+def finite(number: float | None) -> float | None:
+    """The number, or None for one that JSON cannot hold."""
+    return number if number is not None and math.isfinite(number) else None
+
+
+def plain(value: Any) -> str:
+    """A value as a reader would write it: 0.05, not 0.05000000000000001."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return " ".join(plain(part) for part in value)
+    return str(value)

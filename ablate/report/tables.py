@@ -1,0 +1,151 @@
+"""Summaries -> the cells of a table -> Markdown, LaTeX and CSV."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from ablate.report.summary import Summary, finite, plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Table(NamedTuple):
+    """Cells as text, a row a variant. numeric: which columns are set to the right."""
+
+    header: list[str]
+    rows: list[list[str]]
+    numeric: list[bool]
+
+
+def table_rows(summaries: Sequence[Summary], baseline: Summary | None = None) -> Table:
+    """The study's table: errors in percent, differences to the baseline's median in points."""
+    axes = list(summaries[0].axes) if summaries else []
+    header = ["Network", *axes, "N", "Parameters", "Mult-adds", "Median test error, %", "Min", "Max", "n"]
+    if baseline:
+        header.insert(header.index("Min"), "Difference")
+    rows = []
+    for summary in summaries:
+        counts = summary.variant.counts
+        row = [
+            summary.net,
+            *(plain(value) for value in summary.axes.values()),
+            str(summary.variant.architecture.N),
+            f"{counts.parameters:,}",
+            quantity(counts.multiply_adds),
+            percent(summary.median),
+            percent(min(summary.errors, default=None)),
+            percent(max(summary.errors, default=None)),
+            seeds_cell(summary),
+        ]
+        if baseline:
+            row.insert(header.index("Difference"), difference(summary, baseline))
+        rows.append(row)
+    return Table(header, rows, [column > 0 for column in range(len(header))])
+
+
+def percent(error: float | None) -> str:
+    if error is None:
+        return "–"
+    return f"{error:.2f}" if math.isfinite(error) else "diverged"
+
+
+def difference(summary: Summary, baseline: Summary) -> str:
+    """The difference of two medians in points; the baseline's own cell names it."""
+    if summary is baseline:
+        return "baseline"
+    if finite(summary.median) is None or finite(baseline.median) is None:
+        return "–"
+    assert summary.median is not None and baseline.median is not None
+    return f"{summary.median - baseline.median:+.2f}"
+
+
+def seeds_cell(summary: Summary) -> str:
+    """ "5"; "3/5" where seeds are missing; "5, 1 diverged"."""
+    n = str(summary.n) if summary.n == summary.planned else f"{summary.n}/{summary.planned}"
+    return f"{n}, {len(summary.diverged)} diverged" if summary.diverged else n
+
+
+def quantity(number: int) -> str:
+    """ "26.4 M", "5.24 G": three digits."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return str(number)
+
+
+def to_markdown(table: Table) -> str:
+    """A Markdown table whose columns also line up as plain text."""
+    cells = [[_markdown_escape(cell) for cell in row] for row in (table.header, *table.rows)]
+    widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(table.header))]
+
+    def line(row: Sequence[str]) -> str:
+        padded = (cell.rjust(w) if right else cell.ljust(w) for cell, w, right in zip(row, widths, table.numeric))
+        return f"| {' | '.join(padded)} |"
+
+    rule = [f"{'-' * (w - 1)}:" if right else "-" * w for w, right in zip(widths, table.numeric)]
+    return "\n".join([line(cells[0]), f"| {' | '.join(rule)} |", *map(line, cells[1:])]) + "\n"
+
+
+def to_latex(table: Table, caption: str, label: str) -> str:
+    """A booktabs table."""
+    columns = "".join("r" if right else "l" for right in table.numeric)
+    lines = [
+        r"\begin{table}",
+        r"  \centering",
+        rf"  \caption{{{latex_escape(caption)}}}",
+        rf"  \label{{tab:{label}}}",
+        rf"  \begin{{tabular}}{{{columns}}}",
+        r"    \toprule",
+        f"    {' & '.join(map(latex_escape, table.header))} \\\\",
+        r"    \midrule",
+        *(f"    {' & '.join(map(latex_escape, row))} \\\\" for row in table.rows),
+        r"    \bottomrule",
+        r"  \end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def to_frame(summaries: Sequence[Summary]) -> pd.DataFrame:
+    """Plain numbers under stable names, for table.csv."""
+    import pandas as pd
+
+    rows = []
+    for summary in summaries:
+        values = summary.as_json()
+        axes = values.pop("axes")
+        values["seeds"] = " ".join(map(str, values["seeds"]))
+        values["diverged"] = " ".join(map(str, values["diverged"]))
+        values.pop("test_errors")
+        rows.append({"net": values.pop("net"), **{k: plain(v) for k, v in axes.items()}, **values})
+    return pd.DataFrame(rows)
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "±": r"$\pm$",
+}
+
+
+def latex_escape(text: str) -> str:
+    """Text that LaTeX prints as it is."""
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def _markdown_escape(text: str) -> str:
+    for character in "\\`*_|<[":
+        text = text.replace(character, "\\" + character)
+    return text

@@ -1,0 +1,31 @@
+"""What the tests share: a tiny study on the embedded digits, and a cache of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+TINY = """\
+name: tiny
+title: A tiny study
+data: {name: digits, train_size: 128, test_size: 64, augment: flip_crop}
+recipe: {base: wrn_cifar, epochs: 3, batch_size: 32}
+seeds: 2
+variants:
+  - net: [WRN-10-0.25-dropout0.3, WRN-10-0.25-B(3,1)]
+baseline: WRN-10-0.25-B(3,1)
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABLATE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.delenv("ABLATE_DATA", raising=False)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return path

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torchvision
+from PIL import Image
+
+from ablate.data.cache import Location, load_images
+from ablate.data.sources import SOURCES, Images, check_images, read_digits, stratified
+from ablate.errors import DataError
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Location:
+    return Location(tmp_path / "images", tmp_path / "cache")
+
+
+def write_image(path: Path, size: tuple[int, int], value: int, mode: str = "RGB") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, value if mode == "L" else (value, 0, 255 - value)).save(path)
+
+
+def write_folder(root: Path, size: tuple[int, int] = (8, 8), classes: tuple[str, ...] = ("cat", "dog")) -> None:
+    for part in ("train", "test"):
+        for index, name in enumerate(classes):
+            for i in range(3):
+                write_image(root / part / name / f"{i}.png", size, 10 * index + i)
+
+
+def test_digits_are_split_once_and_evenly() -> None:
+    images = read_digits(Path(), 8)
+    assert images.train_images.shape == (1297, 8, 8, 1) and images.test_images.shape == (500, 8, 8, 1)
+    assert images.train_images.dtype == np.uint8 and images.train_images.max() == 255
+    counts = np.bincount(images.test_labels)
+    assert counts.min() >= 48 and counts.max() <= 51
+    together = np.concatenate([images.train_images, images.test_images]).reshape(1797, -1)
+    assert len(np.unique(together, axis=0)) == 1797
+    assert hashlib.sha256(images.test_labels.tobytes()).hexdigest()[:8] == "608e9fdd"
+
+
+def test_stratified_subsets_keep_shares_and_nest() -> None:
+    labels = np.repeat([0, 1, 2], [600, 300, 100])
+    small, large = stratified(labels, 50), stratified(labels, 500)
+    assert np.bincount(labels[small]).tolist() == [30, 15, 5]
+    assert len(large) == len(set(large)) == 500
+    assert set(small) <= set(large)
+    assert np.bincount(labels[stratified(labels, 7)]).tolist() == [4, 2, 1]
+
+
+def test_image_folder_reads_any_images(here: Location) -> None:
+    write_folder(here.root)
+    write_image(here.root / "train" / "dog" / "3.png", (20, 12), 200)
+    write_image(here.root / "test" / "dog" / "3.png", (8, 8), 77, mode="L")
+    images, _ = load_images("image_folder", 8, here)
+    assert images.train_images.shape == (7, 8, 8, 3) and images.train_labels.tolist() == [0, 0, 0, 1, 1, 1, 1]
+    assert images.train_images[:3, 0, 0].tolist() == [[0, 0, 255], [1, 0, 254], [2, 0, 253]]
+    assert np.unique(images.train_images[6, ..., 0]).tolist() == [200]
+    assert np.unique(images.test_images[6]).tolist() == [77]
+
+
+def test_image_folder_names_the_file_it_cannot_read(here: Location) -> None:
+    write_folder(here.root)
+    (here.root / "test" / "cat" / "1.png").write_bytes(b"not an image")
+    with pytest.raises(DataError, match=r"test/cat/1\.png"):
+        load_images("image_folder", 8, here)
+
+
+def test_image_folder_wants_the_same_classes(here: Location) -> None:
+    write_folder(here.root)
+    shutil.move(here.root / "test" / "dog", here.root / "test" / "fox")
+    with pytest.raises(DataError, match="dog, fox"):
+        load_images("image_folder", 8, here)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "image_folder"])
+def test_missing_images_say_what_where_and_how(here: Location, name: str) -> None:
+    with pytest.raises(DataError) as caught:
+        load_images(name, 32, here)
+    message = str(caught.value)
+    assert SOURCES[name].looked_for in message and str(here.root) in message and "ABLATE_DATA" in message
+    assert ("--download" in message) == (name != "image_folder")
+
+
+def write_cifar(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[np.ndarray, list[int]]:
+    """A few images in the data set's original pickle format, with torchvision told their MD5 sums."""
+    kind = getattr(torchvision.datasets, name)
+    folder = root / kind.base_folder
+    folder.mkdir(parents=True)
+    key = {"CIFAR10": "labels", "CIFAR100": "fine_labels"}[name]
+    draw = np.random.RandomState(0)
+    test = None
+    lists: dict[str, list[list[str]]] = {"train_list": [], "test_list": []}
+    for which, entries in lists.items():
+        for file, _ in getattr(kind, which):
+            data, labels = draw.randint(0, 256, (20, 3072), np.uint8), [i % 10 for i in range(20)]
+            content = pickle.dumps({"data": data, key: labels})
+            (folder / file).write_bytes(content)
+            entries.append([file, hashlib.md5(content).hexdigest()])
+            test = (data, labels)
+        monkeypatch.setattr(kind, which, entries)
+    meta = pickle.dumps({kind.meta["key"]: [f"class {i}" for i in range(10)]})
+    (folder / kind.meta["filename"]).write_bytes(meta)
+    monkeypatch.setattr(kind, "meta", {**kind.meta, "md5": hashlib.md5(meta).hexdigest()})
+    assert test is not None
+    return test
+
+
+@pytest.mark.parametrize(("name", "batches"), [("CIFAR10", 5), ("CIFAR100", 1)])
+def test_cifar_in_its_original_format(here: Location, monkeypatch: pytest.MonkeyPatch, name: str, batches: int) -> None:
+    data, labels = write_cifar(here.root, name, monkeypatch)
+    images, digest = load_images(name.lower(), 32, here)
+    assert images.train_images.shape == (20 * batches, 32, 32, 3) and len(digest) == 16
+    assert images.test_labels.tolist() == labels
+    # The files hold each channel whole, one after the other.
+    assert np.array_equal(images.test_images[4, :, :, 1].ravel(), data[4, 1024:2048])
+
+
+def test_a_damaged_cifar_file_is_refused(here: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_cifar(here.root, "CIFAR10", monkeypatch)
+    file = here.root / "cifar-10-batches-py" / "data_batch_3"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(DataError, match="cifar-10-batches-py"):
+        load_images("cifar10", 32, here)
+
+
+def test_download_is_asked_only_when_wanted(here: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setitem(SOURCES, "cifar10", SOURCES["cifar10"]._replace(download=asked.append))
+    for wanted in (False, True):
+        with pytest.raises(DataError):
+            load_images("cifar10", 32, here._replace(download=wanted))
+        assert asked == [here.root] * wanted
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ((12, (1, 8, 8), None, None), "data.classes: the study says 12"),
+        ((10, (3, 8, 8), None, None), "8x8x1; the study says 8x8x3"),
+        ((10, (1, 8, 8), 11, None), "data.train_size: found 11; there are 10"),
+        ((10, (1, 8, 8), None, 11), "data.test_size: found 11; there are 10"),
+    ],
+)
+def test_images_must_be_what_the_study_declares(declared: tuple, said: str) -> None:
+    array, labels = np.zeros((10, 8, 8, 1), np.uint8), np.arange(10)
+    images = Images(array, labels, array, labels)
+    check_images(images, 10, (1, 8, 8), 10, None)
+    with pytest.raises(DataError, match=re.escape(said)):
+        check_images(images, *declared)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ablate.data.tensors import Draws, draw_augmentation, fit_normalization, gather, normalize, take_part
+
+
+def some_images(n: int = 12, size: int = 32, channels: int = 3) -> Tensor:
+    return torch.randint(0, 256, (n, size, size, channels), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+def augment_plainly(image: Tensor, pad: int, shift: tuple[int, int], flip: bool) -> Tensor:
+    """One image (H, W, C) padded by reflection, cropped, flipped, the slow way."""
+    size = image.shape[0]
+    padded = F.pad(image.permute(2, 0, 1).float()[None], (pad,) * 4, mode="reflect")[0]
+    top, left = pad + shift[0], pad + shift[1]
+    crop = padded[:, top : top + size, left : left + size]
+    return (crop.flip(2) if flip else crop).permute(1, 2, 0).to(torch.uint8)
+
+
+@pytest.mark.parametrize("kind", ["flip_crop", "flip", "crop", "none"])
+@pytest.mark.parametrize("size", [8, 32])
+def test_a_gather_is_padding_cropping_and_flipping(kind: str, size: int) -> None:
+    images, index = some_images(size=size), torch.tensor([3, 3, 0, 11, 7, 5])
+    draws = draw_augmentation(kind, len(index), size, torch.Generator().manual_seed(2))  # type: ignore[arg-type]
+    batch = gather(images, index, draws)
+    for i, source in enumerate(index):
+        shift = (0, 0) if draws.shifts is None else tuple(draws.shifts[i].tolist())
+        flip = draws.flips is not None and bool(draws.flips[i])
+        assert torch.equal(batch[i], augment_plainly(images[source], size // 8, shift, flip))
+
+
+def test_every_shift_to_the_edge() -> None:
+    images = some_images(1)
+    shifts = torch.cartesian_prod(torch.arange(-4, 5), torch.arange(-4, 5))
+    batch = gather(images, torch.zeros(81, dtype=torch.long), Draws(shifts, None))
+    for made, shift in zip(batch, shifts.tolist()):
+        assert torch.equal(made, augment_plainly(images[0], 4, tuple(shift), False))
+
+
+def test_draws_cover_their_range_and_follow_their_generator() -> None:
+    first, second = (draw_augmentation("flip_crop", 5000, 32, torch.Generator().manual_seed(7)) for _ in range(2))
+    assert first.shifts is not None and first.flips is not None
+    assert torch.equal(first.shifts, second.shifts) and torch.equal(first.flips, second.flips)  # type: ignore[arg-type]
+    assert first.shifts.unique().tolist() == list(range(-4, 5))
+    assert 0.45 < first.flips.float().mean() < 0.55
+    assert draw_augmentation("none", 5, 32, torch.Generator()) == Draws(None, None)
+
+
+def test_meanstd_is_of_each_channel_over_all_pixels() -> None:
+    images = some_images()
+    mean, std = fit_normalization("meanstd", images)
+    pixels = images.reshape(-1, 3).double()
+    assert torch.allclose(mean.double(), pixels.mean(0), rtol=1e-6)
+    assert torch.allclose(std.double(), pixels.std(0, unbiased=False), rtol=1e-6)
+    normal = normalize(images, fit_normalization("meanstd", images))
+    assert normal.shape == (12, 3, 32, 32) and normal.is_contiguous(memory_format=torch.channels_last)
+    assert normal.mean((0, 2, 3)).abs().max() < 1e-5
+
+
+def test_a_constant_channel_does_not_divide_by_zero() -> None:
+    images = torch.full((4, 8, 8, 1), 9, dtype=torch.uint8)
+    assert normalize(images, fit_normalization("meanstd", images)).abs().max() == 0
+
+
+def test_scale_and_none() -> None:
+    images = some_images()
+    assert torch.equal(normalize(images, fit_normalization("scale", images)), (images.float() / 255).permute(0, 3, 1, 2))
+    assert torch.equal(normalize(images, fit_normalization("none", images)), images.float().permute(0, 3, 1, 2))
+
+
+def test_parts_are_fixed_subsets_on_the_device() -> None:
+    images, labels = np.zeros((100, 8, 8, 1), np.uint8), np.arange(100) % 10
+    part = take_part(images, labels, 20, torch.device("cpu"))
+    assert part.images.shape == (20, 8, 8, 1) and part.labels.bincount().tolist() == [2] * 10
+    assert len(take_part(images, labels, None, torch.device("cpu")).labels) == 100

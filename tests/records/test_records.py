@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ablate.errors import RecordError
+from ablate.records.files import hold_lock, write_atomically
+from ablate.records.records import (
+    EPOCH_FIELDS,
+    append_epoch,
+    open_trial,
+    read_epochs,
+    read_failure,
+    read_record,
+    trial_state,
+    truncate_epochs,
+    write_failure,
+    write_result,
+)
+
+DEFINITION = b'{"seed": 0}\n'
+ID = hashlib.sha256(DEFINITION).hexdigest()[:16]
+
+
+def row(epoch: int, **changes: object) -> dict[str, object]:
+    return {**dict.fromkeys(EPOCH_FIELDS, 1.0), "epoch": epoch, **changes}
+
+
+def test_epochs_come_back_as_written(tmp_path: Path) -> None:
+    rows = [row(1, train_loss=0.1 + 0.2), row(2, test_error=1 / 3)]
+    for each in rows:
+        append_epoch(tmp_path, each)
+    assert read_epochs(tmp_path) == rows
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [b'{"epoch": 3, "lr"', b"\xff\xfe\n", b"[]\n", b'{"epoch": 4}\n', b'{"epoch": 3}\n', b"\0\0\0\0\n"],
+    ids=["torn", "not UTF-8", "not an object", "out of order", "fields missing", "zeros"],
+)
+def test_a_damaged_tail_is_survived(tmp_path: Path, tail: bytes) -> None:
+    rows = [row(1), row(2)]
+    for each in rows:
+        append_epoch(tmp_path, each)
+    path = tmp_path / "epochs.jsonl"
+    path.write_bytes(path.read_bytes() + tail)
+    assert read_epochs(tmp_path) == rows
+    truncate_epochs(tmp_path, rows)
+    append_epoch(tmp_path, row(3))
+    assert read_epochs(tmp_path) == [*rows, row(3)]
+
+
+def test_a_loss_that_is_not_finite_is_valid_json(tmp_path: Path) -> None:
+    append_epoch(tmp_path, row(1, train_loss=float("nan"), test_loss=float("inf")))
+    assert b"null" in (tmp_path / "epochs.jsonl").read_bytes()
+    assert read_epochs(tmp_path)[0]["train_loss"] is None
+
+
+def test_writing_leaves_the_old_file_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "result.json"
+    write_atomically(path, b"old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="space"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_states_in_the_order_of_a_trial(tmp_path: Path) -> None:
+    directory = tmp_path / ID
+    assert trial_state(tmp_path, ID) == "missing"
+    open_trial(directory, DEFINITION)
+    assert trial_state(tmp_path, ID) == "missing"
+    with hold_lock(directory / "lock") as free:
+        assert free
+        assert trial_state(tmp_path, ID) == "running"
+    append_epoch(directory, row(1))
+    assert trial_state(tmp_path, ID) == "interrupted"
+    write_failure(directory, "MemoryError: too wide", attempts=2)
+    assert trial_state(tmp_path, ID) == "failed"
+    assert read_failure(directory) == "MemoryError: too wide"
+    write_result(directory, {"status": "completed", "test_error": 5.0})
+    assert trial_state(tmp_path, ID) == "recorded"
+    assert read_failure(directory) is None
+    record = read_record(tmp_path, ID)
+    assert record is not None and record.test_error == 5.0
+    write_result(directory, {"status": "diverged", "test_error": None})
+    assert trial_state(tmp_path, ID) == "diverged"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"status": "fine"}', b'{"status": "completed", "test_error": null}']
+)
+def test_a_damaged_result_is_named_not_believed(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / ID).mkdir()
+    (tmp_path / ID / "result.json").write_bytes(content)
+    with pytest.raises(RecordError, match=r"result\.json"):
+        read_record(tmp_path, ID)
+
+
+def test_a_directory_of_another_trial_is_refused(tmp_path: Path) -> None:
+    open_trial(tmp_path / ID, DEFINITION)
+    with pytest.raises(RecordError, match="another trial"):
+        open_trial(tmp_path / ID, b'{"seed": 1}\n')
+
+
+def test_a_lock_dies_with_its_process(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from ablate.records.files import hold_lock\n"
+        "with hold_lock(Path(sys.argv[1])) as free: print(free, flush=True); time.sleep(60)"
+    )
+    lock = tmp_path / "lock"
+    with subprocess.Popen([sys.executable, "-c", script, str(lock)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "True\n"
+        with hold_lock(lock) as free:
+            assert not free
+        holder.kill()
+        holder.wait()
+    with hold_lock(lock) as free:
+        assert free

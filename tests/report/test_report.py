@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablate.api import Experiment, load_study
+from ablate.errors import RecordError
+from ablate.records.records import append_epoch, open_trial, trial_directory, write_result
+from ablate.report.figures import curve_points, error_points
+from ablate.report.report import Report, describe_data
+from ablate.report.tables import Table, latex_escape, quantity, table_rows, to_latex, to_markdown
+
+ERRORS = {0: [7.0, 5.0, 9.0], 1: [6.0, 8.0, 4.0]}
+STUDY = """\
+name: invented
+title: An invented study, 100% & more
+source: nobody's Table_1
+notes: These records were written by a test.
+data: {name: digits, train_size: 128}
+recipe: {base: wrn_cifar, epochs: 2, batch_size: 32}
+seeds: 3
+variants:
+  - grid: {block: [B(3,3), B(3,1)], k: 1, depth: 10}
+baseline: WRN-10-1
+"""
+
+
+def record(runs: Path, trial: Any, error: float | None, **changes: Any) -> None:
+    """Writes a record as train_trial would."""
+    directory = trial_directory(runs, trial.id)
+    open_trial(directory, trial.definition)
+    for epoch in (1, 2):
+        row = {"epoch": epoch, "lr": 0.1, "train_loss": 2.0 / epoch, "train_error": 50.0, "test_loss": 1.0}
+        append_epoch(
+            directory, {**row, "test_error": (error or 90.0) + 2 - epoch, "train_seconds": 2.0, "test_seconds": 1.0}
+        )
+    result = {
+        "status": "completed" if error is not None else "diverged",
+        "epoch_rule": "last",
+        "epochs": 2,
+        "test_error": error,
+        "test_loss": 1.0,
+        "train_error": 50.0,
+        "train_loss": 1.0,
+        "train_seconds": 4.0,
+        "test_seconds": 2.0,
+        "train_images": 128,
+        "test_images": 500,
+        "data_digest": "00aa",
+        "provenance": {
+            "ablate": "0.1",
+            "revision": "f" * 40,
+            "python": "3.11",
+            "torch": "2.15",
+            "device": "a processor",
+            "threads": 1,
+            "started": "2026-01-01T00:00:00+00:00",
+            "finished": "2026-01-01T00:00:06+00:00",
+        },
+    }
+    write_result(directory, {**result, **changes})
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Experiment:
+    path = tmp_path / "invented.yaml"
+    path.write_text(STUDY)
+    return load_study(path, runs=tmp_path / "runs")
+
+
+def fill(experiment: Experiment, errors: dict[int, list[float | None]]) -> Report:
+    for index, of_variant in errors.items():
+        for trial, error in zip(experiment.variants[index].trials(experiment.study.seeds), of_variant):
+            record(experiment.runs, trial, error)
+    return experiment.report()
+
+
+def test_summaries_are_of_the_seeds_they_say(experiment: Experiment) -> None:
+    first, second = fill(experiment, ERRORS).as_json()["summaries"]
+    assert (first["net"], second["net"]) == ("WRN-10-1-B(3,3)", "WRN-10-1-B(3,1)")
+    assert (first["median_test_error"], first["min"], first["max"]) == (7.0, 5.0, 9.0)
+    assert (second["median_test_error"], second["n"], second["seeds"]) == (6.0, 3, [0, 1, 2])
+    assert second["test_errors"] == [6.0, 8.0, 4.0]
+
+
+def test_an_even_number_of_seeds_takes_the_middle(experiment: Experiment) -> None:
+    assert fill(experiment, {0: [7.0, 5.0]}).summaries[0].median == 6.0
+
+
+def test_missing_seeds_are_said_everywhere(experiment: Experiment) -> None:
+    made = fill(experiment, {0: [7.0, 5.0]})
+    assert [summary["n"] for summary in made.as_json()["summaries"]] == [2, 0]
+    assert made.as_json()["summaries"][1]["median_test_error"] is None
+    rows = made.table.rows
+    assert rows[0][-1] == "2/3" and rows[1][-1] == "0/3" and "–" in rows[1]
+    assert "over 0 to 2 seeds" in made.caption()
+    assert "Incomplete: 2 of 6" in made.markdown()
+
+
+@pytest.mark.parametrize(
+    ("errors", "median", "cell"),
+    [
+        ([None, 5.0, 9.0], 9.0, "9.00"),
+        ([None, None, 5.0], None, "diverged"),
+        ([None, None, None], None, "diverged"),
+    ],
+)
+def test_a_diverged_seed_is_never_left_out(
+    experiment: Experiment, errors: list[float | None], median: float | None, cell: str
+) -> None:
+    made = fill(experiment, {0: errors, 1: [6.0, 8.0, 4.0]})
+    summary = made.as_json()["summaries"][0]
+    assert summary["median_test_error"] == median and summary["n"] == 3
+    assert summary["diverged"] == [seed for seed, error in enumerate(errors) if error is None]
+    assert summary["max"] is None
+    row = dict(zip(made.table.header, made.table.rows[0]))
+    assert row["Median test error, %"] == cell and row["n"] == f"3, {errors.count(None)} diverged"
+    assert row["Max"] == "diverged"
+
+
+def test_the_table_compares_with_the_baseline(experiment: Experiment) -> None:
+    table = fill(experiment, ERRORS).table
+    column = table.header.index("Difference")
+    assert [row[column] for row in table.rows] == ["baseline", "-1.00"]
+    assert "Difference" not in table_rows(fill(experiment, ERRORS).summaries).header
+
+
+def test_varied_axes_are_columns(tmp_path: Path) -> None:
+    path = tmp_path / "axes.yaml"
+    entry = "- one_at_a_time: {base: WRN-10-1, recipe.lr: [0.05], data.train_size: [64]}"
+    path.write_text(STUDY.replace("- grid: {block: [B(3,3), B(3,1)], k: 1, depth: 10}", entry))
+    table = load_study(path, runs=tmp_path).report().table
+    assert table.header[:3] == ["Network", "recipe.lr", "data.train_size"]
+    assert [row[1:3] for row in table.rows] == [["0.1", "128"], ["0.05", "128"], ["0.1", "64"]]
+
+
+def test_records_on_different_images_are_not_mixed(experiment: Experiment) -> None:
+    fill(experiment, ERRORS)
+    trial = experiment.trials()[4]
+    record(experiment.runs, trial, 5.0, data_digest="00bb")
+    with pytest.raises(RecordError, match="00bb"):
+        experiment.report()
+
+
+def test_same_records_same_bytes(experiment: Experiment, tmp_path: Path) -> None:
+    fill(experiment, ERRORS)
+    script = (
+        "import sys; from pathlib import Path; from ablate import load_study\n"
+        "load_study(sys.argv[1], runs=sys.argv[2]).report().write(Path(sys.argv[3]))"
+    )
+    digests = []
+    for out, hash_seed in (("one", "1"), ("two", "2")):
+        command = [sys.executable, "-c", script, str(tmp_path / "invented.yaml"), str(experiment.runs), str(tmp_path / out)]
+        subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": hash_seed})
+        files = sorted((tmp_path / out / "invented").iterdir())
+        digests.append({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files})
+    assert digests[0] == digests[1]
+    assert set(digests[0]) == {"table.md", "table.tex", "table.csv", "trials.csv"} | {
+        f"{figure}.{kind}" for figure in ("curves", "errors", "parameters") for kind in ("png", "svg")
+    }
+
+
+def test_an_empty_study_still_has_its_tables(experiment: Experiment, tmp_path: Path) -> None:
+    paths = experiment.report().write(tmp_path / "out")
+    assert {path.name for path in paths} == {"table.md", "table.tex", "table.csv", "trials.csv"}
+
+
+def test_files_say_what_they_are_of(experiment: Experiment, tmp_path: Path) -> None:
+    fill(experiment, ERRORS).write(tmp_path)
+    markdown = (tmp_path / "invented" / "table.md").read_text()
+    assert "Digits, subset: 128 training images" in markdown and "last epoch" in markdown
+    assert "These records were written by a test." in markdown and "ffffffffffff" in markdown
+    trials = list(csv.DictReader(io.StringIO((tmp_path / "invented" / "trials.csv").read_text())))
+    assert [(row["seed"], row["test_error"]) for row in trials[:3]] == [("0", "7.0"), ("1", "5.0"), ("2", "9.0")]
+    assert {row["id"] for row in trials} == {trial.id for trial in experiment.trials()}
+    (first, _) = csv.DictReader(io.StringIO((tmp_path / "invented" / "table.csv").read_text()))
+    assert (first["net"], first["median_test_error"], first["seeds"]) == ("WRN-10-1-B(3,3)", "7.0", "0 1 2")
+
+
+def test_curves_are_medians_over_seeds_epoch_by_epoch(experiment: Experiment) -> None:
+    points = curve_points(fill(experiment, ERRORS).summaries)
+    first = points[points.variant == 0]
+    assert first.epoch.tolist() == [1, 2]
+    assert first.test_error.tolist() == [8.0, 7.0] and first.train_loss.tolist() == [2.0, 1.0]
+
+
+def test_every_seed_is_a_point(experiment: Experiment) -> None:
+    points = error_points(fill(experiment, {0: [7.0, None, 9.0]}).summaries)
+    assert points.seed.tolist() == [0, 2] and points.test_error.tolist() == [7.0, 9.0]
+    assert set(points.parameters) == {experiment.variants[0].counts.parameters}
+
+
+def test_results_are_tidy(experiment: Experiment) -> None:
+    fill(experiment, {0: [7.0, 5.0]})
+    frame = experiment.results()
+    assert len(frame) == 6 and frame.state.tolist() == ["recorded"] * 2 + ["missing"] * 4
+    assert frame.test_error[0] == 7.0 and math.isnan(frame.test_error[5])
+
+
+def test_latex_is_escaped_and_booktabs(experiment: Experiment) -> None:
+    text = to_latex(fill(experiment, ERRORS).table, "100% & more_of $it$ #1 {a}~^\\", "x")
+    assert r"100\% \& more\_of \$it\$ \#1 \{a\}\textasciitilde{}\textasciicircum{}\textbackslash{}" in text
+    assert text.index(r"\toprule") < text.index(r"\midrule") < text.index(r"\bottomrule")
+    assert latex_escape("5–6") == "5--6"
+
+
+def test_markdown_lines_up_and_is_escaped() -> None:
+    text = to_markdown(Table(["a|b", "n"], [["*x*", "1"], ["y_z", "23"]], [False, True]))
+    assert text.splitlines() == [r"| a\|b  |   n |", "| ----- | --: |", r"| \*x\* |   1 |", r"| y\_z  |  23 |"]
+    assert len({len(line) for line in text.splitlines()}) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(999, "999"), (1_500, "1.5 k"), (26_400_000, "26.4 M"), (5_243_328_768, "5.24 G")]
+)
+def test_quantities(number: int, text: str) -> None:
+    assert quantity(number) == text
+
+
+def test_a_subset_is_called_one(experiment: Experiment) -> None:
+    data = experiment.study.data
+    assert describe_data(data) == "Digits, subset: 128 training images"
+    assert describe_data(data.model_copy(update={"train_size": None})) == "Digits"

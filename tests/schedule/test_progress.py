@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ablate.schedule import progress as module
+from ablate.schedule.progress import Progress, duration
+from ablate.schedule.tasks import Outcome, Task
+
+TASKS = [Task(f"t{i}", f"net {i} seed [0]", None, cost, Path("log.txt")) for i, cost in enumerate((3.0, 1.0))]
+EPOCH = {"event": "epoch", "epoch": 5, "epochs": 10, "test_error": 12.345, "images_per_second": 1234.5}
+
+
+def made(terminal: bool, quiet: bool = False) -> tuple[Progress, io.StringIO]:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=100, color_system=None)
+    return Progress(TASKS, recorded=4, slots=["core 0", "core 1"], console=console, quiet=quiet), out
+
+
+def test_plain_lines_without_a_terminal() -> None:
+    progress, out = made(terminal=False)
+    with progress:
+        progress.event(0, TASKS[0], {"event": "started", "attempt": 1})
+        progress.event(0, TASKS[0], EPOCH)
+        progress.outcome(Outcome(TASKS[0], "completed"), 3.14159)
+        progress.outcome(Outcome(TASKS[1], "failed", "MemoryError"), None)
+    assert out.getvalue() == "[5/6] net 0 seed [0]: 3.14% test error\n[5/6] net 1 seed [0]: failed: MemoryError\n"
+
+
+def test_quiet_says_nothing() -> None:
+    progress, out = made(terminal=True, quiet=True)
+    with progress:
+        progress.event(0, TASKS[0], EPOCH)
+        progress.outcome(Outcome(TASKS[0], "completed"), 3.0)
+    assert out.getvalue() == ""
+
+
+def test_the_view_has_the_study_and_a_line_a_slot() -> None:
+    progress, out = made(terminal=True)
+    progress.event(1, TASKS[0], EPOCH)
+    progress.console.print(progress.render())
+    text = out.getvalue()
+    assert "4/6 trials" in text and "left" in text
+    slots = text.splitlines()[-2:]
+    assert slots[0].split() == ["core", "0", "idle"] and slots[1].startswith("core 1")
+    assert all(part in slots[1] for part in ("net 0 seed [0]", "epoch 5/10", "12.35%", "1,234 images/s"))
+
+
+def test_the_time_left_is_of_work_not_of_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    progress, _ = made(terminal=False)
+    assert progress.remaining() is None
+    clock[0] = 10.0
+    progress.event(0, TASKS[0], {**EPOCH, "epoch": 1})
+    progress.event(0, TASKS[0], EPOCH)  # half of the task of cost 3 in 10 s; 2.5 to go
+    assert progress.remaining() == pytest.approx(10 * 2.5 / 1.5)
+
+
+def test_a_resumed_trial_does_not_count_its_past_as_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    progress, _ = made(terminal=False)
+    clock[0] = 10.0
+    progress.event(0, TASKS[0], {**EPOCH, "epoch": 9})
+    assert progress.remaining() == pytest.approx(10 * (4 - 2.7) / 0.3)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")])
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from ablate.errors import RunError
+from ablate.schedule import slots
+from ablate.schedule.slots import find_slots
+
+
+def test_a_slot_a_core_of_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 2, 5}, raising=False)
+    found = find_slots("cpu")
+    assert len(found) == 3 and {slot.device for slot in found} == {"cpu"}
+    assert all(slot.environment["OMP_NUM_THREADS"] == "1" for slot in found)
+    assert len(find_slots("cpu", slots=2)) == 2
+
+
+def test_a_slot_a_gpu_and_more_where_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "_gpus", lambda: ["0", "1"])
+    assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in find_slots()] == ["0", "1"]
+    twice = find_slots("cuda", slots_per_gpu=2)
+    # The first trials go to different GPUs.
+    assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in twice] == ["0", "1", "0", "1"]
+    assert len(find_slots("auto", slots=3, slots_per_gpu=2)) == 3
+    assert find_slots("cpu")[0].device == "cpu"
+
+
+def test_visible_devices_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "6, 7")
+    assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in find_slots()] == ["6", "7"]
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in find_slots()] == ["0", "1"]
+
+
+@pytest.mark.parametrize("words", [{"device": "tpu"}, {"slots": 0}, {"slots_per_gpu": 0}])
+def test_impossible_wishes_are_refused(words: dict[str, object]) -> None:
+    with pytest.raises(RunError, match="allowed"):
+        find_slots(**words)  # type: ignore[arg-type]
+
+
+def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "_gpus", list)
+    with pytest.raises(RunError, match="no CUDA device"):
+        find_slots("cuda")

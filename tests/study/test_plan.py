@@ -1,0 +1,497 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablate.errors import StudyError
+from ablate.nets.notation import Architecture, parse_architecture
+from ablate.study.plan import (
+    Enumeration,
+    axis_value,
+    enumerate_variants,
+    find_baseline,
+    label,
+    plan_trials,
+    training_cost,
+    varied_axes,
+)
+from ablate.study.presets import DATA_SETS, RECIPES
+from ablate.study.spec import load_study
+from ablate.study.study import Data, Recipe, Study, Trial, Variant
+
+STUDIES = Path(__file__).parents[2] / "studies"
+
+
+def load(tmp_path: Path, *entries: str, **top: str) -> Study:
+    """A study of some entries; top-level keys replace the defaults."""
+    keys = {"name": "plan", "data": "cifar10", "recipe": "wrn_cifar", "seeds": "1", **top}
+    lines = [f"{key}: {text}" for key, text in keys.items()] + ["variants:"] + [f"  - {entry}" for entry in entries]
+    path = tmp_path / "s.yaml"
+    path.write_text("\n".join(lines) + "\n")
+    return load_study(path)
+
+
+def plan(tmp_path: Path, *entries: str, **top: str) -> Enumeration:
+    return enumerate_variants(load(tmp_path, *entries, **top))
+
+
+def nets(enumeration: Enumeration) -> list[str]:
+    return [variant.net for variant in enumeration.variants]
+
+
+def error(tmp_path: Path, *entries: str, **top: str) -> str:
+    with pytest.raises(StudyError) as caught:
+        study = load(tmp_path, *entries, **top)
+        find_baseline(study, enumerate_variants(study))
+    return str(caught.value).removeprefix(f"{tmp_path / 's.yaml'}:")
+
+
+@pytest.mark.parametrize(
+    "entry, expected",
+    [
+        ("net: WRN-16-1", ["WRN-16-1"]),
+        ("net: [WRN-22-1, WRN-10-2-B(3,3), WRN-13-1-B(3,1,3)]", ["WRN-22-1", "WRN-10-2-B(3,3)", "WRN-13-1-B(3,1,3)"]),
+        ("grid: {k: [2, 1], N: [1, 2]}", ["WRN-10-2", "WRN-16-2", "WRN-10-1", "WRN-16-1"]),
+        ("grid: {l: [1, 2], depth: 10, k: 1}", ["WRN-10-1-B(3)", "WRN-10-1-B(3,3)"]),
+        ("grid: {N: 1, k: 1, dropout: [0, 0.3]}", ["WRN-10-1", "WRN-10-1-dropout0.3"]),
+        (
+            "grid: {net: [WRN-16-1, WRN-22-1], block: [B(3,1), B(5,3)]}",
+            ["WRN-16-1-B(3,1)", "WRN-16-1-B(5,3)", "WRN-22-1-B(3,1)", "WRN-22-1-B(5,3)"],
+        ),
+        ("zip: {depth: [10, 16, 22], k: [4, 2, 1]}", ["WRN-10-4", "WRN-16-2", "WRN-22-1"]),
+        ("zip: {depth: [10, 16], k: 4, dropout: [0.1]}", ["WRN-10-4-dropout0.1", "WRN-16-4-dropout0.1"]),
+        (
+            "one_at_a_time: {base: WRN-16-1, k: [2, 4], block: [B(3,1)], N: 3}",
+            ["WRN-16-1", "WRN-16-2", "WRN-16-4", "WRN-16-1-B(3,1)", "WRN-22-1"],
+        ),
+    ],
+)
+def test_expansion_order(tmp_path: Path, entry: str, expected: list[str]) -> None:
+    assert nets(plan(tmp_path, entry)) == expected
+
+
+def test_entries_follow_each_other(tmp_path: Path) -> None:
+    assert nets(plan(tmp_path, "net: WRN-22-1", "grid: {k: 2, N: 1}", "net: WRN-10-1")) == [
+        "WRN-22-1",
+        "WRN-10-2",
+        "WRN-10-1",
+    ]
+
+
+def test_axes_are_kept_as_written(tmp_path: Path) -> None:
+    variants = plan(tmp_path, "one_at_a_time: {base: WRN-16-1, recipe.lr: [0.2]}", "grid: {k: 1, l: 1, N: 1}").variants
+    assert [variant.axes for variant in variants] == [
+        {"net": "WRN-16-1"},
+        {"net": "WRN-16-1", "recipe.lr": 0.2},
+        {"k": 1, "l": 1, "N": 1},
+    ]
+
+
+def test_same_plan_every_time(tmp_path: Path) -> None:
+    study = load(tmp_path, "grid: {k: [1, 2], N: [1, 2, 3], recipe.lr: [0.1, 0.2]}", seeds="3")
+    first, second = (plan_trials(study, enumerate_variants(study).variants) for _ in range(2))
+    assert [trial.id for trial in first] == [trial.id for trial in second]
+    assert len({trial.id for trial in first}) == 2 * 3 * 2 * 3
+
+
+def test_duplicates_are_merged_and_reported(tmp_path: Path) -> None:
+    enumeration = plan(
+        tmp_path,
+        "net: [WRN-16-1, WRN-16-1-B(3,3)]",
+        "grid: {k: 1, N: 2, recipe.lr: [0.1, 0.2]}",
+        "{net: WRN-16-1, depth_rule: nominal}",
+    )
+    assert [label(variant) for variant in enumeration.variants] == ["WRN-16-1", "WRN-16-1, recipe.lr 0.2"]
+    assert enumeration.merged == (
+        "WRN-16-1-B(3,3) is the same as WRN-16-1",
+        "WRN-16-1, recipe.lr 0.1 is the same as WRN-16-1",
+        "WRN-16-1 is there twice",
+    )
+    assert enumeration.dropped == ()
+
+
+def test_solved_depths_are_reported(tmp_path: Path) -> None:
+    study = load(
+        tmp_path,
+        "net: [WRN-40-1, WRN-16-1-B(3,1), WRN-16-1]",
+        "grid: {k: 1, block: B(3,3,3)}",
+        budget="{parameters: 175k, tolerance: 30%, solve: depth}",
+        baseline="WRN-40-1",
+        where="l < 3",
+    )
+    enumeration = enumerate_variants(study)
+    assert nets(enumeration) == ["WRN-16-1", "WRN-28-1-B(3,1)"]
+    assert enumeration.names["WRN-40-1"] is enumeration.variants[0]
+    assert enumeration.remarks() == [
+        "solved: WRN-40-1 becomes WRN-16-1 to meet the budget",
+        "solved: WRN-16-1-B(3,1) becomes WRN-28-1-B(3,1) to meet the budget",
+        "merged: WRN-16-1 is there twice",
+        "dropped: WRN-13-1-B(3,3,3): not l < 3",
+    ]
+    assert find_baseline(study, enumeration) is enumeration.variants[0]
+
+
+def test_varied_axes(tmp_path: Path) -> None:
+    entries = (
+        "grid: {net: WRN-10-1, recipe.lr: [0.1, 0.2], recipe.epochs: 200}",
+        "grid: {net: WRN-10-1, data.train_size: [1000]}",
+    )
+    variants = plan(tmp_path, *entries).variants
+    assert varied_axes(variants) == ["recipe.lr", "data.train_size"]
+    assert [axis_value(variant, "data.train_size") for variant in variants] == ["all", "all", 1000]
+    assert [axis_value(variant, "recipe.lr") for variant in variants] == [0.1, 0.2, 0.1]
+
+
+def test_where_keeps_and_drops(tmp_path: Path) -> None:
+    enumeration = plan(
+        tmp_path, "grid: {k: [1, 2], N: [1, 2], recipe.lr: [0.1]}", where="k * depth <= 20 and recipe.lr == 0.1"
+    )
+    assert nets(enumeration) == ["WRN-10-1", "WRN-16-1", "WRN-10-2"]
+    assert enumeration.dropped == ("WRN-16-2, recipe.lr 0.1: not k * depth <= 20 and recipe.lr == 0.1",)
+
+
+@pytest.mark.parametrize(
+    "where, kept",
+    [
+        ("parameters == 77850", ["WRN-10-1"]),
+        ("multiply_adds > 20000000", ["WRN-10-2"]),
+        ("block == 'B(3,1)'", ["WRN-16-1-B(3,1)"]),
+        ("net == 'WRN-10-1'", ["WRN-10-1"]),
+        ("N > 1 and l == 2 and dropout == 0 and family == 'WRN'", ["WRN-16-1-B(3,1)"]),
+        ("data.name == 'cifar10' and recipe.epochs == 200 and k > 1", ["WRN-10-2"]),
+    ],
+)
+def test_names_of_where(tmp_path: Path, where: str, kept: list[str]) -> None:
+    assert nets(plan(tmp_path, "net: [WRN-10-1, WRN-10-2, WRN-16-1-B(3,1)]", where=where)) == kept
+
+
+def test_where_sees_depth_under_the_rule_of_its_entry(tmp_path: Path) -> None:
+    entries = ("net: WRN-40-1-B(1,3,1)", "{net: WRN-40-1-B(1,3,1), depth_rule: nominal}", "net: WRN-58-1-B(1,3,1)")
+    enumeration = plan(tmp_path, *entries, where="depth == 40")
+    assert [variant.architecture.N for variant in enumeration.variants] == [4, 6]
+    assert enumeration.dropped == ("WRN-58-1-B(1,3,1): not depth == 40",)
+
+
+@pytest.mark.parametrize(
+    "where, expected",
+    [
+        ("dept < 3", "5:1: where: unknown name 'dept'; did you mean 'depth'? allowed: net, family, block"),
+        ("k < block", "5:1: where: 'k < block': '<' not supported"),
+        ("k / (l - 2) < 1", "5:1: where: 'k / (l - 2) < 1': "),
+        ("k + 1", "5:1: where: 'k + 1' is 2.0; allowed: something true or false"),
+        ("k >", "5:1: where: 'k >' is not an expression"),
+        ("k > 100", "6:1: no variant is left"),
+    ],
+)
+def test_where_fails_at_its_place(tmp_path: Path, where: str, expected: str) -> None:
+    assert error(tmp_path, "net: WRN-16-1", where=where).startswith(expected)
+
+
+def test_depth_rule_of_study_and_entry(tmp_path: Path) -> None:
+    entries = (
+        "net: WRN-40-2-B(1,3,1)",
+        "{net: WRN-40-2-B(1,3,1), depth_rule: convolutions}",
+        "grid: {depth: 40, k: 1, l: 1}",
+    )
+    variants = plan(tmp_path, *entries, depth_rule="nominal").variants
+    assert [(variant.net, variant.architecture.N) for variant in variants] == [
+        ("WRN-40-2-B(1,3,1)", 6),
+        ("WRN-40-2-B(1,3,1)", 4),
+        ("WRN-40-1-B(3)", 6),
+    ]
+
+
+def test_dotted_axes_change_recipe_and_data(tmp_path: Path) -> None:
+    entry = "zip: {net: WRN-10-1, recipe.lr: [0.1, 0.2], recipe.optimizer: [sgd, adam], data.train_size: [1000, 2000]}"
+    variants = plan(tmp_path, entry, "grid: {net: WRN-10-1, data.augment: none}").variants
+    found = [(v.recipe.lr, v.recipe.optimizer, v.data.train_size, v.data.augment) for v in variants]
+    assert found == [
+        (0.1, "sgd", 1000, "flip_crop"),
+        (0.2, "adam", 2000, "flip_crop"),
+        (0.1, "sgd", None, "none"),
+    ]
+    assert label(variants[1]) == "WRN-10-1, recipe.lr 0.2, recipe.optimizer adam, data.train_size 2000"
+
+
+@pytest.mark.parametrize(
+    "entry, expected",
+    [
+        ("grid: {net: WRN-16-1, recipe.lr: [0.1, 0]}", "6:44: recipe.lr: found 0; allowed: greater than 0"),
+        ("grid: {net: WRN-16-1, recipe.batch_size: 60000}", "6:27: recipe.batch_size: 60000 of 50000 training images"),
+        ("grid: {net: WRN-16-1, data.train_size: 100}", "6:5: recipe.batch_size: 128 of 100 training images leaves no"),
+        ("grid: {net: WRN-16-1, recipe.lrs: 1}", "6:27: unknown axis 'recipe.lrs'"),
+        ("one_at_a_time: {base: WRN-16-1, depth: [22, 23]}", "6:49: depth 23 with B(3,3)"),
+        ("zip: {N: [1, 3000], k: 1}", "6:18: N = 3000 blocks per group"),
+    ],
+)
+def test_impossible_variants_fail_at_their_place(tmp_path: Path, entry: str, expected: str) -> None:
+    assert error(tmp_path, entry)[: len(expected)] == expected
+
+
+@pytest.mark.parametrize(
+    "baseline, rule, found",
+    [
+        ("WRN-28-2", "nominal", "WRN-28-2-B(3,3)"),
+        ("WRN-28-2-B(3,3)", "nominal", "WRN-28-2-B(3,3)"),
+        ("WRN-40-2-B(1,3,1)", "nominal", "WRN-40-2-B(1,3,1)"),
+        ("WRN-58-2-B(1,3,1)", "nominal", "WRN-40-2-B(1,3,1)"),
+        ("WRN-28-2-B(1,3,1)", "convolutions", "WRN-40-2-B(1,3,1)"),
+        ("WRN-22-2-B(3,3)", "nominal", "WRN-22-2"),
+    ],
+)
+def test_baseline_in_either_spelling(tmp_path: Path, baseline: str, rule: str, found: str) -> None:
+    study = load(tmp_path, "net: [WRN-40-2-B(1,3,1), WRN-28-2-B(3,3), WRN-22-2]", baseline=baseline, depth_rule=rule)
+    variant = find_baseline(study, enumerate_variants(study))
+    assert variant is not None and variant.net == found
+
+
+def test_baseline_prefers_the_name_as_written(tmp_path: Path) -> None:
+    # Counting convolutions these two have N = 6 and N = 4; the first is nominally a WRN-40.
+    study = load(tmp_path, "net: [WRN-58-2-B(1,3,1), WRN-40-2-B(1,3,1)]", baseline="WRN-40-2-B(1,3,1)")
+    variant = find_baseline(study, enumerate_variants(study))
+    assert variant is not None and variant.architecture.N == 4
+
+
+def test_no_baseline(tmp_path: Path) -> None:
+    study = load(tmp_path, "net: WRN-16-1")
+    assert find_baseline(study, enumerate_variants(study)) is None
+
+
+def test_unknown_baseline(tmp_path: Path) -> None:
+    found = error(tmp_path, "net: [WRN-16-1, WRN-22-1]", baseline="WRN-16-2")
+    assert found == "5:1: baseline 'WRN-16-2' is none of the variants; allowed: WRN-16-1, WRN-22-1"
+
+
+def test_table_2_study() -> None:
+    study = load_study(STUDIES / "block_types.yaml")
+    enumeration = enumerate_variants(study)
+    assert [(v.net, v.architecture.N, v.counts.parameters) for v in enumeration.variants] == [
+        ("WRN-40-2-B(1,3,1)", 6, 1_429_082),
+        ("WRN-40-2-B(3,1)", 6, 1_211_354),
+        ("WRN-40-2-B(1,3)", 6, 1_297_370),
+        ("WRN-40-2-B(3,1,1)", 6, 1_343_066),
+        ("WRN-28-2-B(3,3)", 4, 1_467_610),
+        ("WRN-22-2-B(3,1,3)", 3, 1_145_498),
+    ]
+    baseline = find_baseline(study, enumeration)
+    assert baseline is not None and baseline.net == "WRN-28-2-B(3,3)"
+    trials = plan_trials(study, enumeration.variants)
+    assert [trial.seed for trial in trials] == [0, 1, 2, 3, 4] * 6
+    assert [trial.architecture.block for trial in trials[::5]] == [v.architecture.block for v in enumeration.variants]
+
+
+def recipe(base: str = "wrn_cifar", **changes: Any) -> Recipe:
+    return Recipe(**{**RECIPES[base], **changes})
+
+
+def data(name: str = "cifar10", **changes: Any) -> Data:
+    facts = {key: fact for key, fact in DATA_SETS[name].items() if key != "full"}
+    return Data(**{"name": name, **facts, **changes})
+
+
+def trial(net: str = "WRN-16-4-B(3,1)-dropout0.3", seed: int = 7, **parts: Any) -> Trial:
+    return Trial(parse_architecture(net), parts.get("recipe", recipe()), parts.get("data", data()), seed)
+
+
+def test_trial_ids_never_change() -> None:
+    assert trial().id == "8a82ee7002de68a5"
+
+
+def test_definition_says_everything() -> None:
+    assert json.loads(trial().definition) == {
+        "format": 1,
+        "network": {"family": "WRN", "N": 2, "k": 4.0, "block": [3, 1], "dropout": 0.3},
+        "data": {
+            "name": "cifar10",
+            "classes": 10,
+            "image_size": 32,
+            "channels": 3,
+            "preprocess": "meanstd",
+            "augment": "flip_crop",
+        },
+        "recipe": {
+            "optimizer": "sgd",
+            "lr": 0.1,
+            "momentum": 0.9,
+            "nesterov": True,
+            "weight_decay": 0.0005,
+            "decay_on": "all",
+            "batch_size": 128,
+            "last_batch": "drop",
+            "epochs": 200,
+            "milestones": [0.3, 0.6, 0.8],
+            "drop": 0.2,
+            "momentum_at_drop": "discard",
+            "precision": "float32",
+        },
+        "seed": 7,
+    }
+
+
+def test_id_is_a_prefix_of_the_digest_of_the_definition() -> None:
+    one = trial()
+    assert hashlib.sha256(one.definition).hexdigest().startswith(one.id)
+    assert len(one.id) == 16
+
+
+DIFFERENT = [
+    trial("WRN-22-4-B(3,1)-dropout0.3"),
+    trial("WRN-16-2-B(3,1)-dropout0.3"),
+    trial("WRN-16-4-B(1,3)-dropout0.3"),
+    trial("WRN-16-4-B(3,1)-dropout0.4"),
+    trial("WRN-16-4-B(3,1)"),
+    trial(seed=8),
+    trial(data=data("cifar100")),
+    trial(data=data(train_size=1000)),
+    trial(data=data(test_size=1000)),
+    trial(data=data(augment="flip")),
+    trial(data=data(preprocess="scale")),
+    trial(recipe=recipe("adam")),
+    *(
+        trial(recipe=recipe(**{field: value}))
+        for field, value in {
+            "lr": 0.2,
+            "momentum": 0.8,
+            "nesterov": False,
+            "weight_decay": 1e-4,
+            "decay_on": "weights",
+            "batch_size": 64,
+            "last_batch": "keep",
+            "epochs": 100,
+            "milestones": (0.5,),
+            "drop": 0.1,
+            "momentum_at_drop": "keep",
+            "precision": "bfloat16",
+        }.items()
+    ),
+]
+
+
+def test_every_difference_gives_another_id() -> None:
+    ids = [one.id for one in [trial(), *DIFFERENT]]
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        (trial(), trial("WRN-16-4.0-B( 3, 1 )-dropout0.30")),
+        (trial(), trial(recipe=recipe(betas=(0.5, 0.9), eps=0.1))),
+        (trial(recipe=recipe("adam")), trial(recipe=recipe("adam", momentum=0.5, nesterov=False))),
+        (trial(), trial(data=data(title="Other"))),
+    ],
+    ids=["spelling", "adam fields under sgd", "sgd fields under adam", "title"],
+)
+def test_what_cannot_change_the_result_keeps_the_id(one: Trial, other: Trial) -> None:
+    assert one.id == other.id
+
+
+def test_adam_fields_count_under_adam() -> None:
+    ids = {trial(recipe=recipe("adam", **changes)).id for changes in ({}, {"eps": 1e-7}, {"betas": (0.8, 0.999)})}
+    assert len(ids) == 3
+
+
+def test_title_names_the_images_of_a_folder() -> None:
+    folder = {"classes": 10, "image_size": 32}
+    one, other = (trial(data=data("image_folder", title=title, **folder)) for title in ("One", "Other"))
+    assert one.id != other.id
+
+
+def only_trial(study: Study) -> Trial:
+    (one,) = plan_trials(study, enumerate_variants(study).variants)
+    return one
+
+
+def test_same_trial_in_two_studies(tmp_path: Path) -> None:
+    one = only_trial(load(tmp_path, "net: WRN-58-2-B(1,3,1)", name="one", title="One"))
+    other = only_trial(
+        load(
+            tmp_path,
+            "grid: {depth: 40, block: B(1,3,1), k: [2, 3], recipe.eps: 0.1, recipe.lr: 0.1}",
+            name="other",
+            title="Other",
+            source="a book",
+            notes="some",
+            depth_rule="nominal",
+            seeds="[0]",
+            where="k < 3",
+            budget="{parameters: {max: 9M}}",
+            recipe="{base: wrn_cifar, lr: 0.3}",
+            data="{name: cifar10, root: elsewhere, train_size: 50000, test_size: 10000}",
+        )
+    )
+    assert one.architecture == other.architecture == Architecture(6, 2.0, (1, 3, 1))
+    assert one.id == other.id
+    assert one.definition == other.definition
+
+
+def test_all_images_and_some(tmp_path: Path) -> None:
+    ids = [
+        only_trial(load(tmp_path, "net: WRN-10-1", data=text)).id
+        for text in ("cifar10", "{name: cifar10, train_size: 50000}", "{name: cifar10, train_size: 49999}")
+    ]
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_seeds_are_numbered_or_listed(tmp_path: Path) -> None:
+    counted = load(tmp_path, "net: WRN-10-1", seeds="3")
+    listed = load(tmp_path, "net: WRN-10-1", seeds="[2, 0]")
+    ids = [trial.id for trial in plan_trials(counted, enumerate_variants(counted).variants)]
+    assert [trial.id for trial in plan_trials(listed, enumerate_variants(listed).variants)] == [ids[2], ids[0]]
+
+
+def test_trials_of_a_variant(tmp_path: Path) -> None:
+    (variant,) = plan(tmp_path, "net: WRN-10-1", data="digits").variants
+    assert isinstance(variant, Variant)
+    assert [trial.seed for trial in variant.trials((4, 2))] == [4, 2]
+    assert variant.blueprint.input_shape == (1, 8, 8)
+    assert variant.trials((0,))[0].blueprint == variant.blueprint
+
+
+def test_training_cost_by_hand() -> None:
+    # WRN-10-1 on a digit takes 763,520 multiply-adds; 1,297 images train, 500 test.
+    one = trial("WRN-10-1", data=data("digits"), recipe=recipe(epochs=2))
+    assert training_cost(one) == 763_520 * (3 * 1297 + 500) * 2
+    fewer = trial("WRN-10-1", data=data("digits", train_size=100, test_size=50), recipe=recipe(epochs=1))
+    assert training_cost(fewer) == 763_520 * 350
+
+
+def test_planning_does_not_import_torch() -> None:
+    code = f"""
+import sys
+from ablate.study.plan import enumerate_variants, find_baseline, plan_trials
+from ablate.study.spec import json_schema, load_study
+study = load_study({str(STUDIES / "block_types.yaml")!r})
+enumeration = enumerate_variants(study)
+find_baseline(study, enumeration)
+assert len({{trial.id for trial in plan_trials(study, enumeration.variants)}}) == 30
+json_schema()
+print(sorted({{"torch", "numpy", "pandas"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_merged_variant_is_found_by_the_name_it_had(tmp_path: Path) -> None:
+    study = load(tmp_path, "net: [WRN-40-1, WRN-22-1]", budget="{parameters: 175k, solve: depth}", baseline="WRN-22-1")
+    enumeration = enumerate_variants(study)
+    assert nets(enumeration) == ["WRN-16-1"]
+    assert find_baseline(study, enumeration) is enumeration.variants[0]
+
+
+def test_axes_of_one_recipe_are_set_together(tmp_path: Path) -> None:
+    both = ["recipe.momentum: 0", "recipe.nesterov: false"]
+    for order in (both, both[::-1]):
+        (variant,) = enumerate_variants(load(tmp_path, f"grid: {{net: WRN-16-1, {', '.join(order)}}}")).variants
+        assert (variant.recipe.momentum, variant.recipe.nesterov) == (0.0, False)
+
+
+def test_an_axis_may_hold_lists(tmp_path: Path) -> None:
+    study = load(tmp_path, "grid: {net: WRN-16-1, recipe.milestones: [[0.5], [0.3, 0.6]]}")
+    assert [variant.recipe.milestones for variant in enumerate_variants(study).variants] == [(0.5,), (0.3, 0.6)]

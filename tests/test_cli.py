@@ -1,0 +1,266 @@
+"""The command through its entry point, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import TINY
+
+from ablate.api import load_study
+from ablate.records.records import read_epochs, read_record
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def command_line(*words: object) -> list[str]:
+    return [sys.executable, "-m", "ablate.cli", *map(str, words)]
+
+
+@pytest.fixture
+def ablate(tmp_path: Path) -> Command:
+    def call(*words: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command_line(*words), cwd=tmp_path, capture_output=True, text=True, timeout=120)
+
+    return call
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Starts `ablate` and does not wait."""
+
+    def start(*words: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command_line(*words), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    return start
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def epochs_recorded(runs: Path) -> int:
+    return sum(path.read_bytes().count(b"\n") for path in runs.glob("*/epochs.jsonl"))
+
+
+def results(runs: Path) -> dict[str, list[dict[str, float]]]:
+    """Everything recorded but the times."""
+    times = ("train_seconds", "test_seconds")
+    return {
+        path.parent.name: [{k: v for k, v in row.items() if k not in times} for row in read_epochs(path.parent)]
+        for path in runs.glob("*/result.json")
+    }
+
+
+def test_run_report_and_run_again(ablate: Command, tiny: Path, tmp_path: Path) -> None:
+    first = ablate("run", tiny)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == "" and "4 trials: 4 trained, 0 recorded before" in first.stderr
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*") if path.is_file()}
+    again = ablate("run", tiny)
+    assert again.returncode == 0 and "0 trained, 4 recorded before" in again.stderr
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*") if path.is_file()}
+
+    report = ablate("report", tiny)
+    assert report.returncode == 0 and "| Network" in report.stdout
+    assert (tmp_path / "reports" / "tiny" / "curves.svg").exists() and "reports/tiny" in report.stderr
+    made = json.loads(ablate("report", tiny, "--json").stdout)
+    assert made["study"] == "tiny"
+    assert [(s["net"], s["n"], s["seeds"]) for s in made["summaries"]] == [
+        ("WRN-10-0.25-dropout0.3", 2, [0, 1]),
+        ("WRN-10-0.25-B(3,1)", 2, [0, 1]),
+    ]
+    for summary in made["summaries"]:
+        assert summary["median_test_error"] == pytest.approx(sum(summary["test_errors"]) / 2)
+        assert summary["min"] == min(summary["test_errors"]) and summary["max"] == max(summary["test_errors"])
+
+    planned = json.loads(ablate("plan", tiny, "--json").stdout)
+    assert {trial["state"] for variant in planned["variants"] for trial in variant["trials"]} == {"recorded"}
+    # Another study with the same trials has nothing to train; one more seed is one more trial a variant.
+    more = ablate("run", tiny, "-s", "name=other", "-s", "seeds=3")
+    assert more.returncode == 0 and "6 trials: 2 trained, 4 recorded before" in more.stderr
+
+
+def test_plan_before_any_run(ablate: Command, tiny: Path, tmp_path: Path) -> None:
+    planned = json.loads(ablate("plan", tiny, "--json").stdout)
+    assert planned["study"] == "tiny"
+    variant = planned["variants"][1]
+    assert (variant["net"], variant["blocks_per_group"]) == ("WRN-10-0.25-B(3,1)", 1)
+    assert variant["parameters"] > 0 and variant["multiply_adds"] > 0
+    assert [(trial["seed"], trial["state"]) for trial in variant["trials"]] == [(0, "missing"), (1, "missing")]
+    assert "4 trials: 4 missing" in ablate("plan", tiny).stdout
+    assert not (tmp_path / "runs").exists()
+
+
+def test_status_names_failures_with_cause_and_log(ablate: Command, tiny: Path, tmp_path: Path) -> None:
+    ids = [trial.id for trial in load_study(tiny).trials()]
+    for trial_id in ids:
+        (tmp_path / "runs" / trial_id / "epochs.jsonl").mkdir(parents=True)  # nothing can be appended to a directory
+    failed = ablate("run", tiny)
+    assert failed.returncode == 3 and "4 open" in failed.stderr and f"{ids[0]}/log.txt" in failed.stderr
+    status = json.loads(ablate("status", tiny, "--json").stdout)
+    assert status["states"] == {"failed": 4}
+    assert "IsADirectoryError" in status["trials"][0]["cause"] and Path(tmp_path, status["trials"][0]["log"]).exists()
+    for trial_id in ids:
+        (tmp_path / "runs" / trial_id / "epochs.jsonl").rmdir()
+    assert ablate("run", tiny, "--quiet").stderr == ""
+    assert json.loads(ablate("status", tiny, "--json").stdout)["states"] == {"recorded": 4}
+
+
+def test_divergence_is_exit_3_and_not_tried_again(ablate: Command, tiny: Path) -> None:
+    words = (tiny, "-s", "recipe.lr=100", "-s", "recipe.weight_decay=10", "-s", "seeds=1")
+    first = ablate("run", *words)
+    assert first.returncode == 3 and "diverged: WRN-10-0.25-B(3,1) seed 0: diverged in epoch" in first.stderr
+    again = ablate("run", *words)
+    assert again.returncode == 3 and "0 trained, 2 recorded before" in again.stderr
+    summaries = json.loads(ablate("report", *words, "--json").stdout)["summaries"]
+    assert [(s["n"], s["diverged"], s["median_test_error"]) for s in summaries] == [(1, [0], None)] * 2
+
+
+LONG = ("-s", "recipe.epochs=24", "-s", "data.train_size=768")  # a second or two a trial
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, float]]]:
+    """What the long study gives when nobody kills anything."""
+    path = tmp_path_factory.mktemp("undisturbed")
+    (path / "tiny.yaml").write_text(TINY)
+    subprocess.run(command_line("run", "tiny.yaml", *LONG, "--quiet"), cwd=path, check=True)
+    return results(path / "runs")
+
+
+def test_kill_the_driver_a_worker_and_run_again(
+    driver: Callable[..., subprocess.Popen[str]], ablate: Command, tiny: Path, tmp_path: Path, undisturbed: dict
+) -> None:
+    runs = tmp_path / "runs"
+    running = driver("run", tiny, *LONG)
+    wait_for(lambda: epochs_recorded(runs) >= 4)
+    workers = psutil.Process(running.pid).children(recursive=True)
+    workers[0].kill()  # its trial goes on in a new worker
+    wait_for(lambda: epochs_recorded(runs) >= 20)
+    workers = psutil.Process(running.pid).children(recursive=True)
+    running.kill()
+    gone, alive = psutil.wait_procs(workers, timeout=5)
+    assert gone and not alive
+    running.communicate()
+    again = ablate("run", tiny, *LONG)
+    assert again.returncode == 0, again.stderr
+    assert results(runs) == undisturbed
+
+
+def test_two_drivers_never_train_the_same_trial(
+    driver: Callable[..., subprocess.Popen[str]], tiny: Path, tmp_path: Path, undisturbed: dict
+) -> None:
+    both = [driver("run", tiny, *LONG) for _ in range(2)]
+    said = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    trained = [int(text.split(" trained")[0].split()[-1]) for text in said]
+    assert sum(trained) == 4, said
+    assert results(tmp_path / "runs") == undisturbed
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_a_signal_keeps_the_epochs_and_stops(
+    driver: Callable[..., subprocess.Popen[str]], ablate: Command, tiny: Path, tmp_path: Path, number: int, code: int
+) -> None:
+    running = driver("run", tiny, *LONG, "-s", "recipe.epochs=4000")
+    wait_for(lambda: epochs_recorded(tmp_path / "runs") >= 4)
+    running.send_signal(number)
+    said = running.communicate(timeout=30)[0]
+    assert running.returncode == code, said
+    assert "4 open" in said and "Traceback" not in said
+    for directory in (tmp_path / "runs").iterdir():
+        if rows := read_epochs(directory):
+            assert (directory / f"checkpoint-{len(rows):06d}.pt").exists()
+            assert read_record(tmp_path / "runs", directory.name) is None
+
+
+def test_two_ctrl_c_stop_now(driver: Callable[..., subprocess.Popen[str]], tiny: Path, tmp_path: Path) -> None:
+    words = ("-s", "recipe.epochs=1", "-s", "data.train_size=1297", "-s", "recipe.batch_size=1", "-s", "seeds=1")
+    running = driver("run", tiny, *words, "--checkpoint-every", "60s")
+    wait_for(lambda: list((tmp_path / "runs").glob("*/lock")))
+    time.sleep(1)
+    begun = time.monotonic()
+    running.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    running.send_signal(signal.SIGINT)
+    assert "Ctrl-C again" in running.communicate(timeout=20)[0]
+    assert running.returncode == 130 and time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize("words", [("--help",), ("plan", "STUDY"), ("status", "STUDY"), ("show", "WRN-28-10"), ("schema",)])
+def test_what_does_not_train_does_not_import_torch(words: tuple[str, ...], tiny: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys, atexit; from ablate.cli import main\n"
+        "atexit.register(lambda: print(sorted({'torch', 'pandas', 'matplotlib'} & set(sys.modules)), file=sys.stderr))\n"
+        "main()"
+    )
+    line = [sys.executable, "-c", script, *(str(tiny) if word == "STUDY" else word for word in words)]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout and done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "nowhere.yaml"), "nowhere.yaml: No such file"),
+        (("plan", "TINY", "-s", "seed=3"), "-s: unknown key 'seed'; did you mean 'seeds'?"),
+        (("run", "TINY", "--device", "tpu"), "--device: found 'tpu'; allowed: auto, cpu, cuda"),
+        (("run", "TINY", "--checkpoint-every", "5m"), "--checkpoint-every: found '5m'"),
+        (("run", "TINY", "-s", "data=cifar10", "--data-root", "nowhere"), "cifar10: looked for cifar-10-batches-py"),
+        (("run", "TINY", "--runs", "tiny.yaml"), "tiny.yaml"),
+        (("report", "TINY", "--out", "tiny.yaml"), "tiny.yaml"),
+        (("show", "WRN-28"), "network 'WRN-28'"),
+        (("show", "WRN-27-1"), "nearest: 22 and 28"),
+        (("fly",), "No such command 'fly'"),
+        (("run",), "Missing argument"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(ablate: Command, tiny: Path, words: tuple[str, ...], said: str) -> None:
+    done = ablate(*("tiny.yaml" if word == "TINY" else word for word in words))
+    assert done.returncode == 2 and done.stdout == ""
+    assert said in done.stderr and "Traceback" not in done.stderr
+    if "Usage:" not in done.stderr:
+        assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+def test_show_prints_the_network(ablate: Command) -> None:
+    shown = json.loads(ablate("show", "WRN-40-2-B(1,3,1)", "--depth-rule", "nominal", "--json").stdout)
+    assert (shown["parameters"], shown["blocks_per_group"], shown["nominal_depth"], shown["depth"]) == (1429082, 6, 40, 58)
+    text = ablate("show", "WRN-28-10").stdout
+    assert "36,479,194" in text and "5.24 G" in text and "conv4" in text
+
+
+def test_schema_and_version(ablate: Command) -> None:
+    assert json.loads(ablate("schema").stdout)["properties"].keys() >= {"name", "data", "recipe", "seeds", "variants"}
+    assert ablate("--version").stdout.startswith("ablate ")
+
+
+def test_a_closed_pipe_is_no_error(tiny: Path, tmp_path: Path) -> None:
+    line = f"{sys.executable} -m ablate.cli plan {tiny} --json | head -c 1"
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "{" and done.stderr == ""
+
+
+def test_the_library_runs_and_reports(tiny: Path, tmp_path: Path) -> None:
+    script = (
+        "import ablate, sys\n"
+        "experiment = ablate.load_study(sys.argv[1], runs='lib')\n"
+        "print(len(experiment.plan()['variants']), experiment.run().trained, experiment.results().test_error.notna().sum())"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tiny)], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "2 4 4\n", done.stderr
+    assert os.listdir(tmp_path / "lib")

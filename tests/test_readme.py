@@ -1,0 +1,45 @@
+"""What the README says is so."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import ablate
+from ablate.api import load_study
+from ablate.study.spec import json_schema
+
+ROOT = Path(ablate.__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_study_in_the_readme_plans(tmp_path: Path) -> None:
+    (study,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    path = tmp_path / "study.yaml"
+    path.write_text(study)
+    experiment = load_study(path)
+    assert experiment.baseline is not None and len(experiment.variants) >= 2
+
+
+def test_the_map_has_every_module() -> None:
+    modules = {str(path.relative_to(ROOT / "ablate")) for path in (ROOT / "ablate").rglob("*.py")}
+    mapped = set(re.findall(r"^      ([\w/]+\.py) ", README, re.MULTILINE))
+    assert mapped == {module for module in modules if not module.endswith("__init__.py")}
+
+
+def test_the_shipped_schema_is_the_one_printed() -> None:
+    assert json.loads((ROOT / "studies" / "schema.json").read_text()) == json_schema()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda path: path.name)
+def test_shipped_studies_plan_and_name_the_schema(path: Path) -> None:
+    assert path.read_text().startswith("# yaml-language-server: $schema=schema.json\n")
+    assert load_study(path).study.name == path.stem
+
+
+def test_pictures_and_links_are_there() -> None:
+    for target in re.findall(r"\]\(([\w./-]+)\)", README):
+        assert (ROOT / target).exists(), target

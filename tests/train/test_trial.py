@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ablate.data.cache import Location
+from ablate.data.sources import read_digits
+from ablate.errors import RecordError
+from ablate.nets.build import build
+from ablate.nets.notation import Architecture
+from ablate.records.files import hold_lock
+from ablate.records.records import read_epochs, read_record, trial_directory
+from ablate.study.presets import RECIPES
+from ablate.study.spec import load_study
+from ablate.study.study import Recipe, Trial
+from ablate.train.checkpoint import load_checkpoint
+from ablate.train.randomness import generator
+from ablate.train.trial import Job, configure, train_trial
+
+TIMES = ("train_seconds", "test_seconds")
+
+
+def never() -> bool:
+    return False
+
+
+@pytest.fixture
+def job(tiny: Path, tmp_path: Path) -> Job:
+    """Four epochs of a net with dropout, on digits with crops and flips: every stream of draws is in use."""
+    torch.set_num_threads(1)
+    study = load_study(tiny, ["recipe.epochs=4"])
+    trial = Trial(Architecture(1, 0.25, dropout=0.3), study.recipe, study.data, seed=3)
+    return Job(trial, tmp_path / "runs", Location(tmp_path, tmp_path / "cache"))
+
+
+def changed(job: Job, **recipe: Any) -> Job:
+    made = Recipe.model_validate({**job.trial.recipe.model_dump(), **recipe})
+    return replace(job, trial=replace(job.trial, recipe=made))
+
+
+def stop_after(epoch: int) -> tuple[Callable[[], bool], Callable[[dict[str, Any]], None]]:
+    """A stop() that holds from an epoch on, and the report() that tells it."""
+    seen: list[int] = []
+    return (lambda: bool(seen) and seen[-1] >= epoch), (lambda row: seen.append(row["epoch"]))
+
+
+def outcome(job: Job) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
+    """All that a finished trial leaves but its times: its epochs and its last weights."""
+    directory = trial_directory(job.runs, job.trial.id)
+    rows = [{key: value for key, value in row.items() if key not in TIMES} for row in read_epochs(directory)]
+    state = load_checkpoint(directory, 99)
+    assert state is not None
+    return rows, state["network"]
+
+
+def assert_same(one: Job, other: Job) -> None:
+    (rows, weights), (other_rows, other_weights) = outcome(one), outcome(other)
+    assert rows == other_rows
+    assert weights.keys() == other_weights.keys()
+    assert all(torch.equal(weights[name], other_weights[name]) for name in weights)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_resumed_trial_equals_an_uninterrupted_one_bit_for_bit(job: Job, precision: str) -> None:
+    job = changed(job, precision=precision)
+    assert train_trial(job, never, lambda row: None) == "completed"
+    halting = replace(job, runs=job.runs.with_name("halting"))
+    for epoch in (1, 3):
+        assert train_trial(halting, *stop_after(epoch)) == "interrupted"
+    assert train_trial(halting, never, lambda row: None) == "completed"
+    assert_same(job, halting)
+    record = read_record(halting.runs, job.trial.id)
+    assert record is not None and record.result["provenance"]["resumed_after_epochs"] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    "recipe", [{"optimizer": "adam"}, {"momentum_at_drop": "keep", "decay_on": "weights"}, {"last_batch": "keep"}]
+)
+def test_other_recipes_resume_too(job: Job, recipe: dict[str, Any]) -> None:
+    job = changed(job, batch_size=48, **recipe)
+    train_trial(job, never, lambda row: None)
+    halting = replace(job, runs=job.runs.with_name("halting"))
+    train_trial(halting, *stop_after(2))
+    train_trial(halting, never, lambda row: None)
+    assert_same(job, halting)
+
+
+def test_epochs_past_the_checkpoint_are_trained_again(job: Job) -> None:
+    train_trial(job, never, lambda row: None)
+    lost = replace(job, runs=job.runs.with_name("lost"))
+    train_trial(lost, *stop_after(2))
+    path = trial_directory(lost.runs, job.trial.id) / "epochs.jsonl"
+    lines = (trial_directory(job.runs, job.trial.id) / "epochs.jsonl").read_bytes().splitlines(keepends=True)
+    path.write_bytes(path.read_bytes() + lines[2] + lines[3][:20])
+    assert train_trial(lost, never, lambda row: None) == "completed"
+    assert_same(job, lost)
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
+    train_trial(job, never, lambda row: None)
+    damaged = replace(job, runs=job.runs.with_name("damaged"))
+    train_trial(damaged, *stop_after(3))
+    directory = trial_directory(damaged.runs, job.trial.id)
+    newest, older = sorted(directory.glob("checkpoint-*.pt"), reverse=True)
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1
+    newest.write_bytes(data)
+    state = load_checkpoint(directory, 99)
+    assert state is not None and state["epoch"] == 2 and older.stem.endswith("2")
+    assert newest.name in capsys.readouterr().out
+    assert train_trial(damaged, never, lambda row: None) == "completed"
+    assert_same(job, damaged)
+
+
+def test_checkpoints_come_as_often_as_asked_and_do_not_change_the_result(job: Job) -> None:
+    train_trial(job, never, lambda row: None)
+    rare = replace(job, runs=job.runs.with_name("rare"), checkpoint_epochs=3)
+    train_trial(rare, *stop_after(1))
+    assert [p.stem[-1] for p in trial_directory(rare.runs, job.trial.id).glob("checkpoint-*.pt")] == ["1"]
+    train_trial(rare, never, lambda row: None)
+    assert_same(job, rare)
+
+
+def test_a_recorded_trial_is_not_trained_again(job: Job) -> None:
+    train_trial(job, never, lambda row: None)
+    rows: list[Any] = []
+    assert train_trial(job, never, rows.append) == "recorded"
+    assert rows == []
+
+
+def test_a_trial_under_way_elsewhere_is_left_alone(job: Job) -> None:
+    directory = trial_directory(job.runs, job.trial.id)
+    directory.mkdir(parents=True)
+    with hold_lock(directory / "lock"):
+        assert train_trial(job, never, lambda row: None) == "busy"
+    assert not (directory / "epochs.jsonl").exists()
+
+
+def test_divergence_is_recorded_as_valid_json(job: Job) -> None:
+    job = changed(job, lr=100.0, weight_decay=10.0)
+    assert train_trial(job, never, lambda row: None) == "diverged"
+    record = read_record(job.runs, job.trial.id)
+    assert record is not None and record.diverged and record.test_error is None
+    assert record.result["epochs"] < 4
+    text = (record.directory / "result.json").read_text() + (record.directory / "epochs.jsonl").read_text()
+    assert "NaN" not in text and "Infinity" not in text
+    assert train_trial(job, never, lambda row: None) == "recorded"
+
+
+def test_a_trial_begun_on_other_images_is_refused(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_trial(job, *stop_after(1))
+    from ablate.train import trial
+
+    images = read_digits(Path(), 8)
+    trial._load.cache_clear()
+    monkeypatch.setattr(trial, "load_images", lambda *args, **kwargs: (images, "0123456789abcdef"))
+    with pytest.raises(RecordError, match="0123456789abcdef"):
+        train_trial(job, never, lambda row: None)
+    trial._load.cache_clear()
+
+
+def test_a_record_says_what_it_was_made_with(job: Job) -> None:
+    train_trial(job, never, lambda row: None)
+    record = read_record(job.runs, job.trial.id)
+    assert record is not None
+    result = json.loads((record.directory / "result.json").read_text())
+    made = result["provenance"]
+    assert made["torch"] == torch.__version__ and made["threads"] == 1 and made["device"]
+    assert result["train_images"] == 128 and result["test_images"] == 64 and result["epoch_rule"] == "last"
+    assert result["test_error"] == read_epochs(record.directory)[-1]["test_error"]
+    assert str(Path.home()) not in json.dumps(result)
+
+
+def test_two_epochs_equal_a_plain_loop(job: Job) -> None:
+    """The loop against PyTorch as one writes it by hand: no augmentation, no dropout, the same order."""
+    data = job.trial.data.model_copy(update={"augment": "none"})
+    recipe = Recipe.model_validate({**RECIPES["wrn_cifar"], "epochs": 2, "batch_size": 48, "milestones": ()})
+    trial = Trial(Architecture(1, 0.25), recipe, data, seed=5)
+    train_trial(replace(job, trial=trial), never, lambda row: None)
+    rows = read_epochs(trial_directory(job.runs, trial.id))
+
+    configure("cpu")
+    from ablate.train.trial import _load
+
+    train, test, normalization, _ = _load(data, job.location, torch.device("cpu"))
+    net = build(trial.blueprint, generator(5, "initialization"))
+    optimizer = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
+
+    def images(part: Any) -> torch.Tensor:
+        return (part.images.permute(0, 3, 1, 2).float() - normalization.mean) / normalization.std
+
+    for epoch in (1, 2):
+        net.train()
+        order = torch.randperm(128, generator=generator(5, "order", epoch))
+        losses = []
+        for batch in order.split(48)[:2]:  # the last 32 of 128 are dropped
+            optimizer.zero_grad()
+            loss = F.cross_entropy(net(images(train)[batch]), train.labels[batch])
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        net.eval()
+        logits = net(images(test)).detach()
+        row = rows[epoch - 1]
+        assert row["train_loss"] == pytest.approx(sum(losses) / 2, rel=1e-4)
+        assert row["test_loss"] == pytest.approx(F.cross_entropy(logits, test.labels).item(), rel=1e-3)
+        assert row["test_error"] == pytest.approx(100 * (logits.argmax(1) != test.labels).float().mean().item(), abs=1.6)
+    assert math.isfinite(rows[-1]["test_loss"])
