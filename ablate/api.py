@@ -31,7 +31,6 @@ def load_study(
     overrides: Iterable[str] = (),
     *,
     runs: str | Path = "runs",
-    out: str | Path = "reports",
     data_root: str | Path | None = None,
     download: bool = False,
 ) -> Experiment:
@@ -40,7 +39,7 @@ def load_study(
     enumeration = enumerate_variants(study)
     baseline = find_baseline(study, enumeration)
     root = Path(data_root) if data_root else study.data_root
-    return Experiment(study, enumeration, baseline, Path(runs), Path(out), root, download)
+    return Experiment(study, enumeration, baseline, Path(runs), root, download)
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,6 @@ class Experiment:
     enumeration: Enumeration
     baseline: Variant | None
     runs: Path
-    out: Path
     data_root: Path | None
     download: bool
 

@@ -64,7 +64,7 @@ def run(
     download: Annotated[bool, typer.Option("--download", help="Fetch missing images where that is possible.")] = False,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
     slots: Annotated[
-        Optional[int], typer.Option("--slots", help="Trials side by side, at most; a core or GPU each.")
+        Optional[int], typer.Option("--slots", help="Trials side by side, instead of one a core or GPU.")
     ] = None,
     slots_per_gpu: Annotated[int, typer.Option("--slots-per-gpu", help="Trials side by side on one GPU.")] = 1,
     checkpoint_every: Annotated[
@@ -101,7 +101,7 @@ def report(
     from ablate.api import load_study
     from ablate.report.tables import to_markdown
 
-    made = load_study(study, overrides or (), runs=runs, out=out).report()
+    made = load_study(study, overrides or (), runs=runs).report()
     paths = made.write(out)
     if as_json:
         _print_json(made.as_json())

@@ -6,11 +6,11 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ablate.errors import DataError, RecordError, RunError
 from ablate.records.records import Record, read_record, trial_directory, trial_state, write_failure
@@ -32,7 +32,10 @@ INTERRUPTED, PREEMPTED, INCOMPLETE = 130, 75, 3  # exit codes
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run, none of which changes a result. device: auto, cpu or cuda; checkpoint_*: at least so often."""
+    """How to run, none of which changes a result.
+
+    device: auto, cpu or cuda; checkpoint_*: at least so often; inline: in this process, on the CPU, for debuggers.
+    """
 
     device: str = "auto"
     slots: int | None = None
@@ -40,6 +43,7 @@ class RunOptions:
     checkpoint_epochs: int = 1
     checkpoint_seconds: float = 0.0
     quiet: bool = False
+    inline: bool = False
 
 
 @dataclass
@@ -86,13 +90,20 @@ def run_trials(
     console: Console,
 ) -> RunSummary:
     """Trains the trials that are not recorded and says what came of all of them. Raises AblateError if it cannot start."""
+    from ablate.data.cache import known_digest
+
     begun = time.monotonic()
     names = {trial.id: name for trial, name in zip(trials, labels)}
     records = {trial.id: read_record(runs, trial.id) for trial in trials}
     missing = [trial for trial in trials if records[trial.id] is None]
     summary = RunSummary(len(trials), len(trials) - len(missing))
+    recorded = [record for record in records.values() if record]
     if missing:
-        _train(missing, names, records, runs, location, options, console, summary)
+        with _handling({signal.SIGTERM: _preempted}):
+            _check_digests(recorded, _prepare(missing, location, console, options.quiet))
+            _train(missing, names, runs, location, options, console, summary)
+    elif known := known_digest(trials[0].data.name, location):
+        _check_digests(recorded, known)
     for trial in trials:
         record = records[trial.id] or read_record(runs, trial.id)
         if record is None:
@@ -109,22 +120,20 @@ def run_trials(
 def _train(
     missing: Sequence[Trial],
     names: dict[str, str],
-    records: dict[str, Record | None],
     runs: Path,
     location: Location,
     options: RunOptions,
     console: Console,
     summary: RunSummary,
 ) -> None:
+    from ablate.schedule.inline import run_inline
     from ablate.schedule.local import run_local
     from ablate.schedule.progress import Progress
-    from ablate.schedule.slots import find_slots
+    from ablate.schedule.slots import Slot, find_slots
     from ablate.schedule.tasks import Outcome, Stop, Task
-    from ablate.train.trial import Job
+    from ablate.train.trial import Job, train_trial
 
-    digest = _prepare(missing, location, console, options.quiet)
-    _check_digests([record for record in records.values() if record], digest)
-    slots = find_slots(options.device, options.slots, options.slots_per_gpu)
+    slots = [Slot("here", "cpu")] if options.inline else find_slots(options.device, options.slots, options.slots_per_gpu)
     tasks = [
         Task(
             trial.id,
@@ -136,16 +145,19 @@ def _train(
         for trial in missing
     ]
     runs.mkdir(parents=True, exist_ok=True)
-    stop = Stop()
     slots = slots[: len(tasks)]
-    names_of_slots = [slot.name for slot in slots]
-    with (
-        Progress(tasks, summary.recorded_before, names_of_slots, console, options.quiet) as progress,
-        _signals(stop, progress),
-    ):
+    progress = Progress(tasks, summary.recorded_before, [slot.name for slot in slots], console, options.quiet)
+    stop = Stop(lambda: progress.say("stopping when the epochs under way are done and kept; Ctrl-C again stops now"))
+
+    def execute(tasks: Sequence[Task]) -> Iterator[Outcome]:
+        if options.inline:
+            return run_inline(train_trial, tasks, stop, progress.event)
+        return run_local(WORK, tasks, slots, stop, progress.event)
+
+    with progress, _signals(stop):
         waiting, elsewhere = tasks, list[Task]()
         while (waiting or elsewhere) and not stop.level:
-            for outcome in run_local(WORK, waiting, slots, stop, progress.event):
+            for outcome in execute(waiting):
                 if outcome.status == "busy":
                     elsewhere.append(outcome.task)
                 else:
@@ -165,9 +177,12 @@ def _note(outcome: Outcome, runs: Path, progress: Progress, summary: RunSummary)
     """Puts an outcome where it belongs: the terminal, the summary, and for a failure the trial's directory."""
     record = read_record(runs, outcome.task.id)
     if outcome.status == "failed":
-        write_failure(trial_directory(runs, outcome.task.id), outcome.cause, outcome.attempts)
         summary.failed.append((outcome.task.label, outcome.cause, outcome.task.log))
-    elif outcome.status == "recorded":
+        try:
+            write_failure(trial_directory(runs, outcome.task.id), outcome.cause, outcome.attempts)
+        except OSError as error:  # a full disk must not end the other trials too
+            progress.say(f"{outcome.task.label}: its failure could not be noted: {error}")
+    elif outcome.status == "recorded" and outcome.attempts == 1:
         summary.elsewhere += 1
     elif record is not None:
         summary.trained += 1
@@ -181,7 +196,7 @@ def _prepare(trials: Sequence[Trial], location: Location, console: Console, quie
 
     def announce(message: str) -> None:
         if not quiet:
-            console.print(message, highlight=False, markup=False)
+            console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     first = trials[0].data  # a study has one data set
     images, digest = load_images(first.name, first.image_size, location, announce, first.digest)
@@ -193,38 +208,41 @@ def _prepare(trials: Sequence[Trial], location: Location, console: Console, quie
 
 
 def _check_digests(records: Sequence[Record], digest: str) -> None:
-    """Refuses to add trials on these images to records of the same study made on others."""
+    """Refuses images that are not those the study's records were made on."""
     for record in records:
         other = record.result.get("data_digest")
         if other != digest:
             raise RecordError(
                 f"{record.directory}: recorded on images of digest {other}, those in place now have {digest}; "
-                "restore the images, give data.digest, or use another --runs"
+                "restore the images, give the new ones another data.title, or use another --runs"
             )
 
 
 @contextmanager
-def _signals(stop: Stop, progress: Progress) -> Iterator[None]:
+def _signals(stop: Stop) -> Iterator[None]:
     """SIGINT: stop after the epochs under way, a second one at once; SIGTERM: like the first."""
+    with _handling(
+        {
+            signal.SIGINT: lambda: stop.raise_to(2 if stop.level else 1, INTERRUPTED),
+            signal.SIGTERM: lambda: stop.raise_to(1, PREEMPTED),
+        }
+    ):
+        yield
+
+
+@contextmanager
+def _handling(actions: dict[int, Callable[[], None]]) -> Iterator[None]:
+    """Actions that stand in for the signals' own within the block; where signals cannot be had, nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-
-    def interrupt(number: int, frame: object) -> None:
-        again = stop.level > 0
-        stop.raise_to(2 if again else 1, INTERRUPTED)
-        if not again:
-            progress.say("stopping when the epochs under way are done and kept; Ctrl-C again stops now")
-
-    def terminate(number: int, frame: object) -> None:
-        stop.raise_to(1, PREEMPTED)
-
-    before = {
-        signal.SIGINT: signal.signal(signal.SIGINT, interrupt),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, terminate),
-    }
+    before = {number: signal.signal(number, lambda n, frame: actions[n]()) for number in actions}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _preempted() -> NoReturn:
+    raise SystemExit(PREEMPTED)

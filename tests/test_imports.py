@@ -11,7 +11,7 @@ import ablate
 
 ROOT = Path(ablate.__file__).parent
 LEVELS = [
-    {"errors"},
+    {"errors", "files"},
     {"study", "records", "nets", "data"},
     {"train"},
     {"report", "schedule"},

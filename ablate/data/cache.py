@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,9 @@ from filelock import FileLock
 
 from ablate.data.sources import SOURCES, Images
 from ablate.errors import DataError
+from ablate.files import write_atomically
+
+VERSION = 1  # of the decoding: another one decodes anew
 
 
 class Location(NamedTuple):
@@ -58,14 +62,9 @@ def _load(name: str, image_size: int, location: Location, announce: Callable[[st
     if name == "digits":
         digits = source.read(location.root, image_size)
         return digits, _digest_arrays(digits)
+    if location.download and source.download:
+        _download(name, source.download, location.root, announce)
     files = source.files(location.root)
-    if not files and location.download and source.download:
-        announce(f"downloading {name} into {location.root}")
-        try:
-            source.download(location.root)
-        except (OSError, RuntimeError) as error:
-            raise DataError(f"{name}: could not be downloaded into {location.root}: {error}") from None
-        files = source.files(location.root)
     if not files:
         get = "--download fetches it; or set" if source.download else "set"
         raise DataError(
@@ -73,7 +72,7 @@ def _load(name: str, image_size: int, location: Location, announce: Callable[[st
             f"{get} data.root in the study, --data-root or ABLATE_DATA to where it is"
         )
     digest = content_digest(files, location)
-    path = location.cache / f"{name}-{digest}-{image_size}.npz"
+    path = location.cache / f"{name}-{digest}-{image_size}-v{VERSION}.npz"
     if (images := _read_cache(path)) is None:
         location.cache.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
@@ -84,6 +83,23 @@ def _load(name: str, image_size: int, location: Location, announce: Callable[[st
     return images, digest
 
 
+def known_digest(name: str, location: Location) -> str | None:
+    """The digest of the files of a data set, without decoding them; None where there are none."""
+    files = SOURCES[name].files(location.root)
+    return content_digest(files, location) if files else None
+
+
+def _download(name: str, download: Callable[[Path], object], root: Path, announce: Callable[[str], None]) -> None:
+    """Fetches what is missing or damaged, one process at a time."""
+    root.mkdir(parents=True, exist_ok=True)
+    announce(f"looking for {name} in {root}, fetching what is missing")
+    with FileLock(root / f".{name}.lock"):
+        try:
+            download(root)
+        except (OSError, RuntimeError) as error:
+            raise DataError(f"{name}: could not be downloaded into {root}: {error}") from None
+
+
 def content_digest(files: list[Path], location: Location) -> str:
     """SHA-256 over names and bytes of the files, cut to 16 digits; remembered as long as no file's size or time changes."""
     listing = hashlib.sha256()
@@ -91,8 +107,8 @@ def content_digest(files: list[Path], location: Location) -> str:
         status = path.stat()
         listing.update(f"{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     memo = location.cache / "digests" / listing.hexdigest()[:32]
-    if memo.exists():
-        return memo.read_text()
+    if memo.exists() and re.fullmatch(r"[0-9a-f]{16}", known := memo.read_text()):
+        return known
     content = hashlib.sha256()
     for path in files:
         data = path.read_bytes()
@@ -100,7 +116,7 @@ def content_digest(files: list[Path], location: Location) -> str:
         content.update(data)
     digest = content.hexdigest()[:16]
     memo.parent.mkdir(parents=True, exist_ok=True)
-    _replace(memo, digest.encode())
+    write_atomically(memo, digest.encode())
     return digest
 
 
@@ -123,11 +139,4 @@ def _read_cache(path: Path) -> Images | None:
 def _write_cache(path: Path, images: Images) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, **images._asdict())
-    _replace(path, buffer.getbuffer())
-
-
-def _replace(path: Path, data: bytes | memoryview) -> None:
-    """Writes aside and renames; a cache may be lost, but never read half-written."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    aside.write_bytes(data)
-    os.replace(aside, path)
+    write_atomically(path, buffer.getbuffer())

@@ -11,6 +11,7 @@ import numpy as np
 from ablate.errors import DataError
 
 DIGITS_TEST = 500
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
 class Images(NamedTuple):
@@ -49,19 +50,24 @@ def read_digits(root: Path, image_size: int) -> Images:
 
 def read_image_folder(root: Path, image_size: int) -> Images:
     """train/<class>/* and test/<class>/*; other sizes are scaled by their shorter side and cropped at the centre."""
-    from torchvision.datasets import ImageFolder
-
-    parts: list[np.ndarray[Any, Any]] = []
-    classes = []
-    for part in ("train", "test"):
-        folder = ImageFolder(str(root / part))
-        classes.append(folder.classes)
-        parts.append(np.stack([_read_image(Path(path), image_size) for path, _ in folder.samples]))
-        parts.append(np.asarray(folder.targets, np.int64))
+    files = [_images_below(root / part) for part in ("train", "test")]
+    classes = [sorted({name for name, _ in of_part}) for of_part in files]
     if classes[0] != classes[1]:
         odd = sorted(set(classes[0]) ^ set(classes[1]))
         raise DataError(f"{root}: train and test have different classes: {', '.join(odd[:5])} only in one of them")
-    return Images(*parts)
+    label = {name: i for i, name in enumerate(classes[0])}
+    arrays = []
+    for of_part in files:
+        arrays.append(np.stack([_read_image(path, image_size) for _, path in of_part]))
+        arrays.append(np.array([label[name] for name, _ in of_part], np.int64))
+    return Images(*arrays)
+
+
+def _images_below(part: Path) -> list[tuple[str, Path]]:
+    """(class, file) of every image in <class>/ and below, in order; what is no image by its name is passed over."""
+    classes = sorted(path for path in part.glob("*") if path.is_dir())
+    found = [(path.name, file) for path in classes for file in sorted(path.rglob("*"))]
+    return [(name, file) for name, file in found if file.suffix.lower() in IMAGE_SUFFIXES]
 
 
 def _read_image(path: Path, size: int) -> np.ndarray[Any, Any]:
@@ -81,7 +87,7 @@ def _read_image(path: Path, size: int) -> np.ndarray[Any, Any]:
 
 
 def _folder_files(root: Path) -> list[Path]:
-    parts = [sorted(path for path in (root / part).glob("*/*") if path.is_file()) for part in ("train", "test")]
+    parts = [[file for _, file in _images_below(root / part)] for part in ("train", "test")]
     return parts[0] + parts[1] if all(parts) else []
 
 
@@ -97,8 +103,8 @@ def _cifar(name: str) -> Source:
     def read(root: Path, image_size: int) -> Images:
         try:
             sets = [data_set(root, train) for train in (True, False)]
-        except RuntimeError as error:
-            raise DataError(f"{root / folder}: {error}") from None
+        except RuntimeError:
+            raise DataError(f"{root / folder}: files are missing or damaged; --download fetches them again") from None
         return Images(*(array for s in sets for array in (s.data, np.asarray(s.targets, np.int64))))
 
     def files(root: Path) -> list[Path]:
@@ -135,7 +141,7 @@ def check_images(
 
 
 def stratified(labels: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
-    """Indices (size,), ascending, of a fixed subset in which every class keeps its share; smaller ones lie in larger."""
+    """Indices (size,), ascending, of a fixed subset in which every class keeps its share, the first of one order."""
     # RandomState's streams are frozen by NumPy's policy, so the subset is the same for every version and every seed.
     order = np.random.RandomState(0).permutation(len(labels))
     classes, counts = np.unique(labels, return_counts=True)

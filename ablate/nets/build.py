@@ -27,7 +27,7 @@ class Dropout(nn.Module):
         if not self.training or self.rate == 0:
             return x
         kept = torch.empty_like(x).bernoulli_(1 - self.rate, generator=self.generator)
-        return x * kept.div_(1 - self.rate)
+        return (x * kept) / (1 - self.rate)
 
     def extra_repr(self) -> str:
         return f"rate={self.rate}"

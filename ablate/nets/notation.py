@@ -143,12 +143,18 @@ def parse_architecture(name: str, rule: DepthRule = "convolutions") -> Architect
 
 def format_architecture(architecture: Architecture, rule: DepthRule = "convolutions", show_block: bool = False) -> str:
     """The name of an Architecture; parse_architecture() of it, under the same rule, gives the Architecture back."""
-    name = f"WRN-{depth_of(architecture, rule)}-{_plain(architecture.k)}"
-    if show_block or architecture.block != BASIC:
-        name += f"-{format_block(architecture.block)}"
-    if architecture.dropout:
-        name += f"-dropout{_plain(architecture.dropout)}"
-    return name
+    depth = depth_of(architecture, rule)
+    return format_name(Name(depth, architecture.k, architecture.block, architecture.dropout), show_block)
+
+
+def format_name(name: Name, show_block: bool = False) -> str:
+    """The text of a name; B(3,3) is left out unless it is to be shown."""
+    text = f"WRN-{name.depth}-{_plain(name.k)}"
+    if show_block or name.block != BASIC:
+        text += f"-{format_block(name.block)}"
+    if name.dropout:
+        text += f"-dropout{_plain(name.dropout)}"
+    return text
 
 
 def _plain(number: float) -> str:

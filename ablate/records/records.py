@@ -11,7 +11,7 @@ from typing import Any, Literal
 import orjson
 
 from ablate.errors import RecordError
-from ablate.records.files import append_durably, hold_lock, write_atomically
+from ablate.files import append_durably, hold_lock, remove_leftovers, write_atomically
 
 State = Literal["recorded", "diverged", "failed", "running", "interrupted", "missing"]
 Row = dict[str, Any]
@@ -65,6 +65,12 @@ def open_trial(directory: Path, definition: bytes) -> None:
         raise RecordError(f"{path}: defines another trial than its directory's name says; move the directory away")
 
 
+def begin_attempt(directory: Path) -> None:
+    """Clears, once the trial's lock is held, what an earlier attempt left: its failure, files half-written."""
+    remove_leftovers(directory)
+    (directory / "failure.json").unlink(missing_ok=True)
+
+
 def append_epoch(directory: Path, row: Row) -> None:
     """Adds an epoch; the fields are EPOCH_FIELDS. A loss that is not finite is written as null."""
     append_durably(directory / "epochs.jsonl", orjson.dumps(row) + b"\n")
@@ -88,11 +94,11 @@ def read_epochs(directory: Path) -> list[Row]:
     return rows
 
 
-def truncate_epochs(directory: Path, rows: list[Row]) -> None:
+def write_epochs(directory: Path, rows: list[Row]) -> None:
     """Leaves exactly these epochs, dropping a torn line and what a resumed trial will train again."""
     path = directory / "epochs.jsonl"
     data = b"".join(orjson.dumps(row) + b"\n" for row in rows)
-    if path.exists() and path.read_bytes() != data:
+    if (path.read_bytes() if path.exists() else b"") != data:
         write_atomically(path, data)
 
 
@@ -137,9 +143,12 @@ def trial_state(runs: Path, trial_id: str) -> State:
     if not directory.is_dir():
         return "missing"
     if (directory / "lock").exists():
-        with hold_lock(directory / "lock") as free:
-            if not free:
-                return "running"
+        try:
+            with hold_lock(directory / "lock") as free:
+                if not free:
+                    return "running"
+        except OSError:  # another user's runs: not ours to lock
+            pass
     if (directory / "failure.json").exists():
         return "failed"
     return "interrupted" if read_epochs(directory) else "missing"

@@ -7,6 +7,7 @@ markers and dashes keep it readable in grey.
 from __future__ import annotations
 
 import io
+import math
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -50,13 +51,18 @@ STYLE: dict[str, Any] = {
 
 
 def curve_points(summaries: Sequence[Summary]) -> pd.DataFrame:
-    """Columns variant, epoch, train_loss (nats), test_error (percent): medians over the seeds that have that epoch."""
-    rows = [
-        {"variant": index, **{key: row[key] for key in ("epoch", "train_loss", "test_error")}}
-        for index, summary in enumerate(summaries)
-        for record in summary.records
-        for row in record.epochs()
-    ]
+    """Columns variant, epoch, train_loss (nats), test_error (percent): medians over the recorded seeds.
+
+    A diverged seed counts as infinite from the epoch in which it diverged, as it does in the table's median.
+    """
+    rows = []
+    for index, summary in enumerate(summaries):
+        for record in summary.records:
+            epochs = record.epochs()
+            kept = epochs[:-1] if record.diverged else epochs
+            rows += [(index, row["epoch"], row["train_loss"], row["test_error"]) for row in kept]
+            lost = range(len(kept) + 1, summary.variant.recipe.epochs + 1)
+            rows += [(index, epoch, math.inf, math.inf) for epoch in lost]
     frame = pd.DataFrame(rows, columns=["variant", "epoch", "train_loss", "test_error"])
     frame = frame.astype({"train_loss": float, "test_error": float})
     return frame.groupby(["variant", "epoch"], as_index=False).median()
@@ -91,6 +97,7 @@ def draw_curves(summaries: Sequence[Summary], title: str, caption: str) -> Figur
         colour, marker = _look(index, len(summaries))
         every = max(1, len(curve) // 8)
         mark = {"color": colour, "marker": marker, "markevery": (index % every, every), "markersize": 3.5}
+        curve = curve.replace(math.inf, math.nan)  # drawn as a gap
         loss_axis.plot(curve.epoch, curve.train_loss, linestyle=(0, (4, 2)), linewidth=1.0, color=colour, alpha=0.8)
         error_axis.plot(curve.epoch, curve.test_error, **mark)
         drawn.append(Line2D([], [], label=summary.label, color=colour, marker=marker, markersize=4))
@@ -211,6 +218,9 @@ def _offsets(errors: Any) -> Any:
 
 def _limits(values: pd.Series) -> tuple[float, float]:
     """The range of an axis for some values: from zero, unless they all lie far from it."""
+    values = values[np.isfinite(values)]
+    if values.empty:
+        return 0.0, 1.0
     low, high = values.min(), values.max()
     margin = 0.08 * (high - low) or 1.0
     return (0.0 if low < high / 3 else low - margin), high + margin

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablate.records.files import write_atomically
+from ablate.files import write_atomically
 from ablate.records.records import trial_state
 from ablate.report.summary import EPOCH_RULE, Summary, summarize
 from ablate.report.tables import Table, table_rows, to_frame, to_latex, to_markdown
@@ -46,18 +46,29 @@ class Report:
         return {
             "study": self.study.name,
             "title": self.study.title,
-            "data": describe_data(self.study.data),
+            "data": describe_data(self.study.data, self.varied),
             "epoch_rule": EPOCH_RULE,
             "baseline": self.baseline.net if self.baseline else None,
             "summaries": [summary.as_json() for summary in self.summaries],
         }
+
+    @property
+    def varied(self) -> set[str]:
+        """The recipe.* and data.* axes of the study."""
+        return {axis for summary in self.summaries for axis in summary.axes}
+
+    def setting(self, separator: str) -> str:
+        """What all variants share of data and recipe, and what is varied."""
+        data, recipe = describe_data(self.study.data, self.varied), describe_recipe(self.study.recipe, self.varied)
+        varied = [f"varied: {', '.join(sorted(self.varied))}"] if self.varied else []
+        return separator.join([data, recipe, *varied])
 
     def caption(self) -> str:
         """What a table of this study must say of itself."""
         counts = sorted({summary.n for summary in self.summaries})
         seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         return (
-            f"{self.study.title}. {describe_data(self.study.data)}. {describe_recipe(self.study.recipe)}. "
+            f"{self.study.title}. {self.setting('. ')}. "
             f"Test error at the last epoch, in percent: median, minimum and maximum over {seeds} seeds."
         )
 
@@ -138,7 +149,7 @@ class Report:
         from ablate.report import figures
 
         summaries = [summary for summary in self.summaries if summary.n]
-        about = f"{describe_data(self.study.data)}; {describe_recipe(self.study.recipe)}"
+        about = self.setting("; ")
         baseline = self.baseline if self.baseline and self.baseline.n else None
         drawn = {
             "curves": figures.draw_curves(summaries, self.study.title, f"{about}; medians over seeds"),
@@ -169,15 +180,21 @@ def make_report(study: Study, variants: Sequence[Variant], baseline: Variant | N
     return Report(study, summaries, of_baseline, runs)
 
 
-def describe_data(data: Data) -> str:
-    """ "CIFAR-10 (JPEG copy), subset: 5,000 training and 2,000 test images"."""
-    sizes = [f"{size:,} {what}" for size, what in ((data.train_size, "training"), (data.test_size, "test")) if size]
-    return f"{data.title}, subset: {' and '.join(sizes)} images" if sizes else data.title
+def describe_data(data: Data, varied: Collection[str] = ()) -> str:
+    """ "CIFAR-10 (JPEG copy), subset: 5,000 training and 2,000 test images"; sizes that are varied are left out."""
+    fields = (("train_size", "training"), ("test_size", "test"))
+    sizes = [(getattr(data, key), what) for key, what in fields if f"data.{key}" not in varied]
+    said = [f"{size:,} {what}" for size, what in sizes if size]
+    return f"{data.title}, subset: {' and '.join(said)} images" if said else data.title
 
 
-def describe_recipe(recipe: Recipe) -> str:
-    """ "SGD, 200 epochs, batch 128, learning rate 0.1, float32"."""
-    return (
-        f"{recipe.optimizer.upper() if recipe.optimizer == 'sgd' else 'Adam'}, {recipe.epochs} epochs, "
-        f"batch {recipe.batch_size}, learning rate {recipe.lr:g}, {recipe.precision}"
-    )
+def describe_recipe(recipe: Recipe, varied: Collection[str] = ()) -> str:
+    """ "SGD, 200 epochs, batch 128, learning rate 0.1, float32"; what is varied is left out."""
+    said = {
+        "optimizer": {"sgd": "SGD", "adam": "Adam"}[recipe.optimizer],
+        "epochs": f"{recipe.epochs} epochs",
+        "batch_size": f"batch {recipe.batch_size}",
+        "lr": f"learning rate {recipe.lr:g}",
+        "precision": recipe.precision,
+    }
+    return ", ".join(text for key, text in said.items() if f"recipe.{key}" not in varied)

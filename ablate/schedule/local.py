@@ -7,6 +7,7 @@ the first that is killed, so its threads each keep a process apart.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pickle
 import queue
@@ -14,7 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from joblib import Parallel, delayed
@@ -23,6 +24,7 @@ from ablate.schedule.slots import Slot
 from ablate.schedule.tasks import OnEvent, Outcome, Stop, Task, longest_first
 from ablate.schedule.worker import STOP
 
+BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from ablate.schedule.worker import main; main(sys.argv[1])"
 RETRIES = 1
 POLL_SECONDS = 0.2
 
@@ -52,13 +54,14 @@ def run_local(
             free.put((index, worker))
 
     done = threading.Event()
-    watcher = threading.Thread(target=_pass_on, args=(stop, workers, done), daemon=True)
-    watcher.start()
+    threading.Thread(target=_pass_on, args=(stop, workers, done), daemon=True).start()
+    parallel = Parallel(
+        len(workers), backend="threading", return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1
+    )
     try:
-        parallel = Parallel(
-            len(workers), backend="threading", return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1
-        )
-        yield from parallel(delayed(supervise)(task) for task in longest_first(list(tasks)))
+        # Not `yield from`: if the consumer raises, our workers must close before joblib waits for its threads.
+        for outcome in parallel(delayed(supervise)(task) for task in longest_first(list(tasks))):  # noqa: UP028
+            yield outcome
     finally:
         done.set()
         for worker in workers:
@@ -69,88 +72,91 @@ def _supervise(task: Task, index: int, worker: Worker, stop: Stop, on_event: OnE
     for attempt in range(1, retries + 2):
         on_event(index, task, {"event": "started", "attempt": attempt})
         status, cause = worker.run(task, lambda event: on_event(index, task, {"event": "epoch", **event}))
-        if status == "died" and stop.level:
-            status = "interrupted"
-        if status != "died" or attempt > retries:
+        if status == "died" and (stop.level or worker.closed):
+            status, cause = "interrupted", ""
+        if status != "died":
             break
-    if status == "died":
+    if status in ("died", "failed"):
         status = "failed"
-    outcome = Outcome(task, status, cause, attempt)
+        worker.retire()  # what broke in it, a CUDA context for one, must not break the next task
     on_event(index, task, {"event": "ended", "status": status, "cause": cause})
-    return outcome
+    return Outcome(task, status, cause, attempt)
 
 
 def _pass_on(stop: Stop, workers: Sequence[Worker], done: threading.Event) -> None:
-    """Hands the stop to the workers; signal handlers only set a level, so this one polls."""
-    passed = 0
+    """Hands the stop to the workers; a signal handler only sets its level, so this one polls."""
+    announced = False
     while not done.wait(POLL_SECONDS):
-        if stop.level > passed:
-            passed = stop.level
-            for worker in workers:
-                if passed == 1:
-                    worker.ask_to_stop()
-                else:
-                    worker.kill()
+        if stop.level and not announced:
+            announced = True
+            stop.announce()
+        for worker in workers:
+            if stop.level == 1:
+                worker.ask_to_stop()
+            elif stop.level > 1:
+                worker.kill()
 
 
 class Worker:
-    """The worker process of a slot, started at its first task and again after it died."""
+    """The worker process of a slot, started at its first task and again after it died. closed: it starts no more."""
 
     def __init__(self, work: str, slot: Slot) -> None:
         self.work = work
         self.slot = slot
+        self.closed = False
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._stopping = False
 
-    def run(self, task: Task, on_event: Any) -> tuple[str, str]:
+    def run(self, task: Task, on_event: Callable[[dict[str, Any]], None]) -> tuple[str, str]:
         """(status, cause) of a task; ("died", cause) if the process ended under it."""
         try:
             process = self._start()
-            assert process.stdout is not None
-            self._send((task.payload, str(task.log)))
-            while True:
-                message = pickle.load(process.stdout)
-                if message[0] == "event":
-                    on_event(message[1])
-                else:
-                    return message[1], message[2]
-        except (OSError, EOFError, pickle.UnpicklingError):
+            self._send((str(task.log), pickle.dumps(task.payload)))
+        except (OSError, ValueError):  # ValueError: its input was just closed
             return "died", self._reap()
+        assert process.stdout is not None
+        while True:
+            try:
+                message = pickle.load(process.stdout)
+            except (OSError, ValueError, EOFError, pickle.UnpicklingError):
+                return "died", self._reap()
+            if message[0] == "ended":
+                return message[1], message[2]
+            on_event(message[1])
 
     def ask_to_stop(self) -> None:
         """Asks for the end of the task after its epoch."""
-        self._stopping = True
-        with contextlib.suppress(OSError):
-            if self._process is not None:
+        if not self._stopping:
+            self._stopping = True
+            with contextlib.suppress(OSError, ValueError):
                 self._send(STOP)
 
     def kill(self) -> None:
-        """Ends the process now, with whatever it started."""
+        """Ends the process now, with whatever it started; no other follows it."""
+        self.closed = True
         process = self._process
         if process is not None and process.poll() is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Ends the idle process by closing its input."""
-        if self._process is None:
-            return
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            self._process.wait()
-        self._process = None
+        """Ends the process; no other follows it."""
+        self.closed = True
+        self.retire()
+
+    def retire(self) -> None:
+        """Ends the process by closing its input."""
+        self._reap()
 
     def _start(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is not None:
+            self._reap()  # it died between two tasks, at the cost of none
+        if self.closed:
+            raise OSError("the slot is closed")
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ablate.schedule.worker", self.work],
+                [sys.executable, "-c", BOOT, self.work, json.dumps(sys.path)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, **self.slot.environment},
@@ -161,25 +167,28 @@ class Worker:
         return self._process
 
     def _send(self, message: Any) -> None:
-        assert self._process is not None and self._process.stdin is not None
-        with self._lock:
-            pickle.dump(message, self._process.stdin)
-            self._process.stdin.flush()
+        process = self._process
+        if process is not None:
+            assert process.stdin is not None
+            with self._lock:
+                pickle.dump(message, process.stdin)
+                process.stdin.flush()
 
     def _reap(self) -> str:
-        """Waits for the dead process and says in words how it ended."""
+        """Closes the process's input, waits for its end, which follows, and says in words how it ended."""
         process, self._process = self._process, None
         if process is None:
             return "the worker could not be started"
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        assert process.stdin is not None and process.stdout is not None
+        with contextlib.suppress(OSError):
+            process.stdin.close()
         try:
             code = process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
             code = process.wait()
+        process.stdout.close()
         if code < 0:
             hint = " (out of memory?)" if code == -signal.SIGKILL else ""
             return f"the worker was ended by {signal.Signals(-code).name}{hint}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -43,17 +44,28 @@ class Progress:
     def __enter__(self) -> Progress:
         if self.console.is_terminal and not self.quiet:
             self.live = Live(get_renderable=self.render, console=self.console, refresh_per_second=4, transient=True)
-            self.live.start()
+            with self._whatever_the_terminal_does():
+                self.live.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
         if self.live:
-            self.live.stop()
+            with self._whatever_the_terminal_does():
+                self.live.stop()
+
+    @contextlib.contextmanager
+    def _whatever_the_terminal_does(self) -> Iterator[None]:
+        """A terminal that is gone ends the display, never the training."""
+        try:
+            yield
+        except (OSError, ValueError, SystemExit):  # rich exits on a broken pipe
+            self.quiet = True
 
     def say(self, message: str) -> None:
         """A line that stays."""
         if not self.quiet:
-            self.console.print(escape(message), highlight=False)
+            with self._whatever_the_terminal_does():
+                self.console.print(escape(message), highlight=False, soft_wrap=True)
 
     def event(self, slot: int, task: Task, event: dict[str, Any]) -> None:
         """Something happened in a slot; see tasks.OnEvent."""

@@ -33,15 +33,19 @@ class Outcome:
 
 
 class Stop:
-    """How far a run is asked to stop: 0 not, 1 at the end of the epoch under way, 2 now."""
+    """How far a run is asked to stop: 0 not, 1 at the end of the epoch under way, 2 now.
 
-    def __init__(self) -> None:
+    raise_to() only sets numbers, so a signal handler may call it; announce() is called once, from another thread.
+    """
+
+    def __init__(self, announce: Callable[[], None] = lambda: None) -> None:
         self.level = 0
         self.exit_code = 0
+        self.announce = announce
 
     def raise_to(self, level: int, exit_code: int) -> None:
-        """Safe to call from a signal handler, which runs between two steps of the main thread."""
-        self.level, self.exit_code = max(self.level, level), exit_code
+        self.level = max(self.level, level)
+        self.exit_code = self.exit_code or exit_code
 
 
 # on_event(slot index, task, event): an event is {"event": "started" | "epoch" | "ended", ...}

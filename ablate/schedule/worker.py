@@ -1,4 +1,4 @@
-"""A worker process: `python -m ablate.schedule.worker module:function`. It lives across trials.
+"""A worker process, started by `local` with the work's name, module:function. It lives across trials.
 
 Pickled messages pass through its standard input and output, which nothing else may then use. It ends at once when its
 input closes: however the driver dies, the system closes it.
@@ -21,44 +21,46 @@ from typing import Any, BinaryIO
 STOP = "stop"
 
 
-def main() -> None:
-    """Reads (payload, log path) requests, answers each with its events and then ("ended", status, cause)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the driver's to hear
+def main(work_name: str) -> None:
+    """Reads (log path, pickled payload) requests, answers each with its events and then ("ended", status, cause)."""
+    # A signal to the whole job is the driver's to hear: it asks for a stop, and its end is ours.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     requests = os.fdopen(os.dup(0), "rb")
     replies = os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
     faulthandler.enable()  # a segmentation fault leaves its traceback in the trial's log
-    waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
     stopping = threading.Event()
     threading.Thread(target=_listen, args=(requests, waiting, stopping), daemon=True).start()
 
-    module, _, function = sys.argv[1].partition(":")
-    work = None
+    module, _, function = work_name.partition(":")
     while True:
-        payload, log = waiting.get()
+        log, payload = waiting.get()
         with _log_to(log):
             try:
-                if work is None:
-                    work = getattr(importlib.import_module(module), function)
-                ended = ("ended", work(payload, stopping.is_set, lambda event: _send(replies, ("event", event))), "")
+                work = getattr(importlib.import_module(module), function)
+                status = work(pickle.loads(payload), stopping.is_set, lambda event: _send(replies, ("event", event)))
+                ended = ("ended", status, "")
             except Exception as error:
                 traceback.print_exc()
                 ended = ("ended", "failed", f"{type(error).__name__}: {error}")
         _send(replies, ended)
 
 
-def _listen(requests: BinaryIO, waiting: queue.SimpleQueue[Any], stopping: threading.Event) -> None:
+def _listen(requests: BinaryIO, waiting: queue.SimpleQueue[tuple[str, bytes]], stopping: threading.Event) -> None:
+    """Takes requests without unpacking their payloads: it must import nothing, so that it sees the end at once."""
     while True:
         try:
             request = pickle.load(requests)
-        except (EOFError, OSError, pickle.UnpicklingError):
+            if request == STOP:
+                stopping.set()
+            else:
+                waiting.put(request)
+        except Exception:
             os._exit(1)
-        if request == STOP:
-            stopping.set()
-        else:
-            waiting.put(request)
 
 
 def _send(replies: BinaryIO, message: tuple[Any, ...]) -> None:
@@ -86,7 +88,3 @@ def _log_to(path: str) -> Any:
             os.dup2(kept, 1)
             os.dup2(kept, 2)
             os.close(kept)
-
-
-if __name__ == "__main__":
-    main()

@@ -3,8 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from ablate.nets.notation import MAX_N
+from ablate.nets.notation import MAX_N, Architecture
+from ablate.study.study import Budget, Fit, Neighbour
+
+
+def fit_budget(
+    architecture: Architecture,
+    budget: Budget,
+    cost: Callable[[Architecture], int],
+    name: Callable[[Architecture], str],
+) -> tuple[Architecture, Fit, str]:
+    """The architecture with its depth solved, if the budget says so, how it fits, and "" or in words why it does not."""
+
+    def cost_of(n: int) -> int:
+        return cost(replace(architecture, N=n))
+
+    def neighbour(n: int) -> Neighbour | None:
+        return Neighbour(name(replace(architecture, N=n)), cost_of(n)) if 1 <= n <= MAX_N else None
+
+    n, below, above = architecture.N, None, None
+    if budget.solve:
+        n = closest_to(budget.target, cost_of) if budget.target else max(1, largest_within(budget.maximum or 0, cost_of))
+        below, above = neighbour(n - 1), neighbour(n + 1)
+    found, fitted = cost_of(n), replace(architecture, N=n)
+    reference = budget.target or budget.maximum or budget.minimum
+    assert reference is not None
+    deviation = found / reference - 1
+    if budget.target:
+        met = abs(deviation) <= budget.tolerance
+        asked = f"{reference:,} ± {100 * budget.tolerance:g}%"
+    else:
+        met = (budget.minimum or 0) <= found <= (budget.maximum or found)
+        bounds = (("at least", budget.minimum), ("at most", budget.maximum))
+        asked = " and ".join(f"{word} {bound:,}" for word, bound in bounds if bound)
+    closest = ", the closest any depth comes," if budget.solve else ""
+    miss = f"{name(fitted)}{closest} has {found:,} {budget.measure} ({deviation:+.1%}); allowed: {asked}"
+    return fitted, Fit(deviation, below, above), "" if met else miss
 
 
 def closest_to(target: int, cost: Callable[[int], int], high: int = MAX_N) -> int:

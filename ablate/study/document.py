@@ -41,12 +41,14 @@ class Document:
         raise StudyError(f"{place}: {message}" if place else message)
 
     def override(self, assignment: str) -> None:
-        """Applies "recipe.epochs=30": a dotted key and a YAML value, as if the file had said so."""
+        """Applies "recipe.epochs=30": a dotted key and a YAML value, as if the file had said so; null takes a key out."""
         key, equals, text = assignment.partition("=")
         path = tuple(key.strip().split("."))
         if not equals or not all(re.fullmatch(r"\w+", part) for part in path):
             raise StudyError(f"-s: found '{assignment}'; allowed: KEY=VALUE, such as recipe.epochs=30")
         value = read_text(text, f"-s {key.strip()}").value
+        if value is None and not text.strip():
+            raise StudyError(f"-s {key.strip()}: found nothing; allowed: a value, or null to leave the key out")
         node = self.value
         for part in path[:-1]:
             child = node.get(part)
@@ -59,7 +61,10 @@ class Document:
                 raise StudyError(f"-s: '{key}' goes into '{part}', which is not a mapping")
             node[part] = child
             node = child
-        node[path[-1]] = value
+        if value is None:
+            node.pop(path[-1], None)
+        else:
+            node[path[-1]] = value
         self.positions = {k: v for k, v in self.positions.items() if k[: len(path)] != path}
         self.positions[path] = OVERRIDE
 
@@ -224,7 +229,7 @@ def _scalar(tag: str, text: str) -> Any:
     if tag == "null":
         return None
     if tag == "bool":
-        return text.lower() in ("true", "yes", "on")
+        return text.lower() == "true"
     if tag == "int" and len(digits) <= 300:
         return int(digits, 0) if digits[:2].lower() in ("0x", "0o", "0b") else int(digits)
     if tag == "float":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,22 +15,23 @@ from ablate.nets.blueprint import Counts, Shape, count
 from ablate.nets.notation import (
     BASIC,
     MAX_BLOCK,
-    MAX_N,
     Architecture,
     DepthRule,
+    Name,
     blocks_per_group,
     depth_of,
     format_architecture,
     format_block,
+    format_name,
     parse_block,
     read_name,
 )
 from ablate.nets.wide_resnet import wide_resnet
-from ablate.study.budget import closest_to, largest_within
+from ablate.study.budget import fit_budget
 from ablate.study.expression import compile_expression
 from ablate.study.presets import DATA_SETS
 from ablate.study.spec import replace_fields
-from ablate.study.study import Budget, Data, Entry, Fit, Neighbour, Recipe, Study, Trial, Variant
+from ablate.study.study import Data, Entry, Recipe, Study, Trial, Variant
 
 MAX_VARIANTS = 1_000_000
 
@@ -37,14 +40,14 @@ MAX_VARIANTS = 1_000_000
 class Enumeration:
     """A study's variants in order, and in words what was solved, merged and dropped on the way.
 
-    names: the variant of every name in the study, that of a network whose depth was then solved too.
+    names: what each network's name in the study stands for, the name it had before its depth was solved included.
     """
 
     variants: tuple[Variant, ...]
-    solved: tuple[str, ...] = ()
-    merged: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
-    names: dict[str, Variant] = field(default_factory=dict)
+    solved: tuple[str, ...]
+    merged: tuple[str, ...]
+    dropped: tuple[str, ...]
+    names: dict[str, list[Variant]]
 
     def remarks(self) -> list[str]:
         """All of them, each line saying which it is."""
@@ -55,65 +58,68 @@ class Enumeration:
 def enumerate_variants(study: Study) -> Enumeration:
     """Every variant of a study, duplicates merged, budget solved, constraint applied. Raises StudyError with its place."""
     holds = compile_expression(study.where) if study.where else None
-    seen: dict[Any, Variant] = {}
+    found: dict[bytes, Variant] = {}
+    names: dict[str, list[Variant]] = {}
     solved: list[str] = []
     merged: list[str] = []
     dropped: list[str] = []
-    names: dict[str, Variant] = {}
+    if sum(map(_size, study.entries)) > MAX_VARIANTS:
+        raise StudyError(f"{study.places['variants']}: more than {MAX_VARIANTS:,} variants")
     for entry in study.entries:
         for axes in _expand(entry):
             try:
-                variant, written = _variant(study, entry, axes)
-            except BudgetError as error:
-                if study.budget and study.budget.on_miss == "drop":
-                    dropped.append(str(error))
-                    continue
-                raise BudgetError(f"{study.places['budget']}: {error}") from None
+                variant, written, miss = _variant(study, entry, axes)
             except (NotationError, StudyError) as error:
                 raise StudyError(f"{_place(entry, axes, str(error))}: {error}") from None
-            if holds is not None:
-                try:
-                    kept = holds(_names(variant, entry.depth_rule))
-                except StudyError as error:
-                    raise StudyError(f"{study.places['where']}: {error}") from None
-                if not kept:
+            try:
+                if holds and not holds(_names(variant, entry.depth_rule)):
                     dropped.append(f"{label(variant)}: not {study.where}")
                     continue
+            except StudyError as error:
+                raise StudyError(f"{study.places['where']}: {error}") from None
+            if miss and study.budget and study.budget.on_miss == "error":
+                raise BudgetError(f"{study.places['budget']}: {miss}")
+            if miss:
+                dropped.append(miss)
+                continue
             if written != variant.net:
                 solved.append(f"{written} becomes {variant.net} to meet the budget")
-            key = (variant.architecture, variant.recipe, variant.data)
-            if key in seen:
-                one, other = label(variant), label(seen[key])
+            (trial,) = variant.trials((0,))
+            if (first := found.setdefault(trial.definition, variant)) is not variant:
+                one, other = label(variant), label(first)
                 merged.append(f"{one} is there twice" if one == other else f"{one} is the same as {other}")
-            else:
-                seen[key] = variant
-            for name in (variant.net, written):
-                names.setdefault(name, seen[key])
-            if len(seen) > MAX_VARIANTS:
-                raise StudyError(f"{study.places['variants']}: more than {MAX_VARIANTS} variants")
-    if not seen:
+            for name in dict.fromkeys((variant.net, written)):
+                names.setdefault(name, []).append(first)
+    if not found:
         raise StudyError(f"{study.places['variants']}: no variant is left")
-    return Enumeration(tuple(seen.values()), tuple(solved), tuple(merged), tuple(dropped), names)
+    variants = _tell_apart(list(found.values()))
+    return Enumeration(tuple(variants), tuple(solved), tuple(merged), tuple(dropped), names)
 
 
-def plan_trials(study: Study, variants: tuple[Variant, ...]) -> list[Trial]:
+def plan_trials(study: Study, variants: Sequence[Variant]) -> list[Trial]:
     """Every trial of a study: variants in order, seeds in order."""
     return [trial for variant in variants for trial in variant.trials(study.seeds)]
 
 
 def find_baseline(study: Study, enumeration: Enumeration) -> Variant | None:
-    """The variant the study compares with. Raises StudyError if none of them is that network."""
+    """The variant the study compares with. Raises StudyError if none of them, or more than one network, has that name."""
     if study.baseline is None:
         return None
     net, place = study.baseline
-    if net in enumeration.names:
-        return enumeration.names[net]
-    for variant in enumeration.variants:
-        rules: tuple[DepthRule, ...] = ("convolutions", "nominal")
-        if net in {format_architecture(variant.architecture, rule, show) for rule in rules for show in (False, True)}:
-            return variant
-    known = ", ".join(variant.net for variant in enumeration.variants[:20])
-    raise StudyError(f"{place}: baseline '{net}' is none of the variants; allowed: {known}")
+    rules: tuple[DepthRule, ...] = ("convolutions", "nominal")
+    found = enumeration.names.get(net) or [
+        variant
+        for variant in enumeration.variants
+        if net in {format_architecture(variant.architecture, rule, show) for rule in rules for show in (False, True)}
+    ]
+    if not found:
+        known = ", ".join(variant.net for variant in enumeration.variants[:20])
+        raise StudyError(f"{place}: baseline '{net}' is none of the variants; allowed: {known}")
+    depths = sorted({variant.architecture.N for variant in found})
+    if len(depths) > 1:
+        raise StudyError(f"{place}: baseline '{net}' is several networks, with N = {' and '.join(map(str, depths))}")
+    key = (found[0].architecture, found[0].recipe, found[0].data)
+    return next(v for v in enumeration.variants if (v.architecture, v.recipe, v.data) == key)
 
 
 def label(variant: Variant) -> str:
@@ -143,6 +149,18 @@ def training_cost(trial: Trial) -> float:
     return float(counts.multiply_adds) * (3 * train + test) * trial.recipe.epochs
 
 
+def _size(entry: Entry) -> int:
+    """How many variants an entry expands to."""
+    lengths = [len(values) for values in entry.axes.values()]
+    match entry.kind:
+        case "grid":
+            return math.prod(lengths)
+        case "zip":
+            return max(lengths)
+        case _:
+            return 1 + sum(lengths)
+
+
 def _expand(entry: Entry) -> Iterator[dict[str, Any]]:
     """The axes of each variant of an entry, in order."""
     match entry.kind:
@@ -162,23 +180,30 @@ def _expand(entry: Entry) -> Iterator[dict[str, Any]]:
                     yield {"net": entry.base, axis: value}
 
 
-def _variant(study: Study, entry: Entry, axes: dict[str, Any]) -> tuple[Variant, str]:
-    """The variant of some axes, and the name the study gives its network before the budget chooses a depth."""
-    recipe, data = study.recipe, study.data
+def _variant(study: Study, entry: Entry, axes: dict[str, Any]) -> tuple[Variant, str, str]:
+    """The variant of some axes, its network's name before the budget chose a depth, and why it misses the budget."""
+    recipe, data, rule = study.recipe, study.data, entry.depth_rule
     if changes := _dotted(axes, "recipe."):
         recipe = replace_fields(recipe, changes)
     if changes := _dotted(axes, "data."):
         data = replace_fields(data, changes)
-    solve = study.budget.solve if study.budget else None
-    architecture = _architecture(axes, entry.depth_rule, solve)
-    fit, given = None, architecture
-    if study.budget:
-        architecture, fit = _fit(architecture, study.budget, entry.depth_rule, data, axes)
     _check_batches(recipe, data)
-    counts = _count(architecture, data.classes, data.input_shape)
-    net = _name(architecture, entry.depth_rule, axes)
-    written = _name(given, entry.depth_rule, axes) if {"net", "depth", "N"} & set(axes) else net
-    return Variant(net, architecture, recipe, data, axes, counts, fit), written
+    solve = study.budget is not None and study.budget.solve == "depth"
+    shown = "block" in axes or "l" in axes or "B(" in axes.get("net", "")
+    architecture, written = _architecture(axes, rule, solve)
+    fit, miss = None, ""
+
+    def name(architecture: Architecture) -> str:
+        return format_architecture(architecture, rule, shown)
+
+    def counts(architecture: Architecture) -> Counts:
+        return _count(architecture, data.classes, data.input_shape)
+
+    if (budget := study.budget) is not None:
+        architecture, fit, miss = fit_budget(architecture, budget, lambda a: getattr(counts(a), budget.measure), name)
+    net = name(architecture)
+    variant = Variant(net, architecture, recipe, data, axes, counts(architecture), fit)
+    return variant, format_name(written, shown) if written else net, miss
 
 
 def _dotted(axes: dict[str, Any], prefix: str) -> dict[str, Any]:
@@ -193,8 +218,11 @@ def _place(entry: Entry, axes: dict[str, Any], message: str) -> str:
     return places[0] if places else entry.place
 
 
-def _architecture(axes: dict[str, Any], rule: DepthRule, solve: str | None) -> Architecture:
-    """The network of some axes, which change what `net` says; where depth is solved and not given, N is 1 for now."""
+def _architecture(axes: dict[str, Any], rule: DepthRule, solve: bool) -> tuple[Architecture, Name | None]:
+    """The network of some axes, which change what `net` says, and its name with the depth as given.
+
+    Where the depth is to be solved, N is 1 for the moment, whatever is given.
+    """
     for one, other in (("block", "l"), ("depth", "N")):
         if one in axes and other in axes:
             raise StudyError(f"{one} and {other} both given; allowed: one of them")
@@ -208,59 +236,28 @@ def _architecture(axes: dict[str, Any], rule: DepthRule, solve: str | None) -> A
         if axes["l"] > MAX_BLOCK:
             raise StudyError(f"l: found {axes['l']}; allowed: 1 to {MAX_BLOCK}")
         parts["block"] = (3,) * axes["l"]
-    if "N" in axes:
-        n = axes["N"]
-    elif "depth" in parts:
-        n = blocks_per_group(parts["depth"], parts["block"], rule)
-    elif solve == "depth":
-        n = 1
-    else:
-        raise StudyError(f"the axes {', '.join(axes)} leave depth (or N) open")
     if "k" not in parts:
         raise StudyError(f"the axes {', '.join(axes)} leave k open")
-    return Architecture(n, float(parts["k"]), parts["block"], float(parts["dropout"]))
-
-
-def _name(architecture: Architecture, rule: DepthRule, axes: dict[str, Any]) -> str:
-    """The network's name: as the study writes it where it writes one, showing the block wherever the study names it."""
-    shown = "block" in axes or "l" in axes or "B(" in axes.get("net", "")
-    return format_architecture(architecture, rule, shown)
-
-
-def _fit(
-    architecture: Architecture, budget: Budget, rule: DepthRule, data: Data, axes: dict[str, Any]
-) -> tuple[Architecture, Fit]:
-    """The architecture with the solved axis chosen, and how it meets the budget. Raises BudgetError."""
-
-    def cost(n: int) -> int:
-        counts = _count(replace(architecture, N=n), data.classes, data.input_shape)
-        return int(getattr(counts, budget.measure))
-
-    def neighbour(n: int) -> Neighbour | None:
-        if not 1 <= n <= MAX_N:
-            return None
-        return Neighbour(_name(replace(architecture, N=n), rule, axes), cost(n))
-
-    n, below, above = architecture.N, None, None
-    if budget.solve:
-        n = closest_to(budget.target, cost) if budget.target else max(1, largest_within(budget.maximum or 0, cost))
-        below, above = neighbour(n - 1), neighbour(n + 1)
-    found = cost(n)
-    reference = budget.target or budget.maximum or budget.minimum
-    assert reference is not None
-    deviation = found / reference - 1
-    if budget.target:
-        met = abs(deviation) <= budget.tolerance
-        asked = f"{reference:,} ± {100 * budget.tolerance:g}%"
+    if "N" in axes:
+        n = axes["N"]
+    elif solve:
+        n = 1
+    elif "depth" in parts:
+        n = blocks_per_group(parts["depth"], parts["block"], rule)
     else:
-        met = (budget.minimum or 0) <= found <= (budget.maximum or found)
-        bounds = (("at least", budget.minimum), ("at most", budget.maximum))
-        asked = " and ".join(f"{word} {bound:,}" for word, bound in bounds if bound)
-    if not met:
-        name = _name(replace(architecture, N=n), rule, axes)
-        closest = ", the closest any depth comes," if budget.solve else ""
-        raise BudgetError(f"{name}{closest} has {found:,} {budget.measure} ({deviation:+.1%}); allowed: {asked}")
-    return replace(architecture, N=n), Fit(deviation, below, above)
+        raise StudyError(f"the axes {', '.join(axes)} leave depth (or N) open")
+    architecture = Architecture(n, float(parts["k"]), parts["block"], float(parts["dropout"]))
+    depth = depth_of(architecture, rule) if "N" in axes else parts.get("depth")
+    return architecture, Name(depth, architecture.k, architecture.block, architecture.dropout) if depth else None
+
+
+def _tell_apart(variants: list[Variant]) -> list[Variant]:
+    """The variants, those of one name (a depth under both conventions) with their N added to it."""
+    times = Counter(label(variant) for variant in variants)
+    return [
+        variant if times[label(variant)] == 1 else replace(variant, net=f"{variant.net} (N = {variant.architecture.N})")
+        for variant in variants
+    ]
 
 
 def _check_batches(recipe: Recipe, data: Data) -> None:

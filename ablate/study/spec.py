@@ -5,20 +5,20 @@ StudyFile is the file's shape, and its JSON Schema is what `ablate schema` print
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, Field, ValidationError, WithJsonSchema, create_model
+from pydantic import BaseModel, Field, WithJsonSchema, create_model
 
 from ablate.errors import NotationError, StudyError, allowed
 from ablate.nets.notation import parse_block
-from ablate.study.document import Document, describe, read_document
+from ablate.study.document import Document, KeyPath, describe, read_document
 from ablate.study.expression import compile_expression
 from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Budget, Data, Entry, Frozen, Recipe, Study
+from ablate.study.validation import validate
 
 NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "dropout")
 SHORT_FORMS = {"data": "name", "recipe": "base"}  # `data: cifar10` is short for `data: {name: cifar10}`
@@ -117,10 +117,14 @@ def load_study(path: str | Path, overrides: Iterable[str] = ()) -> Study:
     document = read_document(path)
     for assignment in overrides:
         document.override(assignment)
+    _refuse_nothing(document, (), document.value)
     for key, short in SHORT_FORMS.items():
-        if isinstance(value := document.value.get(key), str):
+        value = document.value.get(key)
+        if isinstance(value, str):
             document.value[key] = {short: value}
-    file = _validate(document, StudyFile, ())
+        elif key in document.value and not isinstance(value, dict):
+            document.fail((key,), f"{key}: found {describe(value)}; allowed: a name or a mapping")
+    file = validate(document, StudyFile, (), document.value)
     data = resolve_data(document, file.data.model_dump(exclude_none=True, exclude={"root"}))
     if file.where is not None:
         try:
@@ -144,7 +148,6 @@ def load_study(path: str | Path, overrides: Iterable[str] = ()) -> Study:
         where=file.where,
         budget=_budget(document, file.budget) if file.budget else None,
         baseline=(file.baseline, _place(document, "baseline")) if file.baseline else None,
-        depth_rule=file.depth_rule,
         places={key: _place(document, key) for key in ("budget", "where", "variants", "recipe", "data")},
     )
 
@@ -152,7 +155,7 @@ def load_study(path: str | Path, overrides: Iterable[str] = ()) -> Study:
 def resolve_recipe(document: Document, fields: dict[str, Any]) -> Recipe:
     """A named recipe with some fields replaced."""
     base = RECIPES[fields.pop("base", "wrn_cifar")]
-    recipe: Recipe = _validate(document, Recipe, ("recipe",), {**base, **fields})
+    recipe: Recipe = validate(document, Recipe, ("recipe",), {**base, **fields})
     return recipe
 
 
@@ -167,7 +170,7 @@ def resolve_data(document: Document, fields: dict[str, Any]) -> Data:
             )
         if key not in fields and key not in facts:
             document.fail(("data",), f"data.{key} is missing; {fields['name']} needs title, classes and image_size")
-    data: Data = _validate(document, Data, ("data",), {**facts, **fields})
+    data: Data = validate(document, Data, ("data",), {**facts, **fields})
     for key, most in zip(("train_size", "test_size"), full):
         size = getattr(data, key)
         if size is not None and most is not None and size > most:
@@ -188,8 +191,17 @@ def replace_fields(model: Recipe | Data, changes: dict[str, Any]) -> Any:
     document = Document("", {}, {})
     fields = {**model.model_dump(), **changes}
     if isinstance(model, Recipe):
-        return _validate(document, Recipe, (kind,), fields)
+        return validate(document, Recipe, (kind,), fields)
     return resolve_data(document, {key: value for key, value in fields.items() if value is not None})
+
+
+def _refuse_nothing(document: Document, path: KeyPath, value: Any) -> None:
+    """A key without a value would otherwise silently mean its default."""
+    if value is None:
+        document.fail(path, f"{'.'.join(map(str, path))}: found nothing; allowed: a value, or no such key")
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
+        _refuse_nothing(document, (*path, key), child)
 
 
 def _entry(document: Document, index: int, file: EntryFile, rule: DepthRuleField) -> Entry:
@@ -277,7 +289,7 @@ def _budget(document: Document, file: BudgetFile) -> Budget:
     value = getattr(file, measure)
     target = minimum = maximum = None
     if isinstance(value, dict):
-        bounds = _validate(document, Bounds, ("budget", measure), value)
+        bounds = validate(document, Bounds, ("budget", measure), value)
         if bounds.min is not None:
             minimum = _quantity(document, ("budget", measure, "min"), bounds.min)
         if bounds.max is not None:
@@ -324,51 +336,3 @@ def _place(document: Document, *path: Any) -> str:
         document.fail(path, "")
     except StudyError as error:
         return str(error).removesuffix(": ")
-
-
-def _validate(document: Document, model: Any, path: tuple[Any, ...], value: Any = None) -> Any:
-    """The model of a value; the first error becomes a StudyError at its place."""
-    value = document.value if value is None else value
-    error: Any
-    try:
-        return model.model_validate_json(json.dumps(value))
-    except ValidationError as validation:
-        errors = validation.errors(include_url=False)
-        error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])  # a misspelt key is also missing
-    full = (*path, *error["loc"])
-    name = ".".join(str(part) for part in full if not isinstance(part, int)) or "study"
-    match error["type"]:
-        case "extra_forbidden":
-            names = _field_names(model, error["loc"][:-1])
-            message = f"unknown key '{full[-1]}'; {allowed(str(full[-1]), names)}"
-        case "missing":
-            message = f"{name} is missing"
-        case "value_error":
-            message = f"{name}: {error['ctx']['error']}"
-        case _:
-            message = f"{name}: found {describe(error['input'])}; allowed: {_wanted(model, error)}"
-    document.fail(full, message)
-
-
-def _wanted(model: Any, error: Any) -> str:
-    if "expected" in error.get("ctx", {}):
-        return str(error["ctx"]["expected"])
-    text = str(error["msg"]).removeprefix("Input should be ").removeprefix("a valid ")
-    text = {"array": "a list", "an object": "a mapping"}.get(text, text)
-    if error["type"] == "string_pattern_mismatch":
-        field = model.model_fields.get(str(error["loc"][0])) if error["loc"] else None
-        text = (field and field.description) or text
-    return text[:1].lower() + text[1:]
-
-
-def _field_names(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
-    """The keys allowed at a place inside a model."""
-    nested: dict[Any, type[BaseModel]] = {
-        "data": DataFile,
-        "recipe": RecipeFile,
-        "variants": EntryFile,
-        "budget": BudgetFile,
-    }
-    if model is StudyFile and loc:
-        model = nested.get(loc[0], model)
-    return list(model.model_fields)

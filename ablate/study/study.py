@@ -65,7 +65,10 @@ class Recipe(Frozen):
 
 
 class Data(Frozen):
-    """Which images, how many of them, and what is done to them. Sizes are in images; None is all there are."""
+    """Which images, how many of them, and what is done to them. Sizes are in images; None is all there are.
+
+    title: what tables call the images, and what tells one image_folder from another. digest: refuse other images.
+    """
 
     name: Literal["digits", "cifar10", "cifar100", "image_folder"]
     title: Annotated[str, Field(min_length=1, max_length=100)]
@@ -76,7 +79,7 @@ class Data(Frozen):
     augment: Literal["flip_crop", "flip", "crop", "none"]
     train_size: Annotated[int | None, Field(ge=2)] = None
     test_size: Annotated[int | None, Field(ge=2)] = None
-    digest: Annotated[str | None, Field(pattern="^[0-9a-f]{16}$", description="refuse other images than these")] = None
+    digest: Annotated[str | None, Field(pattern="^[0-9a-f]{16}$", description="16 hexadecimal digits")] = None
 
     @property
     def input_shape(self) -> Shape:
@@ -85,7 +88,8 @@ class Data(Frozen):
 
     def identity(self) -> dict[str, Any]:
         """The fields that can change a result. The title names the images only where nothing else does."""
-        return self.model_dump(exclude=set() if self.name == "image_folder" else {"title"}, exclude_defaults=True)
+        other = {"digest"} if self.name == "image_folder" else {"digest", "title"}
+        return self.model_dump(exclude=other, exclude_defaults=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,5 +202,4 @@ class Study:
     where: str | None
     budget: Budget | None
     baseline: tuple[str, str] | None  # the net as written and its place
-    depth_rule: DepthRule
     places: dict[str, str]

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ablate.records.files import write_atomically
+from ablate.files import write_atomically
 
 KEPT = 2
 
@@ -24,29 +24,30 @@ def save_checkpoint(directory: Path, epoch: int, state: dict[str, Any], keep: in
     write_atomically(_hash_path(path), hashlib.sha256(data).hexdigest().encode())
     write_atomically(path, data)
     for old in _checkpoints(directory)[keep:]:
-        old.unlink(missing_ok=True)
-        _hash_path(old).unlink(missing_ok=True)
+        _remove(old)
 
 
-def load_checkpoint(directory: Path, last_epoch: int) -> dict[str, Any] | None:
-    """The newest intact state of an epoch up to last_epoch, on the CPU; None if there is none."""
+def load_checkpoint(directory: Path) -> dict[str, Any] | None:
+    """The newest intact state, on the CPU; None if there is none. A damaged one is removed."""
     for path in _checkpoints(directory):
-        if int(path.stem.removeprefix("checkpoint-")) > last_epoch:
-            continue
-        try:
-            data = path.read_bytes()
-            if hashlib.sha256(data).hexdigest() == _hash_path(path).read_text():
-                state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-                return state
-        except OSError:
-            pass
+        data = path.read_bytes()
+        known = _hash_path(path).read_text() if _hash_path(path).exists() else ""
+        if hashlib.sha256(data).hexdigest() == known:
+            state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+            return state
         print(f"{path.name} is damaged; trying the one before it")
+        _remove(path)
     return None
 
 
 def _checkpoints(directory: Path) -> list[Path]:
     """Newest first."""
     return sorted(directory.glob("checkpoint-[0-9]*.pt"), reverse=True)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    _hash_path(path).unlink(missing_ok=True)
 
 
 def _hash_path(path: Path) -> Path:

@@ -14,7 +14,6 @@ from ablate.study.study import Data, Recipe
 from ablate.train.randomness import generator
 
 TEST_BATCH = 512
-NO_DRAWS = Draws(None, None)
 
 
 class Scores(NamedTuple):

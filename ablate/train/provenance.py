@@ -20,7 +20,7 @@ def provenance(device: torch.device) -> dict[str, Any]:
         "ablate": ablate.__version__,
         "revision": _revision(),
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a plain text: a checkpoint holds no classes
         "torchvision": _version("torchvision"),
         "numpy": _version("numpy"),
         "platform": f"{platform.system()} {platform.machine()}",

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,15 @@ from ablate.data.cache import Location, load_images
 from ablate.data.sources import check_images
 from ablate.data.tensors import Normalization, Part, fit_normalization, take_part
 from ablate.errors import RecordError
+from ablate.files import hold_lock
 from ablate.nets.build import build
-from ablate.records.files import hold_lock
 from ablate.records.records import (
     Row,
     append_epoch,
+    begin_attempt,
     open_trial,
-    read_epochs,
     trial_directory,
-    truncate_epochs,
+    write_epochs,
     write_result,
 )
 from ablate.study.study import Data, Trial
@@ -35,6 +34,8 @@ from ablate.train.loop import evaluate, train_epoch
 from ablate.train.optimization import make_optimizer, start_epoch
 from ablate.train.provenance import provenance
 from ablate.train.randomness import generator
+
+PATIENCE = 0.5  # seconds for a lock, which `ablate status` may be trying at that moment
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -60,27 +61,31 @@ def train_trial(job: Job, stop: Callable[[], bool], report: Report) -> str:
     """
     directory = trial_directory(job.runs, job.trial.id)
     open_trial(directory, job.trial.definition)
-    with hold_lock(directory / "lock") as free:
+    with hold_lock(directory / "lock", PATIENCE) as free:
         if not free:
             return "busy"
         if (directory / "result.json").exists():
             return "recorded"
-        return _train(job, directory, stop, report)
+        begin_attempt(directory)
+        try:
+            return _train(job, directory, stop, report)
+        finally:
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()  # what this trial no longer needs, its neighbour on the GPU may
 
 
 def _train(job: Job, directory: Path, stop: Callable[[], bool], report: Report) -> str:
     trial, recipe = job.trial, job.trial.recipe
     device = configure(job.device)
     train_part, test_part, normalization, digest = _load(trial.data, job.location, device)
-    started = _now()
+    this_attempt = {**provenance(device), "started": _now()}
     network = build(trial.blueprint, generator(trial.seed, "initialization"))
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(recipe, network)
 
-    rows = read_epochs(directory)
-    resumed: list[int] = []
-    done = 0
-    if checkpoint := load_checkpoint(directory, len(rows)):
+    rows: list[Row] = []
+    earlier: list[dict[str, Any]] = []  # the attempts that this one continues
+    if checkpoint := load_checkpoint(directory):
         if checkpoint["data_digest"] != digest:
             raise RecordError(
                 f"{directory}: begun on images of digest {checkpoint['data_digest']}, now {digest}; "
@@ -88,12 +93,11 @@ def _train(job: Job, directory: Path, stop: Callable[[], bool], report: Report) 
             )
         network.load_state_dict(checkpoint["network"])
         optimizer.load_state_dict(checkpoint["optimizer"])
-        done, resumed = checkpoint["epoch"], [*checkpoint["resumed_after"], checkpoint["epoch"]]
-    rows = rows[:done]
-    truncate_epochs(directory, rows)
+        rows, earlier = checkpoint["rows"], checkpoint["attempts"]
+    write_epochs(directory, rows)
 
     saved_at = time.monotonic()
-    for epoch in range(done + 1, recipe.epochs + 1):
+    for epoch in range(len(rows) + 1, recipe.epochs + 1):
         rate = start_epoch(recipe, optimizer, epoch)
         begin = time.monotonic()
         train = train_epoch(network, optimizer, train_part, normalization, trial.data, recipe, trial.seed, epoch)
@@ -123,7 +127,8 @@ def _train(job: Job, directory: Path, stop: Callable[[], bool], report: Report) 
                 "network": network.state_dict(),
                 "optimizer": optimizer.state_dict(),
                 "data_digest": digest,
-                "resumed_after": resumed,
+                "rows": rows,
+                "attempts": [*earlier, {**this_attempt, "last_epoch": epoch}],
             }
             save_checkpoint(directory, epoch, state, **({"keep": 1} if last else {}))
             saved_at = time.monotonic()
@@ -143,12 +148,8 @@ def _train(job: Job, directory: Path, stop: Callable[[], bool], report: Report) 
         "train_images": len(train_part.labels),
         "test_images": len(test_part.labels),
         "data_digest": digest,
-        "provenance": {
-            **provenance(device),
-            "started": started,
-            "finished": _now(),
-            "resumed_after_epochs": resumed,
-        },
+        "provenance": {**this_attempt, "finished": _now()},
+        "earlier_attempts": earlier,
     }
     write_result(directory, result)
     return status
@@ -161,16 +162,24 @@ def configure(device: str) -> torch.device:
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # it changes no result of a program that has no bug
     return torch.device(device)
 
 
-@lru_cache(maxsize=1)  # the worker's next trial most often wants the same images
+_loaded: dict[Any, tuple[Part, Part, Normalization, str]] = {}  # the worker's next trial most often wants the same
+
+
 def _load(data: Data, location: Location, device: torch.device) -> tuple[Part, Part, Normalization, str]:
-    images, digest = load_images(data.name, data.image_size, location, print, data.digest)
-    check_images(images, data.classes, data.input_shape, data.train_size, data.test_size)
-    train = take_part(images.train_images, images.train_labels, data.train_size, device)
-    test = take_part(images.test_images, images.test_labels, data.test_size, device)
-    return train, test, fit_normalization(data.preprocess, train.images), digest
+    """Training and test images on the device, the normalization fitted to the former, and the digest of all images."""
+    key = (data, location, device)
+    if key not in _loaded:
+        _loaded.clear()
+        images, digest = load_images(data.name, data.image_size, location, print, data.digest)
+        check_images(images, data.classes, data.input_shape, data.train_size, data.test_size)
+        train = take_part(images.train_images, images.train_labels, data.train_size, device)
+        test = take_part(images.test_images, images.test_labels, data.test_size, device)
+        _loaded[key] = train, test, fit_normalization(data.preprocess, train.images), digest
+    return _loaded[key]
 
 
 def _now() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ablate.errors import RecordError
-from ablate.records.files import hold_lock, write_atomically
+from ablate.files import hold_lock, write_atomically
 from ablate.records.records import (
     EPOCH_FIELDS,
     append_epoch,
@@ -18,7 +18,7 @@ from ablate.records.records import (
     read_failure,
     read_record,
     trial_state,
-    truncate_epochs,
+    write_epochs,
     write_failure,
     write_result,
 )
@@ -50,7 +50,7 @@ def test_a_damaged_tail_is_survived(tmp_path: Path, tail: bytes) -> None:
     path = tmp_path / "epochs.jsonl"
     path.write_bytes(path.read_bytes() + tail)
     assert read_epochs(tmp_path) == rows
-    truncate_epochs(tmp_path, rows)
+    write_epochs(tmp_path, rows)
     append_epoch(tmp_path, row(3))
     assert read_epochs(tmp_path) == [*rows, row(3)]
 
@@ -115,7 +115,7 @@ def test_a_directory_of_another_trial_is_refused(tmp_path: Path) -> None:
 
 def test_a_lock_dies_with_its_process(tmp_path: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from ablate.records.files import hold_lock\n"
+        "import sys, time; from pathlib import Path; from ablate.files import hold_lock\n"
         "with hold_lock(Path(sys.argv[1])) as free: print(free, flush=True); time.sleep(60)"
     )
     lock = tmp_path / "lock"

@@ -20,7 +20,7 @@ TWO = [Slot("core 0", "cpu"), Slot("core 1", "cpu")]
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
 
 
 def task(tmp_path: Path, name: str, cost: float = 1.0, **payload: Any) -> Task:
@@ -76,8 +76,63 @@ def test_work_that_raises_fails_once_with_its_traceback_in_the_log(tmp_path: Pat
     assert len(pids(tmp_path, "raises")) == 1
     log = (tmp_path / "raises.log").read_text()
     assert "raises runs" in log and "Traceback" in log and "no such thing" in log
-    assert pids(tmp_path, "after") == pids(tmp_path, "raises")
+    assert pids(tmp_path, "after") != pids(tmp_path, "raises")  # what the first broke stays with it
     assert "Traceback" not in (tmp_path / "after.log").read_text()
+
+
+class Unreadable:
+    """A payload whose class the worker cannot import."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (getattr, ("no such module", "no_such_name"))
+
+
+def test_a_payload_that_cannot_be_unpacked_fails_its_task_alone(tmp_path: Path) -> None:
+    broken = Task("broken", "broken", Unreadable(), 9.0, tmp_path / "broken.log")
+    outcomes = run([broken, task(tmp_path, "after")], TWO[:1])
+    assert outcomes["broken"].status == "failed" and "no_such_name" in outcomes["broken"].cause
+    assert outcomes["after"].status == "completed"
+
+
+def test_a_worker_killed_between_two_tasks_costs_neither_an_attempt(tmp_path: Path) -> None:
+    def kill_after_the_first(slot: int, task: Task, event: dict[str, Any]) -> None:
+        if (task.id, event["event"]) == ("first", "ended"):
+            psutil.Process(int(pids(tmp_path, "first")[0])).kill()
+            time.sleep(0.3)
+
+    outcomes = run(
+        [task(tmp_path, "first", 9), task(tmp_path, "second")], TWO[:1], on_event=kill_after_the_first, retries=0
+    )
+    assert outcomes["second"].status == "completed" and outcomes["second"].attempts == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*have been cancelled")
+def test_a_consumer_that_raises_leaves_no_worker(tmp_path: Path) -> None:
+    tasks = [task(tmp_path, "quick", 9), task(tmp_path, "slow", 5, seconds=60)]
+    running = run_local("works:work", tasks, TWO, Stop(), lambda *event: None)
+    assert next(running).task.id == "quick"
+    while not (tmp_path / "slow").exists():
+        time.sleep(0.02)
+    workers = [int(pids(tmp_path, name)[0]) for name in ("quick", "slow")]
+    begun = time.monotonic()
+    running.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - begun < 10
+    assert not any(psutil.pid_exists(pid) for pid in workers)
+    assert len(pids(tmp_path, "slow")) == 1
+
+
+def test_a_signal_to_the_whole_job_leaves_the_workers_to_the_driver(tmp_path: Path) -> None:
+    def terminate(slot: int, task: Task, event: dict[str, Any]) -> None:
+        if event["event"] == "started":
+            threading.Thread(target=send, args=(signal.SIGTERM,)).start()
+
+    def send(number: int) -> None:
+        while not (tmp_path / "t").exists():
+            time.sleep(0.02)
+        os.kill(int(pids(tmp_path, "t")[0]), number)
+
+    outcomes = run([task(tmp_path, "t", seconds=1)], TWO[:1], on_event=terminate)
+    assert (outcomes["t"].status, outcomes["t"].attempts) == ("completed", 1)
 
 
 def stop_soon(stop: Stop, *levels: int) -> threading.Thread:
@@ -132,8 +187,7 @@ def test_the_environment_pins_a_worker(tmp_path: Path, monkeypatch: pytest.Monke
     thread.join()
 
 
-def test_inline_gives_the_same_outcomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+def test_inline_gives_the_same_outcomes(tmp_path: Path) -> None:
     from works import work
 
     tasks = [task(tmp_path, "fine"), task(tmp_path, "raises", cost=2, raises="no such thing")]

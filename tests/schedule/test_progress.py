@@ -72,3 +72,17 @@ def test_a_resumed_trial_does_not_count_its_past_as_pace(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")])
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+class Gone(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_that_is_gone_ends_the_display_only(terminal: bool) -> None:
+    console = Console(file=Gone(), force_terminal=terminal)
+    with Progress(TASKS, 0, ["core 0"], console) as progress:
+        progress.event(0, TASKS[0], EPOCH)
+        progress.outcome(Outcome(TASKS[0], "completed"), 3.0)
+        assert progress.quiet

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from ablate.errors import RunError
@@ -10,7 +8,7 @@ from ablate.schedule.slots import find_slots
 
 
 def test_a_slot_a_core_of_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 2, 5}, raising=False)
+    monkeypatch.setattr(slots.joblib, "cpu_count", lambda: 3)
     found = find_slots("cpu")
     assert len(found) == 3 and {slot.device for slot in found} == {"cpu"}
     assert all(slot.environment["OMP_NUM_THREADS"] == "1" for slot in found)

@@ -233,7 +233,6 @@ def base() -> Document:
     [
         ("seeds=[1, 2]", "seeds", [1, 2]),
         ("title=a=b", "title", "a=b"),
-        ("title=", "title", None),
         ("recipe=adam", "recipe", "adam"),
         ("recipe.epochs=30", "recipe", {"base": "wrn_cifar", "epochs": 30}),
         (" recipe.lr = 1e-3 ", "recipe", {"base": "wrn_cifar", "lr": 1e-3}),
@@ -247,6 +246,15 @@ def test_override(assignment: str, key: str, expected: Any) -> None:
     before = dict(document.value)
     document.override(assignment)
     assert document.value == {**before, key: expected}
+
+
+def test_an_override_by_null_takes_the_key_out() -> None:
+    document = base()
+    document.override("title=x")
+    document.override("title=null")
+    assert "title" not in document.value
+    with pytest.raises(StudyError, match="found nothing"):
+        document.override("title=")
 
 
 def test_overrides_add_up() -> None:

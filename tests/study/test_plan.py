@@ -127,7 +127,7 @@ def test_solved_depths_are_reported(tmp_path: Path) -> None:
     )
     enumeration = enumerate_variants(study)
     assert nets(enumeration) == ["WRN-16-1", "WRN-28-1-B(3,1)"]
-    assert enumeration.names["WRN-40-1"] is enumeration.variants[0]
+    assert enumeration.names["WRN-40-1"] == [enumeration.variants[0]]
     assert enumeration.remarks() == [
         "solved: WRN-40-1 becomes WRN-16-1 to meet the budget",
         "solved: WRN-16-1-B(3,1) becomes WRN-28-1-B(3,1) to meet the budget",
@@ -201,8 +201,8 @@ def test_depth_rule_of_study_and_entry(tmp_path: Path) -> None:
     )
     variants = plan(tmp_path, *entries, depth_rule="nominal").variants
     assert [(variant.net, variant.architecture.N) for variant in variants] == [
-        ("WRN-40-2-B(1,3,1)", 6),
-        ("WRN-40-2-B(1,3,1)", 4),
+        ("WRN-40-2-B(1,3,1) (N = 6)", 6),
+        ("WRN-40-2-B(1,3,1) (N = 4)", 4),
         ("WRN-40-1-B(3)", 6),
     ]
 
@@ -495,3 +495,37 @@ def test_axes_of_one_recipe_are_set_together(tmp_path: Path) -> None:
 def test_an_axis_may_hold_lists(tmp_path: Path) -> None:
     study = load(tmp_path, "grid: {net: WRN-16-1, recipe.milestones: [[0.5], [0.3, 0.6]]}")
     assert [variant.recipe.milestones for variant in enumerate_variants(study).variants] == [(0.5,), (0.3, 0.6)]
+
+
+def test_a_name_of_two_networks_is_no_baseline(tmp_path: Path) -> None:
+    entries = ("net: WRN-22-1-B(3,1,3)", "{net: WRN-22-1-B(3,1,3), depth_rule: nominal}")
+    said = error(tmp_path, *entries, baseline="WRN-22-1-B(3,1,3)")
+    assert "baseline 'WRN-22-1-B(3,1,3)' is several networks, with N = 2 and 3" in said
+
+
+def test_one_training_is_one_variant_whatever_it_is_called(tmp_path: Path) -> None:
+    study = load(tmp_path, "grid: {net: WRN-16-1, recipe.optimizer: [sgd, adam], recipe.momentum: [0.9, 0.5]}")
+    enumeration = enumerate_variants(study)
+    assert [(v.recipe.optimizer, v.recipe.momentum) for v in enumeration.variants] == [
+        ("sgd", 0.9),
+        ("sgd", 0.5),
+        ("adam", 0.9),
+    ]
+    assert len(enumeration.merged) == 1
+
+
+def test_what_where_leaves_out_cannot_miss_the_budget(tmp_path: Path) -> None:
+    study = load(tmp_path, "grid: {k: [1, 8], depth: 16}", budget="{parameters: {max: 1M}}", where="k == 1")
+    assert nets(enumerate_variants(study)) == ["WRN-16-1"]
+
+
+def test_a_depth_that_is_solved_need_not_be_possible(tmp_path: Path) -> None:
+    study = load(tmp_path, "grid: {block: [B(3,3), B(3,1,3)], k: 1, depth: 28}", budget="{parameters: 180k, solve: depth}")
+    assert nets(enumerate_variants(study)) == ["WRN-16-1-B(3,3)", "WRN-22-1-B(3,1,3)"]
+
+
+def test_an_endless_grid_is_refused_before_it_starts(tmp_path: Path) -> None:
+    values = list(range(1, 101))
+    axes = "{depth: 16, k: " + str(values) + ", dropout: " + str([v / 200 for v in values])
+    axes += ", recipe.lr: " + str([v / 100 for v in values]) + ", recipe.epochs: " + str(values) + "}"
+    assert "more than 1,000,000 variants" in error(tmp_path, f"grid: {axes}", where="k > 1000")

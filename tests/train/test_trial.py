@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from ablate.data.cache import Location
 from ablate.data.sources import read_digits
 from ablate.errors import RecordError
+from ablate.files import hold_lock
 from ablate.nets.build import build
 from ablate.nets.notation import Architecture
-from ablate.records.files import hold_lock
-from ablate.records.records import read_epochs, read_record, trial_directory
+from ablate.records.records import read_epochs, read_failure, read_record, trial_directory, write_failure
 from ablate.study.presets import RECIPES
 from ablate.study.spec import load_study
 from ablate.study.study import Recipe, Trial
@@ -56,7 +56,7 @@ def outcome(job: Job) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
     """All that a finished trial leaves but its times: its epochs and its last weights."""
     directory = trial_directory(job.runs, job.trial.id)
     rows = [{key: value for key, value in row.items() if key not in TIMES} for row in read_epochs(directory)]
-    state = load_checkpoint(directory, 99)
+    state = load_checkpoint(directory)
     assert state is not None
     return rows, state["network"]
 
@@ -78,7 +78,8 @@ def test_a_resumed_trial_equals_an_uninterrupted_one_bit_for_bit(job: Job, preci
     assert train_trial(halting, never, lambda row: None) == "completed"
     assert_same(job, halting)
     record = read_record(halting.runs, job.trial.id)
-    assert record is not None and record.result["provenance"]["resumed_after_epochs"] == [1, 3]
+    assert record is not None
+    assert [attempt["last_epoch"] for attempt in record.result["earlier_attempts"]] == [1, 3]
 
 
 @pytest.mark.parametrize(
@@ -109,15 +110,35 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(job: Job, capsys: pyte
     damaged = replace(job, runs=job.runs.with_name("damaged"))
     train_trial(damaged, *stop_after(3))
     directory = trial_directory(damaged.runs, job.trial.id)
-    newest, older = sorted(directory.glob("checkpoint-*.pt"), reverse=True)
+    newest, _ = sorted(directory.glob("checkpoint-*.pt"), reverse=True)
     data = bytearray(newest.read_bytes())
     data[len(data) // 2] ^= 1
     newest.write_bytes(data)
-    state = load_checkpoint(directory, 99)
-    assert state is not None and state["epoch"] == 2 and older.stem.endswith("2")
+    state = load_checkpoint(directory)
+    assert state is not None and state["epoch"] == 2 and not newest.exists()
     assert newest.name in capsys.readouterr().out
     assert train_trial(damaged, never, lambda row: None) == "completed"
     assert_same(job, damaged)
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a line\n"])
+def test_a_lost_epochs_file_is_written_again_from_the_checkpoint(job: Job, damage: bytes) -> None:
+    train_trial(job, never, lambda row: None)
+    lost = replace(job, runs=job.runs.with_name("lost"))
+    train_trial(lost, *stop_after(3))
+    (trial_directory(lost.runs, job.trial.id) / "epochs.jsonl").write_bytes(damage)
+    again: list[int] = []
+    assert train_trial(lost, never, lambda row: again.append(row["epoch"])) == "completed"
+    assert again == [4]
+    assert_same(job, lost)
+
+
+def test_what_an_earlier_attempt_left_is_cleared(job: Job) -> None:
+    directory = trial_directory(job.runs, job.trial.id)
+    write_failure(directory, "an old cause", attempts=2)
+    (directory / ".checkpoint-000001.pt.123.tmp").write_bytes(b"half")
+    assert train_trial(job, *stop_after(1)) == "interrupted"
+    assert read_failure(directory) is None and not list(directory.glob(".*"))
 
 
 def test_checkpoints_come_as_often_as_asked_and_do_not_change_the_result(job: Job) -> None:
@@ -160,11 +181,11 @@ def test_a_trial_begun_on_other_images_is_refused(job: Job, monkeypatch: pytest.
     from ablate.train import trial
 
     images = read_digits(Path(), 8)
-    trial._load.cache_clear()
+    trial._loaded.clear()
     monkeypatch.setattr(trial, "load_images", lambda *args, **kwargs: (images, "0123456789abcdef"))
     with pytest.raises(RecordError, match="0123456789abcdef"):
         train_trial(job, never, lambda row: None)
-    trial._load.cache_clear()
+    trial._loaded.clear()
 
 
 def test_a_record_says_what_it_was_made_with(job: Job) -> None:

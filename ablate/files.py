@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Writes aside, flushes to the disk, renames into place."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -23,6 +23,12 @@ def write_atomically(path: Path, data: bytes) -> None:
         aside.unlink(missing_ok=True)
 
 
+def remove_leftovers(directory: Path) -> None:
+    """Removes what a killed write_atomically() left aside."""
+    for path in directory.glob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
 def append_durably(path: Path, line: bytes) -> None:
     """Appends one line and flushes it to the disk."""
     with open(path, "ab") as file:
@@ -32,9 +38,9 @@ def append_durably(path: Path, line: bytes) -> None:
 
 
 @contextlib.contextmanager
-def hold_lock(path: Path) -> Iterator[bool]:
-    """Whether the lock was free, in which case it is held within the block. It dies with its process."""
-    lock = FileLock(path, timeout=0)
+def hold_lock(path: Path, patience: float = 0.0) -> Iterator[bool]:
+    """Whether the lock became free within some seconds, in which case it is held in the block. It dies with its process."""
+    lock = FileLock(path, timeout=patience)
     try:
         lock.acquire()
     except Timeout:
