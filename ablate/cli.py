@@ -155,7 +155,7 @@ def show(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of study files, for editors."""
-    from ablate.study.spec import json_schema
+    from ablate.study.schema import json_schema
 
     _print_json(json_schema())
 

@@ -10,7 +10,7 @@ import pytest
 
 import ablate
 from ablate.api import load_study
-from ablate.study.spec import json_schema
+from ablate.study.schema import json_schema
 
 ROOT = Path(ablate.__file__).parent.parent
 README = (ROOT / "README.md").read_text()

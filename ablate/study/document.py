@@ -30,14 +30,16 @@ class Document:
     value: Any
     positions: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
 
+    def place(self, *path: Any) -> str:
+        """ "file:line:column" of a key or value; one that has no position of its own stands at its nearest ancestor."""
+        where = next((self.positions[path[:n]] for n in range(len(path), -1, -1) if path[:n] in self.positions), None)
+        if where == OVERRIDE:
+            return "-s"
+        return f"{self.name}:{where[0]}:{where[1]}" if where else self.name
+
     def fail(self, path: KeyPath, message: str) -> NoReturn:
-        """Raises StudyError at a place; a place that has no position of its own stands at its nearest ancestor."""
-        keys = list(path)
-        while keys and tuple(keys) not in self.positions:
-            keys.pop()
-        where = self.positions.get(tuple(keys))
-        # An override is not in the file: its place is the command line.
-        place = "-s" if where == OVERRIDE else f"{self.name}:{where[0]}:{where[1]}" if where else self.name
+        """Raises StudyError at a place."""
+        place = self.place(*path)
         raise StudyError(f"{place}: {message}" if place else message)
 
     def override(self, assignment: str) -> None:
@@ -69,7 +71,7 @@ class Document:
         self.positions[path] = OVERRIDE
 
 
-OVERRIDE = (0, 0)
+OVERRIDE = (0, 0)  # the position of what the command line said
 
 
 def read_document(path: Path) -> Document:

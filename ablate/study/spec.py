@@ -1,114 +1,23 @@
-"""load_study(): a YAML file -> Study, every check made, every error with file:line:column.
-
-StudyFile is the file's shape, and its JSON Schema is what `ablate schema` prints.
-"""
+"""load_study(): a YAML file -> Study, every check made, every error with file:line:column."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union
-
-from pydantic import BaseModel, Field, WithJsonSchema, create_model
+from typing import Any
 
 from ablate.errors import NotationError, StudyError, allowed
 from ablate.nets.notation import parse_block
 from ablate.study.document import Document, KeyPath, describe, read_document
 from ablate.study.expression import compile_expression
 from ablate.study.presets import DATA_SETS, RECIPES
-from ablate.study.study import Budget, Data, Entry, Frozen, Recipe, Study
+from ablate.study.schema import NET_AXES, Bounds, BudgetFile, DepthRuleField, EntryFile, StudyFile
+from ablate.study.study import Budget, Data, Entry, Recipe, Study
 from ablate.study.validation import validate
 
-NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "dropout")
 SHORT_FORMS = {"data": "name", "recipe": "base"}  # `data: cifar10` is short for `data: {name: cifar10}`
 SUFFIXES = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
-
-
-def _optional(title: str, model: type[BaseModel], /, **fields: Any) -> type[BaseModel]:
-    """A model of the same fields, none of them needed."""
-    for key, info in model.model_fields.items():
-        fields.setdefault(
-            key, (Annotated[Union[info.rebuild_annotation(), None], Field(description=info.description)], None)
-        )
-    return create_model(title, __base__=Frozen, **fields)
-
-
-_AXIS_PATTERN = rf"^({'|'.join(NET_AXES)}|recipe\.\w+|data\.\w+)$"
-Axes = Annotated[
-    dict[str, Any],
-    WithJsonSchema({"type": "object", "minProperties": 1, "propertyNames": {"pattern": _AXIS_PATTERN}}),
-]
-Quantity = Annotated[
-    Any,
-    WithJsonSchema(
-        {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": r"^[0-9.]+[kMG]$"}]}
-    ),
-]
-Percentage = Annotated[
-    Any,
-    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^[0-9.]+%$"}]}),
-]
-DepthRuleField = Literal["convolutions", "nominal"]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-
-
-class Bounds(Frozen):
-    min: Quantity = None
-    max: Quantity = None
-
-
-class BudgetFile(Frozen):
-    parameters: Annotated[Any, WithJsonSchema({"anyOf": [{"type": ["number", "string"]}, {"type": "object"}]})] = None
-    multiply_adds: Annotated[Any, WithJsonSchema({"anyOf": [{"type": ["number", "string"]}, {"type": "object"}]})] = None
-    tolerance: Percentage = "5%"
-    solve: Literal["depth"] | None = None
-    on_miss: Literal["error", "drop"] = "error"
-
-
-class EntryFile(Frozen):
-    """One of net, grid, zip and one_at_a_time."""
-
-    net: Annotated[
-        Any,
-        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-    ] = None
-    grid: Axes | None = None
-    zip: Axes | None = None
-    one_at_a_time: Axes | None = None
-    depth_rule: DepthRuleField | None = None
-
-
-DataFile = _optional("DataFile", Data, name=(Literal[tuple(DATA_SETS)], ...), root=(str | None, None))
-RecipeFile = _optional("RecipeFile", Recipe, base=(Literal[tuple(RECIPES)], "wrn_cifar"))
-
-
-class StudyFile(Frozen):
-    """A study: which networks, trained how, on what, with which seeds."""
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="letters, digits, '_', '.', '-'")]
-    title: Annotated[str, Field(max_length=200)] = ""
-    source: Annotated[str, Field(max_length=200, description="the paper's table or figure")] = ""
-    notes: Annotated[str, Field(max_length=10_000, description="printed with every table")] = ""
-    data: DataFile  # type: ignore[valid-type]
-    recipe: RecipeFile  # type: ignore[valid-type]
-    seeds: Annotated[
-        Any,
-        WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": "integer"}}]}),
-    ]
-    variants: Annotated[list[EntryFile], Field(min_length=1, max_length=1000)]
-    depth_rule: DepthRuleField = "convolutions"
-    where: str | None = None
-    budget: BudgetFile | None = None
-    baseline: str | None = None
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a study file, for editors."""
-    schema = StudyFile.model_json_schema()
-    for key, tables in (("data", DATA_SETS), ("recipe", RECIPES)):
-        schema["properties"][key] = {"anyOf": [{"enum": list(tables)}, schema["properties"][key]]}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def load_study(path: str | Path, overrides: Iterable[str] = ()) -> Study:
@@ -147,8 +56,8 @@ def load_study(path: str | Path, overrides: Iterable[str] = ()) -> Study:
         entries=tuple(_entry(document, i, entry, file.depth_rule) for i, entry in enumerate(file.variants)),
         where=file.where,
         budget=_budget(document, file.budget) if file.budget else None,
-        baseline=(file.baseline, _place(document, "baseline")) if file.baseline else None,
-        places={key: _place(document, key) for key in ("budget", "where", "variants", "recipe", "data")},
+        baseline=(file.baseline, document.place("baseline")) if file.baseline else None,
+        places={key: document.place(key) for key in ("budget", "where", "variants", "recipe", "data")},
     )
 
 
@@ -223,7 +132,7 @@ def _entry(document: Document, index: int, file: EntryFile, rule: DepthRuleField
         place = path if kind == "net" else (*path, kind)
         axes[axis] = _axis_values(document, (*place, axis), axis, values)
         for i, value in enumerate(axes[axis]):
-            places[axis, repr(value)] = _place(document, *place, axis, i)
+            places[axis, repr(value)] = document.place(*place, axis, i)
     lengths = {axis: len(values) for axis, values in axes.items()}
     if kind == "zip":
         longest = max(lengths.values())
@@ -231,7 +140,7 @@ def _entry(document: Document, index: int, file: EntryFile, rule: DepthRuleField
         if any(length not in (1, longest) for length in lengths.values()):
             document.fail((*path, kind), f"zip: lists of {', '.join(f'{n} ({axis})' for axis, n in lengths.items())}; "
                           "allowed: lists of one length")  # fmt: skip
-    return Entry(kind, axes, file.depth_rule or rule, base, _place(document, *path), places)  # type: ignore[arg-type]
+    return Entry(kind, axes, file.depth_rule or rule, base, document.place(*path), places)  # type: ignore[arg-type]
 
 
 def _axis_values(document: Document, path: tuple[Any, ...], axis: str, values: Any) -> tuple[Any, ...]:
@@ -328,11 +237,3 @@ def _percentage(document: Document, path: tuple[Any, ...], value: Any) -> float:
     if number is None or not 0 <= number < 1:
         document.fail(path, f"{'.'.join(path)}: found {describe(value)}; allowed: 0% to below 100%, such as 5% or 0.05")
     return number
-
-
-def _place(document: Document, *path: Any) -> str:
-    """ "file:line:column" of a value, or of its nearest ancestor."""
-    try:
-        document.fail(path, "")
-    except StudyError as error:
-        return str(error).removesuffix(": ")

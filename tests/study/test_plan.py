@@ -466,7 +466,8 @@ def test_planning_does_not_import_torch() -> None:
     code = f"""
 import sys
 from ablate.study.plan import enumerate_variants, find_baseline, plan_trials
-from ablate.study.spec import json_schema, load_study
+from ablate.study.schema import json_schema
+from ablate.study.spec import load_study
 study = load_study({str(STUDIES / "block_types.yaml")!r})
 enumeration = enumerate_variants(study)
 find_baseline(study, enumeration)

@@ -10,7 +10,8 @@ from ablate.nets.notation import Architecture
 from ablate.study.document import Document
 from ablate.study.plan import enumerate_variants, find_baseline, plan_trials
 from ablate.study.presets import DATA_SETS, RECIPES
-from ablate.study.spec import StudyFile, json_schema, load_study, replace_fields, resolve_data, resolve_recipe
+from ablate.study.schema import StudyFile, json_schema
+from ablate.study.spec import load_study, replace_fields, resolve_data, resolve_recipe
 from ablate.study.study import Budget, Recipe
 
 STUDIES = Path(__file__).parents[2] / "studies"
