@@ -131,7 +131,7 @@ def _train(
     from ablate.schedule.progress import Progress
     from ablate.schedule.slots import Slot, find_slots
     from ablate.schedule.tasks import Outcome, Stop, Task
-    from ablate.train.trial import Job, train_trial
+    from ablate.train.job import Job
 
     slots = [Slot("here", "cpu")] if options.inline else find_slots(options.device, options.slots, options.slots_per_gpu)
     tasks = [
@@ -151,6 +151,8 @@ def _train(
 
     def execute(tasks: Sequence[Task]) -> Iterator[Outcome]:
         if options.inline:
+            from ablate.train.trial import train_trial
+
             return run_inline(train_trial, tasks, stop, progress.event)
         return run_local(WORK, tasks, slots, stop, progress.event)
 

@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from conftest import TINY
+from PIL import Image
 
 from ablate.api import load_study
 from ablate.records.records import read_epochs, read_record
@@ -273,3 +275,56 @@ def test_the_library_runs_and_reports(tiny: Path, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script, str(tiny)], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout == "2 4 4\n", done.stderr
     assert os.listdir(tmp_path / "lib")
+
+
+FOLDER = """\
+name: folder
+data: {name: image_folder, root: images, title: Squares, classes: 2, image_size: 8}
+recipe: {base: wrn_cifar, epochs: 1, batch_size: 8}
+seeds: 1
+variants: [{net: WRN-10-0.25}]
+"""
+
+
+def test_an_image_folder_and_what_can_be_wrong_with_it(ablate: Command, tmp_path: Path) -> None:
+    study = tmp_path / "folder.yaml"
+    study.write_text(FOLDER)
+    missing = ablate("run", study)
+    assert missing.returncode == 2 and str(tmp_path / "images") in missing.stderr
+
+    draw = np.random.RandomState(0)
+    for part in ("train", "test"):
+        for name in ("dark", "light"):
+            (tmp_path / "images" / part / name).mkdir(parents=True)
+            for i in range(8):
+                pixels = draw.randint(0, 128, (8, 8, 3), np.uint8) + 127 * (name == "light")
+                Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "images" / part / name / f"{i}.png")
+    for change, said in (
+        ("data.train_size=99", "data.train_size: found 99; there are 16"),
+        ("data.classes=3", "data.classes: the study says 3; the training images have 2"),
+        ("recipe.batch_size=17", "recipe.batch_size: 17 of 16 images leaves no batch"),
+        ("data.digest=0123456789abcdef", "data.digest: the study says 0123456789abcdef"),
+    ):
+        refused = ablate("run", study, "-s", change)
+        assert refused.returncode == 2 and said in refused.stderr and "Traceback" not in refused.stderr
+    assert not (tmp_path / "runs").exists()
+
+    assert ablate("run", study).returncode == 0
+    assert ablate("run", study).returncode == 0
+    Image.new("RGB", (8, 8)).save(tmp_path / "images" / "train" / "light" / "0.png")
+    for more in ((), ("-s", "seeds=2")):
+        changed = ablate("run", study, *more)
+        assert changed.returncode == 2 and "recorded on images of digest" in changed.stderr
+    assert ablate("run", study, "-s", "data.title=Other squares").returncode == 0
+
+
+def test_in_one_process_the_results_are_the_same(tiny: Path, tmp_path: Path, ablate: Command) -> None:
+    script = (
+        "import sys, torch; torch.set_num_threads(1)\n"
+        "from ablate.api import load_study; from ablate.launch import RunOptions\n"
+        "print(load_study(sys.argv[1], runs='inline').run(RunOptions(inline=True, quiet=True)).trained)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tiny)], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "4\n", done.stderr
+    assert ablate("run", tiny).returncode == 0
+    assert results(tmp_path / "inline") == results(tmp_path / "runs")

@@ -8,6 +8,7 @@ import os
 import re
 import zipfile
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,8 +60,9 @@ def load_images(
 
 def _load(name: str, image_size: int, location: Location, announce: Callable[[str], None]) -> tuple[Images, str]:
     source = SOURCES[name]
-    if name == "digits":
-        digits = source.read(location.root, image_size)
+    if name == "digits":  # no files of ours: known by scikit-learn's version
+        path = location.cache / f"digits-{version('scikit-learn')}-v{VERSION}.npz"
+        digits = _decoded(path, lambda: source.read(location.root, image_size))
         return digits, _digest_arrays(digits)
     if location.download and source.download:
         _download(name, source.download, location.root, announce)
@@ -73,14 +75,23 @@ def _load(name: str, image_size: int, location: Location, announce: Callable[[st
         )
     digest = content_digest(files, location)
     path = location.cache / f"{name}-{digest}-{image_size}-v{VERSION}.npz"
+
+    def decode() -> Images:
+        announce(f"decoding {len(files):,} files of {name} into {location.cache}")
+        return source.read(location.root, image_size)
+
+    return _decoded(path, decode), digest
+
+
+def _decoded(path: Path, decode: Callable[[], Images]) -> Images:
+    """The images of a cache file, made by decode() in one process while the others wait."""
     if (images := _read_cache(path)) is None:
-        location.cache.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             if (images := _read_cache(path)) is None:
-                announce(f"decoding {len(files):,} files of {name} into {location.cache}")
-                images = source.read(location.root, image_size)
+                images = decode()
                 _write_cache(path, images)
-    return images, digest
+    return images
 
 
 def known_digest(name: str, location: Location) -> str | None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import sys
 from dataclasses import dataclass, field
 
 import joblib
 
 from ablate.errors import RunError
+
+# On Linux no GPU works without one of these: NVIDIA's, AMD's, WSL's, Jetson's.
+DEVICE_FILES = ("/dev/nvidia*", "/dev/kfd", "/dev/dxg", "/dev/nvmap", "/dev/nvhost*")
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,9 @@ def find_slots(device: str = "auto", slots: int | None = None, slots_per_gpu: in
 
 def _gpus() -> list[str]:
     """What CUDA_VISIBLE_DEVICES would call each GPU; asks the driver without making a CUDA context."""
+    if sys.platform == "linux" and not any(glob.glob(pattern) for pattern in DEVICE_FILES):
+        return []  # without importing torch, which takes a second or two
+
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

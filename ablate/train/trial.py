@@ -6,7 +6,6 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,9 @@ from ablate.records.records import (
     write_epochs,
     write_result,
 )
-from ablate.study.study import Data, Trial
+from ablate.study.study import Data
 from ablate.train.checkpoint import load_checkpoint, save_checkpoint
+from ablate.train.job import Job
 from ablate.train.loop import evaluate, train_epoch
 from ablate.train.optimization import make_optimizer, start_epoch
 from ablate.train.provenance import provenance
@@ -38,18 +38,6 @@ from ablate.train.randomness import generator
 PATIENCE = 0.5  # seconds for a lock, which `ablate status` may be trying at that moment
 
 Report = Callable[[dict[str, Any]], None]
-
-
-@dataclass(frozen=True)
-class Job:
-    """A trial and where it is trained. checkpoint_epochs or checkpoint_seconds: at least so often (0: not by that)."""
-
-    trial: Trial
-    runs: Path
-    location: Location
-    device: str = "cpu"
-    checkpoint_epochs: int = 1
-    checkpoint_seconds: float = 0.0
 
 
 def train_trial(job: Job, stop: Callable[[], bool], report: Report) -> str:

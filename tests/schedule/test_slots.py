@@ -28,6 +28,7 @@ def test_a_slot_a_gpu_and_more_where_asked(monkeypatch: pytest.MonkeyPatch) -> N
 def test_visible_devices_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
+    monkeypatch.setattr(slots, "DEVICE_FILES", ("/dev/null",))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "6, 7")

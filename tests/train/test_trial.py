@@ -22,8 +22,9 @@ from ablate.study.presets import RECIPES
 from ablate.study.spec import load_study
 from ablate.study.study import Recipe, Trial
 from ablate.train.checkpoint import load_checkpoint
+from ablate.train.job import Job
 from ablate.train.randomness import generator
-from ablate.train.trial import Job, configure, train_trial
+from ablate.train.trial import configure, train_trial
 
 TIMES = ("train_seconds", "test_seconds")
 
