@@ -124,6 +124,7 @@ class Report:
                         "state": trial_state(self.runs, run.trial.id),
                         "epoch_rule": result.get("epoch_rule"),
                         **{key: result.get(key) for key in _RESULT_COLUMNS},
+                        "attempts": len(result.get("earlier_attempts", ())) + 1 if result else None,
                         **{key: made.get(key) for key in _MADE_COLUMNS},
                     }
                 )
