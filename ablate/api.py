@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablate.errors import RunError
 from ablate.launch import RunOptions, RunSummary, run_trials
 from ablate.records.records import read_failure, trial_directory, trial_state
 from ablate.study.plan import Enumeration, axis_value, enumerate_variants, find_baseline, label, plan_trials, varied_axes
@@ -35,16 +36,19 @@ def load_study(
     download: bool = False,
 ) -> Experiment:
     """The experiment of a study file. overrides: "recipe.epochs=30" and the like. Raises StudyError."""
+    runs = Path(runs)
+    if runs.exists() and not runs.is_dir():
+        raise RunError(f"--runs: {runs} is not a directory")
     study = read_study(path, overrides)
     enumeration = enumerate_variants(study)
     baseline = find_baseline(study, enumeration)
     root = Path(data_root) if data_root else study.data_root
-    return Experiment(study, enumeration, baseline, Path(runs), root, download)
+    return Experiment(study, enumeration, baseline, runs, root, download)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Experiment:
-    """A study, enumerated, with its runs directory and its data."""
+    """A study, enumerated, with its runs directory and its data: plan(), run(), status(), results(), report()."""
 
     study: Study
     enumeration: Enumeration
@@ -52,6 +56,9 @@ class Experiment:
     runs: Path
     data_root: Path | None
     download: bool
+
+    def __repr__(self) -> str:
+        return f"<Experiment {self.study.name}: {len(self.variants)} variants, {len(self.trials())} trials>"
 
     @property
     def variants(self) -> tuple[Variant, ...]:

@@ -105,7 +105,7 @@ def draw_curves(summaries: Sequence[Summary], title: str, caption: str) -> Figur
     error_axis.set_ylabel("test error, % (solid)")
     loss_axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     loss_axis.grid(False, axis="y")
-    loss_axis.set_xlim(left=1)
+    loss_axis.margins(x=0.02)
     if len(points):
         # The first tenth of the training would press the rest flat, so it may leave the frame.
         shown = points[points.epoch > points.epoch.max() / 10]

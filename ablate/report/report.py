@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablate.errors import RunError
 from ablate.files import write_atomically
 from ablate.records.records import trial_state
 from ablate.report.summary import EPOCH_RULE, Summary, summarize
-from ablate.report.tables import Table, table_rows, to_frame, to_latex, to_markdown
+from ablate.report.tables import Table, counted, table_rows, to_frame, to_latex, to_markdown
 from ablate.study.study import Data, Recipe, Study, Variant
 
 if TYPE_CHECKING:
@@ -60,16 +61,16 @@ class Report:
     def setting(self, separator: str) -> str:
         """What all variants share of data and recipe, and what is varied."""
         data, recipe = describe_data(self.study.data, self.varied), describe_recipe(self.study.recipe, self.varied)
-        varied = [f"varied: {', '.join(sorted(self.varied))}"] if self.varied else []
+        varied = [f"Varied: {', '.join(sorted(self.varied))}"] if self.varied else []
         return separator.join([data, recipe, *varied])
 
     def caption(self) -> str:
         """What a table of this study must say of itself."""
         counts = sorted({summary.n for summary in self.summaries})
-        seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        seeds = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
         return (
-            f"{self.study.title}. {self.setting('. ')}. "
-            f"Test error at the last epoch, in percent: median, minimum and maximum over {seeds} seeds."
+            f"{self.study.title}. Images: {self.setting('. ')}. "
+            f"Test error at the last epoch, in percent: median, minimum and maximum over {seeds}."
         )
 
     def markdown(self) -> str:
@@ -96,9 +97,9 @@ class Report:
             revision = (made["revision"] or "release")[:12]
             kinds[
                 f"ablate {made['ablate']} ({revision}), torch {made['torch']}, Python {made['python']}, "
-                f"{made['device']}, {made['threads']} thread{'s' * (made['threads'] != 1)} a trial"
+                f"{made['device']}, {counted(made['threads'], 'thread')} a trial"
             ] += 1
-        lines = [f"{kind}: {n} trials" for kind, n in sorted(kinds.items())]
+        lines = [f"{kind}: {counted(n, 'trial')}" for kind, n in sorted(kinds.items())]
         if records:
             seconds = sum(r.result["train_seconds"] + r.result["test_seconds"] for r in records)
             lines.append(f"{seconds / 3600:.2f} device-hours of training and testing")
@@ -133,11 +134,14 @@ class Report:
     def write(self, out: Path) -> list[Path]:
         """Writes tables and figures into out/<study>/ and returns their paths."""
         directory = out / self.study.name
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise RunError(f"--out: {directory} cannot be a directory, a file is in its place") from None
         files = {
             "table.md": self.markdown().encode(),
             "table.tex": to_latex(self.table, self.caption(), self.study.name).encode(),
-            "table.csv": to_frame(self.summaries).to_csv(index=False, lineterminator="\n").encode(),
+            "table.csv": to_frame(self.summaries, self.baseline).to_csv(index=False, lineterminator="\n").encode(),
             "trials.csv": self.trials_frame().to_csv(index=False, lineterminator="\n").encode(),
         }
         if self.recorded:
@@ -193,7 +197,7 @@ def describe_recipe(recipe: Recipe, varied: Collection[str] = ()) -> str:
     """ "SGD, 200 epochs, batch 128, learning rate 0.1, float32"; what is varied is left out."""
     said = {
         "optimizer": {"sgd": "SGD", "adam": "Adam"}[recipe.optimizer],
-        "epochs": f"{recipe.epochs} epochs",
+        "epochs": counted(recipe.epochs, "epoch"),
         "batch_size": f"batch {recipe.batch_size}",
         "lr": f"learning rate {recipe.lr:g}",
         "precision": recipe.precision,

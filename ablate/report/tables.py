@@ -72,8 +72,14 @@ def quantity(number: int) -> str:
     """ "26.4 M", "5.24 G": three digits."""
     for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= size:
-            return f"{number / size:.3g} {unit}"
+            scaled = number / size
+            return f"{scaled:,.{2 if scaled < 10 else 1 if scaled < 100 else 0}f} {unit}"
     return str(number)
+
+
+def counted(n: int, word: str) -> str:
+    """ "1 seed", "5 seeds"."""
+    return f"{n} {word}" if n == 1 else f"{n} {word}s"
 
 
 def to_markdown(table: Table) -> str:
@@ -109,8 +115,8 @@ def to_latex(table: Table, caption: str, label: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_frame(summaries: Sequence[Summary]) -> pd.DataFrame:
-    """Plain numbers under stable names, for table.csv."""
+def to_frame(summaries: Sequence[Summary], baseline: Summary | None = None) -> pd.DataFrame:
+    """Plain numbers under stable names, for table.csv; difference: of the medians, to the baseline's, in points."""
     import pandas as pd
 
     rows = []
@@ -120,6 +126,9 @@ def to_frame(summaries: Sequence[Summary]) -> pd.DataFrame:
         values["seeds"] = " ".join(map(str, values["seeds"]))
         values["diverged"] = " ".join(map(str, values["diverged"]))
         values.pop("test_errors")
+        if baseline:
+            ours, theirs = finite(summary.median), finite(baseline.median)
+            values["difference"] = None if ours is None or theirs is None else round(ours - theirs, 10)
         rows.append({"net": values.pop("net"), **{k: plain(v) for k, v in axes.items()}, **values})
     return pd.DataFrame(rows)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from ablate.report.summary import plain
-from ablate.report.tables import Table, quantity, to_markdown
+from ablate.report.tables import Table, counted, quantity, to_markdown
 
 MAX_REMARKS = 40
 
@@ -17,7 +17,9 @@ def plan_text(plan: dict[str, Any]) -> str:
     axes = list(variants[0]["axes"])
     budget = any("budget" in variant for variant in variants)
     header = ["Network", *axes, "N", "Parameters", "Mult-adds"]
-    header += ["Budget", "Next smaller", "Next larger"] if budget else []
+    solved = any(fit["below"] or fit["above"] for variant in variants if (fit := variant.get("budget")))
+    header += ["Budget"] if budget else []
+    header += ["Next smaller", "Next larger"] if solved else []
     header += ["Trials"]
     rows = []
     for variant in variants:
@@ -25,14 +27,15 @@ def plan_text(plan: dict[str, Any]) -> str:
         row += [f"{variant['parameters']:,}", quantity(variant["multiply_adds"])]
         if budget:
             fit = variant["budget"]
-            row += [f"{fit['deviation']:+.1%}", *(_neighbour(fit[side]) for side in ("below", "above"))]
+            row += [f"{fit['deviation']:+.1%}"]
+            row += [_neighbour(fit[side]) for side in ("below", "above")] if solved else []
         rows.append([*row, _states(trial["state"] for trial in variant["trials"])])
     numeric = [name not in ("Network", "Trials") for name in header]
     lines = [to_markdown(Table(header, rows, numeric)), *plan["remarks"][:MAX_REMARKS]]
     if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
         lines.append(f"... and {more} more remarks, in --json")
     states = [trial["state"] for variant in variants for trial in variant["trials"]]
-    lines.append(f"{len(variants)} variants, {len(states)} trials: {_states(states)}")
+    lines.append(f"{counted(len(variants), 'variant')}, {counted(len(states), 'trial')}: {_states(states)}")
     return "\n".join(lines)
 
 
@@ -46,7 +49,7 @@ def status_text(status: dict[str, Any]) -> str:
     for trial in status["trials"]:
         if trial["cause"]:
             lines.append(f"failed: {trial['net']} seed {trial['seed']}: {trial['cause']} ({trial['log']})")
-    lines.append(f"{len(status['trials'])} trials: {_states(t['state'] for t in status['trials'])}")
+    lines.append(f"{counted(len(status['trials']), 'trial')}: {_states(t['state'] for t in status['trials'])}")
     return "\n".join(lines)
 
 

@@ -37,6 +37,7 @@ class Progress:
         self.slots = slots
         self.lines: list[tuple[Task, dict[str, Any]] | None] = [None] * len(slots)
         self.begun = time.monotonic()
+        self.pace_from: float | None = None  # when the first epoch that was seen began
         self.printed = self.begun
         self.lock = threading.Lock()
         self.live: Live | None = None
@@ -75,6 +76,9 @@ class Progress:
                 return
             if event["event"] == "epoch":
                 fraction = event["epoch"] / event["epochs"]
+                if self.pace_from is None:
+                    seconds = event.get("train_seconds", 0.0) + event.get("test_seconds", 0.0)
+                    self.pace_from = time.monotonic() - seconds
                 self.kept.setdefault(task.id, task.cost * (event["epoch"] - 1) / event["epochs"])
                 self.done[task.id] = task.cost * fraction
             self.lines[slot] = (task, event)
@@ -102,9 +106,9 @@ class Progress:
     def remaining(self) -> float | None:
         """Seconds to the end at the pace so far; None before there is a pace."""
         worked = sum(self.done.values()) - sum(self.kept.values())
-        if worked <= 0:
+        if worked <= 0 or self.pace_from is None:
             return None
-        return (self.cost - sum(self.done.values())) * (time.monotonic() - self.begun) / worked
+        return (self.cost - sum(self.done.values())) * (time.monotonic() - self.pace_from) / worked
 
     def render(self) -> Group:
         """The live view."""

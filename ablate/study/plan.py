@@ -91,7 +91,7 @@ def enumerate_variants(study: Study) -> Enumeration:
             for name in dict.fromkeys((variant.net, written)):
                 names.setdefault(name, []).append(first)
     if not found:
-        raise StudyError(f"{study.places['variants']}: no variant is left")
+        raise StudyError(f"{study.places['variants']}: no variant is left of {len(dropped)}; the first: {dropped[0]}")
     variants = _tell_apart(list(found.values()))
     return Enumeration(tuple(variants), tuple(solved), tuple(merged), tuple(dropped), names)
 
@@ -102,7 +102,10 @@ def plan_trials(study: Study, variants: Sequence[Variant]) -> list[Trial]:
 
 
 def find_baseline(study: Study, enumeration: Enumeration) -> Variant | None:
-    """The variant the study compares with. Raises StudyError if none of them, or more than one network, has that name."""
+    """The variant the study compares with; of several with that network, the one with the study's own recipe and data.
+
+    Raises StudyError if there is none, or no telling which.
+    """
     if study.baseline is None:
         return None
     net, place = study.baseline
@@ -118,8 +121,11 @@ def find_baseline(study: Study, enumeration: Enumeration) -> Variant | None:
     depths = sorted({variant.architecture.N for variant in found})
     if len(depths) > 1:
         raise StudyError(f"{place}: baseline '{net}' is several networks, with N = {' and '.join(map(str, depths))}")
-    key = (found[0].architecture, found[0].recipe, found[0].data)
-    return next(v for v in enumeration.variants if (v.architecture, v.recipe, v.data) == key)
+    own = [variant for variant in found if (variant.recipe, variant.data) == (study.recipe, study.data)] or found
+    trials = [variant.trials((0,))[0].definition for variant in own]
+    if len(set(trials)) > 1:
+        raise StudyError(f"{place}: baseline '{net}' is several variants: {', '.join(map(label, own))}")
+    return next(v for v in enumeration.variants if v.trials((0,))[0].definition == trials[0])
 
 
 def label(variant: Variant) -> str:

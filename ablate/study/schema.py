@@ -72,24 +72,34 @@ class EntryFile(Frozen):
     depth_rule: DepthRuleField | None = None
 
 
-DataFile = _optional("DataFile", Data, name=(Literal[tuple(DATA_SETS)], ...), root=(str | None, None))
-RecipeFile = _optional("RecipeFile", Recipe, base=(Literal[tuple(RECIPES)], "wrn_cifar"))
+_DataName: Any = Annotated[Literal[tuple(DATA_SETS)], Field(examples=["cifar10"])]
+_RecipeName: Any = Annotated[Literal[tuple(RECIPES)], Field(examples=["wrn_cifar"])]
+DataFile = _optional("DataFile", Data, name=(_DataName, ...), root=(str | None, None))
+RecipeFile = _optional("RecipeFile", Recipe, base=(_RecipeName, ...))
 
 
 class StudyFile(Frozen):
     """A study: which networks, trained how, on what, with which seeds."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="letters, digits, '_', '.', '-'")]
+    name: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+            description="a letter or digit, then letters, digits, '_', '.', '-'",
+            examples=["width"],
+        ),
+    ]
     title: Annotated[str, Field(max_length=200)] = ""
     source: Annotated[str, Field(max_length=200, description="the paper's table or figure")] = ""
     notes: Annotated[str, Field(max_length=10_000, description="printed with every table")] = ""
-    data: DataFile  # type: ignore[valid-type]
-    recipe: RecipeFile  # type: ignore[valid-type]
+    data: Annotated[DataFile, Field(examples=["cifar10"])]  # type: ignore[valid-type]
+    recipe: Annotated[RecipeFile, Field(examples=["wrn_cifar"])]  # type: ignore[valid-type]
     seeds: Annotated[
         Any,
+        Field(examples=[5]),
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": "integer"}}]}),
     ]
-    variants: Annotated[list[EntryFile], Field(min_length=1, max_length=1000)]
+    variants: Annotated[list[EntryFile], Field(min_length=1, max_length=1000, examples=["[{net: WRN-28-2}]"])]
     depth_rule: DepthRuleField = "convolutions"
     where: str | None = None
     budget: BudgetFile | None = None

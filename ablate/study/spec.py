@@ -128,6 +128,7 @@ def _entry(document: Document, index: int, file: EntryFile, rule: DepthRuleField
     if not axes:
         document.fail((*path, kind), f"{kind}: no axis; allowed: {', '.join(NET_AXES)}, recipe.*, data.*")
     places: dict[tuple[str, Any], str] = {}
+    single = {axis for axis, values in axes.items() if not isinstance(values, list)}
     for axis, values in axes.items():
         place = path if kind == "net" else (*path, kind)
         axes[axis] = _axis_values(document, (*place, axis), axis, values)
@@ -135,11 +136,12 @@ def _entry(document: Document, index: int, file: EntryFile, rule: DepthRuleField
             places[axis, repr(value)] = document.place(*place, axis, i)
     lengths = {axis: len(values) for axis, values in axes.items()}
     if kind == "zip":
+        lists = {axis: n for axis, n in lengths.items() if axis not in single}
+        if len(set(lists.values())) > 1:
+            found = ", ".join(f"{n} ({axis})" for axis, n in lists.items())
+            document.fail((*path, kind), f"zip: lists of {found}; allowed: lists of one length, and single values")
         longest = max(lengths.values())
-        axes = {axis: values * longest if len(values) == 1 else values for axis, values in axes.items()}
-        if any(length not in (1, longest) for length in lengths.values()):
-            document.fail((*path, kind), f"zip: lists of {', '.join(f'{n} ({axis})' for axis, n in lengths.items())}; "
-                          "allowed: lists of one length")  # fmt: skip
+        axes = {axis: values * longest if axis in single else values for axis, values in axes.items()}
     return Entry(kind, axes, file.depth_rule or rule, base, document.place(*path), places)  # type: ignore[arg-type]
 
 
@@ -184,7 +186,9 @@ def _seeds(document: Document, seeds: Any) -> tuple[int, ...]:
     whole = bool(found) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in found)
     most = 2**31 if isinstance(seeds, list) else 10_001
     least = 0 if isinstance(seeds, list) else 1
-    if not whole or len(set(found)) < len(found) or not all(least <= seed < most for seed in found):
+    if twice := [seed for seed in found if found.count(seed) > 1][:1]:
+        document.fail(("seeds",), f"seeds: {describe(twice[0])} is there twice; allowed: different ones")
+    if not whole or not all(least <= seed < most for seed in found):
         wanted = "how many (1 to 10000), or a list of different whole numbers from 0"
         document.fail(("seeds",), f"seeds: found {describe(seeds)}; allowed: {wanted}")
     return tuple(seeds) if isinstance(seeds, list) else tuple(range(seeds))

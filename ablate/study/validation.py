@@ -24,9 +24,11 @@ def validate(document: Document, model: Any, path: KeyPath, value: Any) -> Any:
     name = ".".join(str(part) for part in full if not isinstance(part, int)) or "study"
     match error["type"]:
         case "extra_forbidden":
-            message = f"unknown key '{full[-1]}'; {allowed(str(full[-1]), _keys(model, error['loc'][:-1]))}"
+            message = (
+                f"unknown key '{full[-1]}'; {allowed(str(full[-1]), _model_at(model, error['loc'][:-1]).model_fields)}"
+            )
         case "missing":
-            message = f"{name} is missing"
+            message = f"{name} is missing{_such_as(model, error['loc'])}"
         case "value_error":
             message = f"{name}: {error['ctx']['error']}"
         case "literal_error":
@@ -37,23 +39,38 @@ def validate(document: Document, model: Any, path: KeyPath, value: Any) -> Any:
     document.fail(full, message)
 
 
-def _wanted(model: type[BaseModel], error: Any) -> str:
+def _such_as(model: Any, loc: tuple[Any, ...]) -> str:
+    """An example of a missing key's value."""
+    field = _field_at(model, loc)
+    return f"; allowed: such as {loc[-1]}: {field.examples[0]}" if field and field.examples else ""
+
+
+def _wanted(model: Any, error: Any) -> str:
     """What pydantic would have accepted, in YAML's words."""
-    if error["type"] == "string_pattern_mismatch" and error["loc"]:
-        field = model.model_fields.get(str(error["loc"][0]))
-        if field is not None and field.description:
-            return field.description
+    field = _field_at(model, error["loc"])
+    description = field.description if field and field.description else ""
+    if error["type"] == "string_pattern_mismatch" and description:
+        return str(description)
     text = str(error["msg"]).removeprefix("Input should be ").removeprefix("a valid ")
     text = {"array": "a list", "an object": "a mapping"}.get(text, text)
-    return text[:1].lower() + text[1:]
+    if error["type"] == "too_short":
+        text = f"at least {error['ctx']['min_length']}"
+    return text[:1].lower() + text[1:] + (f" ({description})" if description else "")
 
 
-def _keys(model: Any, loc: tuple[Any, ...]) -> list[str]:
-    """The keys allowed at a place inside a model."""
+def _field_at(model: Any, loc: tuple[Any, ...]) -> Any:
+    """The field that a place inside a model, or inside a field's list, belongs to."""
+    while loc and isinstance(loc[-1], int):
+        loc = loc[:-1]
+    return _model_at(model, loc[:-1]).model_fields.get(loc[-1]) if loc else None
+
+
+def _model_at(model: Any, loc: tuple[Any, ...]) -> Any:
+    """The model that a place inside a model has."""
     for part in loc:
         if not isinstance(part, int):
             model = _nested(model.model_fields[part].annotation) or model
-    return list(model.model_fields)
+    return model
 
 
 def _nested(annotation: Any) -> Any:

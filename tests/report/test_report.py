@@ -220,7 +220,8 @@ def test_markdown_lines_up_and_is_escaped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "text"), [(999, "999"), (1_500, "1.5 k"), (26_400_000, "26.4 M"), (5_243_328_768, "5.24 G")]
+    ("number", "text"),
+    [(999, "999"), (1_500, "1.50 k"), (21_000_000, "21.0 M"), (26_400_000, "26.4 M"), (5_243_328_768, "5.24 G")],
 )
 def test_quantities(number: int, text: str) -> None:
     assert quantity(number) == text

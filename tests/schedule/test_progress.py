@@ -11,7 +11,15 @@ from ablate.schedule.progress import Progress, duration
 from ablate.schedule.tasks import Outcome, Task
 
 TASKS = [Task(f"t{i}", f"net {i} seed [0]", None, cost, Path("log.txt")) for i, cost in enumerate((3.0, 1.0))]
-EPOCH = {"event": "epoch", "epoch": 5, "epochs": 10, "test_error": 12.345, "images_per_second": 1234.5}
+EPOCH = {
+    "event": "epoch",
+    "epoch": 5,
+    "epochs": 10,
+    "test_error": 12.345,
+    "images_per_second": 1234.5,
+    "train_seconds": 6.0,
+    "test_seconds": 4.0,
+}
 
 
 def made(terminal: bool, quiet: bool = False) -> tuple[Progress, io.StringIO]:
@@ -54,7 +62,7 @@ def test_the_time_left_is_of_work_not_of_trials(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
     progress, _ = made(terminal=False)
     assert progress.remaining() is None
-    clock[0] = 10.0
+    clock[0] = 15.0  # five seconds of starting, ten of the first epoch
     progress.event(0, TASKS[0], {**EPOCH, "epoch": 1})
     progress.event(0, TASKS[0], EPOCH)  # half of the task of cost 3 in 10 s; 2.5 to go
     assert progress.remaining() == pytest.approx(10 * 2.5 / 1.5)

@@ -65,7 +65,7 @@ def error(tmp_path: Path, *entries: str, **top: str) -> str:
             ["WRN-16-1-B(3,1)", "WRN-16-1-B(5,3)", "WRN-22-1-B(3,1)", "WRN-22-1-B(5,3)"],
         ),
         ("zip: {depth: [10, 16, 22], k: [4, 2, 1]}", ["WRN-10-4", "WRN-16-2", "WRN-22-1"]),
-        ("zip: {depth: [10, 16], k: 4, dropout: [0.1]}", ["WRN-10-4-dropout0.1", "WRN-16-4-dropout0.1"]),
+        ("zip: {depth: [10, 16], k: 4, dropout: 0.1}", ["WRN-10-4-dropout0.1", "WRN-16-4-dropout0.1"]),
         (
             "one_at_a_time: {base: WRN-16-1, k: [2, 4], block: [B(3,1)], N: 3}",
             ["WRN-16-1", "WRN-16-2", "WRN-16-4", "WRN-16-1-B(3,1)", "WRN-22-1"],
@@ -530,3 +530,12 @@ def test_an_endless_grid_is_refused_before_it_starts(tmp_path: Path) -> None:
     axes = "{depth: 16, k: " + str(values) + ", dropout: " + str([v / 200 for v in values])
     axes += ", recipe.lr: " + str([v / 100 for v in values]) + ", recipe.epochs: " + str(values) + "}"
     assert "more than 1,000,000 variants" in error(tmp_path, f"grid: {axes}", where="k > 1000")
+
+
+def test_of_several_recipes_the_studys_own_is_the_baseline(tmp_path: Path) -> None:
+    lrs = "grid: {net: WRN-16-1, recipe.lr: [0.2, 0.1]}"
+    study = load(tmp_path, lrs, baseline="WRN-16-1")
+    baseline = find_baseline(study, enumerate_variants(study))
+    assert baseline is not None and baseline.recipe.lr == 0.1
+    said = error(tmp_path, lrs.replace("0.1", "0.3"), baseline="WRN-16-1")
+    assert "is several variants: WRN-16-1, recipe.lr 0.2, WRN-16-1, recipe.lr 0.3" in said
