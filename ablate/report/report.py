@@ -131,9 +131,9 @@ class Report:
                 )
         return pd.DataFrame(rows)
 
-    def write(self, out: Path) -> list[Path]:
+    def write(self, out: str | Path) -> list[Path]:
         """Writes tables and figures into out/<study>/ and returns their paths."""
-        directory = out / self.study.name
+        directory = Path(out) / self.study.name
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
