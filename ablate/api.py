@@ -7,6 +7,7 @@ experiment.results()        # a tidy DataFrame, a row a trial
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,7 @@ class Experiment:
 
     def status(self) -> dict[str, Any]:
         """How far the trials are, and the cause of each failure, as `ablate status --json` prints."""
-        trials = []
+        trials: list[dict[str, Any]] = []
         for variant in self.variants:
             for trial in variant.trials(self.study.seeds):
                 state = trial_state(self.runs, trial.id)
@@ -88,10 +89,8 @@ class Experiment:
                 trials.append(
                     {"net": label(variant), "seed": trial.seed, "id": trial.id, "state": state, "cause": cause, "log": log}
                 )
-        counts: dict[str, int] = {}
-        for entry in trials:
-            counts[str(entry["state"])] = counts.get(str(entry["state"]), 0) + 1
-        return {"study": self.study.name, "states": counts, "trials": trials}
+        states = dict(Counter(trial["state"] for trial in trials))
+        return {"study": self.study.name, "states": states, "trials": trials}
 
     def report(self) -> Report:
         """The report of what is recorded: summaries, tables, figures. Raises RecordError."""

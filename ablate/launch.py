@@ -62,12 +62,13 @@ class RunSummary:
 
     def text(self) -> str:
         """The summary in words: a line of counts, then a line a failed or diverged trial."""
+        from ablate.report.tables import counted
         from ablate.schedule.progress import duration
 
         counts = [f"{self.trained} trained", f"{self.recorded_before} recorded before"]
         counts += [f"{self.elsewhere} by another run"] if self.elsewhere else []
         counts += [f"{self.open} open"] if self.open else []
-        lines = [f"{self.trials} trials: {', '.join(counts)}; {duration(self.seconds)}"]
+        lines = [f"{counted(self.trials, 'trial')}: {', '.join(counts)}; {duration(self.seconds)}"]
         for what, listed in (("failed", self.failed), ("diverged", self.diverged)):
             lines += [f"{what}: {name}: {cause} ({log})" for name, cause, log in listed]
         return "\n".join(lines)

@@ -121,7 +121,8 @@ def draw_curves(summaries: Sequence[Summary], title: str, caption: str) -> Figur
 def draw_errors(summaries: Sequence[Summary], title: str, caption: str, baseline: Summary | None = None) -> Figure:
     """A row a variant: every seed a point, the median a bar; the baseline's median runs through as a line."""
     points = error_points(summaries)
-    figure, axis = _canvas(title, caption, height=1.3 + 0.36 * len(summaries))
+    names = [f"{summary.label}{_missing(summary)}" for summary in summaries]
+    figure, axis = _canvas(title, caption, height=1.3 + 0.36 * len(summaries), width=5.2 + 0.075 * max(map(len, names)))
     if baseline and baseline.median is not None and np.isfinite(baseline.median):
         axis.axvline(baseline.median, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
     for index, summary in enumerate(summaries):
@@ -130,7 +131,7 @@ def draw_errors(summaries: Sequence[Summary], title: str, caption: str, baseline
         axis.scatter(errors, index + _offsets(errors), s=22, color=colour, marker=marker, alpha=0.8, linewidth=0, zorder=3)
         if summary.median is not None and np.isfinite(summary.median):
             axis.plot([summary.median] * 2, [index - 0.34, index + 0.34], color=INK, linewidth=2.2, solid_capstyle="butt")
-    axis.set_yticks(range(len(summaries)), [f"{s.label}{_missing(s)}" for s in summaries])
+    axis.set_yticks(range(len(summaries)), names)
     axis.set_ylim(len(summaries) - 0.4, -0.6)
     axis.set_xlabel("test error, % (a point a seed, the bar their median)")
     axis.grid(False, axis="y")
@@ -177,9 +178,9 @@ def to_bytes(figure: Figure, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def _canvas(title: str, caption: str, height: float) -> tuple[Figure, Axes]:
+def _canvas(title: str, caption: str, height: float, width: float = 6.4) -> tuple[Figure, Axes]:
     """An empty figure with its title and what it was made from."""
-    figure = Figure(figsize=(6.4, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     axis = figure.subplots()
     lines = textwrap.wrap(caption, 100)
     axis.set_title(title, color=INK, pad=6 + 10 * len(lines))

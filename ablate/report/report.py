@@ -61,7 +61,8 @@ class Report:
     def setting(self, separator: str) -> str:
         """What all variants share of data and recipe, and what is varied."""
         data, recipe = describe_data(self.study.data, self.varied), describe_recipe(self.study.recipe, self.varied)
-        varied = [f"Varied: {', '.join(sorted(self.varied))}"] if self.varied else []
+        word = "Varied" if separator.startswith(".") else "varied"
+        varied = [f"{word}: {', '.join(sorted(self.varied))}"] if self.varied else []
         return separator.join([data, recipe, *varied])
 
     def caption(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ablate.errors import RecordError
 from ablate.records.records import Record, read_record
-from ablate.study.plan import axis_value, varied_axes
+from ablate.study.plan import axis_value, plain, varied_axes
 from ablate.study.study import Trial, Variant
 
 EPOCH_RULE = "last"
@@ -39,8 +39,9 @@ class Summary:
 
     @property
     def label(self) -> str:
-        """The network and its varied axes, short enough for a legend."""
-        return ", ".join([self.net, *(f"{axis.partition('.')[2]} {plain(value)}" for axis, value in self.axes.items())])
+        """The network and those varied axes that its entry names, short enough for a legend."""
+        named = {axis: value for axis, value in self.axes.items() if axis in self.variant.axes}
+        return ", ".join([self.net, *(f"{axis.partition('.')[2]} {plain(value)}" for axis, value in named.items())])
 
     @property
     def records(self) -> list[Record]:
@@ -121,12 +122,3 @@ def _check_images(summaries: Sequence[Summary]) -> None:
 def finite(number: float | None) -> float | None:
     """The number, or None for one that JSON cannot hold."""
     return number if number is not None and math.isfinite(number) else None
-
-
-def plain(value: Any) -> str:
-    """A value as a reader would write it: 0.05, not 0.05000000000000001."""
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, tuple):
-        return " ".join(plain(part) for part in value)
-    return str(value)

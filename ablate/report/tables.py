@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ablate.report.summary import Summary, finite, plain
+from ablate.report.summary import Summary, finite
+from ablate.study.plan import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,6 +157,4 @@ def latex_escape(text: str) -> str:
 
 
 def _markdown_escape(text: str) -> str:
-    for character in "\\`*_|<[":
-        text = text.replace(character, "\\" + character)
-    return text
+    return re.sub(r"[\\`*|<\[]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)  # an underscore inside a word is plain

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from ablate.report.summary import plain
 from ablate.report.tables import Table, counted, quantity, to_markdown
+from ablate.study.plan import plain
 
 MAX_REMARKS = 40
 

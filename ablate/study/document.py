@@ -19,6 +19,8 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 16
 MAX_VALUES = 50_000
 
+SHORT_FORMS = {"data": "name", "recipe": "base"}  # `data: cifar10` is short for `data: {name: cifar10}`
+
 KeyPath = tuple[Any, ...]  # keys and indices from the root to a value
 
 
@@ -52,13 +54,13 @@ class Document:
         if value is None and not text.strip():
             raise StudyError(f"-s {key.strip()}: found nothing; allowed: a value, or null to leave the key out")
         node = self.value
-        for part in path[:-1]:
+        for depth, part in enumerate(path[:-1], 1):
             child = node.get(part)
-            if isinstance(child, str):  # `recipe: wrn_cifar` and `data: cifar10` are short for a mapping
-                child = {"base" if part == "recipe" else "name": child}
+            if isinstance(child, str) and part in SHORT_FORMS:
+                child = {SHORT_FORMS[part]: child}
             if child is None:
                 child = {}
-                self.positions[path[: path.index(part) + 1]] = OVERRIDE
+                self.positions[path[:depth]] = OVERRIDE
             if not isinstance(child, dict):
                 raise StudyError(f"-s: '{key}' goes into '{part}', which is not a mapping")
             node[part] = child

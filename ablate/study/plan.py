@@ -130,7 +130,7 @@ def find_baseline(study: Study, enumeration: Enumeration) -> Variant | None:
 
 def label(variant: Variant) -> str:
     """The variant's network and the axes its name does not show."""
-    rest = [f"{axis} {_plain(value)}" for axis, value in variant.axes.items() if "." in axis]
+    rest = [f"{axis} {plain(value)}" for axis, value in variant.axes.items() if "." in axis]
     return ", ".join([variant.net, *rest])
 
 
@@ -145,6 +145,15 @@ def axis_value(variant: Variant, axis: str) -> Any:
     group, _, field = axis.partition(".")
     value = getattr(variant.recipe if group == "recipe" else variant.data, field)
     return "all" if value is None else value
+
+
+def plain(value: Any) -> str:
+    """A value as a reader would write it: 0.05, not 0.05000000000000001."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return " ".join(plain(part) for part in value)
+    return str(value)
 
 
 def training_cost(trial: Trial) -> float:
@@ -299,7 +308,3 @@ def _names(variant: Variant, rule: DepthRule) -> dict[str, Any]:
 @lru_cache(maxsize=65536)
 def _count(architecture: Architecture, classes: int, input_shape: Shape) -> Counts:
     return count(wide_resnet(architecture, classes, input_shape))
-
-
-def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

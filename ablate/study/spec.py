@@ -9,14 +9,13 @@ from typing import Any
 
 from ablate.errors import NotationError, StudyError, allowed
 from ablate.nets.notation import parse_block
-from ablate.study.document import Document, KeyPath, describe, read_document
+from ablate.study.document import SHORT_FORMS, Document, KeyPath, describe, read_document
 from ablate.study.expression import compile_expression
 from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.schema import NET_AXES, Bounds, BudgetFile, DepthRuleField, EntryFile, StudyFile
 from ablate.study.study import Budget, Data, Entry, Recipe, Study
 from ablate.study.validation import validate
 
-SHORT_FORMS = {"data": "name", "recipe": "base"}  # `data: cifar10` is short for `data: {name: cifar10}`
 SUFFIXES = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
 

@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -214,8 +215,8 @@ def test_latex_is_escaped_and_booktabs(experiment: Experiment) -> None:
 
 
 def test_markdown_lines_up_and_is_escaped() -> None:
-    text = to_markdown(Table(["a|b", "n"], [["*x*", "1"], ["y_z", "23"]], [False, True]))
-    assert text.splitlines() == [r"| a\|b  |   n |", "| ----- | --: |", r"| \*x\* |   1 |", r"| y\_z  |  23 |"]
+    text = to_markdown(Table(["a|b", "n"], [["*x*", "1"], ["_y_z", "23"]], [False, True]))
+    assert text.splitlines() == [r"| a\|b  |   n |", "| ----- | --: |", r"| \*x\* |   1 |", r"| \_y_z |  23 |"]
     assert len({len(line) for line in text.splitlines()}) == 1
 
 
@@ -231,3 +232,17 @@ def test_a_subset_is_called_one(experiment: Experiment) -> None:
     data = experiment.study.data
     assert describe_data(data) == "Digits, subset: 128 training images"
     assert describe_data(data.model_copy(update={"train_size": None})) == "Digits"
+
+
+def test_many_varied_axes_leave_room_for_the_figure(tmp_path: Path) -> None:
+    path = tmp_path / "axes.yaml"
+    changes = "recipe.lr: [0.05], recipe.decay_on: [weights], recipe.momentum_at_drop: [keep], data.preprocess: [scale]"
+    entry = "- one_at_a_time: {base: WRN-10-1, " + changes + "}"
+    path.write_text(STUDY.replace("- grid: {block: [B(3,3), B(3,1)], k: 1, depth: 10}", entry))
+    experiment = load_study(path, runs=tmp_path / "runs")
+    made = fill(experiment, {index: [5.0, 6.0, 7.0] for index in range(5)})
+    labels = [summary.label for summary in made.summaries]
+    assert labels[:2] == ["WRN-10-1", "WRN-10-1, lr 0.05"] and len(set(labels)) == 5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made.write(tmp_path)

@@ -154,9 +154,8 @@ def test_a_stop_lets_running_tasks_end_themselves_and_starts_no_other(tmp_path: 
     assert [outcomes[f"t{i}"].status for i in range(4)] == ["interrupted", "interrupted", "not started", "not started"]
 
 
-def test_a_second_stop_kills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_stop_kills(tmp_path: Path) -> None:
     stop = Stop()
-    stop.level = 0
     thread = stop_soon(stop, 2)
     begun = time.monotonic()
     outcomes = run([task(tmp_path, "t0", seconds=60)], TWO[:1], stop=stop)
@@ -175,7 +174,7 @@ def test_events_tell_a_task_from_start_to_end(tmp_path: Path) -> None:
     assert events[1][2]["test_error"] == 5.0
 
 
-def test_the_environment_pins_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_pins_a_worker(tmp_path: Path) -> None:
     slot = Slot("gpu 3", "cuda", {"CUDA_VISIBLE_DEVICES": "3"})
     running = run_local("works:work", [task(tmp_path, "t", seconds=1.5)], [slot], Stop(), lambda *event: None)
     thread = threading.Thread(target=lambda: list(running))
