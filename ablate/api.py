@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import RunError
 from ablate.launch import RunOptions, RunSummary, run_trials
+from ablate.nets.architecture import Architecture, DepthRule
 from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.study.memory import memory_choices, training_memory
 from ablate.study.plan import Enumeration, axis_value, enumerate_variants, find_baseline, label, plan_trials, varied_axes
+from ablate.study.presets import RECIPES
 from ablate.study.spec import load_study as read_study
-from ablate.study.study import Study, Trial, Variant
+from ablate.study.study import Recipe, Study, Trial, Variant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +48,31 @@ def load_study(
     baseline = find_baseline(study, enumeration)
     root = Path(data_root) if data_root else study.data_root
     return Experiment(study, enumeration, baseline, runs, root, download)
+
+
+def describe(
+    name: str,
+    architecture: Architecture,
+    rule: DepthRule = "convolutions",
+    classes: int | None = None,
+    image_size: int | None = None,
+    channels: int = 3,
+    batch_size: int = 128,
+) -> dict[str, Any]:
+    """A network as the plain values that `ablate show --json` prints; memory is in bytes, of training with momentum."""
+    from ablate.nets.describe import describe_network
+    from ablate.nets.families import count_network, default_task
+    from ablate.nets.notation import other_meanings
+
+    usual, (_, size, _) = default_task(architecture)
+    classes, shape = classes or usual, (channels, image_size or size, image_size or size)
+    recipe = Recipe(**RECIPES["wrn_cifar"]).model_copy(update={"batch_size": batch_size})
+    return {
+        **describe_network(architecture, rule, classes, shape),
+        "also": other_meanings(name, architecture.family),
+        "batch_size": batch_size,
+        "training_memory": memory_choices(count_network(architecture, classes, shape), recipe),
+    }
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,7 +139,8 @@ class Experiment:
 
         labels = [f"{label(variant)} seed {seed}" for variant in self.variants for seed in self.study.seeds]
         console = console or RichConsole(stderr=True)
-        return run_trials(self.trials(), labels, self.runs, self._location(), options or RunOptions(), console)
+        folders = (Path.cwd(), self.study.folder.resolve())
+        return run_trials(self.trials(), labels, self.runs, self._location(), options or RunOptions(), console, folders)
 
     def _location(self) -> Location:
         from ablate.data.cache import Location, default_cache, default_root
@@ -126,10 +155,11 @@ class Experiment:
         planned: dict[str, Any] = {
             "net": variant.net,
             "axes": {axis: axis_value(variant, axis) for axis in varied_axes(self.variants)},
-            "blocks_per_group": variant.architecture.N,
+            "blocks_per_group": variant.blocks_per_group,
             "parameters": variant.counts.parameters,
             "multiply_adds": variant.counts.multiply_adds,
             "activations": variant.counts.activations,
+            "training_memory": training_memory(variant.counts, variant.recipe)._asdict(),
             "trials": trials,
         }
         if variant.fit:

@@ -37,6 +37,15 @@ Root = Annotated[
     typer.Option("--data-root", metavar="DIR", help="Where images are, instead of data.root, $ABLATE_DATA or data/."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DepthRule = Annotated[Literal["convolutions", "nominal"], typer.Option("--depth-rule", help="How NET counts depth.")]
+FamilyKey = Annotated[Optional[str], typer.Option("--family", help="The family NET is of, where two share its name.")]
+ForImageNet = Annotated[bool, typer.Option("--imagenet", help="Read a name that two families share as ImageNet's.")]
+Classes = Annotated[Optional[int], typer.Option("--classes", min=2, max=100_000, help="10, or 1000 for ImageNet's.")]
+ImageSize = Annotated[
+    Optional[int], typer.Option("--image-size", min=4, max=1024, help="Pixels, square: 32, or 224 for ImageNet's.")
+]
+Channels = Annotated[int, typer.Option("--channels", min=1, max=16)]
+WEIGHTS = typer.Option("--weights", metavar="FILE", help="A state_dict or safetensors, by torchvision's names or ours.")
 RUNS, OUT = Path("runs"), Path("reports")
 
 
@@ -106,7 +115,7 @@ def report(
     if as_json:
         _print_json(made.as_json())
     else:
-        print(f"{made.caption()}\n\n{to_markdown(made.table)}", end="")
+        print("\n".join(f"{caption}\n\n{to_markdown(table)}" for _, caption, table in made.tables), end="")
     if made.recorded < made.planned:
         _say(f"incomplete: {made.recorded} of {made.planned} trials are recorded")
     _say(f"{len(paths)} files in {paths[0].parent}: {', '.join(path.name for path in paths)}")
@@ -134,22 +143,103 @@ def status(study: StudyFile, overrides: Set = None, runs: Runs = RUNS, as_json: 
 
 @app.command()
 def show(
-    net: Annotated[str, typer.Argument(metavar="NET", help="A network, such as WRN-40-2-B(1,3,1).", show_default=False)],
-    depth_rule: Annotated[
-        Literal["convolutions", "nominal"], typer.Option("--depth-rule", help="How NET counts depth.")
-    ] = ("convolutions"),
-    classes: Annotated[int, typer.Option("--classes", min=2, max=100_000)] = 10,
-    image_size: Annotated[int, typer.Option("--image-size", min=4, max=1024, help="Pixels, square.")] = 32,
-    channels: Annotated[int, typer.Option("--channels", min=1, max=16)] = 3,
+    net: Annotated[
+        str, typer.Argument(metavar="[NET]", help="A network, such as WRN-40-2-B(1,3,1); none: every kind there is.")
+    ] = "",
+    depth_rule: DepthRule = "convolutions",
+    family: FamilyKey = None,
+    imagenet: ForImageNet = False,
+    classes: Classes = None,
+    image_size: ImageSize = None,
+    channels: Channels = 3,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536, help="Of the training memory.")] = 128,
+    weights: Annotated[Optional[Path], WEIGHTS] = None,
     as_json: Json = False,
 ) -> None:
-    """Show a network: layers, parameters, multiply-adds, activations."""
-    from ablate.nets.describe import describe_network
+    """Show a network: layers, parameters, multiply-adds, activations, training memory."""
+    from ablate.api import describe
+    from ablate.nets.describe import describe_families
     from ablate.nets.notation import parse_architecture
-    from ablate.report.terminal import show_text
+    from ablate.report.terminal import families_text, show_text
 
-    network = describe_network(parse_architecture(net, depth_rule), depth_rule, classes, (channels, image_size, image_size))
+    if not net:
+        listed = describe_families()
+        _print_json(listed) if as_json else print(families_text(listed))
+        return
+    architecture = parse_architecture(net, depth_rule, family, imagenet)
+    network = describe(net, architecture, depth_rule, classes, image_size, channels, batch_size)
+    if weights:
+        from ablate.nets.weights import check_weights, weights_text
+
+        network["weights"] = check_weights(weights, architecture, network["classes"], tuple(network["input_shape"]))
     _print_json(network) if as_json else print(show_text(network))
+    if weights and not as_json:
+        print(weights_text(network["weights"]))
+
+
+@app.command()
+def draw(
+    net: Annotated[str, typer.Argument(metavar="[NET]", help="A network, such as WRN-28-10.", show_default=False)] = "",
+    figure_1: Annotated[bool, typer.Option("--figure-1", help="Instead of NET, the paper's four kinds of blocks.")] = False,
+    out: Annotated[
+        Optional[Path], typer.Option("-o", "--out", metavar="PATH", help="An .svg, .png or .pdf, instead of NET.svg.")
+    ] = None,
+    depth_rule: DepthRule = "convolutions",
+    family: FamilyKey = None,
+    imagenet: ForImageNet = False,
+    classes: Classes = None,
+    image_size: ImageSize = None,
+    channels: Channels = 3,
+) -> None:
+    """Draw a network: its skeleton, and one block of each kind enlarged."""
+    from ablate.errors import RunError
+
+    if bool(net) == figure_1:
+        raise RunError(f"draw: found {'NET and --figure-1' if net else 'neither'}; allowed: NET or --figure-1, one of them")
+    from ablate.nets.families import blueprint, default_task
+    from ablate.nets.notation import parse_architecture
+    from ablate.report.drawing import check_path, write_drawing
+    from ablate.report.sheet import figure_1_sheet, network_sheet
+
+    path = out or Path(f"{net or 'figure_1'}.svg")
+    check_path(path)
+    if net:
+        architecture = parse_architecture(net, depth_rule, family, imagenet)
+        usual, (_, size, _) = default_task(architecture)
+        shape = (channels, image_size or size, image_size or size)
+        sheet = network_sheet(net, blueprint(architecture, classes or usual, shape))
+    else:
+        sheet = figure_1_sheet()
+    write_drawing(sheet, path)
+    _say(str(path))
+
+
+@app.command()
+def evaluate(
+    net: Annotated[str, typer.Argument(metavar="NET", help="A network, such as WRN-50-2-bottleneck.", show_default=False)],
+    weights: Annotated[Path, WEIGHTS],
+    data: Annotated[
+        Literal["imagenet", "cifar10", "cifar100", "digits", "image_folder"],
+        typer.Option("--data", help="imagenet is read from DIR/val/<class>/*."),
+    ],
+    data_root: Root = None,
+    depth_rule: DepthRule = "convolutions",
+    classes: Annotated[Optional[int], typer.Option("--classes", min=2, max=100_000, help="Instead of the data's.")] = None,
+    image_size: Annotated[Optional[int], typer.Option("--image-size", min=4, max=1024, help="Of image_folder.")] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536)] = 64,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Measure a network with weights from a file: top-1 and top-5 error on test images."""
+    from ablate.data.cache import Location, default_cache, default_root
+    from ablate.evaluate import evaluate as measure
+    from ablate.evaluate import evaluation_text
+    from ablate.nets.notation import parse_architecture
+
+    architecture = parse_architecture(net, depth_rule, imagenet=data == "imagenet")
+    location = Location(data_root or default_root(), default_cache())
+    scores = measure(architecture, weights, data, location, device, classes, image_size, batch_size)
+    _print_json(scores) if as_json else print(evaluation_text(scores))
 
 
 @app.command()

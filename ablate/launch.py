@@ -65,6 +65,8 @@ class RunSummary:
         from ablate.report.tables import counted
         from ablate.schedule.progress import duration
 
+        if not self.trials:
+            return "nothing is trained: the study has no seeds, its networks are counted; `ablate report` shows them"
         counts = [f"{self.trained} trained", f"{self.recorded_before} recorded before"]
         counts += [f"{self.elsewhere} by another run"] if self.elsewhere else []
         counts += [f"{self.open} open"] if self.open else []
@@ -89,8 +91,12 @@ def run_trials(
     location: Location,
     options: RunOptions,
     console: Console,
+    folders: tuple[Path, ...] = (),
 ) -> RunSummary:
-    """Trains the trials that are not recorded and says what came of all of them. Raises AblateError if it cannot start."""
+    """Trains the trials that are not recorded and says what came of all of them. Raises AblateError if it cannot start.
+
+    folders: where the readers' networks are looked for, the last one first.
+    """
     from ablate.data.cache import known_digest
 
     begun = time.monotonic()
@@ -102,8 +108,8 @@ def run_trials(
     if missing:
         with _handling({signal.SIGTERM: _preempted}):
             _check_digests(recorded, _prepare(missing, location, console, options.quiet))
-            _train(missing, names, runs, location, options, console, summary)
-    elif known := known_digest(trials[0].data.name, location):
+            _train(missing, names, runs, location, options, console, summary, folders)
+    elif trials and (known := known_digest(trials[0].data.name, location)):
         _check_digests(recorded, known)
     for trial in trials:
         record = records[trial.id] or read_record(runs, trial.id)
@@ -126,6 +132,7 @@ def _train(
     options: RunOptions,
     console: Console,
     summary: RunSummary,
+    folders: tuple[Path, ...],
 ) -> None:
     from ablate.schedule.inline import run_inline
     from ablate.schedule.local import run_local
@@ -139,7 +146,7 @@ def _train(
         Task(
             trial.id,
             names[trial.id],
-            Job(trial, runs, location, slots[0].device, options.checkpoint_epochs, options.checkpoint_seconds),
+            Job(trial, runs, location, slots[0].device, options.checkpoint_epochs, options.checkpoint_seconds, folders),
             training_cost(trial),
             trial_directory(runs, trial.id) / "log.txt",
         )

@@ -59,6 +59,8 @@ def load_images(
 
 
 def _load(name: str, image_size: int, location: Location, announce: Callable[[str], None]) -> tuple[Images, str]:
+    if name not in SOURCES:
+        raise DataError(f"{name}: its images are not trained on; `ablate evaluate` measures published weights on them")
     source = SOURCES[name]
     if name == "digits":  # no files of ours: known by scikit-learn's version
         path = location.cache / f"digits-{version('scikit-learn')}-v{VERSION}.npz"
@@ -96,7 +98,7 @@ def _decoded(path: Path, decode: Callable[[], Images]) -> Images:
 
 def known_digest(name: str, location: Location) -> str | None:
     """The digest of the files of a data set, without decoding them; None where there are none."""
-    files = SOURCES[name].files(location.root)
+    files = SOURCES[name].files(location.root) if name in SOURCES else []
     return content_digest(files, location) if files else None
 
 

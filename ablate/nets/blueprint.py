@@ -2,26 +2,32 @@
 
 Shapes are (channels, height, width) of one image. Conventions, one image and one forward pass:
 multiply_adds counts convolutions and linear layers, biases aside; activations counts the output elements of the same
-layers (as RegNet does); parameters counts every trainable number.
+layers (as RegNet does); parameters counts every trainable number. kept counts the elements that autograd holds for the
+backward pass; kept_by_blocks the same where only each block's input is held and its inside computed again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Union
+from functools import lru_cache
+from typing import Any, NamedTuple, Union
+
+from ablate.errors import NotationError
 
 Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Conv:
-    """A square convolution without bias, padded by kernel // 2."""
+    """A square convolution padded by kernel // 2; groups: into how many its channels are split."""
 
     in_channels: int
     out_channels: int
     kernel: int
     stride: int = 1
+    groups: int = 1
+    bias: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +36,17 @@ class BatchNorm:
 
 
 @dataclass(frozen=True, slots=True)
-class ReLU:
-    pass
+class GroupNorm:
+    channels: int
+    groups: int
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """A pointwise nonlinearity by its name. inplace: its input is needed by nobody else."""
+
+    kind: str = "relu"
+    inplace: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +55,21 @@ class Dropout:
 
 
 @dataclass(frozen=True, slots=True)
-class GlobalAveragePool:
-    """Mean over height and width, flattened to (channels,)."""
+class Pool:
+    """Square pooling, "max" or "average". partial: a last window that the image does not fill counts too."""
+
+    kind: str
+    kernel: int
+    stride: int
+    padding: int = 0
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalPool:
+    """Mean or maximum over height and width, flattened to (channels,)."""
+
+    kind: str = "average"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +79,41 @@ class Linear:
 
 
 @dataclass(frozen=True, slots=True)
+class Subsample:
+    """A shortcut without parameters: every stride-th pixel, the missing channels zero (ResNet's option A)."""
+
+    in_channels: int
+    out_channels: int
+    stride: int
+
+
+@dataclass(frozen=True, slots=True)
 class Residual:
-    """shortcut(s) + branch(s) of s = shared(x); an empty shortcut is the identity."""
+    """after(shortcut(s) + branch(s)) of s = shared(x); an empty shortcut is the identity.
+
+    survival: with this probability the branch is there in a training batch; in evaluation it is scaled by it.
+    """
 
     shared: tuple[Layer, ...]
     branch: tuple[Layer, ...]
     shortcut: tuple[Layer, ...] = ()
+    after: tuple[Layer, ...] = ()
+    survival: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Custom:
+    """A reader's "module:callable" with its arguments; it returns a torch module.
+
+    offered: arguments it is given if it names them. out_channels and stride: what it must make of its input; stride 0
+    stands for one value a channel.
+    """
+
+    python: str
+    out_channels: int
+    stride: int
+    args: tuple[tuple[str, Any], ...] = ()
+    offered: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +124,23 @@ class Repeat:
     times: int
 
 
-Layer = Union[Conv, BatchNorm, ReLU, Dropout, GlobalAveragePool, Linear, Residual, Repeat]
+Layer = Union[
+    Conv,
+    BatchNorm,
+    GroupNorm,
+    Activation,
+    Dropout,
+    Pool,
+    GlobalPool,
+    Linear,
+    Subsample,
+    Residual,
+    Custom,
+    Repeat,
+]
+
+IN_PLACE = ("relu", "leaky_relu", "elu")  # activations that need no more than their output for the backward pass
+KEEP_OUTPUT = (*IN_PLACE, "tanh")
 
 
 class Section(NamedTuple):
@@ -91,67 +164,220 @@ class Counts(NamedTuple):
     multiply_adds: int
     activations: int
     layers: int  # convolutions and linear layers
+    kept: int = 0
+    entries: int = 0  # kept by blocks: the input of each block, and what is kept outside of them
+    largest: int = 0  # the most that one block keeps
 
     def __add__(self, other: Counts) -> Counts:  # type: ignore[override]
-        return Counts(*(a + b for a, b in zip(self, other)))
+        a, b, c, d, e, f, g = self
+        i, j, k, l, m, n, o = other
+        return Counts(a + i, b + j, c + k, d + l, e + m, f + n, g if g > o else o)
 
     def times(self, n: int) -> Counts:
-        return Counts(*(a * n for a in self))
+        a, b, c, d, e, f, g = self
+        return Counts(a * n, b * n, c * n, d * n, e * n, f * n, g if n else 0)
+
+    @property
+    def kept_by_blocks(self) -> int:
+        """Elements held for the backward pass where blocks are computed again: their inputs, and one block's inside."""
+        return min(self.kept, self.entries + self.largest)
 
 
 NOTHING = Counts(0, 0, 0, 0)
 
 
+class State(NamedTuple):
+    """What a layer is handed: the tensor's shape, whether autograd holds it already, and whether outside of a block."""
+
+    shape: Shape
+    held: bool = False
+    outside: bool = False
+
+
 def count(blueprint: Blueprint) -> Counts:
-    """Exact totals of the whole network."""
+    """Exact totals of the whole network. Raises NotationError where images are too small for it."""
     total = NOTHING
     for _, counts, _ in count_sections(blueprint):
         total += counts
     return total
 
 
+class LinearCounts(NamedTuple):
+    """Counts of a network that grows by the block: of N blocks in each group, two or more than two."""
+
+    one: Counts
+    second: Counts
+    later: Counts
+
+    def at(self, n: int) -> Counts:
+        """Counts with N blocks in each group; the largest block is among the first three."""
+        return self.one if n == 1 else self.one + self.second + self.later.times(n - 2)
+
+
+def count_linearly(blueprint: Blueprint) -> LinearCounts:
+    """Counts for any number of blocks, from a network whose groups are a block and a Repeat of it."""
+    one = second = later = NOTHING
+    state = State(blueprint.input_shape)
+    for section in blueprint.sections:
+        for layer in section.layers:
+            repeated = layer.layer if isinstance(layer, Repeat) else layer
+            counts, state = _COUNT[type(repeated)](repeated, state)
+            if repeated is layer:
+                one += counts
+            else:
+                second += counts
+                counts, state = _COUNT[type(repeated)](repeated, state)
+                later += counts
+    return LinearCounts(one, second, later)
+
+
 def count_sections(blueprint: Blueprint) -> Iterator[tuple[str, Counts, Shape]]:
     """(name, counts, output shape) of each section in order."""
-    shape = blueprint.input_shape
+    state = State(blueprint.input_shape)
     for section in blueprint.sections:
-        counts, shape = _count_sequence(section.layers, shape)
-        yield section.name, counts, shape
+        counts, state = _count_sequence(section.layers, state)
+        yield section.name, counts, state.shape
 
 
-def _count_sequence(layers: tuple[Layer, ...], shape: Shape) -> tuple[Counts, Shape]:
-    total = NOTHING
-    for layer in layers:
-        counts, shape = _count_layer(layer, shape)
-        total += counts
-    return total, shape
+def _count_sequence(layers: tuple[Layer, ...], state: State) -> tuple[Counts, State]:
+    parameters = multiply_adds = activations = number = kept = entries = largest = 0
+    for layer in layers:  # summed by hand: planning counts a hundred thousand networks
+        (p, m, a, n, k, e, most), state = _COUNT[type(layer)](layer, state)
+        parameters += p
+        multiply_adds += m
+        activations += a
+        number += n
+        kept += k
+        entries += e
+        largest = most if most > largest else largest
+    return Counts(parameters, multiply_adds, activations, number, kept, entries, largest), state
 
 
-def _count_layer(layer: Layer, shape: Shape) -> tuple[Counts, Shape]:
-    channels, height, width = shape
-    match layer:
-        case Conv():
-            assert channels == layer.in_channels, f"{layer} after {shape}"
-            out = (layer.out_channels, (height - 1) // layer.stride + 1, (width - 1) // layer.stride + 1)
-            weights = layer.out_channels * layer.in_channels * layer.kernel**2
-            return Counts(weights, weights * out[1] * out[2], out[0] * out[1] * out[2], 1), out
-        case BatchNorm():
-            assert channels == layer.channels, f"{layer} after {shape}"
-            return Counts(2 * layer.channels, 0, 0, 0), shape
-        case Linear():
-            assert shape == (layer.in_features, 1, 1), f"{layer} after {shape}"
-            weights = layer.in_features * layer.out_features
-            return Counts(weights + layer.out_features, weights, layer.out_features, 1), (layer.out_features, 1, 1)
-        case GlobalAveragePool():
-            return NOTHING, (channels, 1, 1)
-        case ReLU() | Dropout():
-            return NOTHING, shape
-        case Repeat():
-            counts, out = _count_layer(layer.layer, shape)
-            assert out == shape, f"{layer} changes {shape}"
-            return counts.times(layer.times), shape
-        case Residual():
-            shared, inner = _count_sequence(layer.shared, shape)
-            branch, out = _count_sequence(layer.branch, inner)
-            shortcut, beside = _count_sequence(layer.shortcut, inner)
-            assert out == beside, f"branch {out} and shortcut {beside} differ"
-            return shared + branch + shortcut, out
+def _holding(state: State, more: int = 0) -> tuple[int, int]:
+    """kept and entries of a layer that holds its input for the backward pass, and `more` elements beside it."""
+    channels, height, width = state.shape
+    size = channels * height * width
+    return more if state.held else size + more, more if state.outside else size + more
+
+
+def _conv(layer: Conv, state: State) -> tuple[Counts, State]:
+    channels, height, width = state.shape
+    assert channels == layer.in_channels, f"{layer} after {state}"
+    height, width = (height - 1) // layer.stride + 1, (width - 1) // layer.stride + 1
+    out_channels = layer.out_channels
+    weights = out_channels * (channels // layer.groups) * layer.kernel**2
+    area = height * width
+    parameters = weights + out_channels if layer.bias else weights
+    counts = Counts(parameters, weights * area, out_channels * area, 1, *_holding(state))
+    return counts, State((out_channels, height, width))
+
+
+def _norm(layer: BatchNorm | GroupNorm, state: State) -> tuple[Counts, State]:
+    assert state.shape[0] == layer.channels, f"{layer} after {state}"
+    return Counts(2 * layer.channels, 0, 0, 0, *_holding(state)), State(state.shape)
+
+
+def _activation(layer: Activation, state: State) -> tuple[Counts, State]:
+    if layer.kind not in KEEP_OUTPUT:
+        return Counts(0, 0, 0, 0, *_holding(state)), State(state.shape)
+    same = layer.inplace and layer.kind in IN_PLACE  # the tensor it was handed
+    return Counts(0, 0, 0, 0, *_holding(state if same else State(state.shape))), State(state.shape, True, True)
+
+
+def _dropout(layer: Dropout, state: State) -> tuple[Counts, State]:
+    return Counts(0, 0, 0, 0, *_holding(State(state.shape))), State(state.shape)  # the mask
+
+
+def _pool(layer: Pool, state: State) -> tuple[Counts, State]:
+    channels, *sizes = state.shape
+    height, width = (_pooled(layer, size) for size in sizes)
+    indices = 2 * channels * height * width if layer.kind == "max" else 0  # of eight bytes each
+    return Counts(0, 0, 0, 0, *_holding(state, indices)), State((channels, height, width))
+
+
+def _pooled(layer: Pool, size: int) -> int:
+    covered = size + 2 * layer.padding - layer.kernel
+    out = (covered + (layer.stride - 1 if layer.partial else 0)) // layer.stride + 1
+    out -= layer.partial and (out - 1) * layer.stride >= size + layer.padding  # no window starts in the padding
+    if out < 1:
+        raise NotationError(f"images are too small: {size} pixels where {layer.kernel} are pooled")
+    return out
+
+
+def _global_pool(layer: GlobalPool, state: State) -> tuple[Counts, State]:
+    channels = state.shape[0]
+    counts = Counts(0, 0, 0, 0, *_holding(state, 2 * channels)) if layer.kind == "max" else NOTHING
+    return counts, State((channels, 1, 1))
+
+
+def _linear(layer: Linear, state: State) -> tuple[Counts, State]:
+    assert state.shape == (layer.in_features, 1, 1), f"{layer} after {state}"
+    weights = layer.in_features * layer.out_features
+    counts = Counts(weights + layer.out_features, weights, layer.out_features, 1, *_holding(state))
+    return counts, State((layer.out_features, 1, 1))
+
+
+def _subsample(layer: Subsample, state: State) -> tuple[Counts, State]:
+    channels, height, width = state.shape
+    assert channels == layer.in_channels, f"{layer} after {state}"
+    height, width = (height - 1) // layer.stride + 1, (width - 1) // layer.stride + 1
+    return NOTHING, State((layer.out_channels, height, width))
+
+
+@lru_cache(maxsize=8192)
+def _residual(layer: Residual, state: State) -> tuple[Counts, State]:
+    counts, inner = _count_sequence(layer.shared, state)
+    branch, out = _count_sequence(layer.branch, inner)
+    first = layer.branch[0]
+    held = inner.held or not (isinstance(first, Activation) and first.kind in KEEP_OUTPUT)  # by the branch
+    shortcut, beside = _count_sequence(layer.shortcut, State(inner.shape, held))
+    assert out.shape == beside.shape, f"branch {out} and shortcut {beside} differ"
+    after, out = _count_sequence(layer.after, State(out.shape))
+    total = counts + branch + shortcut + after
+    input_kept, entry = _holding(state)
+    opening = (*layer.shared, first)[0]
+    if isinstance(opening, Activation) and opening.kind in KEEP_OUTPUT and (layer.shared or not layer.shortcut):
+        input_kept = 0  # nothing in the block holds its input
+    parameters, multiply_adds, activations, number, kept, *_ = total
+    counts = Counts(parameters, multiply_adds, activations, number, kept, entry, kept - input_kept)
+    return counts, State(out.shape, out.held)
+
+
+def _repeat(layer: Repeat, state: State) -> tuple[Counts, State]:
+    if layer.times == 0:
+        return NOTHING, state
+    first, out = _COUNT[type(layer.layer)](layer.layer, state)
+    assert out.shape == state.shape, f"{layer} changes {state}"
+    if layer.times == 1:
+        return first, out
+    rest, out = _COUNT[type(layer.layer)](layer.layer, out)
+    return first + rest.times(layer.times - 1), out
+
+
+def _custom(layer: Custom, state: State) -> tuple[Counts, State]:
+    from ablate.nets.custom import count_custom
+
+    counts, shape = count_custom(layer, state.shape)
+    _, height, width = state.shape
+    sides = ((height - 1) // layer.stride + 1, (width - 1) // layer.stride + 1) if layer.stride else (1, 1)
+    if shape != (layer.out_channels, *sides):
+        wanted = "x".join(map(str, (layer.out_channels, *sides)))
+        made, given = ("x".join(map(str, shape)) for shape in (shape, state.shape))
+        raise NotationError(f"{layer.python} makes {made} of {given}; allowed: {wanted}")
+    return counts, State(shape)
+
+
+_COUNT: dict[type, Callable[[Any, State], tuple[Counts, State]]] = {
+    Conv: _conv,
+    BatchNorm: _norm,
+    GroupNorm: _norm,
+    Activation: _activation,
+    Dropout: _dropout,
+    Pool: _pool,
+    GlobalPool: _global_pool,
+    Linear: _linear,
+    Subsample: _subsample,
+    Residual: _residual,
+    Custom: _custom,
+    Repeat: _repeat,
+}

@@ -1,18 +1,33 @@
 """Blueprint -> torch.nn.Module.
 
 Initialization follows the authors' code: convolutions normal with std sqrt(2 / fan_in), the linear weight uniform within
-1 / sqrt(fan_in) and its bias zero, batch norm's beta zero. Paper: silent on gamma; here: one.
+1 / sqrt(fan_in), every bias and batch norm's beta zero. Paper: silent on gamma; here: one.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ablate.nets import blueprint as bp
+from ablate.nets.custom import Own, make_module
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+    "mish": nn.Mish,
+    "hardswish": nn.Hardswish,
+    "tanh": nn.Tanh,
+}
 
 
 class Dropout(nn.Module):
@@ -33,23 +48,106 @@ class Dropout(nn.Module):
         return f"rate={self.rate}"
 
 
+class Subsample(nn.Module):
+    """Every stride-th pixel, the missing channels zero."""
+
+    def __init__(self, layer: bp.Subsample) -> None:
+        super().__init__()
+        self.stride, self.more = layer.stride, layer.out_channels - layer.in_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.more))
+
+
 class Residual(nn.Module):
-    """shortcut(s) + branch(s) of s = shared(x)."""
+    """after(shortcut(s) + branch(s)) of s = shared(x).
+
+    survival: in training the branch is there with this probability, one draw a batch from a generator on the CPU that
+    the trainer sets; in evaluation it is scaled by it. checkpoint: the inside is not kept for the backward pass but
+    computed again, with the same dropout and without a second look at the batch's statistics.
+    """
 
     def __init__(self, layer: bp.Residual) -> None:
         super().__init__()
         self.shared = _sequence(layer.shared)
         self.branch = _sequence(layer.branch)
         self.shortcut = _sequence(layer.shortcut)
+        self.after = _sequence(layer.after)
+        self.survival = layer.survival
+        self.generator: torch.Generator | None = None
+        self.checkpoint = False
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.shared(x)
-        result: Tensor = self.shortcut(x) + self.branch(x)
+        scale = 1.0
+        if self.survival < 1:
+            scale = float(torch.rand((), generator=self.generator) < self.survival) if self.training else self.survival
+        if not (self.checkpoint and self.training and torch.is_grad_enabled()):
+            return self._compute(x, scale)
+        again = Recomputation(self)
+        result: Tensor = checkpoint(
+            self._compute,
+            x,
+            scale,
+            use_reentrant=False,
+            preserve_rng_state=again.draws_globally,
+            context_fn=lambda: (nullcontext(), again.context()),
+        )
         return result
+
+    def _compute(self, x: Tensor, scale: float) -> Tensor:
+        x = self.shared(x)
+        result: Tensor = self.shortcut(x)
+        if scale == 1:
+            result = result + self.branch(x)
+        elif scale > 0:
+            result = result + scale * self.branch(x)
+        elif self.after:
+            result = result.clone()  # it may be this block's input, which `after` must not change
+        return self.after(result)  # type: ignore[no-any-return]
+
+    def extra_repr(self) -> str:
+        return f"survival={self.survival:g}" if self.survival < 1 else ""
+
+
+class Recomputation:
+    """A block computed a second time as it was the first: its dropout drawn from where the generators then stood."""
+
+    def __init__(self, block: Residual) -> None:
+        self.norms = [module for module in block.modules() if isinstance(module, nn.BatchNorm2d)]
+        drops = [module.generator for module in block.modules() if isinstance(module, Dropout)]
+        self.states = {generator: generator.get_state() for generator in drops if generator}
+        self.draws_globally = None in drops
+
+    @contextmanager
+    def context(self) -> Iterator[None]:
+        now = {generator: generator.get_state() for generator in self.states}
+        kept = [(norm, norm.momentum, norm.num_batches_tracked) for norm in self.norms]
+        try:
+            for generator, state in self.states.items():
+                generator.set_state(state)
+            for norm in self.norms:  # they see their batch once more, and remember nothing of it
+                norm.momentum, norm.num_batches_tracked = 0.0, None
+            yield
+        finally:
+            for generator, state in now.items():
+                generator.set_state(state)
+            for norm, momentum, batches in kept:
+                norm.momentum, norm.num_batches_tracked = momentum, batches
 
 
 def build(blueprint: bp.Blueprint, generator: torch.Generator | None = None) -> nn.Sequential:
-    """The module of a blueprint on the CPU, initialized from the generator; maps (N, C, H, W) to logits (N, classes)."""
+    """The module of a blueprint on the CPU, initialized from the generator; maps (N, C, H, W) to logits (N, classes).
+
+    A reader's own module is left as it initializes itself, with torch's global generator seeded from the same one.
+    """
+    if generator is None:
+        return _build(blueprint, generator)
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(generator.initial_seed())
+        return _build(blueprint, generator)
+
+
+def _build(blueprint: bp.Blueprint, generator: torch.Generator | None) -> nn.Sequential:
     network = nn.Sequential()
     for section in blueprint.sections:
         network.add_module(section.name, _sequence(section.layers))
@@ -58,16 +156,29 @@ def build(blueprint: bp.Blueprint, generator: torch.Generator | None = None) -> 
 
 
 def initialize(network: nn.Module, generator: torch.Generator | None = None) -> None:
-    """Draws every weight anew, in the order of the modules."""
+    """Draws every weight anew, in the order of the modules; leaves a reader's own modules alone."""
     with torch.no_grad():
-        for module in network.modules():
+        for module in network.children():
+            if isinstance(module, Own):
+                continue
             if isinstance(module, nn.Conv2d):
                 fan_in = module.weight[0].numel()
                 module.weight.normal_(0, math.sqrt(2 / fan_in), generator=generator)
+                if module.bias is not None:
+                    module.bias.zero_()
             elif isinstance(module, nn.Linear):
                 bound = 1 / math.sqrt(module.in_features)
                 module.weight.uniform_(-bound, bound, generator=generator)
                 module.bias.zero_()
+            else:
+                initialize(module, generator)
+
+
+def checkpoint_blocks(network: nn.Module) -> None:
+    """Has every block computed again in the backward pass instead of kept: less memory, more time, the same result."""
+    for module in network.modules():
+        if isinstance(module, Residual):
+            module.checkpoint = True
 
 
 def _sequence(layers: Iterable[bp.Layer]) -> nn.Sequential:
@@ -76,21 +187,31 @@ def _sequence(layers: Iterable[bp.Layer]) -> nn.Sequential:
 
 def _modules(layer: bp.Layer) -> Iterator[nn.Module]:
     match layer:
-        case bp.Conv(in_channels, out_channels, kernel, stride):
-            yield nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False)
+        case bp.Conv(in_channels, out_channels, kernel, stride, groups, bias):
+            yield nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=bias)
         case bp.BatchNorm(channels):
             yield nn.BatchNorm2d(channels)
-        case bp.ReLU():
-            yield nn.ReLU(inplace=True)
+        case bp.GroupNorm(channels, groups):
+            yield nn.GroupNorm(groups, channels)
+        case bp.Activation(kind, inplace):
+            yield ACTIVATIONS[kind](**({"inplace": inplace} if kind in bp.IN_PLACE else {}))
         case bp.Dropout(rate):
             yield Dropout(rate)
         case bp.Linear(in_features, out_features):
             yield nn.Linear(in_features, out_features)
-        case bp.GlobalAveragePool():
-            yield nn.AdaptiveAvgPool2d(1)
+        case bp.Pool("max", kernel, stride, padding, partial):
+            yield nn.MaxPool2d(kernel, stride, padding, ceil_mode=partial)
+        case bp.Pool(_, kernel, stride, padding, partial):
+            yield nn.AvgPool2d(kernel, stride, padding, ceil_mode=partial)
+        case bp.GlobalPool(kind):
+            yield nn.AdaptiveMaxPool2d(1) if kind == "max" else nn.AdaptiveAvgPool2d(1)
             yield nn.Flatten()
+        case bp.Subsample():
+            yield Subsample(layer)
         case bp.Residual():
             yield Residual(layer)
+        case bp.Custom():
+            yield make_module(layer)
         case bp.Repeat(repeated, times):
             for _ in range(times):
                 yield from _modules(repeated)

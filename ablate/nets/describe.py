@@ -2,32 +2,113 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-from ablate.nets.blueprint import NOTHING, Shape, count_sections
-from ablate.nets.notation import Architecture, DepthRule, depth_of, format_architecture, format_block
-from ablate.nets.wide_resnet import wide_resnet
+from ablate.nets.architecture import Architecture, DepthRule, format_block
+from ablate.nets.blueprint import (
+    NOTHING,
+    Conv,
+    Custom,
+    GlobalPool,
+    Layer,
+    Linear,
+    Pool,
+    Repeat,
+    Residual,
+    Shape,
+    count_sections,
+)
+from ablate.nets.families import IMAGENET, blueprint, families, find_family
+from ablate.nets.notation import OPTIONS, depth_of, format_architecture, remark
 
 
 def describe_network(architecture: Architecture, rule: DepthRule, classes: int, input_shape: Shape) -> dict[str, Any]:
-    """Its axes, both depths, totals and sections; counts as in ablate.nets.blueprint."""
+    """Its family and axes, both depths, totals and sections; counts as in ablate.nets.blueprint."""
     sections = []
     total = NOTHING
-    for name, counts, shape in count_sections(wide_resnet(architecture, classes, input_shape)):
+    network = blueprint(architecture, classes, input_shape)
+    layers = {section.name: layers_text(section.layers) for section in network.sections}
+    for name, counts, shape in count_sections(network):
         total += counts
-        sections.append({"name": name, "output": list(shape), **counts._asdict()})
+        sections.append({"name": name, "output": list(shape), "layers": layers[name], **_plain(counts)})
+    family = find_family(architecture.family)
+    values = {axis: getattr(architecture, axis) for axis in family.axes if axis != "block"}
+    if "block" in family.axes or family.table:
+        values["block"] = format_block(architecture.block)
     return {
         "net": format_architecture(architecture, rule),
-        "family": architecture.family,
+        "family": family.key,
+        "source": family.source,
         "blocks_per_group": architecture.N,
-        "block": format_block(architecture.block),
-        "l": architecture.l,
-        "k": architecture.k,
-        "dropout": architecture.dropout,
+        "axes": values,
+        "remark": remark(architecture),
         "depth": depth_of(architecture, "convolutions"),
         "nominal_depth": depth_of(architecture, "nominal"),
         "classes": classes,
         "input_shape": list(input_shape),
-        **total._asdict(),
+        **_plain(total),
         "sections": sections,
+    }
+
+
+def describe_families() -> dict[str, Any]:
+    """Every family with the form of its names and examples, and every option of a name: the grammar of the notation."""
+    known = sorted((f for f in families().values() if f.heads), key=lambda family: family.key.startswith(IMAGENET))
+    return {
+        "families": [
+            {
+                "family": family.key,
+                "source": family.source,
+                "form": family.form,
+                "examples": list(family.examples),
+                "axes": ["depth", *family.axes] if family.groups or family.table else list(family.axes),
+            }
+            for family in known
+        ],
+        "options": [{"option": option, "meaning": meaning, "axis": axis} for option, meaning, axis in OPTIONS],
+    }
+
+
+def layers_text(layers: Iterable[Layer]) -> str:
+    """The convolutions, pools and linear layers in a few words, blocks in brackets: "[3x3, 160; 3x3, 160] x 4"."""
+    blocks: list[tuple[str, int]] = []
+    for outer in layers:
+        layer, times = (outer.layer, outer.times) if isinstance(outer, Repeat) else (outer, 1)
+        text = f"[{_inside(layer)}]" if isinstance(layer, Residual) else _inside(layer)
+        if text and times:
+            if blocks and blocks[-1][0] == text:
+                times += blocks.pop()[1]
+            blocks.append((text, times))
+    return "; ".join(text if times == 1 else f"{text} x {times}" for text, times in blocks)
+
+
+def _inside(layer: Layer) -> str:
+    """One layer; of a residual block its branch, without the stride that only the first block of a group has."""
+    match layer:
+        case Conv(_, width, kernel, stride, groups):
+            text = f"{kernel}x{kernel}, {width}" + (f", {groups} groups" if groups > 1 else "")
+            return text + (f", stride {stride}" if stride > 1 else "")
+        case Pool(kind, kernel, stride):
+            return f"{kind} pool {kernel}x{kernel}, stride {stride}"
+        case GlobalPool(kind):
+            return f"global {kind} pool"
+        case Linear(_, width):
+            return f"linear, {width}"
+        case Custom(python, width):
+            return f"{python}, {width}"
+        case Residual():
+            convs = (replace(inner, stride=1) if isinstance(inner, Conv) else inner for inner in layer.branch)
+            return "; ".join(filter(None, map(_inside, convs)))
+        case _:
+            return ""
+
+
+def _plain(counts: Any) -> dict[str, int]:
+    return {
+        "parameters": counts.parameters,
+        "multiply_adds": counts.multiply_adds,
+        "activations": counts.activations,
+        "weight_layers": counts.layers,
     }

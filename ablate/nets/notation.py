@@ -1,98 +1,79 @@
-"""A network's name and its axes, both ways: "WRN-40-2-B(1,3,1)" <-> Architecture. Source: WRN, section 2.
+"""A network's name and its axes, both ways: "WRN-40-2-B(1,3,1)" <-> Architecture.
 
-    WRN-<depth>-<k>[-B(<kernel>,...)][-dropout<rate>]
+    [CIFAR-|ImageNet-]<head>[-option]...
 
-B(M) lists the kernel sizes in a block, B(3,3) where it is not written. Two depth conventions are in use in the paper:
-"convolutions" counts every convolution, depth = 3 N l + 4 with l convolutions in a block; "nominal" is 6 N + 4 whatever
-l is. N, the number of blocks in each of the three groups, is what both mean.
+The head belongs to the family: WRN-<depth>-<k>, ResNet-<depth>, ResNeXt-29-8x64d, NIN. OPTIONS, below, is the table of
+the rest; options come in any order, and what is left out is the family's own. The prefix decides between two families
+that share a name. Two depth conventions are in use for the wide ResNet: "convolutions" counts every
+convolution, depth = 3 N l + 4 with l convolutions in a block; "nominal" is 6 N + 4 whatever l is. N, the number of blocks
+in each of the three groups, is what both mean. Sources: WRN, section 2; He et al. 2015 and 2016; Xie et al. 2017.
 """
 
 from __future__ import annotations
 
-import math
+import difflib
 import re
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
 
 from ablate.errors import NotationError
+from ablate.nets.architecture import (
+    ACTIVATION_ORDERS,
+    ACTIVATIONS,
+    BASIC,
+    DECIMALS,
+    NORMS,
+    POOLS,
+    SHORTCUTS,
+    Architecture,
+    Blocks,
+    DepthRule,
+    Kernels,
+    format_block,
+)
+from ablate.nets.families import IMAGENET, PYTHON, families, find_family
+from ablate.nets.family import STYLE_AXES, Family
 
-DepthRule = Literal["convolutions", "nominal"]
-Block = tuple[int, ...]
+LONGEST = 200  # characters of a name
+PREFIXES = ("CIFAR-", IMAGENET)
+AXES = ("k", "block", "cardinality", "base_width", *STYLE_AXES, "python", "args", "code")
 
-BASIC: Block = (3, 3)
-MAX_N = 2000  # blocks per group; WRN-12004 is far past anything trainable
-MAX_K = 64.0
-MAX_BLOCK = 16  # convolutions in a block
-MAX_KERNEL = 15
-DECIMALS = 6  # of k and of the dropout rate, so that every network has a name
+OPTIONS = (  # as written, what it means, the axis
+    ("-B(3,1,...)", "kernel sizes of a wide ResNet's block; B(3,3) where none are written", "block, l"),
+    ("-basic, -bottleneck", "the kind of block of a ResNet or pre-ResNet", "block"),
+    ("-w<k>", "widening factor, of families whose name does not begin with one", "k"),
+    ("-dropout<rate>", "inside the blocks, before every convolution but the first", "dropout"),
+    ("-survival<p>", "stochastic depth: of the last block, decaying linearly from 1", "survival"),
+    ("-shortcutA, -shortcutB, -shortcutC", "no parameters; 1x1 where the shape changes; 1x1 in every block", "shortcut"),
+    (", ".join(f"-{order}" for order in ACTIVATION_ORDERS), "He et al. 2016, figure 4", "activation_order"),
+    ("-batchnorm, -groupnorm, -nonorm", "normalization; groupnorm in 32 groups", "norm"),
+    (", ".join(f"-{activation}" for activation in ACTIVATIONS), "nonlinearity", "activation"),
+    ("-averagepool, -maxpool", "the global pooling before the classifier", "pool"),
+)
 
-_NAME = re.compile(r"WRN-(?P<depth>[0-9]{1,6})-(?P<k>[0-9]{1,4}(?:\.[0-9]{1,6})?)(?P<rest>.*)", re.DOTALL)
 _BLOCK = re.compile(r"B\(\s*([0-9]{1,3}(?:\s*,\s*[0-9]{1,3})*)\s*\)")
-_DROPOUT = re.compile(r"dropout(0(?:\.[0-9]{1,6})?)")
+_NUMBER = r"[0-9]{1,4}(?:\.[0-9]{1,6})?"
+_WORDS: dict[str, tuple[str, str]] = {
+    "basic": ("block", "basic"),
+    "bottleneck": ("block", "bottleneck"),
+    **{f"shortcut{value}": ("shortcut", value) for value in SHORTCUTS},
+    **{value: ("activation_order", value) for value in ACTIVATION_ORDERS},
+    **{"nonorm" if value == "none" else f"{value}norm": ("norm", value) for value in NORMS},
+    **{value: ("activation", value) for value in ACTIVATIONS},
+    **{f"{value}pool": ("pool", value) for value in POOLS},
+}
+_OPTION = {value: word for word, value in _WORDS.items()}
+_NUMBERED = {"w": "k", "dropout": "dropout", "survival": "survival"}
 
 
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """One network, free of the convention its depth is written in.
-
-    N: blocks per group; k: widening factor; block: kernel sizes, first to last; dropout: rate inside the blocks.
-    """
-
-    N: int
-    k: float
-    block: Block = BASIC
-    dropout: float = 0.0
-    family: str = "WRN"
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.N <= MAX_N:
-            raise NotationError(f"N = {self.N} blocks per group; allowed: 1 to {MAX_N}")
-        if not (math.isfinite(self.k) and 1 / 16 <= self.k <= MAX_K):
-            raise NotationError(f"widening factor k = {self.k:g}; allowed: 0.0625 to {MAX_K:g}")
-        if not 1 <= len(self.block) <= MAX_BLOCK:
-            raise NotationError(f"a block of {len(self.block)} convolutions; allowed: 1 to {MAX_BLOCK}")
-        for kernel in self.block:
-            if kernel % 2 == 0 or not 1 <= kernel <= MAX_KERNEL:
-                raise NotationError(f"kernel size {kernel} in {format_block(self.block)}; allowed: odd, 1 to {MAX_KERNEL}")
-        if not (math.isfinite(self.dropout) and 0 <= self.dropout < 1):
-            raise NotationError(f"dropout rate {self.dropout:g}; allowed: 0 to below 1")
-        for what, number in (("widening factor k", self.k), ("dropout rate", self.dropout)):
-            if round(number, DECIMALS) != number:
-                raise NotationError(f"{what} = {number!r}; allowed: at most {DECIMALS} decimals")
-
-    @property
-    def l(self) -> int:
-        """Deepening factor: convolutions in a block."""
-        return len(self.block)
+def depth_of(architecture: Architecture, rule: DepthRule = "convolutions") -> int | None:
+    """Depth n under a convention, such as 3 N l + 4; None for a network without one."""
+    return find_family(architecture.family).depth(architecture, rule)
 
 
-def convolutions_per_block(block: Block, rule: DepthRule) -> int:
-    """How many convolutions of a block the depth convention counts."""
-    return len(block) if rule == "convolutions" else 2
-
-
-def depth_of(architecture: Architecture, rule: DepthRule = "convolutions") -> int:
-    """Depth n under a convention: 3 N l + 4 (conv1 and the three 1x1 shortcuts are the 4), or nominally 6 N + 4."""
-    return 3 * architecture.N * convolutions_per_block(architecture.block, rule) + 4
-
-
-def blocks_per_group(depth: int, block: Block, rule: DepthRule = "convolutions") -> int:
-    """N for a depth. Raises NotationError, naming the nearest possible depths, where N would not be whole."""
-    step = 3 * convolutions_per_block(block, rule)
-    n, rest = divmod(depth - 4, step)
-    if rest or n < 1:
-        near = sorted({4 + step * max(1, n), 4 + step * max(1, n + 1)})
-        other = ""
-        if rule == "convolutions" and len(block) != 2 and depth > 4 and (depth - 4) % 6 == 0:
-            other = " (or 'depth_rule: nominal', which counts 6 N + 4)"
-        raise NotationError(
-            f"depth {depth} with {format_block(block)}: depth = {step} N + 4 has no whole N >= 1; "
-            f"nearest: {' and '.join(map(str, near))}{other}"
-        )
-    return n
-
-
-def parse_block(text: str) -> Block:
+def parse_block(text: str) -> Kernels:
     """Kernel sizes of "B(3,1,3)". Raises NotationError."""
     match = _BLOCK.fullmatch(text.strip())
     if match is None:
@@ -100,61 +81,238 @@ def parse_block(text: str) -> Block:
     return tuple(int(kernel) for kernel in match[1].split(","))
 
 
-def format_block(block: Block) -> str:
-    """ "B(3,1,3)" for (3, 1, 3)."""
-    return f"B({','.join(map(str, block))})"
+def read_name(name: str, family: str | None = None, imagenet: bool = False) -> dict[str, Any]:
+    """What a name says: its family and some axes, depth as it is written.
+
+    family: the one it must be of; imagenet: a name that two families share means the one for ImageNet.
+    Raises NotationError: what was read, where it stopped, and the nearest names.
+    """
+    return dict(_read(name, family, imagenet))
 
 
-class Name(NamedTuple):
-    """What a name says, before a depth convention makes an N of its depth."""
-
-    depth: int
-    k: float
-    block: Block
-    dropout: float
-
-
-def read_name(name: str) -> Name:
-    """The parts of a network's name. Raises NotationError: what was read and where it stopped."""
+@lru_cache(maxsize=4096)
+def _read(name: str, wanted: str | None, imagenet: bool) -> Mapping[str, Any]:
     text = name.strip()
-    match = _NAME.fullmatch(text)
-    if match is None:
-        raise NotationError(f"network '{_clip(text)}'; allowed: WRN-<depth>-<k>[-B(3,1,...)][-dropout0.3]")
-    block, dropout, rest, after = BASIC, 0.0, match["rest"], "-B(3,1,...), then -dropout0.3"
-    if part := re.match(rf"-({_BLOCK.pattern})", rest):
-        block, rest = parse_block(part[1]), rest[part.end() :]
-        after = "-dropout0.3"
-    if part := re.match(rf"-{_DROPOUT.pattern}", rest):
-        dropout, rest = float(part[1]), rest[part.end() :]
-        after = "nothing"
-    if rest:
-        read = text[: len(text) - len(rest)]
-        raise NotationError(
-            f"network '{_clip(text)}': read '{_clip(read)}', stopped at '{_clip(rest)}'; allowed there: {after}"
-        )
-    return Name(int(match["depth"]), float(match["k"]), block, dropout)
+    prefix = next((prefix for prefix in PREFIXES if text.startswith(prefix)), "")
+    short = text.removeprefix(prefix)
+    refused = None
+    for family, head, shared in _heads(short, wanted, prefix, imagenet):
+        numbers = {"depth": int, "cardinality": int, "base_width": int, "k": float}
+        parts: dict[str, Any] = {"family": family.key}
+        parts |= {axis: numbers[axis](value) for axis, value in head.groupdict().items()}
+        try:
+            return parts | _options(family, text, short[head.end() :], set(head.groupdict()))
+        except NotationError as error:
+            refused = refused or error
+            if not shared:
+                break
+    raise refused or _unknown(text, prefix, wanted, imagenet)
 
 
-def parse_architecture(name: str, rule: DepthRule = "convolutions") -> Architecture:
+def _heads(text: str, wanted: str | None, prefix: str, imagenet: bool) -> Iterator[tuple[Family, re.Match[str], bool]]:
+    """The families that a name may be of, the first its meaning, and whether it only shares the name."""
+    chosen = list(families().values()) if wanted is None else [find_family(wanted)]
+    if prefix:
+        chosen = [family for family in chosen if family.key.startswith(IMAGENET) == (prefix == IMAGENET)]
+    for family in chosen:
+        shared = wanted or prefix == IMAGENET or (imagenet and family.key.startswith(IMAGENET))
+        for head in (*family.heads, *(family.shared if shared else ())):
+            if match := re.match(rf"(?:{head})(?=-|\Z)", text, re.ASCII):
+                yield family, match, head in family.shared
+
+
+def _options(family: Family, name: str, rest: str, given: set[str]) -> dict[str, Any]:
+    """The axes of "-B(3,1)-dropout0.3" and the like."""
+    found: dict[str, Any] = {}
+    words = option_words(family)
+    while rest:
+        option = next(iter(re.findall(r"\A-(B\([^)]*\)|[^-]*)", rest)), "")
+        axis, value = _option(option)
+        read = name[: len(name) - len(rest)]
+        if axis not in family.axes or (option.rstrip("0123456789.") not in words and not option.startswith("B(")):
+            near = [word for word in words if word.casefold() == option.casefold()]
+            near = near or difflib.get_close_matches(option, words, n=1)
+            hint = f"did you mean '-{near[0]}'? " if near else ""
+            raise NotationError(
+                f"network '{_clip(name)}': read '{_clip(read)}', stopped at '{_clip(rest)}'; {hint}"
+                f"allowed there: {', '.join(f'-{word}' for word in words) or 'nothing'}"
+                f"; such as {', '.join(family.examples)}"
+            )
+        if axis in given:
+            raise NotationError(
+                f"network '{_clip(name)}': read '{_clip(read)}', stopped at '{_clip(rest)}': {axis} is there twice"
+            )
+        given, found[axis] = given | {axis}, value
+        rest = rest[1 + len(option) :]
+    return found
+
+
+def _option(option: str) -> tuple[str, Any]:
+    """(axis, value) of one option; ("", None) of what is none."""
+    if option.startswith("B("):
+        return ("block", parse_block(option)) if _BLOCK.fullmatch(option) else ("", None)
+    if option in _WORDS:
+        return _WORDS[option]
+    if match := re.fullmatch(rf"(w|dropout|survival)({_NUMBER})", option):
+        return _NUMBERED[match[1]], float(match[2])
+    return "", None
+
+
+def option_words(family: Family) -> list[str]:
+    """The options that names of a family may have; of one with a number, the word before it."""
+    words = ["B(3,1,...)"] if "l" in family.axes else ["basic", "bottleneck"] if "block" in family.axes else []
+    words += ["w"] if "k" in family.axes and not any("<k>" in head for head in (*family.heads, *family.shared)) else []
+    words += [axis for axis in ("dropout", "survival") if axis in family.axes]
+    return words + [word for word, (axis, _) in _WORDS.items() if axis in family.axes and axis != "block"]
+
+
+def _unknown(text: str, prefix: str, wanted: str | None, imagenet: bool) -> NotationError:
+    """Why a text is no name: where it stops to be one, the family that it names, or the nearest one."""
+    short = text.removeprefix(prefix)
+    for end in range(min(len(short), LONGEST) - 1, 0, -1):  # a name, were it not for its end
+        if found := next(_heads(short[:end], wanted, prefix, imagenet), None):
+            read = f"network {_quoted(text)}: read {_quoted(prefix + short[:end])}, stopped at {_quoted(short[end:])}"
+            return NotationError(f"{read}; such as {', '.join(found[0].examples)}")
+    known = [find_family(wanted)] if wanted else [family for family in families().values() if family.heads]
+    if prefix:
+        known = [family for family in known if family.key.startswith(IMAGENET) == (prefix == IMAGENET)] or known
+    words = {re.split(r"-[<\d]", family.form)[0]: family for family in known}
+    word = re.split(r"-\d", short)[0]
+    if word in words:
+        rest = short.removeprefix(word)
+        read = f"network {_quoted(text)}: read {_quoted(prefix + word)}, stopped at {_quoted(rest)}"
+        return NotationError(f"{read}; allowed: {words[word].form}")
+    folded = {known_word.casefold(): known_word for known_word in words}
+    hint = ""
+    if near := difflib.get_close_matches(word[:LONGEST].casefold(), folded, n=1, cutoff=0.5):
+        name = folded[near[0]] + short.removeprefix(word)
+        try:
+            names = [format_architecture(parse_architecture(name, family=wanted, imagenet=imagenet))]
+        except NotationError:
+            names = list(words[folded[near[0]]].examples[:2])
+        hint = f"did you mean {' or '.join(map(_quoted, names))}? "
+    known.sort(key=lambda family: family.key.startswith(IMAGENET))
+    return NotationError(f"network {_quoted(text)}; {hint}allowed: {', '.join(family.form for family in known)}")
+
+
+def parse_architecture(
+    name: str, rule: DepthRule = "convolutions", family: str | None = None, imagenet: bool = False
+) -> Architecture:
     """The Architecture a name stands for under a depth convention. Raises NotationError."""
-    depth, k, block, dropout = read_name(name)
-    return Architecture(blocks_per_group(depth, block, rule), k, block, dropout)
+    return make_architecture(read_name(name, family, imagenet), rule)
+
+
+def other_meanings(name: str, family: str) -> list[str]:
+    """The unambiguous names of the networks of other families that a name could mean."""
+    found = []
+    for key in families():
+        try:
+            other = parse_architecture(name, family=key)
+        except NotationError:
+            continue
+        if key != family:
+            found.append(format_architecture(other))
+    return found
+
+
+def remark(architecture: Architecture) -> str:
+    """What a reader must know of a network's published numbers; "" if nothing."""
+    family, depth = find_family(architecture.family), depth_of(architecture)
+    text = family.remarks.get(depth) if depth else None
+    if text is None or replace(architecture, survival=1.0, dropout=0.0) != make_architecture(
+        {"family": family.key, "depth": depth}
+    ):
+        return ""
+    return f"{format_architecture(architecture)}: {text}"
+
+
+def make_architecture(parts: Mapping[str, Any], rule: DepthRule = "convolutions") -> Architecture:
+    """The Architecture of some axes: family (WRN), depth or N, and what differs from the family's own.
+
+    Raises NotationError where one is not the family's, or is missing.
+    """
+    family = find_family(parts.get("family", "WRN"))
+    axes = {**family.own(parts), **{axis: parts[axis] for axis in AXES if axis in parts}}
+    for axis in axes.keys() & parts.keys():
+        if axis not in family.axes and axis not in ("python", "code"):
+            raise NotationError(f"{axis}: found {axes[axis]}; {family.key} has {', '.join(family.axes)}")
+    if family.key == PYTHON or not (family.groups or family.table):
+        n: Blocks = 1
+    elif "N" in parts:
+        if family.table:
+            raise NotationError(f"N: found {parts['N']}; {family.key} has depth, {', '.join(map(str, family.table))}")
+        n = parts["N"]
+    elif "depth" not in parts:
+        raise NotationError("depth (or N) is open")
+    else:
+        try:
+            n = family.blocks(parts["depth"], axes.get("block", BASIC), rule)
+        except NotationError as error:
+            raise NotationError(f"{error}{_also(parts)}") from None
+    block = axes.get("block", BASIC)
+    if "block" in family.axes and isinstance(block, str) == ("l" in family.axes) and ":" not in block:
+        wanted = "B(3,3) and the like, or package.module:callable" if "l" in family.axes else "basic or bottleneck"
+        raise NotationError(f"block: found {format_block(block)}; {family.key} has {wanted}")
+    return Architecture(n, family=family.key, **axes)
+
+
+def _also(parts: Mapping[str, Any]) -> str:
+    """A hint where an impossible depth is one that another family has."""
+    depth = parts["depth"]
+    if parts.get("family", "WRN") == "WRN" and depth in (18, 34, 50, 101, 152):
+        k = _plain(parts.get("k", 1))
+        name = f"ResNet-{depth}-w{k}" if depth < 50 else f"WRN-{depth}-{k}-bottleneck"
+        return f"; for ImageNet: {name}"
+    return ""
 
 
 def format_architecture(architecture: Architecture, rule: DepthRule = "convolutions", show_block: bool = False) -> str:
     """The name of an Architecture; parse_architecture() of it, under the same rule, gives the Architecture back."""
-    depth = depth_of(architecture, rule)
-    return format_name(Name(depth, architecture.k, architecture.block, architecture.dropout), show_block)
+    parts = {axis: getattr(architecture, axis) for axis in AXES}
+    return format_name({**parts, "family": architecture.family, "depth": depth_of(architecture, rule)}, show_block)
 
 
-def format_name(name: Name, show_block: bool = False) -> str:
-    """The text of a name; B(3,3) is left out unless it is to be shown."""
-    text = f"WRN-{name.depth}-{_plain(name.k)}"
-    if show_block or name.block != BASIC:
-        text += f"-{format_block(name.block)}"
-    if name.dropout:
-        text += f"-dropout{_plain(name.dropout)}"
+def format_name(parts: Mapping[str, Any], show_block: bool = False) -> str:
+    """The text of a name from its family, its depth and its axes; B(3,3) is left out unless it is to be shown."""
+    family = find_family(parts["family"])
+    own = {**_DEFAULTS, **family.own(parts)}
+    values = {**own, **{axis: parts[axis] for axis in AXES if axis in parts}}
+    if family.key == PYTHON:
+        args = ", ".join(f"{key}={value}" for key, value in values["args"])
+        return f"{values['python']}({args})"
+    text = family.write({**values, "depth": parts.get("depth"), "k": _plain(values["k"])})
+    if _claimant(text) != family.key:
+        text = (IMAGENET if family.key.startswith(IMAGENET) else "CIFAR-") + text
+    if "w" in option_words_of(family.key) and values["k"] != 1:
+        text += f"-w{_plain(values['k'])}"
+    if "block" in family.axes and (values["block"] != own["block"] or (show_block and "l" in family.axes)):
+        text += f"-{format_block(values['block'])}"
+    if values["dropout"]:
+        text += f"-dropout{_plain(values['dropout'])}"
+    if values["survival"] != 1:
+        text += f"-survival{_plain(values['survival'])}"
+    for axis in ("shortcut", "activation_order", "norm", "activation", "pool"):
+        if values[axis] != own[axis]:
+            text += f"-{_OPTION[axis, values[axis]]}"
     return text
+
+
+_DEFAULTS = {
+    field: definition.default
+    for field, definition in Architecture.__dataclass_fields__.items()
+    if field in AXES
+}  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def _claimant(text: str) -> str:
+    """The family that a name means where nothing else is said."""
+    return next((family.key for family, *_ in _heads(text, None, "", False)), "")
+
+
+@lru_cache(maxsize=64)
+def option_words_of(key: str) -> tuple[str, ...]:
+    return tuple(option_words(find_family(key)))
 
 
 def _plain(number: float) -> str:
@@ -162,5 +320,11 @@ def _plain(number: float) -> str:
     return f"{number:.{DECIMALS}f}".rstrip("0").rstrip(".")
 
 
+def _quoted(text: str) -> str:
+    return f"'{_clip(text)}'"
+
+
 def _clip(text: str, length: int = 60) -> str:
+    """A text as one line of a message, not too long."""
+    text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[: length + 1])
     return text if len(text) <= length else text[: length - 1] + "…"

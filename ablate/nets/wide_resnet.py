@@ -1,62 +1,74 @@
-"""Wide residual networks: Architecture -> Blueprint. Source: WRN, section 2 and Table 1.
+"""Wide residual networks. Source: WRN, section 2 and Table 1.
 
 conv1 is a 3x3 convolution to 16 channels; conv2, conv3 and conv4 are groups of N blocks of width 16k, 32k and 64k, the
-first block of conv3 and conv4 with stride 2; a BN-ReLU, global average pooling and a linear layer end it.
+first block of conv3 and conv4 with stride 2; a BN-ReLU, global average pooling and a linear layer end it. A fractional k
+rounds each width. The block is a list of kernel sizes, B(M), or a reader's own.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-from ablate.nets.blueprint import (
-    BatchNorm,
-    Blueprint,
-    Conv,
-    Dropout,
-    GlobalAveragePool,
-    Layer,
-    Linear,
-    ReLU,
-    Repeat,
-    Residual,
-    Section,
-    Shape,
-)
-from ablate.nets.notation import Architecture, Block
+from ablate.nets.architecture import Architecture, rounded
+from ablate.nets.blueprint import Blueprint, Conv, Custom, Layer, Repeat, Section, Shape
+from ablate.nets.family import STYLE_AXES, Family, Parts
+from ablate.nets.residual import Group, Style, basic, head, residual_network
 
 STEM = 16
 GROUPS = (("conv2", 16, 1), ("conv3", 32, 2), ("conv4", 64, 2))  # name, width at k = 1, stride
 
 
-@lru_cache(maxsize=4096)
 def wide_resnet(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Blueprint:
-    """The layers of a WRN for images of input_shape (channels, height, width). A fractional k rounds each width."""
-    sections = [Section("conv1", (Conv(input_shape[0], STEM, 3),))]
-    channels = STEM
-    for name, base, stride in GROUPS:
-        width = max(1, int(base * architecture.k + 0.5))
-        first = preactivation_block(channels, width, stride, architecture.block, architecture.dropout)
-        rest = preactivation_block(width, width, 1, architecture.block, architecture.dropout)
-        sections.append(Section(name, (first, Repeat(rest, architecture.N - 1))))
+    """The layers of a WRN for images of input_shape (channels, height, width)."""
+    stem, style = Conv(input_shape[0], STEM, 3), Style.of(architecture)
+    widths = [(name, rounded(base * architecture.k), stride) for name, base, stride in GROUPS]
+    channels, groups = STEM, list[Group]()
+    if isinstance(architecture.block, str):
+        return _with_own_block(architecture, stem, widths, style, classes, input_shape)
+    n = architecture.N
+    assert isinstance(n, int)
+    for name, width, stride in widths:
+        first = basic(channels, width, architecture.block, stride)
+        groups.append(Group(name, first, basic(width, width, architecture.block, 1), n))
         channels = width
-    head = (BatchNorm(channels), ReLU(), GlobalAveragePool(), Linear(channels, classes))
-    sections.append(Section("head", head))
+    return residual_network(stem, groups, style, architecture.survival, classes, input_shape)
+
+
+def _with_own_block(
+    architecture: Architecture,
+    stem: Conv,
+    widths: list[tuple[str, int, int]],
+    style: Style,
+    classes: int,
+    input_shape: Shape,
+) -> Blueprint:
+    """The skeleton around a reader's block, a callable (in_channels, out_channels, stride) -> module."""
+    assert isinstance(architecture.block, str) and isinstance(architecture.N, int)
+    sections = [Section("conv1", (stem,))]
+    channels = STEM
+    for name, width, stride in widths:
+
+        def block(channels: int, stride: int, width: int = width) -> Layer:
+            args = (("in_channels", channels), ("out_channels", width), ("stride", stride))
+            return Custom(str(architecture.block), width, stride, args)
+
+        sections.append(Section(name, (block(channels, stride), Repeat(block(width, 1), architecture.N - 1))))
+        channels = width
+    sections.append(Section("head", head(channels, style, classes)))
     return Blueprint(input_shape, tuple(sections))
 
 
-def preactivation_block(in_channels: int, out_channels: int, stride: int, block: Block, dropout: float) -> Residual:
-    """B(M): BN-ReLU before each convolution, the first of which carries the stride.
+def _write(parts: Parts) -> str:
+    return f"WRN-{parts['depth']}-{parts['k']}"
 
-    Where the shape changes, a 1x1 convolution is the shortcut, and it shares the block's first BN-ReLU with the branch.
-    Dropout stands before every convolution but the first (WRN, section 2.4).
-    """
-    opening: tuple[Layer, ...] = (BatchNorm(in_channels), ReLU())
-    branch: list[Layer] = [Conv(in_channels, out_channels, block[0], stride)]
-    for kernel in block[1:]:
-        branch += [BatchNorm(out_channels), ReLU()]
-        if dropout:
-            branch.append(Dropout(dropout))
-        branch.append(Conv(out_channels, out_channels, kernel))
-    if in_channels == out_channels and stride == 1:
-        return Residual((), (*opening, *branch))
-    return Residual(opening, tuple(branch), (Conv(in_channels, out_channels, 1, stride),))
+
+FAMILY = Family(
+    key="WRN",
+    source="Zagoruyko & Komodakis 2016",
+    form="WRN-<depth>-<k>",
+    examples=("WRN-28-10", "WRN-40-2-B(1,3,1)", "WRN-16-4-dropout0.3"),
+    heads=(r"WRN-(?P<depth>\d{1,6})-(?P<k>\d{1,4}(?:\.\d{1,6})?)",),
+    write=_write,
+    blueprint=wide_resnet,
+    axes=("block", "l", "k", *STYLE_AXES),
+    groups=3,
+    offset=4,
+)

@@ -10,6 +10,7 @@ import io
 import math
 import textwrap
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import matplotlib
@@ -19,9 +20,12 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
+from ablate.report.growth import GrowthPoint, growth_exponents, net_axes
 from ablate.report.summary import Summary
+from ablate.report.tables import quantity
+from ablate.study.study import Variant
 
 INK, PALE = "#222222", "#d9d9d9"
 MARKERS = "osD^vPX*<>hp"
@@ -170,6 +174,41 @@ def draw_parameters(summaries: Sequence[Summary], title: str, caption: str) -> F
 
 
 @styled
+def draw_growth(points: Sequence[GrowthPoint], base: Variant, title: str, caption: str) -> Figure:
+    """Parameters and multiply-adds against each axis, all relative to the base, with the fitted exponents."""
+    figure = Figure(figsize=(7.6, 3.9), layout="constrained")
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    _entitle(panels[0], title, caption)
+    of_base, exponents = net_axes(base), growth_exponents(points)
+    axes = list(dict.fromkeys(point.axis for point in points))
+    for axis, measure in zip(panels, ("parameters", "multiply_adds")):
+        axis.set_xscale("log", base=2)
+        axis.set_yscale("log", base=2)
+        drawn = []
+        for index, name in enumerate(axes):
+            xs = [point.value / of_base[name] for point in points if point.axis == name]
+            ys = [getattr(point, measure) / getattr(base.counts, measure) for point in points if point.axis == name]
+            fitted = next(e.fitted for e in exponents if (e.axis, e.measure) == (name, measure))
+            colour, marker = _look(index, len(axes))
+            size = max(3, 7 - 1.5 * index)  # lines that coincide stay apart
+            drawn += axis.plot(xs, ys, color=colour, marker=marker, markersize=size, label=f"{name}: {fitted:.2f}")
+        ratios = [point.value / of_base[point.axis] for point in points]
+        ends = np.array([min(ratios) / 1.2, max(ratios) * 1.2])
+        for power, word, beside in ((1, "linear", (0, 12)), (2, "quadratic", (9, -3))):
+            axis.plot(ends, ends**power, color="#b0b0b0", linewidth=0.7, zorder=1)
+            where = (ends[0], ends[0] ** power)
+            axis.annotate(word, where, beside, textcoords="offset points", fontsize=7, color="#808080")
+        for each in (axis.xaxis, axis.yaxis):
+            each.set_major_formatter(FuncFormatter(lambda value, _: f"{Fraction(value).limit_denominator(4096)}"))
+        count = getattr(base.counts, measure)
+        xlabel = f"{', '.join(axes)}, relative to {base.net}"
+        axis.set(xlabel=xlabel, ylabel=f"{measure.replace('_', '-')}, relative to {quantity(count)}")
+        axis.legend(handles=drawn, title="axis: exponent", loc="upper left", title_fontsize=8, alignment="left")
+        sns.despine(ax=axis)
+    return figure
+
+
+@styled
 def to_bytes(figure: Figure, kind: str) -> bytes:
     """The figure as "png" or "svg", the same bytes each time."""
     buffer = io.BytesIO()
@@ -182,6 +221,12 @@ def _canvas(title: str, caption: str, height: float, width: float = 6.4) -> tupl
     """An empty figure with its title and what it was made from."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axis = figure.subplots()
+    _entitle(axis, title, caption)
+    return figure, axis
+
+
+def _entitle(axis: Axes, title: str, caption: str) -> None:
+    """A title above the axes and, in small, what they were made from."""
     lines = textwrap.wrap(caption, 100)
     axis.set_title(title, color=INK, pad=6 + 10 * len(lines))
     about = axis.annotate(
@@ -194,7 +239,6 @@ def _canvas(title: str, caption: str, height: float, width: float = 6.4) -> tupl
         color="#666666",
     )
     about.set_in_layout(False)  # a long line must not squeeze the axes
-    return figure, axis
 
 
 def _look(index: int, total: int) -> tuple[Any, str]:

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import RunError
 from ablate.files import write_atomically
+from ablate.nets.notation import remark
 from ablate.records.records import trial_state
+from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points, net_axes
 from ablate.report.summary import EPOCH_RULE, Summary, summarize
-from ablate.report.tables import Table, counted, table_rows, to_frame, to_latex, to_markdown
+from ablate.report.tables import Table, count_rows, counted, growth_rows, table_rows, to_frame, to_latex, to_markdown
+from ablate.study.plan import plain
 from ablate.study.study import Data, Recipe, Study, Variant
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
-FIGURES = ("curves", "errors", "parameters")
+TRAINED_FIGURES = ("curves", "errors", "parameters")
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,39 @@ class Report:
 
     @property
     def table(self) -> Table:
-        return table_rows(self.summaries, self.baseline)
+        return table_rows(self.summaries, self.baseline) if self.study.seeds else count_rows(self.networks)
+
+    @property
+    def tables(self) -> list[tuple[str, str, Table]]:
+        """(label, caption, table) of each: the study's own, and how counts grow where nothing is trained."""
+        own = [(self.study.name, self.caption(), self.table)]
+        growth = [(f"{self.study.name}_growth", self._growth_caption(), growth_rows(self.growth))] if self.growth else []
+        return own + growth
+
+    @property
+    def base(self) -> Variant:
+        """The network that the others differ from, where nothing is trained."""
+        return (self.baseline or self.summaries[0]).variant
+
+    @property
+    def networks(self) -> list[dict[str, Any]]:
+        """A row a network of a study without seeds."""
+        return count_networks(self.summaries, self.base)
+
+    @cached_property
+    def growth_points(self) -> list[GrowthPoint]:
+        return [] if self.study.seeds else growth_points([summary.variant for summary in self.summaries], self.base)
+
+    @property
+    def growth(self) -> list[Exponent]:
+        """How the counts of a study without seeds grow with its axes."""
+        return growth_exponents(self.growth_points)
+
+    @property
+    def figure_names(self) -> list[str]:
+        if self.study.seeds:
+            return list(TRAINED_FIGURES) if self.recorded else []
+        return ["scaling"] if self.growth_points else []
 
     @property
     def recorded(self) -> int:
@@ -44,10 +81,16 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """What `ablate report --json` prints."""
-        return {
+        study = {
             "study": self.study.name,
             "title": self.study.title,
             "data": describe_data(self.study.data, self.varied),
+        }
+        if not self.study.seeds:
+            growth = [exponent._asdict() for exponent in self.growth]
+            return {**study, "base": self.base.net, "networks": self.networks, "growth": growth}
+        return {
+            **study,
             "epoch_rule": EPOCH_RULE,
             "baseline": self.baseline.net if self.baseline else None,
             "summaries": [summary.as_json() for summary in self.summaries],
@@ -66,7 +109,14 @@ class Report:
         return separator.join([data, recipe, *varied])
 
     def caption(self) -> str:
-        """What a table of this study must say of itself."""
+        """What the table of this study must say of itself."""
+        if not self.study.seeds:
+            data = self.study.data
+            return (
+                f"{self.study.title}. Networks for {data.title}: {data.classes} classes, input "
+                f"{'x'.join(map(str, data.input_shape))}. Nothing is trained. Mult-adds and activations: one forward pass "
+                "of one image through convolutions and linear layers."
+            )
         counts = sorted({summary.n for summary in self.summaries})
         seeds = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
         return (
@@ -74,17 +124,26 @@ class Report:
             f"Test error at the last epoch, in percent: median, minimum and maximum over {seeds}."
         )
 
+    def _growth_caption(self) -> str:
+        return (
+            f"How counts grow with one axis, the others as in {self.base.net}: count ~ axis^exponent, by least squares of "
+            "the logarithms over all values, and between the two largest."
+        )
+
     def markdown(self) -> str:
-        """table.md: the table, its figures, what it was made with."""
+        """table.md: the tables, their figures, what it was made with."""
         study = self.study
         lines = [f"# {study.title}", ""]
         lines += [f"Source: {study.source}.", ""] if study.source else []
-        lines += [self.caption(), "", to_markdown(self.table)]
+        lines += [line for _, caption, table in self.tables for line in (caption, "", to_markdown(table))]
         if self.recorded < self.planned:
             lines += [f"**Incomplete: {self.recorded} of {self.planned} trials are recorded.**", ""]
+        remarks = dict.fromkeys(remark(summary.variant.architecture) for summary in self.summaries)
+        lines += [line for text in remarks if text for line in (f"{text}.", "")]
         lines += [study.notes, ""] if study.notes else []
-        if self.recorded:
-            lines += [line for name in FIGURES for line in (f"![{_ALT_TEXTS[name]}]({name}.svg)", "")]
+        lines += [line for name in self.figure_names for line in (f"![{_ALT_TEXTS[name]}]({name}.svg)", "")]
+        if not study.seeds:
+            return "\n".join(lines)
         lines += ["## Made with", "", *(f"- {line}" for line in self.made_with()), ""]
         lines += ["Every trial, its id and its provenance are in [trials.csv](trials.csv).", ""]
         return "\n".join(lines)
@@ -141,29 +200,49 @@ class Report:
             raise RunError(f"--out: {directory} cannot be a directory, a file is in its place") from None
         files = {
             "table.md": self.markdown().encode(),
-            "table.tex": to_latex(self.table, self.caption(), self.study.name).encode(),
-            "table.csv": to_frame(self.summaries, self.baseline).to_csv(index=False, lineterminator="\n").encode(),
-            "trials.csv": self.trials_frame().to_csv(index=False, lineterminator="\n").encode(),
+            "table.tex": "\n".join(to_latex(table, caption, label) for label, caption, table in self.tables).encode(),
         }
-        if self.recorded:
-            files |= self._figures()
+        frames = {f"{name}.csv": frame for name, frame in self._frames().items()}
+        files |= {name: frame.to_csv(index=False, lineterminator="\n").encode() for name, frame in frames.items()}
+        files |= self._figures()
         for name, data in files.items():
             write_atomically(directory / name, data)
         return [directory / name for name in files]
 
+    def _frames(self) -> dict[str, pd.DataFrame]:
+        import pandas as pd
+
+        if self.study.seeds:
+            return {"table": to_frame(self.summaries, self.baseline), "trials": self.trials_frame()}
+        growth = {"growth": pd.DataFrame(self.growth)} if self.growth else {}
+        return {"table": pd.DataFrame(self.networks), **growth}
+
     def _figures(self) -> dict[str, bytes]:
+        if not self.figure_names:
+            return {}
         from ablate.report import figures
 
+        return {
+            f"{name}.{kind}": figures.to_bytes(figure, kind)
+            for name, figure in self._drawn().items()
+            for kind in ("png", "svg")
+        }
+
+    def _drawn(self) -> dict[str, Figure]:
+        from ablate.report import figures
+
+        if not self.study.seeds:
+            axes = net_axes(self.base)
+            values = [f"{axis} = {plain(axes[axis])}" for axis in dict.fromkeys(point.axis for point in self.growth_points)]
+            about = f"Networks for {self.study.data.title}. One axis at a time from {self.base.net}: {', '.join(values)}"
+            return {"scaling": figures.draw_growth(self.growth_points, self.base, self.study.title, about)}
         summaries = [summary for summary in self.summaries if summary.n]
         about = self.setting("; ")
         baseline = self.baseline if self.baseline and self.baseline.n else None
-        drawn = {
+        return {
             "curves": figures.draw_curves(summaries, self.study.title, f"{about}; medians over seeds"),
             "errors": figures.draw_errors(summaries, self.study.title, about, baseline),
             "parameters": figures.draw_parameters(summaries, self.study.title, about),
-        }
-        return {
-            f"{name}.{kind}": figures.to_bytes(figure, kind) for name, figure in drawn.items() for kind in ("png", "svg")
         }
 
 
@@ -171,6 +250,7 @@ _ALT_TEXTS = {
     "curves": "Training curves, medians over seeds",
     "errors": "Test error by variant",
     "parameters": "Test error against parameters",
+    "scaling": "Counts against each axis, relative to the base",
 }
 _RESULT_COLUMNS = (
     "test_error", "train_error", "test_loss", "train_loss", "epochs", "train_seconds", "test_seconds",

@@ -80,7 +80,7 @@ class Summary:
         return {
             "net": self.net,
             "axes": self.axes,
-            "blocks_per_group": self.variant.architecture.N,
+            "blocks_per_group": self.variant.blocks_per_group,
             "parameters": self.variant.counts.parameters,
             "multiply_adds": self.variant.counts.multiply_adds,
             "median_test_error": finite(self.median),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ablate.report.growth import Exponent
 from ablate.report.summary import Summary, finite
 from ablate.study.plan import plain
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MEASURE_TITLES = {"parameters": "Parameters", "multiply_adds": "Mult-adds", "activations": "Activations"}
 
 
 class Table(NamedTuple):
@@ -34,7 +38,7 @@ def table_rows(summaries: Sequence[Summary], baseline: Summary | None = None) ->
         row = [
             summary.net,
             *(plain(value) for value in summary.axes.values()),
-            str(summary.variant.architecture.N),
+            blocks_cell(summary.variant.blocks_per_group),
             f"{counts.parameters:,}",
             quantity(counts.multiply_adds),
             percent(summary.median),
@@ -46,6 +50,32 @@ def table_rows(summaries: Sequence[Summary], baseline: Summary | None = None) ->
             row.insert(header.index("Difference"), difference(summary, baseline))
         rows.append(row)
     return Table(header, rows, [column > 0 for column in range(len(header))])
+
+
+def count_rows(networks: Sequence[Mapping[str, Any]]) -> Table:
+    """The table of a study without seeds, from the plain values of its networks."""
+    titles = {"net": "Network", "varied": "Varied", **MEASURE_TITLES}
+    header = [titles.get(key, key) for key in networks[0]]
+    rows = [[_count_cell(key, value) for key, value in network.items()] for network in networks]
+    return Table(header, rows, [key not in ("net", "varied") for key in networks[0]])
+
+
+def _count_cell(key: str, value: Any) -> str:
+    if key == "N":
+        return blocks_cell(value)
+    if key in MEASURE_TITLES:
+        return f"{value:,}" if key == "parameters" else quantity(value)
+    return "–" if value is None else plain(value)
+
+
+def growth_rows(exponents: Sequence[Exponent]) -> Table:
+    """The table of exponents, two decimals: over all values of an axis, and between the two largest."""
+    header = ["Axis", "Count", "From", "To", "Exponent", "Two largest"]
+    rows = [
+        [e.axis, MEASURE_TITLES[e.measure], plain(e.smallest), plain(e.largest), f"{e.fitted:.2f}", f"{e.last:.2f}"]
+        for e in exponents
+    ]
+    return Table(header, rows, [False, False, True, True, True, True])
 
 
 def percent(error: float | None) -> str:
@@ -70,6 +100,13 @@ def seeds_cell(summary: Summary) -> str:
     return f"{n}, {len(summary.diverged)} diverged" if summary.diverged else n
 
 
+def blocks_cell(blocks: int | Sequence[int] | None) -> str:
+    """ "4"; "3 4 6 3" where groups differ; a dash for a network without groups."""
+    if blocks is None:
+        return "–"
+    return str(blocks) if isinstance(blocks, int) else " ".join(map(str, blocks))
+
+
 def quantity(number: int) -> str:
     """ "26.4 M", "5.24 G": three digits."""
     for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
@@ -84,9 +121,10 @@ def counted(n: int, word: str) -> str:
     return f"{n} {word}" if n == 1 else f"{n} {word}s"
 
 
-def to_markdown(table: Table) -> str:
-    """A Markdown table whose columns also line up as plain text."""
-    cells = [[_markdown_escape(cell) for cell in row] for row in (table.header, *table.rows)]
+def to_markdown(table: Table, escape: bool = True) -> str:
+    """A Markdown table whose columns also line up as plain text. escape: not where it is only read as that."""
+    write = _markdown_escape if escape else str
+    cells = [[write(cell) for cell in row] for row in (table.header, *table.rows)]
     widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(table.header))]
 
     def line(row: Sequence[str]) -> str:

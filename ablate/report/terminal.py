@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from ablate.report.tables import Table, counted, quantity, to_markdown
+from ablate.report.tables import Table, blocks_cell, counted, quantity, to_markdown
 from ablate.study.plan import plain
 
 MAX_REMARKS = 40
+NO_TRIALS = "no trials: the networks are counted, nothing is trained"
 
 
 def plan_text(plan: dict[str, Any]) -> str:
@@ -16,31 +17,36 @@ def plan_text(plan: dict[str, Any]) -> str:
     variants = plan["variants"]
     axes = list(variants[0]["axes"])
     budget = any("budget" in variant for variant in variants)
-    header = ["Network", *axes, "N", "Parameters", "Mult-adds"]
+    header = ["Network", *axes, "N", "Parameters", "Mult-adds", "Memory"]
     solved = any(fit["below"] or fit["above"] for variant in variants if (fit := variant.get("budget")))
     header += ["Budget"] if budget else []
     header += ["Next smaller", "Next larger"] if solved else []
-    header += ["Trials"]
+    states = [trial["state"] for variant in variants for trial in variant["trials"]]
+    header += ["Trials"] if states else []
     rows = []
     for variant in variants:
-        row = [variant["net"], *map(plain, variant["axes"].values()), str(variant["blocks_per_group"])]
+        row = [variant["net"], *map(plain, variant["axes"].values()), blocks_cell(variant["blocks_per_group"])]
         row += [f"{variant['parameters']:,}", quantity(variant["multiply_adds"])]
+        row += [f"{quantity(sum(variant['training_memory'].values()))}B"]
         if budget:
             fit = variant["budget"]
             row += [f"{fit['deviation']:+.1%}"]
             row += [_neighbour(fit[side]) for side in ("below", "above")] if solved else []
-        rows.append([*row, _states(trial["state"] for trial in variant["trials"])])
+        row += [_states(trial["state"] for trial in variant["trials"])] if states else []
+        rows.append(row)
     numeric = [name not in ("Network", "Trials") for name in header]
     lines = [to_markdown(Table(header, rows, numeric)), *plan["remarks"][:MAX_REMARKS]]
     if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
         lines.append(f"... and {more} more remarks, in --json")
-    states = [trial["state"] for variant in variants for trial in variant["trials"]]
-    lines.append(f"{counted(len(variants), 'variant')}, {counted(len(states), 'trial')}: {_states(states)}")
+    trials = f"{counted(len(states), 'trial')}: {_states(states)}" if states else NO_TRIALS
+    lines.append(f"{counted(len(variants), 'variant')}, {trials}")
     return "\n".join(lines)
 
 
 def status_text(status: dict[str, Any]) -> str:
     """The trials by state, a row a network, and the cause and log of each failure."""
+    if not status["trials"]:
+        return NO_TRIALS
     states: dict[str, list[str]] = {}
     for trial in status["trials"]:
         states.setdefault(trial["net"], []).append(trial["state"])
@@ -54,39 +60,52 @@ def status_text(status: dict[str, Any]) -> str:
 
 
 def show_text(network: dict[str, Any]) -> str:
-    """A network by section, with its totals and both its depths."""
+    """A network by section, with its totals, its depths and what training it keeps in memory."""
+    header = ["Section", "Output", "Layers", "Parameters", "Mult-adds", "Activations"]
     rows = [
-        [
-            section["name"],
-            "x".join(map(str, section["output"])),
-            str(section["layers"]),
-            f"{section['parameters']:,}",
-            quantity(section["multiply_adds"]),
-            quantity(section["activations"]),
-        ]
+        [section["name"], "x".join(map(str, section["output"])), section["layers"], *_counts(section)]
         for section in network["sections"]
     ]
-    rows.append(
-        [
-            "total",
-            "",
-            str(network["layers"]),
-            f"{network['parameters']:,}",
-            quantity(network["multiply_adds"]),
-            quantity(network["activations"]),
-        ]
-    )
-    header = ["Section", "Output", "Layers", "Parameters", "Mult-adds", "Activations"]
-    lines = [
-        f"{network['net']}: N = {network['blocks_per_group']} blocks of {network['block']} in each of 3 groups, "
-        f"k = {network['k']:g}, dropout {network['dropout']:g}",
-        f"depth {network['depth']} by convolutions, {network['nominal_depth']} nominal; "
-        f"{network['classes']} classes, input {'x'.join(map(str, network['input_shape']))}",
-        "",
-        to_markdown(Table(header, rows, [False, *[True] * 5])),
-        "Layers: convolutions and linear. Mult-adds: one forward pass of one image through them.",
+    rows.append(["total", "", f"{network['weight_layers']} convolutions and linear layers", *_counts(network)])
+    about = f"{network['net']}: family {network['family']} ({network['source']})"
+    if network["depth"]:
+        about += f", depth {network['depth']}"
+        if network["nominal_depth"] != network["depth"]:
+            about += f" by convolutions, {network['nominal_depth']} nominal"
+    about += f"; {network['classes']} classes, input {'x'.join(map(str, network['input_shape']))}"
+    also = f"The name could also mean {' or '.join(network['also'])}." if network["also"] else ""
+    axes = ", ".join(f"{axis} {plain(value)}" for axis, value in network["axes"].items())
+    blocks = f"N {blocks_cell(network['blocks_per_group'])}, " if network["depth"] else ""
+    lines = [about, *filter(None, [also, network["remark"]]), blocks + axes, ""]
+    lines += [to_markdown(Table(header, rows, [name in header[3:] for name in header]), escape=False)]
+    lines += ["Mult-adds and activations: one image, forward, convolutions and linear layers.", ""]
+    parts = ("weights", "gradients", "momentum", "activations", "total")
+    memory = [
+        [choice["precision"], choice["checkpoint_activations"], *(f"{quantity(choice[part])}B" for part in parts)]
+        for choice in network["training_memory"]
     ]
+    names = ["Precision", "checkpoint_activations", *(part.capitalize() for part in parts)]
+    lines.append(to_markdown(Table(names, memory, [False, False, *[True] * len(parts)])))
+    lines.append(f"Training memory at batch {network['batch_size']}, estimated; the library's workspaces come on top.")
     return "\n".join(lines)
+
+
+def families_text(described: dict[str, Any]) -> str:
+    """The families of networks, how they are named, and the options that a name may have."""
+    families = [
+        [family["form"], ", ".join(family["examples"]), family["source"], family["family"]]
+        for family in described["families"]
+    ]
+    options = [[option["option"], option["meaning"], option["axis"]] for option in described["options"]]
+    tables = (
+        Table(["Name", "Such as", "Source", "Family"], families, [False] * 4),
+        Table(["Option of a name", "Meaning", "Axis"], options, [False] * 3),
+    )
+    return "\n".join(to_markdown(table, escape=False) for table in tables)
+
+
+def _counts(counts: dict[str, Any]) -> list[str]:
+    return [f"{counts['parameters']:,}", quantity(counts["multiply_adds"]), quantity(counts["activations"])]
 
 
 def _neighbour(neighbour: dict[str, Any] | None) -> str:

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
-from ablate.nets.notation import MAX_N, Architecture
+from ablate.errors import BudgetError
+from ablate.nets.architecture import (
+    BASIC,
+    DECIMALS,
+    MAX_BASE_WIDTH,
+    MAX_BLOCK,
+    MAX_CARDINALITY,
+    MAX_K,
+    MAX_N,
+    Architecture,
+    convolutions_in,
+)
+from ablate.nets.families import find_family
 from ablate.study.study import Budget, Fit, Neighbour
+
+Make = Callable[[Any], Architecture]
 
 
 def fit_budget(
@@ -15,19 +30,32 @@ def fit_budget(
     cost: Callable[[Architecture], int],
     name: Callable[[Architecture], str],
 ) -> tuple[Architecture, Fit, str]:
-    """The architecture with its depth solved, if the budget says so, how it fits, and "" or in words why it does not."""
-
-    def cost_of(n: int) -> int:
-        return cost(replace(architecture, N=n))
-
-    def neighbour(n: int) -> Neighbour | None:
-        return Neighbour(name(replace(architecture, N=n)), cost_of(n)) if 1 <= n <= MAX_N else None
-
-    n, below, above = architecture.N, None, None
+    """The architecture with one axis solved, if the budget says so, how it fits, and "" or in words why it does not."""
+    fitted, below, above = architecture, None, None
     if budget.solve:
-        n = closest_to(budget.target, cost_of) if budget.target else max(1, largest_within(budget.maximum or 0, cost_of))
-        below, above = neighbour(n - 1), neighbour(n + 1)
-    found, fitted = cost_of(n), replace(architecture, N=n)
+        values, make = choices(architecture, budget.solve, budget.quantum)
+        most = len(values)
+        made: dict[int, Architecture] = {}
+        costs: dict[int, int] = {}
+
+        def cost_of(i: int) -> int:
+            if i not in costs:
+                made[i] = make(values[i - 1])
+                costs[i] = cost(made[i])
+            return costs[i]
+
+        def neighbour(i: int) -> Neighbour | None:
+            if not 1 <= i <= most:
+                return None
+            count = cost_of(i)
+            return Neighbour(name(made[i]), count)
+
+        if budget.target:
+            i = closest_to(budget.target, cost_of, most)
+        else:
+            i = max(1, largest_within(budget.maximum or 0, cost_of, most))
+        fitted, below, above = make(values[i - 1]), neighbour(i - 1), neighbour(i + 1)
+    found = cost(fitted)
     reference = budget.target or budget.maximum or budget.minimum
     assert reference is not None
     deviation = found / reference - 1
@@ -38,9 +66,35 @@ def fit_budget(
         met = (budget.minimum or 0) <= found <= (budget.maximum or found)
         bounds = (("at least", budget.minimum), ("at most", budget.maximum))
         asked = " and ".join(f"{word} {bound:,}" for word, bound in bounds if bound)
-    closest = ", the closest any depth comes," if budget.solve else ""
+    closest = f", the closest any {budget.solve} comes," if budget.solve else ""
     miss = f"{name(fitted)}{closest} has {found:,} {budget.measure} ({deviation:+.1%}); allowed: {asked}"
     return fitted, Fit(deviation, below, above), "" if met else miss
+
+
+def choices(architecture: Architecture, axis: str, quantum: int) -> tuple[Sequence[Any], Make]:
+    """The values an axis can be solved for, cheapest first, and what makes the architecture of one.
+
+    quantum: k goes in steps of that many channels of the first group. Raises BudgetError.
+    """
+    family = find_family(architecture.family)
+    match axis:
+        case "depth" if family.table:
+            l = convolutions_in(architecture.block)
+            depths = [depth for depth, blocks in family.table.items() if sum(blocks) * l + 2 == depth]
+            return depths, lambda depth: replace(architecture, N=family.table[depth])
+        case "depth" if family.groups:
+            return range(1, MAX_N + 1), architecture.with_blocks
+        case "k" if "k" in family.axes:
+            widths = range(quantum, int(MAX_K * family.channels) + 1, quantum)
+            return widths, lambda width: replace(architecture, k=round(width / family.channels, DECIMALS))
+        case "l" if "l" in family.axes:
+            return range(1, MAX_BLOCK + 1), lambda l: replace(architecture, block=BASIC[:1] * l)
+        case "cardinality" if "cardinality" in family.axes:
+            return range(1, MAX_CARDINALITY + 1), lambda cardinality: replace(architecture, cardinality=cardinality)
+        case "base_width" if "base_width" in family.axes:
+            return range(1, MAX_BASE_WIDTH + 1), lambda width: replace(architecture, base_width=width)
+        case _:
+            raise BudgetError(f"solve: found {axis}, which {family.key} does not have")
 
 
 def closest_to(target: int, cost: Callable[[int], int], high: int = MAX_N) -> int:
@@ -54,18 +108,17 @@ def closest_to(target: int, cost: Callable[[int], int], high: int = MAX_N) -> in
 
 
 def largest_within(maximum: int, cost: Callable[[int], int], high: int = MAX_N) -> int:
-    """The largest n in 1..high whose cost does not exceed the maximum; 0 if none does. Interpolates, then bisects."""
-    if cost(1) > maximum:
+    """The largest n in 1..high whose cost does not exceed the maximum; 0 if none does. Extrapolates, then bisects."""
+    first = cost(1)
+    if first > maximum:
         return 0
-    if high == 1 or cost(high) <= maximum:
-        return high
-    low, step = 1, cost(2) - cost(1)
-    guess = 1 + (maximum - cost(1)) // max(1, step)  # exact where the cost is linear, as it is in depth
-    if low < guess < high:
-        low, high = (guess, high) if cost(guess) <= maximum else (low, guess)
-    if low + 1 < high and cost(low + 1) > maximum:
-        return low
-    while low + 1 < high:
-        middle = (low + high) // 2
-        low, high = (middle, high) if cost(middle) <= maximum else (low, middle)
+    low, over = 1, high + 1
+    if high > 1:
+        guess = 1 + (maximum - first) // max(1, cost(2) - first)  # exact where the cost is linear, as it is in depth
+        for probe in (guess, guess + 1):
+            if low < probe < over:
+                low, over = (probe, over) if cost(probe) <= maximum else (low, probe)
+    while low + 1 < over:
+        middle = (low + over) // 2
+        low, over = (middle, over) if cost(middle) <= maximum else (low, middle)
     return low

@@ -8,32 +8,33 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from ablate.errors import BudgetError, NotationError, StudyError
-from ablate.nets.blueprint import Counts, Shape, count
+from ablate.nets.architecture import MAX_BLOCK, Architecture, DepthRule, format_block
+from ablate.nets.blueprint import Shape
+from ablate.nets.families import PYTHON, count_network, find_family
+from ablate.nets.family import STYLE_AXES
 from ablate.nets.notation import (
-    BASIC,
-    MAX_BLOCK,
-    Architecture,
-    DepthRule,
-    Name,
-    blocks_per_group,
+    AXES,
     depth_of,
     format_architecture,
-    format_block,
     format_name,
+    make_architecture,
     parse_block,
     read_name,
+    remark,
 )
-from ablate.nets.wide_resnet import wide_resnet
 from ablate.study.budget import fit_budget
 from ablate.study.expression import compile_expression
+from ablate.study.memory import activation_memory
 from ablate.study.presets import DATA_SETS
 from ablate.study.spec import replace_fields
-from ablate.study.study import Data, Entry, Recipe, Study, Trial, Variant
+from ablate.study.study import Budget, Data, Entry, Fit, Recipe, Study, Trial, Variant
 
 MAX_VARIANTS = 1_000_000
+BESIDE = ("recipe.", "data.")  # how the axes begin that are not the network's
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Enumeration:
 
     def remarks(self) -> list[str]:
         """All of them, each line saying which it is."""
-        groups = (("solved", self.solved), ("merged", self.merged), ("dropped", self.dropped))
+        notes = tuple(filter(None, dict.fromkeys(remark(variant.architecture) for variant in self.variants)))
+        groups = (("solved", self.solved), ("merged", self.merged), ("dropped", self.dropped), ("note", notes))
         return [f"{what}: {line}" for what, lines in groups for line in lines]
 
 
@@ -130,13 +132,13 @@ def find_baseline(study: Study, enumeration: Enumeration) -> Variant | None:
 
 def label(variant: Variant) -> str:
     """The variant's network and the axes its name does not show."""
-    rest = [f"{axis} {plain(value)}" for axis, value in variant.axes.items() if "." in axis]
+    rest = [f"{axis} {plain(value)}" for axis, value in variant.axes.items() if axis.startswith(BESIDE)]
     return ", ".join([variant.net, *rest])
 
 
 def varied_axes(variants: Sequence[Variant]) -> list[str]:
     """The recipe.* and data.* axes that some entry names and that differ between variants."""
-    named = dict.fromkeys(axis for variant in variants for axis in variant.axes if "." in axis)
+    named = dict.fromkeys(axis for variant in variants for axis in variant.axes if axis.startswith(BESIDE))
     return [axis for axis in named if len({axis_value(variant, axis) for variant in variants}) > 1]
 
 
@@ -160,7 +162,7 @@ def training_cost(trial: Trial) -> float:
     """Multiply-adds of a whole training, for sorting: forward, backward (twice that), and the test set each epoch."""
     full = DATA_SETS[trial.data.name]["full"]
     train, test = (size or most or 50_000 for size, most in zip((trial.data.train_size, trial.data.test_size), full))
-    counts = _count(trial.architecture, trial.data.classes, trial.data.input_shape)
+    counts = count_network(trial.architecture, trial.data.classes, trial.data.input_shape)
     return float(counts.multiply_adds) * (3 * train + test) * trial.recipe.epochs
 
 
@@ -199,26 +201,56 @@ def _variant(study: Study, entry: Entry, axes: dict[str, Any]) -> tuple[Variant,
     """The variant of some axes, its network's name before the budget chose a depth, and why it misses the budget."""
     recipe, data, rule = study.recipe, study.data, entry.depth_rule
     if changes := _dotted(axes, "recipe."):
-        recipe = replace_fields(recipe, changes)
+        recipe = _replaced(recipe, _Changes(changes))
     if changes := _dotted(axes, "data."):
-        data = replace_fields(data, changes)
+        data = _replaced(data, _Changes(changes))
     _check_batches(recipe, data)
-    solve = study.budget is not None and study.budget.solve == "depth"
     shown = "block" in axes or "l" in axes or "B(" in axes.get("net", "")
-    architecture, written = _architecture(axes, rule, solve)
+    architecture, written = _architecture(study, axes, rule, shown)
     fit, miss = None, ""
+    if budget := study.budget:
+        weighed = recipe if budget.measure == "activation_memory" else None  # elsewhere it does not matter
+        architecture, fit, miss = _fitted(architecture, budget, data.classes, data.input_shape, rule, shown, weighed)
+    net = format_architecture(architecture, rule, shown)
+    counts = count_network(architecture, data.classes, data.input_shape)
+    return Variant(net, architecture, recipe, data, axes, counts, fit), written or net, miss
 
-    def name(architecture: Architecture) -> str:
-        return format_architecture(architecture, rule, shown)
 
-    def counts(architecture: Architecture) -> Counts:
-        return _count(architecture, data.classes, data.input_shape)
+@lru_cache(maxsize=65536)
+def _fitted(
+    architecture: Architecture,
+    budget: Budget,
+    classes: int,
+    input_shape: Shape,
+    rule: DepthRule,
+    shown: bool,
+    recipe: Recipe | None,
+) -> tuple[Architecture, Fit, str]:
+    """fit_budget() of a network; the many variants of it that differ in their recipe ask for the same."""
 
-    if (budget := study.budget) is not None:
-        architecture, fit, miss = fit_budget(architecture, budget, lambda a: getattr(counts(a), budget.measure), name)
-    net = name(architecture)
-    variant = Variant(net, architecture, recipe, data, axes, counts(architecture), fit)
-    return variant, format_name(written, shown) if written else net, miss
+    def cost(architecture: Architecture) -> int:
+        counts = count_network(architecture, classes, input_shape)
+        if recipe is not None:
+            return activation_memory(counts, recipe)
+        return counts.parameters if budget.measure == "parameters" else counts.multiply_adds
+
+    return fit_budget(architecture, budget, cost, lambda architecture: format_architecture(architecture, rule, shown))
+
+
+class _Changes(dict[str, Any]):
+    """Changed fields that can be a key: told apart by their text, since 1, 1.0 and true are not the same in a study."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(repr(self))
+
+    def __eq__(self, other: object) -> bool:
+        return repr(self) == repr(other)
+
+
+@lru_cache(maxsize=4096)
+def _replaced(model: Recipe | Data, changes: _Changes) -> Any:
+    """replace_fields(), which many variants ask for the same of."""
+    return replace_fields(model, dict(changes))
 
 
 def _dotted(axes: dict[str, Any], prefix: str) -> dict[str, Any]:
@@ -233,37 +265,62 @@ def _place(entry: Entry, axes: dict[str, Any], message: str) -> str:
     return places[0] if places else entry.place
 
 
-def _architecture(axes: dict[str, Any], rule: DepthRule, solve: bool) -> tuple[Architecture, Name | None]:
-    """The network of some axes, which change what `net` says, and its name with the depth as given.
+def _architecture(study: Study, axes: dict[str, Any], rule: DepthRule, shown: bool) -> tuple[Architecture, str]:
+    """The network of some axes, which change what `net` says, and its name as given, "" where no depth is.
 
-    Where the depth is to be solved, N is 1 for the moment, whatever is given.
+    What is to be solved has some value for the moment.
     """
     for one, other in (("block", "l"), ("depth", "N")):
         if one in axes and other in axes:
             raise StudyError(f"{one} and {other} both given; allowed: one of them")
-    parts: dict[str, Any] = {"block": BASIC, "dropout": 0.0}
-    if "net" in axes:
-        parts = read_name(axes["net"])._asdict()
-    parts |= {axis: axes[axis] for axis in ("depth", "k", "dropout") if axis in axes}
-    if "block" in axes:
-        parts["block"] = parse_block(axes["block"])
-    elif "l" in axes:
+    solve = study.budget.solve if study.budget else None
+    parts = _parts(study, axes) | {axis: axes[axis] for axis in ("depth", "N", *AXES) if axis in axes}
+    parts |= {axis: float(parts[axis]) for axis in ("k", "dropout", "survival") if axis in parts}
+    if "l" in axes:
         if axes["l"] > MAX_BLOCK:
             raise StudyError(f"l: found {axes['l']}; allowed: 1 to {MAX_BLOCK}")
         parts["block"] = (3,) * axes["l"]
-    if "k" not in parts:
+    elif isinstance(block := axes.get("block"), str) and block.startswith("B("):
+        parts["block"] = parse_block(block)
+    elif ":" in axes.get("block", ""):
+        parts["code"] = _code(study, axes["block"])
+    family = find_family(parts["family"])
+    if "k" not in parts and family.key == "WRN" and solve != "k":
         raise StudyError(f"the axes {', '.join(axes)} leave k open")
-    if "N" in axes:
-        n = axes["N"]
-    elif solve:
-        n = 1
-    elif "depth" in parts:
-        n = blocks_per_group(parts["depth"], parts["block"], rule)
-    else:
+    if "N" in axes and family.groups:
+        parts["depth"] = family.depth(make_architecture(parts, rule), rule)
+    written = format_name(parts, shown) if "depth" in parts else ""
+    if solve == "depth" and family.groups:
+        parts["N"] = 1
+    elif solve == "depth" and family.table:
+        parts.setdefault("depth", next(iter(reversed(family.table))))
+    elif "depth" not in parts and "N" not in parts and (family.groups or family.table):
         raise StudyError(f"the axes {', '.join(axes)} leave depth (or N) open")
-    architecture = Architecture(n, float(parts["k"]), parts["block"], float(parts["dropout"]))
-    depth = depth_of(architecture, rule) if "N" in axes else parts.get("depth")
-    return architecture, Name(depth, architecture.k, architecture.block, architecture.dropout) if depth else None
+    return make_architecture(parts, rule), written
+
+
+def _parts(study: Study, axes: dict[str, Any]) -> dict[str, Any]:
+    """What `net` says, and `family`, and the arguments of a reader's network."""
+    net, key = axes.get("net"), axes.get("family")
+    args = _dotted(axes, "args.")
+    if isinstance(net, dict):
+        args = {**net.get("args", {}), **args}
+        fixed = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in sorted(args.items()))
+        return {"family": PYTHON, "python": net["python"], "args": fixed, "code": _code(study, net["python"])}
+    if args:
+        raise StudyError(f"args.{next(iter(args))} given; allowed: with a net {{python: package.module:callable}}")
+    if net is not None:
+        return read_name(net, key, study.data.name == "imagenet")
+    return {"family": key or "WRN"}
+
+
+def _code(study: Study, reference: str) -> str:
+    """The digest of a reader's source, which is looked for beside the study file too."""
+    from ablate.nets.custom import code_digest, look_in
+
+    look_in(Path())
+    look_in(study.folder)
+    return code_digest(reference)
 
 
 def _tell_apart(variants: list[Variant]) -> list[Variant]:
@@ -296,15 +353,11 @@ def _names(variant: Variant, rule: DepthRule) -> dict[str, Any]:
         "k": architecture.k,
         "depth": depth_of(architecture, rule),
         "N": architecture.N,
-        "dropout": architecture.dropout,
+        **{axis: getattr(architecture, axis) for axis in ("cardinality", "base_width", *STYLE_AXES)},
         "parameters": variant.counts.parameters,
         "multiply_adds": variant.counts.multiply_adds,
     }
+    names |= {f"args.{key}": value for key, value in architecture.args}
     for prefix, model in (("recipe", variant.recipe), ("data", variant.data)):
         names |= {f"{prefix}.{key}": getattr(model, key) for key in type(model).model_fields}
     return names
-
-
-@lru_cache(maxsize=65536)
-def _count(architecture: Architecture, classes: int, input_shape: Shape) -> Counts:
-    return count(wide_resnet(architecture, classes, input_shape))

@@ -57,5 +57,14 @@ DATA_SETS: dict[str, dict[str, Any]] = {
         "augment": "flip_crop",
         "full": (50_000, 10_000),
     },
+    "imagenet": {
+        "title": "ImageNet",
+        "classes": 1000,
+        "image_size": 224,
+        "channels": 3,
+        "preprocess": "meanstd",
+        "augment": "flip_crop",
+        "full": (1_281_167, 50_000),
+    },
     "image_folder": {"channels": 3, "preprocess": "meanstd", "augment": "flip_crop", "full": (None, None)},
 }

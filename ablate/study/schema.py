@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, Field, WithJsonSchema, create_model
 
+from ablate.nets.family import STYLE_AXES
 from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Data, Frozen, Recipe
 
-NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "dropout")
+NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "cardinality", "base_width", *STYLE_AXES)
 
 
 def _optional(title: str, model: type[BaseModel], /, **fields: Any) -> type[BaseModel]:
@@ -29,16 +30,27 @@ def _axes_schema(**more: Any) -> WithJsonSchema:
             "type": "object",
             "minProperties": 1,
             "properties": {axis: more.get(axis, {}) for axis in (*NET_AXES, *more)},
-            "propertyNames": {"pattern": rf"^({names}|recipe\.\w+|data\.\w+)$"},
+            "propertyNames": {"pattern": rf"^({names}|recipe\.\w+|data\.\w+|args\.\w+)$"},
         }
     )
 
 
 Axes = Annotated[dict[str, Any], _axes_schema()]
-Changes = Annotated[dict[str, Any], _axes_schema(base={"type": "string"})]
+_NET: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string"},
+        {
+            "type": "object",
+            "required": ["python"],
+            "properties": {"python": {"type": "string"}, "args": {"type": "object"}},
+            "additionalProperties": False,
+        },
+    ]
+}
 _NUMBER = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": "^[0-9.]+ *[kMG]$"}]}
 _BOUNDS = {"type": "object", "properties": {"min": _NUMBER, "max": _NUMBER}, "additionalProperties": False}
 _PERCENTAGE = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": "^[0-9.]+ *%$"}]}
+Changes = Annotated[dict[str, Any], _axes_schema(base=_NET)]
 Quantity = Annotated[Any, WithJsonSchema(_NUMBER)]
 QuantityOrBounds = Annotated[Any, WithJsonSchema({"anyOf": [_NUMBER, _BOUNDS]})]
 Percentage = Annotated[Any, WithJsonSchema(_PERCENTAGE)]
@@ -54,8 +66,12 @@ class Bounds(Frozen):
 class BudgetFile(Frozen):
     parameters: QuantityOrBounds = None
     multiply_adds: QuantityOrBounds = None
+    activation_memory: Annotated[QuantityOrBounds, Field(description="bytes of a batch, kept for the backward pass")] = None
     tolerance: Percentage = "5%"
-    solve: Literal["depth"] | None = None
+    solve: Literal["depth", "k", "l", "cardinality", "base_width"] | None = None
+    quantum: Annotated[
+        int | Literal["exact"], Field(description="k in steps of so many channels of the first group; exact: of one")
+    ] = 8
     on_miss: Literal["error", "drop"] = "error"
 
 
@@ -64,7 +80,7 @@ class EntryFile(Frozen):
 
     net: Annotated[
         Any,
-        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+        WithJsonSchema({"anyOf": [*_NET["anyOf"], {"type": "array", "items": _NET}]}),
     ] = None
     grid: Axes | None = None
     zip: Axes | None = None
@@ -96,8 +112,8 @@ class StudyFile(Frozen):
     recipe: Annotated[RecipeFile, Field(examples=["wrn_cifar"])]  # type: ignore[valid-type]
     seeds: Annotated[
         Any,
-        Field(examples=[5]),
-        WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": "integer"}}]}),
+        Field(examples=[5], description="how many, or which; 0: nothing is trained, networks are counted"),
+        WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "array", "items": {"type": "integer"}}]}),
     ]
     variants: Annotated[list[EntryFile], Field(min_length=1, max_length=1000, examples=["[{net: WRN-28-2}]"])]
     depth_rule: DepthRuleField = "convolutions"

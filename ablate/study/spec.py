@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import NotationError, StudyError, allowed
+from ablate.nets.architecture import CHOICES
+from ablate.nets.families import find_family
 from ablate.nets.notation import parse_block
 from ablate.study.document import SHORT_FORMS, Document, KeyPath, describe, read_document
 from ablate.study.expression import compile_expression
@@ -16,6 +18,7 @@ from ablate.study.schema import NET_AXES, Bounds, BudgetFile, DepthRuleField, En
 from ablate.study.study import Budget, Data, Entry, Recipe, Study
 from ablate.study.validation import validate
 
+REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")  # package.module:callable
 SUFFIXES = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
 
@@ -50,6 +53,7 @@ def load_study(path: str | Path, overrides: Iterable[str] = ()) -> Study:
         notes=file.notes.strip(),
         data=data,
         data_root=root,
+        folder=path.parent,
         recipe=resolve_recipe(document, file.recipe.model_dump(exclude_none=True)),
         seeds=_seeds(document, file.seeds),
         entries=tuple(_entry(document, i, entry, file.depth_rule) for i, entry in enumerate(file.variants)),
@@ -122,8 +126,10 @@ def _entry(document: Document, index: int, file: EntryFile, rule: DepthRuleField
     content = getattr(file, kind)
     axes = {"net": content} if kind == "net" else dict(content)
     base = axes.pop("base", None) if kind == "one_at_a_time" else None
-    if kind == "one_at_a_time" and not isinstance(base, str):
+    if kind == "one_at_a_time" and not isinstance(base, (str, dict)):
         document.fail((*path, kind), "one_at_a_time.base: the network that is changed is missing, such as WRN-28-2")
+    if base is not None:
+        (base,) = _axis_values(document, (*path, kind, "base"), "net", base)
     if not axes:
         document.fail((*path, kind), f"{kind}: no axis; allowed: {', '.join(NET_AXES)}, recipe.*, data.*")
     places: dict[tuple[str, Any], str] = {}
@@ -147,8 +153,8 @@ def _entry(document: Document, index: int, file: EntryFile, rule: DepthRuleField
 def _axis_values(document: Document, path: tuple[Any, ...], axis: str, values: Any) -> tuple[Any, ...]:
     """The values of one axis, each checked for its type; ranges are checked where the network is made."""
     group, _, field = axis.partition(".")
-    if axis not in NET_AXES and not (group in ("recipe", "data") and re.fullmatch(r"\w+", field)):
-        document.fail(path, f"unknown axis '{axis}'; {allowed(axis, (*NET_AXES, 'recipe.*', 'data.*'))}")
+    if axis not in NET_AXES and not (group in ("recipe", "data", "args") and re.fullmatch(r"\w+", field)):
+        document.fail(path, f"unknown axis '{axis}'; {allowed(axis, (*NET_AXES, 'recipe.*', 'data.*', 'args.*'))}")
     if not isinstance(values, list):
         values = [values]
     if not values:
@@ -156,18 +162,25 @@ def _axis_values(document: Document, path: tuple[Any, ...], axis: str, values: A
 
     def check(value: Any) -> Any:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if axis in ("l", "depth", "N"):
+        if axis == "net" and isinstance(value, dict):
+            return _own_network_wanted(value)
+        if axis in ("l", "depth", "N", "cardinality", "base_width"):
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 10**6:
                 return "a whole number from 1"
         elif "." in axis and (value is None or isinstance(value, dict)):
             return "a value"
-        elif axis in ("k", "dropout") and not number:
+        elif axis in ("k", "dropout", "survival") and not number:
             return "a number"
+        elif axis in CHOICES and value not in CHOICES[axis]:
+            return ", ".join(CHOICES[axis])
         elif axis in ("net", "family", "block") and not isinstance(value, str):
             return {"net": "a network's name", "family": "WRN", "block": "B(3,3) and the like"}[axis]
-        elif axis == "family" and value != "WRN":
-            return "WRN"
-        elif axis == "block":
+        elif axis == "family":
+            try:
+                find_family(value)
+            except NotationError as error:
+                return str(error).partition("allowed: ")[2]
+        elif axis == "block" and value not in ("basic", "bottleneck") and not REFERENCE.fullmatch(value):
             try:
                 parse_block(value)
             except NotationError as error:
@@ -180,23 +193,35 @@ def _axis_values(document: Document, path: tuple[Any, ...], axis: str, values: A
     return tuple(values)
 
 
+def _own_network_wanted(net: dict[str, Any]) -> str | None:
+    """What is allowed, where a reader's network is not written as {python: package.module:callable, args: {...}}."""
+    if not isinstance(net.get("python"), str) or not REFERENCE.fullmatch(net["python"]):
+        return "{python: package.module:callable}"
+    if unknown := net.keys() - {"python", "args"}:
+        return f"python and args, not {', '.join(map(str, unknown))}"
+    if not isinstance(net.get("args", {}), dict) or any(isinstance(value, dict) for value in net.get("args", {}).values()):
+        return "args: a mapping of numbers, texts and lists"
+    return None
+
+
 def _seeds(document: Document, seeds: Any) -> tuple[int, ...]:
     found: list[Any] = seeds if isinstance(seeds, list) else [seeds]
     whole = bool(found) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in found)
     most = 2**31 if isinstance(seeds, list) else 10_001
-    least = 0 if isinstance(seeds, list) else 1
+    least = 0
     if twice := [seed for seed in found if found.count(seed) > 1][:1]:
         document.fail(("seeds",), f"seeds: {describe(twice[0])} is there twice; allowed: different ones")
     if not whole or not all(least <= seed < most for seed in found):
-        wanted = "how many (1 to 10000), or a list of different whole numbers from 0"
+        wanted = "how many (0 to 10000), or a list of different whole numbers from 0"
         document.fail(("seeds",), f"seeds: found {describe(seeds)}; allowed: {wanted}")
     return tuple(seeds) if isinstance(seeds, list) else tuple(range(seeds))
 
 
 def _budget(document: Document, file: BudgetFile) -> Budget:
-    measures = [name for name in ("parameters", "multiply_adds") if getattr(file, name) is not None]
+    names = ("parameters", "multiply_adds", "activation_memory")
+    measures = [name for name in names if getattr(file, name) is not None]
     if len(measures) != 1:
-        document.fail(("budget",), "budget: allowed: one of parameters and multiply_adds")
+        document.fail(("budget",), f"budget: allowed: one of {', '.join(names[:-1])} and {names[-1]}")
     measure = measures[0]
     value = getattr(file, measure)
     target = minimum = maximum = None
@@ -213,7 +238,10 @@ def _budget(document: Document, file: BudgetFile) -> Budget:
     else:
         target = _quantity(document, ("budget", measure), value)
     tolerance = _percentage(document, ("budget", "tolerance"), file.tolerance)
-    return Budget(measure, target, tolerance, minimum, maximum, file.solve, file.on_miss)  # type: ignore[arg-type]
+    quantum = 1 if file.quantum == "exact" else file.quantum
+    if not 1 <= quantum <= 1024:
+        document.fail(("budget", "quantum"), f"budget.quantum: found {quantum}; allowed: 1 to 1024 channels, or exact")
+    return Budget(measure, target, tolerance, minimum, maximum, file.solve, file.on_miss, quantum)  # type: ignore[arg-type]
 
 
 def _quantity(document: Document, path: tuple[Any, ...], value: Any) -> int:

@@ -6,7 +6,7 @@ A trial is known by what it is: its id is a hash of everything that can change i
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,9 +14,10 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ablate.nets.architecture import Architecture, Blocks, DepthRule
 from ablate.nets.blueprint import Blueprint, Counts, Shape
-from ablate.nets.notation import Architecture, DepthRule
-from ablate.nets.wide_resnet import wide_resnet
+from ablate.nets.families import blueprint
+from ablate.nets.notation import depth_of
 
 FORMAT = 1  # of trial.json; a new field whose default keeps old results is left out at its default, so old ids hold
 
@@ -32,7 +33,7 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Recipe(Frozen):
-    """How a network is trained. Every field counts in the trial's id, but for those of the other optimizer."""
+    """How a network is trained. Every field counts in the trial's id, but for those that cannot change a result."""
 
     optimizer: Literal["sgd", "adam"]
     lr: Annotated[float, Field(gt=0, le=100)]
@@ -49,6 +50,9 @@ class Recipe(Frozen):
     drop: Annotated[float, Field(gt=0, le=1, description="factor on the learning rate at each milestone")]
     momentum_at_drop: Literal["keep", "discard"]
     precision: Annotated[Literal["float32", "bfloat16"], Field(description="bfloat16: autocast")]
+    checkpoint_activations: Annotated[
+        Literal["none", "blocks"], Field(description="blocks: computed twice for less memory, same result")
+    ] = "none"
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -60,7 +64,7 @@ class Recipe(Frozen):
 
     def identity(self) -> dict[str, Any]:
         """The fields that can change a result."""
-        other = {"sgd": {"betas", "eps"}, "adam": {"momentum", "nesterov"}}[self.optimizer]
+        other = {"sgd": {"betas", "eps"}, "adam": {"momentum", "nesterov"}}[self.optimizer] | {"checkpoint_activations"}
         return self.model_dump(mode="json", exclude=other, exclude_defaults=True)
 
 
@@ -70,7 +74,7 @@ class Data(Frozen):
     title: what tables call the images, and what tells one image_folder from another. digest: refuse other images.
     """
 
-    name: Literal["digits", "cifar10", "cifar100", "image_folder"]
+    name: Literal["digits", "cifar10", "cifar100", "imagenet", "image_folder"]
     title: Annotated[str, Field(min_length=1, max_length=100)]
     classes: Annotated[int, Field(ge=2, le=100_000)]
     image_size: Annotated[int, Field(ge=4, le=1024, description="pixels, square")]
@@ -96,13 +100,14 @@ class Data(Frozen):
 class Budget:
     """What a network may cost. A target is met within the tolerance (a fraction); bounds are met inclusively."""
 
-    measure: Literal["parameters", "multiply_adds"]
+    measure: Literal["parameters", "multiply_adds", "activation_memory"]
     target: int | None
     tolerance: float
     minimum: int | None
     maximum: int | None
-    solve: Literal["depth"] | None
+    solve: Literal["depth", "k", "l", "cardinality", "base_width"] | None
     on_miss: Literal["error", "drop"]
+    quantum: int = 8  # channels of the first group, in which k goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,7 @@ class Entry:
     kind: Literal["net", "grid", "zip", "one_at_a_time"]
     axes: dict[str, tuple[Any, ...]]
     depth_rule: DepthRule
-    base: str | None
+    base: Any  # the network that one_at_a_time changes
     place: str
     places: dict[tuple[str, Any], str] = field(default_factory=dict)
 
@@ -148,7 +153,12 @@ class Variant:
 
     @property
     def blueprint(self) -> Blueprint:
-        return wide_resnet(self.architecture, self.data.classes, self.data.input_shape)
+        return blueprint(self.architecture, self.data.classes, self.data.input_shape)
+
+    @property
+    def blocks_per_group(self) -> Blocks | None:
+        """N; None for a network that has no such groups."""
+        return None if depth_of(self.architecture) is None else self.architecture.N
 
     def trials(self, seeds: tuple[int, ...]) -> list[Trial]:
         """One trial a seed, in the order of the seeds."""
@@ -169,7 +179,7 @@ class Trial:
         """trial.json: canonical JSON of everything that can change the result."""
         what = {
             "format": FORMAT,
-            "network": asdict(self.architecture),
+            "network": self.architecture.identity(),
             "data": self.data.identity(),
             "recipe": self.recipe.identity(),
             "seed": self.seed,
@@ -183,7 +193,7 @@ class Trial:
 
     @property
     def blueprint(self) -> Blueprint:
-        return wide_resnet(self.architecture, self.data.classes, self.data.input_shape)
+        return blueprint(self.architecture, self.data.classes, self.data.input_shape)
 
 
 @dataclass(frozen=True)
@@ -196,6 +206,7 @@ class Study:
     notes: str
     data: Data
     data_root: Path | None
+    folder: Path  # of the study file, where its own networks are looked for
     recipe: Recipe
     seeds: tuple[int, ...]
     entries: tuple[Entry, ...]

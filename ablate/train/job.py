@@ -11,7 +11,10 @@ from ablate.study.study import Trial
 
 @dataclass(frozen=True)
 class Job:
-    """A trial and where it is trained. checkpoint_epochs or checkpoint_seconds: at least so often (0: not by that)."""
+    """A trial and where it is trained. checkpoint_epochs or checkpoint_seconds: at least so often (0: not by that).
+
+    folders: where a reader's networks are looked for, the last one first.
+    """
 
     trial: Trial
     runs: Path
@@ -19,3 +22,4 @@ class Job:
     device: str = "cpu"
     checkpoint_epochs: int = 1
     checkpoint_seconds: float = 0.0
+    folders: tuple[Path, ...] = ()

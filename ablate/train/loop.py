@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ablate.data.tensors import Draws, Normalization, Part, draw_augmentation, gather, normalize
-from ablate.nets.build import Dropout
+from ablate.nets.build import Dropout, Residual
 from ablate.study.study import Data, Recipe
 from ablate.train.randomness import generator
 
@@ -57,9 +57,15 @@ def train_epoch(
     drawn = draw_augmentation(data.augment, n, data.image_size, generator(seed, "augmentation", epoch))
     shifts, flips = (None if draws is None else draws.to(device) for draws in drawn)
     dropout = generator(seed, "dropout", epoch, device)
+    depth = generator(seed, "stochastic_depth", epoch)
+    torch.manual_seed(dropout.initial_seed())  # a reader's modules draw from torch's own
+    leaves_out = False  # some blocks in some batches
     for module in network.modules():
         if isinstance(module, Dropout):
             module.generator = dropout
+        elif isinstance(module, Residual):
+            module.generator = depth
+            leaves_out |= module.survival < 1
     network.train()
     sums = Sums(device)
     size = recipe.batch_size
@@ -74,6 +80,10 @@ def train_epoch(
         loss = F.cross_entropy(logits.float(), labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if leaves_out:  # a block that was left out has gradient zero; momentum and decay go on
+            for parameter in network.parameters():
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
         optimizer.step()
         sums.add(loss, logits, labels)
     return sums.read()

@@ -10,7 +10,7 @@ from typing import Literal
 
 import torch
 
-Stream = Literal["initialization", "order", "augmentation", "dropout"]
+Stream = Literal["initialization", "order", "augmentation", "dropout", "stochastic_depth"]
 
 
 def generator(seed: int, stream: Stream, epoch: int = 0, device: torch.device | str = "cpu") -> torch.Generator:

@@ -17,7 +17,8 @@ from ablate.data.sources import check_images
 from ablate.data.tensors import Normalization, Part, fit_normalization, take_part
 from ablate.errors import RecordError
 from ablate.files import hold_lock
-from ablate.nets.build import build
+from ablate.nets.build import build, checkpoint_blocks
+from ablate.nets.custom import check_code, look_in
 from ablate.records.records import (
     Row,
     append_epoch,
@@ -67,7 +68,12 @@ def _train(job: Job, directory: Path, stop: Callable[[], bool], report: Report) 
     device = configure(job.device)
     train_part, test_part, normalization, digest = _load(trial.data, job.location, device)
     this_attempt = {**provenance(device), "started": _now()}
+    for folder in job.folders:
+        look_in(folder)
+    check_code(trial.architecture)
     network = build(trial.blueprint, generator(trial.seed, "initialization"))
+    if recipe.checkpoint_activations == "blocks":
+        checkpoint_blocks(network)
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(recipe, network)
 
@@ -84,6 +90,8 @@ def _train(job: Job, directory: Path, stop: Callable[[], bool], report: Report) 
         rows, earlier = checkpoint["rows"], checkpoint["attempts"]
     write_epochs(directory, rows)
 
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
     saved_at = time.monotonic()
     for epoch in range(len(rows) + 1, recipe.epochs + 1):
         rate = start_epoch(recipe, optimizer, epoch)
@@ -133,6 +141,7 @@ def _train(job: Job, directory: Path, stop: Callable[[], bool], report: Report) 
         "epochs": len(rows),
         **{key: None if diverged else final[key] for key in ("test_error", "test_loss", "train_error", "train_loss")},
         **seconds,
+        "peak_memory_bytes": torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
         "train_images": len(train_part.labels),
         "test_images": len(test_part.labels),
         "data_digest": digest,

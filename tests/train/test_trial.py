@@ -15,8 +15,9 @@ from ablate.data.cache import Location
 from ablate.data.sources import read_digits
 from ablate.errors import RecordError
 from ablate.files import hold_lock
+from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
-from ablate.nets.notation import Architecture
+from ablate.nets.notation import parse_architecture
 from ablate.records.records import read_epochs, read_failure, read_record, trial_directory, write_failure
 from ablate.study.presets import RECIPES
 from ablate.study.spec import load_study
@@ -93,6 +94,41 @@ def test_other_recipes_resume_too(job: Job, recipe: dict[str, Any]) -> None:
     train_trial(halting, *stop_after(2))
     train_trial(halting, never, lambda row: None)
     assert_same(job, halting)
+
+
+@pytest.mark.parametrize("name", ["ResNet-14-w0.25-dropout0.2-survival0.3", "WRN-16-0.25-survival0.5-groupnorm-silu"])
+def test_stochastic_depth_resumes_too(job: Job, name: str) -> None:
+    job = replace(job, trial=replace(job.trial, architecture=parse_architecture(name)))
+    train_trial(job, never, lambda row: None)
+    halting = replace(job, runs=job.runs.with_name("halting"))
+    train_trial(halting, *stop_after(1))
+    train_trial(halting, never, lambda row: None)
+    assert_same(job, halting)
+
+
+def test_a_block_that_is_left_out_is_decayed_all_the_same(job: Job) -> None:
+    """As the mean gradient zero that it has: weights shrink by lr * decay a step, momentum aside."""
+    architecture = parse_architecture("WRN-10-0.25-survival0.000001")
+    recipe = {"momentum": 0.0, "nesterov": False, "weight_decay": 0.5, "epochs": 1}
+    job = replace(changed(job, **recipe), trial=replace(changed(job, **recipe).trial, architecture=architecture))
+    begun = build(job.trial.blueprint, generator(job.trial.seed, "initialization")).state_dict()
+    train_trial(job, never, lambda row: None)
+    _, ended = outcome(job)
+    last = next(key for key in begun if key.startswith("conv4.0.branch") and key.endswith("weight"))
+    steps = 128 // 32
+    assert torch.allclose(ended[last], begun[last] * (1 - 0.1 * 0.5) ** steps, rtol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_activations_computed_again_change_no_bit(job: Job, precision: str) -> None:
+    architecture = parse_architecture("WRN-16-0.25-dropout0.3-survival0.7")
+    plain = changed(job, precision=precision)
+    plain = replace(plain, trial=replace(plain.trial, architecture=architecture))
+    again = replace(changed(plain, checkpoint_activations="blocks"), runs=job.runs.with_name("again"))
+    assert again.trial.id == plain.trial.id
+    train_trial(plain, never, lambda row: None)
+    train_trial(again, never, lambda row: None)
+    assert_same(plain, again)
 
 
 def test_epochs_past_the_checkpoint_are_trained_again(job: Job) -> None:

@@ -1,0 +1,212 @@
+"""evaluate(): the errors of a network with weights from a file. Composes nets, data and train.
+
+ImageNet is never decoded as a whole: its validation images are streamed, scaled by their shorter side to 256 pixels and
+cropped to the 224 in the middle, as the published weights of torchvision and timm are measured.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Union
+
+import joblib
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from ablate.data.cache import Location, load_images
+from ablate.data.tensors import Normalization, fit_normalization, normalize, take_part
+from ablate.errors import DataError
+from ablate.nets.architecture import Architecture
+from ablate.nets.blueprint import count
+from ablate.nets.build import build
+from ablate.nets.families import blueprint
+from ablate.nets.notation import format_architecture
+from ablate.nets.weights import fit_weights
+from ablate.schedule.progress import PLAIN_SECONDS
+from ablate.schedule.slots import find_slots
+from ablate.study.presets import DATA_SETS
+from ablate.train.trial import configure
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of images in 0..1
+RESIZE = 256  # the shorter side, in pixels, before the crop
+WORKERS = 16  # at most: processes that decode
+TOP = 5
+
+Batch = tuple[Tensor, Tensor]  # images uint8 (B, H, W, C), labels int64 (B,)
+
+
+class Part(NamedTuple):
+    """Test images in batches on the CPU or the device, how many images, how many classes, and their normalization."""
+
+    batches: Iterable[Batch]
+    images: int
+    classes: int
+    normalization: Normalization
+
+
+class Validation(Dataset[Union[Batch, DataError]]):
+    """DIR/val/<class>/* as (image uint8 (224, 224, 3), label); an image that cannot be read is the DataError itself."""
+
+    def __init__(self, root: Path, size: int) -> None:
+        from torchvision.datasets import ImageFolder
+        from torchvision.transforms import CenterCrop, Compose, Resize
+
+        try:
+            self.folder = ImageFolder(str(root), Compose([Resize(RESIZE), CenterCrop(size)]))
+        except FileNotFoundError as error:
+            raise DataError(f"imagenet: {' '.join(str(error).split())}") from None
+
+    def __len__(self) -> int:
+        return len(self.folder)
+
+    def __getitem__(self, index: int) -> Batch | DataError:
+        from PIL import Image
+
+        try:
+            image, label = self.folder[index]
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            return DataError(f"{self.folder.samples[index][0]}: cannot be read as an image: {error}")
+        return torch.from_numpy(np.array(image)), torch.tensor(label)
+
+
+def collate(items: list[Batch | DataError]) -> Batch | DataError:
+    """A batch, or the first error in it: one that is raised in a worker would reach the user with its traceback."""
+    errors = [item for item in items if isinstance(item, DataError)]
+    return errors[0] if errors else tuple(default_collate(items))
+
+
+def evaluate(
+    architecture: Architecture,
+    weights: Path,
+    data: str,
+    location: Location,
+    device: str = "auto",
+    classes: int | None = None,
+    image_size: int | None = None,
+    batch_size: int = 64,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """The top-1 and top-5 error, in percent, on the test images (ImageNet: the validation images), in plain values.
+
+    data: a name in DATA_SETS; classes: instead of the data set's own; image_size (pixels): of an image_folder.
+    Raises AblateError.
+    """
+    known = DATA_SETS[data]
+    classes, size = classes or known.get("classes"), known.get("image_size", image_size)
+    if classes is None or size is None:
+        raise DataError(f"{data}: --classes and --image-size must be given")
+    if image_size not in (None, size):
+        raise DataError(f"{data}: found --image-size {image_size}; allowed: {size}")
+    console = console or Console(stderr=True)
+    on = configure(find_slots(device, 1)[0].device)
+    layers = blueprint(architecture, classes, (known["channels"], size, size))
+    count(layers)  # refuses images that are too small for it
+    network = build(layers)
+    fitting = fit_weights(weights, architecture, network)
+    network.load_state_dict(fitting.state)
+    network.to(device=on, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    part = imagenet_part(location.root, size, batch_size, on) if data == "imagenet" else None
+    part = part or small_part(data, size, location, batch_size, on, console)
+    if part.classes != classes:
+        raise DataError(f"{data}: found {part.classes} classes of images; the network has {classes} (--classes)")
+    top1, top5 = count_errors(network, _shown(part, console), part.normalization, on)
+    return {
+        "net": format_architecture(architecture),
+        "data": data,
+        "weights": str(weights),
+        "names": fitting.names,
+        "parameters": fitting.parameters,
+        "images": part.images,
+        "top1_error": 100 * top1 / part.images,
+        "top5_error": 100 * top5 / part.images,
+    }
+
+
+def evaluation_text(scores: dict[str, Any]) -> str:
+    """What `ablate evaluate` prints."""
+    return (
+        f"{scores['net']}: {scores['parameters']:,} parameters from {scores['weights']} ({scores['names']}'s names)\n"
+        f"{scores['data']}: {scores['images']:,} images, top-1 error {scores['top1_error']:.2f}%, "
+        f"top-5 error {scores['top5_error']:.2f}%"
+    )
+
+
+@torch.inference_mode()
+def count_errors(
+    network: nn.Module, batches: Iterable[Batch], normalization: Normalization, device: torch.device
+) -> tuple[int, int]:
+    """How many images do not have their class first, and how many not among the first five; a NaN is an error."""
+    network.eval()
+    hits = torch.zeros(2, dtype=torch.int64, device=device)
+    images = 0
+    for batch in batches:
+        pixels, labels = (tensor.to(device, non_blocking=True) for tensor in batch)
+        logits = network(normalize(pixels, normalization)).float()
+        first = logits.topk(min(TOP, logits.shape[1])).indices == labels[:, None]
+        first &= logits.isfinite().all(1, keepdim=True)
+        hits += torch.stack([first[:, 0].sum(), first.sum()])
+        images += len(labels)
+    top1, top5 = hits.tolist()
+    return images - top1, images - top5
+
+
+def imagenet_part(root: Path, size: int, batch_size: int, device: torch.device) -> Part:
+    """The validation images below DIR/val/<class>/, streamed; the classes in sorted order. Raises DataError."""
+    folder = root / "val"
+    if not folder.is_dir():
+        raise DataError(
+            f"imagenet: looked for val/<class>/* in {root.absolute()}, not there; "
+            "set --data-root or ABLATE_DATA to where it is"
+        )
+    images = Validation(folder, size)
+    loader: DataLoader[Any] = DataLoader(
+        images,
+        batch_size,
+        num_workers=min(WORKERS, joblib.cpu_count(), -(-len(images) // batch_size)),
+        collate_fn=collate,
+        pin_memory=device.type == "cuda",
+    )
+    mean, std = (torch.tensor(values, device=device) * 255 for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return Part(_checked(loader), len(images), len(images.folder.classes), Normalization(mean, std))
+
+
+def _checked(loader: Iterable[Batch | DataError]) -> Iterator[Batch]:
+    for batch in loader:
+        if isinstance(batch, DataError):
+            raise batch
+        yield batch
+
+
+def small_part(data: str, size: int, location: Location, batch_size: int, device: torch.device, console: Console) -> Part:
+    """The test images of a small data set, normalized as its trials are: by statistics of all training images."""
+
+    def announce(message: str) -> None:
+        console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+    images, _ = load_images(data, size, location, announce)
+    train = take_part(images.train_images, images.train_labels, None, device)
+    test = take_part(images.test_images, images.test_labels, None, device)
+    firsts = range(0, len(test.labels), batch_size)
+    batches = ((test.images[i : i + batch_size], test.labels[i : i + batch_size]) for i in firsts)
+    normalization = fit_normalization(DATA_SETS[data]["preprocess"], train.images)
+    return Part(batches, len(test.labels), len(np.unique(images.train_labels)), normalization)
+
+
+def _shown(part: Part, console: Console) -> Iterator[Batch]:
+    """The batches, with a bar in a terminal and a line a minute elsewhere."""
+    done, printed = 0, time.monotonic()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("images", total=part.images)
+        for batch in part.batches:
+            yield batch
+            done += len(batch[1])
+            bar.update(task, completed=done)
+            if not console.is_terminal and time.monotonic() - printed > PLAIN_SECONDS:
+                printed = time.monotonic()
+                console.print(f"{done:,} of {part.images:,} images", highlight=False)

@@ -1,0 +1,133 @@
+"""Architecture: one network by its axes, every one of them decided. No names and no layers here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Union
+
+from ablate.errors import NotationError
+
+DepthRule = Literal["convolutions", "nominal"]
+Kernels = tuple[int, ...]
+Block = Union[Kernels, str]  # kernel sizes; "basic"; "bottleneck"; or a reader's "module:callable"
+Blocks = Union[int, tuple[int, ...]]  # in every group, or in each
+
+BASIC: Kernels = (3, 3)
+MAX_N = 2000  # blocks per group; WRN-12004 is far past anything trainable
+MAX_K = 64.0
+MAX_BLOCK = 16  # convolutions in a block
+MAX_KERNEL = 15
+MAX_CARDINALITY = 1024
+MAX_BASE_WIDTH = 4096
+DECIMALS = 6  # of every number in a name, so that every network has one
+
+SHORTCUTS = ("A", "B", "C")
+ACTIVATION_ORDERS = ("pre", "post", "bn_after_addition", "relu_before_addition", "relu_only_pre")
+NORMS = ("batch", "group", "none")
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "silu", "gelu", "mish", "hardswish", "tanh")
+POOLS = ("average", "max")
+CHOICES = {
+    "shortcut": SHORTCUTS,
+    "activation_order": ACTIVATION_ORDERS,
+    "norm": NORMS,
+    "activation": ACTIVATIONS,
+    "pool": POOLS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """One network, free of the convention its depth is written in. The defaults are those of the wide ResNet.
+
+    N: blocks per group; k: widening factor; block: kernel sizes, first to last, or a kind of block; dropout: rate inside
+    the blocks; cardinality: groups of a block's 3x3 convolution; base_width: channels of each in the first stage;
+    survival: probability of the last block to be there in training, decaying linearly from 1 (stochastic depth).
+    python, args and code are a reader's own network: its "module:callable", its arguments, and a digest of its source.
+    """
+
+    N: Blocks
+    k: float = 1.0
+    block: Block = BASIC
+    dropout: float = 0.0
+    family: str = "WRN"
+    cardinality: int = 1
+    base_width: int = 64
+    survival: float = 1.0
+    shortcut: str = "B"
+    activation_order: str = "pre"
+    norm: str = "batch"
+    activation: str = "relu"
+    pool: str = "average"
+    python: str = ""
+    args: tuple[tuple[str, Any], ...] = ()
+    code: str = ""
+
+    def __post_init__(self) -> None:
+        n, most = (self.N, self.N) if isinstance(self.N, int) else (min(self.N), max(self.N))
+        if n < 1 or most > MAX_N:
+            raise NotationError(f"N = {self.N} blocks per group; allowed: 1 to {MAX_N}")
+        if not (math.isfinite(self.k) and 1 / 16 <= self.k <= MAX_K):
+            raise NotationError(f"widening factor k = {self.k:g}; allowed: 0.0625 to {MAX_K:g}")
+        if not isinstance(self.block, str):
+            if not 1 <= len(self.block) <= MAX_BLOCK:
+                raise NotationError(f"a block of {len(self.block)} convolutions; allowed: 1 to {MAX_BLOCK}")
+            for kernel in self.block:
+                if kernel % 2 == 0 or not 1 <= kernel <= MAX_KERNEL:
+                    found = f"kernel size {kernel} in {format_block(self.block)}"
+                    raise NotationError(f"{found}; allowed: odd, 1 to {MAX_KERNEL}")
+        if not (math.isfinite(self.dropout) and 0 <= self.dropout < 1):
+            raise NotationError(f"dropout rate {self.dropout:g}; allowed: 0 to below 1")
+        if not (math.isfinite(self.survival) and 0 < self.survival <= 1):
+            raise NotationError(f"survival {self.survival:g}; allowed: above 0 to 1")
+        if not 1 <= self.cardinality <= MAX_CARDINALITY:
+            raise NotationError(f"cardinality {self.cardinality}; allowed: 1 to {MAX_CARDINALITY}")
+        if not 1 <= self.base_width <= MAX_BASE_WIDTH:
+            raise NotationError(f"base_width {self.base_width}; allowed: 1 to {MAX_BASE_WIDTH}")
+        for what, number in (("widening factor k", self.k), ("dropout rate", self.dropout), ("survival", self.survival)):
+            if not number.is_integer() and round(number, DECIMALS) != number:
+                raise NotationError(f"{what} = {number!r}; allowed: at most {DECIMALS} decimals")
+
+        for axis, values in CHOICES.items():
+            if getattr(self, axis) not in values:
+                raise NotationError(f"{axis}: found {getattr(self, axis)}; allowed: {', '.join(values)}")
+
+    @property
+    def l(self) -> int:
+        """Deepening factor: convolutions in a block."""
+        return convolutions_in(self.block)
+
+    def with_blocks(self, n: int) -> Architecture:
+        """The same with n blocks in each group, unchecked: solving for a depth asks for many."""
+        other = object.__new__(Architecture)
+        for axis in _AXES:
+            object.__setattr__(other, axis, getattr(self, axis))
+        object.__setattr__(other, "N", n)
+        return other
+
+    def identity(self) -> dict[str, Any]:
+        """Every axis that can change a result: the first five always, the others where they differ from their default."""
+        values = {axis: getattr(self, axis) for axis in _ALWAYS}
+        return values | {axis: value for axis, own in _DEFAULTS if (value := getattr(self, axis)) != own}
+
+
+_AXES = tuple(field.name for field in fields(Architecture))
+_ALWAYS = _AXES[:5]
+_DEFAULTS = tuple((field.name, field.default) for field in fields(Architecture)[5:])
+
+
+def convolutions_in(block: Block) -> int:
+    """How many convolutions a block has, its shortcut aside; a reader's block counts as two."""
+    if isinstance(block, str):
+        return 3 if block == "bottleneck" else 2
+    return len(block)
+
+
+def format_block(block: Block) -> str:
+    """ "B(3,1,3)" for (3, 1, 3); a kind of block is its own name."""
+    return block if isinstance(block, str) else f"B({','.join(map(str, block))})"
+
+
+def rounded(width: float) -> int:
+    """A number of channels: the nearest whole one, half up, at least 1."""
+    return max(1, int(width + 0.5))

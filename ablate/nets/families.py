@@ -1,0 +1,98 @@
+"""The table of families, and what a network of any of them is made of.
+
+A package adds its own by an entry point in the group `ablate.families` that names a Family.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from importlib.metadata import entry_points
+
+from ablate.errors import NotationError, allowed
+from ablate.nets import imagenet, nin, resnet, resnext, vgg, wide_resnet
+from ablate.nets.architecture import Architecture
+from ablate.nets.blueprint import Blueprint, Counts, Custom, LinearCounts, Section, Shape, count, count_linearly
+from ablate.nets.family import Family, Parts
+
+ENTRY_POINTS = "ablate.families"
+PYTHON = "python"  # the family of the readers' own networks
+IMAGENET = "ImageNet-"  # how the families begin that are networks for ImageNet
+
+BUILT_IN = (
+    imagenet.RESNET,
+    imagenet.PRE_RESNET,
+    imagenet.RESNEXT,
+    wide_resnet.FAMILY,
+    resnet.RESNET,
+    resnet.PRE_RESNET,
+    resnext.FAMILY,
+    nin.FAMILY,
+    vgg.FAMILY,
+)
+
+
+def _own_network(architecture: Architecture, classes: int, input_shape: Shape) -> Blueprint:
+    """A reader's network: one layer that is opaque to us."""
+    offered = (("classes", classes), ("num_classes", classes), ("input_shape", input_shape))
+    network = Custom(architecture.python, classes, 0, architecture.args, offered)
+    return Blueprint(input_shape, (Section("network", (network,)),))
+
+
+def _write_own(parts: Parts) -> str:
+    return str(parts["python"])
+
+
+OWN = Family(PYTHON, "the reader's", "python", (), (), _write_own, _own_network, ("args",))
+
+
+@lru_cache(maxsize=1)
+def families() -> dict[str, Family]:
+    """Every family by its key: the built-in ones, the readers' own, those of installed packages."""
+    found = {family.key: family for family in (*BUILT_IN, OWN)}
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            family = point.load()
+        except Exception as error:
+            raise NotationError(f"entry point {ENTRY_POINTS}: {point.name}: {type(error).__name__}: {error}") from None
+        if not isinstance(family, Family):
+            raise NotationError(f"entry point {ENTRY_POINTS}: {point.name} is no ablate.nets.family.Family")
+        if family.key in found:
+            raise NotationError(f"entry point {ENTRY_POINTS}: {point.name}: there is a family {family.key} already")
+        found[family.key] = family
+    return found
+
+
+def find_family(key: str) -> Family:
+    """The family of a key. Raises NotationError."""
+    try:
+        return families()[key]
+    except KeyError:
+        raise NotationError(f"family '{key}'; {allowed(key, families())}") from None
+
+
+def default_task(architecture: Architecture) -> tuple[int, Shape]:
+    """(classes, input shape) that a network was made for: ImageNet, or CIFAR-10."""
+    return (1000, (3, 224, 224)) if architecture.family.startswith(IMAGENET) else (10, (3, 32, 32))
+
+
+@lru_cache(maxsize=4096)
+def blueprint(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Blueprint:
+    """The layers of a network for images of input_shape (channels, height, width)."""
+    return find_family(architecture.family).blueprint(architecture, classes, input_shape)
+
+
+@lru_cache(maxsize=65536)
+def count_network(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Counts:
+    """Exact totals of a network; where its groups are alike, from one look at its blocks. Raises NotationError."""
+    n = architecture.N
+    if isinstance(n, int) and find_family(architecture.family).groups:
+        if architecture.survival < 1:  # costs nothing, and tells blocks apart that are alike
+            architecture = replace(architecture, survival=1.0)
+        return _count_linearly(architecture.with_blocks(3), classes, input_shape).at(n)
+    return count(blueprint(architecture, classes, input_shape))
+
+
+@lru_cache(maxsize=16384)
+def _count_linearly(architecture: Architecture, classes: int, input_shape: Shape) -> LinearCounts:
+    return count_linearly(find_family(architecture.family).blueprint(architecture, classes, input_shape))

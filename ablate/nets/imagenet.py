@@ -1,0 +1,119 @@
+"""The residual networks for ImageNet, original, widened, pre-activation, and ResNeXt.
+
+A 7x7 convolution of stride 2 to 64 channels, 3x3 max pooling of stride 2, four groups of blocks, global average
+pooling, a linear layer. Sources: He et al. 2015, table 1; WRN, tables 7 and 8: basic blocks are widened as a whole,
+bottlenecks in their 3x3 convolution only, and the stem stays as it is; He et al. 2016 for depth 200; Xie et al. 2017,
+table 1. The stride is on the bottleneck's 3x3, as in the published weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ablate.nets.architecture import Architecture, rounded
+from ablate.nets.blueprint import Blueprint, Conv, Pool, Shape
+from ablate.nets.family import STYLE_AXES, Family, Parts
+from ablate.nets.residual import Group, Style, basic, bottleneck, residual_network
+from ablate.nets.resnext import CARDINALITY, own, write
+
+STEM = 64
+GROUPS = (("conv2", 64, 1), ("conv3", 128, 2), ("conv4", 256, 2), ("conv5", 512, 2))  # name, width, stride
+EXPANSION = 4
+BASIC_DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
+BOTTLENECK_DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3)}
+K = r"(?P<k>\d{1,4}(?:\.\d{1,6})?)"
+
+
+def imagenet_resnet(architecture: Architecture, classes: int = 1000, input_shape: Shape = (3, 224, 224)) -> Blueprint:
+    """The layers of any of them for images of input_shape (channels, height, width)."""
+    assert isinstance(architecture.N, tuple)
+    channels, groups = STEM, list[Group]()
+    for (name, base, stride), blocks in zip(GROUPS, architecture.N):
+        if architecture.block == "basic":
+            out = rounded(base * architecture.k)
+            first, rest = basic(channels, out, (3, 3), stride), basic(out, out, (3, 3), 1)
+        else:
+            out = EXPANSION * base
+            inner = rounded(architecture.cardinality * architecture.base_width * base / STEM * architecture.k)
+            first = bottleneck(channels, inner, out, stride, architecture.cardinality)
+            rest = bottleneck(out, inner, out, 1, architecture.cardinality)
+        groups.append(Group(name, first, rest, blocks))
+        channels = out
+    stem, pool = Conv(input_shape[0], STEM, 7, 2), Pool("max", 3, 2, 1)
+    return residual_network(stem, groups, Style.of(architecture), architecture.survival, classes, input_shape, pool)
+
+
+def _own(parts: Parts) -> dict[str, Any]:
+    block = "basic" if parts.get("depth") in BASIC_DEPTHS else "bottleneck"
+    return {"block": block, "activation_order": "post"}
+
+
+def _own_pre(parts: Parts) -> dict[str, Any]:
+    return {**_own(parts), "activation_order": "pre"}
+
+
+def _write(parts: Parts) -> str:
+    depth, k = parts["depth"], parts["k"]
+    if k == "1":
+        return f"ResNet-{depth}"
+    return f"ResNet-{depth}-w{k}" if depth in BASIC_DEPTHS else f"WRN-{depth}-{k}-bottleneck"
+
+
+def _write_pre(parts: Parts) -> str:
+    return f"pre-{_write(parts)}"
+
+
+_DEPTHS: Mapping[int, tuple[int, ...]] = {**BASIC_DEPTHS, **BOTTLENECK_DEPTHS}
+
+RESNET = Family(
+    key="ImageNet-ResNet",
+    source="He et al. 2015; widened: WRN, tables 7 and 8",
+    form="ResNet-<18|34|50|101|152>, ResNet-<18|34>-w<k>, WRN-<50|101|152>-<k>-bottleneck",
+    examples=("ResNet-50", "ResNet-18-w1.5", "WRN-50-2-bottleneck"),
+    heads=(
+        rf"ResNet-(?P<depth>18|34)-w{K}",
+        rf"WRN-(?P<depth>50|101|152|200)-{K}-bottleneck",
+        r"ResNet-(?P<depth>18|34|50|101|152)",
+    ),
+    shared=(rf"WRN-(?P<depth>18|34)-{K}", rf"WRN-(?P<depth>50|101|152|200)-{K}", r"ResNet-(?P<depth>200)"),
+    write=_write,
+    blueprint=imagenet_resnet,
+    axes=("k", *STYLE_AXES),
+    own=_own,
+    table=_DEPTHS,
+    channels=STEM,
+)
+
+PRE_RESNET = Family(
+    key="ImageNet-pre-ResNet",
+    source="He et al. 2016",
+    form="pre-ResNet-200",
+    examples=("pre-ResNet-200",),
+    heads=(r"pre-ResNet-(?P<depth>200)",),
+    shared=(
+        rf"pre-ResNet-(?P<depth>18|34)-w{K}",
+        rf"pre-WRN-(?P<depth>50|101|152|200)-{K}-bottleneck",
+        r"pre-ResNet-(?P<depth>18|34|50|101|152)",
+    ),
+    write=_write_pre,
+    blueprint=imagenet_resnet,
+    axes=("k", *STYLE_AXES),
+    own=_own_pre,
+    table=_DEPTHS,
+    channels=STEM,
+)
+
+RESNEXT = Family(
+    key="ImageNet-ResNeXt",
+    source="Xie et al. 2017",
+    form="ResNeXt-<50|101|152>-<cardinality>x<base width>d",
+    examples=("ResNeXt-50-32x4d", "ResNeXt-101-64x4d"),
+    heads=(rf"ResNeXt-(?P<depth>50|101|152)-{CARDINALITY}",),
+    write=write,
+    blueprint=imagenet_resnet,
+    axes=("cardinality", "base_width", *STYLE_AXES),
+    own=own,
+    table={depth: blocks for depth, blocks in BOTTLENECK_DEPTHS.items() if depth < 200},
+    channels=STEM,
+)

@@ -1,0 +1,37 @@
+"""Networks without shortcuts: stages of convolution, normalization, activation, each ended by pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ablate.nets.architecture import Architecture
+from ablate.nets.blueprint import Activation, Blueprint, Conv, Layer, Pool, Section, Shape
+from ablate.nets.family import Parts
+from ablate.nets.residual import Style, head, norm
+
+AXES = ("norm", "activation", "pool")
+
+
+def plain_network(
+    architecture: Architecture,
+    stages: Sequence[tuple[Sequence[Conv], Pool | None]],
+    classes: int,
+    input_shape: Shape,
+) -> Blueprint:
+    """The sections conv1, one a stage, and head; each convolution is given the channels it is handed."""
+    style = Style.of(architecture)
+    channels, sections = input_shape[0], list[Section]()
+    for i, (convolutions, pool) in enumerate(stages, 1):
+        layers: list[Layer] = []
+        for conv in convolutions:
+            layers.append(Conv(channels, conv.out_channels, conv.kernel, bias=conv.bias))
+            channels = conv.out_channels
+            layers += [*norm(style, channels), Activation(style.activation)]
+        sections.append(Section(f"conv{i}", (*layers, *([pool] if pool else []))))
+    sections.append(Section("head", head(channels, style, classes)))
+    return Blueprint(input_shape, tuple(sections))
+
+
+def own(parts: Parts) -> dict[str, str]:
+    """No pre-activation: nothing is left open before the head."""
+    return {"activation_order": "post"}

@@ -1,0 +1,195 @@
+"""What every residual network is made of: one block, whatever its convolutions and the order of its parts.
+
+The orders of normalization (N), activation (A) and convolution (C) are those of He et al. 2016, "Identity mappings in
+deep residual networks", figure 4:
+
+    post                   C N A C N, add, A         the original ResNet
+    bn_after_addition      C N A C, add, N A
+    relu_before_addition   C N A C N A, add
+    relu_only_pre          A C N A C N, add
+    pre                    N A C N A C, add          full pre-activation
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from ablate.nets.architecture import Architecture
+from ablate.nets.blueprint import (
+    Activation,
+    BatchNorm,
+    Blueprint,
+    Conv,
+    Dropout,
+    GlobalPool,
+    GroupNorm,
+    Layer,
+    Linear,
+    Pool,
+    Repeat,
+    Residual,
+    Section,
+    Shape,
+    Subsample,
+)
+
+
+class Style(NamedTuple):
+    """The choices that all blocks of a network share."""
+
+    activation_order: str = "pre"
+    shortcut: str = "B"
+    norm: str = "batch"
+    activation: str = "relu"
+    pool: str = "average"
+    dropout: float = 0.0
+
+    @classmethod
+    def of(cls, architecture: Architecture) -> Style:
+        return cls(*(getattr(architecture, field) for field in cls._fields))
+
+
+class Group(NamedTuple):
+    """Blocks at one resolution: the convolutions of the first (it carries the stride), those of the rest, how many."""
+
+    name: str
+    first: tuple[Conv, ...]
+    rest: tuple[Conv, ...]
+    blocks: int
+
+
+def norm(style: Style, channels: int) -> tuple[Layer, ...]:
+    """The normalization of some channels; group norm has 32 groups, or as many as divide the channels and 32."""
+    match style.norm:
+        case "batch":
+            return (BatchNorm(channels),)
+        case "group":
+            return (GroupNorm(channels, math.gcd(32, channels)),)
+        case _:
+            return ()
+
+
+def residual_network(
+    stem: Conv,
+    groups: Sequence[Group],
+    style: Style,
+    survival: float,
+    classes: int,
+    input_shape: Shape,
+    stem_pool: Pool | None = None,
+) -> Blueprint:
+    """The sections conv1, one a group, and head. survival: of the last block (Huang et al. 2016); 1 without decay."""
+    channels = stem.out_channels
+    opened = style.activation_order not in ("pre", "relu_only_pre") or stem_pool is not None
+    conv1: list[Layer] = [stem]
+    if opened:
+        conv1 += [*norm(style, channels), Activation(style.activation)]
+    elif style.activation_order == "relu_only_pre":
+        conv1 += norm(style, channels)
+    if stem_pool:
+        conv1.append(stem_pool)
+    sections = [Section("conv1", tuple(conv1))]
+    blocks = sum(group.blocks for group in groups) if survival < 1 else len(groups)
+    survivals = iter(linear_decay(survival, blocks))
+    for i, group in enumerate(groups):
+        # Pooled features are active already: only there a pre-activation block begins with its convolution.
+        active = i == 0 and stem_pool is not None
+        layers: list[Layer] = [residual_block(channels, group.first, style, next(survivals), active)]
+        channels = group.first[-1].out_channels
+        if survival == 1:
+            layers.append(Repeat(residual_block(channels, group.rest, style), group.blocks - 1))
+        else:
+            later = range(group.blocks - 1)
+            layers += [residual_block(channels, group.rest, style, next(survivals)) for _ in later]
+        sections.append(Section(group.name, tuple(layers)))
+    sections.append(Section("head", head(channels, style, classes)))
+    return Blueprint(input_shape, tuple(sections))
+
+
+def head(channels: int, style: Style, classes: int) -> tuple[Layer, ...]:
+    """What the residual stream still lacks, global pooling, and the classifier."""
+    layers: list[Layer] = []
+    if style.activation_order == "pre":
+        layers += [*norm(style, channels), Activation(style.activation, inplace=style.norm != "none")]
+    elif style.activation_order == "relu_only_pre":
+        layers.append(Activation(style.activation))
+    return (*layers, GlobalPool(style.pool), Linear(channels, classes))
+
+
+@lru_cache(maxsize=8192)
+def residual_block(
+    channels: int, convolutions: tuple[Conv, ...], style: Style, survival: float = 1.0, active: bool = False
+) -> Residual:
+    """One block over `channels` channels. active: its input is normalized and activated already.
+
+    Where the shape changes, or everywhere for option C, a pre-activation block shares its first N A with the shortcut.
+    Dropout stands before every convolution but the first (WRN, section 2.4).
+    """
+    stride = math.prod(conv.stride for conv in convolutions)
+    shortcut = _shortcut(channels, convolutions[-1].out_channels, stride, style)
+    order = style.activation_order
+    before = order in ("pre", "relu_only_pre")
+    branch: list[Layer] = []
+    opening: list[Layer] = []
+    if order == "pre" and not active:
+        opening = [*norm(style, channels), Activation(style.activation, inplace=style.norm != "none")]
+    elif order == "relu_only_pre" and not active:
+        branch.append(Activation(style.activation, inplace=False))
+    for i, conv in enumerate(convolutions):
+        if i > 0:
+            if order == "pre":
+                branch += norm(style, conv.in_channels)
+            branch.append(Activation(style.activation))
+            branch += [Dropout(style.dropout)] if style.dropout else []
+        branch.append(conv)
+        last = i == len(convolutions) - 1
+        if order != "pre" and not (last and order == "bn_after_addition"):
+            branch += norm(style, conv.out_channels)
+    after: tuple[Layer, ...] = ()
+    if order == "relu_before_addition":
+        branch.append(Activation(style.activation))
+    elif not before:
+        tail = norm(style, convolutions[-1].out_channels) if order == "bn_after_addition" else ()
+        after = (*tail, Activation(style.activation))
+    if shortcut and opening:
+        return Residual(tuple(opening), tuple(branch), shortcut, after, survival)
+    return Residual((), (*opening, *branch), shortcut, after, survival)
+
+
+def _shortcut(channels: int, out_channels: int, stride: int, style: Style) -> tuple[Layer, ...]:
+    """A: subsampling and zero channels; B: a 1x1 convolution where the shape changes; C: one in every block."""
+    same = channels == out_channels and stride == 1
+    if same and style.shortcut != "C":
+        return ()
+    if style.shortcut == "A":
+        return (Subsample(channels, out_channels, stride),)
+    after = () if style.activation_order == "pre" else norm(style, out_channels)
+    return (Conv(channels, out_channels, 1, stride), *after)
+
+
+def basic(in_channels: int, width: int, kernels: Iterable[int], stride: int) -> tuple[Conv, ...]:
+    """Convolutions of one width, the first of which carries the stride."""
+    channels, convolutions = in_channels, list[Conv]()
+    for kernel in kernels:
+        convolutions.append(Conv(channels, width, kernel, 1 if convolutions else stride))
+        channels = width
+    return tuple(convolutions)
+
+
+def bottleneck(
+    in_channels: int, inner: int, out_channels: int, stride: int, groups: int = 1, stride_on: int = 3
+) -> tuple[Conv, ...]:
+    """1x1 to the inner width, 3x3 there in groups, 1x1 out of it. stride_on: which kernel carries the stride."""
+    return (
+        Conv(in_channels, inner, 1, stride if stride_on == 1 else 1),
+        Conv(inner, inner, 3, stride if stride_on == 3 else 1, groups),
+        Conv(inner, out_channels, 1),
+    )
+
+
+def linear_decay(survival: float, blocks: int) -> list[float]:
+    """p_l = 1 - l / L (1 - p_L) of the blocks l = 1..L (Huang et al. 2016, equation 4)."""
+    return [1 - i / blocks * (1 - survival) for i in range(1, blocks + 1)]

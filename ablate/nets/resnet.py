@@ -1,0 +1,89 @@
+"""The residual networks for CIFAR. Sources: He et al. 2015, section 4.2; He et al. 2016 for the pre-activation ones.
+
+A 3x3 convolution to 16 channels, three groups of N blocks of width 16, 32 and 64, global average pooling, a linear
+layer. Basic blocks are two 3x3 convolutions; bottlenecks have four times as many channels outside, and carry the stride
+on their first 1x1, as the wide ResNet's authors have it. ResNet: post-activation, shortcuts without parameters (A);
+pre-ResNet: pre-activation, 1x1 shortcuts where the shape changes (B).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ablate.nets.architecture import Architecture, rounded
+from ablate.nets.blueprint import Blueprint, Conv, Shape
+from ablate.nets.family import STYLE_AXES, Family, Parts
+from ablate.nets.residual import Group, Style, basic, bottleneck, residual_network
+
+STEM = 16
+GROUPS = (("conv2", 16, 1), ("conv3", 32, 2), ("conv4", 64, 2))  # name, width, stride
+EXPANSION = 4
+BOTTLENECKS_FROM = 164  # the depth from which He et al. 2016 use bottlenecks: 110 is basic, 164 and 1001 are not
+
+
+def cifar_resnet(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Blueprint:
+    """The layers of a ResNet or pre-ResNet for images of input_shape (channels, height, width)."""
+    assert isinstance(architecture.N, int)
+    channels, groups = STEM, list[Group]()
+    for name, base, stride in GROUPS:
+        width = rounded(base * architecture.k)
+        if architecture.block == "bottleneck":
+            out = EXPANSION * width
+            first = bottleneck(channels, width, out, stride, stride_on=1)
+            rest = bottleneck(out, width, out, 1)
+        else:
+            out = width
+            first, rest = basic(channels, width, (3, 3), stride), basic(width, width, (3, 3), 1)
+        groups.append(Group(name, first, rest, architecture.N))
+        channels = out
+    stem = Conv(input_shape[0], STEM, 3)
+    return residual_network(stem, groups, Style.of(architecture), architecture.survival, classes, input_shape)
+
+
+def _own(parts: Parts) -> dict[str, Any]:
+    return {"block": "basic", "shortcut": "A", "activation_order": "post"}
+
+
+def _own_pre(parts: Parts) -> dict[str, Any]:
+    depth = parts.get("depth") or 0
+    basic_depth = depth % 6 == 2
+    deep = depth >= BOTTLENECKS_FROM or (depth and not basic_depth)
+    return {"block": "bottleneck" if deep else "basic"}
+
+
+def _write(parts: Parts) -> str:
+    return f"ResNet-{parts['depth']}"
+
+
+def _write_pre(parts: Parts) -> str:
+    return f"pre-ResNet-{parts['depth']}"
+
+
+RESNET = Family(
+    key="ResNet",
+    source="He et al. 2015, for CIFAR",
+    form="ResNet-<6n+2>",
+    examples=("ResNet-20", "ResNet-110", "ResNet-110-survival0.5", "ResNet-56-shortcutB"),
+    heads=(r"ResNet-(?P<depth>\d{1,6})",),
+    write=_write,
+    blueprint=cifar_resnet,
+    axes=("block", "k", *STYLE_AXES),
+    own=_own,
+    groups=3,
+    offset=2,
+    remarks={1202: "WRN, Table 5 prints 10.2M parameters for it; by its construction it has 19,421,274"},
+)
+
+PRE_RESNET = Family(
+    key="pre-ResNet",
+    source="He et al. 2016, for CIFAR",
+    form="pre-ResNet-<6n+2, or 9n+2 with bottlenecks>",
+    examples=("pre-ResNet-110", "pre-ResNet-164", "pre-ResNet-1001"),
+    heads=(r"pre-ResNet-(?P<depth>\d{1,6})",),
+    write=_write_pre,
+    blueprint=cifar_resnet,
+    axes=("block", "k", *STYLE_AXES),
+    own=_own_pre,
+    groups=3,
+    offset=2,
+)

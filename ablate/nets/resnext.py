@@ -1,0 +1,54 @@
+"""ResNeXt for CIFAR. Source: Xie et al. 2017, section 5.3, and the authors' code.
+
+A 3x3 convolution to 64 channels, three groups of N bottlenecks whose 3x3 convolution has `cardinality` groups of
+base_width, 2 base_width and 4 base_width channels; the groups put out 256, 512 and 1024. Post-activation blocks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ablate.nets.architecture import Architecture
+from ablate.nets.blueprint import Blueprint, Conv, Shape
+from ablate.nets.family import STYLE_AXES, Family, Parts
+from ablate.nets.residual import Group, Style, bottleneck, residual_network
+
+STEM = 64
+GROUPS = (("conv2", 256, 1), ("conv3", 512, 2), ("conv4", 1024, 2))  # name, output channels, stride
+CARDINALITY = r"(?P<cardinality>\d{1,4})x(?P<base_width>\d{1,4})d"
+
+
+def cifar_resnext(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Blueprint:
+    """The layers of a ResNeXt for images of input_shape (channels, height, width)."""
+    assert isinstance(architecture.N, int)
+    channels, groups = STEM, list[Group]()
+    for i, (name, out, stride) in enumerate(GROUPS):
+        inner = architecture.cardinality * architecture.base_width * 2**i
+        first = bottleneck(channels, inner, out, stride, architecture.cardinality)
+        groups.append(Group(name, first, bottleneck(out, inner, out, 1, architecture.cardinality), architecture.N))
+        channels = out
+    stem = Conv(input_shape[0], STEM, 3)
+    return residual_network(stem, groups, Style.of(architecture), architecture.survival, classes, input_shape)
+
+
+def own(parts: Parts) -> dict[str, Any]:
+    return {"block": "bottleneck", "activation_order": "post"}
+
+
+def write(parts: Parts) -> str:
+    return f"ResNeXt-{parts['depth']}-{parts['cardinality']}x{parts['base_width']}d"
+
+
+FAMILY = Family(
+    key="ResNeXt",
+    source="Xie et al. 2017, for CIFAR",
+    form="ResNeXt-<9n+2>-<cardinality>x<base width>d",
+    examples=("ResNeXt-29-8x64d", "ResNeXt-29-16x64d-pre"),
+    heads=(rf"ResNeXt-(?P<depth>\d{{1,6}})-{CARDINALITY}",),
+    write=write,
+    blueprint=cifar_resnext,
+    axes=("cardinality", "base_width", *STYLE_AXES),
+    own=own,
+    groups=3,
+    offset=2,
+)

@@ -1,0 +1,27 @@
+"""VGG for CIFAR, as the wide ResNet's authors train it beside theirs.
+
+Source: Simonyan & Zisserman 2014; 3x3 convolutions with batch norm, the linear layers but the last replaced by pooling.
+"""
+
+from __future__ import annotations
+
+from ablate.nets.architecture import Architecture
+from ablate.nets.blueprint import Blueprint, Conv, Pool, Shape
+from ablate.nets.family import Family, Parts
+from ablate.nets.plain import AXES, own, plain_network
+
+STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels, convolutions; max pooling between the stages
+
+
+def vgg(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Blueprint:
+    """The layers of the VGG for images of input_shape (channels, height, width): sixteen convolutions."""
+    pools = [Pool("max", 2, 2, partial=True)] * (len(STAGES) - 1) + [None]
+    stages = [([Conv(0, width, 3)] * convolutions, pool) for (width, convolutions), pool in zip(STAGES, pools)]
+    return plain_network(architecture, stages, classes, input_shape)
+
+
+def _write(parts: Parts) -> str:
+    return "VGG"
+
+
+FAMILY = Family("VGG", "Simonyan & Zisserman 2014", "VGG", ("VGG", "VGG-elu"), ("VGG",), _write, vgg, AXES, own)

@@ -1,0 +1,180 @@
+"""Weights from files, under our names or under torchvision's, and the one mapping between the two.
+
+The residual networks for ImageNet have the names of torchvision's resnet.py, which timm's pretrained files share:
+conv1, bn1, layer<group>.<block>.conv<n>, .bn<n>, .downsample.<n>, fc.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ablate.errors import DataError
+from ablate.nets.architecture import Architecture
+from ablate.nets.build import build
+from ablate.nets.families import blueprint
+from ablate.nets.notation import format_architecture
+
+PUBLIC = ("ImageNet-ResNet", "ImageNet-ResNeXt")
+INSIDE = ("state_dict", "model", "network")  # under which of its keys a file may hold the weights
+OPTIONAL = ".num_batches_tracked"  # older files lack it, and it changes no output
+
+
+class Weights(NamedTuple):
+    """The tensors of a file that fit a network, by our names. names: whose the file has, "torchvision" or "ablate"."""
+
+    state: dict[str, Tensor]
+    names: str
+    tensors: int
+    parameters: int
+
+
+def has_public_names(architecture: Architecture) -> bool:
+    """Whether there is a public definition: a post-activation residual network for ImageNet."""
+    return architecture.family in PUBLIC and architecture.activation_order == "post"
+
+
+@lru_cache(maxsize=64)
+def public_names(architecture: Architecture) -> Mapping[str, str]:
+    """torchvision's name of every tensor of ours, in the order of the network. Raises DataError where there is none."""
+    if not has_public_names(architecture):
+        found = f"{format_architecture(architecture)} has no public names"
+        raise DataError(f"{found}; allowed: post-activation {' and '.join(PUBLIC)}")
+    with torch.device("meta"):
+        network = build(blueprint(architecture))
+    return {
+        f"{ours}.{tensor}": f"{public}.{tensor}"
+        for ours, public in _module_names(network)
+        for tensor in network.get_submodule(ours).state_dict()
+    }
+
+
+def to_public(architecture: Architecture, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state_dict of ours under torchvision's names. Raises DataError."""
+    names = public_names(architecture)
+    return {names[key]: tensor for key, tensor in state.items()}
+
+
+def from_public(architecture: Architecture, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state_dict of torchvision's under our names. Raises DataError."""
+    names = {public: ours for ours, public in public_names(architecture).items()}
+    return {names[key]: tensor for key, tensor in state.items()}
+
+
+def _module_names(network: nn.Sequential) -> Iterator[tuple[str, str]]:
+    """(ours, torchvision's) of every module in order; those without weights are in it too."""
+    (stem, opening), *groups, (head, closing) = network.named_children()
+    yield from _numbered(opening, f"{stem}.", "")
+    for i, (group, blocks) in enumerate(groups, 1):
+        for j, block in blocks.named_children():
+            ours, public = f"{group}.{j}", f"layer{i}.{j}"
+            yield from _numbered(block.get_submodule("branch"), f"{ours}.branch.", f"{public}.")
+            for n, _ in block.get_submodule("shortcut").named_children():
+                yield f"{ours}.shortcut.{n}", f"{public}.downsample.{n}"
+    for n, _ in closing.named_children():
+        yield f"{head}.{n}", "fc"
+
+
+def _numbered(layers: nn.Module, ours: str, public: str) -> Iterator[tuple[str, str]]:
+    """conv1, bn1, conv2, bn2, ...: what follows a convolution has its number."""
+    n = 0
+    for name, layer in layers.named_children():
+        convolution = isinstance(layer, nn.Conv2d)
+        n += convolution
+        yield f"{ours}{name}", f"{public}{'conv' if convolution else 'bn'}{n}"
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file by the names it has, on the CPU: safetensors, or a state_dict; no code in it is run.
+
+    A state_dict may lie under "state_dict", "model" or "network", and its names may begin with "module.".
+    Raises DataError.
+    """
+    if not path.is_file():
+        raise DataError(f"weights {path}: no such file")
+    try:
+        found = _load(path)
+    except Exception as error:  # damaged bytes can raise anything
+        raise DataError(f"weights {path}: {_why(path, error)}") from None
+    for key in INSIDE:
+        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
+            found = found[key]
+            break
+    tensors = isinstance(found, Mapping) and all(isinstance(tensor, Tensor) for tensor in found.values())
+    if not tensors or not found:
+        raise DataError(f"weights {path}: no state_dict; allowed: names and tensors, bare or under {', '.join(INSIDE)}")
+    return {str(key).removeprefix("module."): tensor for key, tensor in found.items()}
+
+
+def _load(path: Path) -> Any:
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the age of the file's format
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _why(path: Path, error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        return "may not be read"
+    if refused := re.search(r"GLOBAL ([\w.]+)", str(error)):
+        return f"asks for {refused[1]}, which is code and is not run; allowed: tensors alone, as state_dict() has them"
+    kind = "safetensors file" if path.suffix == ".safetensors" else "state_dict that torch.save wrote"
+    return f"damaged, or no {kind} ({type(error).__name__})"
+
+
+def fit_weights(path: Path, architecture: Architecture, network: nn.Module) -> Weights:
+    """The weights of a file for a network, which may be on the meta device, whichever names the file has.
+
+    Raises DataError: the first tensor that is missing, has another shape, or has no place.
+    """
+    found, wanted = read_weights(path), network.state_dict()
+    names: Mapping[str, str] = {key: key for key in wanted}
+    public = public_names(architecture) if has_public_names(architecture) else {}
+    is_public = sum(name in found for name in public.values()) > sum(name in found for name in names)
+    names = public if is_public else names
+    if problems := list(_problems(found, {names[key]: tensor for key, tensor in wanted.items()})):
+        more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise DataError(f"weights {path} for {format_architecture(architecture)}: {problems[0]}{more}")
+    state = {key: found.get(names[key], tensor) for key, tensor in wanted.items()}
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return Weights(state, "torchvision" if is_public else "ablate", len(found), parameters)
+
+
+def _problems(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Iterator[str]:
+    for name, tensor in wanted.items():
+        if name not in found:
+            if not name.endswith(OPTIONAL):
+                yield f"{name} {tuple(tensor.shape)} is missing"
+        elif found[name].shape != tensor.shape:
+            yield f"{name}: found {tuple(found[name].shape)}; allowed: {tuple(tensor.shape)}"
+        elif tensor.is_floating_point() != found[name].is_floating_point():
+            yield f"{name}: found {found[name].dtype}; allowed: {tensor.dtype}"
+    for name in found:
+        if name not in wanted:
+            yield f"found {name} {tuple(found[name].shape)}, which the network does not have"
+
+
+def check_weights(
+    path: Path, architecture: Architecture, classes: int, input_shape: tuple[int, int, int]
+) -> dict[str, Any]:
+    """How a file fits a network, in plain values: file, names, tensors, parameters. Raises DataError."""
+    with torch.device("meta"):
+        network = build(blueprint(architecture, classes, input_shape))
+    fitting = fit_weights(path, architecture, network)
+    return {"file": str(path), "names": fitting.names, "tensors": fitting.tensors, "parameters": fitting.parameters}
+
+
+def weights_text(fitting: dict[str, Any]) -> str:
+    """What `ablate show --weights` adds."""
+    counts = f"{fitting['tensors']} tensors, {fitting['parameters']:,} parameters"
+    return f"Weights: {fitting['file']} fits, by {fitting['names']}'s names: {counts}."

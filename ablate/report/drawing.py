@@ -1,0 +1,317 @@
+"""A Sheet -> a drawing of a network. One unit is a point, so that boxes are as wide as their text."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
+from matplotlib.path import Path as Line
+from matplotlib.textpath import TextPath
+
+from ablate.errors import RunError
+from ablate.files import write_atomically
+from ablate.report.figures import INK, STYLE
+from ablate.report.sheet import Block, Box, Sheet
+
+FORMATS: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".png": {"Software": None}, ".pdf": {"CreationDate": None}}
+# Fill and edge by kind of layer; every box says in words what it is, so it is readable in grey.
+COLOURS = {
+    "conv": ("#cfe1f2", "#2b6a9e"),
+    "norm": ("#fbecc2", "#b5860b"),
+    "activation": ("#f8d4c2", "#bf5524"),
+    "dropout": ("#ead9ee", "#8a5596"),
+    "pool": ("#cdeadd", "#16815f"),
+    "linear": ("#dedede", "#555555"),
+    "subsample": ("#ffffff", "#777777"),
+    "custom": ("#ffffff", INK),
+    "block": ("#ffffff", "#2b6a9e"),
+}
+FLAT = ("norm", "activation")
+HEIGHTS = {"norm": 14, "activation": 14, "dropout": 20, "words": 12, "fork": 0, "plus": 15, "end": 0}
+GAPS = {"norm": 6, "activation": 6, "fork": 7, "end": 20, "words": 22}
+FIXED = ("fork", "words")  # never stretched, so that the forks and additions of blocks side by side are level
+BOX, GAP, FRAME, STRETCH = 24, 15, 8, 1.7  # heights of a box, an arrow, a frame's rim; how much arrows grow
+SMALL, TEXT, LARGE, GREY, PANEL = 7.5, 9.0, 14.0, "#666666", "#f5f5f5"
+MARGIN, PAD, APART, CORNER = 22, 16, 40, 8
+
+
+class Item(NamedTuple):
+    """One thing in a column: a box, words, a fork, a plus or an end, and the gap above it."""
+
+    box: Box
+    height: float
+    gap: float
+
+
+def write_drawing(sheet: Sheet, path: Path) -> None:
+    """Draws a sheet into an .svg, .png or .pdf file, the same bytes each time. Raises RunError for another."""
+    check_path(path)
+    kind, buffer = path.suffix.lower(), io.BytesIO()
+    with matplotlib.rc_context({**STYLE, "savefig.dpi": 300}):  # type: ignore[dict-item]
+        draw_sheet(sheet).savefig(buffer, format=kind[1:], metadata=FORMATS[kind])
+    write_atomically(path, buffer.getvalue())
+
+
+def check_path(path: Path) -> None:
+    """Raises RunError where no drawing can be written."""
+    if path.suffix.lower() not in FORMATS:
+        raise RunError(f"--out: found {path}; allowed: a name that ends in {', '.join(FORMATS)}")
+    if not path.parent.is_dir():
+        raise RunError(f"--out: {path.parent} is no directory")
+
+
+def draw_sheet(sheet: Sheet) -> Figure:
+    """The figure of a sheet, as large as what is on it."""
+    figure = Figure(facecolor="white")
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.set_axis_off()
+    width, height = (_draw_network if sheet.stages else _draw_blocks)(axis, sheet)
+    axis.set(xlim=(0, width), ylim=(height, 0))
+    figure.set_size_inches(width / 72, height / 72)
+    return figure
+
+
+def _draw_network(axis: Axes, sheet: Sheet) -> tuple[float, float]:
+    """Skeleton on the left, a panel a block on the right; width and height."""
+    _words(axis, MARGIN, 28, sheet.title, LARGE, weight="bold", ha="left")
+    _words(axis, MARGIN, 46, sheet.caption, SMALL, color=GREY, ha="left")
+    skeleton, columns = _skeleton_column(sheet), [_block_column(block) for block in sheet.blocks]
+    top, heading = 64.0, 38.0 + 11 * max((len(block.remarks) for block in sheet.blocks), default=0)
+    area = max(_height(skeleton) + FRAME, *(_height(column) + heading + PAD for column in columns), 0)
+    x = _draw_skeleton(axis, sheet, skeleton, MARGIN, top, area)
+    room = area - heading - PAD
+    tall = min(room, max((_height(column, STRETCH) for column in columns), default=0))
+    stretch = min((_stretch(column, tall) for column in columns), default=1)
+    for block, column in zip(sheet.blocks, columns):
+        x += 12
+        left, right = _extent(block)
+        heads = [_wide(block.title, TEXT, "bold") + 22, *(_wide(remark, SMALL) for remark in block.remarks)]
+        width = max(left + right, *heads) + 2 * PAD
+        axis.add_patch(_rounded(x, top, width, area, 6, facecolor=PANEL, edgecolor="none"))
+        _badge(axis, x + PAD + 7, top + 18, block.letter)
+        _words(axis, x + PAD + 20, top + 18, block.title, TEXT, weight="bold", ha="left")
+        for i, remark in enumerate(block.remarks):
+            _words(axis, x + PAD, top + 34 + 11 * i, remark, SMALL, color=GREY, ha="left")
+        # Blocks side by side end level; stages of a plain network, which differ more, only begin so.
+        length = tall if block.residual else _height(column, stretch)
+        middle = x + (width - left - right) / 2 + left
+        _draw_block(axis, block, column, middle, top + heading + (room - tall) / 2, length)
+        x += width
+    return max(
+        x, MARGIN + _wide(sheet.title, LARGE, "bold"), MARGIN + _wide(sheet.caption, SMALL)
+    ) + MARGIN, top + area + 22
+
+
+def _draw_blocks(axis: Axes, sheet: Sheet) -> tuple[float, float]:
+    """Blocks side by side, their titles below; width and height."""
+    columns = [_block_column(block) for block in sheet.blocks]
+    x, top, tall = float(MARGIN), float(MARGIN), max(_height(column, 1.35) for column in columns)
+    for block, column in zip(sheet.blocks, columns):
+        left, right = _extent(block)
+        _draw_block(axis, block, column, x + left, top, tall)
+        _words(axis, x + left, top + tall + 20, f"({block.letter}) {block.title}", TEXT)
+        x += left + right + APART
+    _words(axis, (x - APART + MARGIN) / 2, top + tall + 44, sheet.caption, SMALL, color=GREY)
+    return x - APART + MARGIN, top + tall + 44 + MARGIN
+
+
+def _item(box: Box, gap: float | None = None) -> Item:
+    height = HEIGHTS.get(box.kind, BOX + (9 if box.note else 0))
+    return Item(box, height, GAPS.get(box.kind, GAP) if gap is None else gap)
+
+
+def _block_column(block: Block) -> list[Item]:
+    boxes = [box for run in block.branch for box in run.boxes]
+    if not block.residual:
+        return _opened([Box("end", ""), *boxes, Box("end", "")])
+    inside = [*block.shared, Box("fork", ""), *boxes, Box("plus", ""), *block.after]
+    return _opened([Box("words", "$x_l$"), *inside, Box("words", "$x_{l{+}1}$")])
+
+
+def _opened(boxes: Sequence[Box]) -> list[Item]:
+    """Boxes with their gaps; a flat box that begins something has a whole arrow above it, the first box nothing."""
+    items = [_item(boxes[0], 0)]
+    for before, box in pairwise(boxes):
+        begins = box.kind in FLAT and before.kind in HEIGHTS and before.kind not in (*FLAT, "dropout")
+        items.append(_item(box, GAP if begins else None))
+    return items
+
+
+def _skeleton_column(sheet: Sheet) -> list[Item]:
+    items = [_item(Box("words", sheet.image), 0)]
+    for stage in sheet.stages:
+        items += [_item(box, GAP + FRAME if i == 0 else None) for i, box in enumerate(stage.boxes)]
+    return items
+
+
+def _height(column: Sequence[Item], stretch: float = 1.0) -> float:
+    return sum(item.height + _gap(item, stretch) for item in column)
+
+
+def _stretch(column: Sequence[Item], height: float) -> float:
+    return (height - _height(column, 0)) / (_height(column, 1) - _height(column, 0))
+
+
+def _gap(item: Item, stretch: float) -> float:
+    return item.gap if item.box.kind in FIXED else stretch * item.gap
+
+
+def _draw_column(
+    axis: Axes, column: Sequence[Item], x: float, top: float, area: float, width: float
+) -> list[tuple[float, float]]:
+    """Draws a column, its gaps stretched to fill a height; the top and bottom of every item."""
+    stretch = _stretch(column, area)
+    y, spans = top, []
+    for item in column:
+        y += _gap(item, stretch)
+        spans.append((y, y + item.height))
+        y += item.height
+        _draw_item(axis, item.box, x, spans[-1], width)
+    for before, item, (_, start), (end, _) in zip(column, column[1:], spans, spans[1:]):
+        plain = item.box.kind == "fork" or (item.box.kind in FLAT and item.gap < GAP)
+        _line(axis, [(x, start + 2 * (before.box.kind == "words")), (x, end)], not plain)
+    return spans
+
+
+def _draw_item(axis: Axes, box: Box, x: float, span: tuple[float, float], width: float) -> None:
+    y = sum(span) / 2
+    if box.kind == "words":
+        _words(axis, x, y, box.text, 12 if "$" in box.text else TEXT)
+    elif box.kind == "plus":
+        axis.add_patch(Circle((x, y), 7, facecolor="white", edgecolor=INK, linewidth=1, zorder=3))
+        for dx, dy in ((4, 0), (0, 4)):
+            axis.plot([x - dx, x + dx], [y - dy, y + dy], color=INK, linewidth=1, zorder=4)
+    elif box.kind not in ("fork", "end"):
+        fill, edge = COLOURS[box.kind]
+        patch = _rounded(x - width / 2, span[0], width, span[1] - span[0], 2.5, facecolor=fill, edgecolor=edge)
+        axis.add_patch(patch)
+        if box.letter:
+            _badge(axis, x - width / 2 + 12, y, box.letter)
+        middle = x + (8 if box.letter else 0)
+        size = SMALL if box.kind in FLAT else TEXT
+        _words(axis, middle, y - (5 if box.note else 0), box.text, size)
+        if box.note:
+            _words(axis, middle, y + 7, box.note, SMALL, color="#444444")
+
+
+def _draw_block(axis: Axes, block: Block, column: Sequence[Item], x: float, top: float, area: float) -> None:
+    width = _block_width(block)
+    spans = _draw_column(axis, column, x, top, area, width)
+    first = next(i for i, item in enumerate(column) if item.box.kind in ("fork", "end")) + 1
+    for run in block.branch:
+        last = first + len(run.boxes) - 1
+        if run.times > 1:
+            _bracket(axis, x + width / 2 + 6, spans[first][0], spans[last][1], f"× {run.times}")
+        first = last + 1
+    if not block.residual:
+        return
+    fork, plus = (sum(spans[[item.box.kind for item in column].index(kind)]) / 2 for kind in ("fork", "plus"))
+    beside = _shortcut_width(block)
+    aside = x + width / 2 + PAD + beside / 2
+    items = _opened([Box("end", ""), *block.shortcut])[1:]
+    y = (fork + plus - sum(item.height + item.gap for item in items) + (items[0].gap if items else 0)) / 2
+    start = [(x, fork), (aside, fork)]
+    for i, item in enumerate(items):
+        y += item.gap if i else 0
+        _draw_item(axis, item.box, aside, (y, y + item.height), beside)
+        _line(axis, [*start, (aside, y)], item.box.kind not in FLAT)
+        y += item.height
+        start = [(aside, y)]
+    _line(axis, [*start, (aside, plus), (x + 7, plus)], True)
+
+
+def _draw_skeleton(axis: Axes, sheet: Sheet, column: Sequence[Item], x: float, top: float, area: float) -> float:
+    """Draws the skeleton with its groups' names and shapes; the x at which there is room again."""
+    names = max(max(_wide(stage.name, TEXT, "bold"), _wide(stage.output, SMALL)) for stage in sheet.stages)
+    boxes = [box for stage in sheet.stages for box in stage.boxes]
+    width = max(max(_wide(box.text, TEXT), _wide(box.note, SMALL)) + (36 if box.letter else 20) for box in boxes)
+    times = max(_wide(f"× {box.times}", TEXT) for box in boxes) + 8 if any(box.times > 1 for box in boxes) else 0
+    width = max(width, _wide(sheet.image, TEXT) - 16)
+    left = x + names + 14
+    middle = left + 8 + width / 2
+    length = min(area - FRAME, _height(column, 2 * STRETCH))
+    spans = iter(_draw_column(axis, column, middle, top + (area - FRAME - length) / 2, length, width)[1:])
+    for stage in sheet.stages:
+        inside = [next(spans) for _ in stage.boxes]
+        start, end = inside[0][0] - FRAME, inside[-1][1] + FRAME
+        frame = _rounded(left, start, width + 16 + times, end - start, 6, facecolor=PANEL, edgecolor="none")
+        axis.add_patch(frame)
+        _words(axis, left - 12, (start + end) / 2 - 6, stage.name, TEXT, weight="bold", ha="right")
+        _words(axis, left - 12, (start + end) / 2 + 6, stage.output, SMALL, color=GREY, ha="right")
+        for box, span in zip(stage.boxes, inside):
+            if box.times > 1:
+                _words(axis, middle + width / 2 + 8, sum(span) / 2, f"× {box.times}", TEXT, ha="left")
+    return left + width + 16 + times + 10
+
+
+def _block_width(block: Block) -> float:
+    """The width of a block's boxes: wider for more channels, and never less than their text."""
+    boxes = [*block.shared, *(box for run in block.branch for box in run.boxes), *block.after]
+    text = max(max(_wide(box.text, TEXT), _wide(box.note, SMALL)) for box in boxes) + 18
+    return max(text, min(150, 74 * (1 + 0.28 * math.log2(max(1, block.channels / 16)))))
+
+
+def _shortcut_width(block: Block) -> float:
+    return max((max(_wide(box.text, TEXT), _wide(box.note, SMALL)) + 14 for box in block.shortcut), default=0)
+
+
+def _extent(block: Block) -> tuple[float, float]:
+    """How far a block reaches to the left and to the right of its middle."""
+    half = _block_width(block) / 2
+    if block.residual:
+        return half, half + PAD + _shortcut_width(block)
+    return half, half + (34 if any(run.times > 1 for run in block.branch) else 0)
+
+
+def _rounded(x: float, y: float, width: float, height: float, radius: float, **look: Any) -> FancyBboxPatch:
+    look = {"linewidth": 0.9, "zorder": 3 if look["edgecolor"] != "none" else 0, **look}
+    return FancyBboxPatch((x, y), width, height, boxstyle=f"round,pad=0,rounding_size={radius}", **look)
+
+
+def _line(axis: Axes, points: Sequence[tuple[float, float]], arrow: bool) -> None:
+    """A line through points, its corners rounded, with or without an arrowhead."""
+    vertices, codes = [points[0]], [Line.MOVETO]
+    for (a, b), (c, d), (e, f) in zip(points, points[1:], points[2:]):
+        for corner in ((c + _toward(a - c), d + _toward(b - d)), (c, d), (c + _toward(e - c), d + _toward(f - d))):
+            vertices.append(corner)
+        codes += [Line.LINETO, Line.CURVE3, Line.CURVE3]
+    path = Line(np.array([*vertices, points[-1]]), [*codes, Line.LINETO])
+    style = "-|>,head_length=4.5,head_width=2.2" if arrow else "-"
+    look: dict[str, Any] = {"joinstyle": "miter", "capstyle": "butt", "color": INK, "linewidth": 1, "zorder": 2}
+    axis.add_patch(FancyArrowPatch(path=path, arrowstyle=style, shrinkA=0, shrinkB=0, mutation_scale=1, **look))
+
+
+def _toward(distance: float) -> float:
+    """Where a rounded corner begins, on the way from it."""
+    return math.copysign(min(CORNER, abs(distance)), distance)
+
+
+def _bracket(axis: Axes, x: float, top: float, bottom: float, text: str) -> None:
+    axis.plot([x, x + 4, x + 4, x], [top, top, bottom, bottom], color=INK, linewidth=0.9)
+    _words(axis, x + 8, (top + bottom) / 2, text, TEXT, ha="left")
+
+
+def _badge(axis: Axes, x: float, y: float, letter: str) -> None:
+    axis.add_patch(Circle((x, y), 6.5, facecolor=INK, edgecolor="none", zorder=4))
+    _words(axis, x, y, letter, SMALL, color="white", weight="bold")
+
+
+def _words(axis: Axes, x: float, y: float, text: str, size: float, **look: Any) -> None:
+    """Text with the middle of its lower-case letters at a height, so that lines of boxes sit alike."""
+    look = {"color": INK, "ha": "center", "zorder": 5, **look}
+    axis.text(x, y + 0.36 * size, text, size=size, va="baseline", math_fontfamily="cm", **look)
+
+
+def _wide(text: str, size: float, weight: str = "normal") -> float:
+    """The width of a text in points."""
+    return float(TextPath((0, 0), text, size=size, prop=FontProperties(weight=weight)).get_extents().width) if text else 0

@@ -1,0 +1,123 @@
+"""How a network's counts grow with each of its axes, read from networks that differ in one. Source: WRN, section 2.
+
+Linear in l and in the number of blocks, quadratic in k: true in the limit. conv1, the classifier, batch norm, the 1x1
+shortcuts and the fewer channels that enter a group bend the power law, so an exponent is given over all values and
+another between the two largest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import fields
+from statistics import linear_regression
+from typing import Any, NamedTuple
+
+from ablate.nets.families import find_family
+from ablate.report.summary import Summary
+from ablate.study.study import Variant
+
+MEASURES = ("parameters", "multiply_adds", "activations")
+GROWING = ("l", "N", "k", "cardinality", "base_width")  # and a reader's own args.*
+
+
+class GrowthPoint(NamedTuple):
+    """A network that differs from the base in one axis; the base itself is a point of every axis."""
+
+    axis: str
+    value: float
+    parameters: int
+    multiply_adds: int
+    activations: int
+
+
+class Exponent(NamedTuple):
+    """The a of count ~ value^a: by least squares of the logarithms, and between the two largest values."""
+
+    axis: str
+    measure: str
+    smallest: float
+    largest: float
+    fitted: float
+    last: float
+
+
+def net_axes(variant: Variant) -> dict[str, Any]:
+    """Every axis of a network by name, N and args.* included; a block of equal kernels is one of them, l times."""
+    architecture = variant.architecture
+    family = find_family(architecture.family)
+    axes = {field.name: getattr(architecture, field.name) for field in fields(architecture) if field.name != "code"}
+    axes |= {f"args.{name}": value for name, value in axes.pop("args")}
+    axes["N"] = variant.blocks_per_group
+    if "l" in family.axes and not isinstance(architecture.block, str):
+        axes["l"] = architecture.l
+        axes["block"] = architecture.block[:1] if len(set(architecture.block)) == 1 else architecture.block
+    return {axis: value for axis, value in axes.items() if axis in family.axes or axis not in GROWING[2:]}
+
+
+def differing_axes(variant: Variant, base: Variant) -> list[str]:
+    """The axes in which two networks differ; those of two families have no others to compare."""
+    ours, theirs = net_axes(variant), net_axes(base)
+    if ours["family"] != theirs["family"]:
+        return ["family"]
+    return [axis for axis in {**theirs, **ours} if ours.get(axis) != theirs.get(axis)]
+
+
+def count_networks(summaries: Sequence[Summary], base: Variant) -> list[dict[str, Any]]:
+    """A row a network, plain values: net, in which axes it differs from the base, its numeric axes and counts."""
+    axes = [net_axes(summary.variant) for summary in summaries]
+    own = dict.fromkeys(axis for each in axes for axis in each if axis.startswith("args."))
+    differing = {axis for summary in summaries for axis in differing_axes(summary.variant, base)}
+    columns = [*GROWING[:3], *(axis for axis in (*GROWING[3:], *own) if axis in differing)]
+    shown = [axis for axis in columns if any(each.get(axis) is not None for each in axes)]
+    return [
+        {
+            "net": summary.net,
+            **summary.axes,
+            "varied": "base" if summary.variant is base else ", ".join(differing_axes(summary.variant, base)),
+            **{axis: each.get(axis) for axis in shown},
+            **{measure: getattr(summary.variant.counts, measure) for measure in MEASURES},
+        }
+        for summary, each in zip(summaries, axes)
+    ]
+
+
+def growth_points(variants: Sequence[Variant], base: Variant) -> list[GrowthPoint]:
+    """The points of every numeric axis in which some network alone differs from the base; values increase.
+
+    Networks without one of the counts cannot be compared by ratios and are left out.
+    """
+    found: dict[str, dict[float, GrowthPoint]] = {}
+    reference = net_axes(base)
+    for variant in variants:
+        differing = differing_axes(variant, base)
+        if len(differing) != 1:
+            continue
+        (axis,) = differing
+        values = (reference.get(axis), net_axes(variant)[axis])
+        counted = all(getattr(each.counts, measure) for each in (base, variant) for measure in MEASURES)
+        if (axis in GROWING or axis.startswith("args.")) and all(map(_positive, values)) and counted:
+            for value, of in zip(values, (base, variant)):
+                counts = of.counts
+                point = GrowthPoint(axis, value, counts.parameters, counts.multiply_adds, counts.activations)
+                found.setdefault(axis, {})[value] = point
+    return [point for points in found.values() for _, point in sorted(points.items())]
+
+
+def growth_exponents(points: Sequence[GrowthPoint]) -> list[Exponent]:
+    """An exponent an axis and measure, in the order of the points."""
+    exponents = []
+    for axis in dict.fromkeys(point.axis for point in points):
+        of_axis = [point for point in points if point.axis == axis]
+        values = [math.log(point.value) for point in of_axis]
+        for measure in MEASURES:
+            counts = [math.log(getattr(point, measure)) for point in of_axis]
+            fitted = linear_regression(values, counts).slope
+            last = (counts[-1] - counts[-2]) / (values[-1] - values[-2])
+            ends = (of_axis[0].value, of_axis[-1].value)
+            exponents.append(Exponent(axis, measure, *ends, round(fitted, 4), round(last, 4)))
+    return exponents
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf

@@ -1,0 +1,275 @@
+"""The readers' own networks and blocks, in a study: counted, trained, resumed, and their errors at their lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from ablate.api import Experiment, load_study
+from ablate.errors import StudyError
+from ablate.launch import RunOptions
+from ablate.nets.architecture import Architecture
+from ablate.nets.blueprint import count
+from ablate.nets.build import build
+from ablate.nets.custom import Own
+from ablate.nets.families import blueprint
+from ablate.records.records import read_epochs, trial_directory
+from ablate.train.job import Job
+from ablate.train.trial import train_trial
+
+MODULE = '''\
+import torch
+from torch import nn
+
+
+def small(width=8, depth=1, classes=10, input_shape=(3, 32, 32)):
+    layers, channels = [], input_shape[0]
+    for _ in range(depth):
+        layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.Dropout(0.2)]
+        channels = width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
+
+
+class Block(nn.Module):
+    """A wide ResNet's basic block, by hand."""
+
+    def __init__(self, in_channels, out_channels, stride):
+        super().__init__()
+        self.opening = nn.Sequential(nn.BatchNorm2d(in_channels), nn.ReLU())
+        self.branch = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(),
+            nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False),
+        )
+        self.same = in_channels == out_channels and stride == 1
+        self.shortcut = nn.Identity() if self.same else nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+
+    def forward(self, x):
+        y = self.opening(x)
+        return self.shortcut(x if self.same else y) + self.branch(y)
+
+
+def narrow(in_channels, out_channels, stride):
+    return nn.Conv2d(in_channels, out_channels // 2, 3, stride, 1)
+
+
+def raises(width=3):
+    return nn.Linear(width, 1 / 0)
+
+
+class Fails(nn.Module):
+    def forward(self, x):
+        return x @ torch.zeros(5, 5)
+
+
+def chain():
+    return nn.Sequential(nn.Flatten(), nn.Linear(7, 10))
+
+
+def text():
+    return "a network"
+
+
+def wrong_classes():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+
+
+number = 3
+'''
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a study and a module beside it, importable as `readers`."""
+    (tmp_path / "readers.py").write_text(MODULE)
+    before, loaded = list(sys.path), set(sys.modules)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path / "study.yaml"
+    sys.path[:] = before
+    for name in set(sys.modules) - loaded:
+        if name.startswith("readers"):
+            del sys.modules[name]
+
+
+def write(path: Path, *variants: str, **top: str) -> Path:
+    keys = {"name": "own", "data": "{name: digits, train_size: 96, test_size: 32}", "seeds": "1"}
+    keys |= {"recipe": "{base: wrn_cifar, epochs: 2, batch_size: 32}", **top}
+    lines = [f"{key}: {text}" for key, text in keys.items()]
+    path.write_text("\n".join([*lines, "variants:", *(f"  - {variant}" for variant in variants)]) + "\n")
+    return path
+
+
+def test_arguments_are_axes_and_counts_are_exact(study: Path) -> None:
+    write(study, "grid: {net: {python: readers:small, args: {depth: 2}}, args.width: [4, 6]}")
+    small, large = load_study(study).variants
+    assert [small.net, large.net] == ["readers:small(depth=2, width=4)", "readers:small(depth=2, width=6)"]
+    for variant, width in ((small, 4), (large, 6)):
+        weights = 9 * width + 9 * width**2
+        assert variant.counts.parameters == weights + 2 * width + 10 * width + 10
+        assert variant.counts.multiply_adds == weights * 64 + 10 * width  # one channel, 8x8
+        assert variant.counts.activations == 2 * 64 * width + 10
+        assert variant.counts.layers == 3
+    names = json.loads(small.trials((0,))[0].definition)["network"]
+    assert (names["python"], names["args"]) == ("readers:small", [["depth", 2], ["width", 4]])
+
+
+def test_one_at_a_time_and_zip(study: Path) -> None:
+    write(
+        study,
+        "one_at_a_time: {base: {python: readers:small}, args.width: [4], args.depth: [2]}",
+        "zip: {net: {python: readers:small}, args.width: [3, 5], recipe.lr: [0.1, 0.2]}",
+        where="parameters < 10000",
+    )
+    assert [variant.net for variant in load_study(study).variants] == [
+        "readers:small()",
+        "readers:small(width=4)",
+        "readers:small(depth=2)",
+        "readers:small(width=3)",
+        "readers:small(width=5)",
+    ]
+
+
+def test_a_reader_s_block_in_the_wide_skeleton_equals_ours(study: Path) -> None:
+    write(study, "grid: {block: [B(3,3), readers:Block], depth: 16, k: 2}")
+    ours, theirs = load_study(study).variants
+    assert theirs.net == "WRN-16-2-readers:Block"
+    for measure in ("parameters", "multiply_adds", "activations", "layers"):
+        assert getattr(ours.counts, measure) == getattr(theirs.counts, measure)
+    weights = (build(variant.blueprint).state_dict() for variant in (ours, theirs))
+    assert [w.shape for w in next(weights).values()] == [w.shape for w in next(weights).values()]
+
+
+def test_training_follows_the_seed_and_resumes_bit_for_bit(study: Path, tmp_path: Path) -> None:
+    write(study, "net: {python: readers:small}", "grid: {block: readers:Block, k: 0.25, depth: 10}", seeds="2")
+
+    def losses(experiment: Experiment) -> list[list[float]]:
+        assert experiment.run(RunOptions(inline=True, quiet=True)).exit_code == 0
+        return [
+            [row["train_loss"] for row in read_epochs(trial_directory(experiment.runs, trial.id))]
+            for trial in experiment.trials()
+        ]
+
+    whole = losses(load_study(study, runs=tmp_path / "whole"))
+    halved = load_study(study, runs=tmp_path / "halved")
+    for trial in halved.trials():
+        job = Job(trial, halved.runs, halved._location(), folders=(tmp_path,))
+        assert train_trial(job, lambda: True, lambda row: None) == "interrupted"
+    assert losses(halved) == whole
+    assert len({str(of_trial) for of_trial in whole}) == 4
+
+
+def test_initialization_is_the_readers_own_and_repeatable() -> None:
+    architecture = Architecture(
+        1, family="python", python="torch.nn:Linear", args=(("in_features", 3), ("out_features", 2))
+    )
+    first, again, other = (
+        build(blueprint(architecture), torch.Generator().manual_seed(seed)).state_dict() for seed in (1, 1, 2)
+    )
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not any(torch.equal(first[key], other[key]) for key in first)
+    assert first["network.0.0.bias"].abs().sum() > 0  # ours would be zero
+
+
+def test_torch_s_global_generator_is_left_alone(study: Path) -> None:
+    write(study, "net: {python: readers:small}")
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    (variant,) = load_study(study).variants
+    network = build(variant.blueprint, torch.Generator().manual_seed(3))
+    assert torch.equal(torch.rand(3), expected)
+    assert isinstance(network.network[0], Own) and isinstance(network.network[0][0], nn.Sequential)  # type: ignore[index]
+
+
+def line_of(text: str) -> int:
+    return MODULE.splitlines().index(text) + 1
+
+
+@pytest.mark.parametrize(
+    "reference, said",
+    [
+        (
+            "readers:raises",
+            f"readers.py:{line_of('    return nn.Linear(width, 1 / 0)')}: ZeroDivisionError: division by zero",
+        ),
+        ("readers:Fails", f"readers.py:{line_of('        return x @ torch.zeros(5, 5)')}: RuntimeError: "),
+        ("readers:chain", f"readers.py:{line_of('def chain():')}: RuntimeError: "),
+        ("readers:text", "readers:text returned str; allowed: a torch.nn.Module"),
+        ("readers:number", "readers:number is int; allowed: a callable that returns a torch.nn.Module"),
+        ("readers:absent", "readers:absent: AttributeError: module 'readers' has no attribute 'absent'"),
+        ("absent_module:f", "absent_module:f: ModuleNotFoundError: No module named 'absent_module'"),
+        ("readers:wrong_classes", "readers:wrong_classes makes 3x1x1 of 1x8x8; allowed: 10x1x1"),
+        ("readers:Block", "TypeError: "),
+    ],
+)
+def test_errors_name_the_reader_s_line(study: Path, reference: str, said: str) -> None:
+    write(study, f"net: {{python: {reference}}}")
+    with pytest.raises(StudyError) as caught:
+        load_study(study)
+    text = str(caught.value)
+    assert text.startswith(f"{study}:6:") and said in text and "\n" not in text
+
+
+def test_a_syntax_error_and_a_block_of_another_width(study: Path) -> None:
+    (study.parent / "readers_broken.py").write_text("def f(:\n")
+    for variant, said in (
+        ("net: {python: readers_broken:f}", f"{study.parent / 'readers_broken.py'}:1: SyntaxError"),
+        ("grid: {block: readers:narrow, depth: 10, k: 1}", "readers:narrow makes 8x8x8 of 16x8x8; allowed: 16x8x8"),
+    ):
+        with pytest.raises(StudyError) as caught:
+            load_study(write(study, variant))
+        assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "net, said",
+    [
+        ("{python: nonsense}", "net: found a mapping; allowed: {python: package.module:callable}"),
+        ("{module: a:b}", "allowed: {python: package.module:callable}"),
+        ("{python: a:b, k: 3}", "allowed: python and args, not k"),
+        ("{python: a:b, args: [1]}", "allowed: args: a mapping of numbers, texts and lists"),
+        ("readers:small", "network 'readers:small'"),
+        ("WRN-16-1-readers:Block", "network 'WRN-16-1-readers:Block': read 'WRN-16-1', stopped at '-readers:Block'"),
+    ],
+)
+def test_only_the_explicit_key_runs_code(study: Path, net: str, said: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        load_study(write(study, f"net: {net}"))
+    assert said in str(caught.value)
+    assert "readers" not in sys.modules
+
+
+def test_arguments_without_a_network_of_the_reader_s(study: Path) -> None:
+    with pytest.raises(StudyError, match=r"args\.width given; allowed: with a net"):
+        load_study(write(study, "grid: {net: WRN-10-1, args.width: [3]}"))
+
+
+def test_changed_code_is_another_trial_but_comments_are_not(study: Path) -> None:
+    def identity(module: str) -> str:
+        (study.parent / "readers.py").write_text(module)
+        sys.modules.pop("readers", None)
+        (trial,) = load_study(write(study, "net: {python: readers:small}")).trials()
+        return trial.id
+
+    first = identity(MODULE)
+    assert (
+        identity(MODULE.replace("layers, channels = [], input_shape[0]", "layers, channels = [],  input_shape[0]  # in"))
+        == first
+    )
+    assert identity(MODULE.replace("nn.Dropout(0.2)", "nn.Dropout(0.25)")) != first
+
+
+def test_memory_counts_what_autograd_holds(study: Path) -> None:
+    """conv input, ReLU output (= dropout's input, held by neither), dropout's mask, and what the linear layer reads."""
+    write(study, "net: {python: readers:small, args: {width: 4}}")
+    (variant,) = load_study(study).variants
+    assert count(variant.blueprint).kept == variant.counts.kept
+    image, features = 64, 4 * 64
+    assert variant.counts.kept >= image + 2 * features + 4

@@ -1,0 +1,133 @@
+"""Every axis that a budget can be solved along, for every measure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ablate.errors import StudyError
+from ablate.nets.architecture import Architecture
+from ablate.nets.blueprint import count
+from ablate.nets.families import blueprint, count_network
+from ablate.nets.notation import parse_architecture
+from ablate.study.budget import choices
+from ablate.study.plan import Enumeration, enumerate_variants
+from ablate.study.spec import load_study
+
+
+def plan(tmp_path: Path, budget: str, variants: str, data: str = "cifar10", recipe: str = "wrn_cifar") -> Enumeration:
+    path = tmp_path / "study.yaml"
+    path.write_text(f"name: solve\ndata: {data}\nrecipe: {recipe}\nseeds: 1\nbudget: {budget}\nvariants:\n  - {variants}\n")
+    return enumerate_variants(load_study(path))
+
+
+def test_one_x_complexity_of_resnext(tmp_path: Path) -> None:
+    """Base widths 64, 40, 24, 14, 4 for cardinalities 1, 2, 4, 8, 32 at ResNet-50's parameters."""
+    budget = "{parameters: 25557032, solve: base_width}"
+    entry = "grid: {family: ImageNet-ResNeXt, depth: 50, cardinality: [1, 2, 4, 8, 32]}"
+    variants = plan(tmp_path, budget, entry, "imagenet").variants
+    assert [variant.architecture.base_width for variant in variants] == [64, 40, 24, 14, 4]
+    assert [variant.net for variant in variants] == [
+        f"ResNeXt-50-{pair}d" for pair in ("1x64", "2x40", "4x24", "8x14", "32x4")
+    ]
+    assert variants[0].counts.parameters == 25_557_032  # 1x64d is ResNet-50
+
+
+def test_cardinality_is_the_inverse(tmp_path: Path) -> None:
+    budget = "{parameters: 25028904, solve: cardinality}"
+    (variant,) = plan(tmp_path, budget, "net: ResNeXt-50-1x4d", "imagenet").variants
+    assert variant.net == "ResNeXt-50-32x4d"
+    assert variant.fit and variant.fit.deviation == 0
+
+
+@pytest.mark.parametrize(
+    "budget, entry, expected",
+    [
+        ("{parameters: 2243546, solve: l}", "net: WRN-16-2", None),
+        ("{parameters: 8949210, solve: k}", "grid: {depth: 40, k: 1}", "WRN-40-4"),
+        ("{parameters: 8949210, solve: k}", "grid: {depth: 40}", "WRN-40-4"),
+        ("{multiply_adds: 5243328768, solve: k}", "net: WRN-28-1", "WRN-28-10"),
+        ("{multiply_adds: 244500992, solve: depth}", "net: pre-ResNet-164", "pre-ResNet-164"),
+        ("{parameters: 44549160, solve: depth}", "net: ResNet-50", "ResNet-101"),
+        ("{parameters: 21797672, solve: depth}", "net: ResNet-18", "ResNet-34"),
+        ("{parameters: 25875816, solve: k}", "net: ResNet-18", "ResNet-18-w1.5"),
+        ("{parameters: 68883240, solve: k}", "net: ResNet-50", "WRN-50-2-bottleneck"),
+    ],
+)
+def test_the_axis_that_made_a_count_is_found(tmp_path: Path, budget: str, entry: str, expected: str | None) -> None:
+    data = "imagenet" if "ResNet-18" in entry or "ResNet-50" in entry else "cifar10"
+    (variant,) = plan(tmp_path, budget, entry, data).variants
+    assert variant.fit
+    if expected:
+        assert (variant.net, variant.fit.deviation) == (expected, 0)
+    else:
+        beside = [n.count for n in (variant.fit.below, variant.fit.above) if n]
+        assert all(abs(n - 2_243_546) >= abs(variant.counts.parameters - 2_243_546) for n in beside)
+        assert set(variant.architecture.block) == {3} and variant.architecture.N == 2
+
+
+@pytest.mark.parametrize("quantum, step", [("", 8), (", quantum: 16", 16), (", quantum: exact", 1), (", quantum: 1", 1)])
+def test_k_goes_in_steps_of_channels(tmp_path: Path, quantum: str, step: int) -> None:
+    budget = f"{{parameters: 1.7M, tolerance: 50%, solve: k{quantum}}}"
+    (variant,) = plan(tmp_path, budget, "net: WRN-28-1").variants
+    width = 16 * variant.architecture.k
+    assert width % step == 0
+    assert variant.fit and variant.fit.below and variant.fit.above
+    near = [parse_architecture(n.net).k for n in (variant.fit.below, variant.fit.above)]
+    assert [16 * k - width for k in near] == [-step, step]
+
+
+def test_activation_memory_is_of_a_batch_in_its_precision(tmp_path: Path) -> None:
+    """bfloat16 and half the batch each halve it; blocks computed again leave room for more of them."""
+    budget = "{activation_memory: {max: 1G}, solve: depth}"
+
+    def deepest(recipe: str) -> int:
+        (variant,) = plan(tmp_path, budget, "grid: {k: 2}", recipe=f"{{base: wrn_cifar, {recipe}}}").variants
+        assert isinstance(variant.architecture.N, int)
+        return variant.architecture.N
+
+    plain = deepest("batch_size: 128")
+    per_image = 10**9 / (128 * 4)
+    counts = [count(blueprint(Architecture(n, 2.0))).kept for n in (plain, plain + 1)]
+    assert counts[0] <= per_image < counts[1]
+    assert deepest("batch_size: 64") == deepest("precision: bfloat16") > plain
+    assert deepest("checkpoint_activations: blocks") > plain
+
+
+@pytest.mark.parametrize("name", ["WRN-28-2", "ResNet-20", "pre-ResNet-29", "ResNeXt-29-2x4d", "WRN-13-2-B(1,3,1)-post"])
+@pytest.mark.parametrize("n", [1, 2, 3, 7])
+def test_counts_of_any_depth_from_one_look(name: str, n: int) -> None:
+    for survival in (1.0, 0.5):
+        architecture = replace(parse_architecture(name), N=n, survival=survival)
+        assert count_network(architecture) == count(blueprint(architecture))
+
+
+@pytest.mark.parametrize("axis", ["depth", "k", "l", "cardinality", "base_width"])
+@pytest.mark.parametrize("name", ["WRN-16-2", "ResNet-20", "ResNet-18", "ResNet-50", "ResNeXt-50-32x4d"])
+def test_costs_increase_along_every_axis(axis: str, name: str) -> None:
+    architecture = parse_architecture(name)
+    try:
+        values, make = choices(architecture, axis, 8)
+    except StudyError:
+        assert axis in ("l", "cardinality", "base_width", "k")
+        return
+    costs = [count_network(make(value)) for value in values[:6]]
+    for measure in ("parameters", "multiply_adds", "kept"):
+        found = [getattr(cost, measure) for cost in costs]
+        assert found == sorted(set(found))
+
+
+@pytest.mark.parametrize(
+    "entry, axis, said",
+    [
+        ("net: ResNet-20", "l", "solve: found l, which ResNet does not have"),
+        ("net: WRN-16-2", "base_width", "solve: found base_width, which WRN does not have"),
+        ("net: NIN", "depth", "solve: found depth, which NIN does not have"),
+    ],
+)
+def test_an_axis_that_a_family_lacks(tmp_path: Path, entry: str, axis: str, said: str) -> None:
+    with pytest.raises(StudyError, match=said) as caught:
+        plan(tmp_path, f"{{parameters: 1M, solve: {axis}}}", entry)
+    assert str(caught.value).startswith(f"{tmp_path / 'study.yaml'}:")
