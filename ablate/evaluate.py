@@ -23,8 +23,8 @@ from ablate.data.cache import Location, load_images
 from ablate.data.tensors import Normalization, fit_normalization, normalize, take_part
 from ablate.errors import DataError
 from ablate.nets.architecture import Architecture
-from ablate.nets.blueprint import count
 from ablate.nets.build import build
+from ablate.nets.counts import count
 from ablate.nets.families import blueprint
 from ablate.nets.notation import format_architecture
 from ablate.nets.weights import fit_weights

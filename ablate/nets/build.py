@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ablate.nets import blueprint as bp
+from ablate.nets.counts import IN_PLACE
 from ablate.nets.custom import Own, make_module
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -194,7 +195,7 @@ def _modules(layer: bp.Layer) -> Iterator[nn.Module]:
         case bp.GroupNorm(channels, groups):
             yield nn.GroupNorm(groups, channels)
         case bp.Activation(kind, inplace):
-            yield ACTIVATIONS[kind](**({"inplace": inplace} if kind in bp.IN_PLACE else {}))
+            yield ACTIVATIONS[kind](**({"inplace": inplace} if kind in IN_PLACE else {}))
         case bp.Dropout(rate):
             yield Dropout(rate)
         case bp.Linear(in_features, out_features):

@@ -24,7 +24,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ablate.errors import NotationError
 from ablate.nets.architecture import Architecture
-from ablate.nets.blueprint import Counts, Custom, Shape
+from ablate.nets.blueprint import Custom, Shape
+from ablate.nets.counts import Counts
 
 LIBRARIES = (*(str(Path(module.__file__ or "").parent) for module in (torch, importlib)), __file__, "<frozen")
 

@@ -7,19 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from ablate.nets.architecture import Architecture, DepthRule, format_block
-from ablate.nets.blueprint import (
-    NOTHING,
-    Conv,
-    Custom,
-    GlobalPool,
-    Layer,
-    Linear,
-    Pool,
-    Repeat,
-    Residual,
-    Shape,
-    count_sections,
-)
+from ablate.nets.blueprint import Conv, Custom, GlobalPool, Layer, Linear, Pool, Repeat, Residual, Shape
+from ablate.nets.counts import NOTHING, count_sections
 from ablate.nets.families import IMAGENET, blueprint, families, find_family
 from ablate.nets.notation import OPTIONS, depth_of, format_architecture, remark
 

@@ -12,7 +12,8 @@ from importlib.metadata import entry_points
 from ablate.errors import NotationError, allowed
 from ablate.nets import imagenet, nin, resnet, resnext, vgg, wide_resnet
 from ablate.nets.architecture import Architecture
-from ablate.nets.blueprint import Blueprint, Counts, Custom, LinearCounts, Section, Shape, count, count_linearly
+from ablate.nets.blueprint import Blueprint, Custom, Section, Shape
+from ablate.nets.counts import Counts, LinearCounts, count, count_linearly
 from ablate.nets.family import Family, Parts
 
 ENTRY_POINTS = "ablate.families"

@@ -11,7 +11,6 @@ from itertools import groupby
 from typing import Any, NamedTuple, Union
 
 from ablate.nets.blueprint import (
-    NOTHING,
     Activation,
     BatchNorm,
     Blueprint,
@@ -28,8 +27,8 @@ from ablate.nets.blueprint import (
     Section,
     Shape,
     Subsample,
-    count_sections,
 )
+from ablate.nets.counts import NOTHING, count_sections
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture
 from ablate.report.tables import quantity

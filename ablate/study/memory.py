@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ablate.nets.blueprint import Counts
+from ablate.nets.counts import Counts
 from ablate.study.study import Recipe
 
 BYTES = {"float32": 4, "bfloat16": 2}

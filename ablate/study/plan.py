@@ -8,24 +8,19 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from ablate.errors import BudgetError, NotationError, StudyError
-from ablate.nets.architecture import MAX_BLOCK, Architecture, DepthRule, format_block
+from ablate.nets.architecture import Architecture, DepthRule, format_block
 from ablate.nets.blueprint import Shape
-from ablate.nets.families import PYTHON, count_network, find_family
+from ablate.nets.families import count_network
 from ablate.nets.family import STYLE_AXES
 from ablate.nets.notation import (
-    AXES,
     depth_of,
     format_architecture,
-    format_name,
-    make_architecture,
-    parse_block,
-    read_name,
     remark,
 )
+from ablate.study.axes import architecture_of, dotted
 from ablate.study.budget import fit_budget
 from ablate.study.expression import compile_expression
 from ablate.study.memory import activation_memory
@@ -200,13 +195,13 @@ def _expand(entry: Entry) -> Iterator[dict[str, Any]]:
 def _variant(study: Study, entry: Entry, axes: dict[str, Any]) -> tuple[Variant, str, str]:
     """The variant of some axes, its network's name before the budget chose a depth, and why it misses the budget."""
     recipe, data, rule = study.recipe, study.data, entry.depth_rule
-    if changes := _dotted(axes, "recipe."):
+    if changes := dotted(axes, "recipe."):
         recipe = _replaced(recipe, _Changes(changes))
-    if changes := _dotted(axes, "data."):
+    if changes := dotted(axes, "data."):
         data = _replaced(data, _Changes(changes))
     _check_batches(recipe, data)
     shown = "block" in axes or "l" in axes or "B(" in axes.get("net", "")
-    architecture, written = _architecture(study, axes, rule, shown)
+    architecture, written = architecture_of(study, axes, rule, shown)
     fit, miss = None, ""
     if budget := study.budget:
         weighed = recipe if budget.measure == "activation_memory" else None  # elsewhere it does not matter
@@ -253,74 +248,12 @@ def _replaced(model: Recipe | Data, changes: _Changes) -> Any:
     return replace_fields(model, dict(changes))
 
 
-def _dotted(axes: dict[str, Any], prefix: str) -> dict[str, Any]:
-    return {axis.removeprefix(prefix): value for axis, value in axes.items() if axis.startswith(prefix)}
-
-
 def _place(entry: Entry, axes: dict[str, Any], message: str) -> str:
     """Where the value that an error is about stands; the entry, where that could be several."""
     named = [axis for axis in axes if message.startswith((f"{axis}:", f"{axis} ", f"unknown axis '{axis}'"))]
     named = named or (["net"] if entry.kind == "net" else [])
     places = [place for axis in named if (place := entry.places.get((axis, repr(axes[axis]))))]
     return places[0] if places else entry.place
-
-
-def _architecture(study: Study, axes: dict[str, Any], rule: DepthRule, shown: bool) -> tuple[Architecture, str]:
-    """The network of some axes, which change what `net` says, and its name as given, "" where no depth is.
-
-    What is to be solved has some value for the moment.
-    """
-    for one, other in (("block", "l"), ("depth", "N")):
-        if one in axes and other in axes:
-            raise StudyError(f"{one} and {other} both given; allowed: one of them")
-    solve = study.budget.solve if study.budget else None
-    parts = _parts(study, axes) | {axis: axes[axis] for axis in ("depth", "N", *AXES) if axis in axes}
-    parts |= {axis: float(parts[axis]) for axis in ("k", "dropout", "survival") if axis in parts}
-    if "l" in axes:
-        if axes["l"] > MAX_BLOCK:
-            raise StudyError(f"l: found {axes['l']}; allowed: 1 to {MAX_BLOCK}")
-        parts["block"] = (3,) * axes["l"]
-    elif isinstance(block := axes.get("block"), str) and block.startswith("B("):
-        parts["block"] = parse_block(block)
-    elif ":" in axes.get("block", ""):
-        parts["code"] = _code(study, axes["block"])
-    family = find_family(parts["family"])
-    if "k" not in parts and family.key == "WRN" and solve != "k":
-        raise StudyError(f"the axes {', '.join(axes)} leave k open")
-    if "N" in axes and family.groups:
-        parts["depth"] = family.depth(make_architecture(parts, rule), rule)
-    written = format_name(parts, shown) if "depth" in parts else ""
-    if solve == "depth" and family.groups:
-        parts["N"] = 1
-    elif solve == "depth" and family.table:
-        parts.setdefault("depth", next(iter(reversed(family.table))))
-    elif "depth" not in parts and "N" not in parts and (family.groups or family.table):
-        raise StudyError(f"the axes {', '.join(axes)} leave depth (or N) open")
-    return make_architecture(parts, rule), written
-
-
-def _parts(study: Study, axes: dict[str, Any]) -> dict[str, Any]:
-    """What `net` says, and `family`, and the arguments of a reader's network."""
-    net, key = axes.get("net"), axes.get("family")
-    args = _dotted(axes, "args.")
-    if isinstance(net, dict):
-        args = {**net.get("args", {}), **args}
-        fixed = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in sorted(args.items()))
-        return {"family": PYTHON, "python": net["python"], "args": fixed, "code": _code(study, net["python"])}
-    if args:
-        raise StudyError(f"args.{next(iter(args))} given; allowed: with a net {{python: package.module:callable}}")
-    if net is not None:
-        return read_name(net, key, study.data.name == "imagenet")
-    return {"family": key or "WRN"}
-
-
-def _code(study: Study, reference: str) -> str:
-    """The digest of a reader's source, which is looked for beside the study file too."""
-    from ablate.nets.custom import code_digest, look_in
-
-    look_in(Path())
-    look_in(study.folder)
-    return code_digest(reference)
 
 
 def _tell_apart(variants: list[Variant]) -> list[Variant]:

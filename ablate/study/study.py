@@ -15,7 +15,8 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ablate.nets.architecture import Architecture, Blocks, DepthRule
-from ablate.nets.blueprint import Blueprint, Counts, Shape
+from ablate.nets.blueprint import Blueprint, Shape
+from ablate.nets.counts import Counts
 from ablate.nets.families import blueprint
 from ablate.nets.notation import depth_of
 

@@ -14,6 +14,7 @@ from ablate.errors import NotationError
 from ablate.nets import blueprint as bp
 from ablate.nets.architecture import ACTIVATION_ORDERS, ACTIVATIONS, Architecture
 from ablate.nets.build import Residual, build
+from ablate.nets.counts import Counts, count, count_sections
 from ablate.nets.describe import describe_network
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture
@@ -22,8 +23,8 @@ from ablate.nets.residual import Style, norm
 SMALL = (1, 8, 8)
 
 
-def counts(name: str, classes: int = 10, shape: bp.Shape = (3, 32, 32)) -> bp.Counts:
-    return bp.count(blueprint(parse_architecture(name), classes, shape))
+def counts(name: str, classes: int = 10, shape: bp.Shape = (3, 32, 32)) -> Counts:
+    return count(blueprint(parse_architecture(name), classes, shape))
 
 
 # WRN-10-1 on 1x8x8: conv1 and conv2 at 8x8, conv3 at 4x4, conv4 at 2x2; a 1x1 shortcut in conv3 and conv4 only.
@@ -37,7 +38,7 @@ HAND = {
 
 
 def test_counts_by_hand() -> None:
-    sections = list(bp.count_sections(blueprint(Architecture(1), 10, SMALL)))
+    sections = list(count_sections(blueprint(Architecture(1), 10, SMALL)))
     assert {name: found[:4] for name, found, _ in sections} == HAND
     assert [shape for _, _, shape in sections] == [(16, 8, 8), (16, 8, 8), (32, 4, 4), (64, 2, 2), (10, 1, 1)]
 
@@ -67,7 +68,7 @@ def test_widening_the_first_group_adds_its_shortcut() -> None:
     "k, widths", [(0.0625, (1, 2, 4)), (0.1, (2, 3, 6)), (0.5, (8, 16, 32)), (1.28125, (21, 41, 82)), (2.0, (32, 64, 128))]
 )
 def test_fractional_widening_rounds_each_width(k: float, widths: tuple[int, ...]) -> None:
-    shapes = [shape for _, _, shape in bp.count_sections(blueprint(Architecture(1, k)))]
+    shapes = [shape for _, _, shape in count_sections(blueprint(Architecture(1, k)))]
     assert tuple(shape[0] for shape in shapes[1:4]) == widths
 
 
@@ -108,7 +109,7 @@ def test_counts_are_those_of_the_built_network(name: str, classes: int, shape: b
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             module.register_forward_hook(lambda module, inputs, output: activations.append(output.numel()))
-    sections = zip(network.named_children(), bp.count_sections(network_blueprint), strict=True)
+    sections = zip(network.named_children(), count_sections(network_blueprint), strict=True)
     for (section, module), (expected, found, out) in sections:
         del activations[:]
         with torch.no_grad(), FlopCounterMode(display=False) as flops:
@@ -149,11 +150,11 @@ def test_images_too_small_for_pooling_are_refused(name: str, least: int, side: i
     x = torch.zeros(1, 1, side, side)
     if side < least:
         with pytest.raises(NotationError, match="images are too small"):
-            bp.count(network_blueprint)
+            count(network_blueprint)
         with pytest.raises(RuntimeError):
             network(x)
     else:
-        assert math.prod(list(bp.count_sections(network_blueprint))[-1][2]) == 10
+        assert math.prod(list(count_sections(network_blueprint))[-1][2]) == 10
         assert network(x).shape == (1, 10)
 
 
@@ -165,7 +166,7 @@ def test_pooled_sizes(kind: str, kernel: int, stride: int, padding: int, partial
     layer = bp.Pool(kind, kernel, stride, padding, partial)
     for height in range(3, 12):
         sketch = bp.Blueprint((2, height, 14 - height), (bp.Section("pool", (layer,)),))
-        (_, _, shape), *_ = bp.count_sections(sketch)
+        (_, _, shape), *_ = count_sections(sketch)
         assert build(sketch)(torch.zeros(1, *sketch.input_shape)).shape[1:] == shape
 
 

@@ -9,6 +9,7 @@ import torch
 import torchvision
 
 from ablate.nets import blueprint as bp
+from ablate.nets.counts import Counts, count
 from ablate.nets.families import blueprint
 from ablate.nets.notation import DepthRule, parse_architecture
 
@@ -16,11 +17,11 @@ COLOUR = (3, 32, 32)
 PHOTOGRAPH = (3, 224, 224)
 
 
-def counts(name: str, rule: DepthRule = "convolutions", classes: int = 10, shape: bp.Shape = COLOUR) -> bp.Counts:
-    return bp.count(blueprint(parse_architecture(name, rule), classes, shape))
+def counts(name: str, rule: DepthRule = "convolutions", classes: int = 10, shape: bp.Shape = COLOUR) -> Counts:
+    return count(blueprint(parse_architecture(name, rule), classes, shape))
 
 
-def imagenet(name: str) -> bp.Counts:
+def imagenet(name: str) -> Counts:
     return counts(name, classes=1000, shape=PHOTOGRAPH)
 
 
@@ -161,7 +162,7 @@ def test_table_5_counts_weights_without_batch_norm(name: str, printed: str) -> N
     """With batch norm's, pre-ResNet-1001 has 10.3M; 10.2M are printed. At the other depths both round to the same."""
     network = blueprint(parse_architecture(name))
     norms = sum(2 * layer.channels for section in network.sections for layer in normalizations(section.layers))
-    assert millions(bp.count(network).parameters - norms) == printed
+    assert millions(count(network).parameters - norms) == printed
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from ablate.api import Experiment, load_study
 from ablate.errors import StudyError
 from ablate.launch import RunOptions
 from ablate.nets.architecture import Architecture
-from ablate.nets.blueprint import count
 from ablate.nets.build import build
+from ablate.nets.counts import count
 from ablate.nets.custom import Own
 from ablate.nets.families import blueprint
 from ablate.records.records import read_epochs, trial_directory

@@ -10,7 +10,7 @@ import pytest
 
 from ablate.errors import NotationError
 from ablate.nets import families, notation
-from ablate.nets.blueprint import count
+from ablate.nets.counts import count
 from ablate.nets.notation import format_architecture, parse_architecture
 
 MODULE = """\

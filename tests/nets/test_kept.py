@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ablate.nets import blueprint as bp
 from ablate.nets.architecture import ACTIVATION_ORDERS, ACTIVATIONS
 from ablate.nets.build import Residual, build, checkpoint_blocks
+from ablate.nets.counts import Counts, count
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture
 
@@ -34,10 +35,10 @@ def held_bytes(network: nn.Module, x: Tensor, *aside: Tensor) -> int:
     return sum(tensor.untyped_storage().nbytes() for tensor in held.values())
 
 
-def made(name: str, shape: bp.Shape) -> tuple[bp.Counts, nn.Module, Tensor]:
+def made(name: str, shape: bp.Shape) -> tuple[Counts, nn.Module, Tensor]:
     network_blueprint = blueprint(parse_architecture(name), 7, shape)
     network = build(network_blueprint, torch.Generator().manual_seed(0)).train()
-    return bp.count(network_blueprint), network, torch.randn(BATCH, *shape)
+    return count(network_blueprint), network, torch.randn(BATCH, *shape)
 
 
 ORDERS = [f"{order}{norm}" for order in ACTIVATION_ORDERS for norm in ("", "-nonorm", "-groupnorm", "-shortcutC-silu")]

@@ -56,7 +56,7 @@ def test_skeleton_is_table_1() -> None:
 
 
 def test_blocks_that_differ_in_width_are_one_kind() -> None:
-    keeps, changes = sheet_of("WRN-28-10").blocks
+    changes, keeps = sheet_of("WRN-28-10").blocks
     conv = "conv3×3, 160 / 320 / 640"
     assert keeps.residual and not keeps.shared and not keeps.shortcut and not keeps.after
     assert branch(keeps) == ["BN", "ReLU", conv, "BN", "ReLU", conv]
@@ -96,13 +96,13 @@ def test_shortcut_without_parameters_and_survival() -> None:
 
 def test_dropout_groups_and_first_blocks() -> None:
     assert "dropout 0.3" in branch(sheet_of("WRN-16-4-dropout0.3").blocks[0])
-    notes = [box.note for run in sheet_of("ResNeXt-29-8x64d").blocks[1].branch for box in run.boxes if box.note]
+    notes = [box.note for run in sheet_of("ResNeXt-29-8x64d").blocks[0].branch for box in run.boxes if box.note]
     assert notes == ["8 groups, stride 1 / 2 / 2"]
     # The first block after a pooled stem begins with its convolution: a kind of its own.
     assert [block.remarks[0] for block in sheet_of("pre-ResNet-200").blocks] == [
+        "1 block in conv2",
         "62 blocks in conv2, conv3, conv4, conv5",
         "3 blocks in conv3, conv4, conv5",
-        "1 block in conv2",
     ]
 
 

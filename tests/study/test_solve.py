@@ -9,7 +9,7 @@ import pytest
 
 from ablate.errors import StudyError
 from ablate.nets.architecture import Architecture
-from ablate.nets.blueprint import count
+from ablate.nets.counts import count
 from ablate.nets.families import blueprint, count_network
 from ablate.nets.notation import parse_architecture
 from ablate.study.budget import choices

@@ -1,0 +1,261 @@
+"""Every count of a network, read from its blueprint. No torch here.
+
+Conventions, one image and one forward pass: multiply_adds counts convolutions and linear layers, biases aside; activations
+counts the output elements of the same layers (as RegNet does); parameters counts every trainable number. kept counts the
+elements that autograd holds for the backward pass; kept_by_blocks the same where only each block's input is held and its
+inside computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from ablate.errors import NotationError
+from ablate.nets.blueprint import (
+    Activation,
+    BatchNorm,
+    Blueprint,
+    Conv,
+    Custom,
+    Dropout,
+    GlobalPool,
+    GroupNorm,
+    Layer,
+    Linear,
+    Pool,
+    Repeat,
+    Residual,
+    Shape,
+    Subsample,
+)
+
+IN_PLACE = ("relu", "leaky_relu", "elu")  # activations that need no more than their output for the backward pass
+KEEP_OUTPUT = (*IN_PLACE, "tanh")
+
+
+class Counts(NamedTuple):
+    """What a stretch of layers costs, for one image."""
+
+    parameters: int
+    multiply_adds: int
+    activations: int
+    layers: int  # convolutions and linear layers
+    kept: int = 0
+    entries: int = 0  # kept by blocks: the input of each block, and what is kept outside of them
+    largest: int = 0  # the most that one block keeps
+
+    def __add__(self, other: Counts) -> Counts:  # type: ignore[override]
+        a, b, c, d, e, f, g = self
+        i, j, k, l, m, n, o = other
+        return Counts(a + i, b + j, c + k, d + l, e + m, f + n, g if g > o else o)
+
+    def times(self, n: int) -> Counts:
+        a, b, c, d, e, f, g = self
+        return Counts(a * n, b * n, c * n, d * n, e * n, f * n, g if n else 0)
+
+    @property
+    def kept_by_blocks(self) -> int:
+        """Elements held for the backward pass where blocks are computed again: their inputs, and one block's inside."""
+        return min(self.kept, self.entries + self.largest)
+
+
+NOTHING = Counts(0, 0, 0, 0)
+
+
+class State(NamedTuple):
+    """What a layer is handed: the tensor's shape, whether autograd holds it already, and whether outside of a block."""
+
+    shape: Shape
+    held: bool = False
+    outside: bool = False
+
+
+def count(blueprint: Blueprint) -> Counts:
+    """Exact totals of the whole network. Raises NotationError where images are too small for it."""
+    total = NOTHING
+    for _, counts, _ in count_sections(blueprint):
+        total += counts
+    return total
+
+
+class LinearCounts(NamedTuple):
+    """Counts of a network that grows by the block: of N blocks in each group, two or more than two."""
+
+    one: Counts
+    second: Counts
+    later: Counts
+
+    def at(self, n: int) -> Counts:
+        """Counts with N blocks in each group; the largest block is among the first three."""
+        return self.one if n == 1 else self.one + self.second + self.later.times(n - 2)
+
+
+def count_linearly(blueprint: Blueprint) -> LinearCounts:
+    """Counts for any number of blocks, from a network whose groups are a block and a Repeat of it."""
+    one = second = later = NOTHING
+    state = State(blueprint.input_shape)
+    for section in blueprint.sections:
+        for layer in section.layers:
+            repeated = layer.layer if isinstance(layer, Repeat) else layer
+            counts, state = _COUNT[type(repeated)](repeated, state)
+            if repeated is layer:
+                one += counts
+            else:
+                second += counts
+                counts, state = _COUNT[type(repeated)](repeated, state)
+                later += counts
+    return LinearCounts(one, second, later)
+
+
+def count_sections(blueprint: Blueprint) -> Iterator[tuple[str, Counts, Shape]]:
+    """(name, counts, output shape) of each section in order."""
+    state = State(blueprint.input_shape)
+    for section in blueprint.sections:
+        counts, state = _count_sequence(section.layers, state)
+        yield section.name, counts, state.shape
+
+
+def _count_sequence(layers: tuple[Layer, ...], state: State) -> tuple[Counts, State]:
+    parameters = multiply_adds = activations = number = kept = entries = largest = 0
+    for layer in layers:  # summed by hand: planning counts a hundred thousand networks
+        (p, m, a, n, k, e, most), state = _COUNT[type(layer)](layer, state)
+        parameters += p
+        multiply_adds += m
+        activations += a
+        number += n
+        kept += k
+        entries += e
+        largest = most if most > largest else largest
+    return Counts(parameters, multiply_adds, activations, number, kept, entries, largest), state
+
+
+def _holding(state: State, more: int = 0) -> tuple[int, int]:
+    """kept and entries of a layer that holds its input for the backward pass, and `more` elements beside it."""
+    channels, height, width = state.shape
+    size = channels * height * width
+    return more if state.held else size + more, more if state.outside else size + more
+
+
+def _conv(layer: Conv, state: State) -> tuple[Counts, State]:
+    channels, height, width = state.shape
+    assert channels == layer.in_channels, f"{layer} after {state}"
+    height, width = (height - 1) // layer.stride + 1, (width - 1) // layer.stride + 1
+    out_channels = layer.out_channels
+    weights = out_channels * (channels // layer.groups) * layer.kernel**2
+    area = height * width
+    parameters = weights + out_channels if layer.bias else weights
+    counts = Counts(parameters, weights * area, out_channels * area, 1, *_holding(state))
+    return counts, State((out_channels, height, width))
+
+
+def _norm(layer: BatchNorm | GroupNorm, state: State) -> tuple[Counts, State]:
+    assert state.shape[0] == layer.channels, f"{layer} after {state}"
+    return Counts(2 * layer.channels, 0, 0, 0, *_holding(state)), State(state.shape)
+
+
+def _activation(layer: Activation, state: State) -> tuple[Counts, State]:
+    if layer.kind not in KEEP_OUTPUT:
+        return Counts(0, 0, 0, 0, *_holding(state)), State(state.shape)
+    same = layer.inplace and layer.kind in IN_PLACE  # the tensor it was handed
+    return Counts(0, 0, 0, 0, *_holding(state if same else State(state.shape))), State(state.shape, True, True)
+
+
+def _dropout(layer: Dropout, state: State) -> tuple[Counts, State]:
+    return Counts(0, 0, 0, 0, *_holding(State(state.shape))), State(state.shape)  # the mask
+
+
+def _pool(layer: Pool, state: State) -> tuple[Counts, State]:
+    channels, *sizes = state.shape
+    height, width = (_pooled(layer, size) for size in sizes)
+    indices = 2 * channels * height * width if layer.kind == "max" else 0  # of eight bytes each
+    return Counts(0, 0, 0, 0, *_holding(state, indices)), State((channels, height, width))
+
+
+def _pooled(layer: Pool, size: int) -> int:
+    covered = size + 2 * layer.padding - layer.kernel
+    out = (covered + (layer.stride - 1 if layer.partial else 0)) // layer.stride + 1
+    out -= layer.partial and (out - 1) * layer.stride >= size + layer.padding  # no window starts in the padding
+    if out < 1:
+        raise NotationError(f"images are too small: {size} pixels where {layer.kernel} are pooled")
+    return out
+
+
+def _global_pool(layer: GlobalPool, state: State) -> tuple[Counts, State]:
+    channels = state.shape[0]
+    counts = Counts(0, 0, 0, 0, *_holding(state, 2 * channels)) if layer.kind == "max" else NOTHING
+    return counts, State((channels, 1, 1))
+
+
+def _linear(layer: Linear, state: State) -> tuple[Counts, State]:
+    assert state.shape == (layer.in_features, 1, 1), f"{layer} after {state}"
+    weights = layer.in_features * layer.out_features
+    counts = Counts(weights + layer.out_features, weights, layer.out_features, 1, *_holding(state))
+    return counts, State((layer.out_features, 1, 1))
+
+
+def _subsample(layer: Subsample, state: State) -> tuple[Counts, State]:
+    channels, height, width = state.shape
+    assert channels == layer.in_channels, f"{layer} after {state}"
+    height, width = (height - 1) // layer.stride + 1, (width - 1) // layer.stride + 1
+    return NOTHING, State((layer.out_channels, height, width))
+
+
+@lru_cache(maxsize=8192)
+def _residual(layer: Residual, state: State) -> tuple[Counts, State]:
+    counts, inner = _count_sequence(layer.shared, state)
+    branch, out = _count_sequence(layer.branch, inner)
+    first = layer.branch[0]
+    held = inner.held or not (isinstance(first, Activation) and first.kind in KEEP_OUTPUT)  # by the branch
+    shortcut, beside = _count_sequence(layer.shortcut, State(inner.shape, held))
+    assert out.shape == beside.shape, f"branch {out} and shortcut {beside} differ"
+    after, out = _count_sequence(layer.after, State(out.shape))
+    total = counts + branch + shortcut + after
+    input_kept, entry = _holding(state)
+    opening = (*layer.shared, first)[0]
+    if isinstance(opening, Activation) and opening.kind in KEEP_OUTPUT and (layer.shared or not layer.shortcut):
+        input_kept = 0  # nothing in the block holds its input
+    parameters, multiply_adds, activations, number, kept, *_ = total
+    counts = Counts(parameters, multiply_adds, activations, number, kept, entry, kept - input_kept)
+    return counts, State(out.shape, out.held)
+
+
+def _repeat(layer: Repeat, state: State) -> tuple[Counts, State]:
+    if layer.times == 0:
+        return NOTHING, state
+    first, out = _COUNT[type(layer.layer)](layer.layer, state)
+    assert out.shape == state.shape, f"{layer} changes {state}"
+    if layer.times == 1:
+        return first, out
+    rest, out = _COUNT[type(layer.layer)](layer.layer, out)
+    return first + rest.times(layer.times - 1), out
+
+
+def _custom(layer: Custom, state: State) -> tuple[Counts, State]:
+    from ablate.nets.custom import count_custom
+
+    counts, shape = count_custom(layer, state.shape)
+    _, height, width = state.shape
+    sides = ((height - 1) // layer.stride + 1, (width - 1) // layer.stride + 1) if layer.stride else (1, 1)
+    if shape != (layer.out_channels, *sides):
+        wanted = "x".join(map(str, (layer.out_channels, *sides)))
+        made, given = ("x".join(map(str, shape)) for shape in (shape, state.shape))
+        raise NotationError(f"{layer.python} makes {made} of {given}; allowed: {wanted}")
+    return counts, State(shape)
+
+
+_COUNT: dict[type, Callable[[Any, State], tuple[Counts, State]]] = {
+    Conv: _conv,
+    BatchNorm: _norm,
+    GroupNorm: _norm,
+    Activation: _activation,
+    Dropout: _dropout,
+    Pool: _pool,
+    GlobalPool: _global_pool,
+    Linear: _linear,
+    Subsample: _subsample,
+    Residual: _residual,
+    Custom: _custom,
+    Repeat: _repeat,
+}
