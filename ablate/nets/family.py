@@ -68,8 +68,7 @@ class Family:
         step = self.groups * self.counted(block, rule)
         n, rest = divmod(depth - self.offset, step)
         if rest or n < 1:
-            near = sorted({self.offset + step * max(1, n), self.offset + step * max(1, n + 1)})
-            other = ""
+            near, other = self.nearest(depth, block, rule), ""
             if rule == "convolutions" and self.counted(block, rule) != self.counted(block, "nominal"):
                 nominal = self.groups * self.counted(block, "nominal")
                 if depth > self.offset and (depth - self.offset) % nominal == 0:
@@ -79,3 +78,11 @@ class Family:
                 f"nearest: {' and '.join(map(str, near))}{other}"
             )
         return n
+
+    def nearest(self, depth: int, block: Block, rule: DepthRule = "convolutions") -> list[int]:
+        """The possible depths around one that is not."""
+        if self.table:
+            return sorted(self.table, key=lambda possible: abs(possible - depth))[:2]
+        step = self.groups * self.counted(block, rule)
+        n = (depth - self.offset) // step
+        return sorted({self.offset + step * max(1, n), self.offset + step * max(1, n + 1)})

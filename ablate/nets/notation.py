@@ -248,7 +248,9 @@ def make_architecture(parts: Mapping[str, Any], rule: DepthRule = "convolutions"
         try:
             n = family.blocks(parts["depth"], axes.get("block", BASIC), rule)
         except NotationError as error:
-            raise NotationError(f"{error}{_also(parts)}") from None
+            near = family.nearest(parts["depth"], axes.get("block", BASIC), rule)
+            names = " and ".join(format_name({**axes, "family": family.key, "depth": depth}) for depth in near)
+            raise NotationError(f"{error}{_also(parts)}; such as {names}") from None
     block = axes.get("block", BASIC)
     if "block" in family.axes and isinstance(block, str) == ("l" in family.axes) and ":" not in block:
         wanted = "B(3,3) and the like, or package.module:callable" if "l" in family.axes else "basic or bottleneck"
