@@ -139,7 +139,7 @@ class Experiment:
 
         labels = [f"{label(variant)} seed {seed}" for variant in self.variants for seed in self.study.seeds]
         console = console or RichConsole(stderr=True)
-        folders = (Path.cwd(), self.study.folder.resolve())
+        folders = (self.study.folder.resolve(), Path.cwd())
         return run_trials(self.trials(), labels, self.runs, self._location(), options or RunOptions(), console, folders)
 
     def _location(self) -> Location:
@@ -165,6 +165,8 @@ class Experiment:
         if variant.fit:
             neighbours = {side: getattr(variant.fit, side) for side in ("below", "above")}
             planned["budget"] = {
+                "measure": self.study.budget.measure if self.study.budget else None,
+                "count": variant.fit.count,
                 "deviation": variant.fit.deviation,
                 **{side: n and {"net": n.net, "count": n.count} for side, n in neighbours.items()},
             }

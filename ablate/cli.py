@@ -224,6 +224,7 @@ def evaluate(
     ],
     data_root: Root = None,
     depth_rule: DepthRule = "convolutions",
+    family: FamilyKey = None,
     classes: Annotated[Optional[int], typer.Option("--classes", min=2, max=100_000, help="Instead of the data's.")] = None,
     image_size: Annotated[Optional[int], typer.Option("--image-size", min=4, max=1024, help="Of image_folder.")] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536)] = 64,
@@ -236,7 +237,7 @@ def evaluate(
     from ablate.evaluate import evaluation_text
     from ablate.nets.notation import parse_architecture
 
-    architecture = parse_architecture(net, depth_rule, imagenet=data == "imagenet")
+    architecture = parse_architecture(net, depth_rule, family, data == "imagenet")
     location = Location(data_root or default_root(), default_cache())
     scores = measure(architecture, weights, data, location, device, classes, image_size, batch_size)
     _print_json(scores) if as_json else print(evaluation_text(scores))
@@ -269,7 +270,7 @@ def _fail(message: str, code: int = 2) -> NoReturn:
 def main() -> None:
     """The console script: errors become one line and exit code 2."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
     except AblateError as error:
         _fail(str(error))
     except BrokenPipeError:  # `ablate plan ... | head`
@@ -277,8 +278,15 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         _fail(f"{error.filename or 'system'}: {error.strerror or error}")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted", 130)
+    except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()  # type: ignore[attr-defined]
+            sys.exit(2)
+        if not hasattr(error, "format_message"):
+            raise
+        _fail(" ".join(error.format_message().split()))  # typer's own usage errors
 
 
 if __name__ == "__main__":

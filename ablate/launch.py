@@ -95,7 +95,7 @@ def run_trials(
 ) -> RunSummary:
     """Trains the trials that are not recorded and says what came of all of them. Raises AblateError if it cannot start.
 
-    folders: where the readers' networks are looked for, the last one first.
+    folders: where the readers' networks are looked for first.
     """
     from ablate.data.cache import known_digest
 

@@ -26,7 +26,7 @@ def show(tmp_path: Path, *words: object) -> dict[str, object]:
 def test_show_says_which_of_two_networks_it_took(tmp_path: Path) -> None:
     small, large = show(tmp_path, "WRN-34-2"), show(tmp_path, "WRN-34-2", "--imagenet")
     assert (small["net"], small["family"], small["also"]) == ("WRN-34-2", "WRN", ["ResNet-34-w2"])
-    assert (large["net"], large["family"], large["also"]) == ("ResNet-34-w2", "ImageNet-ResNet", ["WRN-34-2"])
+    assert (large["net"], large["family"], large["also"]) == ("ResNet-34-w2", "ImageNet-ResNet", ["CIFAR-WRN-34-2"])
     assert (large["classes"], large["input_shape"], large["parameters"]) == (1000, [3, 224, 224], 86_036_008)
     chosen = show(tmp_path, "ResNet-50", "--family", "ResNet")
     assert (chosen["net"], chosen["blocks_per_group"]) == ("CIFAR-ResNet-50", 8)

@@ -43,7 +43,8 @@ class Architecture:
     N: blocks per group; k: widening factor; block: kernel sizes, first to last, or a kind of block; dropout: rate inside
     the blocks; cardinality: groups of a block's 3x3 convolution; base_width: channels of each in the first stage;
     survival: probability of the last block to be there in training, decaying linearly from 1 (stochastic depth).
-    python, args and code are a reader's own network: its "module:callable", its arguments, and a digest of its source.
+    python is a reader's own network, a "module:callable"; args are its arguments, or those of a reader's block, as JSON;
+    code is a digest of its source.
     """
 
     N: Blocks
@@ -60,7 +61,7 @@ class Architecture:
     activation: str = "relu"
     pool: str = "average"
     python: str = ""
-    args: tuple[tuple[str, Any], ...] = ()
+    args: str = "{}"
     code: str = ""
 
     def __post_init__(self) -> None:

@@ -95,15 +95,17 @@ class Residual:
 class Custom:
     """A reader's "module:callable" with its arguments; it returns a torch module.
 
-    offered: arguments it is given if it names them. out_channels and stride: what it must make of its input; stride 0
+    args: JSON, which tells 1 from 1.0; offered: arguments it is given if it names them; code: a digest of its source, so
+    that other code is another layer. out_channels and stride: what it must make of its input; stride 0
     stands for one value a channel.
     """
 
     python: str
     out_channels: int
     stride: int
-    args: tuple[tuple[str, Any], ...] = ()
+    args: str = "{}"
     offered: tuple[tuple[str, Any], ...] = ()
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

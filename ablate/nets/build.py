@@ -49,6 +49,13 @@ class Dropout(nn.Module):
         return f"rate={self.rate}"
 
 
+class GlobalMaxPool(nn.Module):
+    """The maximum over height and width; torch's own has no deterministic gradient on every device."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.amax((2, 3))
+
+
 class Subsample(nn.Module):
     """Every stride-th pixel, the missing channels zero."""
 
@@ -205,7 +212,7 @@ def _modules(layer: bp.Layer) -> Iterator[nn.Module]:
         case bp.Pool(_, kernel, stride, padding, partial):
             yield nn.AvgPool2d(kernel, stride, padding, ceil_mode=partial)
         case bp.GlobalPool(kind):
-            yield nn.AdaptiveMaxPool2d(1) if kind == "max" else nn.AdaptiveAvgPool2d(1)
+            yield GlobalMaxPool() if kind == "max" else nn.AdaptiveAvgPool2d(1)
             yield nn.Flatten()
         case bp.Subsample():
             yield Subsample(layer)

@@ -31,8 +31,7 @@ from ablate.nets.blueprint import (
     Subsample,
 )
 
-IN_PLACE = ("relu", "leaky_relu", "elu")  # activations that need no more than their output for the backward pass
-KEEP_OUTPUT = (*IN_PLACE, "tanh")
+IN_PLACE = ("relu", "leaky_relu", "elu")  # activations that can overwrite their input
 
 
 class Counts(NamedTuple):
@@ -156,10 +155,17 @@ def _norm(layer: BatchNorm | GroupNorm, state: State) -> tuple[Counts, State]:
 
 
 def _activation(layer: Activation, state: State) -> tuple[Counts, State]:
-    if layer.kind not in KEEP_OUTPUT:
+    if not _holds_output(layer):
         return Counts(0, 0, 0, 0, *_holding(state)), State(state.shape)
     same = layer.inplace and layer.kind in IN_PLACE  # the tensor it was handed
     return Counts(0, 0, 0, 0, *_holding(state if same else State(state.shape))), State(state.shape, True, True)
+
+
+def _holds_output(layer: Layer) -> bool:
+    """Whether a layer is an activation that needs its output for the backward pass, and not its input."""
+    if not isinstance(layer, Activation):
+        return False
+    return layer.kind in ("relu", "tanh") or (layer.inplace and layer.kind in IN_PLACE)
 
 
 def _dropout(layer: Dropout, state: State) -> tuple[Counts, State]:
@@ -184,8 +190,9 @@ def _pooled(layer: Pool, size: int) -> int:
 
 def _global_pool(layer: GlobalPool, state: State) -> tuple[Counts, State]:
     channels = state.shape[0]
-    counts = Counts(0, 0, 0, 0, *_holding(state, 2 * channels)) if layer.kind == "max" else NOTHING
-    return counts, State((channels, 1, 1))
+    if layer.kind == "max":
+        return Counts(0, 0, 0, 0, *_holding(state, channels)), State((channels, 1, 1), True, True)
+    return NOTHING, State((channels, 1, 1))
 
 
 def _linear(layer: Linear, state: State) -> tuple[Counts, State]:
@@ -207,14 +214,14 @@ def _residual(layer: Residual, state: State) -> tuple[Counts, State]:
     counts, inner = _count_sequence(layer.shared, state)
     branch, out = _count_sequence(layer.branch, inner)
     first = layer.branch[0]
-    held = inner.held or not (isinstance(first, Activation) and first.kind in KEEP_OUTPUT)  # by the branch
+    held = inner.held or not _holds_output(first)  # by the branch
     shortcut, beside = _count_sequence(layer.shortcut, State(inner.shape, held))
     assert out.shape == beside.shape, f"branch {out} and shortcut {beside} differ"
     after, out = _count_sequence(layer.after, State(out.shape))
     total = counts + branch + shortcut + after
     input_kept, entry = _holding(state)
     opening = (*layer.shared, first)[0]
-    if isinstance(opening, Activation) and opening.kind in KEEP_OUTPUT and (layer.shared or not layer.shortcut):
+    if _holds_output(opening) and (layer.shared or not layer.shortcut):
         input_kept = 0  # nothing in the block holds its input
     parameters, multiply_adds, activations, number, kept, *_ = total
     counts = Counts(parameters, multiply_adds, activations, number, kept, entry, kept - input_kept)

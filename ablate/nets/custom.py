@@ -1,7 +1,7 @@
 """The reader's own modules: "module:callable" -> torch module, its counts taken on the meta device.
 
 The module is looked for beside the study file, in the current directory, and where Python looks. Every error in it
-names the reader's file and line.
+names the reader's file and line. What is loaded is what is digested: changed files are loaded anew.
 """
 
 from __future__ import annotations
@@ -9,17 +9,23 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import importlib.util
 import inspect
+import io
+import json
 import sys
+import tokenize
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 from torch.utils.flop_counter import FlopCounterMode
 
 from ablate.errors import NotationError
@@ -30,23 +36,44 @@ from ablate.nets.counts import Counts
 LIBRARIES = (*(str(Path(module.__file__ or "").parent) for module in (torch, importlib)), __file__, "<frozen")
 
 
+class Loaded(NamedTuple):
+    """A reader's module, and the digest that its files had then."""
+
+    module: ModuleType
+    digest: str
+
+
+_folders: tuple[str, ...] = ()  # where readers' modules are looked for first
+_loaded: dict[str, Loaded] = {}
+_files: set[Path] = set()  # of the readers' modules, as they were loaded
+
+
 class Own(nn.Sequential):
-    """Holds a reader's module, which initializes itself."""
+    """Holds a reader's module, which initializes itself; its errors name the reader's line."""
+
+    def __init__(self, reference: str, module: nn.Module) -> None:
+        super().__init__(module)
+        self.reference = reference
+
+    def forward(self, x: Tensor) -> Tensor:
+        with _readers_errors(self.reference):
+            features: Tensor = self[0](x)
+            return features
 
 
-def look_in(directory: Path) -> None:
-    """Has modules looked for in a directory first."""
-    path = str(directory.resolve())
-    if path not in sys.path:
-        sys.path.insert(0, path)
+def look_in(*folders: Path) -> None:
+    """Where modules are looked for from now on, before Python's own places."""
+    global _folders
+    _folders = tuple(dict.fromkeys(str(folder.resolve()) for folder in folders))
 
 
 def code_digest(reference: str) -> str:
-    """16 hexadecimal digits of the file that defines a callable, comments and layout aside. Raises NotationError."""
-    found = _find(reference)
-    with _readers_errors(reference):
-        source = inspect.getsource(sys.modules[found.__module__])
-        return hashlib.sha256(ast.unparse(ast.parse(source)).encode()).hexdigest()[:16]
+    """16 hexadecimal digits of the source of a callable, comments and blank lines aside. Raises NotationError.
+
+    That is the file that defines it and every file below its folder that one of them imports.
+    """
+    _find(reference)
+    return _loaded[reference.partition(":")[0]].digest
 
 
 def check_code(architecture: Architecture) -> None:
@@ -62,10 +89,13 @@ def make_module(layer: Custom) -> nn.Module:
     with _readers_errors(layer.python):
         names = inspect.signature(function).parameters
         offered = {key: value for key, value in layer.offered if key in names}
-        module = function(**{**offered, **dict(layer.args)})
+        with redirect_stdout(sys.stderr):
+            module = function(**{**offered, **json.loads(layer.args)})
     if not isinstance(module, nn.Module):
         raise NotationError(f"{layer.python} returned {type(module).__name__}; allowed: a torch.nn.Module")
-    return Own(module)
+    if any(isinstance(tensor, UninitializedParameter) for tensor in module.parameters()):
+        raise NotationError(f"{layer.python} has lazy parameters; allowed: layers whose sizes are given")
+    return Own(layer.python, module)
 
 
 @lru_cache(maxsize=1024)
@@ -73,7 +103,6 @@ def count_custom(layer: Custom, shape: Shape) -> tuple[Counts, Shape]:
     """Counts and output shape of a reader's module for one image of a shape, on the meta device. Raises NotationError."""
     with torch.device("meta"):
         module = make_module(layer)
-    weights = {tensor.untyped_storage()._cdata for tensor in (*module.parameters(), *module.buffers())}
     outputs: list[int] = []
     held: dict[int, Tensor] = {}
 
@@ -81,38 +110,111 @@ def count_custom(layer: Custom, shape: Shape) -> tuple[Counts, Shape]:
         outputs.append(output.numel())
 
     def hold(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()._cdata
-        if storage not in weights:
-            held[storage] = tensor
+        held[tensor.untyped_storage()._cdata] = tensor
         return tensor
 
-    for part in module.modules():
-        if isinstance(part, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
-            part.register_forward_hook(note)
     batch = torch.empty((2, *shape), device="meta")  # two images: batch norm refuses one
     holding = torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor)
-    with _readers_errors(layer.python), FlopCounterMode(display=False) as flops, holding:
-        output = module.train()(batch)
-    if not isinstance(output, Tensor) or output.ndim not in (2, 4) or len(output) != 2:
+    with _readers_errors(layer.python), redirect_stdout(sys.stderr):
+        for part in module.modules():
+            if isinstance(part, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
+                part.register_forward_hook(note)
+        with FlopCounterMode(display=False) as flops, holding:
+            output = module.train()(batch)
+        weights = {tensor.untyped_storage()._cdata for tensor in (*module.parameters(), *module.buffers())}
+        parameters = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+    dimensions = 4 if layer.stride else 2  # a block's features, a network's logits
+    if not isinstance(output, Tensor) or output.ndim != dimensions or len(output) != len(batch):
         found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise NotationError(f"{layer.python} made {found} of {tuple(batch.shape)}; allowed: (2, classes)")
-    parameters = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
-    kept = sum(tensor.numel() for tensor in held.values()) // 2
+        wanted = "(2, channels, height, width)" if layer.stride else "(2, classes)"
+        raise NotationError(f"{layer.python} makes {found} of {tuple(batch.shape)}; allowed: {wanted}")
+    kept = sum(tensor.numel() for storage, tensor in held.items() if storage not in weights) // 2
     counts = Counts(parameters, flops.get_total_flops() // 4, sum(outputs) // 2, len(outputs), kept, kept)
     channels, height, width = (*output.shape[1:], 1, 1)[:3]
     return counts, (channels, height, width)
 
 
 def _find(reference: str) -> Callable[..., Any]:
-    """The callable of "package.module:name". Raises NotationError."""
+    """The callable of "package.module:name", from the files as they now are. Raises NotationError."""
     name, _, attribute = reference.partition(":")
-    with _readers_errors(reference):
-        found: Any = importlib.import_module(name)
+    with _readers_errors(reference), redirect_stdout(sys.stderr):
+        sources = _sources(name)
+        text = "".join(f"{module}\n{_cleaned(path)}\n" for module, path in sources.items())
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        if name not in _loaded or _loaded[name].digest != digest:
+            _loaded[name] = Loaded(_load(name, sources), digest)
+            _files.update(sources.values())
+        found: Any = _loaded[name].module
         for part in attribute.split("."):
             found = getattr(found, part)
     if not callable(found):
         raise NotationError(f"{reference} is {type(found).__name__}; allowed: a callable that returns a torch.nn.Module")
     return found  # type: ignore[no-any-return]
+
+
+def _load(name: str, sources: dict[str, Path]) -> ModuleType:
+    """The module, loaded anew; installed ones of the names in `sources` stay what everybody else imports."""
+    before, hidden = list(sys.path), {module: sys.modules.pop(module) for module in sources if module in sys.modules}
+    sys.path[:0] = _folders
+    try:
+        importlib.invalidate_caches()
+        return importlib.import_module(name)
+    finally:
+        sys.path[:] = [*before, *(folder for folder in _folders if folder not in before)]  # for imports made later
+        sys.modules.update({name: module for name, module in hidden.items() if _file(module) not in _files})
+
+
+def _sources(name: str) -> dict[str, Path]:
+    """The files of a module and of all that it imports from the readers' folders; of an installed one its own."""
+    found: dict[str, Path] = {}
+    waiting = [name]
+    while waiting:
+        module = waiting.pop()
+        if module not in found and (path := _local_file(module)):
+            found[module] = path
+            waiting += _imports(module, path)
+    if not found and (spec := importlib.util.find_spec(name)) and spec.origin and spec.origin.endswith(".py"):
+        found[name] = Path(spec.origin)
+    return dict(sorted(found.items()))
+
+
+def _local_file(module: str) -> Path | None:
+    """The file of a module in the readers' folders."""
+    for folder in _folders:
+        base = Path(folder, *module.split("."))
+        for path in (base / "__init__.py", base.with_name(f"{base.name}.py")):
+            if path.is_file():
+                return path
+    return None
+
+
+def _imports(module: str, path: Path) -> Iterator[str]:
+    """The names of modules that a file may import, and the packages that the module lies in."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    yield package or module
+    for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = "." * node.level + (node.module or "")
+            start = importlib.util.resolve_name(start, package) if node.level else start
+            yield from (start, *(f"{start}.{alias.name}" for alias in node.names))
+
+
+def _cleaned(path: Path) -> str:
+    """A source without comments, blank lines and what stands at the ends of lines."""
+    with tokenize.open(path) as file:
+        source = file.read()
+    lines = source.split("\n")
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _file(module: ModuleType) -> Path:
+    return Path(module.__file__ or "")
 
 
 @contextmanager
@@ -124,7 +226,7 @@ def _readers_errors(reference: str) -> Iterator[None]:
         raise
     except SyntaxError as error:
         raise NotationError(f"{reference}: {error.filename}:{error.lineno}: SyntaxError: {error.msg}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(LIBRARIES)]
         place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else _defined(reference)
         text = " ".join(str(error).split())[:300]
@@ -134,7 +236,7 @@ def _readers_errors(reference: str) -> Iterator[None]:
 def _defined(reference: str) -> str:
     """Where a callable is defined, as far as that is known: "file:line: "."""
     module, _, attribute = reference.partition(":")
-    found: Any = sys.modules.get(module)
+    found: Any = _loaded[module].module if module in _loaded else None
     try:
         for part in attribute.split("."):
             found = getattr(found, part)

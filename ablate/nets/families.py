@@ -36,7 +36,7 @@ BUILT_IN = (
 def _own_network(architecture: Architecture, classes: int, input_shape: Shape) -> Blueprint:
     """A reader's network: one layer that is opaque to us."""
     offered = (("classes", classes), ("num_classes", classes), ("input_shape", input_shape))
-    network = Custom(architecture.python, classes, 0, architecture.args, offered)
+    network = Custom(architecture.python, classes, 0, architecture.args, offered, architecture.code)
     return Blueprint(input_shape, (Section("network", (network,)),))
 
 
@@ -69,7 +69,8 @@ def find_family(key: str) -> Family:
     try:
         return families()[key]
     except KeyError:
-        raise NotationError(f"family '{key}'; {allowed(key, families())}") from None
+        named = [key for key, family in families().items() if family.heads]
+        raise NotationError(f"family '{key}'; {allowed(key, named)}") from None
 
 
 def default_task(architecture: Architecture) -> tuple[int, Shape]:

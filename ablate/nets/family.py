@@ -48,6 +48,10 @@ class Family:
     channels: int = 16
     remarks: Mapping[int, str] = field(default_factory=dict)
 
+    @property
+    def has_depth(self) -> bool:
+        return bool(self.groups or self.table)
+
     def depth(self, architecture: Architecture, rule: DepthRule = "convolutions") -> int | None:
         """The depth a name states; None for a network without one."""
         n = architecture.N

@@ -12,6 +12,7 @@ in each of the three groups, is what both mean. Sources: WRN, section 2; He et a
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -42,13 +43,17 @@ AXES = ("k", "block", "cardinality", "base_width", *STYLE_AXES, "python", "args"
 
 OPTIONS = (  # as written, what it means, the axis
     ("-B(3,1,...)", "kernel sizes of a wide ResNet's block; B(3,3) where none are written", "block, l"),
-    ("-basic, -bottleneck", "the kind of block of a ResNet or pre-ResNet", "block"),
+    ("-basic, -bottleneck", "the kind of block of a ResNet or pre-ResNet for CIFAR", "block"),
     ("-w<k>", "widening factor, of families whose name does not begin with one", "k"),
     ("-dropout<rate>", "inside the blocks, before every convolution but the first", "dropout"),
     ("-survival<p>", "stochastic depth: of the last block, decaying linearly from 1", "survival"),
     ("-shortcutA, -shortcutB, -shortcutC", "no parameters; 1x1 where the shape changes; 1x1 in every block", "shortcut"),
     (", ".join(f"-{order}" for order in ACTIVATION_ORDERS), "He et al. 2016, figure 4", "activation_order"),
-    ("-batchnorm, -groupnorm, -nonorm", "normalization; groupnorm in 32 groups", "norm"),
+    (
+        "-batchnorm, -groupnorm, -nonorm",
+        "normalization; groups of two channels or more, 32 at most",
+        "norm",
+    ),
     (", ".join(f"-{activation}" for activation in ACTIVATIONS), "nonlinearity", "activation"),
     ("-averagepool, -maxpool", "the global pooling before the classifier", "pool"),
 )
@@ -95,6 +100,8 @@ def _read(name: str, wanted: str | None, imagenet: bool) -> Mapping[str, Any]:
     text = name.strip()
     prefix = next((prefix for prefix in PREFIXES if text.startswith(prefix)), "")
     short = text.removeprefix(prefix)
+    if prefix and wanted and wanted.startswith(IMAGENET) != (prefix == IMAGENET):
+        raise NotationError(f"network {_quoted(text)} and family {wanted} contradict each other")
     refused = None
     for family, head, shared in _heads(short, wanted, prefix, imagenet):
         numbers = {"depth": int, "cardinality": int, "base_width": int, "k": float}
@@ -129,10 +136,11 @@ def _options(family: Family, name: str, rest: str, given: set[str]) -> dict[str,
         option = next(iter(re.findall(r"\A-(B\([^)]*\)|[^-]*)", rest)), "")
         axis, value = _option(option)
         read = name[: len(name) - len(rest)]
-        if axis not in family.axes or (option.rstrip("0123456789.") not in words and not option.startswith("B(")):
-            near = [word for word in words if word.casefold() == option.casefold()]
-            near = near or difflib.get_close_matches(option, words, n=1)
-            hint = f"did you mean '-{near[0]}'? " if near else ""
+        known = {word.partition("<")[0]: word for word in words}
+        if axis not in family.axes or (option.rstrip("0123456789.") not in known and not option.startswith("B(")):
+            near = [word for word in known if word.casefold() == option.casefold()]
+            near = near or difflib.get_close_matches(option, known, n=1)
+            hint = f"did you mean '-{known[near[0]]}'? " if near else ""
             raise NotationError(
                 f"network '{_clip(name)}': read '{_clip(read)}', stopped at '{_clip(rest)}'; {hint}"
                 f"allowed there: {', '.join(f'-{word}' for word in words) or 'nothing'}"
@@ -159,10 +167,11 @@ def _option(option: str) -> tuple[str, Any]:
 
 
 def option_words(family: Family) -> list[str]:
-    """The options that names of a family may have; of one with a number, the word before it."""
+    """The options that names of a family may have, such as "shortcutB" and "dropout<rate>"."""
     words = ["B(3,1,...)"] if "l" in family.axes else ["basic", "bottleneck"] if "block" in family.axes else []
-    words += ["w"] if "k" in family.axes and not any("<k>" in head for head in (*family.heads, *family.shared)) else []
-    words += [axis for axis in ("dropout", "survival") if axis in family.axes]
+    in_head = any("<k>" in head for head in (*family.heads, *family.shared))
+    words += ["w<k>"] if "k" in family.axes and not in_head else []
+    words += [word for word in ("dropout<rate>", "survival<p>") if word.partition("<")[0] in family.axes]
     return words + [word for word, (axis, _) in _WORDS.items() if axis in family.axes and axis != "block"]
 
 
@@ -177,15 +186,15 @@ def _unknown(text: str, prefix: str, wanted: str | None, imagenet: bool) -> Nota
     if prefix:
         known = [family for family in known if family.key.startswith(IMAGENET) == (prefix == IMAGENET)] or known
     words = {re.split(r"-[<\d]", family.form)[0]: family for family in known}
-    word = re.split(r"-\d", short)[0]
-    if word in words:
-        rest = short.removeprefix(word)
+    word = re.split(r"-?\d", short)[0]
+    rest = short.removeprefix(word)
+    if word in words and rest[:1] in ("", "-"):
         read = f"network {_quoted(text)}: read {_quoted(prefix + word)}, stopped at {_quoted(rest)}"
         return NotationError(f"{read}; allowed: {words[word].form}")
     folded = {known_word.casefold(): known_word for known_word in words}
     hint = ""
     if near := difflib.get_close_matches(word[:LONGEST].casefold(), folded, n=1, cutoff=0.5):
-        name = folded[near[0]] + short.removeprefix(word)
+        name = folded[near[0]] + (rest if rest[:1] in ("", "-") else f"-{rest}")
         try:
             names = [format_architecture(parse_architecture(name, family=wanted, imagenet=imagenet))]
         except NotationError:
@@ -211,7 +220,8 @@ def other_meanings(name: str, family: str) -> list[str]:
         except NotationError:
             continue
         if key != family:
-            found.append(format_architecture(other))
+            text = format_architecture(other)
+            found.append(text if text != name else (IMAGENET if key.startswith(IMAGENET) else "CIFAR-") + text)
     return found
 
 
@@ -233,10 +243,13 @@ def make_architecture(parts: Mapping[str, Any], rule: DepthRule = "convolutions"
     """
     family = find_family(parts.get("family", "WRN"))
     axes = {**family.own(parts), **{axis: parts[axis] for axis in AXES if axis in parts}}
+    own_block = isinstance(axes.get("block"), str) and ":" in axes["block"]
+    allowed = ("block", "k", "pool", "args") if own_block and "l" in family.axes else family.axes
     for axis in axes.keys() & parts.keys():
-        if axis not in family.axes and axis not in ("python", "code"):
-            raise NotationError(f"{axis}: found {axes[axis]}; {family.key} has {', '.join(family.axes)}")
-    if family.key == PYTHON or not (family.groups or family.table):
+        if axis not in (*allowed, "python", "code") and (not own_block or axes[axis] != _DEFAULTS[axis]):
+            whose = f"a {family.key} with a block of your own" if own_block else family.key
+            raise NotationError(f"{axis}: found {axes[axis]}; {whose} has {', '.join(allowed)}")
+    if not family.has_depth:
         n: Blocks = 1
     elif "N" in parts:
         if family.table:
@@ -252,7 +265,7 @@ def make_architecture(parts: Mapping[str, Any], rule: DepthRule = "convolutions"
             names = " and ".join(format_name({**axes, "family": family.key, "depth": depth}) for depth in near)
             raise NotationError(f"{error}{_also(parts)}; such as {names}") from None
     block = axes.get("block", BASIC)
-    if "block" in family.axes and isinstance(block, str) == ("l" in family.axes) and ":" not in block:
+    if "block" in family.axes and isinstance(block, str) == ("l" in family.axes) and not (own_block and "l" in family.axes):
         wanted = "B(3,3) and the like, or package.module:callable" if "l" in family.axes else "basic or bottleneck"
         raise NotationError(f"block: found {format_block(block)}; {family.key} has {wanted}")
     return Architecture(n, family=family.key, **axes)
@@ -268,27 +281,30 @@ def _also(parts: Mapping[str, Any]) -> str:
     return ""
 
 
-def format_architecture(architecture: Architecture, rule: DepthRule = "convolutions", show_block: bool = False) -> str:
+def format_architecture(
+    architecture: Architecture, rule: DepthRule = "convolutions", show_block: bool = False, imagenet: bool = False
+) -> str:
     """The name of an Architecture; parse_architecture() of it, under the same rule, gives the Architecture back."""
     parts = {axis: getattr(architecture, axis) for axis in AXES}
-    return format_name({**parts, "family": architecture.family, "depth": depth_of(architecture, rule)}, show_block)
+    parts |= {"family": architecture.family, "depth": depth_of(architecture, rule)}
+    return format_name(parts, show_block, imagenet)
 
 
-def format_name(parts: Mapping[str, Any], show_block: bool = False) -> str:
+def format_name(parts: Mapping[str, Any], show_block: bool = False, imagenet: bool = False) -> str:
     """The text of a name from its family, its depth and its axes; B(3,3) is left out unless it is to be shown."""
     family = find_family(parts["family"])
     own = {**_DEFAULTS, **family.own(parts)}
     values = {**own, **{axis: parts[axis] for axis in AXES if axis in parts}}
     if family.key == PYTHON:
-        args = ", ".join(f"{key}={value}" for key, value in values["args"])
-        return f"{values['python']}({args})"
+        return f"{values['python']}({_arguments(values['args'])})"
     text = family.write({**values, "depth": parts.get("depth"), "k": _plain(values["k"])})
-    if _claimant(text) != family.key:
+    if _claimant(text, imagenet) != family.key:
         text = (IMAGENET if family.key.startswith(IMAGENET) else "CIFAR-") + text
-    if "w" in option_words_of(family.key) and values["k"] != 1:
+    if "w<k>" in option_words_of(family.key) and values["k"] != 1:
         text += f"-w{_plain(values['k'])}"
     if "block" in family.axes and (values["block"] != own["block"] or (show_block and "l" in family.axes)):
         text += f"-{format_block(values['block'])}"
+        text += f"({_arguments(values['args'])})" if values["args"] != _DEFAULTS["args"] else ""
     if values["dropout"]:
         text += f"-dropout{_plain(values['dropout'])}"
     if values["survival"] != 1:
@@ -307,14 +323,19 @@ _DEFAULTS = {
 
 
 @lru_cache(maxsize=4096)
-def _claimant(text: str) -> str:
-    """The family that a name means where nothing else is said."""
-    return next((family.key for family, *_ in _heads(text, None, "", False)), "")
+def _claimant(text: str, imagenet: bool) -> str:
+    """The family that a name means where none is said."""
+    return next((family.key for family, *_ in _heads(text, None, "", imagenet)), "")
 
 
 @lru_cache(maxsize=64)
 def option_words_of(key: str) -> tuple[str, ...]:
     return tuple(option_words(find_family(key)))
+
+
+def _arguments(args: str) -> str:
+    """ "depth=2, mode='wide'" of arguments in JSON."""
+    return ", ".join(f"{key}={value!r}" for key, value in json.loads(args).items())
 
 
 def _plain(number: float) -> str:

@@ -62,12 +62,13 @@ class Group(NamedTuple):
 
 
 def norm(style: Style, channels: int) -> tuple[Layer, ...]:
-    """The normalization of some channels; group norm has 32 groups, or as many as divide the channels and 32."""
+    """The normalization of some channels; group norm in 32 groups, or as many as leave two channels in each."""
     match style.norm:
         case "batch":
             return (BatchNorm(channels),)
         case "group":
-            return (GroupNorm(channels, math.gcd(32, channels)),)
+            groups = math.gcd(32, channels)
+            return (GroupNorm(channels, groups if 2 * groups <= channels else max(1, groups // 2)),)
         case _:
             return ()
 

@@ -40,15 +40,15 @@ def _with_own_block(
     classes: int,
     input_shape: Shape,
 ) -> Blueprint:
-    """The skeleton around a reader's block, a callable (in_channels, out_channels, stride) -> module."""
+    """The skeleton around a reader's block, a callable (in_channels, out_channels, stride, ...) -> module."""
     assert isinstance(architecture.block, str) and isinstance(architecture.N, int)
     sections = [Section("conv1", (stem,))]
     channels = STEM
     for name, width, stride in widths:
 
         def block(channels: int, stride: int, width: int = width) -> Layer:
-            args = (("in_channels", channels), ("out_channels", width), ("stride", stride))
-            return Custom(str(architecture.block), width, stride, args)
+            shape = (("in_channels", channels), ("out_channels", width), ("stride", stride))
+            return Custom(str(architecture.block), width, stride, architecture.args, shape, architecture.code)
 
         sections.append(Section(name, (block(channels, stride), Repeat(block(width, 1), architecture.N - 1))))
         channels = width

@@ -7,6 +7,7 @@ another between the two largest.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import fields
@@ -47,7 +48,7 @@ def net_axes(variant: Variant) -> dict[str, Any]:
     architecture = variant.architecture
     family = find_family(architecture.family)
     axes = {field.name: getattr(architecture, field.name) for field in fields(architecture) if field.name != "code"}
-    axes |= {f"args.{name}": value for name, value in axes.pop("args")}
+    axes |= {f"args.{name}": value for name, value in json.loads(axes.pop("args")).items()}
     axes["N"] = variant.blocks_per_group
     if "l" in family.axes and not isinstance(architecture.block, str):
         axes["l"] = architecture.l

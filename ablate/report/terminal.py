@@ -30,7 +30,8 @@ def plan_text(plan: dict[str, Any]) -> str:
         row += [f"{quantity(sum(variant['training_memory'].values()))}B"]
         if budget:
             fit = variant["budget"]
-            row += [f"{fit['deviation']:+.1%}"]
+            bytes_kept = f"{quantity(fit['count'])}B, " if fit["measure"] == "activation_memory" else ""
+            row += [f"{bytes_kept}{fit['deviation']:+.1%}"]
             row += [_neighbour(fit[side]) for side in ("below", "above")] if solved else []
         row += [_states(trial["state"] for trial in variant["trials"])] if states else []
         rows.append(row)

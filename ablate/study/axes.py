@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from ablate.errors import StudyError
 from ablate.nets.architecture import MAX_BLOCK, Architecture, DepthRule
 from ablate.nets.families import PYTHON, find_family
-from ablate.nets.notation import AXES, format_name, make_architecture, parse_block, read_name
+from ablate.nets.notation import AXES, format_architecture, format_name, make_architecture, parse_block, read_name
 from ablate.study.study import Study
 
 
@@ -29,44 +30,54 @@ def architecture_of(study: Study, axes: dict[str, Any], rule: DepthRule, shown: 
         parts["block"] = (3,) * axes["l"]
     elif isinstance(block := axes.get("block"), str) and block.startswith("B("):
         parts["block"] = parse_block(block)
-    elif ":" in axes.get("block", ""):
-        parts["code"] = _code(study, axes["block"])
     family = find_family(parts["family"])
     if "k" not in parts and family.key == "WRN" and solve != "k":
         raise StudyError(f"the axes {', '.join(axes)} leave k open")
+    written = ""
     if "N" in axes and family.groups:
-        parts["depth"] = family.depth(make_architecture(parts, rule), rule)
-    written = format_name(parts, shown) if "depth" in parts else ""
+        written = format_architecture(make_architecture(parts, rule), rule, shown, for_imagenet(study))
+    elif "depth" in parts:
+        written = format_name(parts, shown, for_imagenet(study))
     if solve == "depth" and family.groups:
         parts["N"] = 1
     elif solve == "depth" and family.table:
         parts.setdefault("depth", next(iter(reversed(family.table))))
-    elif "depth" not in parts and "N" not in parts and (family.groups or family.table):
+    elif "depth" not in parts and "N" not in parts and family.has_depth:
         raise StudyError(f"the axes {', '.join(axes)} leave depth (or N) open")
     return make_architecture(parts, rule), written
 
 
+def for_imagenet(study: Study) -> bool:
+    """Whether a name that two families share means the one for ImageNet."""
+    return study.data.name == "imagenet"
+
+
 def _parts(study: Study, axes: dict[str, Any]) -> dict[str, Any]:
-    """What `net` says, and `family`, and the arguments of a reader's network."""
-    net, key = axes.get("net"), axes.get("family")
+    """What `net` says, and `family`, and the arguments of a reader's network or block."""
+    net, key, block = axes.get("net"), axes.get("family"), axes.get("block", "")
     args = dotted(axes, "args.")
     if isinstance(net, dict):
+        if key is not None:
+            raise StudyError(f"family: found '{key}'; a network of your own has none")
         args = {**net.get("args", {}), **args}
-        fixed = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in sorted(args.items()))
-        return {"family": PYTHON, "python": net["python"], "args": fixed, "code": _code(study, net["python"])}
-    if args:
-        raise StudyError(f"args.{next(iter(args))} given; allowed: with a net {{python: package.module:callable}}")
-    if net is not None:
-        return read_name(net, key, study.data.name == "imagenet")
-    return {"family": key or "WRN"}
+        parts = {"family": PYTHON, "python": net["python"], "code": _code(study, net["python"])}
+    elif key == PYTHON:
+        raise StudyError("family: a network of your own is written as net: {python: package.module:callable}")
+    else:
+        parts = read_name(net, key, for_imagenet(study)) if net is not None else {"family": key or "WRN"}
+        if args and ":" not in block:
+            first = next(iter(args))
+            raise StudyError(f"args.{first} given; allowed: with package.module:callable as block or net {{python: ...}}")
+    if ":" in block:
+        parts["code"] = _code(study, block)
+    return parts | ({"args": json.dumps(args, sort_keys=True)} if args else {})
 
 
 def _code(study: Study, reference: str) -> str:
-    """The digest of a reader's source, which is looked for beside the study file too."""
+    """The digest of a reader's source, which is looked for beside the study file first."""
     from ablate.nets.custom import code_digest, look_in
 
-    look_in(Path())
-    look_in(study.folder)
+    look_in(study.folder, Path())
     return code_digest(reference)
 
 

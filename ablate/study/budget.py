@@ -17,6 +17,7 @@ from ablate.nets.architecture import (
     MAX_N,
     Architecture,
     convolutions_in,
+    format_block,
 )
 from ablate.nets.families import find_family
 from ablate.study.study import Budget, Fit, Neighbour
@@ -67,8 +68,9 @@ def fit_budget(
         bounds = (("at least", budget.minimum), ("at most", budget.maximum))
         asked = " and ".join(f"{word} {bound:,}" for word, bound in bounds if bound)
     closest = f", the closest any {budget.solve} comes," if budget.solve else ""
-    miss = f"{name(fitted)}{closest} has {found:,} {budget.measure} ({deviation:+.1%}); allowed: {asked}"
-    return fitted, Fit(deviation, below, above), "" if met else miss
+    what = {"activation_memory": "bytes of activation memory"}.get(budget.measure, budget.measure)
+    miss = f"{name(fitted)}{closest} has {found:,} {what} ({deviation:+.1%}); allowed: {asked}"
+    return fitted, Fit(found, deviation, below, above), "" if met else miss
 
 
 def choices(architecture: Architecture, axis: str, quantum: int) -> tuple[Sequence[Any], Make]:
@@ -85,16 +87,18 @@ def choices(architecture: Architecture, axis: str, quantum: int) -> tuple[Sequen
         case "depth" if family.groups:
             return range(1, MAX_N + 1), architecture.with_blocks
         case "k" if "k" in family.axes:
-            widths = range(quantum, int(MAX_K * family.channels) + 1, quantum)
+            least = -(-family.channels // (16 * quantum)) * quantum  # k from 1/16
+            widths = range(least, int(MAX_K * family.channels) + 1, quantum)
             return widths, lambda width: replace(architecture, k=round(width / family.channels, DECIMALS))
-        case "l" if "l" in family.axes:
+        case "l" if "l" in family.axes and not isinstance(architecture.block, str):
             return range(1, MAX_BLOCK + 1), lambda l: replace(architecture, block=BASIC[:1] * l)
         case "cardinality" if "cardinality" in family.axes:
             return range(1, MAX_CARDINALITY + 1), lambda cardinality: replace(architecture, cardinality=cardinality)
         case "base_width" if "base_width" in family.axes:
             return range(1, MAX_BASE_WIDTH + 1), lambda width: replace(architecture, base_width=width)
         case _:
-            raise BudgetError(f"solve: found {axis}, which {family.key} does not have")
+            own = " with a block of your own" if ":" in format_block(architecture.block) else ""
+            raise BudgetError(f"solve: found {axis}, which {family.key}{own} does not have")
 
 
 def closest_to(target: int, cost: Callable[[int], int], high: int = MAX_N) -> int:

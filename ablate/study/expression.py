@@ -122,7 +122,7 @@ def _name(name: str) -> Value:
         if name not in names:
             near = allowed(name, names).partition("allowed: ")[0]
             plain = ", ".join(key for key in names if "." not in key)
-            raise StudyError(f"where: unknown name '{name}'; {near}allowed: {plain}, recipe.*, data.*")
+            raise StudyError(f"where: unknown name '{name}'; {near}allowed: {plain}, args.*, recipe.*, data.*")
         return names[name]
 
     return look_up

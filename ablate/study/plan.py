@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -13,14 +15,10 @@ from typing import Any
 from ablate.errors import BudgetError, NotationError, StudyError
 from ablate.nets.architecture import Architecture, DepthRule, format_block
 from ablate.nets.blueprint import Shape
-from ablate.nets.families import count_network
+from ablate.nets.families import IMAGENET, count_network
 from ablate.nets.family import STYLE_AXES
-from ablate.nets.notation import (
-    depth_of,
-    format_architecture,
-    remark,
-)
-from ablate.study.axes import architecture_of, dotted
+from ablate.nets.notation import depth_of, format_architecture, other_meanings, parse_architecture, remark
+from ablate.study.axes import architecture_of, dotted, for_imagenet
 from ablate.study.budget import fit_budget
 from ablate.study.expression import compile_expression
 from ablate.study.memory import activation_memory
@@ -47,9 +45,19 @@ class Enumeration:
 
     def remarks(self) -> list[str]:
         """All of them, each line saying which it is."""
-        notes = tuple(filter(None, dict.fromkeys(remark(variant.architecture) for variant in self.variants)))
+        notes = tuple(filter(None, dict.fromkeys(text for variant in self.variants for text in _notes(variant))))
         groups = (("solved", self.solved), ("merged", self.merged), ("dropped", self.dropped), ("note", notes))
         return [f"{what}: {line}" for what, lines in groups for line in lines]
+
+
+def _notes(variant: Variant) -> Iterator[str]:
+    """What a reader must know of a network, and which other one its name could mean."""
+    yield remark(variant.architecture)
+    if variant.architecture.family.startswith(IMAGENET) and variant.data.name != "imagenet":
+        others = [
+            name for name in other_meanings(variant.net, variant.architecture.family) if not name.startswith(IMAGENET)
+        ]
+        yield f"{variant.net} is the network for ImageNet, not {others[0]}" if others else ""
 
 
 def enumerate_variants(study: Study) -> Enumeration:
@@ -106,16 +114,12 @@ def find_baseline(study: Study, enumeration: Enumeration) -> Variant | None:
     if study.baseline is None:
         return None
     net, place = study.baseline
-    rules: tuple[DepthRule, ...] = ("convolutions", "nominal")
-    found = enumeration.names.get(net) or [
-        variant
-        for variant in enumeration.variants
-        if net in {format_architecture(variant.architecture, rule, show) for rule in rules for show in (False, True)}
-    ]
+    meant = _meanings(net, for_imagenet(study))
+    found = enumeration.names.get(net) or [v for v in enumeration.variants if v.architecture in meant]
     if not found:
         known = ", ".join(variant.net for variant in enumeration.variants[:20])
         raise StudyError(f"{place}: baseline '{net}' is none of the variants; allowed: {known}")
-    depths = sorted({variant.architecture.N for variant in found})
+    depths = sorted({variant.architecture.N for variant in found}, key=str)
     if len(depths) > 1:
         raise StudyError(f"{place}: baseline '{net}' is several networks, with N = {' and '.join(map(str, depths))}")
     own = [variant for variant in found if (variant.recipe, variant.data) == (study.recipe, study.data)] or found
@@ -123,6 +127,16 @@ def find_baseline(study: Study, enumeration: Enumeration) -> Variant | None:
     if len(set(trials)) > 1:
         raise StudyError(f"{place}: baseline '{net}' is several variants: {', '.join(map(label, own))}")
     return next(v for v in enumeration.variants if v.trials((0,))[0].definition == trials[0])
+
+
+def _meanings(net: str, imagenet: bool) -> list[Architecture]:
+    """The networks that a name stands for under either depth convention."""
+    found = []
+    rules: tuple[DepthRule, ...] = ("convolutions", "nominal")
+    for rule in rules:
+        with suppress(NotationError):
+            found.append(parse_architecture(net, rule, imagenet=imagenet))
+    return found
 
 
 def label(variant: Variant) -> str:
@@ -205,8 +219,10 @@ def _variant(study: Study, entry: Entry, axes: dict[str, Any]) -> tuple[Variant,
     fit, miss = None, ""
     if budget := study.budget:
         weighed = recipe if budget.measure == "activation_memory" else None  # elsewhere it does not matter
-        architecture, fit, miss = _fitted(architecture, budget, data.classes, data.input_shape, rule, shown, weighed)
-    net = format_architecture(architecture, rule, shown)
+        architecture, fit, miss = _fitted(
+            architecture, budget, data.classes, data.input_shape, rule, shown, for_imagenet(study), weighed
+        )
+    net = format_architecture(architecture, rule, shown, for_imagenet(study))
     counts = count_network(architecture, data.classes, data.input_shape)
     return Variant(net, architecture, recipe, data, axes, counts, fit), written or net, miss
 
@@ -219,6 +235,7 @@ def _fitted(
     input_shape: Shape,
     rule: DepthRule,
     shown: bool,
+    imagenet: bool,
     recipe: Recipe | None,
 ) -> tuple[Architecture, Fit, str]:
     """fit_budget() of a network; the many variants of it that differ in their recipe ask for the same."""
@@ -229,7 +246,7 @@ def _fitted(
             return activation_memory(counts, recipe)
         return counts.parameters if budget.measure == "parameters" else counts.multiply_adds
 
-    return fit_budget(architecture, budget, cost, lambda architecture: format_architecture(architecture, rule, shown))
+    return fit_budget(architecture, budget, cost, lambda found: format_architecture(found, rule, shown, imagenet))
 
 
 class _Changes(dict[str, Any]):
@@ -284,13 +301,13 @@ def _names(variant: Variant, rule: DepthRule) -> dict[str, Any]:
         "block": format_block(architecture.block),
         "l": architecture.l,
         "k": architecture.k,
-        "depth": depth_of(architecture, rule),
-        "N": architecture.N,
+        "depth": depth_of(architecture, rule) or math.nan,  # without one: neither deeper nor shallower
+        "N": variant.blocks_per_group if isinstance(variant.blocks_per_group, int) else math.nan,
         **{axis: getattr(architecture, axis) for axis in ("cardinality", "base_width", *STYLE_AXES)},
         "parameters": variant.counts.parameters,
         "multiply_adds": variant.counts.multiply_adds,
     }
-    names |= {f"args.{key}": value for key, value in architecture.args}
+    names |= {f"args.{key}": value for key, value in json.loads(architecture.args).items()}
     for prefix, model in (("recipe", variant.recipe), ("data", variant.data)):
         names |= {f"{prefix}.{key}": getattr(model, key) for key in type(model).model_fields}
     return names

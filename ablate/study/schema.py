@@ -70,8 +70,10 @@ class BudgetFile(Frozen):
     tolerance: Percentage = "5%"
     solve: Literal["depth", "k", "l", "cardinality", "base_width"] | None = None
     quantum: Annotated[
-        int | Literal["exact"], Field(description="k in steps of so many channels of the first group; exact: of one")
-    ] = 8
+        Any,
+        Field(description="k in steps of so many channels of the first group, 8 unless given; exact: of one"),
+        WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1024}, {"const": "exact"}]}),
+    ] = None
     on_miss: Literal["error", "drop"] = "error"
 
 

@@ -109,7 +109,7 @@ def replace_fields(model: Recipe | Data, changes: dict[str, Any]) -> Any:
 
 def _refuse_nothing(document: Document, path: KeyPath, value: Any) -> None:
     """A key without a value would otherwise silently mean its default."""
-    if value is None:
+    if value is None and "args" not in path and not str(path[-1:] and path[-1]).startswith("args."):
         document.fail(path, f"{'.'.join(map(str, path))}: found nothing; allowed: a value, or no such key")
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, child in children:
@@ -163,7 +163,7 @@ def _axis_values(document: Document, path: tuple[Any, ...], axis: str, values: A
     def check(value: Any) -> Any:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if axis == "net" and isinstance(value, dict):
-            return _own_network_wanted(value)
+            return None
         if axis in ("l", "depth", "N", "cardinality", "base_width"):
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 10**6:
                 return "a whole number from 1"
@@ -174,7 +174,8 @@ def _axis_values(document: Document, path: tuple[Any, ...], axis: str, values: A
         elif axis in CHOICES and value not in CHOICES[axis]:
             return ", ".join(CHOICES[axis])
         elif axis in ("net", "family", "block") and not isinstance(value, str):
-            return {"net": "a network's name", "family": "WRN", "block": "B(3,3) and the like"}[axis]
+            wanted = {"net": "a network's name", "family": "a family's name", "block": "B(3,3) and the like"}
+            return wanted[axis]
         elif axis == "family":
             try:
                 find_family(value)
@@ -184,34 +185,37 @@ def _axis_values(document: Document, path: tuple[Any, ...], axis: str, values: A
             try:
                 parse_block(value)
             except NotationError as error:
-                return str(error).partition("allowed: ")[2]
+                return f"{str(error).partition('allowed: ')[2]}; basic, bottleneck; package.module:callable"
         return None
 
     for i, value in enumerate(values):
+        if axis == "net" and isinstance(value, dict) and (wrong := _own_network_wrong(value)):
+            document.fail((*path, i), wrong)
+        if axis == "net" and isinstance(value, str) and REFERENCE.fullmatch(value):
+            document.fail((*path, i), f"net: found '{value}'; allowed: a name, or {{python: {value}}}")
         if wanted := check(value):
             document.fail((*path, i), f"{axis}: found {describe(value)}; allowed: {wanted}")
     return tuple(values)
 
 
-def _own_network_wanted(net: dict[str, Any]) -> str | None:
-    """What is allowed, where a reader's network is not written as {python: package.module:callable, args: {...}}."""
+def _own_network_wrong(net: dict[str, Any]) -> str:
+    """What is wrong with a reader's network, written as {python: package.module:callable, args: {...}}."""
+    if unknown := [str(key) for key in net if key not in ("python", "args")]:
+        return f"net: unknown key '{unknown[0]}'; {allowed(unknown[0], ('python', 'args'))}"
     if not isinstance(net.get("python"), str) or not REFERENCE.fullmatch(net["python"]):
-        return "{python: package.module:callable}"
-    if unknown := net.keys() - {"python", "args"}:
-        return f"python and args, not {', '.join(map(str, unknown))}"
-    if not isinstance(net.get("args", {}), dict) or any(isinstance(value, dict) for value in net.get("args", {}).values()):
-        return "args: a mapping of numbers, texts and lists"
-    return None
+        return f"net.python: found {describe(net.get('python'))}; allowed: package.module:callable"
+    if not isinstance(net.get("args", {}), dict):
+        return f"net.args: found {describe(net['args'])}; allowed: a mapping"
+    return ""
 
 
 def _seeds(document: Document, seeds: Any) -> tuple[int, ...]:
     found: list[Any] = seeds if isinstance(seeds, list) else [seeds]
     whole = bool(found) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in found)
     most = 2**31 if isinstance(seeds, list) else 10_001
-    least = 0
     if twice := [seed for seed in found if found.count(seed) > 1][:1]:
         document.fail(("seeds",), f"seeds: {describe(twice[0])} is there twice; allowed: different ones")
-    if not whole or not all(least <= seed < most for seed in found):
+    if not whole or not all(0 <= seed < most for seed in found):
         wanted = "how many (0 to 10000), or a list of different whole numbers from 0"
         document.fail(("seeds",), f"seeds: found {describe(seeds)}; allowed: {wanted}")
     return tuple(seeds) if isinstance(seeds, list) else tuple(range(seeds))
@@ -238,16 +242,21 @@ def _budget(document: Document, file: BudgetFile) -> Budget:
     else:
         target = _quantity(document, ("budget", measure), value)
     tolerance = _percentage(document, ("budget", "tolerance"), file.tolerance)
-    quantum = 1 if file.quantum == "exact" else file.quantum
-    if not 1 <= quantum <= 1024:
-        document.fail(("budget", "quantum"), f"budget.quantum: found {quantum}; allowed: 1 to 1024 channels, or exact")
+    quantum = {"exact": 1, None: 8}.get(file.quantum, file.quantum)
+    if not isinstance(quantum, int) or isinstance(quantum, bool) or not 1 <= quantum <= 1024:
+        document.fail(
+            ("budget", "quantum"), f"budget.quantum: found {describe(quantum)}; allowed: 1 to 1024 channels, or exact"
+        )
+    if file.quantum is not None and file.solve != "k":
+        document.fail(("budget", "quantum"), "budget.quantum: only k goes in steps of channels; allowed: with solve: k")
     return Budget(measure, target, tolerance, minimum, maximum, file.solve, file.on_miss, quantum)  # type: ignore[arg-type]
 
 
 def _quantity(document: Document, path: tuple[Any, ...], value: Any) -> int:
     """2200000 for 2200000, 2.2e6 and "2.2M"."""
     number = None
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kMG])", value.strip())):
+    unit = "B?" if "activation_memory" in path else ""
+    if isinstance(value, str) and (match := re.fullmatch(rf"(\d{{1,15}}(?:\.\d{{1,15}})?)\s*([kMG]){unit}", value.strip())):
         number = float(match[1]) * SUFFIXES[match[2]]
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         number = value

@@ -108,7 +108,7 @@ class Budget:
     maximum: int | None
     solve: Literal["depth", "k", "l", "cardinality", "base_width"] | None
     on_miss: Literal["error", "drop"]
-    quantum: int = 8  # channels of the first group, in which k goes
+    quantum: int = 8  # channels of the first group, in steps of which k goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,9 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How a variant meets its budget: deviation is a fraction of the target (of the maximum, for bounds)."""
+    """How a variant meets its budget: what it costs, and by which fraction of the target (the maximum) it differs."""
 
+    count: int
     deviation: float
     below: Neighbour | None = None
     above: Neighbour | None = None

@@ -13,7 +13,7 @@ from ablate.study.study import Trial
 class Job:
     """A trial and where it is trained. checkpoint_epochs or checkpoint_seconds: at least so often (0: not by that).
 
-    folders: where a reader's networks are looked for, the last one first.
+    folders: where a reader's networks are looked for first.
     """
 
     trial: Trial

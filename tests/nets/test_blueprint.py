@@ -72,7 +72,7 @@ def test_fractional_widening_rounds_each_width(k: float, widths: tuple[int, ...]
     assert tuple(shape[0] for shape in shapes[1:4]) == widths
 
 
-@pytest.mark.parametrize("channels, groups", [(16, 16), (64, 32), (48, 16), (40, 8), (21, 1), (2048, 32)])
+@pytest.mark.parametrize("channels, groups", [(16, 8), (64, 32), (48, 16), (40, 8), (21, 1), (1, 1), (2048, 32)])
 def test_group_norm_divides_the_channels(channels: int, groups: int) -> None:
     assert norm(Style(norm="group"), channels) == (bp.GroupNorm(channels, groups),)
 

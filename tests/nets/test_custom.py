@@ -117,7 +117,7 @@ def test_arguments_are_axes_and_counts_are_exact(study: Path) -> None:
         assert variant.counts.activations == 2 * 64 * width + 10
         assert variant.counts.layers == 3
     names = json.loads(small.trials((0,))[0].definition)["network"]
-    assert (names["python"], names["args"]) == ("readers:small", [["depth", 2], ["width", 4]])
+    assert (names["python"], names["args"]) == ("readers:small", '{"depth": 2, "width": 4}')
 
 
 def test_one_at_a_time_and_zip(study: Path) -> None:
@@ -166,9 +166,7 @@ def test_training_follows_the_seed_and_resumes_bit_for_bit(study: Path, tmp_path
 
 
 def test_initialization_is_the_readers_own_and_repeatable() -> None:
-    architecture = Architecture(
-        1, family="python", python="torch.nn:Linear", args=(("in_features", 3), ("out_features", 2))
-    )
+    architecture = Architecture(1, family="python", python="torch.nn:Linear", args='{"in_features": 3, "out_features": 2}')
     first, again, other = (
         build(blueprint(architecture), torch.Generator().manual_seed(seed)).state_dict() for seed in (1, 1, 2)
     )
@@ -231,11 +229,11 @@ def test_a_syntax_error_and_a_block_of_another_width(study: Path) -> None:
 @pytest.mark.parametrize(
     "net, said",
     [
-        ("{python: nonsense}", "net: found a mapping; allowed: {python: package.module:callable}"),
-        ("{module: a:b}", "allowed: {python: package.module:callable}"),
-        ("{python: a:b, k: 3}", "allowed: python and args, not k"),
-        ("{python: a:b, args: [1]}", "allowed: args: a mapping of numbers, texts and lists"),
-        ("readers:small", "network 'readers:small'"),
+        ("{python: nonsense}", "net.python: found 'nonsense'; allowed: package.module:callable"),
+        ("{module: a:b}", "net: unknown key 'module'; allowed: python, args"),
+        ("{python: a:b, k: 3}", "net: unknown key 'k'; allowed: python, args"),
+        ("{python: a:b, args: [1]}", "net.args: found a list; allowed: a mapping"),
+        ("readers:small", "net: found 'readers:small'; allowed: a name, or {python: readers:small}"),
         ("WRN-16-1-readers:Block", "network 'WRN-16-1-readers:Block': read 'WRN-16-1', stopped at '-readers:Block'"),
     ],
 )
@@ -247,23 +245,136 @@ def test_only_the_explicit_key_runs_code(study: Path, net: str, said: str) -> No
 
 
 def test_arguments_without_a_network_of_the_reader_s(study: Path) -> None:
-    with pytest.raises(StudyError, match=r"args\.width given; allowed: with a net"):
+    with pytest.raises(StudyError, match=r"args\.width given; allowed: with package\.module:callable"):
         load_study(write(study, "grid: {net: WRN-10-1, args.width: [3]}"))
 
 
 def test_changed_code_is_another_trial_but_comments_are_not(study: Path) -> None:
-    def identity(module: str) -> str:
-        (study.parent / "readers.py").write_text(module)
-        sys.modules.pop("readers", None)
-        (trial,) = load_study(write(study, "net: {python: readers:small}")).trials()
-        return trial.id
+    """The same process throughout: what is counted is what the file now says."""
 
-    first = identity(MODULE)
-    assert (
-        identity(MODULE.replace("layers, channels = [], input_shape[0]", "layers, channels = [],  input_shape[0]  # in"))
-        == first
+    def trial(module: str, helper: str = "") -> tuple[str, int]:
+        (study.parent / "readers.py").write_text("from readers_helper import *\n" + module)
+        (study.parent / "readers_helper.py").write_text(helper)
+        (variant,) = load_study(write(study, "net: {python: readers:small}")).variants
+        return variant.trials((0,))[0].id, variant.counts.parameters
+
+    first = trial(MODULE)
+    assert trial(MODULE.replace("    layers, channels", "    # in layers\n\n    layers, channels")) == first
+    wider = trial(MODULE.replace("width=8", "width=16"))
+    assert wider[0] != first[0] and wider[1] > first[1]
+    assert trial(MODULE) == first
+    helped = trial(MODULE, "import math\n")
+    assert helped[0] != first[0] and helped[1] == first[1]
+    assert trial(MODULE, "# nothing\n") == first
+
+
+def test_two_studies_of_one_module_name_have_each_their_own(study: Path) -> None:
+    other = study.parent / "other" / "study.yaml"
+    other.parent.mkdir()
+    (other.parent / "readers.py").write_text(MODULE.replace("width=8", "width=16"))
+    ours, theirs = (load_study(write(path, "net: {python: readers:small}")).variants[0] for path in (study, other))
+    again = load_study(study).variants[0]
+    assert ours.counts.parameters == again.counts.parameters < theirs.counts.parameters
+    assert ours.trials((0,))[0].id == again.trials((0,))[0].id != theirs.trials((0,))[0].id
+
+
+def test_a_module_beside_the_study_hides_no_installed_one(study: Path) -> None:
+    import pandas
+
+    (study.parent / "pandas.py").write_text("raise RuntimeError('not this one')\n")
+    (study.parent / "yaml_of_mine.py").write_text(MODULE)
+    load_study(write(study, "net: {python: yaml_of_mine:small}"))
+    assert sys.modules["pandas"] is pandas
+    assert all(Path(folder) != study.parent for folder in sys.path[: sys.path.index(str(Path(pandas.__file__).parents[1]))])
+
+
+@pytest.mark.parametrize("values, parameters", [("[8, 8.0, true]", None), ("['4', 4]", None)])
+def test_arguments_that_compare_equal_are_not_the_same(study: Path, values: str, parameters: None) -> None:
+    (study.parent / "readers.py").write_text(
+        "from torch import nn\n\n\ndef typed(x):\n"
+        "    kinds = {'int': 1, 'float': 2, 'bool': 3, 'str': 4}\n"
+        "    layers = [nn.Linear(64, 64) for _ in range(kinds[type(x).__name__])]\n"
+        "    return nn.Sequential(nn.Flatten(), *layers, nn.Linear(64, 10))\n"
     )
-    assert identity(MODULE.replace("nn.Dropout(0.2)", "nn.Dropout(0.25)")) != first
+    variants = load_study(write(study, f"grid: {{net: {{python: readers:typed}}, args.x: {values}}}")).variants
+    assert len({variant.counts.parameters for variant in variants}) == len(variants) == values.count(",") + 1
+    assert len({variant.net for variant in variants}) == len(variants)
+
+
+@pytest.mark.parametrize("value", ["[[1, 2], [3, 4]]", "{a: 1}", "123456789012345678901234567890", "null"])
+def test_any_argument_that_yaml_can_hold(study: Path, value: str) -> None:
+    (study.parent / "readers.py").write_text(
+        "from torch import nn\n\n\ndef odd(x=0):\n"
+        "    assert x in ([[1, 2], [3, 4]], {'a': 1}, 123456789012345678901234567890, None), x\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n"
+    )
+    (variant,) = load_study(write(study, f"net: {{python: readers:odd, args: {{x: {value}}}}}")).variants
+    assert variant.counts.parameters == 650 and variant.trials((0,))[0].id
+
+
+def test_a_block_takes_arguments_and_none_of_the_axes_it_would_ignore(study: Path) -> None:
+    (study.parent / "readers.py").write_text(
+        "from torch import nn\n\n\ndef block(in_channels, out_channels, stride, kernel=3):\n"
+        "    return nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2)\n"
+    )
+    variants = load_study(write(study, "grid: {block: readers:block, k: 1, depth: 10, args.kernel: [1, 3]}")).variants
+    assert [variant.net for variant in variants] == [f"WRN-10-1-readers:block(kernel={kernel})" for kernel in (1, 3)]
+    assert variants[0].counts.parameters < variants[1].counts.parameters
+    for axis in (
+        "dropout: 0.3",
+        "survival: 0.5",
+        "shortcut: A",
+        "norm: group",
+        "activation: elu",
+        "activation_order: post",
+    ):
+        with pytest.raises(StudyError, match="with a block of your own has block, k, pool"):
+            load_study(write(study, f"grid: {{block: readers:block, k: 1, depth: 10, {axis}}}"))
+    for family in ("ResNet", "pre-ResNet", "ImageNet-ResNet"):
+        with pytest.raises(StudyError):
+            load_study(write(study, f"grid: {{family: {family}, block: readers:block, depth: 18}}"))
+    with pytest.raises(StudyError, match="solve: found l"):
+        load_study(write(study, "grid: {block: readers:block, k: 1, depth: 10}", budget="{parameters: 1M, solve: l}"))
+
+
+def test_errors_while_training_name_the_line_too(study: Path) -> None:
+    (study.parent / "readers.py").write_text(
+        "import torch\nfrom torch import nn\n\n\nclass Late(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n        self.layer = nn.Linear(64, 10)\n\n"
+        "    def forward(self, x):\n"
+        "        if x.device.type != 'meta':\n            raise ValueError('boom\\nmore')\n"
+        "        return self.layer(x.flatten(1))\n"
+    )
+    experiment = load_study(write(study, "net: {python: readers:Late}"), runs=study.parent / "runs")
+    summary = experiment.run(RunOptions(slots=1, quiet=True))
+    ((_, cause, _),) = summary.failed
+    assert cause == f"NotationError: readers:Late: {study.parent / 'readers.py'}:12: ValueError: boom more"
+
+
+@pytest.mark.parametrize(
+    "body, said",
+    [
+        ("    return nn.LazyLinear(10)\n", "readers:net has lazy parameters"),
+        ("    raise SystemExit(3)\n", "readers.py:5: SystemExit: 3"),
+        (
+            "    return nn.Sequential(nn.Flatten(0), nn.Linear(128, 10))\n",
+            "makes (10,) of (2, 1, 8, 8); allowed: (2, classes)",
+        ),
+        ("    return nn.Conv2d(1, 10, 8)\n", "makes (2, 10, 1, 1) of (2, 1, 8, 8); allowed: (2, classes)"),
+    ],
+)
+def test_other_modules_that_cannot_be(study: Path, body: str, said: str) -> None:
+    (study.parent / "readers.py").write_text(f"from torch import nn\n\n\ndef net():\n{body}")
+    with pytest.raises(StudyError) as caught:
+        load_study(write(study, "net: {python: readers:net}"))
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_a_reader_prints_is_not_data(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (study.parent / "readers.py").write_text("print('hello')\n" + MODULE)
+    load_study(write(study, "net: {python: readers:small}"))
+    captured = capsys.readouterr()
+    assert captured.out == "" and "hello" in captured.err
 
 
 def test_memory_counts_what_autograd_holds(study: Path) -> None:

@@ -129,7 +129,7 @@ def test_unreadable_name_says_the_form(name: str) -> None:
         ("wrn-40-2", "'WRN-40-2'"),
         ("WRM-40-2", "'WRN-40-2'"),
         ("resnet-20", "'ResNet-20'"),
-        ("WRN-40-2-dropot0.3", "'-dropout'"),
+        ("WRN-40-2-dropot0.3", "'-dropout<rate>'"),
         ("ResNet-20-shortcutb", "'-shortcutB'"),
         ("preResNet-110", "'pre-ResNet-110'"),
     ],

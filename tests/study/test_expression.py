@@ -133,7 +133,10 @@ def test_not_an_expression(text: str) -> None:
 @pytest.mark.parametrize(
     "text, expected",
     [
-        ("dept < 3", "unknown name 'dept'; did you mean 'depth'? allowed: net, block, l, k, depth, parameters, recipe.*"),
+        (
+            "dept < 3",
+            "unknown name 'dept'; did you mean 'depth'? allowed: net, block, l, k, depth, parameters, args.*",
+        ),
         ("recipe.lrr < 3", "unknown name 'recipe.lrr'; did you mean 'recipe.lr'?"),
         ("k.real > 0", "unknown name 'k.real'"),
         ("k.__class__ == 1", "unknown name 'k.__class__'"),

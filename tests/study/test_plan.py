@@ -539,3 +539,62 @@ def test_of_several_recipes_the_studys_own_is_the_baseline(tmp_path: Path) -> No
     assert baseline is not None and baseline.recipe.lr == 0.1
     said = error(tmp_path, lrs.replace("0.1", "0.3"), baseline="WRN-16-1")
     assert "is several variants: WRN-16-1, recipe.lr 0.2, WRN-16-1, recipe.lr 0.3" in said
+
+
+def test_n_keeps_the_kind_of_block(tmp_path: Path) -> None:
+    """A pre-ResNet has basic blocks where nothing else is said, however many."""
+    assert nets(plan(tmp_path, "grid: {family: pre-ResNet, N: [1, 18, 27, 30]}")) == [
+        "pre-ResNet-8",
+        "pre-ResNet-110",
+        "pre-ResNet-164-basic",
+        "pre-ResNet-182-basic",
+    ]
+    solved = plan(tmp_path, "grid: {net: pre-ResNet-164, N: [2]}")
+    assert nets(solved) == ["pre-ResNet-20-bottleneck"] and not solved.solved
+
+
+@pytest.mark.parametrize(
+    "entry, baseline, expected",
+    [
+        ("net: [WRN-34-2, CIFAR-WRN-34-2]", "WRN-34-2", "ResNet-34-w2"),
+        ("net: [WRN-34-2, CIFAR-WRN-34-2]", "CIFAR-WRN-34-2", "CIFAR-WRN-34-2"),
+        ("net: [WRN-34-2, WRN-50-2]", "WRN-50-2", "WRN-50-2-bottleneck"),
+        ("net: [WRN-34-2, ImageNet-WRN-50-2]", "ResNet-34-w2", "ResNet-34-w2"),
+    ],
+)
+def test_a_baseline_is_read_as_the_nets_are(tmp_path: Path, entry: str, baseline: str, expected: str) -> None:
+    study = load(tmp_path, entry, data="imagenet", baseline=baseline)
+    enumeration = enumerate_variants(study)
+    found = find_baseline(study, enumeration)
+    assert found is not None and found.net == expected
+    assert set(nets(enumeration)) & {"WRN-34-2"} == set()
+
+
+def test_a_baseline_s_options_come_in_any_order(tmp_path: Path) -> None:
+    study = load(tmp_path, "net: [WRN-10-1, WRN-10-1-groupnorm-dropout0.3]", baseline="WRN-10-1-groupnorm-dropout0.3")
+    found = find_baseline(study, enumerate_variants(study))
+    assert found is not None and found.net == "WRN-10-1-dropout0.3-groupnorm"
+
+
+def test_a_network_for_imagenet_on_other_images_is_said(tmp_path: Path) -> None:
+    remarks = plan(tmp_path, "net: [ResNet-50, CIFAR-ResNet-50, ResNet-18-w2]").remarks()
+    assert remarks == ["note: ResNet-50 is the network for ImageNet, not CIFAR-ResNet-50"]
+    assert plan(tmp_path, "net: [ResNet-50]", data="imagenet").remarks() == []
+
+
+@pytest.mark.parametrize(
+    "entry, said",
+    [
+        ("grid: {family: python, depth: 10}", "family: a network of your own is written as net: {python:"),
+        ("grid: {family: WNR, depth: 10}", "family: found 'WNR'; allowed: "),
+        ("grid: {family: NIN, shortcut: A}", "shortcut: found A; NIN has norm, activation, pool"),
+        ("grid: {family: ResNet, depth: 20, block: B(3,3)}", "block: found B(3,3); ResNet has basic or bottleneck"),
+        ("grid: {family: ImageNet-ResNet, N: 3}", "N: found 3; ImageNet-ResNet has depth, 18, 34, 50, 101, 152, 200"),
+        ("grid: {family: ImageNet-ResNet, depth: 19}", "depth 19: ImageNet-ResNet has 18, 34, 50"),
+        ("grid: {net: WRN-16-1, cardinality: 2}", "cardinality: found 2; WRN has"),
+        ("grid: {net: ResNet-20, norm: layer}", "norm: found 'layer'; allowed: batch, group, none"),
+        ("grid: {net: ResNet-20, survival: 0}", "survival 0; allowed: above 0 to 1"),
+    ],
+)
+def test_axes_that_a_family_lacks(tmp_path: Path, entry: str, said: str) -> None:
+    assert said in error(tmp_path, entry)

@@ -131,3 +131,33 @@ def test_an_axis_that_a_family_lacks(tmp_path: Path, entry: str, axis: str, said
     with pytest.raises(StudyError, match=said) as caught:
         plan(tmp_path, f"{{parameters: 1M, solve: {axis}}}", entry)
     assert str(caught.value).startswith(f"{tmp_path / 'study.yaml'}:")
+
+
+@pytest.mark.parametrize(
+    "budget, said",
+    [
+        (
+            "{parameters: 1M, solve: k, quantum: half}",
+            "budget.quantum: found 'half'; allowed: 1 to 1024 channels, or exact",
+        ),
+        ("{parameters: 1M, solve: k, quantum: 0}", "budget.quantum: found 0; allowed: 1 to 1024 channels, or exact"),
+        ("{parameters: 1M, solve: depth, quantum: 8}", "budget.quantum: only k goes in steps of channels"),
+        ("{activation_memory: 1T}", "found '1T'; allowed: a number such as 2200000 or 2.2M"),
+        ("{activation_memory: {max: 1kB}}", "bytes of activation memory (+"),
+        ("{parameters: 1MB}", "budget.parameters: found '1MB'"),
+    ],
+)
+def test_budgets_that_cannot_be(tmp_path: Path, budget: str, said: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        plan(tmp_path, budget, "net: WRN-16-1")
+    assert said in str(caught.value)
+
+
+def test_exact_steps_begin_where_k_does(tmp_path: Path) -> None:
+    budget = "{parameters: 11689512, solve: k, quantum: exact}"
+    (variant,) = plan(tmp_path, budget, "grid: {family: ImageNet-ResNet, depth: 18}", "imagenet").variants
+    assert variant.net == "ResNet-18"
+    (smallest,) = plan(
+        tmp_path, "{parameters: {max: 100k}, solve: k, quantum: exact}", "net: ResNet-18", "imagenet"
+    ).variants
+    assert smallest.architecture.k == 1 / 16 and smallest.fit and smallest.fit.below is None
