@@ -176,7 +176,8 @@ def draw_parameters(summaries: Sequence[Summary], title: str, caption: str) -> F
 @styled
 def draw_growth(points: Sequence[GrowthPoint], base: Variant, title: str, caption: str) -> Figure:
     """Parameters and multiply-adds against each axis, all relative to the base, with the fitted exponents."""
-    figure = Figure(figsize=(7.6, 3.9), layout="constrained")
+    figure = Figure(figsize=(8.0, 3.9))
+    figure.set_layout_engine("constrained", wspace=0.08)
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
     _entitle(panels[0], title, caption)
     of_base, exponents = net_axes(base), growth_exponents(points)
