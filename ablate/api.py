@@ -154,6 +154,7 @@ class Experiment:
         ]
         planned: dict[str, Any] = {
             "net": variant.net,
+            "network": variant.network,
             "axes": {axis: axis_value(variant, axis) for axis in varied_axes(self.variants)},
             "blocks_per_group": variant.blocks_per_group,
             "parameters": variant.counts.parameters,

@@ -167,10 +167,13 @@ class Report:
         return lines
 
     def trials_frame(self) -> pd.DataFrame:
-        """A row a trial; errors in percent, losses in nats, times in seconds."""
+        """A row a trial, a column an axis that varies; errors in percent, losses in nats, times in seconds."""
         import pandas as pd
 
         rows = []
+        networks = [summary.variant.network for summary in self.summaries]
+        axes = dict.fromkeys(axis for network in networks for axis in network)
+        differing = [axis for axis in axes if len({repr(network.get(axis)) for network in networks}) > 1]
         for summary in self.summaries:
             for run in summary.runs:
                 result = run.record.result if run.record else {}
@@ -178,6 +181,7 @@ class Report:
                 rows.append(
                     {
                         "net": summary.net,
+                        **{axis: summary.variant.network.get(axis) for axis in differing},
                         **summary.axes,
                         "parameters": summary.variant.counts.parameters,
                         "seed": run.trial.seed,

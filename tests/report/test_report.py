@@ -246,3 +246,15 @@ def test_many_varied_axes_leave_room_for_the_figure(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         made.write(tmp_path)
+
+
+def test_trials_have_a_column_an_axis_that_varies(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "name: s\ndata: digits\nrecipe: wrn_cifar\nseeds: 1\nvariants:\n"
+        "  - grid: {block: [B(3,3), B(3,1)], k: [1, 2], depth: 10, recipe.lr: [0.1, 0.2]}\n"
+    )
+    frame = load_study(path, runs=tmp_path / "runs").results()
+    assert list(frame.columns[:6]) == ["net", "block", "k", "recipe.lr", "parameters", "seed"]
+    assert frame[["block", "k", "recipe.lr"]].drop_duplicates().shape == (8, 3) == (len(frame), 3)
+    assert set(frame.block) == {"B(3,3)", "B(3,1)"} and set(frame.k) == {1.0, 2.0}
