@@ -37,7 +37,7 @@ LIBRARIES = (*(str(Path(module.__file__ or "").parent) for module in (torch, imp
 
 
 class Loaded(NamedTuple):
-    """A reader's module, and the digest that its files had then."""
+    """A module, and the digest that its files had then; "" for an installed one."""
 
     module: ModuleType
     digest: str
@@ -70,10 +70,15 @@ def look_in(*folders: Path) -> None:
 def code_digest(reference: str) -> str:
     """16 hexadecimal digits of the source of a callable, comments and blank lines aside. Raises NotationError.
 
-    That is the file that defines it and every file below its folder that one of them imports.
+    That is its module and all that it imports from the readers' folders; of an installed one the file that defines it.
     """
-    _find(reference)
-    return _loaded[reference.partition(":")[0]].digest
+    found, loaded = _find(reference), _loaded[reference.partition(":")[0]]
+    if loaded.digest:
+        return loaded.digest
+    with _readers_errors(reference):
+        defined = inspect.isroutine(found) or inspect.isclass(found)
+        file = inspect.getsourcefile(found) if defined else loaded.module.__file__
+        return hashlib.sha256(_cleaned(Path(file or "")).encode()).hexdigest()[:16]
 
 
 def check_code(architecture: Architecture) -> None:
@@ -140,9 +145,9 @@ def _find(reference: str) -> Callable[..., Any]:
     with _readers_errors(reference), redirect_stdout(sys.stderr):
         sources = _sources(name)
         text = "".join(f"{module}\n{_cleaned(path)}\n" for module, path in sources.items())
-        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16] if sources else ""
         if name not in _loaded or _loaded[name].digest != digest:
-            _loaded[name] = Loaded(_load(name, sources), digest)
+            _loaded[name] = Loaded(_load(name, sources) if sources else importlib.import_module(name), digest)
             _files.update(sources.values())
         found: Any = _loaded[name].module
         for part in attribute.split("."):
@@ -165,7 +170,7 @@ def _load(name: str, sources: dict[str, Path]) -> ModuleType:
 
 
 def _sources(name: str) -> dict[str, Path]:
-    """The files of a module and of all that it imports from the readers' folders; of an installed one its own."""
+    """The files of a module and of all that it imports from the readers' folders; none of an installed one."""
     found: dict[str, Path] = {}
     waiting = [name]
     while waiting:
@@ -173,8 +178,6 @@ def _sources(name: str) -> dict[str, Path]:
         if module not in found and (path := _local_file(module)):
             found[module] = path
             waiting += _imports(module, path)
-    if not found and (spec := importlib.util.find_spec(name)) and spec.origin and spec.origin.endswith(".py"):
-        found[name] = Path(spec.origin)
     return dict(sorted(found.items()))
 
 

@@ -370,6 +370,17 @@ def test_other_modules_that_cannot_be(study: Path, body: str, said: str) -> None
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_an_installed_network_takes_part(study: Path) -> None:
+    import torchvision.models.resnet
+
+    build = torchvision.models.resnet.resnet18
+    write(study, "net: {python: torchvision.models.resnet:resnet18, args: {num_classes: 10}}", data="cifar10")
+    (variant,) = load_study(study).variants
+    assert variant.counts.parameters == 11_689_512 - 990 * 513  # ten classes instead of a thousand
+    assert torchvision.models.resnet.resnet18 is build
+    assert len(variant.architecture.code) == 16
+
+
 def test_what_a_reader_prints_is_not_data(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (study.parent / "readers.py").write_text("print('hello')\n" + MODULE)
     load_study(write(study, "net: {python: readers:small}"))
