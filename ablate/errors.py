@@ -3,8 +3,8 @@
 AblateError               one line for the user, exit code 2
 ├── StudyError            a study asks for what cannot be; knows file:line:column where there is one
 │   └── BudgetError       a network cannot meet the budget
-├── NotationError         a network's name does not follow the notation
-├── DataError             images are missing, damaged or not what the study says
+├── NotationError         a network's name does not follow the notation, or a reader's network cannot be had
+├── DataError             images or weights are missing, damaged or not what they should be
 ├── RecordError           a record contradicts what would be written beside it
 └── RunError              a run cannot start: no such device, no place for records
 """
@@ -28,11 +28,11 @@ class BudgetError(StudyError):
 
 
 class NotationError(AblateError):
-    """A network's name that does not follow the notation."""
+    """A network that cannot be: its name, its axes, or a reader's code."""
 
 
 class DataError(AblateError):
-    """Images that are missing, damaged or different from what the study declares."""
+    """Images or weights that are missing, damaged or different from what is declared."""
 
 
 class RecordError(AblateError):
