@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedParameter
+from torch.nn.parameter import is_lazy
 from torch.utils.flop_counter import FlopCounterMode
 
 from ablate.errors import NotationError
@@ -45,6 +45,7 @@ class Loaded(NamedTuple):
 
 _folders: tuple[str, ...] = ()  # where readers' modules are looked for first
 _loaded: dict[str, Loaded] = {}
+_appended: list[str] = []  # to sys.path
 _files: set[Path] = set()  # of the readers' modules, as they were loaded
 
 
@@ -62,15 +63,21 @@ class Own(nn.Sequential):
 
 
 def look_in(*folders: Path) -> None:
-    """Where modules are looked for from now on, before Python's own places."""
+    """Where modules are looked for from now on, before Python's own places.
+
+    What they import later, when they are called, is looked for there last: nothing there hides an installed package.
+    """
     global _folders
+    sys.path[:] = [folder for folder in sys.path if folder not in _appended]
     _folders = tuple(dict.fromkeys(str(folder.resolve()) for folder in folders))
+    _appended[:] = [folder for folder in _folders if folder not in sys.path]
+    sys.path += _appended
 
 
 def code_digest(reference: str) -> str:
     """16 hexadecimal digits of the source of a callable, comments and blank lines aside. Raises NotationError.
 
-    That is its module and all that it imports from the readers' folders; of an installed one the file that defines it.
+    That is its module and all that it imports, but for what is installed; of an installed one the file that defines it.
     """
     found, loaded = _find(reference), _loaded[reference.partition(":")[0]]
     if loaded.digest:
@@ -98,7 +105,7 @@ def make_module(layer: Custom) -> nn.Module:
             module = function(**{**offered, **json.loads(layer.args)})
     if not isinstance(module, nn.Module):
         raise NotationError(f"{layer.python} returned {type(module).__name__}; allowed: a torch.nn.Module")
-    if any(isinstance(tensor, UninitializedParameter) for tensor in module.parameters()):
+    if any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
         raise NotationError(f"{layer.python} has lazy parameters; allowed: layers whose sizes are given")
     return Own(layer.python, module)
 
@@ -160,17 +167,17 @@ def _find(reference: str) -> Callable[..., Any]:
 def _load(name: str, sources: dict[str, Path]) -> ModuleType:
     """The module, loaded anew; installed ones of the names in `sources` stay what everybody else imports."""
     before, hidden = list(sys.path), {module: sys.modules.pop(module) for module in sources if module in sys.modules}
-    sys.path[:0] = _folders
+    sys.path[:0] = _folders  # here they come first, so that the reader's own modules are found whatever is installed
     try:
         importlib.invalidate_caches()
         return importlib.import_module(name)
     finally:
-        sys.path[:] = [*before, *(folder for folder in _folders if folder not in before)]  # for imports made later
+        sys.path[:] = before
         sys.modules.update({name: module for name, module in hidden.items() if _file(module) not in _files})
 
 
 def _sources(name: str) -> dict[str, Path]:
-    """The files of a module and of all that it imports from the readers' folders; none of an installed one."""
+    """The files of a module and of all that it imports, but for what is installed; none of an installed one."""
     found: dict[str, Path] = {}
     waiting = [name]
     while waiting:
@@ -182,13 +189,29 @@ def _sources(name: str) -> dict[str, Path]:
 
 
 def _local_file(module: str) -> Path | None:
-    """The file of a module in the readers' folders."""
-    for folder in _folders:
-        base = Path(folder, *module.split("."))
+    """The file of a module in the readers' folders, or elsewhere on Python's path if it is not installed there."""
+    top, *rest = module.split(".")
+    for folder in () if top == "ablate" else (*_folders, *_uninstalled(top)):
+        base = Path(folder, top, *rest)
         for path in (base / "__init__.py", base.with_name(f"{base.name}.py")):
             if path.is_file():
                 return path
     return None
+
+
+def _uninstalled(top: str) -> tuple[str, ...]:
+    """The folder that a top-level module lies in, where that is a project's own: an editable install, PYTHONPATH."""
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return ()
+    if spec is None or spec.origin is None or top in sys.stdlib_module_names:
+        return ()
+    path = Path(spec.origin)
+    if path.suffix != ".py" or {"site-packages", "dist-packages"} & set(path.parts):
+        return ()
+    folder = str(path.parents[1] if path.name == "__init__.py" else path.parent)
+    return () if folder in _appended else (folder,)
 
 
 def _imports(module: str, path: Path) -> Iterator[str]:
@@ -229,7 +252,9 @@ def _readers_errors(reference: str) -> Iterator[None]:
         raise
     except SyntaxError as error:
         raise NotationError(f"{reference}: {error.filename}:{error.lineno}: SyntaxError: {error.msg}") from None
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(LIBRARIES)]
         place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else _defined(reference)
         text = " ".join(str(error).split())[:300]

@@ -97,6 +97,8 @@ def read_name(name: str, family: str | None = None, imagenet: bool = False) -> d
 
 @lru_cache(maxsize=4096)
 def _read(name: str, wanted: str | None, imagenet: bool) -> Mapping[str, Any]:
+    if wanted == PYTHON:
+        raise NotationError(f"network {_quoted(name)}: a network of your own has no name; it is written in a study")
     text = name.strip()
     prefix = next((prefix for prefix in PREFIXES if text.startswith(prefix)), "")
     short = text.removeprefix(prefix)
@@ -244,7 +246,9 @@ def make_architecture(parts: Mapping[str, Any], rule: DepthRule = "convolutions"
     family = find_family(parts.get("family", "WRN"))
     axes = {**family.own(parts), **{axis: parts[axis] for axis in AXES if axis in parts}}
     own_block = isinstance(axes.get("block"), str) and ":" in axes["block"]
-    allowed = ("block", "k", "pool", "args") if own_block and "l" in family.axes else family.axes
+    if own_block and "l" not in family.axes:
+        raise NotationError(f"block: found {axes['block']}; only WRN takes a block of your own")
+    allowed = ("block", "k", "pool", "args") if own_block else family.axes
     for axis in axes.keys() & parts.keys():
         if axis not in (*allowed, "python", "code") and (not own_block or axes[axis] != _DEFAULTS[axis]):
             whose = f"a {family.key} with a block of your own" if own_block else family.key
@@ -265,7 +269,7 @@ def make_architecture(parts: Mapping[str, Any], rule: DepthRule = "convolutions"
             names = " and ".join(format_name({**axes, "family": family.key, "depth": depth}) for depth in near)
             raise NotationError(f"{error}{_also(parts)}; such as {names}") from None
     block = axes.get("block", BASIC)
-    if "block" in family.axes and isinstance(block, str) == ("l" in family.axes) and not (own_block and "l" in family.axes):
+    if "block" in family.axes and isinstance(block, str) == ("l" in family.axes) and not own_block:
         wanted = "B(3,3) and the like, or package.module:callable" if "l" in family.axes else "basic or bottleneck"
         raise NotationError(f"block: found {format_block(block)}; {family.key} has {wanted}")
     return Architecture(n, family=family.key, **axes)

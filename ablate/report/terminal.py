@@ -30,9 +30,9 @@ def plan_text(plan: dict[str, Any]) -> str:
         row += [f"{quantity(sum(variant['training_memory'].values()))}B"]
         if budget:
             fit = variant["budget"]
-            bytes_kept = f"{quantity(fit['count'])}B, " if fit["measure"] == "activation_memory" else ""
-            row += [f"{bytes_kept}{fit['deviation']:+.1%}"]
-            row += [_neighbour(fit[side]) for side in ("below", "above")] if solved else []
+            unit = "B" if fit["measure"] == "activation_memory" else ""
+            row += [(f"{quantity(fit['count'])}{unit}, " if unit else "") + f"{fit['deviation']:+.1%}"]
+            row += [_neighbour(fit[side], unit) for side in ("below", "above")] if solved else []
         row += [_states(trial["state"] for trial in variant["trials"])] if states else []
         rows.append(row)
     numeric = [name not in ("Network", "Trials") for name in header]
@@ -109,8 +109,8 @@ def _counts(counts: dict[str, Any]) -> list[str]:
     return [f"{counts['parameters']:,}", quantity(counts["multiply_adds"]), quantity(counts["activations"])]
 
 
-def _neighbour(neighbour: dict[str, Any] | None) -> str:
-    return f"{neighbour['net']}: {quantity(neighbour['count'])}" if neighbour else "–"
+def _neighbour(neighbour: dict[str, Any] | None, unit: str) -> str:
+    return f"{neighbour['net']}: {quantity(neighbour['count'])}{unit}" if neighbour else "–"
 
 
 def _states(states: Any) -> str:

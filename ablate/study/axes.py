@@ -36,7 +36,7 @@ def architecture_of(study: Study, axes: dict[str, Any], rule: DepthRule, shown: 
     written = ""
     if "N" in axes and family.groups:
         written = format_architecture(make_architecture(parts, rule), rule, shown, for_imagenet(study))
-    elif "depth" in parts:
+    elif "depth" in parts and (solve not in ("k", "cardinality", "base_width") or solve in parts):
         written = format_name(parts, shown, for_imagenet(study))
     if solve == "depth" and family.groups:
         parts["N"] = 1

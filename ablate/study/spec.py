@@ -109,7 +109,7 @@ def replace_fields(model: Recipe | Data, changes: dict[str, Any]) -> Any:
 
 def _refuse_nothing(document: Document, path: KeyPath, value: Any) -> None:
     """A key without a value would otherwise silently mean its default."""
-    if value is None and "args" not in path and not str(path[-1:] and path[-1]).startswith("args."):
+    if value is None and not any(part == "args" or str(part).startswith("args.") for part in path):
         document.fail(path, f"{'.'.join(map(str, path))}: found nothing; allowed: a value, or no such key")
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, child in children:
@@ -167,7 +167,7 @@ def _axis_values(document: Document, path: tuple[Any, ...], axis: str, values: A
         if axis in ("l", "depth", "N", "cardinality", "base_width"):
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 10**6:
                 return "a whole number from 1"
-        elif "." in axis and (value is None or isinstance(value, dict)):
+        elif "." in axis and group != "args" and (value is None or isinstance(value, dict)):
             return "a value"
         elif axis in ("k", "dropout", "survival") and not number:
             return "a number"
@@ -255,14 +255,17 @@ def _budget(document: Document, file: BudgetFile) -> Budget:
 def _quantity(document: Document, path: tuple[Any, ...], value: Any) -> int:
     """2200000 for 2200000, 2.2e6 and "2.2M"."""
     number = None
-    unit = "B?" if "activation_memory" in path else ""
-    if isinstance(value, str) and (match := re.fullmatch(rf"(\d{{1,15}}(?:\.\d{{1,15}})?)\s*([kMG]){unit}", value.strip())):
+    unit = "B" if "activation_memory" in path else ""
+    text = value.strip().removesuffix(unit) if isinstance(value, str) else ""
+    if match := re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kMG])", text):
         number = float(match[1]) * SUFFIXES[match[2]]
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         number = value
     if number is None or not 1 <= number <= 10**15:
         document.fail(
-            path, f"{'.'.join(path)}: found {describe(value)}; allowed: a number such as 2200000 or 2.2M (k, M, G)"
+            path,
+            f"{'.'.join(path)}: found {describe(value)}; allowed: a number such as 2200000 or 2.2M{unit} "
+            f"(k{unit}, M{unit}, G{unit})",
         )
     return round(number)
 

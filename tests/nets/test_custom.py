@@ -278,6 +278,47 @@ def test_two_studies_of_one_module_name_have_each_their_own(study: Path) -> None
     assert ours.trials((0,))[0].id == again.trials((0,))[0].id != theirs.trials((0,))[0].id
 
 
+def test_imports_at_run_time_are_of_the_study_at_hand(study: Path) -> None:
+    """A, B, A: each with a helper of its own, which is imported when the network is made."""
+    paths = []
+    for folder, width in (("a", 8), ("b", 12)):
+        path = study.parent / folder / "study.yaml"
+        path.parent.mkdir()
+        (path.parent / "readers_helper.py").write_text(f"W = {width}\n")
+        (path.parent / "readers.py").write_text(
+            "from torch import nn\n\n\ndef late():\n    from readers_helper import W\n\n"
+            "    return nn.Sequential(nn.Flatten(), nn.Linear(64, W), nn.Linear(W, 10))\n"
+        )
+        paths.append(write(path, "net: {python: readers:late}"))
+    variants = [load_study(path).variants[0] for path in (paths[0], paths[1], paths[0])]
+    assert [variant.counts.parameters for variant in variants] == [65 * w + 10 * (w + 1) for w in (8, 12, 8)]
+    first, second, third = (variant.trials((0,))[0].id for variant in variants)
+    assert first == third != second
+
+
+def test_a_package_on_python_s_path_is_digested_like_a_folder_s(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = study.parent / "elsewhere" / "readers_package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "net.py").write_text(
+        "from torch import nn\nimport ablate\nfrom .w import W\n\n\ndef build():\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(64, W), nn.Linear(W, 10))\n"
+    )
+    monkeypatch.syspath_prepend(package.parent)
+
+    def trial(width: int) -> tuple[str, int]:
+        (package / "w.py").write_text(f"W = {width}\n")
+        (variant,) = load_study(write(study, "net: {python: readers_package.net:build}")).variants
+        return variant.trials((0,))[0].id, variant.counts.parameters
+
+    first, wider = trial(4), trial(9)
+    assert first[0] != wider[0] and (first[1], wider[1]) == (65 * 4 + 50, 65 * 9 + 100)
+    monkeypatch.chdir(package.parent)  # the id is the same from wherever it is run, and ablate's own code no part of it
+    assert trial(4) == first
+    monkeypatch.chdir(Path(__file__).parents[2])
+    assert trial(4) == first
+
+
 def test_a_module_beside_the_study_hides_no_installed_one(study: Path) -> None:
     import pandas
 
@@ -308,8 +349,11 @@ def test_any_argument_that_yaml_can_hold(study: Path, value: str) -> None:
         "    assert x in ([[1, 2], [3, 4]], {'a': 1}, 123456789012345678901234567890, None), x\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n"
     )
-    (variant,) = load_study(write(study, f"net: {{python: readers:odd, args: {{x: {value}}}}}")).variants
-    assert variant.counts.parameters == 650 and variant.trials((0,))[0].id
+    inside = f"net: {{python: readers:odd, args: {{x: {value}}}}}"
+    beside = f"grid: {{net: {{python: readers:odd}}, args.x: [{value}]}}"
+    for entry in (inside, beside):
+        (variant,) = load_study(write(study, entry)).variants
+        assert variant.counts.parameters == 650 and variant.trials((0,))[0].id
 
 
 def test_a_block_takes_arguments_and_none_of_the_axes_it_would_ignore(study: Path) -> None:
@@ -330,9 +374,9 @@ def test_a_block_takes_arguments_and_none_of_the_axes_it_would_ignore(study: Pat
     ):
         with pytest.raises(StudyError, match="with a block of your own has block, k, pool"):
             load_study(write(study, f"grid: {{block: readers:block, k: 1, depth: 10, {axis}}}"))
-    for family in ("ResNet", "pre-ResNet", "ImageNet-ResNet"):
-        with pytest.raises(StudyError):
-            load_study(write(study, f"grid: {{family: {family}, block: readers:block, depth: 18}}"))
+    for family, depth in (("ResNet", 20), ("pre-ResNet", 20), ("ImageNet-ResNet", 18), ("ResNeXt", 29), ("NIN", 9)):
+        with pytest.raises(StudyError, match="only WRN takes a block of your own"):
+            load_study(write(study, f"grid: {{family: {family}, block: readers:block, depth: {depth}}}"))
     with pytest.raises(StudyError, match="solve: found l"):
         load_study(write(study, "grid: {block: readers:block, k: 1, depth: 10}", budget="{parameters: 1M, solve: l}"))
 
@@ -356,6 +400,8 @@ def test_errors_while_training_name_the_line_too(study: Path) -> None:
     [
         ("    return nn.LazyLinear(10)\n", "readers:net has lazy parameters"),
         ("    raise SystemExit(3)\n", "readers.py:5: SystemExit: 3"),
+        ("    raise BaseException('odd')\n", "readers.py:5: BaseException: odd"),
+        ("    return nn.Sequential(nn.LazyBatchNorm2d(affine=False))\n", "readers:net has lazy parameters"),
         (
             "    return nn.Sequential(nn.Flatten(0), nn.Linear(128, 10))\n",
             "makes (10,) of (2, 1, 8, 8); allowed: (2, classes)",
