@@ -10,7 +10,8 @@ from ablate.nets.architecture import Architecture, DepthRule, format_block
 from ablate.nets.blueprint import Conv, Custom, GlobalPool, Layer, Linear, Pool, Repeat, Residual, Shape
 from ablate.nets.counts import NOTHING, count_sections
 from ablate.nets.families import IMAGENET, blueprint, families, find_family
-from ablate.nets.notation import OPTIONS, depth_of, format_architecture, remark
+from ablate.nets.notation import depth_of, format_architecture, remark
+from ablate.nets.options import OPTIONS
 
 
 def describe_network(architecture: Architecture, rule: DepthRule, classes: int, input_shape: Shape) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def nothing_own(parts: Parts) -> dict[str, Any]:
     return {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Family:
     """One family of networks.
 

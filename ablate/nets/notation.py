@@ -2,11 +2,11 @@
 
     [CIFAR-|ImageNet-]<head>[-option]...
 
-The head belongs to the family: WRN-<depth>-<k>, ResNet-<depth>, ResNeXt-29-8x64d, NIN. OPTIONS, below, is the table of
-the rest; options come in any order, and what is left out is the family's own. The prefix decides between two families
-that share a name. Two depth conventions are in use for the wide ResNet: "convolutions" counts every
-convolution, depth = 3 N l + 4 with l convolutions in a block; "nominal" is 6 N + 4 whatever l is. N, the number of blocks
-in each of the three groups, is what both mean. Sources: WRN, section 2; He et al. 2015 and 2016; Xie et al. 2017.
+The head belongs to the family: WRN-<depth>-<k>, ResNet-<depth>, ResNeXt-29-8x64d, NIN. options.py has the table of the
+options; they come in any order, and what is left out is the family's own. The prefix decides between two families that
+share a name. Two depth conventions are in use for the wide ResNet: "convolutions" counts every convolution, depth =
+3 N l + 4 with l convolutions in a block; "nominal" is 6 N + 4 whatever l is. N, the number of blocks in each of the three
+groups, is what both mean. Sources: WRN, section 2; He et al. 2015 and 2016; Xie et al. 2017.
 """
 
 from __future__ import annotations
@@ -20,70 +20,19 @@ from functools import lru_cache
 from typing import Any
 
 from ablate.errors import NotationError
-from ablate.nets.architecture import (
-    ACTIVATION_ORDERS,
-    ACTIVATIONS,
-    BASIC,
-    DECIMALS,
-    NORMS,
-    POOLS,
-    SHORTCUTS,
-    Architecture,
-    Blocks,
-    DepthRule,
-    Kernels,
-    format_block,
-)
+from ablate.nets.architecture import BASIC, DECIMALS, Architecture, Blocks, DepthRule, format_block
 from ablate.nets.families import IMAGENET, PYTHON, families, find_family
 from ablate.nets.family import STYLE_AXES, Family
+from ablate.nets.options import WORD_OF, clip, option_words, read_option
 
 LONGEST = 200  # characters of a name
 PREFIXES = ("CIFAR-", IMAGENET)
 AXES = ("k", "block", "cardinality", "base_width", *STYLE_AXES, "python", "args", "code")
 
-OPTIONS = (  # as written, what it means, the axis
-    ("-B(3,1,...)", "kernel sizes of a wide ResNet's block; B(3,3) where none are written", "block, l"),
-    ("-basic, -bottleneck", "the kind of block of a ResNet or pre-ResNet for CIFAR", "block"),
-    ("-w<k>", "widening factor, of families whose name does not begin with one", "k"),
-    ("-dropout<rate>", "inside the blocks, before every convolution but the first", "dropout"),
-    ("-survival<p>", "stochastic depth: of the last block, decaying linearly from 1", "survival"),
-    ("-shortcutA, -shortcutB, -shortcutC", "no parameters; 1x1 where the shape changes; 1x1 in every block", "shortcut"),
-    (", ".join(f"-{order}" for order in ACTIVATION_ORDERS), "He et al. 2016, figure 4", "activation_order"),
-    (
-        "-batchnorm, -groupnorm, -nonorm",
-        "normalization; groups of two channels or more, 32 at most",
-        "norm",
-    ),
-    (", ".join(f"-{activation}" for activation in ACTIVATIONS), "nonlinearity", "activation"),
-    ("-averagepool, -maxpool", "the global pooling before the classifier", "pool"),
-)
-
-_BLOCK = re.compile(r"B\(\s*([0-9]{1,3}(?:\s*,\s*[0-9]{1,3})*)\s*\)")
-_NUMBER = r"[0-9]{1,4}(?:\.[0-9]{1,6})?"
-_WORDS: dict[str, tuple[str, str]] = {
-    "basic": ("block", "basic"),
-    "bottleneck": ("block", "bottleneck"),
-    **{f"shortcut{value}": ("shortcut", value) for value in SHORTCUTS},
-    **{value: ("activation_order", value) for value in ACTIVATION_ORDERS},
-    **{"nonorm" if value == "none" else f"{value}norm": ("norm", value) for value in NORMS},
-    **{value: ("activation", value) for value in ACTIVATIONS},
-    **{f"{value}pool": ("pool", value) for value in POOLS},
-}
-_OPTION = {value: word for word, value in _WORDS.items()}
-_NUMBERED = {"w": "k", "dropout": "dropout", "survival": "survival"}
-
 
 def depth_of(architecture: Architecture, rule: DepthRule = "convolutions") -> int | None:
     """Depth n under a convention, such as 3 N l + 4; None for a network without one."""
     return find_family(architecture.family).depth(architecture, rule)
-
-
-def parse_block(text: str) -> Kernels:
-    """Kernel sizes of "B(3,1,3)". Raises NotationError."""
-    match = _BLOCK.fullmatch(text.strip())
-    if match is None:
-        raise NotationError(f"block '{_clip(text)}'; allowed: B(M) with M a list of odd kernel sizes, such as B(3,1,3)")
-    return tuple(int(kernel) for kernel in match[1].split(","))
 
 
 def read_name(name: str, family: str | None = None, imagenet: bool = False) -> dict[str, Any]:
@@ -136,7 +85,7 @@ def _options(family: Family, name: str, rest: str, given: set[str]) -> dict[str,
     words = option_words(family)
     while rest:
         option = next(iter(re.findall(r"\A-(B\([^)]*\)|[^-]*)", rest)), "")
-        axis, value = _option(option)
+        axis, value = read_option(option)
         read = name[: len(name) - len(rest)]
         known = {word.partition("<")[0]: word for word in words}
         if axis not in family.axes or (option.rstrip("0123456789.") not in known and not option.startswith("B(")):
@@ -144,37 +93,17 @@ def _options(family: Family, name: str, rest: str, given: set[str]) -> dict[str,
             near = near or difflib.get_close_matches(option, known, n=1)
             hint = f"did you mean '-{known[near[0]]}'? " if near else ""
             raise NotationError(
-                f"network '{_clip(name)}': read '{_clip(read)}', stopped at '{_clip(rest)}'; {hint}"
+                f"network '{clip(name)}': read '{clip(read)}', stopped at '{clip(rest)}'; {hint}"
                 f"allowed there: {', '.join(f'-{word}' for word in words) or 'nothing'}"
                 f"; such as {', '.join(family.examples)}"
             )
         if axis in given:
             raise NotationError(
-                f"network '{_clip(name)}': read '{_clip(read)}', stopped at '{_clip(rest)}': {axis} is there twice"
+                f"network '{clip(name)}': read '{clip(read)}', stopped at '{clip(rest)}': {axis} is there twice"
             )
         given, found[axis] = given | {axis}, value
         rest = rest[1 + len(option) :]
     return found
-
-
-def _option(option: str) -> tuple[str, Any]:
-    """(axis, value) of one option; ("", None) of what is none."""
-    if option.startswith("B("):
-        return ("block", parse_block(option)) if _BLOCK.fullmatch(option) else ("", None)
-    if option in _WORDS:
-        return _WORDS[option]
-    if match := re.fullmatch(rf"(w|dropout|survival)({_NUMBER})", option):
-        return _NUMBERED[match[1]], float(match[2])
-    return "", None
-
-
-def option_words(family: Family) -> list[str]:
-    """The options that names of a family may have, such as "shortcutB" and "dropout<rate>"."""
-    words = ["B(3,1,...)"] if "l" in family.axes else ["basic", "bottleneck"] if "block" in family.axes else []
-    in_head = any("<k>" in head for head in (*family.heads, *family.shared))
-    words += ["w<k>"] if "k" in family.axes and not in_head else []
-    words += [word for word in ("dropout<rate>", "survival<p>") if word.partition("<")[0] in family.axes]
-    return words + [word for word, (axis, _) in _WORDS.items() if axis in family.axes and axis != "block"]
 
 
 def _unknown(text: str, prefix: str, wanted: str | None, imagenet: bool) -> NotationError:
@@ -304,7 +233,7 @@ def format_name(parts: Mapping[str, Any], show_block: bool = False, imagenet: bo
     text = family.write({**values, "depth": parts.get("depth"), "k": _plain(values["k"])})
     if _claimant(text, imagenet) != family.key:
         text = (IMAGENET if family.key.startswith(IMAGENET) else "CIFAR-") + text
-    if "w<k>" in option_words_of(family.key) and values["k"] != 1:
+    if "w<k>" in option_words(family) and values["k"] != 1:
         text += f"-w{_plain(values['k'])}"
     if "block" in family.axes and (values["block"] != own["block"] or (show_block and "l" in family.axes)):
         text += f"-{format_block(values['block'])}"
@@ -315,7 +244,7 @@ def format_name(parts: Mapping[str, Any], show_block: bool = False, imagenet: bo
         text += f"-survival{_plain(values['survival'])}"
     for axis in ("shortcut", "activation_order", "norm", "activation", "pool"):
         if values[axis] != own[axis]:
-            text += f"-{_OPTION[axis, values[axis]]}"
+            text += f"-{WORD_OF[axis, values[axis]]}"
     return text
 
 
@@ -332,11 +261,6 @@ def _claimant(text: str, imagenet: bool) -> str:
     return next((family.key for family, *_ in _heads(text, None, "", imagenet)), "")
 
 
-@lru_cache(maxsize=64)
-def option_words_of(key: str) -> tuple[str, ...]:
-    return tuple(option_words(find_family(key)))
-
-
 def _arguments(args: str) -> str:
     """ "depth=2, mode='wide'" of arguments in JSON."""
     return ", ".join(f"{key}={value!r}" for key, value in json.loads(args).items())
@@ -348,10 +272,4 @@ def _plain(number: float) -> str:
 
 
 def _quoted(text: str) -> str:
-    return f"'{_clip(text)}'"
-
-
-def _clip(text: str, length: int = 60) -> str:
-    """A text as one line of a message, not too long."""
-    text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[: length + 1])
-    return text if len(text) <= length else text[: length - 1] + "…"
+    return f"'{clip(text)}'"

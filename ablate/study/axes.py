@@ -9,7 +9,8 @@ from typing import Any
 from ablate.errors import StudyError
 from ablate.nets.architecture import MAX_BLOCK, Architecture, DepthRule
 from ablate.nets.families import PYTHON, find_family
-from ablate.nets.notation import AXES, format_architecture, format_name, make_architecture, parse_block, read_name
+from ablate.nets.notation import AXES, format_architecture, format_name, make_architecture, read_name
+from ablate.nets.options import parse_block
 from ablate.study.study import Study
 
 

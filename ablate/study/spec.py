@@ -10,7 +10,7 @@ from typing import Any
 from ablate.errors import NotationError, StudyError, allowed
 from ablate.nets.architecture import CHOICES
 from ablate.nets.families import find_family
-from ablate.nets.notation import parse_block
+from ablate.nets.options import parse_block
 from ablate.study.document import SHORT_FORMS, Document, KeyPath, describe, read_document
 from ablate.study.expression import compile_expression
 from ablate.study.presets import DATA_SETS, RECIPES

@@ -57,7 +57,7 @@ def install(folder: Path, entry: str) -> None:
 
 
 def forget() -> None:
-    for cached in (families.families, families.blueprint, notation._read, notation._claimant, notation.option_words_of):
+    for cached in (families.families, families.blueprint, notation._read, notation._claimant):
         cached.cache_clear()
 
 

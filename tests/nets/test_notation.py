@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from ablate.errors import NotationError
 from ablate.nets.architecture import MAX_K, MAX_N, Architecture, DepthRule, format_block
 from ablate.nets.families import find_family
-from ablate.nets.notation import depth_of, format_architecture, parse_architecture, parse_block
+from ablate.nets.notation import depth_of, format_architecture, parse_architecture
+from ablate.nets.options import parse_block
 
 EXAMPLES: list[tuple[str, DepthRule, Architecture]] = [
     ("WRN-40-2", "convolutions", Architecture(6, 2.0)),
