@@ -61,11 +61,10 @@ def describe(
 ) -> dict[str, Any]:
     """A network as the plain values that `ablate show --json` prints; memory is in bytes, of training with momentum."""
     from ablate.nets.describe import describe_network
-    from ablate.nets.families import count_network, default_task
+    from ablate.nets.families import count_network, task_of
     from ablate.nets.notation import other_meanings
 
-    usual, (_, size, _) = default_task(architecture)
-    classes, shape = classes or usual, (channels, image_size or size, image_size or size)
+    classes, shape = task_of(architecture, classes, image_size, channels)
     recipe = Recipe(**RECIPES["wrn_cifar"]).model_copy(update={"batch_size": batch_size})
     return {
         **describe_network(architecture, rule, classes, shape),

@@ -196,7 +196,7 @@ def draw(
 
     if bool(net) == figure_1:
         raise RunError(f"draw: found {'NET and --figure-1' if net else 'neither'}; allowed: NET or --figure-1, one of them")
-    from ablate.nets.families import blueprint, default_task
+    from ablate.nets.families import blueprint, task_of
     from ablate.nets.notation import parse_architecture
     from ablate.report.drawing import check_path, write_drawing
     from ablate.report.sheet import figure_1_sheet, network_sheet
@@ -205,9 +205,7 @@ def draw(
     check_path(path)
     if net:
         architecture = parse_architecture(net, depth_rule, family, imagenet)
-        usual, (_, size, _) = default_task(architecture)
-        shape = (channels, image_size or size, image_size or size)
-        sheet = network_sheet(net, blueprint(architecture, classes or usual, shape))
+        sheet = network_sheet(net, blueprint(architecture, *task_of(architecture, classes, image_size, channels)))
     else:
         sheet = figure_1_sheet()
     write_drawing(sheet, path)

@@ -109,12 +109,12 @@ class Architecture:
     def identity(self) -> dict[str, Any]:
         """Every axis that can change a result: the first five always, the others where they differ from their default."""
         values = {axis: getattr(self, axis) for axis in _ALWAYS}
-        return values | {axis: value for axis, own in _DEFAULTS if (value := getattr(self, axis)) != own}
+        return values | {axis: value for axis in _AXES[5:] if (value := getattr(self, axis)) != DEFAULTS[axis]}
 
 
 _AXES = tuple(field.name for field in fields(Architecture))
 _ALWAYS = _AXES[:5]
-_DEFAULTS = tuple((field.name, field.default) for field in fields(Architecture)[5:])
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Architecture)[1:]}  # N has none
 
 
 def convolutions_in(block: Block) -> int:

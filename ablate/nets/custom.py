@@ -89,9 +89,9 @@ def code_digest(reference: str) -> str:
 
 
 def check_code(architecture: Architecture) -> None:
-    """Refuses a reader's source that is not the one the architecture was made with. Raises NotationError."""
+    """Refuses a reader's source that is not the one an architecture was made with. Raises NotationError."""
     reference = architecture.python or str(architecture.block)
-    if architecture.code and code_digest(reference) != architecture.code:
+    if code_digest(reference) != architecture.code:
         raise NotationError(f"{reference} has changed since the run began; run again to train what it is now")
 
 

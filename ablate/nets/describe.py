@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from ablate.nets.architecture import Architecture, DepthRule, format_block
+from ablate.nets.architecture import Architecture, DepthRule
 from ablate.nets.blueprint import Conv, Custom, GlobalPool, Layer, Linear, Pool, Repeat, Residual, Shape
 from ablate.nets.counts import NOTHING, count_sections
-from ablate.nets.families import IMAGENET, blueprint, families, find_family
+from ablate.nets.families import IMAGENET, axes_of, blueprint, families, find_family
 from ablate.nets.notation import depth_of, format_architecture, remark
 from ablate.nets.options import OPTIONS
 
@@ -23,16 +23,13 @@ def describe_network(architecture: Architecture, rule: DepthRule, classes: int, 
     for name, counts, shape in count_sections(network):
         total += counts
         sections.append({"name": name, "output": list(shape), "layers": layers[name], **_plain(counts)})
-    family = find_family(architecture.family)
-    values = {axis: getattr(architecture, axis) for axis in family.axes if axis != "block"}
-    if "block" in family.axes or family.table:
-        values["block"] = format_block(architecture.block)
+    axes = axes_of(architecture)
     return {
         "net": format_architecture(architecture, rule),
-        "family": family.key,
-        "source": family.source,
-        "blocks_per_group": architecture.N,
-        "axes": values,
+        "family": axes.pop("family"),
+        "source": find_family(architecture.family).source,
+        "blocks_per_group": axes.pop("N"),
+        "axes": axes,
         "remark": remark(architecture),
         "depth": depth_of(architecture, "convolutions"),
         "nominal_depth": depth_of(architecture, "nominal"),
@@ -53,7 +50,7 @@ def describe_families() -> dict[str, Any]:
                 "source": family.source,
                 "form": family.form,
                 "examples": list(family.examples),
-                "axes": ["depth", *family.axes] if family.groups or family.table else list(family.axes),
+                "axes": ["depth", *family.axes] if family.has_depth else list(family.axes),
             }
             for family in known
         ],

@@ -5,13 +5,15 @@ A package adds its own by an entry point in the group `ablate.families` that nam
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import entry_points
+from typing import Any
 
 from ablate.errors import NotationError, allowed
 from ablate.nets import imagenet, nin, resnet, resnext, vgg, wide_resnet
-from ablate.nets.architecture import Architecture
+from ablate.nets.architecture import Architecture, format_block
 from ablate.nets.blueprint import Blueprint, Custom, Section, Shape
 from ablate.nets.counts import Counts, LinearCounts, count, count_linearly
 from ablate.nets.family import Family, Parts
@@ -73,9 +75,23 @@ def find_family(key: str) -> Family:
         raise NotationError(f"family '{key}'; {allowed(key, named)}") from None
 
 
-def default_task(architecture: Architecture) -> tuple[int, Shape]:
-    """(classes, input shape) that a network was made for: ImageNet, or CIFAR-10."""
-    return (1000, (3, 224, 224)) if architecture.family.startswith(IMAGENET) else (10, (3, 32, 32))
+def axes_of(architecture: Architecture) -> dict[str, Any]:
+    """Every axis of a network by name, in plain values: family, N (None without groups), its family's, its arguments."""
+    family = find_family(architecture.family)
+    named = [axis for axis in ("python", *family.axes) if axis != "args" and (axis != "python" or architecture.python)]
+    axes = {axis: getattr(architecture, axis) for axis in named}
+    if "block" in axes or family.table:
+        axes["block"] = format_block(architecture.block)
+    args = {f"args.{name}": value for name, value in json.loads(architecture.args).items()}
+    return {"family": family.key, "N": architecture.N if family.has_depth else None, **axes, **args}
+
+
+def task_of(
+    architecture: Architecture, classes: int | None = None, image_size: int | None = None, channels: int = 3
+) -> tuple[int, Shape]:
+    """(classes, input shape): those asked for, else those of ImageNet or CIFAR-10, as the network was made for."""
+    usual, size = (1000, 224) if architecture.family.startswith(IMAGENET) else (10, 32)
+    return classes or usual, (channels, image_size or size, image_size or size)
 
 
 @lru_cache(maxsize=4096)

@@ -11,10 +11,11 @@ from ablate.nets.architecture import Architecture, Block, Blocks, DepthRule, con
 from ablate.nets.blueprint import Blueprint, Shape
 
 Parts = Mapping[str, Any]  # axes by name, as far as a name or a study gives them; depth rather than N
+NUMBER = r"[0-9]{1,4}(?:\.[0-9]{1,6})?"  # in names: a widening factor, a rate
 STYLE_AXES = ("dropout", "survival", "shortcut", "activation_order", "norm", "activation", "pool")
 
 
-def nothing_own(parts: Parts) -> dict[str, Any]:
+def no_defaults(parts: Parts) -> dict[str, Any]:
     return {}
 
 
@@ -25,7 +26,7 @@ class Family:
     heads: regular expressions of how its names begin, their groups named after axes; any of them is enough.
     shared: the same for names that mean another family unless this one is asked for, or the data is ImageNet.
     write: the beginning of a name from its parts, one that `heads` or `shared` match.
-    axes: what can be varied besides depth; own: the values of axes that nothing is said about.
+    axes: what can be varied besides depth; defaults: the values of axes that nothing is said about.
     groups, offset: depth = groups * N * (convolutions in a block) + offset; each group is a block and a Repeat of
     N - 1, unless survival tells the blocks apart. table: the blocks of each depth, where only
     some depths exist; no groups and no table: there is one network, without a depth.
@@ -40,7 +41,7 @@ class Family:
     write: Callable[[Parts], str]
     blueprint: Callable[[Architecture, int, Shape], Blueprint]
     axes: tuple[str, ...]
-    own: Callable[[Parts], dict[str, Any]] = nothing_own
+    defaults: Callable[[Parts], dict[str, Any]] = no_defaults
     shared: tuple[str, ...] = ()
     groups: int = 0
     offset: int = 0

@@ -13,16 +13,16 @@ from typing import Any
 
 from ablate.nets.architecture import Architecture, rounded
 from ablate.nets.blueprint import Blueprint, Conv, Pool, Shape
-from ablate.nets.family import STYLE_AXES, Family, Parts
+from ablate.nets.family import NUMBER, STYLE_AXES, Family, Parts
 from ablate.nets.residual import Group, Style, basic, bottleneck, residual_network
-from ablate.nets.resnext import CARDINALITY, own, write
+from ablate.nets.resnext import CARDINALITY, defaults, write
 
 STEM = 64
 GROUPS = (("conv2", 64, 1), ("conv3", 128, 2), ("conv4", 256, 2), ("conv5", 512, 2))  # name, width, stride
 EXPANSION = 4
 BASIC_DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 BOTTLENECK_DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3)}
-K = r"(?P<k>\d{1,4}(?:\.\d{1,6})?)"
+K = rf"(?P<k>{NUMBER})"
 
 
 def imagenet_resnet(architecture: Architecture, classes: int = 1000, input_shape: Shape = (3, 224, 224)) -> Blueprint:
@@ -44,13 +44,13 @@ def imagenet_resnet(architecture: Architecture, classes: int = 1000, input_shape
     return residual_network(stem, groups, Style.of(architecture), architecture.survival, classes, input_shape, pool)
 
 
-def _own(parts: Parts) -> dict[str, Any]:
+def _defaults(parts: Parts) -> dict[str, Any]:
     block = "basic" if parts.get("depth") in BASIC_DEPTHS else "bottleneck"
     return {"block": block, "activation_order": "post"}
 
 
-def _own_pre(parts: Parts) -> dict[str, Any]:
-    return {**_own(parts), "activation_order": "pre"}
+def _pre_defaults(parts: Parts) -> dict[str, Any]:
+    return {**_defaults(parts), "activation_order": "pre"}
 
 
 def _write(parts: Parts) -> str:
@@ -80,7 +80,7 @@ RESNET = Family(
     write=_write,
     blueprint=imagenet_resnet,
     axes=("k", *STYLE_AXES),
-    own=_own,
+    defaults=_defaults,
     table=_DEPTHS,
     channels=STEM,
 )
@@ -99,7 +99,7 @@ PRE_RESNET = Family(
     write=_write_pre,
     blueprint=imagenet_resnet,
     axes=("k", *STYLE_AXES),
-    own=_own_pre,
+    defaults=_pre_defaults,
     table=_DEPTHS,
     channels=STEM,
 )
@@ -113,7 +113,7 @@ RESNEXT = Family(
     write=write,
     blueprint=imagenet_resnet,
     axes=("cardinality", "base_width", *STYLE_AXES),
-    own=own,
+    defaults=defaults,
     table={depth: blocks for depth, blocks in BOTTLENECK_DEPTHS.items() if depth < 200},
     channels=STEM,
 )

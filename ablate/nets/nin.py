@@ -9,7 +9,7 @@ from __future__ import annotations
 from ablate.nets.architecture import Architecture
 from ablate.nets.blueprint import Blueprint, Conv, Pool, Shape
 from ablate.nets.family import Family, Parts
-from ablate.nets.plain import AXES, own, plain_network
+from ablate.nets.plain import AXES, defaults, plain_network
 
 STAGES = (  # (channels, kernel) of each convolution, and the pooling that ends the stage
     (((192, 5), (160, 1), (96, 1)), Pool("max", 3, 2, partial=True)),
@@ -28,4 +28,4 @@ def _write(parts: Parts) -> str:
     return "NIN"
 
 
-FAMILY = Family("NIN", "Lin et al. 2013", "NIN", ("NIN",), ("NIN",), _write, nin, AXES, own)
+FAMILY = Family("NIN", "Lin et al. 2013", "NIN", ("NIN",), ("NIN",), _write, nin, AXES, defaults)

@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import Any
 
 from ablate.errors import NotationError
-from ablate.nets.architecture import BASIC, DECIMALS, Architecture, Blocks, DepthRule, format_block
+from ablate.nets.architecture import BASIC, DECIMALS, DEFAULTS, Architecture, Blocks, DepthRule, format_block
 from ablate.nets.families import IMAGENET, PYTHON, families, find_family
 from ablate.nets.family import STYLE_AXES, Family
 from ablate.nets.options import WORD_OF, clip, option_words, read_option
@@ -173,13 +173,13 @@ def make_architecture(parts: Mapping[str, Any], rule: DepthRule = "convolutions"
     Raises NotationError where one is not the family's, or is missing.
     """
     family = find_family(parts.get("family", "WRN"))
-    axes = {**family.own(parts), **{axis: parts[axis] for axis in AXES if axis in parts}}
+    axes = {**family.defaults(parts), **{axis: parts[axis] for axis in AXES if axis in parts}}
     own_block = isinstance(axes.get("block"), str) and ":" in axes["block"]
     if own_block and "l" not in family.axes:
         raise NotationError(f"block: found {axes['block']}; only WRN takes a block of your own")
     allowed = ("block", "k", "pool", "args") if own_block else family.axes
     for axis in axes.keys() & parts.keys():
-        if axis not in (*allowed, "python", "code") and (not own_block or axes[axis] != _DEFAULTS[axis]):
+        if axis not in (*allowed, "python", "code") and (not own_block or axes[axis] != DEFAULTS[axis]):
             whose = f"a {family.key} with a block of your own" if own_block else family.key
             raise NotationError(f"{axis}: found {axes[axis]}; {whose} has {', '.join(allowed)}")
     if not family.has_depth:
@@ -226,8 +226,8 @@ def format_architecture(
 def format_name(parts: Mapping[str, Any], show_block: bool = False, imagenet: bool = False) -> str:
     """The text of a name from its family, its depth and its axes; B(3,3) is left out unless it is to be shown."""
     family = find_family(parts["family"])
-    own = {**_DEFAULTS, **family.own(parts)}
-    values = {**own, **{axis: parts[axis] for axis in AXES if axis in parts}}
+    usual = {**DEFAULTS, **family.defaults(parts)}
+    values = {**usual, **{axis: parts[axis] for axis in AXES if axis in parts}}
     if family.key == PYTHON:
         return f"{values['python']}({_arguments(values['args'])})"
     text = family.write({**values, "depth": parts.get("depth"), "k": _plain(values["k"])})
@@ -235,24 +235,17 @@ def format_name(parts: Mapping[str, Any], show_block: bool = False, imagenet: bo
         text = (IMAGENET if family.key.startswith(IMAGENET) else "CIFAR-") + text
     if "w<k>" in option_words(family) and values["k"] != 1:
         text += f"-w{_plain(values['k'])}"
-    if "block" in family.axes and (values["block"] != own["block"] or (show_block and "l" in family.axes)):
+    if "block" in family.axes and (values["block"] != usual["block"] or (show_block and "l" in family.axes)):
         text += f"-{format_block(values['block'])}"
-        text += f"({_arguments(values['args'])})" if values["args"] != _DEFAULTS["args"] else ""
+        text += f"({_arguments(values['args'])})" if values["args"] != DEFAULTS["args"] else ""
     if values["dropout"]:
         text += f"-dropout{_plain(values['dropout'])}"
     if values["survival"] != 1:
         text += f"-survival{_plain(values['survival'])}"
     for axis in ("shortcut", "activation_order", "norm", "activation", "pool"):
-        if values[axis] != own[axis]:
+        if values[axis] != usual[axis]:
             text += f"-{WORD_OF[axis, values[axis]]}"
     return text
-
-
-_DEFAULTS = {
-    field: definition.default
-    for field, definition in Architecture.__dataclass_fields__.items()
-    if field in AXES
-}  # fmt: skip
 
 
 @lru_cache(maxsize=4096)

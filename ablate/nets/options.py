@@ -8,7 +8,7 @@ from typing import Any
 
 from ablate.errors import NotationError
 from ablate.nets.architecture import ACTIVATION_ORDERS, ACTIVATIONS, NORMS, POOLS, SHORTCUTS, Kernels
-from ablate.nets.family import Family
+from ablate.nets.family import NUMBER, Family
 
 OPTIONS = (  # as written, what it means, the axis
     ("-B(3,1,...)", "kernel sizes of a wide ResNet's block; B(3,3) where none are written", "block, l"),
@@ -28,7 +28,6 @@ OPTIONS = (  # as written, what it means, the axis
 )
 
 _BLOCK = re.compile(r"B\(\s*([0-9]{1,3}(?:\s*,\s*[0-9]{1,3})*)\s*\)")
-_NUMBER = r"[0-9]{1,4}(?:\.[0-9]{1,6})?"
 _WORDS: dict[str, tuple[str, str]] = {
     "basic": ("block", "basic"),
     "bottleneck": ("block", "bottleneck"),
@@ -56,7 +55,7 @@ def read_option(option: str) -> tuple[str, Any]:
         return ("block", parse_block(option)) if _BLOCK.fullmatch(option) else ("", None)
     if option in _WORDS:
         return _WORDS[option]
-    if match := re.fullmatch(rf"(w|dropout|survival)({_NUMBER})", option):
+    if match := re.fullmatch(rf"(w|dropout|survival)({NUMBER})", option):
         return _NUMBERED[match[1]], float(match[2])
     return "", None
 

@@ -32,6 +32,6 @@ def plain_network(
     return Blueprint(input_shape, tuple(sections))
 
 
-def own(parts: Parts) -> dict[str, str]:
+def defaults(parts: Parts) -> dict[str, str]:
     """No pre-activation: nothing is left open before the head."""
     return {"activation_order": "post"}

@@ -40,11 +40,11 @@ def cifar_resnet(architecture: Architecture, classes: int = 10, input_shape: Sha
     return residual_network(stem, groups, Style.of(architecture), architecture.survival, classes, input_shape)
 
 
-def _own(parts: Parts) -> dict[str, Any]:
+def _defaults(parts: Parts) -> dict[str, Any]:
     return {"block": "basic", "shortcut": "A", "activation_order": "post"}
 
 
-def _own_pre(parts: Parts) -> dict[str, Any]:
+def _pre_defaults(parts: Parts) -> dict[str, Any]:
     depth = parts.get("depth") or 0
     basic_depth = depth % 6 == 2
     deep = depth >= BOTTLENECKS_FROM or (depth and not basic_depth)
@@ -68,7 +68,7 @@ RESNET = Family(
     write=_write,
     blueprint=cifar_resnet,
     axes=("block", "k", *STYLE_AXES),
-    own=_own,
+    defaults=_defaults,
     groups=3,
     offset=2,
     remarks={1202: "WRN, Table 5 prints 10.2M parameters for it; by its construction it has 19,421,274"},
@@ -83,7 +83,7 @@ PRE_RESNET = Family(
     write=_write_pre,
     blueprint=cifar_resnet,
     axes=("block", "k", *STYLE_AXES),
-    own=_own_pre,
+    defaults=_pre_defaults,
     groups=3,
     offset=2,
 )

@@ -31,7 +31,7 @@ def cifar_resnext(architecture: Architecture, classes: int = 10, input_shape: Sh
     return residual_network(stem, groups, Style.of(architecture), architecture.survival, classes, input_shape)
 
 
-def own(parts: Parts) -> dict[str, Any]:
+def defaults(parts: Parts) -> dict[str, Any]:
     return {"block": "bottleneck", "activation_order": "post"}
 
 
@@ -48,7 +48,7 @@ FAMILY = Family(
     write=write,
     blueprint=cifar_resnext,
     axes=("cardinality", "base_width", *STYLE_AXES),
-    own=own,
+    defaults=defaults,
     groups=3,
     offset=2,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ablate.nets.architecture import Architecture
 from ablate.nets.blueprint import Blueprint, Conv, Pool, Shape
 from ablate.nets.family import Family, Parts
-from ablate.nets.plain import AXES, own, plain_network
+from ablate.nets.plain import AXES, defaults, plain_network
 
 STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels, convolutions; max pooling between the stages
 
@@ -24,4 +24,4 @@ def _write(parts: Parts) -> str:
     return "VGG"
 
 
-FAMILY = Family("VGG", "Simonyan & Zisserman 2014", "VGG", ("VGG", "VGG-elu"), ("VGG",), _write, vgg, AXES, own)
+FAMILY = Family("VGG", "Simonyan & Zisserman 2014", "VGG", ("VGG", "VGG-elu"), ("VGG",), _write, vgg, AXES, defaults)

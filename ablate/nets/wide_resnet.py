@@ -8,8 +8,8 @@ rounds each width. The block is a list of kernel sizes, B(M), or a reader's own.
 from __future__ import annotations
 
 from ablate.nets.architecture import Architecture, rounded
-from ablate.nets.blueprint import Blueprint, Conv, Custom, Layer, Repeat, Section, Shape
-from ablate.nets.family import STYLE_AXES, Family, Parts
+from ablate.nets.blueprint import Blueprint, Conv, Custom, Repeat, Section, Shape
+from ablate.nets.family import NUMBER, STYLE_AXES, Family, Parts
 from ablate.nets.residual import Group, Style, basic, head, residual_network
 
 STEM = 16
@@ -45,15 +45,17 @@ def _with_own_block(
     sections = [Section("conv1", (stem,))]
     channels = STEM
     for name, width, stride in widths:
-
-        def block(channels: int, stride: int, width: int = width) -> Layer:
-            shape = (("in_channels", channels), ("out_channels", width), ("stride", stride))
-            return Custom(str(architecture.block), width, stride, architecture.args, shape, architecture.code)
-
-        sections.append(Section(name, (block(channels, stride), Repeat(block(width, 1), architecture.N - 1))))
+        first = _own_block(architecture, channels, width, stride)
+        rest = Repeat(_own_block(architecture, width, width, 1), architecture.N - 1)
+        sections.append(Section(name, (first, rest)))
         channels = width
     sections.append(Section("head", head(channels, style, classes)))
     return Blueprint(input_shape, tuple(sections))
+
+
+def _own_block(architecture: Architecture, channels: int, width: int, stride: int) -> Custom:
+    shape = (("in_channels", channels), ("out_channels", width), ("stride", stride))
+    return Custom(str(architecture.block), width, stride, architecture.args, shape, architecture.code)
 
 
 def _write(parts: Parts) -> str:
@@ -65,7 +67,7 @@ FAMILY = Family(
     source="Zagoruyko & Komodakis 2016",
     form="WRN-<depth>-<k>",
     examples=("WRN-28-10", "WRN-40-2-B(1,3,1)", "WRN-16-4-dropout0.3"),
-    heads=(r"WRN-(?P<depth>\d{1,6})-(?P<k>\d{1,4}(?:\.\d{1,6})?)",),
+    heads=(rf"WRN-(?P<depth>\d{{1,6}})-(?P<k>{NUMBER})",),
     write=_write,
     blueprint=wide_resnet,
     axes=("block", "l", "k", *STYLE_AXES),

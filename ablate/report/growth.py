@@ -7,14 +7,12 @@ another between the two largest.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import fields
 from statistics import linear_regression
 from typing import Any, NamedTuple
 
-from ablate.nets.families import find_family
+from ablate.nets.architecture import format_block
 from ablate.report.summary import Summary
 from ablate.study.study import Variant
 
@@ -45,15 +43,10 @@ class Exponent(NamedTuple):
 
 def net_axes(variant: Variant) -> dict[str, Any]:
     """Every axis of a network by name, N and args.* included; a block of equal kernels is one of them, l times."""
-    architecture = variant.architecture
-    family = find_family(architecture.family)
-    axes = {field.name: getattr(architecture, field.name) for field in fields(architecture) if field.name != "code"}
-    axes |= {f"args.{name}": value for name, value in json.loads(axes.pop("args")).items()}
-    axes["N"] = variant.blocks_per_group
-    if "l" in family.axes and not isinstance(architecture.block, str):
-        axes["l"] = architecture.l
-        axes["block"] = architecture.block[:1] if len(set(architecture.block)) == 1 else architecture.block
-    return {axis: value for axis, value in axes.items() if axis in family.axes or axis not in GROWING[2:]}
+    axes, block = variant.network, variant.architecture.block
+    if len(set(block)) == 1:
+        axes["block"] = format_block(block[:1])
+    return axes
 
 
 def differing_axes(variant: Variant, base: Variant) -> list[str]:

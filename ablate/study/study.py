@@ -6,7 +6,6 @@ A trial is known by what it is: its id is a hash of everything that can change i
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +14,10 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ablate.nets.architecture import Architecture, Blocks, DepthRule, format_block
+from ablate.nets.architecture import Architecture, Blocks, DepthRule
 from ablate.nets.blueprint import Blueprint, Shape
 from ablate.nets.counts import Counts
-from ablate.nets.families import blueprint, find_family
-from ablate.nets.notation import depth_of
+from ablate.nets.families import axes_of, blueprint, find_family
 
 FORMAT = 1  # of trial.json; a new field whose default keeps old results is left out at its default, so old ids hold
 
@@ -161,17 +159,12 @@ class Variant:
     @property
     def blocks_per_group(self) -> Blocks | None:
         """N; None for a network that has no such groups."""
-        return None if depth_of(self.architecture) is None else self.architecture.N
+        return self.architecture.N if find_family(self.architecture.family).has_depth else None
 
     @property
     def network(self) -> dict[str, Any]:
-        """The network's axes by name, in plain values: family, N, those of its family, its arguments."""
-        axes = {axis: getattr(self.architecture, axis) for axis in find_family(self.architecture.family).axes}
-        args = {f"args.{name}": value for name, value in json.loads(self.architecture.args).items()}
-        if "block" in axes:
-            axes["block"] = format_block(self.architecture.block)
-        axes.pop("args", None)
-        return {"family": self.architecture.family, "N": self.blocks_per_group, **axes, **args}
+        """The network's axes by name, in plain values."""
+        return axes_of(self.architecture)
 
     def trials(self, seeds: tuple[int, ...]) -> list[Trial]:
         """One trial a seed, in the order of the seeds."""

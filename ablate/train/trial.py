@@ -68,8 +68,9 @@ def _train(job: Job, directory: Path, stop: Callable[[], bool], report: Report) 
     device = configure(job.device)
     train_part, test_part, normalization, digest = _load(trial.data, job.location, device)
     this_attempt = {**provenance(device), "started": _now()}
-    look_in(*job.folders)
-    check_code(trial.architecture)
+    if trial.architecture.code:
+        look_in(*job.folders)
+        check_code(trial.architecture)
     network = build(trial.blueprint, generator(trial.seed, "initialization"))
     if recipe.checkpoint_activations == "blocks":
         checkpoint_blocks(network)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from ablate.cli import app
 from ablate.errors import RunError
 from ablate.nets.architecture import Architecture
-from ablate.nets.families import blueprint, default_task
+from ablate.nets.families import blueprint, task_of
 from ablate.nets.notation import parse_architecture
 from ablate.report.drawing import draw_sheet, write_drawing
 from ablate.report.sheet import Block, Sheet, figure_1_sheet, network_sheet
@@ -21,7 +21,7 @@ from ablate.report.sheet import Block, Sheet, figure_1_sheet, network_sheet
 
 def sheet_of(name: str) -> Sheet:
     architecture = parse_architecture(name)
-    return network_sheet(name, blueprint(architecture, *default_task(architecture)))
+    return network_sheet(name, blueprint(architecture, *task_of(architecture)))
 
 
 def branch(block: Block) -> list[str]:
