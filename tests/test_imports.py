@@ -19,6 +19,7 @@ LEVELS = [
     {"search"},
     {"launch", "evaluate"},
     {"api"},
+    {"commands"},
     {"cli"},
 ]
 

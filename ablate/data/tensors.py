@@ -15,7 +15,7 @@ from torch import Tensor
 from ablate.data.sources import stratified
 
 Augmentation = Literal["flip_crop", "flip", "crop", "none"]
-Preprocessing = Literal["meanstd", "scale", "none"]
+Preprocessing = Literal["meanstd", "zca", "scale", "none"]
 
 
 class Part(NamedTuple):

@@ -57,6 +57,15 @@ DATA_SETS: dict[str, dict[str, Any]] = {
         "augment": "flip_crop",
         "full": (50_000, 10_000),
     },
+    "svhn": {
+        "title": "SVHN",
+        "classes": 10,
+        "image_size": 32,
+        "channels": 3,
+        "preprocess": "scale",
+        "augment": "none",
+        "full": (604_388, 26_032),
+    },
     "imagenet": {
         "title": "ImageNet",
         "classes": 1000,

@@ -50,6 +50,9 @@ class Recipe(Frozen):
     drop: Annotated[float, Field(gt=0, le=1, description="factor on the learning rate at each milestone")]
     momentum_at_drop: Literal["keep", "discard"]
     precision: Annotated[Literal["float32", "bfloat16"], Field(description="bfloat16: autocast")]
+    lr_batch_size: Annotated[
+        int | None, Field(ge=1, le=65536, description="the batch size that lr is for: the rate is lr * batch_size / it")
+    ] = None
     checkpoint_activations: Annotated[
         Literal["none", "blocks"], Field(description="blocks: computed twice for less memory, same result")
     ] = "none"
@@ -74,12 +77,15 @@ class Data(Frozen):
     title: what tables call the images, and what tells one image_folder from another. digest: refuse other images.
     """
 
-    name: Literal["digits", "cifar10", "cifar100", "imagenet", "image_folder"]
+    name: Literal["digits", "cifar10", "cifar100", "svhn", "imagenet", "image_folder"]
     title: Annotated[str, Field(min_length=1, max_length=100)]
     classes: Annotated[int, Field(ge=2, le=100_000)]
     image_size: Annotated[int, Field(ge=4, le=1024, description="pixels, square")]
     channels: Literal[1, 3]
-    preprocess: Literal["meanstd", "scale", "none"]
+    preprocess: Annotated[
+        Literal["meanstd", "zca", "scale", "none"],
+        Field(description="zca: global contrast normalization, then whitening; scale: divided by 255"),
+    ]
     augment: Literal["flip_crop", "flip", "crop", "none"]
     train_size: Annotated[int | None, Field(ge=2)] = None
     test_size: Annotated[int | None, Field(ge=2)] = None

@@ -33,6 +33,12 @@ def test_another_number_of_epochs_rescales_the_drops(epochs: int, drops: tuple[i
     assert learning_rate(recipe(epochs=epochs), 1) == 0.1
 
 
+@pytest.mark.parametrize(("batch", "rate"), [(128, 0.1), (64, 0.05), (32, 0.025)])
+def test_the_rate_follows_the_batch_where_the_recipe_says_so(batch: int, rate: float) -> None:
+    assert learning_rate(recipe(batch_size=batch, lr_batch_size=128), 1) == pytest.approx(rate)  # the ResNeXt page
+    assert learning_rate(recipe(batch_size=batch), 1) == 0.1
+
+
 def train_a_little(made: Recipe, optimizer: torch.optim.Optimizer, weight: nn.Parameter, epoch: int) -> None:
     start_epoch(made, optimizer, epoch)
     weight.grad = torch.ones_like(weight)

@@ -1,0 +1,126 @@
+"""show, draw, evaluate, schema: what is done with a network, and the shape of a study file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Optional
+
+import typer
+
+from ablate.commands.options import (
+    WEIGHTS,
+    Channels,
+    Classes,
+    DepthRule,
+    FamilyKey,
+    ForImageNet,
+    ImageSize,
+    Json,
+    Root,
+    print_json,
+    say,
+)
+
+
+def show(
+    net: Annotated[
+        str, typer.Argument(metavar="[NET]", help="A network, such as WRN-40-2-B(1,3,1); none: every kind there is.")
+    ] = "",
+    depth_rule: DepthRule = "convolutions",
+    family: FamilyKey = None,
+    imagenet: ForImageNet = False,
+    classes: Classes = None,
+    image_size: ImageSize = None,
+    channels: Channels = 3,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536, help="Of the training memory.")] = 128,
+    weights: Annotated[Optional[Path], WEIGHTS] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a network: layers, parameters, multiply-adds, activations, training memory."""
+    from ablate.api import describe
+    from ablate.nets.describe import describe_families
+    from ablate.nets.notation import parse_architecture
+    from ablate.report.terminal import families_text, show_text
+
+    if not net:
+        listed = describe_families()
+        print_json(listed) if as_json else print(families_text(listed))
+        return
+    architecture = parse_architecture(net, depth_rule, family, imagenet)
+    network = describe(net, architecture, depth_rule, classes, image_size, channels, batch_size)
+    if weights:
+        from ablate.nets.weights import check_weights, weights_text
+
+        network["weights"] = check_weights(weights, architecture, network["classes"], tuple(network["input_shape"]))
+    print_json(network) if as_json else print(show_text(network))
+    if weights and not as_json:
+        print(weights_text(network["weights"]))
+
+
+def draw(
+    net: Annotated[str, typer.Argument(metavar="[NET]", help="A network, such as WRN-28-10.", show_default=False)] = "",
+    figure_1: Annotated[bool, typer.Option("--figure-1", help="Instead of NET, the paper's four kinds of blocks.")] = False,
+    out: Annotated[
+        Optional[Path], typer.Option("-o", "--out", metavar="PATH", help="An .svg, .png or .pdf, instead of NET.svg.")
+    ] = None,
+    depth_rule: DepthRule = "convolutions",
+    family: FamilyKey = None,
+    imagenet: ForImageNet = False,
+    classes: Classes = None,
+    image_size: ImageSize = None,
+    channels: Channels = 3,
+) -> None:
+    """Draw a network: its skeleton, and one block of each kind enlarged."""
+    from ablate.errors import RunError
+
+    if bool(net) == figure_1:
+        raise RunError(f"draw: found {'NET and --figure-1' if net else 'neither'}; allowed: NET or --figure-1, one of them")
+    from ablate.nets.families import blueprint, task_of
+    from ablate.nets.notation import parse_architecture
+    from ablate.report.drawing import check_path, write_drawing
+    from ablate.report.sheet import figure_1_sheet, network_sheet
+
+    path = out or Path(f"{net or 'figure_1'}.svg")
+    check_path(path)
+    if net:
+        architecture = parse_architecture(net, depth_rule, family, imagenet)
+        sheet = network_sheet(net, blueprint(architecture, *task_of(architecture, classes, image_size, channels)))
+    else:
+        sheet = figure_1_sheet()
+    write_drawing(sheet, path)
+    say(str(path))
+
+
+def evaluate(
+    net: Annotated[str, typer.Argument(metavar="NET", help="A network, such as WRN-50-2-bottleneck.", show_default=False)],
+    weights: Annotated[Path, WEIGHTS],
+    data: Annotated[
+        Literal["imagenet", "cifar10", "cifar100", "digits", "image_folder"],
+        typer.Option("--data", help="imagenet is read from DIR/val/<class>/*."),
+    ],
+    data_root: Root = None,
+    depth_rule: DepthRule = "convolutions",
+    family: FamilyKey = None,
+    classes: Annotated[Optional[int], typer.Option("--classes", min=2, max=100_000, help="Instead of the data's.")] = None,
+    image_size: Annotated[Optional[int], typer.Option("--image-size", min=4, max=1024, help="Of image_folder.")] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536)] = 64,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Measure a network with weights from a file: top-1 and top-5 error on test images."""
+    from ablate.data.cache import Location, default_cache, default_root
+    from ablate.evaluate import evaluate as measure
+    from ablate.evaluate import evaluation_text
+    from ablate.nets.notation import parse_architecture
+
+    architecture = parse_architecture(net, depth_rule, family, data == "imagenet")
+    location = Location(data_root or default_root(), default_cache())
+    scores = measure(architecture, weights, data, location, device, classes, image_size, batch_size)
+    print_json(scores) if as_json else print(evaluation_text(scores))
+
+
+def schema() -> None:
+    """Print the JSON Schema of study files, for editors."""
+    from ablate.study.schema import json_schema
+
+    print_json(json_schema())
