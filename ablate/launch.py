@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from ablate.errors import DataError, RecordError, RunError
 from ablate.records.records import Record, read_record, trial_directory, trial_state, write_failure
 from ablate.study.plan import training_cost
-from ablate.study.study import Trial
+from ablate.study.study import Data, Trial
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -97,20 +97,17 @@ def run_trials(
 
     folders: where the readers' networks are looked for first.
     """
-    from ablate.data.cache import known_digest
-
     begun = time.monotonic()
     names = {trial.id: name for trial, name in zip(trials, labels)}
     records = {trial.id: read_record(runs, trial.id) for trial in trials}
     missing = [trial for trial in trials if records[trial.id] is None]
     summary = RunSummary(len(trials), len(trials) - len(missing))
-    recorded = [record for record in records.values() if record]
-    if missing:
-        with _handling({signal.SIGTERM: _preempted}):
-            _check_digests(recorded, _prepare(missing, location, console, options.quiet))
+    recorded = [(trial.data, record) for trial in trials if (record := records[trial.id])]
+    with _handling({signal.SIGTERM: _preempted}):
+        digests = _prepare(missing, location, console, options.quiet)
+        _check_digests(recorded, digests, location)
+        if missing:
             _train(missing, names, runs, location, options, console, summary, folders)
-    elif trials and (known := known_digest(trials[0].data.name, location)):
-        _check_digests(recorded, known)
     for trial in trials:
         record = records[trial.id] or read_record(runs, trial.id)
         if record is None:
@@ -199,31 +196,37 @@ def _note(outcome: Outcome, runs: Path, progress: Progress, summary: RunSummary)
     progress.outcome(outcome, record.test_error if record else None)
 
 
-def _prepare(trials: Sequence[Trial], location: Location, console: Console, quiet: bool) -> str:
-    """Makes sure, before any worker starts, that the images are there, decoded and what the study says; their digest."""
-    from ablate.data.cache import load_images
-    from ablate.data.sources import check_images
+def _prepare(trials: Sequence[Trial], location: Location, console: Console, quiet: bool) -> dict[str, str]:
+    """Makes sure, before any worker starts, that the images are there, decoded and what the study says.
+
+    Returns the digest of each data set by its name.
+    """
+    from ablate.train.images import load_checked
 
     def announce(message: str) -> None:
         if not quiet:
             console.print(message, highlight=False, markup=False, soft_wrap=True)
 
-    first = trials[0].data  # a study has one data set
-    images, digest = load_images(first.name, first.image_size, location, announce, first.digest)
-    for data, recipe in {(trial.data, trial.recipe): None for trial in trials}:
-        check_images(images, data.classes, data.input_shape, data.train_size, data.test_size)
-        if recipe.last_batch == "drop" and len(images.train_labels) < recipe.batch_size:
-            raise DataError(f"recipe.batch_size: {recipe.batch_size} of {len(images.train_labels)} images leaves no batch")
-    return digest
+    digests: dict[str, str] = {}
+    for data in dict.fromkeys(trial.data for trial in trials):
+        images, digests[data.name] = load_checked(data, location, announce)
+        size = data.train_size or len(images.train_labels)
+        for recipe in dict.fromkeys(trial.recipe for trial in trials if trial.data == data):
+            if recipe.last_batch == "drop" and size < recipe.batch_size:
+                raise DataError(f"recipe.batch_size: {recipe.batch_size} of {size} images leaves no batch")
+    return digests
 
 
-def _check_digests(records: Sequence[Record], digest: str) -> None:
-    """Refuses images that are not those the study's records were made on."""
-    for record in records:
+def _check_digests(recorded: Sequence[tuple[Data, Record]], digests: dict[str, str], location: Location) -> None:
+    """Refuses images that are not those the study's records were made on. digests: those that are known by now."""
+    from ablate.data.cache import known_digest
+
+    known = {name: digests.get(name) or known_digest(name, location) for name in {data.name for data, _ in recorded}}
+    for data, record in recorded:
         other = record.result.get("data_digest")
-        if other != digest:
+        if known[data.name] and other != known[data.name]:
             raise RecordError(
-                f"{record.directory}: recorded on images of digest {other}, those in place now have {digest}; "
+                f"{record.directory}: recorded on images of digest {other}, those in place now have {known[data.name]}; "
                 "restore the images, give the new ones another data.title, or use another --runs"
             )
 

@@ -64,7 +64,7 @@ def _load(name: str, image_size: int, location: Location, announce: Callable[[st
     source = SOURCES[name]
     if name == "digits":  # no files of ours: known by scikit-learn's version
         path = location.cache / f"digits-{version('scikit-learn')}-v{VERSION}.npz"
-        digits = _decoded(path, lambda: source.read(location.root, image_size))
+        digits = kept(path, lambda: source.read(location.root, image_size))
         return digits, _digest_arrays(digits)
     if location.download and source.download:
         _download(name, source.download, location.root, announce)
@@ -82,16 +82,16 @@ def _load(name: str, image_size: int, location: Location, announce: Callable[[st
         announce(f"decoding {len(files):,} files of {name} into {location.cache}")
         return source.read(location.root, image_size)
 
-    return _decoded(path, decode), digest
+    return kept(path, decode), digest
 
 
-def _decoded(path: Path, decode: Callable[[], Images]) -> Images:
-    """The images of a cache file, made by decode() in one process while the others wait."""
+def kept(path: Path, make: Callable[[], Images]) -> Images:
+    """The images of a cache file, made by make() in one process while the others wait."""
     if (images := _read_cache(path)) is None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             if (images := _read_cache(path)) is None:
-                images = decode()
+                images = make()
                 _write_cache(path, images)
     return images
 

@@ -1,4 +1,4 @@
-"""Images on the training device: a uint8 tensor from which batches are gathered, augmented and normalized.
+"""Images on the training device: one tensor from which batches are gathered, augmented and normalized.
 
 Nothing here loops over images. A crop of a reflection-padded image is the image read at reflected indices, and a flip
 is the columns read backwards, so a whole batch is one gather; the padded images never exist.
@@ -19,7 +19,7 @@ Preprocessing = Literal["meanstd", "zca", "scale", "none"]
 
 
 class Part(NamedTuple):
-    """Images uint8 (N, H, W, C) and labels int64 (N,), on the training device."""
+    """Images (N, H, W, C), uint8 or whitened float32, and labels int64 (N,), on the training device."""
 
     images: Tensor
     labels: Tensor
@@ -48,8 +48,12 @@ def take_part(images: Any, labels: Any, size: int | None, device: torch.device) 
 
 
 def fit_normalization(kind: Preprocessing, images: Tensor) -> Normalization:
-    """What `kind` makes of training images uint8 (N, H, W, C): meanstd per channel, scale to 0..1, or nothing."""
+    """What `kind` makes of training images uint8 (N, H, W, C): meanstd per channel, scale to 0..1, or nothing.
+
+    With zca the images are whitened already, float32, and nothing is left to do.
+    """
     channels = images.shape[-1]
+    assert images.is_floating_point() == (kind == "zca"), f"{images.dtype} images for {kind}"
     if kind == "meanstd":
         # Sums over the histogram are exact whole numbers, so the statistics do not depend on the order of adding.
         values = np.arange(256, dtype=np.int64)
@@ -74,7 +78,7 @@ def draw_augmentation(kind: Augmentation, n: int, image_size: int, generator: to
 
 
 def gather(images: Tensor, index: Tensor, draws: Draws) -> Tensor:
-    """The images at index (B,), augmented by draws for B images: uint8 (B, H, W, C)."""
+    """The images at index (B,), augmented by draws for B images: (B, H, W, C) of their own type."""
     if draws.shifts is None and draws.flips is None:
         return images[index]
     height, width = images.shape[1:3]
@@ -95,6 +99,6 @@ def _reflect(index: Tensor, size: int) -> Tensor:
 
 
 def normalize(images: Tensor, normalization: Normalization) -> Tensor:
-    """uint8 (B, H, W, C) -> float32 (B, C, H, W) in channels_last memory."""
+    """Images (B, H, W, C), uint8 or whitened -> float32 (B, C, H, W) in channels_last memory."""
     scaled = (images.float() - normalization.mean) / normalization.std
     return scaled.permute(0, 3, 1, 2)

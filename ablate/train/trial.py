@@ -12,8 +12,7 @@ from typing import Any
 
 import torch
 
-from ablate.data.cache import Location, load_images
-from ablate.data.sources import check_images
+from ablate.data.cache import Location
 from ablate.data.tensors import Normalization, Part, fit_normalization, take_part
 from ablate.errors import RecordError
 from ablate.files import hold_lock
@@ -30,6 +29,7 @@ from ablate.records.records import (
 )
 from ablate.study.study import Data
 from ablate.train.checkpoint import load_checkpoint, save_checkpoint
+from ablate.train.images import load_checked
 from ablate.train.job import Job
 from ablate.train.loop import evaluate, train_epoch
 from ablate.train.optimization import make_optimizer, start_epoch
@@ -172,8 +172,7 @@ def _load(data: Data, location: Location, device: torch.device) -> tuple[Part, P
     key = (data, location, device)
     if key not in _loaded:
         _loaded.clear()
-        images, digest = load_images(data.name, data.image_size, location, print, data.digest)
-        check_images(images, data.classes, data.input_shape, data.train_size, data.test_size)
+        images, digest = load_checked(data, location, print)
         train = take_part(images.train_images, images.train_labels, data.train_size, device)
         test = take_part(images.test_images, images.test_labels, data.test_size, device)
         _loaded[key] = train, test, fit_normalization(data.preprocess, train.images), digest

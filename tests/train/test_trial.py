@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from ablate.data.cache import Location
-from ablate.data.sources import read_digits
+from ablate.data.sources import read_digits, stratified
+from ablate.data.whitening import fit_whitening, whiten
 from ablate.errors import RecordError
 from ablate.files import hold_lock
 from ablate.nets.architecture import Architecture
@@ -22,6 +23,7 @@ from ablate.records.records import read_epochs, read_failure, read_record, trial
 from ablate.study.presets import RECIPES
 from ablate.study.spec import load_study
 from ablate.study.study import Recipe, Trial
+from ablate.train import trial
 from ablate.train.checkpoint import load_checkpoint
 from ablate.train.job import Job
 from ablate.train.randomness import generator
@@ -104,6 +106,34 @@ def test_stochastic_depth_resumes_too(job: Job, name: str) -> None:
     train_trial(halting, *stop_after(1))
     train_trial(halting, never, lambda row: None)
     assert_same(job, halting)
+
+
+@pytest.mark.parametrize("augment", ["flip_crop", "none"])
+def test_whitened_images_resume_too(job: Job, augment: str) -> None:
+    data = job.trial.data.model_copy(update={"preprocess": "zca", "augment": augment})
+    job = replace(job, trial=replace(job.trial, data=data))
+    assert train_trial(job, never, lambda row: None) == "completed"
+    halting = replace(job, runs=job.runs.with_name("halting"))
+    train_trial(halting, *stop_after(2))
+    trial._loaded.clear()  # as in another process: from the cache
+    train_trial(halting, never, lambda row: None)
+    assert_same(job, halting)
+
+
+def test_whitened_images_are_what_a_trial_trains_on(job: Job) -> None:
+    """One step of plain SGD at rate 0 measures the loss of the whitened images, and of no others."""
+    data = job.trial.data.model_copy(update={"preprocess": "zca", "augment": "none"})
+    made = changed(job, lr=1e-9, batch_size=128, epochs=1, momentum=0.0, nesterov=False)
+    made = replace(made, trial=replace(made.trial, data=data, architecture=Architecture(1, 0.25)))
+    train_trial(made, never, lambda row: None)
+    digits = read_digits(Path(), 8)
+    chosen = stratified(digits.train_labels, 128)
+    whitened = whiten(digits.train_images[chosen], fit_whitening(digits.train_images[chosen]))
+    net = build(made.trial.blueprint, generator(3, "initialization")).train()
+    order = torch.randperm(128, generator=generator(3, "order", 1))
+    images = torch.from_numpy(whitened).permute(0, 3, 1, 2)[order]
+    loss = F.cross_entropy(net(images), torch.from_numpy(digits.train_labels[chosen])[order])
+    assert outcome(made)[0][0]["train_loss"] == pytest.approx(loss.item(), rel=1e-5)
 
 
 def test_a_block_that_is_left_out_is_decayed_all_the_same(job: Job) -> None:
@@ -215,11 +245,9 @@ def test_divergence_is_recorded_as_valid_json(job: Job) -> None:
 
 def test_a_trial_begun_on_other_images_is_refused(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     train_trial(job, *stop_after(1))
-    from ablate.train import trial
-
     images = read_digits(Path(), 8)
     trial._loaded.clear()
-    monkeypatch.setattr(trial, "load_images", lambda *args, **kwargs: (images, "0123456789abcdef"))
+    monkeypatch.setattr(trial, "load_checked", lambda *args, **kwargs: (images, "0123456789abcdef"))
     with pytest.raises(RecordError, match="0123456789abcdef"):
         train_trial(job, never, lambda row: None)
     trial._loaded.clear()

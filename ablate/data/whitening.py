@@ -1,0 +1,114 @@
+"""Global contrast normalization and ZCA whitening, as the authors' CIFAR files were made.
+
+Source: WRN, section 3, and the scripts its repository points to, pylearn2's make_cifar10_gcn_whitened.py and
+make_cifar100_gcn_whitened.py: CIFAR10(gcn=55.), which normalizes each image of 0..255 by its L2 norm, then ZCA() with its
+default filter_bias. Paper: float32 throughout; here: float64 until the whitened images are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from ablate.data.cache import Location, kept
+from ablate.data.sources import Images, stratified
+from ablate.errors import DataError
+
+CONTRAST_SCALE = 55.0  # the L2 norm of an image once its contrast is normalized; the scripts' gcn
+MIN_DIVISOR = 1e-8  # an image of one colour is not divided by its norm, nearly 0; pylearn2's min_divisor
+FILTER_BIAS = 0.1  # added to every eigenvalue of the covariance; pylearn2's filter_bias
+MAX_DIMENSIONS = 64 * 64 * 3  # of an image: the matrix has that many rows and columns, 1.2 GB
+VERSION = 1  # of the arithmetic: another one whitens anew
+CHUNK = 4096  # images at a time in float64
+
+Array = np.ndarray[Any, Any]
+
+
+class Whitening(NamedTuple):
+    """(x - mean) @ matrix, of contrast-normalized images x: mean (D,), matrix (D, D), symmetric, float64; D = H W C."""
+
+    mean: Array
+    matrix: Array
+
+
+def normalize_contrast(images: Array) -> Array:
+    """Images (N, ...) -> float64 (N, D): each has mean 0 and L2 norm 55, but for those of one colour, which are 0."""
+    flat = images.reshape(len(images), -1).astype(np.float64)
+    flat -= flat.mean(1, keepdims=True)
+    divisor = np.sqrt((flat**2).sum(1, keepdims=True)) / CONTRAST_SCALE
+    divisor[divisor < MIN_DIVISOR] = 1.0
+    flat /= divisor
+    return flat
+
+
+def fit_whitening(images: Array) -> Whitening:
+    """The ZCA of training images uint8 (N, H, W, C): covariance + bias to the power -1/2. The same bits every time.
+
+    Raises DataError if the images are too large.
+    """
+    dimensions = int(np.prod(images.shape[1:]))
+    if dimensions > MAX_DIMENSIONS:
+        size = "x".join(map(str, images.shape[1:]))
+        raise DataError(
+            f"data.preprocess: found zca for images of {size}, a matrix of {dimensions:,} rows and columns; "
+            f"allowed: up to {MAX_DIMENSIONS:,} (64x64x3)"
+        )
+    with threadpool_limits(1):  # how sums are split among threads would change their last bits
+        mean = np.zeros(dimensions)
+        for chunk in _chunks(images):
+            mean += chunk.sum(0)
+        mean /= len(images)
+        covariance = np.zeros((dimensions, dimensions))
+        for chunk in _chunks(images):
+            chunk -= mean
+            covariance += chunk.T @ chunk
+        values, vectors = np.linalg.eigh(covariance / len(images))
+        root = vectors * (values + FILTER_BIAS) ** -0.25
+        return Whitening(mean, root @ root.T)
+
+
+def whiten(images: Array, whitening: Whitening) -> Array:
+    """Images uint8 (N, H, W, C) -> whitened float32 of the same shape."""
+    whitened = np.empty(images.shape, np.float32)
+    with threadpool_limits(1):
+        for i, chunk in enumerate(_chunks(images)):
+            chunk -= whitening.mean
+            made = chunk @ whitening.matrix
+            whitened[i * CHUNK : i * CHUNK + len(made)] = made.reshape(-1, *images.shape[1:])
+    return whitened
+
+
+def _chunks(images: Array) -> Iterator[Array]:
+    for first in range(0, len(images), CHUNK):
+        yield normalize_contrast(images[first : first + CHUNK])
+
+
+def load_whitened(
+    name: str,
+    images: Images,
+    digest: str,
+    train_size: int | None,
+    location: Location,
+    announce: Callable[[str], None] = lambda message: None,
+) -> Images:
+    """The training images in use and all test images, whitened by the former: float32, kept beside the decoded ones.
+
+    images, digest: what load_images() gave; train_size: of the subset, None for all. Raises DataError.
+    """
+    used = len(images.train_labels) if train_size is None else min(train_size, len(images.train_labels))
+    size = images.train_images.shape[1]
+    path = location.cache / (f"{name}-{digest}-{size}-zca{used}-gcn{CONTRAST_SCALE:g}-bias{FILTER_BIAS:g}-v{VERSION}.npz")
+
+    def make() -> Images:
+        announce(f"whitening {name} by {used:,} training images, once, into {location.cache}")
+        train, labels = images.train_images, images.train_labels
+        if used < len(labels):
+            chosen = stratified(labels, used)
+            train, labels = train[chosen], labels[chosen]
+        whitening = fit_whitening(train)
+        return Images(whiten(train, whitening), labels, whiten(images.test_images, whitening), images.test_labels)
+
+    return kept(path, make)
