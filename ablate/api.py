@@ -8,17 +8,19 @@ experiment.results()        # a tidy DataFrame, a row a trial
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import RunError
+from ablate.estimate import CostOptions, estimate_cost, probe_networks
 from ablate.launch import RunOptions, RunSummary, run_trials
 from ablate.nets.architecture import Architecture, DepthRule
 from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.study.baseline import find_baselines
 from ablate.study.memory import memory_choices, training_memory
-from ablate.study.plan import Enumeration, axis_value, enumerate_variants, find_baseline, label, plan_trials, varied_axes
+from ablate.study.plan import Enumeration, axis_value, enumerate_variants, label, plan_trials, varied_axes
 from ablate.study.presets import RECIPES
 from ablate.study.spec import load_study as read_study
 from ablate.study.study import Recipe, Study, Trial, Variant
@@ -35,19 +37,23 @@ def load_study(
     path: str | Path,
     overrides: Iterable[str] = (),
     *,
+    scale: str = "",
     runs: str | Path = "runs",
     data_root: str | Path | None = None,
     download: bool = False,
 ) -> Experiment:
-    """The experiment of a study file. overrides: "recipe.epochs=30" and the like. Raises StudyError."""
+    """The experiment of a study file. Raises StudyError.
+
+    overrides: "recipe.epochs=30" and the like; scale: one of the study's own, such as "small".
+    """
     runs = Path(runs)
     if runs.exists() and not runs.is_dir():
         raise RunError(f"--runs: {runs} is not a directory")
-    study = read_study(path, overrides)
+    study = read_study(path, overrides, scale)
     enumeration = enumerate_variants(study)
-    baseline = find_baseline(study, enumeration)
+    baselines = find_baselines(study, enumeration)
     root = Path(data_root) if data_root else study.data_root
-    return Experiment(study, enumeration, baseline, runs, root, download)
+    return Experiment(study, enumeration, baselines, runs, root, download)
 
 
 def describe(
@@ -74,13 +80,24 @@ def describe(
     }
 
 
+def write_reports(reports: Sequence[Report], out: str | Path = "reports") -> list[list[Path]]:
+    """Writes each report into out/<study>/, and of several a page of all; returns the paths of each."""
+    from ablate.files import write_atomically
+    from ablate.report.report import write_pages
+
+    written = [report.write(out) for report in reports]
+    if len(reports) > 1:
+        write_atomically(Path(out) / "index.html", write_pages(reports))
+    return written
+
+
 @dataclass(frozen=True, repr=False)
 class Experiment:
     """A study, enumerated, with its runs directory and its data: plan(), run(), status(), results(), report()."""
 
     study: Study
     enumeration: Enumeration
-    baseline: Variant | None
+    baselines: tuple[Variant | None, ...]  # of each variant
     runs: Path
     data_root: Path | None
     download: bool
@@ -96,11 +113,22 @@ class Experiment:
         """Every trial, variants in order, seeds in order."""
         return plan_trials(self.study, self.variants)
 
-    def plan(self) -> dict[str, Any]:
-        """What would run, as the plain values that `ablate plan --json` prints."""
+    def plan(
+        self, probe: bool = False, options: CostOptions | None = None, announce: Callable[[str], None] = lambda line: None
+    ) -> dict[str, Any]:
+        """What would run and what it costs, as the plain values that `ablate plan --json` prints; times in seconds.
+
+        probe: time each network on this device first, and announce() it. Raises AblateError.
+        """
+        options = options or CostOptions()
+        folders = (self.study.folder.resolve(), Path.cwd())
+        skipped = probe_networks(self.variants, self.runs, options, announce, folders) if probe else []
+        planned = [self._plan_variant(variant) for variant in self.variants]
+        estimates, cost = estimate_cost(self.variants, [one["trials"] for one in planned], self.runs, options)
         return {
             "study": self.study.name,
-            "variants": [self._plan_variant(variant) for variant in self.variants],
+            "variants": [{**one, **estimate} for one, estimate in zip(planned, estimates)],
+            "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
             "remarks": self.enumeration.remarks(),
         }
 
@@ -123,7 +151,7 @@ class Experiment:
         """The report of what is recorded: summaries, tables, figures. Raises RecordError."""
         from ablate.report.report import make_report
 
-        return make_report(self.study, self.variants, self.baseline, self.runs)
+        return make_report(self.study, self.variants, self.baselines, self.runs)
 
     def results(self) -> pd.DataFrame:
         """A row a trial: net, the varied axes, seed, id, state, test_error (percent), seconds and where it ran."""

@@ -1,7 +1,7 @@
 """The `ablate` command: its commands in order, and how errors end. Nothing imports it.
 
-Exit codes: 0 all is well; 2 usage, study or data error; 3 trials failed or diverged; 75 stopped by SIGTERM;
-130 stopped by Ctrl-C.
+Exit codes: 0 all is well; 2 usage, study or data error; 3 trials failed, diverged, came out otherwise in `verify` or were
+passed over by `merge`; 75 stopped by SIGTERM; 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ablate import __version__
-from ablate.commands import networks, trials
+from ablate.commands import networks, records, trials
 from ablate.commands.options import say
 from ablate.errors import AblateError
 
@@ -28,9 +28,10 @@ app = typer.Typer(
 COMMANDS = (
     trials.run, trials.report, trials.plan, trials.status,
     networks.show, networks.draw, networks.evaluate, networks.schema,
+    records.trace, records.verify, records.export, records.merge, records.import_,
 )  # fmt: skip
 for command in COMMANDS:
-    app.command()(command)
+    app.command(command.__name__.rstrip("_"))(command)
 
 
 def _print_version(wanted: bool) -> None:

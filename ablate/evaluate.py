@@ -1,7 +1,7 @@
 """evaluate(): the errors of a network with weights from a file. Composes nets, data and train.
 
-ImageNet is never decoded as a whole: its validation images are streamed, scaled by their shorter side to 256 pixels and
-cropped to the 224 in the middle, as the published weights of torchvision and timm are measured.
+ImageNet is never decoded as a whole: its validation images are streamed, cropped as the published weights of torchvision
+and timm are measured.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple
 
-import joblib
 import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import Progress
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch import nn
 
 from ablate.data.cache import Location, load_images
+from ablate.data.imagenet import list_images
+from ablate.data.streaming import Batch, imagenet_normalization, stream, take_files
 from ablate.data.tensors import Normalization, fit_normalization, normalize, take_part
 from ablate.errors import DataError
 from ablate.nets.architecture import Architecture
@@ -33,12 +33,7 @@ from ablate.schedule.slots import find_slots
 from ablate.study.presets import DATA_SETS
 from ablate.train.trial import configure
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of images in 0..1
-RESIZE = 256  # the shorter side, in pixels, before the crop
-WORKERS = 16  # at most: processes that decode
 TOP = 5
-
-Batch = tuple[Tensor, Tensor]  # images uint8 (B, H, W, C), labels int64 (B,)
 
 
 class Part(NamedTuple):
@@ -48,37 +43,6 @@ class Part(NamedTuple):
     images: int
     classes: int
     normalization: Normalization
-
-
-class Validation(Dataset[Union[Batch, DataError]]):
-    """DIR/val/<class>/* as (image uint8 (224, 224, 3), label); an image that cannot be read is the DataError itself."""
-
-    def __init__(self, root: Path, size: int) -> None:
-        from torchvision.datasets import ImageFolder
-        from torchvision.transforms import CenterCrop, Compose, Resize
-
-        try:
-            self.folder = ImageFolder(str(root), Compose([Resize(RESIZE), CenterCrop(size)]))
-        except FileNotFoundError as error:
-            raise DataError(f"imagenet: {' '.join(str(error).split())}") from None
-
-    def __len__(self) -> int:
-        return len(self.folder)
-
-    def __getitem__(self, index: int) -> Batch | DataError:
-        from PIL import Image
-
-        try:
-            image, label = self.folder[index]
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            return DataError(f"{self.folder.samples[index][0]}: cannot be read as an image: {error}")
-        return torch.from_numpy(np.array(image)), torch.tensor(label)
-
-
-def collate(items: list[Batch | DataError]) -> Batch | DataError:
-    """A batch, or the first error in it: one that is raised in a worker would reach the user with its traceback."""
-    errors = [item for item in items if isinstance(item, DataError)]
-    return errors[0] if errors else tuple(default_collate(items))
 
 
 def evaluate(
@@ -158,29 +122,9 @@ def count_errors(
 
 def imagenet_part(root: Path, size: int, batch_size: int, device: torch.device) -> Part:
     """The validation images below DIR/val/<class>/, streamed; the classes in sorted order. Raises DataError."""
-    folder = root / "val"
-    if not folder.is_dir():
-        raise DataError(
-            f"imagenet: looked for val/<class>/* in {root.absolute()}, not there; "
-            "set --data-root or ABLATE_DATA to where it is"
-        )
-    images = Validation(folder, size)
-    loader: DataLoader[Any] = DataLoader(
-        images,
-        batch_size,
-        num_workers=min(WORKERS, joblib.cpu_count(), -(-len(images) // batch_size)),
-        collate_fn=collate,
-        pin_memory=device.type == "cuda",
-    )
-    mean, std = (torch.tensor(values, device=device) * 255 for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return Part(_checked(loader), len(images), len(images.folder.classes), Normalization(mean, std))
-
-
-def _checked(loader: Iterable[Batch | DataError]) -> Iterator[Batch]:
-    for batch in loader:
-        if isinstance(batch, DataError):
-            raise batch
-        yield batch
+    files = take_files(list_images(root, "val"), None, size, device)
+    batches = stream(files, torch.arange(len(files.labels)), batch_size)
+    return Part(batches, len(files.labels), len(files.files.classes), imagenet_normalization("meanstd", device))
 
 
 def small_part(data: str, size: int, location: Location, batch_size: int, device: torch.device, console: Console) -> Part:

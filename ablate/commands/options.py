@@ -13,6 +13,7 @@ Set = Annotated[
     Optional[list[str]],
     typer.Option("-s", "--set", metavar="KEY=VALUE", help="Override a key of the study, such as recipe.epochs=30."),
 ]
+Scale = Annotated[str, typer.Option("--scale", metavar="NAME", help="One of the study's scales, such as small.")]
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Where records are.")]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where reports are written.")]
 Root = Annotated[

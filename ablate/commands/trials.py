@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
-from ablate.commands.options import OUT, RUNS, Json, Out, Root, Runs, Set, StudyFile, print_json, say
+from ablate.commands.options import OUT, RUNS, Json, Out, Root, Runs, Scale, Set, StudyFile, print_json, say
+
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Slots = Annotated[Optional[int], typer.Option("--slots", help="Trials side by side, instead of one a core or GPU.")]
+SlotsPerGpu = Annotated[int, typer.Option("--slots-per-gpu", help="Trials side by side on one GPU.")]
 
 
 def run(
     study: StudyFile,
     overrides: Set = None,
+    scale: Scale = "",
     runs: Runs = RUNS,
     data_root: Root = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch missing images where that is possible.")] = False,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
-    slots: Annotated[
-        Optional[int], typer.Option("--slots", help="Trials side by side, instead of one a core or GPU.")
-    ] = None,
-    slots_per_gpu: Annotated[int, typer.Option("--slots-per-gpu", help="Trials side by side on one GPU.")] = 1,
+    device: Device = "auto",
+    slots: Slots = None,
+    slots_per_gpu: SlotsPerGpu = 1,
     checkpoint_every: Annotated[
         str, typer.Option("--checkpoint-every", metavar="E|Ts", help="Epochs between checkpoints, or seconds such as 300s.")
     ] = "1",
@@ -31,7 +35,7 @@ def run(
     from ablate.api import load_study
     from ablate.launch import RunOptions, parse_interval
 
-    experiment = load_study(study, overrides or (), runs=runs, data_root=data_root, download=download)
+    experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root, download=download)
     epochs, seconds = parse_interval(checkpoint_every)
     console = Console(stderr=True)
     if not quiet:
@@ -43,40 +47,61 @@ def run(
 
 
 def report(
-    study: StudyFile,
+    studies: Annotated[list[Path], typer.Argument(metavar="STUDY...", help="Study files (YAML).", show_default=False)],
     overrides: Set = None,
+    scale: Scale = "",
     runs: Runs = RUNS,
     out: Out = OUT,
     as_json: Json = False,
 ) -> None:
-    """Write the tables and figures of what is recorded."""
-    from ablate.api import load_study
+    """Write the tables, figures and page of what is recorded; of several studies a page of all, too."""
+    from ablate.api import load_study, write_reports
     from ablate.report.tables import to_markdown
 
-    made = load_study(study, overrides or (), runs=runs).report()
-    paths = made.write(out)
+    made = [load_study(study, overrides or (), scale=scale, runs=runs).report() for study in studies]
+    written = write_reports(made, out)
     if as_json:
-        print_json(made.as_json())
+        print_json(made[0].as_json() if len(made) == 1 else [one.as_json() for one in made])
     else:
-        print("\n".join(f"{caption}\n\n{to_markdown(table)}" for _, caption, table in made.tables), end="")
-    if made.recorded < made.planned:
-        say(f"incomplete: {made.recorded} of {made.planned} trials are recorded")
-    say(f"{len(paths)} files in {paths[0].parent}: {', '.join(path.name for path in paths)}")
+        tables = [table for one in made for table in one.tables]
+        print("\n".join(f"{caption}\n\n{to_markdown(table)}" for _, caption, table in tables), end="")
+    for one, paths in zip(made, written):
+        if one.recorded < one.planned:
+            say(f"incomplete: {one.study.name}: {one.recorded} of {one.planned} trials are recorded")
+        say(f"{len(paths)} files in {paths[0].parent}: {', '.join(path.name for path in paths)}")
+    if len(made) > 1:
+        say(f"all of them in {out / 'index.html'}")
 
 
-def plan(study: StudyFile, overrides: Set = None, runs: Runs = RUNS, as_json: Json = False) -> None:
-    """Show what would run: networks, counts, budget, trials recorded and missing."""
+def plan(
+    study: StudyFile,
+    overrides: Set = None,
+    scale: Scale = "",
+    runs: Runs = RUNS,
+    probe: Annotated[bool, typer.Option("--probe", help="Time a few steps of each network on this device first.")] = False,
+    gpus: Annotated[
+        str, typer.Option("--gpus", metavar="N,...", help="Simulate the run on so many GPUs of each kind that was timed.")
+    ] = "",
+    device: Device = "auto",
+    slots: Slots = None,
+    slots_per_gpu: SlotsPerGpu = 1,
+    as_json: Json = False,
+) -> None:
+    """Show what would run and what it costs: networks, counts, budget, trials recorded and missing, hours and end."""
     from ablate.api import load_study
+    from ablate.estimate import CostOptions, parse_gpus
     from ablate.report.terminal import plan_text
 
-    planned = load_study(study, overrides or (), runs=runs).plan()
+    experiment = load_study(study, overrides or (), scale=scale, runs=runs)
+    options = CostOptions(device, slots, slots_per_gpu, parse_gpus(gpus) if gpus else ())
+    planned = experiment.plan(probe, options, say)
     print_json(planned) if as_json else print(plan_text(planned))
 
 
-def status(study: StudyFile, overrides: Set = None, runs: Runs = RUNS, as_json: Json = False) -> None:
+def status(study: StudyFile, overrides: Set = None, scale: Scale = "", runs: Runs = RUNS, as_json: Json = False) -> None:
     """Show how far the trials are, and why some failed."""
     from ablate.api import load_study
     from ablate.report.terminal import status_text
 
-    states = load_study(study, overrides or (), runs=runs).status()
+    states = load_study(study, overrides or (), scale=scale, runs=runs).status()
     print_json(states) if as_json else print(status_text(states))

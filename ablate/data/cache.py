@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from filelock import FileLock
 
+from ablate.data.imagenet import list_imagenet
 from ablate.data.sources import SOURCES, Images
 from ablate.errors import DataError
 from ablate.files import write_atomically
@@ -53,14 +54,17 @@ def load_images(
     Raises DataError if they are missing or damaged, or if another digest is expected.
     """
     images, digest = _load(name, image_size, location, announce)
-    if expected and expected != digest:
-        raise DataError(f"data.digest: the study says {expected}; the images in {location.root} have {digest}")
+    check_digest(expected, digest, location)
     return images, digest
 
 
+def check_digest(expected: str | None, digest: str, location: Location) -> None:
+    """Raises DataError if another digest is expected."""
+    if expected and expected != digest:
+        raise DataError(f"data.digest: the study says {expected}; the images in {location.root} have {digest}")
+
+
 def _load(name: str, image_size: int, location: Location, announce: Callable[[str], None]) -> tuple[Images, str]:
-    if name not in SOURCES:
-        raise DataError(f"{name}: its images are not trained on; `ablate evaluate` measures published weights on them")
     source = SOURCES[name]
     if name == "digits":  # no files of ours: known by scikit-learn's version
         path = location.cache / f"digits-{version('scikit-learn')}-v{VERSION}.npz"
@@ -98,7 +102,12 @@ def kept(path: Path, make: Callable[[], Images]) -> Images:
 
 def known_digest(name: str, location: Location) -> str | None:
     """The digest of the files of a data set, without decoding them; None where there are none."""
-    files = SOURCES[name].files(location.root) if name in SOURCES else []
+    if name == "imagenet":
+        try:
+            return list_imagenet(location.root)[1]
+        except DataError:
+            return None
+    files = SOURCES[name].files(location.root)
     return content_digest(files, location) if files else None
 
 

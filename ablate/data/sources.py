@@ -12,6 +12,9 @@ from ablate.errors import DataError
 
 DIGITS_TEST = 500
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+SVHN_FILES = ("train_32x32.mat", "extra_32x32.mat", "test_32x32.mat")  # trained on: train + extra
+
+Labels = np.ndarray[Any, Any]
 
 
 class Images(NamedTuple):
@@ -113,10 +116,50 @@ def _cifar(name: str) -> Source:
     return Source(files, read, folder, lambda root: data_set(root, True, download=True))
 
 
+def read_svhn(root: Path, image_size: int) -> Images:
+    """Street View House Numbers, cropped digits: train + extra, in that order, and test. The digit 0 is stored as 10."""
+    train, extra, test = (_read_mat(root / name) for name in SVHN_FILES)
+    images, labels = (np.concatenate(both) for both in zip(train, extra))
+    return Images(images, labels, *test)
+
+
+def _read_mat(path: Path) -> tuple[np.ndarray[Any, Any], Labels]:
+    """X uint8 (32, 32, 3, N) and y (N, 1) of 1..10 -> images (N, 32, 32, 3), labels (N,) of 0..9."""
+    from scipy.io import loadmat
+
+    if not path.is_file():
+        raise DataError(f"svhn: {path.name} is missing in {path.parent.absolute()}; --download fetches it")
+    try:
+        content = loadmat(path, variable_names=("X", "y"))
+        images, digits = content["X"], content["y"]
+    except Exception as error:  # a damaged file raises whatever it comes upon
+        raise DataError(f"{path}: cannot be read as a MATLAB file: {type(error).__name__}: {error}") from None
+    n = images.shape[-1]
+    if images.shape != (32, 32, 3, n) or images.dtype != np.uint8 or digits.shape != (n, 1):
+        found = f"X {images.dtype} {images.shape}, y {digits.shape}"
+        raise DataError(f"{path}: found {found}; allowed: X uint8 (32, 32, 3, N), y (N, 1)")
+    if not np.isin(digits, np.arange(1, 11)).all():
+        raise DataError(f"{path}: y: found {digits.min()} to {digits.max()}; allowed: 1 to 10, 10 for the digit 0")
+    return np.ascontiguousarray(images.transpose(3, 0, 1, 2)), digits[:, 0].astype(np.int64) % 10
+
+
+def _svhn_files(root: Path) -> list[Path]:
+    return [path for name in SVHN_FILES if (path := root / name).is_file()]
+
+
+def _download_svhn(root: Path) -> None:
+    from torchvision.datasets import SVHN
+    from torchvision.datasets.utils import download_url
+
+    for url, file, md5 in SVHN.split_list.values():
+        download_url(url, str(root), file, md5)
+
+
 SOURCES: dict[str, Source] = {
     "digits": Source(lambda root: [], read_digits, ""),
     "cifar10": _cifar("CIFAR10"),
     "cifar100": _cifar("CIFAR100"),
+    "svhn": Source(_svhn_files, read_svhn, ", ".join(SVHN_FILES), _download_svhn),
     "image_folder": Source(_folder_files, read_image_folder, "train/<class>/* and test/<class>/*"),
 }
 
@@ -126,17 +169,20 @@ def check_images(
 ) -> None:
     """Raises DataError if the images are not what a study declares; input_shape is (channels, height, width)."""
     channels, height, width = input_shape
-    for what, array, size in (
-        ("train_size", images.train_images, train_size),
-        ("test_size", images.test_images, test_size),
-    ):
+    for array in (images.train_images, images.test_images):
         if array.shape[1:] != (height, width, channels):
             found = "x".join(map(str, array.shape[1:]))
             raise DataError(f"images of {found}; the study says {height}x{width}x{channels}")
-        if size is not None and size > len(array):
-            raise DataError(f"data.{what}: found {size}; there are {len(array)} images")
-    names = len(np.unique(images.train_labels))
-    if names != classes or images.test_labels.max() >= classes:
+    check_labels(images.train_labels, images.test_labels, classes, train_size, test_size)
+
+
+def check_labels(train: Labels, test: Labels, classes: int, train_size: int | None, test_size: int | None) -> None:
+    """Raises DataError if the labels, int64 (N,), are of other classes or fewer images than a study declares."""
+    for what, labels, size in (("train_size", train, train_size), ("test_size", test, test_size)):
+        if size is not None and size > len(labels):
+            raise DataError(f"data.{what}: found {size}; there are {len(labels)} images")
+    names = len(np.unique(train))
+    if names != classes or test.max() >= classes:
         raise DataError(f"data.classes: the study says {classes}; the training images have {names}")
 
 

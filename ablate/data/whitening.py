@@ -2,7 +2,8 @@
 
 Source: WRN, section 3, and the scripts its repository points to, pylearn2's make_cifar10_gcn_whitened.py and
 make_cifar100_gcn_whitened.py: CIFAR10(gcn=55.), which normalizes each image of 0..255 by its L2 norm, then ZCA() with its
-default filter_bias. Paper: float32 throughout; here: float64 until the whitened images are kept.
+default filter_bias. The scripts: float32; here: float64, and float32 once whitened. Crops and flips come afterwards, as
+in the authors' code. Another kind of CPU may give other last bits.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from ablate.data.cache import Location, kept
 from ablate.data.sources import Images, stratified

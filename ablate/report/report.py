@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 from ablate.errors import RunError
 from ablate.files import write_atomically
 from ablate.nets.notation import remark
-from ablate.records.records import trial_state
-from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points, net_axes
-from ablate.report.summary import EPOCH_RULE, Summary, summarize
-from ablate.report.tables import Table, count_rows, counted, growth_rows, table_rows, to_frame, to_latex, to_markdown
-from ablate.study.plan import plain
-from ablate.study.study import Data, Recipe, Study, Variant
+from ablate.report.analysis import Analysis
+from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
+from ablate.report.pictures import alt_text, draw_figures
+from ablate.report.provenance import made_with, trials_frame
+from ablate.report.rows import paper_rows, statistics_rows, to_frame
+from ablate.report.setting import describe_setting
+from ablate.report.summary import Summary, summarize
+from ablate.report.tables import Table, count_rows, counted, growth_rows, to_latex, to_markdown
+from ablate.study.study import Study, Variant
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-TRAINED_FIGURES = ("curves", "errors", "parameters")
 
 
 @dataclass(frozen=True)
@@ -32,24 +32,31 @@ class Report:
 
     study: Study
     summaries: tuple[Summary, ...]
-    baseline: Summary | None
+    baselines: tuple[Summary | None, ...]  # of each summary
     runs: Path
 
-    @property
-    def table(self) -> Table:
-        return table_rows(self.summaries, self.baseline) if self.study.seeds else count_rows(self.networks)
+    @cached_property
+    def analysis(self) -> Analysis:
+        return Analysis(self.study, self.summaries, self.baselines)
 
-    @property
+    @cached_property
+    def table(self) -> Table:
+        return paper_rows(self.analysis) if self.study.seeds else count_rows(self.networks)
+
+    @cached_property
     def tables(self) -> list[tuple[str, str, Table]]:
-        """(label, caption, table) of each: the study's own, and how counts grow where nothing is trained."""
-        own = [(self.study.name, self.caption(), self.table)]
-        growth = [(f"{self.study.name}_growth", self._growth_caption(), growth_rows(self.growth))] if self.growth else []
-        return own + growth
+        """(label, caption, table) of each: the study's own, what its seeds say, how counts grow if nothing is trained."""
+        found = [(self.study.name, self.caption(), self.table)]
+        if self.recorded:
+            found.append((f"{self.study.name}_statistics", self._statistics_caption(), statistics_rows(self.analysis)))
+        if self.growth:
+            found.append((f"{self.study.name}_growth", self._growth_caption(), growth_rows(self.growth)))
+        return found
 
     @property
     def base(self) -> Variant:
         """The network that the others differ from, where nothing is trained."""
-        return (self.baseline or self.summaries[0]).variant
+        return (next(filter(None, self.baselines), None) or self.summaries[0]).variant
 
     @property
     def networks(self) -> list[dict[str, Any]]:
@@ -65,11 +72,10 @@ class Report:
         """How the counts of a study without seeds grow with its axes."""
         return growth_exponents(self.growth_points)
 
-    @property
-    def figure_names(self) -> list[str]:
-        if self.study.seeds:
-            return list(TRAINED_FIGURES) if self.recorded else []
-        return ["scaling"] if self.growth_points else []
+    @cached_property
+    def figures(self) -> dict[str, Figure]:
+        """Every figure by its name."""
+        return draw_figures(self)
 
     @property
     def recorded(self) -> int:
@@ -84,29 +90,27 @@ class Report:
         study = {
             "study": self.study.name,
             "title": self.study.title,
-            "data": describe_data(self.study.data, self.varied),
+            "scale": self.study.scale,
+            "data": list(dict.fromkeys(summary.variant.data.title for summary in self.summaries)),
         }
         if not self.study.seeds:
             growth = [exponent._asdict() for exponent in self.growth]
             return {**study, "base": self.base.net, "networks": self.networks, "growth": growth}
         return {
             **study,
-            "epoch_rule": EPOCH_RULE,
-            "baseline": self.baseline.net if self.baseline else None,
-            "summaries": [summary.as_json() for summary in self.summaries],
+            "epoch_rule": self.study.epoch_rule,
+            "summaries": [self.analysis.as_json(summary) for summary in self.summaries],
+            "sentences": self.analysis.sentences,
         }
 
     @property
-    def varied(self) -> set[str]:
-        """The recipe.* and data.* axes of the study."""
-        return {axis for summary in self.summaries for axis in summary.axes}
+    def badge(self) -> str:
+        """What stands by every title of a study that is not run at its own scale."""
+        return f"{self.study.scale} scale, not the paper's" if self.study.scale else ""
 
     def setting(self, separator: str) -> str:
-        """What all variants share of data and recipe, and what is varied."""
-        data, recipe = describe_data(self.study.data, self.varied), describe_recipe(self.study.recipe, self.varied)
-        word = "Varied" if separator.startswith(".") else "varied"
-        varied = [f"{word}: {', '.join(sorted(self.varied))}"] if self.varied else []
-        return separator.join([data, recipe, *varied])
+        """What the variants share of data and recipe, and what is varied."""
+        return describe_setting(self.summaries, separator)
 
     def caption(self) -> str:
         """What the table of this study must say of itself."""
@@ -119,9 +123,22 @@ class Report:
             )
         counts = sorted({summary.n for summary in self.summaries})
         seeds = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+        badge = f" ({self.badge})" if self.badge else ""
         return (
-            f"{self.study.title}. Images: {self.setting('. ')}. "
-            f"Test error at the last epoch, in percent: median, minimum and maximum over {seeds}."
+            f"{self.study.title}{badge}. Images: {self.setting('. ')}. Test error {EPOCHS[self.study.epoch_rule]}, in "
+            f"percent, median over {seeds}."
+        )
+
+    def _statistics_caption(self) -> str:
+        against = (
+            " Against the baseline: the difference of the medians in points; the share of all seed pairs in which the "
+            "variant has the lower error; the permutation p-value of the rank sum, two-sided, and after Holm's correction "
+            f"for {counted(len(self.analysis.verdicts), 'comparison')}; about how many seeds a side would tell them apart."
+        )
+        return (
+            f"What the seeds say: test error {EPOCHS[self.study.epoch_rule]}, in percent; SD of the sample; with fewer "
+            "than 8 seeds the range from lowest to highest, for a 95% interval of the median would be no narrower."
+            f"{against if self.analysis.verdicts else ''}"
         )
 
     def _growth_caption(self) -> str:
@@ -133,70 +150,33 @@ class Report:
     def markdown(self) -> str:
         """table.md: the tables, their figures, what it was made with."""
         study = self.study
-        lines = [f"# {study.title}", ""]
+        lines = [f"# {study.title}{f' ({self.badge})' if self.badge else ''}", ""]
         lines += [f"Source: {study.source}.", ""] if study.source else []
         lines += [line for _, caption, table in self.tables for line in (caption, "", to_markdown(table))]
         if self.recorded < self.planned:
             lines += [f"**Incomplete: {self.recorded} of {self.planned} trials are recorded.**", ""]
         remarks = dict.fromkeys(remark(summary.variant.architecture) for summary in self.summaries)
         lines += [line for text in remarks if text for line in (f"{text}.", "")]
+        lines += ["## What the seeds say", "", *(f"- {text}" for text in self.sentences), ""] if self.sentences else []
         lines += [study.notes, ""] if study.notes else []
-        lines += [line for name in self.figure_names for line in (f"![{_ALT_TEXTS[name]}]({name}.svg)", "")]
+        lines += [line for name in self.figures for line in (f"![{alt_text(name)}]({name}.svg)", "")]
         if not study.seeds:
             return "\n".join(lines)
-        lines += ["## Made with", "", *(f"- {line}" for line in self.made_with()), ""]
+        lines += ["## Made with", "", *(f"- {line}" for line in made_with(self.summaries, self.runs)), ""]
         lines += ["Every trial, its id and its provenance are in [trials.csv](trials.csv).", ""]
         return "\n".join(lines)
 
-    def made_with(self) -> list[str]:
-        """The versions, devices and code behind the records, and the time they took."""
-        records = [record for summary in self.summaries for record in summary.records]
-        kinds: Counter[str] = Counter()
-        for record in records:
-            made = record.result["provenance"]
-            revision = (made["revision"] or "release")[:12]
-            kinds[
-                f"ablate {made['ablate']} ({revision}), torch {made['torch']}, Python {made['python']}, "
-                f"{made['device']}, {counted(made['threads'], 'thread')} a trial"
-            ] += 1
-        lines = [f"{kind}: {counted(n, 'trial')}" for kind, n in sorted(kinds.items())]
-        if records:
-            seconds = sum(r.result["train_seconds"] + r.result["test_seconds"] for r in records)
-            lines.append(f"{seconds / 3600:.2f} device-hours of training and testing")
-            lines.append("images: " + ", ".join(sorted({f"digest {r.result['data_digest']}" for r in records})))
-        return lines
+    @cached_property
+    def sentences(self) -> list[str]:
+        """What can and cannot be said, in sentences."""
+        return self.analysis.sentences
 
     def trials_frame(self) -> pd.DataFrame:
         """A row a trial, a column an axis that varies; errors in percent, losses in nats, times in seconds."""
-        import pandas as pd
-
-        rows = []
-        networks = [summary.variant.network for summary in self.summaries]
-        axes = dict.fromkeys(axis for network in networks for axis in network)
-        differing = [axis for axis in axes if len({repr(network.get(axis)) for network in networks}) > 1]
-        for summary in self.summaries:
-            for run in summary.runs:
-                result = run.record.result if run.record else {}
-                made = result.get("provenance", {})
-                rows.append(
-                    {
-                        "net": summary.net,
-                        **{axis: summary.variant.network.get(axis) for axis in differing},
-                        **summary.axes,
-                        "parameters": summary.variant.counts.parameters,
-                        "seed": run.trial.seed,
-                        "id": run.trial.id,
-                        "state": trial_state(self.runs, run.trial.id),
-                        "epoch_rule": result.get("epoch_rule"),
-                        **{key: result.get(key) for key in _RESULT_COLUMNS},
-                        "attempts": len(result.get("earlier_attempts", ())) + 1 if result else None,
-                        **{key: made.get(key) for key in _MADE_COLUMNS},
-                    }
-                )
-        return pd.DataFrame(rows)
+        return trials_frame(self.summaries, self.runs)
 
     def write(self, out: str | Path) -> list[Path]:
-        """Writes tables and figures into out/<study>/ and returns their paths."""
+        """Writes tables, figures and page into out/<study>/ and returns their paths."""
         directory = Path(out) / self.study.name
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -209,6 +189,7 @@ class Report:
         frames = {f"{name}.csv": frame for name, frame in self._frames().items()}
         files |= {name: frame.to_csv(index=False, lineterminator="\n").encode() for name, frame in frames.items()}
         files |= self._figures()
+        files["index.html"] = write_pages([self])
         for name, data in files.items():
             write_atomically(directory / name, data)
         return [directory / name for name in files]
@@ -217,74 +198,34 @@ class Report:
         import pandas as pd
 
         if self.study.seeds:
-            return {"table": to_frame(self.summaries, self.baseline), "trials": self.trials_frame()}
+            return {"table": to_frame(self.analysis), "trials": self.trials_frame()}
         growth = {"growth": pd.DataFrame(self.growth)} if self.growth else {}
         return {"table": pd.DataFrame(self.networks), **growth}
 
     def _figures(self) -> dict[str, bytes]:
-        if not self.figure_names:
+        if not self.figures:
             return {}
-        from ablate.report import figures
+        from ablate.report.figures import to_bytes
 
-        return {
-            f"{name}.{kind}": figures.to_bytes(figure, kind)
-            for name, figure in self._drawn().items()
-            for kind in ("png", "svg")
-        }
-
-    def _drawn(self) -> dict[str, Figure]:
-        from ablate.report import figures
-
-        if not self.study.seeds:
-            axes = net_axes(self.base)
-            values = [f"{axis} = {plain(axes[axis])}" for axis in dict.fromkeys(point.axis for point in self.growth_points)]
-            about = f"Networks for {self.study.data.title}. One axis at a time from {self.base.net}: {', '.join(values)}"
-            return {"scaling": figures.draw_growth(self.growth_points, self.base, self.study.title, about)}
-        summaries = [summary for summary in self.summaries if summary.n]
-        about = self.setting("; ")
-        baseline = self.baseline if self.baseline and self.baseline.n else None
-        return {
-            "curves": figures.draw_curves(summaries, self.study.title, f"{about}; medians over seeds"),
-            "errors": figures.draw_errors(summaries, self.study.title, about, baseline),
-            "parameters": figures.draw_parameters(summaries, self.study.title, about),
-        }
+        kinds = ("png", "svg", "pdf")
+        return {f"{name}.{kind}": to_bytes(figure, kind) for name, figure in self.figures.items() for kind in kinds}
 
 
-_ALT_TEXTS = {
-    "curves": "Training curves, medians over seeds",
-    "errors": "Test error by variant",
-    "parameters": "Test error against parameters",
-    "scaling": "Counts against each axis, relative to the base",
-}
-_RESULT_COLUMNS = (
-    "test_error", "train_error", "test_loss", "train_loss", "epochs", "train_seconds", "test_seconds",
-    "train_images", "test_images", "data_digest",
-)  # fmt: skip
-_MADE_COLUMNS = ("ablate", "revision", "python", "torch", "device", "threads", "started", "finished")
+def write_pages(reports: Sequence[Report]) -> bytes:
+    """One self-contained HTML page of some reports."""
+    from ablate.report.page import write_page
+    from ablate.report.study_page import page_study
+
+    return write_page([page_study(report) for report in reports])
 
 
-def make_report(study: Study, variants: Sequence[Variant], baseline: Variant | None, runs: Path) -> Report:
+EPOCHS = {"last": "at the last epoch", "best": "at the epoch where it is lowest (chosen on the test images)"}
+
+
+def make_report(study: Study, variants: Sequence[Variant], baselines: Sequence[Variant | None], runs: Path) -> Report:
     """The report of what is recorded in a runs directory. Raises RecordError."""
-    summaries = tuple(summarize(variants, study.seeds, runs))
-    of_baseline = next((summary for summary in summaries if summary.variant is baseline), None)
-    return Report(study, summaries, of_baseline, runs)
-
-
-def describe_data(data: Data, varied: Collection[str] = ()) -> str:
-    """ "CIFAR-10 (JPEG copy), subset: 5,000 training and 2,000 test images"; sizes that are varied are left out."""
-    fields = (("train_size", "training"), ("test_size", "test"))
-    sizes = [(getattr(data, key), what) for key, what in fields if f"data.{key}" not in varied]
-    said = [f"{size:,} {what}" for size, what in sizes if size]
-    return f"{data.title}, subset: {' and '.join(said)} images" if said else data.title
-
-
-def describe_recipe(recipe: Recipe, varied: Collection[str] = ()) -> str:
-    """ "SGD, 200 epochs, batch 128, learning rate 0.1, float32"; what is varied is left out."""
-    said = {
-        "optimizer": {"sgd": "SGD", "adam": "Adam"}[recipe.optimizer],
-        "epochs": counted(recipe.epochs, "epoch"),
-        "batch_size": f"batch {recipe.batch_size}",
-        "lr": f"learning rate {recipe.lr:g}",
-        "precision": recipe.precision,
-    }
-    return ", ".join(text for key, text in said.items() if f"recipe.{key}" not in varied)
+    summaries = tuple(summarize(variants, study.seeds, runs, study.epoch_rule))
+    of_variant = {id(summary.variant): summary for summary in summaries}
+    return Report(
+        study, summaries, tuple(None if variant is None else of_variant[id(variant)] for variant in baselines), runs
+    )

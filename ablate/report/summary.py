@@ -1,4 +1,4 @@
-"""Records of a variant's seeds -> its Summary. Errors are test errors at the last epoch, in percent."""
+"""Records of a variant's seeds -> its Summary. Errors are test errors in percent, at the epoch of the study's rule."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ablate.errors import RecordError
 from ablate.records.records import Record, read_record
+from ablate.report.statistics import Description, describe
 from ablate.study.plan import axis_value, plain, varied_axes
-from ablate.study.study import Trial, Variant
-
-EPOCH_RULE = "last"
+from ablate.study.study import EpochRule, Trial, Variant
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Summary:
     variant: Variant
     axes: dict[str, Any]  # those that vary in the study and that the network's name does not show
     runs: tuple[Run, ...]
+    epoch_rule: EpochRule = "last"
 
     @property
     def net(self) -> str:
@@ -67,12 +68,28 @@ class Summary:
     @property
     def errors(self) -> list[float]:
         """A recorded seed's error each, infinite where it diverged."""
-        return [math.inf if record.test_error is None else record.test_error for record in self.records]
+        return list(self.error_by_seed.values())
+
+    @property
+    def error_by_seed(self) -> dict[int, float]:
+        """The errors by seed, in the order of the seeds."""
+        return {run.trial.seed: error_of(run.record, self.epoch_rule) for run in self.runs if run.record}
 
     @property
     def median(self) -> float | None:
         """Median over the recorded seeds; None without any, infinite if half or more of them diverged."""
         return statistics.median(self.errors) if self.errors else None
+
+    @property
+    def top5(self) -> float | None:
+        """The median top-5 error, percent, of the seeds whose record has one; None without any."""
+        found = [error for record in self.records if (error := record.result.get("test_top5_error")) is not None]
+        return statistics.median(found) if found else None
+
+    @cached_property
+    def description(self) -> Description | None:
+        """The recorded seeds in numbers; None without any."""
+        return describe(self.error_by_seed) if self.n else None
 
     def as_json(self) -> dict[str, Any]:
         """Stable field names; an infinite error is null, and `diverged` says why."""
@@ -83,6 +100,7 @@ class Summary:
             "blocks_per_group": self.variant.blocks_per_group,
             "parameters": self.variant.counts.parameters,
             "multiply_adds": self.variant.counts.multiply_adds,
+            "data": self.variant.data.title,
             "median_test_error": finite(self.median),
             "n": self.n,
             "planned": self.planned,
@@ -94,14 +112,16 @@ class Summary:
         }
 
 
-def summarize(variants: Sequence[Variant], seeds: tuple[int, ...], runs: Path) -> list[Summary]:
+def summarize(
+    variants: Sequence[Variant], seeds: tuple[int, ...], runs: Path, epoch_rule: EpochRule = "last"
+) -> list[Summary]:
     """A Summary a variant, in order. Raises RecordError if records of one data set were made on different images."""
     varied = varied_axes(variants)
     summaries = []
     for variant in variants:
         of_variant = tuple(Run(trial, read_record(runs, trial.id)) for trial in variant.trials(seeds))
         axes = {axis: axis_value(variant, axis) for axis in varied}
-        summaries.append(Summary(variant, axes, of_variant))
+        summaries.append(Summary(variant, axes, of_variant, epoch_rule))
     _check_images(summaries)
     return summaries
 
@@ -117,6 +137,13 @@ def _check_images(summaries: Sequence[Summary]) -> None:
                     f"{record.directory} and {first.directory}: recorded on different images "
                     f"({record.result.get('data_digest')}, {first.result.get('data_digest')}); no median mixes them"
                 )
+
+
+def error_of(record: Record, epoch_rule: EpochRule) -> float:
+    """A record's test error, percent, infinite if it diverged. best: the lowest of all epochs, chosen by test error."""
+    if record.test_error is None:
+        return math.inf
+    return record.test_error if epoch_rule == "last" else min(row["test_error"] for row in record.epochs())
 
 
 def finite(number: float | None) -> float | None:

@@ -1,55 +1,41 @@
-"""Summaries -> the cells of a table -> Markdown, LaTeX and CSV."""
+"""Tables of cells -> Markdown and LaTeX, and how a number is written in a cell."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from ablate.report.growth import Exponent
-from ablate.report.summary import Summary, finite
+from ablate.report.summary import Summary
 from ablate.study.plan import plain
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 MEASURE_TITLES = {"parameters": "Parameters", "multiply_adds": "Mult-adds", "activations": "Activations"}
 
 
+@dataclass(frozen=True)
+class Cell:
+    """A cell that is more than its text: with the mark of a footnote, in bold, or with a variant's runs behind it."""
+
+    text: str
+    mark: str = ""
+    bold: bool = False
+    summary: Summary | None = None
+
+
 class Table(NamedTuple):
-    """Cells as text, a row a variant. numeric: which columns are set to the right."""
+    """Cells, a row a variant. numeric: which columns are set to the right. notes: the footnotes, (mark, text)."""
 
     header: list[str]
-    rows: list[list[str]]
+    rows: Sequence[Sequence[Cell | str]]
     numeric: list[bool]
+    notes: Sequence[tuple[str, str]] = ()
 
 
-def table_rows(summaries: Sequence[Summary], baseline: Summary | None = None) -> Table:
-    """The study's table: errors in percent, differences to the baseline's median in points."""
-    axes = list(summaries[0].axes) if summaries else []
-    header = ["Network", *axes, "N", "Parameters", "Mult-adds", "Median test error, %", "Min", "Max", "n"]
-    if baseline:
-        header.insert(header.index("Min"), "Difference")
-    rows = []
-    for summary in summaries:
-        counts = summary.variant.counts
-        row = [
-            summary.net,
-            *(plain(value) for value in summary.axes.values()),
-            blocks_cell(summary.variant.blocks_per_group),
-            f"{counts.parameters:,}",
-            quantity(counts.multiply_adds),
-            percent(summary.median),
-            percent(min(summary.errors, default=None)),
-            percent(max(summary.errors, default=None)),
-            seeds_cell(summary),
-        ]
-        if baseline:
-            row.insert(header.index("Difference"), difference(summary, baseline))
-        rows.append(row)
-    return Table(header, rows, [column > 0 for column in range(len(header))])
+def as_cell(cell: Cell | str) -> Cell:
+    return cell if isinstance(cell, Cell) else Cell(cell)
 
 
 def count_rows(networks: Sequence[Mapping[str, Any]]) -> Table:
@@ -84,16 +70,6 @@ def percent(error: float | None) -> str:
     return f"{error:.2f}" if math.isfinite(error) else "diverged"
 
 
-def difference(summary: Summary, baseline: Summary) -> str:
-    """The difference of two medians in points; the baseline's own cell names it."""
-    if summary is baseline:
-        return "baseline"
-    if finite(summary.median) is None or finite(baseline.median) is None:
-        return "–"
-    assert summary.median is not None and baseline.median is not None
-    return f"{summary.median - baseline.median:+.2f}"
-
-
 def seeds_cell(summary: Summary) -> str:
     """ "5"; "3/5" where seeds are missing; "5, 1 diverged"."""
     n = str(summary.n) if summary.n == summary.planned else f"{summary.n}/{summary.planned}"
@@ -124,7 +100,14 @@ def counted(n: int, word: str) -> str:
 def to_markdown(table: Table, escape: bool = True) -> str:
     """A Markdown table whose columns also line up as plain text. escape: not where it is only read as that."""
     write = _markdown_escape if escape else str
-    cells = [[write(cell) for cell in row] for row in (table.header, *table.rows)]
+
+    def text(cell: Cell | str) -> str:
+        cell = as_cell(cell)
+        body = write(cell.text)
+        body = f"**{body}**" if cell.bold and escape else body
+        return body + ((f"<sup>{cell.mark}</sup>" if escape else f" ({cell.mark})") if cell.mark else "")
+
+    cells = [[text(cell) for cell in row] for row in (table.header, *table.rows)]
     widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(table.header))]
 
     def line(row: Sequence[str]) -> str:
@@ -132,12 +115,23 @@ def to_markdown(table: Table, escape: bool = True) -> str:
         return f"| {' | '.join(padded)} |"
 
     rule = [f"{'-' * (w - 1)}:" if right else "-" * w for w, right in zip(widths, table.numeric)]
-    return "\n".join([line(cells[0]), f"| {' | '.join(rule)} |", *map(line, cells[1:])]) + "\n"
+    lines = [line(cells[0]), f"| {' | '.join(rule)} |", *map(line, cells[1:])]
+    for mark, note in table.notes:
+        lines += ["", f"<sup>{mark}</sup> {write(note)}" if escape else f"({mark}) {note}"]
+    return "\n".join(lines) + "\n"
 
 
 def to_latex(table: Table, caption: str, label: str) -> str:
-    """A booktabs table."""
+    """A booktabs table, its footnotes below it."""
     columns = "".join("r" if right else "l" for right in table.numeric)
+
+    def text(cell: Cell | str) -> str:
+        cell = as_cell(cell)
+        body = latex_escape(cell.text)
+        body = rf"\textbf{{{body}}}" if cell.bold else body
+        return body + (rf"\textsuperscript{{{cell.mark}}}" if cell.mark else "")
+
+    notes = [rf"    \textsuperscript{{{mark}}} {latex_escape(note)}\par" for mark, note in table.notes]
     lines = [
         r"\begin{table}",
         r"  \centering",
@@ -147,30 +141,17 @@ def to_latex(table: Table, caption: str, label: str) -> str:
         r"    \toprule",
         f"    {' & '.join(map(latex_escape, table.header))} \\\\",
         r"    \midrule",
-        *(f"    {' & '.join(map(latex_escape, row))} \\\\" for row in table.rows),
+        *(f"    {' & '.join(map(text, row))} \\\\" for row in table.rows),
         r"    \bottomrule",
         r"  \end{tabular}",
+        *(
+            [r"  \par\medskip", r"  \begin{minipage}{\linewidth}", r"    \footnotesize", *notes, r"  \end{minipage}"]
+            if notes
+            else []
+        ),
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def to_frame(summaries: Sequence[Summary], baseline: Summary | None = None) -> pd.DataFrame:
-    """Plain numbers under stable names, for table.csv; difference: of the medians, to the baseline's, in points."""
-    import pandas as pd
-
-    rows = []
-    for summary in summaries:
-        values = summary.as_json()
-        axes = values.pop("axes")
-        values["seeds"] = " ".join(map(str, values["seeds"]))
-        values["diverged"] = " ".join(map(str, values["diverged"]))
-        values.pop("test_errors")
-        if baseline:
-            ours, theirs = finite(summary.median), finite(baseline.median)
-            values["difference"] = None if ours is None or theirs is None else round(ours - theirs, 10)
-        rows.append({"net": values.pop("net"), **{k: plain(v) for k, v in axes.items()}, **values})
-    return pd.DataFrame(rows)
 
 
 _LATEX = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 from ablate.report.tables import Table, blocks_cell, counted, quantity, to_markdown
@@ -21,8 +22,11 @@ def plan_text(plan: dict[str, Any]) -> str:
     solved = any(fit["below"] or fit["above"] for variant in variants if (fit := variant.get("budget")))
     header += ["Budget"] if budget else []
     header += ["Next smaller", "Next larger"] if solved else []
+    probed = any(variant["probe"] for variant in variants)
+    estimated = any(variant["estimate"] for variant in variants)
+    header += ["Step, ms"] if probed else []
     states = [trial["state"] for variant in variants for trial in variant["trials"]]
-    header += ["Trials"] if states else []
+    header += (["Hours a trial"] if estimated else []) + ["Trials"] if states else []
     rows = []
     for variant in variants:
         row = [variant["net"], *map(plain, variant["axes"].values()), blocks_cell(variant["blocks_per_group"])]
@@ -33,6 +37,8 @@ def plan_text(plan: dict[str, Any]) -> str:
             unit = "B" if fit["measure"] == "activation_memory" else ""
             row += [(f"{quantity(fit['count'])}{unit}, " if unit else "") + f"{fit['deviation']:+.1%}"]
             row += [_neighbour(fit[side], unit) for side in ("below", "above")] if solved else []
+        row += [_step(variant["probe"])] if probed else []
+        row += [_hours(variant["estimate"])] if estimated and states else []
         row += [_states(trial["state"] for trial in variant["trials"])] if states else []
         rows.append(row)
     numeric = [name not in ("Network", "Trials") for name in header]
@@ -41,7 +47,53 @@ def plan_text(plan: dict[str, Any]) -> str:
         lines.append(f"... and {more} more remarks, in --json")
     trials = f"{counted(len(states), 'trial')}: {_states(states)}" if states else NO_TRIALS
     lines.append(f"{counted(len(variants), 'variant')}, {trials}")
-    return "\n".join(lines)
+    return "\n".join(lines + cost_lines(plan["cost"]))
+
+
+def cost_lines(cost: dict[str, Any]) -> list[str]:
+    """The hours of the open trials, and when they end: here, and on each number of GPUs."""
+    runs = [run for run in (cost["here"], *cost["gpus"]) if run and run["trials"]]
+    lines = [_run_line(run, cost["open_trials"]) for run in runs]
+    if any(run["approximate"] for run in runs):
+        lines.append("~: scaled by multiply-adds from another network, or timed with another number side by side")
+    if any(run["gpus"] for run in runs):
+        lines.append("GPUs: of the kind that was timed, each trial on one of them from start to end, longest first")
+    return [*lines, *map(str, cost["remarks"])]
+
+
+def _run_line(run: dict[str, Any], open_trials: int) -> str:
+    about = "~" if run["approximate"] else ""
+    where = f"here, {counted(run['slots'], 'slot')}" if run["gpus"] is None else counted(run["gpus"], "GPU")
+    if run["gpus"] and run["side_by_side"] > 1:
+        where += f" of {run['side_by_side']} slots"
+    hours = f"{about}{_in_hours(run['trial_seconds'])} trial-hours"
+    if run["device_seconds"] != run["trial_seconds"]:
+        hours += f", {about}{_in_hours(run['device_seconds'])} device-hours"
+    ends = f"done in {about}{_time(run['makespan_seconds'])}, {datetime.fromisoformat(run['ends']):%a %d %b %Y %H:%M}"
+    missing = open_trials - run["trials"]
+    trials = counted(run["trials"], "open trial") + (f" ({missing} more not estimated)" if missing else "")
+    return f"{where} ({run['device']}): {trials}, {hours}; {ends}"
+
+
+def _time(seconds: float) -> str:
+    """ "40 s", "12 min", "7.5 h", "9.1 days"."""
+    if seconds < 5400:
+        return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 72 * 3600 else f"{seconds / 86400:,.1f} days"
+
+
+def _in_hours(seconds: float) -> str:
+    """Hours with three digits: "0.0042", "5.05", "1,230"."""
+    hours = seconds / 3600
+    return f"{hours:,.0f}" if hours >= 100 else f"{hours:.3g}"
+
+
+def _step(probe: dict[str, Any] | None) -> str:
+    return f"{probe['train_step_ms']['median']:,.1f}" if probe else "–"
+
+
+def _hours(estimate: dict[str, Any] | None) -> str:
+    return f"{'~' if estimate['approximate'] else ''}{_in_hours(estimate['trial_seconds'])}" if estimate else "–"
 
 
 def status_text(status: dict[str, Any]) -> str:

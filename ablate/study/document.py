@@ -72,6 +72,31 @@ class Document:
         self.positions = {k: v for k, v in self.positions.items() if k[: len(path)] != path}
         self.positions[path] = OVERRIDE
 
+    def overlay(self, path: KeyPath, merged: tuple[str, ...]) -> None:
+        """Lays the mapping at a path over the whole: keys in `merged` part by part, others as they are; null takes out."""
+        for key, value in _at(self.value, path).items():
+            under = self.value.get(key)
+            if key in merged and isinstance(value, dict) and not isinstance(under, list):
+                under = {SHORT_FORMS[key]: under} if isinstance(under, str) and key in SHORT_FORMS else under or {}
+                self.value[key] = {k: v for k, v in {**under, **value}.items() if v is not None}
+                parts: list[KeyPath] = [(key, part) for part in value]
+            else:
+                self.value[key] = value
+                parts = [(key,)]
+            if value is None:
+                del self.value[key]
+            for part in parts:
+                source = (*path, *part)
+                kept = {k: v for k, v in self.positions.items() if k[: len(part)] != part}
+                moved = {k[len(path) :]: v for k, v in self.positions.items() if k[: len(source)] == source}
+                self.positions = kept | moved
+
+
+def _at(value: Any, path: KeyPath) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
 
 OVERRIDE = (0, 0)  # the position of what the command line said
 

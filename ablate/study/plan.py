@@ -6,28 +6,28 @@ import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from ablate.errors import BudgetError, NotationError, StudyError
+from ablate.errors import BudgetError, NotationError, StudyError, allowed
 from ablate.nets.architecture import Architecture, DepthRule, format_block
 from ablate.nets.blueprint import Shape
 from ablate.nets.families import IMAGENET, count_network
 from ablate.nets.family import STYLE_AXES
-from ablate.nets.notation import depth_of, format_architecture, other_meanings, parse_architecture, remark
+from ablate.nets.notation import depth_of, format_architecture, other_meanings, remark
 from ablate.study.axes import architecture_of, dotted, for_imagenet
 from ablate.study.budget import fit_budget
 from ablate.study.expression import compile_expression
 from ablate.study.memory import activation_memory
 from ablate.study.presets import DATA_SETS
-from ablate.study.spec import replace_fields
+from ablate.study.resolve import replace_fields
 from ablate.study.study import Budget, Data, Entry, Fit, Recipe, Study, Trial, Variant
 
 MAX_VARIANTS = 1_000_000
 BESIDE = ("recipe.", "data.")  # how the axes begin that are not the network's
+RECIPE_NAME, DATA_TITLE = "recipe.name", "data.title"  # of variants whose entries differ in them
 
 
 @dataclass(frozen=True)
@@ -68,33 +68,34 @@ def enumerate_variants(study: Study) -> Enumeration:
     solved: list[str] = []
     merged: list[str] = []
     dropped: list[str] = []
-    if sum(map(_size, study.entries)) > MAX_VARIANTS:
+    cells = sum(_size(entry) * len(entry.data) for entry in study.entries)
+    if cells > MAX_VARIANTS:
         raise StudyError(f"{study.places['variants']}: more than {MAX_VARIANTS:,} variants")
-    for entry in study.entries:
-        for axes in _expand(entry):
-            try:
-                variant, written, miss = _variant(study, entry, axes)
-            except (NotationError, StudyError) as error:
-                raise StudyError(f"{_place(entry, axes, str(error))}: {error}") from None
-            try:
-                if holds and not holds(_names(variant, entry.depth_rule)):
-                    dropped.append(f"{label(variant)}: not {study.where}")
-                    continue
-            except StudyError as error:
-                raise StudyError(f"{study.places['where']}: {error}") from None
-            if miss and study.budget and study.budget.on_miss == "error":
-                raise BudgetError(f"{study.places['budget']}: {miss}")
-            if miss:
-                dropped.append(miss)
+    beside = _beside(study)
+    for entry, axes, data, row in _cells(study):
+        try:
+            variant, written, miss = _variant(study, entry, axes, data, beside(entry, data), row)
+        except (NotationError, StudyError) as error:
+            raise StudyError(f"{_place(entry, axes, str(error))}: {error}") from None
+        try:
+            if holds and not holds(_names(variant, entry.depth_rule)):
+                dropped.append(f"{label(variant)}: not {study.where}")
                 continue
-            if written != variant.net:
-                solved.append(f"{written} becomes {variant.net} to meet the budget")
-            (trial,) = variant.trials((0,))
-            if (first := found.setdefault(trial.definition, variant)) is not variant:
-                one, other = label(variant), label(first)
-                merged.append(f"{one} is there twice" if one == other else f"{one} is the same as {other}")
-            for name in dict.fromkeys((variant.net, written)):
-                names.setdefault(name, []).append(first)
+        except StudyError as error:
+            raise StudyError(f"{study.places['where']}: {error}") from None
+        if miss and study.budget and study.budget.on_miss == "error":
+            raise BudgetError(f"{study.places['budget']}: {miss}")
+        if miss:
+            dropped.append(miss)
+            continue
+        if written != variant.net:
+            solved.append(f"{written} becomes {variant.net} to meet the budget")
+        (trial,) = variant.trials((0,))
+        if (first := found.setdefault(trial.definition, variant)) is not variant:
+            one, other = label(variant), label(first)
+            merged.append(f"{one} is there twice" if one == other else f"{one} is the same as {other}")
+        for name in dict.fromkeys((variant.net, written)):
+            names.setdefault(name, []).append(first)
     if not found:
         raise StudyError(f"{study.places['variants']}: no variant is left of {len(dropped)}; the first: {dropped[0]}")
     variants = _tell_apart(list(found.values()))
@@ -106,42 +107,10 @@ def plan_trials(study: Study, variants: Sequence[Variant]) -> list[Trial]:
     return [trial for variant in variants for trial in variant.trials(study.seeds)]
 
 
-def find_baseline(study: Study, enumeration: Enumeration) -> Variant | None:
-    """The variant the study compares with; of several with that network, the one with the study's own recipe and data.
-
-    Raises StudyError if there is none, or no telling which.
-    """
-    if study.baseline is None:
-        return None
-    net, place = study.baseline
-    meant = _meanings(net, for_imagenet(study))
-    found = enumeration.names.get(net) or [v for v in enumeration.variants if v.architecture in meant]
-    if not found:
-        known = ", ".join(variant.net for variant in enumeration.variants[:20])
-        raise StudyError(f"{place}: baseline '{net}' is none of the variants; allowed: {known}")
-    depths = sorted({variant.architecture.N for variant in found}, key=str)
-    if len(depths) > 1:
-        raise StudyError(f"{place}: baseline '{net}' is several networks, with N = {' and '.join(map(str, depths))}")
-    own = [variant for variant in found if (variant.recipe, variant.data) == (study.recipe, study.data)] or found
-    trials = [variant.trials((0,))[0].definition for variant in own]
-    if len(set(trials)) > 1:
-        raise StudyError(f"{place}: baseline '{net}' is several variants: {', '.join(map(label, own))}")
-    return next(v for v in enumeration.variants if v.trials((0,))[0].definition == trials[0])
-
-
-def _meanings(net: str, imagenet: bool) -> list[Architecture]:
-    """The networks that a name stands for under either depth convention."""
-    found = []
-    rules: tuple[DepthRule, ...] = ("convolutions", "nominal")
-    for rule in rules:
-        with suppress(NotationError):
-            found.append(parse_architecture(net, rule, imagenet=imagenet))
-    return found
-
-
 def label(variant: Variant) -> str:
     """The variant's network and the axes its name does not show."""
-    rest = [f"{axis} {plain(value)}" for axis, value in variant.axes.items() if axis.startswith(BESIDE)]
+    named = {axis: plain(value) for axis, value in variant.axes.items() if axis.startswith(BESIDE)}
+    rest = [text if axis in (RECIPE_NAME, DATA_TITLE) else f"{axis} {text}" for axis, text in named.items()]
     return ", ".join([variant.net, *rest])
 
 
@@ -153,6 +122,8 @@ def varied_axes(variants: Sequence[Variant]) -> list[str]:
 
 def axis_value(variant: Variant, axis: str) -> Any:
     """The value that a recipe.* or data.* axis has in a variant; "all" for a size that is not given."""
+    if axis in (RECIPE_NAME, DATA_TITLE):
+        return variant.axes[axis]
     group, _, field = axis.partition(".")
     value = getattr(variant.recipe if group == "recipe" else variant.data, field)
     return "all" if value is None else value
@@ -181,10 +152,39 @@ def _size(entry: Entry) -> int:
     match entry.kind:
         case "grid":
             return math.prod(lengths)
-        case "zip":
+        case "zip" | "net":
             return max(lengths)
-        case _:
+        case "one_at_a_time":
             return 1 + sum(lengths)
+
+
+def _cells(study: Study) -> Iterator[tuple[Entry, dict[str, Any], Data, str]]:
+    """Every entry's axes on every one of its data sets, and the published row they stand for."""
+    for entry in study.entries:
+        size = _size(entry)
+        if entry.stands_for and len(entry.stands_for) != size:
+            raise StudyError(
+                f"{entry.place}: stands_for: found {len(entry.stands_for)} rows; allowed: {size}, one a network"
+            )
+        known = [row.label for table in study.published for row in table.rows]
+        for row in entry.stands_for:
+            if row not in known:
+                raise StudyError(f"{entry.place}: stands_for: found '{row}'; {allowed(row, known)}")
+        for axes, row in zip(_expand(entry), entry.stands_for or itertools.repeat("")):
+            for data in entry.data:
+                yield entry, axes, data, row
+
+
+def _beside(study: Study) -> Callable[[Entry, Data], dict[str, Any]]:
+    """What tells an entry's variants on a data set from those of others: its title, and the name of the recipe."""
+    several = len({data.title for entry in study.entries for data in entry.data}) > 1
+    recipes = len({entry.recipe_name for entry in study.entries}) > 1
+
+    def beside(entry: Entry, data: Data) -> dict[str, Any]:
+        named = {RECIPE_NAME: entry.recipe_name} if recipes else {}
+        return named | ({DATA_TITLE: data.title} if several else {})
+
+    return beside
 
 
 def _expand(entry: Entry) -> Iterator[dict[str, Any]]:
@@ -206,9 +206,11 @@ def _expand(entry: Entry) -> Iterator[dict[str, Any]]:
                     yield {"net": entry.base, axis: value}
 
 
-def _variant(study: Study, entry: Entry, axes: dict[str, Any]) -> tuple[Variant, str, str]:
+def _variant(
+    study: Study, entry: Entry, axes: dict[str, Any], data: Data, beside: dict[str, Any], row: str
+) -> tuple[Variant, str, str]:
     """The variant of some axes, its network's name before the budget chose a depth, and why it misses the budget."""
-    recipe, data, rule = study.recipe, study.data, entry.depth_rule
+    recipe, rule = entry.recipe, entry.depth_rule
     if changes := dotted(axes, "recipe."):
         recipe = _replaced(recipe, _Changes(changes))
     if changes := dotted(axes, "data."):
@@ -224,7 +226,7 @@ def _variant(study: Study, entry: Entry, axes: dict[str, Any]) -> tuple[Variant,
         )
     net = format_architecture(architecture, rule, shown, for_imagenet(study))
     counts = count_network(architecture, data.classes, data.input_shape)
-    return Variant(net, architecture, recipe, data, axes, counts, fit), written or net, miss
+    return Variant(net, architecture, recipe, data, axes | beside, counts, fit, row), written or net, miss
 
 
 @lru_cache(maxsize=65536)

@@ -25,6 +25,15 @@ WRN_CIFAR: dict[str, Any] = {
 RECIPES: dict[str, dict[str, Any]] = {
     "wrn_cifar": WRN_CIFAR,
     "wrn_svhn": {**WRN_CIFAR, "lr": 0.01, "drop": 0.1, "epochs": 160, "milestones": (0.5, 0.75)},
+    "imagenet": {  # as residual networks are trained on ImageNet: Xie et al. 2017, section 4
+        **WRN_CIFAR,
+        "weight_decay": 1e-4,
+        "batch_size": 256,
+        "epochs": 90,
+        "milestones": (1 / 3, 2 / 3),
+        "drop": 0.1,
+        "momentum_at_drop": "keep",
+    },
     "adam": {**WRN_CIFAR, "optimizer": "adam", "lr": 1e-3, "weight_decay": 0.0, "momentum_at_drop": "keep"},
 }
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, WithJsonSchema, create_model
 
 from ablate.nets.family import STYLE_AXES
 from ablate.study.presets import DATA_SETS, RECIPES
-from ablate.study.study import Data, Frozen, Recipe
+from ablate.study.study import Data, EpochRule, Frozen, Recipe
 
 NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "cardinality", "base_width", *STYLE_AXES)
 
@@ -54,6 +54,7 @@ Changes = Annotated[dict[str, Any], _axes_schema(base=_NET)]
 Quantity = Annotated[Any, WithJsonSchema(_NUMBER)]
 QuantityOrBounds = Annotated[Any, WithJsonSchema({"anyOf": [_NUMBER, _BOUNDS]})]
 Percentage = Annotated[Any, WithJsonSchema(_PERCENTAGE)]
+FigureName = Literal["curves", "train_test", "errors", "parameters", "ranks"]
 DepthRuleField = Literal["convolutions", "nominal"]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -77,6 +78,11 @@ class BudgetFile(Frozen):
     on_miss: Literal["error", "drop"] = "error"
 
 
+def _ref(key: str) -> WithJsonSchema:
+    """The place of a study's own key of that name, filled in by json_schema()."""
+    return WithJsonSchema({"x-as": key})
+
+
 class EntryFile(Frozen):
     """One of net, grid, zip and one_at_a_time."""
 
@@ -88,12 +94,52 @@ class EntryFile(Frozen):
     zip: Axes | None = None
     one_at_a_time: Changes | None = None
     depth_rule: DepthRuleField | None = None
+    data: Annotated[Any, _ref("data"), Field(description="instead of the study's")] = None
+    recipe: Annotated[Any, _ref("recipe"), Field(description="instead of the study's")] = None
+    stands_for: Annotated[
+        list[str] | None, Field(description="the published row of each network, where it is not its own")
+    ] = None
 
 
 _DataName: Any = Annotated[Literal[tuple(DATA_SETS)], Field(examples=["cifar10"])]
 _RecipeName: Any = Annotated[Literal[tuple(RECIPES)], Field(examples=["wrn_cifar"])]
 DataFile = _optional("DataFile", Data, name=(_DataName, ...), root=(str | None, None))
 RecipeFile = _optional("RecipeFile", Recipe, base=(_RecipeName, ...))
+ProtocolData = _optional("ProtocolData", Data, name=(_DataName | None, None))
+
+
+class Protocol(Frozen):
+    """How published values were come by. recipe and data: as a study's own, as far as it is known."""
+
+    seeds: Annotated[int | None, Field(ge=1, description="the value is a median of so many")] = None
+    recipe: Annotated[Any, _ref("recipe")] = None
+    data: ProtocolData | None = None  # type: ignore[valid-type]
+
+
+Percent = Annotated[float | None, Field(ge=0, le=100, description="test error, percent")]
+
+
+class RowFile(Frozen):
+    label: Annotated[str, Field(description="as printed; the net where it is left out")] = ""
+    net: str | None = None
+    parameters: Annotated[str, Field(description="as printed, such as 1.4M")] = ""
+    cifar10: Percent = None
+    cifar100: Percent = None
+    svhn: Percent = None
+    imagenet: Annotated[float | None, Field(ge=0, le=100, description="top-1 error, percent")] = None
+    other: Annotated[dict[str, Any], Field(default_factory=dict, description="what else is printed, by title and unit")]
+    not_run: Annotated[str, Field(description="why ours is not there")] = ""
+    note: str = ""
+
+
+class PublishedFile(Frozen):
+    """Published test errors, shown beside ours."""
+
+    source: Annotated[str, Field(min_length=1, max_length=200, examples=["WRN, Table 2"])]
+    note: str = ""
+    protocol: Protocol = Protocol()
+    depth_rule: DepthRuleField | None = None
+    rows: Annotated[list[RowFile], Field(min_length=1, max_length=1000)]
 
 
 class StudyFile(Frozen):
@@ -110,8 +156,8 @@ class StudyFile(Frozen):
     title: Annotated[str, Field(max_length=200)] = ""
     source: Annotated[str, Field(max_length=200, description="the paper's table or figure")] = ""
     notes: Annotated[str, Field(max_length=10_000, description="printed with every table")] = ""
-    data: Annotated[DataFile, Field(examples=["cifar10"])]  # type: ignore[valid-type]
-    recipe: Annotated[RecipeFile, Field(examples=["wrn_cifar"])]  # type: ignore[valid-type]
+    data: Annotated[Any, Field(examples=["cifar10"], description="one, or a list: every network on each")]
+    recipe: Annotated[Any, Field(examples=["wrn_cifar"])]
     seeds: Annotated[
         Any,
         Field(examples=[5], description="how many, or which; 0: nothing is trained, networks are counted"),
@@ -121,12 +167,42 @@ class StudyFile(Frozen):
     depth_rule: DepthRuleField = "convolutions"
     where: str | None = None
     budget: BudgetFile | None = None
-    baseline: str | None = None
+    baseline: Annotated[
+        str | dict[str, Any] | None,
+        Field(description="a network, or values of axes: {dropout: 0} is each variant's own without dropout"),
+    ] = None
+    epoch_rule: Annotated[EpochRule, Field(description="best: chosen by test error, flagged wherever it is shown")] = "last"
+    figures: Annotated[list[FigureName], Field(default=["curves", "errors", "parameters", "ranks"], max_length=5)]
+    panels: Annotated[
+        dict[str, list[str]], Field(default_factory=dict, description="of the curves: the networks in each, by its title")
+    ]
+    published: Annotated[list[PublishedFile], Field(default_factory=list, max_length=100)]
+    scales: Annotated[
+        dict[str, Any],
+        Field(
+            default_factory=dict,
+            description="for --scale NAME: keys laid over the study's; data, recipe and budget key by key",
+        ),
+        WithJsonSchema({"type": "object", "additionalProperties": {"type": "object"}}),
+    ]
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a study file, for editors."""
     schema = StudyFile.model_json_schema()
-    for key, tables in (("data", DATA_SETS), ("recipe", RECIPES)):
-        schema["properties"][key] = {"anyOf": [{"enum": list(tables)}, schema["properties"][key]]}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    for key, tables, model in (("data", DATA_SETS, DataFile), ("recipe", RECIPES, RecipeFile)):
+        one = {"anyOf": [{"enum": list(tables)}, {"$ref": f"#/$defs/{model.__name__}"}]}
+        several = {"type": "array", "minItems": 1, "items": one}
+        schema["$defs"][model.__name__] = model.model_json_schema()
+        schema["properties"][key] |= {"anyOf": [*one["anyOf"], several]} if key == "data" else one
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    _refer(whole)
+    return whole
+
+
+def _refer(schema: Any) -> None:
+    """Turns what _ref() marked into a reference; pydantic itself follows only those to its own definitions."""
+    if isinstance(schema, dict) and (key := schema.pop("x-as", None)):
+        schema["$ref"] = f"#/properties/{key}"
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        _refer(part)

@@ -11,10 +11,11 @@ from ablate.errors import NotationError, StudyError, allowed
 from ablate.nets.architecture import CHOICES
 from ablate.nets.families import find_family
 from ablate.nets.options import parse_block
-from ablate.study.document import SHORT_FORMS, Document, KeyPath, describe, read_document
+from ablate.study.document import Document, KeyPath, describe, read_document
 from ablate.study.expression import compile_expression
-from ablate.study.presets import DATA_SETS, RECIPES
-from ablate.study.schema import NET_AXES, Bounds, BudgetFile, DepthRuleField, EntryFile, StudyFile
+from ablate.study.published import published_values
+from ablate.study.resolve import read_data, read_recipe, written_out
+from ablate.study.schema import NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
 from ablate.study.study import Budget, Data, Entry, Recipe, Study
 from ablate.study.validation import validate
 
@@ -22,93 +23,74 @@ REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\
 SUFFIXES = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
 
-def load_study(path: str | Path, overrides: Iterable[str] = ()) -> Study:
-    """The Study in a file. overrides: "recipe.epochs=30" and the like. Raises StudyError."""
+def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "") -> Study:
+    """The Study in a file. scale: one of its overlays; overrides: "recipe.epochs=30" and the like. Raises StudyError."""
     path = Path(path)
     document = read_document(path)
+    if scale:
+        _lay_over(document, scale)
     for assignment in overrides:
         document.override(assignment)
     _refuse_nothing(document, (), document.value)
-    for key, short in SHORT_FORMS.items():
-        value = document.value.get(key)
-        if isinstance(value, str):
-            document.value[key] = {short: value}
-        elif key in document.value and not isinstance(value, dict):
-            document.fail((key,), f"{key}: found {describe(value)}; allowed: a name or a mapping")
     file = validate(document, StudyFile, (), document.value)
-    data = resolve_data(document, file.data.model_dump(exclude_none=True, exclude={"root"}))
+    data = read_data(document, ("data",), file.data)
+    recipe = read_recipe(document, ("recipe",), file.recipe)
     if file.where is not None:
         try:
             compile_expression(file.where)
         except StudyError as error:
             document.fail(("where",), str(error))
-    try:
-        root = path.parent / Path(file.data.root).expanduser() if file.data.root else None
-    except RuntimeError as error:
-        document.fail(("data", "root"), f"data.root: found {describe(file.data.root)}: {error}")
+    entries = tuple(_entry(document, i, entry, file, data, recipe) for i, entry in enumerate(file.variants))
+    imagenet = data[0].name == "imagenet"
+    tables = enumerate(file.published)
     return Study(
         name=file.name,
         title=file.title or file.name,
         source=file.source,
         notes=file.notes.strip(),
-        data=data,
-        data_root=root,
+        scale=scale,
+        data=data[0],
+        data_root=_root(document, path.parent, file.data),
         folder=path.parent,
-        recipe=resolve_recipe(document, file.recipe.model_dump(exclude_none=True)),
+        recipe=recipe,
         seeds=_seeds(document, file.seeds),
-        entries=tuple(_entry(document, i, entry, file.depth_rule) for i, entry in enumerate(file.variants)),
+        entries=entries,
         where=file.where,
         budget=_budget(document, file.budget) if file.budget else None,
         baseline=(file.baseline, document.place("baseline")) if file.baseline else None,
+        epoch_rule=file.epoch_rule,
+        figures=tuple(file.figures),
+        panels=tuple((title, tuple(nets)) for title, nets in file.panels.items()),
+        published=tuple(published_values(document, i, table, file.depth_rule, imagenet) for i, table in tables),
         places={key: document.place(key) for key in ("budget", "where", "variants", "recipe", "data")},
     )
 
 
-def resolve_recipe(document: Document, fields: dict[str, Any]) -> Recipe:
-    """A named recipe with some fields replaced."""
-    base = RECIPES[fields.pop("base", "wrn_cifar")]
-    recipe: Recipe = validate(document, Recipe, ("recipe",), {**base, **fields})
-    return recipe
+def _lay_over(document: Document, scale: str) -> None:
+    """Lays one of the study's scales over it; it gets a name of its own, so that no report takes the other's place."""
+    scales = document.value.get("scales")
+    if not isinstance(scales, dict) or not isinstance(scales.get(scale), dict):
+        known = f"; {allowed(scale, scales)}" if isinstance(scales, dict) and scales else ": the study has no scales"
+        raise StudyError(f"{document.name}: --scale: found '{scale}'{known}")
+    document.value["name"] = f"{document.value.get('name')}_{scale}"
+    document.overlay(("scales", scale), ("data", "recipe", "budget"))
 
 
-def resolve_data(document: Document, fields: dict[str, Any]) -> Data:
-    """A named data set with some fields replaced, its facts kept and its sizes checked."""
-    facts = dict(DATA_SETS[fields["name"]])
-    full = facts.pop("full")
-    for key in ("title", "classes", "image_size", "channels"):
-        if key in fields and key in facts and fields[key] != facts[key]:
-            document.fail(
-                ("data", key), f"data.{key}: found {describe(fields[key])}; {fields['name']} has {describe(facts[key])}"
-            )
-        if key not in fields and key not in facts:
-            document.fail(("data",), f"data.{key} is missing; {fields['name']} needs title, classes and image_size")
-    data: Data = validate(document, Data, ("data",), {**facts, **fields})
-    for key, most in zip(("train_size", "test_size"), full):
-        size = getattr(data, key)
-        if size is not None and most is not None and size > most:
-            document.fail(("data", key), f"data.{key}: found {size}; {fields['name']} has {most}")
-        if size == most:
-            data = data.model_copy(update={key: None})
-    return data
-
-
-def replace_fields(model: Recipe | Data, changes: dict[str, Any]) -> Any:
-    """A recipe or data with some fields changed. Raises StudyError that names the key, without its place."""
-    kind = "recipe" if isinstance(model, Recipe) else "data"
-    fixed = ("name", "title", "classes", "image_size", "channels")
-    names = [name for name in type(model).model_fields if name not in fixed]
-    for key in changes:
-        if key not in names:
-            raise StudyError(f"unknown axis '{kind}.{key}'; {allowed(key, names)}")
-    document = Document("", {}, {})
-    fields = {**model.model_dump(), **changes}
-    if isinstance(model, Recipe):
-        return validate(document, Recipe, (kind,), fields)
-    return resolve_data(document, {key: value for key, value in fields.items() if value is not None})
+def _root(document: Document, folder: Path, data: Any) -> Path | None:
+    """Where the images are, as the study says, from its own folder."""
+    for one in data if isinstance(data, list) else [data]:
+        if isinstance(one, dict) and (root := one.get("root")):
+            try:
+                return folder / Path(root).expanduser()
+            except RuntimeError as error:
+                document.fail(("data", "root"), f"data.root: found {describe(root)}: {error}")
+    return None
 
 
 def _refuse_nothing(document: Document, path: KeyPath, value: Any) -> None:
-    """A key without a value would otherwise silently mean its default."""
+    """A key without a value would otherwise silently mean its default; in a scale it takes the key out."""
+    if path == ("scales",):
+        return
     if value is None and not any(part == "args" or str(part).startswith("args.") for part in path):
         document.fail(path, f"{'.'.join(map(str, path))}: found nothing; allowed: a value, or no such key")
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -116,7 +98,9 @@ def _refuse_nothing(document: Document, path: KeyPath, value: Any) -> None:
         _refuse_nothing(document, (*path, key), child)
 
 
-def _entry(document: Document, index: int, file: EntryFile, rule: DepthRuleField) -> Entry:
+def _entry(
+    document: Document, index: int, file: EntryFile, study: StudyFile, data: tuple[Data, ...], recipe: Recipe
+) -> Entry:
     kinds = [kind for kind in ("net", "grid", "zip", "one_at_a_time") if getattr(file, kind) is not None]
     path = ("variants", index)
     if len(kinds) != 1:
@@ -147,7 +131,20 @@ def _entry(document: Document, index: int, file: EntryFile, rule: DepthRuleField
             document.fail((*path, kind), f"zip: lists of {found}; allowed: lists of one length, and single values")
         longest = max(lengths.values())
         axes = {axis: values * longest if axis in single else values for axis, values in axes.items()}
-    return Entry(kind, axes, file.depth_rule or rule, base, document.place(*path), places)  # type: ignore[arg-type]
+    own_recipe = recipe if file.recipe is None else read_recipe(document, (*path, "recipe"), file.recipe)
+    name = written_out(document, ("recipe",), study.recipe if file.recipe is None else file.recipe)["base"]
+    return Entry(
+        kind,  # type: ignore[arg-type]
+        axes,
+        data if file.data is None else read_data(document, (*path, "data"), file.data),
+        own_recipe,
+        name,
+        tuple(file.stands_for or ()),
+        file.depth_rule or study.depth_rule,
+        base,
+        document.place(*path),
+        places,
+    )
 
 
 def _axis_values(document: Document, path: tuple[Any, ...], axis: str, values: Any) -> tuple[Any, ...]:

@@ -28,6 +28,7 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+EpochRule = Literal["last", "best"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -90,6 +91,9 @@ class Data(Frozen):
     train_size: Annotated[int | None, Field(ge=2)] = None
     test_size: Annotated[int | None, Field(ge=2)] = None
     digest: Annotated[str | None, Field(pattern="^[0-9a-f]{16}$", description="16 hexadecimal digits")] = None
+    copy_of: Annotated[
+        Literal["cifar10", "cifar100", "svhn", "imagenet"] | None, Field(description="what these images are a copy of")
+    ] = None
 
     @property
     def input_shape(self) -> Shape:
@@ -98,8 +102,13 @@ class Data(Frozen):
 
     def identity(self) -> dict[str, Any]:
         """The fields that can change a result. The title names the images only where nothing else does."""
-        other = {"digest"} if self.name == "image_folder" else {"digest", "title"}
+        other = {"digest", "copy_of"} | (set() if self.name == "image_folder" else {"title"})
         return self.model_dump(exclude=other, exclude_defaults=True)
+
+    @property
+    def stands_for(self) -> str:
+        """The data set whose published values these images are held against."""
+        return self.copy_of or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +149,10 @@ class Entry:
 
     kind: Literal["net", "grid", "zip", "one_at_a_time"]
     axes: dict[str, tuple[Any, ...]]
+    data: tuple[Data, ...]
+    recipe: Recipe
+    recipe_name: str
+    stands_for: tuple[str, ...]  # the published row of each network, in order; none: the one of its own name
     depth_rule: DepthRule
     base: Any  # the network that one_at_a_time changes
     place: str
@@ -157,6 +170,7 @@ class Variant:
     axes: dict[str, Any]
     counts: Counts
     fit: Fit | None = None
+    stands_for: str = ""  # the published row, where that is not the one of its own network
 
     @property
     def blueprint(self) -> Blueprint:
@@ -209,6 +223,34 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class PublishedRow:
+    """A row of a published table. errors: test error in percent by data set; other: what else is printed, by its title.
+
+    architecture: the network of ours that it is, None for a method that is not built; not_run: why it is not.
+    """
+
+    label: str
+    architecture: Architecture | None
+    parameters: str
+    errors: dict[str, float]
+    other: dict[str, float | str]
+    not_run: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a source reports, and how it came by it: the protocol, as far as it is stated."""
+
+    source: str
+    note: str
+    rows: tuple[PublishedRow, ...]
+    seeds: int | None
+    recipe: Recipe | None
+    data: dict[str, Any]  # fields of Data
+
+
+@dataclass(frozen=True)
 class Study:
     """One study file, checked; its variants are not yet enumerated."""
 
@@ -216,7 +258,8 @@ class Study:
     title: str
     source: str
     notes: str
-    data: Data
+    scale: str  # the name of the overlay, "" for the study as it stands
+    data: Data  # the first, where there are several
     data_root: Path | None
     folder: Path  # of the study file, where its own networks are looked for
     recipe: Recipe
@@ -224,5 +267,9 @@ class Study:
     entries: tuple[Entry, ...]
     where: str | None
     budget: Budget | None
-    baseline: tuple[str, str] | None  # the net as written and its place
+    baseline: tuple[str | dict[str, Any], str] | None  # a net as written, or values of axes; and its place
+    epoch_rule: EpochRule
+    published: tuple[Published, ...]
+    figures: tuple[str, ...]
+    panels: tuple[tuple[str, tuple[str, ...]], ...]  # of the curves: title, nets; none: one a data set
     places: dict[str, str]

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 import ablate
+from ablate.train.devices import cpu_model
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
@@ -32,13 +33,7 @@ def provenance(device: torch.device) -> dict[str, Any]:
 def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    capability = torch.backends.cpu.get_cpu_capability()
-    try:
-        model = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
-        name = " ".join(model.partition(":")[2].split())
-    except (OSError, StopIteration):
-        name = platform.processor() or "CPU"
-    return f"{name} ({capability})"
+    return f"{cpu_model()} ({torch.backends.cpu.get_cpu_capability()})"
 
 
 @lru_cache(maxsize=1)

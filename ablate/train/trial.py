@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import torch
 
 from ablate.data.cache import Location
+from ablate.data.imagenet import ImageFiles
+from ablate.data.streaming import Streamed, imagenet_normalization, take_files
 from ablate.data.tensors import Normalization, Part, fit_normalization, take_part
 from ablate.errors import RecordError
 from ablate.files import hold_lock
@@ -37,6 +39,7 @@ from ablate.train.provenance import provenance
 from ablate.train.randomness import generator
 
 PATIENCE = 0.5  # seconds for a lock, which `ablate status` may be trying at that moment
+FINAL = ("test_error", "test_top5_error", "test_loss", "train_error", "train_loss")  # of the last epoch, into the result
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -92,13 +95,14 @@ def _train(job: Job, directory: Path, stop: Callable[[], bool], report: Report) 
 
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+    top5 = trial.data.name == "imagenet"
     saved_at = time.monotonic()
     for epoch in range(len(rows) + 1, recipe.epochs + 1):
         rate = start_epoch(recipe, optimizer, epoch)
         begin = time.monotonic()
         train = train_epoch(network, optimizer, train_part, normalization, trial.data, recipe, trial.seed, epoch)
         middle = time.monotonic()
-        test = evaluate(network, test_part, normalization, recipe)
+        test = evaluate(network, test_part, normalization, recipe, top5)
         end = time.monotonic()
         row: Row = {
             "epoch": epoch,
@@ -107,6 +111,7 @@ def _train(job: Job, directory: Path, stop: Callable[[], bool], report: Report) 
             "train_error": train.error,
             "test_loss": test.loss,
             "test_error": test.error,
+            **({"test_top5_error": test.top5_error} if top5 else {}),
             "train_seconds": middle - begin,
             "test_seconds": end - middle,
         }
@@ -139,7 +144,7 @@ def _train(job: Job, directory: Path, stop: Callable[[], bool], report: Report) 
         "status": status,
         "epoch_rule": "last",
         "epochs": len(rows),
-        **{key: None if diverged else final[key] for key in ("test_error", "test_loss", "train_error", "train_loss")},
+        **{key: None if diverged else final[key] for key in FINAL if key in final},
         **seconds,
         "peak_memory_bytes": torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
         "train_images": len(train_part.labels),
@@ -164,18 +169,24 @@ def configure(device: str) -> torch.device:
     return torch.device(device)
 
 
-_loaded: dict[Any, tuple[Part, Part, Normalization, str]] = {}  # the worker's next trial most often wants the same
+Loaded = tuple[Union[Part, Streamed], Union[Part, Streamed], Normalization, str]
+_loaded: dict[Any, Loaded] = {}  # the worker's next trial most often wants the same
 
 
-def _load(data: Data, location: Location, device: torch.device) -> tuple[Part, Part, Normalization, str]:
-    """Training and test images on the device, the normalization fitted to the former, and the digest of all images."""
+def _load(data: Data, location: Location, device: torch.device) -> Loaded:
+    """Training and test images for the device, the normalization fitted to the former, and the digest of all images."""
     key = (data, location, device)
     if key not in _loaded:
         _loaded.clear()
         images, digest = load_checked(data, location, print)
-        train = take_part(images.train_images, images.train_labels, data.train_size, device)
-        test = take_part(images.test_images, images.test_labels, data.test_size, device)
-        _loaded[key] = train, test, fit_normalization(data.preprocess, train.images), digest
+        sizes = (data.train_size, data.test_size)
+        if isinstance(images, ImageFiles):
+            train, test = (take_files(part, size, data.image_size, device) for part, size in zip(images, sizes))
+            _loaded[key] = train, test, imagenet_normalization(data.preprocess, device), digest
+        else:
+            resident = take_part(images.train_images, images.train_labels, data.train_size, device)
+            tested = take_part(images.test_images, images.test_labels, data.test_size, device)
+            _loaded[key] = resident, tested, fit_normalization(data.preprocess, resident.images), digest
     return _loaded[key]
 
 

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torchvision
+from original_formats import write_cifar, write_svhn
 from PIL import Image
+from scipy.io import savemat
 
 from ablate.data.cache import Location, load_images
 from ablate.data.sources import SOURCES, Images, check_images, read_digits, stratified
@@ -78,37 +78,13 @@ def test_image_folder_wants_the_same_classes(here: Location) -> None:
         load_images("image_folder", 8, here)
 
 
-@pytest.mark.parametrize("name", ["cifar10", "cifar100", "image_folder"])
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "svhn", "image_folder"])
 def test_missing_images_say_what_where_and_how(here: Location, name: str) -> None:
     with pytest.raises(DataError) as caught:
         load_images(name, 32, here)
     message = str(caught.value)
     assert SOURCES[name].looked_for in message and str(here.root) in message and "ABLATE_DATA" in message
     assert ("--download" in message) == (name != "image_folder")
-
-
-def write_cifar(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[np.ndarray, list[int]]:
-    """A few images in the data set's original pickle format, with torchvision told their MD5 sums."""
-    kind = getattr(torchvision.datasets, name)
-    folder = root / kind.base_folder
-    folder.mkdir(parents=True)
-    key = {"CIFAR10": "labels", "CIFAR100": "fine_labels"}[name]
-    draw = np.random.RandomState(0)
-    test = None
-    lists: dict[str, list[list[str]]] = {"train_list": [], "test_list": []}
-    for which, entries in lists.items():
-        for file, _ in getattr(kind, which):
-            data, labels = draw.randint(0, 256, (20, 3072), np.uint8), [i % 10 for i in range(20)]
-            content = pickle.dumps({"data": data, key: labels})
-            (folder / file).write_bytes(content)
-            entries.append([file, hashlib.md5(content).hexdigest()])
-            test = (data, labels)
-        monkeypatch.setattr(kind, which, entries)
-    meta = pickle.dumps({kind.meta["key"]: [f"class {i}" for i in range(10)]})
-    (folder / kind.meta["filename"]).write_bytes(meta)
-    monkeypatch.setattr(kind, "meta", {**kind.meta, "md5": hashlib.md5(meta).hexdigest()})
-    assert test is not None
-    return test
 
 
 @pytest.mark.parametrize(("name", "batches"), [("CIFAR10", 5), ("CIFAR100", 1)])
@@ -127,6 +103,65 @@ def test_a_damaged_cifar_file_is_refused(here: Location, monkeypatch: pytest.Mon
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(DataError, match="cifar-10-batches-py"):
         load_images("cifar10", 32, here)
+
+
+def test_svhn_in_its_original_format(here: Location) -> None:
+    written = write_svhn(here.root)
+    images, digest = load_images("svhn", 32, here)
+    assert images.train_images.shape == (64, 32, 32, 3) and images.train_images.dtype == np.uint8 and len(digest) == 16
+    assert np.array_equal(images.train_images[3], written["train"][..., 3])
+    assert np.array_equal(images.train_images[40], written["extra"][..., 0])  # extra comes after train
+    assert np.array_equal(images.test_images[7], written["test"][..., 7])
+    assert images.train_labels[:12].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2]  # 10 is the digit 0
+    assert images.test_labels.dtype == np.int64
+
+
+def test_svhn_needs_its_extra_images(here: Location) -> None:
+    write_svhn(here.root)
+    (here.root / "extra_32x32.mat").unlink()
+    with pytest.raises(DataError, match=r"svhn: extra_32x32\.mat is missing in .*--download"):
+        load_images("svhn", 32, here)
+
+
+IMAGES, DIGITS = np.zeros((32, 32, 3, 4), np.uint8), np.ones((4, 1), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"X": IMAGES.astype(np.float64), "y": DIGITS}, "found X float64"),
+        ({"X": IMAGES[:16], "y": DIGITS}, "found X uint8 (16, 32, 3, 4)"),
+        ({"X": IMAGES, "y": DIGITS[:3]}, "y (3, 1); allowed: X uint8 (32, 32, 3, N), y (N, 1)"),
+        ({"X": IMAGES, "y": 0 * DIGITS}, "y: found 0 to 0; allowed: 1 to 10"),
+        ({"X": IMAGES, "y": 11 * DIGITS}, "y: found 11 to 11; allowed: 1 to 10"),
+        ({"X": IMAGES}, "cannot be read as a MATLAB file: KeyError: 'y'"),
+        (None, "cannot be read as a MATLAB file"),
+    ],
+)
+def test_a_damaged_svhn_file_is_refused(here: Location, content: dict[str, np.ndarray] | None, said: str) -> None:
+    write_svhn(here.root)
+    file = here.root / "extra_32x32.mat"
+    if content is None:
+        file.write_bytes(file.read_bytes()[:2000])
+    else:
+        savemat(file, content)
+    with pytest.raises(DataError) as caught:
+        load_images("svhn", 32, here)
+    message = str(caught.value)
+    assert message.startswith(str(file)) and said in message and "\n" not in message
+
+
+def test_svhn_is_fetched_by_its_md5_sums(here: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {}
+
+    def fetch(url: str, root: str, file: str, md5: str) -> None:
+        asked[file] = (url, md5)
+        write_svhn(Path(root))
+
+    monkeypatch.setattr("torchvision.datasets.utils.download_url", fetch)
+    load_images("svhn", 32, here._replace(download=True))
+    url, md5 = asked["extra_32x32.mat"]
+    assert url.endswith("/extra_32x32.mat") and md5 == "a93ce644f1a588dc4d68dda5feec44a7" and len(asked) == 3
 
 
 def test_download_is_asked_only_when_wanted(here: Location, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from ablate.api import Experiment, load_study
 from ablate.errors import RecordError
 from ablate.records.records import append_epoch, open_trial, trial_directory, write_result
 from ablate.report.figures import curve_points, error_points
-from ablate.report.report import Report, describe_data
-from ablate.report.tables import Table, latex_escape, quantity, table_rows, to_latex, to_markdown
+from ablate.report.report import Report
+from ablate.report.setting import describe_data
+from ablate.report.tables import Cell, Table, as_cell, latex_escape, quantity, to_latex, to_markdown
 
 ERRORS = {0: [7.0, 5.0, 9.0], 1: [6.0, 8.0, 4.0]}
 STUDY = """\
@@ -85,6 +87,11 @@ def fill(experiment: Experiment, errors: dict[int, list[float | None]]) -> Repor
     return experiment.report()
 
 
+def cells(table: Table) -> list[dict[str, str]]:
+    """The rows of a table, each cell's text by its column."""
+    return [dict(zip(table.header, (as_cell(cell).text for cell in row))) for row in table.rows]
+
+
 def test_summaries_are_of_the_seeds_they_say(experiment: Experiment) -> None:
     first, second = fill(experiment, ERRORS).as_json()["summaries"]
     assert (first["net"], second["net"]) == ("WRN-10-1-B(3,3)", "WRN-10-1-B(3,1)")
@@ -101,8 +108,8 @@ def test_missing_seeds_are_said_everywhere(experiment: Experiment) -> None:
     made = fill(experiment, {0: [7.0, 5.0]})
     assert [summary["n"] for summary in made.as_json()["summaries"]] == [2, 0]
     assert made.as_json()["summaries"][1]["median_test_error"] is None
-    rows = made.table.rows
-    assert rows[0][-1] == "2/3" and rows[1][-1] == "0/3" and "–" in rows[1]
+    first, second = cells(made.table)
+    assert first["n"] == "2/3" and second["n"] == "0/3" and second["Range"] == "–"
     assert "over 0 to 2 seeds" in made.caption()
     assert "Incomplete: 2 of 6" in made.markdown()
 
@@ -123,16 +130,21 @@ def test_a_diverged_seed_is_never_left_out(
     assert summary["median_test_error"] == median and summary["n"] == 3
     assert summary["diverged"] == [seed for seed, error in enumerate(errors) if error is None]
     assert summary["max"] is None
-    row = dict(zip(made.table.header, made.table.rows[0]))
+    row = cells(made.table)[0]
     assert row["Median test error, %"] == cell and row["n"] == f"3, {errors.count(None)} diverged"
-    assert row["Max"] == "diverged"
+    assert row["Range"].endswith("–diverged")
 
 
 def test_the_table_compares_with_the_baseline(experiment: Experiment) -> None:
-    table = fill(experiment, ERRORS).table
-    column = table.header.index("Difference")
-    assert [row[column] for row in table.rows] == ["baseline", "-1.00"]
-    assert "Difference" not in table_rows(fill(experiment, ERRORS).summaries).header
+    made = fill(experiment, ERRORS)
+    _, _, table = made.tables[1]
+    first, second = cells(table)
+    assert (first["Baseline"], second["Baseline"]) == ("baseline", "WRN-10-1-B(3,3)")
+    # 6, 8, 4 against 7, 5, 9: of the nine seed pairs six are won, 6 < 7, 6 < 9, 8 < 9, 4 < 7, 4 < 5, 4 < 9
+    assert (second["Difference"], second["P(better)"]) == ("-1.00", "0.67")
+    assert any("cannot be told apart" in sentence for sentence in made.sentences)
+    without = replace(made, baselines=(None, None))
+    assert "Difference" not in without.tables[1][2].header
 
 
 def test_varied_axes_are_columns(tmp_path: Path) -> None:
@@ -141,7 +153,7 @@ def test_varied_axes_are_columns(tmp_path: Path) -> None:
     path.write_text(STUDY.replace("- grid: {block: [B(3,3), B(3,1)], k: 1, depth: 10}", entry))
     table = load_study(path, runs=tmp_path).report().table
     assert table.header[:3] == ["Network", "recipe.lr", "data.train_size"]
-    assert [row[1:3] for row in table.rows] == [["0.1", "128"], ["0.05", "128"], ["0.1", "64"]]
+    assert [list(row[1:3]) for row in table.rows] == [["0.1", "128"], ["0.05", "128"], ["0.1", "64"]]
 
 
 def test_records_on_different_images_are_not_mixed(experiment: Experiment) -> None:
@@ -165,14 +177,14 @@ def test_same_records_same_bytes(experiment: Experiment, tmp_path: Path) -> None
         files = sorted((tmp_path / out / "invented").iterdir())
         digests.append({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files})
     assert digests[0] == digests[1]
-    assert set(digests[0]) == {"table.md", "table.tex", "table.csv", "trials.csv"} | {
-        f"{figure}.{kind}" for figure in ("curves", "errors", "parameters") for kind in ("png", "svg")
+    assert set(digests[0]) == {"table.md", "table.tex", "table.csv", "trials.csv", "index.html"} | {
+        f"{figure}.{kind}" for figure in ("curves", "errors", "parameters") for kind in ("png", "svg", "pdf")
     }
 
 
 def test_an_empty_study_still_has_its_tables(experiment: Experiment, tmp_path: Path) -> None:
     paths = experiment.report().write(tmp_path / "out")
-    assert {path.name for path in paths} == {"table.md", "table.tex", "table.csv", "trials.csv"}
+    assert {path.name for path in paths} == {"table.md", "table.tex", "table.csv", "trials.csv", "index.html"}
 
 
 def test_files_say_what_they_are_of(experiment: Experiment, tmp_path: Path) -> None:
@@ -218,6 +230,13 @@ def test_markdown_lines_up_and_is_escaped() -> None:
     text = to_markdown(Table(["a|b", "n"], [["*x*", "1"], ["_y_z", "23"]], [False, True]))
     assert text.splitlines() == [r"| a\|b  |   n |", "| ----- | --: |", r"| \*x\* |   1 |", r"| \_y_z |  23 |"]
     assert len({len(line) for line in text.splitlines()}) == 1
+
+
+def test_marks_and_bold_are_written_in_both_languages() -> None:
+    table = Table(["a", "b"], [["x", Cell("5.43", "a", bold=True)]], [False, True], [("a", "10 epochs, not 200")])
+    markdown, latex = to_markdown(table), to_latex(table, "c", "l")
+    assert "**5.43**<sup>a</sup>" in markdown and markdown.endswith("\n<sup>a</sup> 10 epochs, not 200\n")
+    assert r"\textbf{5.43}\textsuperscript{a}" in latex and r"\textsuperscript{a} 10 epochs, not 200\par" in latex
 
 
 @pytest.mark.parametrize(

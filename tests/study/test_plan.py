@@ -11,11 +11,11 @@ import pytest
 
 from ablate.errors import StudyError
 from ablate.nets.notation import Architecture, parse_architecture
+from ablate.study.baseline import find_baselines
 from ablate.study.plan import (
     Enumeration,
     axis_value,
     enumerate_variants,
-    find_baseline,
     label,
     plan_trials,
     training_cost,
@@ -26,6 +26,12 @@ from ablate.study.spec import load_study
 from ablate.study.study import Data, Recipe, Study, Trial, Variant
 
 STUDIES = Path(__file__).parents[2] / "studies"
+
+
+def find_baseline(study: Study, enumeration: Enumeration) -> Variant | None:
+    """The one baseline of a study with one data set."""
+    (baseline,) = {id(found): found for found in find_baselines(study, enumeration)}.values()
+    return baseline
 
 
 def load(tmp_path: Path, *entries: str, **top: str) -> Study:
@@ -465,12 +471,13 @@ def test_training_cost_by_hand() -> None:
 def test_planning_does_not_import_torch() -> None:
     code = f"""
 import sys
-from ablate.study.plan import enumerate_variants, find_baseline, plan_trials
+from ablate.study.baseline import find_baselines
+from ablate.study.plan import enumerate_variants, plan_trials
 from ablate.study.schema import json_schema
 from ablate.study.spec import load_study
 study = load_study({str(STUDIES / "block_types.yaml")!r})
 enumeration = enumerate_variants(study)
-find_baseline(study, enumeration)
+find_baselines(study, enumeration)
 assert len({{trial.id for trial in plan_trials(study, enumeration.variants)}}) == 30
 json_schema()
 print(sorted({{"torch", "numpy", "pandas"}} & set(sys.modules)))

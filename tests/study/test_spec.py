@@ -7,12 +7,14 @@ import pytest
 
 from ablate.errors import AblateError, StudyError
 from ablate.nets.notation import Architecture
+from ablate.study.baseline import find_baselines
 from ablate.study.document import Document
-from ablate.study.plan import enumerate_variants, find_baseline, plan_trials
+from ablate.study.plan import Enumeration, enumerate_variants, plan_trials
 from ablate.study.presets import DATA_SETS, RECIPES
+from ablate.study.resolve import replace_fields, resolve_data, resolve_recipe
 from ablate.study.schema import StudyFile, json_schema
-from ablate.study.spec import load_study, replace_fields, resolve_data, resolve_recipe
-from ablate.study.study import Budget, Recipe
+from ablate.study.spec import load_study
+from ablate.study.study import Budget, Recipe, Study, Variant
 
 STUDIES = Path(__file__).parents[2] / "studies"
 
@@ -52,6 +54,12 @@ where: k < 3
 budget: {parameters: {max: 9M}}
 baseline: WRN-16-1
 """
+
+
+def find_baseline(study: Study, enumeration: Enumeration) -> Variant | None:
+    """The one baseline of a study with one data set."""
+    (baseline,) = {id(found): found for found in find_baselines(study, enumeration)}.values()
+    return baseline
 
 
 def write(tmp_path: Path, text: str) -> Path:

@@ -1,0 +1,133 @@
+"""trace, verify, import, export, merge: what is done with records and what was made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Optional
+
+import typer
+
+from ablate.commands.options import RUNS, Json, Root, Runs, Scale, Set, StudyFile, print_json, say
+from ablate.commands.trials import Device, Slots, SlotsPerGpu
+
+Logs = Annotated[list[Path], typer.Argument(metavar="LOG", help="Log files.", show_default=False)]
+DataSet = Annotated[
+    Literal["cifar10", "cifar100", "svhn"], typer.Option("--data", help="The images it learned.", show_default=False)
+]
+Preprocess = Annotated[
+    Literal["meanstd", "zca", "scale", "none"],
+    typer.Option("--preprocess", help="What was done to the images.", show_default=False),
+]
+Cell = Annotated[
+    str, typer.Option("--cell", metavar="ROW,COL", help="Numbers from 1, or the row's first text, the column's name.")
+]
+Directories = Annotated[list[Path], typer.Argument(metavar="DIR", help="Runs directories.", show_default=False)]
+
+
+def trace(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="A report's table.csv.", show_default=False)],
+    cell: Cell,
+    as_json: Json = False,
+) -> None:
+    """Show the trials behind a cell of a table: seeds, errors, code, versions, device, times."""
+    from ablate.report.trace import trace_cell
+
+    found = trace_cell(table, cell)
+    print_json(found.as_json()) if as_json else print(found.text())
+
+
+def verify(
+    study: StudyFile,
+    trials: Annotated[int, typer.Option("--trials", min=1, metavar="N", help="How many recorded trials.")] = 1,
+    seed: Annotated[Optional[int], typer.Option("--seed", help="Of the choice; a fresh one is printed.")] = None,
+    overrides: Set = None,
+    scale: Scale = "",
+    runs: Runs = RUNS,
+    data_root: Root = None,
+    device: Device = "auto",
+    slots: Slots = None,
+    slots_per_gpu: SlotsPerGpu = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and the outcome only.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train some recorded trials again, chosen at random, and say whether they come out bit for bit the same."""
+    import secrets
+
+    from rich.console import Console
+
+    from ablate.api import load_study
+    from ablate.data.cache import Location, default_cache, default_root
+    from ablate.launch import RunOptions
+    from ablate.study.plan import label
+    from ablate.verify import verify_trials
+
+    experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root)
+    labels = [f"{label(variant)} seed {n}" for variant in experiment.variants for n in experiment.study.seeds]
+    location = Location(experiment.data_root or default_root(), default_cache())
+    options = RunOptions(device, slots, slots_per_gpu, quiet=quiet)
+    folders = (experiment.study.folder.resolve(), Path.cwd())
+    seed = secrets.randbelow(2**31) if seed is None else seed
+    say(*([] if quiet else [f"verify: chosen with --seed {seed}"]))
+    console = Console(stderr=True)
+    found = verify_trials(experiment.trials(), labels, runs, trials, seed, location, options, console, folders)
+    print_json(found.as_json()) if as_json else print(found.text())
+    raise typer.Exit(found.exit_code)
+
+
+def import_(
+    form: Annotated[Literal["torchnet"], typer.Argument(metavar="torchnet", help="The form of the logs.")],
+    logs: Logs,
+    data: DataSet,
+    preprocess: Preprocess,
+    net: Annotated[str, typer.Option("--net", help="The network, instead of what the log says, such as WRN-40-4.")] = "",
+    runs: Runs = RUNS,
+) -> None:
+    """Keep the authors' logs beside our records, for their curves and errors to stand beside ours."""
+    from ablate.records.imported import draft_torchnet, imported_text, write_imported
+    from ablate.study.presets import DATA_SETS
+
+    facts = DATA_SETS[data]
+    shape = (facts["channels"], facts["image_size"], facts["image_size"])
+    drafts = [(log, draft_torchnet(log, data, preprocess, facts["classes"], shape, net or None)) for log in logs]
+    for log, draft in drafts:
+        say(*draft.log.remarks)
+        new = write_imported(runs, draft)
+        print(f"{log}: {imported_text(draft)}: {'' if new else 'imported before, '}{draft.directory(runs)}")
+
+
+def export(
+    study: StudyFile,
+    to: Annotated[Literal["tensorboard", "csv", "parquet"], typer.Option("--to", show_default=False)],
+    overrides: Set = None,
+    scale: Scale = "",
+    runs: Runs = RUNS,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where DIR/<study>/ is written.")] = Path("exports"),
+) -> None:
+    """Write a study's trials and epochs for other tools."""
+    from ablate.api import load_study
+    from ablate.export import export_study
+
+    experiment = load_study(study, overrides or (), scale=scale, runs=runs)
+    paths = export_study(experiment.study.name, experiment.results(), runs, to, out)
+    say(f"{len(paths)} files in {out / experiment.study.name}")
+
+
+def merge(
+    directories: Directories,
+    into: Annotated[Path, typer.Option("--into", metavar="RUNS", help="Where they come together.", show_default=False)],
+) -> None:
+    """Merge runs directories into one, or refuse where two records of a trial contradict each other."""
+    from ablate.errors import RecordError
+    from ablate.launch import INCOMPLETE
+    from ablate.records.merge import merge_runs
+    from ablate.report.tables import counted
+
+    plan = merge_runs(directories, into)
+    if plan.conflicts:
+        say(*(f"conflict: {line}" for line in plan.conflicts))
+        raise RecordError(
+            f"merge: {counted(len(plan.conflicts), 'conflict')}; nothing is merged; move one of each pair away"
+        )
+    say(*plan.kept, *plan.passed_over)
+    print(plan.text())
+    raise typer.Exit(INCOMPLETE if plan.passed_over else 0)

@@ -1,0 +1,136 @@
+"""Images decoded as they are needed, by processes of their own, and streamed to the device in batches of uint8.
+
+The crops are the standard ones for ImageNet: for training, a crop of 8% to 100% of the image and of sides 3:4 to 4:3,
+scaled to the network's size; for testing, the shorter side scaled to 256 pixels and the 224 in the middle. What is drawn
+for an image depends on a seed of its own, so the number of processes changes nothing.
+Source: He et al., "Deep Residual Learning", section 3.4, and torchvision's reference weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Union
+
+import joblib
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+
+from ablate.data.imagenet import Listing
+from ablate.data.sources import stratified
+from ablate.data.tensors import Augmentation, Normalization, Preprocessing
+from ablate.errors import DataError
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as published, of images in 0..1
+RESIZE = 256 / 224  # the shorter side for testing, by the side of the crop
+SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # of the area and of the sides of a crop for training
+WORKERS = 16  # at most: processes that decode
+
+Batch = tuple[Tensor, Tensor]  # images uint8 (B, H, W, C), labels int64 (B,)
+
+
+class Streamed(NamedTuple):
+    """Images that are never all in memory: where they are, their labels int64 (N,), their side in pixels when cropped."""
+
+    files: Listing
+    labels: Tensor
+    image_size: int
+    device: torch.device
+
+
+def take_files(files: Listing, size: int | None, image_size: int, device: torch.device) -> Streamed:
+    """All images of a listing or a fixed stratified subset of `size` of them."""
+    if size is not None and size < len(files.labels):
+        files = files.subset(stratified(files.labels, size))
+    return Streamed(files, torch.from_numpy(files.labels), image_size, device)
+
+
+def imagenet_normalization(kind: Preprocessing, device: torch.device) -> Normalization:
+    """meanstd: by ImageNet's published mean and standard deviation; scale: to 0..1; none."""
+    assert kind != "zca", "refused when the images were checked"
+    if kind == "meanstd":
+        return Normalization(*(torch.tensor(values, device=device) * 255 for values in (MEAN, STD)))
+    ones = torch.ones(3, device=device)
+    return Normalization(0 * ones, ones * 255 if kind == "scale" else ones)
+
+
+def stream(
+    part: Streamed, order: Tensor, batch_size: int, augment: Augmentation = "none", draws: int = 0
+) -> Iterator[Batch]:
+    """The images at order (N,) in batches on the device, the last one as small as it comes.
+
+    augment: crop is a random crop instead of the one in the middle, flip flips half of them; draws: the seed of these.
+    Raises DataError, which names the file, for an image that cannot be read.
+    """
+    batches = -(-len(order) // batch_size)
+    loader: DataLoader[Any] = DataLoader(
+        Decoded(part.files, part.image_size, augment),
+        batch_size,
+        sampler=_Order(order, draws),
+        num_workers=min(WORKERS, joblib.cpu_count(), batches),
+        collate_fn=_collate,
+        pin_memory=part.device.type == "cuda",
+        generator=torch.Generator(),  # a loader draws a number that is used by nothing here, else from torch's own
+    )
+    for batch in loader:
+        if isinstance(batch, DataError):
+            raise batch
+        images, labels = batch
+        yield images.to(part.device, non_blocking=True), labels.to(part.device, non_blocking=True)
+
+
+def draw_seed(draws: int, index: int) -> int:
+    """The seed of what is drawn for one image."""
+    return int.from_bytes(hashlib.sha256(f"{draws}/{index}".encode()).digest()[:8], "big") >> 1
+
+
+class _Order(Sampler[tuple[int, int]]):
+    """(index, seed of its draws) of one image after the other."""
+
+    def __init__(self, order: Tensor, draws: int) -> None:
+        self.order, self.draws = order, draws
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        for start in range(0, len(self.order), 4096):  # a million Python numbers at once would take a while
+            for index in self.order[start : start + 4096].tolist():
+                yield index, draw_seed(self.draws, index)
+
+
+class Decoded(Dataset[Union[Batch, DataError]]):
+    """(image uint8 (size, size, 3), label); an image that cannot be read is the DataError itself.
+
+    One that is raised in a decoding process would reach the user with its traceback.
+    """
+
+    def __init__(self, files: Listing, size: int, augment: Augmentation) -> None:
+        from torchvision.transforms import CenterCrop, Compose, RandomHorizontalFlip, RandomResizedCrop, Resize
+
+        middle = [Resize(round(RESIZE * size)), CenterCrop(size)]
+        steps = [RandomResizedCrop(size, SCALE, RATIO)] if "crop" in augment else middle
+        self.transform = Compose([*steps, *([RandomHorizontalFlip()] if "flip" in augment else [])])
+        self.files = files
+
+    def __getitem__(self, item: tuple[int, int]) -> Batch | DataError:
+        from PIL import Image
+
+        index, seed = item
+        try:
+            with Image.open(self.files.path(index)) as file:
+                image = file.convert("RGB")
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            return DataError(f"{self.files.path(index)}: cannot be read as an image: {error}")
+        with torch.random.fork_rng(devices=[]):  # torchvision draws from torch's own generator
+            torch.default_generator.manual_seed(seed)
+            image = self.transform(image)
+        return torch.from_numpy(np.array(image)), torch.tensor(self.files.labels[index])
+
+
+def _collate(items: list[Batch | DataError]) -> Batch | DataError:
+    """A batch, or the first error in it."""
+    errors = [item for item in items if isinstance(item, DataError)]
+    return errors[0] if errors else tuple(default_collate(items))

@@ -1,0 +1,289 @@
+"""What a study will cost: its networks timed on this device, and hours, device-hours and end time from what was timed.
+
+Timing is the work of worker processes under the conditions of a run: on the CPU as many at once as there are slots, one
+thread each, since they share the memory's bandwidth; on GPUs slots_per_gpu each. A plan reads what was timed; it needs no
+torch.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ablate.errors import RunError
+from ablate.records.paces import Pace, read_paces
+from ablate.records.probes import (
+    Probe,
+    Workload,
+    devices_of,
+    find_probe,
+    read_probes,
+    write_probe,
+)
+from ablate.records.records import read_epochs, trial_directory
+from ablate.report.estimates import Estimate, find_estimates
+from ablate.report.tables import counted
+from ablate.schedule.makespan import makespan
+from ablate.study.plan import training_cost
+from ablate.study.study import Variant
+from ablate.train.devices import cpu_model, gpu_models
+from ablate.train.workload import ProbeJob, images_of, make_probe, workload_of
+
+WORK = "ablate.train.probe:probe"
+FINAL = ("recorded", "diverged")
+MAX_GPUS = 1_000_000
+
+
+@dataclass(frozen=True)
+class CostOptions:
+    """Where the study is to run, as in RunOptions. gpus: numbers of GPUs on which its run is simulated."""
+
+    device: str = "auto"
+    slots: int | None = None
+    slots_per_gpu: int = 1
+    gpus: tuple[int, ...] = ()
+
+
+class Place(NamedTuple):
+    """A kind of device, how many slots there are, and how many processes share a device: on the CPU all of them."""
+
+    device: str
+    kind: str
+    slots: int
+    side_by_side: int
+    gpus: int | None = None  # in a simulation
+
+
+def parse_gpus(text: str) -> tuple[int, ...]:
+    """(1, 8, 512) of "1,8,512". Raises RunError."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[0-9]{1,7}", part) and 1 <= int(part) <= MAX_GPUS for part in parts):
+        raise RunError(f"--gpus: found '{text}'; allowed: numbers from 1 to {MAX_GPUS:,}, such as 1,8,512")
+    return tuple(dict.fromkeys(map(int, parts)))
+
+
+def probe_networks(
+    variants: Iterable[Variant],
+    runs: Path,
+    options: CostOptions,
+    announce: Callable[[str], None] = lambda line: None,
+    folders: tuple[Path, ...] = (),
+) -> list[str]:
+    """Times a few steps of each distinct network on this device, keeps the probes, and says what could not be timed.
+
+    announce: is given a line a network. folders: where the readers' networks are looked for first. Raises RunError.
+    """
+    import psutil  # type: ignore[import-untyped]
+
+    from ablate.schedule.local import run_local
+    from ablate.schedule.slots import find_slots
+    from ablate.schedule.tasks import Stop, Task
+
+    slots = find_slots(options.device, options.slots, options.slots_per_gpu)
+    gpu = slots[0].device == "cuda"
+    at_once = min(options.slots_per_gpu, len(slots)) if gpu else len(slots)
+    distinct: dict[Workload, Variant] = {}
+    for variant in variants:
+        distinct.setdefault(workload_of(variant), variant)
+    log = runs / "probes" / "log.txt"
+    share = None if gpu else psutil.virtual_memory().available // at_once
+    tasks = [
+        Task(
+            str(i),
+            variant.net,
+            ProbeJob(variant.trials((0,))[0], slots[0].device, at_once, share, folders),
+            0.0,  # equal costs, so the copies of one network stay together
+            log,
+        )
+        for i, variant in enumerate(distinct.values())
+        for _ in range(at_once)
+    ]
+    announce(f"timing {counted(len(distinct), 'network')}, {at_once} side by side on a device")
+    seen: dict[str, list[dict[str, Any]]] = {task.id: [] for task in tasks}
+    waiting = {task.id: at_once for task in tasks}
+    remarks = []
+    for outcome in run_local(
+        WORK, tasks, slots, Stop(), lambda slot, task, event: seen[task.id].append({**event, "slot": slot}), retries=0
+    ):
+        task = outcome.task
+        waiting[task.id] -= 1
+        if outcome.status not in ("probed", "skipped"):
+            seen[task.id].append({"remark": f"{outcome.cause} ({log})"})
+        if waiting[task.id]:
+            continue
+        variant = list(distinct.values())[int(task.id)]
+        times = [event for event in seen[task.id] if "train_ms" in event]
+        if times:
+            probe = make_probe(variant, times, slots[0].device, at_once)
+            write_probe(runs, probe)
+            announce(f"{variant.net}: {probe_text(probe)}")
+        else:
+            cause = next(event["remark"] for event in seen[task.id] if "remark" in event)
+            remarks.append(f"not timed: {variant.net}: {cause}")
+            announce(remarks[-1])
+    return remarks
+
+
+def probe_text(probe: Probe) -> str:
+    """A probe in words."""
+    step, size, rate = probe.train_step_ms, probe.workload.batch_size, probe.images_per_second
+    images = f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+    return f"{step.median:,.1f} ms a step of {size} (least {step.min:,.1f}), {images} images/s"
+
+
+def estimate_cost(
+    variants: Sequence[Variant],
+    trials: Sequence[Sequence[dict[str, Any]]],
+    runs: Path,
+    options: CostOptions,
+    now: datetime | None = None,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Each variant's estimate, and what the study costs, in plain values, times in seconds.
+
+    trials: {"id", "state"} of each variant's; those recorded cost nothing, an interrupted one what is left of it. The
+    simulation gives the trials to the slots in the order of a run, longest first by multiply-adds.
+    """
+    now = now or datetime.now().astimezone()
+    probes, paces = read_probes(runs), read_paces(runs)
+    here = find_place(options, probes, paces)
+    epochs = [
+        [max(1, variant.recipe.epochs - _epochs_done(runs, trial)) for trial in of_one if trial["state"] not in FINAL]
+        for variant, of_one in zip(variants, trials)
+    ]
+    places = [here] if here else []
+    places += [
+        Place(device, "cuda", n * options.slots_per_gpu, options.slots_per_gpu, n)
+        for n in options.gpus
+        for device in devices_of(probes, "cuda")
+    ]
+    estimates = {place: find_estimates(variants, place.device, place.side_by_side, probes, paces) for place in places}
+    values = [
+        _variant_values(variant, estimate, left, here, probes)
+        for variant, estimate, left in zip(variants, estimates[here] if here else [None] * len(variants), epochs)
+    ]
+    order = sorted(range(len(variants)), key=lambda i: -_cost(variants[i], epochs[i]))
+    simulated = [_simulate(place, estimates[place], epochs, order, now) for place in places]
+    cost: dict[str, Any] = {
+        "device": here.device if here else None,
+        "open_trials": sum(map(len, epochs)),
+        "here": simulated[0] if here else None,
+        "gpus": simulated[1 if here else 0 :],
+    }
+    cost["remarks"] = _remarks(variants, cost, probes, options)
+    return values, cost
+
+
+def find_place(options: CostOptions, probes: Sequence[Probe], paces: Sequence[Pace]) -> Place | None:
+    """This machine as it was when it was timed; None if it never was. Raises RunError for options that cannot be.
+
+    The processor is known by its name, a GPU by the name the driver tells, else the GPU that was probed last is taken.
+    """
+    if not probes and not paces and options == CostOptions(gpus=options.gpus):
+        return None  # at once: joblib, which slots are counted with, takes a tenth of a second
+    from ablate.schedule.slots import DEVICE_FILES, find_slots
+
+    gpu = options.device in ("auto", "cuda") and (
+        sys.platform != "linux" or any(glob.glob(pattern) for pattern in DEVICE_FILES)
+    )
+    if gpu and sys.platform != "linux":
+        gpu = any(probe.kind == "cuda" for probe in probes[-1:])
+    # Where there may be GPUs, find_slots would count them with torch.
+    slots = len(find_slots("cpu" if gpu else options.device, options.slots, options.slots_per_gpu))
+    if gpu:
+        visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+        most = max(1, len(visible or glob.glob("/dev/nvidia[0-9]*"))) * options.slots_per_gpu
+        slots = min(options.slots or most, most)
+    models = gpu_models() if gpu else []
+    latest = sorted(paces, key=lambda pace: pace.finished, reverse=True)
+    for device in [probe.device for probe in reversed(probes)] + [pace.device for pace in latest]:
+        if gpu:
+            known = device in models if models else device in devices_of(probes, "cuda")
+        else:
+            known = device.startswith(f"{cpu_model()} (")
+        if known:
+            side_by_side = min(options.slots_per_gpu, slots) if gpu else slots
+            return Place(device, "cuda" if gpu else "cpu", slots, side_by_side)
+    return None
+
+
+def _epochs_done(runs: Path, trial: dict[str, Any]) -> int:
+    return 0 if trial["state"] == "missing" else len(read_epochs(trial_directory(runs, trial["id"])))
+
+
+def _cost(variant: Variant, epochs: Sequence[int]) -> float:
+    """What a run sorts the variant's trials by."""
+    return training_cost(variant.trials((0,))[0]) if epochs else 0.0
+
+
+def _simulate(
+    place: Place, estimates: Sequence[Estimate | None], epochs: Sequence[Sequence[int]], order: Sequence[int], now: datetime
+) -> dict[str, Any]:
+    """A run of the open trials in a place, its end in this machine's time zone."""
+    seconds = [e.trial_seconds(left) for i in order if (e := estimates[i]) for left in epochs[i]]
+    whole = makespan(seconds, place.slots)
+    return {
+        "device": place.device,
+        "gpus": place.gpus,
+        "slots": place.slots,
+        "side_by_side": place.side_by_side,
+        "trials": len(seconds),
+        "approximate": any(e.approximate for e, left in zip(estimates, epochs) if e and left),
+        "trial_seconds": sum(seconds),
+        "device_seconds": sum(seconds) / (place.side_by_side if place.kind == "cuda" else 1),
+        "makespan_seconds": whole,
+        "ends": (now + timedelta(seconds=whole)).isoformat(timespec="seconds"),
+    }
+
+
+def _variant_values(
+    variant: Variant, estimate: Estimate | None, epochs: Sequence[int], here: Place | None, probes: Sequence[Probe]
+) -> dict[str, Any]:
+    """A variant's newest probe on this device, and its estimate."""
+    workload = workload_of(variant)
+    probe = here and (
+        find_probe(probes, workload, here.device, here.side_by_side) or find_probe(probes, workload, here.device)
+    )
+    return {
+        "probe": probe
+        and {
+            "train_step_ms": {"median": probe.train_step_ms.median, "min": probe.train_step_ms.min},
+            "test_batch_ms": {"median": probe.test_batch_ms.median, "min": probe.test_batch_ms.min},
+            "batch_size": workload.batch_size,
+            "test_batch": probe.test_batch,
+            "startup_seconds": probe.startup_seconds,
+            "images_per_second": probe.images_per_second,
+            "peak_memory_bytes": probe.peak_memory_bytes,
+            "side_by_side": probe.side_by_side,
+            "date": probe.date,
+        },
+        "estimate": estimate
+        and {
+            **estimate._asdict(),
+            "trial_seconds": estimate.trial_seconds(variant.recipe.epochs),
+            "open_seconds": sum(map(estimate.trial_seconds, epochs)),
+        },
+    }
+
+
+def _remarks(variants: Sequence[Variant], cost: dict[str, Any], probes: Sequence[Probe], options: CostOptions) -> list[str]:
+    """What is missing for an estimate, and what was assumed."""
+    remarks = []
+    if cost["open_trials"]:
+        remarks += [
+            f"{name}: how many images there are is not known before a run; data.train_size and data.test_size say it"
+            for name in dict.fromkeys(v.data.title for v in variants if images_of(v.data) is None)
+        ]
+        if cost["here"] is None:
+            remarks.append("no estimate: nothing is timed on this device; --probe times a few steps of each network")
+    if options.gpus and not cost["gpus"]:
+        remarks.append("--gpus: no GPU is timed; run `ablate plan STUDY --probe` on one and bring its RUNS/probes here")
+    if any(variant.data.name == "imagenet" for variant in variants):
+        remarks.append("ImageNet: a probe does not time the decoding of its images")
+    return remarks

@@ -1,0 +1,151 @@
+"""export_study(): a study's records in the formats of other tools: CSV, Parquet, TensorBoard's event files."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import math
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ablate.errors import RunError
+from ablate.files import write_atomically
+from ablate.records.records import EPOCH_FIELDS, Record, Row, read_epochs, read_record, trial_directory
+from ablate.study.plan import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Format = Literal["tensorboard", "csv", "parquet"]
+TAGS = {
+    "loss/train": "train_loss",
+    "loss/test": "test_loss",
+    "error/train": "train_error",
+    "error/test": "test_error",
+    "lr": "lr",
+    "seconds/train": "train_seconds",
+    "seconds/test": "test_seconds",
+}
+
+
+def export_study(name: str, trials: pd.DataFrame, runs: Path, to: Format, out: Path) -> list[Path]:
+    """Writes a study's trials and epochs into out/<name>/ and returns the paths. Raises RunError.
+
+    trials: a row a trial, as Experiment.results() has them. csv, parquet: `trials`, and `epochs` with a row a trial and
+    epoch; errors in percent, losses in nats, times in seconds. tensorboard: a directory a trial, an event file in each.
+    """
+    directory = out / name
+    if directory.exists() and not directory.is_dir():
+        raise RunError(f"--out: {directory} cannot be a directory, a file is in its place")
+    epochs = epochs_frame(trials, runs)
+    if epochs.empty:
+        raise RunError(f"export: no trial of {name} has an epoch in {runs}; allowed: a study that has been run")
+    if to == "tensorboard":
+        files = _event_files(trials, runs)
+    else:
+        write = _to_csv if to == "csv" else _to_parquet
+        files = {f"trials.{to}": write(trials), f"epochs.{to}": write(epochs)}
+    for path, data in files.items():
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(directory / path, data)
+    return [directory / path for path in files]
+
+
+def epochs_frame(trials: pd.DataFrame, runs: Path) -> pd.DataFrame:
+    """A row a trial and epoch: what tells the trial from others, its id and state, then EPOCH_FIELDS."""
+    import pandas as pd
+
+    rows: list[Row] = []
+    for trial in trials.to_dict("records"):
+        about = {key: trial[key] for key in _about(trials)}
+        epochs = read_epochs(trial_directory(runs, trial["id"]))
+        rows += [{**about, **{field: epoch[field] for field in EPOCH_FIELDS}} for epoch in epochs]
+    return pd.DataFrame(rows)
+
+
+def _about(trials: pd.DataFrame) -> list[str]:
+    """The columns that say which trial it is: net, axes, parameters, seed, id, state."""
+    columns = list(trials.columns)
+    return [*columns[: columns.index("id") + 1], "state"]
+
+
+def _to_csv(frame: pd.DataFrame) -> bytes:
+    text: str = frame.to_csv(index=False, lineterminator="\n")
+    return text.encode()
+
+
+def _to_parquet(frame: pd.DataFrame) -> bytes:
+    """Columns of one type each: an axis whose values are of several is written as text."""
+    _need("pyarrow", "parquet")
+    frame = frame.copy()
+    for column in frame.columns:
+        values = [value for value in frame[column] if not _is_missing(value)]
+        of_one_type = len({type(value) for value in values}) <= 1 and not any(isinstance(v, tuple) for v in values)
+        if not (of_one_type or all(isinstance(value, (int, float)) for value in values)):
+            frame[column] = [None if _is_missing(value) else plain(value) for value in frame[column]]
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, engine="pyarrow", index=False)
+    return buffer.getvalue()
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _event_files(trials: pd.DataFrame, runs: Path) -> dict[str, bytes]:
+    """The event file of each trial that has an epoch, by its path. Its name has no host and no time in it."""
+    events = _need("tensorboard.compat.proto.event_pb2", "tensorboard")
+    summaries = _need("tensorboard.compat.proto.summary_pb2", "tensorboard")
+    writers = _need("tensorboard.summary.writer.record_writer", "tensorboard")
+    files = {}
+    for trial in trials.to_dict("records"):
+        if not (rows := read_epochs(trial_directory(runs, trial["id"]))):
+            continue
+        times = _wall_times(runs, trial["id"], rows)
+        buffer = io.BytesIO()
+        writer = writers.RecordWriter(buffer)
+        writer.write(events.Event(wall_time=times[0], file_version="brain.Event:2").SerializeToString())
+        for row, time in zip(rows, times):
+            scalars = [(tag, row[field]) for tag, field in TAGS.items() if row[field] is not None]
+            values = [summaries.Summary.Value(tag=tag, simple_value=value) for tag, value in scalars]
+            event = events.Event(wall_time=time, step=row["epoch"], summary=summaries.Summary(value=values))
+            writer.write(event.SerializeToString())
+        files[f"tensorboard/{_folder(trial)}/events.out.tfevents.{trial['id']}"] = buffer.getvalue()
+    return files
+
+
+def _folder(trial: dict[str, Any]) -> str:
+    """ "WRN-10-1_recipe.lr_0.05_seed_0_<id>": what TensorBoard calls the trial."""
+    axes = [f"{axis} {plain(value)}" for axis, value in trial.items() if axis.startswith(("recipe.", "data."))]
+    text = " ".join([trial["net"], *axes, f"seed {trial['seed']}", trial["id"]])
+    return re.sub(r"[^\w.,()+=-]+", "_", text, flags=re.ASCII)
+
+
+def _wall_times(runs: Path, trial_id: str, rows: list[Row]) -> list[float]:
+    """When each epoch ended, in seconds since 1970, counted back from the end of the last."""
+    record = read_record(runs, trial_id)
+    end = _finished(record) if record else None
+    if end is None:
+        end = (trial_directory(runs, trial_id) / "epochs.jsonl").stat().st_mtime
+    times = [end]
+    for row in rows[:0:-1]:
+        times.append(times[-1] - (row["train_seconds"] or 0) - (row["test_seconds"] or 0))
+    return times[::-1]
+
+
+def _finished(record: Record) -> float | None:
+    try:
+        return datetime.fromisoformat(record.result["provenance"]["finished"]).timestamp()
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _need(module: str, what: str) -> Any:
+    """A module of a package that only this format needs."""
+    package = module.partition(".")[0]
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise RunError(f"export: --to {what} needs the package {package} ({error}); pip install {package}") from None

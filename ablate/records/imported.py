@@ -1,0 +1,166 @@
+"""Records of trainings that were run elsewhere, by other code: RUNS/imported/<id>/, files as those of a trial.
+
+The id is a hash of the log's content and of what was said about it, so importing again changes nothing. trial.json says
+which network and data it was and no recipe or seed, so an imported record is never one of a study's trials.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ablate.errors import RecordError
+from ablate.files import write_atomically
+from ablate.nets.blueprint import Shape
+from ablate.records.records import Row, read_epochs, read_record, write_epochs, write_result
+from ablate.records.torchnet import Log, read_log
+
+FORMAT = 1  # of trial.json
+FOLDER = "imported"
+KEYS = ("imported", "sha256", "net", "data")  # of trial.json: what the id is a hash of
+_JSON = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A training that was run elsewhere. label: such as "WRN-40-4, authors' log"; errors in percent, None if it diverged.
+
+    network: the architecture's identity; data: the data set's name; epochs: rows of EPOCH_FIELDS, None where nothing is
+    known; planned_epochs: how many the run was to have, where the log says; source: the file's name.
+    """
+
+    id: str
+    directory: Path
+    label: str
+    net: str
+    network: dict[str, Any]
+    data: str
+    preprocess: str
+    epochs: list[Row]
+    test_error: float | None
+    best_test_error: float | None
+    planned_epochs: int | None
+    source: str
+
+    @property
+    def complete(self) -> bool:
+        return self.planned_epochs in (None, len(self.epochs))
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A log, read and checked, and the files it becomes."""
+
+    definition: dict[str, Any]
+    log: Log
+
+    @property
+    def id(self) -> str:
+        return imported_id(self.definition)
+
+    def directory(self, runs: Path) -> Path:
+        return runs / FOLDER / self.id
+
+
+def draft_torchnet(path: Path, data: str, preprocess: str, classes: int, shape: Shape, net: str | None = None) -> Draft:
+    """A log of the authors' code, read. Raises RecordError, NotationError, OSError."""
+    content = path.read_bytes()
+    log = read_log(str(path), content, preprocess, classes, shape, net)
+    definition = {
+        "format": FORMAT,
+        "imported": "torchnet",
+        "network": log.architecture.identity(),
+        "net": log.net,
+        "data": {"name": data, "preprocess": preprocess},
+        "source": path.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    return Draft(definition, log)
+
+
+def imported_id(definition: dict[str, Any]) -> str:
+    """The id of an imported record from its trial.json: 16 hexadecimal digits of a SHA-256."""
+    what = {key: definition.get(key) for key in KEYS}
+    return hashlib.sha256(orjson.dumps(what, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def write_imported(runs: Path, draft: Draft) -> bool:
+    """Records an imported training; whether it was not there before. Its result is written last. Raises RecordError."""
+    directory = draft.directory(runs)
+    if read_record(runs / FOLDER, draft.id):
+        return False
+    rows, definition = draft.log.rows, draft.definition
+    directory.mkdir(parents=True, exist_ok=True)
+    write_atomically(directory / "trial.json", orjson.dumps(definition, option=_JSON))
+    write_epochs(directory, rows)
+    last = rows[-1]
+    diverged = not all(math.isfinite(last[key]) for key in ("train_loss", "test_loss") if last[key] is not None)
+    keys = ("test_error", "test_loss", "train_error", "train_loss")
+    result = {
+        "status": "diverged" if diverged else "completed",
+        "imported": True,
+        "epoch_rule": "last",
+        "epochs": len(rows),
+        "planned_epochs": draft.log.planned_epochs,
+        **{key: None if diverged else last[key] for key in keys},
+        "best_test_error": min(row["test_error"] for row in rows),
+        **{key: _total([row[key] for row in rows]) for key in ("train_seconds", "test_seconds")},
+        "parameters": draft.log.parameters,
+        "provenance": {"imported": "torchnet", "source": definition["source"], "sha256": definition["sha256"]},
+    }
+    write_result(directory, result)
+    return True
+
+
+def imported_text(draft: Draft) -> str:
+    """What a log says, in a line: "WRN-40-4, 200 epochs, test error 5.11 % (best 4.92 %)"."""
+    log, last = draft.log, draft.log.rows[-1]
+    short = log.planned_epochs not in (None, len(log.rows))
+    epochs = f"{len(log.rows)}{f' of {log.planned_epochs}' if short else ''} epochs"
+    best = min(row["test_error"] for row in log.rows)
+    return f"{log.net}, {epochs}, test error {last['test_error']:g} % (best {best:g} %)"
+
+
+def read_imported(runs: Path) -> list[Imported]:
+    """Every imported training, in the order of network, data and id. Raises RecordError for a damaged one."""
+    places = [path.parent for path in (runs / FOLDER).glob("*/result.json")]
+    found = [_read(place) for place in places if not place.name.startswith(".")]  # which a merge has not finished
+    return sorted(found, key=lambda imported: (imported.net, imported.data, imported.preprocess, imported.id))
+
+
+def _read(directory: Path) -> Imported:
+    record = read_record(directory.parent, directory.name)
+    epochs = read_epochs(directory)
+    try:
+        definition = orjson.loads((directory / "trial.json").read_bytes())
+        if record is None or record.result["epochs"] != len(epochs) or imported_id(definition) != directory.name:
+            raise ValueError
+        planned = record.result["planned_epochs"]
+        partly = f", {len(epochs)} of {planned} epochs" if planned not in (None, len(epochs)) else ""
+        return Imported(
+            directory.name,
+            directory,
+            f"{definition['net']}, authors' log{partly}",
+            definition["net"],
+            definition["network"],
+            definition["data"]["name"],
+            definition["data"]["preprocess"],
+            epochs,
+            record.test_error,
+            record.result["best_test_error"],
+            planned,
+            definition["source"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # a JSONDecodeError is a ValueError
+        raise RecordError(f"{directory}: damaged; remove it and import the log again") from None
+
+
+def _total(seconds: list[float | None]) -> float | None:
+    """The sum, where every epoch's is known."""
+    known = [value for value in seconds if value is not None]
+    return sum(known) if len(known) == len(seconds) else None

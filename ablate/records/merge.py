@@ -1,0 +1,257 @@
+"""Several runs directories into one: everything is checked, and conflicts are found, before anything is written.
+
+Two records of one trial with the same errors are the same, whatever time they took: the first is kept. A trial that is
+copied is written aside and renamed into its place, so a merge that is killed can simply be run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ablate.errors import RecordError
+from ablate.files import hold_lock
+from ablate.records.imported import FOLDER, imported_id
+from ablate.records.probes import Probe, probe_path, read_probes, write_probe
+from ablate.records.records import Row, read_epochs, read_record, trial_state
+
+LOCK = ".merge.lock"
+_ASIDE = ".merging"
+_ID = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A trial's directory. result: None while it is unfinished; errors: of each epoch, (training, test) in percent."""
+
+    directory: Path
+    definition: bytes
+    result: dict[str, Any] | None
+    errors: tuple[tuple[float | None, float | None], ...]
+
+    def differs_from(self, other: Found) -> str:
+        """In what the results of two records of a trial differ; "" if in nothing but times and provenance."""
+        if self.result is None or other.result is None:
+            return ""
+        for key in ("status", "epochs", "data_digest", "test_error"):
+            mine, others = self.result.get(key), other.result.get(key)
+            if mine != others:
+                return f"{key} {mine} and {others}"
+        pairs = enumerate(zip(self.errors, other.errors), start=1)
+        return next((f"other errors in epoch {epoch}" for epoch, (mine, others) in pairs if mine != others), "")
+
+
+@dataclass(frozen=True)
+class MergePlan:
+    """What a merge would do. copies: (from, to); conflicts: a line each, and nothing may be written while there is one.
+
+    kept: a line for each trial that was trained twice; passed_over: a line for each directory that cannot be merged.
+    """
+
+    into: Path
+    copies: tuple[tuple[Found, Path], ...]
+    probes: tuple[Probe, ...]
+    equal: int
+    conflicts: tuple[str, ...]
+    kept: tuple[str, ...]
+    passed_over: tuple[str, ...]
+
+    @property
+    def finished(self) -> int:
+        return sum(found.result is not None for found, _ in self.copies)
+
+    def text(self) -> str:
+        """What was done, in a line."""
+        counts = [f"{self.finished} recorded trials copied", f"{self.equal} there already"]
+        unfinished = len(self.copies) - self.finished
+        counts += [f"{unfinished} unfinished copied"] if unfinished else []
+        counts += [f"{len(self.probes)} probes copied"] if self.probes else []
+        counts += [f"{len(self.passed_over)} passed over"] if self.passed_over else []
+        return f"{self.into}: {', '.join(counts)}"
+
+
+def merge_runs(sources: Sequence[Path], into: Path) -> MergePlan:
+    """Merges runs directories into one and returns what was done; with conflicts, nothing was. Raises RecordError."""
+    check_directories(sources, into)
+    if (plan := plan_merge(sources, into)).conflicts:
+        return plan
+    into.mkdir(parents=True, exist_ok=True)
+    with hold_lock(into / LOCK) as free:
+        if not free:
+            raise RecordError(f"--into: another merge into {into} is going on")
+        for folder in (into, into / FOLDER):
+            for left in folder.glob(f".*{_ASIDE}"):
+                shutil.rmtree(left)
+        plan = plan_merge(sources, into)  # another merge may have gone before
+        if not plan.conflicts:
+            _carry_out(plan)
+    return plan
+
+
+def check_directories(sources: Sequence[Path], into: Path) -> None:
+    """Raises RecordError for what is no runs directory, or the one that is merged into."""
+    if into.exists() and not into.is_dir():
+        raise RecordError(f"--into: {into} is not a directory")
+    for source in sources:
+        if not source.is_dir():
+            raise RecordError(f"{source}: found {'a file' if source.exists() else 'nothing'}; allowed: a runs directory")
+        if into.exists() and source.samefile(into):
+            raise RecordError(f"{source}: is the directory that --into names; allowed: another runs directory")
+        if not any(_trials(source)) and not (source / "probes").is_dir():
+            raise RecordError(f"{source}: holds no trials; allowed: a runs directory")
+
+
+def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:
+    """What merging would do; nothing is written. sources: in the order in which their records are preferred."""
+    places: dict[str, list[Path]] = {}
+    passed_over: list[str] = []
+    for runs in (into, *sources):
+        for directory in _trials(runs):
+            places.setdefault(str(directory.relative_to(runs)), []).append(directory)
+        if runs != into:
+            passed_over += _strangers(runs)
+    copies: list[tuple[Found, Path]] = []
+    conflicts: list[str] = []
+    kept: list[str] = []
+    equal = 0
+    for name, directories in sorted(places.items()):
+        imported = name.startswith(FOLDER)
+        if against := [] if imported else _other_definitions(directories):  # an imported one names its log's file too
+            conflicts += against
+            continue
+        found: list[Found] = []
+        for directory in directories:
+            try:
+                found.append(look(directory, imported))
+            except RecordError as error:
+                passed_over.append(str(error))
+        in_place = [each for each in found if each.directory == into / name]
+        if not found or (directories[0] == into / name and not in_place):
+            continue  # none is whole; or the one in place is not, and nothing is put over it
+        first = next((each for each in found if each.result is not None), found[0])
+        against = [f"{first.directory} and {each.directory}: {why}" for each in found if (why := first.differs_from(each))]
+        conflicts += against
+        if first not in in_place:
+            copies.append((first, into / name))
+        elif first.result is not None and len(found) > 1 and not against:
+            equal += 1
+        kept += [] if against else _left(first, found)
+    probes = _newer_probes(sources, into)
+    return MergePlan(into, tuple(copies), probes, equal, tuple(conflicts), tuple(kept), tuple(passed_over))
+
+
+def _other_definitions(directories: Sequence[Path]) -> list[str]:
+    """A line for each directory whose trial.json is not that of the first."""
+    files = [(directory, directory / "trial.json") for directory in directories]
+    definitions = [(directory, file.read_bytes()) for directory, file in files if file.is_file()]
+    return [
+        f"{definitions[0][0]} and {directory}: another trial.json"
+        for directory, definition in definitions
+        if definition != definitions[0][1]
+    ]
+
+
+def _left(first: Found, found: Sequence[Found]) -> list[str]:
+    """What is said of the directories that are not taken though they are of a trial that another machine had too."""
+    lines = []
+    for each in found:
+        if each is not first and each.result is None and first.result is None:
+            lines.append(f"{first.directory}: unfinished, kept; {each.directory} is left")
+        elif each.result is not None and each.result != first.result:
+            lines.append(f"{first.directory}: kept; {each.directory} has the same errors and is left")
+    return lines
+
+
+def look(directory: Path, imported: bool = False) -> Found:
+    """What a trial's directory holds. Raises RecordError if it is damaged, or if the trial is being trained."""
+    try:
+        definition = (directory / "trial.json").read_bytes()
+        made = imported_id(orjson.loads(definition)) if imported else hashlib.sha256(definition).hexdigest()[:16]
+    except (OSError, orjson.JSONDecodeError, AttributeError):
+        raise RecordError(f"{directory}: damaged, its trial.json cannot be read; not merged") from None
+    if made != directory.name:
+        raise RecordError(f"{directory}: damaged, its trial.json is that of trial {made}; not merged")
+    if trial_state(directory.parent, directory.name) == "running":
+        raise RecordError(f"{directory}: is being trained; merge again when it is done")
+    record, rows = read_record(directory.parent, directory.name), read_epochs(directory)
+    if record and (record.result.get("epochs") != len(rows) or record.test_error not in (None, *_last_error(rows))):
+        raise RecordError(f"{directory}: damaged, its epochs.jsonl is not that of its result.json; not merged")
+    errors = tuple((row["train_error"], row["test_error"]) for row in rows)
+    return Found(directory, definition, record.result if record else None, errors)
+
+
+def _last_error(rows: Sequence[Row]) -> list[float]:
+    return [row["test_error"] for row in rows[-1:]]
+
+
+def _trials(runs: Path) -> Iterator[Path]:
+    """The trials' directories of a runs directory, then those of what was imported."""
+    for folder in (runs, runs / FOLDER):
+        if folder.is_dir():
+            yield from sorted(path for path in folder.iterdir() if _ID.fullmatch(path.name) and path.is_dir())
+
+
+def _strangers(runs: Path) -> Iterator[str]:
+    for path in sorted(runs.iterdir()):
+        known = _ID.fullmatch(path.name) or path.name in (FOLDER, "probes") or path.name.startswith(".")
+        if not known:
+            yield f"{path}: is no trial; not merged"
+
+
+def _newer_probes(sources: Iterable[Path], into: Path) -> tuple[Probe, ...]:
+    """The probes that are not in place, or an older one."""
+    newest: dict[Path, Probe] = {probe_path(into, probe): probe for probe in read_probes(into)}
+    before = dict(newest)
+    for source in sources:
+        for probe in read_probes(source):
+            path = probe_path(into, probe)
+            if path not in newest or newest[path].date < probe.date:
+                newest[path] = probe
+    return tuple(probe for path, probe in newest.items() if before.get(path) != probe)
+
+
+def _carry_out(plan: MergePlan) -> None:
+    for found, target in plan.copies:
+        _copy(found, target)
+    for probe in plan.probes:
+        write_probe(plan.into, probe)
+
+
+def _copy(found: Found, target: Path) -> None:
+    """Copies a trial aside and renames it into its place; an unfinished one there goes, unless it is being trained."""
+    target.parent.mkdir(exist_ok=True)
+    aside, old = (target.with_name(f".{target.name}{what}{_ASIDE}") for what in ("", ".old"))
+    shutil.copytree(found.directory, aside, ignore=shutil.ignore_patterns("lock", ".*.tmp"))
+    for path in aside.iterdir():
+        _flush(path)
+    if (aside / "trial.json").read_bytes() != found.definition or _result(aside) != found.result:
+        raise RecordError(f"{found.directory}: changed while it was copied; merge again")
+    with ExitStack() as stack:
+        if target.is_dir():
+            if not stack.enter_context(hold_lock(target / "lock")):
+                raise RecordError(f"{target}: is being trained; merge again when it is done")
+            os.rename(target, old)
+        os.rename(aside, target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _result(directory: Path) -> dict[str, Any] | None:
+    record = read_record(directory.parent, directory.name)
+    return record.result if record else None
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

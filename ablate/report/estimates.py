@@ -1,0 +1,142 @@
+"""How long a study's trials will take on a device, and what the probes foresaw against what the records say.
+
+An epoch takes the median of what epochs took in recorded trials of the same network, recipe and data size on that device;
+else what the probe of its network says; else what the nearest network takes, scaled by multiply-adds.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from ablate.records.paces import Pace
+from ablate.records.probes import Probe, Workload, find_probe
+from ablate.report.summary import Summary
+from ablate.report.tables import counted
+from ablate.study.plan import label
+from ablate.study.study import Variant
+from ablate.train.workload import images_of, images_trained, workload_of
+
+Timed = dict[tuple[Workload, int, int], list[float]]  # seconds of recorded epochs, by workload and numbers of images
+
+
+class Estimate(NamedTuple):
+    """Seconds of an epoch and of a trial's start. source: the network it was scaled from.
+
+    approximate: scaled, or probed with another number of processes side by side.
+    """
+
+    epoch_seconds: float
+    startup_seconds: float
+    basis: Literal["records", "probe", "scaled"]
+    approximate: bool
+    source: str | None = None
+
+    def trial_seconds(self, epochs: int) -> float:
+        """Seconds of a trial of so many epochs; checkpoints and the decoding of images are not in it."""
+        return self.startup_seconds + epochs * self.epoch_seconds
+
+
+def find_estimates(
+    variants: Sequence[Variant], device: str, side_by_side: int, probes: Sequence[Probe], paces: Iterable[Pace]
+) -> list[Estimate | None]:
+    """Each variant's estimate on a device; None where nothing was timed there, or no one knows how many images it has."""
+    probes = [probe for probe in probes if probe.device == device]
+    timed: Timed = {}
+    for pace in paces:
+        if pace.device == device:
+            timed.setdefault((pace.workload, pace.train_images, pace.test_images), []).append(pace.epoch_seconds)
+    direct = [_direct_estimate(variant, side_by_side, probes, timed) for variant in variants]
+    sources = [(variant, estimate) for variant, estimate in zip(variants, direct) if estimate]
+    return [estimate or _scaled_estimate(variant, probes, sources) for variant, estimate in zip(variants, direct)]
+
+
+def _direct_estimate(variant: Variant, side_by_side: int, probes: Sequence[Probe], timed: Timed) -> Estimate | None:
+    """From recorded trials of the same, else from the probe of its network."""
+    sizes, workload = images_of(variant.data), workload_of(variant)
+    if sizes is None:
+        return None
+    alike = find_probe(probes, workload, side_by_side=side_by_side)
+    probe = alike or find_probe(probes, workload)
+    startup = probe.startup_seconds if probe else 0.0
+    if seconds := timed.get((replace(workload, checkpoint_activations="none"), *sizes)):
+        return Estimate(statistics.median(seconds), startup, "records", False)
+    if probe is None:
+        return None
+    return Estimate(probe.epoch_seconds(images_trained(sizes[0], variant.recipe), sizes[1]), startup, "probe", not alike)
+
+
+def _scaled_estimate(
+    variant: Variant, probes: Sequence[Probe], sources: Sequence[tuple[Variant, Estimate]]
+) -> Estimate | None:
+    """From the network that is nearest in multiply-adds, of the same precision if there is one."""
+    sizes = images_of(variant.data)
+    if sizes is None:
+        return None
+    found = []
+    for probe in probes:
+        scale = _ratio(variant.counts.multiply_adds, probe.multiply_adds)
+        seconds = probe.epoch_seconds(images_trained(sizes[0], variant.recipe), sizes[1])
+        estimate = Estimate(scale * seconds, probe.startup_seconds, "scaled", True, probe.net)
+        found.append((probe.workload.precision != variant.recipe.precision, abs(math.log(scale)), estimate))
+    for source, known in sources:
+        scale = _ratio(variant.counts.multiply_adds, source.counts.multiply_adds)
+        seconds = known.epoch_seconds * _passes(variant) / _passes(source)
+        estimate = Estimate(scale * seconds, known.startup_seconds, "scaled", True, label(source))
+        found.append((source.recipe.precision != variant.recipe.precision, abs(math.log(scale)), estimate))
+    return min(found, key=lambda one: one[:2])[2] if found else None
+
+
+def _ratio(ours: int, theirs: int) -> float:
+    return max(1, ours) / max(1, theirs)
+
+
+def _passes(variant: Variant) -> int:
+    """Forward passes over an image that an epoch comes to, a backward pass being two."""
+    train, test = images_of(variant.data) or (0, 0)
+    return 3 * images_trained(train, variant.recipe) + test
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """Seconds of training and testing of a device's recorded trials: by its probes, and as they took. Start-up aside."""
+
+    device: str
+    trials: int
+    estimated_seconds: float
+    actual_seconds: float
+
+
+def estimated_against_actual(summaries: Iterable[Summary], probes: Sequence[Probe]) -> list[Foreseen]:
+    """One a device, in the order of their names: its recorded trials whose network was probed on it.
+
+    Probes are of `read_probes(runs)`. A trial that went from one device to another is left out.
+    """
+    sums: dict[str, tuple[int, float, float]] = {}
+    for summary in summaries:
+        workload = workload_of(summary.variant)
+        for record in summary.records:
+            result = record.result
+            device = result.get("provenance", {}).get("device")
+            probe = find_probe(probes, workload, device) if device else None
+            moved = any(attempt.get("device") != device for attempt in result.get("earlier_attempts", ()))
+            if probe is None or moved:
+                continue
+            images = images_trained(result["train_images"], summary.variant.recipe), result["test_images"]
+            trials, estimated, actual = sums.get(device, (0, 0.0, 0.0))
+            estimated += result["epochs"] * probe.epoch_seconds(*images)
+            sums[device] = trials + 1, estimated, actual + result["train_seconds"] + result["test_seconds"]
+    return [Foreseen(device, *sums[device]) for device in sorted(sums)]
+
+
+def foreseen_lines(foreseen: Iterable[Foreseen]) -> list[str]:
+    """A line a device, as a report prints them."""
+    return [
+        f"{one.device}: the probes foresaw {one.estimated_seconds / 3600:.3g} device-hours for "
+        f"{counted(one.trials, 'trial')}, they took {one.actual_seconds / 3600:.3g} "
+        f"({one.actual_seconds / one.estimated_seconds - 1:+.0%})"
+        for one in foreseen
+    ]

@@ -1,0 +1,149 @@
+"""Which figures a study has, each drawn from its report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ablate.records.probes import find_probe, read_probes
+from ablate.report.growth import net_axes
+from ablate.report.ranking import critical_difference
+from ablate.report.setting import describe_setting
+from ablate.study.plan import plain
+from ablate.train.workload import workload_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ablate.report.curve_figure import ImportedCurve
+    from ablate.report.panels import Panel
+    from ablate.report.report import Report
+    from ablate.report.step_time_figure import StepTime
+
+ALT_TEXTS = {
+    "curves": "Training curves: test error solid, training loss dashed",
+    "train_test": "Training error and test error by epoch",
+    "errors": "Test error by variant, a point a seed",
+    "parameters": "Test error against parameters, with the Pareto front",
+    "ranks": "How often each variant takes each rank with other seeds",
+    "critical_difference": "Average ranks over the data sets",
+    "scaling": "Counts against each axis, relative to the base",
+    "step_times": "Milliseconds of a training step, with the test error beside",
+}
+
+
+def alt_text(name: str) -> str:
+    """What a figure shows, for those who cannot see it."""
+    return ALT_TEXTS[next(key for key in ALT_TEXTS if name == key or name.startswith(f"{key}_"))]
+
+
+def draw_figures(report: Report) -> dict[str, Figure]:
+    """Every figure of a report by its name."""
+    return dict(_counted(report) if not report.study.seeds else _trained(report) if report.recorded else ())
+
+
+def _counted(report: Report) -> Iterator[tuple[str, Figure]]:
+    from ablate.report import figures
+
+    title = report.study.title
+    if report.growth_points:
+        axes = net_axes(report.base)
+        values = [f"{axis} = {plain(axes[axis])}" for axis in dict.fromkeys(point.axis for point in report.growth_points)]
+        about = f"Networks for {report.study.data.title}. One axis at a time from {report.base.net}: {', '.join(values)}"
+        yield "scaling", figures.draw_growth(report.growth_points, report.base, title, about, report.badge)
+    bars, device = step_times(report)
+    if bars:
+        batch = report.study.recipe.batch_size
+        about = f"Forward, backward and update of a minibatch of {batch}, {report.study.recipe.precision}, on {device}"
+        reference = report.base.net if any(report.baselines) else ""
+        yield "step_times", figures.draw_step_times(bars, title, about, reference, report.badge)
+
+
+def step_times(report: Report) -> tuple[list[StepTime], str]:
+    """A bar a network, as it was probed on the device that was probed last, and that device; none without a probe."""
+    from ablate.report.step_time_figure import StepTime
+
+    probes = read_probes(report.runs)
+    workloads = [workload_of(summary.variant) for summary in report.summaries]
+    ours = [probe for probe in probes if probe.workload in workloads]
+    if not ours:
+        return [], ""
+    device = ours[-1].device
+    bars = []
+    for summary, workload in zip(report.summaries, workloads):
+        probe, match = find_probe(ours, workload, device), report.analysis.match(summary)
+        group = "thin" if summary.variant.architecture.k == 1 else "wide"
+        milliseconds = probe.train_step_ms.median if probe else None
+        error = match.error if match else None
+        bars.append(StepTime(summary.net, group, milliseconds, error, "published", summary.variant.counts.parameters))
+    return bars, device
+
+
+def _trained(report: Report) -> Iterator[tuple[str, Figure]]:
+    from ablate.report import figures
+
+    study, badge = report.study, report.badge
+    shown = [summary for summary in report.summaries if summary.n]
+    about = describe_setting(report.summaries, "; ")
+    for name in study.figures:
+        match name:
+            case "curves":
+                caption = f"{about}; median over seeds, each seed thin"
+                yield name, figures.draw_curves(_panels(report), study.title, caption, imported_curves(report), badge)
+            case "train_test":
+                yield name, figures.draw_train_test(shown, study.title, f"{about}; median over seeds", badge)
+            case "errors":
+                baselines = [report.analysis.baseline(summary) for summary in shown]
+                yield name, figures.draw_errors(shown, study.title, about, baselines, badge)
+            case "parameters":
+                yield name, figures.draw_parameters(shown, study.title, about, badge)
+            case "ranks":
+                yield from _ranks(report, about)
+    errors = {title: {s.label: s.median for s in report.analysis.on(title) if s.median} for title in report.analysis.titles}
+    if found := critical_difference(errors):
+        ranks = found.average_ranks
+        caption = f"Average rank over {found.data_sets} data sets; Friedman p {found.friedman_p:.2g}; Nemenyi, 5%"
+        yield (
+            "critical_difference",
+            figures.draw_critical_difference(
+                list(ranks.values()), list(ranks), found.difference, found.groups, study.title, caption, badge
+            ),
+        )
+
+
+def _ranks(report: Report, about: str) -> Iterator[tuple[str, Figure]]:
+    from ablate.report import figures
+    from ablate.report.panels import panel_labels
+
+    for title in report.analysis.titles:
+        found, summaries = report.analysis.stability(title), report.analysis.on(title)
+        if found and len(summaries) > 2:
+            alone = len(report.analysis.titles) == 1
+            name = "ranks" if alone else f"ranks_{re.sub(r'[^a-z0-9]+', '_', title.lower()).strip('_')}"
+            caption = f"{about if alone else title}; {found.draws:,} bootstrap draws of the seeds"
+            (labels,) = panel_labels([("", summaries)])
+            yield (
+                name,
+                figures.draw_rank_stability(
+                    found.rank_probability,
+                    labels,
+                    f"{report.study.title}: the order with other seeds",
+                    caption,
+                    report.badge,
+                ),
+            )
+
+
+def _panels(report: Report) -> list[Panel]:
+    """The panels that the study names, else one a data set."""
+    from ablate.report.panels import data_panels
+
+    shown = [summary for summary in report.summaries if summary.n]
+    named = [(title, [s for s in shown if s.net in nets]) for title, nets in report.study.panels]
+    return [(title, summaries) for title, summaries in named if summaries] or data_panels(shown)
+
+
+def imported_curves(report: Report) -> list[ImportedCurve]:
+    """The authors' logs of networks that the report shows, for their data set."""
+    return []

@@ -1,0 +1,72 @@
+"""Where a study's numbers come from: versions, devices, code, a row a trial."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ablate.records.probes import read_probes
+from ablate.records.records import trial_state
+from ablate.report.estimates import estimated_against_actual, foreseen_lines
+from ablate.report.summary import Summary
+from ablate.report.tables import counted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_RESULT_COLUMNS = (
+    "test_error", "train_error", "test_loss", "train_loss", "epochs", "train_seconds", "test_seconds",
+    "train_images", "test_images", "data_digest",
+)  # fmt: skip
+_MADE_COLUMNS = ("ablate", "revision", "python", "torch", "device", "threads", "started", "finished")
+
+
+def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
+    """The versions, devices and code behind the records, and the time they took, foreseen and actual."""
+    records = [record for summary in summaries for record in summary.records]
+    kinds: Counter[str] = Counter()
+    for record in records:
+        made = record.result["provenance"]
+        revision = (made["revision"] or "release")[:12]
+        kinds[
+            f"ablate {made['ablate']} ({revision}), torch {made['torch']}, Python {made['python']}, "
+            f"{made['device']}, {counted(made['threads'], 'thread')} a trial"
+        ] += 1
+    lines = [f"{kind}: {counted(n, 'trial')}" for kind, n in sorted(kinds.items())]
+    if records:
+        seconds = sum(r.result["train_seconds"] + r.result["test_seconds"] for r in records)
+        lines.append(f"{seconds / 3600:.2f} device-hours of training and testing")
+        lines.append("images: " + ", ".join(sorted({f"digest {r.result['data_digest']}" for r in records})))
+    return lines + foreseen_lines(estimated_against_actual(summaries, read_probes(runs)))
+
+
+def trials_frame(summaries: Sequence[Summary], runs: Path) -> pd.DataFrame:
+    """A row a trial, a column an axis that varies; errors in percent, losses in nats, times in seconds."""
+    import pandas as pd
+
+    rows = []
+    networks = [summary.variant.network for summary in summaries]
+    axes = dict.fromkeys(axis for network in networks for axis in network)
+    differing = [axis for axis in axes if len({repr(network.get(axis)) for network in networks}) > 1]
+    for summary in summaries:
+        for run in summary.runs:
+            result = run.record.result if run.record else {}
+            made = result.get("provenance", {})
+            rows.append(
+                {
+                    "net": summary.net,
+                    **{axis: summary.variant.network.get(axis) for axis in differing},
+                    **summary.axes,
+                    "parameters": summary.variant.counts.parameters,
+                    "seed": run.trial.seed,
+                    "id": run.trial.id,
+                    "state": trial_state(runs, run.trial.id),
+                    "epoch_rule": result.get("epoch_rule"),
+                    **{key: result.get(key) for key in _RESULT_COLUMNS},
+                    "attempts": len(result.get("earlier_attempts", ())) + 1 if result else None,
+                    **{key: made.get(key) for key in _MADE_COLUMNS},
+                }
+            )
+    return pd.DataFrame(rows)

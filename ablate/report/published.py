@@ -1,0 +1,104 @@
+"""Published values beside ours: which row is which variant's, and in what the two ways to a value differ."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ablate.report.summary import Summary
+from ablate.study.plan import plain
+from ablate.study.presets import DATA_SETS
+from ablate.study.study import Data, Published, PublishedRow, Recipe, Study
+
+NOT_COMPARED = ("checkpoint_activations", "lr_batch_size")  # the same result; a way to write lr
+
+
+class Match(NamedTuple):
+    """A published value (percent) for a variant, and each difference of protocol in words; none: the same protocol."""
+
+    published: Published
+    row: PublishedRow
+    error: float
+    differences: tuple[str, ...]
+
+
+def find_published(study: Study, summary: Summary) -> Match | None:
+    """The first published value for a variant's network on its data set; None where the study states none."""
+    variant = summary.variant
+    for published in study.published:
+        for row in published.rows:
+            named = row.label == variant.stands_for
+            same = not variant.stands_for and row.architecture == variant.architecture
+            data = _data_of(row, variant.data, named)
+            if data and (named or same):
+                return Match(published, row, row.errors[data], tuple(_differences(study, published, row, summary, data)))
+    return None
+
+
+def rows_without_variant(study: Study, summaries: tuple[Summary, ...]) -> list[tuple[Published, PublishedRow]]:
+    """The published rows that no variant stands beside: methods that are not built, data that is not trained on."""
+    matched = {id(match.row) for summary in summaries if (match := find_published(study, summary))}
+    known = {summary.variant.data.stands_for for summary in summaries}
+
+    def shown(row: PublishedRow) -> bool:
+        stated = not row.errors or bool(known & set(row.errors))
+        return id(row) not in matched and stated and (bool(row.not_run) or row.architecture is None)
+
+    return [(table, row) for table in study.published for row in table.rows if shown(row)]
+
+
+def _data_of(row: PublishedRow, data: Data, named: bool) -> str:
+    """The data set whose published value is meant: ours; for a variant that stands for the row, the row's only one."""
+    if data.stands_for in row.errors:
+        return data.stands_for
+    return next(iter(row.errors)) if named and len(row.errors) == 1 else ""
+
+
+def _differences(study: Study, published: Published, row: PublishedRow, summary: Summary, data: str) -> list[str]:
+    variant = summary.variant
+    found = ["another network"] if row.architecture is not None and row.architecture != variant.architecture else []
+    if published.recipe is None:
+        found.append("the published training is not stated")
+    else:
+        found += recipe_differences(variant.recipe, published.recipe)
+    found += data_differences(variant.data, data, published.data)
+    if published.seeds is None:
+        found.append("the published number of seeds is not stated")
+    elif summary.n != published.seeds:
+        found.append(f"{summary.n} seeds, not {published.seeds}")
+    if study.epoch_rule != "last":
+        found.append("the epoch with the lowest test error, not the last")
+    return found
+
+
+def recipe_differences(ours: Recipe, theirs: Recipe) -> list[str]:
+    """ "10 epochs, not 200", a text a field that differs."""
+    found = []
+    for field in type(ours).model_fields:
+        one, other = (_field(recipe, field) for recipe in (ours, theirs))
+        if field not in NOT_COMPARED and one != other:
+            named = "" if field in ("epochs", "precision", "optimizer") else f"{field.replace('_', ' ')} "
+            unit = " epochs" if field == "epochs" else ""
+            found.append(f"{named}{plain(one)}{unit}, not {plain(other)}")
+    return found
+
+
+def _field(recipe: Recipe, field: str) -> Any:
+    if field == "lr" and recipe.lr_batch_size:
+        return recipe.lr * recipe.batch_size / recipe.lr_batch_size
+    unused = {"sgd": ("betas", "eps"), "adam": ("momentum", "nesterov")}[recipe.optimizer]
+    return None if field in unused else getattr(recipe, field)
+
+
+def data_differences(ours: Data, name: str, theirs: dict[str, Any]) -> list[str]:
+    """In which images, and in what is done to them, ours differ from the published data set of a name."""
+    facts = DATA_SETS[name]
+    found = [f"{ours.title}, not {facts['title']}"] if ours.name != name else []
+    for size, full, what in zip((ours.train_size, ours.test_size), facts["full"], ("training", "test")):
+        if size is not None and size != full:
+            found.append(f"{size:,} {what} images, not {full:,}")
+    if ours.image_size != facts.get("image_size", ours.image_size):
+        found.append(f"images of {ours.image_size} pixels, not {facts['image_size']}")
+    for field in ("preprocess", "augment"):
+        if field in theirs and getattr(ours, field) != theirs[field]:
+            found.append(f"{field} {getattr(ours, field)}, not {theirs[field]}")
+    return found

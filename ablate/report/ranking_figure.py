@@ -1,0 +1,118 @@
+"""How sure a ranking is: how often each variant takes each rank, and the critical-difference diagram (Demsar, 2006)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from ablate.report.style import GREY, INK, LEGEND, SMALL, TEXT, open_canvas, styled, text_width, wrap_text
+
+
+def percent_text(share: float) -> str:
+    """A share of one in percent for a small cell: "", "<1", "37", ">99", "100"."""
+    if share <= 0:
+        return ""
+    if share >= 1:
+        return "100"
+    return "<1" if share < 0.005 else ">99" if share > 0.995 else f"{100 * share:.0f}"
+
+
+@styled
+def draw_rank_stability(matrix: Any, labels: Sequence[str], title: str, caption: str, badge: str = "") -> Figure:
+    """A row a variant, a column a rank: how often, in percent, the variant takes the rank.
+
+    matrix: shape (V, V), [i, r] the probability that variant i has rank r + 1.
+    """
+    shares = np.asarray(matrix, float)
+    size = len(labels)
+    names = ["\n".join(wrap_text(label, 3.0, TEXT)) for label in labels]
+    longest = max(text_width(line, TEXT) for name in names for line in name.split("\n"))
+    heights = max(0.3, *(0.1 + 0.15 * (name.count("\n") + 1) for name in names))
+    figure, (axis,) = open_canvas(
+        title, caption, badge, width=longest + 0.5 + max(3.2, 0.42 * size), body=0.55 + heights * size
+    )
+    shades = matplotlib.colormaps["Blues"](shares / 1.1)  # ever darker, so it is the same order in grey
+    axis.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1.1, edgecolor="white", linewidth=1)
+    for row, column in np.ndindex(shares.shape):
+        share = shares[row, column]
+        axis.text(
+            column + 0.5, row + 0.5, percent_text(share), ha="center", va="center", fontsize=LEGEND,
+            color="white" if shades[row, column, :3] @ (0.299, 0.587, 0.114) < 0.55 else INK,
+        )  # fmt: skip
+    axis.set_yticks(np.arange(size) + 0.5, names)
+    axis.set_xticks(np.arange(size) + 0.5, [str(rank + 1) for rank in range(size)])
+    axis.set_ylim(size, 0)
+    axis.set_xlabel("rank, 1 the lowest error; cells: how often, %")
+    axis.grid(False)
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    return figure
+
+
+@styled
+def draw_critical_difference(
+    average_ranks: Sequence[float],
+    labels: Sequence[str],
+    cd: float,
+    groups: Sequence[Sequence[str]],
+    title: str,
+    caption: str,
+    badge: str = "",
+) -> Figure:
+    """Average ranks on a line, the best at the left; a bar joins variants that cannot be told apart.
+
+    cd: the critical difference in ranks. groups: the labels that each bar joins.
+    """
+    order = sorted(range(len(labels)), key=lambda i: (average_ranks[i], i))
+    left, right = order[: (len(order) + 1) // 2], order[(len(order) + 1) // 2 :][::-1]
+    low, high = 1.0, float(max(len(labels), 2))
+    names = [f"{label}  {rank:.2f}" for label, rank in zip(labels, average_ranks)]
+    side = min(2.6, max(text_width(name, LEGEND) for name in names)) + 0.1
+    names = ["\n".join(wrap_text(name, side, LEGEND)) for name in names]
+    bars = _levels(sorted(_spans(groups, dict(zip(labels, average_ranks)))))
+    lines = max(name.count("\n") + 1 for name in names)
+    row, step, first = 0.11 + 0.14 * lines, 0.1, 0.18  # inches
+    top, depth = 0.55, first + step * (max((level for _, _, level in bars), default=-1) + 1)
+    scale = max(3.4, 0.45 * high)
+    width, body = scale + 2 * side + 0.5, top + depth + row * (len(left) + 0.6)
+    figure, (axis,) = open_canvas(title, caption, badge, width=width, body=body)
+    unit = (high - low) / scale  # ranks an inch
+    axis.set_xlim(low - (side + 0.25) * unit, high + (side + 0.25) * unit)
+    axis.set_ylim(-(body - top), top)
+    axis.set_axis_off()
+    axis.plot([low, high], [0, 0], color=INK, linewidth=1)
+    for rank in range(1, int(high) + 1):
+        axis.plot([rank, rank], [0, 0.07], color=INK, linewidth=0.8)
+        axis.text(rank, 0.1, str(rank), ha="center", va="bottom", fontsize=LEGEND)
+    shown = min(cd, high - low)
+    words = f"critical difference {cd:.2f}{', more than shown' if cd > high - low else ''}"
+    axis.plot([low, low + shown], [0.36, 0.36], color=INK, linewidth=1.2, marker="|", markersize=6)
+    axis.text(low + shown + 0.08 * unit, 0.36, words, va="center", fontsize=SMALL, color=GREY)
+    for members, sign, ha in ((left, -1, "right"), (right, 1, "left")):
+        for place, index in enumerate(members):
+            y, end = -(depth + row * (place + 0.5)), (low if sign < 0 else high) + sign * 0.1 * unit
+            axis.plot([average_ranks[index]] * 2 + [end], [0, y, y], color=INK, linewidth=0.7)
+            axis.text(end + sign * 0.06 * unit, y, names[index], ha=ha, va="center", fontsize=LEGEND)
+    for start, end, level in bars:
+        y = -(first + step * level - 0.06)
+        axis.plot([start - 0.04 * unit, end + 0.04 * unit], [y, y], color=INK, linewidth=3.2, solid_capstyle="butt")
+    return figure
+
+
+def _spans(groups: Sequence[Sequence[str]], rank_of: Mapping[str, float]) -> list[tuple[float, float]]:
+    """The smallest and the largest average rank of each group of two or more."""
+    ranks = [[rank_of[label] for label in group] for group in groups if len(group) > 1]
+    return [(min(of_group), max(of_group)) for of_group in ranks]
+
+
+def _levels(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float, int]]:
+    """Each span with the first level on which it touches none before it."""
+    placed: list[tuple[float, float, int]] = []
+    for start, end in spans:
+        taken = {level for a, b, level in placed if a <= end and start <= b}
+        placed.append((start, end, next(level for level in range(len(spans)) if level not in taken)))
+    return placed

@@ -1,0 +1,137 @@
+"""Milliseconds a training step as WRN's figure 4: bars, thin networks against wide ones, the test error beside each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from ablate.report.style import (
+    GREY,
+    HATCHES,
+    LEGEND,
+    PALETTE,
+    SMALL,
+    TEXT,
+    log_ticks,
+    open_canvas,
+    styled,
+    text_width,
+    wrap_text,
+)
+from ablate.report.tables import quantity
+
+LOG_RATIO = 20  # times that differ by more get a logarithmic axis
+
+
+class StepTime(NamedTuple):
+    """How long a network takes for forward, backward and update of one minibatch, and its test error on CIFAR-10.
+
+    group: what its colour and hatch stand for, such as "thin" or "wide". milliseconds: None if not measured.
+    error: percent, None if not known.
+    """
+
+    label: str
+    group: str
+    milliseconds: float | None
+    error: float | None
+    error_source: Literal["ours", "published"]
+    parameters: int
+
+
+def time_labels(bars: Sequence[StepTime], reference: str = "") -> list[str]:
+    """What stands at the end of each bar: "512 ms", with a reference "512 ms, 7.5×" (its own bar: "68.3 ms, 1×")."""
+    base = next((bar.milliseconds for bar in bars if bar.label == reference), None)
+    return [
+        "not measured"
+        if bar.milliseconds is None
+        else f"{_milliseconds(bar.milliseconds)} ms" + (f", {_ratio(bar.milliseconds / base)}×" if base else "")
+        for bar in bars
+    ]
+
+
+@styled
+def draw_step_times(
+    bars: Sequence[StepTime], title: str, caption: str, reference: str = "", badge: str = "", error_title: str = "CIFAR-10"
+) -> Figure:
+    """A bar a network in the given order, its time at the end and its error at the right.
+
+    reference: the label of the network that the ratios are relative to; empty for no ratios.
+    error_title: the data set of the errors.
+    """
+    groups = list(dict.fromkeys(bar.group for bar in bars))
+    looks = {group: (PALETTE[i % len(PALETTE)], HATCHES[i % len(HATCHES)]) for i, group in enumerate(groups)}
+    names = ["\n".join(wrap_text(f"{bar.label} ({_joined(quantity(bar.parameters))})", 3.0, TEXT)) for bar in bars]
+    longest = max((text_width(line, TEXT) for name in names for line in name.split("\n")), default=0.0)
+    handles = [
+        Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=group) for group, (colour, hatch) in looks.items()
+    ]
+    figure, (axis,) = open_canvas(
+        title, caption, badge, width=longest + 6.0,
+        body=0.95 + sum(0.19 + 0.15 * (name.count("\n") + 1) for name in names), legend=handles if len(groups) > 1 else (),
+    )  # fmt: skip
+    measured = [bar.milliseconds for bar in bars if bar.milliseconds is not None]
+    log = bool(measured) and max(measured) / min(measured) > LOG_RATIO
+    start = min(measured) / 2 if log else 0.0
+    ends = time_labels(bars, reference)
+    for row, (bar, end) in enumerate(zip(bars, ends)):
+        colour, hatch = looks[bar.group]
+        length = bar.milliseconds or 0.0
+        axis.barh(
+            row, max(length - start, 0.0), 0.72, left=start, color=colour, hatch=hatch, edgecolor="white", linewidth=0
+        )
+        axis.annotate(end, (max(length, start), row), (4, 0), textcoords="offset points", va="center", fontsize=LEGEND)
+    if log:
+        axis.set_xscale("log")
+    if measured:
+        # Room for what stands at the ends, as a share of an axis of about four and a half inches.
+        room = 1 - min(0.6, (max(text_width(end, LEGEND) for end in ends) + 0.15) / 4.5)
+        axis.set_xlim(start, start * (max(measured) / start) ** (1 / room) if log else max(measured) / room)
+    if log:
+        log_ticks(axis.xaxis)
+    base = f"; × relative to {reference}" if any(bar.label == reference for bar in bars) else ""
+    axis.set_xlabel(f"milliseconds a training step{', log scale' if log else ''}{base}")
+    axis.set_yticks(range(len(bars)), names)
+    axis.set_ylim(len(bars) - 0.4, -0.6)
+    axis.grid(False, axis="y")
+    _write_errors(axis.twinx(), bars, error_title)
+    for each in figure.axes:
+        each.spines["right"].set_visible(False)
+        each.tick_params(axis="y", length=0)
+    return figure
+
+
+def _write_errors(axis: Axes, bars: Sequence[StepTime], of: str) -> None:
+    """A column of errors at the right; a dagger marks the published ones where both kinds are there."""
+    sources = {bar.error_source for bar in bars if bar.error is not None}
+    mark = " †" if len(sources) > 1 else ""
+    errors = [
+        "–" if bar.error is None else f"{bar.error:.2f}{mark if bar.error_source == 'published' else ''}" for bar in bars
+    ]
+    axis.set_yticks(range(len(bars)), errors if sources else [""] * len(bars))
+    axis.set_ylim(len(bars) - 0.4, -0.6)
+    axis.grid(False)
+    if sources:
+        said = "† published" if mark else next(iter(sources))
+        axis.annotate(
+            f"{of}\nerror, %\n({said})", (1, 1), (4, 3), xycoords="axes fraction", textcoords="offset points",
+            ha="left", va="bottom", fontsize=SMALL, color=GREY,
+        )  # fmt: skip
+
+
+def _joined(text: str) -> str:
+    return text.replace(" ", "\u00a0")
+
+
+def _ratio(number: float) -> str:
+    return f"{number:.2g}" if number < 10 else f"{number:,.0f}"
+
+
+def _milliseconds(number: float) -> str:
+    """Three digits, no exponent."""
+    digits = max(0, 2 - math.floor(math.log10(number))) if number > 0 else 0
+    return f"{number:,.{digits}f}"

@@ -1,0 +1,205 @@
+"""How every figure looks, in one place: colours, markers, hatches, title, caption, badge, legend, and the bytes of a file.
+
+A variant keeps one colour and one marker in all figures of a study. The colours are seaborn's "colorblind" ones, but for
+the two that are too pale on white, and two more; markers, dashes and hatches say the same again, for grey print.
+Texts are wrapped by their measured width, so a long title makes a figure taller and never runs over the frame.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import matplotlib
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+INK, GREY, PALE = "#222222", "#5f5f5f", "#d9d9d9"
+PALETTE = (
+    "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#332288", "#949494", "#882255", "#56b4e9",
+    "#004949", "#924900",
+)  # fmt: skip
+MARKERS = "osD^vPX*<>h"
+HATCHES = ("", "////", "xxxx", "----", "\\\\\\\\", "||||")
+DASHED, DASH_DOT, DOTTED = (0, (4, 2)), (0, (6, 2, 1, 2)), (0, (1, 2))
+TITLE, TEXT, SMALL, LEGEND = 11.0, 9.0, 7.5, 8.0  # points
+EDGE = 0.08  # inches
+STYLE: dict[str, Any] = {
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # matplotlib's own, so the same on every machine
+    "font.size": TEXT,
+    "text.color": INK,
+    "text.parse_math": False,  # a title may hold dollars
+    "axes.titlesize": TEXT,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": "#ebebeb",
+    "grid.linewidth": 0.6,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": LEGEND,
+    "hatch.linewidth": 0.7,
+    "lines.linewidth": 1.4,
+    "svg.fonttype": "path",  # a page shows the same letters whatever fonts its reader has
+    "svg.hashsalt": "ablate",
+    "pdf.fonttype": 42,  # TrueType: journals refuse Type 3
+}
+METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+}
+
+# What every drawing function is wrapped in, so that importing this module changes nothing for others.
+styled = matplotlib.rc_context(STYLE)  # type: ignore[arg-type]
+
+
+class Look(NamedTuple):
+    """The colour and marker of one variant."""
+
+    colour: str
+    marker: str
+
+
+def look(index: int) -> Look:
+    """The look of a study's variant number `index`: 132 differ, the first twelve by their colour alone."""
+    return Look(PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)])
+
+
+@styled
+def to_bytes(figure: Figure, kind: str) -> bytes:
+    """The figure as "png", "svg" or "pdf", the same bytes each time."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, metadata=METADATA[kind], bbox_inches="tight", pad_inches=0.1)
+    return buffer.getvalue()
+
+
+def open_canvas(
+    title: str,
+    caption: str,
+    badge: str = "",
+    *,
+    width: float,
+    body: float,
+    legend: Sequence[Artist] = (),
+    rows: int = 1,
+    columns: int = 1,
+    **options: Any,
+) -> tuple[Figure, list[Axes]]:
+    """A figure and its axes, row by row; badge, title and caption stand above them, the legend below.
+
+    width and body, the height of the axes with their labels, are in inches; the texts come on top of the body.
+    options: those of Figure.subplots.
+    """
+    figure = Figure(figsize=(width, body))
+    header = _write_header(figure, title, caption, badge, width)
+    footer = _write_legend(figure, legend, width)
+    height = header + body + footer
+    figure.set_size_inches(width, height)
+    for text in figure.texts:  # they were placed in inches from the top
+        text.set_y(1 - text.get_position()[1] / height)
+    figure.set_layout_engine("constrained", w_pad=0.06, rect=(0, footer / height, 1, body / height))
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
+    return figure, list(axes.ravel())
+
+
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """The width of a line of text in inches; size in points."""
+    font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
+
+
+def wrap_text(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
+    """The lines of a text, none wider than `width` inches; a word that is wider by itself is cut."""
+    lines: list[str] = []
+    line = ""
+    for word in re.split(r"[ \t\r\n]+", text.strip()):  # a no-break space does not part words
+        longer = f"{line} {word}" if line else word
+        if text_width(longer, size, weight) <= width:
+            line = longer
+            continue
+        lines += [line] if line else []
+        while len(word) > 1 and text_width(word, size, weight) > width:
+            fits = max(1, sum(text_width(word[:n], size, weight) <= width for n in range(1, len(word))))
+            lines.append(word[:fits])
+            word = word[fits:]
+        line = word
+    return [*lines, *filter(None, [line])]
+
+
+def log_ticks(axis: Axis, label: Any = None) -> None:
+    """Ticks at 1, 2, 5, 10, ... as plain numbers (or as `label` writes them) on a logarithmic axis."""
+    low, high = sorted(axis.get_view_interval())
+    subs = (1.0, 2.0, 5.0) if high / low < 2000 else (1.0,)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=20 if high / low < 1e5 else 5))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(label or (lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")))
+
+
+def _write_header(figure: Figure, title: str, caption: str, badge: str, width: float) -> float:
+    """Places badge, title and caption by inches from the top; returns the height they take."""
+    top, room = 0.04, width - 2 * EDGE
+    blocks: list[tuple[str, float, str, dict[str, Any]]] = [
+        (badge, LEGEND, "bold", {"color": "white", "bbox": {"boxstyle": "square,pad=0.4", "fc": INK, "ec": INK}}),
+        (title, TITLE, "bold", {"color": INK}),
+        (caption, SMALL, "normal", {"color": GREY}),
+    ]
+    for text, size, weight, options in blocks:
+        pad = 0.4 * size / 72 if "bbox" in options else 0.0
+        lines = wrap_text(text, room - 2 * pad, size, weight)
+        if not lines:
+            continue
+        top += pad
+        figure.text(
+            (EDGE + pad) / width,
+            top,
+            "\n".join(lines),
+            fontsize=size,
+            fontweight=weight,
+            va="top",
+            linespacing=1.25,
+            **options,
+        )
+        top += 1.3 * size * len(lines) / 72 + pad + 0.04
+    return top + 0.04
+
+
+def _write_legend(figure: Figure, handles: Sequence[Artist], width: float) -> float:
+    """Places the legend at the foot, in as many columns as fit; returns the height it takes."""
+    if not handles:
+        return 0.0
+    beside, between = 0.42, 0.25  # the handle of an entry, the gap between two columns
+    room = width - 2 * EDGE - beside
+    for handle in handles:
+        handle.set_label("\n".join(wrap_text(str(handle.get_label()), room, LEGEND)))
+    labels = [str(handle.get_label()) for handle in handles]
+    entry = beside + max(text_width(line, LEGEND) for label in labels for line in label.split("\n"))
+    most = max(1, min(4, int((width - 2 * EDGE + between) / (entry + between))))
+    rows = math.ceil(len(handles) / most)
+    columns = math.ceil(len(handles) / rows)
+    figure.legend(
+        handles=list(handles), loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=columns, handlelength=2.2,
+        labelspacing=0.45, columnspacing=between * 72 / LEGEND, borderpad=0.2, borderaxespad=0.0,
+    )  # fmt: skip
+    lines = max(label.count("\n") + 1 for label in labels)
+    return rows * (lines * 1.17 + 0.25) * LEGEND / 72 + 0.1

@@ -1,0 +1,258 @@
+"""A cell of a written table -> the trials behind it. Reads table.csv and the trials.csv beside it, and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import RecordError, allowed
+from ablate.report.tables import Table, percent, to_markdown
+
+TRIALS = "trials"  # the column of table.csv with the ids
+SHOWN = (
+    "id", "seed", "state", "test_error", "epoch_rule", "revision", "ablate", "python", "torch", "device", "threads",
+    "train_seconds", "test_seconds", "started", "finished",
+)  # fmt: skip
+COUNTED = ("blocks_per_group", "parameters", "multiply_adds", "activations")
+PUBLISHED = ("published", "published_source", "protocol_differs", "not_run")
+COMPARED = ("baseline", "difference", "probability_better", "p_value", "p_floor", "p_holm")
+NUMBERS = {"seed": int, "threads": int, "test_error": float, "train_seconds": float, "test_seconds": float}
+SELECTED = {"median_test_error": "the median", "min": "the minimum", "max": "the maximum"}
+
+Line = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What stands behind a cell. row: from 1, without the header; value: as it is in table.csv.
+
+    trials: the columns of trials.csv, SHOWN of them in text; selected: ids of those whose error the cell is;
+    baseline_trials: of a comparison; remarks: where the value is from, in words.
+    """
+
+    table: str
+    row: int
+    column: str
+    name: str
+    value: str
+    trials: list[Line]
+    selected: list[str]
+    baseline_trials: list[Line]
+    remarks: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values under stable names."""
+        return {
+            "table": self.table,
+            "row": self.row,
+            "column": self.column,
+            "name": self.name,
+            "value": self.value,
+            "selected": self.selected,
+            "trials": [_plain(line) for line in self.trials],
+            "baseline_trials": [_plain(line) for line in self.baseline_trials],
+            "remarks": self.remarks,
+        }
+
+    def text(self) -> str:
+        """The trials as a table each, then where the value is from."""
+        lines = [f"{self.table}, row {self.row} ({self.name}), {self.column}: {self.value or 'empty'}", ""]
+        if self.trials:
+            lines.append(_table(self.trials, self.selected))
+        if self.baseline_trials:
+            lines += ["The baseline's trials:", "", _table(self.baseline_trials, [])]
+        return "\n".join([*lines, *self.remarks])
+
+
+def trace_cell(path: Path, cell: str) -> Trace:
+    """The trace of a cell, "ROW,COL": each a number from 1, or the text of the first column and the column's name.
+
+    Raises RecordError for a cell that is not there, or files that are not those of a report.
+    """
+    columns, rows = _read(path)
+    if TRIALS not in columns:
+        raise RecordError(
+            f"{path}: has no column '{TRIALS}'; allowed: the table.csv of a study with seeds, written by this version"
+        )
+    index, column = _find(path, cell, columns, rows)
+    row = rows[index]
+    name, value = row[columns[0]], row[column]
+    known = {} if column in PUBLISHED else _trials(path.with_name("trials.csv"))
+    trials = [] if column in PUBLISHED else _of_row(path, row, known)
+    remarks: list[str] = []
+    selected: list[str] = []
+    baseline: list[Line] = []
+    if column in PUBLISHED or (column == "published_difference" and not trials):
+        remarks = _published(row)
+    elif column == "published_difference":
+        selected, remarks = _selected(row, "median_test_error", row.get("median_test_error", ""), trials)
+        remarks += _published(row)
+    elif column in SELECTED:
+        selected, remarks = _selected(row, column, value, trials)
+    elif column in COMPARED and row.get("baseline"):
+        baseline, remarks = _baseline(path, row, rows, columns, known)
+    elif column in COUNTED:
+        remarks = [f"{column} is counted from the network; no training changes it"]
+    if column not in PUBLISHED and not trials:
+        remarks.append("no trial is behind this row" + (f": {row['not_run']}" if row.get("not_run") else ""))
+    return Trace(str(path), index + 1, column, name, value, trials, selected, baseline, remarks)
+
+
+def _read(path: Path) -> tuple[list[str], list[Line]]:
+    """The columns of a CSV file and its rows."""
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError:
+        raise RecordError(f"{path}: is no CSV file in UTF-8; allowed: the table.csv of a report") from None
+    reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
+    try:
+        rows = [{key: value for key, value in row.items() if key is not None} for row in reader]
+    except csv.Error as error:
+        raise RecordError(f"{path}: is no CSV file ({error}); allowed: the table.csv of a report") from None
+    return list(reader.fieldnames or ()), rows
+
+
+def _find(path: Path, cell: str, columns: list[str], rows: list[Line]) -> tuple[int, str]:
+    """The row's index and the column's name. A network's name may have commas, a column's has none."""
+    row_text, comma, column_text = (part.strip().strip('"') for part in cell.rpartition(","))
+    if not (comma and row_text and column_text):
+        column = "median_test_error" if "median_test_error" in columns else columns[0]
+        raise RecordError(f"--cell: found '{cell}'; allowed: ROW,COL such as 1,{column}")
+    names = [row[columns[0]] for row in rows]
+    if row_text.isdecimal():
+        index = int(row_text) - 1
+        if not 0 <= index < len(rows):
+            raise RecordError(f"--cell: row: found {row_text}; allowed: 1 to {len(rows)}, as {path} has")
+    else:
+        found = [i for i, name in enumerate(names) if name == row_text]
+        if not found:
+            raise RecordError(f"--cell: row: found '{row_text}'; {allowed(row_text, dict.fromkeys(names))}")
+        if len(found) > 1:
+            numbers = " or ".join(str(i + 1) for i in found)
+            raise RecordError(f"--cell: row: found '{row_text}' {len(found)} times; allowed: {numbers}")
+        index = found[0]
+    if column_text in columns:
+        return index, column_text
+    if column_text.isdecimal():
+        if not 1 <= int(column_text) <= len(columns):
+            raise RecordError(f"--cell: column: found {column_text}; allowed: 1 to {len(columns)}, as {path} has")
+        return index, columns[int(column_text) - 1]
+    raise RecordError(f"--cell: column: found '{column_text}'; {allowed(column_text, columns)}")
+
+
+def _trials(path: Path) -> dict[str, Line]:
+    """The rows of trials.csv by id."""
+    columns, rows = _read(path)
+    if "id" not in columns:
+        raise RecordError(f"{path}: has no column 'id'; write the report again with `ablate report`")
+    for row in rows:
+        for column in NUMBERS:
+            try:
+                float(row.get(column) or 0)
+            except ValueError:
+                raise RecordError(f"{path}: {column}: found '{row[column]}'; allowed: a number") from None
+    return {row["id"]: row for row in rows}
+
+
+def _of_row(path: Path, row: Line, known: dict[str, Line]) -> list[Line]:
+    ids = row[TRIALS].split()
+    if missing := [trial for trial in ids if trial not in known]:
+        where = path.with_name("trials.csv")
+        raise RecordError(f"{where}: has no trial {missing[0]}, which {path} names; write the report again")
+    return [known[trial] for trial in ids]
+
+
+def _error(trial: Line) -> float:
+    """A trial's error in percent, infinite where it diverged."""
+    return float(trial["test_error"]) if trial.get("test_error") else math.inf
+
+
+def _selected(row: Line, column: str, value: str, trials: Sequence[Line]) -> tuple[list[str], list[str]]:
+    """The ids of the trials whose error a median, minimum or maximum is, and that in words."""
+    if not trials:
+        return [], []
+    rule = row.get("epoch_rule") or trials[0].get("epoch_rule") or "last"
+    ordered = sorted(trials, key=_error)
+    n = len(ordered)
+    middle = [ordered[n // 2]] if n % 2 else ordered[n // 2 - 1 : n // 2 + 1]
+    chosen = {"median_test_error": middle, "min": ordered[:1], "max": ordered[-1:]}[column]
+    what = SELECTED[column]
+    ours = statistics.median(map(_error, chosen))
+    if rule != "last":
+        return [], [f"{what} is of the errors by the rule '{rule}'; trials.csv has those of the last epoch"]
+    if not _same(ours, value):
+        return [], [f"{what} of these errors is {percent(ours)}: one of the two files is older; write the report again"]
+    names = " and ".join(f"{trial['id']} (seed {trial.get('seed')}, {percent(_error(trial))})" for trial in chosen)
+    verb = "lies between" if len(chosen) == 2 else "is"
+    return [trial["id"] for trial in chosen], [f"{what} of {n} {verb} {names}"]
+
+
+def _same(ours: float, value: str) -> bool:
+    """Whether a cell has this error; an empty one is of trials that diverged."""
+    try:
+        return math.isclose(ours, float(value), abs_tol=1e-6) if value else math.isinf(ours)
+    except ValueError:
+        return False
+
+
+def _published(row: Line) -> list[str]:
+    source = row.get("published_source")
+    if not source:
+        return ["no published value stands in this row"]
+    lines = [f"published {row.get('published') or 'without a number'}: {source}"]
+    lines += [f"protocol differs: {row['protocol_differs']}"] if row.get("protocol_differs") else []
+    return lines + ([f"not run: {row['not_run']}"] if row.get("not_run") else [])
+
+
+def _baseline(
+    path: Path, row: Line, rows: Sequence[Line], columns: Sequence[str], known: dict[str, Line]
+) -> tuple[list[Line], list[str]]:
+    """The trials of the row that this one is compared with, where its label tells which that is."""
+    label = row["baseline"]
+    fitting = [
+        other
+        for other in rows
+        if other[TRIALS] and other.get("data") == row.get("data") and _is_labelled(other, other[columns[0]], label)
+    ]
+    remark = f"compared with {label}, at the seeds that both have"
+    return (_of_row(path, fitting[0], known) if len(fitting) == 1 else []), [remark]
+
+
+def _is_labelled(row: Line, net: str, label: str) -> bool:
+    """Whether a label such as "WRN-28-2, lr 0.05" is that of a row. The data set has a column of its own."""
+    if label != net and not label.startswith(f"{net}, "):
+        return False
+    parts = [part.partition(" ") for part in label.removeprefix(net).split(", ")[1:]]
+    return all(
+        name == "title" or any(row[column] == value for column in row if column.endswith(f".{name}"))
+        for name, _, value in parts
+    )
+
+
+def _table(trials: Sequence[Line], selected: Sequence[str]) -> str:
+    shown = [column for column in SHOWN if any(trial.get(column) for trial in trials)]
+    marks = [["*"] if trial["id"] in selected else [""] for trial in trials] if selected else [[] for _ in trials]
+    rows = [mark + [_shown(column, trial.get(column, "")) for column in shown] for mark, trial in zip(marks, trials)]
+    header = [*([""] if selected else []), *shown]
+    return to_markdown(Table(header, rows, [column.endswith(("error", "seconds")) for column in header]), escape=False)
+
+
+def _shown(column: str, value: str) -> str:
+    if column == "revision":
+        return value[:12] + ("+" if value.endswith("+") and len(value) > 12 else "")
+    return f"{float(value):.1f}" if value and column.endswith("seconds") else value
+
+
+def _plain(line: Line) -> dict[str, Any]:
+    """A row of trials.csv with its numbers as numbers and None for what is not known."""
+    values: dict[str, Any] = {column: line.get(column) or None for column in SHOWN}
+    for column, kind in NUMBERS.items():
+        if values[column] is not None:
+            values[column] = kind(float(values[column]))
+    return values

@@ -1,0 +1,90 @@
+"""Which variant each is compared with."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from ablate.errors import NotationError, StudyError, allowed
+from ablate.nets.architecture import Architecture, DepthRule
+from ablate.nets.notation import parse_architecture
+from ablate.study.axes import for_imagenet
+from ablate.study.plan import Enumeration, label, plain
+from ablate.study.study import Study, Variant
+
+
+def find_baselines(study: Study, enumeration: Enumeration) -> tuple[Variant | None, ...]:
+    """The variant that each is compared with, in order: itself where it is a baseline, None where there is none.
+
+    A study names one network, whose variant on the same data set is meant, or values of axes: the variant that differs in
+    these only. Raises StudyError if there is none, or no telling which.
+    """
+    variants = enumeration.variants
+    if study.baseline is None:
+        return (None,) * len(variants)
+    named, place = study.baseline
+    if isinstance(named, dict):
+        return _by_axes(named, place, variants)
+    of_data = {variant.data.title: variant for variant in _by_name(study, enumeration, named, place)}
+    return tuple(of_data.get(variant.data.title) for variant in variants)
+
+
+def _by_name(study: Study, enumeration: Enumeration, net: str, place: str) -> list[Variant]:
+    """The variant of a network on each data set; of several recipes the study's own."""
+    meant = _meanings(net, for_imagenet(study))
+    found = enumeration.names.get(net) or [v for v in enumeration.variants if v.architecture in meant]
+    if not found:
+        known = ", ".join(dict.fromkeys(variant.net for variant in enumeration.variants[:20]))
+        raise StudyError(f"{place}: baseline '{net}' is none of the variants; allowed: {known}")
+    depths = sorted({variant.architecture.N for variant in found}, key=str)
+    if len(depths) > 1:
+        raise StudyError(f"{place}: baseline '{net}' is several networks, with N = {' and '.join(map(str, depths))}")
+    own = [variant for variant in found if (variant.recipe, variant.data) == (study.recipe, study.data)]
+    chosen: dict[Any, Variant] = {}
+    titles = {variant.data.title for variant in found}
+    for title in titles:
+        on_it = [variant for variant in found if variant.data.title == title]
+        best = [v for v in on_it if v in own] or [v for v in on_it if v.recipe == study.recipe] or on_it
+        if len({variant.trials((0,))[0].definition for variant in best}) > 1:
+            raise StudyError(f"{place}: baseline '{net}' is several variants: {', '.join(map(label, best))}")
+        chosen[title] = best[0]
+    definitions = {variant.trials((0,))[0].definition for variant in chosen.values()}
+    return [v for v in enumeration.variants if v.trials((0,))[0].definition in definitions]
+
+
+def _by_axes(values: dict[str, Any], place: str, variants: tuple[Variant, ...]) -> tuple[Variant | None, ...]:
+    """The variant equal to each in all but some axes, in which it has the given values."""
+    axes = [_all_axes(variant) for variant in variants]
+    for axis in values:
+        if axis not in axes[0]:
+            raise StudyError(f"{place}: baseline: unknown axis '{axis}'; {allowed(axis, axes[0])}")
+    base = {
+        _rest(each, values): variant
+        for each, variant in zip(axes, variants)
+        if all(plain(each[axis]) == plain(value) for axis, value in values.items())
+    }
+    if not base:
+        said = ", ".join(f"{axis} {plain(value)}" for axis, value in values.items())
+        raise StudyError(f"{place}: baseline: no variant has {said}")
+    return tuple(base.get(_rest(each, values)) for each in axes)
+
+
+def _all_axes(variant: Variant) -> dict[str, Any]:
+    """Every axis of a variant: the network's, the recipe's and the data's."""
+    recipe = {f"recipe.{key}": value for key, value in variant.recipe.model_dump().items()}
+    data = {f"data.{key}": value for key, value in variant.data.model_dump().items()}
+    return {**variant.network, "N": variant.architecture.N, **recipe, **data}
+
+
+def _rest(axes: dict[str, Any], without: dict[str, Any]) -> str:
+    return repr(sorted((axis, repr(value)) for axis, value in axes.items() if axis not in without))
+
+
+def _meanings(net: str, imagenet: bool) -> list[Architecture]:
+    """The networks that a name stands for under either depth convention."""
+    found = []
+    rules: tuple[DepthRule, ...] = ("convolutions", "nominal")
+    for rule in rules:
+        with suppress(NotationError):
+            found.append(parse_architecture(net, rule, imagenet=imagenet))
+    return found

@@ -1,0 +1,28 @@
+"""The names of this machine's processor and GPUs, without torch, so that a plan finds what was timed on them at once."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+CPUINFO = Path("/proc/cpuinfo")
+NVIDIA = Path("/proc/driver/nvidia/gpus")
+
+
+def cpu_model() -> str:
+    """The processor's name; provenance adds the vector instructions that torch uses, in brackets."""
+    return next(iter(_values(CPUINFO, "model name")), "") or platform.processor() or "CPU"
+
+
+def gpu_models() -> list[str]:
+    """The names of the NVIDIA GPUs as torch has them; none where the driver does not tell."""
+    return [name for path in sorted(NVIDIA.glob("*/information")) for name in _values(path, "Model")]
+
+
+def _values(path: Path, key: str) -> list[str]:
+    """The values of the lines "key : value" of a file of the system's."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return []
+    return [" ".join(line.partition(":")[2].split()) for line in lines if line.startswith(key)]

@@ -1,0 +1,175 @@
+"""verify_trials(): recorded trials, trained again in a directory of their own, and how far off they come out.
+
+The records are only read. Composes launch and records.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablate.errors import RecordError, RunError
+from ablate.launch import INCOMPLETE, RunOptions, run_trials
+from ablate.records.records import EPOCH_FIELDS, Record, Row, read_failure, read_record, trial_directory
+from ablate.study.study import Trial
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ablate.data.cache import Location
+
+TIMES = ("train_seconds", "test_seconds")
+COMPARED = tuple(field for field in EPOCH_FIELDS if field not in TIMES)
+MADE_WITH = ("device", "threads", "torch", "torchvision", "numpy", "python", "platform", "ablate", "revision")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a trial came out the second time.
+
+    equal: every epoch's losses and errors, bit for bit; first_difference: the first epoch that differs; test_error: then
+    and now, percent; furthest: the largest difference of a test error, in points; changed: what it was made with, then
+    and now, where that is not the same; cause: why it could not be trained again.
+    """
+
+    id: str
+    label: str
+    equal: bool
+    first_difference: int | None
+    test_error: tuple[float | None, float | None]
+    furthest: float | None
+    device: str
+    changed: dict[str, tuple[Any, Any]]
+    cause: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values under stable names."""
+        changed = {name: {"then": then, "now": now} for name, (then, now) in self.changed.items()}
+        error = {"then": self.test_error[0], "now": self.test_error[1]}
+        return {
+            "id": self.id,
+            "label": self.label,
+            "equal": self.equal,
+            "first_difference": self.first_difference,
+            "test_error": error,
+            "furthest": self.furthest,
+            "device": self.device,
+            "changed": changed,
+            "cause": self.cause or None,
+        }
+
+    def text(self) -> str:
+        """A line, and one more for what it was made with, where that has changed."""
+        name = f"{self.label} ({self.id})"
+        if self.cause:
+            return f"{name}: could not be trained again: {self.cause}"
+        where = "on another device" if "device" in self.changed else f"on the same device, {self.device}"
+        if self.equal:
+            lines = [f"{name}: bit-equal, {where}"]
+        else:
+            then, now = ("diverged" if error is None else f"{error:g}" for error in self.test_error)
+            off = "" if self.furthest is None else f", test errors at most {self.furthest:g} points off"
+            lines = [f"{name}: differs from epoch {self.first_difference} on{off}: {then} then, {now} now; {where}"]
+        changed = [f"{what} {then} then, {now} now" for what, (then, now) in self.changed.items()]
+        return "\n".join([*lines, *([f"  {'; '.join(changed)}"] if changed else [])])
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The verdicts on the chosen trials, of how many recorded ones. exit_code: 0 if all are bit-equal."""
+
+    seed: int
+    recorded: int
+    verdicts: list[Verdict]
+    exit_code: int
+
+    def text(self) -> str:
+        equal = sum(verdict.equal for verdict in self.verdicts)
+        lines = [verdict.text() for verdict in self.verdicts]
+        chosen = f"chosen of {self.recorded} recorded with --seed {self.seed}"
+        lines.append(f"{equal} of {len(self.verdicts)} bit-equal, {chosen}")
+        return "\n".join(lines)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values under stable names."""
+        return {"seed": self.seed, "recorded": self.recorded, "trials": [verdict.as_json() for verdict in self.verdicts]}
+
+
+def choose_trials(recorded: Sequence[Trial], count: int, seed: int) -> list[Trial]:
+    """So many of the trials, at random, in the order they were given. The same seed chooses the same of the same."""
+    if not recorded:
+        raise RunError("verify: no trial of the study is recorded; allowed: a study that has been run")
+    if not 1 <= count <= len(recorded):
+        raise RunError(f"--trials: found {count}; allowed: 1 to {len(recorded)}, which are recorded")
+    chosen = set(random.Random(seed).sample(sorted(trial.id for trial in recorded), count))
+    return [trial for trial in recorded if trial.id in chosen]
+
+
+def verify_trials(
+    trials: Sequence[Trial],
+    labels: Sequence[str],
+    runs: Path,
+    count: int,
+    seed: int,
+    location: Location,
+    options: RunOptions,
+    console: Console,
+    folders: tuple[Path, ...] = (),
+) -> Verification:
+    """Trains `count` of the recorded trials again, chosen at random, and compares. Raises AblateError if it cannot start.
+
+    What is trained again lies in a temporary directory, which goes; nothing is written to `runs`.
+    """
+    names = {trial.id: name for trial, name in zip(trials, labels)}
+    recorded = [trial for trial in trials if read_record(runs, trial.id)]
+    chosen = choose_trials(recorded, count, seed)
+    with tempfile.TemporaryDirectory(prefix="ablate-verify-", ignore_cleanup_errors=True) as folder:
+        again = Path(folder) / "runs"
+        summary = run_trials(chosen, [names[trial.id] for trial in chosen], again, location, options, console, folders)
+        stopped = summary.exit_code not in (0, INCOMPLETE)
+        verdicts = [
+            compare(names[trial.id], _record(runs, trial), read_record(again, trial.id), _cause(again, trial))
+            for trial in chosen
+            if not stopped or read_record(again, trial.id)
+        ]
+    exit_code = summary.exit_code if stopped else 0 if all(verdict.equal for verdict in verdicts) else INCOMPLETE
+    return Verification(seed, len(recorded), verdicts, exit_code)
+
+
+def compare(label: str, then: Record, now: Record | None, cause: str = "") -> Verdict:
+    """How a second training of a trial differs from its record; cause: why there is none."""
+    made = then.result["provenance"]
+    if now is None:
+        return Verdict(then.id, label, False, None, (then.test_error, None), None, made["device"], {}, cause or "no result")
+    old, new = then.epochs(), now.epochs()
+    first = next((i for i, (a, b) in enumerate(zip(old, new), start=1) if _bits(a) != _bits(b)), None)
+    if first is None and len(old) != len(new):
+        first = min(len(old), len(new)) + 1
+    pairs = [(a["test_error"], b["test_error"]) for a, b in zip(old, new)]
+    furthest = max((abs(a - b) for a, b in pairs if a is not None and b is not None), default=None)
+    remade = now.result["provenance"]
+    changed = {what: (made.get(what), remade.get(what)) for what in MADE_WITH if made.get(what) != remade.get(what)}
+    digests = then.result.get("data_digest"), now.result.get("data_digest")
+    changed |= {"images": digests} if digests[0] != digests[1] else {}
+    equal = first is None and then.result["status"] == now.result["status"]
+    return Verdict(then.id, label, equal, first, (then.test_error, now.test_error), furthest, made["device"], changed)
+
+
+def _bits(row: Row) -> list[str]:
+    """What is compared of an epoch: every number in the digits that tell it from all others."""
+    return [repr(row[field]) for field in COMPARED]
+
+
+def _record(runs: Path, trial: Trial) -> Record:
+    record = read_record(runs, trial.id)
+    if record is None:
+        raise RecordError(f"{trial_directory(runs, trial.id)}: the record went away while it was verified")
+    return record
+
+
+def _cause(runs: Path, trial: Trial) -> str:
+    return read_failure(trial_directory(runs, trial.id)) or ""

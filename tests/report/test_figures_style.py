@@ -1,0 +1,178 @@
+"""The style that all figures share, and the figures that need no records: step times and rankings."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from report.tidy import assert_tidy
+
+from ablate.report.ranking_figure import draw_critical_difference, draw_rank_stability, percent_text
+from ablate.report.step_time_figure import StepTime, draw_step_times, time_labels
+from ablate.report.style import MARKERS, PALETTE, look, open_canvas, text_width, to_bytes, wrap_text
+
+THIN = StepTime("pre-ResNet-1001", "thin", 512.0, 4.92, "published", 10_328_602)
+WIDE = StepTime("WRN-40-4", "wide", 64.0, 4.53, "ours", 8_949_210)
+LONG = "A title that goes on and on to say which networks were compared under which budget " * 3
+NETS = ["WRN-28-2-B(3,3)", "WRN-40-2-B(3,1)", "WRN-22-2-B(3,1,3)", "WRN-40-2-B(1,3)"]
+
+DRAWINGS: dict[str, Callable[[str, str, str], Figure]] = {
+    "bars": lambda *texts: draw_step_times([THIN, WIDE], texts[0], texts[1], badge=texts[2]),
+    "a bar of a long name": lambda *texts: draw_step_times([WIDE._replace(label=LONG)], texts[0], texts[1], badge=texts[2]),
+    "ranks": lambda *texts: draw_rank_stability(np.full((12, 12), 1 / 12), NETS * 3, *texts),
+    "one rank": lambda *texts: draw_rank_stability([[1.0]], [LONG], *texts),
+    "differences": lambda *texts: draw_critical_difference([1, 2, 3, 4], NETS, 1.5, [NETS[:2]], *texts),
+    "differences of long names": lambda *texts: draw_critical_difference([1, 2], [LONG, "b"], 9.0, [], *texts),
+    "an empty canvas": lambda *texts: open_canvas(*texts, width=3.0, body=1.0)[0],
+}
+
+
+def fill(axis: Axes) -> list[str]:
+    return [text.get_text() for text in axis.texts]
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_no_text_overflows_or_overlaps(name: str) -> None:
+    assert_tidy(DRAWINGS[name](LONG, LONG, "SMALL SCALE: not the paper's protocol"))
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_the_badge_is_there_when_given(name: str) -> None:
+    badge = "SMALL SCALE"
+    assert [text.get_text() for text in DRAWINGS[name]("title", "", badge).texts] == [badge, "title"]
+    assert [text.get_text() for text in DRAWINGS[name]("title", "", "").texts] == ["title"]
+
+
+def test_a_title_may_hold_dollars() -> None:
+    figure = DRAWINGS["bars"](r"100% of $x_1 & \alpha", "", "")
+    assert not figure.texts[0].get_parse_math()
+    assert b"<svg" in to_bytes(figure, "svg")
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.text("abcMW .,(", max_size=60), st.floats(0.3, 3.0))
+def test_wrapped_lines_fit_and_lose_nothing(text: str, width: float) -> None:
+    lines = wrap_text(text, width, 9)
+    assert all(text_width(line, 9) <= width for line in lines)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+
+
+def test_words_stay_whole_where_they_fit() -> None:
+    assert wrap_text("one two three", text_width("one two", 9) + 0.01, 9) == ["one two", "three"]
+    assert wrap_text("8.95\u00a0M", 0.1, 9) != [] and wrap_text("", 1.0, 9) == []
+
+
+def test_drawing_changes_nothing_for_others() -> None:
+    before = dict(matplotlib.rcParams)
+    to_bytes(DRAWINGS["bars"]("title", "caption", "badge"), "png")
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_looks_differ_and_are_dark_enough() -> None:
+    count = len(PALETTE) * len(MARKERS)
+    assert len({look(index) for index in range(count)}) == count == 132
+    assert len({look(index).colour for index in range(12)}) == 12
+
+    def luminance(colour: str) -> float:
+        parts = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+        return float(np.dot(parts, (0.2126, 0.7152, 0.0722)))
+
+    assert min(1.05 / (luminance(colour) + 0.05) for colour in PALETTE) > 2  # WCAG's contrast with white
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_same_figure_same_bytes(kind: str) -> None:
+    script = (
+        "import sys, hashlib; from ablate.report.step_time_figure import StepTime, draw_step_times\n"
+        "from ablate.report.style import to_bytes\n"
+        "bars = [StepTime('a', 'thin', 3.0, 4.0, 'ours', 10), StepTime('b', 'wide', 5.0, None, 'ours', 20)]\n"
+        f"print(hashlib.sha256(to_bytes(draw_step_times(bars, 'title', 'caption'), {kind!r})).hexdigest())"
+    )
+    bars = [StepTime("a", "thin", 3.0, 4.0, "ours", 10), StepTime("b", "wide", 5.0, None, "ours", 20)]
+    here = to_bytes(draw_step_times(bars, "title", "caption"), kind)
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "1"}
+    run = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=environment)
+    assert run.stdout.strip() == hashlib.sha256(here).hexdigest()
+
+
+def test_fonts_are_in_the_files() -> None:
+    figure = DRAWINGS["bars"]("title", "caption", "")
+    pdf, svg = to_bytes(figure, "pdf"), to_bytes(figure, "svg")
+    assert b"/FontFile2" in pdf and b"/Type3" not in pdf and b"CreationDate" not in pdf
+    assert b"<text" not in svg and b"<dc:date>" not in svg
+
+
+def test_bars_are_as_long_as_their_times() -> None:
+    figure = draw_step_times([THIN, WIDE, WIDE._replace(label="huge", milliseconds=None, error=None)], "title", "caption")
+    axis, errors = figure.axes
+    assert [bar.get_width() for bar in axis.patches] == [512.0, 64.0, 0.0]  # type: ignore[attr-defined]
+    assert fill(axis) == ["512 ms", "64.0 ms", "not measured"]
+    assert [label.get_text() for label in errors.get_yticklabels()] == ["4.92 †", "4.53", "–"]
+    thin, wide = axis.patches[:2]
+    assert thin.get_hatch() != wide.get_hatch() and to_hex(thin.get_facecolor()) != to_hex(wide.get_facecolor())
+    assert axis.get_xscale() == "linear" and axis.get_xlim()[0] == 0.0
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["thin", "wide"]
+
+
+def test_times_far_apart_get_a_logarithmic_axis() -> None:
+    axis = draw_step_times([THIN._replace(milliseconds=1400.0), WIDE], "title", "caption", reference="WRN-40-4").axes[0]
+    assert axis.get_xscale() == "log" and "log scale" in axis.get_xlabel() and "WRN-40-4" in axis.get_xlabel()
+    ends = [bar.get_x() + bar.get_width() for bar in axis.patches]  # type: ignore[attr-defined]
+    assert ends == [1400.0, 64.0] and axis.get_xlim()[0] == 32.0
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "reference", "label"),
+    [
+        (512.0, "", "512 ms"),
+        (512.0, "WRN-40-4", "512 ms, 8×"),
+        (1.234, "", "1.23 ms"),
+        (1234.0, "WRN-40-4", "1,234 ms, 19×"),
+    ],
+)
+def test_time_labels(milliseconds: float, reference: str, label: str) -> None:
+    assert time_labels([THIN._replace(milliseconds=milliseconds), WIDE], reference)[0] == label
+
+
+def test_errors_of_one_source_need_no_mark() -> None:
+    errors = draw_step_times([THIN, THIN], "title", "caption").axes[1]
+    assert [label.get_text() for label in errors.get_yticklabels()] == ["4.92", "4.92"]
+    assert fill(errors) == ["CIFAR-10\nerror, %\n(published)"]
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.0, ""), (0.004, "<1"), (0.37, "37"), (0.996, ">99"), (1.0, "100"), (1 + 1e-12, "100")]
+)
+def test_shares_in_cells(share: float, text: str) -> None:
+    assert percent_text(share) == text
+
+
+def test_a_row_of_the_stability_is_a_variant() -> None:
+    (axis,) = draw_rank_stability([[0.75, 0.25], [0.25, 0.75]], ["a", "b"], "title", "caption").axes
+    assert fill(axis) == ["75", "25", "25", "75"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
+    assert axis.get_ylim() == (2.0, 0.0)  # the first on top
+
+
+def test_the_diagram_joins_what_is_not_told_apart() -> None:
+    groups = [["a", "b", "c"], ["c", "d"]]
+    (axis,) = draw_critical_difference([1.2, 2.0, 2.9, 3.9], list("abcd"), 1.75, groups, "title", "caption").axes
+    bars: list[Any] = [line for line in axis.lines if line.get_linewidth() > 3]
+    (low, high), (second_low, second_high) = [bar.get_xdata() for bar in bars]
+    assert low < 1.2 and 2.9 < high < 3.9 and 2.0 < second_low < 2.9 and second_high > 3.9
+    assert bars[0].get_ydata()[0] != bars[1].get_ydata()[0]  # they share c, so they stand on two levels
+    assert {"a 1.20", "d 3.90", "critical difference 1.75"} <= set(fill(axis))
+    leaders = [line.get_xdata()[0] for line in axis.lines if len(line.get_xdata()) == 3]  # type: ignore[arg-type, index]
+    assert sorted(leaders) == [1.2, 2.0, 2.9, 3.9]

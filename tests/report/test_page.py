@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from ablate.report.page import write_page
+from ablate.report.page_data import (
+    PageCell,
+    PageCurve,
+    PageStudy,
+    PageTable,
+    curve_data,
+    median_curve,
+    sort_value,
+    to_json,
+)
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><rect style="fill: red"/></svg>'
+NASTY = "</script></style><img src=x onerror=\"alert('1')\"><!-- & \u2028 'x' é ]]>"
+CLOSED_BY_THEMSELVES = {"meta", "link", "img"}
+
+
+def curve(seed: int | None, error: list[float | None], loss: list[float | None] | None = None, **more: object) -> PageCurve:
+    epochs = list(range(1, len(error) + 1))
+    return PageCurve(0, "WRN-16-1", seed, epochs, loss or [None] * len(error), error, f"trial{seed}")._replace(**more)
+
+
+def study(text: str = "plain", name: str = "block_types", scale: str = "small scale: 12 epochs") -> PageStudy:
+    """A study whose every text is `text`, or ends with it."""
+    rows = [
+        [PageCell(f"WRN-16-1 {text}"), PageCell("4.10", "a", True, ("trial0", "trial1"))],
+        [PageCell(f"WRN-22-1 {text}"), PageCell(text, text, False, ("trial2",))],
+    ]
+    table = PageTable(f"Test error, {text}", ["Network", f"Median, {text}"], rows, [False, True], [f"a: {text}", text])
+    curves = [curve(seed, [50.0, 4.0 + seed], [2.0, 1.0], label=text, trial=text) for seed in range(3)]
+    trials = {f"trial{seed}": {"seed": str(seed), text: text} for seed in range(3)}
+    return PageStudy(
+        name, f"Title {text}", text, scale and f"{scale} {text}", text, [table], [("errors", text, SVG)], curves, [text],
+        f"{text}\nand more\n\n{text}", [text], trials,
+    )  # fmt: skip
+
+
+class Page(HTMLParser):
+    """What a browser finds: tags with their attributes, texts, and the content of style and script elements."""
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self.raw: list[tuple[str, str]] = []
+        self._open: list[str] = []
+        self.feed(page.decode())
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {key: value or "" for key, value in attrs}))
+        if tag not in CLOSED_BY_THEMSELVES:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] in ("style", "script"):
+            self.raw.append((self._open[-1], data))
+        else:
+            self.texts.append(data)
+
+    def attributes(self, name: str) -> list[str]:
+        return [attributes[name] for _, attributes in self.tags if name in attributes]
+
+
+def digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def test_the_policy_allows_this_style_and_this_script_and_nothing_else() -> None:
+    page = Page(write_page([study()]))
+    policy = next(a["content"] for tag, a in page.tags if a.get("http-equiv") == "Content-Security-Policy")
+    (style,) = [text for tag, text in page.raw if tag == "style"]
+    script = page.raw[-1][1]
+    assert dict(rule.split(" ", 1) for rule in policy.split("; ")) == {
+        "default-src": "'none'",
+        "style-src": digest(style),
+        "script-src": digest(script),
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+
+
+def test_nothing_is_asked_from_elsewhere() -> None:
+    html = write_page([study(), study(name="other")])
+    page = Page(html)
+    assert set(re.findall(r"https?://[^\"'`\s]*", html.decode())) == {"http://www.w3.org/2000/svg"}  # a name, in the script
+    assert all(url.startswith(("data:", "#")) for name in ("src", "href") for url in page.attributes(name))
+    assert not re.search(r"@import|url\((?!#)", html.decode())
+    names = {name for _, attributes in page.tags for name in attributes}
+    assert "style" not in names and not [name for name in names if name.startswith("on")]
+
+
+def test_every_text_stays_text() -> None:
+    plain = re.sub(r"\W", "_", NASTY)
+    harmless, nasty = Page(write_page([study(plain)])), Page(write_page([study(NASTY)]))
+
+    def skeleton(page: Page) -> list[tuple[str, list[str]]]:
+        return [(tag, list(attributes)) for tag, attributes in page.tags]
+
+    assert skeleton(nasty) == skeleton(harmless)
+    one_line = " ".join(NASTY.split())  # as in a paragraph
+    found = sum(one_line in " ".join(text.split()) for text in nasty.texts)
+    assert found == sum(plain in text for text in harmless.texts) > 10
+    assert NASTY in nasty.attributes("alt")
+    curves = json.loads(next(text for tag, text in nasty.raw if tag == "script"))
+    assert curves[0]["label"] == NASTY
+
+
+def test_json_in_a_page_cannot_end_its_element_and_reads_back() -> None:
+    value = {"label": NASTY, "error": [1.5, None]}
+    text = to_json(value)
+    assert not set("<>&\u2028") & set(text)
+    assert json.loads(text) == value
+    with pytest.raises(ValueError, match="JSON"):
+        to_json([math.nan])
+
+
+def test_the_same_studies_give_the_same_bytes() -> None:
+    assert write_page([study(), study(name="other")]) == write_page([study(), study(name="other")])
+
+
+def test_tables_and_figures_need_no_script() -> None:
+    page = Page(write_page([study()]))
+    assert {"WRN-16-1 plain", "4.10", "Network", "Title plain"} <= set(page.texts)
+    (image,) = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert base64.b64decode(image["src"].removeprefix("data:image/svg+xml;base64,")) == SVG
+    scopes = [attributes["scope"] for tag, attributes in page.tags if tag == "th"]
+    assert scopes == ["col", "col", "row", "row", *["col"] * 3, *["row"] * 3]  # the table, then the trials
+    assert [tag for tag, _ in page.tags].count("caption") == 2
+    assert page.texts.index("trial0") < page.texts.index("trial1")
+
+
+def test_cells_say_what_they_sort_by_and_which_trials_are_behind_them() -> None:
+    page = Page(write_page([study()]))
+    cells = [attributes for tag, attributes in page.tags if tag == "td" and "data-trials" in attributes]
+    assert [cell["data-trials"] for cell in cells] == ["trial0 trial1", "trial2"]
+    assert [cell.get("data-value") for cell in cells] == ["4.1", None]
+    assert page.attributes("data-trial") == ["trial0", "trial1", "trial2"]
+
+
+def test_a_cell_of_unknown_trials_is_our_mistake() -> None:
+    known = study()
+    with pytest.raises(AssertionError, match="trial2"):
+        write_page([known._replace(trials={key: known.trials[key] for key in ("trial0", "trial1")})])
+
+
+def test_footnotes_are_marked_where_a_cell_bears_the_mark() -> None:
+    rows = [[PageCell("net", "a"), PageCell("1", "b,c")]]
+    table = PageTable("caption", ["x", "y"], rows, [False, True], ["a: one", "c: three", "note: not a mark"])
+    html = write_page([study()._replace(tables=[table], trials={})]).decode()
+    assert "<li><sup>a</sup> one</li>\n<li><sup>c</sup> three</li>\n<li>note: not a mark</li>" in html
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_study_at_another_scale_says_so_by_its_title_and_in_every_caption(several: bool) -> None:
+    small = study()
+    html = write_page([small, study(name="full", scale="")] if several else [small]).decode()
+    label = '<span class="scale">small scale: 12 epochs plain</span>'
+    article = html[html.index("<article") : html.index("</article>")]
+    assert label in article[article.index("Title plain") :].split("\n")[1]
+    captions = re.findall(r"<caption.*?</caption>", article)
+    assert len(captions) == 2 and all(label in caption for caption in captions)
+    assert html.count(label) == article.count(label) + several  # once more in the contents
+    heading = re.search(r"<h(\d)>Title", html)
+    assert heading and heading[1] == ("2" if several else "1")
+
+
+def test_without_a_scale_nothing_is_labelled() -> None:
+    assert 'class="scale"' not in write_page([study(scale="")]).decode()
+
+
+def test_several_studies_have_a_list_and_an_anchor_each() -> None:
+    page = Page(write_page([study(name="a b"), study(name="a-b"), study(name="c")]))
+    articles = [attributes["id"] for tag, attributes in page.tags if tag == "article"]
+    assert articles == ["a-b", "a-b-2", "c"]
+    assert [url for url in page.attributes("href") if url.startswith("#")] == ["#a-b", "#a-b-2", "#c"]
+    ids = page.attributes("id")
+    assert len(set(ids)) == len(ids)
+    assert set(page.attributes("aria-labelledby")) <= set(ids)
+
+
+def test_what_a_study_does_not_have_leaves_no_section() -> None:
+    bare = study()._replace(tables=[], figures=[], curves=[], sentences=[], notes=" \n", made_with=[], trials={}, about="")
+    page = Page(write_page([bare]))
+    assert [tag for tag, _ in page.tags].count("section") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1,234,567", 1234567),
+        ("26.4 M", 26.4e6),
+        ("5.24 G", 5.24e9),
+        ("118 MB", 118e6),
+        ("12 Monday", 12),
+        ("+5.45", 5.45),
+        ("−0.30", -0.3),
+        ("3/5", 3),
+        ("41.50 – 45.40", 41.5),
+        ("< 0.001", 0.001),
+        ("1.5e-3", 0.0015),
+        ("diverged", math.inf),
+        ("baseline", 0),
+        ("–", None),
+        ("", None),
+    ],
+)
+def test_what_a_numeric_cell_sorts_by(text: str, value: float | None) -> None:
+    assert sort_value(text) == pytest.approx(value)
+
+
+def test_the_median_curve_counts_a_seed_that_diverged_as_worse_than_any() -> None:
+    seeds = [
+        curve(0, [60.0, 10.0, 4.0, 3.0], [2.0, 1.0, 0.5, 0.4]),
+        curve(1, [50.0, None, None], [1.0, 3.0, None]),
+        curve(2, [70.0, 20.0, None], [3.0, 2.0, 9.0]),
+    ]
+    median = median_curve(seeds)
+    assert median.epochs == [1, 2, 3, 4]
+    assert median.test_error == [60.0, 20.0, None, None]
+    assert median.train_loss == [2.0, 2.0, 9.0, None]
+
+
+def test_a_variant_has_its_median_last_and_an_imported_curve_stays_by_itself() -> None:
+    curves = [
+        curve(0, [4.0, 3.0]),
+        curve(1, [6.123456, 5.0]),
+        curve(None, [9.0], imported=True, label="log"),
+        curve(0, [8.0, math.nan], variant=13, label="last"),
+    ]
+    ours, log, last = curve_data(curves, colours=10)
+    assert [(line["name"], line["bold"]) for line in ours["lines"]] == [
+        ("seed 0", False),
+        ("seed 1", False),
+        ("median of 2 seeds", True),
+    ]
+    assert ours["lines"][1]["error"] == [6.1235, 5.0]
+    assert ours["lines"][2]["error"] == [5.0617, 4.0]
+    assert (log["imported"], [(line["name"], line["bold"]) for line in log["lines"]]) == (
+        True,
+        [("the authors' log", True)],
+    )
+    assert (last["number"], last["colour"], last["lines"][0]["bold"], last["lines"][0]["error"]) == (
+        13,
+        3,
+        True,
+        [8.0, None],
+    )

@@ -1,0 +1,278 @@
+"""The page in a real Chromium. Debian: apt-get install chromium. Where ABLATE_REQUIRE_CHROMIUM is set, it must be there."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablate.report.page import write_page
+from ablate.report.page_data import PageCell, PageCurve, PageStudy, PageTable
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and not os.environ.get("ABLATE_REQUIRE_CHROMIUM"),
+    reason="needs Chromium (apt-get install chromium); ABLATE_REQUIRE_CHROMIUM=1 makes this a failure",
+)
+NASTY = "</script><img src=x onerror=\"document.title='owned'\">"
+ERRORS = {"WRN-10-1": (30.0, "180,538"), "WRN-9-1": (4.5, "26.4 M"), "wrn-28-1": (None, "–")}
+DARK, LIGHT = "rgb(20, 23, 26)", "rgb(255, 255, 255)"
+
+
+def study(name: str) -> PageStudy:
+    """Three variants. The first has seeds 0, 1, 2, whose test errors are flat at 20, 30 and 40%; the third diverged."""
+    trials = {
+        f"id{seed}": {"seed": str(seed), "test error, %": f"{20 + 10 * seed}", "device": "CPU", "note": NASTY}
+        for seed in range(3)
+    }
+    rows = [
+        [
+            PageCell(net),
+            PageCell(
+                "diverged" if error is None else f"{error:.2f}", "a", trials=tuple(trials)[::-1] if error == 30 else ()
+            ),
+            PageCell(parameters),
+            *(PageCell("a long column") for _ in range(11)),
+        ]
+        for net, (error, parameters) in ERRORS.items()
+    ]
+    header = ["Network", "Median, %", "Parameters", *(f"Column{n}" for n in range(11))]
+    table = PageTable("Test error", header, rows, [False, True, True, *[False] * 11], ["a: 12 epochs"])
+    epochs = list(range(1, 201))
+    curves = [
+        PageCurve(0, "WRN-10-1", seed, epochs, [2.0 / epoch for epoch in epochs], [20.0 + 10 * seed] * 200, f"id{seed}")
+        for seed in range(3)
+    ]
+    curves.append(PageCurve(1, NASTY, 7, epochs, [1.0] * 200, [10.0] * 200, "other"))
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="90"><path d="M0 0H900V90" style="fill: red"/></svg>'
+    return PageStudy(
+        name, f"Title {NASTY}", "WRN", "small scale", "", [table], [("errors", "Errors", svg)], curves, ["A sentence."],
+        "A note.", ["ablate"], trials,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM or "/usr/bin/chromium")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path: Path = tmp_path_factory.mktemp("page") / "index.html"
+    path.write_bytes(write_page([study("one"), study("two")]))
+    return path.as_uri()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """The page at desktop width; in the end nothing may have been complained about, and nothing fetched."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        page, complaints, requests = context.new_page(), [], []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(address)
+        yield page
+        assert complaints == []
+        assert [url for url in requests if not url.startswith("data:")] == [address]
+
+
+def column(page: Any, number: int) -> list[str]:
+    found: list[str] = page.locator(f"#one .scroll >> nth=0 >> tbody tr > :nth-child({number})").all_text_contents()
+    return [text.removesuffix("a") for text in found]
+
+
+def point_of(page: Any, seed: int, fraction: float) -> tuple[float, float]:
+    """Where a seed's flat test error lies on the screen, at a fraction of the way along."""
+    page.locator("#one .plot > svg").scroll_into_view_if_needed()
+    boxes = [path.bounding_box() for path in page.locator("#one .c0.error.thin .curve").all()]
+    boxes.sort(key=lambda box: -box["y"])  # the lowest error lies lowest
+    return boxes[seed]["x"] + fraction * boxes[seed]["width"], boxes[seed]["y"] + boxes[seed]["height"] / 2
+
+
+def test_texts_are_texts(page: Any) -> None:
+    assert page.locator("#one > h2").text_content() == f"Title {NASTY}"
+    assert page.title() == "2 ablation studies"
+    assert page.locator("img").count() == 2
+    assert page.locator("#one figure img").evaluate("image => image.naturalWidth") == 900
+
+
+def test_the_policy_holds(browser: Any, address: str) -> None:
+    with browser.new_context() as context:
+        page, complaints = context.new_page(), []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.goto(address)
+        page.evaluate(
+            """() => {
+                const script = document.createElement("script");
+                script.textContent = "window.owned = 1";
+                document.body.append(script);
+                document.body.setAttribute("style", "padding: 99px");
+                new Image().src = "http://127.0.0.1:9/x.png";
+            }"""
+        )
+        assert page.evaluate("window.owned") is None
+        assert page.evaluate("getComputedStyle(document.body).paddingTop") != "99px"
+        page.evaluate("0")  # what the console said comes before its answer
+        assert len([text for text in complaints if "Content Security Policy" in text]) == 3
+
+
+def test_numbers_sort_by_value_and_what_has_none_comes_last(page: Any) -> None:
+    original = column(page, 3)
+    button = page.get_by_role("button", name="Parameters").first
+    head = page.locator("#one thead th >> nth=2")
+    button.click()
+    assert (column(page, 3), head.get_attribute("aria-sort")) == (["180,538", "26.4 M", "–"], "ascending")
+    button.click()
+    assert (column(page, 3), head.get_attribute("aria-sort")) == (["26.4 M", "180,538", "–"], "descending")
+    page.get_by_role("button", name="Median").first.click()
+    assert (column(page, 2), head.get_attribute("aria-sort")) == (["4.50", "30.00", "diverged"], None)
+    button.press("Enter")
+    button.press("Enter")
+    button.press("Enter")
+    assert (column(page, 3), page.locator("[aria-sort]").count()) == (original, 0)
+
+
+def test_texts_sort_as_people_do(page: Any) -> None:
+    button = page.get_by_role("button", name="Network").first
+    button.click()
+    assert column(page, 1) == ["WRN-9-1", "WRN-10-1", "wrn-28-1"]
+    button.click()
+    assert column(page, 1) == ["wrn-28-1", "WRN-10-1", "WRN-9-1"]
+
+
+@pytest.mark.parametrize("key", ["", "Enter", "Space"])
+def test_a_cell_shows_its_trials(page: Any, key: str) -> None:
+    cell = page.locator("#one td[data-trials] button")
+    if key:
+        cell.focus()
+        page.keyboard.press(key)
+    else:
+        cell.click()
+    dialog = page.get_by_role("dialog")
+    assert dialog.locator("h2").text_content() == "WRN-10-1"
+    assert "Median, %: 30.00 · 3 trials" in dialog.text_content()
+    rows = [row.split("\t") for row in dialog.locator("tbody").inner_text().strip().split("\n")]
+    assert rows == [["id2", "2", "40"], ["id1", "1", "30"], ["id0", "0", "20"]]
+    assert dialog.locator("dd").all_text_contents() == ["CPU", NASTY]  # what all have in common, once
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    assert cell.evaluate("button => button === document.activeElement")
+
+
+def test_the_pointer_finds_a_seed(page: Any) -> None:
+    tip = page.locator("#one .tip")
+    assert not tip.is_visible()
+    for seed, epoch, fraction in ((0, 200, 1.0), (2, 101, 0.502)):
+        page.mouse.move(*point_of(page, seed, fraction))
+        assert f"seed {seed}, epoch {epoch}" in tip.inner_text()
+        assert f"test error {20 + 10 * seed} %" in tip.inner_text() and f"id{seed}" in tip.inner_text()
+    assert page.locator("#one .plot .variant:not(.bright)").count() == 2  # the loss and error of the other variant
+    page.mouse.move(5, 5)
+    assert not tip.is_visible()
+    assert page.locator("#one .plot .bright").count() == 0
+
+
+def test_a_click_pins_a_variant_until_the_next(page: Any) -> None:
+    point = point_of(page, 2, 0.5)
+    for bright in (8, 0):  # loss and error of three seeds and their median
+        page.mouse.click(*point)
+        page.mouse.move(5, 5)
+        assert page.locator("#one .plot .bright").count() == bright
+
+
+def test_the_keyboard_walks_along_and_between_curves(page: Any) -> None:
+    said = []
+    page.locator("#one .plot > svg").focus()
+    for key in ("ArrowRight", "ArrowLeft", "ArrowUp", "ArrowUp", "ArrowDown", "Enter", "Escape"):
+        page.keyboard.press(key)
+        said.append(page.locator("#one .tip").inner_text().split("\n")[1] if page.locator("#one .tip").is_visible() else "")
+    assert said[:2] == ["seed 7, epoch 200", "seed 7, epoch 199"]
+    assert said[2:6] == ["median of 3 seeds, epoch 199", "seed 2, epoch 199", *["median of 3 seeds, epoch 199"] * 2]
+    assert said[6] == ""
+
+
+def test_the_legend_hides_and_the_controls_choose(page: Any) -> None:
+    count = page.locator("#one .plot .curve").count
+    assert count() == 2 * (3 + 1 + 1)
+    button = page.locator("#one .legend button").last
+    assert button.inner_text() == NASTY
+    button.click()
+    assert (count(), button.get_attribute("aria-pressed")) == (2 * 4, "false")
+    button.click()
+    page.locator("#one").get_by_label("training loss").uncheck()
+    page.locator("#one").get_by_label("every seed").uncheck()
+    assert (count(), button.get_attribute("aria-pressed")) == (2, "true")  # the medians
+    page.locator("#one select").select_option("last half")
+    ticks = page.locator("#one .plot .axis").first.locator("text:not(.name)").all_text_contents()
+    assert int(ticks[0]) > 100 and ticks[-1] == "200"
+    names = page.locator("#one .plot .name").all_text_contents()
+    assert names == ["epoch", "test error, % (solid)"]
+
+
+def test_it_prints_whole_tables_and_no_controls(page: Any) -> None:
+    from pypdf import PdfReader
+
+    text = "\n".join(sheet.extract_text() for sheet in PdfReader(io.BytesIO(page.pdf(format="A4"))).pages)
+    for expected in ("WRN-9-1", "180,538", "Column10", "A sentence.", "small scale"):
+        assert expected in text
+    assert "every seed" not in text
+    page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": 680, "height": 900})  # A4 between its margins
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == LIGHT
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_on_a_phone_only_the_tables_scroll_sideways(page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.wait_for_function("document.querySelector('.plot > svg').viewBox.baseVal.width < 400")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.locator(".scroll").first.evaluate("box => box.scrollWidth > box.clientWidth")
+    page.locator("#one td[data-trials] button").click()
+    box = page.get_by_role("dialog").bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= width
+
+
+@pytest.mark.parametrize(("scheme", "paper"), [("light", LIGHT), ("dark", DARK)])
+def test_light_and_dark_differ_and_can_both_be_read(page: Any, scheme: str, paper: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == paper
+    assert page.locator("figure").first.evaluate("figure => getComputedStyle(figure).backgroundColor") == LIGHT
+    names = ("paper", "wash", "ink", "soft", "accent", "label", "label-ink")
+    read = "name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`)"
+    colours = {name: page.evaluate(read, name) for name in names}
+    for text, under in (("ink", "paper"), ("ink", "wash"), ("soft", "paper"), ("accent", "paper"), ("label-ink", "label")):
+        assert contrast(colours[text], colours[under]) >= 4.5, (text, under)
+
+
+def test_without_javascript_there_are_tables_and_figures_and_no_dead_controls(browser: Any, address: str) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(address)
+        assert page.get_by_text("180,538").first.is_visible()
+        assert page.locator("#one figure img").is_visible()
+        assert page.get_by_text("Needs JavaScript").first.is_visible()
+        assert page.locator("button, input, select").count() == 0
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2's contrast ratio of two colours like "#1c1f22"."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour.strip()[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)

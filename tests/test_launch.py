@@ -1,0 +1,90 @@
+"""run_trials() on data sets that no small study file can name."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from original_formats import write_imagenet, write_svhn
+from rich.console import Console
+
+from ablate.data.cache import Location
+from ablate.errors import DataError, RecordError
+from ablate.launch import RunOptions, RunSummary, run_trials
+from ablate.nets.architecture import Architecture
+from ablate.study.presets import DATA_SETS, RECIPES
+from ablate.study.study import Data, Recipe, Trial
+from ablate.train import trial
+
+
+def a_trial(name: str, batch_size: int = 8, **data: Any) -> Trial:
+    facts = {key: value for key, value in DATA_SETS[name].items() if key != "full"}
+    recipe = Recipe.model_validate({**RECIPES["wrn_cifar"], "epochs": 1, "batch_size": batch_size})
+    return Trial(Architecture(1, 0.25), recipe, Data.model_validate({"name": name, **facts, **data}), seed=0)
+
+
+def on_imagenet(**data: Any) -> Trial:
+    return a_trial("imagenet", **{"classes": 6, "image_size": 32, **data})
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    torch.set_num_threads(1)
+    trial._loaded.clear()
+    write_imagenet(tmp_path / "images")
+    return tmp_path / "images"
+
+
+def run(images: Path, *trials: Trial) -> tuple[RunSummary, str]:
+    """What run_trials() returns and prints."""
+    said = StringIO()
+    place = Location(images, images.parent / "cache")
+    options = RunOptions(inline=True)
+    names = [each.data.title for each in trials]
+    return run_trials(trials, names, images.parent / "runs", place, options, Console(file=said, width=200)), said.getvalue()
+
+
+def test_several_data_sets_are_trained_in_one_run(images: Path) -> None:
+    write_svhn(images)
+    trials = on_imagenet(), a_trial("svhn"), a_trial("digits", preprocess="zca", train_size=64, test_size=32)
+    summary, said = run(images, *trials)
+    assert (summary.trained, summary.exit_code) == (3, 0)
+    assert "whitening digits by 64 training images" in said and "decoding 3 files of svhn" in said
+    again, said = run(images, *trials)
+    assert (again.recorded_before, again.trained, again.exit_code) == (3, 0, 0) and "whitening" not in said
+
+
+def test_other_images_than_were_recorded_are_refused(images: Path) -> None:
+    recorded = on_imagenet()
+    run(images, recorded)
+    image = images / "val" / "n00000002" / "n00000002_1.JPEG"
+    image.write_bytes(image.read_bytes() + b"\0")
+    for trials in ((recorded,), (recorded, a_trial("digits")), (on_imagenet(augment="none"), recorded)):
+        with pytest.raises(RecordError, match=f"{recorded.id}: recorded on images of digest"):
+            run(images, *trials)
+    assert [path.name for path in (images.parent / "runs").iterdir()] == [recorded.id]
+
+
+def test_images_that_are_gone_do_not_matter_once_all_is_recorded(images: Path) -> None:
+    run(images, on_imagenet())
+    (images / "train").rename(images / "elsewhere")
+    assert run(images, on_imagenet())[0].recorded_before == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (on_imagenet(train_size=6), "recipe.batch_size: 8 of 6 images leaves no batch"),
+        (on_imagenet(classes=7), "data.classes: the study says 7"),
+        (on_imagenet(preprocess="zca"), "data.preprocess: found zca; allowed for imagenet"),
+        (on_imagenet(digest="0" * 16), "data.digest: the study says 0000000000000000"),
+        (a_trial("svhn"), "svhn: looked for train_32x32.mat, extra_32x32.mat, test_32x32.mat"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_before_anything_starts(images: Path, asked: Trial, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        run(images, asked)
+    assert not (images.parent / "runs").exists()

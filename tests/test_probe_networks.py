@@ -1,0 +1,78 @@
+"""Networks timed in worker processes on this machine, and what cannot be timed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import orjson
+
+from ablate.api import Experiment, load_study
+from ablate.estimate import CostOptions
+from ablate.records.probes import read_probes
+from ablate.report.terminal import plan_text
+
+STUDY = """\
+name: invented
+data: {name: digits, train_size: 128, test_size: 64}
+recipe: {base: wrn_cifar, epochs: 10, batch_size: 16}
+seeds: 0
+variants:
+  - net: [WRN-10-0.25]
+  - {grid: {net: [WRN-10-0.25], recipe.lr: [0.05]}}
+"""
+ONE = CostOptions(device="cpu", slots=1)
+
+
+def experiment(tmp_path: Path, text: str = STUDY) -> Experiment:
+    path = tmp_path / "invented.yaml"
+    path.write_text(text)
+    return load_study(path, runs=tmp_path / "runs")
+
+
+def test_a_network_is_timed_once_and_then_known(tmp_path: Path) -> None:
+    study = experiment(tmp_path)
+    said: list[str] = []
+    plan = study.plan(True, ONE, said.append)
+    (probe,) = read_probes(study.runs)  # two variants, one network
+    assert said[0] == "timing 1 network, 1 side by side on a device"
+    assert said[1].startswith("WRN-10-0.25: ") and len(said) == 2
+    assert probe.threads == 1 and probe.side_by_side == 1 and probe.kind == "cpu"
+    assert {v["probe"]["train_step_ms"]["median"] for v in plan["variants"]} == {probe.train_step_ms.median}
+    assert "Step, ms" in plan_text(plan)
+    assert json.loads(orjson.dumps(plan))["cost"] == plan["cost"]
+    again = study.plan(options=ONE)
+    assert [v["probe"] for v in again["variants"]] == [v["probe"] for v in plan["variants"]]
+    assert read_probes(study.runs) == [probe]
+
+    study.plan(True, ONE)  # asked again, it is timed again
+    (second,) = read_probes(study.runs)
+    assert second != probe and second.workload == probe.workload
+
+
+def test_networks_that_break_are_said_and_the_others_are_timed(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import os, torch\n"
+        "class Raises(torch.nn.Module):\n"
+        "    def __init__(self, classes, input_shape):\n"
+        "        super().__init__()\n"
+        "        self.linear = torch.nn.Linear(64, classes)\n"
+        "    def forward(self, x):\n"
+        "        if x.device.type != 'meta': self.fail()\n"
+        "        return self.linear(x.flatten(1))\n"
+        "    def fail(self):\n"
+        "        raise ValueError('no network today')\n"
+        "class Dies(Raises):\n"
+        "    def fail(self):\n"
+        "        os._exit(3)\n"
+    )
+    nets = "  - net: {python: mine:Raises}\n  - net: {python: mine:Dies}\n"
+    study = experiment(tmp_path, STUDY.replace("variants:\n", "variants:\n" + nets))
+    said: list[str] = []
+    plan = study.plan(True, ONE, said.append)
+    assert [probe.net for probe in read_probes(study.runs)] == ["WRN-10-0.25"] and len(said) == 4
+    raised, died = plan["cost"]["remarks"]
+    assert [raised, died] == said[1:3]
+    assert raised.startswith("not timed: mine:Raises") and "no network today" in raised
+    assert died.startswith("not timed: mine:Dies") and "exited with code 3" in died
+    assert str(study.runs / "probes" / "log.txt") in died

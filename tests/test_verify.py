@@ -1,0 +1,139 @@
+"""Recorded trials trained again: bit-equal where nothing changed, and how far off where something did."""
+
+from __future__ import annotations
+
+import io
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from conftest import TINY
+from rich.console import Console
+
+from ablate import verify
+from ablate.api import Experiment, load_study
+from ablate.data.cache import Location, default_cache, default_root
+from ablate.errors import RunError
+from ablate.launch import RunOptions, RunSummary
+from ablate.records.records import Record, read_epochs, read_record, write_epochs
+from ablate.verify import Verification, choose_trials, compare, verify_trials
+
+INLINE = RunOptions(inline=True, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of two trials, and their records."""
+    folder = tmp_path_factory.mktemp("recorded")
+    (folder / "tiny.yaml").write_text(TINY.replace("seeds: 2", "seeds: 1").replace("epochs: 3", "epochs: 2"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ABLATE_CACHE", str(folder / "cache"))
+        load_study(folder / "tiny.yaml", runs=folder / "runs").run(INLINE, Console(file=io.StringIO()))
+    return folder
+
+
+@pytest.fixture
+def experiment(recorded: Path, tmp_path: Path) -> Experiment:
+    shutil.copytree(recorded / "runs", tmp_path / "runs")
+    return load_study(recorded / "tiny.yaml", runs=tmp_path / "runs")
+
+
+def content(directory: Path) -> dict[Path, tuple[bytes, int]]:
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in directory.rglob("*") if path.is_file()}
+
+
+def again(experiment: Experiment, count: int = 2, seed: int = 0) -> Verification:
+    trials = experiment.trials()
+    location = Location(default_root(), default_cache())
+    labels = [f"trial {n}" for n in range(len(trials))]
+    console = Console(file=io.StringIO())
+    return verify_trials(trials, labels, experiment.runs, count, seed, location, INLINE, console)
+
+
+def change_result(record: Record, **changes: Any) -> None:
+    path = record.directory / "result.json"
+    value = orjson.loads(path.read_bytes())
+    value["provenance"] |= changes
+    path.write_bytes(orjson.dumps(value))
+
+
+def test_what_is_trained_again_is_bit_equal_and_the_records_are_not_touched(experiment: Experiment) -> None:
+    before = content(experiment.runs)
+    verification = again(experiment)
+    assert [verdict.equal for verdict in verification.verdicts] == [True, True] and verification.exit_code == 0
+    assert content(experiment.runs) == before
+    verdict = verification.verdicts[0]
+    assert (verdict.first_difference, verdict.furthest, verdict.changed) == (None, 0.0, {})
+    assert f"bit-equal, on the same device, {verdict.device}" in verdict.text()
+    assert verification.text().endswith("2 of 2 bit-equal, chosen of 2 recorded with --seed 0")
+
+
+def test_what_differs_is_said_with_its_epoch_its_distance_and_what_changed(experiment: Experiment) -> None:
+    first, second = experiment.trials()
+    record = read_record(experiment.runs, first.id)
+    assert record is not None
+    rows = record.epochs()
+    true = rows[1]["test_error"]
+    rows[1]["test_error"] = true + 12.5
+    write_epochs(record.directory, rows)
+    change_result(record, device="A GPU", torch="1.0")
+    verification = again(experiment)
+    off, equal = verification.verdicts
+    assert (off.id, equal.id) == (first.id, second.id) and equal.equal and not off.equal
+    assert (off.first_difference, off.furthest) == (2, 12.5) and verification.exit_code == 3
+    assert off.changed["device"][0] == "A GPU" and off.changed["torch"][0] == "1.0" and len(off.changed) == 2
+    for said in ("differs from epoch 2 on", "at most 12.5 points off", "on another device", "torch 1.0 then, 2."):
+        assert said in off.text()
+    assert verification.as_json()["trials"][0]["changed"]["torch"]["then"] == "1.0"
+
+
+def test_a_last_bit_is_a_difference(experiment: Experiment) -> None:
+    (first, _) = experiment.trials()
+    record = read_record(experiment.runs, first.id)
+    assert record is not None
+    now = Record(record.id, record.directory.with_name("now"), record.result)
+    now.directory.mkdir()
+    rows = read_epochs(record.directory)
+    rows[0]["train_seconds"] += 1
+    write_epochs(now.directory, rows)
+    assert compare("", record, now).equal  # times are not compared
+    rows[1]["train_loss"] = math.nextafter(rows[1]["train_loss"], 9)
+    write_epochs(now.directory, rows)
+    verdict = compare("", record, now)
+    assert (verdict.equal, verdict.first_difference, verdict.furthest) == (False, 2, 0.0)
+    write_epochs(now.directory, rows[:1])
+    assert compare("", record, now).first_difference == 2
+
+
+def test_a_trial_that_cannot_be_trained_again_says_why(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(trials: Any, labels: Any, runs: Path, *rest: Any) -> RunSummary:
+        for trial in trials:
+            (runs / trial.id).mkdir(parents=True)
+            (runs / trial.id / "failure.json").write_bytes(b'{"cause": "MemoryError: too wide"}')
+        return RunSummary(exit_code=3)
+
+    monkeypatch.setattr(verify, "run_trials", fail)
+    verification = again(experiment, 1)
+    assert verification.exit_code == 3
+    assert verification.verdicts[0].text().endswith("could not be trained again: MemoryError: too wide")
+
+    monkeypatch.setattr(verify, "run_trials", lambda *_: RunSummary(exit_code=130))
+    stopped = again(experiment)
+    assert stopped.exit_code == 130 and stopped.verdicts == []
+
+
+def test_the_choice_is_random_and_the_seed_decides_it(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 2", "seeds: 50"))
+    trials = load_study(tmp_path / "tiny.yaml").trials()
+    chosen = choose_trials(trials, 5, 1)
+    assert chosen == choose_trials(trials[::-1], 5, 1)[::-1] and len({trial.id for trial in chosen}) == 5
+    assert [trial for trial in trials if trial in chosen] == chosen
+    assert len({tuple(trial.id for trial in choose_trials(trials, 5, seed)) for seed in range(20)}) > 15
+    for count in (0, 101):
+        with pytest.raises(RunError, match=f"--trials: found {count}; allowed: 1 to 100"):
+            choose_trials(trials, count, 0)
+    with pytest.raises(RunError, match="no trial of the study is recorded"):
+        choose_trials([], 1, 0)

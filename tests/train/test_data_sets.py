@@ -1,0 +1,200 @@
+"""Epochs on every data set, read from small files in its original format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from original_formats import write_cifar, write_imagenet, write_svhn
+
+from ablate.data import streaming
+from ablate.data.cache import Location
+from ablate.errors import DataError, RecordError
+from ablate.nets.architecture import Architecture
+from ablate.nets.build import build
+from ablate.records.records import Record, read_epochs, read_record, trial_directory
+from ablate.study.presets import DATA_SETS, RECIPES
+from ablate.study.study import Data, Recipe, Trial
+from ablate.train import trial
+from ablate.train.checkpoint import load_checkpoint
+from ablate.train.images import load_checked
+from ablate.train.job import Job
+from ablate.train.trial import train_trial
+
+Rows = list[dict[str, Any]]
+
+
+def never() -> bool:
+    return False
+
+
+def job(tmp_path: Path, name: str, recipe: str = "wrn_cifar", epochs: int = 1, **data: Any) -> Job:
+    """A trial of a small network on the images below tmp_path/images."""
+    torch.set_num_threads(1)
+    trial._loaded.clear()
+    facts = {key: value for key, value in DATA_SETS[name].items() if key != "full"}
+    made = Data.model_validate({"name": name, **facts, **data})
+    trained = Recipe.model_validate({**RECIPES[recipe], "epochs": epochs, "batch_size": 8})
+    what = Trial(Architecture(1, 0.25, dropout=0.2), trained, made, seed=1)
+    return Job(what, tmp_path / "runs", Location(tmp_path / "images", tmp_path / "cache"))
+
+
+def recorded(job: Job) -> Record:
+    assert train_trial(job, never, lambda row: None) == "completed"
+    record = read_record(job.runs, job.trial.id)
+    assert record is not None
+    return record
+
+
+def kept(job: Job) -> tuple[Rows, dict[str, torch.Tensor]]:
+    """The epochs of a trial without their times, and its last weights."""
+    directory = trial_directory(job.runs, job.trial.id)
+    rows = [{key: row[key] for key in row if not key.endswith("_seconds")} for row in read_epochs(directory)]
+    state = load_checkpoint(directory)
+    assert state is not None
+    return rows, state["network"]
+
+
+def assert_same(one: Job, other: Job) -> None:
+    (rows, weights), (other_rows, other_weights) = kept(one), kept(other)
+    assert rows == other_rows and weights.keys() == other_weights.keys()
+    assert all(torch.equal(weights[name], other_weights[name]) for name in weights)
+
+
+def test_cifar_100(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_cifar(tmp_path / "images", "CIFAR100", monkeypatch, images=100, classes=100)
+    result = recorded(job(tmp_path, "cifar100")).result
+    assert (result["train_images"], result["test_images"]) == (100, 100) and "test_top5_error" not in result
+
+
+def test_svhn(tmp_path: Path) -> None:
+    write_svhn(tmp_path / "images")
+    asked = job(tmp_path, "svhn", "wrn_svhn")
+    result = recorded(asked).result
+    assert (result["train_images"], result["test_images"]) == (64, 20)
+    train, _, normalization, _ = trial._load(asked.trial.data, asked.location, torch.device("cpu"))
+    assert normalization.std.tolist() == [255.0] * 3 and normalization.mean.tolist() == [0.0] * 3
+    assert train.labels.bincount().tolist() == [6, 7, 7, 7, 7, 6, 6, 6, 6, 6]
+
+
+@pytest.fixture
+def imagenet(tmp_path: Path) -> Callable[..., Job]:
+    write_imagenet(tmp_path / "images")
+    return lambda **data: job(tmp_path, "imagenet", epochs=2, **{"classes": 6, "image_size": 32, **data})
+
+
+def test_imagenet_whatever_the_number_of_processes(imagenet: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = []
+    for workers in (0, 2):
+        monkeypatch.setattr(streaming, "WORKERS", workers)
+        jobs.append(replace(imagenet(), runs=Path(f"{imagenet().runs}{workers}")))
+        recorded(jobs[-1])
+    assert_same(*jobs)
+
+
+def test_imagenet_resumes_bit_for_bit(imagenet: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "WORKERS", 0)
+    whole = imagenet()
+    recorded(whole)
+    halting = replace(whole, runs=whole.runs.with_name("halting"))
+    assert train_trial(halting, lambda: True, lambda row: None) == "interrupted"
+    trial._loaded.clear()
+    recorded(halting)
+    assert_same(whole, halting)
+
+
+def test_imagenets_errors(imagenet: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Top-1 and top-5, against the last weights on the images as they are read."""
+    monkeypatch.setattr(streaming, "WORKERS", 0)
+    asked = imagenet(test_size=30)
+    record = recorded(asked)
+    network = build(asked.trial.blueprint)
+    network.load_state_dict(kept(asked)[1])
+    network.eval()
+    _, test, normalization, _ = trial._load(asked.trial.data, asked.location, torch.device("cpu"))
+    assert isinstance(test, streaming.Streamed)
+    with torch.no_grad():
+        batches = streaming.stream(test, torch.arange(30), 8)
+        logits = torch.cat(
+            [network(((x.float() - normalization.mean) / normalization.std).permute(0, 3, 1, 2)) for x, _ in batches]
+        )
+    places = (logits.argsort(1, descending=True) == test.labels[:, None]).int().argmax(1)
+    assert record.result["test_images"] == 30 and record.result["test_error"] == 100 * int((places >= 1).sum()) / 30
+    assert record.result["test_top5_error"] == 100 * int((places >= 5).sum()) / 30
+    rows = record.epochs()
+    assert [row["test_top5_error"] <= row["test_error"] for row in rows] == [True, True]
+    assert rows[-1]["test_top5_error"] == record.result["test_top5_error"] and "train_top5_error" not in rows[0]
+
+
+@pytest.mark.parametrize("augment", ["none", "flip"])
+def test_imagenets_training_images_are_cropped_as_asked(
+    imagenet: Callable[..., Job], monkeypatch: pytest.MonkeyPatch, augment: str
+) -> None:
+    """Without random crops an epoch holds the images of the test crop, each once, some of them flipped."""
+    from ablate.train.batches import evaluation_batches, training_batches
+
+    monkeypatch.setattr(streaming, "WORKERS", 0)
+    asked = imagenet(augment=augment, preprocess="none", train_size=24)
+    part, _, normalization, _ = trial._load(asked.trial.data, asked.location, torch.device("cpu"))
+    plain = torch.cat([images for images, _ in evaluation_batches(part, normalization, 8)])
+    what = asked.trial
+    made = torch.cat([x for x, _ in training_batches(part, normalization, what.data, what.recipe, 1, 1)])
+    flipped = torch.tensor([bool((image == plain.flip(3)).all((1, 2, 3)).any()) for image in made])
+    unflipped = torch.tensor([bool((image == plain).all((1, 2, 3)).any()) for image in made])
+    assert len(made) == 24 and bool((flipped != unflipped).all()) and bool(flipped.any()) == (augment == "flip")
+
+
+def test_another_epoch_and_another_seed_draw_anew(imagenet: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    from ablate.train.batches import training_batches
+
+    monkeypatch.setattr(streaming, "WORKERS", 0)
+    asked = imagenet(train_size=12)
+    what = asked.trial
+    part, _, normalization, _ = trial._load(what.data, asked.location, torch.device("cpu"))
+    epochs = [
+        torch.cat([x for x, _ in training_batches(part, normalization, what.data, what.recipe, seed, epoch)])
+        for seed, epoch in ((1, 1), (1, 1), (1, 2), (2, 1))
+    ]
+    assert [torch.equal(epochs[0], each) for each in epochs] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"classes": 7}, "data.classes: the study says 7; the training images have 6"),
+        ({"train_size": 37}, "data.train_size: found 37; there are 36 images"),
+        ({"digest": "0" * 16}, "data.digest: the study says 0000000000000000"),
+        ({"preprocess": "zca"}, "data.preprocess: found zca; allowed for imagenet: meanstd, scale, none"),
+    ],
+)
+def test_what_imagenet_cannot_be_is_said(imagenet: Callable[..., Job], data: dict[str, Any], said: str) -> None:
+    asked = imagenet(**data)
+    with pytest.raises(DataError, match=said):
+        load_checked(asked.trial.data, asked.location, print)
+
+
+def test_a_damaged_image_ends_the_trial_with_its_name(imagenet: Callable[..., Job]) -> None:
+    broken = imagenet().location.root / "train" / "n00000002" / "n00000002_1.JPEG"
+    broken.write_bytes(broken.read_bytes()[:300])
+    with pytest.raises(DataError) as caught:
+        train_trial(imagenet(), never, lambda row: None)
+    assert str(caught.value).startswith(f"{broken}: cannot be read as an image")
+
+
+def test_other_images_than_a_trial_was_begun_on_are_refused(
+    imagenet: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "WORKERS", 0)
+    asked = imagenet()
+    train_trial(asked, lambda: True, lambda row: None)
+    image = asked.location.root / "val" / "n00000002" / "n00000002_1.JPEG"
+    image.rename(image.with_name("other.JPEG"))
+    trial._loaded.clear()
+    with pytest.raises(RecordError, match="begun on images of digest"):
+        train_trial(asked, never, lambda row: None)
+    assert np.isfinite(read_epochs(trial_directory(asked.runs, asked.trial.id))[0]["test_loss"])
