@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ablate.errors import RunError
+from ablate.nets.families import count_network
+from ablate.nets.notation import parse_architecture
 from ablate.records.paces import Pace, read_paces
 from ablate.records.probes import (
     Probe,
@@ -176,8 +178,18 @@ def estimate_cost(
         "here": simulated[0] if here else None,
         "gpus": simulated[1 if here else 0 :],
     }
+    left = sum(_cost(variant, open_) * len(open_) for variant, open_ in zip(variants, epochs))
+    cost["titan_x_seconds"] = left / titan_x_speed()
     cost["remarks"] = _remarks(variants, cost, probes, options)
     return values, cost
+
+
+def titan_x_speed() -> float:
+    """Multiply-adds a second, as training_cost() counts them, of the Titan X that needs 67.5 s for an epoch of WRN-28-2.
+
+    A measure that every study has before anything is timed. Source: WRN, Table 2, whose epochs are of training.
+    """
+    return 3 * 50_000 * count_network(parse_architecture("WRN-28-2"), 10, (3, 32, 32)).multiply_adds / 67.5
 
 
 def find_place(options: CostOptions, probes: Sequence[Probe], paces: Sequence[Pace]) -> Place | None:

@@ -100,7 +100,7 @@ def test_export_says_where(ablate: Command, tmp_path: Path) -> None:
 def test_merge_refuses_conflicts_and_says_what_it_leaves(ablate: Command, tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "runs", tmp_path / "other")
     merged = ablate("merge", "runs", "other", "--into", "all")
-    assert merged.returncode == 0 and merged.stdout == "all: 2 recorded trials copied, 0 there already\n", merged.stderr
+    assert merged.returncode == 0 and merged.stdout == "all: recorded: 2 copied, 0 there already\n", merged.stderr
     result = next((tmp_path / "other").glob("*/result.json"))
     value = json.loads(result.read_text())
     value["data_digest"] = "0" * 16
@@ -113,4 +113,4 @@ def test_merge_refuses_conflicts_and_says_what_it_leaves(ablate: Command, tmp_pa
     result.write_text("{")
     damaged = ablate("merge", "other", "--into", "all")
     assert damaged.returncode == 3 and f"other/{name}/result.json" in damaged.stderr
-    assert damaged.stdout == "all: 0 recorded trials copied, 1 there already, 1 passed over\n"
+    assert damaged.stdout == "all: recorded: 0 copied, 1 there already; passed over: 1\n"

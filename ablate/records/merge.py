@@ -71,12 +71,12 @@ class MergePlan:
 
     def text(self) -> str:
         """What was done, in a line."""
-        counts = [f"{self.finished} recorded trials copied", f"{self.equal} there already"]
+        counts = [f"recorded: {self.finished} copied, {self.equal} there already"]
         unfinished = len(self.copies) - self.finished
-        counts += [f"{unfinished} unfinished copied"] if unfinished else []
-        counts += [f"{len(self.probes)} probes copied"] if self.probes else []
-        counts += [f"{len(self.passed_over)} passed over"] if self.passed_over else []
-        return f"{self.into}: {', '.join(counts)}"
+        counts += [f"unfinished: {unfinished} copied"] if unfinished else []
+        counts += [f"probes: {len(self.probes)} copied"] if self.probes else []
+        counts += [f"passed over: {len(self.passed_over)}"] if self.passed_over else []
+        return f"{self.into}: {'; '.join(counts)}"
 
 
 def merge_runs(sources: Sequence[Path], into: Path) -> MergePlan:

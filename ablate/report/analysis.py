@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ablate.report.published import Match, find_published, rows_without_variant
+from ablate.records.imported import Imported
+from ablate.report.published import Logged, Match, find_log, find_published, rows_without_variant
 from ablate.report.ranking import RankStability, order_agreement, rank_stability
 from ablate.report.statistics import Description, Verdict, reach_verdicts
 from ablate.report.summary import Summary
@@ -21,6 +22,7 @@ class Analysis:
     study: Study
     summaries: tuple[Summary, ...]
     baselines: tuple[Summary | None, ...]
+    imported: tuple[Imported, ...] = ()
 
     def baseline(self, summary: Summary) -> Summary | None:
         return self._baseline_of.get(id(summary))
@@ -28,6 +30,10 @@ class Analysis:
     def match(self, summary: Summary) -> Match | None:
         """The published value of a variant."""
         return self._matches.get(id(summary))
+
+    def log(self, summary: Summary) -> Logged | None:
+        """What an imported log says of a variant's network and data."""
+        return find_log(summary, self.imported)
 
     def verdict(self, summary: Summary) -> Verdict | None:
         """A variant against its baseline, among all comparisons of the study; None if one of the two has no seed yet."""

@@ -20,8 +20,8 @@ from matplotlib.textpath import TextPath
 
 from ablate.errors import RunError
 from ablate.files import write_atomically
-from ablate.report.figures import INK, STYLE
 from ablate.report.sheet import Block, Box, Sheet
+from ablate.report.style import INK, STYLE
 
 FORMATS: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".png": {"Software": None}, ".pdf": {"CreationDate": None}}
 # Fill and edge by kind of layer; every box says in words what it is, so it is readable in grey.

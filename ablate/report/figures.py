@@ -7,11 +7,9 @@ from ablate.report.panels import Panel, data_panels
 from ablate.report.parameter_figure import draw_parameters, pareto_front
 from ablate.report.ranking_figure import draw_critical_difference, draw_rank_stability
 from ablate.report.step_time_figure import StepTime, draw_step_times
-from ablate.report.style import INK, STYLE, to_bytes
+from ablate.report.style import to_bytes
 
 __all__ = [
-    "INK",
-    "STYLE",
     "ImportedCurve",
     "Panel",
     "StepTime",

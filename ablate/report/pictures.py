@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ablate.records.probes import find_probe, read_probes
 from ablate.report.growth import net_axes
+from ablate.report.panels import Panel, data_panels, panel_labels
 from ablate.report.ranking import critical_difference
 from ablate.report.setting import describe_setting
 from ablate.study.plan import plain
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ablate.report.curve_figure import ImportedCurve
-    from ablate.report.panels import Panel
     from ablate.report.report import Report
     from ablate.report.step_time_figure import StepTime
 
@@ -100,7 +100,11 @@ def _trained(report: Report) -> Iterator[tuple[str, Figure]]:
                 yield name, figures.draw_parameters(shown, study.title, about, badge)
             case "ranks":
                 yield from _ranks(report, about)
-    errors = {title: {s.label: s.median for s in report.analysis.on(title) if s.median} for title in report.analysis.titles}
+    panels = data_panels(report.summaries)
+    errors = {
+        title: {label: s.median for label, s in zip(labels, of_panel) if s.median is not None}
+        for (title, of_panel), labels in zip(panels, panel_labels(panels))
+    }
     if found := critical_difference(errors):
         ranks = found.average_ranks
         caption = f"Average rank over {found.data_sets} data sets; Friedman p {found.friedman_p:.2g}; Nemenyi, 5%"
@@ -114,7 +118,6 @@ def _trained(report: Report) -> Iterator[tuple[str, Figure]]:
 
 def _ranks(report: Report, about: str) -> Iterator[tuple[str, Figure]]:
     from ablate.report import figures
-    from ablate.report.panels import panel_labels
 
     for title in report.analysis.titles:
         found, summaries = report.analysis.stability(title), report.analysis.on(title)
@@ -137,13 +140,20 @@ def _ranks(report: Report, about: str) -> Iterator[tuple[str, Figure]]:
 
 def _panels(report: Report) -> list[Panel]:
     """The panels that the study names, else one a data set."""
-    from ablate.report.panels import data_panels
-
     shown = [summary for summary in report.summaries if summary.n]
     named = [(title, [s for s in shown if s.net in nets]) for title, nets in report.study.panels]
     return [(title, summaries) for title, summaries in named if summaries] or data_panels(shown)
 
 
 def imported_curves(report: Report) -> list[ImportedCurve]:
-    """The authors' logs of networks that the report shows, for their data set."""
-    return []
+    """The authors' logs of networks that the report shows, each in the panel of its data set."""
+    from ablate.report.curve_figure import ImportedCurve
+
+    titles = {s.variant.data.stands_for: s.variant.data.title for s in report.summaries}
+    alone = len(set(titles.values())) == 1 or bool(report.study.panels)
+    networks = [summary.variant.architecture.identity() for summary in report.summaries]
+    return [
+        ImportedCurve(log.label, log.epochs, "" if alone else titles[log.data])
+        for log in report.analysis.imported
+        if log.data in titles and log.network in networks
+    ]

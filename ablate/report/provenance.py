@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from ablate.records.probes import read_probes
 from ablate.records.records import trial_state
 from ablate.report.estimates import estimated_against_actual, foreseen_lines
-from ablate.report.summary import Summary
+from ablate.report.summary import Summary, error_of, finite
 from ablate.report.tables import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _RESULT_COLUMNS = (
-    "test_error", "train_error", "test_loss", "train_loss", "epochs", "train_seconds", "test_seconds",
+    "train_error", "test_loss", "train_loss", "epochs", "train_seconds", "test_seconds",
     "train_images", "test_images", "data_digest",
 )  # fmt: skip
 _MADE_COLUMNS = ("ablate", "revision", "python", "torch", "device", "threads", "started", "finished")
@@ -43,7 +43,10 @@ def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
 
 
 def trials_frame(summaries: Sequence[Summary], runs: Path) -> pd.DataFrame:
-    """A row a trial, a column an axis that varies; errors in percent, losses in nats, times in seconds."""
+    """A row a trial, a column an axis that varies; errors in percent, losses in nats, times in seconds.
+
+    test_error is at the epoch of the study's rule, everything else at the last.
+    """
     import pandas as pd
 
     rows = []
@@ -63,7 +66,8 @@ def trials_frame(summaries: Sequence[Summary], runs: Path) -> pd.DataFrame:
                     "seed": run.trial.seed,
                     "id": run.trial.id,
                     "state": trial_state(runs, run.trial.id),
-                    "epoch_rule": result.get("epoch_rule"),
+                    "epoch_rule": summary.epoch_rule if run.record else None,
+                    "test_error": finite(error_of(run.record, summary.epoch_rule)) if run.record else None,
                     **{key: result.get(key) for key in _RESULT_COLUMNS},
                     "attempts": len(result.get("earlier_attempts", ())) + 1 if result else None,
                     **{key: made.get(key) for key in _MADE_COLUMNS},

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ablate.records.imported import Imported
 from ablate.report.summary import Summary
 from ablate.study.plan import plain
 from ablate.study.presets import DATA_SETS
 from ablate.study.study import Data, Published, PublishedRow, Recipe, Study
 
+NOT_RUN = "not part of this study"
 NOT_COMPARED = ("checkpoint_activations", "lr_batch_size")  # the same result; a way to write lr
 
 
@@ -31,6 +34,24 @@ def find_published(study: Study, summary: Summary) -> Match | None:
             data = _data_of(row, variant.data, named)
             if data and (named or same):
                 return Match(published, row, row.errors[data], tuple(_differences(study, published, row, summary, data)))
+    return None
+
+
+class Logged(NamedTuple):
+    """The final test error (percent) of an authors' log of a variant's network on its data, and what to know of it."""
+
+    error: float | None
+    note: str
+
+
+def find_log(summary: Summary, imported: Sequence[Imported]) -> Logged | None:
+    """The first imported log of a variant's network on its data set; one that ends early has no final error."""
+    variant = summary.variant
+    for log in imported:
+        if log.network == variant.architecture.identity() and log.data == variant.data.stands_for:
+            told = [f"{log.label} ({log.source}), {len(log.epochs)} epochs, {log.preprocess}; one run, imported"]
+            told += [] if log.preprocess == variant.data.preprocess else [f"ours {variant.data.preprocess}"]
+            return Logged(log.test_error if log.complete else None, "; ".join(told))
     return None
 
 

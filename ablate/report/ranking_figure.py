@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
+import seaborn as sns
 from matplotlib.figure import Figure
 
 from ablate.report.style import GREY, INK, LEGEND, SMALL, TEXT, open_canvas, styled, text_width, wrap_text
@@ -35,21 +35,15 @@ def draw_rank_stability(matrix: Any, labels: Sequence[str], title: str, caption:
     figure, (axis,) = open_canvas(
         title, caption, badge, width=longest + 0.5 + max(3.2, 0.42 * size), body=0.55 + heights * size
     )
-    shades = matplotlib.colormaps["Blues"](shares / 1.1)  # ever darker, so it is the same order in grey
-    axis.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1.1, edgecolor="white", linewidth=1)
-    for row, column in np.ndindex(shares.shape):
-        share = shares[row, column]
-        axis.text(
-            column + 0.5, row + 0.5, percent_text(share), ha="center", va="center", fontsize=LEGEND,
-            color="white" if shades[row, column, :3] @ (0.299, 0.587, 0.114) < 0.55 else INK,
-        )  # fmt: skip
-    axis.set_yticks(np.arange(size) + 0.5, names)
-    axis.set_xticks(np.arange(size) + 0.5, [str(rank + 1) for rank in range(size)])
-    axis.set_ylim(size, 0)
+    # Ever darker, so it is the same order in grey.
+    sns.heatmap(
+        shares, ax=axis, cmap="Blues", vmin=0, vmax=1.1, cbar=False, linewidths=1, linecolor="white", fmt="",
+        annot=[[percent_text(share) for share in row] for row in shares], annot_kws={"fontsize": LEGEND},
+        xticklabels=[str(rank + 1) for rank in range(size)], yticklabels=names,
+    )  # fmt: skip
+    axis.tick_params(axis="y", rotation=0)
     axis.set_xlabel("rank, 1 the lowest error; cells: how often, %")
-    axis.grid(False)
     axis.tick_params(length=0)
-    axis.spines[:].set_visible(False)
     return figure
 
 

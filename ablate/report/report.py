@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from ablate.errors import RunError
 from ablate.files import write_atomically
 from ablate.nets.notation import remark
+from ablate.records.imported import read_imported
 from ablate.report.analysis import Analysis
 from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
+from ablate.report.paper_table import paper_rows
 from ablate.report.pictures import alt_text, draw_figures
 from ablate.report.provenance import made_with, trials_frame
-from ablate.report.rows import paper_rows, statistics_rows, to_frame
+from ablate.report.rows import statistics_rows, to_frame
 from ablate.report.setting import describe_setting
 from ablate.report.summary import Summary, summarize
 from ablate.report.tables import Table, count_rows, counted, growth_rows, to_latex, to_markdown
@@ -37,7 +39,7 @@ class Report:
 
     @cached_property
     def analysis(self) -> Analysis:
-        return Analysis(self.study, self.summaries, self.baselines)
+        return Analysis(self.study, self.summaries, self.baselines, tuple(read_imported(self.runs)))
 
     @cached_property
     def table(self) -> Table:
@@ -105,8 +107,10 @@ class Report:
 
     @property
     def badge(self) -> str:
-        """What stands by every title of a study that is not run at its own scale."""
-        return f"{self.study.scale} scale, not the paper's" if self.study.scale else ""
+        """What stands by every title: that a study runs at another scale, that epochs were chosen by test error."""
+        chosen = "errors of the best epoch, chosen on the test images" if self.study.epoch_rule == "best" else ""
+        scale = f"{self.study.scale} scale, not the paper's" if self.study.scale else ""
+        return "; ".join(filter(None, [scale, chosen]))
 
     def setting(self, separator: str) -> str:
         """What the variants share of data and recipe, and what is varied."""

@@ -13,7 +13,7 @@ from typing import Any
 from ablate.errors import RecordError
 from ablate.records.records import Record, read_record
 from ablate.report.statistics import Description, describe
-from ablate.study.plan import axis_value, plain, varied_axes
+from ablate.study.plan import DATA_TITLE, RECIPE_NAME, axis_value, plain, varied_axes
 from ablate.study.study import EpochRule, Trial, Variant
 
 
@@ -42,7 +42,11 @@ class Summary:
     def label(self) -> str:
         """The network and those varied axes that its entry names, short enough for a legend."""
         named = {axis: value for axis, value in self.axes.items() if axis in self.variant.axes}
-        return ", ".join([self.net, *(f"{axis.partition('.')[2]} {plain(value)}" for axis, value in named.items())])
+        parts = (
+            plain(value) if axis in (RECIPE_NAME, DATA_TITLE) else f"{axis.partition('.')[2]} {plain(value)}"
+            for axis, value in named.items()
+        )
+        return ", ".join([self.net, *parts])
 
     @property
     def records(self) -> list[Record]:

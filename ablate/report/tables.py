@@ -12,6 +12,7 @@ from ablate.report.growth import Exponent
 from ablate.report.summary import Summary
 from ablate.study.plan import plain
 
+DASH = "–"
 MEASURE_TITLES = {"parameters": "Parameters", "multiply_adds": "Mult-adds", "activations": "Activations"}
 
 
@@ -23,6 +24,26 @@ class Cell:
     mark: str = ""
     bold: bool = False
     summary: Summary | None = None
+
+
+class Footnotes:
+    """Marks a, b, c, ... in the order in which their texts first come up."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+
+    def mark(self, text: str) -> str:
+        """The mark of a text; "" for none."""
+        if not text:
+            return ""
+        letters, n = "", len(self.texts)
+        while n >= 0:
+            letters, n = chr(ord("a") + n % 26) + letters, n // 26 - 1
+        return self.texts.setdefault(text, letters)
+
+    @property
+    def notes(self) -> list[tuple[str, str]]:
+        return [(mark, text) for text, mark in self.texts.items()]
 
 
 class Table(NamedTuple):
@@ -90,6 +111,13 @@ def quantity(number: int) -> str:
             scaled = number / size
             return f"{scaled:,.{2 if scaled < 10 else 1 if scaled < 100 else 0}f} {unit}"
     return str(number)
+
+
+def range_cell(summary: Summary) -> str:
+    """ "38.60–41.15": minimum to maximum; from 8 seeds on the 95% interval of the median."""
+    if summary.description is None:
+        return DASH
+    return "–".join(map(percent, summary.description.interval))
 
 
 def counted(n: int, word: str) -> str:

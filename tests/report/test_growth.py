@@ -106,7 +106,9 @@ def test_nothing_is_trained_and_every_command_says_so(tmp_path: Path) -> None:
 def test_the_report_has_both_tables_and_their_figure(tmp_path: Path) -> None:
     made = study(tmp_path, "one_at_a_time: {base: WRN-10-1, k: [2, 3]}").report()
     names = {path.name for path in made.write(tmp_path)}
-    assert names == {"table.md", "table.tex", "table.csv", "growth.csv", "scaling.png", "scaling.svg"}
+    assert names == {"table.md", "table.tex", "table.csv", "growth.csv", "index.html"} | {
+        f"scaling.{kind}" for kind in ("png", "svg", "pdf")
+    }
     folder = tmp_path / "counted"
     markdown, latex = (folder / "table.md").read_text(), (folder / "table.tex").read_text()
     assert "Nothing is trained" in markdown and "test error" not in markdown and "scaling.svg" in markdown
@@ -122,6 +124,6 @@ def test_the_report_has_both_tables_and_their_figure(tmp_path: Path) -> None:
 @pytest.mark.parametrize("entry", ["net: [WRN-10-1, VGG, ResNet-18]", "grid: {block: [B(3,3), B(3,1)], k: 1, depth: 10}"])
 def test_without_a_numeric_axis_there_is_only_the_table(tmp_path: Path, entry: str) -> None:
     made = study(tmp_path, entry).report()
-    assert {path.name for path in made.write(tmp_path)} == {"table.md", "table.tex", "table.csv"}
+    assert {path.name for path in made.write(tmp_path)} == {"table.md", "table.tex", "table.csv", "index.html"}
     assert {row["varied"] for row in made.as_json()["networks"]} <= {"base", "family", "block"}
     assert made.as_json()["growth"] == [] and "exponent" not in made.markdown()
