@@ -63,8 +63,10 @@ def report(
     if as_json:
         print_json(made[0].as_json() if len(made) == 1 else [one.as_json() for one in made])
     else:
-        tables = [table for one in made for table in one.tables]
-        print("\n".join(f"{caption}\n\n{to_markdown(table)}" for _, caption, table in tables), end="")
+        for one in made:
+            print(f"{one.heading}\n")
+            print("\n".join(f"{caption}\n\n{to_markdown(table, escape=False)}" for _, caption, table in one.tables))
+            print("".join(f"- {sentence}\n" for sentence in one.sentences))
     for one, paths in zip(made, written):
         if one.recorded < one.planned:
             say(f"incomplete: {one.study.name}: {one.recorded} of {one.planned} trials are recorded")

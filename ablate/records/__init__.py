@@ -8,4 +8,6 @@ runs/<trial id>/
     checkpoint-*.pt   the state after an epoch, its SHA-256 beside it
     log.txt           what the worker printed
     lock              held by whoever trains the trial
+
+runs/imported/<id>/ is of a training that was run elsewhere, runs/probes/<device>/ of timed steps.
 """

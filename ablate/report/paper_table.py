@@ -73,7 +73,7 @@ def _network_columns(analysis: Analysis, by_recipe: bool, footnotes: Footnotes) 
     for axis in analysis.summaries[0].axes if analysis.summaries else ():
         if axis != DATA_TITLE and (axis != RECIPE_NAME or by_recipe):
             title = "Recipe" if axis == RECIPE_NAME else axis
-            yield Column(title, lambda summary, axis=axis: plain(summary.axes[axis]))  # type: ignore[misc]
+            yield Column(title, lambda summary, axis=axis: plain(summary.axes[axis]), axis != RECIPE_NAME)  # type: ignore[misc]
     if any(summary.variant.stands_for not in ("", summary.net) for summary in analysis.summaries):
         yield Column("Stands for", lambda summary: summary.variant.stands_for or DASH, False)
     yield Column("N", lambda summary: blocks_cell(summary.variant.blocks_per_group))

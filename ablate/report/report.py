@@ -112,6 +112,11 @@ class Report:
         scale = f"{self.study.scale} scale, not the paper's" if self.study.scale else ""
         return "; ".join(filter(None, [scale, chosen]))
 
+    @property
+    def heading(self) -> str:
+        """The study's title, and what stands by it."""
+        return f"{self.study.title}{f' ({self.badge})' if self.badge else ''}"
+
     def setting(self, separator: str) -> str:
         """What the variants share of data and recipe, and what is varied."""
         return describe_setting(self.summaries, separator)
@@ -121,17 +126,14 @@ class Report:
         if not self.study.seeds:
             data = self.study.data
             return (
-                f"{self.study.title}. Networks for {data.title}: {data.classes} classes, input "
+                f"Networks for {data.title}: {data.classes} classes, input "
                 f"{'x'.join(map(str, data.input_shape))}. Nothing is trained. Mult-adds and activations: one forward pass "
                 "of one image through convolutions and linear layers."
             )
         counts = sorted({summary.n for summary in self.summaries})
         seeds = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
-        badge = f" ({self.badge})" if self.badge else ""
-        return (
-            f"{self.study.title}{badge}. Images: {self.setting('. ')}. Test error {EPOCHS[self.study.epoch_rule]}, in "
-            f"percent, median over {seeds}."
-        )
+        rule = EPOCHS[self.study.epoch_rule]
+        return f"Images: {self.setting('. ')}. Test error {rule}, in percent, median over {seeds}."
 
     def _statistics_caption(self) -> str:
         against = (
@@ -140,8 +142,8 @@ class Report:
             f"for {counted(len(self.analysis.verdicts), 'comparison')}; about how many seeds a side would tell them apart."
         )
         return (
-            f"What the seeds say: test error {EPOCHS[self.study.epoch_rule]}, in percent; SD of the sample; with fewer "
-            "than 8 seeds the range from lowest to highest, for a 95% interval of the median would be no narrower."
+            f"What the seeds say. Test error {EPOCHS[self.study.epoch_rule]}, in percent; SD of the sample; with fewer "
+            "than 8 seeds the range from lowest to highest, as a 95% interval of the median would hardly be narrower."
             f"{against if self.analysis.verdicts else ''}"
         )
 
@@ -154,7 +156,7 @@ class Report:
     def markdown(self) -> str:
         """table.md: the tables, their figures, what it was made with."""
         study = self.study
-        lines = [f"# {study.title}{f' ({self.badge})' if self.badge else ''}", ""]
+        lines = [f"# {self.heading}", ""]
         lines += [f"Source: {study.source}.", ""] if study.source else []
         lines += [line for _, caption, table in self.tables for line in (caption, "", to_markdown(table))]
         if self.recorded < self.planned:
@@ -188,7 +190,9 @@ class Report:
             raise RunError(f"--out: {directory} cannot be a directory, a file is in its place") from None
         files = {
             "table.md": self.markdown().encode(),
-            "table.tex": "\n".join(to_latex(table, caption, label) for label, caption, table in self.tables).encode(),
+            "table.tex": "\n".join(
+                to_latex(table, f"{self.heading}. {caption}", label) for label, caption, table in self.tables
+            ).encode(),
         }
         frames = {f"{name}.csv": frame for name, frame in self._frames().items()}
         files |= {name: frame.to_csv(index=False, lineterminator="\n").encode() for name, frame in frames.items()}

@@ -161,22 +161,19 @@ def to_latex(table: Table, caption: str, label: str) -> str:
 
     notes = [rf"    \textsuperscript{{{mark}}} {latex_escape(note)}\par" for mark, note in table.notes]
     lines = [
-        r"\begin{table}",
+        r"\begin{table}  % needs booktabs and graphicx",
         r"  \centering",
         rf"  \caption{{{latex_escape(caption)}}}",
         rf"  \label{{tab:{label}}}",
+        r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"  \begin{{tabular}}{{{columns}}}",
         r"    \toprule",
         f"    {' & '.join(map(latex_escape, table.header))} \\\\",
         r"    \midrule",
         *(f"    {' & '.join(map(text, row))} \\\\" for row in table.rows),
         r"    \bottomrule",
-        r"  \end{tabular}",
-        *(
-            [r"  \par\medskip", r"  \begin{minipage}{\linewidth}", r"    \footnotesize", *notes, r"  \end{minipage}"]
-            if notes
-            else []
-        ),
+        r"  \end{tabular}}",
+        *([r"  \par\medskip\begin{minipage}{\linewidth}\footnotesize", *notes, r"  \end{minipage}"] if notes else []),
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
@@ -195,6 +192,11 @@ _LATEX = {
     "^": r"\textasciicircum{}",
     "–": "--",
     "±": r"$\pm$",
+    "−": "$-$",
+    "≈": r"$\approx$",
+    "×": r"$\times$",
+    "<": "$<$",
+    ">": "$>$",
 }
 
 

@@ -41,7 +41,7 @@ def _by_name(study: Study, enumeration: Enumeration, net: str, place: str) -> li
         raise StudyError(f"{place}: baseline '{net}' is several networks, with N = {' and '.join(map(str, depths))}")
     own = [variant for variant in found if (variant.recipe, variant.data) == (study.recipe, study.data)]
     chosen: dict[Any, Variant] = {}
-    titles = {variant.data.title for variant in found}
+    titles = dict.fromkeys(variant.data.title for variant in found)
     for title in titles:
         on_it = [variant for variant in found if variant.data.title == title]
         best = [v for v in on_it if v in own] or [v for v in on_it if v.recipe == study.recipe] or on_it
@@ -55,13 +55,14 @@ def _by_name(study: Study, enumeration: Enumeration, net: str, place: str) -> li
 def _by_axes(values: dict[str, Any], place: str, variants: tuple[Variant, ...]) -> tuple[Variant | None, ...]:
     """The variant equal to each in all but some axes, in which it has the given values."""
     axes = [_all_axes(variant) for variant in variants]
+    known = dict.fromkeys(axis for each in axes for axis in each)  # not every network has every axis
     for axis in values:
-        if axis not in axes[0]:
-            raise StudyError(f"{place}: baseline: unknown axis '{axis}'; {allowed(axis, axes[0])}")
+        if axis not in known:
+            raise StudyError(f"{place}: baseline: unknown axis '{axis}'; {allowed(axis, known)}")
     base = {
         _rest(each, values): variant
         for each, variant in zip(axes, variants)
-        if all(plain(each[axis]) == plain(value) for axis, value in values.items())
+        if all(axis in each and plain(each[axis]) == plain(value) for axis, value in values.items())
     }
     if not base:
         said = ", ".join(f"{axis} {plain(value)}" for axis, value in values.items())

@@ -190,7 +190,7 @@ def test_an_empty_study_still_has_its_tables(experiment: Experiment, tmp_path: P
 def test_files_say_what_they_are_of(experiment: Experiment, tmp_path: Path) -> None:
     fill(experiment, ERRORS).write(tmp_path)
     markdown = (tmp_path / "invented" / "table.md").read_text()
-    assert "Digits, subset: 128 training images" in markdown and "last epoch" in markdown
+    assert "Digits, 128 training images" in markdown and "last epoch" in markdown
     assert "These records were written by a test." in markdown and "ffffffffffff" in markdown
     trials = list(csv.DictReader(io.StringIO((tmp_path / "invented" / "trials.csv").read_text())))
     assert [(row["seed"], row["test_error"]) for row in trials[:3]] == [("0", "7.0"), ("1", "5.0"), ("2", "9.0")]
@@ -247,10 +247,10 @@ def test_quantities(number: int, text: str) -> None:
     assert quantity(number) == text
 
 
-def test_a_subset_is_called_one(experiment: Experiment) -> None:
+def test_images_are_described_with_what_is_done_to_them(experiment: Experiment) -> None:
     data = experiment.study.data
-    assert describe_data(data) == "Digits, subset: 128 training images"
-    assert describe_data(data.model_copy(update={"train_size": None})) == "Digits"
+    assert describe_data(data) == "Digits, 128 training images, mean/std, no augmentation"
+    assert describe_data(data.model_copy(update={"train_size": None})) == "Digits, mean/std, no augmentation"
 
 
 def test_many_varied_axes_leave_room_for_the_figure(tmp_path: Path) -> None:
