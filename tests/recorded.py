@@ -27,13 +27,12 @@ PROVENANCE = {
 }
 
 
-def record(runs: Path, trial: Trial, error: float | None, **changes: Any) -> None:
-    """A trial of two epochs: the first a point above the last's error (percent), None if it diverged."""
+def record(runs: Path, trial: Trial, error: float | None, first: float = 90.0, **changes: Any) -> None:
+    """A trial of two epochs, with the error (percent) of the last, None if it diverged, and of the first."""
     directory = trial_directory(runs, trial.id)
     open_trial(directory, trial.definition)
-    for epoch in (1, 2):
+    for epoch, error_then in ((1, first), (2, 90.0 if error is None else error)):
         row = {"epoch": epoch, "lr": 0.1, "train_loss": 2.0 / epoch, "train_error": 50.0, "test_loss": 1.0}
-        error_then = (90.0 if error is None else error) + 2 - epoch
         append_epoch(directory, {**row, "test_error": error_then, "train_seconds": 2.0, "test_seconds": 1.0})
     result = {
         "status": "diverged" if error is None else "completed",

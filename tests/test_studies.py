@@ -204,11 +204,11 @@ def test_every_published_row_has_its_variant_or_says_why_not(name: str, tmp_path
     matches = [(summary, match) for summary in found.summaries if (match := found.match(summary))]
     beside = [(summary.variant.data.stands_for, id(match.row)) for summary, match in matches]
     assert len(beside) == len(set(beside))
-    for table, row in ((table, row) for table in found.study.published for row in table.rows):
+    rows = [row for table in found.study.published for row in table.rows]
+    for row in rows:
         for data in row.errors if not row.not_run else ():
-            assert (data, id(row)) in beside, f"{table.source}, {row.label}: no variant on {data}"
-    alone = [row for _, row in found.rows_without_variant]
-    assert alone == [row for table in found.study.published for row in table.rows if row.not_run]
+            assert (data, id(row)) in beside, f"{row.label}: no variant on {data}"
+    assert [row for _, row in found.rows_without_variant] == [row for row in rows if row.not_run]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -238,7 +238,7 @@ def test_the_small_scale_keeps_the_design_and_shrinks_the_rest(name: str, tmp_pa
         assert small.study.recipe.epochs < whole.study.recipe.epochs
         assert (small.study.data.train_size, small.study.data.test_size) == (3000, 2000)
         assert {variant.data.title for variant in small.variants} == {"CIFAR-10 (JPEG copy)"}
-        assert "small scale, not the paper's" in small.report().caption()
+        assert "small scale, not the paper's" in small.report().markdown().splitlines()[0]
 
 
 @pytest.mark.parametrize("name", SCALED)

@@ -94,11 +94,12 @@ class Analysis:
 
     def _order_sentences(self) -> Iterator[str]:
         for title in self.titles:
-            where = f"On {title}, with" if len(self.titles) > 1 else "With"
+            where = f" on {title}" if len(self.titles) > 1 else ""
             if (stability := self.stability(title)) and len(self.on(title)) > 2:
                 yield (
-                    f"{where} other seeds the same network would come first in {stability.same_first:.0%} of the draws, "
-                    f"and the whole order would be the same in {stability.same_order:.0%} ({stability.draws:,} draws)."
+                    f"Drawing these seeds again, with replacement, the same network comes first{where} in "
+                    f"{stability.same_first:.0%} of {stability.draws:,} draws and the whole order stays in "
+                    f"{stability.same_order:.0%}; so few seeds make an order look firmer than it is."
                 )
 
     def _published_sentences(self) -> Iterator[str]:

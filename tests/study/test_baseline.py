@@ -27,7 +27,7 @@ def compared(folder: Path, baseline: str, variants: str) -> dict[str, str | None
     enumeration = enumerate_variants(study)
     found = find_baselines(study, enumeration)
     assert all(one is None or one in enumeration.variants for one in found)
-    return {label(variant): one and label(one) for variant, one in zip(enumeration.variants, found)}
+    return {label(variant): label(one) if one else None for variant, one in zip(enumeration.variants, found)}
 
 
 def error(folder: Path, baseline: str, variants: str) -> str:

@@ -103,14 +103,17 @@ def test_a_net_is_read_by_the_tables_depth_rule_else_the_studys(tmp_path: Path) 
 
 
 def test_a_name_that_two_families_share_is_imagenets_beside_a_value_for_it(tmp_path: Path) -> None:
-    """ResNet-20 is for CIFAR only; ResNet-50 on CIFAR (6 n + 2) and on ImageNet are different networks."""
-    cifar, imagenet = (read(tmp_path, HEAD, "", row) for row in ("{net: ResNet-50, cifar10: 5}", "{net: ResNet-50, imagenet: 5}"))
-    assert cifar and imagenet and (cifar.family, cifar.N) == ("ResNet", 8)
-    assert imagenet == parse_architecture("ResNet-50", imagenet=True) != cifar
+    """WRN-34-2: of CIFAR with 34 = 6 N + 4, or ResNet-34 twice as wide."""
+    rows = ("{net: WRN-34-2, cifar10: 5}", "{net: WRN-34-2, imagenet: 5}")
+    cifar, imagenet = (read(tmp_path, HEAD, "", row) for row in rows)
+    assert cifar and imagenet and (cifar.family, cifar.N) == ("WRN", 5)
+    assert (imagenet.family, imagenet.N, imagenet.k) == ("ImageNet-ResNet", (3, 4, 6, 3), 2)
 
 
 def test_the_label_is_the_net_where_there_is_none(tmp_path: Path) -> None:
-    (table,) = study(tmp_path, f"{HEAD}published: [{{source: a, rows: [{{net: WRN-28-2}}, {{label: b, net: WRN-28-2}}]}}]\n").published
+    (table,) = study(
+        tmp_path, f"{HEAD}published: [{{source: a, rows: [{{net: WRN-28-2}}, {{label: b, net: WRN-28-2}}]}}]\n"
+    ).published
     assert [row.label for row in table.rows] == ["WRN-28-2", "b"]
 
 
@@ -127,7 +130,11 @@ def test_the_label_is_the_net_where_there_is_none(tmp_path: Path) -> None:
         ("epochs: 7", "epochs: 0", "10:51: published.protocol.recipe.epochs: found 0"),
         ("{base: wrn_svhn, epochs: 7}", "7", "10:26: recipe: found 7; allowed: a name or a mapping"),
         ("preprocess: zca", "preprocess: zac", "10:70: published.protocol.data.preprocess: found 'zac'"),
-        ("{preprocess: zca, augment: flip}", "cifar10", "10:63: published.protocol.data: found 'cifar10'; allowed: a mapping"),
+        (
+            "{preprocess: zca, augment: flip}",
+            "cifar10",
+            "10:63: published.protocol.data: found 'cifar10'; allowed: a mapping",
+        ),
         ("net: WRN-28-2", "net: WRN-27-2", "12:9: net: depth 27 with B(3,3)"),
         ("net: WRN-28-2", "net: [WRN-28-2]", "12:9: published.rows.net: found a list; allowed: string"),
         ("parameters: 1.5M", "parameters: 1500000", "14:9: published.rows.parameters: found 1500000; allowed: string"),

@@ -1,0 +1,179 @@
+"""What a study's summaries say together: verdicts, sentences, orders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from recorded import DIGITS, recorded
+
+from ablate.report.analysis import Analysis
+from ablate.report.ranking import order_agreement, rank_stability
+from ablate.report.statistics import compare, holm, seeds_needed
+from ablate.report.summary import Summary
+
+STUDY = f"""\
+{DIGITS}seeds: 5
+variants:
+  - net: [WRN-10-1, WRN-10-2, WRN-10-4]
+baseline: WRN-10-1
+"""
+ERRORS: dict[int, list[float | None]] = {
+    0: [10.0, 11.0, 12.0, 13.0, 14.0],
+    1: [5.0, 6.0, 7.0, 8.0, 9.0],
+    2: [10.5, 11.5, 12.5, 13.5, 14.5],
+}
+
+
+def by_net(found: Analysis) -> dict[str, Summary]:
+    return {summary.label: summary for summary in found.summaries}
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Analysis:
+    return recorded(tmp_path, STUDY, ERRORS).report().analysis
+
+
+def test_every_variant_but_the_baseline_has_a_verdict(found: Analysis) -> None:
+    base, wide, wider = found.summaries
+    assert found.baseline(base) is found.baseline(wide) is base
+    assert found.verdict(base) is None
+    assert found.verdict(wide) and found.verdict(wider)
+
+
+def test_a_verdict_is_the_comparison_corrected_for_all_of_them(found: Analysis) -> None:
+    base, wide, wider = found.summaries
+    expected = [compare(summary.error_by_seed, base.error_by_seed) for summary in (wide, wider)]
+    adjusted = holm([comparison.p_value for comparison in expected])
+    for summary, comparison, p in zip((wide, wider), expected, adjusted):
+        verdict = found.verdict(summary)
+        assert verdict
+        assert (verdict.comparison, verdict.adjusted_p) == (comparison, p)
+        assert verdict.needed == seeds_needed(summary.error_by_seed, base.error_by_seed, alpha=0.05 / 2)
+    # All 25 seed pairs are won: two of the 252 splits are as far apart, and there are two comparisons.
+    first = found.verdict(wide)
+    assert first and (first.comparison.difference, first.comparison.probability) == (-5.0, 1.0)
+    assert first.comparison.p_value == pytest.approx(2 / 252) and first.adjusted_p == pytest.approx(4 / 252)
+
+
+def test_the_sentences_say_what_the_seeds_can(found: Analysis) -> None:
+    better, alike, order = found.sentences
+    assert better == (
+        "WRN-10-2 is better than WRN-10-1 by 5.00 points (all 25 seed pairs; p = 0.016 after Holm's correction for 2 "
+        "comparisons)."
+    )
+    assert alike.startswith("WRN-10-4 and WRN-10-1 cannot be told apart with 5 seeds; ")
+    stability = rank_stability([summary.error_by_seed for summary in found.summaries])
+    assert stability
+    assert (
+        "comes first in 100% of 10,000 draws" in order and f"the whole order stays in {stability.same_order:.0%}" in order
+    )
+
+
+def test_a_variant_without_seeds_is_not_compared(tmp_path: Path) -> None:
+    found = recorded(tmp_path, STUDY, {0: ERRORS[0], 2: ERRORS[2]}).report().analysis
+    _, wide, wider = found.summaries
+    assert found.verdict(wide) is None
+    verdict = found.verdict(wider)
+    assert verdict and verdict.adjusted_p == verdict.comparison.p_value  # the only comparison
+    assert "Holm" not in verdict.sentence
+    assert found.titles == ["Digits"] and found.on("Digits") == [found.summaries[0], wider]
+
+
+def test_without_seeds_of_the_baseline_nothing_is_compared(tmp_path: Path) -> None:
+    found = recorded(tmp_path, STUDY, {1: ERRORS[1], 2: ERRORS[2]}).report().analysis
+    assert found.verdicts == {} and not any("told apart" in sentence for sentence in found.sentences)
+
+
+def test_without_any_seeds_nothing_is_said(tmp_path: Path) -> None:
+    found = recorded(tmp_path, STUDY, {}).report().analysis
+    assert found.verdicts == {} and found.sentences == [] and found.titles == []
+
+
+@pytest.mark.parametrize(("seeds", "said"), [(2, False), (3, True)])
+def test_an_order_needs_three_seeds_of_every_variant(tmp_path: Path, seeds: int, said: bool) -> None:
+    errors = {**ERRORS, 1: ERRORS[1][:seeds]}
+    found = recorded(tmp_path, STUDY, errors).report().analysis
+    assert any("the whole order" in sentence for sentence in found.sentences) == said
+    assert (found.stability("Digits") is not None) == said
+
+
+def test_of_two_variants_the_verdict_says_the_order_already(tmp_path: Path) -> None:
+    found = recorded(tmp_path, STUDY.replace(", WRN-10-4", ""), {0: ERRORS[0], 1: ERRORS[1]}).report().analysis
+    assert len(found.sentences) == 1 and found.stability("Digits")
+
+
+def test_json_has_the_verdicts_numbers(found: Analysis) -> None:
+    base, wide, _ = found.summaries
+    assert found.as_json(base)["against_baseline"] is None and found.as_json(base)["baseline"] == "WRN-10-1"
+    against = found.as_json(wide)["against_baseline"]
+    assert (against["difference"], against["won"], against["p_holm"]) == (-5.0, 25, found.verdicts[id(wide)].adjusted_p)
+    assert found.as_json(wide)["published"] is None
+
+
+BOTH = f"""\
+{DIGITS.replace("data: {name: digits, train_size: 128}", "data: [{name: digits, train_size: 128}, cifar10]")}seeds: 3
+variants:
+  - net: [WRN-10-1, WRN-10-2, WRN-10-4]
+baseline: WRN-10-1
+published:
+  - source: Table 1
+    rows:
+      - {{net: WRN-10-1, cifar10: 7}}
+      - {{net: WRN-10-2, cifar10: 6}}
+      - {{net: WRN-10-4, cifar10: 5}}
+"""
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Analysis:
+    """Variants: each network on the digits, then on CIFAR-10."""
+    errors: dict[int, list[float | None]] = {
+        0: [30.0, 31.0, 32.0],
+        1: [17.0, 18.0, 19.0],
+        2: [20.0, 21.0, 22.0],
+        3: [15.0, 16.0, 17.0],
+        4: [10.0, 11.0, 12.0],
+        5: [16.0, 17.0, 18.0],
+    }
+    return recorded(tmp_path, BOTH, errors).report().analysis
+
+
+def test_each_data_set_has_its_baseline_and_all_comparisons_are_one_family(both: Analysis) -> None:
+    of = by_net(both)
+    assert both.baseline(of["WRN-10-2, Digits"]) is of["WRN-10-1, Digits"]
+    assert both.baseline(of["WRN-10-2, CIFAR-10"]) is of["WRN-10-1, CIFAR-10"]
+    verdict = both.verdict(of["WRN-10-2, Digits"])
+    # Four comparisons, each of 3 seeds against 3: 2 of 20 splits at best.
+    assert verdict and verdict.comparison.p_value == pytest.approx(0.1) and verdict.adjusted_p == pytest.approx(0.4)
+    assert (
+        "no difference can be significant (smallest possible p 0.4 after Holm's correction for 4 comparisons)"
+        in verdict.sentence
+    )
+
+
+def test_each_data_set_has_its_order(both: Analysis) -> None:
+    orders = [sentence for sentence in both.sentences if "the whole order" in sentence]
+    assert ["comes first on Digits" in orders[0], "comes first on CIFAR-10" in orders[1]] == [True, True]
+    assert len(orders) == 2 and "the whole order stays in 100%" in orders[0]
+
+
+def test_the_order_is_held_against_the_published_one(both: Analysis) -> None:
+    """Medians 18, 16, 17 against 7, 6, 5: of the three pairs the last, 16 < 17 but 6 > 5, stands the other way round."""
+    (agreement,) = (sentence for sentence in both.sentences if "published order" in sentence)
+    assert agreement.startswith("2 of the 3 pairs of networks stand in the published order")
+    assert "Kendall's tau 0.33" in agreement and "the protocols differ" in agreement and "on CIFAR-10" in agreement
+    ours = {"a": 18.0, "b": 16.0, "c": 17.0}
+    found = order_agreement(ours, {"a": 7.0, "b": 6.0, "c": 5.0})
+    assert (found.concordant, found.discordant, round(found.tau or 0, 2)) == (2, 1, 0.33)
+
+
+def test_a_diverged_seed_is_worse_than_any_error(tmp_path: Path) -> None:
+    found = (
+        recorded(tmp_path, STUDY.replace(", WRN-10-4", ""), {0: ERRORS[0], 1: [5.0, 6.0, None, None, None]})
+        .report()
+        .analysis
+    )
+    verdict = found.verdict(found.summaries[1])
+    # 5 and 6 are below all five, the three that diverged below none: 10 of 25 pairs.
+    assert verdict and (verdict.comparison.won, verdict.comparison.difference) == (10, None)

@@ -1,0 +1,280 @@
+"""The tables of a trained study: the paper's, what the seeds say, and table.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+
+import pytest
+from recorded import DIGITS, record, recorded, written
+
+from ablate.api import Experiment
+from ablate.report.paper_table import paper_rows
+from ablate.report.rows import needed_text, p_text, statistics_rows, to_frame
+from ablate.report.tables import Cell, Footnotes, Table, as_cell
+
+ONE = f"""\
+{DIGITS}seeds: 3
+variants:
+  - net: [WRN-10-1, WRN-10-2]
+baseline: WRN-10-1
+"""
+BOTH = ONE.replace("data: {name: digits, train_size: 128}", "data: [{name: digits, train_size: 128}, cifar10]")
+
+
+def paper(experiment: Experiment) -> Table:
+    return paper_rows(experiment.report().analysis)
+
+
+def texts(table: Table) -> list[dict[str, str]]:
+    """The rows, each cell's text by its column; columns of one name are numbered from the second."""
+    names = [name + "'" * table.header[:i].count(name) for i, name in enumerate(table.header)]
+    return [dict(zip(names, (as_cell(cell).text for cell in row))) for row in table.rows]
+
+
+def column(table: Table, name: str) -> list[Cell]:
+    return [as_cell(row[table.header.index(name)]) for row in table.rows]
+
+
+def frame(experiment: Experiment) -> list[dict[str, str]]:
+    """The rows of table.csv as they are written."""
+    text = to_frame(experiment.report().analysis).to_csv(index=False)
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_one_data_set_has_range_and_seeds_beside_the_median(tmp_path: Path) -> None:
+    table = paper(recorded(tmp_path, ONE, {0: [7.0, 5.0, 9.0], 1: [6.0, 8.0]}))
+    assert table.header == ["Network", "N", "Parameters", "Mult-adds", "Median test error, %", "Range", "n"]
+    first, second = texts(table)
+    assert (first["Network"], first["N"], first["Parameters"]) == ("WRN-10-1", "1", "77,562")
+    assert (first["Median test error, %"], first["Range"], first["n"]) == ("7.00", "5.00–9.00", "3")
+    assert (second["Median test error, %"], second["Range"], second["n"]) == ("7.00", "6.00–8.00", "2/3")
+    assert table.numeric == [False, True, True, True, True, True, True]
+
+
+def test_several_data_sets_are_columns_of_one_row(tmp_path: Path) -> None:
+    table = paper(recorded(tmp_path, BOTH, {0: [7.0], 1: [30.0], 2: [6.0], 3: [20.0]}))
+    assert table.header == ["Network", "N", "Parameters", "Mult-adds", "Digits, %", "CIFAR-10, %"]
+    assert [(row["Network"], row["Digits, %"], row["CIFAR-10, %"]) for row in texts(table)] == [
+        ("WRN-10-1", "7.00", "30.00"),
+        ("WRN-10-2", "6.00", "20.00"),
+    ]
+
+
+def test_a_network_that_is_not_on_a_data_set_has_a_dash_there(tmp_path: Path) -> None:
+    text = BOTH.replace("net: [WRN-10-1, WRN-10-2]", "net: WRN-10-1\n  - net: WRN-10-2\n    data: cifar10")
+    table = paper(recorded(tmp_path, text, {0: [7.0], 1: [30.0], 2: [20.0]}))
+    assert [(row["Digits, %"], row["CIFAR-10, %"]) for row in texts(table)] == [("7.00", "30.00"), ("–", "20.00")]
+
+
+def test_without_any_seeds_the_networks_stand_there(tmp_path: Path) -> None:
+    table = paper(recorded(tmp_path, BOTH, {}))
+    assert [(row["Network"], row["Digits, %"], row["CIFAR-10, %"]) for row in texts(table)] == [
+        ("WRN-10-1", "–", "–"),
+        ("WRN-10-2", "–", "–"),
+    ]
+    assert not any(as_cell(cell).bold for row in table.rows for cell in row)
+
+
+def test_the_best_of_each_data_set_is_bold(tmp_path: Path) -> None:
+    table = paper(recorded(tmp_path, BOTH, {0: [7.0], 1: [30.0], 2: [6.0], 3: [40.0]}))
+    assert [cell.bold for cell in column(table, "Digits, %")] == [False, True]
+    assert [cell.bold for cell in column(table, "CIFAR-10, %")] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("errors", "bold"),
+    [
+        ({0: [7.0], 1: [7.0]}, [True, True]),
+        ({0: [7.0]}, [False, False]),  # nothing to be better than
+        ({0: [None], 1: [99.0]}, [False, False]),
+        ({0: [None, 7.0, 8.0], 1: [9.0]}, [True, False]),  # its median is finite
+    ],
+)
+def test_bold_needs_something_to_be_better_than(
+    tmp_path: Path, errors: dict[int, list[float | None]], bold: list[bool]
+) -> None:
+    assert [cell.bold for cell in column(paper(recorded(tmp_path, ONE, errors)), "Median test error, %")] == bold
+
+
+def test_diverged_seeds_stand_in_their_cells(tmp_path: Path) -> None:
+    table = paper(recorded(tmp_path, ONE, {0: [7.0, None, 9.0], 1: [None, None, 5.0]}))
+    first, second = texts(table)
+    assert (first["Median test error, %"], first["Range"], first["n"]) == ("9.00", "7.00–diverged", "3, 1 diverged")
+    assert (second["Median test error, %"], second["n"]) == ("diverged", "3, 2 diverged")
+
+
+def test_recipes_are_rows_only_where_a_network_has_several_on_a_data_set(tmp_path: Path) -> None:
+    own = "    data: cifar10\n    recipe: {base: adam, epochs: 2, batch_size: 32}\n"
+    apart = ONE.replace("net: [WRN-10-1, WRN-10-2]", f"net: WRN-10-1\n  - net: WRN-10-1\n{own}")
+    table = paper(recorded(tmp_path, apart, {0: [7.0], 1: [30.0]}))
+    assert "Recipe" not in table.header
+    assert [(row["Digits, %"], row["CIFAR-10, %"]) for row in texts(table)] == [("7.00", "30.00")]
+    together = apart.replace("    data: cifar10\n", "")
+    table = paper(recorded(tmp_path, together, {0: [7.0], 1: [30.0]}))
+    assert [(row["Recipe"], row["Median test error, %"]) for row in texts(table)] == [
+        ("wrn_cifar", "7.00"),
+        ("adam", "30.00"),
+    ]
+
+
+def test_varied_axes_are_columns(tmp_path: Path) -> None:
+    text = ONE.replace("net: [WRN-10-1, WRN-10-2]", "grid: {net: WRN-10-1, recipe.lr: [0.05, 0.2]}")
+    table = paper(recorded(tmp_path, text.replace("baseline: WRN-10-1\n", ""), {0: [7.0], 1: [6.0]}))
+    assert [(row["recipe.lr"], row["Median test error, %"]) for row in texts(table)] == [("0.05", "7.00"), ("0.2", "6.00")]
+
+
+PUBLISHED = """\
+published:
+  - source: Table 1
+    note: Of the table
+    rows:
+      - {net: WRN-10-1, cifar10: 28.5, parameters: 0.1M, other: {seconds: 3.5}, note: Of the row}
+      - {net: WRN-10-2, cifar10: 21}
+      - {label: DSN, cifar10: 8.22, parameters: 1M, other: {seconds: 9}, not_run: not built}
+"""
+
+
+def test_ours_stands_beside_the_published_value(tmp_path: Path) -> None:
+    table = paper(recorded(tmp_path, BOTH + PUBLISHED, {0: [7.0], 1: [30.0], 3: [20.25]}))
+    ours, other, alone = texts(table)
+    # The first Published and its difference are of the digits, for which nothing is published.
+    assert (ours["CIFAR-10, %"], ours["Published'"], ours["Ours − published'"]) == ("30.00", "28.50", "+1.50")
+    assert (other["CIFAR-10, %"], other["Published'"], other["Ours − published'"]) == ("20.25", "21.00", "-0.75")
+    assert {row["Published"] for row in (ours, other)} == {"–"}
+    assert other["seconds (published)"] == "–"
+    assert (alone["Network"], alone["CIFAR-10, %"], alone["Published'"]) == ("DSN", "–", "8.22")
+    assert (alone["Parameters"], alone["seconds (published)"], alone["Published"]) == ("1M", "9", "–")
+
+
+def test_without_ours_there_is_no_difference(tmp_path: Path) -> None:
+    row, _, _ = texts(paper(recorded(tmp_path, BOTH + PUBLISHED, {1: [None]})))
+    assert (row["CIFAR-10, %"], row["Published'"], row["Ours − published'"]) == ("diverged", "28.50", "–")
+
+
+def test_footnotes_say_protocol_and_notes_once_each(tmp_path: Path) -> None:
+    table = paper(recorded(tmp_path, BOTH + PUBLISHED, {1: [30.0, 30.0, 30.0], 3: [20.0, 20.0, 20.0]}))
+    names, values = column(table, "Network"), [as_cell(row[table.header.index("CIFAR-10, %") + 1]) for row in table.rows]
+    notes = dict(table.notes)
+    assert [cell.mark for cell in values[:2]] == sorted({cell.mark for cell in values[:2]})  # one each: the notes differ
+    first, second = (notes[cell.mark] for cell in values[:2])
+    assert first.startswith("Table 1; the protocols differ: the published training is not stated")
+    assert first.endswith(". Of the row. Of the table") and second == first.replace("Of the row. ", "")
+    assert notes[names[2].mark] == "not built; Table 1"
+    assert len(notes) == 3
+
+
+def test_a_footnote_is_shared_by_the_rows_it_is_true_of() -> None:
+    footnotes = Footnotes()
+    assert [footnotes.mark(text) for text in ("x", "", "y", "x")] == ["a", "", "b", "a"]
+    assert footnotes.notes == [("a", "x"), ("b", "y")]
+
+
+def test_marks_go_on_after_the_alphabet() -> None:
+    footnotes = Footnotes()
+    marks = [footnotes.mark(str(i)) for i in range(26 + 26 * 26 + 1)]
+    assert marks[:3] == ["a", "b", "c"] and marks[25:29] == ["z", "aa", "ab", "ac"]
+    assert marks[51:53] == ["az", "ba"] and marks[-2:] == ["zz", "aaa"]
+    assert len(set(marks)) == len(marks)
+
+
+def test_27_published_rows_have_27_footnotes(tmp_path: Path) -> None:
+    rows = "".join(f"      - {{label: M{i}, cifar10: 8, not_run: 'reason {i}'}}\n" for i in range(27))
+    table = paper(recorded(tmp_path, BOTH + f"published:\n  - source: T\n    rows:\n{rows}", {}))
+    alone = column(table, "Network")[2:]
+    assert [cell.text for cell in alone] == [f"M{i}" for i in range(27)]
+    assert (alone[0].mark, alone[25].mark, alone[26].mark) == ("a", "z", "aa")
+    assert dict(table.notes)["aa"] == "reason 26; T"
+
+
+def test_what_a_variant_stands_for_is_a_column_where_it_is_another_name(tmp_path: Path) -> None:
+    text = BOTH.replace("WRN-10-2]", "WRN-10-2]\n    stands_for: [DSN, WRN-10-2]") + PUBLISHED
+    table = paper(recorded(tmp_path, text, {}))
+    assert [cell.text for cell in column(table, "Stands for")] == ["DSN", "WRN-10-2"]
+    same = BOTH.replace("WRN-10-2]", "WRN-10-2]\n    stands_for: [WRN-10-1, WRN-10-2]") + PUBLISHED
+    assert "Stands for" not in paper(recorded(tmp_path, same, {})).header
+
+
+def test_every_cell_of_a_median_knows_its_runs(tmp_path: Path) -> None:
+    experiment = recorded(tmp_path, BOTH, {0: [7.0, 8.0], 1: [30.0]})
+    table = paper(experiment)
+    digits, cifar = (column(table, name)[0].summary for name in ("Digits, %", "CIFAR-10, %"))
+    assert digits and cifar
+    ids = [trial.id for trial in experiment.trials()]
+    assert [record.id for record in digits.records] == ids[:2]
+    assert [record.id for record in cifar.records] == ids[3:4]
+
+
+def test_the_statistics_of_each_variant(tmp_path: Path) -> None:
+    table = statistics_rows(recorded(tmp_path, ONE, {0: [7.0, 5.0, 9.0], 1: [4.0, 3.0, 2.0]}).report().analysis)
+    assert table.header[:5] == ["Variant", "n", "Median", "Mean ± SD", "Range"]
+    base, wide = texts(table)
+    assert list(base.values())[:5] == ["WRN-10-1", "3", "7.00", "7.00 ± 2.00", "5.00–9.00"]
+    assert base["Baseline"] == "baseline" and base["p"] == "–"
+    # All nine seed pairs are won: two of the 20 splits are as far apart.
+    assert (wide["Baseline"], wide["Difference"], wide["P(better)"]) == ("WRN-10-1", "-4.00", "1.00")
+    assert (wide["p"], wide["p (Holm)"]) == ("0.100", "0.100")
+
+
+def test_the_statistics_name_the_data_set_where_there_are_several(tmp_path: Path) -> None:
+    table = statistics_rows(recorded(tmp_path, BOTH, {0: [7.0], 1: [30.0], 2: [6.0]}).report().analysis)
+    assert [(row["Variant"], row["Data"], row["Median"]) for row in texts(table)] == [
+        ("WRN-10-1", "Digits", "7.00"),
+        ("WRN-10-1", "CIFAR-10", "30.00"),
+        ("WRN-10-2", "Digits", "6.00"),
+        ("WRN-10-2", "CIFAR-10", "–"),
+    ]
+
+
+def test_from_eight_seeds_on_it_is_an_interval(tmp_path: Path) -> None:
+    errors: list[float | None] = [float(error) for error in range(1, 9)]
+    analysis = recorded(tmp_path, ONE.replace("seeds: 3", "seeds: 8"), {0: errors, 1: errors}).report().analysis
+    assert statistics_rows(analysis).header[4] == "95% interval"
+    # With 8 seeds the interval lies inside minimum to maximum, 1 to 8.
+    (low, high) = texts(statistics_rows(analysis))[0]["95% interval"].split("–")
+    assert 1 < float(low) < 2 < 7 < float(high) < 8
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(1.0, "1.000"), (0.0079, "0.008"), (0.001, "0.001"), (0.00034, "0.0003"), (1e-05, "1e-05")]
+)
+def test_small_p_values_keep_a_digit(p: float, text: str) -> None:
+    assert p_text(p) == text
+
+
+@pytest.mark.parametrize(("needed", "text"), [(None, "–"), (math.inf, "> 1,000"), (9.0, "≈ 9"), (1000.0, "≈ 1,000")])
+def test_seeds_needed(needed: float | None, text: str) -> None:
+    assert needed_text(needed) == text
+
+
+def test_the_csv_names_the_recorded_trials_in_the_order_of_their_seeds(tmp_path: Path) -> None:
+    text = BOTH.replace("seeds: 3", "seeds: [7, 2, 5]")
+    experiment = recorded(tmp_path, text, {0: [7.0, 8.0], 2: [None, 6.0, 5.0], 3: []})
+    rows = frame(experiment)
+    trials = {(variant.net, variant.data.title): variant.trials((7, 2, 5)) for variant in experiment.variants}
+    for row in rows:
+        of_seed = {str(trial.seed): trial.id for trial in trials[row["net"], row["data"]]}
+        assert row["trials"].split() == [of_seed[seed] for seed in row["seeds"].split()]
+    assert [row["seeds"] for row in rows] == ["7 2", "", "7 2 5", ""]
+    assert [row["diverged"] for row in rows] == ["", "", "7", ""]
+
+
+def test_the_csv_has_plain_numbers(tmp_path: Path) -> None:
+    experiment = recorded(tmp_path, BOTH + PUBLISHED, {0: [7.0, 5.0, 9.0], 1: [30.0], 2: [6.0, 8.0, 4.0], 3: [20.0]})
+    digits, cifar, wide, _, alone = frame(experiment)
+    assert (digits["median_test_error"], digits["mean"], digits["std"], digits["min"]) == ("7.0", "7.0", "2.0", "5.0")
+    assert (wide["baseline"], wide["difference"], float(wide["probability_better"])) == ("WRN-10-1, Digits", "-1.0", 6 / 9)
+    assert (cifar["published"], cifar["published_difference"], cifar["published_source"]) == ("28.5", "1.5", "Table 1")
+    assert cifar["protocol_differs"].startswith("the published training is not stated; ")
+    assert digits["published"] == digits["protocol_differs"] == ""
+    assert (alone["net"], alone["published"], alone["not_run"], alone["trials"]) == ("DSN", "8.22", "not built", "")
+
+
+@pytest.mark.parametrize(("rule", "error"), [("last", "7.0"), ("best", "6.5")])
+def test_the_csv_has_the_error_by_the_epoch_rule_and_its_name(tmp_path: Path, rule: str, error: str) -> None:
+    experiment = written(tmp_path, f"{ONE}epoch_rule: {rule}\n")
+    record(experiment.runs, experiment.trials()[0], 7.0, first=6.5)
+    row = frame(experiment)[0]
+    assert (row["epoch_rule"], row["median_test_error"]) == (rule, error)
