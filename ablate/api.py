@@ -52,8 +52,7 @@ def load_study(
     study = read_study(path, overrides, scale)
     enumeration = enumerate_variants(study)
     baselines = find_baselines(study, enumeration)
-    root = Path(data_root) if data_root else study.data_root
-    return Experiment(study, enumeration, baselines, runs, root, download)
+    return Experiment(study, enumeration, baselines, runs, Path(data_root) if data_root else None, download)
 
 
 def describe(
@@ -85,6 +84,9 @@ def write_reports(reports: Sequence[Report], out: str | Path = "reports") -> lis
     from ablate.files import write_atomically
     from ablate.report.report import write_pages
 
+    names = [report.study.name for report in reports]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise RunError(f"report: two studies are called '{twice[0]}'; allowed: different names")
     written = [report.write(out) for report in reports]
     if len(reports) > 1:
         write_atomically(Path(out) / "index.html", write_pages(reports))
@@ -123,7 +125,8 @@ class Experiment:
         options = options or CostOptions()
         folders = (self.study.folder.resolve(), Path.cwd())
         skipped = probe_networks(self.variants, self.runs, options, announce, folders) if probe else []
-        planned = [self._plan_variant(variant) for variant in self.variants]
+        varied = varied_axes(self.variants)
+        planned = [self._plan_variant(variant, varied) for variant in self.variants]
         estimates, cost = estimate_cost(self.variants, [one["trials"] for one in planned], self.runs, options)
         return {
             "study": self.study.name,
@@ -167,14 +170,15 @@ class Experiment:
         labels = [f"{label(variant)} seed {seed}" for variant in self.variants for seed in self.study.seeds]
         console = console or RichConsole(stderr=True)
         folders = (self.study.folder.resolve(), Path.cwd())
-        return run_trials(self.trials(), labels, self.runs, self._location(), options or RunOptions(), console, folders)
+        return run_trials(self.trials(), labels, self.runs, self.location(), options or RunOptions(), console, folders)
 
-    def _location(self) -> Location:
+    def location(self) -> Location:
+        """Where images are looked for and kept decoded."""
         from ablate.data.cache import Location, default_cache, default_root
 
-        return Location(self.data_root or default_root(), default_cache(), self.download)
+        return Location(self.data_root or default_root(), default_cache(), self.download, self.data_root is not None)
 
-    def _plan_variant(self, variant: Variant) -> dict[str, Any]:
+    def _plan_variant(self, variant: Variant, varied: Sequence[str]) -> dict[str, Any]:
         trials = [
             {"id": trial.id, "seed": trial.seed, "state": trial_state(self.runs, trial.id)}
             for trial in variant.trials(self.study.seeds)
@@ -182,7 +186,7 @@ class Experiment:
         planned: dict[str, Any] = {
             "net": variant.net,
             "network": variant.network,
-            "axes": {axis: axis_value(variant, axis) for axis in varied_axes(self.variants)},
+            "axes": {axis: axis_value(variant, axis) for axis in varied},
             "blocks_per_group": variant.blocks_per_group,
             "parameters": variant.counts.parameters,
             "multiply_adds": variant.counts.multiply_adds,

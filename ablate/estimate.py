@@ -34,6 +34,7 @@ from ablate.report.estimates import Estimate, find_estimates
 from ablate.report.tables import counted
 from ablate.schedule.makespan import makespan
 from ablate.study.plan import training_cost
+from ablate.study.presets import DATA_SETS
 from ablate.study.study import Variant
 from ablate.train.devices import cpu_model, gpu_models
 from ablate.train.workload import ProbeJob, images_of, make_probe, workload_of
@@ -291,6 +292,11 @@ def _remarks(variants: Sequence[Variant], cost: dict[str, Any], probes: Sequence
         remarks += [
             f"{name}: how many images there are is not known before a run; data.train_size and data.test_size say it"
             for name in dict.fromkeys(v.data.title for v in variants if images_of(v.data) is None)
+        ]
+        remarks += [
+            f"{data.title}: taken to have as many images as {DATA_SETS[data.copy_of]['title']}"
+            for data in dict.fromkeys(variant.data for variant in variants)
+            if data.copy_of and None in (data.train_size, data.test_size)
         ]
         if cost["here"] is None:
             remarks.append("no estimate: nothing is timed on this device; --probe times a few steps of each network")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Optional
 
 from ablate.errors import DataError, RecordError, RunError
 from ablate.records.records import Record, read_record, trial_directory, trial_state, write_failure
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 WORK = "ablate.train.trial:train_trial"
 WAIT_SECONDS = 0.5
 FINAL = ("recorded", "diverged")
+Source = tuple[str, str, Optional[str]]  # what tells one set of images from another: name, title, root
 INTERRUPTED, PREEMPTED, INCOMPLETE = 130, 75, 3  # exit codes
 
 
@@ -196,20 +197,17 @@ def _note(outcome: Outcome, runs: Path, progress: Progress, summary: RunSummary)
     progress.outcome(outcome, record.test_error if record else None)
 
 
-def _prepare(trials: Sequence[Trial], location: Location, console: Console, quiet: bool) -> dict[str, str]:
-    """Makes sure, before any worker starts, that the images are there, decoded and what the study says.
-
-    Returns the digest of each data set by its name.
-    """
+def _prepare(trials: Sequence[Trial], location: Location, console: Console, quiet: bool) -> dict[Source, str]:
+    """Makes sure, before any worker starts, that the images are there, decoded and what the study says; their digests."""
     from ablate.train.images import load_checked
 
     def announce(message: str) -> None:
         if not quiet:
             console.print(message, highlight=False, markup=False, soft_wrap=True)
 
-    digests: dict[str, str] = {}
+    digests: dict[Source, str] = {}
     for data in dict.fromkeys(trial.data for trial in trials):
-        images, digests[data.name] = load_checked(data, location, announce)
+        images, digests[_source(data)] = load_checked(data, location, announce)
         size = data.train_size or len(images.train_labels)
         for recipe in dict.fromkeys(trial.recipe for trial in trials if trial.data == data):
             if recipe.last_batch == "drop" and size < recipe.batch_size:
@@ -217,16 +215,22 @@ def _prepare(trials: Sequence[Trial], location: Location, console: Console, quie
     return digests
 
 
-def _check_digests(recorded: Sequence[tuple[Data, Record]], digests: dict[str, str], location: Location) -> None:
+def _source(data: Data) -> Source:
+    return (data.name, data.title, data.root)
+
+
+def _check_digests(recorded: Sequence[tuple[Data, Record]], digests: dict[Source, str], location: Location) -> None:
     """Refuses images that are not those the study's records were made on. digests: those that are known by now."""
     from ablate.data.cache import known_digest
 
-    known = {name: digests.get(name) or known_digest(name, location) for name in {data.name for data, _ in recorded}}
+    known: dict[Source, str | None] = {**digests}
     for data, record in recorded:
-        other = record.result.get("data_digest")
-        if known[data.name] and other != known[data.name]:
+        source, other = _source(data), record.result.get("data_digest")
+        if source not in known:
+            known[source] = known_digest(data.name, location.of(data.root))
+        if known[source] and other != known[source]:
             raise RecordError(
-                f"{record.directory}: recorded on images of digest {other}, those in place now have {known[data.name]}; "
+                f"{record.directory}: recorded on images of digest {other}, those in place now have {known[source]}; "
                 "restore the images, give the new ones another data.title, or use another --runs"
             )
 

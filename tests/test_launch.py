@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import torch
 from original_formats import write_imagenet, write_svhn
+from PIL import Image
 from rich.console import Console
 
 from ablate.data.cache import Location
 from ablate.errors import DataError, RecordError
 from ablate.launch import RunOptions, RunSummary, run_trials
 from ablate.nets.architecture import Architecture
+from ablate.records.records import read_record
 from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Data, Recipe, Trial
 from ablate.train import trial
@@ -88,3 +90,39 @@ def test_what_cannot_be_trained_is_said_before_anything_starts(images: Path, ask
     with pytest.raises(DataError, match=said):
         run(images, asked)
     assert not (images.parent / "runs").exists()
+
+
+def write_folder(root: Path, shade: int) -> str:
+    """An image folder of two classes, four training images and two test images each."""
+    for part, n in (("train", 4), ("test", 2)):
+        for name, light in (("dark", 0), ("light", 200)):
+            (root / part / name).mkdir(parents=True)
+            for i in range(n):
+                Image.new("RGB", (8, 8), (light + shade, light + i, shade)).save(root / part / name / f"{i}.png")
+    return str(root)
+
+
+def in_folder(title: str, root: str) -> Trial:
+    return a_trial("image_folder", batch_size=4, title=title, classes=2, image_size=8, augment="none", root=root)
+
+
+def test_each_image_folder_of_a_study_has_its_own_root(images: Path) -> None:
+    roots = [write_folder(images / name, shade) for name, shade in (("one", 10), ("two", 40))]
+    trials = [in_folder(title, root) for title, root in zip(("One", "Two"), roots)]
+    summary, _ = run(images, *trials)
+    assert (summary.trained, summary.exit_code) == (2, 0)
+    digests = [read_record(images.parent / "runs", each.id).result["data_digest"] for each in trials]  # type: ignore[union-attr]
+    assert digests[0] != digests[1]
+    again, _ = run(images, *trials)
+    assert (again.recorded_before, again.exit_code) == (2, 0)
+    with pytest.raises(DataError, match="nowhere"):
+        run(images, in_folder("Three", str(images / "nowhere")))
+
+
+def test_a_root_that_is_asked_for_counts_more_than_a_studys(images: Path) -> None:
+    ours = in_folder("One", str(images / "nowhere"))
+    write_folder(images / "one", 10)
+    place = Location(images / "one", images.parent / "cache", fixed=True)
+    options = RunOptions(inline=True)
+    done = run_trials([ours], ["One"], images.parent / "runs", place, options, Console(file=StringIO()))
+    assert (done.trained, done.exit_code) == (1, 0)

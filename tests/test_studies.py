@@ -18,7 +18,7 @@ SCALED = [name for name in NAMES if name != "quickstart"]
 MB = "ms a batch of 16"
 TOP5 = "top-5 error, %"
 TITAN = "s an epoch, Titan X"
-NOT_BUILT = "not run: the network is not built"
+NOT_BUILT = "the network is not built"
 
 
 class Row(NamedTuple):
@@ -112,7 +112,7 @@ TABLE_9 = [
     Row("WRN-16-8-dropout0.4", svhn=1.54),
     Row("WRN-16-8", svhn=1.81),
     Row("WRN-50-2-bottleneck", imagenet=21.9, other=((TOP5, 5.79),)),
-    Row("WRN-34-2 on COCO test-std", other=(("mAP", 35.2),), not_run="not run: detection is not built"),
+    Row("WRN-34-2 on COCO test-std", other=(("mAP", 35.2),), not_run="detection is not built"),
 ]
 RESNEXT = [
     Row("ResNet-50 (1x64d)", imagenet=23.9, other=(("GFLOPs", 4.1),)),

@@ -95,7 +95,7 @@ def evaluate(
     net: Annotated[str, typer.Argument(metavar="NET", help="A network, such as WRN-50-2-bottleneck.", show_default=False)],
     weights: Annotated[Path, WEIGHTS],
     data: Annotated[
-        Literal["imagenet", "cifar10", "cifar100", "digits", "image_folder"],
+        Literal["imagenet", "cifar10", "cifar100", "svhn", "digits", "image_folder"],
         typer.Option("--data", help="imagenet is read from DIR/val/<class>/*."),
     ],
     data_root: Root = None,

@@ -56,20 +56,18 @@ def verify(
     from rich.console import Console
 
     from ablate.api import load_study
-    from ablate.data.cache import Location, default_cache, default_root
     from ablate.launch import RunOptions
     from ablate.study.plan import label
     from ablate.verify import verify_trials
 
     experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root)
     labels = [f"{label(variant)} seed {n}" for variant in experiment.variants for n in experiment.study.seeds]
-    location = Location(experiment.data_root or default_root(), default_cache())
     options = RunOptions(device, slots, slots_per_gpu, quiet=quiet)
     folders = (experiment.study.folder.resolve(), Path.cwd())
     seed = secrets.randbelow(2**31) if seed is None else seed
     say(*([] if quiet else [f"verify: chosen with --seed {seed}"]))
     console = Console(stderr=True)
-    found = verify_trials(experiment.trials(), labels, runs, trials, seed, location, options, console, folders)
+    found = verify_trials(experiment.trials(), labels, runs, trials, seed, experiment.location(), options, console, folders)
     print_json(found.as_json()) if as_json else print(found.text())
     raise typer.Exit(found.exit_code)
 
@@ -83,9 +81,12 @@ def import_(
     runs: Runs = RUNS,
 ) -> None:
     """Keep the authors' logs beside our records, for their curves and errors to stand beside ours."""
+    from ablate.errors import RunError
     from ablate.records.imported import draft_torchnet, imported_text, write_imported
     from ablate.study.presets import DATA_SETS
 
+    if runs.exists() and not runs.is_dir():
+        raise RunError(f"--runs: {runs} is not a directory")
     facts = DATA_SETS[data]
     shape = (facts["channels"], facts["image_size"], facts["image_size"])
     drafts = [(log, draft_torchnet(log, data, preprocess, facts["classes"], shape, net or None)) for log in logs]

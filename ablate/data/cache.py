@@ -29,6 +29,11 @@ class Location(NamedTuple):
     root: Path
     cache: Path
     download: bool = False
+    fixed: bool = False  # the root was asked for, whatever a study says
+
+    def of(self, root: str | None) -> Location:
+        """Where a data set is whose study says a root, if it does."""
+        return self._replace(root=Path(root)) if root and not self.fixed else self
 
 
 def default_root() -> Path:

@@ -147,7 +147,7 @@ def _read(directory: Path) -> Imported:
             directory,
             f"{definition['net']}, authors' log{partly}",
             definition["net"],
-            definition["network"],
+            {axis: tuple(value) if isinstance(value, list) else value for axis, value in definition["network"].items()},
             definition["data"]["name"],
             definition["data"]["preprocess"],
             epochs,

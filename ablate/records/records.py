@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,13 @@ EPOCH_FIELDS = (
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
+NUMBER = (int, float)
+KINDS: dict[str, Any] = {  # of a result's values, where it has them
+    "epochs": int, "train_seconds": NUMBER, "test_seconds": NUMBER, "train_images": int, "test_images": int,
+    "provenance": dict, "earlier_attempts": list,
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Record:
     """What a recorded trial did. result: the fields of result.json; test_error in percent, None if it diverged."""
@@ -47,7 +53,13 @@ class Record:
         return None if self.diverged or error is None else float(error)
 
     def epochs(self) -> list[Row]:
-        return read_epochs(self.directory)
+        """Every epoch. Raises RecordError where some are lost."""
+        rows = read_epochs(self.directory)
+        if len(rows) != self.result.get("epochs", len(rows)):
+            raise RecordError(
+                f"{self.directory}: damaged, its epochs.jsonl is not that of its result.json; remove it and run again"
+            )
+        return rows
 
 
 def trial_directory(runs: Path, trial_id: str) -> Path:
@@ -90,6 +102,8 @@ def read_epochs(directory: Path) -> list[Row]:
             break
         if not isinstance(row, dict) or row.get("epoch") != len(rows) + 1 or not set(EPOCH_FIELDS) <= set(row):
             break
+        if not all(value is None or isinstance(value, (int, float)) for value in row.values()):
+            break
         rows.append(row)
     return rows
 
@@ -128,10 +142,15 @@ def read_record(runs: Path, trial_id: str) -> Record | None:
     if result is None:
         return None
     error, status = result.get("test_error"), result.get("status")
-    if status == "completed" and not (isinstance(error, (int, float)) and math.isfinite(error)):
+    if status == "completed" and not (isinstance(error, (int, float)) and 0 <= error <= 100):
         raise RecordError(f"{directory / 'result.json'}: test_error: found {error!r}; allowed: a percentage")
     if status not in ("completed", "diverged"):
         raise RecordError(f"{directory / 'result.json'}: status: found {status!r}; allowed: completed, diverged")
+    for key, kind in KINDS.items():
+        if result.get(key) is None and (key not in result or "imported" in result):
+            continue
+        if not isinstance(result[key], kind):
+            raise RecordError(f"{directory / 'result.json'}: {key}: found {result[key]!r}; remove it and run again")
     return Record(trial_id, directory, result)
 
 

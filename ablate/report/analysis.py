@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,8 +11,9 @@ from typing import Any
 from ablate.records.imported import Imported
 from ablate.report.published import Logged, Match, find_log, find_published, rows_without_variant
 from ablate.report.ranking import RankStability, order_agreement, rank_stability
-from ablate.report.statistics import Description, Verdict, reach_verdicts
+from ablate.report.statistics import INTERVAL_FROM, Description, Verdict, reach_verdicts
 from ablate.report.summary import Summary
+from ablate.report.tables import counted
 from ablate.study.study import Published, PublishedRow, Study
 
 
@@ -59,7 +61,7 @@ class Analysis:
             for summary, baseline in zip(self.summaries, self.baselines)
             if baseline is not None and baseline is not summary and summary.n and baseline.n
         ]
-        reached = reach_verdicts([((s.label, s.error_by_seed), (b.label, b.error_by_seed)) for s, b in compared])
+        reached = reach_verdicts([((s.name, s.error_by_seed), (b.name, b.error_by_seed)) for s, b in compared])
         return {id(s): verdict for (s, _), verdict in zip(compared, reached)}
 
     def as_json(self, summary: Summary) -> dict[str, Any]:
@@ -76,7 +78,7 @@ class Analysis:
     @property
     def sentences(self) -> list[str]:
         """What the seeds can and cannot say: each variant against its baseline, the order, the published values."""
-        compared = [self.verdicts[id(s)].sentence for s in self.summaries if id(s) in self.verdicts]
+        compared = [f"{self._on(s)}{self.verdicts[id(s)].sentence}" for s in self.summaries if id(s) in self.verdicts]
         return [*compared, *self._order_sentences(), *self._published_sentences()]
 
     def stability(self, title: str) -> RankStability | None:
@@ -92,14 +94,18 @@ class Analysis:
         """The data sets with recorded seeds."""
         return list(dict.fromkeys(summary.variant.data.title for summary in self.summaries if summary.n))
 
+    def _on(self, summary: Summary) -> str:
+        return f"On {summary.variant.data.title}, " if len(self.titles) > 1 else ""
+
     def _order_sentences(self) -> Iterator[str]:
         for title in self.titles:
             where = f" on {title}" if len(self.titles) > 1 else ""
             if (stability := self.stability(title)) and len(self.on(title)) > 2:
+                few = min(summary.n for summary in self.on(title)) < INTERVAL_FROM
                 yield (
                     f"Drawing these seeds again, with replacement, the same network comes first{where} in "
                     f"{stability.same_first:.0%} of {stability.draws:,} draws and the whole order stays in "
-                    f"{stability.same_order:.0%}; so few seeds make an order look firmer than it is."
+                    f"{stability.same_order:.0%}{'; so few seeds make an order look firmer than it is' if few else ''}."
                 )
 
     def _published_sentences(self) -> Iterator[str]:
@@ -112,18 +118,26 @@ class Analysis:
                 yield (
                     f"{agreement.concordant} of the {agreement.pairs} pairs of networks stand in the published order "
                     f"(Kendall's tau {agreement.tau:.2f}{'' if same else '; the protocols differ'})"
+                    f"{f', {agreement.tied} of them equal on either side' if agreement.tied else ''}"
                     f"{f' on {title}' if len(self.titles) > 1 else ''}."
                 )
             for summary, match in matched.values():
                 if not match.differences and summary.description:
-                    yield _reproduced(summary, summary.description, match)
+                    yield f"{self._on(summary)}{_reproduced(summary, summary.description, match)}"
 
 
 def _reproduced(summary: Summary, seeds: Description, match: Match) -> str:
     """What may be said of a published value that was come by as ours was."""
     low, high = seeds.interval
     within = "within" if low <= match.error <= high else "below" if match.error < low else "above"
+    if seeds.n == 1:
+        ours = f"{_percent(low)} another" if math.isfinite(low) else "diverged"
+        return f"{summary.name}: the published {match.error:.2f}% is one run, ours {ours}."
     return (
-        f"{summary.label}: the published {match.error:.2f}% lies {within} our {seeds.interval_kind}, "
-        f"{low:.2f} to {high:.2f}% ({seeds.n} seeds)."
+        f"{summary.name}: the published {match.error:.2f}% lies {within} our {seeds.interval_kind}, "
+        f"{low:.2f} to {_percent(high)} ({counted(seeds.n, 'seed')})."
     )
+
+
+def _percent(error: float) -> str:
+    return f"{error:.2f}%" if math.isfinite(error) else "diverged"

@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from ablate.report.panels import Panel, data_panels, legend_names, panel_labels
-from ablate.report.style import DASH_DOT, DASHED, DOTTED, INK, Look, look, open_canvas, styled
+from ablate.report.style import DASH_DOT, DASHED, DOTTED, INK, TEXT, Look, look, open_canvas, styled, wrap_text
 from ablate.report.summary import Summary
 
 MEASURES = ("train_loss", "train_error", "test_error")
@@ -95,7 +95,7 @@ def draw_curves(
         loss_axis.set_ylim(*_limits(values, "train_loss"))
         error_axis.set_ylim(*_limits(values, "test_error"))
         _set_epochs(loss_axis, values)
-        loss_axis.set_title(panel)
+        loss_axis.set_title("\n".join(wrap_text(panel, 3.6, TEXT, "bold")))
         loss_axis.set_xlabel("epoch")
         error_axis.spines["right"].set_visible(True)
         loss_axis.grid(False, axis="y")
@@ -208,10 +208,14 @@ def _set_epochs(axis: Axes, points: Sequence[pd.DataFrame]) -> None:
 def _limits(points: Sequence[pd.DataFrame], measure: str) -> tuple[float, float]:
     """The range of an axis: from zero, unless all values lie far from it.
 
-    The medians of the first tenth and the single seeds of the first half would press the rest flat, so they may leave it.
+    The medians of the first tenth, the single seeds of the first half and a seed that diverged would press the rest flat,
+    so they may leave it.
     """
     shown = []
-    for frame in points:
+    for each in points:
+        lost = each[np.isinf(each[measure])].groupby(["variant", "seed"]).size().index if len(each) else ()
+        steady = each[~each.set_index(["variant", "seed"]).index.isin(lost)] if len(lost) else each
+        frame = steady if len(steady) else each
         if len(frame):
             last = frame.epoch.max()
             medians = _medians(frame)

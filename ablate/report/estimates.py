@@ -50,8 +50,12 @@ def find_estimates(
         if pace.device == device:
             timed.setdefault((pace.workload, pace.train_images, pace.test_images), []).append(pace.epoch_seconds)
     direct = [_direct_estimate(variant, side_by_side, probes, timed) for variant in variants]
-    sources = [(variant, estimate) for variant, estimate in zip(variants, direct) if estimate]
-    return [estimate or _scaled_estimate(variant, probes, sources) for variant, estimate in zip(variants, direct)]
+    sources: dict[tuple[Workload, int], tuple[Variant, Estimate]] = {}
+    for variant, estimate in zip(variants, direct):
+        if estimate:
+            sources.setdefault((workload_of(variant), _passes(variant)), (variant, estimate))
+    nearby = list(sources.values())
+    return [estimate or _scaled_estimate(variant, probes, nearby) for variant, estimate in zip(variants, direct)]
 
 
 def _direct_estimate(variant: Variant, side_by_side: int, probes: Sequence[Probe], timed: Timed) -> Estimate | None:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from ablate.report.analysis import Analysis
+from ablate.report.panels import missing_seeds
 from ablate.report.published import NOT_RUN, Match
 from ablate.report.summary import Summary, finite
 from ablate.report.tables import DASH, Cell, Footnotes, Table, blocks_cell, percent, quantity, range_cell, seeds_cell
-from ablate.study.plan import DATA_TITLE, RECIPE_NAME, plain
+from ablate.study.expand import DATA_TITLE, RECIPE_NAME
+from ablate.study.plan import plain
 from ablate.study.study import PublishedRow
 
 
@@ -66,7 +68,8 @@ def _network_columns(analysis: Analysis, by_recipe: bool, footnotes: Footnotes) 
     def name(line: Line) -> Cell:
         row = line.published
         assert row is not None
-        note = "; ".join(filter(None, [row.not_run or NOT_RUN, row.note, line.source]))
+        why = f"not run: {row.not_run}" if row.not_run else NOT_RUN
+        note = "; ".join(filter(None, [why, row.note, line.source]))
         return Cell(row.label, footnotes.mark(note))
 
     yield Column("Network", lambda summary: summary.net, False, name)
@@ -91,7 +94,8 @@ def _data_columns(analysis: Analysis, title: str, alone: bool, footnotes: Footno
     stands_for = next(s.variant.data.stands_for for s in analysis.summaries if s.variant.data.title == title)
 
     def median(summary: Summary) -> Cell:
-        return Cell(percent(summary.median), bold=summary.median in best, summary=summary)
+        gaps = f"seeds: {found}" if not alone and summary.n and (found := missing_seeds(summary)) else ""
+        return Cell(percent(summary.median), footnotes.mark(gaps), summary.median in best, summary)
 
     def published(summary: Summary) -> Cell | str:
         match = analysis.match(summary)
@@ -99,7 +103,8 @@ def _data_columns(analysis: Analysis, title: str, alone: bool, footnotes: Footno
 
     def difference(summary: Summary) -> str:
         match, ours = analysis.match(summary), finite(summary.median)
-        return DASH if match is None or ours is None else f"{ours - match.error:+.2f}"
+        same = match is not None and summary.variant.data.stands_for == match.data  # errors on other images do not compare
+        return f"{ours - match.error:+.2f}" if match and same and ours is not None else DASH
 
     def logged(summary: Summary) -> Cell | str:
         log = analysis.log(summary)
@@ -110,13 +115,16 @@ def _data_columns(analysis: Analysis, title: str, alone: bool, footnotes: Footno
 
     yield Column("Median test error, %" if alone else f"{title}, %", median, data=title)
     if alone:
-        yield Column("Range", lambda summary: Cell(range_cell(summary), summary=summary), data=title)
+        kinds = dict.fromkeys(s.description.interval_kind for s in analysis.on(title) if s.description)
+        name = " or ".join(kinds or ["range"]).capitalize()
+        yield Column(name, lambda summary: Cell(range_cell(summary), summary=summary), data=title)
         yield Column("n", lambda summary: Cell(seeds_cell(summary), summary=summary), data=title)
     if analysis.study.published:
-        yield Column("Published", published, only_published=only_published, data=title)
-        yield Column("Ours − published", difference, data=title)
+        names = ("Published", "Ours − published") if alone else (f"{title}, published", f"{title}, ours − published")
+        yield Column(names[0], published, only_published=only_published, data=title)
+        yield Column(names[1], difference, data=title)
     if any(analysis.log(summary) for summary in analysis.summaries if summary.variant.data.title == title):
-        yield Column("Authors' log", logged, data=title)
+        yield Column("Authors' log" if alone else f"{title}, authors' log", logged, data=title)
 
 
 def _more_columns(analysis: Analysis) -> Iterable[Column]:
@@ -127,8 +135,9 @@ def _more_columns(analysis: Analysis) -> Iterable[Column]:
     for title in dict.fromkeys(title for row in rows for title in row.other):
 
         def cell(summary: Summary, title: str = title) -> str:
-            match = analysis.match(summary)
-            return plain(match.row.other.get(title, DASH)) if match else DASH
+            of_net = (s for s in analysis.summaries if s.variant.architecture == summary.variant.architecture)
+            rows = [match.row for s in of_net if (match := analysis.match(s))]
+            return next((plain(row.other[title]) for row in rows if title in row.other), DASH)
 
         def other(line: Line, title: str = title) -> str:
             return plain(line.published.other.get(title, DASH)) if line.published else DASH
@@ -156,7 +165,11 @@ def _by_recipe(summaries: Sequence[Summary]) -> bool:
 
 def _key(summary: Summary, by_recipe: bool) -> tuple[str, ...]:
     left_out = {DATA_TITLE} | (set() if by_recipe else {RECIPE_NAME})
-    return (summary.net, *(plain(value) for axis, value in summary.axes.items() if axis not in left_out))
+    return (
+        summary.net,
+        repr(summary.variant.architecture),
+        *(plain(value) for axis, value in summary.axes.items() if axis not in left_out),
+    )
 
 
 def _grouped(summaries: Sequence[Summary], by_recipe: bool) -> dict[tuple[str, ...], dict[str, Summary]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -33,9 +34,14 @@ ALT_TEXTS = {
 }
 
 
+def is_figure(name: str) -> bool:
+    """Whether a report has figures of that name."""
+    return any(name == key or re.fullmatch(rf"{key}_\d+", name) for key in ALT_TEXTS)
+
+
 def alt_text(name: str) -> str:
     """What a figure shows, for those who cannot see it."""
-    return ALT_TEXTS[next(key for key in ALT_TEXTS if name == key or name.startswith(f"{key}_"))]
+    return ALT_TEXTS[re.sub(r"_\d+$", "", name)]
 
 
 def draw_figures(report: Report) -> dict[str, Figure]:
@@ -75,7 +81,7 @@ def step_times(report: Report) -> tuple[list[StepTime], str]:
         probe, match = find_probe(ours, workload, device), report.analysis.match(summary)
         group = "thin" if summary.variant.architecture.k == 1 else "wide"
         milliseconds = probe.train_step_ms.median if probe else None
-        error = match.error if match else None
+        error = match.error if match and match.row.architecture == summary.variant.architecture else None
         bars.append(StepTime(summary.net, group, milliseconds, error, "published", summary.variant.counts.parameters))
     return bars, device
 
@@ -119,11 +125,11 @@ def _trained(report: Report) -> Iterator[tuple[str, Figure]]:
 def _ranks(report: Report, about: str) -> Iterator[tuple[str, Figure]]:
     from ablate.report import figures
 
-    for title in report.analysis.titles:
+    for number, title in enumerate(report.analysis.titles, 1):
         found, summaries = report.analysis.stability(title), report.analysis.on(title)
         if found and len(summaries) > 2:
             alone = len(report.analysis.titles) == 1
-            name = "ranks" if alone else f"ranks_{re.sub(r'[^a-z0-9]+', '_', title.lower()).strip('_')}"
+            name = "ranks" if alone else f"ranks_{number}"
             caption = f"{about if alone else title}; {found.draws:,} bootstrap draws of the seeds"
             (labels,) = panel_labels([("", summaries)])
             yield (
@@ -149,11 +155,18 @@ def imported_curves(report: Report) -> list[ImportedCurve]:
     """The authors' logs of networks that the report shows, each in the panel of its data set."""
     from ablate.report.curve_figure import ImportedCurve
 
-    titles = {s.variant.data.stands_for: s.variant.data.title for s in report.summaries}
-    alone = len(set(titles.values())) == 1 or bool(report.study.panels)
     networks = [summary.variant.architecture.identity() for summary in report.summaries]
-    return [
-        ImportedCurve(log.label, log.epochs, "" if alone else titles[log.data])
-        for log in report.analysis.imported
-        if log.data in titles and log.network in networks
-    ]
+    times = Counter(log.label for log in report.analysis.imported)
+    names = {
+        log.id: f"{log.label} ({log.source})" if times[log.label] > 1 else log.label for log in report.analysis.imported
+    }
+    found = []
+    for title, summaries in _panels(report):
+        data = {summary.variant.data.stands_for for summary in summaries}
+        shown = [s.variant.architecture.identity() for s in summaries] if report.study.panels else networks
+        found += [
+            ImportedCurve(names[log.id], log.epochs, title)
+            for log in report.analysis.imported
+            if log.data in data and log.network in shown
+        ]
+    return found

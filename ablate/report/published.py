@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ablate.records.imported import Imported
 from ablate.report.summary import Summary
+from ablate.report.tables import counted
 from ablate.study.plan import plain
 from ablate.study.presets import DATA_SETS
 from ablate.study.study import Data, Published, PublishedRow, Recipe, Study
 
 NOT_RUN = "not part of this study"
+UNSTATED = {"preprocess": "preprocessing", "augment": "augmentation"}
 NOT_COMPARED = ("checkpoint_activations", "lr_batch_size")  # the same result; a way to write lr
 
 
@@ -22,6 +25,7 @@ class Match(NamedTuple):
     row: PublishedRow
     error: float
     differences: tuple[str, ...]
+    data: str  # the data set of the value
 
 
 def find_published(study: Study, summary: Summary) -> Match | None:
@@ -33,7 +37,8 @@ def find_published(study: Study, summary: Summary) -> Match | None:
             same = not variant.stands_for and row.architecture == variant.architecture
             data = _data_of(row, variant.data, named)
             if data and (named or same):
-                return Match(published, row, row.errors[data], tuple(_differences(study, published, row, summary, data)))
+                differences = tuple(_differences(study, published, row, summary, data))
+                return Match(published, row, row.errors[data], differences, data)
     return None
 
 
@@ -47,7 +52,7 @@ class Logged(NamedTuple):
 def find_log(summary: Summary, imported: Sequence[Imported]) -> Logged | None:
     """The first imported log of a variant's network on its data set; one that ends early has no final error."""
     variant = summary.variant
-    for log in imported:
+    for log in sorted(imported, key=lambda log: (not log.complete, log.preprocess != variant.data.preprocess)):
         if log.network == variant.architecture.identity() and log.data == variant.data.stands_for:
             told = [f"{log.label} ({log.source}), {len(log.epochs)} epochs, {log.preprocess}; one run, imported"]
             told += [] if log.preprocess == variant.data.preprocess else [f"ours {variant.data.preprocess}"]
@@ -81,11 +86,13 @@ def _differences(study: Study, published: Published, row: PublishedRow, summary:
         found.append("the published training is not stated")
     else:
         found += recipe_differences(variant.recipe, published.recipe)
+        unstated = [word for key, word in UNSTATED.items() if key not in published.data]
+        found += [f"the published {' and '.join(unstated)} is not stated"] if unstated else []
     found += data_differences(variant.data, data, published.data)
     if published.seeds is None:
         found.append("the published number of seeds is not stated")
     elif summary.n not in (0, published.seeds):
-        found.append(f"{summary.n} seeds, not {published.seeds}")
+        found.append(f"{counted(summary.n, 'seed')}, not {published.seeds}")
     if study.epoch_rule != "last":
         found.append("the epoch with the lowest test error, not the last")
     return found
@@ -96,14 +103,20 @@ def recipe_differences(ours: Recipe, theirs: Recipe) -> list[str]:
     found = []
     for field in type(ours).model_fields:
         one, other = (_field(recipe, field) for recipe in (ours, theirs))
-        if field not in NOT_COMPARED and one != other:
+        if field not in NOT_COMPARED and None not in (one, other) and not _same(one, other):
             named = "" if field in ("epochs", "precision", "optimizer") else f"{field.replace('_', ' ')} "
             unit = " epochs" if field == "epochs" else ""
             found.append(f"{named}{plain(one)}{unit}, not {plain(other)}")
     return found
 
 
+def _same(one: Any, other: Any) -> bool:
+    numbers = isinstance(one, float) and isinstance(other, float)
+    return math.isclose(one, other) if numbers else bool(one == other)  # 0.1 * 384 / 128 is 0.3
+
+
 def _field(recipe: Recipe, field: str) -> Any:
+    """A field's value; None for one that the optimizer does not use."""
     if field == "lr" and recipe.lr_batch_size:
         return recipe.lr * recipe.batch_size / recipe.lr_batch_size
     unused = {"sgd": ("betas", "eps"), "adam": ("momentum", "nesterov")}[recipe.optimizer]
@@ -114,8 +127,9 @@ def data_differences(ours: Data, name: str, theirs: dict[str, Any]) -> list[str]
     """In which images, and in what is done to them, ours differ from the published data set of a name."""
     facts = DATA_SETS[name]
     found = [f"{ours.title}, not {facts['title']}"] if ours.name != name else []
-    for size, full, what in zip((ours.train_size, ours.test_size), facts["full"], ("training", "test")):
-        if size is not None and size != full:
+    for key, most, what in zip(("train_size", "test_size"), facts["full"], ("training", "test")):
+        size, full = getattr(ours, key) or most, theirs.get(key) or most
+        if size != full:
             found.append(f"{size:,} {what} images, not {full:,}")
     if ours.image_size != facts.get("image_size", ours.image_size):
         found.append(f"images of {ours.image_size} pixels, not {facts['image_size']}")

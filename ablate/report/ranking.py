@@ -78,7 +78,7 @@ def rank_stability(errors: Sequence[Mapping[int, float]], draws: int = 10_000, s
     # Equal medians share the ranks from first to last, each with the same probability.
     first, last = (np.asarray(rankdata(medians, method=end, axis=1)) for end in ("min", "max"))
     shared = 1 / (last - first + 1)
-    at_rank = [((first <= rank) & (rank <= last)) * shared for rank in range(1, len(errors) + 1)]
+    at_rank = (((first <= rank) & (rank <= last)) * shared for rank in range(1, len(errors) + 1))
     rank_probability = np.stack([each[1:].mean(axis=0) for each in at_rank], axis=1)
     of_draws = medians[1:]
     before = [((column < of_draws.T) + (column == of_draws.T) / 2).mean(axis=1) for column in of_draws.T]

@@ -15,7 +15,7 @@ from ablate.records.imported import read_imported
 from ablate.report.analysis import Analysis
 from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
 from ablate.report.paper_table import paper_rows
-from ablate.report.pictures import alt_text, draw_figures
+from ablate.report.pictures import alt_text, draw_figures, is_figure
 from ablate.report.provenance import made_with, trials_frame
 from ablate.report.rows import statistics_rows, to_frame
 from ablate.report.setting import describe_setting
@@ -130,10 +130,13 @@ class Report:
                 f"{'x'.join(map(str, data.input_shape))}. Nothing is trained. Mult-adds and activations: one forward pass "
                 "of one image through convolutions and linear layers."
             )
+        return f"Images: {self.setting('. ')}. {self.measured()}"
+
+    def measured(self) -> str:
+        """What the errors of a trained study are."""
         counts = sorted({summary.n for summary in self.summaries})
         seeds = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
-        rule = EPOCHS[self.study.epoch_rule]
-        return f"Images: {self.setting('. ')}. Test error {rule}, in percent, median over {seeds}."
+        return f"Test error {EPOCHS[self.study.epoch_rule]}, in percent, median over {seeds}."
 
     def _statistics_caption(self) -> str:
         against = (
@@ -200,6 +203,9 @@ class Report:
         files["index.html"] = write_pages([self])
         for name, data in files.items():
             write_atomically(directory / name, data)
+        for path in directory.iterdir():  # figures of an earlier report that this one has not
+            if path.suffix in (".png", ".svg", ".pdf") and is_figure(path.stem) and path.name not in files:
+                path.unlink()
         return [directory / name for name in files]
 
     def _frames(self) -> dict[str, pd.DataFrame]:

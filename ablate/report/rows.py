@@ -9,7 +9,8 @@ from ablate.report.analysis import Analysis
 from ablate.report.published import NOT_RUN
 from ablate.report.summary import Summary, finite
 from ablate.report.tables import DASH, Cell, Table, percent, range_cell, seeds_cell
-from ablate.study.plan import DATA_TITLE, RECIPE_NAME, plain
+from ablate.study.expand import DATA_TITLE
+from ablate.study.plan import plain
 from ablate.study.study import PublishedRow
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def statistics_rows(analysis: Analysis) -> Table:
     header += ["Baseline", "Difference", "P(better)", "p", "p (Holm)", "Seeds needed"] if analysis.verdicts else []
     rows: list[Row] = []
     for summary in analysis.summaries:
-        row: Row = [short_label(summary), *([summary.variant.data.title] if several else [])]
+        row: Row = [summary.name, *([summary.variant.data.title] if several else [])]
         row += [Cell(text, summary=summary) for text in _seed_cells(summary)]
         if analysis.verdicts:
             row += _verdict_cells(analysis, summary)
@@ -50,7 +51,7 @@ def _verdict_cells(analysis: Analysis, summary: Summary) -> Row:
         return [DASH] * 6
     c = verdict.comparison
     gap = DASH if c.difference is None else f"{c.difference:+.2f}"
-    row: Row = [short_label(baseline), gap, f"{c.probability:.2f}", p_text(c.p_value), p_text(verdict.adjusted_p)]
+    row: Row = [baseline.name, gap, f"{c.probability:.2f}", p_text(c.p_value), p_text(verdict.adjusted_p)]
     return [*row, needed_text(verdict.needed)]
 
 
@@ -63,13 +64,6 @@ def needed_text(needed: float | None) -> str:
     return DASH if needed is None else "> 1,000" if math.isinf(needed) else f"≈ {needed:,.0f}"
 
 
-def short_label(summary: Summary) -> str:
-    """The network and the varied axes that tell it from others, but for the data set."""
-    rest = [plain(value) if axis == RECIPE_NAME else f"{axis.partition('.')[2]} {plain(value)}"
-            for axis, value in summary.axes.items() if axis != DATA_TITLE and axis in summary.variant.axes]  # fmt: skip
-    return ", ".join([summary.net, *rest])
-
-
 def to_frame(analysis: Analysis) -> pd.DataFrame:
     """Plain numbers under stable names, for table.csv: a row a variant and data set, then rows only published.
 
@@ -79,9 +73,10 @@ def to_frame(analysis: Analysis) -> pd.DataFrame:
 
     rows = [_frame_row(analysis, summary) for summary in analysis.summaries]
     for table, row in analysis.rows_without_variant:
-        errors: dict[str, float | None] = {**row.errors} or {"": None}
-        rows += [_published_only(table.source, row, data, error) for data, error in errors.items()]
-    return pd.DataFrame(rows)
+        titles = {summary.variant.data.stands_for: summary.variant.data.title for summary in analysis.summaries}
+        errors: dict[str, float | None] = {titles[data]: error for data, error in row.errors.items() if data in titles}
+        rows += [_published_only(table.source, row, data, error) for data, error in (errors or {"": None}).items()]
+    return pd.DataFrame([{**row, "scale": analysis.study.scale} for row in rows] if analysis.study.scale else rows)
 
 
 def _frame_row(analysis: Analysis, summary: Summary) -> dict[str, Any]:
@@ -98,6 +93,7 @@ def _frame_row(analysis: Analysis, summary: Summary) -> dict[str, Any]:
         c = verdict.comparison if verdict else None
         values |= {
             "baseline": baseline.label,
+            "baseline_trials": " ".join(record.id for record in baseline.records),
             "difference": c and _rounded(c.difference),
             "probability_better": c and c.probability,
             "p_value": c and c.p_value,
@@ -105,10 +101,10 @@ def _frame_row(analysis: Analysis, summary: Summary) -> dict[str, Any]:
             "p_holm": verdict and verdict.adjusted_p,
         }
     if match:
-        ours = finite(summary.median)
+        ours, same = finite(summary.median), summary.variant.data.stands_for == match.data
         values |= {
             "published": match.error,
-            "published_difference": None if ours is None else _rounded(ours - match.error),
+            "published_difference": _rounded(ours - match.error) if ours is not None and same else None,
             "published_source": match.published.source,
             "protocol_differs": "; ".join(match.differences),
         }

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from ablate.report.summary import Summary
 from ablate.report.tables import counted
-from ablate.study.plan import DATA_TITLE, RECIPE_NAME
+from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.study import Data, Recipe
 
 

@@ -29,8 +29,8 @@ def page_study(report: Report) -> PageStudy:
         title=study.title,
         source=study.source,
         scale=report.badge,
-        about=report.setting(". "),
-        tables=[_table(caption, table) for _, caption, table in report.tables],
+        about=f"{report.setting('. ')}." if study.seeds else "",
+        tables=[_table(caption, table) for caption, table in _tables(report)],
         figures=[(name, alt_text(name), to_bytes(figure, "svg")) for name, figure in report.figures.items()],
         curves=_curves(report),
         sentences=list(report.sentences),
@@ -38,6 +38,12 @@ def page_study(report: Report) -> PageStudy:
         made_with=made_with(report.summaries, report.runs),
         trials=_trials(report),
     )
+
+
+def _tables(report: Report) -> list[tuple[str, Table]]:
+    """The captions and tables; the first of a trained study leaves out what the page says above it."""
+    (_, caption, first), *others = report.tables
+    return [(report.measured() if report.study.seeds else caption, first), *((text, table) for _, text, table in others)]
 
 
 def _table(caption: str, table: Table) -> PageTable:
@@ -54,7 +60,8 @@ def _curves(report: Report) -> list[PageCurve]:
     """Every recorded seed's epochs, and the imported ones; a variant keeps its number, so its colour, of the figures."""
     shown = [summary for summary in report.summaries if summary.n]
     curves = [curve for number, summary in enumerate(shown) for curve in _seeds(number, summary)]
-    for i, log in enumerate(imported_curves(report)):
+    logs = {id(log.rows): log for log in imported_curves(report)}.values()  # one that is in several panels, once
+    for i, log in enumerate(logs):
         epochs, losses, errors = ([row.get(key) for row in log.rows] for key in ("epoch", "train_loss", "test_error"))
         curves.append(PageCurve(len(shown) + i, log.label, None, epochs, losses, errors, "", True))  # type: ignore[arg-type]
     return curves
@@ -65,6 +72,7 @@ def _seeds(number: int, summary: Summary) -> list[PageCurve]:
     for run in summary.runs:
         if run.record:
             rows = run.record.epochs()
+            rows = rows[:-1] if run.record.diverged else rows  # as in the figures
             epochs, losses, errors = ([row[key] for row in rows] for key in ("epoch", "train_loss", "test_error"))
             found.append(PageCurve(number, summary.label, run.trial.seed, epochs, losses, errors, run.trial.id))
     return found
@@ -83,4 +91,6 @@ def _text(key: str, value: Any) -> str:
         return "–"
     if key == "revision":
         return str(value)[:12]
+    if key == "threads":
+        return f"{value:g}"
     return f"{value:.2f}" if isinstance(value, float) else str(value)

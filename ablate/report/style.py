@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -90,7 +91,9 @@ def look(index: int) -> Look:
 def to_bytes(figure: Figure, kind: str) -> bytes:
     """The figure as "png", "svg" or "pdf", the same bytes each time."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, metadata=METADATA[kind], bbox_inches="tight", pad_inches=0.1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it is drawn as a box
+        figure.savefig(buffer, format=kind, metadata=METADATA[kind], bbox_inches="tight", pad_inches=0.1)
     return buffer.getvalue()
 
 

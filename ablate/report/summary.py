@@ -13,7 +13,8 @@ from typing import Any
 from ablate.errors import RecordError
 from ablate.records.records import Record, read_record
 from ablate.report.statistics import Description, describe
-from ablate.study.plan import DATA_TITLE, RECIPE_NAME, axis_value, plain, varied_axes
+from ablate.study.expand import DATA_TITLE, RECIPE_NAME
+from ablate.study.plan import axis_value, plain, varied_axes
 from ablate.study.study import EpochRule, Trial, Variant
 
 
@@ -39,12 +40,20 @@ class Summary:
         return self.variant.net
 
     @property
+    def name(self) -> str:
+        """The network and those varied axes that its entry names, but for the data set."""
+        return self._named(DATA_TITLE)
+
+    @property
     def label(self) -> str:
-        """The network and those varied axes that its entry names, short enough for a legend."""
-        named = {axis: value for axis, value in self.axes.items() if axis in self.variant.axes}
+        """The same with the data set, short enough for a legend."""
+        return self._named()
+
+    def _named(self, *without: str) -> str:
+        axes = {axis: value for axis, value in self.axes.items() if axis in self.variant.axes and axis not in without}
         parts = (
             plain(value) if axis in (RECIPE_NAME, DATA_TITLE) else f"{axis.partition('.')[2]} {plain(value)}"
-            for axis, value in named.items()
+            for axis, value in axes.items()
         )
         return ", ".join([self.net, *parts])
 
@@ -87,7 +96,11 @@ class Summary:
     @property
     def top5(self) -> float | None:
         """The median top-5 error, percent, of the seeds whose record has one; None without any."""
-        found = [error for record in self.records if (error := record.result.get("test_top5_error")) is not None]
+        found = [
+            math.inf if record.diverged else record.result["test_top5_error"]
+            for record in self.records
+            if "test_top5_error" in record.result
+        ]
         return statistics.median(found) if found else None
 
     @cached_property

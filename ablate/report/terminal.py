@@ -58,7 +58,7 @@ def cost_lines(cost: dict[str, Any]) -> list[str]:
         lines.append("~: scaled by multiply-adds from another network, or timed with another number side by side")
     if any(run["gpus"] for run in runs):
         lines.append("GPUs: of the kind that was timed, each trial on one of them from start to end, longest first")
-    if cost["open_trials"]:
+    if cost["titan_x_seconds"] >= 3600:
         hours = _in_hours(cost["titan_x_seconds"])
         lines.append(f"by multiply-adds, {hours} hours of the Titan X that WRN's Table 2 was timed on")
     return [*lines, *map(str, cost["remarks"])]

@@ -84,7 +84,7 @@ def trace_cell(path: Path, cell: str) -> Trace:
     row = rows[index]
     name, value = row[columns[0]], row[column]
     known = {} if column in PUBLISHED else _trials(path.with_name("trials.csv"))
-    trials = [] if column in PUBLISHED else _of_row(path, row, known)
+    trials = [] if column in PUBLISHED else _of_row(path, row[TRIALS], known)
     remarks: list[str] = []
     selected: list[str] = []
     baseline: list[Line] = []
@@ -96,7 +96,8 @@ def trace_cell(path: Path, cell: str) -> Trace:
     elif column in SELECTED:
         selected, remarks = _selected(row, column, value, trials)
     elif column in COMPARED and row.get("baseline"):
-        baseline, remarks = _baseline(path, row, rows, columns, known)
+        baseline = _of_row(path, row.get("baseline_trials", ""), known)
+        remarks = [f"compared with {row['baseline']}: all seeds of both"]
     elif column in COUNTED:
         remarks = [f"{column} is counted from the network; no training changes it"]
     if column not in PUBLISHED and not trials:
@@ -160,8 +161,9 @@ def _trials(path: Path) -> dict[str, Line]:
     return {row["id"]: row for row in rows}
 
 
-def _of_row(path: Path, row: Line, known: dict[str, Line]) -> list[Line]:
-    ids = row[TRIALS].split()
+def _of_row(path: Path, named: str, known: dict[str, Line]) -> list[Line]:
+    """The trials of the ids that a cell names."""
+    ids = named.split()
     if missing := [trial for trial in ids if trial not in known]:
         where = path.with_name("trials.csv")
         raise RecordError(f"{where}: has no trial {missing[0]}, which {path} names; write the report again")
@@ -177,15 +179,12 @@ def _selected(row: Line, column: str, value: str, trials: Sequence[Line]) -> tup
     """The ids of the trials whose error a median, minimum or maximum is, and that in words."""
     if not trials:
         return [], []
-    rule = row.get("epoch_rule") or trials[0].get("epoch_rule") or "last"
     ordered = sorted(trials, key=_error)
     n = len(ordered)
     middle = [ordered[n // 2]] if n % 2 else ordered[n // 2 - 1 : n // 2 + 1]
     chosen = {"median_test_error": middle, "min": ordered[:1], "max": ordered[-1:]}[column]
     what = SELECTED[column]
     ours = statistics.median(map(_error, chosen))
-    if rule != "last":
-        return [], [f"{what} is of the errors by the rule '{rule}'; trials.csv has those of the last epoch"]
     if not _same(ours, value):
         return [], [f"{what} of these errors is {percent(ours)}: one of the two files is older; write the report again"]
     names = " and ".join(f"{trial['id']} (seed {trial.get('seed')}, {percent(_error(trial))})" for trial in chosen)
@@ -208,31 +207,6 @@ def _published(row: Line) -> list[str]:
     lines = [f"published {row.get('published') or 'without a number'}: {source}"]
     lines += [f"protocol differs: {row['protocol_differs']}"] if row.get("protocol_differs") else []
     return lines + ([f"not run: {row['not_run']}"] if row.get("not_run") else [])
-
-
-def _baseline(
-    path: Path, row: Line, rows: Sequence[Line], columns: Sequence[str], known: dict[str, Line]
-) -> tuple[list[Line], list[str]]:
-    """The trials of the row that this one is compared with, where its label tells which that is."""
-    label = row["baseline"]
-    fitting = [
-        other
-        for other in rows
-        if other[TRIALS] and other.get("data") == row.get("data") and _is_labelled(other, other[columns[0]], label)
-    ]
-    remark = f"compared with {label}, at the seeds that both have"
-    return (_of_row(path, fitting[0], known) if len(fitting) == 1 else []), [remark]
-
-
-def _is_labelled(row: Line, net: str, label: str) -> bool:
-    """Whether a label such as "WRN-28-2, lr 0.05" is that of a row. The data set has a column of its own."""
-    if label != net and not label.startswith(f"{net}, "):
-        return False
-    parts = [part.partition(" ") for part in label.removeprefix(net).split(", ")[1:]]
-    return all(
-        name == "title" or any(row[column] == value for column in row if column.endswith(f".{name}"))
-        for name, _, value in parts
-    )
 
 
 def _table(trials: Sequence[Line], selected: Sequence[str]) -> str:

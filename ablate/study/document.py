@@ -76,8 +76,10 @@ class Document:
         """Lays the mapping at a path over the whole: keys in `merged` part by part, others as they are; null takes out."""
         for key, value in _at(self.value, path).items():
             under = self.value.get(key)
-            if key in merged and isinstance(value, dict) and not isinstance(under, list):
-                under = {SHORT_FORMS[key]: under} if isinstance(under, str) and key in SHORT_FORMS else under or {}
+            if isinstance(under, str) and key in SHORT_FORMS:
+                under = {SHORT_FORMS[key]: under}
+            if key in merged and isinstance(value, dict) and isinstance(under, (dict, type(None))):
+                under = under or {}
                 self.value[key] = {k: v for k, v in {**under, **value}.items() if v is not None}
                 parts: list[KeyPath] = [(key, part) for part in value]
             else:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -19,15 +18,14 @@ from ablate.nets.family import STYLE_AXES
 from ablate.nets.notation import depth_of, format_architecture, other_meanings, remark
 from ablate.study.axes import architecture_of, dotted, for_imagenet
 from ablate.study.budget import fit_budget
+from ablate.study.expand import DATA_TITLE, RECIPE_NAME, beside_axes, cells
 from ablate.study.expression import compile_expression
 from ablate.study.memory import activation_memory
 from ablate.study.presets import DATA_SETS
 from ablate.study.resolve import replace_fields
 from ablate.study.study import Budget, Data, Entry, Fit, Recipe, Study, Trial, Variant
 
-MAX_VARIANTS = 1_000_000
 BESIDE = ("recipe.", "data.")  # how the axes begin that are not the network's
-RECIPE_NAME, DATA_TITLE = "recipe.name", "data.title"  # of variants whose entries differ in them
 
 
 @dataclass(frozen=True)
@@ -68,11 +66,8 @@ def enumerate_variants(study: Study) -> Enumeration:
     solved: list[str] = []
     merged: list[str] = []
     dropped: list[str] = []
-    cells = sum(_size(entry) * len(entry.data) for entry in study.entries)
-    if cells > MAX_VARIANTS:
-        raise StudyError(f"{study.places['variants']}: more than {MAX_VARIANTS:,} variants")
-    beside = _beside(study)
-    for entry, axes, data, row in _cells(study):
+    beside = beside_axes(study)
+    for entry, axes, data, row in cells(study):
         try:
             variant, written, miss = _variant(study, entry, axes, data, beside(entry, data), row)
         except (NotationError, StudyError) as error:
@@ -98,6 +93,10 @@ def enumerate_variants(study: Study) -> Enumeration:
             names.setdefault(name, []).append(first)
     if not found:
         raise StudyError(f"{study.places['variants']}: no variant is left of {len(dropped)}; the first: {dropped[0]}")
+    for title, nets in study.panels:
+        for net in nets:
+            if net not in names:
+                raise StudyError(f"{study.places['panels']}: panels.{title}: found '{net}'; {allowed(net, names)}")
     variants = _tell_apart(list(found.values()))
     return Enumeration(tuple(variants), tuple(solved), tuple(merged), tuple(dropped), names)
 
@@ -140,70 +139,10 @@ def plain(value: Any) -> str:
 
 def training_cost(trial: Trial) -> float:
     """Multiply-adds of a whole training, for sorting: forward, backward (twice that), and the test set each epoch."""
-    full = DATA_SETS[trial.data.name]["full"]
+    full = DATA_SETS[trial.data.stands_for]["full"]
     train, test = (size or most or 50_000 for size, most in zip((trial.data.train_size, trial.data.test_size), full))
     counts = count_network(trial.architecture, trial.data.classes, trial.data.input_shape)
     return float(counts.multiply_adds) * (3 * train + test) * trial.recipe.epochs
-
-
-def _size(entry: Entry) -> int:
-    """How many variants an entry expands to."""
-    lengths = [len(values) for values in entry.axes.values()]
-    match entry.kind:
-        case "grid":
-            return math.prod(lengths)
-        case "zip" | "net":
-            return max(lengths)
-        case "one_at_a_time":
-            return 1 + sum(lengths)
-
-
-def _cells(study: Study) -> Iterator[tuple[Entry, dict[str, Any], Data, str]]:
-    """Every entry's axes on every one of its data sets, and the published row they stand for."""
-    for entry in study.entries:
-        size = _size(entry)
-        if entry.stands_for and len(entry.stands_for) != size:
-            raise StudyError(
-                f"{entry.place}: stands_for: found {len(entry.stands_for)} rows; allowed: {size}, one a network"
-            )
-        known = [row.label for table in study.published for row in table.rows]
-        for row in entry.stands_for:
-            if row not in known:
-                raise StudyError(f"{entry.place}: stands_for: found '{row}'; {allowed(row, known)}")
-        for axes, row in zip(_expand(entry), entry.stands_for or itertools.repeat("")):
-            for data in entry.data:
-                yield entry, axes, data, row
-
-
-def _beside(study: Study) -> Callable[[Entry, Data], dict[str, Any]]:
-    """What tells an entry's variants on a data set from those of others: its title, and the name of the recipe."""
-    several = len({data.title for entry in study.entries for data in entry.data}) > 1
-    recipes = len({entry.recipe_name for entry in study.entries}) > 1
-
-    def beside(entry: Entry, data: Data) -> dict[str, Any]:
-        named = {RECIPE_NAME: entry.recipe_name} if recipes else {}
-        return named | ({DATA_TITLE: data.title} if several else {})
-
-    return beside
-
-
-def _expand(entry: Entry) -> Iterator[dict[str, Any]]:
-    """The axes of each variant of an entry, in order."""
-    match entry.kind:
-        case "net":
-            for net in entry.axes["net"]:
-                yield {"net": net}
-        case "grid":
-            for values in itertools.product(*entry.axes.values()):
-                yield dict(zip(entry.axes, values))
-        case "zip":
-            for values in zip(*entry.axes.values()):
-                yield dict(zip(entry.axes, values))
-        case "one_at_a_time":
-            yield {"net": entry.base}
-            for axis, values in entry.axes.items():
-                for value in values:
-                    yield {"net": entry.base, axis: value}
 
 
 def _variant(
@@ -226,7 +165,7 @@ def _variant(
         )
     net = format_architecture(architecture, rule, shown, for_imagenet(study))
     counts = count_network(architecture, data.classes, data.input_shape)
-    return Variant(net, architecture, recipe, data, axes | beside, counts, fit, row), written or net, miss
+    return Variant(net, architecture, recipe, data, beside | axes, counts, fit, row), written or net, miss
 
 
 @lru_cache(maxsize=65536)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ablate.errors import StudyError, allowed
@@ -34,7 +35,13 @@ def read_data(document: Document, path: KeyPath, value: Any) -> tuple[Data, ...]
 
 def _read_data(document: Document, path: KeyPath, value: Any) -> Data:
     file = validate(document, DataFile, path, written_out(document, path, value))
-    return resolve_data(document, file.model_dump(exclude_none=True, exclude={"root"}), path)
+    fields = file.model_dump(exclude_none=True)
+    try:
+        if root := fields.get("root"):
+            fields["root"] = str(Path(document.name).parent / Path(root).expanduser())
+    except RuntimeError as error:
+        document.fail((*path, "root"), f"data.root: found {describe(root)}: {error}")
+    return resolve_data(document, fields, path)
 
 
 def written_out(document: Document, path: KeyPath, value: Any) -> dict[str, Any]:
@@ -60,6 +67,9 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
     full = facts.pop("full")
     if fields["name"] == "image_folder" and "copy_of" in fields:
         original = DATA_SETS[fields["copy_of"]]
+        if fields.get("classes", original["classes"]) != original["classes"]:
+            found = f"data.classes: found {fields['classes']}; {fields['copy_of']} has {original['classes']}"
+            document.fail((*path, "classes"), found)
         fields = {**{key: original[key] for key in ("classes", "image_size")}, **fields}
     elif "copy_of" in fields:
         document.fail((*path, "copy_of"), f"data.copy_of: {fields['name']} is none; allowed: with image_folder")
@@ -84,7 +94,7 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
 def replace_fields(model: Recipe | Data, changes: dict[str, Any]) -> Any:
     """A recipe or data with some fields changed. Raises StudyError that names the key, without its place."""
     kind = "recipe" if isinstance(model, Recipe) else "data"
-    fixed = ("name", "title", "classes", "image_size", "channels")
+    fixed = ("name", "title", "classes", "image_size", "channels", "copy_of", "root")
     names = [name for name in type(model).model_fields if name not in fixed]
     for key in changes:
         if key not in names:

@@ -97,13 +97,13 @@ class EntryFile(Frozen):
     data: Annotated[Any, _ref("data"), Field(description="instead of the study's")] = None
     recipe: Annotated[Any, _ref("recipe"), Field(description="instead of the study's")] = None
     stands_for: Annotated[
-        list[str] | None, Field(description="the published row of each network, where it is not its own")
+        list[str] | None, Field(description="the published row of each network; '': the one of its own name")
     ] = None
 
 
 _DataName: Any = Annotated[Literal[tuple(DATA_SETS)], Field(examples=["cifar10"])]
 _RecipeName: Any = Annotated[Literal[tuple(RECIPES)], Field(examples=["wrn_cifar"])]
-DataFile = _optional("DataFile", Data, name=(_DataName, ...), root=(str | None, None))
+DataFile = _optional("DataFile", Data, name=(_DataName, ...))
 RecipeFile = _optional("RecipeFile", Recipe, base=(_RecipeName, ...))
 ProtocolData = _optional("ProtocolData", Data, name=(_DataName | None, None))
 
@@ -168,8 +168,9 @@ class StudyFile(Frozen):
     where: str | None = None
     budget: BudgetFile | None = None
     baseline: Annotated[
-        str | dict[str, Any] | None,
+        Any,
         Field(description="a network, or values of axes: {dropout: 0} is each variant's own without dropout"),
+        WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "object", "minProperties": 1}]}),
     ] = None
     epoch_rule: Annotated[EpochRule, Field(description="best: chosen by test error, flagged wherever it is shown")] = "last"
     figures: Annotated[list[FigureName], Field(default=["curves", "errors", "parameters", "ranks"], max_length=5)]

@@ -40,6 +40,11 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "")
             compile_expression(file.where)
         except StudyError as error:
             document.fail(("where",), str(error))
+    if file.baseline is not None and (not isinstance(file.baseline, (str, dict)) or not file.baseline):
+        wanted = "a network's name, or values of axes such as {dropout: 0}"
+        document.fail(("baseline",), f"baseline: found {describe(file.baseline)}; allowed: {wanted}")
+    if twice := [name for name in file.figures if file.figures.count(name) > 1]:
+        document.fail(("figures",), f"figures: '{twice[0]}' is there twice; allowed: different ones")
     entries = tuple(_entry(document, i, entry, file, data, recipe) for i, entry in enumerate(file.variants))
     imagenet = data[0].name == "imagenet"
     tables = enumerate(file.published)
@@ -50,7 +55,6 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "")
         notes=file.notes.strip(),
         scale=scale,
         data=data[0],
-        data_root=_root(document, path.parent, file.data),
         folder=path.parent,
         recipe=recipe,
         seeds=_seeds(document, file.seeds),
@@ -62,29 +66,21 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "")
         figures=tuple(file.figures),
         panels=tuple((title, tuple(nets)) for title, nets in file.panels.items()),
         published=tuple(published_values(document, i, table, file.depth_rule, imagenet) for i, table in tables),
-        places={key: document.place(key) for key in ("budget", "where", "variants", "recipe", "data")},
+        places={key: document.place(key) for key in ("budget", "where", "variants", "recipe", "data", "panels")},
     )
 
 
 def _lay_over(document: Document, scale: str) -> None:
     """Lays one of the study's scales over it; it gets a name of its own, so that no report takes the other's place."""
     scales = document.value.get("scales")
-    if not isinstance(scales, dict) or not isinstance(scales.get(scale), dict):
+    if not isinstance(scales, dict) or scale not in scales:
         known = f"; {allowed(scale, scales)}" if isinstance(scales, dict) and scales else ": the study has no scales"
         raise StudyError(f"{document.name}: --scale: found '{scale}'{known}")
-    document.value["name"] = f"{document.value.get('name')}_{scale}"
+    if not isinstance(scales[scale], dict):
+        document.fail(("scales", scale), f"scales.{scale}: found {describe(scales[scale])}; allowed: a mapping")
+    if isinstance(name := document.value.get("name"), str):
+        document.value["name"] = f"{name}_{scale}"
     document.overlay(("scales", scale), ("data", "recipe", "budget"))
-
-
-def _root(document: Document, folder: Path, data: Any) -> Path | None:
-    """Where the images are, as the study says, from its own folder."""
-    for one in data if isinstance(data, list) else [data]:
-        if isinstance(one, dict) and (root := one.get("root")):
-            try:
-                return folder / Path(root).expanduser()
-            except RuntimeError as error:
-                document.fail(("data", "root"), f"data.root: found {describe(root)}: {error}")
-    return None
 
 
 def _refuse_nothing(document: Document, path: KeyPath, value: Any) -> None:

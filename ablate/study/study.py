@@ -94,6 +94,7 @@ class Data(Frozen):
     copy_of: Annotated[
         Literal["cifar10", "cifar100", "svhn", "imagenet"] | None, Field(description="what these images are a copy of")
     ] = None
+    root: Annotated[str | None, Field(description="where the images are, from the study file's folder")] = None
 
     @property
     def input_shape(self) -> Shape:
@@ -102,7 +103,7 @@ class Data(Frozen):
 
     def identity(self) -> dict[str, Any]:
         """The fields that can change a result. The title names the images only where nothing else does."""
-        other = {"digest", "copy_of"} | (set() if self.name == "image_folder" else {"title"})
+        other = {"digest", "copy_of", "root"} | (set() if self.name == "image_folder" else {"title"})
         return self.model_dump(exclude=other, exclude_defaults=True)
 
     @property
@@ -260,7 +261,6 @@ class Study:
     notes: str
     scale: str  # the name of the overlay, "" for the study as it stands
     data: Data  # the first, where there are several
-    data_root: Path | None
     folder: Path  # of the study file, where its own networks are looked for
     recipe: Recipe
     seeds: tuple[int, ...]

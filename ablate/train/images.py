@@ -17,6 +17,7 @@ def load_checked(data: Data, location: Location, announce: Callable[[str], None]
 
     Raises DataError if they are missing, damaged or not what the data set declares.
     """
+    location = location.of(data.root)
     if data.name == "imagenet":
         files, digest = list_imagenet(location.root)
         check_digest(data.digest, digest, location)

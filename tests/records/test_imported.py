@@ -179,7 +179,7 @@ def test_imported_records_are_read_back_and_importing_again_changes_nothing(tmp_
     (imported,) = read_imported(runs)
     assert (imported.id, imported.label, imported.net) == (draft.id, "WRN-40-4, authors' log", "WRN-40-4")
     assert (imported.data, imported.preprocess, imported.source) == ("cifar10", "zca", "log.txt")
-    assert imported.network == {"N": 6, "k": 4.0, "block": [3, 3], "dropout": 0.0, "family": "WRN"}
+    assert imported.network == {"N": 6, "k": 4.0, "block": (3, 3), "dropout": 0.0, "family": "WRN"}
     assert (imported.test_error, imported.best_test_error, imported.complete) == (5.11, 4.92, True)
     assert imported.epochs == draft.log.rows == read_epochs(directory)
     record = read_record(runs / "imported", draft.id)

@@ -127,3 +127,29 @@ def test_a_lock_dies_with_its_process(tmp_path: Path) -> None:
         holder.wait()
     with hold_lock(lock) as free:
         assert free
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("test_error", -5.0), ("test_error", 101), ("test_error", "5"), ("train_seconds", "x"), ("test_seconds", None),
+        ("train_images", None), ("epochs", "2"), ("earlier_attempts", 3), ("provenance", "x"), ("status", "done"),
+    ],
+)  # fmt: skip
+def test_a_result_with_a_value_that_cannot_be_is_refused(tmp_path: Path, key: str, value: object) -> None:
+    directory = tmp_path / "0123456789abcdef"
+    directory.mkdir()
+    result = {"status": "completed", "epochs": 2, "test_error": 5.0, "train_seconds": 1.0, "test_seconds": 1}
+    write_result(directory, {**result, "train_images": 10, "provenance": {}, "earlier_attempts": [], key: value})
+    with pytest.raises(RecordError, match=f"result.json: {key}: found"):
+        read_record(tmp_path, directory.name)
+
+
+def test_a_record_whose_epochs_are_lost_says_so(tmp_path: Path) -> None:
+    directory = tmp_path / "0123456789abcdef"
+    directory.mkdir()
+    write_result(directory, {"status": "completed", "epochs": 2, "test_error": 5.0})
+    record = read_record(tmp_path, directory.name)
+    assert record is not None
+    with pytest.raises(RecordError, match=r"damaged, its epochs.jsonl is not that of its result.json"):
+        record.epochs()

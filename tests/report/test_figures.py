@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from report.tidy import assert_tidy
 
 from ablate.api import load_study
+from ablate.errors import RecordError
 from ablate.records.records import open_trial, trial_directory, write_epochs, write_result
 from ablate.report.curve_figure import ImportedCurve, curve_points, draw_curves, draw_train_test, seed_points
 from ablate.report.error_figure import draw_errors, swarm
@@ -253,10 +254,15 @@ def test_where_all_seeds_diverged_the_names_and_axes_stay(tmp_path: Path) -> Non
     assert len([line for line in figure.axes[1].lines if line.get_marker() == "x"]) == 6
 
 
-def test_records_without_epochs_leave_the_curves_empty(tmp_path: Path) -> None:
+def test_records_that_lost_their_epochs_are_not_drawn_as_if_they_had_none(tmp_path: Path) -> None:
     summaries = study(tmp_path, [[5.0] * 3] * 2)
-    for path in tmp_path.rglob("epochs.jsonl"):
-        path.unlink()
+    next(tmp_path.rglob("epochs.jsonl")).unlink()
+    with pytest.raises(RecordError, match=r"damaged, its epochs.jsonl is not that of its result.json"):
+        draw_curves([("", summaries)], "title", "caption")
+
+
+def test_without_epochs_the_curves_are_empty(tmp_path: Path) -> None:
+    summaries = study(tmp_path, [[None] * 3] * 2)
     assert seed_points(summaries).empty and curve_points(summaries).empty
     assert_tidy(draw_curves([("", summaries)], "title", "caption"))
     assert_tidy(draw_train_test(summaries, "title", "caption"))

@@ -198,3 +198,42 @@ def test_no_verdict_is_given_where_the_protocols_differ(tmp_path: Path) -> None:
     text = CIFAR.replace("recipe: wrn_cifar\nseeds", "recipe: {base: wrn_cifar, epochs: 2}\nseeds")
     found = recorded(tmp_path, text, {0: [5.0, 6.0], 1: [6.6, 7.0]}).report().analysis
     assert found.sentences == []
+
+
+def test_a_recipe_differs_in_what_both_optimizers_use() -> None:
+    adam, sgd = Recipe(**RECIPES["adam"]), Recipe(**RECIPES["wrn_cifar"])
+    expected = ["adam, not sgd", "lr 0.001, not 0.1", "weight decay 0, not 0.0005", "momentum at drop keep, not discard"]
+    assert recipe_differences(adam, sgd) == expected
+
+
+def test_a_scaled_rate_of_the_same_value_is_the_same() -> None:
+    """0.1 * 384 / 128 is 0.30000000000000004."""
+    sgd = Recipe(**RECIPES["wrn_cifar"])
+    scaled = sgd.model_copy(update={"batch_size": 384, "lr_batch_size": 128})
+    assert recipe_differences(scaled, sgd.model_copy(update={"batch_size": 384, "lr": 0.3})) == []
+
+
+def test_the_published_sizes_count(tmp_path: Path) -> None:
+    text = CIFAR.replace("augment: flip_crop}", "augment: flip_crop, train_size: 45000}")
+    assert differences(tmp_path, text) == ("50,000 training images, not 45,000",)
+    assert differences(tmp_path, text.replace("data: cifar10\n", "data: {name: cifar10, train_size: 45000}\n")) == ()
+
+
+def test_unstated_preprocessing_is_a_difference(tmp_path: Path) -> None:
+    assert differences(tmp_path, CIFAR.replace(", data: {preprocess: meanstd, augment: flip_crop}", "")) == (
+        "the published preprocessing and augmentation is not stated",
+    )
+
+
+def test_of_one_run_there_is_no_range(tmp_path: Path) -> None:
+    text = CIFAR.replace("seeds: 2", "seeds: 1")
+    found = recorded(tmp_path, text, {0: [5.0], 1: [None]}).report().analysis
+    assert found.sentences == [
+        "WRN-28-2: the published 5.50% is one run, ours 5.00% another.",
+        "WRN-16-2: the published 6.50% is one run, ours diverged.",
+    ]
+
+
+def test_a_range_ends_at_a_seed_that_diverged(tmp_path: Path) -> None:
+    found = recorded(tmp_path, CIFAR, {0: [5.0, None]}).report().analysis
+    assert found.sentences == ["WRN-28-2: the published 5.50% lies within our range, 5.00 to diverged (2 seeds)."]

@@ -140,18 +140,25 @@ published:
 def test_ours_stands_beside_the_published_value(tmp_path: Path) -> None:
     table = paper(recorded(tmp_path, BOTH + PUBLISHED, {0: [7.0], 1: [30.0], 3: [20.25]}))
     ours, other, alone = texts(table)
-    # The first Published and its difference are of the digits, for which nothing is published.
-    assert (ours["CIFAR-10, %"], ours["Published'"], ours["Ours − published'"]) == ("30.00", "28.50", "+1.50")
-    assert (other["CIFAR-10, %"], other["Published'"], other["Ours − published'"]) == ("20.25", "21.00", "-0.75")
-    assert {row["Published"] for row in (ours, other)} == {"–"}
+    assert (ours["CIFAR-10, %"], ours["CIFAR-10, published"], ours["CIFAR-10, ours − published"]) == (
+        "30.00",
+        "28.50",
+        "+1.50",
+    )
+    assert (other["CIFAR-10, %"], other["CIFAR-10, published"], other["CIFAR-10, ours − published"]) == (
+        "20.25",
+        "21.00",
+        "-0.75",
+    )
+    assert {row["Digits, published"] for row in (ours, other)} == {"–"}
     assert other["seconds (published)"] == "–"
-    assert (alone["Network"], alone["CIFAR-10, %"], alone["Published'"]) == ("DSN", "–", "8.22")
-    assert (alone["Parameters"], alone["seconds (published)"], alone["Published"]) == ("1M", "9", "–")
+    assert (alone["Network"], alone["CIFAR-10, %"], alone["CIFAR-10, published"]) == ("DSN", "–", "8.22")
+    assert (alone["Parameters"], alone["seconds (published)"], alone["Digits, published"]) == ("1M", "9", "–")
 
 
 def test_without_ours_there_is_no_difference(tmp_path: Path) -> None:
     row, _, _ = texts(paper(recorded(tmp_path, BOTH + PUBLISHED, {1: [None]})))
-    assert (row["CIFAR-10, %"], row["Published'"], row["Ours − published'"]) == ("diverged", "28.50", "–")
+    assert (row["CIFAR-10, %"], row["CIFAR-10, published"], row["CIFAR-10, ours − published"]) == ("diverged", "28.50", "–")
 
 
 def test_footnotes_say_protocol_and_notes_once_each(tmp_path: Path) -> None:
@@ -162,7 +169,7 @@ def test_footnotes_say_protocol_and_notes_once_each(tmp_path: Path) -> None:
     first, second = (notes[cell.mark] for cell in values[:2])
     assert first.startswith("Table 1; the protocols differ: the published training is not stated")
     assert first.endswith(". Of the row. Of the table") and second == first.replace("Of the row. ", "")
-    assert notes[names[2].mark] == "not built; Table 1"
+    assert notes[names[2].mark] == "not run: not built; Table 1"
     assert len(notes) == 3
 
 
@@ -186,7 +193,7 @@ def test_27_published_rows_have_27_footnotes(tmp_path: Path) -> None:
     alone = column(table, "Network")[2:]
     assert [cell.text for cell in alone] == [f"M{i}" for i in range(27)]
     assert (alone[0].mark, alone[25].mark, alone[26].mark) == ("a", "z", "aa")
-    assert dict(table.notes)["aa"] == "reason 26; T"
+    assert dict(table.notes)["aa"] == "not run: reason 26; T"
 
 
 def test_what_a_variant_stands_for_is_a_column_where_it_is_another_name(tmp_path: Path) -> None:
@@ -278,3 +285,52 @@ def test_the_csv_has_the_error_by_the_epoch_rule_and_its_name(tmp_path: Path, ru
     record(experiment.runs, experiment.trials()[0], 7.0, first=6.5)
     row = frame(experiment)[0]
     assert (row["epoch_rule"], row["median_test_error"]) == (rule, error)
+
+
+@pytest.mark.parametrize(
+    "own",
+    ["recipe: {base: wrn_cifar, epochs: 3, batch_size: 32}", "data: {name: digits, train_size: 128, preprocess: scale}"],
+)
+def test_no_row_is_lost_where_one_network_has_two_settings_of_one_name(tmp_path: Path, own: str) -> None:
+    text = ONE.replace("net: [WRN-10-1, WRN-10-2]", f"net: WRN-10-1\n  - net: WRN-10-1\n    {own}")
+    text = text.replace("baseline: WRN-10-1\n", "")
+    table = paper(recorded(tmp_path, text, {0: [7.0], 1: [6.0]}))
+    assert [row["Median test error, %"] for row in texts(table)] == ["7.00", "6.00"]
+
+
+def test_networks_of_one_name_are_rows_of_their_own(tmp_path: Path) -> None:
+    """WRN-22-1-B(3,1,3) has 3 blocks a group nominally, 2 by convolutions."""
+    text = BOTH.replace("net: [WRN-10-1, WRN-10-2]", "net: [WRN-22-1-B(3,1,3)]\n    data: cifar10").replace(
+        "baseline: WRN-10-1",
+        "  - net: [WRN-22-1-B(3,1,3)]\n    data: {name: digits, train_size: 128}\n    depth_rule: nominal",
+    )
+    table = paper(recorded(tmp_path, text, {0: [7.0], 1: [6.0]}))
+    assert [row["N"] for row in texts(table)] == ["2", "3"]
+
+
+def test_what_else_is_published_stands_in_a_row_of_several_data_sets(tmp_path: Path) -> None:
+    ours, _, _ = texts(paper(recorded(tmp_path, BOTH + PUBLISHED, {})))
+    assert ours["seconds (published)"] == "3.5"
+
+
+def test_seeds_that_are_missing_or_diverged_are_said_where_n_has_no_column(tmp_path: Path) -> None:
+    table = paper(recorded(tmp_path, BOTH, {0: [7.0], 1: [30.0, 30.0, 30.0], 2: [6.0, None, 5.0]}))
+    digits, cifar = column(table, "Digits, %"), column(table, "CIFAR-10, %")
+    assert [dict(table.notes).get(cell.mark) for cell in digits] == ["seeds: 1/3", "seeds: 1 diverged"]
+    assert [cell.mark for cell in cifar] == ["", ""]
+
+
+def test_errors_on_other_images_have_no_difference(tmp_path: Path) -> None:
+    """The network stands for a row of SVHN, and is trained on a copy of CIFAR-10."""
+    text = BOTH.replace("WRN-10-2]", "WRN-10-2]\n    stands_for: [DSN, DSN]") + PUBLISHED.replace(
+        "{label: DSN, cifar10", "{label: DSN, svhn"
+    )
+    experiment = recorded(tmp_path, text, {1: [30.0]})
+    row = texts(paper(experiment))[0]
+    assert (row["CIFAR-10, published"], row["CIFAR-10, ours − published"]) == ("8.22", "–")
+    assert [line["published_difference"] for line in frame(experiment)][:2] == ["", ""]
+
+
+def test_the_csv_has_published_values_for_the_studys_data_sets_only(tmp_path: Path) -> None:
+    rows = frame(recorded(tmp_path, BOTH + PUBLISHED.replace("cifar10: 8.22", "cifar10: 8.22, cifar100: 34"), {}))
+    assert [(row["data"], row["published"]) for row in rows if row["net"] == "DSN"] == [("CIFAR-10", "8.22")]

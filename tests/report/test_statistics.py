@@ -183,14 +183,26 @@ def test_equal_differences_tie_whatever_their_last_bit() -> None:
     assert found.paired_p_value == 2 * sum(each >= 3 for each in sums) / 8
 
 
-def test_above_ten_seeds_random_splits_estimate_it() -> None:
+def test_above_ten_seeds_it_is_exact_without_ties_and_estimated_with_them() -> None:
     drawn = np.random.default_rng(2).normal(size=(2, 12))
-    variant, baseline = seeds(*(drawn[0] + 0.8)), seeds(*drawn[1])
-    found = compare(variant, baseline)
+    exact = compare(seeds(*(drawn[0] + 0.8)), seeds(*drawn[1]))
     assert math.comb(20, 10) <= RESAMPLES < math.comb(22, 11)
-    assert found.resamples == RESAMPLES
-    assert found.p_value == pytest.approx(mannwhitneyu(drawn[0] + 0.8, drawn[1], method="exact").pvalue, abs=0.003)
-    assert found == compare(variant, baseline)
+    assert exact.resamples is None and 0.05 > exact.p_value > exact.floor
+    ours, theirs = drawn[0] + 0.8, drawn[1]
+    ours[0] = theirs[0]
+    estimated = compare(seeds(*ours), seeds(*theirs))
+    assert estimated.resamples == RESAMPLES and estimated == compare(seeds(*ours), seeds(*theirs))
+    reference = mannwhitneyu(ours, theirs, method="asymptotic").pvalue
+    assert estimated.p_value == pytest.approx(reference, rel=0.15)
+
+
+def test_the_exact_count_without_ties_is_that_of_all_splits() -> None:
+    ours, theirs = [5.0, 7.0, 1.0, 9.0], [2.0, 8.0, 6.0]
+    ranks = {value: rank for rank, value in enumerate(sorted(ours + theirs), 1)}
+    observed = sum(ranks[value] for value in ours)
+    sums = [sum(split) for split in combinations(range(1, 8), 4)]
+    tail = min(sum(s <= observed for s in sums), sum(s >= observed for s in sums)) / len(sums)
+    assert compare(seeds(*ours), seeds(*theirs)).p_value == pytest.approx(min(1.0, 2 * tail))
 
 
 def test_holm_by_hand() -> None:

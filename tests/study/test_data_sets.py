@@ -184,3 +184,28 @@ def test_errors_of_a_list_stand_at_its_item(tmp_path: Path, old: str, new: str, 
 )
 def test_errors_of_an_entrys_own_stand_at_it(tmp_path: Path, lines: str, message: str) -> None:
     assert error(tmp_path, BOTH + lines).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("own", "axis", "values"),
+    [
+        ("recipe: {base: wrn_cifar, epochs: 3}", "recipe.epochs", [200, 3]),
+        ("data: {name: cifar10, preprocess: zca}", "data.preprocess", ["meanstd", "zca"]),
+    ],
+)
+def test_one_name_for_two_settings_is_told_apart_by_what_differs(
+    tmp_path: Path, own: str, axis: str, values: list[object]
+) -> None:
+    text = BOTH.replace("[cifar10, {name: cifar100, preprocess: zca}]", "cifar10").replace(", WRN-16-1]", "]")
+    found = variants(tmp_path, f"{text}  - net: WRN-10-1\n    {own}\n")
+    assert varied_axes(found) == [axis] and [variant.axes[axis] for variant in found] == values
+    assert [label(variant) for variant in found] == [f"WRN-10-1, {axis} {value}" for value in values]
+
+
+def test_an_entrys_axis_goes_before_what_its_recipe_has(tmp_path: Path) -> None:
+    own = "    recipe: {base: wrn_cifar, epochs: 3}\n  - grid: {net: WRN-10-1, recipe.epochs: [4]}\n"
+    text = BOTH.replace("[cifar10, {name: cifar100, preprocess: zca}]", "cifar10").replace(", WRN-16-1]", "]")
+    assert [label(variant) for variant in variants(tmp_path, text + own)] == [
+        "WRN-10-1, recipe.epochs 3",
+        "WRN-10-1, recipe.epochs 4",
+    ]

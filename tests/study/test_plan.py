@@ -605,3 +605,11 @@ def test_a_network_for_imagenet_on_other_images_is_said(tmp_path: Path) -> None:
 )
 def test_axes_that_a_family_lacks(tmp_path: Path, entry: str, said: str) -> None:
     assert said in error(tmp_path, entry)
+
+
+def test_a_panel_names_networks_of_the_study(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    head = "name: s\ndata: cifar10\nrecipe: wrn_cifar\nseeds: 1\nvariants: [{net: [WRN-10-1, WRN-16-1]}]\n"
+    path.write_text(f"{head}panels: {{Thin: [WRN-10-1, WRN-22-1]}}\n")
+    with pytest.raises(StudyError, match=r"s\.yaml:6:1: panels\.Thin: found 'WRN-22-1'; did you mean"):
+        enumerate_variants(load_study(path))

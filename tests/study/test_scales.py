@@ -176,3 +176,17 @@ def test_overrides_go_over_a_scale(tmp_path: Path) -> None:
     assert study(tmp_path, STUDY, overrides=["data.train_size=64"]).data.train_size == 64
     with pytest.raises(StudyError, match=r"^-s: recipe\.epochs: found 0"):
         study(tmp_path, STUDY, overrides=["recipe.epochs=0"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("recipe: {base: wrn_cifar, epochs: 50, lr: 0.2}", "recipe: 5", "14:5: recipe.base is missing"),
+        ("budget: {parameters: {max: 9M}}", "budget: 5", "15:5: budget: allowed: one of"),
+        ("name: whole", "name: 5", "1:1: name: found 5"),
+        ("name: whole\n", "", "name is missing"),
+        ("  bare: {}", "  bare: 5", "19:3: scales.bare: found 5; allowed: a mapping"),
+    ],
+)
+def test_what_cannot_be_laid_over_is_one_clear_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert message in error(tmp_path, STUDY.replace(old, new, 1), "bare" if "bare" in new else "small")

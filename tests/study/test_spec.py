@@ -80,7 +80,7 @@ def test_full_study(tmp_path: Path) -> None:
     study = load_study(str(write(tmp_path, FULL)))
     assert (study.name, study.title, study.source) == ("full", "A title", "WRN, Table 2")
     assert study.notes == "Two lines\nof notes"
-    assert study.data_root == tmp_path / "images"
+    assert study.data.root == str(tmp_path / "images")
     assert (study.data.name, study.data.title, study.data.classes, study.data.input_shape) == (
         "cifar10",
         "CIFAR-10",
@@ -106,7 +106,7 @@ def test_full_study(tmp_path: Path) -> None:
 
 def test_short_study(tmp_path: Path) -> None:
     study = load_study(write(tmp_path, "name: short\ndata: digits\nrecipe: adam\nseeds: 2\nvariants: [{net: WRN-10-1}]\n"))
-    assert (study.title, study.source, study.notes, study.data_root) == ("short", "", "", None)
+    assert (study.title, study.source, study.notes, study.data.root) == ("short", "", "", None)
     assert (study.recipe.optimizer, study.recipe.lr, study.recipe.epochs) == ("adam", 1e-3, 200)
     assert (study.data.title, study.data.input_shape, study.data.train_size) == ("Digits", (1, 8, 8), None)
     assert study.seeds == (0, 1)

@@ -1,0 +1,85 @@
+"""The entries of a study -> the axes of each variant, in order, on every data set, and what tells entries apart."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ablate.errors import StudyError, allowed
+from ablate.study.study import Data, Entry, Study
+
+MAX_VARIANTS = 1_000_000
+RECIPE_NAME, DATA_TITLE = "recipe.name", "data.title"  # axes of variants whose entries differ in them
+
+
+def cells(study: Study) -> Iterator[tuple[Entry, dict[str, Any], Data, str]]:
+    """Every entry's axes on every one of its data sets, and the published row they stand for. Raises StudyError."""
+    if sum(_size(entry) * len(entry.data) for entry in study.entries) > MAX_VARIANTS:
+        raise StudyError(f"{study.places['variants']}: more than {MAX_VARIANTS:,} variants")
+    for entry in study.entries:
+        size = _size(entry)
+        if entry.stands_for and len(entry.stands_for) != size:
+            raise StudyError(f"{entry.place}: stands_for: found {len(entry.stands_for)}; allowed: {size}, one a network")
+        known = [row.label for table in study.published for row in table.rows]
+        for row in entry.stands_for:
+            if row and row not in known:
+                rows = allowed(row, dict.fromkeys(known)) if known else "the study states no published rows"
+                raise StudyError(f"{entry.place}: stands_for: found '{row}'; {rows}")
+        for axes, row in zip(_expand(entry), entry.stands_for or itertools.repeat("")):
+            for data in entry.data:
+                yield entry, axes, data, row
+
+
+def _expand(entry: Entry) -> Iterator[dict[str, Any]]:
+    """The axes of each variant of an entry, in order."""
+    match entry.kind:
+        case "net":
+            for net in entry.axes["net"]:
+                yield {"net": net}
+        case "grid":
+            for values in itertools.product(*entry.axes.values()):
+                yield dict(zip(entry.axes, values))
+        case "zip":
+            for values in zip(*entry.axes.values()):
+                yield dict(zip(entry.axes, values))
+        case "one_at_a_time":
+            yield {"net": entry.base}
+            for axis, values in entry.axes.items():
+                for value in values:
+                    yield {"net": entry.base, axis: value}
+
+
+def _size(entry: Entry) -> int:
+    """How many variants an entry expands to."""
+    lengths = [len(values) for values in entry.axes.values()]
+    match entry.kind:
+        case "grid":
+            return math.prod(lengths)
+        case "zip" | "net":
+            return max(lengths)
+        case "one_at_a_time":
+            return 1 + sum(lengths)
+
+
+def beside_axes(study: Study) -> Callable[[Entry, Data], dict[str, Any]]:
+    """What tells an entry's variants on a data set from those of others: title, name of the recipe, fields that differ."""
+    data = [(one.title, one) for entry in study.entries for one in entry.data]
+    recipes = [(entry.recipe_name, entry.recipe) for entry in study.entries]
+    several, many = (len({name for name, _ in named}) > 1 for named in (data, recipes))
+    of_recipe, of_data = _differing(recipes), _differing(data)
+
+    def beside(entry: Entry, data: Data) -> dict[str, Any]:
+        fields = {f"recipe.{field}": getattr(entry.recipe, field) for field in of_recipe}
+        fields |= {f"data.{field}": "all" if (value := getattr(data, field)) is None else value for field in of_data}
+        named = {RECIPE_NAME: entry.recipe_name} if many else {}
+        return fields | named | ({DATA_TITLE: data.title} if several else {})
+
+    return beside
+
+
+def _differing(named: list[tuple[str, Any]]) -> list[str]:
+    """The fields in which values of one name differ."""
+    fields = type(named[0][1]).model_fields
+    return [field for field in fields if len({(name, repr(getattr(one, field))) for name, one in named}) > len(dict(named))]

@@ -1,0 +1,72 @@
+"""An authors' log in the report: beside the variant of its network, in the table and in the curves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from recorded import recorded
+
+from ablate.nets.families import count_network
+from ablate.nets.notation import parse_architecture
+from ablate.records.imported import draft_torchnet, write_imported
+from ablate.report.pictures import imported_curves
+from ablate.report.study_page import page_study
+from ablate.report.tables import as_cell
+
+STUDY = """\
+name: logs
+data: {name: cifar10, preprocess: zca}
+recipe: {base: wrn_cifar, epochs: 2}
+seeds: 1
+variants: [{net: [WRN-10-1, WRN-16-1]}]
+"""
+
+
+def write_log(folder: Path, depth: int, accuracies: list[float], data: str = "cifar10", preprocess: str = "zca") -> None:
+    """A log of the authors' code, imported into the folder's runs."""
+    parameters = count_network(parse_architecture(f"WRN-{depth}-1"), 10, (3, 32, 32)).parameters
+    said = {"depth": depth, "widen_factor": 1, "model": "wide-resnet", "n_parameters": parameters, "max_epoch": 2}
+    lines = [
+        json.dumps({**said, "epoch": n, "lr": 0.1, "loss": 1.0 / n, "test_acc": accuracy, "train_time": 9, "test_time": 1})
+        for n, accuracy in enumerate(accuracies, 1)
+    ]
+    path = folder / f"{depth}_{len(accuracies)}_{preprocess}.log"
+    path.write_text("".join(f"json_stats: {line}\n" for line in lines))
+    write_imported(folder / "runs", draft_torchnet(path, data, preprocess, 10, (3, 32, 32)))
+
+
+def test_a_log_stands_beside_the_variant_of_its_network(tmp_path: Path) -> None:
+    write_log(tmp_path, 10, [60.0, 88.5])
+    report = recorded(tmp_path, STUDY, {0: [12.0], 1: [11.0]}).report()
+    column = report.table.header.index("Authors' log")
+    with_log, without = (as_cell(row[column]) for row in report.table.rows)
+    assert (with_log.text, without.text) == ("11.50", "–")
+    (note,) = [text for mark, text in report.table.notes if mark == with_log.mark]
+    assert note == "WRN-10-1, authors' log (10_2_zca.log), 2 epochs, zca; one run, imported"
+    (curve,) = imported_curves(report)
+    assert [row["test_error"] for row in curve.rows] == [40.0, 11.5]
+    drawn = [curve for curve in page_study(report).curves if curve.imported]
+    assert [(one.label, one.test_error) for one in drawn] == [("WRN-10-1, authors' log", [40.0, 11.5])]
+
+
+def test_a_log_that_ends_early_has_no_final_error_and_another_preprocessing_is_said(tmp_path: Path) -> None:
+    write_log(tmp_path, 10, [60.0])
+    report = recorded(tmp_path, STUDY, {0: [12.0]}).report()
+    assert as_cell(report.table.rows[0][report.table.header.index("Authors' log")]).text == "–"
+    write_log(tmp_path, 10, [60.0, 88.0], preprocess="meanstd")
+    report = recorded(tmp_path, STUDY, {0: [12.0]}).report()
+    assert as_cell(report.table.rows[0][report.table.header.index("Authors' log")]).text == "12.00"
+    assert any(text.endswith("; ours zca") for _, text in report.table.notes)
+
+
+def test_a_log_is_only_in_the_panels_of_its_network(tmp_path: Path) -> None:
+    write_log(tmp_path, 16, [60.0, 88.5])
+    panels = "panels: {Shallow: [WRN-10-1], Both: [WRN-10-1, WRN-16-1]}\n"
+    report = recorded(tmp_path, STUDY + panels, {0: [12.0], 1: [11.0]}).report()
+    assert [curve.panel for curve in imported_curves(report)] == ["Both"]
+
+
+def test_without_logs_there_is_no_column(tmp_path: Path) -> None:
+    report = recorded(tmp_path, STUDY, {0: [12.0], 1: [11.0]}).report()
+    assert "Authors' log" not in report.table.header and imported_curves(report) == []
