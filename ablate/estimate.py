@@ -29,7 +29,7 @@ from ablate.records.probes import (
     read_probes,
     write_probe,
 )
-from ablate.records.records import read_epochs, trial_directory
+from ablate.records.records import FINAL, read_epochs, trial_directory
 from ablate.report.estimates import Estimate, find_estimates
 from ablate.report.tables import counted
 from ablate.schedule.makespan import makespan
@@ -40,7 +40,6 @@ from ablate.train.devices import cpu_model, gpu_models
 from ablate.train.workload import ProbeJob, images_of, make_probe, workload_of
 
 WORK = "ablate.train.probe:probe"
-FINAL = ("recorded", "diverged")
 MAX_GPUS = 1_000_000
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Optional
 
 from ablate.errors import DataError, RecordError, RunError
-from ablate.records.records import Record, read_record, trial_directory, trial_state, write_failure
+from ablate.records.records import FINAL, Record, read_record, trial_directory, trial_state, write_failure
 from ablate.study.plan import training_cost
 from ablate.study.study import Data, Trial
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 WORK = "ablate.train.trial:train_trial"
 WAIT_SECONDS = 0.5
-FINAL = ("recorded", "diverged")
 Source = tuple[str, str, Optional[str]]  # what tells one set of images from another: name, title, root
 INTERRUPTED, PREEMPTED, INCOMPLETE = 130, 75, 3  # exit codes
 

@@ -105,7 +105,8 @@ def test_a_last_bit_is_a_difference(experiment: Experiment) -> None:
     verdict = compare("", record, now)
     assert (verdict.equal, verdict.first_difference, verdict.furthest) == (False, 2, 0.0)
     write_epochs(now.directory, rows[:1])
-    assert compare("", record, now).first_difference == 2
+    shorter = Record(record.id, now.directory, {**record.result, "epochs": 1})
+    assert compare("", record, shorter).first_difference == 2
 
 
 def test_a_trial_that_cannot_be_trained_again_says_why(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from ablate.records.probes import Probe, probe_path, read_probes, write_probe
 from ablate.records.records import Row, read_epochs, read_record, trial_state
 
 LOCK = ".merge.lock"
-_ASIDE = ".merging"
+_ASIDE, _OLD = ".merging", ".old"
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -89,8 +89,12 @@ def merge_runs(sources: Sequence[Path], into: Path) -> MergePlan:
         if not free:
             raise RecordError(f"--into: another merge into {into} is going on")
         for folder in (into, into / FOLDER):
-            for left in folder.glob(f".*{_ASIDE}"):
-                shutil.rmtree(left)
+            for left in folder.glob(f".*{_ASIDE}"):  # of a merge that was killed
+                target = folder / left.name.removeprefix(".").removesuffix(_ASIDE).removesuffix(_OLD)
+                if left.name.endswith(f"{_OLD}{_ASIDE}") and not target.exists():
+                    os.rename(left, target)  # between its two renames
+                else:
+                    shutil.rmtree(left)
         plan = plan_merge(sources, into)  # another merge may have gone before
         if not plan.conflicts:
             _carry_out(plan)
@@ -229,7 +233,7 @@ def _carry_out(plan: MergePlan) -> None:
 def _copy(found: Found, target: Path) -> None:
     """Copies a trial aside and renames it into its place; an unfinished one there goes, unless it is being trained."""
     target.parent.mkdir(exist_ok=True)
-    aside, old = (target.with_name(f".{target.name}{what}{_ASIDE}") for what in ("", ".old"))
+    aside, old = (target.with_name(f".{target.name}{what}{_ASIDE}") for what in ("", _OLD))
     shutil.copytree(found.directory, aside, ignore=shutil.ignore_patterns("lock", ".*.tmp"))
     for path in aside.iterdir():
         _flush(path)

@@ -15,6 +15,7 @@ from ablate.files import append_durably, hold_lock, remove_leftovers, write_atom
 State = Literal["recorded", "diverged", "failed", "running", "interrupted", "missing"]
 Row = dict[str, Any]
 
+FINAL: tuple[State, ...] = ("recorded", "diverged")  # states after which a trial is not trained again
 EPOCH_FIELDS = (
     "epoch",
     "lr",

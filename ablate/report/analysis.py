@@ -83,7 +83,11 @@ class Analysis:
 
     def stability(self, title: str) -> RankStability | None:
         """How firm the order of the variants on one data set is; None with too few seeds or variants."""
-        return rank_stability([summary.error_by_seed for summary in self.on(title)])
+        return self._stabilities[title]
+
+    @cached_property
+    def _stabilities(self) -> dict[str, RankStability | None]:
+        return {title: rank_stability([summary.error_by_seed for summary in self.on(title)]) for title in self.titles}
 
     def on(self, title: str) -> list[Summary]:
         """The summaries with seeds on a data set."""

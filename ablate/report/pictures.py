@@ -82,7 +82,7 @@ def step_times(report: Report) -> tuple[list[StepTime], str]:
         group = "thin" if summary.variant.architecture.k == 1 else "wide"
         milliseconds = probe.train_step_ms.median if probe else None
         error = match.error if match and match.row.architecture == summary.variant.architecture else None
-        bars.append(StepTime(summary.net, group, milliseconds, error, "published", summary.variant.counts.parameters))
+        bars.append(StepTime(summary.net, group, milliseconds, error, summary.variant.counts.parameters))
     return bars, device
 
 

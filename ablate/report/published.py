@@ -117,8 +117,8 @@ def _same(one: Any, other: Any) -> bool:
 
 def _field(recipe: Recipe, field: str) -> Any:
     """A field's value; None for one that the optimizer does not use."""
-    if field == "lr" and recipe.lr_batch_size:
-        return recipe.lr * recipe.batch_size / recipe.lr_batch_size
+    if field == "lr":
+        return recipe.rate
     unused = {"sgd": ("betas", "eps"), "adam": ("momentum", "nesterov")}[recipe.optimizer]
     return None if field in unused else getattr(recipe, field)
 

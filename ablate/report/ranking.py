@@ -24,9 +24,6 @@ class RankStability(NamedTuple):
     """Shares of the bootstrap's draws; V variants in the order given."""
 
     rank_probability: npt.NDArray[np.float64]  # (V, V): that variant i has rank r + 1; rows and columns sum to 1
-    before_probability: npt.NDArray[
-        np.float64
-    ]  # (V, V): that variant i has a lower median than j, equal ones half; its diagonal is 0.5
     same_order: float  # that the whole order is the observed one
     same_first: float  # that the first of the observed order is first
     draws: int
@@ -80,11 +77,8 @@ def rank_stability(errors: Sequence[Mapping[int, float]], draws: int = 10_000, s
     shared = 1 / (last - first + 1)
     at_rank = (((first <= rank) & (rank <= last)) * shared for rank in range(1, len(errors) + 1))
     rank_probability = np.stack([each[1:].mean(axis=0) for each in at_rank], axis=1)
-    of_draws = medians[1:]
-    before = [((column < of_draws.T) + (column == of_draws.T) / 2).mean(axis=1) for column in of_draws.T]
     return RankStability(
         rank_probability=rank_probability,
-        before_probability=np.array(before),
         same_order=float(((first[1:] == first[0]) & (last[1:] == last[0])).all(axis=1).mean()),
         same_first=float(rank_probability[first[0] == 1, 0].sum()),
         draws=draws,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,14 +32,13 @@ class StepTime(NamedTuple):
     """How long a network takes for forward, backward and update of one minibatch, and its test error on CIFAR-10.
 
     group: what its colour and hatch stand for, such as "thin" or "wide". milliseconds: None if not measured.
-    error: percent, None if not known.
+    error: as published, percent, None if not known.
     """
 
     label: str
     group: str
     milliseconds: float | None
     error: float | None
-    error_source: Literal["ours", "published"]
     parameters: int
 
 
@@ -55,13 +54,10 @@ def time_labels(bars: Sequence[StepTime], reference: str = "") -> list[str]:
 
 
 @styled
-def draw_step_times(
-    bars: Sequence[StepTime], title: str, caption: str, reference: str = "", badge: str = "", error_title: str = "CIFAR-10"
-) -> Figure:
+def draw_step_times(bars: Sequence[StepTime], title: str, caption: str, reference: str = "", badge: str = "") -> Figure:
     """A bar a network in the given order, its time at the end and its error at the right.
 
     reference: the label of the network that the ratios are relative to; empty for no ratios.
-    error_title: the data set of the errors.
     """
     groups = list(dict.fromkeys(bar.group for bar in bars))
     looks = {group: (PALETTE[i % len(PALETTE)], HATCHES[i % len(HATCHES)]) for i, group in enumerate(groups)}
@@ -98,27 +94,23 @@ def draw_step_times(
     axis.set_yticks(range(len(bars)), names)
     axis.set_ylim(len(bars) - 0.4, -0.6)
     axis.grid(False, axis="y")
-    _write_errors(axis.twinx(), bars, error_title)
+    _write_errors(axis.twinx(), bars)
     for each in figure.axes:
         each.spines["right"].set_visible(False)
         each.tick_params(axis="y", length=0)
     return figure
 
 
-def _write_errors(axis: Axes, bars: Sequence[StepTime], of: str) -> None:
-    """A column of errors at the right; a dagger marks the published ones where both kinds are there."""
-    sources = {bar.error_source for bar in bars if bar.error is not None}
-    mark = " †" if len(sources) > 1 else ""
-    errors = [
-        "–" if bar.error is None else f"{bar.error:.2f}{mark if bar.error_source == 'published' else ''}" for bar in bars
-    ]
-    axis.set_yticks(range(len(bars)), errors if sources else [""] * len(bars))
+def _write_errors(axis: Axes, bars: Sequence[StepTime]) -> None:
+    """A column of the published errors at the right."""
+    known = any(bar.error is not None for bar in bars)
+    errors = ["–" if bar.error is None else f"{bar.error:.2f}" for bar in bars]
+    axis.set_yticks(range(len(bars)), errors if known else [""] * len(bars))
     axis.set_ylim(len(bars) - 0.4, -0.6)
     axis.grid(False)
-    if sources:
-        said = "† published" if mark else next(iter(sources))
+    if known:
         axis.annotate(
-            f"{of}\nerror, %\n({said})", (1, 1), (4, 3), xycoords="axes fraction", textcoords="offset points",
+            "CIFAR-10\nerror, %\n(published)", (1, 1), (4, 3), xycoords="axes fraction", textcoords="offset points",
             ha="left", va="bottom", fontsize=SMALL, color=GREY,
         )  # fmt: skip
 

@@ -23,7 +23,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-INK, GREY, PALE = "#222222", "#5f5f5f", "#d9d9d9"
+INK, GREY = "#222222", "#5f5f5f"
 PALETTE = (
     "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#332288", "#949494", "#882255", "#56b4e9",
     "#004949", "#924900",

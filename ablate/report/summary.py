@@ -83,7 +83,7 @@ class Summary:
         """A recorded seed's error each, infinite where it diverged."""
         return list(self.error_by_seed.values())
 
-    @property
+    @cached_property
     def error_by_seed(self) -> dict[int, float]:
         """The errors by seed, in the order of the seeds."""
         return {run.trial.seed: error_of(run.record, self.epoch_rule) for run in self.runs if run.record}

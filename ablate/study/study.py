@@ -66,6 +66,11 @@ class Recipe(Frozen):
             raise ValueError("milestones must increase")
         return self
 
+    @property
+    def rate(self) -> float:
+        """The learning rate before any drop: lr, scaled where it is for another batch size."""
+        return self.lr * self.batch_size / self.lr_batch_size if self.lr_batch_size else self.lr
+
     def identity(self) -> dict[str, Any]:
         """The fields that can change a result."""
         other = {"sgd": {"betas", "eps"}, "adam": {"momentum", "nesterov"}}[self.optimizer] | {"checkpoint_activations"}

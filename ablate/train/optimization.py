@@ -17,9 +17,8 @@ def drop_epochs(recipe: Recipe) -> tuple[int, ...]:
 
 def learning_rate(recipe: Recipe, epoch: int) -> float:
     """The learning rate of an epoch, from 1."""
-    base = recipe.lr * recipe.batch_size / recipe.lr_batch_size if recipe.lr_batch_size else recipe.lr
     drops = sum(epoch >= drop for drop in drop_epochs(recipe))
-    return base * recipe.drop**drops
+    return recipe.rate * recipe.drop**drops
 
 
 def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:

@@ -159,7 +159,7 @@ def test_training_follows_the_seed_and_resumes_bit_for_bit(study: Path, tmp_path
     whole = losses(load_study(study, runs=tmp_path / "whole"))
     halved = load_study(study, runs=tmp_path / "halved")
     for trial in halved.trials():
-        job = Job(trial, halved.runs, halved._location(), folders=(tmp_path,))
+        job = Job(trial, halved.runs, halved.location(), folders=(tmp_path,))
         assert train_trial(job, lambda: True, lambda row: None) == "interrupted"
     assert losses(halved) == whole
     assert len({str(of_trial) for of_trial in whole}) == 4

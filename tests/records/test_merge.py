@@ -275,3 +275,14 @@ def test_two_merges_at_once_are_one_too_many(places: tuple[Path, Path, Path]) ->
     into.mkdir()
     with hold_lock(into / merge.LOCK), pytest.raises(RecordError, match="another merge"):
         merge_runs([a], into)
+
+
+def test_a_merge_killed_between_its_renames_loses_nothing(places: tuple[Path, Path, Path]) -> None:
+    a, _, into = places
+    trial(a, 0)
+    unfinished = trial(into, 1, finished=False)
+    before = content(unfinished)
+    os.rename(unfinished, into / f".{unfinished.name}.old.merging")
+    merge_runs([a], into)
+    assert content(unfinished) == before and trial_state(into, identity(0)) == "recorded"
+    assert not list(into.glob(".*.merging"))
