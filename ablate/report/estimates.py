@@ -104,6 +104,14 @@ def _passes(variant: Variant) -> int:
     return 3 * images_trained(train, variant.recipe) + test
 
 
+def find_timed(variants: Sequence[Variant], probes: Sequence[Probe]) -> list[Probe | None]:
+    """The probe of each network on the device that one of them was timed on last; None where it was not."""
+    workloads = [workload_of(variant) for variant in variants]
+    ours = [probe for probe in probes if probe.workload in workloads]
+    device = ours[-1].device if ours else ""
+    return [find_probe(ours, workload, device) for workload in workloads]
+
+
 @dataclass(frozen=True)
 class Foreseen:
     """Seconds of training and testing of a device's recorded trials: by its probes, and as they took. Start-up aside."""

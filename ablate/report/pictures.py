@@ -7,13 +7,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ablate.records.probes import find_probe, read_probes
 from ablate.report.growth import net_axes
 from ablate.report.panels import Panel, data_panels, panel_labels
 from ablate.report.ranking import critical_difference
 from ablate.report.setting import describe_setting
 from ablate.study.plan import plain
-from ablate.train.workload import workload_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,32 +56,23 @@ def _counted(report: Report) -> Iterator[tuple[str, Figure]]:
         values = [f"{axis} = {plain(axes[axis])}" for axis in dict.fromkeys(point.axis for point in report.growth_points)]
         about = f"Networks for {report.study.data.title}. One axis at a time from {report.base.net}: {', '.join(values)}"
         yield "scaling", figures.draw_growth(report.growth_points, report.base, title, about, report.badge)
-    bars, device = step_times(report)
-    if bars:
-        batch = report.study.recipe.batch_size
-        about = f"Forward, backward and update of a minibatch of {batch}, {report.study.recipe.precision}, on {device}"
+    if bars := step_times(report):
+        about = report.timing()
         reference = report.base.net if any(report.baselines) else ""
         yield "step_times", figures.draw_step_times(bars, title, about, reference, report.badge)
 
 
-def step_times(report: Report) -> tuple[list[StepTime], str]:
-    """A bar a network, as it was probed on the device that was probed last, and that device; none without a probe."""
+def step_times(report: Report) -> list[StepTime]:
+    """A bar a network, as it was timed; none without a probe."""
     from ablate.report.step_time_figure import StepTime
 
-    probes = read_probes(report.runs)
-    workloads = [workload_of(summary.variant) for summary in report.summaries]
-    ours = [probe for probe in probes if probe.workload in workloads]
-    if not ours:
-        return [], ""
-    device = ours[-1].device
     bars = []
-    for summary, workload in zip(report.summaries, workloads):
-        probe, match = find_probe(ours, workload, device), report.analysis.match(summary)
+    for summary, probe in zip(report.summaries, report.timed):
         group = "thin" if summary.variant.architecture.k == 1 else "wide"
         milliseconds = probe.train_step_ms.median if probe else None
-        error = match.error if match and match.row.architecture == summary.variant.architecture else None
+        error = report.published_error(summary)
         bars.append(StepTime(summary.net, group, milliseconds, error, summary.variant.counts.parameters))
-    return bars, device
+    return bars if any(report.timed) else []
 
 
 def _trained(report: Report) -> Iterator[tuple[str, Figure]]:

@@ -12,7 +12,9 @@ from ablate.errors import RunError
 from ablate.files import write_atomically
 from ablate.nets.notation import remark
 from ablate.records.imported import read_imported
+from ablate.records.probes import Probe, read_probes
 from ablate.report.analysis import Analysis
+from ablate.report.estimates import find_timed
 from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
 from ablate.report.paper_table import paper_rows
 from ablate.report.pictures import alt_text, draw_figures, is_figure
@@ -63,7 +65,34 @@ class Report:
     @property
     def networks(self) -> list[dict[str, Any]]:
         """A row a network of a study without seeds."""
-        return count_networks(self.summaries, self.base)
+        rows = count_networks(self.summaries, self.base)
+        if any(self.timed):
+            for row, summary, probe in zip(rows, self.summaries, self.timed):
+                row["step_ms"] = probe and round(probe.train_step_ms.median, 1)
+                if any(map(self.published_error, self.summaries)):
+                    row["published_error"] = self.published_error(summary)
+        return rows
+
+    @cached_property
+    def timed(self) -> list[Probe | None]:
+        """The probe of each network of a study without seeds."""
+        variants = [summary.variant for summary in self.summaries]
+        return [None] * len(variants) if self.study.seeds else find_timed(variants, read_probes(self.runs))
+
+    def timing(self) -> str:
+        """What was timed and on what; empty where nothing was."""
+        probe = next(filter(None, self.timed), None)
+        if probe is None:
+            return ""
+        return (
+            f"Forward, backward and update of a minibatch of {probe.workload.batch_size}, {probe.workload.precision}, on "
+            f"{probe.device}, torch {probe.torch}, {probe.side_by_side} at once, {counted(probe.threads, 'thread')} each"
+        )
+
+    def published_error(self, summary: Summary) -> float | None:
+        """The published test error of a variant's own network, in percent."""
+        match = self.analysis.match(summary)
+        return match.error if match and match.row.architecture == summary.variant.architecture else None
 
     @cached_property
     def growth_points(self) -> list[GrowthPoint]:
@@ -125,10 +154,11 @@ class Report:
         """What the table of this study must say of itself."""
         if not self.study.seeds:
             data = self.study.data
+            step = f" Step: {self.timing()}." if any(self.timed) else ""
+            shape = "x".join(map(str, data.input_shape))
             return (
-                f"Networks for {data.title}: {data.classes} classes, input "
-                f"{'x'.join(map(str, data.input_shape))}. Nothing is trained. Mult-adds and activations: one forward pass "
-                "of one image through convolutions and linear layers."
+                f"Networks for {data.title}: {data.classes} classes, input {shape}. Nothing is trained. Mult-adds and "
+                f"activations: one forward pass of one image through convolutions and linear layers.{step}"
             )
         return f"Images: {self.setting('. ')}. {self.measured()}"
 

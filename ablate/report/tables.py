@@ -13,6 +13,7 @@ from ablate.report.summary import Summary
 from ablate.study.plan import plain
 
 DASH = "–"
+TIMING_TITLES = {"step_ms": "Step, ms", "published_error": "Published error, %"}
 MEASURE_TITLES = {"parameters": "Parameters", "multiply_adds": "Mult-adds", "activations": "Activations"}
 
 
@@ -61,7 +62,7 @@ def as_cell(cell: Cell | str) -> Cell:
 
 def count_rows(networks: Sequence[Mapping[str, Any]]) -> Table:
     """The table of a study without seeds, from the plain values of its networks."""
-    titles = {"net": "Network", "varied": "Varied", **MEASURE_TITLES}
+    titles = {"net": "Network", "varied": "Varied", **MEASURE_TITLES, **TIMING_TITLES}
     header = [titles.get(key, key) for key in networks[0]]
     rows = [[_count_cell(key, value) for key, value in network.items()] for network in networks]
     return Table(header, rows, [key not in ("net", "varied") for key in networks[0]])

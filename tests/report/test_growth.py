@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from ablate.api import Experiment, load_study
+from ablate.records.probes import write_probe
 from ablate.report.growth import GrowthPoint, growth_exponents, growth_points
+from ablate.report.pictures import step_times
 from ablate.report.terminal import plan_text, status_text
+from ablate.train.workload import make_probe
 
 SHIPPED = Path(__file__).parents[2] / "studies" / "scaling.yaml"
 STUDY = """\
@@ -127,3 +130,17 @@ def test_without_a_numeric_axis_there_is_only_the_table(tmp_path: Path, entry: s
     assert {path.name for path in made.write(tmp_path)} == {"table.md", "table.tex", "table.csv", "index.html"}
     assert {row["varied"] for row in made.as_json()["networks"]} <= {"base", "family", "block"}
     assert made.as_json()["growth"] == [] and "exponent" not in made.markdown()
+
+
+def test_what_was_timed_is_in_the_table_and_drawn(tmp_path: Path) -> None:
+    experiment = study(tmp_path, "net: [WRN-10-1, WRN-16-1, WRN-10-2]")
+    for variant, milliseconds in zip(experiment.variants[:2], (12.34, 20.0)):
+        timed = {"train_ms": [milliseconds], "test_ms": [1.0], "device": "a processor", "threads": 1, "torch": "2.15"}
+        more = {"test_batch": 512, "startup_seconds": 0.5, "peak_memory_bytes": None, "steps": 3}
+        write_probe(experiment.runs, make_probe(variant, [{**timed, **more}], "cpu", 2))
+    made = experiment.report()
+    assert [row["step_ms"] for row in made.networks] == [12.3, 20.0, None]
+    said = "Step: Forward, backward and update of a minibatch of 128, float32, on a processor, torch 2.15, 2 at once"
+    assert said in made.caption()
+    assert [(bar.group, bar.milliseconds) for bar in step_times(made)] == [("thin", 12.34), ("thin", 20.0), ("wide", None)]
+    assert "step_times" in made.figures
