@@ -242,7 +242,8 @@ class Report:
         import pandas as pd
 
         if self.study.seeds:
-            return {"table": to_frame(self.analysis), "trials": self.trials_frame()}
+            scale = {"scale": self.study.scale} if self.study.scale else {}
+            return {"table": to_frame(self.analysis), "trials": self.trials_frame().assign(**scale)}
         growth = {"growth": pd.DataFrame(self.growth)} if self.growth else {}
         return {"table": pd.DataFrame(self.networks), **growth}
 
