@@ -227,11 +227,8 @@ def test_a_shipped_study_follows_the_published_protocol(name: str, tmp_path: Pat
 def test_the_small_scale_keeps_the_design_and_shrinks_the_rest(name: str, tmp_path: Path) -> None:
     whole, small = experiment(name, "", tmp_path), experiment(name, "small", tmp_path)
     assert small.study.name == f"{name}_small" and small.study.scale == "small"
-    assert (small.study.title, small.study.source, small.study.seeds) == (
-        whole.study.title,
-        whole.study.source,
-        whole.study.seeds,
-    )
+    assert (small.study.source, small.study.seeds) == (whole.study.source, whole.study.seeds)
+    assert not any(word in small.study.title for word in ("SVHN", "ImageNet", "CIFAR-100"))  # whose images it has not
     largest = max(variant.counts.parameters for variant in whole.variants)
     assert all(variant.counts.parameters <= largest for variant in small.variants)
     if whole.study.seeds:

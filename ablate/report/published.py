@@ -105,8 +105,8 @@ def recipe_differences(ours: Recipe, theirs: Recipe) -> list[str]:
         one, other = (_field(recipe, field) for recipe in (ours, theirs))
         if field not in NOT_COMPARED and None not in (one, other) and not _same(one, other):
             named = "" if field in ("epochs", "precision", "optimizer") else f"{field.replace('_', ' ')} "
-            unit = " epochs" if field == "epochs" else ""
-            found.append(f"{named}{plain(one)}{unit}, not {plain(other)}")
+            value = counted(one, "epoch") if field == "epochs" else plain(one)
+            found.append(f"{named}{value}, not {plain(other)}")
     return found
 
 
