@@ -19,7 +19,7 @@ from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_e
 from ablate.report.paper_table import paper_rows
 from ablate.report.pictures import alt_text, draw_figures, is_figure
 from ablate.report.provenance import made_with, trials_frame
-from ablate.report.rows import statistics_rows, to_frame
+from ablate.report.rows import p_text, statistics_rows, to_frame
 from ablate.report.setting import describe_setting
 from ablate.report.summary import Summary, summarize
 from ablate.report.tables import Table, count_rows, counted, growth_rows, to_latex, to_markdown
@@ -169,15 +169,20 @@ class Report:
         return f"Test error {EPOCHS[self.study.epoch_rule]}, in percent, median over {seeds}."
 
     def _statistics_caption(self) -> str:
-        against = (
-            " Against the baseline: the difference of the medians in points; the share of all seed pairs in which the "
-            "variant has the lower error; the permutation p-value of the rank sum, two-sided, and after Holm's correction "
-            f"for {counted(len(self.analysis.verdicts), 'comparison')}; about how many seeds a side would tell them apart."
-        )
-        return (
+        said = (
             f"What the seeds say. Test error {EPOCHS[self.study.epoch_rule]}, in percent; SD of the sample; with fewer "
             "than 8 seeds the range from lowest to highest, as a 95% interval of the median would hardly be narrower."
-            f"{against if self.analysis.verdicts else ''}"
+        )
+        verdicts = self.analysis.verdicts.values()
+        if not verdicts:
+            return said
+        floors = sorted(verdict.comparison.floor for verdict in verdicts)
+        least = " to ".join(dict.fromkeys(map(p_text, (floors[0], floors[-1]))))
+        return (
+            f"{said} Against the baseline: the difference of the medians in points; the share of all seed pairs in which "
+            "the variant has the lower error; the permutation p-value of the rank sum, two-sided (so many seeds allow "
+            f"none below {least}), and after Holm's correction for {counted(len(verdicts), 'comparison')}; about how many "
+            "seeds a side would tell them apart."
         )
 
     def _growth_caption(self) -> str:

@@ -143,6 +143,7 @@ def test_the_table_compares_with_the_baseline(experiment: Experiment) -> None:
     # 6, 8, 4 against 7, 5, 9: of the nine seed pairs six are won, 6 < 7, 6 < 9, 8 < 9, 4 < 7, 4 < 5, 4 < 9
     assert (second["Difference"], second["P(better)"]) == ("-1.00", "0.67")
     assert any("cannot be told apart" in sentence for sentence in made.sentences)
+    assert "so many seeds allow none below 0.100" in made.tables[1][1]  # 2 of the 20 splits of 6 seeds
     without = replace(made, baselines=(None, None))
     assert "Difference" not in without.tables[1][2].header
 
