@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import recorded
 
 from ablate.api import Experiment, load_study
 from ablate.errors import RecordError
-from ablate.records.records import append_epoch, open_trial, trial_directory, write_result
 from ablate.report.figures import curve_points, error_points
 from ablate.report.report import Report
 from ablate.report.setting import describe_data
@@ -38,39 +38,8 @@ baseline: WRN-10-1
 
 
 def record(runs: Path, trial: Any, error: float | None, **changes: Any) -> None:
-    """Writes a record as train_trial would."""
-    directory = trial_directory(runs, trial.id)
-    open_trial(directory, trial.definition)
-    for epoch in (1, 2):
-        row = {"epoch": epoch, "lr": 0.1, "train_loss": 2.0 / epoch, "train_error": 50.0, "test_loss": 1.0}
-        append_epoch(
-            directory, {**row, "test_error": (error or 90.0) + 2 - epoch, "train_seconds": 2.0, "test_seconds": 1.0}
-        )
-    result = {
-        "status": "completed" if error is not None else "diverged",
-        "epoch_rule": "last",
-        "epochs": 2,
-        "test_error": error,
-        "test_loss": 1.0,
-        "train_error": 50.0,
-        "train_loss": 1.0,
-        "train_seconds": 4.0,
-        "test_seconds": 2.0,
-        "train_images": 128,
-        "test_images": 500,
-        "data_digest": "00aa",
-        "provenance": {
-            "ablate": "0.1",
-            "revision": "f" * 40,
-            "python": "3.11",
-            "torch": "2.15",
-            "device": "a processor",
-            "threads": 1,
-            "started": "2026-01-01T00:00:00+00:00",
-            "finished": "2026-01-01T00:00:06+00:00",
-        },
-    }
-    write_result(directory, {**result, **changes})
+    """A record whose first epoch's error is a point above its last one's."""
+    recorded.record(runs, trial, error, (error or 90.0) + 1, **changes)
 
 
 @pytest.fixture
