@@ -31,7 +31,7 @@ TAGS = {
 
 
 def export_study(name: str, trials: pd.DataFrame, runs: Path, to: Format, out: Path) -> list[Path]:
-    """Writes a study's trials and epochs into out/<name>/ and returns the paths. Raises RunError.
+    """Writes a study's trials and epochs into out/<name>/ and returns the paths. Raises RunError, RecordError.
 
     trials: a row a trial, as Experiment.results() has them. csv, parquet: `trials`, and `epochs` with a row a trial and
     epoch; errors in percent, losses in nats, times in seconds. tensorboard: a directory a trial, an event file in each.
@@ -60,9 +60,15 @@ def epochs_frame(trials: pd.DataFrame, runs: Path) -> pd.DataFrame:
     rows: list[Row] = []
     for trial in trials.to_dict("records"):
         about = {key: trial[key] for key in _about(trials)}
-        epochs = read_epochs(trial_directory(runs, trial["id"]))
+        epochs = _epochs(runs, trial["id"])
         rows += [{**about, **{field: epoch[field] for field in EPOCH_FIELDS}} for epoch in epochs]
     return pd.DataFrame(rows)
+
+
+def _epochs(runs: Path, trial_id: str) -> list[Row]:
+    """The epochs of a trial, recorded or not. Raises RecordError for a record that lost some."""
+    record = read_record(runs, trial_id)
+    return record.epochs() if record else read_epochs(trial_directory(runs, trial_id))
 
 
 def _about(trials: pd.DataFrame) -> list[str]:
@@ -101,7 +107,7 @@ def _event_files(trials: pd.DataFrame, runs: Path) -> dict[str, bytes]:
     writers = _need("tensorboard.summary.writer.record_writer", "tensorboard")
     files = {}
     for trial in trials.to_dict("records"):
-        if not (rows := read_epochs(trial_directory(runs, trial["id"]))):
+        if not (rows := _epochs(runs, trial["id"])):
             continue
         times = _wall_times(runs, trial["id"], rows)
         buffer = io.BytesIO()

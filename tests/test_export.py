@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from ablate.api import Experiment, load_study
-from ablate.errors import RunError
+from ablate.errors import RecordError, RunError
 from ablate.export import TAGS, epochs_frame, export_study
 from ablate.records.records import EPOCH_FIELDS, append_epoch, open_trial, read_epochs, trial_directory, write_result
 
@@ -145,4 +145,13 @@ def test_nothing_to_export_is_said(tmp_path: Path) -> None:
         experiment = load_study(tmp_path / "study.yaml", overrides, runs=tmp_path / "runs")
         with pytest.raises(RunError, match="no trial of invented has an epoch"):
             export(experiment, "csv", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("to", ["csv", "tensorboard"])
+def test_a_record_that_lost_epochs_is_not_exported(experiment: Experiment, tmp_path: Path, to: str) -> None:
+    path = trial_directory(experiment.runs, experiment.trials()[0].id) / "epochs.jsonl"
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    with pytest.raises(RecordError, match=r"damaged, its epochs.jsonl is not that of its result.json"):
+        export(experiment, to, tmp_path / "out")
     assert not (tmp_path / "out").exists()

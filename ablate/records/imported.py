@@ -98,8 +98,7 @@ def write_imported(runs: Path, draft: Draft) -> bool:
     directory.mkdir(parents=True, exist_ok=True)
     write_atomically(directory / "trial.json", orjson.dumps(definition, option=_JSON))
     write_epochs(directory, rows)
-    last = rows[-1]
-    diverged = not all(math.isfinite(last[key]) for key in ("train_loss", "test_loss") if last[key] is not None)
+    last, diverged = rows[-1], _diverged(rows)
     keys = ("test_error", "test_loss", "train_error", "train_loss")
     result = {
         "status": "diverged" if diverged else "completed",
@@ -123,7 +122,14 @@ def imported_text(draft: Draft) -> str:
     short = log.planned_epochs not in (None, len(log.rows))
     epochs = f"{len(log.rows)}{f' of {log.planned_epochs}' if short else ''} epochs"
     best = min(row["test_error"] for row in log.rows)
+    if _diverged(log.rows):
+        return f"{log.net}, {epochs}, diverged (best test error {best:g} %)"
     return f"{log.net}, {epochs}, test error {last['test_error']:g} % (best {best:g} %)"
+
+
+def _diverged(rows: list[Row]) -> bool:
+    """Whether the last epoch has a loss that is not finite."""
+    return not all(math.isfinite(rows[-1][key]) for key in ("train_loss", "test_loss") if rows[-1][key] is not None)
 
 
 def read_imported(runs: Path) -> list[Imported]:

@@ -32,7 +32,7 @@ class PageTable(NamedTuple):
 class PageCurve(NamedTuple):
     """One trial's epochs; loss in nats, error in percent, None where there is none. imported: from an authors' log.
 
-    variant: its number in the study, which gives the colour and the marker, as in the figures.
+    variant: its number in the study, which gives the colour and the marker.
     """
 
     variant: int

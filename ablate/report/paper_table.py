@@ -28,7 +28,7 @@ class Line(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A column. text: what stands where a row has no variant."""
+    """A column: its cell for a variant, and for a row that is only published."""
 
     title: str
     cell: Callable[[Summary], Cell | str]

@@ -131,7 +131,7 @@ class Report:
             **study,
             "epoch_rule": self.study.epoch_rule,
             "summaries": [self.analysis.as_json(summary) for summary in self.summaries],
-            "sentences": self.analysis.sentences,
+            "sentences": self.sentences,
         }
 
     @property

@@ -72,8 +72,8 @@ def to_frame(analysis: Analysis) -> pd.DataFrame:
     import pandas as pd
 
     rows = [_frame_row(analysis, summary) for summary in analysis.summaries]
+    titles = {summary.variant.data.stands_for: summary.variant.data.title for summary in analysis.summaries}
     for table, row in analysis.rows_without_variant:
-        titles = {summary.variant.data.stands_for: summary.variant.data.title for summary in analysis.summaries}
         errors: dict[str, float | None] = {titles[data]: error for data, error in row.errors.items() if data in titles}
         rows += [_published_only(table.source, row, data, error) for data, error in (errors or {"": None}).items()]
     return pd.DataFrame([{**row, "scale": analysis.study.scale} for row in rows] if analysis.study.scale else rows)

@@ -57,7 +57,7 @@ def _cell(cell: Cell) -> PageCell:
 
 
 def _curves(report: Report) -> list[PageCurve]:
-    """Every recorded seed's epochs, and the imported ones; a variant keeps its number, so its colour, of the figures."""
+    """Every recorded seed's epochs, and the imported ones; all stand in one plot, each variant with its own number."""
     shown = [summary for summary in report.summaries if summary.n]
     curves = [curve for number, summary in enumerate(shown) for curve in _seeds(number, summary)]
     logs = {id(log.rows): log for log in imported_curves(report)}.values()  # one that is in several panels, once

@@ -33,6 +33,8 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "")
         document.override(assignment)
     _refuse_nothing(document, (), document.value)
     file = validate(document, StudyFile, (), document.value)
+    for name, keys in file.scales.items():
+        _check_scale(document, name, keys)
     data = read_data(document, ("data",), file.data)
     recipe = read_recipe(document, ("recipe",), file.recipe)
     if file.where is not None:
@@ -76,11 +78,20 @@ def _lay_over(document: Document, scale: str) -> None:
     if not isinstance(scales, dict) or scale not in scales:
         known = f"; {allowed(scale, scales)}" if isinstance(scales, dict) and scales else ": the study has no scales"
         raise StudyError(f"{document.name}: --scale: found '{scale}'{known}")
-    if not isinstance(scales[scale], dict):
-        document.fail(("scales", scale), f"scales.{scale}: found {describe(scales[scale])}; allowed: a mapping")
+    _check_scale(document, scale, scales[scale])
     if isinstance(name := document.value.get("name"), str):
         document.value["name"] = f"{name}_{scale}"
     document.overlay(("scales", scale), ("data", "recipe", "budget"))
+
+
+def _check_scale(document: Document, scale: str, keys: Any) -> None:
+    """A scale is a mapping of a study's own keys; their values are checked when it is laid over."""
+    if not isinstance(keys, dict):
+        document.fail(("scales", scale), f"scales.{scale}: found {describe(keys)}; allowed: a mapping")
+    known = [key for key in StudyFile.model_fields if key != "scales"]
+    for key in keys:
+        if key not in known:
+            document.fail(("scales", scale, key), f"scales.{scale}: unknown key '{key}'; {allowed(key, known)}")
 
 
 def _refuse_nothing(document: Document, path: KeyPath, value: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ablate.errors import AblateError, RecordError
-from ablate.records.imported import draft_torchnet, imported_id, read_imported, write_imported
+from ablate.records.imported import draft_torchnet, imported_id, imported_text, read_imported, write_imported
 from ablate.records.records import EPOCH_FIELDS, read_epochs, read_record
 from ablate.records.torchnet import Log, read_log
 
@@ -228,3 +228,11 @@ def test_an_import_that_was_killed_is_begun_again(tmp_path: Path) -> None:
     assert write_imported(tmp_path, draft) and len(read_imported(tmp_path)) == 1
     shutil.copytree(directory, directory.with_name(f".{draft.id}.merging"))  # a merge that was killed
     assert len(read_imported(tmp_path)) == 1
+
+
+def test_a_log_that_ends_in_nan_is_said_to_have_diverged(tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    path.write_text(line(1) + line(2) + line(3).replace('"loss":0.5', '"loss":NaN'))
+    assert imported_text(draft_torchnet(path, "cifar10", "zca", *CIFAR10)) == (
+        "WRN-40-4, 3 epochs, diverged (best test error 4.92 %)"
+    )

@@ -137,7 +137,7 @@ def test_null_takes_a_key_out(tmp_path: Path) -> None:
         ("data: {train_size: 1000}", "data: {train_size: 60000}", "13:12: data.train_size: found 60000; cifar10 has 50000"),
         ("tolerance: 3%", "solve: width", "15:14: budget.solve: found 'width'"),
         ("[WRN-10-1, WRN-16-1]", "[WRN-10-1, null]", "17:25: variants.0.net.1: found nothing"),
-        ("    baseline: WRN-10-1\n", "    seedz: 3\n", "18:5: unknown key 'seedz'; did you mean 'seeds'?"),
+        ("    baseline: WRN-10-1\n", "    seedz: 3\n", "18:5: scales.small: unknown key 'seedz'; did you mean 'seeds'?"),
         ("    baseline: WRN-10-1\n", "    seeds: many\n", "18:5: seeds: found 'many'"),
         ("    baseline: WRN-10-1\n", "    name: null\n", "18:5: name is missing"),
         # What a scale leaves as it is keeps its own place.
@@ -148,6 +148,13 @@ def test_null_takes_a_key_out(tmp_path: Path) -> None:
 def test_errors_stand_where_the_value_does(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert old in STUDY
     assert error(tmp_path, STUDY.replace(old, new)).startswith(message)
+
+
+def test_a_misspelt_key_of_a_scale_is_said_whether_or_not_it_is_asked_for(tmp_path: Path) -> None:
+    wrong = STUDY.replace("    baseline: WRN-10-1\n", "    seedz: 3\n")
+    for scale in ("", "bare", "small"):
+        assert error(tmp_path, wrong, scale).startswith("18:5: scales.small: unknown key 'seedz'")
+    assert error(tmp_path, STUDY.replace("bare: {}", "bare: 5"), "") == "19:3: scales.bare: found 5; allowed: a mapping"
 
 
 def test_errors_of_planning_stand_in_the_scale(tmp_path: Path) -> None:
