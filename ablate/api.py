@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablate.errors import RunError
+from ablate.errors import RunError, StudyError
 from ablate.estimate import CostOptions, estimate_cost, probe_networks
 from ablate.launch import RunOptions, RunSummary, run_trials
 from ablate.nets.architecture import Architecture, DepthRule
 from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.search.experiment import SearchExperiment
 from ablate.study.baseline import find_baselines
 from ablate.study.memory import memory_choices, training_memory
 from ablate.study.plan import Enumeration, axis_value, enumerate_variants, label, plan_trials, varied_axes
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from ablate.data.cache import Location
     from ablate.report.report import Report
+    from ablate.search.report import SearchReport
 
 
 def load_study(
@@ -46,13 +48,57 @@ def load_study(
 
     overrides: "recipe.epochs=30" and the like; scale: one of the study's own, such as "small".
     """
+    found = load_experiment(path, overrides, scale=scale, runs=runs, data_root=data_root, download=download)
+    if not isinstance(found, Experiment):
+        raise StudyError(f"{found.study.places['search']}: search: found in {path}; allowed: `ablate search` runs it")
+    return found
+
+
+def load_search(
+    path: str | Path,
+    overrides: Iterable[str] = (),
+    *,
+    scale: str = "",
+    runs: str | Path = "runs",
+    storage: str = "",
+    data_root: str | Path | None = None,
+    download: bool = False,
+) -> SearchExperiment:
+    """The search of a study file, as load_study(). storage: a database's URL or a journal's path. Raises StudyError."""
+    found = load_experiment(
+        path, overrides, scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
+    )
+    if isinstance(found, Experiment):
+        raise StudyError(f"{path}: no search in it; allowed: a study with search, `ablate run` is for the others")
+    return found
+
+
+def load_experiment(
+    path: str | Path,
+    overrides: Iterable[str] = (),
+    *,
+    scale: str = "",
+    runs: str | Path = "runs",
+    storage: str = "",
+    data_root: str | Path | None = None,
+    download: bool = False,
+) -> Experiment | SearchExperiment:
+    """A study file's experiment, or search, whichever it is. Raises StudyError."""
     runs = Path(runs)
     if runs.exists() and not runs.is_dir():
         raise RunError(f"--runs: {runs} is not a directory")
     study = read_study(path, overrides, scale)
+    if study.search:
+        return SearchExperiment(study, Path(path).name, runs, storage, _location(data_root, download))
     enumeration = enumerate_variants(study)
     baselines = find_baselines(study, enumeration)
     return Experiment(study, enumeration, baselines, runs, Path(data_root) if data_root else None, download)
+
+
+def _location(data_root: str | Path | None, download: bool) -> Location:
+    from ablate.data.cache import Location, default_cache, default_root
+
+    return Location(Path(data_root) if data_root else default_root(), default_cache(), download, data_root is not None)
 
 
 def describe(
@@ -79,7 +125,7 @@ def describe(
     }
 
 
-def write_reports(reports: Sequence[Report], out: str | Path = "reports") -> list[list[Path]]:
+def write_reports(reports: Sequence[Report | SearchReport], out: str | Path = "reports") -> list[list[Path]]:
     """Writes each report into out/<study>/, and of several a page of all; returns the paths of each."""
     from ablate.files import write_atomically
     from ablate.report.report import write_pages
@@ -174,9 +220,7 @@ class Experiment:
 
     def location(self) -> Location:
         """Where images are looked for and kept decoded."""
-        from ablate.data.cache import Location, default_cache, default_root
-
-        return Location(self.data_root or default_root(), default_cache(), self.download, self.data_root is not None)
+        return _location(self.data_root, self.download)
 
     def _plan_variant(self, variant: Variant, varied: Sequence[str]) -> dict[str, Any]:
         trials = [

@@ -26,7 +26,7 @@ app = typer.Typer(
     help="Ablation studies and architecture search for image classifiers.",
 )
 COMMANDS = (
-    trials.run, trials.report, trials.plan, trials.status,
+    trials.run, trials.search, trials.report, trials.plan, trials.status,
     networks.show, networks.draw, networks.evaluate, networks.schema,
     records.trace, records.verify, records.export, records.merge, records.import_,
 )  # fmt: skip

@@ -121,7 +121,7 @@ def count_errors(
 
 def imagenet_part(root: Path, size: int, batch_size: int, device: torch.device) -> Part:
     """The validation images below DIR/val/<class>/, streamed; the classes in sorted order. Raises DataError."""
-    files = take_files(list_images(root, "val"), None, size, device)
+    files = take_files(list_images(root, "val"), size, device)
     batches = stream(files, torch.arange(len(files.labels)), batch_size)
     return Part(batches, len(files.labels), len(files.files.classes), imagenet_normalization("meanstd", device))
 
@@ -133,8 +133,8 @@ def small_part(data: str, size: int, location: Location, batch_size: int, device
         console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     images, _ = load_images(data, size, location, announce)
-    train = take_part(images.train_images, images.train_labels, None, device)
-    test = take_part(images.test_images, images.test_labels, None, device)
+    train = take_part(images.train_images, images.train_labels, device)
+    test = take_part(images.test_images, images.test_labels, device)
     firsts = range(0, len(test.labels), batch_size)
     batches = ((test.images[i : i + batch_size], test.labels[i : i + batch_size]) for i in firsts)
     normalization = fit_normalization(DATA_SETS[data]["preprocess"], train.images)

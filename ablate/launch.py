@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ablate.data.cache import Location
     from ablate.schedule.progress import Progress
-    from ablate.schedule.tasks import Outcome, Stop
+    from ablate.schedule.tasks import Outcome, Stop, Task
 
 WORK = "ablate.train.trial:train_trial"
 WAIT_SECONDS = 0.5
@@ -103,9 +103,9 @@ def run_trials(
     missing = [trial for trial in trials if records[trial.id] is None]
     summary = RunSummary(len(trials), len(trials) - len(missing))
     recorded = [(trial.data, record) for trial in trials if (record := records[trial.id])]
-    with _handling({signal.SIGTERM: _preempted}):
-        digests = _prepare(missing, location, console, options.quiet)
-        _check_digests(recorded, digests, location)
+    with handling({signal.SIGTERM: preempted}):
+        digests = prepare(missing, location, console, options.quiet)
+        check_digests(recorded, digests, location)
         if missing:
             _train(missing, names, runs, location, options, console, summary, folders)
     for trial in trials:
@@ -136,19 +136,9 @@ def _train(
     from ablate.schedule.progress import Progress
     from ablate.schedule.slots import Slot, find_slots
     from ablate.schedule.tasks import Outcome, Stop, Task
-    from ablate.train.job import Job
 
     slots = [Slot("here", "cpu")] if options.inline else find_slots(options.device, options.slots, options.slots_per_gpu)
-    tasks = [
-        Task(
-            trial.id,
-            names[trial.id],
-            Job(trial, runs, location, slots[0].device, options.checkpoint_epochs, options.checkpoint_seconds, folders),
-            training_cost(trial),
-            trial_directory(runs, trial.id) / "log.txt",
-        )
-        for trial in missing
-    ]
+    tasks = [make_task(trial, names[trial.id], runs, location, slots[0].device, options, folders) for trial in missing]
     runs.mkdir(parents=True, exist_ok=True)
     slots = slots[: len(tasks)]
     progress = Progress(tasks, summary.recorded_before, [slot.name for slot in slots], console, options.quiet)
@@ -161,7 +151,7 @@ def _train(
             return run_inline(train_trial, tasks, stop, progress.event)
         return run_local(WORK, tasks, slots, stop, progress.event)
 
-    with progress, _signals(stop):
+    with progress, signals(stop):
         waiting, elsewhere = tasks, list[Task]()
         while (waiting or elsewhere) and not stop.level:
             for outcome in execute(waiting):
@@ -180,6 +170,23 @@ def _train(
     summary.exit_code = stop.exit_code
 
 
+def make_task(
+    trial: Trial,
+    label: str,
+    runs: Path,
+    location: Location,
+    device: str,
+    options: RunOptions,
+    folders: tuple[Path, ...],
+) -> Task:
+    """The task of training a trial on a device, "cpu" or "cuda"."""
+    from ablate.schedule.tasks import Task
+    from ablate.train.job import Job
+
+    job = Job(trial, runs, location, device, options.checkpoint_epochs, options.checkpoint_seconds, folders)
+    return Task(trial.id, label, job, training_cost(trial), trial_directory(runs, trial.id) / "log.txt")
+
+
 def _note(outcome: Outcome, runs: Path, progress: Progress, summary: RunSummary) -> None:
     """Puts an outcome where it belongs: the terminal, the summary, and for a failure the trial's directory."""
     record = read_record(runs, outcome.task.id)
@@ -196,7 +203,7 @@ def _note(outcome: Outcome, runs: Path, progress: Progress, summary: RunSummary)
     progress.outcome(outcome, record.test_error if record else None)
 
 
-def _prepare(trials: Sequence[Trial], location: Location, console: Console, quiet: bool) -> dict[Source, str]:
+def prepare(trials: Sequence[Trial], location: Location, console: Console, quiet: bool) -> dict[Source, str]:
     """Makes sure, before any worker starts, that the images are there, decoded and what the study says; their digests."""
     from ablate.train.images import load_checked
 
@@ -218,7 +225,7 @@ def _source(data: Data) -> Source:
     return (data.name, data.title, data.root)
 
 
-def _check_digests(recorded: Sequence[tuple[Data, Record]], digests: dict[Source, str], location: Location) -> None:
+def check_digests(recorded: Sequence[tuple[Data, Record]], digests: dict[Source, str], location: Location) -> None:
     """Refuses images that are not those the study's records were made on. digests: those that are known by now."""
     from ablate.data.cache import known_digest
 
@@ -235,9 +242,9 @@ def _check_digests(recorded: Sequence[tuple[Data, Record]], digests: dict[Source
 
 
 @contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
+def signals(stop: Stop) -> Iterator[None]:
     """SIGINT: stop after the epochs under way, a second one at once; SIGTERM: like the first."""
-    with _handling(
+    with handling(
         {
             signal.SIGINT: lambda: stop.raise_to(2 if stop.level else 1, INTERRUPTED),
             signal.SIGTERM: lambda: stop.raise_to(1, PREEMPTED),
@@ -247,7 +254,7 @@ def _signals(stop: Stop) -> Iterator[None]:
 
 
 @contextmanager
-def _handling(actions: dict[int, Callable[[], None]]) -> Iterator[None]:
+def handling(actions: dict[int, Callable[[], None]]) -> Iterator[None]:
     """Actions that stand in for the signals' own within the block; where signals cannot be had, nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -260,5 +267,5 @@ def _handling(actions: dict[int, Callable[[], None]]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _preempted() -> NoReturn:
+def preempted() -> NoReturn:
     raise SystemExit(PREEMPTED)

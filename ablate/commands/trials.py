@@ -13,6 +13,19 @@ Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Slots = Annotated[Optional[int], typer.Option("--slots", help="Trials side by side, instead of one a core or GPU.")]
 SlotsPerGpu = Annotated[int, typer.Option("--slots-per-gpu", help="Trials side by side on one GPU.")]
 
+Download = Annotated[bool, typer.Option("--download", help="Fetch missing images where that is possible.")]
+CheckpointEvery = Annotated[
+    str, typer.Option("--checkpoint-every", metavar="E|Ts", help="Epochs between checkpoints, or seconds such as 300s.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Storage = Annotated[
+    str,
+    typer.Option(
+        "--storage", metavar="URL|FILE", envvar="ABLATE_STORAGE", help="Optuna's, of a search: a database, or a journal.",
+        show_default=False, show_envvar=True,
+    ),
+]  # fmt: skip
+
 
 def run(
     study: StudyFile,
@@ -20,14 +33,12 @@ def run(
     scale: Scale = "",
     runs: Runs = RUNS,
     data_root: Root = None,
-    download: Annotated[bool, typer.Option("--download", help="Fetch missing images where that is possible.")] = False,
+    download: Download = False,
     device: Device = "auto",
     slots: Slots = None,
     slots_per_gpu: SlotsPerGpu = 1,
-    checkpoint_every: Annotated[
-        str, typer.Option("--checkpoint-every", metavar="E|Ts", help="Epochs between checkpoints, or seconds such as 300s.")
-    ] = "1",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    checkpoint_every: CheckpointEvery = "1",
+    quiet: Quiet = False,
 ) -> None:
     """Train what is missing."""
     from rich.console import Console
@@ -46,19 +57,50 @@ def run(
     raise typer.Exit(summary.exit_code)
 
 
+def search(
+    study: StudyFile,
+    overrides: Set = None,
+    scale: Scale = "",
+    runs: Runs = RUNS,
+    storage: Storage = "",
+    data_root: Root = None,
+    download: Download = False,
+    device: Device = "auto",
+    slots: Slots = None,
+    slots_per_gpu: SlotsPerGpu = 1,
+    checkpoint_every: CheckpointEvery = "1",
+    quiet: Quiet = False,
+) -> None:
+    """Search for what a study leaves open, on held-out training images only."""
+    from rich.console import Console
+
+    from ablate.api import load_search
+    from ablate.launch import RunOptions, parse_interval
+
+    found = load_search(
+        study, overrides or (), scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
+    )
+    epochs, seconds = parse_interval(checkpoint_every)
+    summary = found.run(RunOptions(device, slots, slots_per_gpu, epochs, seconds, quiet), Console(stderr=True))
+    if not quiet or summary.exit_code:
+        say(summary.text())
+    raise typer.Exit(summary.exit_code)
+
+
 def report(
     studies: Annotated[list[Path], typer.Argument(metavar="STUDY...", help="Study files (YAML).", show_default=False)],
     overrides: Set = None,
     scale: Scale = "",
     runs: Runs = RUNS,
     out: Out = OUT,
+    storage: Storage = "",
     as_json: Json = False,
 ) -> None:
     """Write the tables, figures and page of what is recorded; of several studies a page of all, too."""
-    from ablate.api import load_study, write_reports
+    from ablate.api import load_experiment, write_reports
     from ablate.report.tables import to_markdown
 
-    made = [load_study(study, overrides or (), scale=scale, runs=runs).report() for study in studies]
+    made = [load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage).report() for study in studies]
     written = write_reports(made, out)
     if as_json:
         print_json(made[0].as_json() if len(made) == 1 else [one.as_json() for one in made])
@@ -69,7 +111,7 @@ def report(
             print("".join(f"- {sentence}\n" for sentence in one.sentences))
     for one, paths in zip(made, written):
         if one.recorded < one.planned:
-            say(f"incomplete: {one.study.name}: {one.recorded} of {one.planned} trials are recorded")
+            say(f"incomplete: {one.study.name}: {one.progress}")
         say(f"{len(paths)} files in {paths[0].parent}: {', '.join(path.name for path in paths)}")
     if len(made) > 1:
         say(f"all of them in {out / 'index.html'}")
@@ -87,23 +129,31 @@ def plan(
     device: Device = "auto",
     slots: Slots = None,
     slots_per_gpu: SlotsPerGpu = 1,
+    storage: Storage = "",
     as_json: Json = False,
 ) -> None:
     """Show what would run and what it costs: networks, counts, budget, trials recorded and missing, hours and end."""
-    from ablate.api import load_study
+    from ablate.api import load_experiment
     from ablate.estimate import CostOptions, parse_gpus
     from ablate.report.terminal import plan_text
 
-    experiment = load_study(study, overrides or (), scale=scale, runs=runs)
+    experiment = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage)
     options = CostOptions(device, slots, slots_per_gpu, parse_gpus(gpus) if gpus else ())
     planned = experiment.plan(probe, options, say)
     print_json(planned) if as_json else print(plan_text(planned))
 
 
-def status(study: StudyFile, overrides: Set = None, scale: Scale = "", runs: Runs = RUNS, as_json: Json = False) -> None:
+def status(
+    study: StudyFile,
+    overrides: Set = None,
+    scale: Scale = "",
+    runs: Runs = RUNS,
+    storage: Storage = "",
+    as_json: Json = False,
+) -> None:
     """Show how far the trials are, and why some failed."""
-    from ablate.api import load_study
+    from ablate.api import load_experiment
     from ablate.report.terminal import status_text
 
-    states = load_study(study, overrides or (), scale=scale, runs=runs).status()
+    states = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage).status()
     print_json(states) if as_json else print(status_text(states))

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from filelock import FileLock
 
-from ablate.data.imagenet import list_imagenet
-from ablate.data.sources import SOURCES, Images
+from ablate.data.imagenet import list_imagenet, list_training
+from ablate.data.sources import SOURCES, Arrays, Images, Labelled, Reading
 from ablate.errors import DataError
 from ablate.files import write_atomically
 
@@ -58,61 +58,84 @@ def load_images(
 
     Raises DataError if they are missing or damaged, or if another digest is expected.
     """
-    images, digest = _load(name, image_size, location, announce)
+    images, digest = _load(name, SOURCES[name].whole, Images, image_size, location, announce)
     check_digest(expected, digest, location)
     return images, digest
 
 
-def check_digest(expected: str | None, digest: str, location: Location) -> None:
+def load_training(
+    name: str,
+    image_size: int,
+    location: Location,
+    announce: Callable[[str], None] = lambda message: None,
+) -> tuple[Labelled, str]:
+    """The training images of a data set and the digest of their content alone (16 hexadecimal digits).
+
+    No file of the test images is opened, and none need be there: not even the cache of the whole data set is read, since
+    its name has the digest of all files. Raises DataError if the training images are missing or damaged.
+    """
+    return _load(name, SOURCES[name].training, Labelled, image_size, location, announce)
+
+
+def check_digest(expected: str | None, digest: str, location: Location, of: str = "images") -> None:
     """Raises DataError if another digest is expected."""
     if expected and expected != digest:
-        raise DataError(f"data.digest: the study says {expected}; the images in {location.root} have {digest}")
+        raise DataError(f"data.digest: the study says {expected}; the {of} in {location.root} have {digest}")
 
 
-def _load(name: str, image_size: int, location: Location, announce: Callable[[str], None]) -> tuple[Images, str]:
-    source = SOURCES[name]
+def _load(
+    name: str,
+    reading: Reading[Arrays],
+    kind: type[Arrays],
+    image_size: int,
+    location: Location,
+    announce: Callable[[str], None],
+) -> tuple[Arrays, str]:
+    download, training_only = SOURCES[name].download, kind is Labelled
+    stem = f"{name}-train" if training_only else name
     if name == "digits":  # no files of ours: known by scikit-learn's version
-        path = location.cache / f"digits-{version('scikit-learn')}-v{VERSION}.npz"
-        digits = kept(path, lambda: source.read(location.root, image_size))
+        path = location.cache / f"{stem}-{version('scikit-learn')}-v{VERSION}.npz"
+        digits = kept(path, kind, lambda: reading.read(location.root, image_size))
         return digits, _digest_arrays(digits)
-    if location.download and source.download:
-        _download(name, source.download, location.root, announce)
-    files = source.files(location.root)
+    if location.download and download:
+        _download(name, lambda root: download(root, training_only), location.root, announce)
+    files = reading.files(location.root)
     if not files:
-        get = "--download fetches it; or set" if source.download else "set"
+        get = "--download fetches it; or set" if download else "set"
         raise DataError(
-            f"{name}: looked for {source.looked_for} in {location.root.absolute()}, not there; "
+            f"{name}: looked for {reading.looked_for} in {location.root.absolute()}, not there; "
             f"{get} data.root in the study, --data-root or ABLATE_DATA to where it is"
         )
     digest = content_digest(files, location)
-    path = location.cache / f"{name}-{digest}-{image_size}-v{VERSION}.npz"
+    path = location.cache / f"{stem}-{digest}-{image_size}-v{VERSION}.npz"
 
-    def decode() -> Images:
+    def decode() -> Arrays:
         announce(f"decoding {len(files):,} files of {name} into {location.cache}")
-        return source.read(location.root, image_size)
+        return reading.read(location.root, image_size)
 
-    return kept(path, decode), digest
+    return kept(path, kind, decode), digest
 
 
-def kept(path: Path, make: Callable[[], Images]) -> Images:
+def kept(path: Path, kind: type[Arrays], make: Callable[[], Arrays]) -> Arrays:
     """The images of a cache file, made by make() in one process while the others wait."""
-    if (images := _read_cache(path)) is None:
+    if (images := _read_cache(path, kind)) is None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
-            if (images := _read_cache(path)) is None:
+            if (images := _read_cache(path, kind)) is None:
                 images = make()
                 _write_cache(path, images)
     return images
 
 
-def known_digest(name: str, location: Location) -> str | None:
-    """The digest of the files of a data set, without decoding them; None where there are none."""
+def known_digest(name: str, location: Location, training_only: bool = False) -> str | None:
+    """The digest of the files of a data set or its training part, without decoding them; None where there are none."""
     if name == "imagenet":
         try:
-            return list_imagenet(location.root)[1]
+            return (list_training if training_only else list_imagenet)(location.root)[1]
         except DataError:
             return None
-    files = SOURCES[name].files(location.root)
+    source = SOURCES[name]
+    files = (source.training.files if training_only else source.whole.files)(location.root)
     return content_digest(files, location) if files else None
 
 
@@ -147,23 +170,23 @@ def content_digest(files: list[Path], location: Location) -> str:
     return digest
 
 
-def _digest_arrays(images: Images) -> str:
+def _digest_arrays(images: Images | Labelled) -> str:
     content = hashlib.sha256()
     for array in images:
         content.update(np.ascontiguousarray(array).tobytes())
     return content.hexdigest()[:16]
 
 
-def _read_cache(path: Path) -> Images | None:
+def _read_cache(path: Path, kind: type[Arrays]) -> Arrays | None:
     """The cached images; None if there are none or they are damaged (the archive carries checksums)."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return Images(*(archive[field] for field in Images._fields))
+            return kind(*(archive[field] for field in kind._fields))
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         return None
 
 
-def _write_cache(path: Path, images: Images) -> None:
+def _write_cache(path: Path, images: Images | Labelled) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, **images._asdict())
     write_atomically(path, buffer.getbuffer())

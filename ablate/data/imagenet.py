@@ -30,7 +30,7 @@ class Listing(NamedTuple):
     labels: Array
     classes: tuple[str, ...]
 
-    def subset(self, index: Array) -> Listing:
+    def subset(self, index: Array | slice) -> Listing:
         """The images at index, with all classes."""
         return self._replace(names=self.names[index], sizes=self.sizes[index], labels=self.labels[index])
 
@@ -91,8 +91,18 @@ def list_imagenet(root: Path) -> tuple[ImageFiles, str]:
     files = ImageFiles(list_images(root, "train"), list_images(root, "val"))
     if odd := sorted(set(files.train.classes) ^ set(files.test.classes)):
         raise DataError(f"{root}: train and val have different classes: {', '.join(odd[:5])} only in one of them")
+    return files, _digest(*files)
+
+
+def list_training(root: Path) -> tuple[Listing, str]:
+    """The training images, and a digest of them alone. Raises DataError if they are missing."""
+    files = list_images(root, "train")
+    return files, _digest(files)
+
+
+def _digest(*parts: Listing) -> str:
     listing = hashlib.sha256()
-    for part in files:
+    for part in parts:
         for name, size in zip(part.names.tolist(), part.sizes.tolist()):
             listing.update(b"%s/%s\0%d\n" % (os.fsencode(part.folder.name), name, size))
-    return files, listing.hexdigest()[:16]
+    return listing.hexdigest()[:16]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,17 +27,38 @@ class Images(NamedTuple):
     test_labels: np.ndarray[Any, Any]
 
 
-class Source(NamedTuple):
-    """How a named data set is found and read.
+class Labelled(NamedTuple):
+    """The images of one part of a data set, uint8 (N, H, W, C), and their labels, int64 (N,)."""
 
-    files(root): every file it is read from, none if it is not there; read(root, image_size): the images;
-    looked_for: what the error message says is missing; download(root): fetches it, where that is possible.
+    images: np.ndarray[Any, Any]
+    labels: Labels
+
+
+Arrays = TypeVar("Arrays", Images, Labelled)
+
+
+@dataclass(frozen=True)
+class Reading(Generic[Arrays]):
+    """How images are found and read.
+
+    files(root): every file they are read from, none if they are not there; read(root, image_size): the images;
+    looked_for: what the error message says is missing.
     """
 
     files: Callable[[Path], list[Path]]
-    read: Callable[[Path, int], Images]
+    read: Callable[[Path, int], Arrays]
     looked_for: str
-    download: Callable[[Path], object] | None = None
+
+
+class Source(NamedTuple):
+    """A named data set: the whole of it, and its training images alone, for which no file of the test images is opened.
+
+    download(root, training_only): fetches it, where that is possible.
+    """
+
+    whole: Reading[Images]
+    training: Reading[Labelled]
+    download: Callable[[Path, bool], object] | None = None
 
 
 def read_digits(root: Path, image_size: int) -> Images:
@@ -51,19 +73,24 @@ def read_digits(root: Path, image_size: int) -> Images:
     return Images(images[train], labels[train], images[test], labels[test])
 
 
+def _digits_training(root: Path, image_size: int) -> Labelled:
+    """One file holds all of them and the split is ours, so here the test images are read, and dropped at once."""
+    return Labelled(*read_digits(root, image_size)[:2])
+
+
 def read_image_folder(root: Path, image_size: int) -> Images:
     """train/<class>/* and test/<class>/*; other sizes are scaled by their shorter side and cropped at the centre."""
-    files = [_images_below(root / part) for part in ("train", "test")]
-    classes = [sorted({name for name, _ in of_part}) for of_part in files]
-    if classes[0] != classes[1]:
-        odd = sorted(set(classes[0]) ^ set(classes[1]))
+    train, test = (_images_below(root / part) for part in ("train", "test"))
+    if odd := sorted({name for name, _ in train} ^ {name for name, _ in test}):
         raise DataError(f"{root}: train and test have different classes: {', '.join(odd[:5])} only in one of them")
-    label = {name: i for i, name in enumerate(classes[0])}
-    arrays = []
-    for of_part in files:
-        arrays.append(np.stack([_read_image(path, image_size) for _, path in of_part]))
-        arrays.append(np.array([label[name] for name, _ in of_part], np.int64))
-    return Images(*arrays)
+    return Images(*_decode(train, image_size), *_decode(test, image_size))
+
+
+def _decode(files: list[tuple[str, Path]], image_size: int) -> Labelled:
+    """The images of (class, file); labels count the classes in sorted order."""
+    label = {name: i for i, name in enumerate(sorted({name for name, _ in files}))}
+    images = np.stack([_read_image(path, image_size) for _, path in files])
+    return Labelled(images, np.array([label[name] for name, _ in files], np.int64))
 
 
 def _images_below(part: Path) -> list[tuple[str, Path]]:
@@ -94,36 +121,56 @@ def _folder_files(root: Path) -> list[Path]:
     return parts[0] + parts[1] if all(parts) else []
 
 
+_image_folder = Source(
+    Reading(_folder_files, read_image_folder, "train/<class>/* and test/<class>/*"),
+    Reading(
+        lambda root: [file for _, file in _images_below(root / "train")],
+        lambda root, image_size: _decode(_images_below(root / "train"), image_size),
+        "train/<class>/*",
+    ),
+)
+
+
 def _cifar(name: str) -> Source:
     """CIFAR-10 or CIFAR-100 through torchvision, which checks the MD5 of every file."""
-    folder = {"CIFAR10": "cifar-10-batches-py", "CIFAR100": "cifar-100-python"}[name]
+    folder, batches = {"CIFAR10": ("cifar-10-batches-py", "data_batch_*"), "CIFAR100": ("cifar-100-python", "train")}[name]
 
-    def data_set(root: Path, train: bool, download: bool = False) -> Any:
+    def data_set(root: Path, train: bool, training_only: bool, download: bool = False) -> Any:
         import torchvision.datasets
 
-        return getattr(torchvision.datasets, name)(str(root), train=train, download=download)
+        kind = getattr(torchvision.datasets, name)
+        if training_only:  # torchvision opens every file on its lists, to check it
+            kind = type(name, (kind,), {"test_list": []})
+        return kind(str(root), train=train, download=download)
 
-    def read(root: Path, image_size: int) -> Images:
+    def read(root: Path, train: bool, training_only: bool = False) -> Labelled:
         try:
-            sets = [data_set(root, train) for train in (True, False)]
+            part = data_set(root, train, training_only)
         except RuntimeError:
             raise DataError(f"{root / folder}: files are missing or damaged; --download fetches them again") from None
-        return Images(*(array for s in sets for array in (s.data, np.asarray(s.targets, np.int64))))
+        return Labelled(part.data, np.asarray(part.targets, np.int64))
 
-    def files(root: Path) -> list[Path]:
-        return sorted(path for path in (root / folder).glob("*") if path.is_file())
+    def files(root: Path, pattern: str = "*") -> list[Path]:
+        return sorted(path for path in (root / folder).glob(pattern) if path.is_file())
 
-    return Source(files, read, folder, lambda root: data_set(root, True, download=True))
+    return Source(
+        Reading(files, lambda root, image_size: Images(*read(root, True), *read(root, False)), folder),
+        Reading(lambda root: files(root, batches), lambda root, image_size: read(root, True, training_only=True), folder),
+        lambda root, training_only: data_set(root, True, training_only, download=True),
+    )
 
 
 def read_svhn(root: Path, image_size: int) -> Images:
     """Street View House Numbers, cropped digits: train + extra, in that order, and test. The digit 0 is stored as 10."""
-    train, extra, test = (_read_mat(root / name) for name in SVHN_FILES)
-    images, labels = (np.concatenate(both) for both in zip(train, extra))
-    return Images(images, labels, *test)
+    return Images(*_svhn_training(root, image_size), *_read_mat(root / SVHN_FILES[-1]))
 
 
-def _read_mat(path: Path) -> tuple[np.ndarray[Any, Any], Labels]:
+def _svhn_training(root: Path, image_size: int) -> Labelled:
+    train, extra = (_read_mat(root / name) for name in SVHN_FILES[:-1])
+    return Labelled(*(np.concatenate(both) for both in zip(train, extra)))
+
+
+def _read_mat(path: Path) -> Labelled:
     """X uint8 (32, 32, 3, N) and y (N, 1) of 1..10 -> images (N, 32, 32, 3), labels (N,) of 0..9."""
     from scipy.io import loadmat
 
@@ -140,27 +187,32 @@ def _read_mat(path: Path) -> tuple[np.ndarray[Any, Any], Labels]:
         raise DataError(f"{path}: found {found}; allowed: X uint8 (32, 32, 3, N), y (N, 1)")
     if not np.isin(digits, np.arange(1, 11)).all():
         raise DataError(f"{path}: y: found {digits.min()} to {digits.max()}; allowed: 1 to 10, 10 for the digit 0")
-    return np.ascontiguousarray(images.transpose(3, 0, 1, 2)), digits[:, 0].astype(np.int64) % 10
+    return Labelled(np.ascontiguousarray(images.transpose(3, 0, 1, 2)), digits[:, 0].astype(np.int64) % 10)
 
 
-def _svhn_files(root: Path) -> list[Path]:
-    return [path for name in SVHN_FILES if (path := root / name).is_file()]
+def _svhn_files(root: Path, names: tuple[str, ...] = SVHN_FILES) -> list[Path]:
+    return [path for name in names if (path := root / name).is_file()]
 
 
-def _download_svhn(root: Path) -> None:
+def _download_svhn(root: Path, training_only: bool) -> None:
     from torchvision.datasets import SVHN
     from torchvision.datasets.utils import download_url
 
     for url, file, md5 in SVHN.split_list.values():
-        download_url(url, str(root), file, md5)
+        if file in SVHN_FILES[: 2 if training_only else 3]:
+            download_url(url, str(root), file, md5)
 
 
 SOURCES: dict[str, Source] = {
-    "digits": Source(lambda root: [], read_digits, ""),
+    "digits": Source(Reading(lambda root: [], read_digits, ""), Reading(lambda root: [], _digits_training, "")),
     "cifar10": _cifar("CIFAR10"),
     "cifar100": _cifar("CIFAR100"),
-    "svhn": Source(_svhn_files, read_svhn, ", ".join(SVHN_FILES), _download_svhn),
-    "image_folder": Source(_folder_files, read_image_folder, "train/<class>/* and test/<class>/*"),
+    "svhn": Source(
+        Reading(_svhn_files, read_svhn, ", ".join(SVHN_FILES)),
+        Reading(lambda root: _svhn_files(root, SVHN_FILES[:-1]), _svhn_training, ", ".join(SVHN_FILES[:-1])),
+        _download_svhn,
+    ),
+    "image_folder": _image_folder,
 }
 
 
@@ -168,28 +220,38 @@ def check_images(
     images: Images, classes: int, input_shape: tuple[int, int, int], train_size: int | None, test_size: int | None
 ) -> None:
     """Raises DataError if the images are not what a study declares; input_shape is (channels, height, width)."""
-    channels, height, width = input_shape
     for array in (images.train_images, images.test_images):
-        if array.shape[1:] != (height, width, channels):
-            found = "x".join(map(str, array.shape[1:]))
-            raise DataError(f"images of {found}; the study says {height}x{width}x{channels}")
+        check_shape(array, input_shape)
     check_labels(images.train_labels, images.test_labels, classes, train_size, test_size)
 
 
-def check_labels(train: Labels, test: Labels, classes: int, train_size: int | None, test_size: int | None) -> None:
-    """Raises DataError if the labels, int64 (N,), are of other classes or fewer images than a study declares."""
+def check_shape(images: np.ndarray[Any, Any], input_shape: tuple[int, int, int]) -> None:
+    """Raises DataError if images (N, H, W, C) are not of (channels, height, width)."""
+    channels, height, width = input_shape
+    if images.shape[1:] != (height, width, channels):
+        found = "x".join(map(str, images.shape[1:]))
+        raise DataError(f"images of {found}; the study says {height}x{width}x{channels}")
+
+
+def check_labels(
+    train: Labels, test: Labels | None, classes: int, train_size: int | None, test_size: int | None = None
+) -> None:
+    """Raises DataError if the labels, int64 (N,), are of other classes or fewer images than a study declares.
+
+    test: None where the test images do not matter.
+    """
     for what, labels, size in (("train_size", train, train_size), ("test_size", test, test_size)):
-        if size is not None and size > len(labels):
+        if labels is not None and size is not None and size > len(labels):
             raise DataError(f"data.{what}: found {size}; there are {len(labels)} images")
     names = len(np.unique(train))
-    if names != classes or test.max() >= classes:
+    if names != classes or (train if test is None else test).max() >= classes:
         raise DataError(f"data.classes: the study says {classes}; the training images have {names}")
 
 
-def stratified(labels: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
+def stratified(labels: Labels, size: int, seed: int = 0) -> Labels:
     """Indices (size,), ascending, of a fixed subset in which every class keeps its share, the first of one order."""
-    # RandomState's streams are frozen by NumPy's policy, so the subset is the same for every version and every seed.
-    order = np.random.RandomState(0).permutation(len(labels))
+    # RandomState's streams are frozen by NumPy's policy, so the subset is the same for every version.
+    order = np.random.RandomState(seed).permutation(len(labels))
     classes, counts = np.unique(labels, return_counts=True)
     shares = counts * (size / len(labels))
     quota = np.floor(shares).astype(int)

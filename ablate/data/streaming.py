@@ -19,7 +19,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from ablate.data.imagenet import Listing
-from ablate.data.sources import stratified
 from ablate.data.tensors import Augmentation, Normalization, Preprocessing
 from ablate.errors import DataError
 
@@ -40,10 +39,8 @@ class Streamed(NamedTuple):
     device: torch.device
 
 
-def take_files(files: Listing, size: int | None, image_size: int, device: torch.device) -> Streamed:
-    """All images of a listing or a fixed stratified subset of `size` of them."""
-    if size is not None and size < len(files.labels):
-        files = files.subset(stratified(files.labels, size))
+def take_files(files: Listing, image_size: int, device: torch.device) -> Streamed:
+    """The images of a listing, to be streamed to the device."""
     return Streamed(files, torch.from_numpy(files.labels), image_size, device)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablate.data.sources import stratified
+CHUNK = 256  # images at a time that are counted: each pixel takes eight bytes meanwhile
 
 Augmentation = Literal["flip_crop", "flip", "crop", "none"]
 Preprocessing = Literal["meanstd", "zca", "scale", "none"]
@@ -39,11 +39,8 @@ class Normalization(NamedTuple):
     std: Tensor
 
 
-def take_part(images: Any, labels: Any, size: int | None, device: torch.device) -> Part:
-    """All images or a fixed stratified subset of `size` of them, on the device."""
-    if size is not None and size < len(labels):
-        chosen = stratified(labels, size)
-        images, labels = images[chosen], labels[chosen]
+def take_part(images: Any, labels: Any, device: torch.device) -> Part:
+    """Images (N, H, W, C) and labels (N,), on the device."""
     return Part(torch.from_numpy(np.ascontiguousarray(images)).to(device), torch.from_numpy(labels).to(device))
 
 
@@ -57,8 +54,11 @@ def fit_normalization(kind: Preprocessing, images: Tensor) -> Normalization:
     if kind == "meanstd":
         # Sums over the histogram are exact whole numbers, so the statistics do not depend on the order of adding.
         values = np.arange(256, dtype=np.int64)
-        flat = images.cpu().numpy().reshape(-1, channels)
-        counts = [np.bincount(flat[:, channel], minlength=256) for channel in range(channels)]
+        counts = np.zeros((channels, 256), np.int64)
+        pixels = images.cpu().numpy()
+        for first in range(0, len(pixels), CHUNK):
+            flat = pixels[first : first + CHUNK].reshape(-1, channels)
+            counts += [np.bincount(flat[:, channel], minlength=256) for channel in range(channels)]
         mean = [(n @ values) / n.sum() for n in counts]
         std = [np.sqrt((n @ values**2) / n.sum() - m**2) or 1.0 for n, m in zip(counts, mean)]
     else:

@@ -94,14 +94,17 @@ def load_whitened(
     train_size: int | None,
     location: Location,
     announce: Callable[[str], None] = lambda message: None,
+    held_out: str = "",
 ) -> Images:
     """The training images in use and all test images, whitened by the former: float32, kept beside the decoded ones.
 
-    images, digest: what load_images() gave; train_size: of the subset, None for all. Raises DataError.
+    images, digest: what load_images() gave; train_size: of the subset, None for all. held_out: where the "test images"
+    are training images, what tells this choice of them from any other. Raises DataError.
     """
     used = len(images.train_labels) if train_size is None else min(train_size, len(images.train_labels))
     size = images.train_images.shape[1]
-    path = location.cache / (f"{name}-{digest}-{size}-zca{used}-gcn{CONTRAST_SCALE:g}-bias{FILTER_BIAS:g}-v{VERSION}.npz")
+    how = f"zca{used}{held_out}-gcn{CONTRAST_SCALE:g}-bias{FILTER_BIAS:g}-v{VERSION}"
+    path = location.cache / f"{name}-{digest}-{size}-{how}.npz"
 
     def make() -> Images:
         announce(f"whitening {name} by {used:,} training images, once, into {location.cache}")
@@ -112,4 +115,4 @@ def load_whitened(
         whitening = fit_whitening(train)
         return Images(whiten(train, whitening), labels, whiten(images.test_images, whitening), images.test_labels)
 
-    return kept(path, make)
+    return kept(path, Images, make)

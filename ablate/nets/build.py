@@ -117,6 +117,19 @@ class Residual(nn.Module):
         return f"survival={self.survival:g}" if self.survival < 1 else ""
 
 
+class Narrow(nn.Conv2d):
+    """A 1x1 convolution with stride of fewer than 8 channels, on the CPU as one of the pixels it reads.
+
+    PyTorch 2.15's own one overruns its memory in the backward pass on processors without AVX-512.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu":
+            return super().forward(x)
+        rows, columns = self.stride
+        return F.conv2d(x[:, :, ::rows, ::columns], self.weight, self.bias, groups=self.groups)
+
+
 class Recomputation:
     """A block computed a second time as it was the first: its dropout drawn from where the generators then stood."""
 
@@ -196,7 +209,8 @@ def _sequence(layers: Iterable[bp.Layer]) -> nn.Sequential:
 def _modules(layer: bp.Layer) -> Iterator[nn.Module]:
     match layer:
         case bp.Conv(in_channels, out_channels, kernel, stride, groups, bias):
-            yield nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=bias)
+            kind = Narrow if (kernel, stride > 1, in_channels < 8) == (1, True, True) else nn.Conv2d
+            yield kind(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=bias)
         case bp.BatchNorm(channels):
             yield nn.BatchNorm2d(channels)
         case bp.GroupNorm(channels, groups):

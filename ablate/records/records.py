@@ -1,4 +1,8 @@
-"""Records: written while a trial trains, read by everything after it."""
+"""Records: written while a trial trains, read by everything after it.
+
+A trial that holds training images out is measured on these and never on test images, and its files say so: there the
+fields that begin with test_ begin with validation_. Only here are the names changed, when files are written and read.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,7 @@ EPOCH_FIELDS = (
     "train_seconds",
     "test_seconds",
 )
+TEST, VALIDATION = "test_", "validation_"  # as the names of what was measured begin
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
@@ -38,11 +43,15 @@ KINDS: dict[str, Any] = {  # of a result's values, where it has them
 
 @dataclass(frozen=True)
 class Record:
-    """What a recorded trial did. result: the fields of result.json; test_error in percent, None if it diverged."""
+    """What a recorded trial did. result: the fields of result.json; test_error in percent, None if it diverged.
+
+    held_out: whether what is called a test here was one on held-out training images.
+    """
 
     id: str
     directory: Path
     result: dict[str, Any]
+    held_out: bool = False
 
     @property
     def diverged(self) -> bool:
@@ -78,6 +87,20 @@ def open_trial(directory: Path, definition: bytes) -> None:
         raise RecordError(f"{path}: defines another trial than its directory's name says; move the directory away")
 
 
+def measured_on(directory: Path) -> str:
+    """How the names of what was measured begin on disk: VALIDATION if the trial holds training images out, or TEST."""
+    try:
+        held_out = "held_out" in orjson.loads((directory / "trial.json").read_bytes())["data"]
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        held_out = False
+    return VALIDATION if held_out else TEST
+
+
+def renamed(fields: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
+    """The same fields in their order, those that begin with `old` beginning with `new`."""
+    return {f"{new}{key.removeprefix(old)}" if key.startswith(old) else key: value for key, value in fields.items()}
+
+
 def begin_attempt(directory: Path) -> None:
     """Clears, once the trial's lock is held, what an earlier attempt left: its failure, files half-written."""
     remove_leftovers(directory)
@@ -86,7 +109,7 @@ def begin_attempt(directory: Path) -> None:
 
 def append_epoch(directory: Path, row: Row) -> None:
     """Adds an epoch; the fields are EPOCH_FIELDS. A loss that is not finite is written as null."""
-    append_durably(directory / "epochs.jsonl", orjson.dumps(row) + b"\n")
+    append_durably(directory / "epochs.jsonl", orjson.dumps(renamed(row, TEST, measured_on(directory))) + b"\n")
 
 
 def read_epochs(directory: Path) -> list[Row]:
@@ -95,31 +118,34 @@ def read_epochs(directory: Path) -> list[Row]:
         lines = (directory / "epochs.jsonl").read_bytes().split(b"\n")
     except FileNotFoundError:
         return []
+    measured = measured_on(directory)
+    needed = set(renamed(dict.fromkeys(EPOCH_FIELDS), TEST, measured))
     rows: list[Row] = []
     for line in lines[:-1]:  # what follows the last newline is torn or empty
         try:
             row = orjson.loads(line)
         except orjson.JSONDecodeError:
             break
-        if not isinstance(row, dict) or row.get("epoch") != len(rows) + 1 or not set(EPOCH_FIELDS) <= set(row):
+        if not isinstance(row, dict) or row.get("epoch") != len(rows) + 1 or not needed <= set(row):
             break
         if not all(value is None or isinstance(value, (int, float)) for value in row.values()):
             break
-        rows.append(row)
+        rows.append(renamed(row, measured, TEST))
     return rows
 
 
 def write_epochs(directory: Path, rows: list[Row]) -> None:
     """Leaves exactly these epochs, dropping a torn line and what a resumed trial will train again."""
     path = directory / "epochs.jsonl"
-    data = b"".join(orjson.dumps(row) + b"\n" for row in rows)
+    measured = measured_on(directory)
+    data = b"".join(orjson.dumps(renamed(row, TEST, measured)) + b"\n" for row in rows)
     if (path.read_bytes() if path.exists() else b"") != data:
         write_atomically(path, data)
 
 
 def write_result(directory: Path, result: Mapping[str, Any]) -> None:
     """Records the trial's outcome; from here on it is never trained again."""
-    write_atomically(directory / "result.json", orjson.dumps(dict(result), option=_JSON))
+    write_atomically(directory / "result.json", orjson.dumps(renamed(result, TEST, measured_on(directory)), option=_JSON))
     (directory / "failure.json").unlink(missing_ok=True)
 
 
@@ -142,17 +168,18 @@ def read_record(runs: Path, trial_id: str) -> Record | None:
     result = _read_json(directory / "result.json")
     if result is None:
         return None
-    error, status = result.get("test_error"), result.get("status")
+    measured = measured_on(directory)
+    error, status = result.get(f"{measured}error"), result.get("status")
     if status == "completed" and not (isinstance(error, (int, float)) and 0 <= error <= 100):
-        raise RecordError(f"{directory / 'result.json'}: test_error: found {error!r}; allowed: a percentage")
+        raise RecordError(f"{directory / 'result.json'}: {measured}error: found {error!r}; allowed: a percentage")
     if status not in ("completed", "diverged"):
         raise RecordError(f"{directory / 'result.json'}: status: found {status!r}; allowed: completed, diverged")
-    for key, kind in KINDS.items():
+    for key, kind in renamed(KINDS, TEST, measured).items():
         if result.get(key) is None and (key not in result or "imported" in result):
             continue
         if not isinstance(result[key], kind):
             raise RecordError(f"{directory / 'result.json'}: {key}: found {result[key]!r}; remove it and run again")
-    return Record(trial_id, directory, result)
+    return Record(trial_id, directory, renamed(result, measured, TEST), measured == VALIDATION)
 
 
 def trial_state(runs: Path, trial_id: str) -> State:

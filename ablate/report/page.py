@@ -111,7 +111,7 @@ def _study(study: PageStudy, anchor: str, level: int) -> str:
     figures = [_figure(f"{anchor}.{name}", words, svg) for name, words, svg in study.figures]
     scale = _scale(study)
     sections = [
-        (f"What the seeds can and cannot say{scale}", _list(study.sentences)),
+        (f"What the {escape(study.speaker)} can and cannot say{scale}", _list(study.sentences)),
         (f"Every seed's curve{scale}", _curves(study)),
         (f"Figures{scale}", _lines('<div class="figures">', *figures, "</div>") if figures else ""),
         ("Notes", _lines(*_paragraphs(study.notes))),

@@ -50,6 +50,7 @@ class PageStudy(NamedTuple):
 
     scale: the label of a study that is not run at its own scale. figures: (name, what it shows in words, SVG).
     trials: by id, the fields of a trial's provenance in order. notes, about: paragraphs, empty lines between them.
+    speaker: whose the sentences are, "What the seeds can and cannot say".
     """
 
     name: str
@@ -64,6 +65,7 @@ class PageStudy(NamedTuple):
     notes: str
     made_with: list[str]
     trials: dict[str, dict[str, str]]
+    speaker: str = "seeds"
 
 
 _NUMBER = re.compile(r"([-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?)(?:\s?([kMG])B?\b)?")

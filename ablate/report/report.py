@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ablate.errors import RunError
 from ablate.files import write_atomically
@@ -16,6 +16,7 @@ from ablate.records.probes import Probe, read_probes
 from ablate.report.analysis import Analysis
 from ablate.report.estimates import find_timed
 from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
+from ablate.report.page_data import PageStudy
 from ablate.report.paper_table import paper_rows
 from ablate.report.pictures import alt_text, draw_figures, is_figure
 from ablate.report.provenance import made_with, trials_frame
@@ -109,6 +110,11 @@ class Report:
         return draw_figures(self)
 
     @property
+    def progress(self) -> str:
+        """ "3 of 5 trials are recorded"."""
+        return f"{self.recorded} of {self.planned} trials are recorded"
+
+    @property
     def recorded(self) -> int:
         return sum(summary.n for summary in self.summaries)
 
@@ -197,6 +203,7 @@ class Report:
         lines = [f"# {self.heading}", ""]
         lines += [f"Source: {study.source}.", ""] if study.source else []
         lines += [line for _, caption, table in self.tables for line in (caption, "", to_markdown(table))]
+        lines += [line for text in study.chosen for line in (f"Chosen by a search: {text}.", "")]
         if self.recorded < self.planned:
             lines += [f"**Incomplete: {self.recorded} of {self.planned} trials are recorded.**", ""]
         remarks = dict.fromkeys(remark(summary.variant.architecture) for summary in self.summaries)
@@ -218,6 +225,12 @@ class Report:
     def trials_frame(self) -> pd.DataFrame:
         """A row a trial, a column an axis that varies; errors in percent, losses in nats, times in seconds."""
         return trials_frame(self.summaries, self.runs)
+
+    def page(self) -> PageStudy:
+        """The study as a page shows it."""
+        from ablate.report.study_page import page_study
+
+        return page_study(self)
 
     def write(self, out: str | Path) -> list[Path]:
         """Writes tables, figures and page into out/<study>/ and returns their paths."""
@@ -261,12 +274,17 @@ class Report:
         return {f"{name}.{kind}": to_bytes(figure, kind) for name, figure in self.figures.items() for kind in kinds}
 
 
-def write_pages(reports: Sequence[Report]) -> bytes:
+class Paged(Protocol):
+    """What a page can show: the report of a study, or of a search."""
+
+    def page(self) -> PageStudy: ...
+
+
+def write_pages(reports: Sequence[Paged]) -> bytes:
     """One self-contained HTML page of some reports."""
     from ablate.report.page import write_page
-    from ablate.report.study_page import page_study
 
-    return write_page([page_study(report) for report in reports])
+    return write_page([report.page() for report in reports])
 
 
 EPOCHS = {"last": "at the last epoch", "best": "at the epoch where it is lowest (chosen on the test images)"}

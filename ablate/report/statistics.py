@@ -219,11 +219,15 @@ def seeds_needed(variant: Errors, baseline: Errors, power: float = 0.8, alpha: f
 
 
 def reach_verdicts(
-    pairs: Sequence[tuple[tuple[str, Errors], tuple[str, Errors]]], alpha: float = ALPHA, power: float = 0.8
+    pairs: Sequence[tuple[tuple[str, Errors], tuple[str, Errors]]],
+    alpha: float = ALPHA,
+    power: float = 0.8,
+    unit: str = "seed",
 ) -> list[Verdict]:
     """A verdict a pair (name and errors of the variant, of its baseline), corrected for the number of pairs.
 
-    Every side needs at least one seed. `power` and `alpha` are those of the seeds needed.
+    Every side needs at least one seed. `power` and `alpha` are those of the seeds needed. unit: what an error is of, in
+    the sentences.
     """
     comparisons = [compare(errors, baseline_errors) for (_, errors), (_, baseline_errors) in pairs]
     adjusted = holm([comparison.p_value for comparison in comparisons])
@@ -231,7 +235,7 @@ def reach_verdicts(
     verdicts = []
     for ((name, errors), (baseline, baseline_errors)), comparison, p, floor in zip(pairs, comparisons, adjusted, floors):
         needed = seeds_needed(errors, baseline_errors, power, alpha / len(pairs))
-        sentence = verdict_sentence(name, baseline, comparison, p, floor, len(pairs), needed, alpha)
+        sentence = verdict_sentence(name, baseline, comparison, p, floor, len(pairs), needed, alpha, unit)
         verdicts.append(Verdict(name, comparison, p, floor, needed, sentence))
     return verdicts
 
@@ -245,6 +249,7 @@ def verdict_sentence(
     comparisons: int = 1,
     needed: float | None = None,
     alpha: float = ALPHA,
+    unit: str = "seed",
 ) -> str:
     """What may be said of a comparison, as one sentence.
 
@@ -252,41 +257,43 @@ def verdict_sentence(
     """
     holms = f" after Holm's correction for {comparisons} comparisons" if comparisons > 1 else ""
     if adjusted_p < alpha:
-        return f"{_told_apart(name, baseline, comparison)}; p {_p(adjusted_p)}{holms})."
+        return f"{_told_apart(name, baseline, comparison, unit)}; p {_p(adjusted_p)}{holms})."
     told = "would"
-    sentence = f"{name} and {baseline} cannot be told apart with {_seeds(comparison)}"
+    sample = _sample(comparison, unit)
+    sentence = f"{name} and {baseline} cannot be told apart with {sample}"
     if adjusted_floor >= alpha:
         told = "would tell them apart"
         sentence = (
-            f"{name} and {baseline} cannot be told apart: with {_seeds(comparison)} no difference can be significant "
+            f"{name} and {baseline} cannot be told apart: with {sample} no difference can be significant "
             f"(smallest possible p {adjusted_floor:.2g}{holms})"
         )
     if needed is None:
         return f"{sentence}."
     if math.isinf(needed):
-        return f"{sentence}; it would take more than {MOST_SEEDS:,} seeds."
+        return f"{sentence}; it would take more than {MOST_SEEDS:,} {unit}s."
     if needed <= min(comparison.n, comparison.baseline_n):
-        return f"{sentence}; a few more seeds may."
-    return f"{sentence}; about {needed:,.0f} seeds {told}."
+        return f"{sentence}; a few more {unit}s may."
+    return f"{sentence}; about {needed:,.0f} {unit}s {told}."
 
 
-def _told_apart(name: str, baseline: str, comparison: Comparison) -> str:
+def _told_apart(name: str, baseline: str, comparison: Comparison, unit: str) -> str:
     better = comparison.probability > 0.5
     won = comparison.won if better else comparison.pairs - comparison.won
     pairs = f"all {comparison.pairs}" if won == comparison.pairs else f"{won:g} of {comparison.pairs}"
     sentence = f"{name} is {'better' if better else 'worse'} than {baseline}"
     difference = comparison.difference
     if difference is None:
-        return f"{sentence} ({pairs} seed pairs"
+        return f"{sentence} ({pairs} {unit} pairs"
     if round(difference, 2) == 0 or (difference < 0) != better:  # ranks and medians need not agree
-        return f"{sentence} by its seeds, though not by their median ({pairs} seed pairs"
-    return f"{sentence} by {abs(difference):.2f} points ({pairs} seed pairs"
+        return f"{sentence} by its {unit}s, though not by their median ({pairs} {unit} pairs"
+    return f"{sentence} by {abs(difference):.2f} points ({pairs} {unit} pairs"
 
 
-def _seeds(comparison: Comparison) -> str:
+def _sample(comparison: Comparison, unit: str) -> str:
+    """ "5 seeds", "5 and 3 seeds"."""
     if comparison.n == comparison.baseline_n:
-        return f"{comparison.n} seed{'s' * (comparison.n > 1)}"
-    return f"{comparison.n} and {comparison.baseline_n} seeds"
+        return f"{comparison.n} {unit}{'s' * (comparison.n > 1)}"
+    return f"{comparison.n} and {comparison.baseline_n} {unit}s"
 
 
 def _p(p: float) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ablate.report.page_data import PageCell, PageCurve, PageStudy, PageTable
 from ablate.report.pictures import alt_text, imported_curves
 from ablate.report.provenance import made_with, trials_frame
 from ablate.report.summary import Summary
-from ablate.report.tables import Cell, Table, as_cell
+from ablate.report.tables import Table, as_cell
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ablate.report.report import Report
 
 PROVENANCE = (
@@ -30,7 +33,7 @@ def page_study(report: Report) -> PageStudy:
         source=study.source,
         scale=report.badge,
         about=f"{report.setting('. ')}." if study.seeds else "",
-        tables=[_table(caption, table) for caption, table in _tables(report)],
+        tables=[page_table(caption, table, _behind(table)) for caption, table in _tables(report)],
         figures=[(name, alt_text(name), to_bytes(figure, "svg")) for name, figure in report.figures.items()],
         curves=_curves(report),
         sentences=list(report.sentences),
@@ -46,14 +49,18 @@ def _tables(report: Report) -> list[tuple[str, Table]]:
     return [(report.measured() if report.study.seeds else caption, first), *((text, table) for _, text, table in others)]
 
 
-def _table(caption: str, table: Table) -> PageTable:
-    rows = [[_cell(as_cell(cell)) for cell in row] for row in table.rows]
+def page_table(caption: str, table: Table, behind: Sequence[Sequence[Sequence[str]]]) -> PageTable:
+    """A table of a page. behind: the ids of the trials behind each cell of each row."""
+    rows = [
+        [PageCell(cell.text, cell.mark, cell.bold, tuple(ids)) for cell, ids in zip(map(as_cell, row), of_row)]
+        for row, of_row in zip(table.rows, behind)
+    ]
     return PageTable(caption, table.header, rows, table.numeric, [f"{mark}: {text}" for mark, text in table.notes])
 
 
-def _cell(cell: Cell) -> PageCell:
-    records = cell.summary.records if cell.summary else []
-    return PageCell(cell.text, cell.mark, cell.bold, tuple(record.id for record in records))
+def _behind(table: Table) -> list[list[list[str]]]:
+    summaries = [[as_cell(cell).summary for cell in row] for row in table.rows]
+    return [[[record.id for record in summary.records] if summary else [] for summary in row] for row in summaries]
 
 
 def _curves(report: Report) -> list[PageCurve]:
@@ -82,8 +89,14 @@ def _trials(report: Report) -> dict[str, dict[str, str]]:
     """The provenance of each recorded trial by its id, in words."""
     if not report.recorded:
         return {}
-    rows = trials_frame(report.summaries, report.runs).to_dict("records")
-    return {row["id"]: {key: _text(key, row[key]) for key in PROVENANCE if key in row} for row in rows if row["epoch_rule"]}
+    frame = trials_frame(report.summaries, report.runs)
+    return trial_texts(frame[frame["epoch_rule"].notna()], PROVENANCE)
+
+
+def trial_texts(frame: pd.DataFrame, fields: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Some fields of each trial in words, by its id; a row of the frame is a trial."""
+    shown = [field for field in fields if field in frame]
+    return {row["id"]: {field: _text(field, row[field]) for field in shown} for row in frame.to_dict("records")}
 
 
 def _text(key: str, value: Any) -> str:

@@ -14,7 +14,9 @@ NO_TRIALS = "no trials: the networks are counted, nothing is trained"
 
 
 def plan_text(plan: dict[str, Any]) -> str:
-    """The variants with their counts, how they meet the budget, and which trials are there."""
+    """The variants with their counts, how they meet the budget, and which trials are there; of a search, its space."""
+    if "search" in plan:
+        return _search_text(plan)
     variants = plan["variants"]
     axes = list(variants[0]["axes"])
     budget = any("budget" in variant for variant in variants)
@@ -48,6 +50,50 @@ def plan_text(plan: dict[str, Any]) -> str:
     trials = f"{counted(len(states), 'trial')}: {_states(states)}" if states else NO_TRIALS
     lines.append(f"{counted(len(variants), 'variant')}, {trials}")
     return "\n".join(lines + cost_lines(plan["cost"]))
+
+
+def _search_text(plan: dict[str, Any]) -> str:
+    """What a search looks for, how, and how far it is."""
+    search = plan["search"]
+    rows = [[one["axis"], _space(one), _when(one)] for one in search["space"]]
+    conditions = any("when" in one for one in search["space"])
+    header = ["Axis", "Values", "Where"] if conditions else ["Axis", "Values"]
+    lines = [to_markdown(Table(header, [row[: len(header)] for row in rows], [False] * len(header)), escape=False)]
+    folds, images = search["folds"], search["held_out"]
+    held_out = f"{images:,} held-out training images" if images else f"{folds} folds of the training images"
+    also = f", and {search['also_minimize']}" if search["also_minimize"] else ""
+    seeds, trainings = len(search["seeds"]), search["candidates"] * folds * len(search["seeds"])
+    lines.append(f"minimized: {search['objective'].replace('_', ' ')} on {held_out}{also}; the test images are not read")
+    lines.append(f"sampler {search['sampler']}, pruner {search['pruner']}")
+    if search["parameters"]:
+        least, most = (dict.fromkeys(map(quantity, search[key])) for key in ("parameters", "multiply_adds"))
+        lines.append(f"networks: {' to '.join(least)} parameters, {' to '.join(most)} multiply-adds")
+    each = f"{counted(folds, 'fold')}, {counted(seeds, 'seed')}"
+    states = _states([state for state, n in search["states"].items() for _ in range(n)])
+    lines += [*plan["remarks"], f"{counted(search['candidates'], 'candidate')} of {each}, {trainings} trainings: {states}"]
+    if search["distinct"]:
+        lines.append(f"there are {search['distinct']} different candidates; one that comes again costs nothing")
+    elif search["drawn"]:
+        lines.append(f"what is not sampled yet costs what {counted(search['drawn'], 'candidate')} drawn at random cost:")
+    return "\n".join(lines + cost_lines(plan["cost"]))
+
+
+def _space(parameter: dict[str, Any]) -> str:
+    """ "0 to 0.6 in steps of 0.05", "0.01 to 1, log", "1, 2, 4", "B(M), 1 to 4 convolutions of 1 or 3"."""
+    choices = [plain(choice) for choice in parameter.get("choices", ())]
+    if parameter["kind"] == "categorical":
+        return ", ".join(choices)
+    span = f"{plain(parameter['low'])} to {plain(parameter['high'])}"
+    if parameter["kind"] == "kernels":
+        return f"B(M), {span} convolutions, kernels {' or '.join(choices)}"
+    step = parameter.get("step")
+    steps = f" in steps of {plain(step)}" if step and (parameter["kind"], step) != ("int", 1) else ""
+    return f"{span}{steps}{', log' if parameter.get('log') else ''}"
+
+
+def _when(parameter: dict[str, Any]) -> str:
+    conditions = parameter.get("when", {}).items()
+    return ", ".join(f"{axis} {' or '.join(map(plain, values))}" for axis, values in conditions)
 
 
 def cost_lines(cost: dict[str, Any]) -> list[str]:
@@ -100,7 +146,9 @@ def _hours(estimate: dict[str, Any] | None) -> str:
 
 
 def status_text(status: dict[str, Any]) -> str:
-    """The trials by state, a row a network, and the cause and log of each failure."""
+    """The trials by state, a row a network, and the cause and log of each failure; of a search its candidates."""
+    if "candidates" in status:
+        return _candidates_text(status)
     if not status["trials"]:
         return NO_TRIALS
     states: dict[str, list[str]] = {}
@@ -113,6 +161,18 @@ def status_text(status: dict[str, Any]) -> str:
             lines.append(f"failed: {trial['net']} seed {trial['seed']}: {trial['cause']} ({trial['log']})")
     lines.append(f"{counted(len(status['trials']), 'trial')}: {_states(t['state'] for t in status['trials'])}")
     return "\n".join(lines)
+
+
+def _candidates_text(status: dict[str, Any]) -> str:
+    rows = []
+    for one in status["candidates"]:
+        error = one["validation_error"]
+        shown = "–" if error is None else "diverged" if error == float("inf") else f"{error:.2f}"
+        rows.append([str(one["number"]), one["net"], one["state"], f"{one['trainings']} of {one['of']}", shown])
+    header = ["Candidate", "Network", "State", "Trainings", "Validation error, %"]
+    states = ", ".join(f"{n} {state}" for state, n in status["states"].items())
+    total = f"{counted(sum(status['states'].values()), 'candidate')}: {states}"
+    return "\n".join([*([to_markdown(Table(header, rows, [True, False, False, True, True]))] if rows else []), total])
 
 
 def show_text(network: dict[str, Any]) -> str:

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import traceback
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from ablate.schedule.tasks import OnEvent, Outcome, Stop, Task, Work, longest_first
+from ablate.schedule.tasks import OnEvent, Outcome, Run, Stop, Task, Work, longest_first
 
 
 def run_inline(work: Work, tasks: Sequence[Task], stop: Stop, on_event: OnEvent) -> Iterator[Outcome]:
     """Yields the outcome of every task as it ends, longest first; a task whose work raises has failed."""
-    for task in longest_first(list(tasks)):
-        yield Outcome(task, "not started") if stop.level else _run(work, task, stop, on_event)
+    with open_inline(work, stop) as run:
+        for task in longest_first(list(tasks)):
+            yield run(task, on_event)
+
+
+@contextlib.contextmanager
+def open_inline(work: Work, stop: Stop) -> Iterator[Run]:
+    """Gives run(task, on_event) -> Outcome, as local.open_workers does: one task at a time, in the thread that asks."""
+    free = threading.Lock()
+
+    def run(task: Task, on_event: OnEvent) -> Outcome:
+        with free:
+            return Outcome(task, "not started") if stop.level else _run(work, task, stop, on_event)
+
+    yield run
 
 
 def _run(work: Work, task: Task, stop: Stop, on_event: OnEvent) -> Outcome:
     on_event(0, task, {"event": "started", "attempt": 1})
-    cause = ""
+    cause, ending = "", False
+
+    def report(event: dict[str, Any]) -> None:
+        nonlocal ending
+        ending = ending or bool(on_event(0, task, {"event": "epoch", **event}))
+
     try:
-        status = work(task.payload, lambda: stop.level > 0, lambda event: on_event(0, task, {"event": "epoch", **event}))
+        status = work(task.payload, lambda: ending or stop.level > 0, report)
     except Exception as error:
         status, cause = "failed", f"{type(error).__name__}: {error}"
         task.log.parent.mkdir(parents=True, exist_ok=True)

@@ -21,8 +21,8 @@ from typing import Any
 from joblib import Parallel, delayed
 
 from ablate.schedule.slots import Slot
-from ablate.schedule.tasks import OnEvent, Outcome, Stop, Task, longest_first
-from ablate.schedule.worker import STOP
+from ablate.schedule.tasks import OnEvent, Outcome, Run, Stop, Task, longest_first
+from ablate.schedule.worker import END, STOP
 
 BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from ablate.schedule.worker import main; main(sys.argv[1])"
 RETRIES = 1
@@ -32,36 +32,48 @@ POLL_SECONDS = 0.2
 def run_local(
     work: str, tasks: Sequence[Task], slots: Sequence[Slot], stop: Stop, on_event: OnEvent, retries: int = RETRIES
 ) -> Iterator[Outcome]:
-    """Yields the outcome of every task as it ends, longest tasks first. work: "module:function".
-
-    A worker that dies is replaced and its task tried again up to `retries` times; a task whose work raises has failed.
-    When stop rises to 1 running tasks are asked to stop and no other starts; at 2 their workers are killed.
-    """
+    """Yields the outcome of every task as it ends, longest tasks first; see open_workers."""
     if not tasks:
         return
+    parallel = Parallel(
+        len(slots), backend="threading", return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1
+    )
+    with open_workers(work, slots, stop, retries) as run:
+        # Not `yield from`: if the consumer raises, our workers must close before joblib waits for its threads.
+        for outcome in parallel(delayed(run)(task, on_event) for task in longest_first(list(tasks))):  # noqa: UP028
+            yield outcome
+
+
+@contextlib.contextmanager
+def open_workers(work: str, slots: Sequence[Slot], stop: Stop, retries: int = RETRIES) -> Iterator[Run]:
+    """Gives run(task, on_event) -> Outcome, which any thread may call; it waits for a free worker. work: "module:function".
+
+    A worker that dies is replaced and its task tried again up to `retries` times; a task whose work raises has failed.
+    When stop rises to 1 running tasks are asked to stop and no other starts; at 2 their workers are killed, as they are
+    when the block is left. When on_event returns True at an epoch, that task alone is asked to end, after the epoch that
+    is under way by then; it is "interrupted", unless that was its last, and it is not tried again if its worker dies.
+    """
     free: queue.SimpleQueue[tuple[int, Worker]] = queue.SimpleQueue()
     workers = [Worker(work, slot) for slot in slots]
     for slot in enumerate(workers):
         free.put(slot)
 
-    def supervise(task: Task) -> Outcome:
-        if stop.level:
-            return Outcome(task, "not started")
+    def run(task: Task, on_event: OnEvent) -> Outcome:
         index, worker = free.get()
         try:
+            if stop.level or worker.closed:
+                return Outcome(task, "not started")
             return _supervise(task, index, worker, stop, on_event, retries)
+        except BaseException:
+            worker.retire()  # on_event raised: what the task still reports must not reach the next
+            raise
         finally:
             free.put((index, worker))
 
     done = threading.Event()
     threading.Thread(target=_pass_on, args=(stop, workers, done), daemon=True).start()
-    parallel = Parallel(
-        len(workers), backend="threading", return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1
-    )
     try:
-        # Not `yield from`: if the consumer raises, our workers must close before joblib waits for its threads.
-        for outcome in parallel(delayed(supervise)(task) for task in longest_first(list(tasks))):  # noqa: UP028
-            yield outcome
+        yield run
     finally:
         done.set()
         for worker in workers:
@@ -108,22 +120,27 @@ class Worker:
         self._lock = threading.Lock()
         self._stopping = False
 
-    def run(self, task: Task, on_event: Callable[[dict[str, Any]], None]) -> tuple[str, str]:
-        """(status, cause) of a task; ("died", cause) if the process ended under it."""
+    def run(self, task: Task, on_event: Callable[[dict[str, Any]], bool | None]) -> tuple[str, str]:
+        """(status, cause) of a task; ("died", cause) if the process ended under it before the task was asked to end."""
         try:
             process = self._start()
             self._send((str(task.log), pickle.dumps(task.payload)))
         except (OSError, ValueError):  # ValueError: its input was just closed
             return "died", self._reap()
         assert process.stdout is not None
+        ending = False
         while True:
             try:
                 message = pickle.load(process.stdout)
             except (OSError, ValueError, EOFError, pickle.UnpicklingError):
-                return "died", self._reap()
+                cause = self._reap()
+                return ("interrupted", "") if ending else ("died", cause)
             if message[0] == "ended":
                 return message[1], message[2]
-            on_event(message[1])
+            if not ending and on_event(message[1]):
+                ending = True
+                with contextlib.suppress(OSError, ValueError):
+                    self._send(END)
 
     def ask_to_stop(self) -> None:
         """Asks for the end of the task after its epoch."""
@@ -152,8 +169,6 @@ class Worker:
     def _start(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is not None:
             self._reap()  # it died between two tasks, at the cost of none
-        if self.closed:
-            raise OSError("the slot is closed")
         if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", BOOT, self.work, json.dumps(sys.path)],
@@ -164,6 +179,8 @@ class Worker:
             )
             if self._stopping:
                 self._send(STOP)
+        if self.closed:  # asked last: a process that was started while the slot was being closed ends here
+            raise OSError("the slot is closed")
         return self._process
 
     def _send(self, message: Any) -> None:

@@ -24,6 +24,8 @@ PLAIN_SECONDS = 60.0
 class Progress:
     """Follows the tasks of a run. Its methods may be called from any thread."""
 
+    unit = "trials"
+
     def __init__(
         self, tasks: Sequence[Task], recorded: int, slots: Sequence[str], console: Console, quiet: bool = False
     ) -> None:
@@ -110,14 +112,17 @@ class Progress:
             return None
         return (self.cost - sum(self.done.values())) * (time.monotonic() - self.pace_from) / worked
 
+    def share(self) -> float:
+        """How much is done, 0 to 1."""
+        return sum(self.done.values()) / self.cost if self.cost else 1.0
+
     def render(self) -> Group:
         """The live view."""
         with self.lock:
             head = Table.grid(padding=(0, 2))
-            share = sum(self.done.values()) / self.cost if self.cost else 1.0
             head.add_row(
-                f"[bold]{self.ended}[/]/{self.total} trials",
-                ProgressBar(total=1.0, completed=share, width=32),
+                f"[bold]{self.ended}[/]/{self.total} {self.unit}",
+                ProgressBar(total=1.0, completed=self.share(), width=32),
                 self._times(),
             )
             slots = Table.grid(padding=(0, 2))
@@ -135,7 +140,7 @@ class Progress:
 
     def _status(self) -> str:
         with self.lock:
-            return f"{self.ended}/{self.total} trials, {self._times()}"
+            return f"{self.ended}/{self.total} {self.unit}, {self._times()}"
 
 
 def _slot_cells(line: tuple[Task, dict[str, Any]] | None) -> tuple[Text | str, ...]:

@@ -48,8 +48,12 @@ class Stop:
         self.exit_code = self.exit_code or exit_code
 
 
-# on_event(slot index, task, event): an event is {"event": "started" | "epoch" | "ended", ...}
-OnEvent = Callable[[int, Task, dict[str, Any]], None]
+# on_event(slot index, task, event): an event is {"event": "started" | "epoch" | "ended", ...}; True at an epoch asks
+# for the end of that task alone: its work sees stop() hold, and no further epoch of it is passed on.
+OnEvent = Callable[[int, Task, dict[str, Any]], bool | None]
+
+# run(task, on_event), from any thread: blocks until a slot is free and the task has ended there
+Run = Callable[[Task, OnEvent], Outcome]
 
 
 def longest_first(tasks: list[Task]) -> list[Task]:

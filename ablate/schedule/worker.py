@@ -18,7 +18,8 @@ import threading
 import traceback
 from typing import Any, BinaryIO
 
-STOP = "stop"
+STOP = "stop"  # the job: this task and every later one
+END = "end"  # the task under way alone
 
 
 def main(work_name: str) -> None:
@@ -33,8 +34,11 @@ def main(work_name: str) -> None:
     os.dup2(2, 1)
     faulthandler.enable()  # a segmentation fault leaves its traceback in the trial's log
     waiting: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
-    stopping = threading.Event()
-    threading.Thread(target=_listen, args=(requests, waiting, stopping), daemon=True).start()
+    stopping, ending = threading.Event(), threading.Event()
+    threading.Thread(target=_listen, args=(requests, waiting, stopping, ending), daemon=True).start()
+
+    def stop() -> bool:
+        return stopping.is_set() or ending.is_set()
 
     module, _, function = work_name.partition(":")
     while True:
@@ -42,7 +46,7 @@ def main(work_name: str) -> None:
         with _log_to(log):
             try:
                 work = getattr(importlib.import_module(module), function)
-                status = work(pickle.loads(payload), stopping.is_set, lambda event: _send(replies, ("event", event)))
+                status = work(pickle.loads(payload), stop, lambda event: _send(replies, ("event", event)))
                 ended = ("ended", status, "")
             except Exception as error:
                 traceback.print_exc()
@@ -50,14 +54,22 @@ def main(work_name: str) -> None:
         _send(replies, ended)
 
 
-def _listen(requests: BinaryIO, waiting: queue.SimpleQueue[tuple[str, bytes]], stopping: threading.Event) -> None:
+def _listen(
+    requests: BinaryIO,
+    waiting: queue.SimpleQueue[tuple[str, bytes]],
+    stopping: threading.Event,
+    ending: threading.Event,
+) -> None:
     """Takes requests without unpacking their payloads: it must import nothing, so that it sees the end at once."""
     while True:
         try:
             request = pickle.load(requests)
             if request == STOP:
                 stopping.set()
+            elif request == END:
+                ending.set()
             else:
+                ending.clear()  # an END that came after its task had ended: the next request is only sent after both
                 waiting.put(request)
         except Exception:
             os._exit(1)

@@ -17,12 +17,12 @@ from ablate.study.study import Study
 def architecture_of(study: Study, axes: dict[str, Any], rule: DepthRule, shown: bool) -> tuple[Architecture, str]:
     """The network of some axes, which change what `net` says, and its name as given, "" where no depth is.
 
-    What is to be solved has some value for the moment.
+    The axis that is solved first has some value for the moment, the later ones start from that of the variant.
     """
     for one, other in (("block", "l"), ("depth", "N")):
         if one in axes and other in axes:
             raise StudyError(f"{one} and {other} both given; allowed: one of them")
-    solve = study.budget.solve if study.budget else None
+    solve = study.budget.solve if study.budget else ()
     parts = _parts(study, axes) | {axis: axes[axis] for axis in ("depth", "N", *AXES) if axis in axes}
     parts |= {axis: float(parts[axis]) for axis in ("k", "dropout", "survival") if axis in parts}
     if "l" in axes:
@@ -32,20 +32,25 @@ def architecture_of(study: Study, axes: dict[str, Any], rule: DepthRule, shown: 
     elif isinstance(block := axes.get("block"), str) and block.startswith("B("):
         parts["block"] = parse_block(block)
     family = find_family(parts["family"])
-    if "k" not in parts and family.key == "WRN" and solve != "k":
-        raise StudyError(f"the axes {', '.join(axes)} leave k open")
-    written = ""
-    if "N" in axes and family.groups:
+    if "k" not in parts and family.key == "WRN" and solve[:1] != ("k",):
+        raise StudyError(f"the axes {', '.join(axes)} leave k open{_start(solve, 'k')}")
+    written, complete = "", all(axis in parts for axis in solve if axis in ("k", "cardinality", "base_width"))
+    if complete and "N" in axes and family.groups:
         written = format_architecture(make_architecture(parts, rule), rule, shown, for_imagenet(study))
-    elif "depth" in parts and (solve not in ("k", "cardinality", "base_width") or solve in parts):
+    elif complete and "depth" in parts:
         written = format_name(parts, shown, for_imagenet(study))
-    if solve == "depth" and family.groups:
+    if solve[:1] == ("depth",) and family.groups:
         parts["N"] = 1
-    elif solve == "depth" and family.table:
+    elif solve[:1] == ("depth",) and family.table:
         parts.setdefault("depth", next(iter(reversed(family.table))))
     elif "depth" not in parts and "N" not in parts and family.has_depth:
-        raise StudyError(f"the axes {', '.join(axes)} leave depth (or N) open")
+        raise StudyError(f"the axes {', '.join(axes)} leave depth (or N) open{_start(solve, 'depth')}")
     return make_architecture(parts, rule), written
+
+
+def _start(solve: tuple[str, ...], axis: str) -> str:
+    """Why an axis must be written although the budget solves it."""
+    return f"; solve: [{', '.join(solve)}] starts from a {axis} that is written" if axis in solve else ""
 
 
 def for_imagenet(study: Study) -> bool:

@@ -1,4 +1,4 @@
-"""Solving one axis of a network for a budget. No formula is kept by hand: costs are read from blueprints."""
+"""Solving the axes of a network for a budget, one at a time. No formula is kept by hand: costs are read from blueprints."""
 
 from __future__ import annotations
 
@@ -31,31 +31,14 @@ def fit_budget(
     cost: Callable[[Architecture], int],
     name: Callable[[Architecture], str],
 ) -> tuple[Architecture, Fit, str]:
-    """The architecture with one axis solved, if the budget says so, how it fits, and "" or in words why it does not."""
+    """The architecture with axes solved, if the budget says so, how it fits, and "" or in words why it does not.
+
+    Each axis is solved with those before it as they came out and those after it as they are given: with [depth, k]
+    depth comes as close as whole blocks can, and k takes up the rest.
+    """
     fitted, below, above = architecture, None, None
-    if budget.solve:
-        values, make = choices(architecture, budget.solve, budget.quantum)
-        most = len(values)
-        made: dict[int, Architecture] = {}
-        costs: dict[int, int] = {}
-
-        def cost_of(i: int) -> int:
-            if i not in costs:
-                made[i] = make(values[i - 1])
-                costs[i] = cost(made[i])
-            return costs[i]
-
-        def neighbour(i: int) -> Neighbour | None:
-            if not 1 <= i <= most:
-                return None
-            count = cost_of(i)
-            return Neighbour(name(made[i]), count)
-
-        if budget.target:
-            i = closest_to(budget.target, cost_of, most)
-        else:
-            i = max(1, largest_within(budget.maximum or 0, cost_of, most))
-        fitted, below, above = make(values[i - 1]), neighbour(i - 1), neighbour(i + 1)
+    for axis in budget.solve:
+        fitted, below, above = _solve(fitted, axis, budget, cost, name)
     found = cost(fitted)
     reference = budget.target or budget.maximum or budget.minimum
     assert reference is not None
@@ -67,10 +50,42 @@ def fit_budget(
         met = (budget.minimum or 0) <= found <= (budget.maximum or found)
         bounds = (("at least", budget.minimum), ("at most", budget.maximum))
         asked = " and ".join(f"{word} {bound:,}" for word, bound in bounds if bound)
-    closest = f", the closest any {budget.solve} comes," if budget.solve else ""
+    closest = f", the closest any {' and then any '.join(budget.solve)} comes," if budget.solve else ""
     what = {"activation_memory": "bytes of activation memory"}.get(budget.measure, budget.measure)
     miss = f"{name(fitted)}{closest} has {found:,} {what} ({deviation:+.1%}); allowed: {asked}"
     return fitted, Fit(found, deviation, below, above), "" if met else miss
+
+
+def _solve(
+    architecture: Architecture,
+    axis: str,
+    budget: Budget,
+    cost: Callable[[Architecture], int],
+    name: Callable[[Architecture], str],
+) -> tuple[Architecture, Neighbour | None, Neighbour | None]:
+    """The architecture with one axis solved, and the networks below and above it along that axis."""
+    values, make = choices(architecture, axis, budget.quantum)
+    most = len(values)
+    made: dict[int, Architecture] = {}
+    costs: dict[int, int] = {}
+
+    def cost_of(i: int) -> int:
+        if i not in costs:
+            made[i] = make(values[i - 1])
+            costs[i] = cost(made[i])
+        return costs[i]
+
+    def neighbour(i: int) -> Neighbour | None:
+        if not 1 <= i <= most:
+            return None
+        count = cost_of(i)
+        return Neighbour(name(made[i]), count)
+
+    if budget.target:
+        i = closest_to(budget.target, cost_of, most)
+    else:
+        i = max(1, largest_within(budget.maximum or 0, cost_of, most))
+    return make(values[i - 1]), neighbour(i - 1), neighbour(i + 1)
 
 
 def choices(architecture: Architecture, axis: str, quantum: int) -> tuple[Sequence[Any], Make]:

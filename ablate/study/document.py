@@ -103,7 +103,7 @@ def _at(value: Any, path: KeyPath) -> Any:
 OVERRIDE = (0, 0)  # the position of what the command line said
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, wanted: str = "name, data, recipe, variants, ...") -> Document:
     """The document in a file, whose top level must be a mapping. Raises StudyError."""
     try:
         data = path.read_bytes()
@@ -118,7 +118,7 @@ def read_document(path: Path) -> Document:
         raise StudyError(f"{path}:{line}:1: not UTF-8 text") from None
     document = read_text(text, str(path))
     if not isinstance(document.value, dict):
-        document.fail((), f"found {describe(document.value)}; allowed: a mapping with name, data, recipe, variants, ...")
+        document.fail((), f"found {describe(document.value)}; allowed: a mapping with {wanted}")
     return document
 
 

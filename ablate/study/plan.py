@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -30,9 +30,9 @@ BESIDE = ("recipe.", "data.")  # how the axes begin that are not the network's
 
 @dataclass(frozen=True)
 class Enumeration:
-    """A study's variants in order, and in words what was solved, merged and dropped on the way.
+    """A study's variants in order, and in words what a search chose and what was solved, merged and dropped on the way.
 
-    names: what each network's name in the study stands for, the name it had before its depth was solved included.
+    names: what each network's name in the study stands for, the name it had before it was solved included.
     """
 
     variants: tuple[Variant, ...]
@@ -40,11 +40,13 @@ class Enumeration:
     merged: tuple[str, ...]
     dropped: tuple[str, ...]
     names: dict[str, list[Variant]]
+    chosen: tuple[str, ...] = ()
 
     def remarks(self) -> list[str]:
         """All of them, each line saying which it is."""
         notes = tuple(filter(None, dict.fromkeys(text for variant in self.variants for text in _notes(variant))))
-        groups = (("solved", self.solved), ("merged", self.merged), ("dropped", self.dropped), ("note", notes))
+        done = (("solved", self.solved), ("merged", self.merged), ("dropped", self.dropped))
+        groups = (("chosen", self.chosen), *done, ("note", notes))
         return [f"{what}: {line}" for what, lines in groups for line in lines]
 
 
@@ -98,7 +100,28 @@ def enumerate_variants(study: Study) -> Enumeration:
             if net not in names:
                 raise StudyError(f"{study.places['panels']}: panels.{title}: found '{net}'; {allowed(net, names)}")
     variants = _tell_apart(list(found.values()))
-    return Enumeration(tuple(variants), tuple(solved), tuple(merged), tuple(dropped), names)
+    return Enumeration(tuple(variants), tuple(solved), tuple(merged), tuple(dropped), names, study.chosen)
+
+
+def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
+    """What makes the variant of a search's candidate out of the values of its axes.
+
+    It raises StudyError (BudgetError for a missed budget) or NotationError for a candidate that cannot be.
+    """
+    assert study.search is not None
+    holds = compile_expression(study.where) if study.where else None
+    (entry,), base = study.entries, study.search.base
+
+    def make(values: dict[str, Any]) -> Variant:
+        axes = values if base is None else {"net": base, **values}
+        variant, _, miss = _variant(study, entry, axes, study.data, {}, "")
+        if miss:
+            raise BudgetError(f"{study.places['budget']}: {miss}")
+        if holds and not holds(_names(variant, entry.depth_rule)):
+            raise StudyError(f"{study.places['where']}: {label(variant)}: not {study.where}")
+        return variant
+
+    return make
 
 
 def plan_trials(study: Study, variants: Sequence[Variant]) -> list[Trial]:
@@ -141,6 +164,9 @@ def training_cost(trial: Trial) -> float:
     """Multiply-adds of a whole training, for sorting: forward, backward (twice that), and the test set each epoch."""
     full = DATA_SETS[trial.data.stands_for]["full"]
     train, test = (size or most or 50_000 for size, most in zip((trial.data.train_size, trial.data.test_size), full))
+    if held_out := trial.data.held_out:
+        test = held_out.images or train // (held_out.folds or 1)
+        train -= test
     counts = count_network(trial.architecture, trial.data.classes, trial.data.input_shape)
     return float(counts.multiply_adds) * (3 * train + test) * trial.recipe.epochs
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, Union, get_args
 
-from pydantic import BaseModel, Field, WithJsonSchema, create_model
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
 from ablate.nets.family import STYLE_AXES
 from ablate.study.presets import DATA_SETS, RECIPES
-from ablate.study.study import Data, EpochRule, Frozen, Recipe
+from ablate.study.study import Data, EpochRule, Frozen, Recipe, SolvedAxis
 
 NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "cardinality", "base_width", *STYLE_AXES)
 
@@ -16,6 +16,8 @@ NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "cardinality", "ba
 def _optional(title: str, model: type[BaseModel], /, **fields: Any) -> type[BaseModel]:
     """A model of the same fields, none of them needed."""
     for key, info in model.model_fields.items():
+        if key == "held_out":  # a search's own doing
+            continue
         fields.setdefault(
             key, (Annotated[Union[info.rebuild_annotation(), None], Field(description=info.description)], None)
         )
@@ -36,8 +38,16 @@ def _axes_schema(**more: Any) -> WithJsonSchema:
 
 
 Axes = Annotated[dict[str, Any], _axes_schema()]
+_FROM: dict[str, Any] = {
+    "type": "object",
+    "description": "what a search chose: its name, or the path of its best.yaml; key: of another axis",
+    "required": ["from"],
+    "properties": {"from": {"type": "string"}, "key": {"type": "string"}},
+    "additionalProperties": False,
+}
 _NET: dict[str, Any] = {
     "anyOf": [
+        _FROM,
         {"type": "string"},
         {
             "type": "object",
@@ -49,6 +59,8 @@ _NET: dict[str, Any] = {
 }
 _NUMBER = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": "^[0-9.]+ *[kMG]$"}]}
 _BOUNDS = {"type": "object", "properties": {"min": _NUMBER, "max": _NUMBER}, "additionalProperties": False}
+_SOLVED: dict[str, Any] = {"enum": list(get_args(SolvedAxis))}
+_SEVERAL = {"type": "array", "items": _SOLVED, "minItems": 1, "uniqueItems": True}
 _PERCENTAGE = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": "^[0-9.]+ *%$"}]}
 Changes = Annotated[dict[str, Any], _axes_schema(base=_NET)]
 Quantity = Annotated[Any, WithJsonSchema(_NUMBER)]
@@ -69,7 +81,9 @@ class BudgetFile(Frozen):
     multiply_adds: QuantityOrBounds = None
     activation_memory: Annotated[QuantityOrBounds, Field(description="bytes of a batch, kept for the backward pass")] = None
     tolerance: Percentage = "5%"
-    solve: Literal["depth", "k", "l", "cardinality", "base_width"] | None = None
+    solve: Annotated[
+        Any, Field(description="an axis, or a list: one after the other"), WithJsonSchema({"anyOf": [_SOLVED, _SEVERAL]})
+    ] = None
     quantum: Annotated[
         Any,
         Field(description="k in steps of so many channels of the first group, 8 unless given; exact: of one"),
@@ -142,8 +156,57 @@ class PublishedFile(Frozen):
     rows: Annotated[list[RowFile], Field(min_length=1, max_length=1000)]
 
 
+class ValidationFile(Frozen):
+    """Which training images are held out: each of so many folds in its turn, or one part of so many images."""
+
+    folds: Annotated[int | None, Field(ge=2, le=100)] = None
+    holdout: Annotated[int | None, Field(ge=1, description="images")] = None
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="which ones")] = 0
+
+
+class RangeFile(Frozen):
+    """From low to high, both included: whole numbers where both are written so. Or choices; or, of a block, its kernels."""
+
+    low: float | int | None = None
+    high: float | int | None = None
+    step: Annotated[float | int | None, Field(gt=0)] = None
+    log: Annotated[bool, Field(description="evenly in the logarithm")] = False
+    choices: Annotated[list[Any] | None, Field(min_length=1, max_length=1000)] = None
+    l: Annotated[Any, Field(description="of a block: how many convolutions, such as {low: 1, high: 4}")] = None
+    kernels: Annotated[list[int] | None, Field(min_length=1, description="of a block: what each kernel may be")] = None
+    when: Annotated[dict[str, Any] | None, Field(description="there only where these axes have these values")] = None
+
+
+class SearchFile(Frozen):
+    """A search: candidates from a space, each measured on held-out training images."""
+
+    space: Annotated[
+        dict[str, Any],
+        Field(min_length=1, max_length=100, examples=["{dropout: {low: 0, high: 0.6, step: 0.05}}"]),
+        _axes_schema(),
+    ]
+    validation: Annotated[ValidationFile, Field(examples=["{folds: 5}"])]
+    objective: Literal["median_validation_error", "mean_validation_error"] = "median_validation_error"
+    trials: Annotated[int | None, Field(ge=1, le=100_000, description="candidates; a grid has as many as it has")] = None
+    sampler: Literal["tpe", "gp", "random", "grid", "cmaes"] = "tpe"
+    pruner: Annotated[
+        Literal["none", "wilcoxon", "median", "hyperband"],
+        Field(description="wilcoxon: over the folds; median, hyperband: over the epochs"),
+    ] = "none"
+    also_minimize: Annotated[
+        Literal["parameters", "multiply_adds"] | None, Field(description="a second objective: the Pareto set of both")
+    ] = None
+    seed: Seed = 0
+    enqueue: Annotated[
+        list[dict[str, Any]],
+        Field(default_factory=list, max_length=1000, description="candidates that come first, as values of the axes"),
+    ]
+
+
 class StudyFile(Frozen):
-    """A study: which networks, trained how, on what, with which seeds."""
+    """A study: which networks, trained how, on what, with which seeds. Or a search for them."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["seeds", "variants"]}, {"required": ["search"]}]})
 
     name: Annotated[
         str,
@@ -162,8 +225,10 @@ class StudyFile(Frozen):
         Any,
         Field(examples=[5], description="how many, or which; 0: nothing is trained, networks are counted"),
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "array", "items": {"type": "integer"}}]}),
-    ]
-    variants: Annotated[list[EntryFile], Field(min_length=1, max_length=1000, examples=["[{net: WRN-28-2}]"])]
+    ] = None
+    variants: Annotated[list[EntryFile] | None, Field(min_length=1, max_length=1000, examples=["[{net: WRN-28-2}]"])] = None
+    base: Annotated[Any, Field(description="of a search: the network that is changed"), WithJsonSchema(_NET)] = None
+    search: SearchFile | None = None
     depth_rule: DepthRuleField = "convolutions"
     where: str | None = None
     budget: BudgetFile | None = None
@@ -182,7 +247,7 @@ class StudyFile(Frozen):
         dict[str, Any],
         Field(
             default_factory=dict,
-            description="for --scale NAME: keys laid over the study's; data, recipe and budget key by key",
+            description="for --scale NAME: keys laid over the study's; data, recipe, budget and search key by key",
         ),
         WithJsonSchema({"type": "object", "additionalProperties": {"type": "object"}}),
     ]
@@ -196,6 +261,9 @@ def json_schema() -> dict[str, Any]:
         several = {"type": "array", "minItems": 1, "items": one}
         schema["$defs"][model.__name__] = model.model_json_schema()
         schema["properties"][key] |= {"anyOf": [*one["anyOf"], several]} if key == "data" else one
+    for field in schema["$defs"]["RecipeFile"]["properties"].values():
+        if "anyOf" in field:  # every one but base
+            field["anyOf"].append(_FROM)
     whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     _refer(whole)
     return whole

@@ -5,32 +5,36 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from ablate.errors import NotationError, StudyError, allowed
-from ablate.nets.architecture import CHOICES
-from ablate.nets.families import find_family
-from ablate.nets.options import parse_block
+from ablate.errors import StudyError, allowed
+from ablate.study.chosen import Within, take_chosen
 from ablate.study.document import Document, KeyPath, describe, read_document
 from ablate.study.expression import compile_expression
 from ablate.study.published import published_values
 from ablate.study.resolve import read_data, read_recipe, written_out
 from ablate.study.schema import NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
-from ablate.study.study import Budget, Data, Entry, Recipe, Study
+from ablate.study.space import read_search
+from ablate.study.study import Budget, Data, Entry, Recipe, SolvedAxis, Study
 from ablate.study.validation import validate
+from ablate.study.values import axis_values
 
-REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")  # package.module:callable
+PLACES = ("budget", "where", "variants", "recipe", "data", "panels", "base", "search")
 SUFFIXES = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
 
-def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "") -> Study:
-    """The Study in a file. scale: one of its overlays; overrides: "recipe.epochs=30" and the like. Raises StudyError."""
+def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "", *, within: Within = ()) -> Study:
+    """The Study in a file. scale: one of its overlays; overrides: "recipe.epochs=30" and the like. Raises StudyError.
+
+    within: the studies that are being loaded and take a value from this one.
+    """
     path = Path(path)
     document = read_document(path)
     if scale:
         _lay_over(document, scale)
     for assignment in overrides:
         document.override(assignment)
+    chosen = take_chosen(document, (*within, (path.resolve(), scale)), load_study)
     _refuse_nothing(document, (), document.value)
     file = validate(document, StudyFile, (), document.value)
     for name, keys in file.scales.items():
@@ -47,7 +51,12 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "")
         document.fail(("baseline",), f"baseline: found {describe(file.baseline)}; allowed: {wanted}")
     if twice := [name for name in file.figures if file.figures.count(name) > 1]:
         document.fail(("figures",), f"figures: '{twice[0]}' is there twice; allowed: different ones")
-    entries = tuple(_entry(document, i, entry, file, data, recipe) for i, entry in enumerate(file.variants))
+    seeds = _seeds(document, file.seeds)
+    search = read_search(document, file, data, recipe, seeds) if file.search else None
+    _check_kind(document, file)
+    entries = tuple(_entry(document, i, entry, file, data, recipe) for i, entry in enumerate(file.variants or ()))
+    if search:  # what its candidates have in common
+        entries = (Entry("grid", {}, data, recipe, "", (), file.depth_rule, file.base, document.place("search")),)
     imagenet = data[0].name == "imagenet"
     tables = enumerate(file.published)
     return Study(
@@ -59,7 +68,7 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "")
         data=data[0],
         folder=path.parent,
         recipe=recipe,
-        seeds=_seeds(document, file.seeds),
+        seeds=seeds,
         entries=entries,
         where=file.where,
         budget=_budget(document, file.budget) if file.budget else None,
@@ -68,8 +77,22 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "")
         figures=tuple(file.figures),
         panels=tuple((title, tuple(nets)) for title, nets in file.panels.items()),
         published=tuple(published_values(document, i, table, file.depth_rule, imagenet) for i, table in tables),
-        places={key: document.place(key) for key in ("budget", "where", "variants", "recipe", "data", "panels")},
+        places={key: document.place(key) for key in PLACES},
+        search=search,
+        chosen=chosen,
     )
+
+
+def _check_kind(document: Document, file: StudyFile) -> None:
+    """A study has seeds and variants, a search has neither to have."""
+    if file.search is not None:
+        return
+    for key in ("seeds", "variants"):
+        if getattr(file, key) is None:
+            example = StudyFile.model_fields[key].examples
+            document.fail((), f"{key} is missing; allowed: such as {key}: {example[0] if example else ''}")
+    if file.base is not None:
+        document.fail(("base",), "base: found without search; allowed: with it")
 
 
 def _lay_over(document: Document, scale: str) -> None:
@@ -81,7 +104,7 @@ def _lay_over(document: Document, scale: str) -> None:
     _check_scale(document, scale, scales[scale])
     if isinstance(name := document.value.get("name"), str):
         document.value["name"] = f"{name}_{scale}"
-    document.overlay(("scales", scale), ("data", "recipe", "budget"))
+    document.overlay(("scales", scale), ("data", "recipe", "budget", "search"))
 
 
 def _check_scale(document: Document, scale: str, keys: Any) -> None:
@@ -120,14 +143,14 @@ def _entry(
     if kind == "one_at_a_time" and not isinstance(base, (str, dict)):
         document.fail((*path, kind), "one_at_a_time.base: the network that is changed is missing, such as WRN-28-2")
     if base is not None:
-        (base,) = _axis_values(document, (*path, kind, "base"), "net", base)
+        (base,) = axis_values(document, (*path, kind, "base"), "net", base)
     if not axes:
         document.fail((*path, kind), f"{kind}: no axis; allowed: {', '.join(NET_AXES)}, recipe.*, data.*")
     places: dict[tuple[str, Any], str] = {}
     single = {axis for axis, values in axes.items() if not isinstance(values, list)}
     for axis, values in axes.items():
         place = path if kind == "net" else (*path, kind)
-        axes[axis] = _axis_values(document, (*place, axis), axis, values)
+        axes[axis] = axis_values(document, (*place, axis), axis, values)
         for i, value in enumerate(axes[axis]):
             places[axis, repr(value)] = document.place(*place, axis, i)
     lengths = {axis: len(values) for axis, values in axes.items()}
@@ -154,66 +177,8 @@ def _entry(
     )
 
 
-def _axis_values(document: Document, path: tuple[Any, ...], axis: str, values: Any) -> tuple[Any, ...]:
-    """The values of one axis, each checked for its type; ranges are checked where the network is made."""
-    group, _, field = axis.partition(".")
-    if axis not in NET_AXES and not (group in ("recipe", "data", "args") and re.fullmatch(r"\w+", field)):
-        document.fail(path, f"unknown axis '{axis}'; {allowed(axis, (*NET_AXES, 'recipe.*', 'data.*', 'args.*'))}")
-    if not isinstance(values, list):
-        values = [values]
-    if not values:
-        document.fail(path, f"{axis}: an empty list; allowed: one value or more")
-
-    def check(value: Any) -> Any:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if axis == "net" and isinstance(value, dict):
-            return None
-        if axis in ("l", "depth", "N", "cardinality", "base_width"):
-            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 10**6:
-                return "a whole number from 1"
-        elif "." in axis and group != "args" and (value is None or isinstance(value, dict)):
-            return "a value"
-        elif axis in ("k", "dropout", "survival") and not number:
-            return "a number"
-        elif axis in CHOICES and value not in CHOICES[axis]:
-            return ", ".join(CHOICES[axis])
-        elif axis in ("net", "family", "block") and not isinstance(value, str):
-            wanted = {"net": "a network's name", "family": "a family's name", "block": "B(3,3) and the like"}
-            return wanted[axis]
-        elif axis == "family":
-            try:
-                find_family(value)
-            except NotationError as error:
-                return str(error).partition("allowed: ")[2]
-        elif axis == "block" and value not in ("basic", "bottleneck") and not REFERENCE.fullmatch(value):
-            try:
-                parse_block(value)
-            except NotationError as error:
-                return f"{str(error).partition('allowed: ')[2]}; basic, bottleneck; package.module:callable"
-        return None
-
-    for i, value in enumerate(values):
-        if axis == "net" and isinstance(value, dict) and (wrong := _own_network_wrong(value)):
-            document.fail((*path, i), wrong)
-        if axis == "net" and isinstance(value, str) and REFERENCE.fullmatch(value):
-            document.fail((*path, i), f"net: found '{value}'; allowed: a name, or {{python: {value}}}")
-        if wanted := check(value):
-            document.fail((*path, i), f"{axis}: found {describe(value)}; allowed: {wanted}")
-    return tuple(values)
-
-
-def _own_network_wrong(net: dict[str, Any]) -> str:
-    """What is wrong with a reader's network, written as {python: package.module:callable, args: {...}}."""
-    if unknown := [str(key) for key in net if key not in ("python", "args")]:
-        return f"net: unknown key '{unknown[0]}'; {allowed(unknown[0], ('python', 'args'))}"
-    if not isinstance(net.get("python"), str) or not REFERENCE.fullmatch(net["python"]):
-        return f"net.python: found {describe(net.get('python'))}; allowed: package.module:callable"
-    if not isinstance(net.get("args", {}), dict):
-        return f"net.args: found {describe(net['args'])}; allowed: a mapping"
-    return ""
-
-
 def _seeds(document: Document, seeds: Any) -> tuple[int, ...]:
+    seeds = 1 if seeds is None else seeds  # a study must write them, a search need not
     found: list[Any] = seeds if isinstance(seeds, list) else [seeds]
     whole = bool(found) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in found)
     most = 2**31 if isinstance(seeds, list) else 10_001
@@ -251,9 +216,25 @@ def _budget(document: Document, file: BudgetFile) -> Budget:
         document.fail(
             ("budget", "quantum"), f"budget.quantum: found {describe(quantum)}; allowed: 1 to 1024 channels, or exact"
         )
-    if file.quantum is not None and file.solve != "k":
+    solve = _solved_axes(document, file.solve)
+    if file.quantum is not None and "k" not in solve:
         document.fail(("budget", "quantum"), "budget.quantum: only k goes in steps of channels; allowed: with solve: k")
-    return Budget(measure, target, tolerance, minimum, maximum, file.solve, file.on_miss, quantum)  # type: ignore[arg-type]
+    return Budget(measure, target, tolerance, minimum, maximum, solve, file.on_miss, quantum)  # type: ignore[arg-type]
+
+
+def _solved_axes(document: Document, found: Any) -> tuple[SolvedAxis, ...]:
+    """The axes of `solve`, one or a list of them."""
+    axes = found if isinstance(found, list) else [] if found is None else [found]
+    if found == []:
+        document.fail(("budget", "solve"), "budget.solve: an empty list; allowed: one axis or more")
+    for i, axis in enumerate(axes):
+        path = ("budget", "solve", i) if isinstance(found, list) else ("budget", "solve")
+        if axis not in get_args(SolvedAxis):
+            wanted = allowed(str(axis), get_args(SolvedAxis))
+            document.fail(path, f"budget.solve: found {describe(axis)}; {wanted}")
+        if axis in axes[:i]:
+            document.fail(path, f"budget.solve: {axis} is there twice; allowed: different ones")
+    return tuple(axes)
 
 
 def _quantity(document: Document, path: tuple[Any, ...], value: Any) -> int:

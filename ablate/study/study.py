@@ -31,6 +31,7 @@ class Frozen(BaseModel):
 EpochRule = Literal["last", "best"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
+SolvedAxis = Literal["depth", "k", "l", "cardinality", "base_width"]
 
 
 class Recipe(Frozen):
@@ -77,6 +78,18 @@ class Recipe(Frozen):
         return self.model_dump(mode="json", exclude=other, exclude_defaults=True)
 
 
+class HeldOut(Frozen):
+    """Training images that are kept from training and measured on instead of the test images, which are never read.
+
+    images: so many of them, or folds: one of so many parts of all, number `fold` from 0; drawn by the seed, stratified.
+    """
+
+    images: Annotated[int | None, Field(ge=1)] = None
+    folds: Annotated[int | None, Field(ge=2, le=100)] = None
+    fold: Annotated[int | None, Field(ge=0)] = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+
 class Data(Frozen):
     """Which images, how many of them, and what is done to them. Sizes are in images; None is all there are.
 
@@ -100,6 +113,7 @@ class Data(Frozen):
         Literal["cifar10", "cifar100", "svhn", "imagenet"] | None, Field(description="what these images are a copy of")
     ] = None
     root: Annotated[str | None, Field(description="where the images are, from the study file's folder")] = None
+    held_out: HeldOut | None = None  # of the train_size images; a search's, no study writes it
 
     @property
     def input_shape(self) -> Shape:
@@ -109,6 +123,7 @@ class Data(Frozen):
     def identity(self) -> dict[str, Any]:
         """The fields that can change a result. The title names the images only where nothing else does."""
         other = {"digest", "copy_of", "root"} | (set() if self.name == "image_folder" else {"title"})
+        other |= {"test_size"} if self.held_out else set()
         return self.model_dump(exclude=other, exclude_defaults=True)
 
     @property
@@ -119,21 +134,24 @@ class Data(Frozen):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a network may cost. A target is met within the tolerance (a fraction); bounds are met inclusively."""
+    """What a network may cost. A target is met within the tolerance (a fraction); bounds are met inclusively.
+
+    solve: the axes that are solved for it, one after the other.
+    """
 
     measure: Literal["parameters", "multiply_adds", "activation_memory"]
     target: int | None
     tolerance: float
     minimum: int | None
     maximum: int | None
-    solve: Literal["depth", "k", "l", "cardinality", "base_width"] | None
+    solve: tuple[SolvedAxis, ...]
     on_miss: Literal["error", "drop"]
     quantum: int = 8  # channels of the first group, in steps of which k goes
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A value of the solved axis beside the chosen one, and what it would cost."""
+    """A value of the last solved axis beside the chosen one, and what it would cost."""
 
     net: str
     count: int
@@ -257,6 +275,48 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Parameter:
+    """One value that a search looks for. axis: what it is of a network or recipe; name: Optuna's, with its condition.
+
+    kind: float and int go from low to high, in steps or continuously, evenly in the logarithm if log; categorical and
+    kernels have choices: kernels is a block, B(M) with low to high convolutions and each kernel one of the choices.
+    when: (axis, values): it is there only where every one of these axes has one of these values.
+    """
+
+    name: str
+    axis: str
+    kind: Literal["float", "int", "categorical", "kernels"]
+    low: float | int | None = None
+    high: float | int | None = None
+    step: float | int | None = None
+    log: bool = False
+    choices: tuple[Any, ...] = ()
+    when: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search looks for, and how. trials: candidates, each of them trained on every fold with every seed.
+
+    held_out: the folds, or the one part that is held out. enqueue: candidates that come first, as values of the axes.
+    digest: of everything in the study that the search depends on, but for how many trials it has.
+    """
+
+    base: Any  # the network that is changed, as written; None where the space says all
+    parameters: tuple[Parameter, ...]
+    held_out: tuple[HeldOut, ...]
+    objective: Literal["median_validation_error", "mean_validation_error"]
+    also_minimize: Literal["parameters", "multiply_adds"] | None
+    trials: int
+    sampler: Literal["tpe", "gp", "random", "grid", "cmaes"]
+    pruner: Literal["none", "wilcoxon", "median", "hyperband"]
+    seed: int
+    enqueue: tuple[dict[str, Any], ...]
+    digest: str
+
+
+@dataclass(frozen=True)
 class Study:
     """One study file, checked; its variants are not yet enumerated."""
 
@@ -278,3 +338,5 @@ class Study:
     figures: tuple[str, ...]
     panels: tuple[tuple[str, tuple[str, ...]], ...]  # of the curves: title, nets; none: one a data set
     places: dict[str, str]
+    search: Search | None = None  # instead of entries
+    chosen: tuple[str, ...] = ()  # in words: each value that was taken from a search, and from where

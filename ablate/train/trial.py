@@ -31,7 +31,7 @@ from ablate.records.records import (
 )
 from ablate.study.study import Data
 from ablate.train.checkpoint import load_checkpoint, save_checkpoint
-from ablate.train.images import load_checked
+from ablate.train.images import Kept, load_checked
 from ablate.train.job import Job
 from ablate.train.loop import evaluate, train_epoch
 from ablate.train.optimization import make_optimizer, start_epoch
@@ -171,21 +171,23 @@ def configure(device: str) -> torch.device:
 
 Loaded = tuple[Union[Part, Streamed], Union[Part, Streamed], Normalization, str]
 _loaded: dict[Any, Loaded] = {}  # the worker's next trial most often wants the same
+_whole: Kept = {}  # or another fold of the same
 
 
 def _load(data: Data, location: Location, device: torch.device) -> Loaded:
-    """Training and test images for the device, the normalization fitted to the former, and the digest of all images."""
+    """Training and test images for the device, the normalization fitted to the former, and the digest of the files."""
     key = (data, location, device)
     if key not in _loaded:
         _loaded.clear()
-        images, digest = load_checked(data, location, print)
-        sizes = (data.train_size, data.test_size)
+        if data.held_out is None:
+            _whole.clear()
+        images, digest = load_checked(data, location, print, _whole)
         if isinstance(images, ImageFiles):
-            train, test = (take_files(part, size, data.image_size, device) for part, size in zip(images, sizes))
+            train, test = (take_files(part, data.image_size, device) for part in images)
             _loaded[key] = train, test, imagenet_normalization(data.preprocess, device), digest
         else:
-            resident = take_part(images.train_images, images.train_labels, data.train_size, device)
-            tested = take_part(images.test_images, images.test_labels, data.test_size, device)
+            resident = take_part(images.train_images, images.train_labels, device)
+            tested = take_part(images.test_images, images.test_labels, device)
             _loaded[key] = resident, tested, fit_normalization(data.preprocess, resident.images), digest
     return _loaded[key]
 

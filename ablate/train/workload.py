@@ -49,7 +49,10 @@ def images_of(data: Data) -> tuple[int, int] | None:
     """How many images a trial trains and tests on; None where a folder's are not counted before a run."""
     full = DATA_SETS[data.stands_for]["full"]
     train, test = (min(filter(None, sizes), default=0) for sizes in zip((data.train_size, data.test_size), full))
-    return (train, test) if train and test else None
+    if (held_out := data.held_out) is not None:
+        test = held_out.images or len(range(held_out.fold or 0, train, held_out.folds or 1))
+        train -= test
+    return (train, test) if train > 0 and test else None
 
 
 def images_trained(train_images: int, recipe: Recipe) -> int:

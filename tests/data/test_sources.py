@@ -83,7 +83,7 @@ def test_missing_images_say_what_where_and_how(here: Location, name: str) -> Non
     with pytest.raises(DataError) as caught:
         load_images(name, 32, here)
     message = str(caught.value)
-    assert SOURCES[name].looked_for in message and str(here.root) in message and "ABLATE_DATA" in message
+    assert SOURCES[name].whole.looked_for in message and str(here.root) in message and "ABLATE_DATA" in message
     assert ("--download" in message) == (name != "image_folder")
 
 
@@ -166,11 +166,11 @@ def test_svhn_is_fetched_by_its_md5_sums(here: Location, monkeypatch: pytest.Mon
 
 def test_download_is_asked_only_when_wanted(here: Location, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setitem(SOURCES, "cifar10", SOURCES["cifar10"]._replace(download=asked.append))
+    monkeypatch.setitem(SOURCES, "cifar10", SOURCES["cifar10"]._replace(download=lambda *wanted: asked.append(wanted)))
     for wanted in (False, True):
         with pytest.raises(DataError):
             load_images("cifar10", 32, here._replace(download=wanted))
-        assert asked == [here.root] * wanted
+        assert asked == [(here.root, False)] * wanted
 
 
 @pytest.mark.parametrize(

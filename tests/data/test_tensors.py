@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ablate.data.tensors import Draws, draw_augmentation, fit_normalization, gather, normalize, take_part
+from ablate.data.tensors import CHUNK, Draws, draw_augmentation, fit_normalization, gather, normalize, take_part
 
 
 def some_images(n: int = 12, size: int = 32, channels: int = 3) -> Tensor:
@@ -51,14 +51,15 @@ def test_draws_cover_their_range_and_follow_their_generator() -> None:
     assert draw_augmentation("none", 5, 32, torch.Generator()) == Draws(None, None)
 
 
-def test_meanstd_is_of_each_channel_over_all_pixels() -> None:
-    images = some_images()
+@pytest.mark.parametrize("n", [12, CHUNK, 2 * CHUNK + 1])
+def test_meanstd_is_of_each_channel_over_all_pixels(n: int) -> None:
+    images = some_images(n, size=8)
     mean, std = fit_normalization("meanstd", images)
     pixels = images.reshape(-1, 3).double()
     assert torch.allclose(mean.double(), pixels.mean(0), rtol=1e-6)
     assert torch.allclose(std.double(), pixels.std(0, unbiased=False), rtol=1e-6)
     normal = normalize(images, fit_normalization("meanstd", images))
-    assert normal.shape == (12, 3, 32, 32) and normal.is_contiguous(memory_format=torch.channels_last)
+    assert normal.shape == (n, 3, 8, 8) and normal.is_contiguous(memory_format=torch.channels_last)
     assert normal.mean((0, 2, 3)).abs().max() < 1e-5
 
 
@@ -73,8 +74,8 @@ def test_scale_and_none() -> None:
     assert torch.equal(normalize(images, fit_normalization("none", images)), images.float().permute(0, 3, 1, 2))
 
 
-def test_parts_are_fixed_subsets_on_the_device() -> None:
-    images, labels = np.zeros((100, 8, 8, 1), np.uint8), np.arange(100) % 10
-    part = take_part(images, labels, 20, torch.device("cpu"))
-    assert part.images.shape == (20, 8, 8, 1) and part.labels.bincount().tolist() == [2] * 10
-    assert len(take_part(images, labels, None, torch.device("cpu")).labels) == 100
+def test_a_part_is_on_the_device_as_it_came() -> None:
+    images, labels = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3, 1), np.arange(2)
+    part = take_part(images.transpose(0, 2, 1, 3), labels, torch.device("cpu"))
+    assert part.images[1, :, :, 0].tolist() == [[9, 12, 15], [10, 13, 16], [11, 14, 17]]
+    assert part.images.is_contiguous() and part.labels.tolist() == [0, 1]

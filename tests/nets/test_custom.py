@@ -147,7 +147,7 @@ def test_a_reader_s_block_in_the_wide_skeleton_equals_ours(study: Path) -> None:
 
 
 def test_training_follows_the_seed_and_resumes_bit_for_bit(study: Path, tmp_path: Path) -> None:
-    write(study, "net: {python: readers:small}", "grid: {block: readers:Block, k: 0.25, depth: 10}", seeds="2")
+    write(study, "net: {python: readers:small}", "grid: {block: readers:Block, k: 0.5, depth: 10}", seeds="2")
 
     def losses(experiment: Experiment) -> list[list[float]]:
         assert experiment.run(RunOptions(inline=True, quiet=True)).exit_code == 0

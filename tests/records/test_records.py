@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ from ablate.records.records import (
 )
 
 DEFINITION = b'{"seed": 0}\n'
+HELD_OUT = b'{"data": {"held_out": {"folds": 5, "fold": 0}}}\n'
 ID = hashlib.sha256(DEFINITION).hexdigest()[:16]
 
 
@@ -153,3 +155,63 @@ def test_a_record_whose_epochs_are_lost_says_so(tmp_path: Path) -> None:
     assert record is not None
     with pytest.raises(RecordError, match=r"damaged, its epochs.jsonl is not that of its result.json"):
         record.epochs()
+
+
+def results(error: float | None = 5.0) -> dict[str, object]:
+    status = "diverged" if error is None else "completed"
+    measured = {"test_error": error, "test_loss": error, "test_top5_error": error, "test_seconds": 1, "test_images": 10}
+    return {"status": status, "epochs": 2, **measured, "train_seconds": 1.0}
+
+
+def test_held_out_images_are_called_so_on_disk_and_nowhere_else(tmp_path: Path) -> None:
+    for definition, name in ((HELD_OUT, "validation"), (DEFINITION, "test")):
+        directory = tmp_path / hashlib.sha256(definition).hexdigest()[:16]
+        open_trial(directory, definition)
+        rows = [row(1, test_top5_error=1.0), row(2, test_error=7.0)]
+        append_epoch(directory, rows[0])
+        append_epoch(directory, rows[1])
+        appended = (directory / "epochs.jsonl").read_bytes()
+        (directory / "epochs.jsonl").unlink()
+        write_epochs(directory, rows)
+        assert (directory / "epochs.jsonl").read_bytes() == appended
+        write_result(directory, results())
+        text = appended.decode() + (directory / "result.json").read_text()
+        found = {f"{name}_{what}" for what in ("error", "loss", "top5_error", "seconds", "images")}
+        assert set(re.findall(r"(?:test|validation)_\w+", text)) == found
+        record = read_record(tmp_path, directory.name)
+        assert record is not None and record.result == results() and record.test_error == 5.0
+        assert record.held_out == (name == "validation")
+        assert record.epochs() == rows and trial_state(tmp_path, directory.name) == "recorded"
+        write_result(directory, results(None))
+        diverged = read_record(tmp_path, directory.name)
+        assert diverged is not None and diverged.diverged and diverged.held_out == record.held_out
+
+
+def test_the_other_kinds_names_are_refused(tmp_path: Path) -> None:
+    """A test error is never read as one on held-out images, nor the other way round."""
+    for definition, other in ((HELD_OUT, DEFINITION), (DEFINITION, HELD_OUT)):
+        directory, source = tmp_path / f"of {len(other)}", tmp_path / f"to {len(other)}"
+        open_trial(directory, definition)
+        open_trial(source, other)
+        append_epoch(source, row(1))
+        write_result(source, results())
+        for file in ("epochs.jsonl", "result.json"):
+            (directory / file).write_bytes((source / file).read_bytes())
+        assert read_epochs(directory) == []
+        with pytest.raises(RecordError, match=r"result\.json: (test|validation)_error: found None; allowed: a percentage"):
+            read_record(tmp_path, directory.name)
+
+
+def test_a_damaged_result_is_said_under_the_name_that_the_file_has(tmp_path: Path) -> None:
+    open_trial(tmp_path / ID, HELD_OUT)
+    write_result(tmp_path / ID, {**results(), "test_images": "ten"})
+    with pytest.raises(RecordError, match=r"result\.json: validation_images: found 'ten'"):
+        read_record(tmp_path, ID)
+
+
+@pytest.mark.parametrize("definition", [b"", b"[]", b'{"data": null}', b'{"data": {}}', b'{"network": {"held_out": 1}}'])
+def test_whatever_else_a_definition_is_nothing_is_held_out(tmp_path: Path, definition: bytes) -> None:
+    open_trial(tmp_path / ID, definition)
+    write_result(tmp_path / ID, results())
+    record = read_record(tmp_path, ID)
+    assert record is not None and not record.held_out

@@ -335,6 +335,16 @@ def test_no_points_where_medians_cannot_say() -> None:
     assert "a is better than b by its seeds, though not by their median (56 of 81" in sentence(contrary, None, 0.01)
 
 
+def test_another_unit_than_seeds_is_spoken_of() -> None:
+    far, close, one = reach_verdicts(
+        [(("a", WORSE), ("b", BASE)), (("c", CLOSE), ("b", BASE)), (("d", {0: 1.0}), ("b", BASE))], unit="training"
+    )
+    assert far.sentence.startswith("a is worse than b by 3.80 points (all 25 training pairs; p = 0.024")
+    assert close.sentence.startswith("c and b cannot be told apart with 5 trainings; about ")
+    assert one.sentence.startswith("d and b cannot be told apart: with 1 and 5 trainings no difference")
+    assert "seed" not in far.sentence + close.sentence + one.sentence
+
+
 def test_a_tiny_p_value_is_bounded() -> None:
     assert sentence(compare(WORSE, BASE), None, 1e-7).endswith("p < 0.0001).")
 

@@ -2,18 +2,22 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from ablate.schedule.inline import run_inline
-from ablate.schedule.local import run_local
+from ablate.schedule.inline import open_inline, run_inline
+from ablate.schedule.local import Worker, open_workers, run_local
 from ablate.schedule.slots import Slot
-from ablate.schedule.tasks import Outcome, Stop, Task
+from ablate.schedule.tasks import Outcome, Run, Stop, Task
 
 TWO = [Slot("core 0", "cpu"), Slot("core 1", "cpu")]
 
@@ -198,3 +202,133 @@ def test_inline_gives_the_same_outcomes(tmp_path: Path) -> None:
     stop = Stop()
     stop.raise_to(1, 130)
     assert [o.status for o in run_inline(work, tasks, stop, lambda *event: None)] == ["not started"] * 2
+
+
+def ignore(slot: int, task: Task, event: dict[str, Any]) -> None:
+    pass
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def test_threads_ask_and_each_waits_for_a_free_worker(tmp_path: Path) -> None:
+    events: list[tuple[int, str]] = []
+    tasks = [task(tmp_path, f"t{i}", seconds=0.1) for i in range(6)]
+    with open_workers("works:work", TWO, Stop()) as run, ThreadPoolExecutor(4) as threads:
+        asked = [
+            threads.submit(run, each, lambda slot, task, event: events.append((slot, event["event"]))) for each in tasks
+        ]
+        outcomes = [each.result() for each in asked]
+    assert [(outcome.task, outcome.status) for outcome in outcomes] == [(each, "completed") for each in tasks]
+    assert len({pid for each in tasks for pid in pids(tmp_path, each.id)}) == 2
+    for slot in (0, 1):
+        happened = [event for index, event in events if index == slot]
+        assert happened and happened == ["started", "epoch", "ended"] * (len(happened) // 3)
+
+
+def opened_workers(stop: Stop) -> AbstractContextManager[Run]:
+    return open_workers("works:work", TWO[:1], stop)
+
+
+def opened_inline(stop: Stop) -> AbstractContextManager[Run]:
+    from works import work
+
+    return open_inline(work, stop)
+
+
+@pytest.mark.parametrize("opened", [opened_workers, opened_inline])
+@pytest.mark.parametrize("late", [0.0, 0.3])  # with one epoch, when the task has ended by itself
+@pytest.mark.parametrize(("epochs", "status"), [(1, "completed"), (1000, "interrupted")])
+def test_a_task_is_ended_alone_and_the_next_runs_to_its_end_in_the_same_process(
+    tmp_path: Path, opened: Callable[[Stop], AbstractContextManager[Run]], late: float, epochs: int, status: str
+) -> None:
+    epochs_seen: list[str] = []
+
+    def end_the_first(slot: int, task: Task, event: dict[str, Any]) -> bool:
+        if event["event"] == "epoch":
+            epochs_seen.append(task.id)
+            time.sleep(late if task.id == "first" else 0)
+        return task.id == "first"
+
+    stop = Stop()
+    with opened(stop) as run:
+        first = run(task(tmp_path, "first", epochs=epochs, pause=0.01), end_the_first)
+        second = run(task(tmp_path, "second", epochs=20, pause=0.01), end_the_first)
+        stop.raise_to(1, 130)
+        third = run(task(tmp_path, "third"), end_the_first)
+    assert [first.status, second.status, third.status] == [status, "completed", "not started"]
+    assert epochs_seen == ["first"] + ["second"] * 20  # what follows the request is not passed on
+    assert pids(tmp_path, "first") == pids(tmp_path, "second")
+
+
+def test_a_task_that_was_asked_to_end_is_not_tried_again_if_its_worker_dies(tmp_path: Path) -> None:
+    def kill_and_end(slot: int, task: Task, event: dict[str, Any]) -> bool:
+        if event["event"] == "epoch":
+            process = psutil.Process(int(pids(tmp_path, task.id)[-1]))
+            process.kill()
+            psutil.wait_procs([process], timeout=5)
+        return True
+
+    with open_workers("works:work", TWO[:1], Stop()) as run:
+        asked = run(task(tmp_path, "asked", epochs=1000, pause=0.01), kill_and_end)
+        later = run(task(tmp_path, "later", dies=1, epochs=1000, pause=0.01), lambda *event: True)
+        after = run(task(tmp_path, "after", epochs=20), ignore)
+    assert [(o.status, o.cause, o.attempts) for o in (asked, later)] == [("interrupted", "", 1), ("interrupted", "", 2)]
+    assert (after.status, after.attempts) == ("completed", 1)
+    assert pids(tmp_path, "after")[0] == pids(tmp_path, "later")[-1]  # the worker that took the dead one's place
+
+
+def test_a_stop_reaches_who_runs_and_who_waits_after_a_task_was_ended_alone(tmp_path: Path) -> None:
+    stop = Stop()
+    with opened_workers(stop) as run, ThreadPoolExecutor(2) as threads:
+        assert run(task(tmp_path, "ended", epochs=1000, pause=0.01), lambda *event: True).status == "interrupted"
+        runs = threads.submit(run, task(tmp_path, "runs", seconds=60), ignore)
+        wait_for(tmp_path / "runs")
+        waits = threads.submit(run, task(tmp_path, "waits"), ignore)
+        time.sleep(0.2)
+        stop.raise_to(1, 130)
+        assert (runs.result().status, waits.result().status) == ("interrupted", "not started")
+    assert pids(tmp_path, "runs") == pids(tmp_path, "ended") and not (tmp_path / "waits").exists()
+
+
+def test_leaving_ends_what_runs_and_starts_nothing_more(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        with opened_workers(Stop()) as run:
+            runs = threads.submit(run, task(tmp_path, "runs", seconds=60), ignore)
+            wait_for(tmp_path / "runs")
+            waits = threads.submit(run, task(tmp_path, "waits"), ignore)
+            time.sleep(0.2)
+        assert (runs.result().status, waits.result().status) == ("interrupted", "not started")
+    assert run(task(tmp_path, "after"), ignore).status == "not started"
+    assert not psutil.pid_exists(int(pids(tmp_path, "runs")[0]))
+
+
+def test_an_event_that_raises_leaves_the_next_task_a_fresh_worker(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def refuse(slot: int, task: Task, event: dict[str, Any]) -> None:
+        if event["event"] == "epoch":
+            raise KeyError("no such trial")
+
+    with opened_workers(Stop()) as run:
+        with pytest.raises(KeyError, match="no such trial"):
+            run(task(tmp_path, "first", epochs=1000, pause=0.01), refuse)
+        after = run(task(tmp_path, "after"), lambda slot, task, event: seen.append(event["event"]))
+    assert after.status == "completed" and seen == ["started", "epoch", "ended"]
+    assert pids(tmp_path, "after") != pids(tmp_path, "first")
+
+
+def test_a_worker_that_is_closed_while_it_starts_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Worker("works:work", TWO[0])
+    start = subprocess.Popen
+
+    def start_and_close(*arguments: Any, **more: Any) -> Any:
+        worker.close()
+        return start(*arguments, **more)
+
+    monkeypatch.setattr(subprocess, "Popen", start_and_close)
+    assert worker.run(task(tmp_path, "t"), ignore)[0] == "died"  # type: ignore[arg-type]
+    assert not (tmp_path / "t").exists()

@@ -25,5 +25,10 @@ def work(payload: dict[str, Any], stop: Callable[[], bool], report: Callable[[di
         os.kill(os.getpid(), payload.get("signal", signal.SIGKILL))
     if "raises" in payload:
         raise ValueError(payload["raises"])
-    report({"epoch": 1, "epochs": 1, "test_error": 5.0, "images_per_second": 1.0})
+    epochs = payload.get("epochs", 1)
+    for epoch in range(1, epochs + 1):
+        report({"epoch": epoch, "epochs": epochs, "test_error": 5.0, "images_per_second": 1.0})
+        time.sleep(payload.get("pause", 0))
+        if stop() and epoch < epochs:
+            return "interrupted"
     return "completed"

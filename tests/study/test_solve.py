@@ -1,4 +1,4 @@
-"""Every axis that a budget can be solved along, for every measure."""
+"""Every axis that a budget can be solved along, for every measure, and several of them in turn."""
 
 from __future__ import annotations
 
@@ -125,6 +125,14 @@ def test_costs_increase_along_every_axis(axis: str, name: str) -> None:
         ("net: ResNet-20", "l", "solve: found l, which ResNet does not have"),
         ("net: WRN-16-2", "base_width", "solve: found base_width, which WRN does not have"),
         ("net: NIN", "depth", "solve: found depth, which NIN does not have"),
+        ("net: WRN-16-2", "[depth, cardinality]", "solve: found cardinality, which WRN does not have"),
+        ("grid: {block: 'B(3,1)'}", "[depth, k]", r"leave k open; solve: \[depth, k\] starts from a k that is written"),
+        (
+            "grid: {k: 2}",
+            "[k, depth]",
+            r"leave depth \(or N\) open; solve: \[k, depth\] starts from a depth that is written",
+        ),
+        ("grid: {block: 'B(3,1)'}", "depth", "the axes block leave k open$"),
     ],
 )
 def test_an_axis_that_a_family_lacks(tmp_path: Path, entry: str, axis: str, said: str) -> None:
@@ -142,6 +150,14 @@ def test_an_axis_that_a_family_lacks(tmp_path: Path, entry: str, axis: str, said
         ),
         ("{parameters: 1M, solve: k, quantum: 0}", "budget.quantum: found 0; allowed: 1 to 1024 channels, or exact"),
         ("{parameters: 1M, solve: depth, quantum: 8}", "budget.quantum: only k goes in steps of channels"),
+        ("{parameters: 1M, solve: [depth, l], quantum: 8}", "budget.quantum: only k goes in steps of channels"),
+        ("{parameters: 1M, solve: [depth, k, depth]}", "budget.solve: depth is there twice; allowed: different ones"),
+        ("{parameters: 1M, solve: []}", "budget.solve: an empty list; allowed: one axis or more"),
+        ("{parameters: 1M, solve: dept}", "budget.solve: found 'dept'; did you mean 'depth'? allowed: depth, k, l, card"),
+        ("{parameters: 1M, solve: [depth, 3]}", "budget.solve: found 3; allowed: depth, k, l, cardinality, base_width"),
+        ("{parameters: 1M, solve: [[3]]}", "budget.solve: found a list; allowed: depth"),
+        ("{parameters: 1M, solve: {depth: k}}", "budget.solve: found a mapping; allowed: depth"),
+        ("{parameters: {min: 1M}, solve: [depth, k]}", "budget.parameters: solve needs a target or a max"),
         ("{activation_memory: 1T}", "found '1T'; allowed: a number such as 2200000 or 2.2M"),
         ("{activation_memory: {max: 1kB}}", "bytes of activation memory (+"),
         ("{parameters: 1MB}", "budget.parameters: found '1MB'"),
@@ -151,6 +167,76 @@ def test_budgets_that_cannot_be(tmp_path: Path, budget: str, said: str) -> None:
     with pytest.raises(StudyError) as caught:
         plan(tmp_path, budget, "net: WRN-16-1")
     assert said in str(caught.value)
+
+
+def test_depth_comes_close_and_k_takes_up_the_rest(tmp_path: Path) -> None:
+    """The block types of WRN, Table 2, within half a step of k of one count; depth alone leaves them 10% apart."""
+    blocks = "['B(3,3)', 'B(3,1)', 'B(1,3)', 'B(1,3,1)', 'B(3,1,1)', 'B(3,1,3)']"
+    entry = f"grid: {{k: 2, block: {blocks}}}"
+    by_depth = plan(tmp_path, "{parameters: 1.2M, tolerance: 11%, solve: depth}", entry).variants
+    budget = "{parameters: 1.2M, tolerance: 2.1%, solve: [depth, k], quantum: exact}"
+    by_both = plan(tmp_path, budget, entry)
+    assert [v.architecture.N for v in by_both.variants] == [v.architecture.N for v in by_depth] == [3, 6, 6, 5, 5, 3]
+    assert [v.architecture.k for v in by_both.variants] == [2.125, 2, 1.9375, 2, 2.0625, 2.0625]
+    assert by_both.remarks() == []  # no name was written that became another
+    for one, other in zip(by_both.variants, by_depth):
+        assert one.fit and other.fit and abs(one.fit.deviation) <= abs(other.fit.deviation)
+        assert one.fit.below and one.fit.above
+        near = [parse_architecture(n.net) for n in (one.fit.below, one.fit.above)]
+        assert [16 * (a.k - one.architecture.k) for a in near] == [-1, 1]
+        assert {a.N for a in near} == {one.architecture.N}
+
+
+@pytest.mark.parametrize("axis, entry", [("depth", "grid: {k: 2}"), ("k", "grid: {depth: 40}"), ("l", "net: WRN-16-2")])
+def test_a_list_of_one_axis_is_that_axis(tmp_path: Path, axis: str, entry: str) -> None:
+    one = plan(tmp_path, f"{{parameters: 2.2M, tolerance: 20%, solve: {axis}}}", entry)
+    assert plan(tmp_path, f"{{parameters: 2.2M, tolerance: 20%, solve: [{axis}]}}", entry) == one
+
+
+EXACT = ", quantum: exact"
+
+
+@pytest.mark.parametrize(
+    "solve, entry, written, net",
+    [
+        (f"[depth, k]{EXACT}", "net: WRN-40-2-B(3,1)", "WRN-40-2-B(3,1)", "WRN-58-1.9375-B(3,1)"),
+        (f"[depth, k]{EXACT}", "grid: {depth: 40, k: 2}", "WRN-40-2", "WRN-34-2"),
+        (f"[depth, k]{EXACT}", "grid: {N: 6, k: 2}", "WRN-40-2", "WRN-34-2"),
+        (f"[depth, k]{EXACT}", "grid: {k: 2}", "", "WRN-34-2"),
+        (f"[k, depth]{EXACT}", "net: WRN-16-1", "WRN-16-1", "WRN-16-3.25"),
+        (f"[k, depth]{EXACT}", "grid: {depth: 16}", "", "WRN-16-3.25"),
+        (f"[k, depth]{EXACT}", "grid: {N: 2}", "", "WRN-16-3.25"),
+        (f"k{EXACT}", "grid: {N: 2}", "", "WRN-16-3.25"),
+        ("[depth, cardinality]", "net: ResNeXt-29-4x16d", "ResNeXt-29-4x16d", "ResNeXt-11-6x16d"),
+        ("[depth, cardinality]", "grid: {family: ResNeXt, depth: 29, base_width: 16}", "", "ResNeXt-47-1x16d"),
+    ],
+)
+def test_what_becomes_what(tmp_path: Path, solve: str, entry: str, written: str, net: str) -> None:
+    """The name as written and as solved; one that was not written whole becomes nothing."""
+    enumeration = plan(tmp_path, f"{{parameters: 1.8M, tolerance: 50%, solve: {solve}}}", entry)
+    assert [variant.net for variant in enumeration.variants] == [net]
+    assert enumeration.remarks() == ([f"solved: {written} becomes {net} to meet the budget"] if written else [])
+    assert set(enumeration.names) == {net, written or net}
+
+
+def test_a_maximum_is_held_by_every_axis(tmp_path: Path) -> None:
+    budget = "{parameters: {max: 1.2M}, solve: [depth, k], quantum: exact}"
+    for variant in plan(tmp_path, budget, "grid: {k: [1, 2, 4], block: ['B(3,3)', 'B(1,3,1)']}").variants:
+        assert variant.fit and variant.fit.above
+        assert variant.fit.count <= 1_200_000 < variant.fit.above.count
+
+
+def test_k_saves_what_no_depth_can(tmp_path: Path) -> None:
+    """The smallest depth is over the budget; k then goes below what was written."""
+    (variant,) = plan(tmp_path, "{parameters: 200k, solve: [depth, k], quantum: exact}", "grid: {k: 4}").variants
+    assert variant.architecture.N == 1 and variant.architecture.k < 2
+
+
+def test_a_miss_names_every_axis(tmp_path: Path) -> None:
+    with pytest.raises(
+        StudyError, match=r", the closest any depth and then any k comes, has .*; allowed: 1,200,000 ± 0\.1%"
+    ):
+        plan(tmp_path, "{parameters: 1.2M, tolerance: 0.1%, solve: [depth, k]}", "grid: {k: 2}")
 
 
 def test_exact_steps_begin_where_k_does(tmp_path: Path) -> None:

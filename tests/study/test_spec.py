@@ -9,10 +9,11 @@ from ablate.errors import AblateError, StudyError
 from ablate.nets.notation import Architecture
 from ablate.study.baseline import find_baselines
 from ablate.study.document import Document
-from ablate.study.plan import Enumeration, enumerate_variants, plan_trials
+from ablate.study.plan import Enumeration, candidate_maker, enumerate_variants, plan_trials
 from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.resolve import replace_fields, resolve_data, resolve_recipe
 from ablate.study.schema import StudyFile, json_schema
+from ablate.study.space import grid
 from ablate.study.spec import load_study
 from ablate.study.study import Budget, Recipe, Study, Variant
 
@@ -100,7 +101,7 @@ def test_full_study(tmp_path: Path) -> None:
     assert study.entries[1].axes == {"k": (1, 0.5), "depth": (16,), "block": ("B(1,3,1)",)}
     assert study.entries[2].axes == {"N": (1, 2), "k": (1, 1), "l": (2, 3)}
     assert study.where == "k <= 2"
-    assert study.budget == Budget("parameters", None, pytest.approx(0.03), 1000, 2_500_000, None, "drop")
+    assert study.budget == Budget("parameters", None, pytest.approx(0.03), 1000, 2_500_000, (), "drop")
     assert study.baseline is not None and study.baseline[0] == "WRN-16-1"
 
 
@@ -303,7 +304,7 @@ def test_overrides_apply(tmp_path: Path) -> None:
 )
 def test_quantities(tmp_path: Path, text: str, expected: int) -> None:
     study = load_study(write(tmp_path, BASE.replace("{max: 9M}", text)))
-    assert study.budget == Budget("parameters", expected, 0.05, None, None, None, "error")
+    assert study.budget == Budget("parameters", expected, 0.05, None, None, (), "error")
 
 
 @pytest.mark.parametrize("text, expected", [("12%", 0.12), ("0.5 %", 0.005), ("0.12", 0.12), ("0", 0.0)])
@@ -362,7 +363,8 @@ def test_one_field_replaced() -> None:
 def test_schema_is_json_and_names_the_keys() -> None:
     schema = json.loads(json.dumps(json_schema()))
     assert set(schema["properties"]) == set(StudyFile.model_fields)
-    assert set(schema["required"]) == {"name", "data", "recipe", "seeds", "variants"}
+    assert set(schema["required"]) == {"name", "data", "recipe"}
+    assert schema["anyOf"] == [{"required": ["seeds", "variants"]}, {"required": ["search"]}]
     assert schema["properties"]["data"]["anyOf"][0] == {"enum": list(DATA_SETS)}
     assert schema["properties"]["recipe"]["anyOf"][0] == {"enum": list(RECIPES)}
     assert schema["additionalProperties"] is False
@@ -371,12 +373,23 @@ def test_schema_is_json_and_names_the_keys() -> None:
 @pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_studies_plan(path: Path) -> None:
     study = load_study(path)
+    if study.search:
+        return  # the next test's
     enumeration = enumerate_variants(study)
     trials = plan_trials(study, enumeration.variants)
     assert study.name == path.stem
     assert not enumeration.merged
     assert len({trial.id for trial in trials}) == len(enumeration.variants) * len(study.seeds)
     assert study.baseline is None or all(find_baselines(study, enumeration))
+
+
+@pytest.mark.parametrize(("path", "candidates"), [("dropout_search", 13), ("search_block", 6)])
+def test_shipped_searches_plan(path: str, candidates: int) -> None:
+    study = load_study(STUDIES / f"{path}.yaml")
+    assert study.search is not None
+    make = candidate_maker(study)
+    tried = study.search.enqueue or tuple(grid(study.search.parameters))
+    assert len({variant.net for variant in map(make, tried)}) == len(tried) == candidates
 
 
 def test_there_are_shipped_studies() -> None:

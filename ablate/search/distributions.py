@@ -1,0 +1,103 @@
+"""A search's parameters <-> Optuna's: the distribution of each, and the walk that picks a candidate's values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from ablate.nets.options import parse_block
+from ablate.study.space import present, round_value
+from ablate.study.study import Parameter, Search
+
+Pick = Callable[[str, BaseDistribution], Any]  # name and distribution -> Optuna's value
+
+
+def pick_values(search: Search, pick: Pick) -> dict[str, Any]:
+    """The values of a candidate's axes, each parameter picked in order where its condition holds."""
+    values: dict[str, Any] = {}
+    for parameter in search.parameters:
+        if not present(parameter, values):
+            continue
+        picked = [pick(name, distribution) for name, distribution in _first(parameter).items()]
+        if parameter.kind == "kernels":
+            kernels = [pick(name, d) for name, d in _kernels(parameter, picked[0]).items()]
+            values[parameter.axis] = f"B({','.join(map(str, kernels))})"
+        elif parameter.kind == "categorical":
+            values[parameter.axis] = next(c for c in parameter.choices if _choice(c) == picked[0])
+        else:
+            values[parameter.axis] = round_value(parameter, picked[0])
+    return values
+
+
+def all_distributions(search: Search) -> dict[str, BaseDistribution]:
+    """Every parameter that a candidate may have, by Optuna's name."""
+    found: dict[str, BaseDistribution] = {}
+    for parameter in search.parameters:
+        found |= _first(parameter)
+        if parameter.kind == "kernels":
+            found |= _kernels(parameter, parameter.high)
+    return found
+
+
+def optuna_params(search: Search, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What Optuna calls some values of the axes, for a candidate that is named rather than sampled."""
+    params: dict[str, Any] = {}
+    known: dict[str, Any] = {}
+    for parameter in search.parameters:
+        if parameter.axis not in values or not present(parameter, known):
+            continue
+        known[parameter.axis] = value = values[parameter.axis]
+        (name,) = _first(parameter)
+        if parameter.kind == "kernels":
+            kernels = parse_block(value)
+            params |= {name: len(kernels), **dict(zip(_kernels(parameter, len(kernels)), kernels))}
+        else:
+            params[name] = _choice(value) if parameter.kind == "categorical" else value
+    return params
+
+
+def picker(optuna_trial: optuna.Trial) -> Pick:
+    """What suggests the values of an Optuna trial, or finds those that it has."""
+
+    def pick(name: str, distribution: BaseDistribution) -> Any:
+        match distribution:
+            case FloatDistribution(low=low, high=high, step=step, log=log):
+                return optuna_trial.suggest_float(name, low, high, step=step, log=log)
+            case IntDistribution(low=low, high=high, step=step, log=log):
+                return optuna_trial.suggest_int(name, low, high, step=step, log=log)
+            case CategoricalDistribution(choices=choices):
+                return optuna_trial.suggest_categorical(name, choices)
+        raise TypeError(f"{name}: {distribution}")
+
+    return pick
+
+
+def _first(parameter: Parameter) -> dict[str, BaseDistribution]:
+    """The distribution of a parameter, of a block that of its number of convolutions."""
+    low, high, step = parameter.low, parameter.high, parameter.step
+    match parameter.kind:
+        case "categorical":
+            return {parameter.name: CategoricalDistribution([_choice(choice) for choice in parameter.choices])}
+        case "kernels":
+            assert isinstance(low, int) and isinstance(high, int)
+            return {f"{parameter.name}.l": IntDistribution(low, high)}
+        case "int":
+            assert isinstance(low, int) and isinstance(high, int) and isinstance(step, int)
+            return {parameter.name: IntDistribution(low, high, parameter.log, step)}
+        case _:
+            assert low is not None and high is not None
+            return {parameter.name: FloatDistribution(low, high, parameter.log, step)}
+
+
+def _kernels(parameter: Parameter, l: Any) -> dict[str, BaseDistribution]:
+    """Of a block of l convolutions, the distribution of each kernel size."""
+    return {f"{parameter.name}.kernel{i}": CategoricalDistribution(parameter.choices) for i in range(1, l + 1)}
+
+
+def _choice(value: Any) -> Any:
+    """A choice as Optuna can keep it: texts and numbers as they are, the rest as JSON."""
+    return value if isinstance(value, (str, int, float)) else json.dumps(value, sort_keys=True)

@@ -1,0 +1,200 @@
+"""A search and the places it works in: plan(), run(), status(), report(), as api.Experiment does it for a study."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablate.errors import AblateError
+from ablate.launch import RunOptions
+from ablate.records.records import trial_state
+from ablate.search.candidates import Candidate, candidate_trials
+from ablate.study.plan import candidate_maker
+from ablate.study.space import grid, is_finite
+from ablate.study.study import Search, Study, Variant
+
+if TYPE_CHECKING:
+    import optuna
+    from rich.console import Console
+
+    from ablate.data.cache import Location
+    from ablate.estimate import CostOptions
+    from ablate.search.report import SearchReport
+    from ablate.search.run import SearchSummary
+
+DRAWN = 200  # candidates, at most, that stand in a plan for those that are not sampled yet
+SMALL = 1000  # candidates of a space that is looked through whole
+
+
+@dataclass(frozen=True, repr=False)
+class SearchExperiment:
+    """A search, its runs directory, Optuna's storage and its data."""
+
+    study: Study
+    file: str  # the study file's name
+    runs: Path
+    storage: str  # its URL, or a journal's path; "" for SQLite beside the runs
+    location: Location
+
+    def __repr__(self) -> str:
+        return f"<SearchExperiment {self.study.name}: {self.search.trials} candidates>"
+
+    @property
+    def search(self) -> Search:
+        assert self.study.search is not None
+        return self.study.search
+
+    @property
+    def url(self) -> str:
+        from ablate.search.storage import default_storage
+
+        return self.storage or default_storage(self.runs)
+
+    @cached_property
+    def opened(self) -> optuna.Study | None:
+        """Optuna's study, None where the search has not begun. Raises RunError."""
+        from ablate.search.storage import find_search
+
+        return find_search(self.study, self.url, self.runs)
+
+    def candidates(self) -> list[Candidate]:
+        """Every candidate that has begun, in order."""
+        from ablate.search.results import read_candidates
+
+        return read_candidates(self.study, self.opened, self.runs) if self.opened else []
+
+    def run(self, options: RunOptions | None = None, console: Console | None = None) -> SearchSummary:
+        """Tries what is still to be tried; returns when that is done or the search is stopped. Raises AblateError.
+
+        Ctrl-C once stops after the epochs under way (exit code 130), twice at once; SIGTERM is like the first (75).
+        """
+        from rich.console import Console as RichConsole
+
+        from ablate.search.run import run_search
+
+        folders = (self.study.folder.resolve(), Path.cwd())
+        console = console or RichConsole(stderr=True)
+        return run_search(self.study, self.runs, self.url, self.location, options or RunOptions(), console, folders)
+
+    def report(self) -> SearchReport:
+        """The report of what has been tried."""
+        from ablate.search.report import SearchReport
+        from ablate.search.results import importances
+
+        found = importances(self.opened) if self.opened else None
+        return SearchReport(self.study, tuple(self.candidates()), self.runs, self.file, found)
+
+    def plan(
+        self, probe: bool = False, options: CostOptions | None = None, announce: Callable[[str], None] = lambda line: None
+    ) -> dict[str, Any]:
+        """What would be tried and what it costs, as the plain values that `ablate plan --json` prints; times in seconds.
+
+        Candidates that are not sampled yet are drawn at random for it. probe: time each network on this device first.
+        """
+        from ablate.estimate import CostOptions, estimate_cost, probe_networks
+
+        options = options or CostOptions()
+        candidates = self.candidates()
+        left = self.search.trials - len(candidates)
+        drawn, stand_for = self._draw(left)
+        open_ = [candidate for candidate in candidates if candidate.state in ("running", "interrupted")]
+        variants = [*drawn, *(candidate.variant for candidate in open_)]
+        variants = [replace(variant, data=self._held_out(variant)) for variant in variants]
+        trials = [self._trials(variant) * round(stand_for) for variant in drawn]
+        trials += [self._trials(candidate.variant) for candidate in open_]
+        folders = (self.study.folder.resolve(), Path.cwd())
+        skipped = probe_networks(variants, self.runs, options, announce, folders) if probe else []
+        _, cost = estimate_cost(variants, trials, self.runs, options)
+        counts = [variant.counts for variant in (*drawn, *(candidate.variant for candidate in candidates))]
+        return {
+            "study": self.study.name,
+            "search": {
+                "space": [_describe(parameter) for parameter in self.search.parameters],
+                "sampler": self.search.sampler,
+                "pruner": self.search.pruner,
+                "objective": self.search.objective,
+                "also_minimize": self.search.also_minimize,
+                "candidates": self.search.trials,
+                "folds": len(self.search.held_out),
+                "held_out": self.search.held_out[0].images,
+                "seeds": list(self.study.seeds),
+                "states": self._states(candidates),
+                "distinct": None if stand_for > 1 or len(drawn) >= left else len(drawn),
+                "drawn": len(drawn),
+                "parameters": [min(c.parameters for c in counts), max(c.parameters for c in counts)] if counts else None,
+                "multiply_adds": [min(c.multiply_adds for c in counts), max(c.multiply_adds for c in counts)]
+                if counts
+                else None,
+            },
+            "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
+            "remarks": [f"chosen: {line}" for line in self.study.chosen],
+        }
+
+    def status(self) -> dict[str, Any]:
+        """How far the search is, as `ablate status --json` prints."""
+        candidates = self.candidates()
+        described = [
+            {
+                "number": candidate.number,
+                "net": candidate.label,
+                "state": candidate.state,
+                "trainings": len(candidate.errors),
+                "of": len(candidate.trials),
+                "validation_error": candidate.objective(self.search.objective),
+            }
+            for candidate in candidates
+        ]
+        return {"study": self.study.name, "states": self._states(candidates), "candidates": described}
+
+    def _states(self, candidates: list[Candidate]) -> dict[str, int]:
+        states = Counter[str](candidate.state for candidate in candidates)
+        missing = self.search.trials - len(candidates)
+        return {**states, **({"missing": missing} if missing > 0 else {})}
+
+    def _draw(self, left: int) -> tuple[list[Variant], float]:
+        """Candidates that stand for so many not yet sampled, and for how many each. Raises StudyError where none can be.
+
+        In a small space they are all there are: one that is sampled again costs nothing.
+        """
+        from ablate.search.sampler import check_ends, draw_values
+
+        make = candidate_maker(self.study)
+        check_ends(self.search, make)
+        cells = list(itertools.islice(grid(self.search.parameters), SMALL + 1)) if is_finite(self.search) else []
+        if 0 < len(cells) <= SMALL:
+            every = [variant for values in cells if (variant := _possible(make, values))]
+            return every[:left], 1.0
+        drawn = [make(draw_values(self.search, make, seed)) for seed in range(min(left, DRAWN))]
+        return drawn, left / len(drawn) if drawn else 0.0
+
+    def _trials(self, variant: Variant) -> list[dict[str, Any]]:
+        trials = candidate_trials(self.study, variant)
+        return [{"id": trial.id, "state": trial_state(self.runs, trial.id)} for trial in trials]
+
+    def _held_out(self, variant: Variant) -> Any:
+        return variant.data.model_copy(update={"held_out": self.search.held_out[0], "test_size": None})
+
+
+def _possible(make: Callable[[dict[str, Any]], Variant], values: dict[str, Any]) -> Variant | None:
+    try:
+        return make(values)
+    except AblateError:
+        return None
+
+
+def _describe(parameter: Any) -> dict[str, Any]:
+    """A parameter in plain values."""
+    return {
+        "axis": parameter.axis,
+        "kind": parameter.kind,
+        **({"low": parameter.low, "high": parameter.high} if parameter.low is not None else {}),
+        **({"step": parameter.step} if parameter.step else {}),
+        **({"log": True} if parameter.log else {}),
+        **({"choices": list(parameter.choices)} if parameter.choices else {}),
+        **({"when": {axis: list(values) for axis, values in parameter.when}} if parameter.when else {}),
+    }

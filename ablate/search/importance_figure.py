@@ -1,0 +1,36 @@
+"""How much of the differences between candidates each parameter explains, as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
+from ablate.report.style import PALETTE, SMALL, TEXT, open_canvas, styled, text_width, wrap_text
+
+
+def ordered_importances(importances: Mapping[str, float]) -> list[tuple[str, float]]:
+    """(parameter, share of the variance), the most important first, equal ones by name."""
+    return sorted(importances.items(), key=lambda one: (-one[1], one[0]))
+
+
+@styled
+def draw_importances(importances: Mapping[str, float], title: str, caption: str, badge: str = "") -> Figure:
+    """A bar a parameter."""
+    bars = ordered_importances(importances)
+    names = ["\n".join(wrap_text(name, 3.0, TEXT)) for name, _ in bars]
+    longest = max(text_width(line, TEXT) for name in names for line in name.split("\n"))
+    body = 0.6 + sum(0.12 + 0.16 * (name.count("\n") + 1) for name in names)
+    figure, (axis,) = open_canvas(title, caption, badge, width=longest + 4.6, body=body)
+    shares = [share for _, share in bars]
+    axis.barh(range(len(bars)), shares, height=0.6, color=PALETTE[0])
+    for row, share in enumerate(shares):
+        axis.annotate(f"{share:.2f}", (share, row), (4, 0), textcoords="offset points", va="center", fontsize=SMALL)
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.set_xlim(0, 1.12 * (max(shares) or 1.0))
+    axis.set_xlabel("importance, share of the variance of the error")
+    axis.grid(False, axis="y")
+    axis.spines["left"].set_visible(False)
+    axis.tick_params(axis="y", length=0)
+    return figure

@@ -1,0 +1,90 @@
+"""What a search has come to: its candidates, read from Optuna's storage and the records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from ablate.records.records import read_record
+from ablate.search.candidates import Candidate, State, candidate_trials, error_of
+from ablate.search.distributions import pick_values
+from ablate.search.storage import RETRIED
+from ablate.search.workers import is_alive
+from ablate.study.plan import candidate_maker
+from ablate.study.study import Study, Trial
+
+STATES: dict[TrialState, State] = {
+    TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed", TrialState.RUNNING: "running",
+}  # fmt: skip
+ERRORS = "validation_errors"  # the attribute that holds a candidate's errors in percent, null where it diverged
+
+
+def read_candidates(study: Study, opened: optuna.Study, runs: Path) -> list[Candidate]:
+    """Every candidate that has begun, in order, but for failed ones that another has taken the place of."""
+    search = study.search
+    assert search is not None
+    make = candidate_maker(study)
+    found = []
+    for trial in opened.get_trials(deepcopy=False):
+        if trial.state == TrialState.WAITING or trial.user_attrs.get(RETRIED):
+            continue
+        try:
+            values = pick_values(search, partial(_known, trial))
+        except KeyError:  # a driver died while it was sampled
+            continue
+        variant = make(values)
+        trials = candidate_trials(study, variant)
+        state = STATES[trial.state]
+        if state == "running" and not is_alive(opened, trial, runs):
+            state = "interrupted"
+        found.append(
+            Candidate(
+                trial.number,
+                state,
+                values,
+                variant,
+                trials,
+                _errors(trial, trials, runs),
+                trial.intermediate_values,
+                float(getattr(variant.counts, search.also_minimize)) if search.also_minimize else None,
+                bool(trial.user_attrs.get("enqueued")),
+            )
+        )
+    return found
+
+
+def _known(trial: FrozenTrial, name: str, distribution: BaseDistribution) -> Any:
+    return trial.params[name]
+
+
+def _errors(trial: FrozenTrial, trials: Sequence[Trial], runs: Path) -> dict[int, float]:
+    """What a candidate was judged by; of one that is not yet judged, what is recorded."""
+    if ERRORS in trial.user_attrs:
+        return {i: math.inf if error is None else error for i, error in enumerate(trial.user_attrs[ERRORS])}
+    records = {i: read_record(runs, one.id) for i, one in enumerate(trials)}
+    return {i: error_of(record) for i, record in records.items() if record}
+
+
+def importances(opened: optuna.Study) -> dict[str, float] | None:
+    """How much of the objective's variance each parameter explains (fANOVA, Hutter et al. 2014); None where unknown.
+
+    Only parameters that every completed candidate has are told; there must be two of them.
+    """
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    try:
+        found = optuna.importance.get_param_importances(opened, evaluator=evaluator, target=lambda trial: trial.values[0])
+    except (ValueError, RuntimeError):  # too few candidates, or all of one value
+        return None
+    return dict(found) if len(found) > 1 else None
+
+
+def best_objective(trials: Iterable[FrozenTrial]) -> float | None:
+    """The lowest validation error of completed Optuna trials, in percent."""
+    return min((trial.values[0] for trial in trials), default=None)

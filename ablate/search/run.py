@@ -1,0 +1,302 @@
+"""run_search(): candidates asked for, each trained fold by fold on the scheduler's slots, and told to Optuna.
+
+A thread a slot takes one candidate after the other, each training of it a trial like any other, with its own id and
+record. What is sampled and told depends on nothing but the records, so a search that is killed goes on as if it had not
+been: the candidate that was running keeps its number and its values, and its training goes on from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import joblib
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from ablate.errors import AblateError
+from ablate.launch import (
+    INCOMPLETE,
+    WORK,
+    RunOptions,
+    check_digests,
+    handling,
+    make_task,
+    preempted,
+    prepare,
+    signals,
+)
+from ablate.records.records import Record, Row, read_epochs, read_record, trial_directory, trial_state, write_failure
+from ablate.schedule.tasks import Outcome, Run, Stop, Task
+from ablate.search.candidates import DIVERGED, candidate_trials, error_of, label_of, name_training, objective_of
+from ablate.search.distributions import pick_values, picker
+from ablate.search.progress import SearchProgress
+from ablate.search.pruning import Pruning, make_pruner
+from ablate.search.results import ERRORS, best_objective
+from ablate.search.sampler import Feasible, check_ends, check_enqueued, draw_values
+from ablate.search.storage import RETRIED, hold_search, open_search, retry_failed
+from ablate.search.workers import WORKER, be_alive, is_alive
+from ablate.study.plan import candidate_maker
+from ablate.study.study import Study, Trial, Variant
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ablate.data.cache import Location
+
+WAIT_SECONDS = 1.0  # between two looks at what other drivers do
+
+
+@dataclass
+class SearchSummary:
+    """What a search found and did. failed: (label, cause, log) of candidates."""
+
+    candidates: int = 0
+    done_before: int = 0
+    evaluated: int = 0
+    pruned: int = 0
+    trained: int = 0
+    best: str = ""
+    failed: list[tuple[str, str, Path]] = field(default_factory=list)
+    seconds: float = 0.0
+    exit_code: int = 0
+
+    def text(self) -> str:
+        """The summary in words: a line of counts, the best, a line a failed candidate."""
+        from ablate.report.tables import counted
+        from ablate.schedule.progress import duration
+
+        left = self.candidates - self.done_before - self.evaluated - self.pruned - len(self.failed)
+        counts = [f"{self.evaluated} evaluated", f"{self.pruned} pruned", f"{self.done_before} before"]
+        counts += [f"{len(self.failed)} failed"] if self.failed else []
+        counts += [f"{left} open"] if left > 0 else []
+        trained = f"{counted(self.trained, 'training')}, {duration(self.seconds)}"
+        lines = [f"{counted(self.candidates, 'candidate')}: {', '.join(counts)}; {trained}"]
+        lines += [f"best: {self.best}"] if self.best else []
+        return "\n".join(lines + [f"failed: {label}: {cause} ({log})" for label, cause, log in self.failed])
+
+
+def run_search(
+    study: Study,
+    runs: Path,
+    url: str,
+    location: Location,
+    options: RunOptions,
+    console: Console,
+    folders: tuple[Path, ...] = (),
+) -> SearchSummary:
+    """Tries the candidates that are still to be tried and says what came of it. Raises AblateError if it cannot start.
+
+    url: of the storage. folders: where the readers' networks are looked for first.
+    """
+    from ablate.schedule.inline import open_inline
+    from ablate.schedule.local import open_workers
+    from ablate.schedule.slots import Slot, find_slots
+
+    begun = time.monotonic()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    slots = [Slot("here", "cpu")] if options.inline else find_slots(options.device, options.slots, options.slots_per_gpu)
+    search = Searching(study, runs, url, location, options, folders, slots[0].device)
+    with handling({signal.SIGTERM: preempted}):
+        search.prepare(console)
+    summary = search.summary
+    summary.candidates, summary.done_before = search.limit(), search.ended()
+    names = [slot.name for slot in slots]
+    search.progress = SearchProgress(summary.candidates, summary.done_before, names, console, options.quiet)
+    search.stop = Stop(
+        lambda: search.progress.say("stopping when the epochs under way are done and kept; Ctrl-C again stops now")
+    )
+    workers: AbstractContextManager[Run]
+    if options.inline:
+        from ablate.train.trial import train_trial
+
+        workers = open_inline(train_trial, search.stop)
+    else:
+        workers = open_workers(WORK, slots, search.stop)
+    with be_alive(search.opened, runs) as search.name, search.progress, signals(search.stop), workers as search.run:
+        joblib.Parallel(len(slots), backend="threading")(joblib.delayed(search.serve)() for _ in slots)
+    summary.seconds = time.monotonic() - begun
+    summary.exit_code = search.stop.exit_code or (INCOMPLETE if summary.failed else 0)
+    return summary
+
+
+class Searching:
+    """A search under way in this process."""
+
+    progress: SearchProgress
+    stop: Stop
+    name: str  # of this driver
+    run: Run
+
+    def __init__(
+        self,
+        study: Study,
+        runs: Path,
+        url: str,
+        location: Location,
+        options: RunOptions,
+        folders: tuple[Path, ...],
+        device: str,
+    ) -> None:
+        assert study.search is not None
+        self.study, self.search = study, study.search
+        self.runs, self.location, self.options, self.folders, self.device = runs, location, options, folders, device
+        self.make = candidate_maker(study)
+        self.summary = SearchSummary()
+        self.lock = threading.Lock()
+        self.digests: dict[Any, str] = {}
+        self.opened = open_search(study, url, runs, self.possible)
+        self.opened.sampler = Feasible(self.search, self.make)
+        self.opened.pruner = make_pruner(self.search, study.recipe.epochs * len(self.search.held_out) * len(study.seeds))
+
+    def possible(self, values: dict[str, Any]) -> bool:
+        """Whether there is such a candidate."""
+        try:
+            self.make(values)
+        except AblateError:
+            return False
+        return True
+
+    def prepare(self, console: Console) -> None:
+        """Images decoded and checked, failed candidates brought back. Raises AblateError."""
+        data = self.study.data
+        one = candidate_trials(self.study, self.make(draw_values(self.search, self.make)))
+        held_out = one if data.preprocess == "zca" else one[:1]  # whitened by what is trained on, so fold by fold
+        check_ends(self.search, self.make)
+        check_enqueued(self.search, self.make)
+        self.digests = prepare(held_out, self.location, console, self.options.quiet)
+        retry_failed(self.opened, self.runs)
+
+    def limit(self) -> int:
+        """How many candidates there are to be: a grid has no more than are possible."""
+        if self.search.sampler != "grid":
+            return self.search.trials
+        return min(self.search.trials, len(self.trials()))
+
+    def trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """Optuna's trials in some states, or all, but for those that another has taken the place of."""
+        found = self.opened.get_trials(deepcopy=False, states=states or None)
+        return [trial for trial in found if not trial.user_attrs.get(RETRIED)]
+
+    def ended(self) -> int:
+        return len(self.trials(TrialState.COMPLETE, TrialState.PRUNED))
+
+    def serve(self) -> None:
+        """Takes one candidate after the other until there is none, or the search is to stop."""
+        try:
+            while not self.stop.level:
+                if optuna_trial := self.next():
+                    self.evaluate(optuna_trial)
+                elif self.others():
+                    time.sleep(WAIT_SECONDS)  # should the other driver die, its candidate is ours
+                else:
+                    break
+        except BaseException:
+            self.stop.raise_to(1, 2)
+            raise
+
+    def next(self) -> optuna.Trial | None:
+        """The candidate of a driver that died; or a new one, while there are to be more; or None."""
+        with self.lock, hold_search(self.runs):
+            running = self.trials(TrialState.RUNNING)
+            for trial in running:
+                if trial.user_attrs.get(WORKER) != self.name and not is_alive(self.opened, trial, self.runs):
+                    return self.take(optuna.Trial(self.opened, trial._trial_id))
+            begun = self.trials(TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+            if len(begun) >= self.limit():
+                return None
+            return self.take(self.opened.ask())
+
+    def take(self, optuna_trial: optuna.Trial) -> optuna.Trial:
+        """Marks a candidate as this driver's, and has its values sampled while no other samples."""
+        optuna_trial.set_user_attr(WORKER, self.name)
+        pick_values(self.search, picker(optuna_trial))
+        return optuna_trial
+
+    def others(self) -> bool:
+        """Whether other drivers have candidates under way."""
+        return any(trial.user_attrs.get(WORKER) != self.name for trial in self.trials(TrialState.RUNNING))
+
+    def evaluate(self, optuna_trial: optuna.Trial) -> None:
+        """Trains a candidate and tells Optuna what came of it; where the search is to stop, the candidate stays open."""
+        values = pick_values(self.search, picker(optuna_trial))
+        variant = self.make(values)
+        trials = candidate_trials(self.study, variant)
+        label = label_of(variant, values)
+        pruning = Pruning(self.search, optuna_trial, variant.recipe.epochs, len(trials))
+        errors: list[float] = []
+        for index, trial in enumerate(trials):
+            record = self.train(trial, f"{label} {name_training(trial)}", partial(pruning.epoch, index))
+            if isinstance(record, Record):
+                errors.append(error_of(record))
+                pruning.training(index, errors[-1])
+            elif not pruning.pruned and record.status == "failed":
+                return self.fail(optuna_trial, label, record)
+            elif not pruning.pruned:
+                return None
+            if pruning.pruned:
+                break
+        optuna_trial.set_user_attr("net", label)
+        optuna_trial.set_user_attr(ERRORS, [error if math.isfinite(error) else None for error in errors])
+        self.tell(optuna_trial, label, variant, errors, pruning.pruned)
+
+    def train(self, trial: Trial, label: str, told: Callable[[Row], bool]) -> Record | Outcome:
+        """The record of a training, made if there is none yet, or how it ended without one.
+
+        told() is given every epoch, those of an earlier attempt too; it holds when the training is to end.
+        """
+        directory = trial_directory(self.runs, trial.id)
+        task = make_task(trial, label, self.runs, self.location, self.device, self.options, self.folders)
+
+        def on_event(slot: int, task: Task, event: dict[str, Any]) -> bool:
+            self.progress.event(slot, task, event)
+            return event["event"] == "epoch" and told(event)
+
+        while True:
+            if record := read_record(self.runs, trial.id):
+                check_digests([(trial.data, record)], self.digests, self.location)
+                any(map(told, record.epochs()))
+                return record
+            if any(map(told, read_epochs(directory))):
+                return Outcome(task, "interrupted")
+            outcome = self.run(task, on_event)
+            if outcome.status in ("completed", "diverged"):
+                self.summary.trained += 1
+            elif outcome.status == "busy":  # another run has the same trial; should that die, it is ours
+                while trial_state(self.runs, trial.id) == "running" and not self.stop.level:
+                    time.sleep(WAIT_SECONDS)
+            elif outcome.status != "recorded":
+                return outcome
+
+    def tell(self, optuna_trial: optuna.Trial, label: str, variant: Variant, errors: list[float], pruned: bool) -> None:
+        """Ends a candidate: with its objectives, or pruned."""
+        trainings = len(self.search.held_out) * len(self.study.seeds)
+        if pruned:
+            self.opened.tell(optuna_trial, state=TrialState.PRUNED, skip_if_finished=True)
+            self.summary.pruned += 1
+            return self.progress.candidate(label, f"pruned in training {min(len(errors) + 1, trainings)} of {trainings}")
+        objective = objective_of(self.search.objective, errors)
+        also = [float(getattr(variant.counts, self.search.also_minimize))] if self.search.also_minimize else []
+        with self.lock:
+            before = best_objective(self.trials(TrialState.COMPLETE))
+            self.opened.tell(optuna_trial, [min(objective, DIVERGED), *also], skip_if_finished=True)
+            self.summary.evaluated += 1
+            if before is None or objective < before:
+                self.summary.best = f"{label}: {objective:.2f}% validation error"
+        better = ", the best so far" if before is None or objective < before else ""
+        self.progress.candidate(label, f"{objective:.2f}% validation error{better}")
+
+    def fail(self, optuna_trial: optuna.Trial, label: str, outcome: Outcome) -> None:
+        """Ends a candidate that cannot be trained; the next search tries it again."""
+        write_failure(trial_directory(self.runs, outcome.task.id), outcome.cause, outcome.attempts)
+        self.opened.tell(optuna_trial, state=TrialState.FAIL, skip_if_finished=True)
+        self.summary.failed.append((label, outcome.cause, outcome.task.log))
+        self.progress.candidate(label, f"failed: {outcome.cause}")

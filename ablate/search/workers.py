@@ -1,0 +1,79 @@
+"""Whose candidate is whose: a driver is alive as long as it holds its lock file, or on another machine shows itself.
+
+The candidate of a driver that died is taken over where it stands, so none is running for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+from filelock import FileLock
+from optuna.trial import FrozenTrial, TrialState
+
+from ablate.files import hold_lock
+
+FOLDER = "searching"
+WORKER, SEEN = "worker", "seen"  # attributes of a running candidate: its driver; when that was last alive, Unix seconds
+SHOW_SECONDS, DEAD_SECONDS = 30.0, 300.0
+UNNAMED_SECONDS = 10.0  # a candidate gets its driver's name at once
+
+
+@contextlib.contextmanager
+def be_alive(opened: optuna.Study, runs: Path) -> Iterator[str]:
+    """The name of this driver, alive within the block."""
+    name = uuid.uuid4().hex[:16]
+    folder = _folder(opened, runs)
+    folder.mkdir(parents=True, exist_ok=True)
+    done = threading.Event()
+    with FileLock(_lock(opened, runs, name)):
+        thread = threading.Thread(target=_show, args=(opened, name, done), daemon=True)
+        thread.start()
+        try:
+            yield name
+        finally:
+            done.set()
+            thread.join()
+    _clean(opened, runs)
+
+
+def is_alive(opened: optuna.Study, trial: FrozenTrial, runs: Path) -> bool:
+    """Whether somebody works on a running candidate."""
+    name = trial.user_attrs.get(WORKER)
+    path = _lock(opened, runs, str(name))
+    if path.exists():
+        with hold_lock(path) as free:
+            return not free
+    begun = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
+    return time.time() - float(trial.user_attrs.get(SEEN, begun)) < (DEAD_SECONDS if name else UNNAMED_SECONDS)
+
+
+def _folder(opened: optuna.Study, runs: Path) -> Path:
+    return runs / FOLDER / opened.study_name.replace(" ", "-")
+
+
+def _lock(opened: optuna.Study, runs: Path, name: str) -> Path:
+    return _folder(opened, runs) / f"{name}.lock"
+
+
+def _show(opened: optuna.Study, name: str, done: threading.Event) -> None:
+    """Notes from time to time, for other machines, that this driver is alive."""
+    while not done.wait(SHOW_SECONDS):
+        with contextlib.suppress(Exception):  # a database that is away for a moment
+            for trial in opened.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                if trial.user_attrs.get(WORKER) == name:
+                    opened._storage.set_trial_user_attr(trial._trial_id, SEEN, time.time())
+
+
+def _clean(opened: optuna.Study, runs: Path) -> None:
+    """Removes the lock files of drivers that are gone and left no candidate behind."""
+    left = {trial.user_attrs.get(WORKER) for trial in opened.get_trials(deepcopy=False, states=(TrialState.RUNNING,))}
+    for path in _folder(opened, runs).glob("*.lock"):
+        with hold_lock(path) as free:
+            if free and path.stem not in left:
+                path.unlink(missing_ok=True)

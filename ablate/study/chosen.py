@@ -1,0 +1,198 @@
+"""`{from: NAME}` in a study -> the value that a search chose, out of the best.yaml that its report wrote."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from ablate.errors import StudyError, allowed
+from ablate.study.document import Document, KeyPath, describe, read_document
+from ablate.study.study import Frozen, Study
+from ablate.study.validation import validate
+
+Within = tuple[tuple[Path, str], ...]  # the studies that are being loaded, each for the one before it: file, scale
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+NAME_IN_TEXT = re.compile(r"""\bname["']?\s*:\s*["']?([\w.-]+)""")
+
+
+class BestFile(Frozen):
+    """best.yaml, as far as a study needs it. value: the objective, in percent; pareto: instead of best, of two of them."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    search: Annotated[str, Field(min_length=1)]
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="16 hexadecimal digits")]
+    finished: bool
+    candidates: Annotated[int, Field(ge=0)]
+    objective: str = ""
+    value: float | None = None
+    best: Annotated[dict[str, Any] | None, Field(min_length=1)] = None
+    pareto: list[Any] | None = None
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What a search chose. path: its best.yaml; shown: the same on every machine."""
+
+    path: Path
+    shown: str
+    file: BestFile
+    best: dict[str, Any]
+
+
+def take_chosen(document: Document, within: Within, load: Callable[..., Study]) -> tuple[str, ...]:
+    """Puts the value that a search chose wherever the document says {from: NAME}; says in words what was taken.
+
+    within: the studies that are being loaded; load: load_study(). Raises StudyError at the place of {from:}.
+    """
+    choices: dict[str, _Choice] = {}
+    said = []
+    for path, axis in list(_references((), document.value)):
+        reference = document.value
+        for part in path[:-1]:
+            reference = reference[part]
+        above, reference = reference, reference[path[-1]]
+        name, key = _read_reference(document, path, reference, axis)
+        try:
+            choice = choices[name] = choices.get(name) or _find_choice(document, name, within, load)
+            if key not in choice.best:
+                raise StudyError(f"{choice.path} has no {key}; {allowed(key, choice.best)}")
+        except StudyError as error:
+            document.fail(path, f"from: {error}")
+        value = choice.best[key]
+        listed = len(path) == 4 and path[0] == "variants" and path[2] != "recipe"  # an axis, whose list is one of values
+        above[path[-1]] = [value] if listed and isinstance(value, list) else value
+        said.append(_sentence(axis, key, choice))
+    return tuple(dict.fromkeys(said))
+
+
+def _references(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, str]]:
+    """Every {from:} in a document where an axis or a recipe field has its value, and the name of that."""
+    axis = _axis_at(path) if isinstance(value, dict) and "from" in value else ""
+    if axis and (not axis.startswith("args.") or value.keys() <= {"from", "key"}):  # an argument may be any mapping
+        yield path, axis
+        return
+    for key, child in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _references((*path, key), child)
+
+
+def _axis_at(path: KeyPath) -> str:
+    """The axis whose value stands at a path, recipe.* for a field of a recipe; "" where there is none, as in scales."""
+    match path[:-1] if path and isinstance(path[-1], int) else path:  # one of a list of values
+        case ("recipe", str(field)) | ("variants", int(), "recipe", str(field)):
+            return "" if field == "base" else f"recipe.{field}"
+        case ("base",) | ("baseline",) | ("variants", int(), "net") | ("variants", int(), "one_at_a_time", "base"):
+            return "net"
+        case ("variants", int(), "grid" | "zip" | "one_at_a_time", str(axis)):
+            return axis
+        case ("baseline", str(axis)) | ("search", "enqueue", int(), str(axis)):
+            return axis
+        case ("search", "space", str(), *_, "when", str(axis)) | ("search", "space", str(axis), *_):
+            return axis
+    return ""
+
+
+def _read_reference(document: Document, path: KeyPath, reference: dict[str, Any], axis: str) -> tuple[str, str]:
+    """The name and the key of {from: NAME, key: KEY}; the key is the axis where it is left out."""
+    for key in reference:
+        if key not in ("from", "key"):
+            document.fail((*path, key), f"from: unknown key '{key}'; {allowed(key, ('from', 'key'))}")
+    name, key = reference["from"], reference.get("key", axis)
+    if not isinstance(name, str) or not (NAME.fullmatch(name) or name.endswith(".yaml")):
+        document.fail(path, f"from: found {describe(name)}; allowed: the name of a search, or the path of its best.yaml")
+    if not isinstance(key, str):
+        document.fail((*path, "key"), f"from: key: found {describe(key)}; allowed: what the search chose, such as {axis}")
+    return name, key
+
+
+def _find_choice(document: Document, name: str, within: Within, load: Callable[..., Study]) -> _Choice:
+    """What a search chose, finished and as its study still asks. Raises StudyError without a place."""
+    folder = Path(document.name).parent
+    places, shown = [folder / name], name
+    if named := not name.endswith(".yaml"):
+        shown = f"reports/{name}/best.yaml"
+        here, beside = Path(shown), folder / ".." / shown
+        places = [here] if here.resolve() == beside.resolve() else [here, beside]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        study = _find_study(folder, name, within) if named else None
+        raise StudyError(f"there is no {' or '.join(map(str, places))}; first run: {_command(study, name, named)}")
+    best = read_document(path, "search, digest, best, ...")
+    file: BestFile = validate(best, BestFile, (), best.value)
+    if named and file.search != name:
+        best.fail(("search",), f"search: found {describe(file.search)}; allowed: {name}")
+    study = _find_study(folder, file.search, within)
+    first = f"first run: {_command(study, file.search)}"
+    if not file.finished:
+        raise StudyError(f"{file.search} is unfinished after {_candidates(file)} ({path}); {first}")
+    if study:
+        present = load(study[0], scale=study[1], within=within).search
+        if present is None or present.digest != file.digest:
+            raise StudyError(f"{file.search} has changed since {path} was written; {first}")
+    if file.best is None and file.pareto is not None:
+        raise StudyError(f"{file.search} has two objectives; a Pareto set ({path}) has no single best; allowed: a value")
+    if file.best is None or file.value is None:
+        raise StudyError(f"{file.search} has no best candidate ({path}); allowed: a search that completed one")
+    return _Choice(path, shown, file, file.best)
+
+
+def _find_study(folder: Path, name: str, within: Within) -> tuple[Path, str] | None:
+    """The file of the search of a name, beside a study or in studies/, and the scale that the name ends in."""
+    study = _named(folder, name)
+    if study and (study[0].resolve(), study[1]) in within:
+        raise StudyError(f"{name} would wait for its own value ({study[0]}); allowed: another search")
+    if study and not study[1] and "search" not in read_document(study[0]).value:
+        raise StudyError(f"{name} is a study without search ({study[0]}); allowed: the name of a search")
+    return study
+
+
+def _named(folder: Path, name: str) -> tuple[Path, str] | None:
+    """The file that says it is called a name, or that has a scale which is."""
+    scaled = None
+    for file in (*sorted(folder.glob("*.yaml")), *sorted(Path("studies").glob("*.yaml"))):
+        try:
+            if not file.is_file():  # a pipe would not end
+                continue
+            stated = NAME_IN_TEXT.findall(file.read_text(errors="replace"))
+            if not any(name == one or name.startswith(f"{one}_") for one in stated):
+                continue  # most files, so that few are parsed
+            value = read_document(file).value
+        except (OSError, StudyError):
+            continue
+        own, scales = value.get("name"), value.get("scales")
+        if own == name:
+            return file, ""
+        if isinstance(own, str) and isinstance(scales, dict) and name.startswith(f"{own}_"):
+            scale = name.removeprefix(f"{own}_")
+            scaled = scaled or ((file, scale) if scale in scales else None)
+    return scaled
+
+
+def _command(study: tuple[Path, str] | None, name: str, named: bool = True) -> str:
+    """What has to be run for a search's best.yaml."""
+    if study is None:
+        called = f", with the study called {name}" if named else ""
+        return f"ablate search STUDY && ablate report STUDY{called}"
+    file, scale = study
+    words = shlex.join([str(file), *(["--scale", scale] if scale else [])])
+    return f"ablate search {words} && ablate report {words}"
+
+
+def _sentence(axis: str, key: str, choice: _Choice) -> str:
+    """ "dropout 0.3: the best of 40 candidates of dropout_cifar10, 5.12% median validation error (...)"."""
+    file = choice.file
+    of = "" if key == axis else f"the {key} of "
+    reached = f"{file.value:.2f}% {file.objective.replace('_', ' ')}".strip()
+    value = choice.best[key]
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f"{axis} {text}: {of}the best of {_candidates(file)} of {file.search}, {reached} ({choice.shown})"
+
+
+def _candidates(file: BestFile) -> str:
+    return f"{file.candidates} candidate{'' if file.candidates == 1 else 's'}"

@@ -1,0 +1,276 @@
+"""The `search` of a study file -> Search: every parameter with its range, every check at its place."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+import orjson
+
+from ablate.errors import StudyError, allowed
+from ablate.nets.architecture import DECIMALS
+from ablate.nets.options import parse_block
+from ablate.study.document import Document, KeyPath, describe
+from ablate.study.schema import RangeFile, SearchFile, StudyFile
+from ablate.study.study import Data, HeldOut, Parameter, Recipe, Search
+from ablate.study.validation import validate
+from ablate.study.values import axis_values
+
+SPACE = ("search", "space")
+NOT_WITH = ("variants", "baseline", "published", "figures", "panels", "epoch_rule")  # keys of a study, not of a search
+MAX_GRID = 10_000
+
+
+def read_search(
+    document: Document, file: StudyFile, data: tuple[Data, ...], recipe: Recipe, seeds: tuple[int, ...]
+) -> Search:
+    """The search of a study file. Raises StudyError."""
+    search = file.search
+    assert search is not None
+    for key in NOT_WITH:
+        if key in document.value:
+            document.fail((key,), f"{key}: found beside search; allowed: one of them")
+    if len(data) > 1:
+        document.fail(("data",), f"data: found {len(data)} data sets; allowed with search: one")
+    if not seeds:
+        document.fail(("seeds",), "seeds: found 0; allowed with search: 1 or more")
+    if file.base is not None:
+        axis_values(document, ("base",), "net", file.base)
+    parameters: list[Parameter] = []
+    for axis, parts in search.space.items():
+        several = isinstance(parts, list) and parts and all(isinstance(p, dict) and "when" in p for p in parts)
+        places = [(*SPACE, axis, i) for i in range(len(parts))] if several else [(*SPACE, axis)]
+        for path, part in zip(places, parts if several else [parts]):
+            parameters.append(_parameter(document, path, axis, part, parameters))
+    _check_names(document, parameters)
+    if search.also_minimize and search.pruner != "none":
+        document.fail(("search", "pruner"), f"search.pruner: found {search.pruner}; allowed with also_minimize: none")
+    if search.also_minimize and search.sampler == "cmaes":
+        document.fail(
+            ("search", "sampler"), "search.sampler: found cmaes; allowed with also_minimize: tpe, gp, random, grid"
+        )
+    if search.trials is None and search.sampler != "grid":
+        document.fail(("search",), "search.trials is missing; allowed: such as trials: 40")
+    held_out = _held_out(document, search)
+    if search.pruner == "wilcoxon" and len(held_out) * len(seeds) < 2:
+        wanted = "none, median, hyperband"
+        document.fail(("search", "pruner"), f"search.pruner: found wilcoxon; allowed with one fold and one seed: {wanted}")
+    if search.sampler == "grid":
+        _grid(document, parameters)
+    enqueue = tuple(_enqueued(document, i, values, parameters) for i, values in enumerate(search.enqueue))
+    return Search(
+        file.base,
+        tuple(parameters),
+        held_out,
+        search.objective,
+        search.also_minimize,
+        search.trials or len(_grid(document, parameters)),
+        search.sampler,
+        search.pruner,
+        search.seed,
+        enqueue,
+        _digest(document, data[0], recipe, seeds),
+    )
+
+
+def _digest(document: Document, data: Data, recipe: Recipe, seeds: tuple[int, ...]) -> str:
+    """16 hexadecimal digits of all that the search depends on; how many trials it has may grow."""
+    search = {key: value for key, value in document.value["search"].items() if key != "trials"}
+    what = {key: document.value[key] for key in ("base", "budget", "where", "depth_rule") if key in document.value}
+    what |= {"search": search, "data": data.identity(), "recipe": recipe.identity(), "seeds": seeds}
+    return hashlib.sha256(orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)).hexdigest()[:16]
+
+
+def _held_out(document: Document, search: SearchFile) -> tuple[HeldOut, ...]:
+    validation = search.validation
+    if (validation.folds is None) == (validation.holdout is None):
+        document.fail(
+            ("search", "validation"), "search.validation: allowed: one of folds, such as 5, and holdout, in images"
+        )
+    if validation.folds is None:
+        return (HeldOut(images=validation.holdout, seed=validation.seed),)
+    return tuple(HeldOut(folds=validation.folds, fold=i, seed=validation.seed) for i in range(validation.folds))
+
+
+def _parameter(document: Document, path: KeyPath, axis: str, value: Any, above: list[Parameter]) -> Parameter:
+    """One parameter of the space, as written at a path; above: those before it, which it may depend on."""
+    name = ".".join(map(str, (*SPACE, axis)))
+
+    def fail(message: str, *keys: Any) -> NoReturn:
+        document.fail((*path, *keys), f"{name}: {message}")
+
+    listed = isinstance(value, list)
+    if listed:
+        value = {"choices": value}
+    if not isinstance(value, dict):
+        fail(f"found {describe(value)}; allowed: {{low: , high: }} or a list of choices")
+    part = validate(document, RangeFile, path, value)
+    when = _when(document, (*path, "when"), part.when or {}, above)
+    condition = ",".join(f"{other}={'|'.join(map(str, values))}" for other, values in when)
+    named = f"{axis}[{condition}]" if condition else axis
+    kinds = [key for key in ("low", "choices", "kernels") if getattr(part, key) is not None]
+    if len(kinds) != 1:
+        block = ", or {l: {low: 1, high: 4}, kernels: [1, 3]}" if axis == "block" else ""
+        fail(f"found {' and '.join(kinds) or describe(value)}; allowed: {{low: , high: }} or a list of choices{block}")
+    other = {"low": ("high", "step", "log"), "choices": (), "kernels": ("l",)}[kinds[0]]
+    for key in ("high", "step", "log", "l"):
+        if value.get(key) is not None and key not in other:
+            fail(f"found {key} with {kinds[0]}; allowed: {', '.join((kinds[0], *other, 'when'))}", key)
+    place = document.place(*path)
+    if kinds[0] == "choices":
+        choices = axis_values(document, path if listed else (*path, "choices"), axis, part.choices)
+        if len({repr(choice) for choice in choices}) < len(choices):
+            fail("found a choice twice; allowed: different ones")
+        return Parameter(named, axis, "categorical", choices=choices, when=when, place=place)
+    if kinds[0] == "kernels":
+        if axis != "block":
+            fail("found kernels; allowed: of a block", "kernels")
+        if not isinstance(part.l, dict):
+            fail(f"found l {describe(part.l)}; allowed: such as {{low: 1, high: 4}}", "l")
+        low, high = _range(document, (*path, "l"), f"{name}.l", validate(document, RangeFile, (*path, "l"), part.l))
+        axis_values(document, (*path, "l"), "l", [low, high])
+        for i, kernel in enumerate(part.kernels):
+            axis_values(document, (*path, "kernels", i), "block", f"B({kernel})")
+        return Parameter(named, axis, "kernels", low, high, 1, choices=tuple(part.kernels), when=when, place=place)
+    axis_values(document, path, axis, [part.low, part.low if part.high is None else part.high])
+    low, high = _range(document, path, name, part)
+    whole = all(isinstance(number, int) for number in (low, high, part.step or 1))
+    if part.log and (low <= 0 or part.step is not None):
+        fail("log: allowed: with low above 0, and without step", "log")
+    if part.step is not None and not math.isclose((high - low) / part.step, round((high - low) / part.step), abs_tol=1e-9):
+        fail(f"found {low} to {high} in steps of {part.step}; allowed: a whole number of steps", "step")
+    if whole:
+        return Parameter(named, axis, "int", low, high, part.step or 1, part.log, when=when, place=place)
+    step = None if part.step is None else float(part.step)
+    return Parameter(named, axis, "float", float(low), float(high), step, part.log, when=when, place=place)
+
+
+def _range(document: Document, path: KeyPath, name: str, part: RangeFile) -> tuple[Any, Any]:
+    if part.low is None or part.high is None or not part.low < part.high:
+        found = f"low {describe(part.low)}, high {describe(part.high)}"
+        document.fail(path, f"{name}: found {found}; allowed: low below high, both written")
+    return part.low, part.high
+
+
+def _when(
+    document: Document, path: KeyPath, conditions: dict[str, Any], above: list[Parameter]
+) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    """The conditions of a parameter; each is on choices of an axis above it."""
+    known = {parameter.axis: parameter for parameter in above if parameter.kind in ("categorical", "int")}
+    when = []
+    for axis, wanted in conditions.items():
+        if axis not in known:
+            names = allowed(axis, known) if known else "an axis above it in the space, of choices or whole numbers"
+            document.fail((*path, axis), f"when: found '{axis}'; {names}")
+        values = tuple(wanted) if isinstance(wanted, list) else (wanted,)
+        for value in values:
+            if not any(contains(p, value) for p in above if p.axis == axis):
+                found = known[axis].choices or (f"{known[axis].low} to {known[axis].high}",)
+                document.fail((*path, axis), f"when: found {axis} {describe(value)}; allowed: {', '.join(map(str, found))}")
+        when.append((axis, values))
+    return tuple(when)
+
+
+def present(parameter: Parameter, values: dict[str, Any]) -> bool:
+    """Whether a parameter is there in a candidate whose values above it are these."""
+    return all(axis in values and values[axis] in wanted for axis, wanted in parameter.when)
+
+
+def contains(parameter: Parameter, value: Any) -> bool:
+    """Whether a parameter can have a value."""
+    match parameter.kind:
+        case "categorical":
+            return any(type(choice) is type(value) and choice == value for choice in parameter.choices)
+        case "kernels":
+            kernels = parse_block(value) if isinstance(value, str) and value.startswith("B(") else ()
+            assert parameter.low is not None and parameter.high is not None
+            return parameter.low <= len(kernels) <= parameter.high and set(kernels) <= set(parameter.choices)
+        case _:
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                return False
+            low, high, step = parameter.low, parameter.high, parameter.step
+            assert low is not None and high is not None
+            steps = (value - low) / step if step else 0
+            return low <= value <= high and math.isclose(steps, round(steps), abs_tol=1e-9)
+
+
+def _check_names(document: Document, parameters: list[Parameter]) -> None:
+    """Parts of one axis must not be there at once."""
+    for i, one in enumerate(parameters):
+        for other in parameters[:i]:
+            apart = any(a == b and not set(map(repr, u)) & set(map(repr, v)) for a, u in one.when for b, v in other.when)
+            if one.axis == other.axis and not apart:
+                raise StudyError(f"{one.place}: search.space.{one.axis}: two parts can hold at once; allowed: when apart")
+            if {one.axis, other.axis} in ({"block", "l"}, {"depth", "N"}) and not apart:
+                raise StudyError(f"{one.place}: search.space: {one.axis} and {other.axis} both given; allowed: one of them")
+
+
+def _enqueued(document: Document, index: int, values: dict[str, Any], parameters: list[Parameter]) -> dict[str, Any]:
+    path: KeyPath = ("search", "enqueue", index)
+    axes = dict.fromkeys(parameter.axis for parameter in parameters)
+    for axis, value in values.items():
+        if axis not in axes:
+            document.fail((*path, axis), f"search.enqueue: unknown axis '{axis}'; {allowed(axis, axes)}")
+        axis_values(document, (*path, axis), axis, value)
+        if not any(parameter.axis == axis and contains(parameter, value) for parameter in parameters):
+            document.fail((*path, axis), f"search.enqueue: found {axis} {describe(value)}; allowed: what search.space has")
+    return values
+
+
+def grid(parameters: Sequence[Parameter]) -> Iterator[dict[str, Any]]:
+    """Every candidate of parameters that all have steps or choices, budget aside, as values of the axes."""
+
+    def below(index: int, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if index == len(parameters):
+            yield values
+        elif not present(parameters[index], values):
+            yield from below(index + 1, values)
+        else:
+            for value in settings(parameters[index]):
+                yield from below(index + 1, {**values, parameters[index].axis: value})
+
+    return below(0, {})
+
+
+def _grid(document: Document, parameters: Sequence[Parameter]) -> list[dict[str, Any]]:
+    for p in parameters:
+        if p.kind == "float" and p.step is None:
+            raise StudyError(
+                f"{p.place}: search.space.{p.axis}: a range without step; allowed with sampler grid: step, choices"
+            )
+    found = list(itertools.islice(grid(parameters), MAX_GRID + 1))
+    if len(found) > MAX_GRID:
+        document.fail(SPACE, f"search.space: more than {MAX_GRID:,} candidates; allowed with sampler grid: fewer")
+    return found
+
+
+def is_finite(search: Search) -> bool:
+    """Whether every parameter has steps or choices."""
+    return all(parameter.kind != "float" or parameter.step is not None for parameter in search.parameters)
+
+
+def settings(parameter: Parameter) -> list[Any]:
+    """Every value of a parameter with steps or choices, in order."""
+    low, high, step = parameter.low, parameter.high, parameter.step
+    match parameter.kind:
+        case "categorical":
+            return list(parameter.choices)
+        case "kernels":
+            assert isinstance(low, int) and isinstance(high, int)
+            lengths = range(low, high + 1)
+            blocks = [block for l in lengths for block in itertools.product(parameter.choices, repeat=l)]
+            return [f"B({','.join(map(str, block))})" for block in blocks]
+        case _:
+            assert low is not None and high is not None and step is not None
+            return [round_value(parameter, low + i * step) for i in range(round((high - low) / step) + 1)]
+
+
+def round_value(parameter: Parameter, value: Any) -> Any:
+    """A sampled number as a reader would write it: 0.15, not 0.15000000000000002; floats to six significant digits."""
+    if parameter.kind != "float":
+        return value
+    rounded = float(f"{value:.6g}")
+    return rounded if "." in parameter.axis else round(rounded, DECIMALS)

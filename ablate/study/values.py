@@ -1,0 +1,74 @@
+"""The values of one axis in a study file, each checked for its type; ranges are checked where the network is made."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ablate.errors import NotationError, allowed
+from ablate.nets.architecture import CHOICES
+from ablate.nets.families import find_family
+from ablate.nets.options import parse_block
+from ablate.study.document import Document, describe
+from ablate.study.schema import NET_AXES
+
+REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")  # package.module:callable
+
+
+def axis_values(document: Document, path: tuple[Any, ...], axis: str, values: Any) -> tuple[Any, ...]:
+    """The values of an axis at a path, one or a list of them. Raises StudyError at the place of a wrong one."""
+    group, _, field = axis.partition(".")
+    if axis not in NET_AXES and not (group in ("recipe", "data", "args") and re.fullmatch(r"\w+", field)):
+        document.fail(path, f"unknown axis '{axis}'; {allowed(axis, (*NET_AXES, 'recipe.*', 'data.*', 'args.*'))}")
+    if not isinstance(values, list):
+        values = [values]
+    if not values:
+        document.fail(path, f"{axis}: an empty list; allowed: one value or more")
+
+    def check(value: Any) -> Any:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if axis == "net" and isinstance(value, dict):
+            return None
+        if axis in ("l", "depth", "N", "cardinality", "base_width"):
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 10**6:
+                return "a whole number from 1"
+        elif "." in axis and group != "args" and (value is None or isinstance(value, dict)):
+            return "a value"
+        elif axis in ("k", "dropout", "survival") and not number:
+            return "a number"
+        elif axis in CHOICES and value not in CHOICES[axis]:
+            return ", ".join(CHOICES[axis])
+        elif axis in ("net", "family", "block") and not isinstance(value, str):
+            wanted = {"net": "a network's name", "family": "a family's name", "block": "B(3,3) and the like"}
+            return wanted[axis]
+        elif axis == "family":
+            try:
+                find_family(value)
+            except NotationError as error:
+                return str(error).partition("allowed: ")[2]
+        elif axis == "block" and value not in ("basic", "bottleneck") and not REFERENCE.fullmatch(value):
+            try:
+                parse_block(value)
+            except NotationError as error:
+                return f"{str(error).partition('allowed: ')[2]}; basic, bottleneck; package.module:callable"
+        return None
+
+    for i, value in enumerate(values):
+        if axis == "net" and isinstance(value, dict) and (wrong := _own_network_wrong(value)):
+            document.fail((*path, i), wrong)
+        if axis == "net" and isinstance(value, str) and REFERENCE.fullmatch(value):
+            document.fail((*path, i), f"net: found '{value}'; allowed: a name, or {{python: {value}}}")
+        if wanted := check(value):
+            document.fail((*path, i), f"{axis}: found {describe(value)}; allowed: {wanted}")
+    return tuple(values)
+
+
+def _own_network_wrong(net: dict[str, Any]) -> str:
+    """What is wrong with a reader's network, written as {python: package.module:callable, args: {...}}."""
+    if unknown := [str(key) for key in net if key not in ("python", "args")]:
+        return f"net: unknown key '{unknown[0]}'; {allowed(unknown[0], ('python', 'args'))}"
+    if not isinstance(net.get("python"), str) or not REFERENCE.fullmatch(net["python"]):
+        return f"net.python: found {describe(net.get('python'))}; allowed: package.module:callable"
+    if not isinstance(net.get("args", {}), dict):
+        return f"net.args: found {describe(net['args'])}; allowed: a mapping"
+    return ""

@@ -1,0 +1,275 @@
+"""What the figures of a search show, computed first; and that they stay tidy whatever they are given."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from report.tidy import assert_tidy
+from search.invented import INFINITE, candidate, forty, searched
+
+from ablate.report.style import to_bytes
+from ablate.search.candidates import Candidate
+from ablate.search.history_figure import best_so_far, draw_history
+from ablate.search.importance_figure import draw_importances, ordered_importances
+from ablate.search.intermediate_figure import Line, draw_intermediate, intermediate_lines
+from ablate.search.marks import candidate_marks
+from ablate.search.objective_figure import axis_panels, draw_objective, fit_curve
+from ablate.search.pareto_figure import draw_pareto, front_steps
+from ablate.search.pictures import draw_figures
+from ablate.search.report import SearchReport
+from ablate.search.standing import Standing
+from ablate.study.study import Study
+
+LONG = "A title that goes on and on to say what was searched for, on which images and under which budget " * 3
+SPACE = "{recipe.lr: {low: 0.001, high: 1.0, log: true}, k: {low: 1, high: 8}, activation: [relu, elu, leaky_relu]}"
+THREE = f"search: {{space: {SPACE}, validation: {{folds: 2}}, trials: 12, pruner: median}}"
+BLOCKS = """\
+search: {space: {block: {l: {low: 1, high: 4}, kernels: [1, 3]}}, validation: {folds: 2}, trials: 16,
+  also_minimize: multiply_adds}
+depth_rule: nominal
+"""
+
+
+def report_of(study: Study, candidates: Sequence[Candidate]) -> SearchReport:
+    return SearchReport(study, tuple(candidates), study.folder / "runs", "study.yaml")
+
+
+def standing_of(study: Study, candidates: Sequence[Candidate]) -> Standing:
+    return report_of(study, candidates).standing
+
+
+def twelve(study: Study) -> list[Candidate]:
+    """12 candidates of three values: a far too high rate, a third of them pruned after an epoch, two named."""
+    found = []
+    for n in range(12):
+        values = {"recipe.lr": round(0.001 * 1.8**n, 6), "k": 1 + n % 8, "activation": ("relu", "elu", "leaky_relu")[n % 3]}
+        errors = [5.0 + (n - 6) ** 2 / 4, 5.5 + (n - 6) ** 2 / 4] if n < 11 else [88.0, 89.0]
+        told = {step: errors[(step - 1) // 2] + 3 * (step % 2) for step in range(1, 5)}
+        if n % 3 == 2:
+            found.append(candidate(study, n, values, [], "pruned", intermediate={1: told[1]}))
+        else:
+            found.append(candidate(study, n, values, errors, enqueued=n in (0, 3), intermediate=told))
+    return found
+
+
+def sixteen(study: Study) -> list[Candidate]:
+    """16 blocks, all of them named in the study file."""
+    names = [f"B({a},{b},{c},{d})" for a in (1, 3) for b in (1, 3) for c in (1, 3) for d in (1, 3)]
+    return [candidate(study, n, {"block": name}, [8 - n % 5 / 3, 8.1], enqueued=True) for n, name in enumerate(names)]
+
+
+def written(axis: Axes) -> list[str]:
+    return [text.get_text() for text in axis.texts]
+
+
+def test_a_fitted_curve_finds_the_valley_and_leaves_out_the_noise() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.3, 60)
+    values = np.linspace(0, 0.6, 60)
+    at = [0.0, 0.1, 0.3, 0.5, 0.6]
+    curve = fit_curve(values.tolist(), (5 + 20 * (values - 0.3) ** 2 + noise).tolist(), at)
+    assert curve is not None
+    assert np.allclose(curve.mean, [6.8, 5.8, 5.0, 5.8, 6.8], atol=0.35)
+    assert (curve.deviation < 0.2).all()  # below the noise of a single candidate: it is that of the mean
+    assert curve.deviation[0] > curve.deviation[2]
+    again = fit_curve(values.tolist(), (5 + 20 * (values - 0.3) ** 2 + noise).tolist(), at)
+    assert again is not None and (again.mean == curve.mean).all()
+
+
+def test_the_units_of_a_curve_do_not_matter() -> None:
+    values, errors = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], [9.0, 6.0, 5.0, 5.2, 6.1, 8.7]
+    small = fit_curve(values, errors, [2.5])
+    large = fit_curve([1e6 * value for value in values], [1e-3 * error for error in errors], [2.5e6])
+    assert small is not None and large is not None
+    assert large.mean[0] == pytest.approx(1e-3 * small.mean[0], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("values", "errors"),
+    [([1, 2, 3, 4], [1, 2, 3, 4]), ([1, 1, 2, 2, 1, 2], [1, 2, 3, 4, 5, 6]), ([1, 2, 3, 4, 5], [7, 7, 7, 7, 7])],
+)  # fmt: skip
+def test_too_little_has_no_curve(values: list[float], errors: list[float]) -> None:
+    assert fit_curve(values, errors, [1.0, 2.0]) is None
+
+
+def test_many_candidates_are_fitted_soon() -> None:
+    values = np.linspace(0, 1, 2000)
+    curve = fit_curve(values.tolist(), (values + np.sin(40 * values) / 10).tolist(), [0.5])
+    assert curve is not None and curve.mean[0] == pytest.approx(0.5, abs=0.1)
+
+
+def test_marks_say_what_became_of_each(tmp_path: Path) -> None:
+    study = searched(tmp_path)
+    named = candidate(study, 0, {"dropout": 0.1}, [6.0] * 5, enqueued=True)
+    best = candidate(study, 1, {"dropout": 0.2}, [5.0] * 5)
+    repeat = candidate(study, 2, {"dropout": 0.2}, [5.0] * 5)
+    pruned = candidate(study, 3, {"dropout": 0.3}, [8.0, 9.0], "pruned")
+    early = candidate(study, 4, {"dropout": 0.4}, [], "pruned", intermediate={1: 60.0, 2: 40.0})
+    diverged = candidate(study, 5, {"dropout": 0.5}, [INFINITE] * 5)
+    failed = candidate(study, 6, {"dropout": 0.6}, [7.0], "failed")
+    running = candidate(study, 7, {"dropout": 0.0}, [7.0], "running")
+    marks = candidate_marks(standing_of(study, [named, best, repeat, pruned, early, diverged, failed, running]))
+    assert [(mark.kind, mark.error, mark.repeat) for mark in marks] == [
+        ("enqueued", 6.0, False),
+        ("best", 5.0, False),
+        ("complete", 5.0, True),
+        ("pruned", 8.5, False),
+        ("pruned", 40.0, False),
+        ("complete", math.inf, False),
+        ("complete", math.inf, False),
+    ]
+    assert best_so_far(marks) == [(0, 6.0), (1, 5.0)]
+    (panel,) = axis_panels(study.search, marks)  # type: ignore[arg-type]
+    assert [value for value, _ in panel.points] == [0.1, 0.2, 0.3, 0.4]  # neither the repeat nor those without an error
+
+
+def test_history_has_crosses_and_steps(tmp_path: Path) -> None:
+    study = searched(tmp_path)
+    figure = draw_history(candidate_marks(standing_of(study, forty(study))), "title", "caption")
+    (axis,) = figure.axes
+    crosses = next(line for line in axis.lines if line.get_marker() == "x")
+    assert list(crosses.get_xdata()) == [20, 30]
+    steps = next(line for line in axis.lines if line.get_drawstyle() == "steps-post")
+    assert list(steps.get_xdata()) == [0, 1, 8, 39] and list(steps.get_ydata()) == [6.8, 5.09, 5.08, 5.08]
+    assert axis.get_ylabel() == "validation error, %" and axis.get_xlabel() == "candidate"
+
+
+def test_a_panel_an_axis_with_its_own_scale(tmp_path: Path) -> None:
+    study = searched(tmp_path, THREE)
+    panels = axis_panels(study.search, candidate_marks(standing_of(study, twelve(study))))  # type: ignore[arg-type]
+    rate, width, activation = panels
+    assert (rate.log, rate.whole, rate.low, rate.high) == (True, False, 0.001, 1.0)
+    assert (width.log, width.whole, width.low, width.high) == (False, True, 1.0, 8.0)
+    assert activation.choices == ["relu", "elu", "leaky_relu"]  # in the order of the space
+    places = [value for value, mark in activation.points if mark.candidate.values["activation"] == "elu"]
+    assert places == pytest.approx([0.775, 0.925, 1.075, 1.225])  # side by side
+    axes = draw_objective(panels, "title", "caption").axes
+    assert [axis.get_xlabel() for axis in axes] == ["recipe.lr, log scale", "k", "activation"]
+    assert [axis.get_xscale() for axis in axes] == ["log", "linear", "linear"]
+    assert [axis.get_yscale() for axis in axes] == ["log"] * 3  # 5% to 89%
+    assert [bool(axis.collections and axis.lines) for axis in axes] == [True, True, False]  # no curve over choices
+    assert "WRN-16-1, recipe.lr 0.001" in written(axes[0])
+
+
+def test_of_many_choices_the_best_are_shown(tmp_path: Path) -> None:
+    study = searched(tmp_path, BLOCKS)
+    blocks = [f"B({','.join(kernels)})" for l in (1, 2, 3, 4) for kernels in itertools.product("13", repeat=l)]
+    candidates = [candidate(study, n, {"block": block}, [30.0 - n] * 2) for n, block in enumerate(blocks)]
+    (panel,) = axis_panels(study.search, candidate_marks(standing_of(study, candidates)))  # type: ignore[arg-type]
+    assert (panel.tried, len(panel.choices), panel.choices[-1]) == (30, 24, "B(3,3,3,3)") and "B(1)" not in panel.choices
+    assert draw_objective([panel], "title", "caption").axes[0].get_xlabel() == "block (24 best of 30)"
+
+
+def test_the_caption_speaks_of_a_curve_where_there_is_one(tmp_path: Path) -> None:
+    study = searched(tmp_path)
+    for count, said in ((3, False), (40, True)):
+        figure = report_of(study, forty(study)[:count]).figures["objective"]
+        caption = " ".join(figure.texts[-1].get_text().split())
+        assert ("Gaussian process" in caption) is said
+        assert (
+            "validation error on 5 folds of the training images" in caption and "the test images were not read" in caption
+        )
+
+
+def test_lines_end_where_a_candidate_was_pruned(tmp_path: Path) -> None:
+    study = searched(tmp_path)
+    lines = {line.number: line for line in intermediate_lines(standing_of(study, forty(study)), first=1)}
+    assert (lines[8].kind, lines[8].steps) == ("best", [1, 2, 3, 4, 5])
+    assert (lines[15].kind, lines[15].steps) == ("pruned", [1, 2])
+    assert 20 not in lines and 30 not in lines  # failed; told nothing finite
+    colours = {line.get_color() for line in draw_intermediate(list(lines.values()), "fold", "t", "c").axes[0].lines}
+    assert len(colours) == 2 + 5  # grey, the best's, and one a pruned candidate
+
+
+def test_the_next_training_is_marked() -> None:
+    figure = draw_intermediate([Line(0, "best", [1, 2, 3, 4, 5, 6], [9.0, 8, 9, 7, 9, 6])], "epoch", "t", "c", every=2)
+    dotted = [line.get_xdata() for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
+    assert [list(x) for x in dotted] == [[2.5, 2.5], [4.5, 4.5]]
+
+
+def test_the_front_is_a_step_line_to_the_end(tmp_path: Path) -> None:
+    study = searched(tmp_path, BLOCKS)
+    standing = standing_of(study, sixteen(study))
+    steps = front_steps(standing)
+    assert steps[:-1] == sorted(steps[:-1]) and [error for _, error in steps] == sorted((e for _, e in steps), reverse=True)
+    assert steps[-1] == (max(one.variant.counts.multiply_adds for one in standing.candidates), steps[-2][1])
+    figure = draw_pareto(standing, "title", "caption")
+    assert figure.axes[0].get_xlabel() == "multiply-adds, log scale"
+    names = {one.label for one in standing.candidates}
+    assert {one.label for one in standing.front} <= set(written(figure.axes[0])) <= names
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"Pareto front", *names}
+
+
+def test_importances_are_in_order() -> None:
+    assert ordered_importances({"b": 0.2, "a": 0.2, "c": 0.6}) == [("c", 0.6), ("a", 0.2), ("b", 0.2)]
+    axis = draw_importances({"k": 0.25, "recipe.lr": 0.75}, "title", "caption").axes[0]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["recipe.lr", "k"]
+    assert [bar.get_width() for bar in axis.patches] == [0.75, 0.25] and written(axis) == ["0.75", "0.25"]  # type: ignore[attr-defined]
+
+
+def test_which_figures_there_are(tmp_path: Path) -> None:
+    study = searched(tmp_path)
+    three = [candidate(study, n, {"dropout": n / 10}, [6.0 + n] * 5) for n in range(3)]
+    made = report_of(study, three)
+    assert list(draw_figures(made)) == ["objective", "history"]
+    shares = {"dropout": 1.0}
+    assert "importances" not in draw_figures(replace(made, importances=shares))  # of one there is nothing to compare
+    assert "importances" in draw_figures(replace(made, importances={**shares, "k": 0.0}))
+    assert "intermediate" in draw_figures(report_of(study, [replace(three[0], state="pruned"), *three[1:]]))
+    assert draw_figures(report_of(study, [replace(one, errors={0: INFINITE}) for one in three])) == {}
+    assert draw_figures(report_of(study, [])) == {}
+    blocks = searched(tmp_path, BLOCKS)
+    assert list(draw_figures(report_of(blocks, sixteen(blocks)))) == ["objective", "history", "pareto"]
+
+
+def hostile(folder: Path, name: str) -> Figure:
+    badge = "small scale, not the paper's"
+    dropout, three, blocks = searched(folder), searched(folder, THREE), searched(folder, BLOCKS)
+    match name:
+        case "forty":
+            return draw_history(candidate_marks(standing_of(dropout, forty(dropout))), LONG, LONG, badge)
+        case "one value":
+            same = [candidate(dropout, n, {"dropout": 0.3}, [5.0 + n / 9] * 5, enqueued=n < 9) for n in range(40)]
+            marks = [mark._replace(repeat=False) for mark in candidate_marks(standing_of(dropout, same))]
+            return draw_objective(axis_panels(dropout.search, marks), LONG, LONG, badge)  # type: ignore[arg-type]
+        case "three axes":
+            marks = candidate_marks(standing_of(three, twelve(three)))
+            return draw_objective(axis_panels(three.search, marks), LONG, LONG, badge)  # type: ignore[arg-type]
+        case "pruned at once":
+            return draw_intermediate(
+                intermediate_lines(standing_of(three, twelve(three)[2::3])), "epoch", LONG, LONG, badge
+            )
+        case "one candidate":
+            return draw_pareto(standing_of(blocks, sixteen(blocks)[:1]), LONG, LONG, badge)
+        case "sixteen blocks":
+            return draw_pareto(standing_of(blocks, sixteen(blocks)), LONG, LONG, badge)
+        case _:
+            return draw_importances({LONG.replace(" ", "_"): 0.0, "k": 0.0}, LONG, LONG, badge)
+
+
+@pytest.mark.parametrize(
+    "name", ["forty", "one value", "three axes", "pruned at once", "one candidate", "sixteen blocks", "importances"]
+)
+def test_nothing_overlaps_however_often_it_is_drawn(tmp_path: Path, name: str) -> None:
+    figure = hostile(tmp_path, name)
+    assert_tidy(figure)
+    before = [axis.get_position().bounds for axis in figure.axes]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for kind in ("png", "svg", "pdf", "svg"):
+            to_bytes(figure, kind)
+    assert np.allclose([axis.get_position().bounds for axis in figure.axes], before, atol=0.03)
+
+
+def test_the_same_candidates_are_the_same_bytes(tmp_path: Path) -> None:
+    study = searched(tmp_path, THREE)
+    once, again = (report_of(study, twelve(study)).figures["objective"] for _ in range(2))
+    assert to_bytes(once, "svg") == to_bytes(again, "svg")

@@ -1,0 +1,363 @@
+"""What a search says of itself: the order of its candidates, its tables, sentences, files and best.yaml."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from recorded import DIGITS
+from recorded import recorded as recorded_study
+from search.invented import DROPOUT, INFINITE, candidate, forty, recorded_report, searched
+
+from ablate.errors import RunError
+from ablate.report.report import write_pages
+from ablate.report.tables import as_cell
+from ablate.search.best import best_values, best_yaml
+from ablate.search.candidates import Candidate
+from ablate.search.made_with import trainings_frame
+from ablate.search.report import SearchReport
+from ablate.search.standing import Standing
+from ablate.search.tables import to_frame
+from ablate.study.document import read_document
+from ablate.study.study import Study
+
+TWO = "search: {space: {dropout: {low: 0.0, high: 0.6, step: 0.05}}, validation: {folds: 2}, trials: 4}"
+FRONT = """\
+search:
+  space: {block: ["B(3,3)", "B(3,1)", "B(1,3)", "B(1,1)"]}
+  validation: {holdout: 20}
+  trials: 4
+  also_minimize: parameters
+"""
+
+
+def dropouts(study: Study, errors: Mapping[float, Sequence[float]], **more: Any) -> list[Candidate]:
+    return [candidate(study, n, {"dropout": value}, list(of), **more) for n, (value, of) in enumerate(errors.items())]
+
+
+def report_of(study: Study, candidates: Sequence[Candidate], limit: int | None = None) -> SearchReport:
+    return SearchReport(study, tuple(candidates), study.folder / "runs", "folder/of/mine/study.yaml", None, limit)
+
+
+def standing_of(study: Study, candidates: Sequence[Candidate]) -> Standing:
+    return report_of(study, candidates).standing
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[SearchReport, Path]:
+    """A report of 40 candidates, with its files."""
+    folder = tmp_path_factory.mktemp("search")
+    study = searched(folder, DROPOUT.replace("trials", "pruner: wilcoxon, trials"))
+    made = recorded_report(study, forty(study), folder / "runs")
+    made.write(folder / "reports")
+    return made, folder / "reports" / "invented"
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def test_the_lowest_objective_comes_first_and_of_equal_ones_the_lower_number(tmp_path: Path) -> None:
+    study = searched(tmp_path, TWO)
+    standing = standing_of(study, dropouts(study, {0.1: (6, 7), 0.2: (5, 8), 0.3: (4, 6), 0.4: (6, 6)}))
+    assert [one.number for one in standing.ranked] == [2, 3, 0, 1]  # medians 5, 6, 6.5, 6.5
+    assert standing.best is not None and standing.best.number == 2
+
+
+def test_a_pruned_or_diverged_candidate_is_never_the_best(tmp_path: Path) -> None:
+    study = searched(tmp_path, TWO)
+    pruned = candidate(study, 0, {"dropout": 0.1}, [1.0], "pruned")
+    diverged = candidate(study, 1, {"dropout": 0.2}, [1.0, INFINITE])
+    whole = candidate(study, 2, {"dropout": 0.3}, [9.0, 9.0])
+    assert [one.number for one in standing_of(study, [pruned, diverged, whole]).ranked] == [2]
+    assert standing_of(study, [pruned, diverged]).best is None
+
+
+def test_the_mean_is_another_order_than_the_median(tmp_path: Path) -> None:
+    errors = {0.1: (5.0, 5.0, 8.0), 0.2: (5.5, 5.5, 5.5)}
+    orders = []
+    for objective in ("median", "mean"):
+        text = TWO.replace("folds: 2}", f"folds: 3}}, objective: {objective}_validation_error")
+        study = searched(tmp_path, text)
+        made = report_of(study, dropouts(study, errors))
+        orders.append([one.number for one in made.standing.ranked])
+        (_, caption, table), *_ = made.tables
+        assert table.header[3] == objective.capitalize() and f", by {objective} validation error" in caption
+    assert orders == [[0, 1], [1, 0]]
+    assert table.rows[1][6] == "+0.50"  # of the means, though the medians differ the other way: 6.0 against 5.5
+
+
+def test_candidates_of_the_same_values_count_once(tmp_path: Path) -> None:
+    study = searched(tmp_path, TWO)
+    twice = [candidate(study, n, {"dropout": value}, [5, 5]) for n, value in enumerate((0.1, 0.2, 0.1))]
+    made = report_of(study, twice)
+    assert [one.number for one in made.standing.distinct] == [0, 1]
+    assert made.standing.ranks == {0: 1, 2: 1, 1: 2}
+    assert "1 candidate had the values of another and shared its trainings." in made.sentences
+    assert list(to_frame(made.standing)["rank"]) == [1, 1, 2]
+
+
+def test_the_table_compares_each_with_the_best(written: tuple[SearchReport, Path]) -> None:
+    (_, caption, table), *others = written[0].tables
+    assert not others and len(table.rows) == 10
+    assert table.header == [
+        "Candidate", "dropout", "n", "Median", "SD", "Range", "Difference", "Won", "p", "p (Holm)",
+    ]  # fmt: skip
+    texts = [[as_cell(cell).text for cell in row] for row in table.rows]
+    assert texts[0] == ["8", "0.35", "5", "5.08", "0.31", "4.94–5.71", "best", "–", "–", "–"]
+    assert texts[1] == ["1", "0.3", "5", "5.09", "0.20", "4.81–5.28", "+0.01", "14.5 of 25", "0.738", "1.000"]
+    assert as_cell(table.rows[1][0]).mark == "a" and table.notes == [("a", "named in the study file, not sampled")]
+    assert [as_cell(row[3]).bold for row in table.rows] == [True] + [False] * 9
+    assert "validation error on 5 folds of the training images, 5 trainings a candidate" in caption
+    assert "the test images were not read" in caption and "none below 0.071" in caption
+    assert "128 training images" in caption and "Searched: dropout of WRN-16-1. The 10 best of 12 candidates, by" in caption
+
+
+def test_the_sentences_say_what_is_so(written: tuple[SearchReport, Path]) -> None:
+    said = written[0].sentences
+    assert said[:4] == [
+        "The search is unfinished: 39 of 40 candidates have ended.",
+        "Candidate 8 (dropout 0.35) has the lowest median validation error, 5.08%, of 12 that were trained to the end.",
+        "The two that come first: candidate 8 (dropout 0.35) and candidate 1 (dropout 0.3) cannot be told apart with 5 "
+        "trainings; about 300 trainings would.",
+        "So few trainings can tell none of the 9 others in the table apart from it (smallest possible p 0.071 after Holm's "
+        "correction).",
+    ]
+    text = " ".join(said)
+    assert "The lowest of 12 errors flatters itself" in text and "Any two folds share most of the images" in text
+    assert "5 candidates were pruned after 2 to 4 of 5 trainings" in text
+    assert "1 candidate was not trained to the end, because a training failed" in text
+    assert "The error of 1 candidate is infinite" in text and "seed" not in text
+
+
+def test_what_many_trainings_can_tell(tmp_path: Path) -> None:
+    study = searched(tmp_path, TWO.replace("folds: 2", "folds: 8"))
+    near = [5.0 + fold / 10 for fold in range(8)]
+    errors = {0.3: near, 0.25: [e + 0.01 for e in near], 0.1: [e + 3 for e in near], 0.6: [e + 4 for e in near]}
+    said = report_of(study, dropouts(study, errors)).sentences
+    assert "1 of the 3 others in the table cannot be told apart from it after Holm's correction." in said
+    del errors[0.25]
+    said = report_of(study, dropouts(study, errors), limit=3).sentences
+    assert "Each of the 2 others in the table is told apart from it after Holm's correction." in said
+    assert "is better than candidate 1 (dropout 0.1) by 3.00 points (all 64 training pairs" in said[1]
+
+
+def test_a_best_value_on_the_edge_is_said(tmp_path: Path) -> None:
+    study = searched(tmp_path, TWO)
+    assert "Its dropout, 0, is the lowest of the range" in " ".join(
+        report_of(study, dropouts(study, {0.0: (5, 5)})).sentences
+    )
+    parts = "[{when: {k: 1}, low: 0.0, high: 0.2}, {when: {k: 2}, low: 0.1, high: 0.6}]"
+    study = searched(tmp_path, f"search: {{space: {{k: [1, 2], dropout: {parts}}}, validation: {{folds: 2}}, trials: 1}}")
+    other = report_of(study, [candidate(study, 0, {"k": 2, "dropout": 0.2}, [5, 5])]).sentences
+    assert not any("of the range" in sentence for sentence in other)  # the edge of the other part
+    study = searched(tmp_path, TWO)
+    inside = report_of(study, dropouts(study, {0.05: (5, 5)})).sentences
+    assert not any("of the range" in sentence for sentence in inside)
+
+
+def test_one_training_says_nothing_of_the_order(tmp_path: Path) -> None:
+    study = searched(tmp_path, TWO.replace("folds: 2", "holdout: 20"))
+    made = report_of(study, dropouts(study, {0.1: (5,), 0.2: (6,), 0.3: (7,)}))
+    assert "With one training a candidate nothing can be said of how sure their order is." in made.sentences
+    assert "validation error on 20 held-out training images, 1 training a candidate" in made.tables[0][1]
+    assert "on others the order may be another" in " ".join(made.sentences)
+
+
+@pytest.mark.parametrize(
+    ("state", "errors", "sentence"),
+    [
+        ("pruned", [5.0], "4 candidates were pruned after 1 of 2 trainings, as worse than others."),
+        ("complete", [INFINITE, INFINITE], "The error of 4 candidates is infinite"),
+        ("failed", [], "4 candidates were not trained to the end"),
+        ("interrupted", [5.0], "The search is unfinished: 0 of 4 candidates have ended, 4 interrupted."),
+        ("running", [], "The search is unfinished: 0 of 4 candidates have ended, 4 being trained."),
+    ],
+)  # fmt: skip
+def test_without_a_best_candidate_it_is_said(tmp_path: Path, state: Any, errors: list[float], sentence: str) -> None:
+    study = searched(tmp_path, TWO)
+    made = recorded_report(
+        study, [candidate(study, n, {"dropout": n / 20}, errors, state) for n in range(4)], tmp_path / "runs"
+    )
+    text = " ".join(made.sentences)
+    assert sentence in text and "There is no best candidate" in text
+    assert made.tables == [] and not {"best", "value"} & best_values(study, made.standing, "s.yaml").keys()
+    directory = made.write(tmp_path / "reports")[0].parent
+    assert len(rows(directory / "table.csv")) == 4 and b"no best candidate" in (directory / "index.html").read_bytes()
+
+
+def test_a_search_that_has_not_begun_has_a_report(tmp_path: Path) -> None:
+    made = report_of(searched(tmp_path, TWO), [])
+    names = [path.name for path in made.write(tmp_path / "reports")]
+    assert names == ["table.md", "table.tex", "table.csv", "trials.csv", "index.html", "best.yaml"]
+    assert made.sentences == ["No candidate has been trained yet."] and (made.recorded, made.planned) == (0, 4)
+    assert rows(tmp_path / "reports" / "invented" / "table.csv") == []
+
+
+def test_what_another_search_chose_is_said(tmp_path: Path) -> None:
+    study = replace(searched(tmp_path, TWO), chosen=("lr 0.1: the best of 9 candidates of rates",))
+    assert "Chosen by a search: lr 0.1: the best of 9 candidates of rates.\n" in report_of(study, []).markdown()
+
+
+def test_one_candidate_alone(tmp_path: Path) -> None:
+    study = searched(tmp_path, TWO.replace("folds: 2", "folds: 3"))
+    made = report_of(study, dropouts(study, {0.3: (5, 5, 6)}), limit=1)
+    assert made.sentences == [
+        "Candidate 0 (dropout 0.3) has the lowest median validation error, 5.00%; it is the only one."
+    ]
+    assert made.tables[0][2].header == ["Candidate", "dropout", "n", "Median", "SD", "Range"]
+
+
+def test_best_yaml_can_be_read_by_a_study(written: tuple[SearchReport, Path]) -> None:
+    made, directory = written
+    text = (directory / "best.yaml").read_text()
+    assert text.startswith(
+        "# A study takes a value from here with {from: invented}, such as dropout: {from: invented}.\nsearch: invented\n"
+    )
+    assert read_document(directory / "best.yaml").value == {
+        "search": "invented",
+        "study": "invented_search.yaml",
+        "digest": made.standing.search.digest,
+        "finished": False,
+        "candidates": 39,
+        "objective": "median_validation_error",
+        "value": 5.08,
+        "trainings": 5,
+        "best": {"dropout": 0.35},
+    }
+    assert "best: {dropout: 0.35}\n" in text
+
+
+def test_best_yaml_keeps_every_kind_of_value(tmp_path: Path) -> None:
+    space = "{block: ['B(3,1,3)', 'B(1)'], recipe.lr: {low: 0.00001, high: 1.0, log: true}, recipe.nesterov: [true, false]}"
+    study = searched(tmp_path, f"search: {{space: {space}, validation: {{folds: 2}}, trials: 1}}", "depth_rule: nominal")
+    values = {"block": "B(3,1,3)", "recipe.lr": 1.5e-05, "recipe.nesterov": True}
+    standing = standing_of(study, [candidate(study, 0, values, [5.1, 5.2])])
+    (tmp_path / "best.yaml").write_bytes(best_yaml(study, standing, "/home/me/studies/s.yaml"))
+    found = read_document(tmp_path / "best.yaml").value
+    assert found["best"] == values and found["finished"] is True and found["study"] == "s.yaml"
+    assert type(found["best"]["recipe.lr"]) is float and found["value"] == 5.15
+
+
+def test_a_search_of_two_objectives_has_a_pareto_set(tmp_path: Path) -> None:
+    study = searched(tmp_path, FRONT)
+    blocks = {"B(3,3)": 5.0, "B(3,1)": 6.0, "B(1,3)": 7.0, "B(1,1)": 9.0}  # B(3,1) and B(1,3) cost the same
+    made = report_of(study, [candidate(study, n, {"block": b}, [e]) for n, (b, e) in enumerate(blocks.items())])
+    assert [one.values["block"] for one in made.standing.front] == ["B(1,1)", "B(3,1)", "B(3,3)"]
+    label, _, table = made.tables[1]
+    assert label == "invented_pareto" and [row[1] for row in table.rows] == ["B(1,1)", "B(3,1)", "B(3,3)"]
+    assert "Parameters" in table.header and "Difference" not in table.header
+    found = best_values(study, made.standing, "s.yaml")
+    assert "best" not in found and found["pareto"][0] == {
+        "block": "B(1,1)", "validation_error": 9.0, "parameters": made.standing.cost(made.standing.front[0]),
+    }  # fmt: skip
+    assert "3 of them are in the Pareto set" in " ".join(made.sentences)
+
+
+def test_every_training_can_be_traced(written: tuple[SearchReport, Path]) -> None:
+    made, directory = written
+    table, trials = rows(directory / "table.csv"), rows(directory / "trials.csv")
+    known = {row["id"]: row for row in trials}
+    assert len(known) == len(trials)  # one that is shared stands there once
+    assert len(table) == 40 and [row["rank"] for row in table[:4]] == ["1", "1", "1", "2"]
+    for row in table:
+        errors = [known[trial]["validation_error"] for trial in row["trials"].split()]
+        assert len(errors) == int(row["n"])
+        finite = sorted(float(error) for error in errors if error)
+        assert row["min"] == (str(finite[0]) if finite else "")
+    assert [row["state"] for row in table if not row["rank"]] == [
+        one.state for one in made.candidates if one.state != "complete" or math.isinf(one.median or 0)
+    ]
+    assert [(row["fold"], row["seed"]) for row in trials[:6]] == [(str(fold), "0") for fold in (1, 2, 3, 4, 5, 1)]
+    assert {row["device"] for row in trials} == {"a processor"}
+    assert not [name for name in (*table[0], *trials[0]) if name.startswith("test_")]
+    compared = [row for row in table if row["baseline"]]
+    assert len(compared) == 9 and {row["baseline_trials"] for row in compared} == {table[0]["trials"]}
+
+
+def test_a_record_on_another_machine_leaves_its_error(tmp_path: Path) -> None:
+    study = searched(tmp_path, TWO)
+    made = report_of(study, dropouts(study, {0.1: (5.0, 6.0)}))
+    made.write(tmp_path / "reports")
+    trials = rows(tmp_path / "reports" / "invented" / "trials.csv")
+    assert [(row["state"], row["validation_error"]) for row in trials] == [("missing", "5.0"), ("missing", "6.0")]
+
+
+def test_a_training_belongs_to_the_first_that_is_judged_by_it(tmp_path: Path) -> None:
+    study = searched(tmp_path, TWO)
+    pruned, whole = (candidate(study, n, {"dropout": 0.1}, [5.0, 6.0][: n + 1], ("pruned", "complete")[n]) for n in (0, 1))
+    frame = trainings_frame([pruned, whole], recorded_report(study, [whole], tmp_path / "runs").runs)
+    assert frame[["candidate", "fold", "validation_error"]].to_numpy().tolist() == [[0, 1, 5.0], [1, 2, 6.0]]
+
+
+def test_the_page_has_the_tables_and_their_trials(written: tuple[SearchReport, Path]) -> None:
+    made, _ = written
+    page = made.page()
+    assert page.speaker == "search" and page.curves == [] and [name for name, *_ in page.figures] == [
+        "objective", "history", "intermediate",
+    ]  # fmt: skip
+    assert page.tables[0].rows[0][3].trials == tuple(trial.id for trial in made.candidates[8].trials)
+    assert page.tables[0].rows[0][1].trials == ()
+    assert page.trials[made.candidates[8].trials[1].id]["fold"] == "2"
+    text = write_pages([made]).decode()
+    assert "What the search can and cannot say" in text
+    assert text.partition("</main>")[0].count("test error") == 1  # what the validation error is no estimate of
+
+
+def test_a_page_of_studies_and_searches(tmp_path: Path, written: tuple[SearchReport, Path]) -> None:
+    text = f"{DIGITS}title: A study\nseeds: 2\nvariants: [{{net: WRN-10-0.25}}]\nfigures: []\n"
+    page = write_pages(
+        [recorded_study(tmp_path, text, {0: [5.0, 6.0]}).report(), replace(written[0], candidates=())]
+    ).decode()
+    assert "2 ablation studies" in page
+    assert "What the seeds can" not in page  # one variant, nothing to say
+    assert page.count("What the search can and cannot say") == 1
+
+
+def test_a_scale_stands_everywhere(tmp_path: Path) -> None:
+    study = replace(searched(tmp_path, TWO), scale="small")
+    made = recorded_report(study, dropouts(study, {0.1: (5, 6), 0.2: (6, 7)}), tmp_path / "runs")
+    directory = made.write(tmp_path / "reports")[0].parent
+    assert made.heading == "A search that was invented (small scale, not the paper's)"
+    for name in ("table.md", "table.tex", "index.html"):
+        assert "small scale, not the paper" in (directory / name).read_text()
+    assert {row["scale"] for row in (*rows(directory / "table.csv"), *rows(directory / "trials.csv"))} == {"small"}
+    assert all(made.badge in [text.get_text() for text in figure.texts] for figure in made.figures.values())
+
+
+def test_json_has_stable_names(written: tuple[SearchReport, Path]) -> None:
+    found = orjson.loads(orjson.dumps(written[0].as_json()))
+    assert found["best"] == 8 and found["finished"] is False and len(found["candidates"]) == 40
+    first, last = found["candidates"][0], found["candidates"][-1]
+    assert (first["rank"], first["number"], first["median_validation_error"], first["n"]) == (1, 8, 5.08, 5)
+    assert last["rank"] is None
+
+
+def test_figures_that_are_no_more_are_removed(tmp_path: Path) -> None:
+    directory = tmp_path / "reports" / "invented"
+    directory.mkdir(parents=True)
+    for name in ("pareto.svg", "mine.svg"):
+        (directory / name).write_text("old")
+    report_of(searched(tmp_path, TWO), []).write(tmp_path / "reports")
+    assert not (directory / "pareto.svg").exists() and (directory / "mine.svg").exists()
+
+
+def test_a_file_in_the_place_of_the_folder_is_said(tmp_path: Path) -> None:
+    (tmp_path / "reports").write_text("")
+    with pytest.raises(RunError, match=r"--out: .* cannot be a directory"):
+        report_of(searched(tmp_path, TWO), []).write(tmp_path / "reports")
+
+
+def test_a_grid_is_finished_with_what_it_has(tmp_path: Path) -> None:
+    study = searched(tmp_path, TWO)
+    candidates = dropouts(study, {0.1: (5, 5), 0.2: (6, 6)})
+    assert not report_of(study, candidates).standing.finished
+    assert report_of(study, candidates, limit=2).standing.finished
+    failed = [replace(candidates[0], state="failed"), candidates[1]]
+    assert not report_of(study, failed, limit=2).standing.finished
