@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ablate.api import Experiment, load_study
+    from ablate.api import Experiment, load_search, load_study
     from ablate.errors import AblateError
+    from ablate.search.experiment import SearchExperiment
 
 __version__ = "0.1.0"
-__all__ = ["AblateError", "Experiment", "__version__", "load_study"]
+__all__ = ["AblateError", "Experiment", "SearchExperiment", "__version__", "load_search", "load_study"]
 
-_LAZY = {"load_study": "ablate.api", "Experiment": "ablate.api", "AblateError": "ablate.errors"}
+_LAZY = {
+    "load_study": "ablate.api", "load_search": "ablate.api", "Experiment": "ablate.api",
+    "SearchExperiment": "ablate.search.experiment", "AblateError": "ablate.errors",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 WORK = "ablate.train.trial:train_trial"
 WAIT_SECONDS = 0.5
-Source = tuple[str, str, Optional[str]]  # what tells one set of images from another: name, title, root
+Source = tuple[str, str, Optional[str], bool]  # what tells images from others: name, title, root, training images alone
 INTERRUPTED, PREEMPTED, INCOMPLETE = 130, 75, 3  # exit codes
 
 
@@ -205,16 +205,17 @@ def _note(outcome: Outcome, runs: Path, progress: Progress, summary: RunSummary)
 
 def prepare(trials: Sequence[Trial], location: Location, console: Console, quiet: bool) -> dict[Source, str]:
     """Makes sure, before any worker starts, that the images are there, decoded and what the study says; their digests."""
-    from ablate.train.images import load_checked
+    from ablate.train.images import Kept, load_checked
 
     def announce(message: str) -> None:
         if not quiet:
             console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     digests: dict[Source, str] = {}
+    kept: Kept = {}
     for data in dict.fromkeys(trial.data for trial in trials):
-        images, digests[_source(data)] = load_checked(data, location, announce)
-        size = data.train_size or len(images.train_labels)
+        images, digests[_source(data)] = load_checked(data, location, announce, kept)
+        size = len(images.train_labels)
         for recipe in dict.fromkeys(trial.recipe for trial in trials if trial.data == data):
             if recipe.last_batch == "drop" and size < recipe.batch_size:
                 raise DataError(f"recipe.batch_size: {recipe.batch_size} of {size} images leaves no batch")
@@ -222,7 +223,7 @@ def prepare(trials: Sequence[Trial], location: Location, console: Console, quiet
 
 
 def _source(data: Data) -> Source:
-    return (data.name, data.title, data.root)
+    return (data.name, data.title, data.root, data.held_out is not None)
 
 
 def check_digests(recorded: Sequence[tuple[Data, Record]], digests: dict[Source, str], location: Location) -> None:
@@ -233,7 +234,7 @@ def check_digests(recorded: Sequence[tuple[Data, Record]], digests: dict[Source,
     for data, record in recorded:
         source, other = _source(data), record.result.get("data_digest")
         if source not in known:
-            known[source] = known_digest(data.name, location.of(data.root))
+            known[source] = known_digest(data.name, location.of(data.root), data.held_out is not None)
         if known[source] and other != known[source]:
             raise RecordError(
                 f"{record.directory}: recorded on images of digest {other}, those in place now have {known[source]}; "

@@ -9,19 +9,22 @@ from pathlib import Path
 import pytest
 
 import ablate
-from ablate.api import load_study
+from ablate.api import load_experiment, load_search, load_study
 from ablate.study.schema import json_schema
 
 ROOT = Path(ablate.__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_study_in_the_readme_plans(tmp_path: Path) -> None:
-    (study,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+def test_the_study_and_the_search_in_the_readme_plan(tmp_path: Path) -> None:
+    study, search = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     path = tmp_path / "study.yaml"
     path.write_text(study)
     experiment = load_study(path)
     assert any(experiment.baselines) and len(experiment.variants) >= 2
+    path.write_text(search)
+    planned = load_search(path).plan()["search"]
+    assert (planned["distinct"], planned["states"]) == (13, {"missing": 40})
 
 
 def test_the_map_has_every_module() -> None:
@@ -37,7 +40,8 @@ def test_the_shipped_schema_is_the_one_printed() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda path: path.name)
 def test_shipped_studies_plan_and_name_the_schema(path: Path) -> None:
     assert path.read_text().startswith("# yaml-language-server: $schema=schema.json\n")
-    assert load_study(path).study.name == path.stem
+    study = load_experiment(path).study
+    assert study.search or study.name == path.stem
 
 
 def test_pictures_and_links_are_there() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from ablate.records.probes import Workload, canonical
+from ablate.records.records import TEST, VALIDATION, renamed
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def read_paces(runs: Path) -> list[Pace]:
 def _read(path: Path) -> Pace | None:
     try:
         trial = orjson.loads(path.with_name("trial.json").read_bytes())
-        result = orjson.loads(path.read_bytes())
+        result = renamed(orjson.loads(path.read_bytes()), VALIDATION, TEST)
         devices = {made["device"] for made in (result["provenance"], *result.get("earlier_attempts", ()))}
         seconds = (result["train_seconds"] + result["test_seconds"]) / result["epochs"]
         workload = _workload(trial)

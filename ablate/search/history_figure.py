@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
@@ -25,7 +26,7 @@ def best_so_far(marks: Sequence[Mark]) -> list[tuple[int, float]]:
 def draw_history(marks: Sequence[Mark], title: str, caption: str, badge: str = "") -> Figure:
     """Error by number of the candidate; crosses on the foot where there is no finite one. One mark at least is finite."""
     shown, steps = finite_marks(marks), best_so_far(marks)
-    crosses = [mark.candidate.number for mark in marks if mark not in shown]
+    crosses = [mark.candidate.number for mark in marks if math.isinf(mark.error)]
     handles = mark_handles({mark.kind for mark in shown})
     handles += [Line2D([], [], label="best so far", color=GREY, linewidth=1.2)] if steps else []
     handles += [Line2D([], [], label="failed or diverged", **CROSS)] if crosses else []
@@ -35,8 +36,7 @@ def draw_history(marks: Sequence[Mark], title: str, caption: str, badge: str = "
     if steps:
         axis.step(*zip(*steps, (max(numbers), steps[-1][1])), where="post", color=GREY, linewidth=1.2, zorder=2)
     draw_marks(axis, [(mark.candidate.number, mark) for mark in shown])
-    if crosses:
-        axis.plot(crosses, [0.02] * len(crosses), transform=axis.get_xaxis_transform(), zorder=5, **CROSS)
+    axis.plot(crosses, [0.02] * len(crosses), transform=axis.get_xaxis_transform(), zorder=5, **CROSS)
     beside = 0.03 * (max(numbers) - min(numbers)) or 0.5
     axis.set_xlim(min(numbers) - beside, max(numbers) + beside)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))

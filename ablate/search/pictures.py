@@ -41,10 +41,11 @@ def _figures(report: SearchReport) -> Iterator[tuple[str, Figure]]:
     about = f"{report.setting('; ')}; {report.measured()}"
     marks = candidate_marks(standing)
     panels = axis_panels(standing.search, marks)
+    reached = ", of a pruned one what it had reached" if any(mark.kind == "pruned" for mark in marks) else ""
     if panels:
-        yield "objective", draw_objective(panels, title, f"{about}; large marks: {kind} of a candidate.", badge)
+        yield "objective", draw_objective(panels, title, f"{about}; large marks: {kind} of a candidate{reached}.", badge)
     if finite_marks(marks):
-        yield "history", draw_history(marks, title, f"{about}; {kind} of each candidate.", badge)
+        yield "history", draw_history(marks, title, f"{about}; {kind} of each candidate{reached}.", badge)
     if report.importances and len(report.importances) > 1:
         caption = f"{about}. Importance by functional analysis of variance (fANOVA) of a random forest."
         yield "importances", draw_importances(report.importances, title, caption, badge)

@@ -18,12 +18,12 @@ MEASURES = {"parameters": "parameters", "multiply_adds": "multiply-adds"}
 
 
 def describe_search(study: Study, separator: str) -> str:
-    """Data, recipe and what is searched: "Digits, 128 training images; SGD, 2 epochs; searched: dropout of WRN-16-4"."""
+    """Data, recipe and what is searched: "Digits, 128 images; SGD, 2 epochs; searched: dropout (base WRN-16-4)"."""
     search = _search_of(study)
     axes = axes_of(search)
     data = study.data.model_copy(update={"test_size": None})  # the test images are not read
     base = search.base["python"] if isinstance(search.base, dict) else search.base
-    what = f"{', '.join(axes)}{f' of {base}' if base else ''}"
+    what = f"{', '.join(axes)}{f' (base {base})' if base else ''}"
     word = "Searched" if separator.startswith(".") else "searched"
     return separator.join([describe_data(data, axes), describe_recipe(study.recipe, axes), f"{word}: {what}"])
 

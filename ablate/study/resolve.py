@@ -94,7 +94,7 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
 def replace_fields(model: Recipe | Data, changes: dict[str, Any]) -> Any:
     """A recipe or data with some fields changed. Raises StudyError that names the key, without its place."""
     kind = "recipe" if isinstance(model, Recipe) else "data"
-    fixed = ("name", "title", "classes", "image_size", "channels", "copy_of", "root")
+    fixed = ("name", "title", "classes", "image_size", "channels", "copy_of", "root", "held_out")
     names = [name for name in type(model).model_fields if name not in fixed]
     for key in changes:
         if key not in names:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ablate.nets import blueprint as bp
-from ablate.nets.build import Dropout, build
+from ablate.nets.build import Dropout, Narrow, build
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture
 
@@ -134,3 +134,16 @@ def test_network_ignores_dropout_in_eval() -> None:
     )
     assert torch.equal(plain(x), dropped(x))
     assert not torch.equal(plain(x), dropped.train()(x))
+
+
+def test_a_narrow_strided_shortcut_is_the_convolution_it_stands_for() -> None:
+    network = build(blueprint(parse_architecture("WRN-10-0.25"), 10, (3, 8, 8)), seeded(0))
+    (narrow,) = [module for module in network.modules() if isinstance(module, Narrow) and module.in_channels == 4]
+    x = torch.randn(5, 4, 8, 8, generator=seeded(1)).to(memory_format=torch.channels_last).requires_grad_()
+    out = narrow(x)
+    expected = torch.einsum("nchw,oc->nohw", x[:, :, ::2, ::2], narrow.weight[:, :, 0, 0])
+    assert out.shape == (5, 8, 4, 4) and torch.allclose(out, expected, atol=1e-6)
+    for _ in range(100):  # where PyTorch's own convolution overruns its memory
+        torch.autograd.grad(narrow(x).square().sum(), (x, narrow.weight))
+    ours, theirs = (torch.autograd.grad(y.square().sum(), (x, narrow.weight)) for y in (narrow(x), expected))
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(ours, theirs))

@@ -236,6 +236,8 @@ def hostile(folder: Path, name: str) -> Figure:
     match name:
         case "forty":
             return draw_history(candidate_marks(standing_of(dropout, forty(dropout))), LONG, LONG, badge)
+        case "no crosses":
+            return draw_history(candidate_marks(standing_of(three, twelve(three))), LONG, LONG, badge)
         case "one value":
             same = [candidate(dropout, n, {"dropout": 0.3}, [5.0 + n / 9] * 5, enqueued=n < 9) for n in range(40)]
             marks = [mark._replace(repeat=False) for mark in candidate_marks(standing_of(dropout, same))]
@@ -256,7 +258,8 @@ def hostile(folder: Path, name: str) -> Figure:
 
 
 @pytest.mark.parametrize(
-    "name", ["forty", "one value", "three axes", "pruned at once", "one candidate", "sixteen blocks", "importances"]
+    "name",
+    ["forty", "no crosses", "one value", "three axes", "pruned at once", "one candidate", "sixteen blocks", "importances"],
 )
 def test_nothing_overlaps_however_often_it_is_drawn(tmp_path: Path, name: str) -> None:
     figure = hostile(tmp_path, name)

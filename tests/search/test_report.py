@@ -116,7 +116,10 @@ def test_the_table_compares_each_with_the_best(written: tuple[SearchReport, Path
     assert [as_cell(row[3]).bold for row in table.rows] == [True] + [False] * 9
     assert "validation error on 5 folds of the training images, 5 trainings a candidate" in caption
     assert "the test images were not read" in caption and "none below 0.071" in caption
-    assert "128 training images" in caption and "Searched: dropout of WRN-16-1. The 10 best of 12 candidates, by" in caption
+    assert (
+        "128 training images" in caption
+        and "Searched: dropout (base WRN-16-1). The 10 best of 12 candidates, by" in caption
+    )
 
 
 def test_the_sentences_say_what_is_so(written: tuple[SearchReport, Path]) -> None:
