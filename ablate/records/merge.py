@@ -25,6 +25,7 @@ from ablate.records.probes import Probe, probe_path, read_probes, write_probe
 from ablate.records.records import Row, read_epochs, read_record, trial_state
 
 LOCK = ".merge.lock"
+SEARCH = "search.db"  # Optuna's
 _ASIDE, _OLD = ".merging", ".old"
 _ID = re.compile(r"[0-9a-f]{16}")
 
@@ -118,14 +119,16 @@ def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:
     """What merging would do; nothing is written. sources: in the order in which their records are preferred."""
     places: dict[str, list[Path]] = {}
     passed_over: list[str] = []
+    searches: list[Path] = []
     for runs in (into, *sources):
         for directory in _trials(runs):
             places.setdefault(str(directory.relative_to(runs)), []).append(directory)
         if runs != into:
             passed_over += _strangers(runs)
+            searches += [runs / SEARCH] if (runs / SEARCH).exists() else []
     copies: list[tuple[Found, Path]] = []
     conflicts: list[str] = []
-    kept: list[str] = []
+    kept = [f"{path}: not merged; the trainings of its searches are, so to search again costs little" for path in searches]
     equal = 0
     for name, directories in sorted(places.items()):
         imported = name.startswith(FOLDER)
@@ -206,7 +209,7 @@ def _trials(runs: Path) -> Iterator[Path]:
 
 def _strangers(runs: Path) -> Iterator[str]:
     for path in sorted(runs.iterdir()):
-        known = _ID.fullmatch(path.name) or path.name in (FOLDER, "probes") or path.name.startswith(".")
+        known = _ID.fullmatch(path.name) or path.name in (FOLDER, "probes", SEARCH) or path.name.startswith(".")
         if not known:
             yield f"{path}: is no trial; not merged"
 

@@ -16,14 +16,21 @@ from ablate.report.tables import Table, percent, to_markdown
 
 TRIALS = "trials"  # the column of table.csv with the ids
 SHOWN = (
-    "id", "seed", "state", "test_error", "epoch_rule", "revision", "ablate", "python", "torch", "device", "threads",
+    "id", "candidate", "fold", "seed", "state", "test_error", "validation_error", "epoch_rule", "revision", "ablate",
+    "python", "torch", "device", "threads",
     "train_seconds", "test_seconds", "started", "finished",
 )  # fmt: skip
 COUNTED = ("blocks_per_group", "parameters", "multiply_adds", "activations")
 PUBLISHED = ("published", "published_source", "protocol_differs", "not_run")
 COMPARED = ("baseline", "difference", "probability_better", "p_value", "p_floor", "p_holm")
-NUMBERS = {"seed": int, "threads": int, "test_error": float, "train_seconds": float, "test_seconds": float}
-SELECTED = {"median_test_error": "the median", "min": "the minimum", "max": "the maximum"}
+ERRORS = ("test_error", "validation_error")  # of a study, of a search
+NUMBERS = {
+    "candidate": int, "fold": int, "seed": int, "threads": int, **dict.fromkeys(ERRORS, float),
+    "train_seconds": float, "test_seconds": float,
+}  # fmt: skip
+SELECTED = {
+    "median_test_error": "the median", "median_validation_error": "the median", "min": "the minimum", "max": "the maximum",
+}  # fmt: skip
 
 Line = dict[str, str]
 
@@ -97,7 +104,7 @@ def trace_cell(path: Path, cell: str) -> Trace:
         selected, remarks = _selected(row, column, value, trials)
     elif column in COMPARED and row.get("baseline"):
         baseline = _of_row(path, row.get("baseline_trials", ""), known)
-        remarks = [f"compared with {row['baseline']}: all seeds of both"]
+        remarks = [f"compared with {row['baseline']}: all {'trainings' if 'number' in row else 'seeds'} of both"]
     elif column in COUNTED:
         remarks = [f"{column} is counted from the network; no training changes it"]
     if column not in PUBLISHED and not trials:
@@ -172,7 +179,7 @@ def _of_row(path: Path, named: str, known: dict[str, Line]) -> list[Line]:
 
 def _error(trial: Line) -> float:
     """A trial's error in percent, infinite where it diverged."""
-    return float(trial["test_error"]) if trial.get("test_error") else math.inf
+    return float(next((trial[name] for name in ERRORS if trial.get(name)), math.inf))
 
 
 def _selected(row: Line, column: str, value: str, trials: Sequence[Line]) -> tuple[list[str], list[str]]:
@@ -182,7 +189,7 @@ def _selected(row: Line, column: str, value: str, trials: Sequence[Line]) -> tup
     ordered = sorted(trials, key=_error)
     n = len(ordered)
     middle = [ordered[n // 2]] if n % 2 else ordered[n // 2 - 1 : n // 2 + 1]
-    chosen = {"median_test_error": middle, "min": ordered[:1], "max": ordered[-1:]}[column]
+    chosen = {"min": ordered[:1], "max": ordered[-1:]}.get(column, middle)
     what = SELECTED[column]
     ours = statistics.median(map(_error, chosen))
     if not _same(ours, value):
@@ -225,8 +232,8 @@ def _shown(column: str, value: str) -> str:
 
 def _plain(line: Line) -> dict[str, Any]:
     """A row of trials.csv with its numbers as numbers and None for what is not known."""
-    values: dict[str, Any] = {column: line.get(column) or None for column in SHOWN}
+    values: dict[str, Any] = {column: line.get(column) or None for column in SHOWN if column in line}
     for column, kind in NUMBERS.items():
-        if values[column] is not None:
+        if values.get(column) is not None:
             values[column] = kind(float(values[column]))
     return values

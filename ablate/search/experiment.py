@@ -62,6 +62,13 @@ class SearchExperiment:
 
         return find_search(self.study, self.url, self.runs)
 
+    @property
+    def planned(self) -> int:
+        """How many candidates there are to be."""
+        from ablate.search.results import count_planned
+
+        return count_planned(self.study, self.opened)
+
     def candidates(self) -> list[Candidate]:
         """Every candidate that has begun, in order."""
         from ablate.search.results import read_candidates
@@ -87,7 +94,7 @@ class SearchExperiment:
         from ablate.search.results import importances
 
         found = importances(self.opened) if self.opened else None
-        return SearchReport(self.study, tuple(self.candidates()), self.runs, self.file, found)
+        return SearchReport(self.study, tuple(self.candidates()), self.runs, self.file, found, self.planned)
 
     def plan(
         self, probe: bool = False, options: CostOptions | None = None, announce: Callable[[str], None] = lambda line: None
@@ -100,7 +107,7 @@ class SearchExperiment:
 
         options = options or CostOptions()
         candidates = self.candidates()
-        left = self.search.trials - len(candidates)
+        left = self.planned - len(candidates)
         drawn, stand_for = self._draw(left)
         open_ = [candidate for candidate in candidates if candidate.state in ("running", "interrupted")]
         variants = [*drawn, *(candidate.variant for candidate in open_)]
@@ -119,7 +126,7 @@ class SearchExperiment:
                 "pruner": self.search.pruner,
                 "objective": self.search.objective,
                 "also_minimize": self.search.also_minimize,
-                "candidates": self.search.trials,
+                "candidates": self.planned,
                 "folds": len(self.search.held_out),
                 "held_out": self.search.held_out[0].images,
                 "seeds": list(self.study.seeds),
@@ -153,7 +160,7 @@ class SearchExperiment:
 
     def _states(self, candidates: list[Candidate]) -> dict[str, int]:
         states = Counter[str](candidate.state for candidate in candidates)
-        missing = self.search.trials - len(candidates)
+        missing = self.planned - len(candidates)
         return {**states, **({"missing": missing} if missing > 0 else {})}
 
     def _draw(self, left: int) -> tuple[list[Variant], float]:

@@ -72,6 +72,16 @@ def _errors(trial: FrozenTrial, trials: Sequence[Trial], runs: Path) -> dict[int
     return {i: error_of(record) for i, record in records.items() if record}
 
 
+def count_planned(study: Study, opened: optuna.Study | None) -> int:
+    """How many candidates there are to be: of a grid no more than are possible."""
+    search = study.search
+    assert search is not None
+    if search.sampler != "grid" or opened is None:
+        return search.trials
+    there = opened.get_trials(deepcopy=False)
+    return min(search.trials, sum(not trial.user_attrs.get(RETRIED) for trial in there))
+
+
 def importances(opened: optuna.Study) -> dict[str, float] | None:
     """How much of the objective's variance each parameter explains (fANOVA, Hutter et al. 2014); None where unknown.
 

@@ -40,7 +40,7 @@ from ablate.search.candidates import DIVERGED, candidate_trials, error_of, label
 from ablate.search.distributions import pick_values, picker
 from ablate.search.progress import SearchProgress
 from ablate.search.pruning import Pruning, make_pruner
-from ablate.search.results import ERRORS, best_objective
+from ablate.search.results import ERRORS, best_objective, count_planned
 from ablate.search.sampler import Feasible, check_ends, check_enqueued, draw_values
 from ablate.search.storage import RETRIED, hold_search, open_search, retry_failed
 from ablate.search.workers import WORKER, be_alive, is_alive
@@ -80,7 +80,7 @@ class SearchSummary:
         counts += [f"{left} open"] if left > 0 else []
         trained = f"{counted(self.trained, 'training')}, {duration(self.seconds)}"
         lines = [f"{counted(self.candidates, 'candidate')}: {', '.join(counts)}; {trained}"]
-        lines += [f"best: {self.best}"] if self.best else []
+        lines += [f"lowest: {self.best}"] if self.best else []
         return "\n".join(lines + [f"failed: {label}: {cause} ({log})" for label, cause, log in self.failed])
 
 
@@ -123,6 +123,7 @@ def run_search(
         workers = open_workers(WORK, slots, search.stop)
     with be_alive(search.opened, runs) as search.name, search.progress, signals(search.stop), workers as search.run:
         joblib.Parallel(len(slots), backend="threading")(joblib.delayed(search.serve)() for _ in slots)
+    summary.best = search.best()
     summary.seconds = time.monotonic() - begun
     summary.exit_code = search.stop.exit_code or (INCOMPLETE if summary.failed else 0)
     return summary
@@ -176,10 +177,8 @@ class Searching:
         retry_failed(self.opened, self.runs)
 
     def limit(self) -> int:
-        """How many candidates there are to be: a grid has no more than are possible."""
-        if self.search.sampler != "grid":
-            return self.search.trials
-        return min(self.search.trials, len(self.trials()))
+        """How many candidates there are to be."""
+        return count_planned(self.study, self.opened)
 
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
         """Optuna's trials in some states, or all, but for those that another has taken the place of."""
@@ -289,10 +288,16 @@ class Searching:
             before = best_objective(self.trials(TrialState.COMPLETE))
             self.opened.tell(optuna_trial, [min(objective, DIVERGED), *also], skip_if_finished=True)
             self.summary.evaluated += 1
-            if before is None or objective < before:
-                self.summary.best = f"{label}: {objective:.2f}% validation error"
         better = ", the best so far" if before is None or objective < before else ""
         self.progress.candidate(label, f"{objective:.2f}% validation error{better}")
+
+    def best(self) -> str:
+        """The candidate with the lowest error, in words; "" where there is none."""
+        complete = self.trials(TrialState.COMPLETE)
+        if not complete:
+            return ""
+        best = min(complete, key=lambda trial: trial.values[0])
+        return f"{best.user_attrs['net']}: {best.values[0]:.2f}% validation error"
 
     def fail(self, optuna_trial: optuna.Trial, label: str, outcome: Outcome) -> None:
         """Ends a candidate that cannot be trained; the next search tries it again."""

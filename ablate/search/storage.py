@@ -25,7 +25,7 @@ from ablate.study.space import grid
 from ablate.study.study import Study
 
 FILE = "search.db"
-LOCK = "search.lock"
+LOCK = ".search.lock"
 RETRIED = "retried"  # the attribute of a failed candidate that another has taken the place of
 PATIENCE = 120.0  # seconds for another process that opens the storage or samples a candidate
 BUSY = 60.0  # seconds that SQLite waits for another writer

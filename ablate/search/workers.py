@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ablate.files import hold_lock
 
-FOLDER = "searching"
+FOLDER = ".searching"
 WORKER, SEEN = "worker", "seen"  # attributes of a running candidate: its driver; when that was last alive, Unix seconds
 SHOW_SECONDS, DEAD_SECONDS = 30.0, 300.0
 UNNAMED_SECONDS = 10.0  # a candidate gets its driver's name at once

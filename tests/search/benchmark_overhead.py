@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import optuna
 import sqlalchemy
-from landscape import INVENTED, Landscape, search, valley
+from search.landscape import INVENTED, Landscape, search, valley
 
 from ablate.api import load_search
 from ablate.search.sampler import make_sampler

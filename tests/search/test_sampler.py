@@ -1,0 +1,382 @@
+"""Whatever the sampler, every candidate that Optuna hears of can be, and a break changes none of them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.storages import InMemoryStorage, RDBStorage
+from recorded import DIGITS
+
+from ablate.api import load_search
+from ablate.errors import AblateError, StudyError
+from ablate.search import sampler as sampler_module
+from ablate.search.distributions import all_distributions, optuna_params, pick_values, picker
+from ablate.search.sampler import Feasible, draw_values
+from ablate.search.storage import open_search
+from ablate.study.plan import candidate_maker
+from ablate.study.space import contains, grid, present
+from ablate.study.spec import load_study
+from ablate.study.study import Study
+
+FILE = "searched.yaml"
+SAMPLERS = ("tpe", "random", "cmaes", "gp", "grid")
+# About one random candidate in thirteen is within the budget and does what `where` asks.
+NARROW = """\
+search:
+  space:
+    depth: [10, 16, 22, 28, 34]
+    k: {low: 0.25, high: 6.0, step: 0.25}
+    dropout: {low: 0.0, high: 0.5}
+    recipe.lr: {low: 0.01, high: 1.0, log: true}
+  validation: {folds: 2}
+  trials: 16
+"""
+TIGHT = "budget: {parameters: {max: 200k}}\nwhere: dropout < 0.4 and recipe.lr < 0.8"
+FAMILIES = """\
+search:
+  space:
+    family: [WRN, pre-ResNet]
+    depth:
+      - {when: {family: WRN}, choices: [10, 16, 22]}
+      - {when: {family: pre-ResNet}, choices: [11, 20, 29]}
+    k: {when: {family: WRN}, low: 0.25, high: 6.0, step: 0.25}
+    dropout:
+      - {when: {family: WRN}, low: 0.0, high: 0.5}
+      - {when: {family: pre-ResNet}, low: 0.0, high: 0.2, step: 0.05}
+  validation: {folds: 2}
+  trials: 16
+"""
+
+BLOCKS = """\
+search:
+  space: {block: {l: {low: 1, high: 4}, kernels: [1, 3]}, k: {low: 0.5, high: 4.0, step: 0.5}}
+  validation: {folds: 2}
+  trials: 16
+"""
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def searched(folder: Path, search: str, more: str = "", base: str = "base: WRN-16-1") -> Study:
+    """The study of a search over the digits."""
+    path = folder / FILE
+    path.write_text(f"{DIGITS}{base}\n{search}\n{more}\n")
+    return load_study(path)
+
+
+def narrow(folder: Path, sampler: str, more: str = "", seed: int = 0) -> Study:
+    text = f"{NARROW}  sampler: {sampler}\n  seed: {seed}\n{more}"
+    if sampler == "grid":
+        text = text.replace("high: 0.5}", "high: 0.5, step: 0.1}").replace("high: 1.0, log: true}", "high: 0.91, step: 0.3}")
+    return searched(folder, text, TIGHT)
+
+
+def objective(values: dict[str, Any]) -> float:
+    """An invented error: a dropout rate of 0.3 is best, and narrow networks are."""
+    return 5 + 20 * (values.get("dropout", 0.5) - 0.3) ** 2 + float(values.get("k", 1))
+
+
+def ask(study: Study, opened: optuna.Study, number: int) -> list[dict[str, Any]]:
+    """The values of so many more candidates, each told to Optuna before the next is asked for."""
+    assert study.search is not None
+    found = []
+    for _ in range(number):
+        optuna_trial = opened.ask()
+        found.append(pick_values(study.search, picker(optuna_trial)))
+        values = [objective(found[-1]), float(optuna_trial.number)]
+        opened.tell(optuna_trial, values[: len(opened.directions)])
+    return found
+
+
+def begin(study: Study, storage: Any = None) -> optuna.Study:
+    """A new search in a storage, sampled as a driver samples it."""
+    assert study.search is not None
+    directions = ["minimize"] * (2 if study.search.also_minimize else 1)
+    return optuna.create_study(
+        storage=storage or InMemoryStorage(),
+        study_name="search",
+        directions=directions,
+        sampler=Feasible(study.search, candidate_maker(study)),
+    )
+
+
+def heard_of(study: Study, opened: optuna.Study) -> list[dict[str, Any]]:
+    """The values of every candidate in the storage, whatever has become of it."""
+    search = study.search
+    assert search is not None
+    return [pick_values(search, lambda name, _, trial=trial: trial.params[name]) for trial in opened.trials]
+
+
+def can_be(study: Study, values: dict[str, Any]) -> bool:
+    try:
+        candidate_maker(study)(values)
+    except AblateError:
+        return False
+    return True
+
+
+def test_most_random_candidates_miss_the_budget(tmp_path: Path) -> None:
+    """Else the tests below could not fail."""
+    study = narrow(tmp_path, "random")
+    assert study.search is not None
+    drawn = [draw_values(study.search, lambda values: None, seed) for seed in range(200)]
+    assert sum(can_be(study, values) for values in drawn) < 40
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_candidate_is_within_the_budget(tmp_path: Path, sampler: str) -> None:
+    study = narrow(tmp_path, sampler)
+    opened = begin(study)
+    asked = ask(study, opened, 14)
+    assert heard_of(study, opened) == asked and len(opened.trials) == 14
+    assert all(can_be(study, values) for values in asked)
+    assert len({repr(values) for values in asked}) > 7  # and not one that can be again and again
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_values_are_those_of_the_space(tmp_path: Path, sampler: str) -> None:
+    study = narrow(tmp_path, sampler)
+    assert study.search is not None
+    for values in ask(study, begin(study), 12):
+        assert list(values) == [parameter.axis for parameter in study.search.parameters]
+        for parameter in study.search.parameters:
+            assert contains(parameter, values[parameter.axis]), (parameter, values)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_same_seed_has_the_same_candidates(tmp_path: Path, sampler: str) -> None:
+    study = narrow(tmp_path, sampler)
+    first = ask(study, begin(study), 13)
+    assert ask(study, begin(study), 13) == first
+    other = narrow(tmp_path, sampler, seed=1)
+    assert ask(other, begin(other), 5) != first[:5]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_search_that_is_opened_again_goes_on_as_if_it_had_not_been_closed(tmp_path: Path, sampler: str) -> None:
+    """A fresh sampler for each candidate, as after a break before each of them."""
+    study = narrow(tmp_path, sampler)
+    assert study.search is not None
+    whole = ask(study, begin(study), 13)
+    url = f"sqlite:///{tmp_path / 'search.db'}"
+    found = ask(study, begin(study, RDBStorage(url)), 1)
+    for _ in range(12):
+        fresh = Feasible(study.search, candidate_maker(study))
+        found += ask(study, optuna.load_study(study_name="search", storage=RDBStorage(url), sampler=fresh), 1)
+    assert found == whole
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("known", [0, 1, 3])
+def test_a_candidate_whose_driver_died_while_it_was_sampled_keeps_its_values(
+    tmp_path: Path, sampler: str, known: int
+) -> None:
+    """known: how many of its parameters Optuna had been told."""
+    study = narrow(tmp_path, sampler)
+    assert study.search is not None
+    whole = ask(study, begin(study), 13)
+    opened = begin(study)
+    ask(study, opened, 12)
+    told = list(all_distributions(study.search).items())[:known]
+    dying = opened.ask()
+    for name, distribution in told:
+        picker(dying)(name, distribution)
+    taken_over = optuna.Trial(opened, dying._trial_id)
+    assert pick_values(study.search, picker(taken_over)) == whole[12]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
+def test_two_objectives(tmp_path: Path, sampler: str) -> None:
+    study = narrow(tmp_path, sampler, "  also_minimize: multiply_adds\n")
+    opened = begin(study)
+    assert all(can_be(study, values) for values in ask(study, opened, 12))
+    assert ask(study, begin(study), 12) == heard_of(study, opened)
+
+
+def test_tpe_learns(tmp_path: Path) -> None:
+    """Later candidates are better than random ones are: what is tried again after a miss is TPE's own."""
+    study = narrow(tmp_path, "tpe")
+    found = [objective(values) for values in ask(study, begin(study), 40)]
+    assert sorted(found[20:])[10] < sorted(found[:10])[5]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_what_is_enqueued_comes_first_and_as_it_is(tmp_path: Path, sampler: str) -> None:
+    study = narrow(tmp_path, sampler)
+    assert study.search is not None
+    whole = {"depth": 10, "k": 0.5, "dropout": 0.3, "recipe.lr": 0.31}
+    parts: list[dict[str, Any]] = [{"dropout": 0.2}, {"k": 1.0, "depth": 16}, {"recipe.lr": 0.61}]
+    opened = begin(study)
+    ask(study, opened, 2)  # also after others
+    for values in (whole, *parts):
+        opened.enqueue_trial(optuna_params(study.search, values))
+    first, *others = ask(study, opened, 4)
+    assert first == whole
+    for values, wanted in zip(others, parts):
+        assert wanted.items() <= values.items() and len(values) == 4
+    assert all(can_be(study, values) for values in heard_of(study, opened))
+
+
+@pytest.mark.parametrize("values", [{"k": 6.0, "depth": 34}, {"dropout": 0.45}])
+def test_what_is_enqueued_and_cannot_be_is_one_error_before_anything_is_trained(
+    tmp_path: Path, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampler_module, "DRAWS", 100)
+    narrow(tmp_path, "tpe", f"  enqueue: [{{{', '.join(f'{axis}: {value}' for axis, value in values.items())}}}]\n")
+    with pytest.raises(StudyError) as caught:
+        load_search(tmp_path / FILE, runs=tmp_path / "runs").run()
+    said = str(caught.value)
+    assert "search.enqueue" in said and "\n" not in said
+    assert ("200,000" if "k" in values else "not dropout < 0.4 and recipe.lr < 0.8") in said
+    assert not list((tmp_path / "runs").glob("????????????????"))
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "gp"])
+@pytest.mark.parametrize(
+    ("space", "more", "base"), [(FAMILIES, "budget: {parameters: {max: 200k}}", ""), (BLOCKS, "where: k * l <= 3", "base: WRN-10-1")]
+)
+def test_parts_that_are_there_in_some_candidates_only(
+    tmp_path: Path, sampler: str, space: str, more: str, base: str
+) -> None:
+    study = searched(tmp_path, f"{space}  sampler: {sampler}\n", more, base)
+    search = study.search
+    assert search is not None
+    opened = begin(study)
+    asked = ask(study, opened, 20)
+    for values, trial in zip(asked, opened.trials):
+        there = [parameter for parameter in search.parameters if present(parameter, values)]
+        assert [parameter.axis for parameter in there] == list(values)
+        assert all(contains(parameter, values[parameter.axis]) for parameter in there)
+        names = {name for name in trial.params if "kernel" not in name}
+        assert names == {f"{p.name}.l" if p.kind == "kernels" else p.name for p in there}  # nothing else is told
+        assert can_be(study, values)
+    first = search.parameters[0]
+    met = {values[first.axis] if first.kind == "categorical" else values[first.axis].count(",") for values in asked}
+    assert len(met) == (2 if space is FAMILIES else 4 if sampler == "random" else len(met))
+    assert ask(study, begin(study), 20) == asked
+
+
+def test_samplers_say_nothing_on_the_way(tmp_path: Path) -> None:
+    """No warning about experimental samplers, steps that do not divide, or independent sampling."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for sampler in SAMPLERS:
+            study = narrow(tmp_path, sampler)
+            ask(study, begin(study), 12)
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        ("budget: {parameters: 1k, tolerance: 1%}", "parameters"),
+        ("where: k > 64", "not k > 64"),
+        ("where: kk > 64", "unknown name 'kk'"),
+    ],
+)
+def test_a_space_in_which_nothing_can_be_is_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: str, said: str
+) -> None:
+    monkeypatch.setattr(sampler_module, "DRAWS", 50)
+    path = tmp_path / FILE
+    searched(tmp_path, NARROW, budget)
+    for use in (lambda search: search.plan(), lambda search: search.run()):
+        with pytest.raises(StudyError) as caught:
+            use(load_search(path, runs=tmp_path / "runs"))
+        assert str(caught.value).startswith(f"{path}:") and "none of 50 candidates can be" in str(caught.value)
+        assert said in str(caught.value) and "\n" not in str(caught.value)
+        # where the last of them fails is said, too
+        assert str(caught.value).count(f"{path}:") == 2
+
+
+ALL_CAN_BE = [
+    # An end that some other value of the candidate rules out is no mistake.
+    ("{k: {low: 0.25, high: 8.0}, dropout: {low: 0.0, high: 0.5}}", "where: k < 1"),
+    ("{dropout: {low: 0.0, high: 0.6, step: 0.1}}", "where: dropout < 0.5"),
+    ("{recipe.lr: {low: 0.1, high: 1.0}, k: [1, 2]}", "where: recipe.lr < 0.5"),
+    ("{k: [0.5, 1, 8]}", "budget: {parameters: {max: 100k}}"),
+    ("{depth: {low: 10, high: 40}}", ""),
+    *(
+        (f"{{{before}recipe.nesterov: [true, false], recipe.momentum: [0.0, 0.9]}}", "")
+        for before in ("", "k: [1, 2], ", "k: [1, 2, 3, 4], ", "recipe.decay_on: [all, weights], dropout: [0, 0.1, 0.2], ")
+    ),
+    ("{recipe.batch_size: [16, 32], data.train_size: [24, 128]}", ""),
+]
+
+
+@pytest.mark.parametrize(("space", "more"), ALL_CAN_BE)
+def test_ends_that_some_candidate_can_have_are_no_mistake(tmp_path: Path, space: str, more: str) -> None:
+    searched(tmp_path, f"search: {{space: {space}, validation: {{folds: 2}}, trials: 3}}", more)
+    assert load_search(tmp_path / FILE, runs=tmp_path / "runs").plan()["search"]["drawn"] > 0
+
+
+NONE_CAN_BE = [
+    ("{dropout: {low: 0.0, high: 1.0}}", "dropout rate 1; allowed: 0 to below 1"),
+    ("{dropout: [0, 1.5]}", "dropout rate 1.5; allowed: 0 to below 1"),
+    ("{k: {low: 0.01, high: 2.0}}", "widening factor k = 0.01; allowed: 0.0625 to 64"),
+    ("{survival: {low: 0.0, high: 1.0}}", "survival 0; allowed: above 0 to 1"),
+    ("{recipe.lr: {low: -0.1, high: 0.5}}", "recipe.lr: found -0.1; allowed: greater than 0"),
+    ("{recipe.lr: [0.1, fast]}", "recipe.lr: found 'fast'; allowed: number"),
+    ("{data.augment: [none, flap]}", "data.augment: found 'flap'; did you mean 'flip'?"),
+    ("{data.train_size: {low: 64, high: 20000}}", "data.train_size: found 20000; digits has 1297"),
+    ("{k: [1, 2], dropout: {when: {k: 1}, low: 0.0, high: 1.0}}", "dropout rate 1; allowed: 0 to below 1"),
+    ("{k: [1, 2], dropout: {when: {k: 2}, low: 0.0, high: 1.0}}", "dropout rate 1; allowed: 0 to below 1"),
+]
+
+
+@pytest.mark.parametrize(("space", "said"), NONE_CAN_BE)
+def test_ends_that_no_candidate_can_have_are_said_at_their_place(tmp_path: Path, space: str, said: str) -> None:
+    path = tmp_path / FILE
+    line = 5 + space.count("\n")
+    with pytest.raises(StudyError) as caught:
+        searched(tmp_path, f"search: {{space: {space}, validation: {{folds: 2}}, trials: 3}}")
+        load_search(path, runs=tmp_path / "runs").plan()
+    assert str(caught.value).startswith(f"{path}:{line}:")
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def in_order(study: Study, folder: Path, possible: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+    """What the first candidates of a search are, as far as they are enqueued."""
+    search = study.search
+    assert search is not None
+    opened = open_search(study, f"sqlite:///{folder / 'g.db'}", folder / "runs", possible)
+    opened.sampler = Feasible(search, candidate_maker(study))
+    return ask(study, opened, len(opened.trials))
+
+
+def test_a_grid_is_every_cell_that_can_be_once(tmp_path: Path) -> None:
+    space = "{k: [0.5, 1, 4], dropout: {low: 0.0, high: 0.2, step: 0.1}}"
+    text = f"search: {{space: {space}, validation: {{folds: 2}}, sampler: grid}}"
+    study = searched(tmp_path, text, "budget: {parameters: {max: 100k}}")
+    assert study.search is not None and study.search.trials == 9
+    found = in_order(study, tmp_path, lambda values: can_be(study, values))
+    assert found == [{"k": k, "dropout": dropout} for k in (0.5, 1) for dropout in (0.0, 0.1, 0.2)]
+    assert found == [values for values in grid(study.search.parameters) if can_be(study, values)]
+
+
+@pytest.mark.parametrize(
+    ("enqueue", "first"),
+    [
+        ("{k: 1, dropout: 0.1}", [{"k": 1, "dropout": 0.1}]),
+        ("{dropout: 0, k: 1}", [{"k": 1, "dropout": 0.0}]),  # a whole number where the range has fractions
+        ("{k: 1}", [{"k": 1, "dropout": dropout} for dropout in (0.0, 0.1, 0.2)]),  # every cell that it leaves open
+    ],
+)
+def test_a_grid_with_candidates_that_come_first_is_no_larger(
+    tmp_path: Path, enqueue: str, first: list[dict[str, Any]]
+) -> None:
+    space = "{k: [0.5, 1], dropout: {low: 0.0, high: 0.2, step: 0.1}}"
+    text = f"search: {{space: {space}, validation: {{folds: 2}}, sampler: grid, enqueue: [{enqueue}]}}"
+    study = searched(tmp_path, text)
+    assert study.search is not None
+    found = in_order(study, tmp_path, lambda values: True)
+    cells = list(grid(study.search.parameters))
+    assert found[: len(first)] == first
+    assert sorted(map(repr, found)) == sorted(map(repr, cells))
