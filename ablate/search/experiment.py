@@ -175,7 +175,8 @@ class SearchExperiment:
         cells = list(itertools.islice(grid(self.search.parameters), SMALL + 1)) if is_finite(self.search) else []
         if 0 < len(cells) <= SMALL:
             every = [variant for values in cells if (variant := _possible(make, values))]
-            return every[:left], 1.0
+            if len(every) <= left:
+                return every, 1.0
         drawn = [make(draw_values(self.search, make, seed)) for seed in range(min(left, DRAWN))]
         return drawn, left / len(drawn) if drawn else 0.0
 

@@ -281,7 +281,7 @@ class Searching:
         if pruned:
             self.opened.tell(optuna_trial, state=TrialState.PRUNED, skip_if_finished=True)
             self.summary.pruned += 1
-            return self.progress.candidate(label, f"pruned in training {min(len(errors) + 1, trainings)} of {trainings}")
+            return self.progress.candidate(label, f"pruned after {len(errors)} of {trainings} trainings")
         objective = objective_of(self.search.objective, errors)
         also = [float(getattr(variant.counts, self.search.also_minimize))] if self.search.also_minimize else []
         with self.lock:

@@ -14,7 +14,6 @@ from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
 import optuna
 from recorded import PROVENANCE
@@ -106,8 +105,13 @@ class Landscape:
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Within the block an inline search trains with this."""
-        with mock.patch.dict(sys.modules, {"ablate.train.trial": SimpleNamespace(train_trial=self.work)}):  # without torch
+        name = "ablate.train.trial"
+        before = sys.modules.get(name)
+        sys.modules[name] = SimpleNamespace(train_trial=self.work)  # type: ignore[assignment]  # so torch is not needed
+        try:
             yield
+        finally:
+            sys.modules.pop(name) if before is None else sys.modules.update({name: before})
 
 
 @lru_cache

@@ -55,7 +55,7 @@ def test_every_fold_of_every_candidate_is_a_trial_with_its_own_record(tmp_path: 
     assert values == [candidate.median for candidate in found]
     best = min(found, key=lambda candidate: candidate.median or math.inf)
     assert summary.best == f"{best.label}: {best.median:.2f}% validation error"
-    assert f"best: {summary.best}" in summary.text() and "4 evaluated" in summary.text()
+    assert f"lowest: {summary.best}" in summary.text() and "4 evaluated" in summary.text()
 
 
 def test_the_mean_is_the_objective_where_the_study_says_so(tmp_path: Path) -> None:
@@ -164,7 +164,9 @@ def test_pruners_end_candidates_early_and_alike_where_all_was_recorded_before(tm
     found, of_optuna = candidates(path, tmp_path / "runs"), optuna_trials(path, tmp_path / "runs")
     pruned = [candidate for candidate in found if candidate.state == "pruned"]
     assert pruned and len(pruned) == summary.pruned and summary.evaluated == trials - len(pruned)
-    if pruner != "hyperband":
+    if pruner == "wilcoxon":  # any that is worse than the best in every fold
+        assert [candidate.number for candidate in pruned] == [1, 2, 3, 4, 5]
+    if pruner == "median":  # only what is worse than most, of which there must be five
         assert [candidate.values for candidate in pruned] == [{"dropout": 0.0}]
     for candidate in pruned:
         steps = candidate.intermediate
@@ -175,8 +177,8 @@ def test_pruners_end_candidates_early_and_alike_where_all_was_recorded_before(tm
         else:
             last = candidate.trials[(max(steps) - 1) // changes["epochs"]]
             rows = read_epochs(trial_directory(tmp_path / "runs", last.id))
-            assert rows[-1]["epoch"] == (max(steps) - 1) % changes["epochs"] + 1  # it ended there, and can go on
-            assert trial_state(tmp_path / "runs", last.id) in ("interrupted", "recorded")
+            alike = sum(other.values == candidate.values for other in found)  # which may have gone on with it
+            assert rows[-1]["epoch"] == (max(steps) - 1) % changes["epochs"] + 1 or alike > 1
     done = len(landscape.trained)
     unpruned = invent(tmp_path, trials, more, **changes)
     search(unpruned, tmp_path / "recorded", landscape)
@@ -295,7 +297,7 @@ def test_a_search_never_reads_test_images_or_labels(
         assert (summary.evaluated, summary.failed) == (3, [])
         errors = [candidate.errors for candidate in candidates(path, folder / "runs")]
         found.append((told(optuna_trials(path, folder / "runs")), errors))
-        assert not list((folder / "cache").glob("image_folder-[0-9a-f]*"))  # the cache of a whole data set
+        assert not list((folder / "cache").glob("image_folder-????????????????-8-v*"))  # that of all images
     assert found[0] == found[1] == found[2]
 
 

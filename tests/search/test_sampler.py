@@ -241,7 +241,7 @@ def test_what_is_enqueued_and_cannot_be_is_one_error_before_anything_is_trained(
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "gp"])
 @pytest.mark.parametrize(
-    ("space", "more", "base"), [(FAMILIES, "budget: {parameters: {max: 200k}}", ""), (BLOCKS, "where: k * l <= 3", "base: WRN-10-1")]
+    ("space", "more", "base"), [(FAMILIES, "budget: {parameters: {max: 200k}}", ""), (BLOCKS, "where: k * l <= 3\ndepth_rule: nominal", "base: WRN-10-1")]
 )
 def test_parts_that_are_there_in_some_candidates_only(
     tmp_path: Path, sampler: str, space: str, more: str, base: str
@@ -354,7 +354,7 @@ def in_order(study: Study, folder: Path, possible: Callable[[dict[str, Any]], bo
 def test_a_grid_is_every_cell_that_can_be_once(tmp_path: Path) -> None:
     space = "{k: [0.5, 1, 4], dropout: {low: 0.0, high: 0.2, step: 0.1}}"
     text = f"search: {{space: {space}, validation: {{folds: 2}}, sampler: grid}}"
-    study = searched(tmp_path, text, "budget: {parameters: {max: 100k}}")
+    study = searched(tmp_path, text, "budget: {parameters: {max: 200k}}")
     assert study.search is not None and study.search.trials == 9
     found = in_order(study, tmp_path, lambda values: can_be(study, values))
     assert found == [{"k": k, "dropout": dropout} for k in (0.5, 1) for dropout in (0.0, 0.1, 0.2)]

@@ -1,0 +1,149 @@
+"""A search that is stopped or killed, wherever that is, and started again equals one that was not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.storages import _CachedStorage
+from search.landscape import Landscape, invent, optuna_trials, search, told
+
+from ablate.search import run, storage, workers
+from ablate.study.study import Trial
+
+TWO_VALUES = "{dropout: {low: 0.0, high: 0.6}, recipe.lr: {low: 0.01, high: 1.0, log: true}}"
+ENQUEUE = "  enqueue: [{dropout: 0.3}, {dropout: 0.0, recipe.lr: 0.1}]\n"
+PRUNERS: dict[str, dict[str, Any]] = {
+    "none": {"trials": 3, "folds": 2},
+    "wilcoxon": {"trials": 3, "folds": 5, "epochs": 1},
+    "median": {"trials": 7, "folds": 2},
+    "hyperband": {"trials": 7, "folds": 2, "epochs": 3},
+}
+WRITES = [name for name in vars(_CachedStorage) if name.startswith(("create_new_", "set_"))]
+
+
+class Killed(BaseException):
+    """What ends a driver where it stands."""
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(workers, "UNNAMED_SECONDS", 0.3)
+    monkeypatch.setattr(storage, "STILL_SECONDS", 0.2)
+
+
+@contextmanager
+def dying_after(writes: int) -> Iterator[None]:
+    """In the block a driver dies right after so many writes into Optuna's storage."""
+    left = [writes]
+
+    def dying(write: Any) -> Any:
+        def method(*args: Any, **more: Any) -> Any:
+            result = write(*args, **more)
+            left[0] -= 1
+            if left[0] == 0:
+                raise Killed
+            return result
+
+        return method
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in WRITES:
+            patch.setattr(_CachedStorage, name, dying(getattr(_CachedStorage, name)))
+        yield
+
+
+def finish(path: Path, runs: Path, writes: int = 2) -> int:
+    """Runs a search that dies after every so many writes, again and again to its end; how often it died."""
+    for deaths in range(1000):
+        try:
+            with dying_after(writes):
+                assert search(path, runs).exit_code == 0
+            return deaths
+        except Killed:
+            pass
+    raise AssertionError("it never ends")
+
+
+@pytest.mark.parametrize("pruner", PRUNERS)
+@pytest.mark.parametrize("how", ["interrupted", "killed"])
+def test_stopped_in_every_epoch(tmp_path: Path, pruner: str, how: str) -> None:
+    path = invent(tmp_path, space=TWO_VALUES, pruner=pruner, **PRUNERS[pruner])
+    whole = Landscape()
+    search(path, tmp_path / "whole", whole)
+    begun = [False]
+
+    def stop(trial: Trial, epoch: int) -> None:
+        if how == "interrupted":
+            os.kill(os.getpid(), signal.SIGINT)  # the epoch under way is still done
+        elif begun[0]:
+            raise Killed
+        begun[0] = True
+
+    landscape = Landscape(before=stop)
+    codes = []
+    while codes[-1:] != [0]:
+        begun[0] = False
+        try:
+            codes.append(search(path, tmp_path / "broken", landscape).exit_code)
+        except Killed:
+            codes.append(1)
+    assert set(codes) == {0, 130 if how == "interrupted" else 1}
+    assert len(codes) == len(landscape.trained) + (how == "interrupted")
+    of_whole = optuna_trials(path, tmp_path / "whole")
+    assert told(optuna_trials(path, tmp_path / "broken")) == told(of_whole)
+    assert [(trial.id, epoch) for trial, epoch in landscape.trained] == [
+        (trial.id, epoch) for trial, epoch in whole.trained
+    ]
+    assert any(trial.state.name == "PRUNED" for trial in of_whole) == (pruner != "none")
+
+
+@pytest.mark.parametrize("pruner", ["none", "wilcoxon", "median"])
+def test_killed_after_every_write(tmp_path: Path, pruner: str) -> None:
+    """Between asking and telling, while its values are sampled or enqueued, before a pruner answers, before the end is told."""
+    path = invent(tmp_path, more=ENQUEUE, space=TWO_VALUES, pruner=pruner, **PRUNERS[pruner])
+    search(path, tmp_path / "whole")
+    deaths = finish(path, tmp_path / "broken")
+    of_whole = optuna_trials(path, tmp_path / "whole")
+    assert deaths > 5 * len(of_whole)
+    assert told(optuna_trials(path, tmp_path / "broken")) == told(of_whole)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "cmaes", "gp"])
+def test_killed_while_a_sampler_learns(tmp_path: Path, sampler: str) -> None:
+    search(invent(tmp_path, 11, space=TWO_VALUES, sampler=sampler, epochs=1, folds=2), tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "broken")
+    path = invent(tmp_path, 13, space=TWO_VALUES, sampler=sampler, epochs=1, folds=2)
+    search(path, tmp_path / "whole")
+    assert finish(path, tmp_path / "broken") > 4
+    assert told(optuna_trials(path, tmp_path / "broken")) == told(optuna_trials(path, tmp_path / "whole"))
+
+
+def test_killed_while_a_grid_is_enqueued(tmp_path: Path) -> None:
+    path = invent(tmp_path, 4, space="{dropout: [0.0, 0.1, 0.2, 0.3]}", sampler="grid", epochs=1, folds=2)
+    search(path, tmp_path / "whole")
+    finish(path, tmp_path / "broken")
+    assert told(optuna_trials(path, tmp_path / "broken")) == told(optuna_trials(path, tmp_path / "whole"))
+
+
+def test_killed_while_failed_candidates_are_brought_back(tmp_path: Path) -> None:
+    path, broken = invent(tmp_path, 3, epochs=1, folds=2), [True]
+
+    def before(trial: Trial, epoch: int) -> None:
+        if broken[0]:
+            raise ValueError("it broke")
+
+    landscape = Landscape(before=before)
+    assert len(search(path, tmp_path / "whole", landscape).failed) == 3
+    shutil.copytree(tmp_path / "whole", tmp_path / "broken")
+    broken[0] = False
+    search(path, tmp_path / "whole", landscape)
+    finish(path, tmp_path / "broken")
+    assert told(optuna_trials(path, tmp_path / "broken")) == told(optuna_trials(path, tmp_path / "whole"))
