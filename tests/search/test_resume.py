@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from optuna.storages import _CachedStorage
+from optuna.trial import TrialState
 from search.landscape import Landscape, invent, optuna_trials, search, told
 
 from ablate.search import run, storage, workers
@@ -19,11 +20,11 @@ from ablate.study.study import Trial
 
 TWO_VALUES = "{dropout: {low: 0.0, high: 0.6}, recipe.lr: {low: 0.01, high: 1.0, log: true}}"
 ENQUEUE = "  enqueue: [{dropout: 0.3}, {dropout: 0.0, recipe.lr: 0.1}]\n"
-PRUNERS: dict[str, dict[str, Any]] = {
-    "none": {"trials": 3, "folds": 2},
-    "wilcoxon": {"trials": 3, "folds": 5, "epochs": 1},
-    "median": {"trials": 7, "folds": 2},
-    "hyperband": {"trials": 7, "folds": 2, "epochs": 3},
+PRUNERS: dict[str, tuple[int, int, dict[str, Any]]] = {  # candidates before the break, then in all
+    "none": (0, 2, {"folds": 2}),
+    "wilcoxon": (1, 3, {"folds": 5, "epochs": 1}),
+    "median": (5, 8, {"folds": 2}),
+    "hyperband": (4, 7, {"folds": 2, "epochs": 3}),
 }
 WRITES = [name for name in vars(_CachedStorage) if name.startswith(("create_new_", "set_"))]
 
@@ -72,48 +73,53 @@ def finish(path: Path, runs: Path, writes: int = 2) -> int:
     raise AssertionError("it never ends")
 
 
+def begin(tmp_path: Path, pruner: str, more: str = "") -> tuple[Path, Landscape]:
+    """A search that is done, in whole/, and the same before its last candidates, in broken/."""
+    before, trials, changes = PRUNERS[pruner]
+    if before:
+        search(invent(tmp_path, before, more, space=TWO_VALUES, pruner=pruner, **changes), tmp_path / "whole")
+        shutil.copytree(tmp_path / "whole", tmp_path / "broken")
+    path, landscape = invent(tmp_path, trials, more, space=TWO_VALUES, pruner=pruner, **changes), Landscape()
+    search(path, tmp_path / "whole", landscape)
+    pruned = [trial for trial in optuna_trials(path, tmp_path / "whole")[before:] if trial.state == TrialState.PRUNED]
+    assert bool(pruned) == (pruner != "none")
+    return path, landscape
+
+
 @pytest.mark.parametrize("pruner", PRUNERS)
 @pytest.mark.parametrize("how", ["interrupted", "killed"])
 def test_stopped_in_every_epoch(tmp_path: Path, pruner: str, how: str) -> None:
-    path = invent(tmp_path, space=TWO_VALUES, pruner=pruner, **PRUNERS[pruner])
-    whole = Landscape()
-    search(path, tmp_path / "whole", whole)
-    begun = [False]
+    path, whole = begin(tmp_path, pruner)
+    begun = False
 
     def stop(trial: Trial, epoch: int) -> None:
+        nonlocal begun
         if how == "interrupted":
             os.kill(os.getpid(), signal.SIGINT)  # the epoch under way is still done
-        elif begun[0]:
+        elif begun:
             raise Killed
-        begun[0] = True
+        begun = True
 
     landscape = Landscape(before=stop)
-    codes = []
+    codes: list[int | None] = []
     while codes[-1:] != [0]:
-        begun[0] = False
+        begun = False
         try:
             codes.append(search(path, tmp_path / "broken", landscape).exit_code)
         except Killed:
-            codes.append(1)
-    assert set(codes) == {0, 130 if how == "interrupted" else 1}
+            codes.append(None)
+    assert set(codes[:-1]) == {130 if how == "interrupted" else None}
     assert len(codes) == len(landscape.trained) + (how == "interrupted")
-    of_whole = optuna_trials(path, tmp_path / "whole")
-    assert told(optuna_trials(path, tmp_path / "broken")) == told(of_whole)
-    assert [(trial.id, epoch) for trial, epoch in landscape.trained] == [
-        (trial.id, epoch) for trial, epoch in whole.trained
-    ]
-    assert any(trial.state.name == "PRUNED" for trial in of_whole) == (pruner != "none")
+    assert told(optuna_trials(path, tmp_path / "broken")) == told(optuna_trials(path, tmp_path / "whole"))
+    assert landscape.trained == whole.trained
 
 
 @pytest.mark.parametrize("pruner", ["none", "wilcoxon", "median"])
 def test_killed_after_every_write(tmp_path: Path, pruner: str) -> None:
-    """Between asking and telling, while its values are sampled or enqueued, before a pruner answers, before the end is told."""
-    path = invent(tmp_path, more=ENQUEUE, space=TWO_VALUES, pruner=pruner, **PRUNERS[pruner])
-    search(path, tmp_path / "whole")
-    deaths = finish(path, tmp_path / "broken")
-    of_whole = optuna_trials(path, tmp_path / "whole")
-    assert deaths > 5 * len(of_whole)
-    assert told(optuna_trials(path, tmp_path / "broken")) == told(of_whole)
+    """Between asking and telling: while values are sampled, before a pruner answers, before the end is told."""
+    path, _ = begin(tmp_path, pruner, ENQUEUE)
+    assert finish(path, tmp_path / "broken") > 10
+    assert told(optuna_trials(path, tmp_path / "broken")) == told(optuna_trials(path, tmp_path / "whole"))
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "cmaes", "gp"])
