@@ -50,7 +50,8 @@ def load_study(
     """
     found = load_experiment(path, overrides, scale=scale, runs=runs, data_root=data_root, download=download)
     if not isinstance(found, Experiment):
-        raise StudyError(f"{found.study.places['search']}: search: found in {path}; allowed: `ablate search` runs it")
+        runs_it = "allowed: a study without it; a search has search, report, plan and status"
+        raise StudyError(f"{found.study.places['search']}: search: found in {path}; {runs_it}")
     return found
 
 
@@ -133,10 +134,30 @@ def write_reports(reports: Sequence[Report | SearchReport], out: str | Path = "r
     names = [report.study.name for report in reports]
     if twice := [name for name in names if names.count(name) > 1]:
         raise RunError(f"report: two studies are called '{twice[0]}'; allowed: different names")
+    for report in reports:
+        _keep_best(report, Path(out))
     written = [report.write(out) for report in reports]
     if len(reports) > 1:
         write_atomically(Path(out) / "index.html", write_pages(reports))
     return written
+
+
+def _keep_best(report: Report | SearchReport, out: Path) -> None:
+    """Refuses to put an empty report over what a finished search chose: most often --runs is another than it was."""
+    from ablate.study.chosen import BestFile
+    from ablate.study.document import read_document
+
+    path = out / report.study.name / "best.yaml"
+    if report.study.search is None or not path.is_file():
+        return
+    try:
+        there = BestFile.model_validate(read_document(path).value)
+    except (StudyError, ValueError):
+        return
+    same = there.digest == report.study.search.digest
+    if there.finished and report.recorded < (there.candidates if same else 1):
+        found = f"{path} has what {there.candidates} candidates came to, {report.runs} has {report.recorded} of them"
+        raise RunError(f"report: {found}; allowed: another --runs, or another --out")
 
 
 @dataclass(frozen=True, repr=False)

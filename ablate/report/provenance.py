@@ -37,7 +37,8 @@ def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
     lines = [f"{kind}: {counted(n, 'trial')}" for kind, n in sorted(kinds.items())]
     if records:
         seconds = sum(r.result["train_seconds"] + r.result["test_seconds"] for r in records)
-        lines.append(f"{seconds / 3600:.2f} device-hours of training and testing")
+        took = f"{seconds / 3600:.2f} device-hours" if seconds >= 360 else f"{seconds / 60:.2g} device-minutes"
+        lines.append(f"{took} of training and testing")
         lines.append("images: " + ", ".join(sorted({f"digest {r.result['data_digest']}" for r in records})))
     return lines + foreseen_lines(estimated_against_actual(summaries, read_probes(runs)))
 

@@ -72,7 +72,9 @@ def _search_text(plan: dict[str, Any]) -> str:
     states = _states([state for state, n in search["states"].items() for _ in range(n)])
     lines += [*plan["remarks"], f"{counted(search['candidates'], 'candidate')} of {each}, {trainings} trainings: {states}"]
     if search["distinct"]:
-        lines.append(f"there are {search['distinct']} different candidates; one that comes again costs nothing")
+        lines.append(
+            f"different candidates in the space: {search['distinct']}; one that comes again costs nothing, but counts"
+        )
     elif search["drawn"]:
         lines.append(f"what is not sampled yet costs what {counted(search['drawn'], 'candidate')} drawn at random cost:")
     return "\n".join(lines + cost_lines(plan["cost"]))

@@ -6,7 +6,9 @@ import io
 from pathlib import Path
 from typing import Any
 
-from ablate.search.standing import Standing
+from ablate.report.tables import counted
+from ablate.search.candidates import Candidate
+from ablate.search.standing import Standing, axes_of
 from ablate.study.study import Study
 
 FILE = "best.yaml"
@@ -17,6 +19,7 @@ def best_yaml(study: Study, standing: Standing, study_file: str) -> bytes:
 
     `best` has the searched values of the best candidate; a search with two objectives has `pareto` instead, a mapping
     each of the Pareto set with its values and both objectives, by cost. Without a candidate trained to the end neither.
+    net: the network that this makes, unless it is the value itself.
     """
     from ruamel.yaml import YAML
 
@@ -41,21 +44,33 @@ def best_values(study: Study, standing: Standing, study_file: str) -> dict[str, 
     }
     if cost := search.also_minimize:
         front = [
-            {**_plain(one.values), "validation_error": _rounded(standing.objective(one)), cost: standing.cost(one)}
+            {
+                **_plain(one.values),
+                **_net(standing, one),
+                "validation_error": _rounded(standing.objective(one)),
+                cost: standing.cost(one),
+            }
             for one in standing.front
         ]
         return {**values, "pareto": front} if front else values
     if best is None:
         return values
     chosen = {"value": _rounded(standing.objective(best)), "trainings": len(best.errors)}
-    return {**values, **chosen, "best": _plain(best.values)}
+    return {**values, **chosen, **_net(standing, best), "best": _plain(best.values)}
 
 
 def _comment(study: Study, standing: Standing) -> str:
     if standing.search.also_minimize:
         return "# A search with two objectives has no single best: pick one of the set and write its values in a study."
-    axis = next(iter(standing.best.values if standing.best else ()), "dropout")
-    return f"# A study takes a value from here with {{from: {study.name}}}, such as {axis}: {{from: {study.name}}}."
+    axis = next(iter(standing.best.values if standing.best else axes_of(standing.search)))
+    lines = [f"# A study takes a value from here with {{from: {study.name}}}, such as {axis}: {{from: {study.name}}}."]
+    if standing.best and (ties := standing.ties):
+        lines.append(f"# {counted(ties, 'other')} {'has' if ties == 1 else 'have'} the same error; this one came first.")
+    return "\n".join(lines)
+
+
+def _net(standing: Standing, one: Candidate) -> dict[str, str]:
+    return {"net": one.variant.net} if standing.solved or "net" not in axes_of(standing.search) else {}
 
 
 def _plain(value: Any) -> Any:

@@ -66,8 +66,9 @@ class SearchExperiment:
     def planned(self) -> int:
         """How many candidates there are to be."""
         from ablate.search.results import count_planned
+        from ablate.search.storage import standing
 
-        return count_planned(self.study, self.opened)
+        return count_planned(self.study, standing(self.opened.get_trials(deepcopy=False)) if self.opened else None)
 
     def candidates(self) -> list[Candidate]:
         """Every candidate that has begun, in order."""
@@ -168,10 +169,10 @@ class SearchExperiment:
 
         In a small space they are all there are: one that is sampled again costs nothing.
         """
-        from ablate.search.sampler import check_ends, draw_values
+        from ablate.search.sampler import draw_values
 
         make = candidate_maker(self.study)
-        check_ends(self.search, make)
+        draw_values(self.search, make)
         cells = list(itertools.islice(grid(self.search.parameters), SMALL + 1)) if is_finite(self.search) else []
         if 0 < len(cells) <= SMALL:
             every = [variant for values in cells if (variant := _possible(make, values))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ablate.report.style import DOTTED, INK, PALETTE, look, open_canvas, styled
+from ablate.search.candidates import DIVERGED
 from ablate.search.marks import set_error_axis
 from ablate.search.standing import Standing
 
@@ -18,7 +18,7 @@ PALE = "#b8b8b8"
 
 
 class Line(NamedTuple):
-    """A candidate's steps and its errors in percent there, finite ones only."""
+    """A candidate's steps and its errors in percent there, those that did not diverge."""
 
     number: int
     kind: str  # "pruned", "complete" or "best"
@@ -29,15 +29,16 @@ class Line(NamedTuple):
 def intermediate_lines(standing: Standing, first: int = 0) -> list[Line]:
     """A line a candidate of which the pruner was told something, in the order of their numbers.
 
-    first: what Optuna's step 0 is called.
+    One for those that share their trainings and came equally far. first: what Optuna's step 0 is called.
     """
-    lines = []
+    lines: dict[str, Line] = {}
     for one in sorted(standing.of_state("complete", "pruned"), key=lambda one: one.number):
-        points = [(step + first, error) for step, error in sorted(one.intermediate.items()) if math.isfinite(error)]
+        points = [(step + first, error) for step, error in sorted(one.intermediate.items()) if error < DIVERGED]
         if points:
             kind = "pruned" if one.state == "pruned" else "best" if one is standing.best else "complete"
-            lines.append(Line(one.number, kind, *map(list, zip(*points))))
-    return lines
+            alike = repr((kind, [trial.id for trial in one.trials], points))
+            lines.setdefault(alike, Line(one.number, kind, *map(list, zip(*points))))
+    return list(lines.values())
 
 
 @styled

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ablate.report.style import GREY, INK, PALETTE, log_ticks
-from ablate.search.candidates import Candidate
+from ablate.search.candidates import DIVERGED, Candidate
 from ablate.search.standing import Standing
 
 LOG_RATIO = 8  # as in the figures of studies: errors that differ by more get a logarithmic axis
@@ -58,7 +58,8 @@ def candidate_marks(standing: Standing) -> list[Mark]:
 def _reached(standing: Standing, pruned: Candidate) -> float:
     if pruned.errors:
         return standing.objective(pruned)
-    return pruned.intermediate[max(pruned.intermediate)] if pruned.intermediate else math.inf
+    last = pruned.intermediate[max(pruned.intermediate)] if pruned.intermediate else math.inf
+    return last if last < DIVERGED else math.inf
 
 
 def finite_marks(marks: Sequence[Mark]) -> list[Mark]:

@@ -30,8 +30,8 @@ MOST_CHOICES = 24  # of an axis that are shown, those of the lowest errors
 LONGEST = 28  # characters of a choice
 MOST_LABELLED = 8  # candidates named in the study file whose names are written beside their marks
 FITTED = (
-    "Curve: Gaussian process (constant times squared exponential, plus white noise) fitted to the candidates trained to "
-    "the end; band: two standard deviations of its mean."
+    "Curve: Gaussian process (an unknown offset, a constant times squared exponential, white noise of 1% of the variance "
+    "or more) fitted to the candidates trained to the end; band: two standard deviations of its mean."
 )
 
 
@@ -42,6 +42,7 @@ class AxisPanel:
     axis: str
     points: list[tuple[float, Mark]]
     choices: list[str]  # of an axis that is not numeric
+    conditions: list[str]  # the axes that its range depends on: they, not it, may cause a trend
     tried: int  # how many choices were
     log: bool
     whole: bool
@@ -68,12 +69,14 @@ def axis_panels(search: Search, marks: Sequence[Mark]) -> list[AxisPanel]:
 
 def _panel(axis: str, parts: Sequence[Parameter], marks: Sequence[Mark]) -> AxisPanel:
     having = [mark for mark in marks if axis in mark.candidate.values]
+    conditions = list(dict.fromkeys(above for part in parts for above, _ in part.when)) if len(parts) > 1 else []
     if all(part.kind in ("float", "int") for part in parts):
         points = [(float(mark.candidate.values[axis]), mark) for mark in having]
-        log, whole = any(part.log for part in parts), all(part.kind == "int" for part in parts)
         ends = [float(end) for part in parts for end in (part.low, part.high) if end is not None]
         ends += [value for value, _ in points]
-        return AxisPanel(axis, points, [], 0, log, whole, min(ends), max(ends))
+        log = any(part.log for part in parts) and min(ends) > 0
+        whole = all(part.kind == "int" for part in parts)
+        return AxisPanel(axis, points, [], conditions, 0, log, whole, min(ends), max(ends))
     tried: dict[str, list[Mark]] = {}
     for mark in having:
         tried.setdefault(value_text(mark.candidate, mark.candidate.values[axis]), []).append(mark)
@@ -86,25 +89,25 @@ def _panel(axis: str, parts: Sequence[Parameter], marks: Sequence[Mark]) -> Axis
         for place, text in enumerate(choices)
         for i, mark in enumerate(tried[text])
     ]
-    return AxisPanel(axis, points, choices, len(tried), False, False, -0.5, len(choices) - 0.5)
+    return AxisPanel(axis, points, choices, conditions, len(tried), False, False, -0.5, len(choices) - 0.5)
 
 
 def fit_curve(values: Sequence[float], errors: Sequence[float], at: Sequence[float]) -> Curve | None:
-    """A Gaussian process (constant times squared exponential, plus white noise) through (value, error), at some values.
+    """A Gaussian process through (value, error), at some values, as FITTED says.
 
-    All in the coordinates in which they are drawn. None for fewer than 5 points, fewer than 3 different values, or
-    errors that are all the same.
+    All in the coordinates in which they are drawn. None for fewer than 5 different values, or errors all the same.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
     x, y = np.asarray(values, float), np.asarray(errors, float)
-    if len(x) < 5 or len(np.unique(x)) < 3 or np.ptp(y) == 0:
+    if len(np.unique(x)) < 5 or np.ptp(y) == 0:
         return None
     kept = np.argsort(x, kind="stable")[:: math.ceil(len(x) / MOST_FITTED)]
     centre, width, middle, spread = x.mean(), x.std(), y.mean(), y.std()
-    kernel = ConstantKernel(1.0, (1e-2, 1e2)) * RBF(1.0, (0.5, 10.0)) + WhiteKernel(0.1, (1e-4, 10.0))
+    offset = ConstantKernel(1.0, "fixed")  # without it the mean of all would be taken as known, and the band too narrow
+    kernel = offset + ConstantKernel(1.0, (1e-2, 1e2)) * RBF(1.0, (0.5, 10.0)) + WhiteKernel(0.1, (1e-2, 10.0))
     process = GaussianProcessRegressor(kernel, n_restarts_optimizer=2, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a bound of the kernel was met, which is what it is for
@@ -116,11 +119,14 @@ def fit_curve(values: Sequence[float], errors: Sequence[float], at: Sequence[flo
 
 @styled
 def draw_objective(panels: Sequence[AxisPanel], title: str, caption: str, badge: str = "") -> Figure:
-    """A panel an axis; there is at least one. Where a curve is fitted the caption goes on to say how."""
+    """A panel an axis; there is at least one. The caption goes on to say how curves are fitted, and why one is not."""
     marks = [mark for panel in panels for _, mark in panel.points]
     errors = [error for mark in marks for error in (mark.error, *_training_errors(mark))]
     curves = [_curve_of(panel, on_log_axis(errors)) for panel in panels]
     caption = f"{caption} {FITTED}" if any(curves) else caption
+    for panel in panels:
+        if panel.conditions and not panel.choices:
+            caption = f"{caption} No curve over {panel.axis}, whose range depends on {' and '.join(panel.conditions)}."
     handles: list[Any] = mark_handles({mark.kind for mark in marks})
     if any(len(mark.candidate.errors) > 1 for mark in marks):
         handles.append(Line2D([], [], label="one training", linestyle="", marker=".", color=GREY, markersize=4))
@@ -168,8 +174,8 @@ class _Band(NamedTuple):
 
 
 def _curve_of(panel: AxisPanel, log_y: bool) -> _Band | None:
-    """Fitted to the candidates trained to the end, where the axis is numeric."""
-    if panel.choices:
+    """Fitted to the candidates trained to the end, where the axis is numeric and its range the same for all."""
+    if panel.choices or panel.conditions:
         return None
     whole = [(value, mark.error) for value, mark in panel.points if mark.kind != "pruned"]
     low, high = (math.log(end) if panel.log else end for end in (panel.low, panel.high))

@@ -14,7 +14,7 @@ from ablate.report.parameter_figure import LOG_COUNTS
 from ablate.report.style import GREY, PALETTE, Look, log_ticks, look, open_canvas, styled
 from ablate.report.tables import quantity
 from ablate.search.candidates import Candidate
-from ablate.search.marks import set_error_axis
+from ablate.search.marks import LOOKS, mark_handles, set_error_axis
 from ablate.search.standing import Standing
 from ablate.search.wording import MEASURES
 
@@ -29,20 +29,28 @@ def front_steps(standing: Standing) -> list[tuple[float, float]]:
 
 @styled
 def draw_pareto(standing: Standing, title: str, caption: str, badge: str = "") -> Figure:
-    """The Pareto set filled, the others pale; those that the study names in colours of their own, with their names.
+    """The Pareto set filled, the others hollow, the lowest error a star; those that the study names in their own colours.
 
     At least one candidate was trained to the end.
     """
     assert standing.search.also_minimize is not None
     shown, front = standing.distinct, {one.number for one in standing.front}
-    named = [one for one in sorted(shown, key=lambda one: one.number) if one.enqueued]
+    others = sorted((one for one in shown if one is not standing.best), key=lambda one: one.number)
+    named = [one for one in others if one.enqueued]
     looks = {one.number: look(index + 1) for index, one in enumerate(named)}
-    handles = [Line2D([], [], label="Pareto front", color=GREY, linewidth=1.0)]
+    handles = [Line2D([], [], label="Pareto front", color=GREY, linewidth=1.0), *mark_handles({"best"})]
+    colour = GREY if len(named) == len(others) else PALETTE[0]
+    for label, face, on in (("in the Pareto set", colour, True), ("other candidate", "white", False)):
+        if any((one.number in front) is on for one in others):
+            handles.append(Line2D([], [], label=label, linestyle="", marker="o", color=colour, markerfacecolor=face))
     handles += _handles(named, looks) if len(named) <= MOST_NAMED else []
     figure, (axis,) = open_canvas(title, caption, badge, width=6.8, body=3.8, legend=handles)
     costs, errors = [standing.cost(one) for one in shown], [standing.objective(one) for one in shown]
     set_error_axis(axis, errors)
     for one, cost, error in zip(shown, costs, errors):
+        if one is standing.best:
+            axis.scatter([cost], [error], **LOOKS["best"])
+            continue
         on = one.number in front
         colour, marker = looks.get(one.number, (PALETTE[0], "o"))
         axis.scatter(

@@ -56,9 +56,12 @@ def _figures(report: SearchReport) -> Iterator[tuple[str, Figure]]:
         step = "epoch, over all trainings" if over_epochs else "training, by fold and seed" if several else "fold"
         pruner = standing.search.pruner
         told = "each error as it came" if pruner == "none" else f"what the pruner ({pruner}) was told"
-        every = report.study.recipe.epochs if over_epochs and "recipe.epochs" not in axes_of(standing.search) else 0
+        next_begins = len(report.study.seeds) * len(standing.search.held_out) > 1
+        even = over_epochs and next_begins and "recipe.epochs" not in axes_of(standing.search)
+        every = report.study.recipe.epochs if even else 0
         caption = f"{about}; {told}{'; dotted: the next training begins' * bool(every)}."
         yield "intermediate", draw_intermediate(lines, step, title, caption, badge, every)
     if standing.front and (cost := standing.search.also_minimize):
-        caption = f"{about}; {kind} of each candidate; filled: the Pareto set of error and {MEASURES[cost]}."
+        looks = f"filled: the Pareto set of error and {MEASURES[cost]}; star: the lowest error"
+        caption = f"{about}; {kind} of each candidate; {looks}."
         yield "pareto", draw_pareto(standing, title, caption, badge)

@@ -20,11 +20,11 @@ class SearchProgress(Progress):
         self.total = total
         self.ended = self.found = done
 
-    def candidate(self, label: str, result: str) -> None:
-        """A candidate came to its end."""
+    def candidate(self, number: int, label: str, result: str) -> None:
+        """A candidate, by its number, came to its end."""
         with self.lock:
             self.ended += 1
-        self.say(f"[{self.ended}/{self.total}] {label}: {result}")
+        self.say(f"[{self.ended}/{self.total}] candidate {number}, {label}: {result}")
 
     def share(self) -> float:
         return self.ended / self.total if self.total else 1.0

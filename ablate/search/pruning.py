@@ -8,9 +8,11 @@ import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, WilcoxonPruner
 
 from ablate.records.records import Row
+from ablate.search.candidates import DIVERGED
 from ablate.study.study import Search
 
 OVER_EPOCHS = ("median", "hyperband")
+PRUNED = "pruned_at"  # the attribute of a candidate that is to end: the step, though a break may come before its end
 
 
 def make_pruner(search: Search, steps: int) -> BasePruner:
@@ -37,10 +39,13 @@ class Pruning:
     def __init__(self, search: Search, optuna_trial: optuna.Trial, epochs: int, trainings: int) -> None:
         self.optuna_trial = optuna_trial
         self.over_epochs = search.pruner in OVER_EPOCHS
-        self.silent = search.also_minimize is not None  # Optuna takes no reports with two objectives
+        self.silent = search.pruner == "none"  # as with two objectives, of which Optuna takes no reports
         self.epochs = epochs
         self.last = trainings * epochs if self.over_epochs else trainings - 1
-        self.told = set(optuna_trial.storage.get_trial(optuna_trial._trial_id).intermediate_values)
+        known = optuna_trial._cached_frozen_trial
+        self.told = set(known.intermediate_values)
+        self.unsure = max(self.told, default=None)  # the step that was told before the break, perhaps without an answer
+        self.pruned_at = known.user_attrs.get(PRUNED)
         self.pruned = False
 
     def epoch(self, training: int, row: Row) -> bool:
@@ -52,9 +57,17 @@ class Pruning:
         return self.pruned if self.over_epochs else self._tell(training, error)
 
     def _tell(self, step: int, error: float) -> bool:
-        if self.silent or self.pruned or step in self.told:
+        if self.silent or self.pruned:
             return self.pruned
-        self.told.add(step)
-        self.optuna_trial.report(error, step)
-        self.pruned = step < self.last and self.optuna_trial.should_prune()
+        if step not in self.told:
+            self.told.add(step)
+            self.optuna_trial.report(min(error, DIVERGED), step)
+        elif step == self.pruned_at:
+            self.pruned = True
+            return True
+        elif step != self.unsure:
+            return False
+        if step < self.last and self.optuna_trial.should_prune():
+            self.optuna_trial.set_user_attr(PRUNED, step)
+            self.pruned = True
         return self.pruned

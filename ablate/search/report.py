@@ -52,7 +52,8 @@ class SearchReport:
     def standing(self) -> Standing:
         search = self.study.search
         assert search is not None
-        return Standing(search, tuple(self.candidates), search.trials if self.limit is None else self.limit)
+        planned = search.trials if self.limit is None else self.limit
+        return Standing(search, tuple(self.candidates), planned, self.study.budget)
 
     @cached_property
     def tables(self) -> list[tuple[str, str, Table]]:
@@ -84,7 +85,7 @@ class SearchReport:
         )
 
     def setting(self, separator: str) -> str:
-        """Data, recipe and what is searched."""
+        """Data, recipe, what is searched, the budget."""
         return describe_search(self.study, separator)
 
     def measured(self) -> str:

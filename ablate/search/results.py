@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ablate.records.records import read_record
 from ablate.search.candidates import Candidate, State, candidate_trials, error_of
 from ablate.search.distributions import pick_values
-from ablate.search.storage import RETRIED
+from ablate.search.storage import standing
 from ablate.search.workers import is_alive
 from ablate.study.plan import candidate_maker
 from ablate.study.study import Study, Trial
@@ -23,7 +23,7 @@ from ablate.study.study import Study, Trial
 STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed", TrialState.RUNNING: "running",
 }  # fmt: skip
-ERRORS = "validation_errors"  # the attribute that holds a candidate's errors in percent, null where it diverged
+RESULT = "result"  # the attribute of an ended candidate: its net; its errors in percent, null where it diverged
 
 
 def read_candidates(study: Study, opened: optuna.Study, runs: Path) -> list[Candidate]:
@@ -32,8 +32,8 @@ def read_candidates(study: Study, opened: optuna.Study, runs: Path) -> list[Cand
     assert search is not None
     make = candidate_maker(study)
     found = []
-    for trial in opened.get_trials(deepcopy=False):
-        if trial.state == TrialState.WAITING or trial.user_attrs.get(RETRIED):
+    for trial in standing(opened.get_trials(deepcopy=False)):
+        if trial.state == TrialState.WAITING:
             continue
         try:
             values = pick_values(search, partial(_known, trial))
@@ -66,20 +66,19 @@ def _known(trial: FrozenTrial, name: str, distribution: BaseDistribution) -> Any
 
 def _errors(trial: FrozenTrial, trials: Sequence[Trial], runs: Path) -> dict[int, float]:
     """What a candidate was judged by; of one that is not yet judged, what is recorded."""
-    if ERRORS in trial.user_attrs:
-        return {i: math.inf if error is None else error for i, error in enumerate(trial.user_attrs[ERRORS])}
+    if result := trial.user_attrs.get(RESULT):
+        return {i: math.inf if error is None else error for i, error in enumerate(result["validation_errors"])}
     records = {i: read_record(runs, one.id) for i, one in enumerate(trials)}
     return {i: error_of(record) for i, record in records.items() if record}
 
 
-def count_planned(study: Study, opened: optuna.Study | None) -> int:
-    """How many candidates there are to be: of a grid no more than are possible."""
+def count_planned(study: Study, known: Sequence[FrozenTrial] | None) -> int:
+    """How many candidates there are to be: of a grid no more than can be. known: those that count, if it has begun."""
     search = study.search
     assert search is not None
-    if search.sampler != "grid" or opened is None:
+    if search.sampler != "grid" or known is None:
         return search.trials
-    there = opened.get_trials(deepcopy=False)
-    return min(search.trials, sum(not trial.user_attrs.get(RETRIED) for trial in there))
+    return min(search.trials, len(known))
 
 
 def importances(opened: optuna.Study) -> dict[str, float] | None:

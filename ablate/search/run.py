@@ -7,6 +7,7 @@ been: the candidate that was running keeps its number and its values, and its tr
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 import threading
@@ -20,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import joblib
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ablate.errors import AblateError
 from ablate.launch import (
@@ -40,10 +42,10 @@ from ablate.search.candidates import DIVERGED, candidate_trials, error_of, label
 from ablate.search.distributions import pick_values, picker
 from ablate.search.progress import SearchProgress
 from ablate.search.pruning import Pruning, make_pruner
-from ablate.search.results import ERRORS, best_objective, count_planned
-from ablate.search.sampler import Feasible, check_ends, check_enqueued, draw_values
-from ablate.search.storage import RETRIED, hold_search, open_search, retry_failed
-from ablate.search.workers import WORKER, be_alive, is_alive
+from ablate.search.results import RESULT, best_objective, count_planned
+from ablate.search.sampler import Feasible, check_enqueued, draw_values
+from ablate.search.storage import SURPLUS, hold_search, open_search, retry_failed, standing, storage_errors
+from ablate.search.workers import WORKER, be_alive, driver_of, is_alive, sign
 from ablate.study.plan import candidate_maker
 from ablate.study.study import Study, Trial, Variant
 
@@ -63,6 +65,7 @@ class SearchSummary:
     done_before: int = 0
     evaluated: int = 0
     pruned: int = 0
+    elsewhere: int = 0  # ended by other drivers meanwhile
     trained: int = 0
     best: str = ""
     failed: list[tuple[str, str, Path]] = field(default_factory=list)
@@ -74,8 +77,9 @@ class SearchSummary:
         from ablate.report.tables import counted
         from ablate.schedule.progress import duration
 
-        left = self.candidates - self.done_before - self.evaluated - self.pruned - len(self.failed)
+        left = self.candidates - self.done_before - self.evaluated - self.pruned - self.elsewhere - len(self.failed)
         counts = [f"{self.evaluated} evaluated", f"{self.pruned} pruned", f"{self.done_before} before"]
+        counts += [f"{self.elsewhere} by other drivers"] if self.elsewhere else []
         counts += [f"{len(self.failed)} failed"] if self.failed else []
         counts += [f"{left} open"] if left > 0 else []
         trained = f"{counted(self.trained, 'training')}, {duration(self.seconds)}"
@@ -121,9 +125,16 @@ def run_search(
         workers = open_inline(train_trial, search.stop)
     else:
         workers = open_workers(WORK, slots, search.stop)
-    with be_alive(search.opened, runs) as search.name, search.progress, signals(search.stop), workers as search.run:
+    with (
+        storage_errors(url),
+        be_alive(search.opened, runs) as search.name,
+        search.progress,
+        signals(search.stop),
+        workers as search.run,
+    ):
         joblib.Parallel(len(slots), backend="threading")(joblib.delayed(search.serve)() for _ in slots)
-    summary.best = search.best()
+        summary.best = search.best()
+        summary.elsewhere = search.ended() - summary.done_before - summary.evaluated - summary.pruned
     summary.seconds = time.monotonic() - begun
     summary.exit_code = search.stop.exit_code or (INCOMPLETE if summary.failed else 0)
     return summary
@@ -136,6 +147,7 @@ class Searching:
     stop: Stop
     name: str  # of this driver
     run: Run
+    lowest: float | None = None  # objective so far, in percent
 
     def __init__(
         self,
@@ -171,29 +183,28 @@ class Searching:
         data = self.study.data
         one = candidate_trials(self.study, self.make(draw_values(self.search, self.make)))
         held_out = one if data.preprocess == "zca" else one[:1]  # whitened by what is trained on, so fold by fold
-        check_ends(self.search, self.make)
         check_enqueued(self.search, self.make)
         self.digests = prepare(held_out, self.location, console, self.options.quiet)
         retry_failed(self.opened, self.runs)
 
-    def limit(self) -> int:
-        """How many candidates there are to be."""
-        return count_planned(self.study, self.opened)
+    def limit(self, known: list[FrozenTrial] | None = None) -> int:
+        """How many candidates there are to be. known: those that count, where they have just been read."""
+        return count_planned(self.study, self.trials() if known is None else known)
 
-    def trials(self, *states: TrialState) -> list[FrozenTrial]:
-        """Optuna's trials in some states, or all, but for those that another has taken the place of."""
-        found = self.opened.get_trials(deepcopy=False, states=states or None)
-        return [trial for trial in found if not trial.user_attrs.get(RETRIED)]
+    def trials(self) -> list[FrozenTrial]:
+        """Optuna's trials that count."""
+        return standing(self.opened.get_trials(deepcopy=False))
 
     def ended(self) -> int:
-        return len(self.trials(TrialState.COMPLETE, TrialState.PRUNED))
+        return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in self.trials())
 
     def serve(self) -> None:
         """Takes one candidate after the other until there is none, or the search is to stop."""
         try:
             while not self.stop.level:
-                if optuna_trial := self.next():
-                    self.evaluate(optuna_trial)
+                if taken := self.next():
+                    with contextlib.suppress(UpdateFinishedTrialError):  # ended by a driver that took us for dead
+                        self.evaluate(*taken)
                 elif self.others():
                     time.sleep(WAIT_SECONDS)  # should the other driver die, its candidate is ours
                 else:
@@ -202,69 +213,88 @@ class Searching:
             self.stop.raise_to(1, 2)
             raise
 
-    def next(self) -> optuna.Trial | None:
-        """The candidate of a driver that died; or a new one, while there are to be more; or None."""
+    def next(self) -> tuple[optuna.Trial, dict[str, Any]] | None:
+        """The candidate of a driver that died; or a new one, while there are to be more; or None. With its values."""
         with self.lock, hold_search(self.runs):
-            running = self.trials(TrialState.RUNNING)
+            self.opened._thread_local.cached_all_trials = None  # as ask() does
+            every = self.opened.get_trials(deepcopy=False)
+            known = standing(every)
+            self.lowest = best_objective(trial for trial in known if trial.state == TrialState.COMPLETE)
+            running = [trial for trial in known if trial.state == TrialState.RUNNING]
             for trial in running:
-                if trial.user_attrs.get(WORKER) != self.name and not is_alive(self.opened, trial, self.runs):
-                    return self.take(optuna.Trial(self.opened, trial._trial_id))
-            begun = self.trials(TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-            if len(begun) >= self.limit():
+                if driver_of(trial) != self.name and not is_alive(self.opened, trial, self.runs):
+                    return self.take(optuna.Trial(self.opened, trial._trial_id), True)
+            waiting = [trial for trial in known if trial.state == TrialState.WAITING]
+            if len(known) - len(waiting) >= self.limit(known) or not all(map(driver_of, running)):
                 return None
-            return self.take(self.opened.ask())
+            if waiting:
+                return self.take(self.opened.ask(), True)
+            template = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: sign(self.name)})
+            trial_id = self.opened._storage.create_new_trial(self.opened._study_id, template)
+            optuna_trial = optuna.Trial(self.opened, trial_id)
+            if optuna_trial.number > len(every) and self.is_surplus(optuna_trial):
+                return None
+            return self.take(optuna_trial, False)
 
-    def take(self, optuna_trial: optuna.Trial) -> optuna.Trial:
+    def is_surplus(self, optuna_trial: optuna.Trial) -> bool:
+        """Whether another machine, which does not share our lock, took the last place meanwhile; ends the candidate."""
+        before = [trial for trial in self.trials() if trial.number < optuna_trial.number]
+        if len(before) < self.limit(before):
+            return False
+        optuna_trial.set_user_attr(SURPLUS, True)
+        self.opened.tell(optuna_trial, state=TrialState.FAIL)
+        return True
+
+    def take(self, optuna_trial: optuna.Trial, unsigned: bool) -> tuple[optuna.Trial, dict[str, Any]]:
         """Marks a candidate as this driver's, and has its values sampled while no other samples."""
-        optuna_trial.set_user_attr(WORKER, self.name)
-        pick_values(self.search, picker(optuna_trial))
-        return optuna_trial
+        if unsigned:
+            optuna_trial.set_user_attr(WORKER, sign(self.name))
+        return optuna_trial, pick_values(self.search, picker(optuna_trial))
 
     def others(self) -> bool:
         """Whether other drivers have candidates under way."""
-        return any(trial.user_attrs.get(WORKER) != self.name for trial in self.trials(TrialState.RUNNING))
+        return any(trial.state == TrialState.RUNNING and driver_of(trial) != self.name for trial in self.trials())
 
-    def evaluate(self, optuna_trial: optuna.Trial) -> None:
+    def evaluate(self, optuna_trial: optuna.Trial, values: dict[str, Any]) -> None:
         """Trains a candidate and tells Optuna what came of it; where the search is to stop, the candidate stays open."""
-        values = pick_values(self.search, picker(optuna_trial))
         variant = self.make(values)
         trials = candidate_trials(self.study, variant)
         label = label_of(variant, values)
         pruning = Pruning(self.search, optuna_trial, variant.recipe.epochs, len(trials))
         errors: list[float] = []
         for index, trial in enumerate(trials):
-            record = self.train(trial, f"{label} {name_training(trial)}", partial(pruning.epoch, index))
-            if isinstance(record, Record):
-                errors.append(error_of(record))
-                pruning.training(index, errors[-1])
-            elif not pruning.pruned and record.status == "failed":
-                return self.fail(optuna_trial, label, record)
-            elif not pruning.pruned:
-                return None
-            if pruning.pruned:
+            epoch = partial(pruning.epoch, index) if pruning.over_epochs else None
+            record = self.train(trial, f"{label} {name_training(trial)}", epoch)
+            if pruning.pruned:  # by its epochs; how far the training went on from there is chance
                 break
-        optuna_trial.set_user_attr("net", label)
-        optuna_trial.set_user_attr(ERRORS, [error if math.isfinite(error) else None for error in errors])
+            if not isinstance(record, Record):
+                return self.fail(optuna_trial, label, record) if record.status == "failed" else None
+            errors.append(error_of(record))
+            if pruning.training(index, errors[-1]):
+                break
+        shown = [error if math.isfinite(error) else None for error in errors]
+        optuna_trial.set_user_attr(RESULT, {"net": label, "validation_errors": shown})
         self.tell(optuna_trial, label, variant, errors, pruning.pruned)
 
-    def train(self, trial: Trial, label: str, told: Callable[[Row], bool]) -> Record | Outcome:
+    def train(self, trial: Trial, label: str, told: Callable[[Row], bool] | None) -> Record | Outcome:
         """The record of a training, made if there is none yet, or how it ended without one.
 
         told() is given every epoch, those of an earlier attempt too; it holds when the training is to end.
         """
         directory = trial_directory(self.runs, trial.id)
-        task = make_task(trial, label, self.runs, self.location, self.device, self.options, self.folders)
 
         def on_event(slot: int, task: Task, event: dict[str, Any]) -> bool:
             self.progress.event(slot, task, event)
-            return event["event"] == "epoch" and told(event)
+            return told is not None and event["event"] == "epoch" and told(event)
 
         while True:
             if record := read_record(self.runs, trial.id):
                 check_digests([(trial.data, record)], self.digests, self.location)
-                any(map(told, record.epochs()))
+                if told:
+                    any(map(told, record.epochs()))
                 return record
-            if any(map(told, read_epochs(directory))):
+            task = make_task(trial, label, self.runs, self.location, self.device, self.options, self.folders)
+            if told and any(map(told, read_epochs(directory))):
                 return Outcome(task, "interrupted")
             outcome = self.run(task, on_event)
             if outcome.status in ("completed", "diverged"):
@@ -277,31 +307,33 @@ class Searching:
 
     def tell(self, optuna_trial: optuna.Trial, label: str, variant: Variant, errors: list[float], pruned: bool) -> None:
         """Ends a candidate: with its objectives, or pruned."""
-        trainings = len(self.search.held_out) * len(self.study.seeds)
         if pruned:
             self.opened.tell(optuna_trial, state=TrialState.PRUNED, skip_if_finished=True)
             self.summary.pruned += 1
-            return self.progress.candidate(label, f"pruned after {len(errors)} of {trainings} trainings")
+            return self.progress.candidate(optuna_trial.number, label, "pruned")
         objective = objective_of(self.search.objective, errors)
         also = [float(getattr(variant.counts, self.search.also_minimize))] if self.search.also_minimize else []
         with self.lock:
-            before = best_objective(self.trials(TrialState.COMPLETE))
-            self.opened.tell(optuna_trial, [min(objective, DIVERGED), *also], skip_if_finished=True)
+            # What tell() does, but that would read the trial twice more: the samplers need nothing after a trial.
+            values = [min(objective, DIVERGED), *also]
+            self.opened._storage.set_trial_state_values(optuna_trial._trial_id, TrialState.COMPLETE, values)
             self.summary.evaluated += 1
-        better = ", the best so far" if before is None or objective < before else ""
-        self.progress.candidate(label, f"{objective:.2f}% validation error{better}")
+            better = ""
+            if self.lowest is None or objective < self.lowest:
+                self.lowest, better = objective, ", the best so far"
+        self.progress.candidate(optuna_trial.number, label, f"{objective:.2f}% validation error{better}")
 
     def best(self) -> str:
         """The candidate with the lowest error, in words; "" where there is none."""
-        complete = self.trials(TrialState.COMPLETE)
+        complete = [trial for trial in self.trials() if trial.state == TrialState.COMPLETE]
         if not complete:
             return ""
         best = min(complete, key=lambda trial: trial.values[0])
-        return f"{best.user_attrs['net']}: {best.values[0]:.2f}% validation error"
+        return f"{best.user_attrs[RESULT]['net']}: {best.values[0]:.2f}% validation error"
 
     def fail(self, optuna_trial: optuna.Trial, label: str, outcome: Outcome) -> None:
         """Ends a candidate that cannot be trained; the next search tries it again."""
         write_failure(trial_directory(self.runs, outcome.task.id), outcome.cause, outcome.attempts)
         self.opened.tell(optuna_trial, state=TrialState.FAIL, skip_if_finished=True)
         self.summary.failed.append((label, outcome.cause, outcome.task.log))
-        self.progress.candidate(label, f"failed: {outcome.cause}")
+        self.progress.candidate(optuna_trial.number, label, f"failed: {outcome.cause}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -12,16 +13,16 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from ablate.errors import AblateError, BudgetError, StudyError
+from ablate.errors import AblateError, StudyError
 from ablate.search.distributions import Pick, all_distributions, optuna_params, pick_values
-from ablate.study.space import present
 from ablate.study.study import Search
 
 Check = Callable[[dict[str, Any]], object]  # raises AblateError for values of axes that cannot be
 TRIES = {"gp": 3, "cmaes": 3}  # times that a sampler is asked for a candidate within the budget; the others: 20
 DRAWS = 10_000  # times that one is then drawn at random
+ALIKE = 50  # candidates, all of which are refused with the same words, say enough
 
 
 def make_sampler(search: Search, seed: int) -> BaseSampler:
@@ -60,10 +61,18 @@ class Feasible(BaseSampler):
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
+        fixed = trial.system_attrs.get("fixed_params", {})
+        if _is_whole(self.search, there := {**fixed, **trial.params}):
+            return there
+        found = self._sample(study, trial, fixed)
+        if trial.params.items() <= found.items():  # a break came while these were being written
+            return found
+        return self._sample(study, trial, there)  # other candidates have ended since
+
+    def _sample(self, study: optuna.Study, trial: FrozenTrial, fixed: dict[str, Any]) -> dict[str, Any]:
         seed = derive_seed(self.search.seed, trial.number)
         sampler = make_sampler(self.search, seed)
         sampler.before_trial(study, trial)
-        fixed = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
         for _ in range(TRIES.get(self.search.sampler, 20)):
             space = sampler.infer_relative_search_space(study, trial)
             found = {**sampler.sample_relative(study, trial, space), **fixed}
@@ -77,42 +86,27 @@ class Feasible(BaseSampler):
     ) -> Any:
         raise AssertionError(f"{param_name} was sampled with the others")
 
-    def after_trial(
-        self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
-    ) -> None:
-        make_sampler(self.search, derive_seed(self.search.seed, trial.number)).after_trial(study, trial, state, values)
-
 
 def draw_params(search: Search, check: Check, seed: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
     """Optuna's parameters of a candidate that can be, drawn at random but for the fixed. Raises StudyError."""
     random = np.random.RandomState(seed)
     reason: AblateError | None = None
+    refused: Counter[str] = Counter()
     for _ in range(DRAWS):
         found = dict(fixed)
         if (reason := _completed(search, check, found, lambda _, distribution: _draw(distribution, random))) is None:
             return found
-    raise StudyError(f"search.space: none of {DRAWS:,} candidates can be; the last: {reason}")
+        refused[str(reason)] += 1
+        if refused.most_common(1)[0][1] == ALIKE == refused.total():
+            raise reason  # it is not for their values
+    place = search.parameters[0].place
+    raise StudyError(f"{place}: search.space: none of {DRAWS:,} candidates can be; the last: {reason}")
 
 
 def draw_values(search: Search, check: Check, seed: int = 0) -> dict[str, Any]:
     """The values of a candidate that can be, drawn at random. Raises StudyError."""
     params = draw_params(search, check, seed, {})
     return pick_values(search, lambda name, _: params[name])
-
-
-def check_ends(search: Search, check: Check) -> None:
-    """Raises StudyError at the place of a parameter whose ends or choices no network or recipe can have."""
-    values = draw_values(search, check)
-    for parameter in search.parameters:
-        if parameter.axis in ("dropout", "survival", "k") or parameter.axis.startswith(("recipe.", "data.")):
-            for value in parameter.choices or (parameter.low, parameter.high):
-                try:
-                    check({**values, parameter.axis: value})
-                except BudgetError:
-                    continue
-                except AblateError as error:
-                    if parameter.axis.rpartition(".")[2] in str(error) and present(parameter, values):
-                        raise StudyError(f"{parameter.place}: search.space.{parameter.axis}: {error}") from None
 
 
 def check_enqueued(search: Search, check: Check) -> None:
@@ -141,6 +135,15 @@ def _completed(search: Search, check: Check, found: dict[str, Any], sample: Pick
     except AblateError as error:
         return error
     return None
+
+
+def _is_whole(search: Search, params: Mapping[str, Any]) -> bool:
+    """Whether these are all the parameters of a candidate."""
+    try:
+        pick_values(search, lambda name, _: params[name])
+    except KeyError:
+        return False
+    return True
 
 
 def derive_seed(seed: int, number: int) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from ablate.report.statistics import Verdict, reach_verdicts
 from ablate.search.candidates import Candidate, State
 from ablate.study.plan import plain
-from ablate.study.study import Search
+from ablate.study.study import Budget, Search
 
 TOP = 10  # candidates that are shown, and compared with the best
 UNIT = "training"  # what an error is of
@@ -18,17 +18,24 @@ UNIT = "training"  # what an error is of
 
 @dataclass(frozen=True)
 class Standing:
-    """The candidates of a search by their objective. planned: how many there are to be."""
+    """The candidates of a search by their objective. planned: how many there are to be; budget: of each, if any."""
 
     search: Search
     candidates: tuple[Candidate, ...]
     planned: int
+    budget: Budget | None = None
 
     @cached_property
     def ranked(self) -> list[Candidate]:
-        """Those trained to the end with a finite objective, the lowest first, of equal ones the lower number."""
+        """Those trained to the end with a finite objective, the lowest first.
+
+        Of equal ones the cheaper comes first where the cost is an objective, then the lower number.
+        """
         found = [one for one in self.of_state("complete") if math.isfinite(self.objective(one))]
-        return sorted(found, key=lambda one: (self.objective(one), one.number))
+        return sorted(found, key=self._order)
+
+    def _order(self, one: Candidate) -> tuple[float, int, int]:
+        return self.objective(one), self.cost(one) if self.search.also_minimize else 0, one.number
 
     @cached_property
     def _alike(self) -> list[list[Candidate]]:
@@ -64,6 +71,16 @@ class Standing:
     @property
     def best(self) -> Candidate | None:
         return self.ranked[0] if self.ranked else None
+
+    @property
+    def ties(self) -> int:
+        """How many distinct others have exactly the objective of the best."""
+        return sum(self.objective(one) == self.objective(self.distinct[0]) for one in self.distinct[1:])
+
+    @property
+    def solved(self) -> tuple[str, ...]:
+        """The axes that are solved for the budget, so that a network's name says more than the searched values."""
+        return self.budget.solve if self.budget else ()
 
     @property
     def top(self) -> list[Candidate]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from ablate.errors import RunError
 from ablate.files import hold_lock
@@ -26,10 +26,13 @@ from ablate.study.study import Study
 
 FILE = "search.db"
 LOCK = ".search.lock"
-RETRIED = "retried"  # the attribute of a failed candidate that another has taken the place of
+RETRIES = "retries"  # the attribute of a candidate that takes the place of a failed one: the number of that
+SURPLUS = "surplus"  # the attribute of a candidate that two machines began when there was place for one
 PATIENCE = 120.0  # seconds for another process that opens the storage or samples a candidate
 BUSY = 60.0  # seconds that SQLite waits for another writer
 ATTEMPTS = 5  # at a database that another machine may be making tables in
+STILL_SECONDS = 10.0  # without a new candidate: whoever was to enqueue them has died
+AT_OPENING = (ImportError, OSError, RuntimeError, ValueError)  # what drivers, files and damaged journals raise
 
 
 def default_storage(runs: Path) -> str:
@@ -41,7 +44,7 @@ def default_storage(runs: Path) -> str:
 
 def hide_password(text: str) -> str:
     """A text in which no URL shows its password."""
-    hidden = re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
+    hidden = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", text)
     return re.sub(r"(?i)(password|passwd|pwd)=[^&\s'\"]+", r"\1=***", hidden)
 
 
@@ -62,8 +65,10 @@ def hold_search(runs: Path) -> Iterator[None]:
 
 def open_storage(url: str) -> BaseStorage:
     """The storage of a URL such as postgresql://user:password@host/database, or of a journal's path. Raises RunError."""
-    with _told(url):
+    with storage_errors(url, *AT_OPENING):
         if "://" not in url:
+            if Path(url).exists() and not Path(url).is_file():
+                raise RunError(f"--storage: {url} is not a file; allowed: a journal's path, or a database's URL")
             Path(url).parent.mkdir(parents=True, exist_ok=True)
             return JournalStorage(JournalFileBackend(url))
         if not url.startswith("sqlite:"):
@@ -79,45 +84,62 @@ def open_search(study: Study, url: str, runs: Path, possible: Callable[[dict[str
     search = study.search
     assert search is not None
     runs.mkdir(parents=True, exist_ok=True)
-    with hold_search(runs), _told(url):
-        opened = optuna.create_study(
-            storage=_retried(lambda: open_storage(url)),
-            study_name=study_name(study),
-            directions=["minimize", "minimize"] if search.also_minimize else ["minimize"],
-            load_if_exists=True,
-        )
+    with hold_search(runs), storage_errors(url, *AT_OPENING):
+        storage = _retried(lambda: open_storage(url))
+        name, objectives = study_name(study), 2 if search.also_minimize else 1
+        try:
+            opened = optuna.create_study(storage=storage, study_name=name, directions=["minimize"] * objectives)
+        except optuna.exceptions.DuplicatedStudyError:  # whoever makes it enqueues
+            opened = optuna.load_study(storage=storage, study_name=name)
+            _await_enqueued(opened)
         if "enqueued" not in opened.user_attrs:  # or a process that was to do it has died
-            there = [trial.system_attrs.get("fixed_params") for trial in opened.get_trials(deepcopy=False)]
-            for values in search.enqueue:
-                if (params := optuna_params(search, values)) not in there:
-                    opened.enqueue_trial(params, {"enqueued": True})
-                    there.append(params)
-            if search.sampler == "grid":
-                known = {repr(params) for params in there}
-                for values in filter(possible, grid(search.parameters)):
-                    if repr(params := optuna_params(search, values)) not in known:
-                        opened.enqueue_trial(params)
+            known = {repr(trial.system_attrs.get("fixed_params")) for trial in opened.get_trials(deepcopy=False)}
+            first, others = list(search.enqueue), list[dict[str, Any]]()
+            if search.sampler == "grid":  # every candidate is a whole one: those with the values come first
+                others = list(filter(possible, grid(search.parameters)))
+                first = [values for named in first for values in others if named.items() <= values.items()]
+            for values, attrs in [(values, {"enqueued": True}) for values in first] + [(values, None) for values in others]:
+                if repr(params := optuna_params(search, values)) not in known:
+                    opened.enqueue_trial(params, attrs)
+                    known.add(repr(params))
             opened.set_user_attr("enqueued", True)
     return opened
 
 
+def _await_enqueued(opened: optuna.Study) -> None:
+    """Waits for another machine that is enqueueing, as long as it gets on."""
+    count, changed = -1, time.monotonic()
+    while "enqueued" not in opened.user_attrs and time.monotonic() - changed < STILL_SECONDS:
+        if (found := len(opened.get_trials(deepcopy=False))) != count:
+            count, changed = found, time.monotonic()
+        time.sleep(0.1)
+
+
 def retry_failed(opened: optuna.Study, runs: Path) -> None:
-    """Every candidate that failed comes again, as a new one."""
+    """Every candidate that failed comes again, as a new one. What has ended cannot be marked, so the new one is."""
     with hold_search(runs):
-        for trial in opened.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
-            if not trial.user_attrs.get(RETRIED):
-                attrs = {"enqueued": True} if trial.user_attrs.get("enqueued") else None
-                opened.enqueue_trial(trial.params, attrs)
-                opened._storage.set_trial_user_attr(trial._trial_id, RETRIED, True)
+        for trial in standing(opened.get_trials(deepcopy=False)):
+            if trial.state == TrialState.FAIL:
+                enqueued = {"enqueued": True} if trial.user_attrs.get("enqueued") else {}
+                opened.enqueue_trial(trial.params, {RETRIES: trial.number, **enqueued})
+
+
+def standing(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Of all trials of a search those that count: not the failed that another takes the place of, nor the surplus."""
+    replaced = {trial.user_attrs.get(RETRIES) for trial in trials}
+    return [trial for trial in trials if trial.number not in replaced and not trial.user_attrs.get(SURPLUS)]
 
 
 def find_search(study: Study, url: str, runs: Path) -> optuna.Study | None:
     """The Optuna study of a search, None where it has not begun; nothing is written. Raises RunError."""
-    if url == default_storage(runs) and not (runs / FILE).exists():
-        return None
-    if "://" not in url and not Path(url).exists():
-        return None
-    with _told(url), contextlib.suppress(KeyError):
+    from sqlalchemy import create_engine, inspect, make_url
+
+    with storage_errors(url, *AT_OPENING), contextlib.suppress(KeyError):
+        file = url if "://" not in url else make_url(url).database if url.startswith("sqlite") else None
+        if file and not Path(file).exists():
+            return None
+        if "://" in url and not inspect(create_engine(url)).has_table("studies"):
+            return None
         return optuna.load_study(study_name=study_name(study), storage=open_storage(url))
     return None
 
@@ -133,12 +155,15 @@ def _retried(make: Callable[[], BaseStorage]) -> BaseStorage:
 
 
 @contextlib.contextmanager
-def _told(url: str) -> Iterator[None]:
-    """What goes wrong with a storage, in one line without its password."""
+def storage_errors(url: str, *others: type[Exception]) -> Iterator[None]:
+    """What goes wrong with a storage, and other errors that are named, in one line without its password."""
     import sqlalchemy.exc
 
+    caught: tuple[type[Exception], ...] = (
+        sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, *others
+    )  # fmt: skip
     try:
         yield
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError, OSError, RuntimeError) as error:
-        reason = hide_password(" ".join(str(error).split("\n")[0].split()))
+    except caught as error:
+        reason = hide_password(" ".join(str(error.__cause__ or error).split("\n")[0].split()))
         raise RunError(f"--storage: {hide_password(url)}: {reason or type(error).__name__}") from None

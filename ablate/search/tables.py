@@ -24,18 +24,20 @@ COSTS = {"parameters": "Parameters", "multiply_adds": "Mult-adds"}
 def candidate_rows(standing: Standing, shown: Sequence[Candidate], compared: bool = True) -> Table:
     """A row a candidate: its values, what it costs, its trainings in numbers, and what they say against the best.
 
-    The columns of the cost and the network are there where the candidates differ in them; the only axis says enough of
-    the network.
+    The columns of the cost and the network are there where the candidates differ in them. The only axis says enough of
+    the network, unless axes are solved; parameters and what has a budget are always there.
     """
-    axes, notes = axes_of(standing.search), Footnotes()
-    cost = standing.search.also_minimize or "parameters"
-    costs = [cost] if len({getattr(one.variant.counts, cost) for one in shown}) > 1 else []
-    nets = len(axes) > 1 and "net" not in axes and len({one.variant.net for one in shown}) > 1
+    axes, notes, solved, budget = axes_of(standing.search), Footnotes(), standing.solved, standing.budget
+    cost, budgeted = standing.search.also_minimize or "parameters", ("parameters", budget.measure) if budget else ()
+    differ = len({getattr(one.variant.counts, cost) for one in shown}) > 1
+    costs = [key for key in COSTS if key in budgeted or (key == cost and differ)]
+    told = len(axes) == 1 or "net" in axes
+    nets = bool(solved) or (not told and len({one.variant.net for one in shown}) > 1)
     compared = compared and len(shown) > 1
     kind = OBJECTIVES[standing.search.objective].capitalize()
     header = [
         "Candidate",
-        *_titles(axes),
+        *_titles(axes, solved),
         *(["Network"] if nets else []),
         *(COSTS[key] for key in costs),
         "n",
@@ -53,14 +55,15 @@ def candidate_rows(standing: Standing, shown: Sequence[Candidate], compared: boo
         row += _training_cells(standing, one)
         rows.append([*row, *(_verdict_cells(standing, one) if compared else [])])
     texts = {axis for axis in axes if not all(_is_number(one.values.get(axis, 0)) for one in shown)}
-    words = {"Network", *(title for axis, title in zip(axes, _titles(axes)) if axis in texts)}
+    words = {"Network", *(title for axis, title in zip(axes, _titles(axes, solved)) if axis in texts)}
     return Table(header, rows, [title not in words for title in header], notes.notes)
 
 
-def _titles(axes: Sequence[str]) -> list[str]:
-    """ "lr" for recipe.lr, where no other axis ends so."""
+def _titles(axes: Sequence[str], solved: Sequence[str]) -> list[str]:
+    """ "lr" for recipe.lr, where no other axis ends so; "k (start)" where k is solved from there."""
     ends = [axis.rpartition(".")[2] for axis in axes]
-    return ends if len(set(ends)) == len(ends) else list(axes)
+    titles = ends if len(set(ends)) == len(ends) else axes
+    return [f"{title} (start)" if axis in solved else title for axis, title in zip(axes, titles)]
 
 
 def _cost(key: str, count: int) -> str:

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ablate.report.setting import describe_data, describe_recipe
 from ablate.report.statistics import ALPHA
-from ablate.report.tables import counted
+from ablate.report.tables import counted, quantity
 from ablate.search.candidates import Candidate
 from ablate.search.standing import UNIT, Standing, axes_of, name_of, value_text
 from ablate.study.space import present
-from ablate.study.study import Search, Study
+from ablate.study.study import Budget, Search, Study
 
 OBJECTIVES = {"median_validation_error": "median", "mean_validation_error": "mean"}
-MEASURES = {"parameters": "parameters", "multiply_adds": "multiply-adds"}
+MEASURES = {
+    "parameters": "parameters", "multiply_adds": "multiply-adds", "activation_memory": "bytes of activation memory",
+}  # fmt: skip
 
 
 def describe_search(study: Study, separator: str) -> str:
-    """Data, recipe and what is searched: "Digits, 128 images; SGD, 2 epochs; searched: dropout (base WRN-16-4)"."""
+    """Data, recipe, what is searched, the budget: "Digits, 128 images; SGD, 2 epochs; searched: k (base WRN-16-4)"."""
     search = _search_of(study)
     axes = axes_of(search)
     data = study.data.model_copy(update={"test_size": None})  # the test images are not read
     base = search.base["python"] if isinstance(search.base, dict) else search.base
     what = f"{', '.join(axes)}{f' (base {base})' if base else ''}"
     word = "Searched" if separator.startswith(".") else "searched"
-    return separator.join([describe_data(data, axes), describe_recipe(study.recipe, axes), f"{word}: {what}"])
+    budget = [describe_budget(study.budget)] if study.budget else []
+    return separator.join([describe_data(data, axes), describe_recipe(study.recipe, axes), f"{word}: {what}", *budget])
+
+
+def describe_budget(budget: Budget) -> str:
+    """ "1.20 M parameters within 4%, depth and k solved"."""
+    measure, solved = MEASURES[budget.measure], f", {' and '.join(budget.solve)} solved" if budget.solve else ""
+    if budget.target:
+        return f"{quantity(budget.target)} {measure} within {100 * budget.tolerance:g}%{solved}"
+    bounds = (("at least", budget.minimum), ("at most", budget.maximum))
+    return f"{' and '.join(f'{word} {quantity(bound)}' for word, bound in bounds if bound)} {measure}{solved}"
 
 
 def describe_validation(study: Study) -> str:
@@ -69,8 +81,10 @@ def _progress(standing: Standing) -> Iterator[str]:
 def _of_the_best(study: Study, standing: Standing, best: Candidate) -> Iterator[str]:
     search, found, n = standing.search, standing.distinct, len(best.errors)
     error = standing.objective(best)
-    lowest = f"C{name_of(best)[1:]} has the lowest {OBJECTIVES[search.objective]} validation error, {error:.2f}%"
-    yield f"{lowest}, of {len(found)} that were trained to the end." if len(found) > 1 else f"{lowest}; it is the only one."
+    net = f", {best.variant.net}," if standing.solved else ""
+    lowest = f"C{name_of(best)[1:]}{net} has the lowest {OBJECTIVES[search.objective]} validation error, {error:.2f}%"
+    among = f"{lowest}, of {len(found)} that were trained to the end{_of_ties(standing)}."
+    yield among if len(found) > 1 else f"{lowest}; it is the only one."
     yield from _edges(search, best)
     if verdict := standing.runner_up:
         alone = "With one training a candidate nothing can be said of how sure their order is."
@@ -96,6 +110,15 @@ def _of_the_best(study: Study, standing: Standing, best: Candidate) -> Iterator[
         yield f"{there}: none of the others has an error as low with as few {MEASURES[search.also_minimize]}."
     if repeats := len(standing.ranked) - len(found):
         yield f"{counted(repeats, 'candidate')} had the values of another and shared its trainings."
+
+
+def _of_ties(standing: Standing) -> str:
+    """ "; 3 others have the same, and it came first"; empty where none has."""
+    if not standing.ties:
+        return ""
+    cost = standing.search.also_minimize
+    why = f"with no fewer {MEASURES[cost]}" if cost else "and it came first"
+    return f"; {counted(standing.ties, 'other')} {'has' if standing.ties == 1 else 'have'} the same, {why}"
 
 
 def _edges(search: Search, best: Candidate) -> Iterator[str]:
@@ -128,15 +151,26 @@ def _without_best(standing: Standing) -> Iterator[str]:
 def _set_aside(standing: Standing) -> Iterator[str]:
     """What was not measured to its end, and what diverged."""
     if pruned := standing.of_state("pruned"):
-        counts = sorted({len(one.errors) for one in pruned})
-        after = " to ".join(dict.fromkeys(map(str, (counts[0], counts[-1]))))
-        yield f"{_were(len(pruned))} pruned after {after} of {len(pruned[0].trials)} trainings, as worse than others."
+        yield f"{_were(len(pruned))} pruned after {_lengths(standing.search, pruned)}, as worse than others."
     if failed := len(standing.of_state("failed")):
         yield f"{_were(failed)} not trained to the end, because a training failed; the next search tries again."
     if diverged := len(standing.diverged):
         yield f"The error of {counted(diverged, 'candidate')} is infinite, because too many of the trainings diverged."
     if some := sum(any(map(math.isinf, one.errors.values())) for one in standing.ranked):
         yield f"{counted(some, 'candidate')} had trainings that diverged; they count as worse than any error."
+
+
+def _lengths(search: Search, pruned: Sequence[Candidate]) -> str:
+    """How far pruned candidates came, in what the pruner counts: "2 to 4 of 5 trainings", "1 of 9 epochs"."""
+    from ablate.search.pruning import OVER_EPOCHS  # here, because it imports Optuna
+
+    if search.pruner in OVER_EPOCHS:
+        reached = [max(one.intermediate, default=0) for one in pruned]
+        wholes, unit = [sum(trial.recipe.epochs for trial in one.trials) for one in pruned], "epoch"
+    else:
+        reached, wholes, unit = [len(one.errors) for one in pruned], [len(one.trials) for one in pruned], UNIT
+    after, of = (" to ".join(dict.fromkeys((str(min(n)), str(max(n))))) for n in (reached, wholes))
+    return f"{after} of {of} {unit}{'' if max(wholes) == 1 else 's'}"
 
 
 def _were(n: int) -> str:

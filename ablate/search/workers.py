@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import optuna
 from filelock import FileLock
@@ -19,9 +20,9 @@ from optuna.trial import FrozenTrial, TrialState
 from ablate.files import hold_lock
 
 FOLDER = ".searching"
-WORKER, SEEN = "worker", "seen"  # attributes of a running candidate: its driver; when that was last alive, Unix seconds
+WORKER = "worker"  # the attribute of a candidate that holds its driver's name, and when that was last alive, Unix seconds
 SHOW_SECONDS, DEAD_SECONDS = 30.0, 300.0
-UNNAMED_SECONDS = 10.0  # a candidate gets its driver's name at once
+UNNAMED_SECONDS = 10.0  # an enqueued candidate gets its driver's name at once
 
 
 @contextlib.contextmanager
@@ -42,15 +43,27 @@ def be_alive(opened: optuna.Study, runs: Path) -> Iterator[str]:
     _clean(opened, runs)
 
 
+def sign(name: str) -> dict[str, Any]:
+    """What a driver puts under WORKER: its name, and that it is alive now."""
+    return {"name": name, "seen": time.time()}
+
+
+def driver_of(trial: FrozenTrial) -> str | None:
+    """The name of the driver that has a candidate; None as long as that has not said it."""
+    worker = trial.user_attrs.get(WORKER)
+    return worker["name"] if worker else None
+
+
 def is_alive(opened: optuna.Study, trial: FrozenTrial, runs: Path) -> bool:
     """Whether somebody works on a running candidate."""
-    name = trial.user_attrs.get(WORKER)
-    path = _lock(opened, runs, str(name))
+    if (name := driver_of(trial)) is None:  # datetime_start knows no time zone: another machine's may be hours off
+        begun = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
+        return abs(time.time() - begun) < UNNAMED_SECONDS
+    path = _lock(opened, runs, name)
     if path.exists():
         with hold_lock(path) as free:
             return not free
-    begun = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
-    return time.time() - float(trial.user_attrs.get(SEEN, begun)) < (DEAD_SECONDS if name else UNNAMED_SECONDS)
+    return bool(time.time() - trial.user_attrs[WORKER]["seen"] < DEAD_SECONDS)
 
 
 def _folder(opened: optuna.Study, runs: Path) -> Path:
@@ -66,13 +79,14 @@ def _show(opened: optuna.Study, name: str, done: threading.Event) -> None:
     while not done.wait(SHOW_SECONDS):
         with contextlib.suppress(Exception):  # a database that is away for a moment
             for trial in opened.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-                if trial.user_attrs.get(WORKER) == name:
-                    opened._storage.set_trial_user_attr(trial._trial_id, SEEN, time.time())
+                if driver_of(trial) == name:
+                    with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):  # it has just ended
+                        opened._storage.set_trial_user_attr(trial._trial_id, WORKER, sign(name))
 
 
 def _clean(opened: optuna.Study, runs: Path) -> None:
     """Removes the lock files of drivers that are gone and left no candidate behind."""
-    left = {trial.user_attrs.get(WORKER) for trial in opened.get_trials(deepcopy=False, states=(TrialState.RUNNING,))}
+    left = {driver_of(trial) for trial in opened.get_trials(deepcopy=False, states=(TrialState.RUNNING,))}
     for path in _folder(opened, runs).glob("*.lock"):
         with hold_lock(path) as free:
             if free and path.stem not in left:

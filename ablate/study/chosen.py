@@ -135,6 +135,8 @@ def _find_choice(document: Document, name: str, within: Within, load: Callable[.
         present = load(study[0], scale=study[1], within=within).search
         if present is None or present.digest != file.digest:
             raise StudyError(f"{file.search} has changed since {path} was written; {first}")
+        if present.sampler != "grid" and file.candidates < present.trials:
+            raise StudyError(f"{file.search} is unfinished after {file.candidates} of {present.trials} candidates; {first}")
     if file.best is None and file.pareto is not None:
         raise StudyError(f"{file.search} has two objectives; a Pareto set ({path}) has no single best; allowed: a value")
     if file.best is None or file.value is None:

@@ -110,15 +110,21 @@ def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
     """
     assert study.search is not None
     holds = compile_expression(study.where) if study.where else None
-    (entry,), base = study.entries, study.search.base
+    (entry,), search = study.entries, study.search
+    base = search.base
 
     def make(values: dict[str, Any]) -> Variant:
         axes = values if base is None else {"net": base, **values}
         variant, _, miss = _variant(study, entry, axes, study.data, {}, "")
         if miss:
             raise BudgetError(f"{study.places['budget']}: {miss}")
-        if holds and not holds(_names(variant, entry.depth_rule)):
+        try:
+            kept = holds is None or holds(_names(variant, entry.depth_rule))
+        except StudyError as error:
+            raise StudyError(f"{study.places['where']}: {error}") from None
+        if not kept:
             raise StudyError(f"{study.places['where']}: {label(variant)}: not {study.where}")
+        _check_batches(variant.recipe, variant.data.model_copy(update={"held_out": search.held_out[0]}))
         return variant
 
     return make
@@ -252,6 +258,8 @@ def _tell_apart(variants: list[Variant]) -> list[Variant]:
 def _check_batches(recipe: Recipe, data: Data) -> None:
     """A training epoch must have a step."""
     images = data.train_size or DATA_SETS[data.name]["full"][0]
+    if images is not None and (part := data.held_out):
+        images -= part.images or -(-images // (part.folds or 1))
     if images is not None and recipe.last_batch == "drop" and images < recipe.batch_size:
         raise StudyError(
             f"recipe.batch_size: {recipe.batch_size} of {images} training images leaves no batch; "

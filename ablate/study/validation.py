@@ -20,6 +20,8 @@ def validate(document: Document, model: Any, path: KeyPath, value: Any) -> Any:
     except ValidationError as validation:
         errors = validation.errors(include_url=False)
         error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])  # a misspelt key is also missing
+    if error["type"] != "extra_forbidden" and error["loc"][-1:] in (("float",), ("int",)):
+        error["loc"] = error["loc"][:-1]  # which type of a union it is
     full = (*path, *error["loc"])
     name = ".".join(str(part) for part in full if not isinstance(part, int)) or "study"
     match error["type"]:

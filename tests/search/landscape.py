@@ -28,6 +28,7 @@ from ablate.records.records import (
     open_trial,
     read_epochs,
     trial_directory,
+    write_epochs,
     write_result,
 )
 from ablate.search.run import SearchSummary
@@ -79,7 +80,9 @@ class Landscape:
             if not free:
                 return "busy"
             begin_attempt(directory)
-            for epoch in range(len(read_epochs(directory)) + 1, trial.recipe.epochs + 1):
+            rows = read_epochs(directory)[: trial.recipe.epochs - 1]  # a training that died before its result does more
+            write_epochs(directory, rows)
+            for epoch in range(len(rows) + 1, trial.recipe.epochs + 1):
                 self.before(trial, epoch)
                 self.trained.append((trial, epoch))
                 diverged = self.diverges(trial)

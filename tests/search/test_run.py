@@ -131,12 +131,12 @@ def test_a_failed_candidate_is_tried_again_by_the_next_search_and_takes_its_plac
 
 @pytest.mark.parametrize("pruner", ["none", "wilcoxon", "median"])
 def test_a_training_that_diverges_is_worse_than_any_error(tmp_path: Path, pruner: str) -> None:
-    path = invent(tmp_path, trials=4, pruner=pruner, sampler="tpe")
+    path = invent(tmp_path, trials=4, folds=5, pruner=pruner, sampler="tpe")
     landscape = Landscape(diverges=lambda trial: trial.architecture.dropout > 0.5)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         summary = search(path, tmp_path / "runs", landscape)
-    assert summary.exit_code == 0 and summary.evaluated == 4
+    assert summary.exit_code == 0 and summary.evaluated + summary.pruned == 4
     for candidate, trial in zip(candidates(path, tmp_path / "runs"), optuna_trials(path, tmp_path / "runs")):
         diverged = candidate.values["dropout"] > 0.5
         assert (candidate.median == math.inf) == diverged and (trial.value == 100.0) == diverged

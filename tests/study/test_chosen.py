@@ -166,6 +166,7 @@ def test_the_same_value_is_said_once(folder: Path) -> None:
 
 def test_one_candidate_and_a_path(folder: Path) -> None:
     write_best(BEST.replace("candidates: 40", "candidates: 1"))
+    Path("studies/search.yaml").write_text(SEARCH.replace("trials: 40", "trials: 1"))
     entry = "grid: {net: WRN-16-1, dropout: {from: ../reports/rate/best.yaml}}"
     said = "dropout 0.3: the best of 1 candidate of rate, 5.12% median validation error (../reports/rate/best.yaml)"
     assert study(text_of(entry)).chosen == (said,)
@@ -232,8 +233,10 @@ def test_unfinished(folder: Path) -> None:
 
 def test_changed_since(folder: Path) -> None:
     path = Path("studies/search.yaml")
-    path.write_text(SEARCH.replace("trials: 40", "trials: 80"))  # only more of the same
+    path.write_text(SEARCH.replace("trials: 40", "trials: 20"))
     study(text_of())
+    path.write_text(SEARCH.replace("trials: 40", "trials: 80"))  # more of the same
+    assert entry_error(GRID) == f"27: from: rate is unfinished after 40 of 80 candidates; {FIRST}"
     path.write_text(SEARCH.replace("folds: 5", "folds: 4"))
     assert entry_error(GRID) == f"27: from: rate has changed since reports/rate/best.yaml was written; {FIRST}"
     path.write_text(SEARCH.replace("folds: 5", "folds: 1"))
