@@ -30,8 +30,9 @@ MOST_CHOICES = 24  # of an axis that are shown, those of the lowest errors
 LONGEST = 28  # characters of a choice
 MOST_LABELLED = 8  # candidates named in the study file whose names are written beside their marks
 FITTED = (
-    "Curve: Gaussian process (an unknown offset, a constant times squared exponential, white noise of 1% of the variance "
-    "or more) fitted to the candidates trained to the end; band: two standard deviations of its mean."
+    "Curve: Gaussian process (an unknown offset, a constant times squared exponential no narrower than the SD of the "
+    "values, white noise of 1% of the variance or more) fitted to the candidates trained to the end; band: two standard "
+    "deviations of its mean."
 )
 
 
@@ -107,7 +108,7 @@ def fit_curve(values: Sequence[float], errors: Sequence[float], at: Sequence[flo
     kept = np.argsort(x, kind="stable")[:: math.ceil(len(x) / MOST_FITTED)]
     centre, width, middle, spread = x.mean(), x.std(), y.mean(), y.std()
     offset = ConstantKernel(1.0, "fixed")  # without it the mean of all would be taken as known, and the band too narrow
-    kernel = offset + ConstantKernel(1.0, (1e-2, 1e2)) * RBF(1.0, (0.5, 10.0)) + WhiteKernel(0.1, (1e-2, 10.0))
+    kernel = offset + ConstantKernel(1.0, (1e-2, 1e2)) * RBF(1.0, (1.0, 10.0)) + WhiteKernel(0.1, (1e-2, 10.0))
     process = GaussianProcessRegressor(kernel, n_restarts_optimizer=2, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a bound of the kernel was met, which is what it is for

@@ -17,11 +17,11 @@ from report.tidy import assert_tidy
 from search.invented import INFINITE, candidate, forty, searched
 
 from ablate.report.style import to_bytes
-from ablate.search.candidates import Candidate
+from ablate.search.candidates import DIVERGED, Candidate
 from ablate.search.history_figure import best_so_far, draw_history
 from ablate.search.importance_figure import draw_importances, ordered_importances
 from ablate.search.intermediate_figure import Line, draw_intermediate, intermediate_lines
-from ablate.search.marks import candidate_marks
+from ablate.search.marks import LOOKS, candidate_marks
 from ablate.search.objective_figure import axis_panels, draw_objective, fit_curve
 from ablate.search.pareto_figure import draw_pareto, front_steps
 from ablate.search.pictures import draw_figures
@@ -94,10 +94,23 @@ def test_the_units_of_a_curve_do_not_matter() -> None:
 
 @pytest.mark.parametrize(
     ("values", "errors"),
-    [([1, 2, 3, 4], [1, 2, 3, 4]), ([1, 1, 2, 2, 1, 2], [1, 2, 3, 4, 5, 6]), ([1, 2, 3, 4, 5], [7, 7, 7, 7, 7])],
+    [([1, 2, 3, 4], [1, 2, 3, 4]), ([1, 1, 2, 3, 4, 4], [1, 2, 3, 4, 5, 6]), ([1, 2, 3, 4, 5], [7, 7, 7, 7, 7])],
 )  # fmt: skip
 def test_too_little_has_no_curve(values: list[float], errors: list[float]) -> None:
     assert fit_curve(values, errors, [1.0, 2.0]) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "errors"),
+    [
+        ([0.6, 0.2, 0.0, 0.3, 0.1], [82, 84, 84, 86, 82]),
+        ([-0.9, -4.5, -6.6, -0.45, -3.65, -3.6, -5.06, -5.27], [92, 90, 90, 89.33, 89.33, 89.33, 90, 90]),
+    ],
+)
+def test_noise_alone_has_a_flat_curve_as_uncertain_as_a_mean(values: list[float], errors: list[float]) -> None:
+    curve = fit_curve(values, errors, np.linspace(min(values), max(values), 50).tolist())
+    assert curve is not None and np.ptp(curve.mean) < 0.1
+    assert np.allclose(curve.deviation, np.std(errors, ddof=1) / math.sqrt(len(errors)), rtol=0.2)
 
 
 def test_many_candidates_are_fitted_soon() -> None:
@@ -179,6 +192,20 @@ def test_the_caption_speaks_of_a_curve_where_there_is_one(tmp_path: Path) -> Non
         )
 
 
+def test_a_range_that_depends_on_another_axis_has_no_curve(tmp_path: Path) -> None:
+    parts = "[{when: {k: 1}, low: 0.0, high: 0.2}, {when: {k: 2}, low: 0.0001, high: 0.6, log: true}]"
+    text = f"search: {{space: {{k: [1, 2], dropout: {parts}}}, validation: {{folds: 2}}, trials: 12}}"
+    study = searched(tmp_path, text)
+    found = [
+        candidate(study, n, {"k": 1 + n % 2, "dropout": round((n + 1) / 64, 2)}, [5 + n % 2, 5 + n / 9]) for n in range(12)
+    ]
+    figure = report_of(study, found).figures["objective"]
+    caption = " ".join(figure.texts[-1].get_text().split())
+    assert caption.endswith("No curve over dropout, whose range depends on k.") and "Gaussian" not in caption
+    assert not any(axis.lines for axis in figure.axes)
+    assert figure.axes[1].get_xscale() == "linear"  # 0 is in the range
+
+
 def test_lines_end_where_a_candidate_was_pruned(tmp_path: Path) -> None:
     study = searched(tmp_path)
     lines = {line.number: line for line in intermediate_lines(standing_of(study, forty(study)), first=1)}
@@ -187,6 +214,25 @@ def test_lines_end_where_a_candidate_was_pruned(tmp_path: Path) -> None:
     assert 20 not in lines and 30 not in lines  # failed; told nothing finite
     colours = {line.get_color() for line in draw_intermediate(list(lines.values()), "fold", "t", "c").axes[0].lines}
     assert len(colours) == 2 + 5  # grey, the best's, and one a pruned candidate
+
+
+def test_the_same_end_is_drawn_once_and_what_diverged_is_not(tmp_path: Path) -> None:
+    study = searched(tmp_path)
+    told = ({0: 60.0, 1: DIVERGED}, {0: 60.0, 1: DIVERGED}, {0: 60.0, 1: 70.0}, {0: DIVERGED})
+    pruned = [candidate(study, n, {"dropout": 0.1}, [], "pruned", intermediate=steps) for n, steps in enumerate(told)]
+    lines = intermediate_lines(standing_of(study, pruned))
+    assert [(line.number, line.errors) for line in lines] == [(0, [60.0]), (2, [60.0, 70.0])]
+    other = candidate(study, 4, {"dropout": 0.2}, [], "pruned", intermediate=told[0])
+    assert len(intermediate_lines(standing_of(study, [*pruned, other]))) == 3
+    assert [mark.error for mark in candidate_marks(standing_of(study, pruned))] == [math.inf, math.inf, 70.0, math.inf]
+
+
+@pytest.mark.parametrize(("validation", "dotted"), [("{folds: 2}", True), ("{holdout: 20}", False)])
+def test_the_caption_speaks_of_a_next_training_where_there_is_one(tmp_path: Path, validation: str, dotted: bool) -> None:
+    study = searched(tmp_path, THREE.replace("{folds: 2}", validation))
+    few = [replace(one, errors=dict(list(one.errors.items())[: len(one.trials)])) for one in twelve(study)]
+    caption = report_of(study, few).figures["intermediate"].texts[-1].get_text()
+    assert ("dotted" in caption) is dotted
 
 
 def test_the_next_training_is_marked() -> None:
@@ -203,9 +249,20 @@ def test_the_front_is_a_step_line_to_the_end(tmp_path: Path) -> None:
     assert steps[-1] == (max(one.variant.counts.multiply_adds for one in standing.candidates), steps[-2][1])
     figure = draw_pareto(standing, "title", "caption")
     assert figure.axes[0].get_xlabel() == "multiply-adds, log scale"
-    names = {one.label for one in standing.candidates}
+    names, best = {one.label for one in standing.candidates}, standing.best
     assert {one.label for one in standing.front} <= set(written(figure.axes[0])) <= names
-    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"Pareto front", *names}
+    assert best is not None  # a star, so that it has no colour of its own
+    others = {"Pareto front", "best", "in the Pareto set", "other candidate", *names} - {best.label}
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == others
+
+
+def test_a_front_of_the_best_alone_has_no_other_in_the_legend(tmp_path: Path) -> None:
+    study = searched(tmp_path, BLOCKS)
+    two = [candidate(study, n, {"block": block}, [5.0 + n] * 2) for n, block in enumerate(("B(1)", "B(3,3)"))]
+    for shown, legend in ((two, ["Pareto front", "best", "other candidate"]), (two[:1], ["Pareto front", "best"])):
+        figure = draw_pareto(standing_of(study, shown), "title", "caption")
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == legend
+        assert next(iter(figure.axes[0].collections)).get_sizes()[0] == LOOKS["best"]["s"]  # type: ignore[attr-defined]
 
 
 def test_importances_are_in_order() -> None:

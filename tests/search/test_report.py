@@ -16,6 +16,7 @@ from recorded import recorded as recorded_study
 from search.invented import DROPOUT, INFINITE, candidate, forty, recorded_report, searched
 
 from ablate.errors import RunError
+from ablate.records.records import read_record
 from ablate.report.report import write_pages
 from ablate.report.tables import as_cell
 from ablate.search.best import best_values, best_yaml
@@ -24,8 +25,9 @@ from ablate.search.made_with import trainings_frame
 from ablate.search.report import SearchReport
 from ablate.search.standing import Standing
 from ablate.search.tables import to_frame
+from ablate.search.wording import describe_budget
 from ablate.study.document import read_document
-from ablate.study.study import Study
+from ablate.study.study import Budget, Study
 
 TWO = "search: {space: {dropout: {low: 0.0, high: 0.6, step: 0.05}}, validation: {folds: 2}, trials: 4}"
 FRONT = """\
@@ -68,6 +70,39 @@ def test_the_lowest_objective_comes_first_and_of_equal_ones_the_lower_number(tmp
     standing = standing_of(study, dropouts(study, {0.1: (6, 7), 0.2: (5, 8), 0.3: (4, 6), 0.4: (6, 6)}))
     assert [one.number for one in standing.ranked] == [2, 3, 0, 1]  # medians 5, 6, 6.5, 6.5
     assert standing.best is not None and standing.best.number == 2
+
+
+def test_of_equal_errors_the_cheaper_comes_first_where_the_cost_counts(tmp_path: Path) -> None:
+    study = searched(tmp_path, FRONT)
+    errors = {"B(3,3)": 5.0, "B(1,1)": 5.0, "B(3,1)": 5.0}
+    made = report_of(study, [candidate(study, n, {"block": b}, [e]) for n, (b, e) in enumerate(errors.items())])
+    assert [one.number for one in made.standing.ranked] == [1, 2, 0]
+    assert made.standing.best is not None and made.standing.front == [made.standing.best]
+    assert "of 3 that were trained to the end; 2 others have the same, with no fewer parameters." in " ".join(
+        made.sentences
+    )
+
+
+@pytest.mark.parametrize(
+    ("others", "said", "comment"),
+    [
+        ({0.2: (5, 5)}, "; 1 other has the same, and it came first.", "# 1 other has the same error; this one came first."),
+        (
+            {0.2: (5, 5), 0.3: (4, 6), 0.4: (6, 6)},
+            "; 2 others have the same, and it came first.",
+            "# 2 others have the same error; this one came first.",
+        ),
+        ({0.2: (6, 6)}, "trained to the end.", "search: invented"),
+    ],
+)
+def test_equal_errors_are_said(tmp_path: Path, others: Any, said: str, comment: str) -> None:
+    study = searched(tmp_path, TWO)
+    candidates = dropouts(study, {0.1: (5, 5), **others})
+    again = candidate(study, 9, {"dropout": 0.1}, [5, 5])  # the best itself, not another
+    made = report_of(study, [*candidates, again])
+    (sentence,) = [text for text in made.sentences if "lowest median" in text]
+    assert sentence.endswith(said)
+    assert best_yaml(study, made.standing, "s.yaml").decode().splitlines()[1] == comment
 
 
 def test_a_pruned_or_diverged_candidate_is_never_the_best(tmp_path: Path) -> None:
@@ -232,6 +267,7 @@ def test_best_yaml_can_be_read_by_a_study(written: tuple[SearchReport, Path]) ->
         "objective": "median_validation_error",
         "value": 5.08,
         "trainings": 5,
+        "net": "WRN-16-1-dropout0.35",
         "best": {"dropout": 0.35},
     }
     assert "best: {dropout: 0.35}\n" in text
@@ -258,9 +294,82 @@ def test_a_search_of_two_objectives_has_a_pareto_set(tmp_path: Path) -> None:
     assert "Parameters" in table.header and "Difference" not in table.header
     found = best_values(study, made.standing, "s.yaml")
     assert "best" not in found and found["pareto"][0] == {
-        "block": "B(1,1)", "validation_error": 9.0, "parameters": made.standing.cost(made.standing.front[0]),
+        "block": "B(1,1)", "net": "WRN-16-1-B(1,1)", "validation_error": 9.0,
+        "parameters": made.standing.cost(made.standing.front[0]),
     }  # fmt: skip
     assert "3 of them are in the Pareto set" in " ".join(made.sentences)
+
+
+SOLVED = """\
+search: {space: {block: ["B(3,3)", "B(1,1)"], k: [1, 2]}, validation: {folds: 3}, trials: 4%s}
+budget: {parameters: 200k, tolerance: 10%%, solve: [depth, k], quantum: exact}
+depth_rule: nominal
+"""
+
+
+def blocks(study: Study) -> list[Candidate]:
+    found = [{"block": block, "k": k} for block in ("B(3,3)", "B(1,1)") for k in (1, 2)]
+    return [candidate(study, n, values, [5.0 + n] * 3) for n, values in enumerate(found)]
+
+
+def test_a_budget_and_what_is_solved_for_it_are_said(tmp_path: Path) -> None:
+    study = searched(tmp_path, SOLVED % "")
+    made = report_of(study, blocks(study))
+    (_, caption, table), net = made.tables[0], made.candidates[0].variant.net
+    assert "Searched: block, k (base WRN-16-1). 200 k parameters within 10%, depth and k solved. 4 cand" in caption
+    assert table.header[:6] == ["Candidate", "block", "k (start)", "Network", "Parameters", "n"]
+    assert as_cell(table.rows[0][3]).text == net
+    assert table.numeric[:5] == [True, False, True, False, True]
+    assert f"Candidate 0 (block B(3,3), k 1), {net}, has the lowest" in made.sentences[0]
+    found = best_values(study, made.standing, "s.yaml")
+    assert found["net"] == net and found["best"] == {"block": "B(3,3)", "k": 1}
+    two = searched(tmp_path, SOLVED % ", also_minimize: multiply_adds")
+    made = report_of(two, blocks(two)[:1])  # of one alone, too
+    assert made.tables[0][2].header[3:6] == ["Network", "Parameters", "n"]
+    assert best_values(two, made.standing, "s.yaml")["pareto"][0]["net"] == net
+
+
+def test_a_network_that_is_the_value_is_not_said_twice(tmp_path: Path) -> None:
+    text = "search: {space: {net: [WRN-16-1, WRN-10-1]}, validation: {folds: 2}, trials: 2}"
+    study = searched(tmp_path, text)
+    values = best_values(study, standing_of(study, [candidate(study, 0, {"net": "WRN-10-1"}, [5, 5])]), "s.yaml")
+    assert "net" not in values and values["best"] == {"net": "WRN-10-1"}
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        ({"target": 1_200_000, "solve": ("depth",)}, "1.20 M parameters within 4%, depth solved"),
+        ({"target": 80_000}, "80.0 k parameters within 4%"),
+        ({"maximum": 5_000, "measure": "multiply_adds"}, "at most 5.00 k multiply-adds"),
+        ({"minimum": 10, "maximum": 20, "measure": "activation_memory"},
+         "at least 10 and at most 20 bytes of activation memory"),
+    ],
+)  # fmt: skip
+def test_a_budget_in_words(budget: dict[str, Any], said: str) -> None:
+    empty = Budget("parameters", None, 0.04, None, None, (), "error")
+    assert describe_budget(replace(empty, **budget)) == said
+
+
+def test_what_was_pruned_over_epochs_is_counted_in_epochs(tmp_path: Path) -> None:
+    study = searched(tmp_path, TWO.replace("trials", "pruner: median, trials"))
+    told = ({1: 60.0}, {1: 60.0, 2: 50.0, 3: 55.0})
+    early = [candidate(study, n, {"dropout": n / 10}, [], "pruned", intermediate=steps) for n, steps in enumerate(told)]
+    said = "2 candidates were pruned after 1 to 3 of 4 epochs, as worse than others."  # 2 folds of 2 epochs
+    assert said in report_of(study, early).sentences
+
+
+def test_without_a_best_the_example_is_of_the_space(tmp_path: Path) -> None:
+    study = searched(tmp_path, TWO.replace("dropout: {low: 0.0, high: 0.6, step: 0.05}", "k: [1, 2]"))
+    assert b"such as k: {from: invented}.\n" in best_yaml(study, standing_of(study, []), "s.yaml")
+
+
+def test_a_short_search_is_told_in_minutes(tmp_path: Path) -> None:
+    study = searched(tmp_path, TWO)
+    made = recorded_report(study, dropouts(study, {0.1: (5.0, 6.0)}), tmp_path / "runs")
+    spent = [read_record(made.runs, trial.id) for trial in made.candidates[0].trials]
+    minutes = sum(one.result["train_seconds"] + one.result["test_seconds"] for one in spent if one) / 60
+    assert 0 < minutes < 6 and f"- {minutes:.2g} device-minutes of training and testing\n" in made.markdown()
 
 
 def test_every_training_can_be_traced(written: tuple[SearchReport, Path]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ablate.errors import StudyError
-from ablate.study.space import contains, grid, is_finite, present, round_value, settings
+from ablate.study.space import MAX_GRID, contains, grid, is_finite, present, round_value, settings
 from ablate.study.spec import load_study
 from ablate.study.study import HeldOut, Parameter, Search, Study
 
@@ -753,17 +753,17 @@ SEARCHES = [
     (
         f"{SPACE}\n",
         "{recipe.lr: {low: 0.001, high: 1, step: 0.001}, dropout: {low: 0, high: 0.9, step: 0.001}}\n  sampler: grid\n",
-        "6:3: search.space: more than 10,000 candidates; allowed with sampler grid: fewer",
+        f"6:3: search.space: more than {MAX_GRID:,} candidates; allowed with sampler grid: fewer",
     ),
     (
         f"{SPACE}\n",
         "{args.n: {low: 1, high: 1000000000000000000}}\n  sampler: grid\n",
-        "6:3: search.space: more than 10,000 candidates; allowed with sampler grid: fewer",
+        f"6:3: search.space: more than {MAX_GRID:,} candidates; allowed with sampler grid: fewer",
     ),
     (
         f"{SPACE}\n",
         "{block: {l: {low: 1, high: 16}, kernels: [1, 3, 5, 7]}}\n  sampler: grid\n",
-        "6:3: search.space: more than 10,000 candidates; allowed with sampler grid: fewer",
+        f"6:3: search.space: more than {MAX_GRID:,} candidates; allowed with sampler grid: fewer",
     ),
 ]
 
