@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from ablate.api import Experiment, load_study
+from ablate.api import Experiment, load_search, load_study
 from ablate.errors import StudyError
 from ablate.report.analysis import Analysis
 from ablate.study.study import Published, PublishedRow
 
 STUDIES = Path(__file__).parents[1] / "studies"
-NAMES = sorted(path.stem for path in STUDIES.glob("*.yaml"))
+SEARCHES = sorted(path.stem for path in STUDIES.glob("*.yaml") if "\nsearch:" in path.read_text())
+NAMES = sorted({path.stem for path in STUDIES.glob("*.yaml")} - {*SEARCHES})
 SCALED = [name for name in NAMES if name != "quickstart"]
 MB = "ms a batch of 16"
 TOP5 = "top-5 error, %"
@@ -281,6 +283,29 @@ def test_the_cost_in_the_header_is_what_plan_says(name: str, tmp_path: Path) -> 
     said = float(text.partition("# Cost: about ")[2].partition(" GPU-hours")[0].replace(",", ""))
     hours = experiment(name, "", tmp_path).plan()["cost"]["titan_x_seconds"] / 3600
     assert said == pytest.approx(hours, rel=0.1)
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_shipped_search(name: str, tmp_path: Path) -> None:
+    text = (STUDIES / f"{name}.yaml").read_text()
+    lines = text.splitlines()
+    header = lines[: [line.startswith("#") for line in lines].index(False)]
+    assert header[0] == "# yaml-language-server: $schema=schema.json"
+    assert f"#     ablate search studies/{name}.yaml && ablate report studies/{name}.yaml" in header
+    whole, small = (load_search(STUDIES / f"{name}.yaml", scale=scale, runs=tmp_path) for scale in ("", "small"))
+    assert small.study.name == f"{whole.study.name}_small"
+    said = re.search(r"# Cost: (?:at most|about) (\d+) GPU-hours.*with --scale small about \d+ minutes", text)
+    assert said and int(said[1]) == pytest.approx(whole.plan()["cost"]["titan_x_seconds"] / 3600, rel=0.1)
+    for study in (whole.study, small.study):
+        assert study.search and study.data.held_out is None and study.search.trials >= len(study.search.enqueue)
+    assert small.plan()["cost"]["titan_x_seconds"] < whole.plan()["cost"]["titan_x_seconds"] / 1000
+
+
+def test_the_six_blocks_of_table_2_are_the_first_candidates_of_the_block_search(tmp_path: Path) -> None:
+    search = load_search(STUDIES / "search_block.yaml", runs=tmp_path).study.search
+    assert search
+    blocks = [str(values["block"]) for values in search.enqueue]
+    assert blocks == [row.label.partition("-B")[0] and "B" + row.label.partition("-B")[2] for row in TABLE_2]
 
 
 def test_studies_that_say_so_share_their_trials(tmp_path: Path) -> None:

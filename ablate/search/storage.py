@@ -30,7 +30,7 @@ RETRIES = "retries"  # the attribute of a candidate that takes the place of a fa
 SURPLUS = "surplus"  # the attribute of a candidate that two machines began when there was place for one
 PATIENCE = 120.0  # seconds for another process that opens the storage or samples a candidate
 BUSY = 60.0  # seconds that SQLite waits for another writer
-ATTEMPTS = 5  # at a database that another machine may be making tables in
+ATTEMPTS = 5  # at a database in which another machine makes the tables
 STILL_SECONDS = 10.0  # without a new candidate: whoever was to enqueue them has died
 AT_OPENING = (ImportError, OSError, RuntimeError, ValueError)  # what drivers, files and damaged journals raise
 
@@ -43,8 +43,8 @@ def default_storage(runs: Path) -> str:
 
 
 def hide_password(text: str) -> str:
-    """A text in which no URL shows its password."""
-    hidden = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", text)
+    """A text in which no URL shows its password, whatever characters that has."""
+    hidden = re.sub(r"(://[^:/@\s]*):[^'\"\n]*@", r"\1:***@", text)
     return re.sub(r"(?i)(password|passwd|pwd)=[^&\s'\"]+", r"\1=***", hidden)
 
 
@@ -71,9 +71,8 @@ def open_storage(url: str) -> BaseStorage:
                 raise RunError(f"--storage: {url} is not a file; allowed: a journal's path, or a database's URL")
             Path(url).parent.mkdir(parents=True, exist_ok=True)
             return JournalStorage(JournalFileBackend(url))
-        if not url.startswith("sqlite:"):
-            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
-        return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": BUSY}})
+        settings = {"connect_args": {"timeout": BUSY}} if url.startswith("sqlite:") else {"pool_pre_ping": True}
+        return _with_tables(lambda: RDBStorage(url, engine_kwargs=settings))
 
 
 def open_search(study: Study, url: str, runs: Path, possible: Callable[[dict[str, Any]], bool]) -> optuna.Study:
@@ -85,7 +84,7 @@ def open_search(study: Study, url: str, runs: Path, possible: Callable[[dict[str
     assert search is not None
     runs.mkdir(parents=True, exist_ok=True)
     with hold_search(runs), storage_errors(url, *AT_OPENING):
-        storage = _retried(lambda: open_storage(url))
+        storage = open_storage(url)
         name, objectives = study_name(study), 2 if search.also_minimize else 1
         try:
             opened = optuna.create_study(storage=storage, study_name=name, directions=["minimize"] * objectives)
@@ -144,12 +143,16 @@ def find_search(study: Study, url: str, runs: Path) -> optuna.Study | None:
     return None
 
 
-def _retried(make: Callable[[], BaseStorage]) -> BaseStorage:
+def _with_tables(make: Callable[[], BaseStorage]) -> BaseStorage:
     """Two machines that make the tables of one database at the same moment disturb each other; one of them waits."""
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
     for attempt in range(1, ATTEMPTS):
         try:
             return make()
-        except RunError:
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            if not re.search("already exists|unique|locked", str(error), re.IGNORECASE):
+                raise
             time.sleep(attempt)
     return make()
 
@@ -162,6 +165,8 @@ def storage_errors(url: str, *others: type[Exception]) -> Iterator[None]:
     caught: tuple[type[Exception], ...] = (
         sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, *others
     )  # fmt: skip
+    if re.match(r"[^?]+://[^?]*@[^?]*@", url):
+        raise RunError(f"--storage: {hide_password(url)}: an @ within a password is written %40")
     try:
         yield
     except caught as error:

@@ -61,7 +61,7 @@ def is_alive(opened: optuna.Study, trial: FrozenTrial, runs: Path) -> bool:
         return abs(time.time() - begun) < UNNAMED_SECONDS
     path = _lock(opened, runs, name)
     if path.exists():
-        with hold_lock(path) as free:
+        with contextlib.suppress(OSError), hold_lock(path) as free:  # OSError: another user's, who alone may open it
             return not free
     return bool(time.time() - trial.user_attrs[WORKER]["seen"] < DEAD_SECONDS)
 
@@ -88,6 +88,6 @@ def _clean(opened: optuna.Study, runs: Path) -> None:
     """Removes the lock files of drivers that are gone and left no candidate behind."""
     left = {driver_of(trial) for trial in opened.get_trials(deepcopy=False, states=(TrialState.RUNNING,))}
     for path in _folder(opened, runs).glob("*.lock"):
-        with hold_lock(path) as free:
+        with contextlib.suppress(OSError), hold_lock(path) as free:
             if free and path.stem not in left:
                 path.unlink(missing_ok=True)

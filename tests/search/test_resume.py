@@ -21,7 +21,7 @@ from ablate.study.study import Trial
 TWO_VALUES = "{dropout: {low: 0.0, high: 0.6}, recipe.lr: {low: 0.01, high: 1.0, log: true}}"
 ENQUEUE = "  enqueue: [{dropout: 0.3}, {dropout: 0.0, recipe.lr: 0.1}]\n"
 PRUNERS: dict[str, tuple[int, int, dict[str, Any]]] = {  # candidates before the break, then in all
-    "none": (0, 2, {"folds": 2}),
+    "none": (0, 4, {"folds": 2, "epochs": 1}),
     "wilcoxon": (1, 3, {"folds": 5, "epochs": 1}),
     "median": (5, 8, {"folds": 2}),
     "hyperband": (4, 7, {"folds": 2, "epochs": 3}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ search:
   trials: 16
 """
 TIGHT = "budget: {parameters: {max: 200k}}\nwhere: dropout < 0.4 and recipe.lr < 0.8"
+TIED = "where: 13 < depth * k and depth * k < 19"  # a depth of one candidate and a k of another hardly ever can be
 FAMILIES = """\
 search:
   space:
@@ -75,13 +77,13 @@ def searched(folder: Path, search: str, more: str = "", base: str = "base: WRN-1
     return load_study(path)
 
 
-def narrow(folder: Path, sampler: str, more: str = "", seed: int = 0) -> Study:
+def narrow(folder: Path, sampler: str, more: str = "", seed: int = 0, limits: str = TIGHT) -> Study:
     text = f"{NARROW}  sampler: {sampler}\n  seed: {seed}\n{more}"
     if sampler == "grid":
         text = text.replace("high: 0.5}", "high: 0.5, step: 0.1}").replace(
             "high: 1.0, log: true}", "high: 0.91, step: 0.3}"
         )
-    return searched(folder, text, TIGHT)
+    return searched(folder, text, limits)
 
 
 def objective(values: dict[str, Any]) -> float:
@@ -217,21 +219,19 @@ def test_a_candidate_whose_driver_died_while_it_was_sampled_keeps_its_values(
     assert pick_values(search, picker(taken_over)) == found.asked[number]
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes"])
-def test_what_is_known_of_a_candidate_stays_though_others_have_ended_meanwhile(
-    whole: Callable[[str], Whole], sampler: str
-) -> None:
-    """Two drivers: what would be sampled now is not what the first began with."""
-    found = whole(sampler)
-    search = found.study.search
-    assert search is not None
-    opened = found.up_to(len(found.asked) - 1)
-    dying = opened.ask()
-    name, distribution = list(all_distributions(search).items())[1]
-    value = picker(dying)(name, distribution)
-    ask(found.study, opened, 1)
-    values = pick_values(search, picker(optuna.Trial(opened, dying._trial_id)))
-    assert values["k"] == value and can_be(found.study, values)
+def test_what_is_known_of_a_candidate_stays_though_others_have_ended_meanwhile(tmp_path: Path) -> None:
+    """Two drivers: from ten candidates on TPE would have sampled another one, and half of each may be neither."""
+    for seed in range(6):
+        study = narrow(tmp_path, "tpe", seed=seed, limits=TIED)
+        assert study.search is not None
+        opened = begin(study)
+        ask(study, opened, 9)
+        dying = opened.ask()
+        (name, distribution), *_ = all_distributions(study.search).items()
+        depth = picker(dying)(name, distribution)
+        ask(study, opened, 3)
+        values = pick_values(study.search, picker(optuna.Trial(opened, dying._trial_id)))
+        assert values["depth"] == depth and can_be(study, values)
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
@@ -242,24 +242,33 @@ def test_two_objectives(tmp_path: Path, sampler: str) -> None:
     assert len(heard_of(study, opened)) == 11
 
 
-def test_tpe_learns(tmp_path: Path) -> None:
-    """Later candidates are better than random ones are: what is tried again after a miss is TPE's own."""
-    study = narrow(tmp_path, "tpe")
-    found = [objective(values) for values in ask(study, begin(study), 40)]
-    assert sorted(found[20:])[10] < sorted(found[:10])[5]
+def test_samplers_learn(tmp_path: Path) -> None:
+    """What is drawn again after a miss is still the sampler's own, not merely random: it comes closer to the best."""
+    space = "{dropout: {low: 0.0, high: 0.9}, recipe.drop: {low: 0.01, high: 1.0}}"
+    missed: dict[str, float] = {}
+    for sampler in ("random", "tpe", "cmaes"):
+        text = f"search: {{space: {space}, validation: {{folds: 2}}, trials: 30, sampler: {sampler}, seed: 1}}"
+        study = searched(tmp_path, text, "where: dropout < 0.6")
+        opened = begin(study)
+        for _ in range(30):
+            optuna_trial = opened.ask()
+            values = pick_values(study.search, picker(optuna_trial))  # type: ignore[arg-type]
+            opened.tell(optuna_trial, (values["dropout"] - 0.3) ** 2 + (values["recipe.drop"] - 0.7) ** 2)
+        missed[sampler] = statistics.median(trial.values[0] for trial in opened.trials[15:])
+    assert max(missed["tpe"], missed["cmaes"]) < missed["random"] / 2
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_what_is_enqueued_comes_first_and_as_it_is(tmp_path: Path, sampler: str) -> None:
-    study = narrow(tmp_path, sampler)
+    study = narrow(tmp_path, sampler, limits=TIED)
     assert study.search is not None
-    whole = {"depth": 10, "k": 0.5, "dropout": 0.3, "recipe.lr": 0.31}
-    parts: list[dict[str, Any]] = [{"dropout": 0.2}, {"k": 1.0, "depth": 16}, {"recipe.lr": 0.61}]
+    whole = {"depth": 10, "k": 1.5, "dropout": 0.3, "recipe.lr": 0.31}
+    parts: list[dict[str, Any]] = [{"dropout": 0.2}, {"recipe.lr": 0.61, "k": 1.0}, *[{"k": 0.5}] * 3, *[{"depth": 22}] * 3]
     opened = begin(study)
     ask(study, opened, 2)  # also after others
     for values in (whole, *parts):
         opened.enqueue_trial(optuna_params(study.search, values))
-    first, *others = ask(study, opened, 4)
+    first, *others = ask(study, opened, 9)
     assert first == whole
     for values, wanted in zip(others, parts):
         assert wanted.items() <= values.items() and len(values) == 4
@@ -312,32 +321,27 @@ def test_a_block_has_as_many_kernels_as_convolutions(tmp_path: Path, sampler: st
 
 
 @pytest.mark.parametrize(
-    ("budget", "said"),
+    ("limits", "base", "said"),
     [
-        ("budget: {parameters: 1k, tolerance: 1%}", "parameters"),
-        ("where: k > 64", "not k > 64"),
+        ("budget: {parameters: 1k, tolerance: 1%}", "WRN-16-1", "parameters (+"),
+        ("where: k > 64", "WRN-16-1", "not k > 64"),
+        ("where: kk > 64", "WRN-16-1", "where: unknown name 'kk'; did you mean 'k'?"),
+        ("", "VGG", "VGG has norm, activation, pool"),
+        ("", "{python: 'no_such_module:net'}", "no_such_module:net: ModuleNotFoundError"),
+        ("where: recipe.batch_size > 64", "WRN-16-1", "not recipe.batch_size > 64"),
     ],
 )
 def test_a_space_in_which_nothing_can_be_is_one_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: str, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: str, base: str, said: str
 ) -> None:
-    monkeypatch.setattr(sampler_module, "DRAWS", 50)
+    monkeypatch.setattr(sampler_module, "DRAWS", 60)
     path = tmp_path / FILE
-    searched(tmp_path, NARROW, budget)
+    searched(tmp_path, NARROW, limits, base=f"base: {base}")
     for use in (lambda search: search.plan(), lambda search: search.run()):
         with pytest.raises(StudyError) as caught:
             use(load_search(path, runs=tmp_path / "runs"))
-        assert str(caught.value).startswith(f"{path}:") and "none of 50 candidates can be" in str(caught.value)
+        assert str(caught.value).startswith(f"{path}:"), str(caught.value)
         assert said in str(caught.value) and "\n" not in str(caught.value)
-        assert str(caught.value).count(f"{path}:") == 2  # the second is where the last of them failed
-
-
-def test_what_refuses_every_candidate_alike_is_said_at_once(tmp_path: Path) -> None:
-    path = tmp_path / FILE
-    searched(tmp_path, NARROW, "where: kk > 64")
-    with pytest.raises(StudyError) as caught:
-        load_search(path, runs=tmp_path / "runs").plan()
-    assert "where: unknown name 'kk'" in str(caught.value) and "candidates can be" not in str(caught.value)
 
 
 ALL_CAN_BE = [
