@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ablate.data.cache import Location
     from ablate.estimate import CostOptions
     from ablate.search.report import SearchReport
-    from ablate.search.run import SearchSummary
+    from ablate.search.summary import SearchSummary
 
 DRAWN = 200  # candidates, at most, that stand in a plan for those that are not sampled yet
 SMALL = 1000  # candidates of a space that is looked through whole

@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +44,7 @@ from ablate.search.pruning import Pruning, make_pruner
 from ablate.search.results import RESULT, best_objective, count_planned
 from ablate.search.sampler import Feasible, check_enqueued, draw_values
 from ablate.search.storage import SURPLUS, hold_search, open_search, retry_failed, standing, storage_errors
+from ablate.search.summary import SearchSummary
 from ablate.search.workers import WORKER, be_alive, driver_of, is_alive, sign
 from ablate.study.plan import candidate_maker
 from ablate.study.study import Study, Trial, Variant
@@ -55,37 +55,6 @@ if TYPE_CHECKING:
     from ablate.data.cache import Location
 
 WAIT_SECONDS = 1.0  # between two looks at what other drivers do
-
-
-@dataclass
-class SearchSummary:
-    """What a search found and did. failed: (label, cause, log) of candidates."""
-
-    candidates: int = 0
-    done_before: int = 0
-    evaluated: int = 0
-    pruned: int = 0
-    elsewhere: int = 0  # ended by other drivers meanwhile
-    trained: int = 0
-    best: str = ""
-    failed: list[tuple[str, str, Path]] = field(default_factory=list)
-    seconds: float = 0.0
-    exit_code: int = 0
-
-    def text(self) -> str:
-        """The summary in words: a line of counts, the best, a line a failed candidate."""
-        from ablate.report.tables import counted
-        from ablate.schedule.progress import duration
-
-        left = self.candidates - self.done_before - self.evaluated - self.pruned - self.elsewhere - len(self.failed)
-        counts = [f"{self.evaluated} evaluated", f"{self.pruned} pruned", f"{self.done_before} before"]
-        counts += [f"{self.elsewhere} by other drivers"] if self.elsewhere else []
-        counts += [f"{len(self.failed)} failed"] if self.failed else []
-        counts += [f"{left} open"] if left > 0 else []
-        trained = f"{counted(self.trained, 'training')}, {duration(self.seconds)}"
-        lines = [f"{counted(self.candidates, 'candidate')}: {', '.join(counts)}; {trained}"]
-        lines += [f"lowest: {self.best}"] if self.best else []
-        return "\n".join(lines + [f"failed: {label}: {cause} ({log})" for label, cause, log in self.failed])
 
 
 def run_search(

@@ -71,6 +71,8 @@ class Feasible(BaseSampler):
 
     def _sample(self, study: optuna.Study, trial: FrozenTrial, fixed: dict[str, Any]) -> dict[str, Any]:
         seed = derive_seed(self.search.seed, trial.number)
+        for written in (key for key in trial.system_attrs if key.startswith("gp:")):
+            study._storage.set_trial_system_attr(trial._trial_id, written, "")  # else it keeps away from its own draw
         sampler = make_sampler(self.search, seed)
         sampler.before_trial(study, trial)
         for _ in range(TRIES.get(self.search.sampler, 20)):

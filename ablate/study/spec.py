@@ -14,7 +14,7 @@ from ablate.study.expression import compile_expression
 from ablate.study.published import published_values
 from ablate.study.resolve import read_data, read_recipe, written_out
 from ablate.study.schema import NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
-from ablate.study.space import read_search
+from ablate.study.search_file import read_search
 from ablate.study.study import Budget, Data, Entry, Recipe, SolvedAxis, Study
 from ablate.study.validation import validate
 from ablate.study.values import axis_values

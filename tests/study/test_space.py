@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from ablate.errors import StudyError
-from ablate.study.space import MAX_GRID, contains, grid, is_finite, present, round_value, settings
+from ablate.study.search_file import MAX_GRID
+from ablate.study.space import contains, grid, is_finite, present, round_value, settings
 from ablate.study.spec import load_study
 from ablate.study.study import HeldOut, Parameter, Search, Study
 

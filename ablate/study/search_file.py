@@ -1,0 +1,311 @@
+"""The `search` of a study file -> Search: every parameter with its range, every check at its place."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any, NoReturn
+
+import orjson
+
+from ablate.errors import AblateError, StudyError, allowed
+from ablate.nets.architecture import Architecture, format_block
+from ablate.nets.notation import read_name
+from ablate.nets.options import parse_block
+from ablate.study.document import Document, KeyPath, describe
+from ablate.study.presets import DATA_SETS
+from ablate.study.resolve import replace_fields
+from ablate.study.schema import RangeFile, SearchFile, StudyFile
+from ablate.study.space import contains, grid, present
+from ablate.study.study import Data, HeldOut, Parameter, Recipe, Search
+from ablate.study.validation import validate
+from ablate.study.values import axis_values
+
+SPACE = ("search", "space")
+NOT_WITH = ("variants", "baseline", "published", "figures", "panels", "epoch_rule")  # keys of a study, not of a search
+MAX_GRID = 10_000
+MAX_STEPS = 10**9
+LEAST_PAIRS = 5  # the fewest trainings of which the Wilcoxon test can spare one: four pairs at best give p = 1/16
+UNREAD = ("data.test_size", "data.digest")  # nothing in a search depends on them
+
+
+def read_search(
+    document: Document, file: StudyFile, data: tuple[Data, ...], recipe: Recipe, seeds: tuple[int, ...]
+) -> Search:
+    """The search of a study file. Raises StudyError."""
+    search = file.search
+    assert search is not None
+    for key in NOT_WITH:
+        if key in document.value:
+            document.fail((key,), f"{key}: found beside search; allowed: one of them")
+    if len(data) > 1:
+        document.fail(("data",), f"data: found {len(data)} data sets; allowed with search: one")
+    if not seeds:
+        document.fail(("seeds",), "seeds: found 0; allowed with search: 1 or more")
+    if file.base is not None:
+        if isinstance(file.base, list):
+            document.fail(("base",), "base: found a list; allowed: one network")
+        axis_values(document, ("base",), "net", file.base)
+        if wrong := _refusal("net", file.base, recipe, data[0]):
+            document.fail(("base",), f"base: {wrong}")
+    parameters: list[Parameter] = []
+    for axis, parts in search.space.items():
+        several = isinstance(parts, list) and parts and all(isinstance(p, dict) and "when" in p for p in parts)
+        places = [(*SPACE, axis, i) for i in range(len(parts))] if several else [(*SPACE, axis)]
+        for path, part in zip(places, parts if several else [parts]):
+            parameters.append(_parameter(document, path, axis, part, parameters))
+            _check_values(document, path, parameters[-1], part, recipe, data[0])
+    _check_names(document, parameters)
+    first = (
+        [file.budget.solve] if file.budget and isinstance(file.budget.solve, str) else (file.budget and file.budget.solve)
+    )
+    for parameter in parameters:
+        if first and parameter.axis == first[0]:
+            found = (
+                f"{parameter.place}: search.space.{parameter.axis}: found, though budget.solve replaces every value of it"
+            )
+            raise StudyError(f"{found}; allowed: one of them")
+    if search.also_minimize and search.pruner != "none":
+        document.fail(("search", "pruner"), f"search.pruner: found {search.pruner}; allowed with also_minimize: none")
+    if search.also_minimize and search.sampler == "cmaes":
+        document.fail(
+            ("search", "sampler"), "search.sampler: found cmaes; allowed with also_minimize: tpe, gp, random, grid"
+        )
+    if search.trials is None and search.sampler != "grid":
+        document.fail(("search",), "search.trials is missing; allowed: such as trials: 40")
+    held_out = _held_out(document, search, data[0])
+    if search.pruner == "wilcoxon" and len(held_out) * len(seeds) < LEAST_PAIRS:
+        found = f"found wilcoxon with {len(held_out) * len(seeds)} trainings a candidate, too few for it to prune any"
+        document.fail(("search", "pruner"), f"search.pruner: {found}; allowed: none, median, hyperband, or more folds")
+    if search.sampler == "grid":
+        _grid(document, parameters)
+    enqueue = tuple(_enqueued(document, i, values, parameters) for i, values in enumerate(search.enqueue))
+    return Search(
+        file.base,
+        tuple(parameters),
+        held_out,
+        search.objective,
+        search.also_minimize,
+        search.trials or len(_grid(document, parameters)),
+        search.sampler,
+        search.pruner,
+        search.seed,
+        enqueue,
+        _digest(document, data[0], recipe, seeds),
+    )
+
+
+def _digest(document: Document, data: Data, recipe: Recipe, seeds: tuple[int, ...]) -> str:
+    """16 hexadecimal digits of all that the search depends on; how many trials it has may grow."""
+    search = {key: value for key, value in document.value["search"].items() if key != "trials"}
+    what = {key: document.value[key] for key in ("base", "budget", "where", "depth_rule") if key in document.value}
+    images = {key: value for key, value in data.identity().items() if key != "test_size"}  # test images are not read
+    what |= {"search": search, "data": images, "recipe": recipe.identity(), "seeds": seeds}
+    try:
+        text = orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError:
+        document.fail(("search",), "search: found a whole number of more than 64 bits; allowed: smaller ones")
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def _held_out(document: Document, search: SearchFile, data: Data) -> tuple[HeldOut, ...]:
+    validation = search.validation
+    if (validation.folds is None) == (validation.holdout is None):
+        document.fail(
+            ("search", "validation"), "search.validation: allowed: one of folds, such as 5, and holdout, in images"
+        )
+    images = data.train_size or DATA_SETS[data.name]["full"][0]  # None where a folder's are not counted before a run
+    if images is not None and (validation.holdout or 0) >= images:
+        wanted = f"fewer than the {images:,} training images"
+        document.fail(
+            ("search", "validation", "holdout"), f"search.validation.holdout: found {validation.holdout}; allowed: {wanted}"
+        )
+    if validation.folds is None:
+        return (HeldOut(images=validation.holdout, seed=validation.seed),)
+    return tuple(HeldOut(folds=validation.folds, fold=i, seed=validation.seed) for i in range(validation.folds))
+
+
+def _parameter(document: Document, path: KeyPath, axis: str, value: Any, above: list[Parameter]) -> Parameter:
+    """One parameter of the space, as written at a path; above: those before it, which it may depend on."""
+    name = ".".join(map(str, (*SPACE, axis)))
+
+    def fail(message: str, *keys: Any) -> NoReturn:
+        document.fail((*path, *keys), f"{name}: {message}")
+
+    listed = isinstance(value, list)
+    if listed:
+        value = {"choices": value}
+    if not isinstance(value, dict):
+        fail(f"found {describe(value)}; allowed: {{low: , high: }} or a list of choices")
+    part = validate(document, RangeFile, path, value)
+    when = _when(document, (*path, "when"), part.when or {}, above)
+    condition = ",".join(f"{other}={'|'.join(map(str, values))}" for other, values in when)
+    named = f"{axis}[{condition}]" if condition else axis
+    kinds = [key for key in ("low", "choices", "kernels") if getattr(part, key) is not None]
+    if len(kinds) != 1:
+        block = ", or {l: {low: 1, high: 4}, kernels: [1, 3]}" if axis == "block" else ""
+        fail(f"found {' and '.join(kinds) or describe(value)}; allowed: {{low: , high: }} or a list of choices{block}")
+    other = {"low": ("high", "step", "log"), "choices": (), "kernels": ("l",)}[kinds[0]]
+    for key in ("high", "step", "log", "l"):
+        if value.get(key) is not None and key not in other:
+            fail(f"found {key} with {kinds[0]}; allowed: {', '.join((kinds[0], *other, 'when'))}", key)
+    place = document.place(*path)
+    if kinds[0] == "choices":
+        choices = axis_values(document, path if listed else (*path, "choices"), axis, part.choices)
+        if any(one == other for one, other in itertools.combinations(choices, 2)):  # 1, 1.0 and true are one to Optuna
+            fail("found a choice twice; allowed: different ones")
+        return Parameter(named, axis, "categorical", choices=choices, when=when, place=place)
+    if kinds[0] == "kernels":
+        if axis != "block":
+            fail("found kernels; allowed: of a block", "kernels")
+        if not isinstance(part.l, dict):
+            fail(f"found l {describe(part.l)}; allowed: such as {{low: 1, high: 4}}", "l")
+        if more := [key for key in part.l if key not in ("low", "high")]:
+            fail(f"l: found {more[0]}; allowed: low, high", "l", more[0])
+        low, high = _range(document, (*path, "l"), f"{name}.l", validate(document, RangeFile, (*path, "l"), part.l))
+        axis_values(document, (*path, "l"), "l", [low, high])
+        for i, kernel in enumerate(part.kernels):
+            axis_values(document, (*path, "kernels", i), "block", f"B({kernel})")
+        if len(set(part.kernels)) < len(part.kernels):
+            fail("found a kernel twice; allowed: different ones", "kernels")
+        return Parameter(named, axis, "kernels", low, high, 1, choices=tuple(part.kernels), when=when, place=place)
+    axis_values(document, path, axis, [part.low, part.low if part.high is None else part.high])
+    if part.step is not None:
+        axis_values(document, (*path, "step"), axis, part.step)
+    low, high = _range(document, path, name, part)
+    whole = all(isinstance(number, int) for number in (low, high, part.step or 1))
+    if part.log and (low <= 0 or part.step is not None):
+        fail("log: allowed: with low above 0, and without step", "log")
+    if part.step is not None:
+        steps = (Fraction(str(high)) - Fraction(str(low))) / Fraction(str(part.step))  # as exact as Optuna is
+        if steps.denominator > 1 or steps > MAX_STEPS:
+            wanted = "a whole number of steps" if steps.denominator > 1 else f"at most {MAX_STEPS:,} of them"
+            fail(f"found {low} to {high} in steps of {part.step}; allowed: {wanted}", "step")
+    if whole:
+        return Parameter(named, axis, "int", low, high, part.step or 1, part.log, when=when, place=place)
+    step = None if part.step is None else float(part.step)
+    return Parameter(named, axis, "float", float(low), float(high), step, part.log, when=when, place=place)
+
+
+def _check_values(
+    document: Document, path: KeyPath, parameter: Parameter, written: Any, recipe: Recipe, data: Data
+) -> None:
+    """Refuses ends and choices that no candidate can have."""
+    axis = parameter.axis
+    if axis in UNREAD:
+        document.fail(path, f"search.space: found {axis}; allowed: data.augment, data.preprocess, data.train_size")
+    places: list[KeyPath] = [path, path]
+    values: list[Any] = [parameter.low, parameter.high]
+    if parameter.kind == "categorical":
+        below: KeyPath = () if isinstance(written, list) else ("choices",)
+        places, values = [(*path, *below, i) for i in range(len(parameter.choices))], list(parameter.choices)
+    elif parameter.kind == "kernels":
+        assert isinstance(parameter.high, int)
+        values = [f"B({kernel})" for kernel in parameter.choices]
+        places = [(*path, "kernels", i) for i in range(len(values))]
+        values.append(format_block((1,) * parameter.high))
+        places.append((*path, "l"))
+    for place, value in zip(places, values):
+        if wrong := _refusal(axis, value, recipe, data):
+            document.fail(place, f"search.space.{axis}: {wrong.removeprefix(f'{axis}: ')}")
+
+
+def _refusal(axis: str, value: Any, recipe: Recipe, data: Data) -> str:
+    """Why no candidate can have a value of an axis, whatever its other values are; "" where one may."""
+    group, _, field = axis.partition(".")
+    try:
+        if axis in ("k", "dropout", "survival", "N", "cardinality", "base_width"):
+            changed: dict[str, Any] = {axis: float(value) if axis in ("k", "dropout", "survival") else value}
+            replace(Architecture(1), **changed)
+        elif axis == "l":
+            Architecture(1, block=(3,) * value)
+        elif axis == "block" and value.startswith("B("):
+            Architecture(1, block=parse_block(value))
+        elif axis == "net" and isinstance(value, str):
+            read_name(value, None, data.name == "imagenet")
+        elif group in ("recipe", "data"):
+            replace_fields(recipe if group == "recipe" else data, {field: value})
+    except AblateError as error:
+        if group not in ("recipe", "data") or str(error).startswith(("unknown axis", f"{axis}: found")):
+            return str(error)  # else another field is in its way, which may be searched too
+    return ""
+
+
+def _range(document: Document, path: KeyPath, name: str, part: RangeFile) -> tuple[Any, Any]:
+    if part.low is None or part.high is None or not part.low < part.high:
+        found = f"low {describe(part.low)}, high {describe(part.high)}"
+        document.fail(path, f"{name}: found {found}; allowed: low below high, both written")
+    return part.low, part.high
+
+
+def _when(
+    document: Document, path: KeyPath, conditions: dict[str, Any], above: list[Parameter]
+) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    """The conditions of a parameter; each is on choices of an axis above it."""
+    known = {parameter.axis: parameter for parameter in above if parameter.kind in ("categorical", "int")}
+    when = []
+    for axis, wanted in conditions.items():
+        if axis not in known:
+            names = allowed(axis, known) if known else "allowed: an axis above it in the space, of choices or whole numbers"
+            document.fail((*path, axis), f"when: found '{axis}'; {names}")
+        values = tuple(wanted) if isinstance(wanted, list) else (wanted,)
+        if not values:
+            document.fail((*path, axis), f"when: {axis}: an empty list; allowed: one value or more")
+        for value in values:
+            if not any(contains(p, value) for p in above if p.axis == axis):
+                found = known[axis].choices or (f"{known[axis].low} to {known[axis].high}",)
+                document.fail((*path, axis), f"when: found {axis} {describe(value)}; allowed: {', '.join(map(str, found))}")
+        when.append((axis, values))
+    return tuple(when)
+
+
+def _check_names(document: Document, parameters: list[Parameter]) -> None:
+    """Parts of one axis must not be there at once."""
+    for i, one in enumerate(parameters):
+        for other in parameters[:i]:
+            apart = any(a == b and not set(map(repr, u)) & set(map(repr, v)) for a, u in one.when for b, v in other.when)
+            if one.axis == other.axis and not apart:
+                raise StudyError(f"{one.place}: search.space.{one.axis}: two parts can hold at once; allowed: when apart")
+            if {one.axis, other.axis} in ({"block", "l"}, {"depth", "N"}) and not apart:
+                raise StudyError(f"{one.place}: search.space: {one.axis} and {other.axis} both given; allowed: one of them")
+
+
+def _enqueued(document: Document, index: int, values: dict[str, Any], parameters: list[Parameter]) -> dict[str, Any]:
+    path: KeyPath = ("search", "enqueue", index)
+    axes = dict.fromkeys(parameter.axis for parameter in parameters)
+    if not values:
+        document.fail(path, f"search.enqueue: found no value; allowed: one or more of {', '.join(axes)}")
+    found = {}
+    for axis, value in values.items():
+        if axis not in axes:
+            document.fail((*path, axis), f"search.enqueue: unknown axis '{axis}'; {allowed(axis, axes)}")
+        axis_values(document, (*path, axis), axis, [value])
+        parts = [parameter for parameter in parameters if parameter.axis == axis]
+        there = [parameter for parameter in parts if present(parameter, values)]
+        if not there:
+            when = "; or ".join(", ".join(f"{a} {' or '.join(map(str, v))}" for a, v in part.when) for part in parts)
+            document.fail((*path, axis), f"search.enqueue: found {axis}; allowed: beside {when}")
+        if not contains(there[0], value):
+            document.fail((*path, axis), f"search.enqueue: found {axis} {describe(value)}; allowed: what search.space has")
+        match there[0].kind:  # as Optuna will say it
+            case "float":
+                value = float(value)
+            case "kernels":
+                value = format_block(parse_block(value))
+        found[axis] = value
+    return found
+
+
+def _grid(document: Document, parameters: Sequence[Parameter]) -> list[dict[str, Any]]:
+    for p in parameters:
+        if p.kind == "float" and p.step is None:
+            raise StudyError(
+                f"{p.place}: search.space.{p.axis}: a range without step; allowed with sampler grid: step, choices"
+            )
+    found = list(itertools.islice(grid(parameters), MAX_GRID + 1))
+    if len(found) > MAX_GRID:
+        document.fail(SPACE, f"search.space: more than {MAX_GRID:,} candidates; allowed with sampler grid: fewer")
+    return found
