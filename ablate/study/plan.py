@@ -106,7 +106,7 @@ def enumerate_variants(study: Study) -> Enumeration:
 def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
     """What makes the variant of a search's candidate out of the values of its axes.
 
-    It raises StudyError (BudgetError for a missed budget) or NotationError for a candidate that cannot be.
+    It raises StudyError (BudgetError for a missed budget) for a candidate that cannot be.
     """
     assert study.search is not None
     holds = compile_expression(study.where) if study.where else None
@@ -115,7 +115,10 @@ def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
 
     def make(values: dict[str, Any]) -> Variant:
         axes = values if base is None else {"net": base, **values}
-        variant, _, miss = _variant(study, entry, axes, study.data, {}, "")
+        try:
+            variant, _, miss = _variant(study, entry, axes, study.data, {}, "")
+        except NotationError as error:
+            raise StudyError(f"{study.places['search']}: {error}") from None
         if miss:
             raise BudgetError(f"{study.places['budget']}: {miss}")
         try:
