@@ -54,7 +54,7 @@ def draw_pareto(standing: Standing, title: str, caption: str, badge: str = "") -
         on = one.number in front
         colour, marker = looks.get(one.number, (PALETTE[0], "o"))
         axis.scatter(
-            [cost], [error], s=52 if on else 34, marker=marker, zorder=4 if on else 3,
+            [cost], [error], s=52 if on else 34, marker=marker, zorder=3 + on + one.enqueued / 2,
             facecolor=colour if on else "white", edgecolor="white" if on else colour, linewidth=0.8 if on else 1.2,
         )  # fmt: skip
     axis.plot(*zip(*front_steps(standing)), drawstyle="steps-post", color=GREY, linewidth=1.0, zorder=2)

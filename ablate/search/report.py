@@ -69,7 +69,9 @@ class SearchReport:
             table = candidate_rows(standing, standing.top)
             found.append((name, f"Images: {self.setting('. ')}. {self._caption()}", table, standing.top))
         if standing.front and (cost := standing.search.also_minimize):
-            caption = f"The Pareto set, by {MEASURES[cost]}: no other candidate has an error as low with as few."
+            caption = (
+                f"The Pareto set, by {MEASURES[cost]}: no candidate is better in one of the two and as good in the other."
+            )
             table = candidate_rows(standing, standing.front, compared=False)
             found.append((f"{name}_pareto", caption, table, standing.front))
         return found

@@ -107,7 +107,8 @@ def _of_the_best(study: Study, standing: Standing, best: Candidate) -> Iterator[
     if search.also_minimize:
         front = len(standing.front)
         there = f"{front} of them {'is' if front == 1 else 'are'} in the Pareto set"
-        yield f"{there}: none of the others has an error as low with as few {MEASURES[search.also_minimize]}."
+        measure = MEASURES[search.also_minimize]
+        yield f"{there}: nothing that was tried is better in error or {measure} and as good in the other."
     if repeats := len(standing.ranked) - len(found):
         yield f"{counted(repeats, 'candidate')} had the values of another and shared its trainings."
 

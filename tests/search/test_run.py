@@ -111,7 +111,7 @@ def test_a_failed_candidate_is_tried_again_by_the_next_search_and_takes_its_plac
         assert summary.exit_code == 3 and len(summary.failed) == 2
         label, cause, log = summary.failed[0]
         assert "dropout0.2" in label and cause == "ValueError: it broke" and "ValueError: it broke" in log.read_text()
-        assert f"failed: {label}: {cause} ({log})" in summary.text() and "open" not in summary.text()
+        assert f"failed: {label}: {cause} ({log})" in summary.text() and " open" not in summary.text()
         found = candidates(path, runs)
         assert sorted(candidate.state for candidate in found) == ["complete", "complete", "failed", "failed"]
         failed = [candidate for candidate in found if candidate.state == "failed"]
