@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import lru_cache
+from itertools import repeat
+from operator import attrgetter
 from typing import Any, Literal, Union
 
 from ablate.errors import NotationError
@@ -98,22 +102,23 @@ class Architecture:
         """Deepening factor: convolutions in a block."""
         return convolutions_in(self.block)
 
-    def with_blocks(self, n: int) -> Architecture:
-        """The same with n blocks in each group, unchecked: solving for a depth asks for many."""
+    def with_axis(self, axis: str, value: Any) -> Architecture:
+        """The same with another value of one axis, unchecked: solving for a budget asks for many."""
         other = object.__new__(Architecture)
-        for axis in _AXES:
-            object.__setattr__(other, axis, getattr(self, axis))
-        object.__setattr__(other, "N", n)
+        for _ in map(_set, repeat(other), _AXES, values_of(self)):
+            pass
+        _set(other, axis, value)
         return other
 
     def identity(self) -> dict[str, Any]:
         """Every axis that can change a result: the first five always, the others where they differ from their default."""
-        values = {axis: getattr(self, axis) for axis in _ALWAYS}
-        return values | {axis: value for axis in _AXES[5:] if (value := getattr(self, axis)) != DEFAULTS[axis]}
+        always = dict(zip(_AXES, values_of(self)[:5]))
+        return always | {axis: value for axis in _AXES[5:] if (value := getattr(self, axis)) != DEFAULTS[axis]}
 
 
 _AXES = tuple(field.name for field in fields(Architecture))
-_ALWAYS = _AXES[:5]
+values_of: Callable[[Architecture], tuple[Any, ...]] = attrgetter(*_AXES)  # of all axes, in their order
+_set = object.__setattr__
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Architecture)[1:]}  # N has none
 
 
@@ -124,6 +129,7 @@ def convolutions_in(block: Block) -> int:
     return len(block)
 
 
+@lru_cache(maxsize=4096)
 def format_block(block: Block) -> str:
     """ "B(3,1,3)" for (3, 1, 3); a kind of block is its own name."""
     return block if isinstance(block, str) else f"B({','.join(map(str, block))})"

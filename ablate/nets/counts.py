@@ -8,8 +8,7 @@ inside computed again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ablate.errors import NotationError
@@ -73,39 +72,43 @@ class State(NamedTuple):
 
 def count(blueprint: Blueprint) -> Counts:
     """Exact totals of the whole network. Raises NotationError where images are too small for it."""
-    total = NOTHING
-    for _, counts, _ in count_sections(blueprint):
-        total += counts
-    return total
+    return total(counts for _, counts, _ in count_sections(blueprint))
 
 
 class LinearCounts(NamedTuple):
-    """Counts of a network that grows by the block: of N blocks in each group, two or more than two."""
+    """Counts of a network that grows by the block: with one block in each group, with two, and what each later adds."""
 
     one: Counts
-    second: Counts
+    two: Counts
     later: Counts
 
     def at(self, n: int) -> Counts:
         """Counts with N blocks in each group; the largest block is among the first three."""
-        return self.one if n == 1 else self.one + self.second + self.later.times(n - 2)
+        if n == 1:
+            return self.one
+        (a, b, c, d, e, f, g), (h, i, j, k, l, m, o), more = self.two, self.later, n - 2
+        largest = o if more and o > g else g
+        return Counts(a + h * more, b + i * more, c + j * more, d + k * more, e + l * more, f + m * more, largest)
 
 
 def count_linearly(blueprint: Blueprint) -> LinearCounts:
     """Counts for any number of blocks, from a network whose groups are a block and a Repeat of it."""
-    one = second = later = NOTHING
+    firsts, seconds, laters = list[Counts](), list[Counts](), list[Counts]()
     state = State(blueprint.input_shape)
     for section in blueprint.sections:
         for layer in section.layers:
             repeated = layer.layer if isinstance(layer, Repeat) else layer
-            counts, state = _COUNT[type(repeated)](repeated, state)
+            counts, after = _COUNT[type(repeated)](repeated, state)
             if repeated is layer:
-                one += counts
+                firsts.append(counts)
             else:
-                second += counts
-                counts, state = _COUNT[type(repeated)](repeated, state)
-                later += counts
-    return LinearCounts(one, second, later)
+                seconds.append(counts)
+                if after != state:
+                    counts, after = _COUNT[type(repeated)](repeated, after)
+                laters.append(counts)
+            state = after
+    one = total(firsts)
+    return LinearCounts(one, one + total(seconds), total(laters))
 
 
 def count_sections(blueprint: Blueprint) -> Iterator[tuple[str, Counts, Shape]]:
@@ -117,9 +120,19 @@ def count_sections(blueprint: Blueprint) -> Iterator[tuple[str, Counts, Shape]]:
 
 
 def _count_sequence(layers: tuple[Layer, ...], state: State) -> tuple[Counts, State]:
+    if not layers:
+        return NOTHING, state
+    parts = []
+    for layer in layers:
+        counts, state = _COUNT[type(layer)](layer, state)
+        parts.append(counts)
+    return total(parts), state
+
+
+def total(parts: Iterable[Counts]) -> Counts:
+    """Their sum, and the largest of their largest blocks."""
     parameters = multiply_adds = activations = number = kept = entries = largest = 0
-    for layer in layers:  # summed by hand: planning counts a hundred thousand networks
-        (p, m, a, n, k, e, most), state = _COUNT[type(layer)](layer, state)
+    for p, m, a, n, k, e, most in parts:  # by hand: planning counts a hundred thousand networks
         parameters += p
         multiply_adds += m
         activations += a
@@ -127,7 +140,7 @@ def _count_sequence(layers: tuple[Layer, ...], state: State) -> tuple[Counts, St
         kept += k
         entries += e
         largest = most if most > largest else largest
-    return Counts(parameters, multiply_adds, activations, number, kept, entries, largest), state
+    return Counts(parameters, multiply_adds, activations, number, kept, entries, largest)
 
 
 def _holding(state: State, more: int = 0) -> tuple[int, int]:
@@ -209,7 +222,6 @@ def _subsample(layer: Subsample, state: State) -> tuple[Counts, State]:
     return NOTHING, State((layer.out_channels, height, width))
 
 
-@lru_cache(maxsize=8192)
 def _residual(layer: Residual, state: State) -> tuple[Counts, State]:
     counts, inner = _count_sequence(layer.shared, state)
     branch, out = _count_sequence(layer.branch, inner)
@@ -218,12 +230,11 @@ def _residual(layer: Residual, state: State) -> tuple[Counts, State]:
     shortcut, beside = _count_sequence(layer.shortcut, State(inner.shape, held))
     assert out.shape == beside.shape, f"branch {out} and shortcut {beside} differ"
     after, out = _count_sequence(layer.after, State(out.shape))
-    total = counts + branch + shortcut + after
+    parameters, multiply_adds, activations, number, kept, *_ = total((counts, branch, shortcut, after))
     input_kept, entry = _holding(state)
     opening = (*layer.shared, first)[0]
     if _holds_output(opening) and (layer.shared or not layer.shortcut):
         input_kept = 0  # nothing in the block holds its input
-    parameters, multiply_adds, activations, number, kept, *_ = total
     counts = Counts(parameters, multiply_adds, activations, number, kept, entry, kept - input_kept)
     return counts, State(out.shape, out.held)
 
@@ -235,7 +246,7 @@ def _repeat(layer: Repeat, state: State) -> tuple[Counts, State]:
     assert out.shape == state.shape, f"{layer} changes {state}"
     if layer.times == 1:
         return first, out
-    rest, out = _COUNT[type(layer.layer)](layer.layer, out)
+    rest, out = (first, out) if out == state else _COUNT[type(layer.layer)](layer.layer, out)
     return first + rest.times(layer.times - 1), out
 
 
@@ -266,3 +277,8 @@ _COUNT: dict[type, Callable[[Any, State], tuple[Counts, State]]] = {
     Custom: _custom,
     Repeat: _repeat,
 }
+
+
+def count_layer(layer: Layer, state: State) -> tuple[Counts, State]:
+    """The counts of one layer, and the state after it."""
+    return _COUNT[type(layer)](layer, state)

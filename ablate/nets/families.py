@@ -6,14 +6,15 @@ A package adds its own by an entry point in the group `ablate.families` that nam
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import entry_points
+from operator import attrgetter
 from typing import Any
 
 from ablate.errors import NotationError, allowed
 from ablate.nets import imagenet, nin, resnet, resnext, vgg, wide_resnet
-from ablate.nets.architecture import Architecture, format_block
+from ablate.nets.architecture import DEFAULTS, Architecture, format_block
 from ablate.nets.blueprint import Blueprint, Custom, Section, Shape
 from ablate.nets.counts import Counts, LinearCounts, count, count_linearly
 from ablate.nets.family import Family, Parts
@@ -100,17 +101,44 @@ def blueprint(architecture: Architecture, classes: int = 10, input_shape: Shape 
     return find_family(architecture.family).blueprint(architecture, classes, input_shape)
 
 
-@lru_cache(maxsize=65536)
 def count_network(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Counts:
-    """Exact totals of a network; where its groups are alike, from one look at its blocks. Raises NotationError."""
+    """Exact totals of a network. Raises NotationError."""
+    return counts_along(architecture, "N", classes, input_shape)(architecture.N)
+
+
+def counts_along(
+    architecture: Architecture, axis: str, classes: int = 10, input_shape: Shape = (3, 32, 32)
+) -> Callable[[Any], Counts]:
+    """What gives the totals of a network with any value of one axis. It raises NotationError.
+
+    Where the groups are alike, one look at its blocks is enough for networks of every depth, dropout and survival.
+    """
     n = architecture.N
-    if isinstance(n, int) and find_family(architecture.family).groups:
-        if architecture.survival < 1:  # costs nothing, and tells blocks apart that are alike
-            architecture = replace(architecture, survival=1.0)
-        return _count_linearly(architecture.with_blocks(3), classes, input_shape).at(n)
-    return count(blueprint(architecture, classes, input_shape))
+    if not (isinstance(n, int) and find_family(architecture.family).groups):
+        return lambda value: _count(architecture.with_axis(axis, value), classes, input_shape)
+    values, drops = _costly(architecture), architecture.dropout > 0
+    if axis == "N":
+        return _count_linearly(values, drops, classes, input_shape).at
+    i = _COSTLY.index(axis)
+    before, after = values[:i], values[i + 1 :]
+    return lambda value: _count_linearly((*before, value, *after), drops, classes, input_shape).at(n)
 
 
-@lru_cache(maxsize=16384)
-def _count_linearly(architecture: Architecture, classes: int, input_shape: Shape) -> LinearCounts:
+_COSTLY = tuple(axis for axis in DEFAULTS if axis not in ("dropout", "survival"))  # what those are changes no count
+_costly = attrgetter(*_COSTLY)
+
+
+def what_counts(architecture: Architecture) -> tuple[Any, ...]:
+    """What the counts of a network depend on: networks that agree in it have the same."""
+    return architecture.N, architecture.dropout > 0, *_costly(architecture)
+
+
+@lru_cache(maxsize=65536)
+def _count_linearly(values: tuple[Any, ...], drops: bool, classes: int, input_shape: Shape) -> LinearCounts:
+    architecture = Architecture(3, **dict(zip(_COSTLY, values)), dropout=0.5 if drops else 0.0)
     return count_linearly(find_family(architecture.family).blueprint(architecture, classes, input_shape))
+
+
+@lru_cache(maxsize=65536)
+def _count(architecture: Architecture, classes: int, input_shape: Shape) -> Counts:
+    return count(blueprint(architecture, classes, input_shape))

@@ -28,8 +28,8 @@ class Family:
     write: the beginning of a name from its parts, one that `heads` or `shared` match.
     axes: what can be varied besides depth; defaults: the values of axes that nothing is said about.
     groups, offset: depth = groups * N * (convolutions in a block) + offset; each group is a block and a Repeat of
-    N - 1, unless survival tells the blocks apart. table: the blocks of each depth, where only
-    some depths exist; no groups and no table: there is one network, without a depth.
+    N - 1, unless survival tells the blocks apart; no count depends on the rates of dropout and survival. table: the
+    blocks of each depth, where only some depths exist; no groups and no table: there is one network, without a depth.
     channels: those of the first group at k = 1. remarks: what a reader must know of the network of a depth.
     """
 

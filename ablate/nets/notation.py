@@ -16,11 +16,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any
 
 from ablate.errors import NotationError
-from ablate.nets.architecture import BASIC, DECIMALS, DEFAULTS, Architecture, Blocks, DepthRule, format_block
+from ablate.nets.architecture import BASIC, CHOICES, DECIMALS, DEFAULTS, Architecture, Blocks, DepthRule, format_block
 from ablate.nets.families import IMAGENET, PYTHON, families, find_family
 from ablate.nets.family import STYLE_AXES, Family
 from ablate.nets.options import WORD_OF, clip, option_words, read_option
@@ -28,6 +29,7 @@ from ablate.nets.options import WORD_OF, clip, option_words, read_option
 LONGEST = 200  # characters of a name
 PREFIXES = ("CIFAR-", IMAGENET)
 AXES = ("k", "block", "cardinality", "base_width", *STYLE_AXES, "python", "args", "code")
+_values = attrgetter(*AXES)
 
 
 def depth_of(architecture: Architecture, rule: DepthRule = "convolutions") -> int | None:
@@ -75,8 +77,14 @@ def _heads(text: str, wanted: str | None, prefix: str, imagenet: bool) -> Iterat
     for family in chosen:
         shared = wanted or prefix == IMAGENET or (imagenet and family.key.startswith(IMAGENET))
         for head in (*family.heads, *(family.shared if shared else ())):
-            if match := re.match(rf"(?:{head})(?=-|\Z)", text, re.ASCII):
+            if match := _beginning(head).match(text):
                 yield family, match, head in family.shared
+
+
+@cache
+def _beginning(head: str) -> re.Pattern[str]:
+    """What a name begins with, as a whole."""
+    return re.compile(rf"(?:{head})(?=-|\Z)", re.ASCII)
 
 
 def _options(family: Family, name: str, rest: str, given: set[str]) -> dict[str, Any]:
@@ -178,8 +186,9 @@ def make_architecture(parts: Mapping[str, Any], rule: DepthRule = "convolutions"
     if own_block and "l" not in family.axes:
         raise NotationError(f"block: found {axes['block']}; only WRN takes a block of your own")
     allowed = ("block", "k", "pool", "args") if own_block else family.axes
-    for axis in axes.keys() & parts.keys():
-        if axis not in (*allowed, "python", "code") and (not own_block or axes[axis] != DEFAULTS[axis]):
+    for axis in axes:
+        known = axis in allowed or axis not in parts or axis in ("python", "code")
+        if not known and (not own_block or axes[axis] != DEFAULTS[axis]):
             whose = f"a {family.key} with a block of your own" if own_block else family.key
             raise NotationError(f"{axis}: found {axes[axis]}; {whose} has {', '.join(allowed)}")
     if not family.has_depth:
@@ -218,22 +227,26 @@ def format_architecture(
     architecture: Architecture, rule: DepthRule = "convolutions", show_block: bool = False, imagenet: bool = False
 ) -> str:
     """The name of an Architecture; parse_architecture() of it, under the same rule, gives the Architecture back."""
-    parts = {axis: getattr(architecture, axis) for axis in AXES}
-    parts |= {"family": architecture.family, "depth": depth_of(architecture, rule)}
-    return format_name(parts, show_block, imagenet)
+    family, values = find_family(architecture.family), dict(zip(AXES, _values(architecture)))
+    values["family"], values["depth"] = family.key, family.depth(architecture, rule)
+    return _text(family, values, DEFAULTS | family.defaults(values), show_block, imagenet)
 
 
 def format_name(parts: Mapping[str, Any], show_block: bool = False, imagenet: bool = False) -> str:
     """The text of a name from its family, its depth and its axes; B(3,3) is left out unless it is to be shown."""
     family = find_family(parts["family"])
-    usual = {**DEFAULTS, **family.defaults(parts)}
-    values = {**usual, **{axis: parts[axis] for axis in AXES if axis in parts}}
+    usual = DEFAULTS | family.defaults(parts)
+    return _text(family, {"depth": None, **usual, **parts}, usual, show_block, imagenet)
+
+
+def _text(family: Family, values: Mapping[str, Any], usual: Mapping[str, Any], show_block: bool, imagenet: bool) -> str:
+    """The text of a name from all axes of a network, and those that its family gives one of which nothing is said."""
     if family.key == PYTHON:
         return f"{values['python']}({_arguments(values['args'])})"
-    text = family.write({**values, "depth": parts.get("depth"), "k": _plain(values["k"])})
+    text = family.write({**values, "k": _plain(values["k"])})
     if _claimant(text, imagenet) != family.key:
         text = (IMAGENET if family.key.startswith(IMAGENET) else "CIFAR-") + text
-    if "w<k>" in option_words(family) and values["k"] != 1:
+    if values["k"] != 1 and "w<k>" in option_words(family):
         text += f"-w{_plain(values['k'])}"
     if "block" in family.axes and (values["block"] != usual["block"] or (show_block and "l" in family.axes)):
         text += f"-{format_block(values['block'])}"
@@ -242,13 +255,13 @@ def format_name(parts: Mapping[str, Any], show_block: bool = False, imagenet: bo
         text += f"-dropout{_plain(values['dropout'])}"
     if values["survival"] != 1:
         text += f"-survival{_plain(values['survival'])}"
-    for axis in ("shortcut", "activation_order", "norm", "activation", "pool"):
+    for axis in CHOICES:
         if values[axis] != usual[axis]:
             text += f"-{WORD_OF[axis, values[axis]]}"
     return text
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65536)
 def _claimant(text: str, imagenet: bool) -> str:
     """The family that a name means where none is said."""
     return next((family.key for family, *_ in _heads(text, None, "", imagenet)), "")

@@ -17,6 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
+from ablate.records.columns import Columns, epoch_columns
+from ablate.records.records import Record
 from ablate.report.panels import Panel, data_panels, legend_names, panel_labels
 from ablate.report.style import DASH_DOT, DASHED, DOTTED, INK, TEXT, Look, look, open_canvas, styled, wrap_text
 from ablate.report.summary import Summary
@@ -45,20 +47,26 @@ def seed_points(summaries: Sequence[Summary]) -> pd.DataFrame:
 
     A diverged seed counts as infinite from the epoch in which it diverged, as it does in the table's median.
     """
-    rows: list[tuple[Any, ...]] = []
+    places, curves = [], [np.empty((0, len(MEASURES)))]
     for index, summary in enumerate(summaries):
         for run in summary.runs:
-            if not run.record:
-                continue
-            epochs = run.record.epochs()
-            kept = epochs[:-1] if run.record.diverged else epochs
-            seed = (index, run.trial.seed)
-            rows += [(*seed, row["epoch"], *(row[measure] for measure in MEASURES)) for row in kept]
-            if run.record.diverged:
-                lost = range(len(kept) + 1, summary.variant.recipe.epochs + 1)
-                rows += [(*seed, epoch, math.inf, math.inf, math.inf) for epoch in lost]
-    frame = pd.DataFrame(rows, columns=["variant", "seed", "epoch", *MEASURES])
-    return frame.astype(dict.fromkeys(MEASURES, float))
+            if run.record:
+                places.append((index, run.trial.seed))
+                curves.append(_curve(run.record, summary.variant.recipe.epochs))
+    lengths = list(map(len, curves[1:]))
+    variants, seeds = np.repeat(np.array(places, int).reshape(-1, 2), lengths, axis=0).T
+    epochs = np.concatenate([np.arange(0), *(np.arange(1, length + 1) for length in lengths)])
+    measured = dict(zip(MEASURES, np.concatenate([curve.T for curve in curves], axis=1)))
+    return pd.DataFrame({"variant": variants, "seed": seeds, "epoch": epochs, **measured})
+
+
+def _curve(record: Record, planned: int) -> Columns:
+    """MEASURES of a seed, shape (epochs, measures); infinite to the last planned epoch from that in which it diverged."""
+    values = epoch_columns(record, MEASURES)
+    if not record.diverged:
+        return values
+    kept = values[:-1]
+    return np.concatenate([kept, np.full((max(0, planned - len(kept)), len(MEASURES)), np.inf)])
 
 
 def curve_points(summaries: Sequence[Summary]) -> pd.DataFrame:

@@ -66,7 +66,7 @@ def trials_frame(summaries: Sequence[Summary], runs: Path) -> pd.DataFrame:
                     "parameters": summary.variant.counts.parameters,
                     "seed": run.trial.seed,
                     "id": run.trial.id,
-                    "state": trial_state(runs, run.trial.id),
+                    "state": run.record.state if run.record else trial_state(runs, run.trial.id),
                     "epoch_rule": summary.epoch_rule if run.record else None,
                     "test_error": finite(error_of(run.record, summary.epoch_rule)) if run.record else None,
                     **{key: result.get(key) for key in _RESULT_COLUMNS},

@@ -18,7 +18,9 @@ from __future__ import annotations
 
 import math
 import statistics
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
@@ -26,6 +28,7 @@ ALPHA = 0.05
 INTERVAL_FROM = 8  # seeds; with 5, minimum to maximum misses the median once in 16 times; with 7 little is inside it
 RESAMPLES = 200_000  # all splits of 10 against 10 seeds are 184,756
 MOST_SEEDS = 1000
+KEPT = 10_000  # p-values in memory
 
 Errors = Mapping[int, float]
 
@@ -121,13 +124,10 @@ def compare(variant: Errors, baseline: Errors) -> Comparison:
     among more than 200,000 splits (10 seeds a side), where as many random ones estimate it, the same every time. The
     paired one likewise, up to 17 common seeds; those without a difference are left out of it.
     """
-    from scipy.stats import mannwhitneyu, rankdata
-
     ours, theirs = sorted(variant.values()), sorted(baseline.values())
-    ranks = rankdata([*ours, *theirs])
+    ranks = _ranks([*ours, *theirs])
     won = _won(product(ours, theirs))
     splits = math.comb(len(ranks), len(ours))
-    groups = ranks[: len(ours)], ranks[len(ours) :]
     tied = len(set(ranks)) < len(ranks)  # without ties all splits are counted at once, at any number of seeds
     medians = statistics.median(ours), statistics.median(theirs)
     common = [(variant[seed], baseline[seed]) for seed in sorted(variant.keys() & baseline.keys())]
@@ -137,7 +137,7 @@ def compare(variant: Errors, baseline: Errors) -> Comparison:
         difference=medians[0] - medians[1] if all(map(math.isfinite, medians)) else None,
         won=won,
         probability=won / (len(ours) * len(theirs)),
-        p_value=_permuted(groups, splits) if tied else float(mannwhitneyu(*groups, method="exact").pvalue),
+        p_value=_rank_sum_p_value(ranks[: len(ours)], ranks[len(ours) :], splits, tied),
         floor=min(1.0, 2 / splits),
         resamples=None if splits <= RESAMPLES or not tied else RESAMPLES,
         common=len(common),
@@ -152,16 +152,31 @@ def _won(pairs: Iterable[tuple[float, float]]) -> float:
     return sum((ours < theirs) + (ours == theirs) / 2 for ours, theirs in pairs)
 
 
-def _paired_p_value(pairs: Sequence[tuple[float, float]]) -> float:
-    from scipy.stats import rankdata
+def _ranks(values: Sequence[float]) -> tuple[float, ...]:
+    """Each value's place from 1, equal ones sharing theirs; rankdata() is for arrays, and slow for ten values."""
+    ordered = sorted(values)
+    return tuple((bisect_left(ordered, value) + bisect_right(ordered, value) + 1) / 2 for value in values)
 
+
+@lru_cache(maxsize=KEPT)
+def _rank_sum_p_value(ours: tuple[float, ...], theirs: tuple[float, ...], splits: int, tied: bool) -> float:
+    """The p-value of the rank sum; kept, for few seeds can stand in few orders: 252, if there are five a side."""
+    from scipy.stats import mannwhitneyu
+
+    return _permuted((ours, theirs), splits) if tied else float(mannwhitneyu(ours, theirs, method="exact").pvalue)
+
+
+def _paired_p_value(pairs: Sequence[tuple[float, float]]) -> float:
     # Rounded, so that 0.3 - 0.2 ties with 0.2 - 0.1; two diverged seeds have no difference, though inf - inf is none.
     differences = [round(ours - theirs, 9) for ours, theirs in pairs if ours != theirs]
-    ranks = rankdata([abs(difference) for difference in differences])
-    return _permuted([[math.copysign(*both) for both in zip(ranks, differences)]], 2 ** len(differences))
+    ranks = _ranks([abs(difference) for difference in differences])
+    signed = tuple(math.copysign(*both) for both in zip(ranks, differences))
+    rearrangements = 2 ** len(signed)
+    return _permuted((tuple(sorted(signed)) if rearrangements <= RESAMPLES else signed,), rearrangements)
 
 
-def _permuted(samples: Sequence[Sequence[float]], rearrangements: int) -> float:
+@lru_cache(maxsize=KEPT)
+def _permuted(samples: tuple[tuple[float, ...], ...], rearrangements: int) -> float:
     """The two-sided p-value of a sum: of the first of two samples over all splits, of one over all its signs."""
     from scipy.stats import permutation_test
 

@@ -35,13 +35,17 @@ def run_local(
     """Yields the outcome of every task as it ends, longest tasks first; see open_workers."""
     if not tasks:
         return
-    parallel = Parallel(
-        len(slots), backend="threading", return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1
-    )
     with open_workers(work, slots, stop, retries) as run:
         # Not `yield from`: if the consumer raises, our workers must close before joblib waits for its threads.
-        for outcome in parallel(delayed(run)(task, on_event) for task in longest_first(list(tasks))):  # noqa: UP028
+        for outcome in run_tasks(run, tasks, len(slots), on_event):  # noqa: UP028
             yield outcome
+
+
+def run_tasks(run: Run, tasks: Sequence[Task], slots: int, on_event: OnEvent) -> Iterator[Outcome]:
+    """The outcome of every task as it ends, longest tasks first, on workers that are open, as many at once as slots."""
+    parallel = Parallel(slots, backend="threading", return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1)
+    outcomes: Iterator[Outcome] = parallel(delayed(run)(task, on_event) for task in longest_first(list(tasks)))
+    return outcomes
 
 
 @contextlib.contextmanager

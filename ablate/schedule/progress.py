@@ -11,7 +11,6 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +18,7 @@ from rich.text import Text
 from ablate.schedule.tasks import Outcome, Task
 
 PLAIN_SECONDS = 60.0
+REDRAW_SECONDS = 0.25  # a line said at once would draw the view once more, which takes longer than to hand out a trial
 
 
 class Progress:
@@ -43,18 +43,27 @@ class Progress:
         self.printed = self.begun
         self.lock = threading.Lock()
         self.live: Live | None = None
+        self.unsaid: list[str] = []  # lines that wait for the view to be drawn again
+        self.over = threading.Event()
+        self.drawing = threading.Thread(target=self._keep_drawing, daemon=True)
 
     def __enter__(self) -> Progress:
         if self.console.is_terminal and not self.quiet:
-            self.live = Live(get_renderable=self.render, console=self.console, refresh_per_second=4, transient=True)
+            self.live = Live(get_renderable=self.render, console=self.console, auto_refresh=False, transient=True)
             with self._whatever_the_terminal_does():
                 self.live.start()
+            self.drawing.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
         if self.live:
+            self.over.set()
+            self.drawing.join()
             with self._whatever_the_terminal_does():
                 self.live.stop()
+            with self.lock:
+                self.live, unsaid = None, self.unsaid
+            self._print(unsaid)
 
     @contextlib.contextmanager
     def _whatever_the_terminal_does(self) -> Iterator[None]:
@@ -65,10 +74,26 @@ class Progress:
             self.quiet = True
 
     def say(self, message: str) -> None:
-        """A line that stays."""
-        if not self.quiet:
+        """A line that stays; in a view, when that is drawn next."""
+        with self.lock:
+            if self.live:
+                self.unsaid.append(message)
+                return
+        self._print([message])
+
+    def _print(self, lines: list[str]) -> None:
+        if lines and not self.quiet:
             with self._whatever_the_terminal_does():
-                self.console.print(escape(message), highlight=False, soft_wrap=True)
+                self.console.print(Text("\n".join(lines)), soft_wrap=True)
+
+    def _keep_drawing(self) -> None:
+        while not self.over.wait(REDRAW_SECONDS) and not self.quiet:
+            with self.lock:
+                lines, self.unsaid = self.unsaid, []
+            with self._whatever_the_terminal_does(), self.console:  # lines and view in one write
+                self._print(lines)
+                if self.live:
+                    self.live.refresh()
 
     def event(self, slot: int, task: Task, event: dict[str, Any]) -> None:
         """Something happened in a slot; see tasks.OnEvent."""

@@ -1,17 +1,80 @@
-"""The axes of one variant, as a study gives them -> the Architecture they stand for."""
+"""The axes of one variant, as a study gives them -> the network they stand for, its budget solved."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import lru_cache, partial
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import orjson
 
 from ablate.errors import StudyError
 from ablate.nets.architecture import MAX_BLOCK, Architecture, DepthRule
-from ablate.nets.families import PYTHON, find_family
+from ablate.nets.blueprint import Shape
+from ablate.nets.counts import Counts
+from ablate.nets.families import PYTHON, count_network, counts_along, find_family
 from ablate.nets.notation import AXES, format_architecture, format_name, make_architecture, read_name
 from ablate.nets.options import parse_block
-from ablate.study.study import Study
+from ablate.study.budget import Solved, fit_budget
+from ablate.study.memory import activation_memory
+from ablate.study.study import Data, Fit, Recipe, Study
+
+BESIDE = ("recipe.", "data.")  # how the axes begin that are not the network's
+
+
+class Network(NamedTuple):
+    """What a variant's network comes to: its name before the budget chose one, and why it misses the budget, "" if not."""
+
+    net: str
+    architecture: Architecture
+    counts: Counts
+    fit: Fit | None
+    written: str
+    miss: str
+    identity: bytes
+
+
+class Networks(dict[tuple[Any, ...], Network]):
+    """The networks of a study by what is asked of them, since the variants that differ beside them ask for the same."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.solved: dict[Any, dict[Any, Solved]] = {}  # by what the budget is for
+
+    def of(self, axes: dict[str, Any], rule: DepthRule, data: Data, recipe: Recipe) -> Network:
+        """The network of some axes. Raises NotationError, StudyError."""
+        asked = [each for each in axes.items() if not each[0].startswith(BESIDE)]
+        budget, shape = self.study.budget, data.input_shape
+        weighed = recipe if budget and budget.measure == "activation_memory" else None  # elsewhere it does not matter
+        key = repr(asked), rule, data.classes, shape, weighed  # by their text, since 1, 1.0 and true are not the same
+        if key not in self:
+            self[key] = self._made(axes, rule, data.classes, shape, weighed)
+        return self[key]
+
+    def _made(
+        self, axes: dict[str, Any], rule: DepthRule, classes: int, input_shape: Shape, weighed: Recipe | None
+    ) -> Network:
+        shown = "block" in axes or "l" in axes or "B(" in axes.get("net", "")
+        imagenet, budget, fit, miss = for_imagenet(self.study), self.study.budget, None, ""
+
+        def name(architecture: Architecture) -> str:
+            return format_architecture(architecture, rule, shown, imagenet)
+
+        def along(architecture: Architecture, axis: str) -> Callable[[Any], Counts]:
+            return counts_along(architecture, axis, classes, input_shape)
+
+        architecture, written = architecture_of(self.study, axes, rule, shown)
+        if budget is None:
+            counts = count_network(architecture, classes, input_shape)
+        else:
+            cost = partial(activation_memory, recipe=weighed) if weighed else attrgetter(budget.measure)
+            known = self.solved.setdefault((classes, input_shape, weighed), {})
+            architecture, counts, fit, miss = fit_budget(architecture, budget, along, cost, name, known)
+        net, identity = name(architecture), orjson.dumps(architecture.identity(), option=orjson.OPT_SORT_KEYS)
+        return Network(net, architecture, counts, fit, written or net, miss, identity)
 
 
 def architecture_of(study: Study, axes: dict[str, Any], rule: DepthRule, shown: bool) -> tuple[Architecture, str]:
@@ -23,14 +86,14 @@ def architecture_of(study: Study, axes: dict[str, Any], rule: DepthRule, shown: 
         if one in axes and other in axes:
             raise StudyError(f"{one} and {other} both given; allowed: one of them")
     solve = study.budget.solve if study.budget else ()
-    parts = _parts(study, axes) | {axis: axes[axis] for axis in ("depth", "N", *AXES) if axis in axes}
+    parts = _parts(study, axes) | {axis: value for axis, value in axes.items() if axis in _OF_NETWORK}
     parts |= {axis: float(parts[axis]) for axis in ("k", "dropout", "survival") if axis in parts}
     if "l" in axes:
         if axes["l"] > MAX_BLOCK:
             raise StudyError(f"l: found {axes['l']}; allowed: 1 to {MAX_BLOCK}")
         parts["block"] = (3,) * axes["l"]
     elif isinstance(block := axes.get("block"), str) and block.startswith("B("):
-        parts["block"] = parse_block(block)
+        parts["block"] = _kernels(block)
     family = find_family(parts["family"])
     if "k" not in parts and family.key == "WRN" and solve[:1] != ("k",):
         raise StudyError(f"the axes {', '.join(axes)} leave k open{_start(solve, 'k')}")
@@ -46,6 +109,10 @@ def architecture_of(study: Study, axes: dict[str, Any], rule: DepthRule, shown: 
     elif "depth" not in parts and "N" not in parts and family.has_depth:
         raise StudyError(f"the axes {', '.join(axes)} leave depth (or N) open{_start(solve, 'depth')}")
     return make_architecture(parts, rule), written
+
+
+_OF_NETWORK = frozenset(("depth", "N", *AXES))
+_kernels = lru_cache(maxsize=4096)(parse_block)
 
 
 def _start(solve: tuple[str, ...], axis: str) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ablate.errors import BudgetError
 from ablate.nets.architecture import (
@@ -19,98 +19,125 @@ from ablate.nets.architecture import (
     convolutions_in,
     format_block,
 )
-from ablate.nets.families import find_family
+from ablate.nets.counts import Counts
+from ablate.nets.families import find_family, what_counts
 from ablate.study.study import Budget, Fit, Neighbour
 
-Make = Callable[[Any], Architecture]
+Along = Callable[[Architecture, str], Callable[[Any], Counts]]  # what counts a network with any value of an axis
+
+
+class Choices(NamedTuple):
+    """The values that an axis can be solved for, cheapest first: `field` of an Architecture is value(step) of a step."""
+
+    field: str
+    steps: Sequence[int]
+    value: Callable[[int], Any]
+
+
+class Solved(NamedTuple):
+    """The value that a field of an Architecture was solved for, its counts, and (value, cost) of those beside it."""
+
+    field: str
+    value: Any
+    counts: Counts
+    below: tuple[Any, int] | None
+    above: tuple[Any, int] | None
 
 
 def fit_budget(
     architecture: Architecture,
     budget: Budget,
-    cost: Callable[[Architecture], int],
+    along: Along,
+    cost: Callable[[Counts], int],
     name: Callable[[Architecture], str],
-) -> tuple[Architecture, Fit, str]:
-    """The architecture with axes solved, if the budget says so, how it fits, and "" or in words why it does not.
+    known: dict[Any, Solved],
+) -> tuple[Architecture, Counts, Fit, str]:
+    """The architecture with axes solved, if the budget says so, its counts, how it fits, and "" or in words why not.
 
     Each axis is solved with those before it as they came out and those after it as they are given: with [depth, k]
-    depth comes as close as whole blocks can, and k takes up the rest.
+    depth comes as close as whole blocks can, and k takes up the rest. known: what was solved before of the same budget,
+    along and cost, and is added to; networks that differ in what costs nothing are solved once.
     """
-    fitted, below, above = architecture, None, None
+    before = fitted = architecture
+    solved = None
     for axis in budget.solve:
-        fitted, below, above = _solve(fitted, axis, budget, cost, name)
-    found = cost(fitted)
+        key = axis, what_counts(fitted)
+        if key not in known:
+            known[key] = _solve(fitted, axis, budget, along, cost)
+        before, solved = fitted, known[key]
+        fitted = before.with_axis(solved.field, solved.value)
+
+    def neighbour(field: str, beside: tuple[Any, int] | None) -> Neighbour | None:
+        return Neighbour(name(before.with_axis(field, beside[0])), beside[1]) if beside else None
+
+    below = neighbour(solved.field, solved.below) if solved else None
+    above = neighbour(solved.field, solved.above) if solved else None
+    counts = solved.counts if solved else along(fitted, "N")(fitted.N)
+    found = cost(counts)
     reference = budget.target or budget.maximum or budget.minimum
     assert reference is not None
     deviation = found / reference - 1
+    fit = Fit(found, deviation, below, above)
     if budget.target:
         met = abs(deviation) <= budget.tolerance
-        asked = f"{reference:,} ± {100 * budget.tolerance:g}%"
     else:
         met = (budget.minimum or 0) <= found <= (budget.maximum or found)
+    return fitted, counts, fit, "" if met else _miss(name(fitted), fit, budget)
+
+
+def _miss(net: str, fit: Fit, budget: Budget) -> str:
+    """In words, what a network that misses its budget has, and what is allowed."""
+    if budget.target:
+        asked = f"{budget.target:,} ± {100 * budget.tolerance:g}%"
+    else:
         bounds = (("at least", budget.minimum), ("at most", budget.maximum))
         asked = " and ".join(f"{word} {bound:,}" for word, bound in bounds if bound)
     closest = f", the closest any {' and then any '.join(budget.solve)} comes," if budget.solve else ""
     what = {"activation_memory": "bytes of activation memory"}.get(budget.measure, budget.measure)
-    miss = f"{name(fitted)}{closest} has {found:,} {what} ({deviation:+.1%}); allowed: {asked}"
-    return fitted, Fit(found, deviation, below, above), "" if met else miss
+    return f"{net}{closest} has {fit.count:,} {what} ({fit.deviation:+.1%}); allowed: {asked}"
 
 
-def _solve(
-    architecture: Architecture,
-    axis: str,
-    budget: Budget,
-    cost: Callable[[Architecture], int],
-    name: Callable[[Architecture], str],
-) -> tuple[Architecture, Neighbour | None, Neighbour | None]:
-    """The architecture with one axis solved, and the networks below and above it along that axis."""
-    values, make = choices(architecture, axis, budget.quantum)
-    most = len(values)
-    made: dict[int, Architecture] = {}
-    costs: dict[int, int] = {}
+def _solve(architecture: Architecture, axis: str, budget: Budget, along: Along, cost: Callable[[Counts], int]) -> Solved:
+    """One axis solved."""
+    field, steps, value = choices(architecture, axis, budget.quantum)
+    most, count = len(steps), along(architecture, field)
+    found: dict[int, Counts] = {}
 
     def cost_of(i: int) -> int:
-        if i not in costs:
-            made[i] = make(values[i - 1])
-            costs[i] = cost(made[i])
-        return costs[i]
+        if i not in found:
+            found[i] = count(value(steps[i - 1]))
+        return cost(found[i])
 
-    def neighbour(i: int) -> Neighbour | None:
-        if not 1 <= i <= most:
-            return None
-        count = cost_of(i)
-        return Neighbour(name(made[i]), count)
+    def beside(i: int) -> tuple[Any, int] | None:
+        return (value(steps[i - 1]), cost_of(i)) if 1 <= i <= most else None
 
     if budget.target:
         i = closest_to(budget.target, cost_of, most)
     else:
         i = max(1, largest_within(budget.maximum or 0, cost_of, most))
-    return make(values[i - 1]), neighbour(i - 1), neighbour(i + 1)
+    return Solved(field, value(steps[i - 1]), found[i], beside(i - 1), beside(i + 1))
 
 
-def choices(architecture: Architecture, axis: str, quantum: int) -> tuple[Sequence[Any], Make]:
-    """The values an axis can be solved for, cheapest first, and what makes the architecture of one.
-
-    quantum: k goes in steps of that many channels of the first group. Raises BudgetError.
-    """
+def choices(architecture: Architecture, axis: str, quantum: int) -> Choices:
+    """What an axis can be solved for; k goes in steps of `quantum` channels of the first group. Raises BudgetError."""
     family = find_family(architecture.family)
     match axis:
         case "depth" if family.table:
             l = convolutions_in(architecture.block)
             depths = [depth for depth, blocks in family.table.items() if sum(blocks) * l + 2 == depth]
-            return depths, lambda depth: replace(architecture, N=family.table[depth])
+            return Choices("N", depths, lambda depth: family.table[depth])
         case "depth" if family.groups:
-            return range(1, MAX_N + 1), architecture.with_blocks
+            return Choices("N", range(1, MAX_N + 1), int)
         case "k" if "k" in family.axes:
             least = -(-family.channels // (16 * quantum)) * quantum  # k from 1/16
             widths = range(least, int(MAX_K * family.channels) + 1, quantum)
-            return widths, lambda width: replace(architecture, k=round(width / family.channels, DECIMALS))
+            return Choices("k", widths, lambda width: round(width / family.channels, DECIMALS))
         case "l" if "l" in family.axes and not isinstance(architecture.block, str):
-            return range(1, MAX_BLOCK + 1), lambda l: replace(architecture, block=BASIC[:1] * l)
+            return Choices("block", range(1, MAX_BLOCK + 1), lambda l: BASIC[:1] * l)
         case "cardinality" if "cardinality" in family.axes:
-            return range(1, MAX_CARDINALITY + 1), lambda cardinality: replace(architecture, cardinality=cardinality)
+            return Choices(axis, range(1, MAX_CARDINALITY + 1), int)
         case "base_width" if "base_width" in family.axes:
-            return range(1, MAX_BASE_WIDTH + 1), lambda width: replace(architecture, base_width=width)
+            return Choices(axis, range(1, MAX_BASE_WIDTH + 1), int)
         case _:
             own = " with a block of your own" if ":" in format_block(architecture.block) else ""
             raise BudgetError(f"solve: found {axis}, which {family.key}{own} does not have")
@@ -127,17 +154,26 @@ def closest_to(target: int, cost: Callable[[int], int], high: int = MAX_N) -> in
 
 
 def largest_within(maximum: int, cost: Callable[[int], int], high: int = MAX_N) -> int:
-    """The largest n in 1..high whose cost does not exceed the maximum; 0 if none does. Extrapolates, then bisects."""
+    """The largest n in 1..high whose cost does not exceed the maximum; 0 if none does. Extrapolates, then bisects.
+
+    Costs are linear in depth and nearly quadratic in width: a parabola through 1, 2 and the last n tells where to look.
+    """
     first = cost(1)
-    if first > maximum:
-        return 0
-    low, over = 1, high + 1
-    if high > 1:
-        guess = 1 + (maximum - first) // max(1, cost(2) - first)  # exact where the cost is linear, as it is in depth
-        for probe in (guess, guess + 1):
-            if low < probe < over:
-                low, over = (probe, over) if cost(probe) <= maximum else (low, probe)
+    if first > maximum or high == 1:
+        return int(first <= maximum)
+    slope = cost(2) - first
+    if first + slope > maximum or high == 2:
+        return 1 + (first + slope <= maximum)
+    low, over, curve, looks = 2, high + 1, 0.0, 0
     while low + 1 < over:
-        middle = (low + over) // 2
-        low, over = (middle, over) if cost(middle) <= maximum else (low, middle)
+        root = (slope - curve) ** 2 + 4 * curve * (maximum - first)
+        if looks < 10 and root > 0 and (halves := slope - curve + math.sqrt(root)) > 0:
+            guess = int(1 + 2 * (maximum - first) / halves + 1e-6)  # of first + slope (n - 1) + curve (n - 1) (n - 2)
+            guess = guess if looks else 1 << guess.bit_length()  # so that many look at the same, which is counted once
+        else:
+            guess = (low + over) // 2
+        n, looks = min(max(guess, low + 1), over - 1), looks + 1
+        found = cost(n)
+        low, over = (n, over) if found <= maximum else (low, n)
+        curve = ((found - first) / (n - 1) - slope) / (n - 2)
     return low

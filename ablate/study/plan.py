@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from ablate.errors import BudgetError, NotationError, StudyError, allowed
-from ablate.nets.architecture import Architecture, DepthRule, format_block
-from ablate.nets.blueprint import Shape
+from ablate.nets.architecture import DepthRule, format_block
 from ablate.nets.families import IMAGENET, count_network
 from ablate.nets.family import STYLE_AXES
-from ablate.nets.notation import depth_of, format_architecture, other_meanings, remark
-from ablate.study.axes import architecture_of, dotted, for_imagenet
-from ablate.study.budget import fit_budget
+from ablate.nets.notation import depth_of, other_meanings, remark
+from ablate.study.axes import BESIDE, Network, Networks, dotted
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME, beside_axes, cells
 from ablate.study.expression import compile_expression
-from ablate.study.memory import activation_memory
 from ablate.study.presets import DATA_SETS
 from ablate.study.resolve import replace_fields
-from ablate.study.study import Budget, Data, Entry, Fit, Recipe, Study, Trial, Variant
-
-BESIDE = ("recipe.", "data.")  # how the axes begin that are not the network's
+from ablate.study.study import Data, Entry, Recipe, Study, Trial, Variant
 
 
 @dataclass(frozen=True)
@@ -60,18 +59,31 @@ def _notes(variant: Variant) -> Iterator[str]:
         yield f"{variant.net} is the network for ImageNet, not {others[0]}" if others else ""
 
 
+@contextmanager
+def _garbage_kept() -> Iterator[None]:
+    """No garbage is looked for: what a plan makes is kept, and to go through all of it again and again takes long."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_garbage_kept()
 def enumerate_variants(study: Study) -> Enumeration:
     """Every variant of a study, duplicates merged, budget solved, constraint applied. Raises StudyError with its place."""
     holds = compile_expression(study.where) if study.where else None
-    found: dict[bytes, Variant] = {}
+    found: dict[tuple[bytes, ...], Variant] = {}
     names: dict[str, list[Variant]] = {}
     solved: list[str] = []
     merged: list[str] = []
     dropped: list[str] = []
-    beside = beside_axes(study)
+    beside, networks, identities = beside_axes(study), Networks(study), _Identities()
     for entry, axes, data, row in cells(study):
         try:
-            variant, written, miss = _variant(study, entry, axes, data, beside(entry, data), row)
+            variant, network = _variant(networks, entry, axes, data, beside(entry, data), row)
         except (NotationError, StudyError) as error:
             raise StudyError(f"{_place(entry, axes, str(error))}: {error}") from None
         try:
@@ -80,18 +92,18 @@ def enumerate_variants(study: Study) -> Enumeration:
                 continue
         except StudyError as error:
             raise StudyError(f"{study.places['where']}: {error}") from None
-        if miss and study.budget and study.budget.on_miss == "error":
-            raise BudgetError(f"{study.places['budget']}: {miss}")
-        if miss:
-            dropped.append(miss)
+        if network.miss and study.budget and study.budget.on_miss == "error":
+            raise BudgetError(f"{study.places['budget']}: {network.miss}")
+        if network.miss:
+            dropped.append(network.miss)
             continue
-        if written != variant.net:
-            solved.append(f"{written} becomes {variant.net} to meet the budget")
-        (trial,) = variant.trials((0,))
-        if (first := found.setdefault(trial.definition, variant)) is not variant:
+        if network.written != variant.net:
+            solved.append(f"{network.written} becomes {variant.net} to meet the budget")
+        definition = network.identity, identities.of(variant.recipe), identities.of(variant.data)
+        if (first := found.setdefault(definition, variant)) is not variant:
             one, other = label(variant), label(first)
             merged.append(f"{one} is there twice" if one == other else f"{one} is the same as {other}")
-        for name in dict.fromkeys((variant.net, written)):
+        for name in dict.fromkeys((variant.net, network.written)):
             names.setdefault(name, []).append(first)
     if not found:
         raise StudyError(f"{study.places['variants']}: no variant is left of {len(dropped)}; the first: {dropped[0]}")
@@ -111,16 +123,16 @@ def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
     assert study.search is not None
     holds = compile_expression(study.where) if study.where else None
     (entry,), search = study.entries, study.search
-    base = search.base
+    base, networks = search.base, Networks(study)
 
     def make(values: dict[str, Any]) -> Variant:
         axes = values if base is None else {"net": base, **values}
         try:
-            variant, _, miss = _variant(study, entry, axes, study.data, {}, "")
+            variant, network = _variant(networks, entry, axes, study.data, {}, "")
         except NotationError as error:
             raise StudyError(f"{study.places['search']}: {error}") from None
-        if miss:
-            raise BudgetError(f"{study.places['budget']}: {miss}")
+        if network.miss:
+            raise BudgetError(f"{study.places['budget']}: {network.miss}")
         try:
             kept = holds is None or holds(_names(variant, entry.depth_rule))
         except StudyError as error:
@@ -180,49 +192,28 @@ def training_cost(trial: Trial) -> float:
     return float(counts.multiply_adds) * (3 * train + test) * trial.recipe.epochs
 
 
+class _Identities(dict[int, tuple[Any, bytes]]):
+    """What can change a result of recipes and data, each looked at once; by which object it is, for that is quick."""
+
+    def of(self, model: Recipe | Data) -> bytes:
+        if id(model) not in self:
+            self[id(model)] = model, orjson.dumps(model.identity(), option=orjson.OPT_SORT_KEYS)  # held: ids are used again
+        return self[id(model)][1]
+
+
 def _variant(
-    study: Study, entry: Entry, axes: dict[str, Any], data: Data, beside: dict[str, Any], row: str
-) -> tuple[Variant, str, str]:
-    """The variant of some axes, its network's name before the budget chose a depth, and why it misses the budget."""
-    recipe, rule = entry.recipe, entry.depth_rule
+    networks: Networks, entry: Entry, axes: dict[str, Any], data: Data, beside: dict[str, Any], row: str
+) -> tuple[Variant, Network]:
+    """The variant of some axes, and how its network was found."""
+    recipe = entry.recipe
     if changes := dotted(axes, "recipe."):
         recipe = _replaced(recipe, _Changes(changes))
     if changes := dotted(axes, "data."):
         data = _replaced(data, _Changes(changes))
     _check_batches(recipe, data)
-    shown = "block" in axes or "l" in axes or "B(" in axes.get("net", "")
-    architecture, written = architecture_of(study, axes, rule, shown)
-    fit, miss = None, ""
-    if budget := study.budget:
-        weighed = recipe if budget.measure == "activation_memory" else None  # elsewhere it does not matter
-        architecture, fit, miss = _fitted(
-            architecture, budget, data.classes, data.input_shape, rule, shown, for_imagenet(study), weighed
-        )
-    net = format_architecture(architecture, rule, shown, for_imagenet(study))
-    counts = count_network(architecture, data.classes, data.input_shape)
-    return Variant(net, architecture, recipe, data, beside | axes, counts, fit, row), written or net, miss
-
-
-@lru_cache(maxsize=65536)
-def _fitted(
-    architecture: Architecture,
-    budget: Budget,
-    classes: int,
-    input_shape: Shape,
-    rule: DepthRule,
-    shown: bool,
-    imagenet: bool,
-    recipe: Recipe | None,
-) -> tuple[Architecture, Fit, str]:
-    """fit_budget() of a network; the many variants of it that differ in their recipe ask for the same."""
-
-    def cost(architecture: Architecture) -> int:
-        counts = count_network(architecture, classes, input_shape)
-        if recipe is not None:
-            return activation_memory(counts, recipe)
-        return counts.parameters if budget.measure == "parameters" else counts.multiply_adds
-
-    return fit_budget(architecture, budget, cost, lambda found: format_architecture(found, rule, shown, imagenet))
+    network = networks.of(axes, entry.depth_rule, data, recipe)
+    variant = Variant(network.net, network.architecture, recipe, data, beside | axes, network.counts, network.fit, row)
+    return variant, network
 
 
 class _Changes(dict[str, Any]):
@@ -251,10 +242,11 @@ def _place(entry: Entry, axes: dict[str, Any], message: str) -> str:
 
 def _tell_apart(variants: list[Variant]) -> list[Variant]:
     """The variants, those of one name (a depth under both conventions) with their N added to it."""
-    times = Counter(label(variant) for variant in variants)
+    labels = [label(variant) for variant in variants]
+    times = Counter(labels)
     return [
-        variant if times[label(variant)] == 1 else replace(variant, net=f"{variant.net} (N = {variant.architecture.N})")
-        for variant in variants
+        variant if times[text] == 1 else replace(variant, net=f"{variant.net} (N = {variant.architecture.N})")
+        for variant, text in zip(variants, labels)
     ]
 
 

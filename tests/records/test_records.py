@@ -12,8 +12,11 @@ import pytest
 from ablate.errors import RecordError
 from ablate.files import hold_lock, write_atomically
 from ablate.records.records import (
+    CHUNK,
     EPOCH_FIELDS,
+    VALIDATION,
     append_epoch,
+    measured_on,
     open_trial,
     read_epochs,
     read_failure,
@@ -215,3 +218,26 @@ def test_whatever_else_a_definition_is_nothing_is_held_out(tmp_path: Path, defin
     write_result(tmp_path / ID, results())
     record = read_record(tmp_path, ID)
     assert record is not None and not record.held_out
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    for name in ("result.json", "epochs.jsonl"):
+        (tmp_path / ID / name).mkdir(parents=True)
+    path = re.escape(f"{tmp_path / ID / 'result.json'}")
+    with pytest.raises(
+        RecordError, match=rf"^{path}: cannot be read \(.*Is a directory: '{path}'\); remove it and run again$"
+    ):
+        read_record(tmp_path, ID)
+    with pytest.raises(IsADirectoryError, match=r"epochs\.jsonl"):
+        read_epochs(tmp_path / ID)
+
+
+def test_a_large_file_is_read_whole(tmp_path: Path) -> None:
+    rows = [row(epoch, test_loss=1 / 3) for epoch in range(1, 1 + 2 * CHUNK // 100)]
+    write_epochs(tmp_path, rows)
+    assert (tmp_path / "epochs.jsonl").stat().st_size > 2 * CHUNK and read_epochs(tmp_path) == rows
+
+
+def test_an_escaped_name_is_found_in_a_definition(tmp_path: Path) -> None:
+    (tmp_path / "trial.json").write_bytes(HELD_OUT.replace(b"held", b"\\u0068eld"))
+    assert measured_on(tmp_path) == VALIDATION

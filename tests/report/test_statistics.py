@@ -14,12 +14,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom, mannwhitneyu, wilcoxon
+from scipy.stats import binom, mannwhitneyu, rankdata, wilcoxon
 
 from ablate.report.statistics import (
     RESAMPLES,
     Comparison,
     Verdict,
+    _permuted,
+    _rank_sum_p_value,
+    _ranks,
     compare,
     describe,
     holm,
@@ -203,6 +206,26 @@ def test_the_exact_count_without_ties_is_that_of_all_splits() -> None:
     sums = [sum(split) for split in combinations(range(1, 8), 4)]
     tail = min(sum(s <= observed for s in sums), sum(s >= observed for s in sums)) / len(sums)
     assert compare(seeds(*ours), seeds(*theirs)).p_value == pytest.approx(min(1.0, 2 * tail))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.0, 7.25, math.inf]), max_size=12))
+def test_ranks_are_scipys(values: list[float]) -> None:
+    assert list(_ranks(values)) == rankdata(values).tolist()
+
+
+@settings(max_examples=20, deadline=None)
+@given(ERRORS, ERRORS, st.randoms())
+def test_a_p_value_that_was_kept_is_the_one_counted_anew(
+    variant: dict[int, float], baseline: dict[int, float], r: Random
+) -> None:
+    """The same order of the seeds, after other errors in the same order."""
+    half = [{seed: error / 2 for seed, error in errors.items()} for errors in (variant, baseline)]
+    compare(*half)
+    kept = compare(dict(r.sample([*variant.items()], len(variant))), baseline)
+    for known in (_rank_sum_p_value, _permuted):
+        known.cache_clear()
+    assert compare(variant, baseline) == kept
 
 
 def test_holm_by_hand() -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import io
+import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,44 @@ def test_quiet_says_nothing() -> None:
         progress.event(0, TASKS[0], EPOCH)
         progress.outcome(Outcome(TASKS[0], "completed"), 3.0)
     assert out.getvalue() == ""
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not what() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert what()
+
+
+def test_in_a_terminal_lines_wait_for_the_next_drawing_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[None] = []
+    render = Progress.render
+    monkeypatch.setattr(Progress, "render", lambda self: drawn.append(None) or render(self))
+    monkeypatch.setattr(module, "REDRAW_SECONDS", 60.0)
+    progress, out = made(terminal=True)
+    with progress:
+        for number in range(200):
+            progress.say(f"line {number}")
+        assert "line" not in out.getvalue()
+    assert re.findall(r"line \d+", out.getvalue()) == [f"line {number}" for number in range(200)]
+    assert len(drawn) < 5
+    progress.say("afterwards")
+    assert out.getvalue().endswith("afterwards\n")
+
+
+def test_in_a_terminal_lines_appear_above_the_view_while_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REDRAW_SECONDS", 0.01)
+    monkeypatch.setenv("TERM", "xterm")
+    progress, out = made(terminal=True)
+    with progress:
+        wait_for(lambda: "4/6 trials" in out.getvalue())
+        progress.outcome(Outcome(TASKS[0], "completed"), 3.0)
+        wait_for(lambda: "[5/6] net 0 seed [0]: 3.00% test error\n" in out.getvalue())
+        wait_for(lambda: "5/6 trials" in out.getvalue())
+        progress.say("the next, [as] :x: [/as] it is")
+    text = out.getvalue()
+    assert text.index("3.00%") < text.index("5/6 trials") and "the next, [as] :x: [/as] it is\n" in text
+    assert "[bold]" not in text
 
 
 def test_the_view_has_the_study_and_a_line_a_slot() -> None:

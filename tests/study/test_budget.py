@@ -55,6 +55,18 @@ def test_linear_costs_need_few_looks() -> None:
     assert len(looks) < 15
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 40, 700, 1000])
+def test_quadratic_costs_need_few_looks(n: int) -> None:
+    looks = set()
+
+    def cost(n: int) -> int:
+        looks.add(n)
+        return 5000 + 300 * n + 12 * n * n - 256 * (n == 2)
+
+    assert largest_within(cost(n), cost, 1000) == n
+    assert len(looks) <= 7
+
+
 def plan(tmp_path: Path, budget: str, variants: str) -> Enumeration:
     path = tmp_path / "study.yaml"
     path.write_text(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import subprocess
@@ -466,6 +467,11 @@ def test_training_cost_by_hand() -> None:
     assert training_cost(one) == 763_520 * (3 * 1297 + 500) * 2
     fewer = trial("WRN-10-1", data=data("digits", train_size=100, test_size=50), recipe=recipe(epochs=1))
     assert training_cost(fewer) == 763_520 * 350
+
+
+def test_garbage_is_looked_for_again_after_planning(tmp_path: Path) -> None:
+    assert "depth 17" in error(tmp_path, "net: [WRN-16-1, WRN-17-1]")
+    assert gc.isenabled()
 
 
 def test_planning_does_not_import_torch() -> None:

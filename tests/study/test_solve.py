@@ -10,7 +10,7 @@ import pytest
 from ablate.errors import StudyError
 from ablate.nets.architecture import Architecture
 from ablate.nets.counts import count
-from ablate.nets.families import blueprint, count_network
+from ablate.nets.families import blueprint, count_network, counts_along, what_counts
 from ablate.nets.notation import parse_architecture
 from ablate.study.budget import choices
 from ablate.study.plan import Enumeration, enumerate_variants
@@ -99,9 +99,37 @@ def test_activation_memory_is_of_a_batch_in_its_precision(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["WRN-28-2", "ResNet-20", "pre-ResNet-29", "ResNeXt-29-2x4d", "WRN-13-2-B(1,3,1)-post"])
 @pytest.mark.parametrize("n", [1, 2, 3, 7])
 def test_counts_of_any_depth_from_one_look(name: str, n: int) -> None:
-    for survival in (1.0, 0.5):
-        architecture = replace(parse_architecture(name), N=n, survival=survival)
+    for survival, dropout in ((1.0, 0.0), (0.5, 0.0), (1.0, 0.3), (0.5, 0.1)):
+        architecture = replace(parse_architecture(name), N=n, survival=survival, dropout=dropout)
         assert count_network(architecture) == count(blueprint(architecture))
+
+
+@pytest.mark.parametrize("field, values", [("k", (0.25, 1.0, 1.3, 4.0)), ("block", ((3,), (3, 1, 3))), ("N", (1, 2, 9))])
+@pytest.mark.parametrize("style", ["", "-dropout0.3", "-post-shortcutC", "-groupnorm-survival0.5", "-relu_only_pre-elu"])
+def test_counts_along_an_axis(field: str, values: tuple[object, ...], style: str) -> None:
+    architecture = parse_architecture(f"WRN-28-2{style}")
+    along = counts_along(architecture, field)
+    for value in values:
+        assert along(value) == count(blueprint(replace(architecture, **{field: value})))
+
+
+def test_what_counts() -> None:
+    architecture = parse_architecture("WRN-28-2-dropout0.3")
+    same = [replace(architecture, dropout=0.1), replace(architecture, survival=0.5)]
+    other = [replace(architecture, **{axis: value}) for axis, value in DIFFERENT.items()]
+    assert {what_counts(each) for each in same} == {what_counts(architecture)}
+    assert len({what_counts(each) for each in (architecture, *other)}) == 1 + len(other)
+
+
+DIFFERENT = {
+    "dropout": 0.0,
+    "N": 5,
+    "k": 3.0,
+    "block": (3, 1),
+    "shortcut": "C",
+    "activation_order": "post",
+    "norm": "group",
+}
 
 
 @pytest.mark.parametrize("axis", ["depth", "k", "l", "cardinality", "base_width"])
@@ -109,11 +137,11 @@ def test_counts_of_any_depth_from_one_look(name: str, n: int) -> None:
 def test_costs_increase_along_every_axis(axis: str, name: str) -> None:
     architecture = parse_architecture(name)
     try:
-        values, make = choices(architecture, axis, 8)
+        field, steps, value = choices(architecture, axis, 8)
     except StudyError:
         assert axis in ("l", "cardinality", "base_width", "k")
         return
-    costs = [count_network(make(value)) for value in values[:6]]
+    costs = [count_network(replace(architecture, **{field: value(step)})) for step in steps[:6]]
     for measure in ("parameters", "multiply_adds", "kept"):
         found = [getattr(cost, measure) for cost in costs]
         assert found == sorted(set(found))

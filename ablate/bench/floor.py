@@ -1,0 +1,79 @@
+"""The least time that training an image takes on a device: by its arithmetic, and by its memory traffic.
+
+Arithmetic: a forward pass and twice that backward, at the rate of a large matrix product. Memory: what a good compiler
+leaves of it, with batch norm and ReLU fused, at the rate of a large copy. For each element that a convolution makes, in
+the forward pass: written, read for the statistics, read and written normalized, read by the next convolution; backward:
+gradient read and written by the input's gradient, gradient and input read by the weights', gradient and output read for
+batch norm's sums, both read and one written when it is applied. An addition reads two and writes one, and reads and
+writes two gradients.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from ablate.bench.jobs import TrainJob
+from ablate.nets.blueprint import Blueprint, Layer, Repeat, Residual
+from ablate.nets.counts import State, count_layer
+from ablate.nets.families import blueprint, count_network
+
+FORWARD, BACKWARD, ADDITION = 5, 9, 6  # times that an element passes through memory
+BYTES = {"float32": 4, "bfloat16": 2}
+
+
+class Rates(NamedTuple):
+    """Measured: multiply-adds a second of a large matrix product, bytes a second of a large copy, read and written."""
+
+    multiply_adds: float
+    bytes: float
+
+
+class Floors(NamedTuple):
+    """Seconds an image."""
+
+    compute: float
+    memory: float
+
+    def share(self, seconds: float) -> float:
+        """What part of so many seconds an image the device could not have done without, 0 to 1."""
+        return max(self) / seconds
+
+
+def floors(job: TrainJob, rates: Rates) -> Floors:
+    """The floors of a training step, an image, in the precision in which the rates were measured."""
+    counts = count_network(job.architecture, job.data.classes, job.data.input_shape)
+    network = blueprint(job.architecture, job.data.classes, job.data.input_shape)
+    size = BYTES[job.recipe.precision]
+    passes = (FORWARD + BACKWARD) * counts.activations + ADDITION * added(network)
+    return Floors(3 * counts.multiply_adds / rates.multiply_adds, size * passes / rates.bytes)
+
+
+def added(network: Blueprint) -> int:
+    """Elements that the residual blocks add, for one image."""
+    total, state = 0, State(network.input_shape)
+
+    def walk(layer: Layer, times: int) -> None:
+        nonlocal total, state
+        if isinstance(layer, Repeat):
+            if layer.times:
+                walk(layer.layer, times * layer.times)
+            return
+        _, state = count_layer(layer, state)
+        if isinstance(layer, Residual):
+            channels, height, width = state.shape
+            total += times * channels * height * width
+
+    for section in network.sections:
+        for layer in section.layers:
+            walk(layer, 1)
+    return total
+
+
+def processor_has_bfloat16(path: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this processor multiplies bfloat16 itself; without, it is slower than float32."""
+    try:
+        words = path.read_text().split()
+    except OSError:
+        return False
+    return "amx_bf16" in words or "avx512_bf16" in words

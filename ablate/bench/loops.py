@@ -1,0 +1,127 @@
+"""What a benchmark's workers do: train as a trial does, or measure what the device can do at most."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from ablate.bench.jobs import TrainJob
+from ablate.data.tensors import Normalization, Part, normalize
+from ablate.nets.build import build
+from ablate.nets.families import blueprint
+from ablate.train.loop import autocast, train_epoch
+from ablate.train.optimization import make_optimizer, start_epoch
+from ablate.train.provenance import provenance
+from ablate.train.randomness import generator
+from ablate.train.trial import configure
+
+SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices that are multiplied
+COPIED = {"cpu": 2**28, "cuda": 2**31}  # bytes that are copied
+RATE_SECONDS = 1.0
+_ready: dict[TrainJob, Callable[[], None]] = {}  # by job: what trains one round of it, warm from the round before
+
+Stopping = Callable[[], bool]
+Report = Callable[[dict[str, Any]], None]
+
+
+def train_ours(job: TrainJob, stop: Stopping, report: Report) -> str:
+    """Trains as a trial does: the same loop, with images that wait on the device."""
+    if job not in _ready:
+        _ready[job] = _prepare(job)
+    _ready[job]()
+    wait_for(job.device)
+    report({"peak_memory_bytes": peak_memory(job.device)})
+    return "completed"
+
+
+def _prepare(job: TrainJob) -> Callable[[], None]:
+    device, recipe, data = configure(job.device), job.recipe, job.data
+    images, labels = (tensor.to(device) for tensor in random_images(job))
+    normalization = Normalization(*(torch.full((data.channels,), value, device=device) for value in (127.5, 64.0)))
+    learners = []
+    for seed in job.seeds:
+        network = build(blueprint(job.architecture, data.classes, data.input_shape), generator(seed, "initialization"))
+        network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimizer = make_optimizer(recipe, network)
+        start_epoch(recipe, optimizer, 1)
+        learners.append((seed, network, optimizer))
+    if not job.steps_alone:
+        part = Part(images, labels)
+
+        def train() -> None:
+            for seed, network, optimizer in learners:
+                train_epoch(network, optimizer, part, normalization, data, recipe, seed, 1)
+
+        return train
+    batch, wanted = normalize(images[: recipe.batch_size], normalization), labels[: recipe.batch_size]
+
+    def step() -> None:
+        for _, network, optimizer in learners:
+            network.train()
+            for _ in range(job.images // recipe.batch_size):
+                with autocast(recipe, device):
+                    logits = network(batch)
+                loss = F.cross_entropy(logits.float(), wanted)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+
+    return step
+
+
+def random_images(job: TrainJob) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images uint8 (N, H, W, C) and labels int64 (N,) on the CPU, the same ones each time."""
+    draws = torch.Generator().manual_seed(0)
+    shape = (job.images, job.data.image_size, job.data.image_size, job.data.channels)
+    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=draws)
+    return pixels, torch.randint(0, job.data.classes, (job.images,), generator=draws)
+
+
+def wait_for(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def peak_memory(device: str) -> int:
+    """Bytes: of tensors on a GPU, of this process on a processor."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def made_with(device: str) -> tuple[dict[str, Any], str]:
+    """The provenance of a benchmark on a device, auto, cpu or cuda, and which of the two latter it is."""
+    kind = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    return provenance(torch.device(kind)), kind
+
+
+def measure_rates(job: tuple[str, str], stop: Stopping, report: Report) -> str:
+    """The device's rates for (device, precision); see floor.Rates."""
+    name, precision = job
+    device, kind = configure(name), getattr(torch, precision)
+    side = SIDE[device.type]
+    a, b = (torch.randn(side, side, device=device).to(kind) for _ in range(2))
+    source = torch.zeros(COPIED[device.type], dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    product = side**3 / _least_seconds(lambda: torch.mm(a, b), device.type)
+    copied = 2 * source.numel() / _least_seconds(lambda: target.copy_(source), device.type)
+    report({"multiply_adds": product, "bytes": copied})
+    return "completed"
+
+
+def _least_seconds(call: Callable[[], object], device: str) -> float:
+    """Of one call, in the best of the stretches that fit into a second."""
+    call()
+    wait_for(device)
+    least, begun = float("inf"), time.perf_counter()
+    while time.perf_counter() - begun < RATE_SECONDS:
+        before = time.perf_counter()
+        call()
+        wait_for(device)
+        least = min(least, time.perf_counter() - before)
+    return least

@@ -1,0 +1,99 @@
+"""Trials that do nothing through Ray, where it is installed."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ablate.bench.rounds import Comparison
+
+ENVIRONMENT = {  # asks nobody, warns of nothing, and the display that can be silenced
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class RayWays:
+    """Ways for rounds.compare(), none without Ray; work: the trials of each.
+
+    own: by way, the seconds of each call that count, where a way has a start that does not.
+    """
+
+    ways: Mapping[str, Callable[[], object]] = dataclasses.field(default_factory=dict)
+    work: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    own: Mapping[str, list[float]] = dataclasses.field(default_factory=dict)
+
+    def without_start(self, timed: Comparison) -> Comparison:
+        """The comparison with the ways' own seconds in place of those of whole calls."""
+        own = {way: tuple(seconds[-len(timed.seconds[way]) :]) for way, seconds in self.own.items()}
+        return dataclasses.replace(timed, seconds={**timed.seconds, **own})
+
+
+@contextlib.contextmanager
+def ray_ways(trials: int, tune_trials: int, slots: int, folder: Path, announce: Callable[[str], Any]) -> Iterator[RayWays]:
+    """Ray's tasks, its Tune with its defaults, and Tune reusing actors, in a cluster that lives within the block.
+
+    Tune takes seconds to start, so the clock of its ways runs from the end of the first trial of each slot to the end
+    of the last of tune_trials, and of five times as many where actors are reused. Without Ray: one announced line.
+    """
+    try:
+        ray, tune = importlib.import_module("ray"), importlib.import_module("ray.tune")
+    except ImportError:
+        announce("Ray is not installed and left out: pip install 'ablate-studies[ray]'")
+        yield RayWays()
+        return
+
+    # Here, not in the module: Ray sends them as they are, so that its processes do not import all of ours.
+    def return_number() -> int:
+        return 1
+
+    def train(config: dict[str, Any]) -> dict[str, int]:
+        return {"number": 1}
+
+    remote = ray.remote(return_number)
+
+    def run_tasks() -> None:
+        for _ in range(2):  # Ray ends processes that were idle for a second: the first time starts them again
+            begun = time.perf_counter()
+            assert sum(ray.get([remote.remote() for _ in range(trials)])) == trials
+        own[tasks].append(time.perf_counter() - begun)
+
+    def fit(number: int, reuse: bool, own: list[float]) -> None:
+        ends: list[float] = []
+        watch = tune.Callback()
+        watch.on_trial_complete = lambda **trial: ends.append(time.perf_counter())
+        results = tune.Tuner(
+            train,
+            param_space={"seed": tune.grid_search(list(range(number)))},
+            tune_config=tune.TuneConfig(reuse_actors=reuse),
+            run_config=tune.RunConfig(storage_path=str(folder / "tune"), verbose=0, callbacks=[watch]),
+        ).fit()
+        assert [result.metrics["number"] for result in results] == [1] * number == [1] * len(ends)
+        own.append(ends[-1] - ends[slots - 1])
+
+    tasks, defaults, reused = "Ray tasks", "Ray Tune", "Ray Tune, actors reused"
+    own: dict[str, list[float]] = {tasks: [], defaults: [], reused: []}
+    ways = {
+        tasks: run_tasks,
+        defaults: lambda: fit(tune_trials, False, own[defaults]),
+        reused: lambda: fit(5 * tune_trials, True, own[reused]),
+    }
+    work = {tasks: float(trials), defaults: float(tune_trials - slots), reused: float(5 * tune_trials - slots)}
+    before = dict(os.environ)
+    os.environ.update(ENVIRONMENT)
+    try:
+        ray.init(num_cpus=slots, num_gpus=0, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        yield RayWays(ways, work, own)
+    finally:
+        ray.shutdown()
+        os.environ.clear()
+        os.environ.update(before)

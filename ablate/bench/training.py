@@ -1,0 +1,154 @@
+"""Training: our loop against a plain one, and several seeds together against one after the other.
+
+The plain loop is given as "module:function", called as train_ours() is; tests/plain_loop.py of the repository has one.
+Every way trains in processes of its own, which are warm before anything is timed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from ablate.bench.floor import Rates, floors, processor_has_bfloat16
+from ablate.bench.jobs import Announce, TrainJob, bench_slots, run_all, whole_slot
+from ablate.bench.rounds import Comparison, compare
+from ablate.nets.notation import parse_architecture
+from ablate.schedule.local import open_workers
+from ablate.schedule.slots import Slot
+from ablate.schedule.tasks import Run, Stop
+from ablate.study.presets import DATA_SETS, RECIPES
+from ablate.study.study import Data, Recipe
+
+OURS, RATES = "ablate.bench.loops:train_ours", "ablate.bench.loops:measure_rates"
+PLAIN = "plain_loop:train"
+THIN_AND_WIDE = ("pre-ResNet-1001", "pre-ResNet-164", "WRN-40-4", "WRN-16-10", "WRN-28-10")
+PUBLISHED = {"WRN-40-4": 8.0, "WRN-28-10": 1.6}  # times the speed of ResNet-1001. WRN, section 3
+MIB = 2**20
+
+
+def bench_train(
+    nets: Sequence[str],
+    device: str = "auto",
+    batch_size: int = 128,
+    images: int = 512,
+    rounds: int = 5,
+    precisions: Sequence[str] = (),
+    plain: str = PLAIN,
+    announce: Announce = lambda line: None,
+) -> list[Comparison]:
+    """Two comparisons a network: end to end, from images in memory to updated weights, and steps on one batch alone.
+
+    images: in a round of each process. precisions: of ours, float32 and where the device is made for it bfloat16. The
+    plain loop is float32 on the same device. Figures: the share of the device's limit that each way reaches in its best
+    round, and the peak memory in MiB, of the tensors on a GPU or of the processes that train on a processor.
+    Raises RunError, NotationError.
+    """
+    for net in nets:
+        parse_architecture(net)  # a misspelt one is told before the others are timed
+    slots, whole = bench_slots(device), whole_slot(device)
+    kind = slots[0].device
+    precisions = precisions or ("float32", *(["bfloat16"] if kind == "cuda" or processor_has_bfloat16() else []))
+    with _workers(RATES, [whole]) as (run, log):
+        rates = {precision: Rates(**_rates(run, kind, precision, log)) for precision in {"float32", *precisions}}
+    found = []
+    for net in nets:
+        recipes = {"plain PyTorch": "float32", **{f"ablate, {precision}": precision for precision in precisions}}
+        with ExitStack() as stack:  # a pool each, so that its memory is its own
+            runs = {
+                name: stack.enter_context(_workers(plain, [whole]) if name == "plain PyTorch" else _workers(OURS, slots))
+                for name in recipes
+            }
+            for part in ("end to end", "steps alone"):
+                job = _job(net, kind, batch_size, images, part == "steps alone")
+                memory: dict[str, float] = {}
+                ways: dict[str, Callable[[], object]] = {}
+                jobs: dict[str, list[TrainJob]] = {}
+                for name, precision in recipes.items():
+                    mine = replace(job, recipe=job.recipe.model_copy(update={"precision": precision}))
+                    alone = name == "plain PyTorch"
+                    jobs[name] = [replace(mine, workers=os.cpu_count() or 1)] if alone else [mine] * len(slots)
+                    ways[name] = partial(_train, *runs[name], jobs[name], memory, name)
+                work = {name: float(images * len(jobs[name])) for name in jobs}
+                timed = compare(f"{net}, batch {batch_size}, {part}", "image", ways, work, rounds, announce=announce)
+                shares = {
+                    name: floors(jobs[name][0], rates[recipes[name]]).share(min(timed.per_unit(name))) for name in jobs
+                }
+                figures = {"share of the limit": shares}
+                figures |= {"peak memory, MiB": memory} if part == "end to end" else {}
+                found.append(replace(timed, figures=figures))
+    return found
+
+
+def _train(run: Run, log: Path, jobs: Sequence[TrainJob], memory: dict[str, float], name: str) -> None:
+    memory[name] = sum(said["peak_memory_bytes"] for said in run_all(run, jobs, log)) / MIB
+
+
+def bench_cohort(
+    nets: Sequence[str],
+    seeds: int = 5,
+    device: str = "auto",
+    batch_size: int = 128,
+    images: int = 256,
+    rounds: int = 3,
+    announce: Announce = lambda line: None,
+) -> list[Comparison]:
+    """A comparison a network: some seeds as the scheduler trains them together, against one after the other.
+
+    images: that each seed trains on in a round. On a processor the seeds share its cores, a process each.
+    """
+    slots, whole, found = bench_slots(device), whole_slot(device), []
+    with _workers(OURS, slots) as (together, log), _workers(OURS, [whole]) as (alone, _):
+        for net in nets:
+            job = _job(net, slots[0].device, batch_size, images, False)
+            ways = {
+                "one after the other": partial(run_all, alone, [replace(job, seeds=tuple(range(seeds)))], log),
+                "together": partial(run_all, together, [replace(job, seeds=(seed,)) for seed in range(seeds)], log),
+            }
+            title = f"{net}, batch {batch_size}, {seeds} seeds"
+            found.append(compare(title, "image", ways, float(images * seeds), rounds, announce=announce))
+    return found
+
+
+def bench_efficiency(
+    nets: Sequence[str] = THIN_AND_WIDE,
+    device: str = "auto",
+    batch_size: int = 32,
+    images: int = 32,
+    rounds: int = 3,
+    announce: Announce = lambda line: None,
+) -> list[Comparison]:
+    """Forward, backward and update of thin and wide networks on one batch again and again; the first is the reference.
+
+    WRN, figure 4: of networks that are as accurate, the wide are faster. published: what the text says of them.
+    """
+    slot = whole_slot(device)
+    with _workers(OURS, [slot]) as (run, log):
+        jobs = {net: _job(net, slot.device, batch_size, images, True) for net in nets}
+        ways = {net: partial(run_all, run, [job], log) for net, job in jobs.items()}
+        timed = compare(f"Batch {batch_size}, steps alone", "image", ways, float(images), rounds, announce=announce)
+    published = {net: ratio for net, ratio in PUBLISHED.items() if net in nets and nets[0] == THIN_AND_WIDE[0]}
+    return [replace(timed, figures={"published speed": published} if published else {})]
+
+
+def _job(net: str, device: str, batch_size: int, images: int, steps_alone: bool) -> TrainJob:
+    recipe = Recipe(**{**RECIPES["wrn_cifar"], "batch_size": batch_size, "last_batch": "drop"})
+    data = Data(name="cifar10", **{key: value for key, value in DATA_SETS["cifar10"].items() if key != "full"})
+    return TrainJob(parse_architecture(net), recipe, data, images, device, steps_alone)
+
+
+def _rates(run: Run, device: str, precision: str, log: Path) -> dict[str, float]:
+    (said,) = run_all(run, [(device, precision)], log)
+    return {key: said[key] for key in Rates._fields}
+
+
+@contextlib.contextmanager
+def _workers(work: str, slots: Sequence[Slot]) -> Iterator[tuple[Run, Path]]:
+    """Workers in the slots, and a file for what they print."""
+    with tempfile.TemporaryDirectory() as folder, open_workers(work, slots, Stop(), retries=0) as run:
+        yield run, Path(folder) / "log.txt"

@@ -1,0 +1,64 @@
+"""The reporting benchmark: its records are those a training writes, and both ways come to the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ablate.bench.reporting import (
+    OURS,
+    PLAIN,
+    SEEDS,
+    Recorded,
+    bench_report,
+    curves,
+    invent_records,
+    plain_curves,
+    plain_table,
+    table,
+)
+from ablate.records.records import append_epoch, open_trial, read_record, write_result
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Recorded:
+    return invent_records(tmp_path / "invented", 3, 4)
+
+
+def test_the_records_are_those_that_a_training_writes(recorded: Recorded, tmp_path: Path) -> None:
+    trials = [trial for variant in recorded.variants for trial in variant.trials(recorded.study.seeds)]
+    assert len(trials) == 3 * SEEDS == len(list(recorded.runs.iterdir()))
+    for trial in trials:
+        record = read_record(recorded.runs, trial.id)
+        assert record is not None
+        directory = tmp_path / trial.id
+        open_trial(directory, trial.definition)
+        for row in record.epochs():
+            append_epoch(directory, row)
+        write_result(directory, record.result)
+        for file in directory.iterdir():
+            assert (recorded.runs / trial.id / file.name).read_bytes() == file.read_bytes(), file
+
+
+def test_both_ways_come_to_the_same(recorded: Recorded) -> None:
+    assert table(recorded) == plain_table(recorded) and len(table(recorded)) == 3
+    ours, plain = curves(recorded), plain_curves(recorded)
+    rates = [variant.recipe.lr for variant in recorded.variants]
+    ours["lr"] = [rates[variant] for variant in ours.pop("variant")]
+    assert len(ours) == 3 * 4 and np.isfinite(ours.to_numpy(float)).all()
+    pd.testing.assert_frame_equal(ours[plain.columns], plain, check_exact=True)
+
+
+def test_the_benchmark_compares_both_for_the_table_and_the_curves(tmp_path: Path) -> None:
+    said: list[str] = []
+    found = bench_report(11, 3, tmp_path / "records", rounds=2, announce=said.append)
+    assert [one.title for one in found] == ["table of 10 trials, 3 epochs", "curves of 10 trials, 3 epochs"]
+    for one in found:
+        assert one.reference == PLAIN and one.work == {PLAIN: 10.0, OURS: 10.0}
+        assert {name: len(seconds) for name, seconds in one.seconds.items()} == {PLAIN: 2, OURS: 2}
+        assert one.figures["peak memory, MiB"].keys() == {PLAIN, OURS}
+        assert all(10 < peak < 2000 for peak in one.figures["peak memory, MiB"].values())
+    assert len(list((tmp_path / "records" / "runs").iterdir())) == 10 and said

@@ -1,0 +1,103 @@
+"""The training benchmark: both loops do the same work, and the floors are those of the network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import plain_loop
+import pytest
+import torch
+
+from ablate.bench import loops
+from ablate.bench.floor import ADDITION, BACKWARD, FORWARD, Rates, added, floors, processor_has_bfloat16
+from ablate.bench.jobs import TrainJob
+from ablate.bench.training import _job, bench_cohort, bench_efficiency, bench_train
+from ablate.nets.counts import count
+from ablate.nets.families import blueprint
+from ablate.nets.notation import parse_architecture
+
+NET = "WRN-10-0.25"
+
+
+def job(**changes: Any) -> TrainJob:
+    return replace(_job(NET, "cpu", 4, 8, False), **changes)
+
+
+def test_both_loops_train_on_the_same_images_and_make_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On one batch, from the same weights: the same loss, gradient and update."""
+    made: list[torch.nn.Module] = []
+
+    def keep(build: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            made.append(build(*arguments))
+            if len(made) == 2:
+                made[1].load_state_dict(made[0].state_dict())
+            return made[-1]
+
+        return call
+
+    for module in (loops, plain_loop):
+        monkeypatch.setattr(module, "build", keep(module.build))
+    wanted = job(steps_alone=True)
+    ours = loops._prepare(wanted)
+    trainer = plain_loop.Trainer(wanted)
+    images, labels = loops.random_images(wanted)
+    trainer.batch = ((images[:4].permute(0, 3, 1, 2).float() - 127.5) / 64, labels[:4])
+    ours()
+    assert trainer.train() == 8
+    for one, other in zip(made[0].state_dict().values(), made[1].state_dict().values()):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_the_plain_loop_goes_through_all_images_in_another_order() -> None:
+    trainer = plain_loop.Trainer(job())
+    seen: list[tuple[int, ...]] = []
+    trainer.network.register_forward_pre_hook(lambda module, arguments: seen.append(tuple(arguments[0].shape)))
+    assert trainer.train() == 8 and seen == [(4, 3, 32, 32)] * 2
+    labels = [tuple(label.tolist()) for _, label in trainer.loader]
+    assert sorted(sum(labels, ())) == sorted(loops.random_images(job())[1].tolist())
+
+
+def test_every_seed_of_a_job_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[int] = []
+    monkeypatch.setattr(loops, "train_epoch", lambda *arguments: trained.append(arguments[6]))
+    said: list[dict[str, Any]] = []
+    assert loops.train_ours(job(seeds=(3, 1, 4)), lambda: False, said.append) == "completed"
+    assert trained == [3, 1, 4] and said[0]["peak_memory_bytes"] > 0
+
+
+def test_the_benchmarks_run_small() -> None:
+    told: list[str] = []
+    plain = bench_train([NET], "cpu", 4, 8, 1, ["float32"], announce=told.append)
+    assert [one.title for one in plain] == [f"{NET}, batch 4, end to end", f"{NET}, batch 4, steps alone"]
+    for one in plain:
+        assert list(one.seconds) == ["plain PyTorch", "ablate, float32"]
+        assert one.work["ablate, float32"] % one.work["plain PyTorch"] == 0
+        assert all(0 < share < 1 for share in one.figures["share of the limit"].values())
+    assert min(plain[0].figures["peak memory, MiB"].values()) > 50
+    assert told[0].endswith("warming up")
+    (cohort,) = bench_cohort([NET], 3, "cpu", 4, 8, 1)
+    assert cohort.work == {"one after the other": 24.0, "together": 24.0} and cohort.title.endswith("3 seeds")
+    (thin,) = bench_efficiency([NET, "WRN-40-4"], "cpu", 4, 4, 1)
+    assert list(thin.seconds) == [NET, "WRN-40-4"] and not thin.figures  # the published are against another
+
+
+def test_floors_follow_from_the_counts() -> None:
+    network = blueprint(parse_architecture("WRN-16-2"))
+    counts = count(network)
+    sums = 2 * (32 * 32 * 32 + 64 * 16 * 16 + 128 * 8 * 8)
+    assert added(network) == sums
+    assert added(blueprint(parse_architecture("WRN-10-2"))) == sums // 2
+    found = floors(_job("WRN-16-2", "cpu", 128, 512, False), Rates(1e9, 1e9))
+    assert found.compute == pytest.approx(3 * counts.multiply_adds / 1e9)
+    assert found.memory == pytest.approx(4 * ((FORWARD + BACKWARD) * counts.activations + ADDITION * sums) / 1e9)
+    assert found.share(2 * max(found)) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("flags", "has"), [("sse avx2", False), ("avx512f avx512_bf16", True), ("amx_bf16", True)])
+def test_who_multiplies_bfloat16(tmp_path: Path, flags: str, has: bool) -> None:
+    (tmp_path / "cpuinfo").write_text(f"model name : X\nflags : {flags}\n")
+    assert processor_has_bfloat16(tmp_path / "cpuinfo") is has
+    assert not processor_has_bfloat16(tmp_path / "missing")
