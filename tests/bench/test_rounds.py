@@ -67,7 +67,8 @@ def test_the_figure_has_a_bar_a_way_but_the_reference() -> None:
     figure = draw_ratios([ONE, ONE], "Title", "caption")
     (axis,) = figure.axes
     assert [bar.get_width() for bar in axis.patches] == pytest.approx([4.0, 4.0])
-    assert [text.get_text() for text in axis.get_yticklabels()] == [ONE.title] * 2
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["ours"] * 2
+    assert [text.get_text() for text in axis.texts][::2] == [f"{ONE.title}; 1 is plain"] * 2
     assert to_bytes(draw_ratios([ONE], "Title", "caption"), "svg") == to_bytes(
         draw_ratios([ONE], "Title", "caption"), "svg"
     )
