@@ -18,7 +18,7 @@ from joblib import Parallel, delayed
 from rich.console import Console
 
 from ablate.bench.ray_dispatch import RayWays, ray_ways
-from ablate.bench.rounds import Comparison, compare
+from ablate.bench.rounds import Announce, Comparison, compare
 from ablate.data.cache import Location
 from ablate.files import hold_lock
 from ablate.launch import RunOptions, make_task
@@ -54,7 +54,7 @@ def bench_dispatch(
     rounds: int = 5,
     folder: Path | None = None,
     ray: bool = True,
-    announce: Callable[[str], Any] = lambda line: None,
+    announce: Announce = lambda line: None,
 ) -> list[Comparison]:
     """Seconds a trial that does nothing, of schedulers, and of the files that a trial of one epoch leaves.
 
@@ -77,7 +77,7 @@ def _compare_schedulers(
     slots: int,
     rounds: int,
     folder: Path,
-    announce: Callable[[str], Any],
+    announce: Announce,
 ) -> Comparison:
     """Trials that return at once, through Optuna (random values of one parameter), joblib, ours and Ray, if that is there.
 
@@ -99,7 +99,7 @@ def _compare_schedulers(
     return ray.without_start(timed)
 
 
-def _compare_files(trials: int, rounds: int, folder: Path, announce: Callable[[str], Any]) -> Comparison:
+def _compare_files(trials: int, rounds: int, folder: Path, announce: Announce) -> Comparison:
     """The files of a trial of one epoch: merely written, flushed to the disk too, and as we write them, under a lock."""
     definitions = [trial.definition for trial in make_trials(trials)]
 

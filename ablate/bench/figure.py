@@ -12,8 +12,9 @@ from ablate.report.style import GREY, INK, PALETTE, SMALL, TEXT, log_ticks, open
 
 PUBLISHED = "published speed"  # the figure of a way that is marked beside its bar
 OURS = "ablate"  # how the names of our own ways begin
+BLUE, OTHER = PALETTE[0], PALETTE[7]
 ROW = 0.25  # inches of a bar, and of the title above those of one comparison
-PLAIN = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # behind a text, so that no line strikes it
+BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # a text, so that no line strikes it
 LOG_RATIO = 20  # ratios that differ by more get a logarithmic axis, and bars that begin at 1
 
 
@@ -32,14 +33,14 @@ def draw_ratios(comparisons: Sequence[Comparison], title: str, caption: str) -> 
         name = f"{one.title[0].upper()}{one.title[1:]}; 1 is {one.reference}"
         axis.annotate(
             name, (0, place), (4, 0), ("axes fraction", "data"), "offset points",
-            va="center", fontsize=SMALL, weight="bold", zorder=6, bbox=PLAIN,
+            va="center", fontsize=SMALL, weight="bold", zorder=6, bbox=BEHIND,
         )  # fmt: skip
         for way in (way for way in one.seconds if way != one.reference):
             place += 1
             ratios, ratio = one.ratios(way), one.ratio(way)
             width, left = (ratio - 1, 1) if log else (ratio, 0)
             ours = way.startswith(OURS) or not any(other.startswith(OURS) for other in one.seconds)
-            axis.barh(place, width, 0.72, left, color=PALETTE[0] if ours else PALETTE[7], linewidth=0, zorder=2)
+            axis.barh(place, width, 0.72, left, color=BLUE if ours else OTHER, linewidth=0, zorder=2)
             axis.plot([min(ratios), max(ratios)], [place, place], color=INK, linewidth=1.0, zorder=3)
             published, end = one.figures.get(PUBLISHED, {}).get(way), max(1.0 if log else 0.0, *ratios)
             if published:
@@ -47,7 +48,7 @@ def draw_ratios(comparisons: Sequence[Comparison], title: str, caption: str) -> 
                 end = published if end < published < end + 0.08 * longest else end
             axis.annotate(
                 f"{times(ratio)}×", (end, place), (5, 0), textcoords="offset points",
-                va="center", fontsize=SMALL, zorder=5, bbox=PLAIN,
+                va="center", fontsize=SMALL, zorder=5, bbox=BEHIND,
             )  # fmt: skip
             ticks.append((place, way))
         place += 1.4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,6 +61,3 @@ def run_all(run: Run, payloads: Sequence[Any], log: Path) -> list[dict[str, Any]
 
     with ThreadPoolExecutor(len(payloads)) as threads:
         return list(threads.map(one, range(len(payloads))))
-
-
-Announce = Callable[[str], Any]

@@ -12,7 +12,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from ablate.bench.rounds import Comparison, compare
+from ablate.bench.rounds import Announce, Comparison, compare
 from ablate.nets.architecture import Architecture
 from ablate.nets.counts import Counts, count
 from ablate.nets.families import families, find_family
@@ -30,7 +30,7 @@ MOST_CONVOLUTIONS = 6  # in a block
 
 
 def bench_plan(
-    variants: int = 100_000, plain_variants: int = 500, rounds: int = 5, announce: Callable[[str], Any] = lambda line: None
+    variants: int = 100_000, plain_variants: int = 500, rounds: int = 5, announce: Announce = lambda line: None
 ) -> list[Comparison]:
     """Two comparisons, per variant: of a grid in which every network is there several times, and of one without repetition.
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ablate.bench.rounds import Comparison
+from ablate.bench.rounds import Announce, Comparison
 
 ENVIRONMENT = {  # asks nobody, warns of nothing, and the display that can be silenced
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -39,7 +39,7 @@ class RayWays:
 
 
 @contextlib.contextmanager
-def ray_ways(trials: int, tune_trials: int, slots: int, folder: Path, announce: Callable[[str], Any]) -> Iterator[RayWays]:
+def ray_ways(trials: int, tune_trials: int, slots: int, folder: Path, announce: Announce) -> Iterator[RayWays]:
     """Ray's tasks, its Tune with its defaults, and Tune reusing actors, in a cluster that lives within the block.
 
     Tune takes seconds to start, so the clock of its ways runs from the end of the first trial of each slot to the end

@@ -22,8 +22,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from ablate.bench.jobs import Announce
-from ablate.bench.rounds import Comparison, compare
+from ablate.bench.rounds import Announce, Comparison, compare
 from ablate.records.records import EPOCH_FIELDS, Row, trial_directory
 from ablate.report.curve_figure import MEASURES, curve_points
 from ablate.report.summary import Summary, summarize

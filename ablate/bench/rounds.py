@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+Announce = Callable[[str], Any]  # is told in a line what is done now
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -47,7 +49,7 @@ def compare(
     work: Mapping[str, float] | float,
     rounds: int = 5,
     warm_up: bool = True,
-    announce: Callable[[str], Any] = lambda line: None,
+    announce: Announce = lambda line: None,
 ) -> Comparison:
     """Times every way in every round, in an order that turns by one from round to round.
 

@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from ablate.bench.floor import Rates, floors, processor_has_bfloat16
-from ablate.bench.jobs import Announce, TrainJob, bench_slots, run_all, whole_slot
-from ablate.bench.rounds import Comparison, compare
+from ablate.bench.jobs import TrainJob, bench_slots, run_all, whole_slot
+from ablate.bench.rounds import Announce, Comparison, compare
 from ablate.nets.notation import parse_architecture
 from ablate.schedule.local import open_workers
 from ablate.schedule.slots import Slot

@@ -36,7 +36,7 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure speed side by side with other ways of doing the same, as ratios."""
-    from ablate.bench.report import comparisons_text, write_benchmark
+    from ablate.bench.files import comparisons_text, write_benchmark
     from ablate.errors import RunError
 
     options: dict[str, Any] = {"rounds": rounds, "announce": say}

@@ -51,9 +51,9 @@ class SearchExperiment:
 
     @property
     def url(self) -> str:
-        from ablate.search.storage import default_storage
+        from ablate.search.storage import check_url, default_storage
 
-        return self.storage or default_storage(self.runs)
+        return check_url(self.storage) or default_storage(self.runs)
 
     @cached_property
     def opened(self) -> optuna.Study | None:

@@ -48,6 +48,13 @@ def hide_password(text: str) -> str:
     return re.sub(r"(?i)(password|passwd|pwd)=[^&\s'\"]+", r"\1=***", hidden)
 
 
+def check_url(url: str) -> str:
+    """The URL of a storage, or a journal's path. Raises RunError where a password would be taken for a host."""
+    if re.match(r"[^?]+://[^?]*@[^?]*@", url):
+        raise RunError(f"--storage: {hide_password(url)}: an @ within a password is written %40")
+    return url
+
+
 def study_name(study: Study) -> str:
     """What Optuna calls the search."""
     assert study.search is not None
@@ -165,8 +172,6 @@ def storage_errors(url: str, *others: type[Exception]) -> Iterator[None]:
     caught: tuple[type[Exception], ...] = (
         sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, *others
     )  # fmt: skip
-    if re.match(r"[^?]+://[^?]*@[^?]*@", url):
-        raise RunError(f"--storage: {hide_password(url)}: an @ within a password is written %40")
     try:
         yield
     except caught as error:

@@ -6,7 +6,7 @@ import pytest
 
 from ablate.bench import rounds
 from ablate.bench.figure import draw_ratios
-from ablate.bench.report import comparisons_text
+from ablate.bench.files import comparisons_text
 from ablate.bench.results import as_values, comparison_table, times
 from ablate.bench.rounds import Comparison, compare
 from ablate.report.style import to_bytes
