@@ -32,7 +32,7 @@ from ablate.schedule.progress import PLAIN_SECONDS
 from ablate.schedule.slots import find_slots
 from ablate.study.presets import DATA_SETS
 from ablate.train.loop import TOP
-from ablate.train.trial import configure
+from ablate.train.attempt import configure
 
 
 class Part(NamedTuple):

@@ -8,17 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from ablate.bench.jobs import TrainJob
 from ablate.data.tensors import Normalization, Part, normalize
-from ablate.nets.build import build
 from ablate.nets.families import blueprint
-from ablate.train.loop import autocast, train_epoch
+from ablate.train.attempt import configure
+from ablate.train.batches import Batch, TrainingBatches
+from ablate.train.loop import Training
+from ablate.train.network import make_network
 from ablate.train.optimization import make_optimizer, start_epoch
 from ablate.train.provenance import provenance
-from ablate.train.randomness import generator
-from ablate.train.trial import configure
+from ablate.train.side_by_side import CudaGraphs, SideBySide, own_stream
 
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices that are multiplied
 COPIED = {"cpu": 2**28, "cuda": 2**31}  # bytes that are copied
@@ -40,38 +40,39 @@ def train_ours(job: TrainJob, stop: Stopping, report: Report) -> str:
 
 
 def _prepare(job: TrainJob) -> Callable[[], None]:
+    """One round of a job: its networks side by side or one after the other."""
     device, recipe, data = configure(job.device), job.recipe, job.data
     images, labels = (tensor.to(device) for tensor in random_images(job))
     normalization = Normalization(*(torch.full((data.channels,), value, device=device) for value in (127.5, 64.0)))
-    learners = []
+    layers = blueprint(job.architecture, data.classes, data.input_shape)
+    kind = SameBatch if job.steps_alone else TrainingBatches
+    passes = []
     for seed in job.seeds:
-        network = build(blueprint(job.architecture, data.classes, data.input_shape), generator(seed, "initialization"))
-        network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = make_network(layers, recipe, seed, device)
         optimizer = make_optimizer(recipe, network)
         start_epoch(recipe, optimizer, 1)
-        learners.append((seed, network, optimizer))
-    if not job.steps_alone:
-        part = Part(images, labels)
+        passes.append(Training(network, optimizer, kind(Part(images, labels), normalization, data, recipe, seed), recipe))
+    graphs = CudaGraphs() if device.type == "cuda" else None
+    groups = [SideBySide(passes, graphs)] if job.together else [SideBySide([one], graphs) for one in passes]
 
-        def train() -> None:
-            for seed, network, optimizer in learners:
-                train_epoch(network, optimizer, part, normalization, data, recipe, seed, 1)
+    def train() -> None:
+        with own_stream(device):
+            for group in groups:
+                group.run([1] * len(group.passes))
 
-        return train
-    batch, wanted = normalize(images[: recipe.batch_size], normalization), labels[: recipe.batch_size]
+    return train
 
-    def step() -> None:
-        for _, network, optimizer in learners:
-            network.train()
-            for _ in range(job.images // recipe.batch_size):
-                with autocast(recipe, device):
-                    logits = network(batch)
-                loss = F.cross_entropy(logits.float(), wanted)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
 
-    return step
+class SameBatch(TrainingBatches):
+    """The first batch again and again, prepared once: what is left of a step is forward, backward and update."""
+
+    def begin(self, epoch: int) -> None:
+        assert isinstance(self.part, Part)
+        images, labels = (tensor[: self.size] for tensor in self.part)
+        self.batch = normalize(images, self.normalization), labels
+
+    def take(self, size: int) -> Batch:
+        return self.batch
 
 
 def random_images(job: TrainJob) -> tuple[torch.Tensor, torch.Tensor]:

@@ -100,15 +100,18 @@ def bench_cohort(
 ) -> list[Comparison]:
     """A comparison a network: some seeds as the scheduler trains them together, against one after the other.
 
-    images: that each seed trains on in a round. On a processor the seeds share its cores, a process each.
+    images: that each seed trains on in a round. On a GPU the seeds are one cohort in one process; on a processor they
+    share its cores, a process each.
     """
     slots, whole, found = bench_slots(device), whole_slot(device), []
     with _workers(OURS, slots) as (together, log), _workers(OURS, [whole]) as (alone, _):
         for net in nets:
-            job = _job(net, slots[0].device, batch_size, images, False)
+            job = replace(_job(net, slots[0].device, batch_size, images, False), seeds=tuple(range(seeds)))
+            cohort = [replace(job, together=True)]
+            parts = cohort if job.device == "cuda" else [replace(job, seeds=(seed,)) for seed in job.seeds]
             ways = {
-                "one after the other": partial(run_all, alone, [replace(job, seeds=tuple(range(seeds)))], log),
-                "together": partial(run_all, together, [replace(job, seeds=(seed,)) for seed in range(seeds)], log),
+                "one after the other": partial(run_all, alone, [job], log),
+                "together": partial(run_all, together, parts, log),
             }
             title = f"{net}, batch {batch_size}, {seeds} seeds"
             found.append(compare(title, "image", ways, float(images * seeds), rounds, announce=announce))

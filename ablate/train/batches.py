@@ -1,4 +1,8 @@
-"""What the loop trains and tests on: batches of normalized images, whether they are resident or streamed."""
+"""What a pass trains or tests on: batches of normalized images, whether they are resident or streamed.
+
+Of resident images, order, draws and the place of the next batch are tensors that stay where they are on the device, so
+taking a batch is the same work each time and a CUDA graph can hold it.
+"""
 
 from __future__ import annotations
 
@@ -12,37 +16,88 @@ from ablate.data.tensors import Draws, Normalization, Part, draw_augmentation, g
 from ablate.study.study import Data, Recipe
 from ablate.train.randomness import generator
 
+TEST_BATCH = 512  # of images that are on the device
+
 Batch = tuple[Tensor, Tensor]  # images float32 (B, C, H, W) and labels int64 (B,), on the device
 
 
-def training_batches(
-    part: Part | Streamed, normalization: Normalization, data: Data, recipe: Recipe, seed: int, epoch: int
-) -> Iterator[Batch]:
-    """One pass over the training images in the order and with the crops and flips of (seed, epoch)."""
-    n, size = len(part.labels), recipe.batch_size
-    order = torch.randperm(n, generator=generator(seed, "order", epoch))
-    stop = n - n % size if recipe.last_batch == "drop" else n
-    augmentation = generator(seed, "augmentation", epoch)
-    if isinstance(part, Streamed):
-        for images, labels in stream(part, order[:stop], size, data.augment, augmentation.initial_seed()):
-            yield normalize(images, normalization), labels
-        return
-    device = part.images.device
-    order = order.to(device)
-    drawn = draw_augmentation(data.augment, n, data.image_size, augmentation)
-    shifts, flips = (None if draws is None else draws.to(device) for draws in drawn)
-    for first in range(0, stop, size):
-        batch = slice(first, min(first + size, stop))
-        draws = Draws(None if shifts is None else shifts[batch], None if flips is None else flips[batch])
-        yield normalize(gather(part.images, order[batch], draws), normalization), part.labels[order[batch]]
+class Batches:
+    """Batches of `sizes` in order: begin(epoch), then take(size) for each."""
+
+    def __init__(self, part: Part | Streamed, normalization: Normalization, size: int, drop_last: bool = False) -> None:
+        n = len(part.labels)
+        tail = [n % size] if n % size and not drop_last else []
+        self.part, self.normalization, self.size, self.sizes = part, normalization, size, [size] * (n // size) + tail
+        self.device = normalization.mean.device
+        self.place = torch.zeros((), dtype=torch.int64, device=self.device)  # of the next batch's first image
+        self.streamed: Iterator[Batch] = iter(())
+
+    @property
+    def images(self) -> int:
+        """How many images a pass gets to."""
+        return sum(self.sizes)
+
+    def begin(self, epoch: int) -> None:
+        """Starts a pass."""
+        self.place.zero_()
+
+    def take(self, size: int) -> Batch:
+        """The next batch."""
+        if isinstance(self.part, Streamed):
+            images, labels = next(self.streamed)
+        else:
+            rows = self.place + torch.arange(size, device=self.device)
+            self.place += size
+            images, labels = self.resident(self.part, rows)
+        return normalize(images, self.normalization), labels
+
+    def resident(self, part: Part, rows: Tensor) -> Batch:
+        """Images uint8 (B, H, W, C) and labels at rows (B,) of this pass."""
+        raise NotImplementedError
 
 
-def evaluation_batches(part: Part | Streamed, normalization: Normalization, size: int) -> Iterator[Batch]:
-    """All images as they are, in order, `size` at a time."""
-    if isinstance(part, Streamed):
-        for images, labels in stream(part, torch.arange(len(part.labels)), size):
-            yield normalize(images, normalization), labels
-        return
-    for first in range(0, len(part.labels), size):
-        images, labels = (tensor[first : first + size] for tensor in part)
-        yield normalize(images, normalization), labels
+class TestBatches(Batches):
+    """All images as they are, in order."""
+
+    __test__ = False  # pytest
+
+    def begin(self, epoch: int) -> None:
+        super().begin(epoch)
+        if isinstance(self.part, Streamed):
+            self.streamed = stream(self.part, torch.arange(len(self.part.labels)), self.size)
+
+    def resident(self, part: Part, rows: Tensor) -> Batch:
+        return part.images[rows], part.labels[rows]
+
+
+class TrainingBatches(Batches):
+    """The training images in the order and with the crops and flips of (seed, epoch)."""
+
+    def __init__(self, part: Part | Streamed, normalization: Normalization, data: Data, recipe: Recipe, seed: int) -> None:
+        super().__init__(part, normalization, recipe.batch_size, recipe.last_batch == "drop")
+        self.data, self.seed = data, seed
+        if isinstance(part, Part):
+            self.order = torch.empty(len(part.labels), dtype=torch.int64, device=self.device)
+            self.draws = Draws(*(None if drawn is None else drawn.to(self.device) for drawn in self._draw(1)))
+
+    def begin(self, epoch: int) -> None:
+        super().begin(epoch)
+        order = torch.randperm(len(self.part.labels), generator=generator(self.seed, "order", epoch))
+        if isinstance(self.part, Streamed):
+            seed = generator(self.seed, "augmentation", epoch).initial_seed()
+            self.streamed = stream(self.part, order[: self.images], self.size, self.data.augment, seed)
+            return
+        self.order.copy_(order)
+        for kept, drawn in zip(self.draws, self._draw(epoch)):
+            if kept is not None and drawn is not None:
+                kept.copy_(drawn)
+
+    def resident(self, part: Part, rows: Tensor) -> Batch:
+        index = self.order[rows]
+        draws = Draws(*(None if drawn is None else drawn[rows] for drawn in self.draws))
+        return gather(part.images, index, draws), part.labels[index]
+
+    def _draw(self, epoch: int) -> Draws:
+        """On the CPU, so that they are the same on every device."""
+        augmentation = generator(self.seed, "augmentation", epoch)
+        return draw_augmentation(self.data.augment, len(self.part.labels), self.data.image_size, augmentation)

@@ -1,4 +1,9 @@
-"""One epoch of training and one of testing; nothing is read from the device before the end of either."""
+"""Training and testing as steps that a device can repeat by itself.
+
+A step reads and writes tensors that stay where they are: the place in the epoch's order, the sums of loss and errors, the
+learning rate. So nothing is read from the device before a pass has ended, and a step can be captured once as a CUDA graph;
+side_by_side.py runs them.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ablate.data.streaming import Streamed
-from ablate.data.tensors import Normalization, Part
 from ablate.nets.build import Dropout, Residual
-from ablate.study.study import Data, Recipe
-from ablate.train.batches import evaluation_batches, training_batches
-from ablate.train.randomness import generator
+from ablate.nets.custom import Own
+from ablate.study.study import Recipe
+from ablate.train.batches import Batches, TestBatches, TrainingBatches
+from ablate.train.randomness import stream_seed
 
-TEST_BATCH = 512  # of images that are on the device
 TOP = 5
 
 
@@ -28,82 +32,118 @@ class Scores(NamedTuple):
     top5_error: float | None = None
 
 
-class Sums:
-    """Running sums on the device: read() waits for it, add() does not."""
+class Pass:
+    """One pass over images after another: begin(epoch), step(size) for each of batches.sizes, scores().
 
-    def __init__(self, device: torch.device, top5: bool = False) -> None:
-        self.loss = torch.zeros((), dtype=torch.float64, device=device)
-        self.errors = torch.zeros((), dtype=torch.int64, device=device)
-        self.errors5 = torch.zeros((), dtype=torch.int64, device=device) if top5 else None
-        self.images = 0
+    generators: on the device, that a step draws from.
+    """
+
+    generators: tuple[torch.Generator, ...] = ()
+
+    def __init__(self, network: nn.Module, batches: Batches, recipe: Recipe, top5: bool = False) -> None:
+        self.network, self.batches, self.recipe, self.device = network, batches, recipe, batches.device
+        self.loss = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.errors = torch.zeros((), dtype=torch.int64, device=self.device)
+        self.errors5 = torch.zeros((), dtype=torch.int64, device=self.device) if top5 else None
+
+    @property
+    def capturable(self) -> bool:
+        """Whether a step does the same each time, decided on the device alone."""
+        own = any(isinstance(module, Own) for module in self.network.modules())
+        return not (own or isinstance(self.batches.part, Streamed))
+
+    def begin(self, epoch: int) -> None:
+        """Starts a pass."""
+        self.batches.begin(epoch)
+        for total in (self.loss, self.errors, self.errors5):
+            if total is not None:
+                total.zero_()
+
+    def step(self, size: int) -> None:
+        """One batch of that size."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits float32 (B, classes), computed in the recipe's precision."""
+        with autocast(self.recipe, self.device):
+            logits: Tensor = self.network(images)
+        return logits.float()
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Counts a batch in, on the device."""
+        logits = logits.detach()
         self.loss += loss.detach().double() * len(labels)
-        self.errors += (logits.detach().argmax(1) != labels).sum()
+        self.errors += (logits.argmax(1) != labels).sum()
         if self.errors5 is not None:
-            first = logits.detach().topk(min(TOP, logits.shape[1])).indices
+            first = logits.topk(min(TOP, logits.shape[1])).indices
             self.errors5 += (first != labels[:, None]).all(1).sum()
-        self.images += len(labels)
 
-    def read(self) -> Scores:
-        top5 = None if self.errors5 is None else 100 * int(self.errors5.item()) / self.images
-        return Scores(self.loss.item() / self.images, 100 * int(self.errors.item()) / self.images, self.images, top5)
+    def scores(self) -> Scores:
+        """Of the whole pass; waits for the device."""
+        images = self.batches.images
+        top5 = None if self.errors5 is None else 100 * int(self.errors5.item()) / images
+        return Scores(self.loss.item() / images, 100 * int(self.errors.item()) / images, images, top5)
 
 
-def train_epoch(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    part: Part | Streamed,
-    normalization: Normalization,
-    data: Data,
-    recipe: Recipe,
-    seed: int,
-    epoch: int,
-) -> Scores:
-    """One pass over the training images in the order, crops and dropout of (seed, epoch)."""
-    device = normalization.mean.device
-    dropout = generator(seed, "dropout", epoch, device)
-    depth = generator(seed, "stochastic_depth", epoch)
-    torch.manual_seed(dropout.initial_seed())  # a reader's modules draw from torch's own
-    leaves_out = False  # some blocks in some batches
-    for module in network.modules():
-        if isinstance(module, Dropout):
-            module.generator = dropout
-        elif isinstance(module, Residual):
-            module.generator = depth
-            leaves_out |= module.survival < 1
-    network.train()
-    sums = Sums(device)
-    for images, labels in training_batches(part, normalization, data, recipe, seed, epoch):
-        with autocast(recipe, device):
-            logits = network(images)
-        loss = F.cross_entropy(logits.float(), labels)
-        optimizer.zero_grad(set_to_none=True)
+class Training(Pass):
+    """Its step: a batch forward and backward, and the update; dropout and blocks left out are those of (seed, epoch)."""
+
+    def __init__(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, batches: TrainingBatches, recipe: Recipe
+    ) -> None:
+        super().__init__(network, batches, recipe)
+        self.optimizer, self.seed = optimizer, batches.seed
+        self.dropout, self.depth = torch.Generator(self.device), torch.Generator()
+        self.generators = (self.dropout,)
+        blocks = [module for module in network.modules() if isinstance(module, Residual)]
+        drops = [module for module in network.modules() if isinstance(module, Dropout)]
+        for block in blocks:
+            block.generator = self.depth
+        for module in drops:
+            module.generator = self.dropout
+        self.leaves_out = any(block.survival < 1 for block in blocks)  # some blocks in some batches
+        self.draws_again = bool(drops) and any(block.checkpoint for block in blocks)
+
+    @property
+    def capturable(self) -> bool:
+        return super().capturable and not (self.leaves_out or self.draws_again)
+
+    def begin(self, epoch: int) -> None:
+        super().begin(epoch)
+        self.network.train()
+        self.depth.manual_seed(stream_seed(self.seed, "stochastic_depth", epoch))
+        self.dropout.manual_seed(stream_seed(self.seed, "dropout", epoch))
+        torch.manual_seed(self.dropout.initial_seed())  # a reader's modules draw from torch's own
+
+    def step(self, size: int) -> None:
+        images, labels = self.batches.take(size)
+        logits = self.forward(images)
+        loss = F.cross_entropy(logits, labels)
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        if leaves_out:  # a block that was left out has gradient zero; momentum and decay go on
-            for parameter in network.parameters():
+        if self.leaves_out:  # a block that was left out has gradient zero; momentum and decay go on
+            for parameter in self.network.parameters():
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
-        optimizer.step()
-        sums.add(loss, logits, labels)
-    return sums.read()
+        self.optimizer.step()
+        self.add(loss, logits, labels)
 
 
-@torch.no_grad()
-def evaluate(
-    network: nn.Module, part: Part | Streamed, normalization: Normalization, recipe: Recipe, top5: bool = False
-) -> Scores:
-    """The scores of a network on images, in evaluation mode; with top5, the error among the first five classes too."""
-    network.eval()
-    device = normalization.mean.device
-    sums = Sums(device, top5)
-    # Streamed images are large: what there is room for in training, there is in testing.
-    size = recipe.batch_size if isinstance(part, Streamed) else TEST_BATCH
-    for images, labels in evaluation_batches(part, normalization, size):
-        with autocast(recipe, device):
-            logits = network(images)
-        sums.add(F.cross_entropy(logits.float(), labels), logits, labels)
-    return sums.read()
+class Testing(Pass):
+    """Its step: a batch forward, in evaluation mode."""
+
+    def __init__(self, network: nn.Module, batches: TestBatches, recipe: Recipe, top5: bool = False) -> None:
+        super().__init__(network, batches, recipe, top5)
+
+    def begin(self, epoch: int = 1) -> None:
+        super().begin(epoch)
+        self.network.eval()
+
+    @torch.no_grad()
+    def step(self, size: int) -> None:
+        images, labels = self.batches.take(size)
+        logits = self.forward(images)
+        self.add(F.cross_entropy(logits, labels), logits, labels)
 
 
 def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:

@@ -1,7 +1,7 @@
 """probe(): how long a training step and a test batch of a network take, on random images, in the trainer's own loop.
 
-A round is train_epoch() over a few batches, so augmentation, normalization, precision and update are those of a trial, and
-the device is waited for at its end.
+A round is a pass over a few batches, so augmentation, normalization, precision, update and CUDA graphs are those of a
+trial, and the device is waited for at its end.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from typing import Any
 import torch
 
 from ablate.data.tensors import Normalization, Part
-from ablate.nets.build import build, checkpoint_blocks
 from ablate.nets.counts import count
 from ablate.nets.custom import check_code, look_in
 from ablate.study.memory import training_memory
-from ablate.train.loop import TEST_BATCH, evaluate, train_epoch
+from ablate.train.attempt import configure
+from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
+from ablate.train.loop import Pass, Testing, Training
+from ablate.train.network import make_network
 from ablate.train.optimization import make_optimizer
 from ablate.train.provenance import provenance
-from ablate.train.randomness import generator
-from ablate.train.trial import configure
+from ablate.train.side_by_side import WARM_UP, CudaGraphs, SideBySide, own_stream
 from ablate.train.workload import ProbeJob
 
 SECONDS = 2.5  # of timed training steps, where so many rounds fit in
@@ -38,17 +39,18 @@ def probe(job: ProbeJob, stop: Callable[[], bool], report: Callable[[dict[str, A
 
     Returns "probed", or "skipped" after it reported why as "remark": memory by the estimate in study/memory.py.
     """
+    device = configure(job.device)
     try:
-        return _probe(job, report)
+        with own_stream(device):
+            return _probe(job, device, report)
     finally:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
-def _probe(job: ProbeJob, report: Callable[[dict[str, Any]], None]) -> str:
+def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]], None]) -> str:
     trial, recipe, data = job.trial, job.trial.recipe, job.trial.data
-    device = configure(job.device)
     if trial.architecture.code:
         look_in(*job.folders)
         check_code(trial.architecture)
@@ -63,42 +65,50 @@ def _probe(job: ProbeJob, report: Callable[[dict[str, Any]], None]) -> str:
     channels = torch.ones(data.channels, device=device)
     normalization = Normalization(127.5 * channels, 64 * channels)
     begin = time.perf_counter()  # by now the device is awake
-    network = build(trial.blueprint, generator(trial.seed, "initialization"))
-    if recipe.checkpoint_activations == "blocks":
-        checkpoint_blocks(network)
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = make_network(trial.blueprint, recipe, trial.seed, device)
     optimizer = make_optimizer(recipe, network)
     rounds = 0
 
-    def train(part: Part) -> float:
-        nonlocal rounds
-        rounds += 1
-        begun = time.perf_counter()
-        train_epoch(network, optimizer, part, normalization, data, recipe, trial.seed, rounds)
-        return time.perf_counter() - begun
+    def training(batches: int) -> Callable[[], float]:
+        part = _random_part(recipe.batch_size * batches, data.input_shape, data.classes, device)
+        return timed(Training(network, optimizer, TrainingBatches(part, normalization, data, recipe, trial.seed), recipe))
 
-    def test(part: Part) -> float:
-        begun = time.perf_counter()
-        evaluate(network, part, normalization, recipe)
-        return time.perf_counter() - begun
+    def testing(size: int, batches: int) -> Callable[[], float]:
+        part = _random_part(size * batches, data.input_shape, data.classes, device)
+        return timed(Testing(network, TestBatches(part, normalization, size), recipe))
+
+    def timed(one: Pass) -> Callable[[], float]:
+        """What runs a pass and returns the seconds that it took, by batch."""
+        passes = SideBySide([one], CudaGraphs() if device.type == "cuda" else None)
+
+        def run() -> float:
+            nonlocal rounds
+            rounds += 1
+            begun = time.perf_counter()
+            passes.run([rounds])
+            return (time.perf_counter() - begun) / len(one.batches.sizes)
+
+        return run
 
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    part = _random_part(recipe.batch_size, data.input_shape, data.classes, device)
-    first = train(part)
+    train = training(1)
+    first = train()
     ready = time.perf_counter() - begin
-    step = first if first > SECONDS else train(part)
+    step = first if first > SECONDS else train()
     batches = 1 if device.type == "cpu" else max(1, math.ceil(ROUND_SECONDS / step))
-    part = _random_part(recipe.batch_size * batches, data.input_shape, data.classes, device)
+    if batches > 1:
+        train = training(batches)
+        step = train()  # warms up, and captures the step
     least, most = ROUNDS
-    train_ms = [1000 * train(part) / batches for _ in range(min(most, max(least, int(SECONDS / step / batches))))]
+    train_ms = [1000 * train() for _ in range(min(most, max(least, int(SECONDS / step / batches))))]
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
     usual = min(train_ms) / 1000
     most = recipe.batch_size if data.name == "imagenet" else TEST_BATCH  # as a trial tests
     test_batch = min(most, images_at_once(usual, recipe.batch_size))
-    part = _random_part(test_batch, data.input_shape, data.classes, device)
-    warm_up = test(part)
-    test_ms = [1000 * test(part) for _ in range(5 if warm_up < TEST_SECONDS / 5 else 1)]
+    test = testing(test_batch, 1 if device.type == "cpu" else 2 * WARM_UP)
+    warm_up = test()
+    test_ms = [1000 * test() for _ in range(5 if warm_up < TEST_SECONDS / 5 else 1)]
     made = provenance(device)
     report(
         {

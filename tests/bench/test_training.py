@@ -17,6 +17,7 @@ from ablate.bench.training import _job, bench_cohort, bench_efficiency, bench_tr
 from ablate.nets.counts import count
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture
+from ablate.train import network
 
 NET = "WRN-10-0.25"
 
@@ -38,7 +39,7 @@ def test_both_loops_train_on_the_same_images_and_make_the_same_steps(monkeypatch
 
         return call
 
-    for module in (loops, plain_loop):
+    for module in (network, plain_loop):
         monkeypatch.setattr(module, "build", keep(module.build))
     wanted = job(steps_alone=True)
     ours = loops._prepare(wanted)
@@ -62,10 +63,13 @@ def test_the_plain_loop_goes_through_all_images_in_another_order() -> None:
 
 def test_every_seed_of_a_job_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[int] = []
-    monkeypatch.setattr(loops, "train_epoch", lambda *arguments: trained.append(arguments[6]))
+    step = loops.Training.step
+    monkeypatch.setattr(loops.Training, "step", lambda self, size: (trained.append(self.seed), step(self, size)))
     said: list[dict[str, Any]] = []
     assert loops.train_ours(job(seeds=(3, 1, 4)), lambda: False, said.append) == "completed"
-    assert trained == [3, 1, 4] and said[0]["peak_memory_bytes"] > 0
+    assert trained == [3, 3, 1, 1, 4, 4] and said[0]["peak_memory_bytes"] > 0
+    assert loops.train_ours(job(seeds=(3, 1, 4), together=True), lambda: False, said.append) == "completed"
+    assert trained[6:] == [3, 1, 4, 3, 1, 4]
 
 
 def test_the_benchmarks_run_small() -> None:

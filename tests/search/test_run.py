@@ -23,7 +23,7 @@ from ablate.search import run
 from ablate.search.candidates import Candidate
 from ablate.search.sampler import Feasible
 from ablate.study.study import Trial
-from ablate.train import trial as training
+from ablate.train import attempt as training
 
 TWO = "{dropout: [0.0, 0.3]}"
 

@@ -20,10 +20,12 @@ from ablate.nets.build import build
 from ablate.records.records import Record, read_epochs, read_record, trial_directory
 from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Data, Recipe, Trial
-from ablate.train import trial
+from ablate.train import parts
 from ablate.train.checkpoint import load_checkpoint
+from ablate.train.batches import Batches, TestBatches, TrainingBatches
 from ablate.train.images import load_checked
 from ablate.train.job import Job
+from ablate.train.parts import load_parts
 from ablate.train.trial import train_trial
 
 Rows = list[dict[str, Any]]
@@ -36,7 +38,7 @@ def never() -> bool:
 def job(tmp_path: Path, name: str, recipe: str = "wrn_cifar", epochs: int = 1, **data: Any) -> Job:
     """A trial of a small network on the images below tmp_path/images."""
     torch.set_num_threads(1)
-    trial._loaded.clear()
+    parts._loaded.clear()
     facts = {key: value for key, value in DATA_SETS[name].items() if key != "full"}
     made = Data.model_validate({"name": name, **facts, **data})
     trained = Recipe.model_validate({**RECIPES[recipe], "epochs": epochs, "batch_size": 8})
@@ -77,7 +79,7 @@ def test_svhn(tmp_path: Path) -> None:
     asked = job(tmp_path, "svhn", "wrn_svhn")
     result = recorded(asked).result
     assert (result["train_images"], result["test_images"]) == (64, 20)
-    train, _, normalization, _ = trial._load(asked.trial.data, asked.location, torch.device("cpu"))
+    train, _, normalization, _ = load_parts(asked.trial.data, asked.location, torch.device("cpu"))
     assert normalization.std.tolist() == [255.0] * 3 and normalization.mean.tolist() == [0.0] * 3
     assert train.labels.bincount().tolist() == [6, 7, 7, 7, 7, 6, 6, 6, 6, 6]
 
@@ -103,7 +105,7 @@ def test_imagenet_resumes_bit_for_bit(imagenet: Callable[..., Job], monkeypatch:
     recorded(whole)
     halting = replace(whole, runs=whole.runs.with_name("halting"))
     assert train_trial(halting, lambda: True, lambda row: None) == "interrupted"
-    trial._loaded.clear()
+    parts._loaded.clear()
     recorded(halting)
     assert_same(whole, halting)
 
@@ -116,7 +118,7 @@ def test_imagenets_errors(imagenet: Callable[..., Job], monkeypatch: pytest.Monk
     network = build(asked.trial.blueprint)
     network.load_state_dict(kept(asked)[1])
     network.eval()
-    _, test, normalization, _ = trial._load(asked.trial.data, asked.location, torch.device("cpu"))
+    _, test, normalization, _ = load_parts(asked.trial.data, asked.location, torch.device("cpu"))
     assert isinstance(test, streaming.Streamed)
     with torch.no_grad():
         batches = streaming.stream(test, torch.arange(30), 8)
@@ -131,33 +133,35 @@ def test_imagenets_errors(imagenet: Callable[..., Job], monkeypatch: pytest.Monk
     assert rows[-1]["test_top5_error"] == record.result["test_top5_error"] and "train_top5_error" not in rows[0]
 
 
+def images_of(batches: Batches, epoch: int) -> torch.Tensor:
+    batches.begin(epoch)
+    return torch.cat([batches.take(size)[0] for size in batches.sizes])
+
+
 @pytest.mark.parametrize("augment", ["none", "flip"])
 def test_imagenets_training_images_are_cropped_as_asked(
     imagenet: Callable[..., Job], monkeypatch: pytest.MonkeyPatch, augment: str
 ) -> None:
     """Without random crops an epoch holds the images of the test crop, each once, some of them flipped."""
-    from ablate.train.batches import evaluation_batches, training_batches
-
     monkeypatch.setattr(streaming, "WORKERS", 0)
     asked = imagenet(augment=augment, preprocess="none", train_size=24)
-    part, _, normalization, _ = trial._load(asked.trial.data, asked.location, torch.device("cpu"))
-    plain = torch.cat([images for images, _ in evaluation_batches(part, normalization, 8)])
+    part, _, normalization, _ = load_parts(asked.trial.data, asked.location, torch.device("cpu"))
+    plain = images_of(TestBatches(part, normalization, 8), 1)
     what = asked.trial
-    made = torch.cat([x for x, _ in training_batches(part, normalization, what.data, what.recipe, 1, 1)])
+    made = images_of(TrainingBatches(part, normalization, what.data, what.recipe, 1), 1)
     flipped = torch.tensor([bool((image == plain.flip(3)).all((1, 2, 3)).any()) for image in made])
     unflipped = torch.tensor([bool((image == plain).all((1, 2, 3)).any()) for image in made])
     assert len(made) == 24 and bool((flipped != unflipped).all()) and bool(flipped.any()) == (augment == "flip")
 
 
 def test_another_epoch_and_another_seed_draw_anew(imagenet: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
-    from ablate.train.batches import training_batches
 
     monkeypatch.setattr(streaming, "WORKERS", 0)
     asked = imagenet(train_size=12)
     what = asked.trial
-    part, _, normalization, _ = trial._load(what.data, asked.location, torch.device("cpu"))
+    part, _, normalization, _ = load_parts(what.data, asked.location, torch.device("cpu"))
     epochs = [
-        torch.cat([x for x, _ in training_batches(part, normalization, what.data, what.recipe, seed, epoch)])
+        images_of(TrainingBatches(part, normalization, what.data, what.recipe, seed), epoch)
         for seed, epoch in ((1, 1), (1, 1), (1, 2), (2, 1))
     ]
     assert [torch.equal(epochs[0], each) for each in epochs] == [True, True, False, False]
@@ -194,7 +198,7 @@ def test_other_images_than_a_trial_was_begun_on_are_refused(
     train_trial(asked, lambda: True, lambda row: None)
     image = asked.location.root / "val" / "n00000002" / "n00000002_1.JPEG"
     image.rename(image.with_name("other.JPEG"))
-    trial._loaded.clear()
+    parts._loaded.clear()
     with pytest.raises(RecordError, match="begun on images of digest"):
         train_trial(asked, never, lambda row: None)
     assert np.isfinite(read_epochs(trial_directory(asked.runs, asked.trial.id))[0]["test_loss"])

@@ -28,10 +28,11 @@ from ablate.records.records import Record, read_epochs, read_record, trial_direc
 from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Data, Recipe, Trial
 from ablate.train import images as images_module
-from ablate.train import trial
+from ablate.train import parts
 from ablate.train.checkpoint import load_checkpoint
 from ablate.train.images import Kept, load_checked
 from ablate.train.job import Job
+from ablate.train.parts import load_parts
 from ablate.train.trial import train_trial
 from ablate.train.workload import images_of
 
@@ -47,8 +48,8 @@ def data(name: str = "digits", held_out: dict[str, int] | None = None, **changes
 def job(tmp_path: Path, what: Data, **recipe: Any) -> Job:
     """Three epochs of a small network with dropout; the images are below tmp_path/images."""
     torch.set_num_threads(1)
-    trial._loaded.clear()
-    trial._whole.clear()
+    parts._loaded.clear()
+    parts._whole.clear()
     trained = Recipe.model_validate({**RECIPES["wrn_cifar"], "epochs": 3, "batch_size": 8, **recipe})
     location = Location(tmp_path / "images", tmp_path / "cache")
     return Job(Trial(Architecture(1, 0.25, dropout=0.2), trained, what, seed=1), tmp_path / "runs", location)
@@ -114,7 +115,7 @@ def test_an_ordinary_trial_has_the_sizes_it_asks_for(tmp_path: Path) -> None:
 def test_mean_and_std_are_of_the_rest_alone(tmp_path: Path) -> None:
     asked = job(tmp_path, data(train_size=200))
     whole, rest, held_out = digits(200, **FOLD)
-    train, test, normalization, _ = trial._load(asked.trial.data, asked.location, torch.device("cpu"))
+    train, test, normalization, _ = load_parts(asked.trial.data, asked.location, torch.device("cpu"))
     pixels = whole.train_images[rest].astype(np.float64)
     assert normalization.mean.item() == pytest.approx(pixels.mean(), rel=1e-6)
     assert normalization.std.item() == pytest.approx(pixels.std(), rel=1e-6)
@@ -150,8 +151,8 @@ def test_a_resumed_one_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Path, p
     halting = replace(whole, runs=tmp_path / "halting")
     for _ in range(2):
         assert train_trial(halting, lambda: True, lambda row: None) == "interrupted"
-        trial._loaded.clear()  # as in another process
-        trial._whole.clear()
+        parts._loaded.clear()  # as in another process
+        parts._whole.clear()
     record = finish(halting)
     assert [attempt["last_epoch"] for attempt in record.result["earlier_attempts"]] == [1, 2]
     assert_same(whole, halting)
@@ -187,7 +188,7 @@ def test_folds_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         finish(replace(first, trial=replace(first.trial, data=data(held_out={"folds": 3, "fold": fold}, train_size=90))))
     assert len(read) == 1
     finish(replace(first, trial=replace(first.trial, data=first.trial.data.model_copy(update={"held_out": None}))))
-    assert not trial._whole  # an ordinary trial needs the memory
+    assert not parts._whole  # an ordinary trial needs the memory
 
 
 def write_folder(root: Path) -> None:

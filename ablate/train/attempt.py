@@ -1,0 +1,167 @@
+"""Attempt: a trial in memory, from its last checkpoint on, and what it leaves in its directory as it goes."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+import torch
+
+from ablate.data.streaming import Streamed
+from ablate.errors import RecordError
+from ablate.nets.custom import check_code, look_in
+from ablate.records.records import Row, append_epoch, trial_directory, write_epochs, write_result
+from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
+from ablate.train.checkpoint import load_checkpoint, save_checkpoint
+from ablate.train.job import Job
+from ablate.train.loop import Scores, Testing, Training
+from ablate.train.network import make_network
+from ablate.train.optimization import make_optimizer, restore, start_epoch
+from ablate.train.parts import load_parts
+from ablate.train.provenance import provenance
+
+FINAL = ("test_error", "test_top5_error", "test_loss", "train_error", "train_loss")  # of the last epoch, into the result
+
+Report = Callable[[dict[str, Any]], None]
+
+
+class Attempt:
+    """A trial in memory, from its last checkpoint on. Raises AblateError if it cannot be trained."""
+
+    def __init__(self, job: Job, device: torch.device) -> None:
+        trial, recipe = job.trial, job.trial.recipe
+        self.job, self.recipe, self.device = job, recipe, device
+        self.directory = trial_directory(job.runs, trial.id)
+        train_part, test_part, normalization, self.digest = load_parts(trial.data, job.location, device)
+        self.made: dict[str, Any] = {**provenance(device), "side_by_side": 1, "started": _now()}
+        if trial.architecture.code:
+            look_in(*job.folders)
+            check_code(trial.architecture)
+        self.network = make_network(trial.blueprint, recipe, trial.seed, device)
+        self.optimizer = make_optimizer(recipe, self.network)
+        self.rows: list[Row] = []
+        self.earlier: list[dict[str, Any]] = []  # the attempts that this one continues
+        self._resume()
+        self.top5 = trial.data.name == "imagenet"
+        batches = TrainingBatches(train_part, normalization, trial.data, recipe, trial.seed)
+        self.training = Training(self.network, self.optimizer, batches, recipe)
+        # Streamed images are large: what there is room for in training, there is in testing.
+        size = recipe.batch_size if isinstance(test_part, Streamed) else TEST_BATCH
+        self.testing = Testing(self.network, TestBatches(test_part, normalization, size), recipe, self.top5)
+        self.saved_at = time.monotonic()
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+
+    def _resume(self) -> None:
+        if checkpoint := load_checkpoint(self.directory):
+            if checkpoint["data_digest"] != self.digest:
+                raise RecordError(
+                    f"{self.directory}: begun on images of digest {checkpoint['data_digest']}, now {self.digest}; "
+                    "restore the images, give the new ones another data.title, or use another --runs"
+                )
+            self.network.load_state_dict(checkpoint["network"])
+            restore(self.optimizer, checkpoint["optimizer"])
+            self.rows, self.earlier = checkpoint["rows"], checkpoint["attempts"]
+        write_epochs(self.directory, self.rows)
+
+    @property
+    def epoch(self) -> int:
+        """The one that is next or under way, from 1."""
+        return len(self.rows) + 1
+
+    @property
+    def diverged(self) -> bool:
+        return bool(self.rows) and not all(_finite(self.rows[-1][key]) for key in ("train_loss", "test_loss"))
+
+    @property
+    def ended(self) -> bool:
+        return self.diverged or len(self.rows) == self.recipe.epochs
+
+    def start_epoch(self) -> None:
+        self.rate = start_epoch(self.recipe, self.optimizer, self.epoch)
+
+    def add_epoch(
+        self, train: Scores, test: Scores, train_seconds: float, test_seconds: float, side_by_side: int, report: Report
+    ) -> None:
+        """Notes an epoch; its seconds are its share of those that all side by side took."""
+        train_seconds, test_seconds = train_seconds / side_by_side, test_seconds / side_by_side
+        row: Row = {
+            "epoch": self.epoch,
+            "lr": self.rate,
+            "train_loss": train.loss,
+            "train_error": train.error,
+            "test_loss": test.loss,
+            "test_error": test.error,
+            **({"test_top5_error": test.top5_error} if self.top5 else {}),
+            "train_seconds": train_seconds,
+            "test_seconds": test_seconds,
+        }
+        append_epoch(self.directory, row)
+        self.rows.append(row)
+        self.made["side_by_side"] = max(side_by_side, self.made["side_by_side"])
+        told = {"trial": self.job.trial.id, "epochs": self.recipe.epochs, "images_per_second": train.images / train_seconds}
+        report({**row, **told})
+
+    def keep(self, stopping: bool) -> str | None:
+        """Saves what is due after an epoch; the status with which the attempt is over, None if it goes on."""
+        epoch, now = len(self.rows), time.monotonic()
+        due = bool(self.job.checkpoint_epochs) and epoch % self.job.checkpoint_epochs == 0
+        due = due or 0 < self.job.checkpoint_seconds <= now - self.saved_at
+        if not self.diverged and (due or self.ended or stopping):
+            state = {
+                "network": self.network.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "data_digest": self.digest,
+                "rows": self.rows,
+                "attempts": [*self.earlier, {**self.made, "last_epoch": epoch}],
+            }
+            save_checkpoint(self.directory, epoch, state, **({"keep": 1} if self.ended else {}))
+            self.saved_at = now
+        if self.ended:
+            return self.record()
+        return "interrupted" if stopping else None
+
+    def record(self) -> str:
+        """Writes the result; its status."""
+        final, diverged = self.rows[-1], self.diverged
+        status = "diverged" if diverged else "completed"
+        peak = torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
+        result = {
+            "status": status,
+            "epoch_rule": "last",
+            "epochs": len(self.rows),
+            **{key: None if diverged else final[key] for key in FINAL if key in final},
+            **{key: sum(row[key] for row in self.rows) for key in ("train_seconds", "test_seconds")},
+            "peak_memory_bytes": peak and peak // self.made["side_by_side"],
+            "train_images": len(self.training.batches.part.labels),
+            "test_images": len(self.testing.batches.part.labels),
+            "data_digest": self.digest,
+            "provenance": {**self.made, "finished": _now()},
+            "earlier_attempts": self.earlier,
+        }
+        write_result(self.directory, result)
+        return status
+
+
+def _finite(loss: Any) -> bool:
+    return isinstance(loss, float) and math.isfinite(loss)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def configure(device: str) -> torch.device:
+    """The device, with float32 as the paper means it (no TF32) and only algorithms that give the same bits again."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    torch.use_deterministic_algorithms(True)
+    # Filling new tensors first would show a read of unset memory; it costs a write each and changes no right result.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    return torch.device(device)

@@ -1,0 +1,150 @@
+"""train_cohort(): the seeds of a variant trained side by side on one device, as many as its memory has room for.
+
+Each has its own record, checkpoint, divergence and id, and comes out as it would alone, bit for bit. Where the memory does
+not suffice they are trained in parts; the rest waits, as does a trial that others on the same GPU leave no room for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Optional
+
+import torch
+
+from ablate.errors import AblateError, RunError
+from ablate.files import hold_lock
+from ablate.nets.counts import count
+from ablate.records.probes import Workload
+from ablate.records.records import begin_attempt, open_trial, trial_directory
+from ablate.study.memory import training_memory
+from ablate.train.attempt import Attempt, Report, configure
+from ablate.train.job import Job
+from ablate.train.side_by_side import own_stream
+from ablate.train.trial import PATIENCE, free_memory, train_side_by_side
+from ablate.train.workload import workload_of
+
+POLL_SECONDS = 5.0
+SHARE = 0.95  # of the free memory that is given out
+OTHERS = 0.05  # of a GPU's memory: what is taken while nobody else trains on it
+OVERHEAD, WORKSPACE = 1.25, 128 * 2**20  # on the estimate of a training's memory: allocator and, in bytes, libraries
+MIB = 2**20
+
+_measured: dict[Workload, int] = {}  # bytes that a training took at most
+
+Stopping = Callable[[], bool]
+
+
+def train_cohort(jobs: Sequence[Job], stop: Stopping, report: Report) -> str:
+    """Trains trials of one variant; see train_trial.
+
+    report() is given each one's rows, and {"trial": id, "status": ..., "cause": ...} as it ends, "failed" if it raised an
+    AblateError that concerns it alone. Returns "ended". Raises what concerns them all.
+    """
+    device = configure(jobs[0].device)
+
+    def tell(job: Job, status: str, cause: str = "") -> None:
+        report({"trial": job.trial.id, "status": status, "cause": cause})
+
+    with ExitStack() as locks, own_stream(device):
+        begun = [job for job in jobs if _begin(job, locks, tell)]
+        own = bool(jobs[0].trial.architecture.code)  # it draws from torch's only generator, so each of them alone
+        waiting = deque([(job,) for job in begun] if own else [tuple(begun)] if begun else [])
+        needed = memory_needed(jobs[0])
+        while waiting:
+            group = waiting.popleft()
+            room = wait_for_room(needed, device, stop)
+            if not room:
+                for job in group:
+                    tell(job, "interrupted")
+                continue
+            if group[room:]:
+                waiting.appendleft(group[room:])
+            left = _train(group[:room], device, stop, report, tell)
+            free_memory()
+            if len(left) > 1:
+                half = (len(left) + 1) // 2
+                waiting.extendleft((left[half:], left[:half]))
+            elif left:
+                needed = _more(needed, device)
+                waiting.appendleft(left)
+    return "ended"
+
+
+def _begin(job: Job, locks: ExitStack, tell: Callable[..., None]) -> bool:
+    """Takes a trial on; otherwise tells why not."""
+    directory = trial_directory(job.runs, job.trial.id)
+    try:
+        open_trial(directory, job.trial.definition)
+        free = locks.enter_context(hold_lock(directory / "lock", PATIENCE))
+        if free and not (directory / "result.json").exists():
+            begin_attempt(directory)
+            return True
+        tell(job, "recorded" if free else "busy")
+    except AblateError as error:
+        tell(job, "failed", f"{type(error).__name__}: {error}")
+    return False
+
+
+def _train(
+    jobs: Sequence[Job], device: torch.device, stop: Stopping, report: Report, tell: Callable[..., None]
+) -> tuple[Job, ...]:
+    """Trains some together; those that the memory did not suffice for."""
+    left = list(jobs)
+    attempts: list[Attempt] = []
+    try:
+        for job in jobs:
+            try:
+                attempts.append(Attempt(job, device))
+            except AblateError as error:
+                left.remove(job)
+                tell(job, "failed", f"{type(error).__name__}: {error}")
+        for attempt, status in train_side_by_side(attempts, stop, report):
+            left.remove(attempt.job)
+            tell(attempt.job, status)
+    except torch.OutOfMemoryError as error:
+        print(f"{len(left)} side by side: {error}", flush=True)
+    if device.type == "cuda" and not left:
+        _measured[workload_of(jobs[0].trial)] = torch.cuda.max_memory_allocated(device) // len(jobs)
+    return tuple(left)
+
+
+def memory_needed(job: Job) -> int:
+    """Bytes that a training takes: measured, or estimated from the network's layers and what libraries add."""
+    estimate = training_memory(count(job.trial.blueprint), job.trial.recipe).total
+    return _measured.get(workload_of(job.trial)) or job.memory or int(OVERHEAD * estimate) + WORKSPACE
+
+
+def gpu_memory(device: torch.device) -> Optional[tuple[int, int]]:
+    """(free, all) bytes of a GPU, whoever uses it; None on the CPU."""
+    return torch.cuda.mem_get_info(device) if device.type == "cuda" else None
+
+
+def wait_for_room(needed: int, device: torch.device, stop: Stopping) -> int:
+    """How many trainings there is memory for, at least one as soon as nobody else is there; 0 if it is stopped before.
+
+    On the CPU any number: it is the scheduler's slots that share its memory.
+    """
+    while memory := gpu_memory(device):
+        free, whole = memory
+        if fitting := int(SHARE * free / needed):
+            return fitting
+        if whole - free < OTHERS * whole:
+            return 1
+        if stop():
+            return 0
+        time.sleep(POLL_SECONDS)
+    return 2**31
+
+
+def _more(needed: int, device: torch.device) -> int:
+    """What a training is taken to need after the free memory has not sufficed. Raises RunError if there is no more."""
+    free, whole = gpu_memory(device) or (0, 0)
+    if whole - free < OTHERS * whole or not whole:
+        raise RunError(
+            f"out of memory: the device's {whole / MIB:,.0f} MiB do not suffice; a smaller recipe.batch_size needs less, "
+            "as does recipe.checkpoint_activations: blocks, with the same result"
+        )
+    return max(needed, int(1.2 * free))

@@ -1,0 +1,182 @@
+"""Steps captured and replayed, and trials side by side, against the plain path: not a bit of difference.
+
+There is no GPU here to capture on; replay.py stands in for CUDA graphs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from replay import capture
+from torch import Tensor
+
+from ablate.data.cache import Location
+from ablate.nets.notation import parse_architecture
+from ablate.study.spec import load_study
+from ablate.study.study import Recipe, Trial
+from ablate.train import side_by_side
+from ablate.train.attempt import Attempt, configure
+from ablate.train.checkpoint import load_checkpoint
+from ablate.train.job import Job
+from ablate.train.side_by_side import Capture, SideBySide
+from ablate.train.trial import train_side_by_side
+
+Make = Callable[..., Attempt]
+
+
+@pytest.fixture
+def make(tiny: Path, tmp_path: Path) -> Make:
+    """An attempt at two epochs of seven steps of 16 and one of 9; a folder of its own each time."""
+    study = load_study(tiny, ["recipe.batch_size=16", "recipe.last_batch=keep", "data.train_size=121"])
+    made: list[Path] = []
+
+    def attempt(seed: int = 3, net: str = "WRN-10-0.25-dropout0.3", **recipe: Any) -> Attempt:
+        made.append(tmp_path / f"runs{len(made)}")
+        changed = Recipe.model_validate({**study.recipe.model_dump(), **{"epochs": 2, "milestones": (0.5,)}, **recipe})
+        trial = Trial(parse_architecture(net), changed, study.data, seed)
+        job = Job(trial, made[-1], Location(tmp_path, tmp_path / "cache"))
+        (job.runs / trial.id).mkdir(parents=True)
+        (job.runs / trial.id / "trial.json").write_bytes(trial.definition)
+        return Attempt(job, configure("cpu"))
+
+    return attempt
+
+
+def train(*attempts: Attempt, how: Capture | None = None) -> None:
+    assert len(list(train_side_by_side(attempts, lambda: False, lambda row: None, how))) == len(attempts)
+
+
+def weights(attempt: Attempt) -> dict[str, Tensor]:
+    state = load_checkpoint(attempt.directory)
+    assert state is not None
+    return state["network"]  # type: ignore[no-any-return]
+
+
+def same(one: Attempt, other: Attempt) -> bool:
+    times = ("train_seconds", "test_seconds")
+    rows = [[{k: v for k, v in row.items() if k not in times} for row in attempt.rows] for attempt in (one, other)]
+    first, second = weights(one), weights(other)
+    return rows[0] == rows[1] and all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {},
+        {"precision": "bfloat16"},
+        {"optimizer": "adam", "momentum_at_drop": "discard"},
+        {"momentum_at_drop": "keep", "decay_on": "weights"},
+        {"checkpoint_activations": "blocks", "net": "WRN-10-0.25"},
+        {"net": "pre-ResNet-8", "precision": "bfloat16"},
+    ],
+)
+def test_a_replayed_step_is_the_step(make: Make, recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The update is the one that CUDA has, whose learning rate is on the device: it drops in the second epoch."""
+    optimizer = side_by_side_optimizer(monkeypatch)
+    plain, replayed = make(**recipe), make(**recipe)
+    captured: list[int] = []
+    train(plain)
+    train(replayed, how=lambda step, generators: (captured.append(1), capture(step, generators))[1])
+    assert captured == [1] and same(plain, replayed) and optimizer == [True, True]
+    assert plain.rows[0]["lr"] != plain.rows[1]["lr"] and plain.rows[0]["train_loss"] != plain.rows[1]["train_loss"]
+
+
+def side_by_side_optimizer(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    from ablate.train import attempt
+    from ablate.train.optimization import make_optimizer
+
+    made: list[bool] = []
+
+    def fused(recipe: Recipe, network: torch.nn.Module) -> torch.optim.Optimizer:
+        made.append(True)
+        return make_optimizer(recipe, network, fused=True)
+
+    monkeypatch.setattr(attempt, "make_optimizer", fused)
+    return made
+
+
+def test_a_number_from_python_would_be_seen(make: Make) -> None:
+    """A learning rate that is not on the device stays in a replay what it was when the step was captured."""
+    plain, replayed = make(), make()
+    train(plain)
+    train(replayed, how=capture)
+    assert plain.rows[0]["train_loss"] == replayed.rows[0]["train_loss"]  # the first epoch has one rate
+    assert not same(plain, replayed)
+
+
+@pytest.mark.parametrize("net", ["ResNet-8-w0.25-survival0.5", "WRN-10-0.25-dropout0.3"])
+def test_what_python_decides_is_not_captured(make: Make, net: str) -> None:
+    again = {"checkpoint_activations": "blocks"} if "dropout" in net else {}
+    plain, other = make(net=net), make(net=net, **again)
+    assert not other.training.capturable and other.testing.capturable
+    train(plain)
+    train(other, how=capture)
+    assert same(plain, other)
+
+
+@pytest.mark.parametrize("how", [None, capture])
+@pytest.mark.parametrize("net", ["WRN-10-0.25-dropout0.3", "ResNet-8-w0.25-survival0.5"])
+def test_each_side_by_side_is_as_it_is_alone(
+    make: Make, how: Capture | None, net: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when one has another epoch to do first, and one ends before the others."""
+    side_by_side_optimizer(monkeypatch)
+    alone = [make(seed, net) for seed in (0, 1, 2)]
+    for attempt in alone:
+        train(attempt)
+    begun = make(1, net)
+    ((_, status),) = train_side_by_side([begun], lambda: True, lambda row: None)
+    assert status == "interrupted" and len(begun.rows) == 1
+    together = [make(0, net), Attempt(begun.job, torch.device("cpu")), make(2, net)]
+    ended = [attempt for attempt, _ in train_side_by_side(together, lambda: False, lambda row: None, how)]
+    assert ended == [together[1], together[0], together[2]]
+    assert all(same(one, other) for one, other in zip(alone, together))
+
+
+def test_sizes_that_come_once_an_epoch_are_never_captured(make: Make) -> None:
+    attempt = make()
+    sizes: list[int] = []
+    one = SideBySide([attempt.training], lambda step, generators: (sizes.append(step.args[0]), step)[1])  # type: ignore
+    for epoch in range(1, 6):
+        one.run([epoch])
+    assert attempt.training.batches.sizes == [16] * 7 + [9] and sizes == [16]
+
+
+def test_the_seconds_of_those_side_by_side_are_shared(make: Make) -> None:
+    together = [make(0), make(1)]
+    told: list[dict[str, Any]] = []
+    list(train_side_by_side(together, lambda: False, told.append))
+    first, second = told[:2]
+    assert first["train_seconds"] == second["train_seconds"] and first["trial"] != second["trial"]
+    assert first["images_per_second"] == pytest.approx(121 / first["train_seconds"])
+    assert together[0].made["side_by_side"] == 2
+
+
+def test_what_reads_from_the_device_cannot_be_captured() -> None:
+    with pytest.raises(RuntimeError, match="reads from the device"):
+        capture(lambda: print(torch.ones(()).item()), [])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("net", ["WRN-10-0.25-dropout0.3", "WRN-16-2"])
+def test_on_a_gpu_too(make: Make, net: str) -> None:
+    device = configure("cuda")
+    jobs = [replace(make(seed, net).job, device="cuda") for seed in (0, 1, 2)]
+    plain = [Attempt(replace(job, plain=True), device) for job in jobs]
+    with side_by_side.own_stream(device):
+        for attempt in plain:
+            train(attempt)
+        kept = [(attempt.rows, weights(attempt)) for attempt in plain]
+        for job in jobs:
+            for path in (job.runs / job.trial.id).glob("*[!.json]"):
+                path.unlink()
+        together = [Attempt(job, device) for job in jobs]
+        train(*together)
+    for attempt, (rows, state) in zip(together, kept):
+        assert [row["train_loss"] for row in attempt.rows] == [row["train_loss"] for row in rows]
+        assert all(torch.equal(tensor, state[name]) for name, tensor in weights(attempt).items())
