@@ -31,8 +31,8 @@ from ablate.nets.weights import fit_weights
 from ablate.schedule.progress import PLAIN_SECONDS
 from ablate.schedule.slots import find_slots
 from ablate.study.presets import DATA_SETS
-from ablate.train.loop import TOP
 from ablate.train.attempt import configure
+from ablate.train.loop import TOP
 
 
 class Part(NamedTuple):

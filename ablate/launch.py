@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Optional
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ablate.schedule.progress import Progress
     from ablate.schedule.tasks import Outcome, Stop, Task
 
-WORK = "ablate.train.trial:train_trial"
+WORK, COHORT_WORK = "ablate.train.trial:train_trial", "ablate.train.cohort:train_cohort"
 WAIT_SECONDS = 0.5
 Source = tuple[str, str, Optional[str], bool]  # what tells images from others: name, title, root, training images alone
 INTERRUPTED, PREEMPTED, INCOMPLETE = 130, 75, 3  # exit codes
@@ -34,7 +34,8 @@ INTERRUPTED, PREEMPTED, INCOMPLETE = 130, 75, 3  # exit codes
 class RunOptions:
     """How to run, none of which changes a result.
 
-    device: auto, cpu or cuda; checkpoint_*: at least so often; inline: in this process, on the CPU, for debuggers.
+    device: auto, cpu or cuda; checkpoint_*: at least so often; inline: in this process, on the CPU, for debuggers;
+    cohort: seeds of a variant trained side by side by one worker, None: on a GPU as many as keep all slots busy.
     """
 
     device: str = "auto"
@@ -44,6 +45,7 @@ class RunOptions:
     checkpoint_seconds: float = 0.0
     quiet: bool = False
     inline: bool = False
+    cohort: int | None = None
 
 
 @dataclass
@@ -82,6 +84,15 @@ def parse_interval(text: str) -> tuple[int, float]:
     if match is None or int(match[1]) < 1:
         raise RunError(f"--checkpoint-every: found '{text}'; allowed: epochs such as 10, or seconds such as 300s")
     return (0, float(match[1])) if match[2] else (int(match[1]), 0.0)
+
+
+def parse_cohort(text: str) -> int | None:
+    """5 of "5", None of "auto". Raises RunError."""
+    if text == "auto":
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,2}", text):
+        raise RunError(f"--cohort: found '{text}'; allowed: auto, or a number of trials from 1")
+    return int(text)
 
 
 def run_trials(
@@ -131,6 +142,7 @@ def _train(
     summary: RunSummary,
     folders: tuple[Path, ...],
 ) -> None:
+    from ablate.schedule.cohorts import Cohorts, cohort_size
     from ablate.schedule.inline import run_inline
     from ablate.schedule.local import run_local
     from ablate.schedule.progress import Progress
@@ -144,30 +156,43 @@ def _train(
     progress = Progress(tasks, summary.recorded_before, [slot.name for slot in slots], console, options.quiet)
     stop = Stop(lambda: progress.say("stopping when the epochs under way are done and kept; Ctrl-C again stops now"))
 
-    def execute(tasks: Sequence[Task]) -> Iterator[Outcome]:
+    def execute(cohorts: Cohorts) -> Iterator[Outcome]:
+        listener = cohorts.listener(progress.event)
         if options.inline:
-            from ablate.train.trial import train_trial
+            from ablate.train.cohort import train_cohort
 
-            return run_inline(train_trial, tasks, stop, progress.event)
-        return run_local(WORK, tasks, slots, stop, progress.event)
+            return run_inline(train_cohort, cohorts.tasks, stop, listener)
+        return run_local(COHORT_WORK, cohorts.tasks, slots, stop, listener)
 
+    gpu = slots[0].device == "cuda"
+    size = cohort_size(options.cohort, len(tasks), len(slots), gpu)
     with progress, signals(stop):
         waiting, elsewhere = tasks, list[Task]()
         while (waiting or elsewhere) and not stop.level:
-            for outcome in execute(waiting):
-                if outcome.status == "busy":
-                    elsewhere.append(outcome.task)
-                else:
-                    _note(outcome, runs, progress, summary)
+            cohorts, waiting = Cohorts(waiting, _variant_of, size), []
+            for outcome in execute(cohorts):
+                for one, by_itself in cohorts.outcomes(outcome):
+                    if one.status == "busy":
+                        elsewhere.append(one.task)
+                    elif one.status == "failed" and not by_itself and (gpu or size > 1) and not one.task.payload.plain:
+                        progress.say(f"{one.task.label}: {one.cause}; again from its checkpoint, alone and step by step")
+                        waiting.append(replace(one.task, payload=replace(one.task.payload, plain=True)))
+                    else:
+                        _note(one, runs, progress, summary)
             # What another run trains is waited for; should that run die, it is ours.
             time.sleep(WAIT_SECONDS if elsewhere else 0)
             states = {task.id: trial_state(runs, task.id) for task in elsewhere}
             for task in elsewhere:
                 if states[task.id] in FINAL:
                     _note(Outcome(task, "recorded"), runs, progress, summary)
-            waiting = [task for task in elsewhere if states[task.id] not in ("running", *FINAL)]
+            waiting += [task for task in elsewhere if states[task.id] not in ("running", *FINAL)]
             elsewhere = [task for task in elsewhere if states[task.id] == "running"]
     summary.exit_code = stop.exit_code
+
+
+def _variant_of(task: Task) -> str | None:
+    """What tells variants apart; None for a trial that is to be trained alone."""
+    return None if task.payload.plain else replace(task.payload.trial, seed=0).id
 
 
 def make_task(

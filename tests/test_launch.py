@@ -19,7 +19,7 @@ from ablate.nets.architecture import Architecture
 from ablate.records.records import read_record
 from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Data, Recipe, Trial
-from ablate.train import trial
+from ablate.train import parts
 
 
 def a_trial(name: str, batch_size: int = 8, **data: Any) -> Trial:
@@ -35,7 +35,7 @@ def on_imagenet(**data: Any) -> Trial:
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
     torch.set_num_threads(1)
-    trial._loaded.clear()
+    parts._loaded.clear()
     write_imagenet(tmp_path / "images")
     return tmp_path / "images"
 

@@ -12,7 +12,9 @@ from ablate.commands.options import OUT, RUNS, Json, Out, Root, Runs, Scale, Set
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Slots = Annotated[Optional[int], typer.Option("--slots", help="Trials side by side, instead of one a core or GPU.")]
 SlotsPerGpu = Annotated[int, typer.Option("--slots-per-gpu", help="Trials side by side on one GPU.")]
-
+Cohort = Annotated[
+    str, typer.Option("--cohort", metavar="N", help="Seeds of a network trained together by one worker; auto: on GPUs.")
+]
 Download = Annotated[bool, typer.Option("--download", help="Fetch missing images where that is possible.")]
 CheckpointEvery = Annotated[
     str, typer.Option("--checkpoint-every", metavar="E|Ts", help="Epochs between checkpoints, or seconds such as 300s.")
@@ -37,6 +39,7 @@ def run(
     device: Device = "auto",
     slots: Slots = None,
     slots_per_gpu: SlotsPerGpu = 1,
+    cohort: Cohort = "auto",
     checkpoint_every: CheckpointEvery = "1",
     quiet: Quiet = False,
 ) -> None:
@@ -44,14 +47,14 @@ def run(
     from rich.console import Console
 
     from ablate.api import load_study
-    from ablate.launch import RunOptions, parse_interval
+    from ablate.launch import RunOptions, parse_cohort, parse_interval
 
     experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root, download=download)
     epochs, seconds = parse_interval(checkpoint_every)
-    console = Console(stderr=True)
+    options = RunOptions(device, slots, slots_per_gpu, epochs, seconds, quiet, cohort=parse_cohort(cohort))
     if not quiet:
         say(*experiment.enumeration.remarks())
-    summary = experiment.run(RunOptions(device, slots, slots_per_gpu, epochs, seconds, quiet), console)
+    summary = experiment.run(options, Console(stderr=True))
     if not quiet or summary.exit_code:
         say(summary.text())
     raise typer.Exit(summary.exit_code)

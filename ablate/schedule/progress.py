@@ -172,10 +172,11 @@ def _slot_cells(line: tuple[Task, dict[str, Any]] | None) -> tuple[Text | str, .
     if line is None:
         return (Text("idle", style="dim"), "", "", "")
     task, event = line
+    label = event.get("label", task.label)
     if event["event"] == "started":
-        return (Text(task.label), Text("starting", style="dim"), "", "")
+        return (Text(label), Text("starting", style="dim"), "", "")
     return (
-        Text(task.label),
+        Text(label),
         f"epoch {event['epoch']}/{event['epochs']}",
         f"{event['test_error']:.2f}%",
         f"{event['images_per_second']:,.0f} images/s",

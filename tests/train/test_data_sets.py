@@ -21,8 +21,8 @@ from ablate.records.records import Record, read_epochs, read_record, trial_direc
 from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Data, Recipe, Trial
 from ablate.train import parts
-from ablate.train.checkpoint import load_checkpoint
 from ablate.train.batches import Batches, TestBatches, TrainingBatches
+from ablate.train.checkpoint import load_checkpoint
 from ablate.train.images import load_checked
 from ablate.train.job import Job
 from ablate.train.parts import load_parts

@@ -37,7 +37,7 @@ def make(tiny: Path, tmp_path: Path) -> Make:
 
     def attempt(seed: int = 3, net: str = "WRN-10-0.25-dropout0.3", **recipe: Any) -> Attempt:
         made.append(tmp_path / f"runs{len(made)}")
-        changed = Recipe.model_validate({**study.recipe.model_dump(), **{"epochs": 2, "milestones": (0.5,)}, **recipe})
+        changed = Recipe.model_validate({**study.recipe.model_dump(), "epochs": 2, "milestones": (0.5,), **recipe})
         trial = Trial(parse_architecture(net), changed, study.data, seed)
         job = Job(trial, made[-1], Location(tmp_path, tmp_path / "cache"))
         (job.runs / trial.id).mkdir(parents=True)

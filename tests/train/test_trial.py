@@ -24,11 +24,11 @@ from ablate.study.presets import RECIPES
 from ablate.study.spec import load_study
 from ablate.study.study import Recipe, Trial
 from ablate.train import parts
+from ablate.train.attempt import configure
 from ablate.train.checkpoint import load_checkpoint
 from ablate.train.job import Job
-from ablate.train.randomness import generator
-from ablate.train.attempt import configure
 from ablate.train.parts import load_parts
+from ablate.train.randomness import generator
 from ablate.train.trial import train_trial
 
 TIMES = ("train_seconds", "test_seconds")
