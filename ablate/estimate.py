@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ablate.errors import RunError
-from ablate.nets.families import count_network
-from ablate.nets.notation import parse_architecture
 from ablate.records.paces import Pace, read_paces
 from ablate.records.probes import (
     Probe,
@@ -33,7 +31,7 @@ from ablate.records.records import FINAL, read_epochs, trial_directory
 from ablate.report.estimates import Estimate, find_estimates
 from ablate.report.tables import counted
 from ablate.schedule.makespan import makespan
-from ablate.study.plan import training_cost
+from ablate.study.cost import titan_x_speed, training_cost
 from ablate.study.presets import DATA_SETS
 from ablate.study.study import Variant
 from ablate.train.devices import cpu_model, gpu_models
@@ -182,14 +180,6 @@ def estimate_cost(
     cost["titan_x_seconds"] = left / titan_x_speed()
     cost["remarks"] = _remarks(variants, cost, probes, options)
     return values, cost
-
-
-def titan_x_speed() -> float:
-    """Multiply-adds a second, as training_cost() counts them, of the Titan X that needs 67.5 s for an epoch of WRN-28-2.
-
-    A measure that every study has before anything is timed. Source: WRN, Table 2, whose epochs are of training.
-    """
-    return 3 * 50_000 * count_network(parse_architecture("WRN-28-2"), 10, (3, 32, 32)).multiply_adds / 67.5
 
 
 def find_place(options: CostOptions, probes: Sequence[Probe], paces: Sequence[Pace]) -> Place | None:

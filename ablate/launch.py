@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn, Optional
 
 from ablate.errors import DataError, RecordError, RunError
 from ablate.records.records import FINAL, Record, read_record, trial_directory, trial_state, write_failure
-from ablate.study.plan import training_cost
+from ablate.study.cost import training_cost
 from ablate.study.study import Data, Trial
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ablate.bench.jobs import TrainJob
+from ablate.data.cache import default_cache
 from ablate.data.tensors import Normalization, Part, normalize
 from ablate.nets.families import blueprint
 from ablate.train.attempt import configure
@@ -48,7 +49,7 @@ def _prepare(job: TrainJob) -> Callable[[], None]:
     kind = SameBatch if job.steps_alone else TrainingBatches
     passes = []
     for seed in job.seeds:
-        network = make_network(layers, recipe, seed, device)
+        network = make_network(layers, recipe, seed, device, default_cache())
         optimizer = make_optimizer(recipe, network)
         start_epoch(recipe, optimizer, 1)
         passes.append(Training(network, optimizer, kind(Part(images, labels), normalization, data, recipe, seed), recipe))

@@ -7,7 +7,7 @@ Initialization follows the authors' code: convolutions normal with std sqrt(2 / 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 
 import torch
@@ -84,13 +84,14 @@ class Residual(nn.Module):
         self.survival = layer.survival
         self.generator: torch.Generator | None = None
         self.checkpoint = False
+        self.compiled: Callable[[Tensor, float], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         scale = 1.0
         if self.survival < 1:
             scale = float(torch.rand((), generator=self.generator) < self.survival) if self.training else self.survival
         if not (self.checkpoint and self.training and torch.is_grad_enabled()):
-            return self._compute(x, scale)
+            return (self.compiled or self._compute)(x, scale)
         again = Recomputation(self)
         result: Tensor = checkpoint(
             self._compute,
@@ -200,6 +201,23 @@ def checkpoint_blocks(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, Residual):
             module.checkpoint = True
+
+
+def compile_blocks(network: nn.Module) -> None:
+    """Has every block compiled at its first batch; blocks of the same kind and size share what was compiled.
+
+    The draws of dropout stay as they are. A network without blocks is left alone. Raises RunError.
+    """
+    import torch._dynamo
+
+    # Beyond the limit a block would run as it is, with other last bits and nothing said; now it raises.
+    torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 4096
+    torch._dynamo.config.fail_on_recompile_limit_hit = True
+    for module in network.modules():
+        if isinstance(module, Residual):
+            module.compiled = torch.compile(module._compute, dynamic=False)
+        elif isinstance(module, Dropout):
+            module.forward = torch.compiler.disable(module.forward)  # type: ignore[method-assign, no-untyped-call]
 
 
 def _sequence(layers: Iterable[bp.Layer]) -> nn.Sequential:

@@ -34,6 +34,7 @@ class Workload:
     precision: str
     optimizer: str
     checkpoint_activations: str = "none"
+    compile: str = "never"
 
 
 @dataclass(frozen=True)

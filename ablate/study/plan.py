@@ -16,10 +16,11 @@ import orjson
 
 from ablate.errors import BudgetError, NotationError, StudyError, allowed
 from ablate.nets.architecture import DepthRule, format_block
-from ablate.nets.families import IMAGENET, count_network
+from ablate.nets.families import IMAGENET
 from ablate.nets.family import STYLE_AXES
 from ablate.nets.notation import depth_of, other_meanings, remark
 from ablate.study.axes import BESIDE, Network, Networks, dotted
+from ablate.study.cost import compile_choice
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME, beside_axes, cells
 from ablate.study.expression import compile_expression
 from ablate.study.presets import DATA_SETS
@@ -181,17 +182,6 @@ def plain(value: Any) -> str:
     return str(value)
 
 
-def training_cost(trial: Trial) -> float:
-    """Multiply-adds of a whole training, for sorting: forward, backward (twice that), and the test set each epoch."""
-    full = DATA_SETS[trial.data.stands_for]["full"]
-    train, test = (size or most or 50_000 for size, most in zip((trial.data.train_size, trial.data.test_size), full))
-    if held_out := trial.data.held_out:
-        test = held_out.images or train // (held_out.folds or 1)
-        train -= test
-    counts = count_network(trial.architecture, trial.data.classes, trial.data.input_shape)
-    return float(counts.multiply_adds) * (3 * train + test) * trial.recipe.epochs
-
-
 class _Identities(dict[int, tuple[Any, bytes]]):
     """What can change a result of recipes and data, each looked at once; by which object it is, for that is quick."""
 
@@ -212,6 +202,8 @@ def _variant(
         data = _replaced(data, _Changes(changes))
     _check_batches(recipe, data)
     network = networks.of(axes, entry.depth_rule, data, recipe)
+    if recipe.compile == "auto":
+        recipe = _replaced(recipe, _Changes(compile=compile_choice(network.counts, data, recipe)))
     variant = Variant(network.net, network.architecture, recipe, data, beside | axes, network.counts, network.fit, row)
     return variant, network
 

@@ -58,6 +58,10 @@ class Recipe(Frozen):
     checkpoint_activations: Annotated[
         Literal["none", "blocks"], Field(description="blocks: computed twice for less memory, same result")
     ] = "none"
+    compile: Annotated[
+        Literal["never", "auto", "always"],
+        Field(description="blocks are compiled, last bits differ; auto: where a training is an hour of a Titan X"),
+    ] = "never"
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -65,6 +69,8 @@ class Recipe(Frozen):
             raise ValueError("nesterov needs a momentum above 0")
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError("milestones must increase")
+        if self.compile != "never" and self.checkpoint_activations != "none":
+            raise ValueError("compile needs checkpoint_activations: none")
         return self
 
     @property

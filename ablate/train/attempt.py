@@ -41,7 +41,7 @@ class Attempt:
         if trial.architecture.code:
             look_in(*job.folders)
             check_code(trial.architecture)
-        self.network = make_network(trial.blueprint, recipe, trial.seed, device)
+        self.network = make_network(trial.blueprint, recipe, trial.seed, device, job.location.cache)
         self.optimizer = make_optimizer(recipe, self.network)
         self.rows: list[Row] = []
         self.earlier: list[dict[str, Any]] = []  # the attempts that this one continues

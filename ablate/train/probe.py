@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from ablate.data.cache import default_cache
 from ablate.data.tensors import Normalization, Part
 from ablate.nets.counts import count
 from ablate.nets.custom import check_code, look_in
@@ -65,7 +66,7 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
     channels = torch.ones(data.channels, device=device)
     normalization = Normalization(127.5 * channels, 64 * channels)
     begin = time.perf_counter()  # by now the device is awake
-    network = make_network(trial.blueprint, recipe, trial.seed, device)
+    network = make_network(trial.blueprint, recipe, trial.seed, device, default_cache())
     optimizer = make_optimizer(recipe, network)
     rounds = 0
 

@@ -42,6 +42,7 @@ def workload_of(timed: Trial | Variant) -> Workload:
         recipe.precision,
         recipe.optimizer,
         recipe.checkpoint_activations,
+        recipe.compile,
     )
 
 

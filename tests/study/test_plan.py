@@ -13,13 +13,13 @@ import pytest
 from ablate.errors import StudyError
 from ablate.nets.notation import Architecture, parse_architecture
 from ablate.study.baseline import find_baselines
+from ablate.study.cost import training_cost
 from ablate.study.plan import (
     Enumeration,
     axis_value,
     enumerate_variants,
     label,
     plan_trials,
-    training_cost,
     varied_axes,
 )
 from ablate.study.presets import DATA_SETS, RECIPES

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
 from ablate.study.presets import RECIPES
 from ablate.study.study import Recipe
-from ablate.train.optimization import drop_epochs, learning_rate, make_optimizer, start_epoch
+from ablate.train.optimization import drop_epochs, learning_rate, make_optimizer, restore, start_epoch
 from ablate.train.randomness import generator
 
 
@@ -93,3 +96,42 @@ def test_draws_are_a_function_of_seed_stream_and_epoch() -> None:
     draws = [draw(*place) for place in places]
     assert draws == [draw(*place) for place in places]
     assert len(set(draws)) == len(places)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"momentum_at_drop": "keep", "decay_on": "weights"}, {"momentum": 0.0, "nesterov": False}]
+)
+@pytest.mark.parametrize("base", ["wrn_cifar", "adam"])
+def test_the_fused_update_is_the_plain_one(base: str, changes: dict[str, Any]) -> None:
+    """Its rate is a tensor and its arithmetic one kernel; a checkpoint of either goes on in the other."""
+    made = recipe(base, epochs=4, milestones=(0.5,), weight_decay=0.1, **changes)
+
+    def train(epochs: range, fused: bool, state: Any = None) -> tuple[torch.Tensor, Any]:
+        torch.manual_seed(1)
+        net = nn.Sequential(nn.Conv2d(1, 3, 1), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(3, 2))
+        optimizer = make_optimizer(made, net, fused)
+        if state:
+            net.load_state_dict(state[0])
+            restore(optimizer, copy.deepcopy(state[1]))  # it takes over the tensors
+        for epoch in epochs:
+            assert start_epoch(made, optimizer, epoch) == learning_rate(made, epoch)
+            for step in range(3):
+                optimizer.zero_grad()
+                for number, weight in enumerate(net.parameters()):
+                    weight.grad = torch.full_like(weight, 0.1 * (step - 1) + 0.01 * number)
+                optimizer.step()
+        weights = torch.cat([weight.detach().flatten() for weight in net.parameters()])
+        return weights, (net.state_dict(), copy.deepcopy(optimizer.state_dict()))
+
+    plain, _ = train(range(1, 5), False)
+    fused, _ = train(range(1, 5), True)
+    assert torch.allclose(plain, fused, rtol=1e-5, atol=1e-7) and isinstance(
+        make_optimizer(made, nn.Linear(1, 1), True).param_groups[0]["lr"], torch.Tensor
+    )
+    for first in (False, True):
+        _, state = train(range(1, 3), first)
+        crossed, _ = train(range(3, 5), not first, state)
+        assert torch.allclose(plain, crossed, rtol=1e-5, atol=1e-7)
+        whole, _ = train(range(1, 5), first)
+        resumed, _ = train(range(3, 5), first, state)
+        assert torch.equal(whole, resumed)
