@@ -59,5 +59,5 @@ def test_what_trains_is_told_how_much(tmp_path: Path, monkeypatch: pytest.Monkey
         monkeypatch.setattr(training, name, lambda **options: asked.append(options) or [ONE])
     assert ablate("cohort", "--seeds", 3, "--out", tmp_path).exit_code == 0
     assert ablate("efficiency", "--out", tmp_path).exit_code == 0
-    assert (asked[0]["nets"], asked[0]["seeds"], asked[0]["batch_size"], asked[0]["images"]) == (["WRN-16-2"], 3, 128, 512)
-    assert "nets" not in asked[1] and (asked[1]["batch_size"], asked[1]["images"]) == (32, 128)
+    assert (asked[0]["nets"], asked[0]["seeds"], asked[0]["batch_size"], asked[0]["images"]) == (["WRN-16-2"], 3, 128, None)
+    assert "nets" not in asked[1] and (asked[1]["batch_size"], asked[1]["images"]) == (32, None)

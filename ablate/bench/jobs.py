@@ -19,8 +19,8 @@ from ablate.study.study import Data, Recipe
 class TrainJob:
     """A stretch of training on random images: so many of them an epoch, or as many again and again the same batch.
 
-    seeds: the networks that are trained one after the other, or together, side by side in this process. workers: of a
-    data loader, where one is used.
+    seeds: the networks that are trained one after the other, or together, side by side in this process. plain: without
+    CUDA graphs. deterministic: as trials are. workers: of a data loader, where one is used.
     """
 
     architecture: Architecture
@@ -31,6 +31,8 @@ class TrainJob:
     steps_alone: bool = False
     seeds: tuple[int, ...] = (0,)
     together: bool = False
+    plain: bool = False
+    deterministic: bool = True
     workers: int = 0
 
 

@@ -42,7 +42,7 @@ def train_ours(job: TrainJob, stop: Stopping, report: Report) -> str:
 
 def _prepare(job: TrainJob) -> Callable[[], None]:
     """One round of a job: its networks side by side or one after the other."""
-    device, recipe, data = configure(job.device), job.recipe, job.data
+    device, recipe, data = configure(job.device, job.deterministic), job.recipe, job.data
     images, labels = (tensor.to(device) for tensor in random_images(job))
     normalization = Normalization(*(torch.full((data.channels,), value, device=device) for value in (127.5, 64.0)))
     layers = blueprint(job.architecture, data.classes, data.input_shape)
@@ -53,7 +53,7 @@ def _prepare(job: TrainJob) -> Callable[[], None]:
         optimizer = make_optimizer(recipe, network)
         start_epoch(recipe, optimizer, 1)
         passes.append(Training(network, optimizer, kind(Part(images, labels), normalization, data, recipe, seed), recipe))
-    graphs = CudaGraphs() if device.type == "cuda" else None
+    graphs = CudaGraphs() if device.type == "cuda" and not job.plain else None
     groups = [SideBySide(passes, graphs)] if job.together else [SideBySide([one], graphs) for one in passes]
 
     def train() -> None:

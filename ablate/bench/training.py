@@ -29,6 +29,7 @@ OURS, RATES = "ablate.bench.loops:train_ours", "ablate.bench.loops:measure_rates
 PLAIN = "plain_loop:train"
 THIN_AND_WIDE = ("pre-ResNet-1001", "pre-ResNet-164", "WRN-40-4", "WRN-16-10", "WRN-28-10")
 PUBLISHED = {"WRN-40-4": 8.0, "WRN-28-10": 1.6}  # times the speed of ResNet-1001. WRN, section 3
+IMAGES = {"cpu": 512, "cuda": 25_600}  # in a round: as an epoch on a GPU, or what takes a processor seconds
 MIB = 2**20
 
 
@@ -36,18 +37,20 @@ def bench_train(
     nets: Sequence[str],
     device: str = "auto",
     batch_size: int = 128,
-    images: int = 512,
+    images: int | None = None,
     rounds: int = 5,
     precisions: Sequence[str] = (),
+    compiled: bool = False,
     plain: str = PLAIN,
     announce: Announce = lambda line: None,
 ) -> list[Comparison]:
     """Two comparisons a network: end to end, from images in memory to updated weights, and steps on one batch alone.
 
-    images: in a round of each process. precisions: of ours, float32 and where the device is made for it bfloat16. The
-    plain loop is float32 on the same device. Figures: the share of the device's limit that each way reaches in its best
-    round, and the peak memory in MiB, of the tensors on a GPU or of the processes that train on a processor.
-    Raises RunError, NotationError.
+    images: in a round of each process. precisions: of ours, float32 and where the device is made for it bfloat16.
+    compiled: the last of them with compiled blocks too, on a GPU always, as there it is measured step by step, without
+    CUDA graphs, with five seeds together, and with whatever algorithm is fastest. The plain loop is float32 on the same
+    device. Figures: the share of the device's limit that each way reaches in its best round, and the peak memory in MiB,
+    of the tensors on a GPU or of the processes that train on a processor. Raises RunError, NotationError.
     """
     for net in nets:
         parse_architecture(net)  # a misspelt one is told before the others are timed
@@ -56,33 +59,49 @@ def bench_train(
     precisions = precisions or ("float32", *(["bfloat16"] if kind == "cuda" or processor_has_bfloat16() else []))
     with _workers(RATES, [whole]) as (run, log):
         rates = {precision: Rates(**_rates(run, kind, precision, log)) for precision in {"float32", *precisions}}
+    images = images or IMAGES[kind]
     found = []
     for net in nets:
-        recipes = {"plain PyTorch": "float32", **{f"ablate, {precision}": precision for precision in precisions}}
         with ExitStack() as stack:  # a pool each, so that its memory is its own
-            runs = {
-                name: stack.enter_context(_workers(plain, [whole]) if name == "plain PyTorch" else _workers(OURS, slots))
-                for name in recipes
-            }
+            runs: dict[str, tuple[Run, Path]] = {}
             for part in ("end to end", "steps alone"):
                 job = _job(net, kind, batch_size, images, part == "steps alone")
+                jobs = {"plain PyTorch": [replace(job, workers=os.cpu_count() or 1)]}
+                jobs |= {name: [one] * len(slots) for name, one in _ways(job, precisions, compiled).items()}
                 memory: dict[str, float] = {}
                 ways: dict[str, Callable[[], object]] = {}
-                jobs: dict[str, list[TrainJob]] = {}
-                for name, precision in recipes.items():
-                    mine = replace(job, recipe=job.recipe.model_copy(update={"precision": precision}))
-                    alone = name == "plain PyTorch"
-                    jobs[name] = [replace(mine, workers=os.cpu_count() or 1)] if alone else [mine] * len(slots)
+                for name in jobs:
+                    if name not in runs:
+                        work_and_slots = (plain, [whole]) if name == "plain PyTorch" else (OURS, slots)
+                        runs[name] = stack.enter_context(_workers(*work_and_slots))
                     ways[name] = partial(_train, *runs[name], jobs[name], memory, name)
-                work = {name: float(images * len(jobs[name])) for name in jobs}
+                work = {name: float(images * sum(len(one.seeds) for one in jobs[name])) for name in jobs}
                 timed = compare(f"{net}, batch {batch_size}, {part}", "image", ways, work, rounds, announce=announce)
                 shares = {
-                    name: floors(jobs[name][0], rates[recipes[name]]).share(min(timed.per_unit(name))) for name in jobs
+                    name: floors(first, rates[first.recipe.precision]).share(min(timed.per_unit(name)))
+                    for name, (first, *_) in jobs.items()
                 }
                 figures = {"share of the limit": shares}
                 figures |= {"peak memory, MiB": memory} if part == "end to end" else {}
                 found.append(replace(timed, figures=figures))
     return found
+
+
+def _ways(job: TrainJob, precisions: Sequence[str], compiled: bool) -> dict[str, TrainJob]:
+    """The job as we do it, by what sets it apart."""
+
+    def of(**recipe: str) -> TrainJob:
+        return replace(job, recipe=job.recipe.model_copy(update=recipe))
+
+    last, gpu = precisions[-1], job.device == "cuda"
+    ways = {f"ablate, {precision}": of(precision=precision) for precision in precisions}
+    if compiled or gpu:
+        ways["compiled"] = of(precision=last, compile="always")
+    if gpu:
+        ways["step by step"] = replace(of(precision=last), plain=True)
+        ways["5 seeds together"] = replace(of(precision=last), seeds=tuple(range(5)), together=True)
+        ways["any algorithm"] = replace(of(precision=last), deterministic=False)
+    return ways
 
 
 def _train(run: Run, log: Path, jobs: Sequence[TrainJob], memory: dict[str, float], name: str) -> None:
@@ -94,7 +113,7 @@ def bench_cohort(
     seeds: int = 5,
     device: str = "auto",
     batch_size: int = 128,
-    images: int = 256,
+    images: int | None = None,
     rounds: int = 3,
     announce: Announce = lambda line: None,
 ) -> list[Comparison]:
@@ -104,6 +123,7 @@ def bench_cohort(
     share its cores, a process each.
     """
     slots, whole, found = bench_slots(device), whole_slot(device), []
+    images = images or IMAGES[slots[0].device] // 2
     with _workers(OURS, slots) as (together, log), _workers(OURS, [whole]) as (alone, _):
         for net in nets:
             job = replace(_job(net, slots[0].device, batch_size, images, False), seeds=tuple(range(seeds)))
@@ -122,7 +142,7 @@ def bench_efficiency(
     nets: Sequence[str] = THIN_AND_WIDE,
     device: str = "auto",
     batch_size: int = 32,
-    images: int = 32,
+    images: int | None = None,
     rounds: int = 3,
     announce: Announce = lambda line: None,
 ) -> list[Comparison]:
@@ -131,6 +151,7 @@ def bench_efficiency(
     WRN, figure 4: of networks that are as accurate, the wide are faster. published: what the text says of them.
     """
     slot = whole_slot(device)
+    images = images or (batch_size if slot.device == "cpu" else 64 * batch_size)
     with _workers(OURS, [slot]) as (run, log):
         jobs = {net: _job(net, slot.device, batch_size, images, True) for net in nets}
         ways = {net: partial(run_all, run, [job], log) for net, job in jobs.items()}

@@ -26,6 +26,7 @@ def bench(
     ] = None,
     images: Annotated[Optional[int], typer.Option("--images", min=1, help="That a process trains on in a round.")] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=2, max=100, help="Of cohort.")] = 5,
+    compiled: Annotated[bool, typer.Option("--compiled", help="train: with compiled blocks too; always on a GPU.")] = False,
     rounds: Annotated[int, typer.Option("--rounds", min=1, max=1000)] = 5,
     plain: Annotated[
         Path, typer.Option("--plain", metavar="FILE", help="The plain loop that train is held against.")
@@ -42,8 +43,7 @@ def bench(
     options: dict[str, Any] = {"rounds": rounds, "announce": say}
     if name in TRAINS:
         batch_size = batch_size or TRAINS[name]
-        images = images or 4 * batch_size
-        if images < batch_size:
+        if images is not None and images < batch_size:
             raise RunError(f"--images: found {images}; allowed: {batch_size}, a batch, or more")
         options |= {"device": device, "batch_size": batch_size, "images": images}
         options |= {"nets": nets or ["WRN-16-2"]} if nets or name != "efficiency" else {}
@@ -56,7 +56,7 @@ def bench(
             if not plain.is_file():
                 raise RunError(f"--plain: found no {plain}; allowed: a file with train(job, stop, report)")
             sys.path.insert(0, str(plain.resolve().parent))
-            comparisons = bench_train(**options, plain=f"{plain.stem}:train")
+            comparisons = bench_train(**options, compiled=compiled, plain=f"{plain.stem}:train")
         case "cohort":
             from ablate.bench.training import bench_cohort
 

@@ -155,13 +155,17 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
-def configure(device: str) -> torch.device:
-    """The device, with float32 as the paper means it (no TF32) and only algorithms that give the same bits again."""
+def configure(device: str, deterministic: bool = True) -> torch.device:
+    """The device, with float32 as the paper means it (no TF32) and only algorithms that give the same bits again.
+
+    cuDNN chooses by its own rules, the same for the same shapes on the same device, and times nothing. Benchmarks alone
+    ask for the fastest of all algorithms instead, to say what that costs.
+    """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.deterministic = True
-    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic, not deterministic
+    torch.use_deterministic_algorithms(deterministic)
     # Filling new tensors first would show a read of unset memory; it costs a write each and changes no right result.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return torch.device(device)
