@@ -147,11 +147,18 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict
     return results(path / "runs")
 
 
+@pytest.mark.parametrize("cohort", [1, 2])
 def test_kill_the_driver_a_worker_and_run_again(
-    driver: Callable[..., subprocess.Popen[str]], ablate: Command, tiny: Path, tmp_path: Path, undisturbed: dict
+    driver: Callable[..., subprocess.Popen[str]],
+    ablate: Command,
+    tiny: Path,
+    tmp_path: Path,
+    undisturbed: dict,
+    cohort: int,
 ) -> None:
+    """With both seeds of a network trained by one worker, they too come out as each alone."""
     runs = tmp_path / "runs"
-    running = driver("run", tiny, *LONG)
+    running = driver("run", tiny, *LONG, "--cohort", cohort)
     wait_for(lambda: epochs_recorded(runs) >= 4)
     workers = psutil.Process(running.pid).children(recursive=True)
     workers[0].kill()  # its trial goes on in a new worker
@@ -161,7 +168,7 @@ def test_kill_the_driver_a_worker_and_run_again(
     gone, alive = psutil.wait_procs(workers, timeout=5)
     assert gone and not alive
     running.communicate()
-    again = ablate("run", tiny, *LONG)
+    again = ablate("run", tiny, *LONG, "--cohort", cohort)
     assert again.returncode == 0, again.stderr
     assert results(runs) == undisturbed
 
@@ -231,6 +238,7 @@ def test_what_does_not_train_does_not_import_torch(words: tuple[str, ...], tiny:
         (("plan", "TINY", "-s", "seed=3"), "-s: unknown key 'seed'; did you mean 'seeds'?"),
         (("run", "TINY", "--device", "tpu"), "--device: found 'tpu'; allowed: auto, cpu, cuda"),
         (("run", "TINY", "--checkpoint-every", "5m"), "--checkpoint-every: found '5m'"),
+        (("run", "TINY", "--cohort", "0"), "--cohort: found '0'; allowed: auto"),
         (("run", "TINY", "-s", "data=cifar10", "--data-root", "nowhere"), "cifar10: looked for cifar-10-batches-py"),
         (("run", "TINY", "--runs", "tiny.yaml"), "--runs: tiny.yaml is not a directory"),
         (("report", "TINY", "--out", "tiny.yaml"), "--out: tiny.yaml/tiny cannot be a directory"),
