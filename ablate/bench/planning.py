@@ -16,13 +16,13 @@ from ablate.bench.rounds import Announce, Comparison, compare
 from ablate.nets.architecture import Architecture
 from ablate.nets.counts import Counts, count
 from ablate.nets.families import families, find_family
-from ablate.nets.notation import format_architecture
 from ablate.study.axes import architecture_of
 from ablate.study.budget import fit_budget
 from ablate.study.expand import cells
+from ablate.study.fit import Fit, Naming
 from ablate.study.plan import Enumeration, enumerate_variants
 from ablate.study.spec import load_study
-from ablate.study.study import Data, Fit, Study
+from ablate.study.study import Data, Study
 
 LEARNING_RATES = 20  # under each of which a typical grid has every network
 DROPOUT = (0.0, 0.1, 0.2, 0.3, 0.4)
@@ -93,10 +93,10 @@ def fit_plainly(study: Study, asked: Sequence[Any]) -> list[tuple[str, Counts, F
     assert study.budget is not None
     cost, found = attrgetter(study.budget.measure), []
     for entry, axes, data, _ in asked:
-        name = partial(format_architecture, rule=entry.depth_rule, show_block=True)
+        naming = Naming(entry.depth_rule, show_block=True)
         architecture, _ = architecture_of(study, axes, entry.depth_rule, True)
-        fitted, counts, fit, _ = fit_budget(architecture, study.budget, partial(count_plainly, data), cost, name, {})
-        found.append((name(fitted), counts, fit))
+        fitted, counts, fit, _ = fit_budget(architecture, study.budget, partial(count_plainly, data), cost, naming, {})
+        found.append((naming.of(fitted), counts, fit))
     return found
 
 

@@ -72,27 +72,13 @@ class Architecture:
         n, most = (self.N, self.N) if isinstance(self.N, int) else (min(self.N), max(self.N))
         if n < 1 or most > MAX_N:
             raise NotationError(f"N = {self.N} blocks per group; allowed: 1 to {MAX_N}")
-        if not (math.isfinite(self.k) and 1 / 16 <= self.k <= MAX_K):
-            raise NotationError(f"widening factor k = {self.k:g}; allowed: 0.0625 to {MAX_K:g}")
+        _check_numbers(self.k, self.dropout, self.survival)
         if not isinstance(self.block, str):
-            if not 1 <= len(self.block) <= MAX_BLOCK:
-                raise NotationError(f"a block of {len(self.block)} convolutions; allowed: 1 to {MAX_BLOCK}")
-            for kernel in self.block:
-                if kernel % 2 == 0 or not 1 <= kernel <= MAX_KERNEL:
-                    found = f"kernel size {kernel} in {format_block(self.block)}"
-                    raise NotationError(f"{found}; allowed: odd, 1 to {MAX_KERNEL}")
-        if not (math.isfinite(self.dropout) and 0 <= self.dropout < 1):
-            raise NotationError(f"dropout rate {self.dropout:g}; allowed: 0 to below 1")
-        if not (math.isfinite(self.survival) and 0 < self.survival <= 1):
-            raise NotationError(f"survival {self.survival:g}; allowed: above 0 to 1")
+            _check_kernels(self.block)
         if not 1 <= self.cardinality <= MAX_CARDINALITY:
             raise NotationError(f"cardinality {self.cardinality}; allowed: 1 to {MAX_CARDINALITY}")
         if not 1 <= self.base_width <= MAX_BASE_WIDTH:
             raise NotationError(f"base_width {self.base_width}; allowed: 1 to {MAX_BASE_WIDTH}")
-        for what, number in (("widening factor k", self.k), ("dropout rate", self.dropout), ("survival", self.survival)):
-            if not number.is_integer() and round(number, DECIMALS) != number:
-                raise NotationError(f"{what} = {number!r}; allowed: at most {DECIMALS} decimals")
-
         for axis, values in CHOICES.items():
             if getattr(self, axis) not in values:
                 raise NotationError(f"{axis}: found {getattr(self, axis)}; allowed: {', '.join(values)}")
@@ -114,6 +100,31 @@ class Architecture:
         """Every axis that can change a result: the first five always, the others where they differ from their default."""
         always = dict(zip(_AXES, values_of(self)[:5]))
         return always | {axis: value for axis in _AXES[5:] if (value := getattr(self, axis)) != DEFAULTS[axis]}
+
+
+@lru_cache(maxsize=4096)
+def _check_numbers(k: float, dropout: float, survival: float) -> None:
+    """Refuses a network's numbers; those of most are known, so that a plan of many checks few."""
+    if not (math.isfinite(k) and 1 / 16 <= k <= MAX_K):
+        raise NotationError(f"widening factor k = {k:g}; allowed: 0.0625 to {MAX_K:g}")
+    if not (math.isfinite(dropout) and 0 <= dropout < 1):
+        raise NotationError(f"dropout rate {dropout:g}; allowed: 0 to below 1")
+    if not (math.isfinite(survival) and 0 < survival <= 1):
+        raise NotationError(f"survival {survival:g}; allowed: above 0 to 1")
+    for what, number in (("widening factor k", k), ("dropout rate", dropout), ("survival", survival)):
+        if not number.is_integer() and round(number, DECIMALS) != number:
+            raise NotationError(f"{what} = {number!r}; allowed: at most {DECIMALS} decimals")
+
+
+@lru_cache(maxsize=4096)
+def _check_kernels(block: Kernels) -> None:
+    """Refuses a block's kernel sizes."""
+    if not 1 <= len(block) <= MAX_BLOCK:
+        raise NotationError(f"a block of {len(block)} convolutions; allowed: 1 to {MAX_BLOCK}")
+    for kernel in block:
+        if kernel % 2 == 0 or not 1 <= kernel <= MAX_KERNEL:
+            found = f"kernel size {kernel} in {format_block(block)}"
+            raise NotationError(f"{found}; allowed: odd, 1 to {MAX_KERNEL}")
 
 
 _AXES = tuple(field.name for field in fields(Architecture))

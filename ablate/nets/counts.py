@@ -9,6 +9,7 @@ inside computed again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ablate.errors import NotationError
@@ -126,7 +127,7 @@ def _count_sequence(layers: tuple[Layer, ...], state: State) -> tuple[Counts, St
     for layer in layers:
         counts, state = _COUNT[type(layer)](layer, state)
         parts.append(counts)
-    return total(parts), state
+    return parts[0] if len(parts) == 1 else total(parts), state
 
 
 def total(parts: Iterable[Counts]) -> Counts:
@@ -150,6 +151,7 @@ def _holding(state: State, more: int = 0) -> tuple[int, int]:
     return more if state.held else size + more, more if state.outside else size + more
 
 
+@lru_cache(maxsize=4096)
 def _conv(layer: Conv, state: State) -> tuple[Counts, State]:
     channels, height, width = state.shape
     assert channels == layer.in_channels, f"{layer} after {state}"
@@ -162,11 +164,13 @@ def _conv(layer: Conv, state: State) -> tuple[Counts, State]:
     return counts, State((out_channels, height, width))
 
 
+@lru_cache(maxsize=4096)
 def _norm(layer: BatchNorm | GroupNorm, state: State) -> tuple[Counts, State]:
     assert state.shape[0] == layer.channels, f"{layer} after {state}"
     return Counts(2 * layer.channels, 0, 0, 0, *_holding(state)), State(state.shape)
 
 
+@lru_cache(maxsize=4096)
 def _activation(layer: Activation, state: State) -> tuple[Counts, State]:
     if not _holds_output(layer):
         return Counts(0, 0, 0, 0, *_holding(state)), State(state.shape)
@@ -181,6 +185,7 @@ def _holds_output(layer: Layer) -> bool:
     return layer.kind in ("relu", "tanh") or (layer.inplace and layer.kind in IN_PLACE)
 
 
+@lru_cache(maxsize=4096)
 def _dropout(layer: Dropout, state: State) -> tuple[Counts, State]:
     return Counts(0, 0, 0, 0, *_holding(State(state.shape))), State(state.shape)  # the mask
 

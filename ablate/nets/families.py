@@ -116,12 +116,11 @@ def counts_along(
     n = architecture.N
     if not (isinstance(n, int) and find_family(architecture.family).groups):
         return lambda value: _count(architecture.with_axis(axis, value), classes, input_shape)
-    values, drops = _costly(architecture), architecture.dropout > 0
-    if axis == "N":
-        return _count_linearly(values, drops, classes, input_shape).at
-    i = _COSTLY.index(axis)
-    before, after = values[:i], values[i + 1 :]
-    return lambda value: _count_linearly((*before, value, *after), drops, classes, input_shape).at(n)
+    along_k = axis == "N"  # any axis would do
+    i = _COSTLY.index("k" if along_k else axis)
+    values = _costly(architecture)
+    by_value = _by_value(values[:i], values[i + 1 :], architecture.dropout > 0, classes, input_shape)
+    return by_value[values[i]].at if along_k else lambda value: by_value[value].at(n)
 
 
 _COSTLY = tuple(axis for axis in DEFAULTS if axis not in ("dropout", "survival"))  # what those are changes no count
@@ -133,10 +132,20 @@ def what_counts(architecture: Architecture) -> tuple[Any, ...]:
     return architecture.N, architecture.dropout > 0, *_costly(architecture)
 
 
-@lru_cache(maxsize=65536)
-def _count_linearly(values: tuple[Any, ...], drops: bool, classes: int, input_shape: Shape) -> LinearCounts:
-    architecture = Architecture(3, **dict(zip(_COSTLY, values)), dropout=0.5 if drops else 0.0)
-    return count_linearly(find_family(architecture.family).blueprint(architecture, classes, input_shape))
+class _ByValue(dict[Any, LinearCounts]):
+    """The counts of networks of any depth that differ in one of _COSTLY, by its value; the others stand around it."""
+
+    def __init__(self, before: tuple[Any, ...], after: tuple[Any, ...], drops: bool, *task: Any) -> None:
+        self.before, self.after, self.drops, self.task = before, after, drops, task
+
+    def __missing__(self, value: Any) -> LinearCounts:
+        axes = dict(zip(_COSTLY, (*self.before, value, *self.after)))
+        architecture = Architecture(3, **axes, dropout=0.5 if self.drops else 0.0)
+        blueprint = find_family(architecture.family).blueprint(architecture, *self.task)
+        return self.setdefault(value, count_linearly(blueprint))
+
+
+_by_value = lru_cache(maxsize=65536)(_ByValue)
 
 
 @lru_cache(maxsize=65536)

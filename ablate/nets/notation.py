@@ -272,6 +272,7 @@ def _arguments(args: str) -> str:
     return ", ".join(f"{key}={value!r}" for key, value in json.loads(args).items())
 
 
+@lru_cache(maxsize=4096)
 def _plain(number: float) -> str:
     """Shortest decimal without exponent: 2.0 -> "2", 0.3 -> "0.3"."""
     return f"{number:.{DECIMALS}f}".rstrip("0").rstrip(".")

@@ -61,6 +61,10 @@ class Group(NamedTuple):
     blocks: int
 
 
+_conv = lru_cache(maxsize=4096)(Conv)
+
+
+@lru_cache(maxsize=4096)
 def norm(style: Style, channels: int) -> tuple[Layer, ...]:
     """The normalization of some channels; group norm in 32 groups, or as many as leave two channels in each."""
     match style.norm:
@@ -120,7 +124,6 @@ def head(channels: int, style: Style, classes: int) -> tuple[Layer, ...]:
     return (*layers, GlobalPool(style.pool), Linear(channels, classes))
 
 
-@lru_cache(maxsize=8192)
 def residual_block(
     channels: int, convolutions: tuple[Conv, ...], style: Style, survival: float = 1.0, active: bool = False
 ) -> Residual:
@@ -133,6 +136,8 @@ def residual_block(
     shortcut = _shortcut(channels, convolutions[-1].out_channels, stride, style)
     order = style.activation_order
     before = order in ("pre", "relu_only_pre")
+    between: list[Layer] = [Activation(style.activation)]
+    between += [Dropout(style.dropout)] if style.dropout else []
     branch: list[Layer] = []
     opening: list[Layer] = []
     if order == "pre" and not active:
@@ -143,8 +148,7 @@ def residual_block(
         if i > 0:
             if order == "pre":
                 branch += norm(style, conv.in_channels)
-            branch.append(Activation(style.activation))
-            branch += [Dropout(style.dropout)] if style.dropout else []
+            branch += between
         branch.append(conv)
         last = i == len(convolutions) - 1
         if order != "pre" and not (last and order == "bn_after_addition"):
@@ -173,11 +177,8 @@ def _shortcut(channels: int, out_channels: int, stride: int, style: Style) -> tu
 
 def basic(in_channels: int, width: int, kernels: Iterable[int], stride: int) -> tuple[Conv, ...]:
     """Convolutions of one width, the first of which carries the stride."""
-    channels, convolutions = in_channels, list[Conv]()
-    for kernel in kernels:
-        convolutions.append(Conv(channels, width, kernel, 1 if convolutions else stride))
-        channels = width
-    return tuple(convolutions)
+    first, *others = kernels
+    return _conv(in_channels, width, first, stride), *(_conv(width, width, kernel) for kernel in others)
 
 
 def bottleneck(

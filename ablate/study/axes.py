@@ -9,8 +9,6 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import orjson
-
 from ablate.errors import StudyError
 from ablate.nets.architecture import MAX_BLOCK, Architecture, DepthRule
 from ablate.nets.blueprint import Shape
@@ -18,9 +16,10 @@ from ablate.nets.counts import Counts
 from ablate.nets.families import PYTHON, count_network, counts_along, find_family
 from ablate.nets.notation import AXES, format_architecture, format_name, make_architecture, read_name
 from ablate.nets.options import parse_block
-from ablate.study.budget import Solved, fit_budget
+from ablate.study.budget import fit_budget
+from ablate.study.fit import Fit, Naming, Solved
 from ablate.study.memory import activation_memory
-from ablate.study.study import Data, Fit, Recipe, Study
+from ablate.study.study import Data, Recipe, Study
 
 BESIDE = ("recipe.", "data.")  # how the axes begin that are not the network's
 
@@ -34,7 +33,6 @@ class Network(NamedTuple):
     fit: Fit | None
     written: str
     miss: str
-    identity: bytes
 
 
 class Networks(dict[tuple[Any, ...], Network]):
@@ -58,10 +56,7 @@ class Networks(dict[tuple[Any, ...], Network]):
         self, axes: dict[str, Any], rule: DepthRule, classes: int, input_shape: Shape, weighed: Recipe | None
     ) -> Network:
         shown = "block" in axes or "l" in axes or "B(" in axes.get("net", "")
-        imagenet, budget, fit, miss = for_imagenet(self.study), self.study.budget, None, ""
-
-        def name(architecture: Architecture) -> str:
-            return format_architecture(architecture, rule, shown, imagenet)
+        naming, budget, fit, miss = Naming(rule, shown, for_imagenet(self.study)), self.study.budget, None, ""
 
         def along(architecture: Architecture, axis: str) -> Callable[[Any], Counts]:
             return counts_along(architecture, axis, classes, input_shape)
@@ -72,9 +67,9 @@ class Networks(dict[tuple[Any, ...], Network]):
         else:
             cost = partial(activation_memory, recipe=weighed) if weighed else attrgetter(budget.measure)
             known = self.solved.setdefault((classes, input_shape, weighed), {})
-            architecture, counts, fit, miss = fit_budget(architecture, budget, along, cost, name, known)
-        net, identity = name(architecture), orjson.dumps(architecture.identity(), option=orjson.OPT_SORT_KEYS)
-        return Network(net, architecture, counts, fit, written or net, miss, identity)
+            architecture, counts, fit, miss = fit_budget(architecture, budget, along, cost, naming, known)
+        net = naming.of(architecture)
+        return Network(net, architecture, counts, fit, written or net, miss)
 
 
 def architecture_of(study: Study, axes: dict[str, Any], rule: DepthRule, shown: bool) -> tuple[Architecture, str]:
@@ -87,7 +82,7 @@ def architecture_of(study: Study, axes: dict[str, Any], rule: DepthRule, shown: 
             raise StudyError(f"{one} and {other} both given; allowed: one of them")
     solve = study.budget.solve if study.budget else ()
     parts = _parts(study, axes) | {axis: value for axis, value in axes.items() if axis in _OF_NETWORK}
-    parts |= {axis: float(parts[axis]) for axis in ("k", "dropout", "survival") if axis in parts}
+    parts |= {axis: float(parts[axis]) + 0.0 for axis in ("k", "dropout", "survival") if axis in parts}  # -0.0 is 0.0
     if "l" in axes:
         if axes["l"] > MAX_BLOCK:
             raise StudyError(f"l: found {axes['l']}; allowed: 1 to {MAX_BLOCK}")

@@ -21,7 +21,8 @@ from ablate.nets.architecture import (
 )
 from ablate.nets.counts import Counts
 from ablate.nets.families import find_family, what_counts
-from ablate.study.study import Budget, Fit, Neighbour
+from ablate.study.fit import Fit, Naming, Solved
+from ablate.study.study import Budget
 
 Along = Callable[[Architecture, str], Callable[[Any], Counts]]  # what counts a network with any value of an axis
 
@@ -34,22 +35,12 @@ class Choices(NamedTuple):
     value: Callable[[int], Any]
 
 
-class Solved(NamedTuple):
-    """The value that a field of an Architecture was solved for, its counts, and (value, cost) of those beside it."""
-
-    field: str
-    value: Any
-    counts: Counts
-    below: tuple[Any, int] | None
-    above: tuple[Any, int] | None
-
-
 def fit_budget(
     architecture: Architecture,
     budget: Budget,
     along: Along,
     cost: Callable[[Counts], int],
-    name: Callable[[Architecture], str],
+    naming: Naming,
     known: dict[Any, Solved],
 ) -> tuple[Architecture, Counts, Fit, str]:
     """The architecture with axes solved, if the budget says so, its counts, how it fits, and "" or in words why not.
@@ -58,31 +49,24 @@ def fit_budget(
     depth comes as close as whole blocks can, and k takes up the rest. known: what was solved before of the same budget,
     along and cost, and is added to; networks that differ in what costs nothing are solved once.
     """
-    before = fitted = architecture
-    solved = None
+    fitted, solved = architecture, None
     for axis in budget.solve:
         key = axis, what_counts(fitted)
         if key not in known:
             known[key] = _solve(fitted, axis, budget, along, cost)
-        before, solved = fitted, known[key]
-        fitted = before.with_axis(solved.field, solved.value)
-
-    def neighbour(field: str, beside: tuple[Any, int] | None) -> Neighbour | None:
-        return Neighbour(name(before.with_axis(field, beside[0])), beside[1]) if beside else None
-
-    below = neighbour(solved.field, solved.below) if solved else None
-    above = neighbour(solved.field, solved.above) if solved else None
+        solved = known[key]
+        fitted = fitted.with_axis(solved.field, solved.value)
     counts = solved.counts if solved else along(fitted, "N")(fitted.N)
     found = cost(counts)
     reference = budget.target or budget.maximum or budget.minimum
     assert reference is not None
     deviation = found / reference - 1
-    fit = Fit(found, deviation, below, above)
+    fit = Fit(found, deviation, fitted, solved, naming)
     if budget.target:
         met = abs(deviation) <= budget.tolerance
     else:
         met = (budget.minimum or 0) <= found <= (budget.maximum or found)
-    return fitted, counts, fit, "" if met else _miss(name(fitted), fit, budget)
+    return fitted, counts, fit, "" if met else _miss(naming.of(fitted), fit, budget)
 
 
 def _miss(net: str, fit: Fit, budget: Budget) -> str:

@@ -76,7 +76,7 @@ def _garbage_kept() -> Iterator[None]:
 def enumerate_variants(study: Study) -> Enumeration:
     """Every variant of a study, duplicates merged, budget solved, constraint applied. Raises StudyError with its place."""
     holds = compile_expression(study.where) if study.where else None
-    found: dict[tuple[bytes, ...], Variant] = {}
+    found: dict[tuple[Any, ...], Variant] = {}
     names: dict[str, list[Variant]] = {}
     solved: list[str] = []
     merged: list[str] = []
@@ -100,7 +100,7 @@ def enumerate_variants(study: Study) -> Enumeration:
             continue
         if network.written != variant.net:
             solved.append(f"{network.written} becomes {variant.net} to meet the budget")
-        definition = network.identity, identities.of(variant.recipe), identities.of(variant.data)
+        definition = variant.architecture, identities.of(variant.recipe), identities.of(variant.data)
         if (first := found.setdefault(definition, variant)) is not variant:
             one, other = label(variant), label(first)
             merged.append(f"{one} is there twice" if one == other else f"{one} is the same as {other}")

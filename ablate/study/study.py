@@ -18,6 +18,7 @@ from ablate.nets.architecture import Architecture, Blocks, DepthRule
 from ablate.nets.blueprint import Blueprint, Shape
 from ablate.nets.counts import Counts
 from ablate.nets.families import axes_of, blueprint, find_family
+from ablate.study.fit import Fit
 
 FORMAT = 1  # of trial.json; a new field whose default keeps old results is left out at its default, so old ids hold
 
@@ -155,24 +156,6 @@ class Budget:
     quantum: int = 8  # channels of the first group, in steps of which k goes
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A value of the last solved axis beside the chosen one, and what it would cost."""
-
-    net: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """How a variant meets its budget: what it costs, and by which fraction of the target (the maximum) it differs."""
-
-    count: int
-    deviation: float
-    below: Neighbour | None = None
-    above: Neighbour | None = None
-
-
 @dataclass(frozen=True)
 class Entry:
     """One item of `variants`, not yet expanded. places: where each (axis, repr of value) stands."""
@@ -218,7 +201,8 @@ class Variant:
 
     def trials(self, seeds: tuple[int, ...]) -> list[Trial]:
         """One trial a seed, in the order of the seeds."""
-        return [Trial(self.architecture, self.recipe, self.data, seed) for seed in seeds]
+        first = [Trial(self.architecture, self.recipe, self.data, seed) for seed in seeds[:1]]
+        return first + [first[0].at_seed(seed) for seed in seeds[1:]]
 
 
 @dataclass(frozen=True)
@@ -230,17 +214,27 @@ class Trial:
     data: Data
     seed: int
 
+    def at_seed(self, seed: int) -> Trial:
+        """The same training with another seed; what the others of their definitions are is found once for both."""
+        other = Trial(self.architecture, self.recipe, self.data, seed)
+        other.__dict__["_unseeded"] = self._unseeded  # as cached_property keeps it
+        return other
+
     @cached_property
-    def definition(self) -> bytes:
-        """trial.json: canonical JSON of everything that can change the result."""
+    def _unseeded(self) -> bytes:
+        """The definition without the seed, which comes last in it."""
         what = {
             "format": FORMAT,
             "network": self.architecture.identity(),
             "data": self.data.identity(),
             "recipe": self.recipe.identity(),
-            "seed": self.seed,
         }
-        return orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
+
+    @cached_property
+    def definition(self) -> bytes:
+        """trial.json: canonical JSON of everything that can change the result."""
+        return b'%s,\n  "seed": %d\n}\n' % (self._unseeded.removesuffix(b"\n}"), self.seed)
 
     @cached_property
     def id(self) -> str:

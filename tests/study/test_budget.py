@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from ablate.errors import BudgetError
 from ablate.study.budget import closest_to, largest_within
+from ablate.study.fit import Neighbour
 from ablate.study.plan import Enumeration, enumerate_variants
 from ablate.study.spec import load_study
-from ablate.study.study import Neighbour
 
 costs = st.one_of(
     st.lists(st.integers(1, 10**6), min_size=1, max_size=60).map(lambda steps: list(accumulate(steps))),

@@ -5,12 +5,15 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from ablate.errors import StudyError
+from ablate.nets.families import count_network
 from ablate.nets.notation import Architecture, parse_architecture
 from ablate.study.baseline import find_baselines
 from ablate.study.cost import training_cost
@@ -306,6 +309,19 @@ def trial(net: str = "WRN-16-4-B(3,1)-dropout0.3", seed: int = 7, **parts: Any) 
     return Trial(parse_architecture(net), parts.get("recipe", recipe()), parts.get("data", data()), seed)
 
 
+@pytest.mark.parametrize("budget", ["", "{parameters: {max: 40M}, solve: k}"])
+def test_dropout_of_minus_zero_is_none(tmp_path: Path, budget: str) -> None:
+    study = "grid: {k: [1], depth: [16], dropout: [0, -0.0, 0.0]}"
+    path = tmp_path / "zero.yaml"
+    path.write_text(
+        "name: zero\ndata: cifar10\nrecipe: wrn_cifar\nseeds: 1\n"
+        + (f"budget: {budget}\n" if budget else "")
+        + f"variants:\n  - {study}\n"
+    )
+    (variant,) = enumerate_variants(load_study(path)).variants
+    assert str(variant.architecture.dropout) == "0.0"
+
+
 def test_trial_ids_never_change() -> None:
     assert trial().id == "8a82ee7002de68a5"
 
@@ -345,6 +361,21 @@ def test_id_is_a_prefix_of_the_digest_of_the_definition() -> None:
     one = trial()
     assert hashlib.sha256(one.definition).hexdigest().startswith(one.id)
     assert len(one.id) == 16
+
+
+def test_trials_of_a_variant_are_defined_as_each_alone() -> None:
+    one = trial()
+    variant = Variant("", one.architecture, one.recipe, one.data, {}, count_network(one.architecture))
+    assert variant.trials(()) == []
+    for found in variant.trials((7, 0, 12_345)):
+        alone = trial(seed=found.seed)
+        assert found == alone and (found.definition, found.id) == (alone.definition, alone.id)
+        what = orjson.loads(found.definition)
+        assert what["seed"] == found.seed
+        options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        assert found.definition == orjson.dumps(what, option=options)
+        changed = replace(found, data=data(train_size=1000))
+        assert changed.id == trial(seed=found.seed, data=data(train_size=1000)).id != found.id
 
 
 DIFFERENT = [
