@@ -32,18 +32,16 @@ def epoch_columns(record: Record, fields: Sequence[str]) -> Columns:
     """Some of EPOCH_FIELDS, shape (epochs, fields), NaN for null. Raises RecordError where epochs are lost."""
     measured = VALIDATION if record.held_out else TEST
     lines = read_epoch_lines(record.directory)
-    values = _decode(lines, measured)
-    if values is not None:
-        values = values[:, [EPOCH_FIELDS.index(field) for field in fields]]
-    else:
+    values = _decode(lines, measured, fields)
+    if values is None:
         rows = [[row[field] for field in fields] for row in parse_epochs(lines, measured)]
         values = np.array(rows, float).reshape(len(rows), len(fields))
     record.check_epochs(len(values))
     return values
 
 
-def _decode(lines: bytes, measured: str) -> Columns | None:
-    """All of EPOCH_FIELDS, shape (epochs, fields); None where one line is not as most are, but for a torn last one."""
+def _decode(lines: bytes, measured: str, fields: Sequence[str]) -> Columns | None:
+    """The fields, shape (epochs, fields); None where one line is not as most are, but for a torn last one."""
     lines, line = lines[: lines.rfind(b"\n") + 1], _LINE[measured]
     names = lines.translate(None, _NUMBER)
     epochs = len(names) // len(line)
@@ -53,5 +51,8 @@ def _decode(lines: bytes, measured: str) -> Columns | None:
         numbers = orjson.loads(b"[%s]" % lines.translate(_KEPT, _STRIPPED)[:-1])
     except orjson.JSONDecodeError:
         return None
-    values = np.abs(np.fromiter(numbers, float, len(numbers))).reshape(epochs, len(EPOCH_FIELDS))
-    return values if (values[:, 0] == np.arange(1, epochs + 1)).all() else None
+    of = {field: numbers[i :: len(EPOCH_FIELDS)] for i, field in enumerate(EPOCH_FIELDS)}
+    if of["epoch"] != list(range(-1, -epochs - 1, -1)):
+        return None
+    values: Columns = np.abs([np.fromiter(of[field], float, epochs) for field in fields]).T
+    return values

@@ -191,13 +191,16 @@ def read_failure(directory: Path) -> str | None:
     return str(failure.get("cause")) if failure else None
 
 
-def read_record(runs: Path, trial_id: str) -> Record | None:
-    """The record of a trial, or None if it is not recorded. Raises RecordError if its result cannot be read."""
-    directory = trial_directory(runs, trial_id)
-    result = _read_json(f"{directory}/result.json")
+def read_record(runs: Path, trial_id: str, held_out: bool | None = None) -> Record | None:
+    """The record of a trial, or None if it is not recorded. Raises RecordError if its result cannot be read.
+
+    held_out: whether the trial holds training images out; who does not say so has its trial.json read for it.
+    """
+    result = _read_json(f"{runs}/{trial_id}/result.json")
     if result is None:
         return None
-    measured = measured_on(directory)
+    directory = trial_directory(runs, trial_id)
+    measured = measured_on(directory) if held_out is None else VALIDATION if held_out else TEST
     error, status = result.get(f"{measured}error"), result.get("status")
     if status == "completed" and not (isinstance(error, (int, float)) and 0 <= error <= 100):
         raise RecordError(f"{directory / 'result.json'}: {measured}error: found {error!r}; allowed: a percentage")
@@ -250,9 +253,9 @@ def _read(path: str) -> bytes:
     """A file's bytes. A report reads thousands of small files, which Path.read_bytes() takes twice as long for."""
     descriptor = os.open(path, _READING)
     try:
-        data = os.read(descriptor, CHUNK)
-        while more := os.read(descriptor, CHUNK):
-            data += more
+        data = more = os.read(descriptor, CHUNK)
+        while len(more) == CHUNK:  # a file gives less only at its end
+            data += (more := os.read(descriptor, CHUNK))
     except OSError as error:
         error.filename = path
         raise

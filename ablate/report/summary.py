@@ -136,7 +136,8 @@ def summarize(
     varied = varied_axes(variants)
     summaries = []
     for variant in variants:
-        of_variant = tuple(Run(trial, read_record(runs, trial.id)) for trial in variant.trials(seeds))
+        held_out, trials = variant.data.held_out is not None, variant.trials(seeds)
+        of_variant = tuple(Run(trial, read_record(runs, trial.id, held_out)) for trial in trials)
         axes = {axis: axis_value(variant, axis) for axis in varied}
         summaries.append(Summary(variant, axes, of_variant, epoch_rule))
     _check_images(summaries)

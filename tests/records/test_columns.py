@@ -74,7 +74,7 @@ def test_what_a_training_writes_is_read_at_once(tmp_path: Path, measured: str) -
     for tail in (b"", b'{"epoch":4,"lr":0.', b'{"epoch":4,"lr":0.1'):
         data = lines(3, measured) + tail
         assert assert_read_alike(tmp_path, data, measured) == 3
-        decoded = _decode(data, measured)
+        decoded = _decode(data, measured, EPOCH_FIELDS)
         assert decoded is not None and np.array_equal(decoded, as_array(plain_epochs(data, measured)))
     assert assert_read_alike(tmp_path, b"") == 0
 
