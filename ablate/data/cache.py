@@ -6,7 +6,9 @@ import hashlib
 import io
 import os
 import re
+import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -146,7 +148,7 @@ def _download(name: str, download: Callable[[Path], object], root: Path, announc
     with FileLock(root / f".{name}.lock"):
         try:
             download(root)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, EOFError, tarfile.TarError, zlib.error) as error:
             raise DataError(f"{name}: could not be downloaded into {root}: {error}") from None
 
 

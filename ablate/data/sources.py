@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from ablate.data.matlab import read_matlab
 from ablate.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 DIGITS_TEST = 500
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+IMAGE_FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")  # no EPS: Pillow would run Ghostscript on it
+MOST_PIXELS, MOST_RATIO = 89_478_485, 64  # of an image, where Pillow too begins to doubt it, and of its sides
 SVHN_FILES = ("train_32x32.mat", "extra_32x32.mat", "test_32x32.mat")  # trained on: train + extra
 
 Labels = np.ndarray[Any, Any]
@@ -100,19 +107,34 @@ def _images_below(part: Path) -> list[tuple[str, Path]]:
     return [(name, file) for name, file in found if file.suffix.lower() in IMAGE_SUFFIXES]
 
 
-def _read_image(path: Path, size: int) -> np.ndarray[Any, Any]:
-    from PIL import Image
+def open_image(path: str | Path) -> Image:
+    """The image of a file in RGB. Raises DataError for what is none, or is larger or longer than any photograph."""
+    import PIL.Image
 
     try:
-        with Image.open(path) as file:
-            image = file.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: cannot be read as an image: {error}") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is not as it should be and can be read all the same
+            with PIL.Image.open(path, formats=IMAGE_FORMATS) as file:
+                wide, high = file.size
+                if wide * high > MOST_PIXELS or max(file.size) > MOST_RATIO * min(file.size):
+                    raise ValueError(
+                        f"{wide}x{high} pixels; allowed: {MOST_PIXELS:,} pixels, sides of up to 1:{MOST_RATIO}"
+                    )
+                image: Image = file.convert("RGB")
+                return image
+    except Exception as error:  # a damaged file raises whatever it comes upon
+        raise DataError(f"{path}: cannot be read as an image: {error or type(error).__name__}") from None
+
+
+def _read_image(path: Path, size: int) -> np.ndarray[Any, Any]:
+    from PIL.Image import Resampling
+
+    image = open_image(path)
     if image.size != (size, size):
         scale = size / min(image.size)
         wide, high = (max(size, round(side * scale)) for side in image.size)
         left, top = (wide - size) // 2, (high - size) // 2
-        image = image.resize((wide, high), Image.Resampling.BILINEAR).crop((left, top, left + size, top + size))
+        image = image.resize((wide, high), Resampling.BILINEAR).crop((left, top, left + size, top + size))
     return np.asarray(image, np.uint8)
 
 
@@ -172,14 +194,12 @@ def _svhn_training(root: Path, image_size: int) -> Labelled:
 
 def _read_mat(path: Path) -> Labelled:
     """X uint8 (32, 32, 3, N) and y (N, 1) of 1..10 -> images (N, 32, 32, 3), labels (N,) of 0..9."""
-    from scipy.io import loadmat
-
     if not path.is_file():
         raise DataError(f"svhn: {path.name} is missing in {path.parent.absolute()}; --download fetches it")
     try:
-        content = loadmat(path, variable_names=("X", "y"))
+        content = read_matlab(path, ("X", "y"))
         images, digits = content["X"], content["y"]
-    except Exception as error:  # a damaged file raises whatever it comes upon
+    except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{path}: cannot be read as a MATLAB file: {type(error).__name__}: {error}") from None
     n = images.shape[-1]
     if images.shape != (32, 32, 3, n) or images.dtype != np.uint8 or digits.shape != (n, 1):

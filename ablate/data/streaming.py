@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from ablate.data.imagenet import Listing
+from ablate.data.sources import open_image
 from ablate.data.tensors import Augmentation, Normalization, Preprocessing
 from ablate.errors import DataError
 
@@ -113,14 +114,11 @@ class Decoded(Dataset[Union[Batch, DataError]]):
         self.files = files
 
     def __getitem__(self, item: tuple[int, int]) -> Batch | DataError:
-        from PIL import Image
-
         index, seed = item
         try:
-            with Image.open(self.files.path(index)) as file:
-                image = file.convert("RGB")
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            return DataError(f"{self.files.path(index)}: cannot be read as an image: {error}")
+            image = open_image(self.files.path(index))
+        except DataError as error:
+            return error
         with torch.random.fork_rng(devices=[]):  # torchvision draws from torch's own generator
             torch.default_generator.manual_seed(seed)
             image = self.transform(image)
