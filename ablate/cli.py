@@ -6,6 +6,7 @@ passed over by `merge`; 75 stopped by SIGTERM; 130 stopped by Ctrl-C.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated, NoReturn
@@ -58,6 +59,9 @@ def _fail(message: str, code: int = 2) -> NoReturn:
 
 def main() -> None:
     """The console script: errors become one line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # no letter that it cannot show is an error
+            stream.reconfigure(errors="backslashreplace")
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except AblateError as error:

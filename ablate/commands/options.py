@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional
 
 import typer
+
+from ablate.errors import printable
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (YAML).", show_default=False)]
 Set = Annotated[
@@ -36,9 +39,12 @@ RUNS, OUT = Path("runs"), Path("reports")
 def print_json(value: Any) -> None:
     import orjson
 
-    print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    try:
+        print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    except orjson.JSONEncodeError:  # the name of a file that is no Unicode text
+        print(json.dumps(value, indent=2))
 
 
-def say(*lines: str) -> None:
-    for line in lines:
-        print(line, file=sys.stderr)
+def say(*texts: str) -> None:
+    for text in texts:
+        print("\n".join(map(printable, text.split("\n"))), file=sys.stderr)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ablate.errors import StudyError
+from ablate.errors import UNPRINTABLE, StudyError
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 16
@@ -106,11 +106,12 @@ OVERRIDE = (0, 0)  # the position of what the command line said
 def read_document(path: Path, wanted: str = "name, data, recipe, variants, ...") -> Document:
     """The document in a file, whose top level must be a mapping. Raises StudyError."""
     try:
-        data = path.read_bytes()
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)  # the file may have no end
     except (OSError, ValueError) as error:
         raise StudyError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > MAX_BYTES:
-        raise StudyError(f"{path}: {len(data)} bytes; allowed: at most {MAX_BYTES}")
+        raise StudyError(f"{path}: more than {MAX_BYTES} bytes; allowed: at most {MAX_BYTES}")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -212,15 +213,15 @@ class _Builder:
         from ruamel.yaml.nodes import ScalarNode
 
         tag = self.resolver.resolve(ScalarNode, event.value, event.implicit)
+        for found in UNPRINTABLE.findall(event.value):
+            if found not in "\n\t":
+                self.refuse(f"the character U+{ord(found):04X}; allowed: text that can be printed")
         try:
-            event.value.encode()
             value = _scalar(str(tag).rpartition(":")[2], event.value)
-        except UnicodeEncodeError:
-            self.refuse("half a surrogate pair; allowed: Unicode text")
         except ValueError:  # text that only looks like a number, such as 0x_
             value = event.value
         if isinstance(value, float) and not math.isfinite(value):
-            self.refuse(f"number {event.value}; allowed: finite numbers")
+            self.refuse(f"number {event.value[:80]}; allowed: finite numbers")
         return value.replace(_COMMA, ",") if isinstance(value, str) else value
 
     def begin_key(self, key: Any) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -44,9 +45,11 @@ def compile_expression(text: str) -> Callable[[Names], bool]:
     if len(text) > MAX_LENGTH:
         raise StudyError(f"where: {len(text)} characters; allowed: at most {MAX_LENGTH}")
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's on what is odd in a program
+            tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        reason = error.msg if isinstance(error, SyntaxError) else "too deep"
+        reason = "too deep" if isinstance(error, (MemoryError, RecursionError)) else getattr(error, "msg", error)
         raise StudyError(f"where: '{text}' is not an expression: {reason}") from None
     if _depth(tree.body) > MAX_DEPTH:
         raise StudyError(f"where: nested deeper than {MAX_DEPTH}")

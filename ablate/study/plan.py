@@ -27,6 +27,8 @@ from ablate.study.presets import DATA_SETS
 from ablate.study.resolve import replace_fields
 from ablate.study.study import Data, Entry, Recipe, Study, Trial, Variant
 
+MAX_TRIALS = 1_000_000
+
 
 @dataclass(frozen=True)
 class Enumeration:
@@ -112,6 +114,9 @@ def enumerate_variants(study: Study) -> Enumeration:
         for net in nets:
             if net not in names:
                 raise StudyError(f"{study.places['panels']}: panels.{title}: found '{net}'; {allowed(net, names)}")
+    if len(found) * len(study.seeds) > MAX_TRIALS:
+        place = study.places["variants"]
+        raise StudyError(f"{place}: {len(found):,} variants of {len(study.seeds):,} seeds; allowed: {MAX_TRIALS:,} trials")
     variants = _tell_apart(list(found.values()))
     return Enumeration(tuple(variants), tuple(solved), tuple(merged), tuple(dropped), names, study.chosen)
 

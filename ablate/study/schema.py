@@ -68,6 +68,7 @@ QuantityOrBounds = Annotated[Any, WithJsonSchema({"anyOf": [_NUMBER, _BOUNDS]})]
 Percentage = Annotated[Any, WithJsonSchema(_PERCENTAGE)]
 FigureName = Literal["curves", "train_test", "errors", "parameters", "ranks"]
 DepthRuleField = Literal["convolutions", "nominal"]
+Title = Annotated[str, Field(max_length=200)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -134,23 +135,25 @@ Percent = Annotated[float | None, Field(ge=0, le=100, description="test error, p
 
 
 class RowFile(Frozen):
-    label: Annotated[str, Field(description="as printed; the net where it is left out")] = ""
+    label: Annotated[str, Field(max_length=200, description="as printed; the net where it is left out")] = ""
     net: str | None = None
-    parameters: Annotated[str, Field(description="as printed, such as 1.4M")] = ""
+    parameters: Annotated[str, Field(max_length=200, description="as printed, such as 1.4M")] = ""
     cifar10: Percent = None
     cifar100: Percent = None
     svhn: Percent = None
     imagenet: Annotated[float | None, Field(ge=0, le=100, description="top-1 error, percent")] = None
-    other: Annotated[dict[str, Any], Field(default_factory=dict, description="what else is printed, by title and unit")]
-    not_run: Annotated[str, Field(description="why ours is not there")] = ""
-    note: str = ""
+    other: Annotated[
+        dict[Title, Any], Field(default_factory=dict, max_length=100, description="what else is printed, by title and unit")
+    ]
+    not_run: Annotated[str, Field(max_length=1000, description="why ours is not there")] = ""
+    note: Annotated[str, Field(max_length=1000)] = ""
 
 
 class PublishedFile(Frozen):
     """Published test errors, shown beside ours."""
 
     source: Annotated[str, Field(min_length=1, max_length=200, examples=["WRN, Table 2"])]
-    note: str = ""
+    note: Annotated[str, Field(max_length=1000)] = ""
     protocol: Protocol = Protocol()
     depth_rule: DepthRuleField | None = None
     rows: Annotated[list[RowFile], Field(min_length=1, max_length=1000)]
@@ -240,7 +243,8 @@ class StudyFile(Frozen):
     epoch_rule: Annotated[EpochRule, Field(description="best: chosen by test error, flagged wherever it is shown")] = "last"
     figures: Annotated[list[FigureName], Field(default=["curves", "errors", "parameters", "ranks"], max_length=5)]
     panels: Annotated[
-        dict[str, list[str]], Field(default_factory=dict, description="of the curves: the networks in each, by its title")
+        dict[Title, list[str]],
+        Field(default_factory=dict, max_length=100, description="of the curves: the networks in each, by its title"),
     ]
     published: Annotated[list[PublishedFile], Field(default_factory=list, max_length=100)]
     scales: Annotated[
