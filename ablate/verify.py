@@ -142,7 +142,7 @@ def verify_trials(
 
 def compare(label: str, then: Record, now: Record | None, cause: str = "") -> Verdict:
     """How a second training of a trial differs from its record; cause: why there is none."""
-    made = then.result["provenance"]
+    made = {"device": "?", **then.result.get("provenance", {})}
     if now is None:
         return Verdict(then.id, label, False, None, (then.test_error, None), None, made["device"], {}, cause or "no result")
     old, new = then.epochs(), now.epochs()
@@ -151,7 +151,7 @@ def compare(label: str, then: Record, now: Record | None, cause: str = "") -> Ve
         first = min(len(old), len(new)) + 1
     pairs = [(a["test_error"], b["test_error"]) for a, b in zip(old, new)]
     furthest = max((abs(a - b) for a, b in pairs if a is not None and b is not None), default=None)
-    remade = now.result["provenance"]
+    remade = now.result.get("provenance", {})
     changed = {what: (made.get(what), remade.get(what)) for what in MADE_WITH if made.get(what) != remade.get(what)}
     digests = then.result.get("data_digest"), now.result.get("data_digest")
     changed |= {"images": digests} if digests[0] != digests[1] else {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -118,6 +119,10 @@ def _load(path: Path) -> Any:
         from safetensors.torch import load_file
 
         return load_file(path)
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(part.file_size for part in archive.infolist()) > path.stat().st_size:  # torch.save packs nothing
+                raise ValueError("unpacks to more than it is")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the age of the file's format
         return torch.load(path, map_location="cpu", weights_only=True)

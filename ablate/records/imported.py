@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from ablate.errors import RecordError
+from ablate.errors import RecordError, printable
 from ablate.files import write_atomically
 from ablate.nets.blueprint import Shape
 from ablate.records.records import Row, read_epochs, read_record, write_epochs, write_result
@@ -22,6 +22,7 @@ from ablate.records.torchnet import Log, read_log
 
 FORMAT = 1  # of trial.json
 FOLDER = "imported"
+MOST_BYTES = 1 << 26  # of a log; those of the authors have a few hundred kB
 KEYS = ("imported", "sha256", "net", "data")  # of trial.json: what the id is a hash of
 _JSON = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
@@ -69,7 +70,10 @@ class Draft:
 
 def draft_torchnet(path: Path, data: str, preprocess: str, classes: int, shape: Shape, net: str | None = None) -> Draft:
     """A log of the authors' code, read. Raises RecordError, NotationError, OSError."""
-    content = path.read_bytes()
+    with open(path, "rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise RecordError(f"{path}: more than {MOST_BYTES:,} bytes; allowed: a log of the authors' train.lua")
     log = read_log(str(path), content, preprocess, classes, shape, net)
     definition = {
         "format": FORMAT,
@@ -151,8 +155,8 @@ def _read(directory: Path) -> Imported:
         return Imported(
             directory.name,
             directory,
-            f"{definition['net']}, authors' log{partly}",
-            definition["net"],
+            f"{printable(definition['net'])}, authors' log{partly}",
+            printable(definition["net"]),
             {axis: tuple(value) if isinstance(value, list) else value for axis, value in definition["network"].items()},
             definition["data"]["name"],
             definition["data"]["preprocess"],
@@ -160,7 +164,7 @@ def _read(directory: Path) -> Imported:
             record.test_error,
             record.result["best_test_error"],
             planned,
-            definition["source"],
+            printable(definition["source"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # a JSONDecodeError is a ValueError
         raise RecordError(f"{directory}: damaged; remove it and import the log again") from None

@@ -237,7 +237,7 @@ def _copy(found: Found, target: Path) -> None:
     """Copies a trial aside and renames it into its place; an unfinished one there goes, unless it is being trained."""
     target.parent.mkdir(exist_ok=True)
     aside, old = (target.with_name(f".{target.name}{what}{_ASIDE}") for what in ("", _OLD))
-    shutil.copytree(found.directory, aside, ignore=shutil.ignore_patterns("lock", ".*.tmp"))
+    shutil.copytree(found.directory, aside, ignore=_not_copied)
     for path in aside.iterdir():
         _flush(path)
     if (aside / "trial.json").read_bytes() != found.definition or _result(aside) != found.result:
@@ -249,6 +249,12 @@ def _copy(found: Found, target: Path) -> None:
             os.rename(target, old)
         os.rename(aside, target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _not_copied(directory: str, names: list[str]) -> list[str]:
+    """What a record is without: locks, leftovers, and what is no plain file, such as a link to somewhere else."""
+    plain = [name for name in names if Path(directory, name).is_file() and not Path(directory, name).is_symlink()]
+    return [name for name in names if name not in plain or name == "lock" or re.fullmatch(r"\..*\.tmp", name)]
 
 
 def _result(directory: Path) -> dict[str, Any] | None:

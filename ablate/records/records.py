@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import orjson
 
-from ablate.errors import RecordError
+from ablate.errors import UNPRINTABLE, RecordError, printable
 from ablate.files import append_durably, hold_lock, remove_leftovers, write_atomically
 
 State = Literal["recorded", "diverged", "failed", "running", "interrupted", "missing"]
@@ -36,9 +36,16 @@ _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
 NUMBER = (int, float)
+NOTHING = type(None)
 KINDS: dict[str, Any] = {  # of a result's values, where it has them
     "epochs": int, "train_seconds": NUMBER, "test_seconds": NUMBER, "train_images": int, "test_images": int,
-    "provenance": dict, "earlier_attempts": list,
+    "provenance": dict, "earlier_attempts": list, "data_digest": str,
+    **dict.fromkeys(("test_loss", "train_error", "train_loss", "test_top5_error"), (*NUMBER, NOTHING)),
+    **dict.fromkeys(("best_test_error", "planned_epochs"), (*NUMBER, NOTHING)),
+}  # fmt: skip
+MADE: dict[str, Any] = {  # of the values of a provenance, where it has them
+    "revision": (str, NOTHING), "threads": int,
+    **dict.fromkeys(("ablate", "python", "torch", "device", "started", "finished"), str),
 }  # fmt: skip
 EPOCH_KINDS = {int, float, bool, type(None)}  # of an epoch's values
 
@@ -188,7 +195,7 @@ def write_failure(directory: Path, cause: str, attempts: int) -> None:
 def read_failure(directory: Path) -> str | None:
     """The cause of the last failure, if the last attempt failed."""
     failure = _read_json(f"{directory}/failure.json")
-    return str(failure.get("cause")) if failure else None
+    return printable(str(failure.get("cause"))) if failure else None
 
 
 def read_record(runs: Path, trial_id: str, held_out: bool | None = None) -> Record | None:
@@ -209,8 +216,12 @@ def read_record(runs: Path, trial_id: str, held_out: bool | None = None) -> Reco
     for key, kind in _KINDS[measured].items():
         if result.get(key) is None and (key not in result or "imported" in result):
             continue
-        if not isinstance(result[key], kind):
+        if not isinstance(result[key], kind) or (kind is str and UNPRINTABLE.search(result[key])):
             raise RecordError(f"{directory / 'result.json'}: {key}: found {result[key]!r}; remove it and run again")
+    for made in (result.get("provenance") or {}, *result.get("earlier_attempts", ())):
+        known = {key: made[key] for key in MADE if key in made} if isinstance(made, dict) else {"": made}
+        if any(not isinstance(value, MADE.get(key, ())) or UNPRINTABLE.search(str(value)) for key, value in known.items()):
+            raise RecordError(f"{directory / 'result.json'}: provenance: found {made!r}; remove it and run again")
     return Record(trial_id, directory, renamed(result, measured, TEST), measured == VALIDATION)
 
 
@@ -246,6 +257,7 @@ def _read_json(path: str) -> dict[str, Any] | None:
 
 
 CHUNK = 65536  # bytes; 250 epochs
+MOST_BYTES = 1 << 28  # of a file; 100,000 epochs are a tenth of it
 _READING = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # which Windows has
 
 
@@ -253,9 +265,12 @@ def _read(path: str) -> bytes:
     """A file's bytes. A report reads thousands of small files, which Path.read_bytes() takes twice as long for."""
     descriptor = os.open(path, _READING)
     try:
-        data = more = os.read(descriptor, CHUNK)
-        while len(more) == CHUNK:  # a file gives less only at its end
-            data += (more := os.read(descriptor, CHUNK))
+        data = os.read(descriptor, CHUNK)
+        if len(data) == CHUNK:
+            with open(descriptor, "rb", closefd=False) as file:
+                data += file.read(MOST_BYTES)
+            if len(data) > MOST_BYTES:
+                raise RecordError(f"{path}: more than {MOST_BYTES:,} bytes; remove it and run again")
     except OSError as error:
         error.filename = path
         raise

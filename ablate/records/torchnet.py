@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,22 +102,15 @@ def _lines(name: str, text: str) -> tuple[list[_Stats], list[str]]:
     decoder = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) < 16 else float(digits))
     lines: list[_Stats] = []
     remarks: list[str] = []
-    for place, start in _marks(name, text):
-        end = text.find("\n", start)
-        try:
-            values, _ = decoder.raw_decode(text[start : end if end >= 0 else len(text)])
-            lines.append(_Stats(place, values))
-        except (ValueError, RecursionError):
-            remarks.append(f"{place}: json_stats that is cut off or damaged is passed over")
+    for number, line in enumerate(text.split("\n"), start=1):
+        if mark := _MARK.search(line):  # one a line: a log that is all marks would be read again from each of them
+            place = f"{name}:{number}"
+            try:
+                values, _ = decoder.raw_decode(line, mark.end())
+                lines.append(_Stats(place, values))
+            except (ValueError, RecursionError):
+                remarks.append(f"{place}: json_stats that is cut off or damaged is passed over")
     return lines, remarks
-
-
-def _marks(name: str, text: str) -> Iterator[tuple[str, int]]:
-    """Where each json_stats stands, and the index of its brace."""
-    line, seen = 1, 0
-    for mark in _MARK.finditer(text):
-        line, seen = line + text.count("\n", seen, mark.start()), mark.start()
-        yield f"{name}:{line}", mark.end()
 
 
 def _check_data(stats: _Stats, preprocess: str, classes: int) -> None:

@@ -112,6 +112,9 @@ def find_timed(variants: Sequence[Variant], probes: Sequence[Probe]) -> list[Pro
     return [find_probe(ours, workload, device) for workload in workloads]
 
 
+_TIMED = {"train_images", "test_images", "epochs", "train_seconds", "test_seconds"}
+
+
 @dataclass(frozen=True)
 class Foreseen:
     """Seconds of training and testing of a device's recorded trials: by its probes, and as they took. Start-up aside."""
@@ -136,6 +139,8 @@ def estimated_against_actual(summaries: Iterable[Summary], probes: Sequence[Prob
             probe = find_probe(probes, workload, device) if device else None
             moved = any(attempt.get("device") != device for attempt in result.get("earlier_attempts", ()))
             if probe is None or moved:
+                continue
+            if not result.keys() >= _TIMED:
                 continue
             images = images_trained(result["train_images"], summary.variant.recipe), result["test_images"]
             trials, estimated, actual = sums.get(device, (0, 0.0, 0.0))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablate.records.probes import read_probes
-from ablate.records.records import trial_state
+from ablate.records.records import MADE, trial_state
 from ablate.report.estimates import estimated_against_actual, foreseen_lines
 from ablate.report.summary import Summary, error_of, finite
 from ablate.report.tables import counted
@@ -28,7 +28,7 @@ def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
     records = [record for summary in summaries for record in summary.records]
     kinds: Counter[str] = Counter()
     for record in records:
-        made = record.result["provenance"]
+        made = {**dict.fromkeys(MADE, "?"), **record.result.get("provenance", {})}
         revision = (made["revision"] or "release")[:12]
         kinds[
             f"ablate {made['ablate']} ({revision}), torch {made['torch']}, Python {made['python']}, "
@@ -36,10 +36,10 @@ def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
         ] += 1
     lines = [f"{kind}: {counted(n, 'trial')}" for kind, n in sorted(kinds.items())]
     if records:
-        seconds = sum(r.result["train_seconds"] + r.result["test_seconds"] for r in records)
+        seconds = sum(r.result.get("train_seconds", 0) + r.result.get("test_seconds", 0) for r in records)
         took = f"{seconds / 3600:.2f} device-hours" if seconds >= 360 else f"{seconds / 60:.2g} device-minutes"
         lines.append(f"{took} of training and testing")
-        lines.append("images: " + ", ".join(sorted({f"digest {r.result['data_digest']}" for r in records})))
+        lines.append("images: " + ", ".join(sorted({f"digest {r.result.get('data_digest', '?')}" for r in records})))
     return lines + foreseen_lines(estimated_against_actual(summaries, read_probes(runs)))
 
 

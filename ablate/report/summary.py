@@ -97,7 +97,7 @@ class Summary:
     def top5(self) -> float | None:
         """The median top-5 error, percent, of the seeds whose record has one; None without any."""
         found = [
-            math.inf if record.diverged else record.result["test_top5_error"]
+            math.inf if record.diverged or (error := record.result["test_top5_error"]) is None else error
             for record in self.records
             if "test_top5_error" in record.result
         ]
