@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ablate.errors import RunError
 from ablate.files import write_atomically
 from ablate.records.records import EPOCH_FIELDS, Record, Row, read_epochs, read_record, trial_directory
+from ablate.report.tables import to_csv
 from ablate.study.plan import plain
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def export_study(name: str, trials: pd.DataFrame, runs: Path, to: Format, out: P
     if to == "tensorboard":
         files = _event_files(trials, runs)
     else:
-        write = _to_csv if to == "csv" else _to_parquet
+        write = to_csv if to == "csv" else _to_parquet
         files = {f"trials.{to}": write(trials), f"epochs.{to}": write(epochs)}
     for path, data in files.items():
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
@@ -75,11 +76,6 @@ def _about(trials: pd.DataFrame) -> list[str]:
     """The columns that say which trial it is: net, axes, parameters, seed, id, state."""
     columns = list(trials.columns)
     return [*columns[: columns.index("id") + 1], "state"]
-
-
-def _to_csv(frame: pd.DataFrame) -> bytes:
-    text: str = frame.to_csv(index=False, lineterminator="\n")
-    return text.encode()
 
 
 def _to_parquet(frame: pd.DataFrame) -> bytes:

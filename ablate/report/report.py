@@ -23,7 +23,7 @@ from ablate.report.provenance import made_with, trials_frame
 from ablate.report.rows import p_text, statistics_rows, to_frame
 from ablate.report.setting import describe_setting
 from ablate.report.summary import Summary, summarize
-from ablate.report.tables import Table, count_rows, counted, growth_rows, to_latex, to_markdown
+from ablate.report.tables import Table, count_rows, counted, growth_rows, prose, to_csv, to_latex, to_markdown
 from ablate.study.study import Study, Variant
 
 if TYPE_CHECKING:
@@ -200,20 +200,21 @@ class Report:
     def markdown(self) -> str:
         """table.md: the tables, their figures, what it was made with."""
         study = self.study
-        lines = [f"# {self.heading}", ""]
-        lines += [f"Source: {study.source}.", ""] if study.source else []
-        lines += [line for _, caption, table in self.tables for line in (caption, "", to_markdown(table))]
-        lines += [line for text in study.chosen for line in (f"Chosen by a search: {text}.", "")]
+        lines = [f"# {prose(' '.join(self.heading.split()))}", ""]
+        lines += [f"Source: {prose(study.source)}.", ""] if study.source else []
+        lines += [line for _, caption, table in self.tables for line in (prose(caption), "", to_markdown(table))]
+        lines += [line for text in study.chosen for line in (f"Chosen by a search: {prose(text)}.", "")]
         if self.recorded < self.planned:
             lines += [f"**Incomplete: {self.recorded} of {self.planned} trials are recorded.**", ""]
         remarks = dict.fromkeys(remark(summary.variant.architecture) for summary in self.summaries)
         lines += [line for text in remarks if text for line in (f"{text}.", "")]
-        lines += ["## What the seeds say", "", *(f"- {text}" for text in self.sentences), ""] if self.sentences else []
-        lines += [study.notes, ""] if study.notes else []
+        said = [f"- {prose(text)}" for text in self.sentences]
+        lines += ["## What the seeds say", "", *said, ""] if said else []
+        lines += [prose(study.notes), ""] if study.notes else []
         lines += [line for name in self.figures for line in (f"![{alt_text(name)}]({name}.svg)", "")]
         if not study.seeds:
             return "\n".join(lines)
-        lines += ["## Made with", "", *(f"- {line}" for line in made_with(self.summaries, self.runs)), ""]
+        lines += ["## Made with", "", *(f"- {prose(line)}" for line in made_with(self.summaries, self.runs)), ""]
         lines += ["Every trial, its id and its provenance are in [trials.csv](trials.csv).", ""]
         return "\n".join(lines)
 
@@ -246,7 +247,7 @@ class Report:
             ).encode(),
         }
         frames = {f"{name}.csv": frame for name, frame in self._frames().items()}
-        files |= {name: frame.to_csv(index=False, lineterminator="\n").encode() for name, frame in frames.items()}
+        files |= {name: to_csv(frame) for name, frame in frames.items()}
         files |= self._figures()
         files["index.html"] = write_pages([self])
         for name, data in files.items():

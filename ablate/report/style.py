@@ -11,6 +11,7 @@ import io
 import math
 import re
 import warnings
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -143,11 +144,16 @@ def wrap_text(text: str, width: float, size: float, weight: str = "normal") -> l
             continue
         lines += [line] if line else []
         while len(word) > 1 and text_width(word, size, weight) > width:
-            fits = max(1, sum(text_width(word[:n], size, weight) <= width for n in range(1, len(word))))
+            fits = _letters_within(word, width, size, weight)
             lines.append(word[:fits])
             word = word[fits:]
         line = word
     return [*lines, *filter(None, [line])]
+
+
+def _letters_within(word: str, width: float, size: float, weight: str) -> int:
+    """How many letters of a word fit into `width` inches, at least one; found by halving, for a word may be long."""
+    return max(1, bisect_right(range(len(word)), width, key=lambda n: text_width(word[:n], size, weight)) - 1)
 
 
 def log_ticks(axis: Axis, label: Any = None) -> None:

@@ -1,4 +1,4 @@
-"""Tables of cells -> Markdown and LaTeX, and how a number is written in a cell."""
+"""Tables of cells -> Markdown, LaTeX and CSV, every text in them escaped, and how a number is written in a cell."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ablate.errors import printable
 from ablate.report.growth import Exponent
 from ablate.report.summary import Summary
 from ablate.study.plan import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DASH = "–"
 TIMING_TITLES = {"step_ms": "Step, ms", "published_error": "Published error, %"}
@@ -128,7 +132,7 @@ def counted(n: int, word: str) -> str:
 
 def to_markdown(table: Table, escape: bool = True) -> str:
     """A Markdown table whose columns also line up as plain text. escape: not where it is only read as that."""
-    write = _markdown_escape if escape else str
+    write = _markdown_escape if escape else printable
 
     def text(cell: Cell | str) -> str:
         cell = as_cell(cell)
@@ -146,7 +150,7 @@ def to_markdown(table: Table, escape: bool = True) -> str:
     rule = [f"{'-' * (w - 1)}:" if right else "-" * w for w, right in zip(widths, table.numeric)]
     lines = [line(cells[0]), f"| {' | '.join(rule)} |", *map(line, cells[1:])]
     for mark, note in table.notes:
-        lines += ["", f"<sup>{mark}</sup> {write(note)}" if escape else f"({mark}) {note}"]
+        lines += ["", f"<sup>{mark}</sup> {write(note)}" if escape else f"({mark}) {write(note)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -198,13 +202,37 @@ _LATEX = {
     "×": r"$\times$",
     "<": "$<$",
     ">": "$>$",
+    "[": "{[}",  # at the start of a row it would be an argument of the end of the row before
+    "*": "{*}",
 }
 
 
 def latex_escape(text: str) -> str:
-    """Text that LaTeX prints as it is."""
-    return "".join(_LATEX.get(character, character) for character in text)
+    """Text that LaTeX prints as it is, in one paragraph."""
+    return "".join(_LATEX.get(character, character) for character in printable(" ".join(text.split("\n"))))
+
+
+def prose(text: str) -> str:
+    """Prose, in paragraphs, in which Markdown finds no HTML and no link."""
+    lines = (re.sub(r"[\\[]|<(?=[A-Za-z/!?])", r"\\\g<0>", printable(line)) for line in text.split("\n"))
+    return "\n".join(lines)
+
+
+def to_csv(frame: pd.DataFrame) -> bytes:
+    """CSV in UTF-8, in which no text is a formula for a spreadsheet: one that could be stands behind an apostrophe."""
+    frame = frame.rename(columns=_no_formula)
+    for column in frame.columns:
+        values = frame[column].tolist()
+        if any(_no_formula(value) != value for value in values if isinstance(value, str)):
+            frame[column] = [_no_formula(value) if isinstance(value, str) else value for value in values]
+    text: str = frame.to_csv(index=False, lineterminator="\n")
+    return text.encode()
+
+
+def _no_formula(text: str) -> str:
+    is_number = re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", text)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") and not is_number else text
 
 
 def _markdown_escape(text: str) -> str:
-    return re.sub(r"[\\`*|<\[]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)  # an underscore inside a word is plain
+    return re.sub(r"[\\`*|<\[]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", printable(text))  # but inside a word

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
+from ablate.errors import printable
 from ablate.report.tables import Table, blocks_cell, counted, quantity, to_markdown
 from ablate.study.plan import plain
 
@@ -44,7 +45,7 @@ def plan_text(plan: dict[str, Any]) -> str:
         row += [_states(trial["state"] for trial in variant["trials"])] if states else []
         rows.append(row)
     numeric = [name not in ("Network", "Trials") for name in header]
-    lines = [to_markdown(Table(header, rows, numeric)), *plan["remarks"][:MAX_REMARKS]]
+    lines = [to_markdown(Table(header, rows, numeric)), *map(printable, plan["remarks"][:MAX_REMARKS])]
     if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
         lines.append(f"... and {more} more remarks, in --json")
     trials = f"{counted(len(states), 'trial')}: {_states(states)}" if states else NO_TRIALS
@@ -70,7 +71,8 @@ def _search_text(plan: dict[str, Any]) -> str:
         lines.append(f"networks: {' to '.join(least)} parameters, {' to '.join(most)} multiply-adds")
     each = f"{counted(folds, 'fold')}, {counted(seeds, 'seed')}"
     states = _states([state for state, n in search["states"].items() for _ in range(n)])
-    lines += [*plan["remarks"], f"{counted(search['candidates'], 'candidate')} of {each}, {trainings} trainings: {states}"]
+    lines += map(printable, plan["remarks"])
+    lines += [f"{counted(search['candidates'], 'candidate')} of {each}, {trainings} trainings: {states}"]
     if search["distinct"]:
         lines.append(
             f"different candidates in the space: {search['distinct']}; one that comes again costs nothing, but counts"
@@ -109,7 +111,7 @@ def cost_lines(cost: dict[str, Any]) -> list[str]:
     if cost["titan_x_seconds"] >= 3600:
         hours = _in_hours(cost["titan_x_seconds"])
         lines.append(f"by multiply-adds, {hours} hours of the Titan X that WRN's Table 2 was timed on")
-    return [*lines, *map(str, cost["remarks"])]
+    return [printable(line) for line in (*lines, *map(str, cost["remarks"]))]
 
 
 def _run_line(run: dict[str, Any], open_trials: int) -> str:
@@ -160,7 +162,7 @@ def status_text(status: dict[str, Any]) -> str:
     lines = [to_markdown(Table(["Network", "Trials"], rows, [False, False]))]
     for trial in status["trials"]:
         if trial["cause"]:
-            lines.append(f"failed: {trial['net']} seed {trial['seed']}: {trial['cause']} ({trial['log']})")
+            lines.append(printable(f"failed: {trial['net']} seed {trial['seed']}: {trial['cause']} ({trial['log']})"))
     lines.append(f"{counted(len(status['trials']), 'trial')}: {_states(t['state'] for t in status['trials'])}")
     return "\n".join(lines)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ablate.errors import RecordError, allowed
+from ablate.errors import RecordError, allowed, printable
 from ablate.report.tables import Table, percent, to_markdown
 
 TRIALS = "trials"  # the column of table.csv with the ids
@@ -69,12 +69,12 @@ class Trace:
 
     def text(self) -> str:
         """The trials as a table each, then where the value is from."""
-        lines = [f"{self.table}, row {self.row} ({self.name}), {self.column}: {self.value or 'empty'}", ""]
+        lines = [printable(f"{self.table}, row {self.row} ({self.name}), {self.column}: {self.value or 'empty'}"), ""]
         if self.trials:
             lines.append(_table(self.trials, self.selected))
         if self.baseline_trials:
             lines += ["The baseline's trials:", "", _table(self.baseline_trials, [])]
-        return "\n".join([*lines, *self.remarks])
+        return "\n".join([*lines, *map(printable, self.remarks)])
 
 
 def trace_cell(path: Path, cell: str) -> Trace:

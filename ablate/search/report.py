@@ -12,7 +12,7 @@ from ablate.errors import RunError
 from ablate.files import write_atomically
 from ablate.report.page_data import PageStudy
 from ablate.report.report import write_pages
-from ablate.report.tables import Table, counted, to_latex, to_markdown
+from ablate.report.tables import Table, counted, prose, to_csv, to_latex, to_markdown
 from ablate.search.best import FILE, best_yaml
 from ablate.search.candidates import Candidate
 from ablate.search.made_with import candidates_made_with, trainings_frame
@@ -151,15 +151,15 @@ class SearchReport:
     def markdown(self) -> str:
         """table.md: the tables, what can be said, their figures, what it was made with."""
         study, standing = self.study, self.standing
-        lines = [f"# {self.heading}", ""]
-        lines += [f"Source: {study.source}.", ""] if study.source else []
-        lines += [line for _, caption, table in self.tables for line in (caption, "", to_markdown(table))]
-        lines += [line for text in study.chosen for line in (f"Chosen by a search: {text}.", "")]
-        lines += ["## What the search can and cannot say", "", *(f"- {text}" for text in self.sentences), ""]
-        lines += [study.notes, ""] if study.notes else []
+        lines = [f"# {prose(' '.join(self.heading.split()))}", ""]
+        lines += [f"Source: {prose(study.source)}.", ""] if study.source else []
+        lines += [line for _, caption, table in self.tables for line in (prose(caption), "", to_markdown(table))]
+        lines += [line for text in study.chosen for line in (f"Chosen by a search: {prose(text)}.", "")]
+        lines += ["## What the search can and cannot say", "", *(f"- {prose(text)}" for text in self.sentences), ""]
+        lines += [prose(study.notes), ""] if study.notes else []
         lines += [line for name in self.figures for line in (f"![{ALT_TEXTS[name]}]({name}.svg)", "")]
         if made := candidates_made_with(standing.candidates, self.runs):
-            lines += ["## Made with", "", *(f"- {line}" for line in made), ""]
+            lines += ["## Made with", "", *(f"- {prose(line)}" for line in made), ""]
         chosen = "Pareto set is" if standing.search.also_minimize else "best values are"
         lines += [
             f"Every training, its id and its provenance are in [trials.csv](trials.csv), the {chosen} in [{FILE}]({FILE}).",
@@ -222,7 +222,7 @@ class SearchReport:
             "trials.csv": trainings_frame(self.standing.candidates, self.runs),
         }
         for name, frame in frames.items():
-            files[name] = frame.assign(**scale).to_csv(index=False, lineterminator="\n").encode()
+            files[name] = to_csv(frame.assign(**scale))
         if self.figures:
             from ablate.report.figures import to_bytes
 
