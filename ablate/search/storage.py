@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from ablate.errors import RunError
+from ablate.errors import RunError, printable
 from ablate.files import hold_lock
 from ablate.search.distributions import optuna_params
 from ablate.study.space import grid
@@ -32,6 +33,13 @@ PATIENCE = 120.0  # seconds for another process that opens the storage or sample
 BUSY = 60.0  # seconds that SQLite waits for another writer
 ATTEMPTS = 5  # at a database in which another machine makes the tables
 STILL_SECONDS = 10.0  # without a new candidate: whoever was to enqueue them has died
+LEAST_SECRET = 4  # characters of a password that is looked for outside its URL
+URL_FORM = re.compile(
+    r"""\w+(\+\w+)?://([^\s:@/?\#&'"\[\]\\]*(:(?P<password>[^\s@/?\#&'"\[\]\\]*))?@)?  # user:password@
+    (\[[\da-fA-F:.]+\]|[\w.-]*)(:\d+)?(/[^\s@?\#'"\\]*)?  # host:port/database
+    (\?[\w.-]+=[^\s@&\#'"\\]*(&[\w.-]+=[^\s@&\#'"\\]*)*)?  # ?name=value&name=value""",
+    re.VERBOSE,
+)
 AT_OPENING = (ImportError, OSError, RuntimeError, ValueError)  # what drivers, files and damaged journals raise
 
 
@@ -43,15 +51,18 @@ def default_storage(runs: Path) -> str:
 
 
 def hide_password(text: str) -> str:
-    """A text in which no URL shows its password, whatever characters that has."""
+    """A text in which no URL that check_url() accepts shows its password."""
     hidden = re.sub(r"(://[^:/@\s]*):[^'\"\n]*@", r"\1:***@", text)
-    return re.sub(r"(?i)(password|passwd|pwd)=[^&\s'\"]+", r"\1=***", hidden)
+    return re.sub(r"(?i)(\w*(?:password|passwd|pwd|secret|token)\w*)=[^&\s'\"]+", r"\1=***", hidden)
 
 
 def check_url(url: str) -> str:
-    """The URL of a storage, or a journal's path. Raises RunError where a password would be taken for a host."""
-    if re.match(r"[^?]+://[^?]*@[^?]*@", url):
-        raise RunError(f"--storage: {hide_password(url)}: an @ within a password is written %40")
+    """The URL of a storage, or a journal's path. Raises RunError for a URL of which it is not sure what is secret."""
+    if "://" in url and not re.fullmatch(r"sqlite(\+\w+)?:///.*", url) and not URL_FORM.fullmatch(url):
+        raise RunError(
+            f"--storage: {printable(re.split(r'[^a-z0-9+]', url)[0])}://***: found no URL such as "
+            "postgresql://user:password@host:5432/database; allowed: that form, other signs in it written as an @ is, %40"
+        )
     return url
 
 
@@ -176,4 +187,6 @@ def storage_errors(url: str, *others: type[Exception]) -> Iterator[None]:
         yield
     except caught as error:
         reason = hide_password(" ".join(str(error.__cause__ or error).split("\n")[0].split()))
+        if (parts := URL_FORM.fullmatch(url)) and len(password := unquote(parts["password"] or "")) >= LEAST_SECRET:
+            reason = reason.replace(password, "***")
         raise RunError(f"--storage: {hide_password(url)}: {reason or type(error).__name__}") from None
