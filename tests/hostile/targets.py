@@ -1,0 +1,331 @@
+"""What reads something from elsewhere, each as a function of bytes, with inputs to begin from.
+
+A reader may succeed or raise an AblateError; whatever else it does is a finding, and so is what watch.py forbids. Both the
+property tests and the fuzzer go through this table.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import math
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.stats  # noqa: F401 - that it is not imported while something is watched
+import torch
+from PIL import Image
+from recorded import DIGITS, recorded
+from scipy.io import savemat
+
+import ablate
+from ablate.api import Experiment, load_experiment
+from ablate.data.sources import _read_image, _read_mat
+from ablate.errors import NotationError
+from ablate.nets import custom
+from ablate.nets.build import build
+from ablate.nets.families import blueprint
+from ablate.nets.notation import format_architecture, parse_architecture
+from ablate.nets.weights import fit_weights, read_weights
+from ablate.records.columns import epoch_columns
+from ablate.records.imported import draft_torchnet, imported_text
+from ablate.records.merge import plan_merge
+from ablate.records.paces import read_paces
+from ablate.records.records import EPOCH_FIELDS, read_record
+from ablate.report.provenance import made_with
+from ablate.report.study_page import page_table
+from ablate.report.terminal import plan_text, status_text
+from ablate.report.trace import trace_cell
+from ablate.study.expression import compile_expression
+from ablate.train.checkpoint import load_checkpoint
+
+STUDIES = Path(ablate.__file__).parent.parent / "studies"
+NAMES = {"k": 2.0, "depth": 16, "block": "B(3,3)", "N": math.nan, "parameters": 691_674, "recipe.milestones": (0.3, 0.6)}
+NETWORKS = (
+    "WRN-28-10-B(3,1)-dropout0.3", "ResNet-110-shortcutA", "pre-ResNet-164-bottleneck-survival0.5", "ResNeXt-29-8x64d",
+    "ImageNet-ResNet-50-w2", "NIN", "VGG-groupnorm-gelu", "CIFAR-ResNet-18",
+)  # fmt: skip
+WHERE = ("k * depth <= 400", "not (N > 2e6) or block in ('B(3,3)', 'B(3,1)')", "-k % 3 < 1 and 0.3 in recipe.milestones")
+BEST = """\
+search: a_search
+study: search.yaml
+digest: 0123456789abcdef
+finished: true
+candidates: 40
+objective: median_validation_error
+value: 5.12
+trainings: 5
+best: {dropout: 0.3, k: 2, block: "B(3,1)"}
+"""
+TAKES = """\
+name: takes
+data: cifar10
+recipe: {base: wrn_cifar}
+seeds: 1
+variants:
+  - grid: {depth: 16, dropout: {from: best.yaml}, k: {from: best.yaml}, block: {from: best.yaml}}
+"""
+TWO = DIGITS + "seeds: 2\nvariants: [{net: [WRN-10-0.25, WRN-10-0.25-B(3,1)]}]\nbaseline: WRN-10-0.25\n"
+FILES = ("result.json", "epochs.jsonl", "trial.json", "failure.json")
+LOG = (
+    'json_stats: {"model":"wide-resnet","depth":10,"widen_factor":1,"num_classes":10,"dropout":0,"epoch":%d,"lr":0.1,'
+    '"loss":%s,"test_acc":%s,"train_time":1.5,"test_time":0.5,"n_parameters":77850,"max_epoch":2}\n'
+)
+
+
+class Target(NamedTuple):
+    """read(folder, data): reads the data as a file in an empty folder; seeds: valid inputs."""
+
+    read: Callable[[Path, bytes], object]
+    seeds: Callable[[], list[bytes]]
+
+
+def _study(folder: Path, data: bytes) -> None:
+    """Loading and planning. A reader's own code is trusted and is not what is tested: it is never looked for."""
+    path = folder / "study.yaml"
+    path.write_bytes(data)
+    with _no_code(b":" in data):
+        plan = load_experiment(path, runs=folder / "runs")
+        if isinstance(plan, Experiment) and len(plan.trials()) <= 200:
+            plan_text(plan.plan())
+            status_text(plan.status())
+
+
+class _no_code:
+    """Where the readers' own modules would be loaded there is an error instead."""
+
+    def __init__(self, asked: bool) -> None:
+        self.asked = asked
+
+    def __enter__(self) -> None:
+        self.before = custom._find
+        custom._find = self.refuse
+
+    def __exit__(self, *error: object) -> None:
+        custom._find = self.before
+
+    def refuse(self, reference: str) -> Any:
+        assert self.asked, "code is loaded that nobody asked for"
+        raise NotationError(f"{reference}: not run here")
+
+
+def _override(folder: Path, data: bytes) -> None:
+    path = folder / "study.yaml"
+    path.write_text(TWO)
+    with _no_code(b":" in data):
+        load_experiment(path, [data.decode("utf-8", "surrogateescape")], runs=folder / "runs")
+
+
+def _best(folder: Path, data: bytes) -> None:
+    (folder / "best.yaml").write_bytes(data)
+    (folder / "takes.yaml").write_text(TAKES)
+    with _no_code(b":" in data):
+        load_experiment(folder / "takes.yaml", runs=folder / "runs")
+
+
+def _notation(folder: Path, data: bytes) -> None:
+    architecture = parse_architecture(data.decode("utf-8", "surrogateescape"))
+    assert parse_architecture(format_architecture(architecture)) == architecture
+
+
+def _expression(folder: Path, data: bytes) -> None:
+    assert isinstance(compile_expression(data.decode("utf-8", "surrogateescape"))(NAMES), bool)
+
+
+def _record(folder: Path, data: bytes) -> None:
+    """One file of a trial's record, which one by the first byte; then all that reads records."""
+    experiment = _experiment()
+    trial = experiment.trials()[0]
+    file = experiment.runs / trial.id / FILES[data[0] % len(FILES) if data else 0]
+    before = file.read_bytes() if file.exists() else None
+    result = (file.parent / "result.json").read_bytes()
+    try:
+        file.write_bytes(data[1:])
+        if file.name == "failure.json":
+            (file.parent / "result.json").unlink()
+        plan_merge([experiment.runs], folder / "into")
+        read_paces(experiment.runs)
+        status_text(experiment.status())
+        report = experiment.report()
+        _tables(report)
+        report.as_json()
+        report.trials_frame().to_csv()
+        made_with(report.summaries, experiment.runs)
+        if record := read_record(experiment.runs, trial.id):
+            record.epochs()
+            epoch_columns(record, EPOCH_FIELDS)
+    finally:
+        file.unlink(missing_ok=True)
+        if before is not None:
+            file.write_bytes(before)
+        (file.parent / "result.json").write_bytes(result)
+
+
+def _tables(report: Any) -> None:
+    """Every table of a report, as text and HTML."""
+    for _, caption, table in report.tables:
+        page_table(caption, table, [[()] * len(table.header)] * len(table.rows))
+
+
+@functools.cache
+def _experiment() -> Experiment:
+    folder = Path(tempfile.mkdtemp(prefix="hostile-"))
+    return recorded(folder, TWO, {0: [10.0, 11.0], 1: [12.0, None]})
+
+
+def _record_seeds() -> list[bytes]:
+    directory = _experiment().runs / _experiment().trials()[0].id
+    failure = json.dumps({"cause": "RuntimeError: no memory", "attempts": 3}).encode()
+    found = [(directory / name).read_bytes() if (directory / name).exists() else failure for name in FILES]
+    return [bytes([number]) + content for number, content in enumerate(found)]
+
+
+def _probe(folder: Path, data: bytes) -> None:
+    from ablate.records.probes import read_probes, write_probe
+
+    path = folder / "probes" / "device" / "a.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    for probe in read_probes(folder):
+        write_probe(folder / "again", probe)
+        probe.epoch_seconds(1000, 100)
+
+
+def _probe_seeds() -> list[bytes]:
+    times = {"median": 1.5, "min": 1.0}
+    workload = {
+        "network": {"N": 1, "k": 1.0, "block": [3, 3]}, "classes": 10, "input_shape": [3, 32, 32], "batch_size": 128,
+        "precision": "float32", "optimizer": "sgd",
+    }  # fmt: skip
+    probe = {
+        "net": "WRN-10-1", "workload": workload, "device": "a processor", "kind": "cpu", "side_by_side": 1, "threads": 1,
+        "torch": "2.11", "multiply_adds": 1000, "train_step_ms": times, "test_batch": 100, "test_batch_ms": times,
+        "images_per_second": 5.0, "startup_seconds": 0.5, "peak_memory_bytes": None, "steps": 3, "date": "2026-01-01",
+    }  # fmt: skip
+    return [json.dumps(probe).encode()]
+
+
+def _log(folder: Path, data: bytes) -> None:
+    path = folder / "log.txt"
+    path.write_bytes(data)
+    imported_text(draft_torchnet(path, "cifar10", "meanstd", 10, (3, 32, 32)))
+
+
+def _log_seeds() -> list[bytes]:
+    return [(LOG % (1, 2.3, 10.5) + "noise\n" + LOG % (2, "NaN", 60)).encode()]
+
+
+def _trace(folder: Path, data: bytes) -> None:
+    """table.csv and trials.csv, a NUL between them."""
+    table, _, trials = data.partition(b"\0")
+    (folder / "table.csv").write_bytes(table)
+    (folder / "trials.csv").write_bytes(trials)
+    for cell in ("1,median_test_error", "2,3", "1,baseline", "WRN-10-0.25,difference"):
+        trace = trace_cell(folder / "table.csv", cell)
+        trace.text()
+        trace.as_json()
+
+
+def _trace_seeds() -> list[bytes]:
+    report = _experiment().report()
+    return [b"\0".join(frame.to_csv(index=False).encode() for frame in report._frames().values())]
+
+
+def _state(folder: Path, data: bytes) -> None:
+    """A checkpoint's bytes, their hash beside them, as whoever could write the one could write the other."""
+    (folder / "checkpoint-000001.pt").write_bytes(data)
+    (folder / "checkpoint-000001.sha256").write_text(hashlib.sha256(data).hexdigest())
+    load_checkpoint(folder)
+
+
+def _saved(value: object, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(value, buffer, **options)
+    return buffer.getvalue()
+
+
+def _weights(folder: Path, data: bytes) -> None:
+    for name in ("weights.pt", "weights.safetensors"):
+        (folder / name).write_bytes(data)
+    read_weights(folder / "weights.safetensors") if data[8:9] == b"{" else None
+    architecture, network = _tiny_network()
+    fit_weights(folder / "weights.pt", architecture, network)
+
+
+@functools.cache
+def _tiny_network() -> tuple[Any, torch.nn.Module]:
+    architecture = parse_architecture("WRN-10-0.25")
+    return architecture, build(blueprint(architecture))
+
+
+def _weights_seeds() -> list[bytes]:
+    from safetensors.torch import save
+
+    state = {"fc.weight": torch.zeros(2, 3), "fc.bias": torch.zeros(2)}
+    old = _saved(state, _use_new_zipfile_serialization=False)
+    return [_saved({"state_dict": state}), old, save(state), _saved(_tiny_network()[1].state_dict())]
+
+
+def _mat(folder: Path, data: bytes) -> None:
+    path = folder / "train_32x32.mat"
+    path.write_bytes(data)
+    _read_mat(path)
+
+
+def _mat_seeds() -> list[bytes]:
+    found = []
+    for compressed in (False, True):
+        buffer = io.BytesIO()
+        savemat(
+            buffer,
+            {"X": np.zeros((32, 32, 3, 2), np.uint8), "y": np.ones((2, 1), np.uint8)},
+            do_compression=compressed,
+        )
+        found.append(buffer.getvalue())
+    return found
+
+
+def _image(folder: Path, data: bytes) -> None:
+    path = folder / "image.png"
+    path.write_bytes(data)
+    assert _read_image(path, 8).shape == (8, 8, 3)
+
+
+def _image_seeds() -> list[bytes]:
+    found = []
+    for kind in ("PNG", "JPEG", "PPM", "BMP", "TIFF", "WEBP"):
+        for mode in ("RGB", "L"):
+            buffer = io.BytesIO()
+            Image.new(mode, (9, 12)).save(buffer, kind)
+            found.append(buffer.getvalue())
+    return found
+
+
+def _yaml_seeds() -> list[bytes]:
+    return [path.read_bytes() for path in sorted(STUDIES.glob("*.yaml")) if path.name != "best.yaml"] + [TWO.encode()]
+
+
+def _texts(*texts: str) -> Callable[[], list[bytes]]:
+    return lambda: [text.encode() for text in texts]
+
+
+TARGETS = {
+    "study": Target(_study, _yaml_seeds),
+    "override": Target(_override, _texts("recipe.epochs=30", "variants=[{net: NIN}]", "where=k < 2", "data.root=x")),
+    "best": Target(_best, _texts(BEST)),
+    "notation": Target(_notation, _texts(*NETWORKS)),
+    "expression": Target(_expression, _texts(*WHERE)),
+    "record": Target(_record, _record_seeds),
+    "probe": Target(_probe, _probe_seeds),
+    "log": Target(_log, _log_seeds),
+    "trace": Target(_trace, _trace_seeds),
+    "checkpoint": Target(_state, lambda: [_saved({"epoch": 1, "rows": [], "network": {"a": torch.zeros(2)}})]),
+    "weights": Target(_weights, _weights_seeds),
+    "mat": Target(_mat, _mat_seeds),
+    "image": Target(_image, _image_seeds),
+}
