@@ -104,7 +104,7 @@ def test_merge_refuses_conflicts_and_says_what_it_leaves(ablate: Command, tmp_pa
     result = next((tmp_path / "other").glob("*/result.json"))
     value = json.loads(result.read_text())
     value["data_digest"] = "0" * 16
-    result.write_text(json.dumps(value))
+    result.write_text(json.dumps({key: one for key, one in value.items() if "sha256" not in key}))  # of an earlier version
     refused = ablate("merge", "other", "--into", "all")
     first, second = refused.stderr.splitlines()
     name = result.parent.name

@@ -18,7 +18,7 @@ from ablate.api import Experiment, load_study
 from ablate.data.cache import Location, default_cache, default_root
 from ablate.errors import RunError
 from ablate.launch import RunOptions, RunSummary
-from ablate.records.records import Record, read_epochs, read_record, write_epochs
+from ablate.records.records import Record, read_epochs, read_record, write_epochs, write_result
 from ablate.verify import Verification, choose_trials, compare, verify_trials
 
 INLINE = RunOptions(inline=True, quiet=True)
@@ -54,10 +54,7 @@ def again(experiment: Experiment, count: int = 2, seed: int = 0) -> Verification
 
 
 def change_result(record: Record, **changes: Any) -> None:
-    path = record.directory / "result.json"
-    value = orjson.loads(path.read_bytes())
-    value["provenance"] |= changes
-    path.write_bytes(orjson.dumps(value))
+    write_result(record.directory, {**record.result, "provenance": {**record.result["provenance"], **changes}})
 
 
 def test_what_is_trained_again_is_bit_equal_and_the_records_are_not_touched(experiment: Experiment) -> None:

@@ -23,7 +23,7 @@ import orjson
 import pandas as pd
 
 from ablate.bench.rounds import Announce, Comparison, compare
-from ablate.records.records import EPOCH_FIELDS, Row, trial_directory
+from ablate.records.records import EPOCH_FIELDS, Row, result_bytes, trial_directory
 from ablate.report.curve_figure import MEASURES, curve_points
 from ablate.report.summary import Summary, summarize
 from ablate.study.plan import enumerate_variants
@@ -156,11 +156,8 @@ def record_files(trial: Trial, rows: Sequence[Row]) -> dict[str, bytes]:
         "provenance": PROVENANCE,
         "earlier_attempts": [],
     }
-    return {
-        "trial.json": trial.definition,
-        "epochs.jsonl": b"".join(orjson.dumps(row) + b"\n" for row in rows),
-        "result.json": orjson.dumps(result, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE),
-    }
+    lines = b"".join(orjson.dumps(row) + b"\n" for row in rows)
+    return {"trial.json": trial.definition, "epochs.jsonl": lines, "result.json": result_bytes(result, lines)}
 
 
 def _rows(epochs: int, generator: np.random.Generator) -> list[Row]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from ablate.records.records import EPOCH_FIELDS, TEST, VALIDATION, Record, parse_epochs, read_epoch_lines, renamed
+from ablate.records.records import EPOCH_FIELDS, TEST, VALIDATION, Record, parse_epochs, renamed
 
 Columns = npt.NDArray[np.float64]
 
@@ -31,7 +31,7 @@ _STRIPPED = bytes(set(range(256)) - set(_NUMBER + b",:}\n"))
 def epoch_columns(record: Record, fields: Sequence[str]) -> Columns:
     """Some of EPOCH_FIELDS, shape (epochs, fields), NaN for null. Raises RecordError where epochs are lost."""
     measured = VALIDATION if record.held_out else TEST
-    lines = read_epoch_lines(record.directory)
+    lines = record.epoch_lines()
     values = _decode(lines, measured, fields)
     if values is None:
         rows = [[row[field] for field in fields] for row in parse_epochs(lines, measured)]

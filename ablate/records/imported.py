@@ -17,7 +17,7 @@ import orjson
 from ablate.errors import RecordError, printable
 from ablate.files import write_atomically
 from ablate.nets.blueprint import Shape
-from ablate.records.records import Row, read_epochs, read_record, write_epochs, write_result
+from ablate.records.records import Row, read_record, write_epochs, write_result
 from ablate.records.torchnet import Log, read_log
 
 FORMAT = 1  # of trial.json
@@ -145,8 +145,8 @@ def read_imported(runs: Path) -> list[Imported]:
 
 def _read(directory: Path) -> Imported:
     record = read_record(directory.parent, directory.name)
-    epochs = read_epochs(directory)
     try:
+        epochs = record.epochs() if record else []
         definition = orjson.loads((directory / "trial.json").read_bytes())
         if record is None or record.result["epochs"] != len(epochs) or imported_id(definition) != directory.name:
             raise ValueError
@@ -166,7 +166,7 @@ def _read(directory: Path) -> Imported:
             planned,
             printable(definition["source"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # a JSONDecodeError is a ValueError
+    except (RecordError, OSError, ValueError, KeyError, TypeError, AttributeError):  # a JSONDecodeError is a ValueError
         raise RecordError(f"{directory}: damaged; remove it and import the log again") from None
 
 

@@ -6,8 +6,9 @@ fields that begin with test_ begin with validation_. Only here are the names cha
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -32,8 +33,9 @@ EPOCH_FIELDS = (
     "test_seconds",
 )
 TEST, VALIDATION = "test_", "validation_"  # as the names of what was measured begin
+HASH, EPOCHS_HASH = "sha256", "epochs_sha256"  # of a result: of all before it in its file, and of epochs.jsonl
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-
+_HASH, _END = b',\n  "%s": ' % HASH.encode(), b"\n}\n"
 
 NUMBER = (int, float)
 NOTHING = type(None)
@@ -54,13 +56,15 @@ EPOCH_KINDS = {int, float, bool, type(None)}  # of an epoch's values
 class Record:
     """What a recorded trial did. result: the fields of result.json; test_error in percent, None if it diverged.
 
-    held_out: whether what is called a test here was one on held-out training images.
+    held_out: whether what is called a test here was one on held-out training images; epochs_sha256: of epochs.jsonl when
+    the result was written, None in a record of an earlier version.
     """
 
     id: str
     directory: Path
     result: dict[str, Any]
     held_out: bool = False
+    epochs_sha256: str | None = None
 
     @property
     def diverged(self) -> bool:
@@ -78,16 +82,26 @@ class Record:
 
     def epochs(self) -> list[Row]:
         """Every epoch. Raises RecordError where some are lost."""
-        rows = parse_epochs(read_epoch_lines(self.directory), VALIDATION if self.held_out else TEST)
+        rows = parse_epochs(self.epoch_lines(), VALIDATION if self.held_out else TEST)
         self.check_epochs(len(rows))
         return rows
+
+    def epoch_lines(self) -> bytes:
+        """What stands in epochs.jsonl. Raises RecordError where that is not what was recorded."""
+        lines = read_epoch_lines(self.directory)
+        if self.epochs_sha256 not in (None, hashlib.sha256(lines).hexdigest()):
+            raise self._lost()
+        return lines
 
     def check_epochs(self, found: int) -> None:
         """Raises RecordError unless the result has as many epochs."""
         if found != self.result.get("epochs", found):
-            raise RecordError(
-                f"{self.directory}: damaged, its epochs.jsonl is not that of its result.json; remove it and run again"
-            )
+            raise self._lost()
+
+    def _lost(self) -> RecordError:
+        return RecordError(
+            f"{self.directory}: damaged, its epochs.jsonl is not that of its result.json; remove it and run again"
+        )
 
 
 def trial_directory(runs: Path, trial_id: str) -> Path:
@@ -96,13 +110,22 @@ def trial_directory(runs: Path, trial_id: str) -> Path:
 
 
 def open_trial(directory: Path, definition: bytes) -> None:
-    """Makes the trial's directory. Raises RecordError if it holds another trial."""
+    """Makes the trial's directory. A damaged trial.json is written again. Raises RecordError if it holds another trial."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "trial.json"
-    if not path.exists():
-        write_atomically(path, definition)
-    elif path.read_bytes() != definition:
-        raise RecordError(f"{path}: defines another trial than its directory's name says; move the directory away")
+    found = path.read_bytes() if path.exists() else None
+    if found == definition:
+        return
+    if found is not None:
+        if _id(found) == directory.name or _id(definition) != directory.name:
+            raise RecordError(f"{path}: defines another trial than its directory's name says; move the directory away")
+        print(f"{path.name} is damaged; written again")
+    write_atomically(path, definition)
+
+
+def _id(definition: bytes) -> str:
+    """What a trial is called whose trial.json is this; see study.Trial.id."""
+    return hashlib.sha256(definition).hexdigest()[:16]
 
 
 def measured_on(directory: Path) -> str:
@@ -180,8 +203,9 @@ def write_epochs(directory: Path, rows: list[Row]) -> None:
 
 
 def write_result(directory: Path, result: Mapping[str, Any]) -> None:
-    """Records the trial's outcome; from here on it is never trained again."""
-    write_atomically(directory / "result.json", orjson.dumps(renamed(result, TEST, measured_on(directory)), option=_JSON))
+    """Records the trial's outcome, with the SHA-256 of it and of its epochs; from here on it is never trained again."""
+    fields = renamed(result, TEST, measured_on(directory))
+    write_atomically(directory / "result.json", result_bytes(fields, read_epoch_lines(directory)))
     (directory / "failure.json").unlink(missing_ok=True)
 
 
@@ -194,8 +218,13 @@ def write_failure(directory: Path, cause: str, attempts: int) -> None:
 
 def read_failure(directory: Path) -> str | None:
     """The cause of the last failure, if the last attempt failed."""
-    failure = _read_json(f"{directory}/failure.json")
-    return printable(str(failure.get("cause"))) if failure else None
+    try:
+        failure = orjson.loads(_read(f"{directory}/failure.json"))
+        return printable(str(failure["cause"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        return "unknown, its failure.json is damaged"
 
 
 def read_record(runs: Path, trial_id: str, held_out: bool | None = None) -> Record | None:
@@ -203,9 +232,10 @@ def read_record(runs: Path, trial_id: str, held_out: bool | None = None) -> Reco
 
     held_out: whether the trial holds training images out; who does not say so has its trial.json read for it.
     """
-    result = _read_json(f"{runs}/{trial_id}/result.json")
+    result = _read_result(f"{runs}/{trial_id}/result.json")
     if result is None:
         return None
+    epochs_sha256 = result.pop(EPOCHS_HASH, None)
     directory = trial_directory(runs, trial_id)
     measured = measured_on(directory) if held_out is None else VALIDATION if held_out else TEST
     error, status = result.get(f"{measured}error"), result.get("status")
@@ -222,7 +252,26 @@ def read_record(runs: Path, trial_id: str, held_out: bool | None = None) -> Reco
         known = {key: made[key] for key in MADE if key in made} if isinstance(made, dict) else {"": made}
         if any(not isinstance(value, MADE.get(key, ())) or UNPRINTABLE.search(str(value)) for key, value in known.items()):
             raise RecordError(f"{directory / 'result.json'}: provenance: found {made!r}; remove it and run again")
-    return Record(trial_id, directory, renamed(result, measured, TEST), measured == VALIDATION)
+    return Record(trial_id, directory, renamed(result, measured, TEST), measured == VALIDATION, epochs_sha256)
+
+
+def recover_record(runs: Path, trial_id: str, announce: Callable[[str], None]) -> Record | None:
+    """The record of a trial, or None if it is not recorded; for who can train it.
+
+    A damaged result is put aside and announced: the trial then ends once more, from its last checkpoint.
+    """
+    try:
+        record = read_record(runs, trial_id)
+        if record is not None:
+            record.epoch_lines()
+        return record
+    except RecordError as error:
+        directory = trial_directory(runs, trial_id)
+        with hold_lock(directory / "lock") as free:
+            if free:
+                os.replace(directory / "result.json", directory / "result.json.damaged")
+                announce(f"{str(error).split(';')[0]}; put aside, going on from the trial's last checkpoint")
+        return None
 
 
 def trial_state(runs: Path, trial_id: str) -> State:
@@ -244,16 +293,32 @@ def trial_state(runs: Path, trial_id: str) -> State:
     return "interrupted" if read_epochs(directory) else "missing"
 
 
-def _read_json(path: str) -> dict[str, Any] | None:
+def _read_result(path: str) -> dict[str, Any] | None:
     try:
-        value = orjson.loads(_read(path))
+        data = _read(path)
+        value = orjson.loads(data)
     except FileNotFoundError:
         return None
     except (OSError, orjson.JSONDecodeError) as error:
         raise RecordError(f"{path}: cannot be read ({error}); remove it and run again") from None
     if not isinstance(value, dict):
         raise RecordError(f"{path}: not a JSON object; remove it and run again")
+    # One of an earlier version has no hash.
+    if (HASH in value or EPOCHS_HASH in value) and data != _sealed(data[: data.rfind(_HASH)]):
+        raise RecordError(f"{path}: damaged, its {HASH} is not that of its content; remove it and run again")
+    value.pop(HASH, None)
     return value
+
+
+def result_bytes(fields: Mapping[str, Any], epoch_lines: bytes) -> bytes:
+    """What stands in result.json, given its fields as they are called there and what stands in epochs.jsonl."""
+    fields = {**fields, EPOCHS_HASH: hashlib.sha256(epoch_lines).hexdigest()}
+    return _sealed(orjson.dumps(fields, option=_JSON).removesuffix(_END))
+
+
+def _sealed(head: bytes) -> bytes:
+    """A result as it stands in its file: all but its last line, and that, which holds the SHA-256 of all before it."""
+    return b'%s%s"%s"%s' % (head, _HASH, hashlib.sha256(head).hexdigest().encode(), _END)
 
 
 CHUNK = 65536  # bytes; 250 epochs

@@ -152,9 +152,7 @@ def test_a_record_that_lost_epochs_is_refused_as_row_by_row(tmp_path: Path, defi
     record, path = read_record(tmp_path, directory.name), directory / "epochs.jsonl"
     assert record is not None and epoch_columns(record, ("test_loss", "epoch")).tolist() == [[0.1 + 0.2, 1], [0.1 + 0.2, 2]]
     whole = path.read_bytes()
-    path.write_bytes(whole + whole)  # two more that are out of order
-    assert len(epoch_columns(record, ("epoch",))) == len(record.epochs()) == 2
-    for left in (whole[:-3], whole + whole.replace(b":2,", b":4,").replace(b":1,", b":3,"), b"", None):
+    for left in (whole[:-3], whole + whole, whole + whole.replace(b":2,", b":4,").replace(b":1,", b":3,"), b"", None):
         path.unlink(missing_ok=True)
         if left is not None:
             path.write_bytes(left)
