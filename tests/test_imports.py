@@ -11,7 +11,7 @@ import ablate
 
 ROOT = Path(ablate.__file__).parent
 LEVELS = [
-    {"errors", "files"},
+    {"errors", "files", "processes"},
     {"nets"},
     {"study", "records", "data"},
     {"train"},

@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from conftest import TINY
 from rich.console import Console

@@ -113,7 +113,10 @@ def _load(
 
     def decode() -> Arrays:
         announce(f"decoding {len(files):,} files of {name} into {location.cache}")
-        return reading.read(location.root, image_size)
+        images = reading.read(location.root, image_size)
+        if content_digest(reading.files(location.root), location) != digest:  # else they would be kept under its name
+            raise DataError(f"{name}: files in {location.root.absolute()} changed while they were decoded; run again")
+        return images
 
     return kept(path, kind, decode), digest
 

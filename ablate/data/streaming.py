@@ -9,6 +9,8 @@ Source: He et al., "Deep Residual Learning", section 3.4, and torchvision's refe
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Union
 
@@ -22,11 +24,14 @@ from ablate.data.imagenet import Listing
 from ablate.data.sources import open_image
 from ablate.data.tensors import Augmentation, Normalization, Preprocessing
 from ablate.errors import DataError
+from ablate.processes import end_with_parent
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as published, of images in 0..1
 RESIZE = 256 / 224  # the shorter side for testing, by the side of the crop
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # of the area and of the sides of a crop for training
 WORKERS = 16  # at most: processes that decode
+SHARED = "/dev/shm"  # where torch keeps what processes share
+AGAIN = "put back the file that was there and run again"
 
 Batch = tuple[Tensor, Tensor]  # images uint8 (B, H, W, C), labels int64 (B,)
 
@@ -60,7 +65,8 @@ def stream(
     """The images at order (N,) in batches on the device, the last one as small as it comes.
 
     augment: crop is a random crop instead of the one in the middle, flip flips half of them; draws: the seed of these.
-    Raises DataError, which names the file, for an image that cannot be read.
+    Raises DataError, which names the file, for an image that cannot be read or is not the one it was, and which says
+    what to do where there is no room for decoded images.
     """
     batches = -(-len(order) // batch_size)
     loader: DataLoader[Any] = DataLoader(
@@ -71,12 +77,42 @@ def stream(
         collate_fn=_collate,
         pin_memory=part.device.type == "cuda",
         generator=torch.Generator(),  # a loader draws a number that is used by nothing here, else from torch's own
+        worker_init_fn=_end_with_parent,  # it would live on for seconds, and hold the trial's lock
     )
-    for batch in loader:
+    for batch in _explaining(loader):
         if isinstance(batch, DataError):
             raise batch
         images, labels = batch
         yield images.to(part.device, non_blocking=True), labels.to(part.device, non_blocking=True)
+
+
+def _explaining(loader: DataLoader[Any]) -> Iterator[Any]:
+    """The batches of a loader. Raises DataError where the system has no room for them."""
+    try:
+        yield from loader
+    except (OSError, RuntimeError) as error:
+        said = str(error)
+        if any(words in said for words in ("shared memory", "Bus error", "No space left on device")):
+            raise DataError(
+                f"{SHARED}: full: decoded batches pass through it, it has {_megabytes(SHARED)}; "
+                f"allowed: more of it (docker run --shm-size=8g; mount -o remount,size=8g {SHARED}), or fewer --slots"
+            ) from None
+        if "Too many open files" in said or "ancdata" in said:
+            raise DataError(
+                "no more file descriptors for decoded batches; allowed: more of them (ulimit -n 65536), or fewer --slots"
+            ) from None
+        raise
+
+
+def _megabytes(folder: str) -> str:
+    try:
+        return f"{shutil.disk_usage(folder).total / 2**20:,.0f} MiB"
+    except OSError:
+        return "no room at all"
+
+
+def _end_with_parent(worker: int) -> None:
+    end_with_parent()
 
 
 def draw_seed(draws: int, index: int) -> int:
@@ -115,10 +151,14 @@ class Decoded(Dataset[Union[Batch, DataError]]):
 
     def __getitem__(self, item: tuple[int, int]) -> Batch | DataError:
         index, seed = item
+        path, listed = self.files.path(index), int(self.files.sizes[index])
         try:
-            image = open_image(self.files.path(index))
-        except DataError as error:
-            return error
+            if (size := os.stat(path).st_size) != listed:
+                return DataError(f"{path}: {size:,} bytes, it had {listed:,} when the run began; {AGAIN}")
+            image = open_image(path)
+        except (OSError, DataError) as error:
+            reason = str(error) if isinstance(error, DataError) else f"{path}: cannot be read as an image: {error}"
+            return DataError(f"{reason}; {AGAIN}")
         with torch.random.fork_rng(devices=[]):  # torchvision draws from torch's own generator
             torch.default_generator.manual_seed(seed)
             image = self.transform(image)

@@ -36,7 +36,7 @@ def _run(work: Work, task: Task, stop: Stop, on_event: OnEvent) -> Outcome:
 
     def report(event: dict[str, Any]) -> None:
         nonlocal ending
-        ending = ending or bool(on_event(0, task, {"event": "epoch", **event}))
+        ending = ending or bool(event and on_event(0, task, {"event": "epoch", **event}))
 
     try:
         status = work(task.payload, lambda: ending or stop.level > 0, report)

@@ -115,7 +115,7 @@ class Progress:
         if due:
             self.say(self._status())
         if event["event"] == "started" and event["attempt"] > 1:
-            self.say(f"{task.label}: its worker died; again from its checkpoint")
+            self.say(f"{task.label}: {event.get('cause') or 'its worker died'}; again from its checkpoint")
 
     def outcome(self, outcome: Outcome, error: float | None) -> None:
         """A task ended; error: its test error in percent, if it has one."""

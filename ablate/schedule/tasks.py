@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# The work is called as work(payload, stop, report) -> status; see train_trial.
+# The work is called as work(payload, stop, report) -> status; see train_trial. report({}) only says that it goes on.
 Work = Callable[[Any, Callable[[], bool], Callable[[dict[str, Any]], None]], str]
 
 

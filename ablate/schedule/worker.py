@@ -1,12 +1,14 @@
 """A worker process, started by `local` with the work's name, module:function. It lives across trials.
 
-Pickled messages pass through its standard input and output, which nothing else may then use. It ends at once when its
-input closes: however the driver dies, the system closes it.
+Pickled messages pass through its standard input and output, which nothing else may then use. It ends at once, with
+whatever it has started, when its input closes: however the driver dies, the system closes it. On Linux the system ends it
+besides, for one that is stopped or stuck in a library sees no input.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import faulthandler
 import importlib
 import os
@@ -16,14 +18,28 @@ import signal
 import sys
 import threading
 import traceback
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
+
+from ablate.processes import end_with_parent
 
 STOP = "stop"  # the job: this task and every later one
 END = "end"  # the task under way alone
 
+# Besides "failed", how a task can end by an exception:
+BROKEN = "broken"  # this process, or what it shares a GPU or memory with, is to blame: in a fresh one it may work
+NOWHERE = "nowhere"  # nothing can be written, by this task or any other
+_NO_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_BROKEN_TYPES = (
+    "MemoryError",
+    "OutOfMemoryError",
+    "AcceleratorError",
+)  # Python's, and torch's, which are not imported here
+_BROKEN_WORDS = ("CUDA error", "CUDA out of memory", "CUBLAS_STATUS", "CUDNN_STATUS", "cuDNN error", "DataLoader worker")
+
 
 def main(work_name: str) -> None:
     """Reads (log path, pickled payload) requests, answers each with its events and then ("ended", status, cause)."""
+    end_with_parent()
     # A signal to the whole job is the driver's to hear: it asks for a stop, and its end is ours.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -43,15 +59,38 @@ def main(work_name: str) -> None:
     module, _, function = work_name.partition(":")
     while True:
         log, payload = waiting.get()
-        with _log_to(log):
-            try:
-                work = getattr(importlib.import_module(module), function)
-                status = work(pickle.loads(payload), stop, lambda event: _send(replies, ("event", event)))
-                ended = ("ended", status, "")
-            except Exception as error:
-                traceback.print_exc()
-                ended = ("ended", "failed", f"{type(error).__name__}: {error}")
+        try:
+            with _log_to(log):
+                try:
+                    work = getattr(importlib.import_module(module), function)
+                    status = work(pickle.loads(payload), stop, lambda event: _send(replies, ("event", event)))
+                    ended = ("ended", status, "")
+                except (Exception, SystemExit) as error:
+                    ended = ("ended", *what_failed(error))
+                    with contextlib.suppress(OSError):
+                        traceback.print_exc()
+        except OSError as error:  # of the log itself
+            ended = ("ended", *what_failed(error))
         _send(replies, ended)
+
+
+def what_failed(error: BaseException) -> tuple[str, str]:
+    """(status, cause in one line) of a task whose work raised: "failed", BROKEN or NOWHERE."""
+    lines = str(error).strip().splitlines()
+    cause = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    if isinstance(error, OSError) and error.errno in _NO_WRITING:
+        return NOWHERE, cause
+    ours = type(error).__module__.partition(".")[0] == "ablate"
+    broken = any(kind.__name__ in _BROKEN_TYPES for kind in type(error).__mro__)
+    broken |= isinstance(error, RuntimeError) and any(word in str(error) for word in _BROKEN_WORDS)
+    return (BROKEN if broken and not ours else "failed"), cause
+
+
+def _end() -> NoReturn:
+    """Ends this process and whatever it has started: processes that decode images."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
 
 
 def _listen(
@@ -72,7 +111,7 @@ def _listen(
                 ending.clear()  # an END that came after its task had ended: the next request is only sent after both
                 waiting.put(request)
         except Exception:
-            os._exit(1)
+            _end()
 
 
 def _send(replies: BinaryIO, message: tuple[Any, ...]) -> None:
@@ -80,7 +119,7 @@ def _send(replies: BinaryIO, message: tuple[Any, ...]) -> None:
         pickle.dump(message, replies)
         replies.flush()
     except OSError:
-        os._exit(1)
+        _end()
 
 
 @contextlib.contextmanager
@@ -95,8 +134,9 @@ def _log_to(path: str) -> Any:
         try:
             yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(OSError):  # a full disk loses what was printed, not what was trained
+                    stream.flush()
             os.dup2(kept, 1)
             os.dup2(kept, 2)
             os.close(kept)
