@@ -34,7 +34,7 @@ WORKER_SIGNALS = (signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP)
 DRIVER_SIGNALS = {signal.SIGKILL: (-9,), signal.SIGINT: (130, 0), signal.SIGTERM: (75, 0)}  # and how it may then end
 DISK_MEGABYTES = 12
 ENDED = (0, 3)  # exit codes of a run that came to its end
-PATIENCE = 120.0  # seconds for what takes a few
+PATIENCE = 600.0  # seconds for what takes a few on a machine that does nothing else
 
 
 class Difference(Exception):

@@ -41,7 +41,7 @@ def main(work_name: str) -> None:
     """Reads (log path, pickled payload) requests, answers each with its events and then ("ended", status, cause)."""
     end_with_parent()
     # A signal to the whole job is the driver's to hear: it asks for a stop, and its end is ours.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     requests = os.fdopen(os.dup(0), "rb")
     replies = os.fdopen(os.dup(1), "wb")

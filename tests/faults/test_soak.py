@@ -1,0 +1,11 @@
+"""A short part of the soak test: one study, two disturbed runs, the same results."""
+
+from __future__ import annotations
+
+import pytest
+from soak import soak
+
+
+def test_a_disturbed_study_ends_as_an_undisturbed_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert soak(0, seed=4, runs=2) == 0, capsys.readouterr().out
+    assert "1 studies, " in capsys.readouterr().out
