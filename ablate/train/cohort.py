@@ -55,7 +55,7 @@ def train_cohort(jobs: Sequence[Job], stop: Stopping, report: Report) -> str:
         needed = memory_needed(jobs[0])
         while waiting:
             group = waiting.popleft()
-            room = wait_for_room(needed, device, stop)
+            room = wait_for_room(needed, device, stop, report)
             if not room:
                 for job in group:
                     tell(job, "interrupted")
@@ -122,7 +122,7 @@ def gpu_memory(device: torch.device) -> Optional[tuple[int, int]]:
     return torch.cuda.mem_get_info(device) if device.type == "cuda" else None
 
 
-def wait_for_room(needed: int, device: torch.device, stop: Stopping) -> int:
+def wait_for_room(needed: int, device: torch.device, stop: Stopping, report: Report) -> int:
     """How many trainings there is memory for, at least one as soon as nobody else is there; 0 if it is stopped before.
 
     On the CPU any number: it is the scheduler's slots that share its memory.
@@ -135,6 +135,7 @@ def wait_for_room(needed: int, device: torch.device, stop: Stopping) -> int:
             return 1
         if stop():
             return 0
+        report({})  # it goes on
         time.sleep(POLL_SECONDS)
     return 2**31
 

@@ -62,7 +62,7 @@ def test_each_is_as_it_is_alone_and_says_for_itself_how_it_ended(jobs: list[Job]
     done, busy, open_, damaged = jobs
     train_trial(done, lambda: False, lambda row: None)
     (damaged.runs / damaged.trial.id).mkdir()
-    (damaged.runs / damaged.trial.id / "trial.json").write_text("another")
+    (damaged.runs / damaged.trial.id / "trial.json").write_bytes(done.trial.definition)
     (busy.runs / busy.trial.id).mkdir()
     with hold_lock(busy.runs / busy.trial.id / "lock"):
         ended, told = train(jobs)
@@ -168,13 +168,14 @@ def test_as_many_as_there_is_measured_room_for(jobs: list[Job], monkeypatch: pyt
 def test_a_training_waits_for_its_neighbours_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cohort, "POLL_SECONDS", 0.0)
     free = iter([GIB, 2 * GIB, 20 * GIB, 1, 1])
+    told: list[dict[str, Any]] = []
     monkeypatch.setattr(cohort, "gpu_memory", lambda device: (next(free), 80 * GIB))
-    assert wait_for_room(5 * GIB, CPU, lambda: False) == 3
-    assert wait_for_room(5 * GIB, CPU, lambda: True) == 0
+    assert wait_for_room(5 * GIB, CPU, lambda: False, told.append) == 3 and told == [{}, {}]
+    assert wait_for_room(5 * GIB, CPU, lambda: True, told.append) == 0
     monkeypatch.setattr(cohort, "gpu_memory", lambda device: (79 * GIB, 80 * GIB))
-    assert wait_for_room(100 * GIB, CPU, lambda: False) == 1  # nobody else is there: it is tried
+    assert wait_for_room(100 * GIB, CPU, lambda: False, told.append) == 1  # nobody else is there: it is tried
     monkeypatch.undo()
-    assert wait_for_room(100 * GIB, CPU, lambda: False) > 1000
+    assert wait_for_room(100 * GIB, CPU, lambda: False, told.append) > 1000
 
 
 def test_after_a_failure_beside_others_more_room_is_waited_for(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
