@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Optional
 
 from ablate.errors import DataError, RecordError, RunError
-from ablate.records.records import FINAL, Record, read_record, trial_directory, trial_state, write_failure
+from ablate.records.records import (
+    FINAL,
+    Record,
+    read_record,
+    recover_record,
+    trial_directory,
+    trial_state,
+    write_failure,
+)
 from ablate.study.cost import training_cost
 from ablate.study.study import Data, Trial
 
@@ -28,6 +36,7 @@ WORK, COHORT_WORK = "ablate.train.trial:train_trial", "ablate.train.cohort:train
 WAIT_SECONDS = 0.5
 Source = tuple[str, str, Optional[str], bool]  # what tells images from others: name, title, root, training images alone
 INTERRUPTED, PREEMPTED, INCOMPLETE = 130, 75, 3  # exit codes
+PREEMPTING = (signal.SIGTERM, signal.SIGUSR1)  # the latter as Slurm sends it before its limit
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,8 @@ class RunOptions:
     """How to run, none of which changes a result.
 
     device: auto, cpu or cuda; checkpoint_*: at least so often; inline: in this process, on the CPU, for debuggers;
-    cohort: seeds of a variant trained side by side by one worker, None: on a GPU as many as keep all slots busy.
+    cohort: seeds of a variant trained side by side by one worker, None: on a GPU as many as keep all slots busy;
+    hung_seconds: without a report after which a trial counts as hung (0: never), see schedule.watchdog.
     """
 
     device: str = "auto"
@@ -46,6 +56,7 @@ class RunOptions:
     quiet: bool = False
     inline: bool = False
     cohort: int | None = None
+    hung_seconds: float = 3600.0
 
 
 @dataclass
@@ -110,15 +121,19 @@ def run_trials(
     """
     begun = time.monotonic()
     names = {trial.id: name for trial, name in zip(trials, labels)}
-    records = {trial.id: read_record(runs, trial.id) for trial in trials}
+
+    def say(message: str) -> None:
+        console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+    records = {trial.id: recover_record(runs, trial.id, say) for trial in trials}
     missing = [trial for trial in trials if records[trial.id] is None]
     summary = RunSummary(len(trials), len(trials) - len(missing))
     recorded = [(trial.data, record) for trial in trials if (record := records[trial.id])]
-    with handling({signal.SIGTERM: preempted}):
+    with handling(dict.fromkeys(PREEMPTING, preempted)):
         digests = prepare(missing, location, console, options.quiet)
         check_digests(recorded, digests, location)
         if missing:
-            _train(missing, names, runs, location, options, console, summary, folders)
+            _train(missing, names, runs, location, options, console, summary, folders, digests)
     for trial in trials:
         record = records[trial.id] or read_record(runs, trial.id)
         if record is None:
@@ -141,6 +156,7 @@ def _train(
     console: Console,
     summary: RunSummary,
     folders: tuple[Path, ...],
+    digests: dict[Source, str],
 ) -> None:
     from ablate.schedule.cohorts import Cohorts, cohort_size
     from ablate.schedule.inline import run_inline
@@ -150,7 +166,10 @@ def _train(
     from ablate.schedule.tasks import Outcome, Stop, Task
 
     slots = [Slot("here", "cpu")] if options.inline else find_slots(options.device, options.slots, options.slots_per_gpu)
-    tasks = [make_task(trial, names[trial.id], runs, location, slots[0].device, options, folders) for trial in missing]
+    tasks = [
+        make_task(trial, names[trial.id], runs, location, slots[0].device, options, folders, digests[_source(trial.data)])
+        for trial in missing
+    ]
     runs.mkdir(parents=True, exist_ok=True)
     slots = slots[: len(tasks)]
     progress = Progress(tasks, summary.recorded_before, [slot.name for slot in slots], console, options.quiet)
@@ -162,7 +181,7 @@ def _train(
             from ablate.train.cohort import train_cohort
 
             return run_inline(train_cohort, cohorts.tasks, stop, listener)
-        return run_local(COHORT_WORK, cohorts.tasks, slots, stop, listener)
+        return run_local(COHORT_WORK, cohorts.tasks, slots, stop, listener, patience=options.hung_seconds)
 
     gpu = slots[0].device == "cuda"
     size = cohort_size(options.cohort, len(tasks), len(slots), gpu)
@@ -203,12 +222,13 @@ def make_task(
     device: str,
     options: RunOptions,
     folders: tuple[Path, ...],
+    digest: str = "",
 ) -> Task:
-    """The task of training a trial on a device, "cpu" or "cuda"."""
+    """The task of training a trial on a device, "cpu" or "cuda", on images of this digest."""
     from ablate.schedule.tasks import Task
     from ablate.train.job import Job
 
-    job = Job(trial, runs, location, device, options.checkpoint_epochs, options.checkpoint_seconds, folders)
+    job = Job(trial, runs, location, device, options.checkpoint_epochs, options.checkpoint_seconds, folders, digest)
     return Task(trial.id, label, job, training_cost(trial), trial_directory(runs, trial.id) / "log.txt")
 
 
@@ -269,11 +289,11 @@ def check_digests(recorded: Sequence[tuple[Data, Record]], digests: dict[Source,
 
 @contextmanager
 def signals(stop: Stop) -> Iterator[None]:
-    """SIGINT: stop after the epochs under way, a second one at once; SIGTERM: like the first."""
+    """SIGINT: stop after the epochs under way, a second one at once; SIGTERM, SIGUSR1: like the first."""
     with handling(
         {
             signal.SIGINT: lambda: stop.raise_to(2 if stop.level else 1, INTERRUPTED),
-            signal.SIGTERM: lambda: stop.raise_to(1, PREEMPTED),
+            **dict.fromkeys(PREEMPTING, lambda: stop.raise_to(1, PREEMPTED)),
         }
     ):
         yield

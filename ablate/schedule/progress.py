@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ablate.errors import printable
 from ablate.schedule.tasks import Outcome, Task
 
 PLAIN_SECONDS = 60.0
@@ -84,7 +85,7 @@ class Progress:
     def _print(self, lines: list[str]) -> None:
         if lines and not self.quiet:
             with self._whatever_the_terminal_does():
-                self.console.print(Text("\n".join(lines)), soft_wrap=True)
+                self.console.print(Text("\n".join(map(printable, lines))), soft_wrap=True)
 
     def _keep_drawing(self) -> None:
         while not self.over.wait(REDRAW_SECONDS) and not self.quiet:

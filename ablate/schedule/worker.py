@@ -18,6 +18,8 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
+from functools import partial
 from typing import Any, BinaryIO, NoReturn
 
 from ablate.processes import end_with_parent
@@ -56,22 +58,34 @@ def main(work_name: str) -> None:
     def stop() -> bool:
         return stopping.is_set() or ending.is_set()
 
-    module, _, function = work_name.partition(":")
+    def report(event: dict[str, Any]) -> None:
+        _send(replies, ("event", event))
+
     while True:
         log, payload = waiting.get()
-        try:
-            with _log_to(log):
-                try:
-                    work = getattr(importlib.import_module(module), function)
-                    status = work(pickle.loads(payload), stop, lambda event: _send(replies, ("event", event)))
-                    ended = ("ended", status, "")
-                except (Exception, SystemExit) as error:
-                    ended = ("ended", *what_failed(error))
-                    with contextlib.suppress(OSError):
-                        traceback.print_exc()
-        except OSError as error:  # of the log itself
-            ended = ("ended", *what_failed(error))
-        _send(replies, ended)
+        _send(replies, do(work_name, log, partial(pickle.loads, payload), stop, report))
+
+
+def do(
+    work_name: str,
+    log: str,
+    load: Callable[[], Any],
+    stop: Callable[[], bool],
+    report: Callable[[dict[str, Any]], None],
+) -> tuple[str, str, str]:
+    """Does one task, and gives ("ended", status, cause). load: what gives the payload; what it prints goes into the log."""
+    module, _, function = work_name.partition(":")
+    try:
+        with _log_to(log):
+            try:
+                work = getattr(importlib.import_module(module), function)
+                return ("ended", work(load(), stop, report), "")
+            except (Exception, SystemExit) as error:
+                with contextlib.suppress(OSError):
+                    traceback.print_exc()
+                return ("ended", *what_failed(error))
+    except OSError as error:  # of the log itself
+        return ("ended", *what_failed(error))
 
 
 def what_failed(error: BaseException) -> tuple[str, str]:

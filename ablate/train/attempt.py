@@ -12,11 +12,11 @@ from typing import Any
 import torch
 
 from ablate.data.streaming import Streamed
-from ablate.errors import RecordError
+from ablate.errors import DataError, RecordError
 from ablate.nets.custom import check_code, look_in
 from ablate.records.records import Row, append_epoch, trial_directory, write_epochs, write_result
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
-from ablate.train.checkpoint import load_checkpoint, save_checkpoint
+from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint
 from ablate.train.job import Job
 from ablate.train.loop import Scores, Testing, Training
 from ablate.train.network import make_network
@@ -37,6 +37,8 @@ class Attempt:
         self.job, self.recipe, self.device = job, recipe, device
         self.directory = trial_directory(job.runs, trial.id)
         train_part, test_part, normalization, self.digest = load_parts(trial.data, job.location, device)
+        if job.digest and self.digest != job.digest:
+            raise DataError(f"images of digest {self.digest}, {job.digest} when the run began; restore them and run again")
         self.made: dict[str, Any] = {**provenance(device), "side_by_side": 1, "started": _now()}
         if trial.architecture.code:
             look_in(*job.folders)
@@ -119,7 +121,7 @@ class Attempt:
                 "rows": self.rows,
                 "attempts": [*self.earlier, {**self.made, "last_epoch": epoch}],
             }
-            save_checkpoint(self.directory, epoch, state, **({"keep": 1} if self.ended else {}))
+            save_checkpoint(self.directory, epoch, state)
             self.saved_at = now
         if self.ended:
             return self.record()
@@ -144,6 +146,8 @@ class Attempt:
             "earlier_attempts": self.earlier,
         }
         write_result(self.directory, result)
+        if not diverged:
+            keep_newest(self.directory, 1)  # two generations until the result is there
         return status
 
 

@@ -14,6 +14,7 @@ from ablate.files import write_atomically
 
 KEPT = 2
 VERSION = 1  # of what a state holds: another one is not read
+KEYS = {"epoch", "network", "optimizer", "data_digest", "rows", "attempts"}  # of a state of this version
 
 
 def save_checkpoint(directory: Path, epoch: int, state: dict[str, Any], keep: int = KEPT) -> None:
@@ -43,17 +44,27 @@ def load_checkpoint(directory: Path) -> dict[str, Any] | None:
     for path, before in zip(found, [*found[1:], None]):
         then = f"going on from {before.name}" if before else "starting from the first epoch"
         data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest().encode() != _known_hash(path):
+        state = _decode(data) if hashlib.sha256(data).hexdigest().encode() == _known_hash(path) else None
+        if state is None:
             print(f"{path.name} is damaged; {then}")
             _remove(path)
             continue
-        state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         if (version := state.get("version", VERSION)) != VERSION:  # the first had none
             print(f"{path.name} is of version {version}, this is version {VERSION}; {then}")
             os.replace(path, path.with_suffix(f".version{version}"))  # what wrote it can have it back
             continue
         return state
     return None
+
+
+def _decode(data: bytes) -> dict[str, Any] | None:
+    """The state in some bytes, of tensors and plain values only; None if they hold something else."""
+    try:
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception:  # what is no checkpoint can raise anything
+        return None
+    known = isinstance(state, dict) and (state.get("version", VERSION) != VERSION or state.keys() >= KEYS)
+    return state if known else None
 
 
 def _checkpoints(directory: Path) -> list[Path]:

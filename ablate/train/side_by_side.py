@@ -25,9 +25,15 @@ Capture = Callable[[Callable[[], None], Sequence[torch.Generator]], Callable[[],
 
 
 class SideBySide:
-    """Passes of equal sizes; run() may be called again and again. capture: None runs every step as it is."""
+    """Passes of equal sizes; run() may be called again and again. capture: None runs every step as it is.
 
-    def __init__(self, passes: Iterable[Pass], capture: Optional[Capture] = None) -> None:
+    beat() is called after each step.
+    """
+
+    def __init__(
+        self, passes: Iterable[Pass], capture: Optional[Capture] = None, beat: Callable[[], None] = lambda: None
+    ) -> None:
+        self.beat = beat
         self.passes = list(passes)
         self.sizes = self.passes[0].batches.sizes
         assert all(one.batches.sizes == self.sizes for one in self.passes), "passes of other sizes"
@@ -44,6 +50,7 @@ class SideBySide:
             one.begin(epoch)
         for size in self.sizes:
             self._step(size)
+            self.beat()
         return [one.scores() for one in self.passes]
 
     def _step(self, size: int) -> None:

@@ -15,6 +15,7 @@ from ablate.train.attempt import Attempt, Report, configure
 from ablate.train.job import Job
 from ablate.train.side_by_side import Capture, CudaGraphs, SideBySide, own_stream
 
+BEAT_SECONDS = 10.0  # between signs of life within an epoch, for the watchdog
 PATIENCE = 0.5  # seconds for a lock, which `ablate status` may be trying at that moment
 
 
@@ -49,7 +50,7 @@ def train_side_by_side(
 
     capture: what captures their steps; None: CUDA graphs on a GPU, unless they are to be trained plainly.
     """
-    waiting = list(attempts)
+    waiting, beat = list(attempts), _beating(report)
     while waiting:
         for attempt in [attempt for attempt in waiting if attempt.ended]:  # killed just before its result was written
             waiting.remove(attempt)
@@ -61,8 +62,8 @@ def train_side_by_side(
             graphs: Optional[Capture] = CudaGraphs()
         else:
             graphs = capture
-        training = SideBySide([attempt.training for attempt in together], graphs)
-        testing = SideBySide([attempt.testing for attempt in together], graphs)
+        training = SideBySide([attempt.training for attempt in together], graphs, beat)
+        testing = SideBySide([attempt.testing for attempt in together], graphs, beat)
         while waiting == together:  # until one has ended
             begin = time.monotonic()
             for attempt in together:
@@ -79,6 +80,19 @@ def train_side_by_side(
                 if status := attempt.keep(stopping):
                     waiting.remove(attempt)
                     yield attempt, status
+
+
+def _beating(report: Report) -> Callable[[], None]:
+    """What reports from time to time that an epoch goes on."""
+    last = time.monotonic()
+
+    def beat() -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= BEAT_SECONDS:
+            last = now
+            report({})
+
+    return beat
 
 
 def free_memory() -> None:

@@ -71,6 +71,7 @@ variants:
   - grid: {depth: 16, dropout: {from: best.yaml}, k: {from: best.yaml}, block: {from: best.yaml}}
 """
 TWO = DIGITS + "seeds: 2\nvariants: [{net: [WRN-10-0.25, WRN-10-0.25-B(3,1)]}]\nbaseline: WRN-10-0.25\n"
+STATE = {"epoch": 1, "rows": [], "network": {"a": torch.zeros(2)}, "optimizer": {}, "data_digest": "x", "attempts": []}
 FILES = ("result.json", "epochs.jsonl", "trial.json", "failure.json")
 LOG = (
     'json_stats: {"model":"wide-resnet","depth":10,"widen_factor":1,"num_classes":10,"dropout":0,"epoch":%d,"lr":0.1,'
@@ -324,7 +325,7 @@ TARGETS = {
     "probe": Target(_probe, _probe_seeds),
     "log": Target(_log, _log_seeds),
     "trace": Target(_trace, _trace_seeds),
-    "checkpoint": Target(_state, lambda: [_saved({"epoch": 1, "rows": [], "network": {"a": torch.zeros(2)}})]),
+    "checkpoint": Target(_state, lambda: [_saved(STATE)]),
     "weights": Target(_weights, _weights_seeds),
     "mat": Target(_mat, _mat_seeds),
     "image": Target(_image, _image_seeds),

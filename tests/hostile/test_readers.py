@@ -19,7 +19,7 @@ from ablate.study.expression import compile_expression
 from ablate.study.schema import StudyFile
 
 few = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-READERS = [name for name in TARGETS if name != "checkpoint"]  # which is the trainer's
+READERS = list(TARGETS)
 
 
 @st.composite

@@ -19,8 +19,8 @@ def test_how_many_are_trained_together(asked: int | None, tasks: int, slots: int
     assert cohort_size(asked, tasks, slots, gpu) == size
 
 
-def task(name: str) -> Task:
-    return Task(name, f"net {name[0]} seed {name[1]}", name, 2.0, Path(f"{name}.log"))
+def task(name: str, folder: Path) -> Task:
+    return Task(name, f"net {name[0]} seed {name[1]}", name, 2.0, folder / f"{name}.log")
 
 
 def variant_of(task: Task) -> str | None:
@@ -28,7 +28,7 @@ def variant_of(task: Task) -> str | None:
 
 
 def test_tasks_of_a_variant_become_one_and_end_each_for_itself(tmp_path: Path) -> None:
-    tasks = [task(name) for name in ("a0", "b0", "a1", "x0", "a2", "x1")]
+    tasks = [task(name, tmp_path) for name in ("a0", "b0", "a1", "x0", "a2", "x1")]
     cohorts = Cohorts(tasks, variant_of, 2)
     assert [each.payload for each in cohorts.tasks] == [("a0", "a1"), ("a2",), ("b0",), ("x0",), ("x1",)]
     assert cohorts.tasks[0].label == "net a seed 0 and 1 more" and cohorts.tasks[0].cost == 4.0

@@ -12,7 +12,7 @@ import torch
 
 from ablate.api import load_experiment
 from ablate.data.cache import Location
-from ablate.errors import RunError
+from ablate.errors import RecordError, RunError
 from ablate.files import hold_lock
 from ablate.nets.notation import parse_architecture
 from ablate.records.records import read_epochs
@@ -58,16 +58,22 @@ def alone(jobs: list[Job]) -> list[list[dict[str, Any]]]:
     return [rows(job) for job in others]
 
 
-def test_each_is_as_it_is_alone_and_says_for_itself_how_it_ended(jobs: list[Job]) -> None:
+def test_each_is_as_it_is_alone_and_says_for_itself_how_it_ended(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
     done, busy, open_, damaged = jobs
     train_trial(done, lambda: False, lambda row: None)
-    (damaged.runs / damaged.trial.id).mkdir()
-    (damaged.runs / damaged.trial.id / "trial.json").write_bytes(done.trial.definition)
+    load = attempt.load_checkpoint
+
+    def refuse(directory: Path) -> dict[str, Any] | None:
+        if directory.name == damaged.trial.id:
+            raise RecordError("begun on other images")
+        return load(directory)
+
+    monkeypatch.setattr(attempt, "load_checkpoint", refuse)
     (busy.runs / busy.trial.id).mkdir()
     with hold_lock(busy.runs / busy.trial.id / "lock"):
         ended, told = train(jobs)
     assert ended == {0: "recorded", 1: "busy", 2: "completed", 3: "failed"}
-    assert next(event["cause"] for event in told if event.get("status") == "failed").startswith("RecordError: ")
+    assert next(event["cause"] for event in told if event.get("status") == "failed") == "RecordError: begun on other images"
     ended, _ = train([busy, open_])
     assert ended == {1: "completed", 2: "recorded"}
     assert [rows(job) for job in jobs[:3]] == alone(jobs[:3])
