@@ -30,7 +30,7 @@ from ablate.records.records import (
 )
 from ablate.study.spec import load_study
 from ablate.study.study import Trial
-from ablate.train.checkpoint import load_checkpoint, save_checkpoint
+from ablate.train.checkpoint import KEYS, load_checkpoint, save_checkpoint
 from ablate.train.job import Job
 from ablate.train.trial import train_trial
 
@@ -43,7 +43,7 @@ def row(epoch: int) -> dict[str, Any]:
 
 
 def state(epoch: int) -> dict[str, Any]:
-    return {"weights": torch.full((5000,), float(epoch))}
+    return {"weights": torch.full((5000,), float(epoch)), **dict.fromkeys(KEYS - {"epoch"})}
 
 
 def save(directory: Path, epoch: int) -> None:
