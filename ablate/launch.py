@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Optional
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ablate.data.cache import Location
+    from ablate.schedule.places import Place
     from ablate.schedule.progress import Progress
     from ablate.schedule.tasks import Outcome, Stop, Task
 
@@ -45,7 +46,8 @@ class RunOptions:
 
     device: auto, cpu or cuda; checkpoint_*: at least so often; inline: in this process, on the CPU, for debuggers;
     cohort: seeds of a variant trained side by side by one worker, None: on a GPU as many as keep all slots busy;
-    hung_seconds: without a report after which a trial counts as hung (0: never), see schedule.watchdog.
+    on: local, ray or ray:ADDRESS; hung_seconds: without a report, after which a trial counts as hung (0: never), see
+    schedule.watchdog.
     """
 
     device: str = "auto"
@@ -57,6 +59,7 @@ class RunOptions:
     inline: bool = False
     cohort: int | None = None
     hung_seconds: float = 3600.0
+    on: str = "local"
 
 
 @dataclass
@@ -133,7 +136,8 @@ def run_trials(
         digests = prepare(missing, location, console, options.quiet)
         check_digests(recorded, digests, location)
         if missing:
-            _train(missing, names, runs, location, options, console, summary, folders, digests)
+            with open_place(runs, options, say) as place:
+                _train(missing, names, runs, location, options, console, summary, folders, digests, place)
     for trial in trials:
         record = records[trial.id] or read_record(runs, trial.id)
         if record is None:
@@ -157,15 +161,13 @@ def _train(
     summary: RunSummary,
     folders: tuple[Path, ...],
     digests: dict[Source, str],
+    place: Place,
 ) -> None:
     from ablate.schedule.cohorts import Cohorts, cohort_size
-    from ablate.schedule.inline import run_inline
-    from ablate.schedule.local import run_local
     from ablate.schedule.progress import Progress
-    from ablate.schedule.slots import Slot, find_slots
     from ablate.schedule.tasks import Outcome, Stop, Task
 
-    slots = [Slot("here", "cpu")] if options.inline else find_slots(options.device, options.slots, options.slots_per_gpu)
+    slots = place.slots
     tasks = [
         make_task(trial, names[trial.id], runs, location, slots[0].device, options, folders, digests[_source(trial.data)])
         for trial in missing
@@ -175,21 +177,13 @@ def _train(
     progress = Progress(tasks, summary.recorded_before, [slot.name for slot in slots], console, options.quiet)
     stop = Stop(lambda: progress.say("stopping when the epochs under way are done and kept; Ctrl-C again stops now"))
 
-    def execute(cohorts: Cohorts) -> Iterator[Outcome]:
-        listener = cohorts.listener(progress.event)
-        if options.inline:
-            from ablate.train.cohort import train_cohort
-
-            return run_inline(train_cohort, cohorts.tasks, stop, listener)
-        return run_local(COHORT_WORK, cohorts.tasks, slots, stop, listener, patience=options.hung_seconds)
-
     gpu = slots[0].device == "cuda"
     size = cohort_size(options.cohort, len(tasks), len(slots), gpu)
     with progress, signals(stop):
         waiting, elsewhere = tasks, list[Task]()
         while (waiting or elsewhere) and not stop.level:
             cohorts, waiting = Cohorts(waiting, _variant_of, size), []
-            for outcome in execute(cohorts):
+            for outcome in place.execute(COHORT_WORK, cohorts.tasks, stop, cohorts.listener(progress.event)):
                 for one, by_itself in cohorts.outcomes(outcome):
                     if one.status == "busy":
                         elsewhere.append(one.task)
@@ -207,6 +201,15 @@ def _train(
             waiting += [task for task in elsewhere if states[task.id] not in ("running", *FINAL)]
             elsewhere = [task for task in elsewhere if states[task.id] == "running"]
     summary.exit_code = stop.exit_code
+
+
+def open_place(runs: Path, options: RunOptions, announce: Callable[[str], None]) -> AbstractContextManager[Place]:
+    """Where trials run; see schedule.places. Raises RunError."""
+    from ablate.schedule import places
+
+    on = "inline" if options.inline else options.on
+    about = (options.device, options.slots, options.slots_per_gpu, options.hung_seconds)
+    return places.open_place(on, runs, *about, (lambda line: None) if options.quiet else announce)
 
 
 def _variant_of(task: Task) -> str | None:

@@ -12,6 +12,9 @@ from ablate.commands.options import OUT, RUNS, Json, Out, Root, Runs, Scale, Set
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Slots = Annotated[Optional[int], typer.Option("--slots", help="Trials side by side, instead of one a core or GPU.")]
 SlotsPerGpu = Annotated[int, typer.Option("--slots-per-gpu", help="Trials side by side on one GPU.")]
+On = Annotated[
+    str, typer.Option("--on", metavar="PLACE", help="local, ray (a cluster found or started here) or ray:ADDRESS.")
+]
 Cohort = Annotated[
     str, typer.Option("--cohort", metavar="N", help="Seeds of a network trained together by one worker; auto: on GPUs.")
 ]
@@ -39,6 +42,7 @@ def run(
     device: Device = "auto",
     slots: Slots = None,
     slots_per_gpu: SlotsPerGpu = 1,
+    on: On = "local",
     cohort: Cohort = "auto",
     checkpoint_every: CheckpointEvery = "1",
     quiet: Quiet = False,
@@ -51,7 +55,7 @@ def run(
 
     experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root, download=download)
     epochs, seconds = parse_interval(checkpoint_every)
-    options = RunOptions(device, slots, slots_per_gpu, epochs, seconds, quiet, cohort=parse_cohort(cohort))
+    options = RunOptions(device, slots, slots_per_gpu, epochs, seconds, quiet, cohort=parse_cohort(cohort), on=on)
     if not quiet:
         say(*experiment.enumeration.remarks())
     summary = experiment.run(options, Console(stderr=True))
@@ -71,6 +75,7 @@ def search(
     device: Device = "auto",
     slots: Slots = None,
     slots_per_gpu: SlotsPerGpu = 1,
+    on: On = "local",
     checkpoint_every: CheckpointEvery = "1",
     quiet: Quiet = False,
 ) -> None:
@@ -84,7 +89,7 @@ def search(
         study, overrides or (), scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
     )
     epochs, seconds = parse_interval(checkpoint_every)
-    summary = found.run(RunOptions(device, slots, slots_per_gpu, epochs, seconds, quiet), Console(stderr=True))
+    summary = found.run(RunOptions(device, slots, slots_per_gpu, epochs, seconds, quiet, on=on), Console(stderr=True))
     if not quiet or summary.exit_code:
         say(summary.text())
     raise typer.Exit(summary.exit_code)

@@ -12,7 +12,10 @@ import math
 import os
 import queue
 import secrets
+import socket
+import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,10 +24,12 @@ from typing import Any, Optional
 from ablate.errors import RunError
 from ablate.schedule.slots import Slot
 from ablate.schedule.tasks import OnEvent, Outcome, Run, Stop, Task
+from ablate.schedule.worker import BROKEN, NOWHERE
 
 RETRIES = 1
 LOST_NODES = 10  # a trial is begun again after as many: they are not its fault
 POLL_SECONDS = 0.2
+SENT_SECONDS = 1.0  # in which a last message leaves a process
 TOKEN_SECONDS = 60.0  # for every node to read what the driver has written
 ENVIRONMENT = {  # of a cluster that is started here
     "RAY_AUTH_MODE": "token",
@@ -36,29 +41,41 @@ ENVIRONMENT = {  # of a cluster that is started here
 
 @contextlib.contextmanager
 def open_cluster(
-    address: Optional[str], runs: Path, device: str, gpus: float, announce: Callable[[str], None]
+    address: Optional[str],
+    runs: Path,
+    device: str,
+    slots: Optional[int],
+    slots_per_gpu: int,
+    announce: Callable[[str], None],
 ) -> Iterator[list[Slot]]:
-    """The slots of a Ray cluster: as many as trials fit on its nodes at once, of one core and, on GPUs, `gpus` each.
+    """The slots of a Ray cluster: as many as there is room for at once, of a core each and a GPU or its part.
 
     address: of a cluster; None: the one of $RAY_ADDRESS or of this machine, else one that is started here and ends with
     the block, without a dashboard, for this machine alone and with a token that nobody else has. device: auto (GPUs where
     there are any), cpu or cuda. Every node must see what the driver writes into `runs`. Raises RunError.
     """
-    ray = _import_ray()
-    _connect(ray, address, announce)
+    if device not in ("auto", "cpu", "cuda"):
+        raise RunError(f"--device: found '{device}'; allowed: auto, cpu, cuda")
+    ray = _connect(address, announce)
     try:
         nodes = [node for node in ray.nodes() if node["Alive"]]
-        kind = "cuda" if device == "cuda" or (device == "auto" and any(_has(node, "GPU") for node in nodes)) else "cpu"
-        needed = {"CPU": 1.0, **({"GPU": gpus} if kind == "cuda" else {})}
+        gpu = device == "cuda" or (device == "auto" and any(_has(node, "GPU") for node in nodes))
+        needed = needs("cuda" if gpu else "cpu", slots_per_gpu)
         check_resources(nodes, needed)
         _check_storage(ray, nodes, runs)
-        yield [
-            Slot(f"{node['NodeManagerAddress']} {number}", kind, {})
+        found = [
+            Slot(f"{node['NodeManagerAddress']} {number}", "cuda" if gpu else "cpu")
             for node in nodes
             for number in range(_fitting(node, needed))
         ]
+        yield found[:slots]
     finally:
         ray.shutdown()
+
+
+def needs(kind: str, slots_per_gpu: int) -> dict[str, float]:
+    """Ray's resources for a trial."""
+    return {"CPU": 1.0, **({"GPU": 1 / slots_per_gpu} if kind == "cuda" else {})}
 
 
 def check_resources(nodes: Sequence[Mapping[str, Any]], needed: Mapping[str, float]) -> None:
@@ -73,42 +90,50 @@ def check_resources(nodes: Sequence[Mapping[str, Any]], needed: Mapping[str, flo
 
 
 @contextlib.contextmanager
-def open_on_ray(work: str, gpus: float, stop: Stop, retries: int = RETRIES) -> Iterator[Run]:
+def open_on_ray(work: str, slots: Sequence[Slot], slots_per_gpu: int, stop: Stop, retries: int = RETRIES) -> Iterator[Run]:
     """Gives run(task, on_event) -> Outcome, as local.open_workers does, on the cluster that is open.
 
-    gpus: of each task, parts of one where several share it; 0 on processors.
+    A task whose process dies or runs out of memory is tried again up to `retries` times, one whose node is lost besides.
     """
     ray = _import_ray()
-    flags = ray.remote(num_cpus=0, max_concurrency=8)(Flags).remote()
-    remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0, num_returns="streaming")(work_through)
+    here = _on_node(ray.get_runtime_context().get_node_id())  # any other may be lost
+    flags = ray.remote(num_cpus=0, scheduling_strategy=here)(Flags).remote()
+    needed = needs(slots[0].device, slots_per_gpu)
+    options = {"num_cpus": 1, "num_gpus": needed.get("GPU", 0), "max_retries": 0, "num_returns": "streaming"}
+    remote = ray.remote(**options)(work_through)
     under_way: set[Any] = set()
-    done = threading.Event()
+    done, nowhere = threading.Event(), threading.Event()
 
     def run(task: Task, on_event: OnEvent) -> Outcome:
         lost, attempt, cause = 0, 1, ""
-        index = slots.get()
+        index = free.get()
         try:
-            while not stop.level:
-                on_event(index, task, {"event": "started", "attempt": attempt, "cause": cause})
-                status, cause, node_died = one(index, task, on_event)
-                if status == "died" and stop.level:
-                    status, cause = "interrupted", ""
-                if status == "died" and node_died and lost < LOST_NODES:
-                    lost += 1
-                elif status == "died" and attempt <= retries:
-                    attempt += 1
-                else:
-                    status = "failed" if status == "died" else status
-                    on_event(index, task, {"event": "ended", "status": status, "cause": cause})
-                    return Outcome(task, status, cause, attempt)
-            return Outcome(task, "not started" if not cause else "interrupted")
+            while not (stop.level or nowhere.is_set()):
+                on_event(index, task, {"event": "started", "attempt": attempt + lost, "cause": cause})
+                status, cause, node_lost = one(index, task, on_event)
+                if status in ("died", BROKEN):
+                    if stop.level:
+                        break
+                    if node_lost and lost < LOST_NODES:
+                        lost += 1
+                        continue
+                    if attempt <= retries:
+                        attempt += 1
+                        continue
+                if status == NOWHERE:
+                    nowhere.set()
+                status = "failed" if status in ("died", BROKEN, NOWHERE) else status
+                on_event(index, task, {"event": "ended", "status": status, "cause": cause})
+                return Outcome(task, status, cause, attempt + lost)
+            on_event(index, task, {"event": "ended", "status": "interrupted", "cause": ""})
+            return Outcome(task, "interrupted" if cause else "not started")
         finally:
-            slots.put(index)
+            free.put(index)
 
     def one(index: int, task: Task, on_event: OnEvent) -> tuple[str, str, bool]:
         """(status, cause, whether its node was lost) of one attempt."""
         key, ending = uuid.uuid4().hex, False
-        stream = remote.remote(work, task.payload, str(task.log), flags, key)
+        stream = remote.remote(work, task.payload, str(task.log), os.getcwd(), flags, key)
         under_way.add(stream)
         try:
             for reference in stream:
@@ -140,9 +165,9 @@ def open_on_ray(work: str, gpus: float, stop: Stop, retries: int = RETRIES) -> I
                     for stream in list(under_way):
                         ray.cancel(stream, force=True)
 
-    slots: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for index in range(_capacity(ray, gpus)):
-        slots.put(index)
+    free: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for index in range(len(slots)):
+        free.put(index)
     threading.Thread(target=pass_on, daemon=True).start()
     try:
         yield run
@@ -170,11 +195,14 @@ class Flags:
         return self.stopped or key in self.ended
 
 
-def work_through(work: str, payload: Any, log: str, flags: Any, key: str) -> Iterator[tuple[Any, ...]]:
+def work_through(work: str, payload: Any, log: str, folder: str, flags: Any, key: str) -> Iterator[tuple[Any, ...]]:
     """The task itself, on a node: yields ("event", event) for every report and then ("ended", status, cause)."""
     import ray
 
-    from ablate.schedule.worker import do
+    from ablate.schedule.worker import BROKEN, do
+
+    with contextlib.suppress(OSError):
+        os.chdir(folder)  # of the driver: paths from there are the same on storage that every node sees
 
     said: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
 
@@ -190,6 +218,9 @@ def work_through(work: str, payload: Any, log: str, flags: Any, key: str) -> Ite
         message = said.get()
         yield message
         if message[0] == "ended":
+            if message[1] == BROKEN:  # its CUDA context is lost, say: the next task is to have a fresh process
+                time.sleep(SENT_SECONDS)
+                os._exit(1)
             return
 
 
@@ -201,39 +232,45 @@ def _import_ray() -> Any:
     return ray
 
 
-def _connect(ray: Any, address: Optional[str], announce: Callable[[str], None]) -> None:
-    """Connects to a cluster, or starts one."""
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if ray.is_initialized():
-        return
+def _connect(address: Optional[str], announce: Callable[[str], None]) -> Any:
+    """Ray, connected to a cluster, which is started here where there is none. Raises RunError."""
+    address = address or os.environ.get("RAY_ADDRESS") or _local_address()
+    how: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
+    if not address:  # Ray reads these when it is imported
+        for name, value in {**ENVIRONMENT, "RAY_AUTH_TOKEN": secrets.token_hex(32)}.items():
+            os.environ.setdefault(name, value)
+        how |= {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    ray = _import_ray()
+    if not ray.is_initialized():
+        try:
+            ray.init(**how)
+        except Exception as error:  # of whatever kind
+            raise RunError(f"--on ray: {address or 'a cluster here'}: {_in_words(error)}") from None
+        announce(f"connected to the Ray cluster at {address}" if address else "started a Ray cluster on this machine")
+    return ray
+
+
+def _local_address() -> Optional[str]:
+    """Of the cluster that `ray start` started on this machine, if it is still there."""
     try:
-        ray.init(address=address or "auto", **quiet)
-        announce(f"connected to a Ray cluster of {len(ray.nodes())} nodes")
-        return
-    except ConnectionError as error:
-        if asked := address or os.environ.get("RAY_ADDRESS"):
-            raise RunError(f"--on ray: no cluster at {asked}: {_first_line(error)}") from None
-    except (RuntimeError, ValueError, OSError, AssertionError) as error:
-        raise RunError(f"--on ray: {_first_line(error)}") from None
-    for name, value in {**ENVIRONMENT, "RAY_AUTH_TOKEN": secrets.token_hex(32)}.items():
-        os.environ.setdefault(name, value)
-    ray.init(include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
-    announce("started a Ray cluster on this machine")
+        address = (Path(tempfile.gettempdir()) / "ray" / "ray_current_cluster").read_text().strip()
+        host, _, port = address.rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=2):
+            return address
+    except (OSError, ValueError):
+        return None
 
 
 def _check_storage(ray: Any, nodes: Sequence[Mapping[str, Any]], runs: Path) -> None:
     """Raises RunError naming the nodes that do not see what the driver writes into the records' directory."""
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
     runs.mkdir(parents=True, exist_ok=True)
-    token, secret = runs / f".token-{uuid.uuid4().hex}", secrets.token_hex(8)
+    token, secret = runs.resolve() / f".token-{uuid.uuid4().hex}", secrets.token_hex(8)
     token.write_text(secret)
     read = ray.remote(num_cpus=0, max_retries=0)(_read)
     try:
         asked = {}
         for node in nodes:
-            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            asked[read.options(scheduling_strategy=there).remote(str(token))] = node
+            asked[read.options(scheduling_strategy=_on_node(node["NodeID"])).remote(str(token))] = node
         seen, _ = ray.wait(list(asked), num_returns=len(asked), timeout=TOKEN_SECONDS)
         blind = [node["NodeManagerAddress"] for one, node in asked.items() if one not in seen or ray.get(one) != secret]
     finally:
@@ -245,16 +282,18 @@ def _check_storage(ray: Any, nodes: Sequence[Mapping[str, Any]], runs: Path) -> 
         )
 
 
+def _on_node(node: str) -> Any:
+    """For what is to run on one node and no other."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node, soft=False)
+
+
 def _read(path: str) -> str:
     try:
         return Path(path).read_text()
     except OSError:
         return ""
-
-
-def _capacity(ray: Any, gpus: float) -> int:
-    needed = {"CPU": 1.0, **({"GPU": gpus} if gpus else {})}
-    return max(1, sum(_fitting(node, needed) for node in ray.nodes() if node["Alive"]))
 
 
 def _fitting(node: Mapping[str, Any], needed: Mapping[str, float]) -> int:

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import math
-import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +24,13 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ablate.errors import AblateError
 from ablate.launch import (
     INCOMPLETE,
+    PREEMPTING,
     WORK,
     RunOptions,
     check_digests,
     handling,
     make_task,
+    open_place,
     preempted,
     prepare,
     signals,
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ablate.data.cache import Location
+    from ablate.schedule.places import Place
 
 WAIT_SECONDS = 1.0  # between two looks at what other drivers do
 
@@ -70,15 +71,16 @@ def run_search(
 
     url: of the storage. folders: where the readers' networks are looked for first.
     """
-    from ablate.schedule.inline import open_inline
-    from ablate.schedule.local import open_workers
-    from ablate.schedule.slots import Slot, find_slots
-
     begun = time.monotonic()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    slots = [Slot("here", "cpu")] if options.inline else find_slots(options.device, options.slots, options.slots_per_gpu)
-    search = Searching(study, runs, url, location, options, folders, slots[0].device)
-    with handling({signal.SIGTERM: preempted}):
+    with open_place(runs, options, lambda line: console.print(line, highlight=False, markup=False)) as place:
+        search = Searching(study, runs, url, location, options, folders, place.slots[0].device)
+        return _search(search, place, url, console, begun)
+
+
+def _search(search: Searching, place: Place, url: str, console: Console, begun: float) -> SearchSummary:
+    options, slots = search.options, place.slots
+    with handling(dict.fromkeys(PREEMPTING, preempted)):
         search.prepare(console)
     summary = search.summary
     summary.candidates, summary.done_before = search.limit(), search.ended()
@@ -87,19 +89,12 @@ def run_search(
     search.stop = Stop(
         lambda: search.progress.say("stopping when the epochs under way are done and kept; Ctrl-C again stops now")
     )
-    workers: AbstractContextManager[Run]
-    if options.inline:
-        from ablate.train.trial import train_trial
-
-        workers = open_inline(train_trial, search.stop)
-    else:
-        workers = open_workers(WORK, slots, search.stop)
     with (
         storage_errors(url),
-        be_alive(search.opened, runs) as search.name,
+        be_alive(search.opened, search.runs) as search.name,
         search.progress,
         signals(search.stop),
-        workers as search.run,
+        place.open(WORK, search.stop) as search.run,
     ):
         joblib.Parallel(len(slots), backend="threading")(joblib.delayed(search.serve)() for _ in slots)
         summary.best = search.best()

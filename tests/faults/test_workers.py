@@ -233,13 +233,13 @@ def test_nobody_listens_nobody_waits_and_a_sleep_of_the_machine_is_no_silence() 
 def test_a_driver_that_was_stopped_does_not_take_its_own_sleep_for_silence(tmp_path: Path) -> None:
     script = (
         "from test_workers import *\n"
-        "print(run([task(Path(sys.argv[1]), 't', epochs=20, pause=0.15)], TWO[:1], patience=3)['t'].attempts)"
+        "print(run([task(Path(sys.argv[1]), 't', epochs=20, pause=0.3)], TWO[:1], patience=12)['t'].attempts)"
     )
     line = [sys.executable, "-c", f"import sys; sys.path[:0] = {[str(HERE), *sys.path]!r}\n{script}", str(tmp_path)]
     driver = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
     wait_for(lambda: (tmp_path / "t.epochs").exists())
     os.kill(driver.pid, signal.SIGSTOP)
-    time.sleep(2)  # four times what a silent worker has
+    time.sleep(4)  # twice what a silent worker has
     os.kill(driver.pid, signal.SIGCONT)
     assert driver.communicate(timeout=60)[0] == "1\n"
 

@@ -36,7 +36,7 @@ from ablate.records.columns import epoch_columns
 from ablate.records.imported import draft_torchnet, imported_text
 from ablate.records.merge import plan_merge
 from ablate.records.paces import read_paces
-from ablate.records.records import EPOCH_FIELDS, read_record
+from ablate.records.records import EPOCH_FIELDS, HASH, read_record
 from ablate.report.provenance import made_with
 from ablate.report.study_page import page_table
 from ablate.report.terminal import plan_text, status_text
@@ -183,7 +183,9 @@ def _record_seeds() -> list[bytes]:
     directory = _experiment().runs / _experiment().trials()[0].id
     failure = json.dumps({"cause": "RuntimeError: no memory", "attempts": 3}).encode()
     found = [(directory / name).read_bytes() if (directory / name).exists() else failure for name in FILES]
-    return [bytes([number]) + content for number, content in enumerate(found)]
+    unsealed = {key: value for key, value in json.loads(found[0]).items() if not key.endswith(HASH)}  # a hash shows all
+    found.append(json.dumps(unsealed).encode())
+    return [bytes([number % len(FILES)]) + content for number, content in enumerate(found)]
 
 
 def _probe(folder: Path, data: bytes) -> None:

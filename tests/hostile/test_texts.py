@@ -9,6 +9,7 @@ import re
 import xml.etree.ElementTree
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -20,7 +21,7 @@ from ablate.api import Experiment, load_experiment
 from ablate.cli import app
 from ablate.commands.options import print_json, say
 from ablate.errors import UNPRINTABLE, AblateError, RecordError, RunError, StudyError, allowed, printable
-from ablate.records.records import read_failure, read_record, write_failure
+from ablate.records.records import EPOCHS_HASH, HASH, read_failure, read_record, write_failure
 from ablate.report.tables import Table, latex_escape, prose, to_csv, to_latex, to_markdown
 from ablate.report.terminal import status_text
 from ablate.schedule.progress import Progress
@@ -65,9 +66,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     experiment = recorded(folder, STUDY, {0: [10.0, 11.0], 1: [12.0, 13.0]})
     for trial in experiment.trials():
         path = experiment.runs / trial.id / "result.json"
-        path.write_bytes(orjson.dumps({**orjson.loads(path.read_bytes()), "provenance": made}))
+        path.write_bytes(orjson.dumps({**unsealed(path), "provenance": made}))
     load_experiment(folder / "invented.yaml", runs=folder / "runs").report().write(folder)
     return folder / "invented"
+
+
+def unsealed(path: Path) -> dict[str, Any]:
+    """A result as an earlier version wrote it, without the hashes that show a change."""
+    return {key: value for key, value in orjson.loads(path.read_bytes()).items() if key not in (HASH, EPOCHS_HASH)}
 
 
 class Elements(HTMLParser):
@@ -168,7 +174,7 @@ def test_causes_of_failures_and_provenance_cannot_act_on_a_terminal(tmp_path: Pa
     assert not UNPRINTABLE.search(read_failure(experiment.runs / second.id) or "")
     assert not UNPRINTABLE.search(status_text(experiment.status()).replace("\n", ""))
     path = experiment.runs / first.id / "result.json"
-    result = orjson.loads(path.read_bytes())
+    result = unsealed(path)
     for changes in ({"provenance": {**PROVENANCE, "device": ACTING}}, {"data_digest": ACTING}, {"data_digest": ["x"]}):
         path.write_bytes(orjson.dumps({**result, **changes}))
         with pytest.raises(RecordError, match=r"result\.json: (provenance|data_digest): found"):

@@ -1,0 +1,68 @@
+"""Where trials run: in this process, in worker processes on this machine, or on a Ray cluster."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from ablate.errors import RunError
+from ablate.schedule.inline import open_inline, run_inline
+from ablate.schedule.local import open_workers, run_tasks
+from ablate.schedule.slots import Slot, find_slots
+from ablate.schedule.tasks import OnEvent, Outcome, Run, Stop, Task, Work
+
+
+class Place(NamedTuple):
+    """slots: what can run at once, all of one kind of device. open: (work, stop) -> workers, as local.open_workers."""
+
+    slots: list[Slot]
+    open: Callable[[str, Stop], AbstractContextManager[Run]]
+    inline: bool = False
+
+    def execute(self, work: str, tasks: Sequence[Task], stop: Stop, on_event: OnEvent) -> Iterator[Outcome]:
+        """The outcome of every task as it ends, longest tasks first. work: "module:function"."""
+        if self.inline:  # without another thread, for debuggers
+            yield from run_inline(_load(work), tasks, stop, on_event)
+        elif tasks:
+            with self.open(work, stop) as run:
+                # Not `yield from`: if the consumer raises, our workers must close before joblib waits for its threads.
+                for outcome in run_tasks(run, tasks, len(self.slots), on_event):  # noqa: UP028
+                    yield outcome
+
+
+@contextmanager
+def open_place(
+    on: str,
+    runs: Path,
+    device: str = "auto",
+    slots: int | None = None,
+    slots_per_gpu: int = 1,
+    patience: float = 0.0,
+    announce: Callable[[str], None] = lambda line: None,
+) -> Iterator[Place]:
+    """A place within the block. on: "inline", "local", "ray" or "ray:ADDRESS"; the rest as in find_slots(), open_workers().
+
+    Raises RunError.
+    """
+    kind, _, address = on.partition(":")
+    if kind == "inline":
+        yield Place([Slot("here", "cpu")], lambda work, stop: open_inline(_load(work), stop), inline=True)
+    elif on == "local":
+        found = find_slots(device, slots, slots_per_gpu)
+        yield Place(found, lambda work, stop: open_workers(work, found, stop, patience=patience))
+    elif kind == "ray" and (address or ":" not in on):
+        from ablate.schedule.on_ray import open_cluster, open_on_ray
+
+        with open_cluster(address or None, runs, device, slots, slots_per_gpu, announce) as cluster:
+            yield Place(cluster, lambda work, stop: open_on_ray(work, cluster, slots_per_gpu, stop))
+    else:
+        raise RunError(f"--on: found '{on}'; allowed: local, ray, ray:ADDRESS")
+
+
+def _load(work: str) -> Work:
+    module, _, function = work.partition(":")
+    found: Work = getattr(importlib.import_module(module), function)
+    return found
