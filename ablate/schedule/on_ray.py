@@ -148,7 +148,7 @@ def open_on_ray(work: str, slots: Sequence[Slot], slots_per_gpu: int, stop: Stop
             if ending:
                 return "interrupted", "", False
             lost = isinstance(error, (ray.exceptions.NodeDiedError, ray.exceptions.ObjectLostError))
-            return "died", _in_words(error), lost or "node" in _in_words(error).lower()
+            return "died", "its node was lost" if lost else _in_words(error), lost
         finally:
             under_way.discard(stream)
 

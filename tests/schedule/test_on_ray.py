@@ -1,0 +1,163 @@
+"""Trials on a Ray cluster of three nodes with GPUs that are none, one node of it killed on the way."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablate.api import load_study
+from ablate.errors import RunError
+from ablate.launch import RunOptions
+from ablate.records.records import read_epochs, read_record
+from ablate.schedule.local import run_tasks
+from ablate.schedule.on_ray import ENVIRONMENT, check_resources, open_cluster, open_on_ray
+from ablate.schedule.places import open_place
+from ablate.schedule.tasks import Outcome, Stop, Task
+
+WORK = "works:work"
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[None]:
+    """Tasks find the tests' works; a token, unless another test has imported ray, which reads that once, before."""
+    before = dict(os.environ)
+    found = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    os.environ.update({**ENVIRONMENT, "RAY_AUTH_TOKEN": secrets.token_hex(32), "PYTHONPATH": found})
+    if "ray" in sys.modules:
+        del os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"]
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def cluster(environment: None) -> Iterator[Any]:
+    """A head without resources, which is the driver's, and three nodes of two cores and a GPU."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    soon = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
+    head = {"num_cpus": 0, "num_gpus": 0, "include_dashboard": False, "_system_config": soon}
+    made = Cluster(initialize_head=True, head_node_args=head)
+    for _ in range(3):
+        made.add_node(num_cpus=2, num_gpus=1, object_store_memory=80 << 20)
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def task(folder: Path, name: str, **told: Any) -> Task:
+    return Task(name, name, {"marks": str(folder), "name": name, **told}, 1.0, folder / f"{name}.log")
+
+
+def test_on_a_cluster_of_three_nodes(cluster: Any, tmp_path: Path) -> None:
+    """Parts of GPUs, events, causes, retries, an end that is asked for, a lost node, a stop: as on one machine."""
+    said: list[str] = []
+    with open_cluster(cluster.address, tmp_path / "runs", "auto", None, 2, said.append) as slots:
+        assert [slot.device for slot in slots] == ["cuda"] * 6 and said == [
+            f"connected to the Ray cluster at {cluster.address}"
+        ]
+        assert not list((tmp_path / "runs").iterdir())
+        events: list[tuple[str, str]] = []
+
+        def on_event(slot: int, task: Task, event: dict[str, Any]) -> bool:
+            assert 0 <= slot < 6
+            events.append((task.id, event["event"]))
+            return task.id == "asked" and event["event"] == "epoch"
+
+        stop = Stop()
+        with open_on_ray(WORK, slots, 2, stop) as run:
+
+            def outcomes(*tasks: Task) -> dict[str, Outcome]:
+                return {one.task.id: one for one in run_tasks(run, tasks, len(slots), on_event)}
+
+            ended = outcomes(
+                task(tmp_path, "plain", epochs=3),
+                task(tmp_path, "raises", raises="no such thing"),
+                task(tmp_path, "dies", dies=1),
+                task(tmp_path, "dies always", dies=9),
+                task(tmp_path, "asked", epochs=200, pause=0.1),
+            )
+            assert {name: (one.status, one.attempts) for name, one in ended.items()} == {
+                "plain": ("completed", 1), "raises": ("failed", 1), "dies": ("completed", 2), "dies always": ("failed", 2),
+                "asked": ("interrupted", 1),
+            }  # fmt: skip
+            assert ended["raises"].cause == "ValueError: no such thing" and "\n" not in ended["dies always"].cause
+            assert events.count(("plain", "epoch")) == 3 and "plain runs" in (tmp_path / "plain.log").read_text()
+
+            lost = [task(tmp_path, f"lost{n}", seconds=4, epochs=1) for n in range(6)]
+            running = run_tasks(run, lost, len(slots), on_event)
+            wait_for(lambda: all((tmp_path / one.id).exists() for one in lost))
+            cluster.remove_node(sorted(cluster.worker_nodes, key=str)[0], allow_graceful=False)
+            ended = {one.task.id: one for one in running}
+            assert {one.status for one in ended.values()} == {"completed"}, [one.cause for one in ended.values()]
+            assert sorted(one.attempts for one in ended.values()) == [1, 1, 1, 1, 2, 2]
+
+            stopped = run_tasks(run, [task(tmp_path, f"stopped{n}", seconds=60) for n in range(9)], len(slots), on_event)
+            wait_for(lambda: (tmp_path / "stopped0").exists())
+            stop.raise_to(1, 130)
+            assert {one.status for one in stopped} <= {"interrupted", "not started"}
+
+
+LONG = ("-s", "recipe.epochs=12", "-s", "data.train_size=256")
+
+
+def test_a_study_of_which_a_node_is_lost_equals_a_local_run(cluster: Any, tiny: Path, tmp_path: Path) -> None:
+    whole = load_study(tiny, LONG[1::2], runs=tmp_path / "whole")
+    assert whole.run(RunOptions(inline=True, quiet=True)).exit_code == 0
+    line = [sys.executable, "-m", "ablate.cli", "run", "tiny.yaml", "--on", f"ray:{cluster.address}", "--device", "cpu"]
+    driver = subprocess.Popen([*line, *LONG], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    runs = tmp_path / "runs"
+    wait_for(lambda: sum(path.read_bytes().count(b"\n") for path in runs.glob("*/epochs.jsonl")) > 6)
+    cluster.remove_node(sorted(cluster.worker_nodes, key=str)[0], allow_graceful=False)
+    said = driver.communicate(timeout=300)[1]
+    assert driver.returncode == 0 and "4 trained" in said, said
+    for trial in whole.trials():
+        one, other = (read_record(folder, trial.id) for folder in (whole.runs, runs))
+        assert one and other and one.test_error == other.test_error
+        losses = [[row["train_loss"] for row in read_epochs(folder / trial.id)] for folder in (whole.runs, runs)]
+        assert losses[0] == losses[1] and len(losses[0]) == 12
+
+
+NODES = [
+    {"NodeManagerAddress": "10.0.0.1", "Resources": {"CPU": 64.0}},
+    {"NodeManagerAddress": "10.0.0.2", "Resources": {"CPU": 8.0, "GPU": 4.0}},
+]
+
+
+def test_what_no_node_has_is_refused_naming_what_they_have() -> None:
+    check_resources(NODES, {"CPU": 1.0, "GPU": 0.25})
+    said = "a trial needs 1 CPU and 8 GPU of one node; there are: 10.0.0.1 64 CPU, 0 GPU; 10.0.0.2 8 CPU, 4 GPU"
+    with pytest.raises(RunError, match=said):
+        check_resources(NODES, {"CPU": 1.0, "GPU": 8.0})
+
+
+@pytest.mark.parametrize("on", ["slurm", "ray:", "Ray", "local:x"])
+def test_other_places_are_refused(on: str, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=f"--on: found '{on}'; allowed: local, ray, ray:ADDRESS"), open_place(on, tmp_path):
+        pass
+
+
+def test_a_directory_that_a_node_does_not_see_is_refused(cluster: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    """The driver's file is gone before the nodes read it, as one that stands on the driver's own disk."""
+    monkeypatch.setattr(Path, "write_text", lambda path, text: path.touch())
+    with (
+        pytest.raises(RunError, match=r"--runs: .*runs is not the same directory on .*every node of the Ray cluster"),
+        open_cluster(cluster.address, tmp_path / "runs", "cpu", None, 1, lambda line: None),
+    ):
+        pass
