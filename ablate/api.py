@@ -230,7 +230,7 @@ class Experiment:
     def run(self, options: RunOptions | None = None, console: Console | None = None) -> RunSummary:
         """Trains what is missing; returns when all is recorded, failed or stopped. Raises AblateError before that.
 
-        Ctrl-C once stops after the epochs under way (exit code 130), twice at once; SIGTERM is like the first (75).
+        Ctrl-C once stops after the epochs under way (exit code 130), twice at once; SIGTERM, SIGUSR1: like the first (75).
         """
         from rich.console import Console as RichConsole
 

@@ -1,7 +1,7 @@
 """The `ablate` command: its commands in order, and how errors end. Nothing imports it.
 
 Exit codes: 0 all is well; 2 usage, study or data error; 3 trials failed, diverged, came out otherwise in `verify` or were
-passed over by `merge`; 75 stopped by SIGTERM; 130 stopped by Ctrl-C.
+passed over by `merge`; 75 stopped by SIGTERM or SIGUSR1; 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from ablate.records.records import (
     trial_state,
     write_failure,
 )
+from ablate.schedule.shards import assign_shards
 from ablate.study.cost import training_cost
 from ablate.study.study import Data, Trial
 
@@ -46,6 +47,7 @@ class RunOptions:
 
     device: auto, cpu or cuda; checkpoint_*: at least so often; inline: in this process, on the CPU, for debuggers;
     cohort: seeds of a variant trained side by side by one worker, None: on a GPU as many as keep all slots busy;
+    shard: (2, 8) for the second of eight parts of the trials.
     on: local, ray or ray:ADDRESS; hung_seconds: without a report, after which a trial counts as hung (0: never), see
     schedule.watchdog.
     """
@@ -60,6 +62,7 @@ class RunOptions:
     cohort: int | None = None
     hung_seconds: float = 3600.0
     on: str = "local"
+    shard: tuple[int, int] | None = None
 
 
 @dataclass
@@ -75,18 +78,20 @@ class RunSummary:
     open: int = 0
     seconds: float = 0.0
     exit_code: int = 0
+    shard: tuple[int, int] | None = None
 
     def text(self) -> str:
         """The summary in words: a line of counts, then a line a failed or diverged trial."""
         from ablate.report.tables import counted
         from ablate.schedule.progress import duration
 
-        if not self.trials:
+        if not self.trials and not self.shard:
             return "nothing is trained: the study has no seeds, its networks are counted; `ablate report` shows them"
         counts = [f"{self.trained} trained", f"{self.recorded_before} recorded before"]
         counts += [f"{self.elsewhere} by another run"] if self.elsewhere else []
         counts += [f"{self.open} open"] if self.open else []
-        lines = [f"{counted(self.trials, 'trial')}: {', '.join(counts)}; {duration(self.seconds)}"]
+        part = "shard {} of {}: ".format(*self.shard) if self.shard else ""
+        lines = [f"{part}{counted(self.trials, 'trial')}: {', '.join(counts)}; {duration(self.seconds)}"]
         for what, listed in (("failed", self.failed), ("diverged", self.diverged)):
             lines += [f"{what}: {name}: {cause} ({log})" for name, cause, log in listed]
         return "\n".join(lines)
@@ -109,6 +114,16 @@ def parse_cohort(text: str) -> int | None:
     return int(text)
 
 
+def parse_shard(text: str) -> tuple[int, int] | None:
+    """(2, 8) of "2/8", None of "". Raises RunError."""
+    if not text:
+        return None
+    match = re.fullmatch(r"([0-9]{1,7})/([0-9]{1,7})", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise RunError(f"--shard: found '{text}'; allowed: I/N with I from 1 to N")
+    return int(match[1]), int(match[2])
+
+
 def run_trials(
     trials: Sequence[Trial],
     labels: Sequence[str],
@@ -128,9 +143,12 @@ def run_trials(
     def say(message: str) -> None:
         console.print(message, highlight=False, markup=False, soft_wrap=True)
 
+    if options.shard:
+        shards = assign_shards({trial.id: training_cost(trial) for trial in trials}, options.shard[1])
+        trials = [trial for trial in trials if shards[trial.id] == options.shard[0]]
     records = {trial.id: recover_record(runs, trial.id, say) for trial in trials}
     missing = [trial for trial in trials if records[trial.id] is None]
-    summary = RunSummary(len(trials), len(trials) - len(missing))
+    summary = RunSummary(len(trials), len(trials) - len(missing), shard=options.shard)
     recorded = [(trial.data, record) for trial in trials if (record := records[trial.id])]
     with handling(dict.fromkeys(PREEMPTING, preempted)):
         digests = prepare(missing, location, console, options.quiet)

@@ -184,7 +184,23 @@ def test_two_drivers_never_train_the_same_trial(
     assert results(tmp_path / "runs") == undisturbed
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_two_shards_merged_report_as_one_run(ablate: Command, tiny: Path, tmp_path: Path) -> None:
+    assert ablate("run", tiny, "--runs", "whole", "--quiet").returncode == 0
+    assert ablate("report", tiny, "--runs", "whole", "--out", "as one").returncode == 0
+    for part in (1, 2):
+        done = ablate("run", tiny, "--runs", f"part {part}", "--shard", f"{part}/2")
+        assert done.returncode == 0 and f"shard {part} of 2: 2 trials: 2 trained, 0 recorded before" in done.stderr
+    assert ablate("merge", "part 1", "part 2", "--into", "runs").returncode == 0
+    again = ablate("run", tiny, "--shard", "2/2")
+    assert "shard 2 of 2: 2 trials: 0 trained, 2 recorded before" in again.stderr
+    assert ablate("report", tiny).returncode == 0
+    tables = [path / "tiny" / "table.csv" for path in (tmp_path / "as one", tmp_path / "reports")]
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+    nothing = ablate("run", tiny, "--runs", "part 9", "--shard", "9/9")
+    assert nothing.returncode == 0 and "shard 9 of 9: 0 trials: 0 trained" in nothing.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75), (signal.SIGUSR1, 75)])
 def test_a_signal_keeps_the_epochs_and_stops(
     driver: Callable[..., subprocess.Popen[str]], ablate: Command, tiny: Path, tmp_path: Path, number: int, code: int
 ) -> None:
@@ -239,6 +255,7 @@ def test_what_does_not_train_does_not_import_torch(words: tuple[str, ...], tiny:
         (("run", "TINY", "--device", "tpu"), "--device: found 'tpu'; allowed: auto, cpu, cuda"),
         (("run", "TINY", "--checkpoint-every", "5m"), "--checkpoint-every: found '5m'"),
         (("run", "TINY", "--cohort", "0"), "--cohort: found '0'; allowed: auto"),
+        (("run", "TINY", "--shard", "9/8"), "--shard: found '9/8'; allowed: I/N with I from 1 to N"),
         (("run", "TINY", "-s", "data=cifar10", "--data-root", "nowhere"), "cifar10: looked for cifar-10-batches-py"),
         (("run", "TINY", "--runs", "tiny.yaml"), "--runs: tiny.yaml is not a directory"),
         (("report", "TINY", "--out", "tiny.yaml"), "--out: tiny.yaml/tiny cannot be a directory"),

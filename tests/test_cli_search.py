@@ -367,7 +367,7 @@ def test_a_failed_training_is_exit_3_and_is_tried_again(ablate: Command, tmp_pat
     assert sorted(one["net"] for one in found["candidates"])[-1] == "WRN-10-0.25-dropout0.3"
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75), (signal.SIGUSR1, 75)])
 def test_a_signal_keeps_the_epochs_and_the_candidate(ablate: Command, tmp_path: Path, number: int, code: int) -> None:
     shutil.rmtree(tmp_path / "runs")
     words = ("search", "search.yaml", "-s", "recipe.epochs=4000", "--slots", 1)

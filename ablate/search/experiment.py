@@ -79,7 +79,7 @@ class SearchExperiment:
     def run(self, options: RunOptions | None = None, console: Console | None = None) -> SearchSummary:
         """Tries what is still to be tried; returns when that is done or the search is stopped. Raises AblateError.
 
-        Ctrl-C once stops after the epochs under way (exit code 130), twice at once; SIGTERM is like the first (75).
+        Ctrl-C once stops after the epochs under way (exit code 130), twice at once; SIGTERM, SIGUSR1: like the first (75).
         """
         from rich.console import Console as RichConsole
 
