@@ -30,7 +30,7 @@ from ablate.records.probes import (
 from ablate.records.records import FINAL, read_epochs, trial_directory
 from ablate.report.estimates import Estimate, find_estimates
 from ablate.report.tables import counted
-from ablate.schedule.makespan import makespan
+from ablate.schedule.simulation import simulate
 from ablate.study.cost import titan_x_speed, training_cost
 from ablate.study.presets import DATA_SETS
 from ablate.study.study import Variant
@@ -39,16 +39,21 @@ from ablate.train.workload import ProbeJob, images_of, make_probe, workload_of
 
 WORK = "ablate.train.probe:probe"
 MAX_GPUS = 1_000_000
+MAX_FAILURES = 5.0  # an epoch: one in 150 attempts at it succeeds
 
 
 @dataclass(frozen=True)
 class CostOptions:
-    """Where the study is to run, as in RunOptions. gpus: numbers of GPUs on which its run is simulated."""
+    """Where the study is to run, as in RunOptions. gpus: numbers of GPUs on which its run is simulated.
+
+    failures: of a GPU a day, in that simulation.
+    """
 
     device: str = "auto"
     slots: int | None = None
     slots_per_gpu: int = 1
     gpus: tuple[int, ...] = ()
+    failures: float = 0.0
 
 
 class Place(NamedTuple):
@@ -148,8 +153,10 @@ def estimate_cost(
     """Each variant's estimate, and what the study costs, in plain values, times in seconds.
 
     trials: {"id", "state"} of each variant's; those recorded cost nothing, an interrupted one what is left of it. The
-    simulation gives the trials to the slots in the order of a run, longest first by multiply-adds.
+    simulation gives the trials to the slots by the policy of a run, longest first by multiply-adds. Raises RunError.
     """
+    if options.failures and not options.gpus:
+        raise RunError("--failures: found without --gpus; allowed: with --gpus, on which a run is simulated")
     now = now or datetime.now().astimezone()
     probes, paces = read_probes(runs), read_paces(runs)
     here = find_place(options, probes, paces)
@@ -168,15 +175,17 @@ def estimate_cost(
         _variant_values(variant, estimate, left, here, probes)
         for variant, estimate, left in zip(variants, estimates[here] if here else [None] * len(variants), epochs)
     ]
-    order = sorted(range(len(variants)), key=lambda i: -_cost(variants[i], epochs[i]))
-    simulated = [_simulate(place, estimates[place], epochs, order, now) for place in places]
+    costs = [_cost(variant, left) for variant, left in zip(variants, epochs)]
+    simulated = [
+        _simulate(place, estimates[place], epochs, costs, options.failures if place.gpus else 0.0, now) for place in places
+    ]
     cost: dict[str, Any] = {
         "device": here.device if here else None,
         "open_trials": sum(map(len, epochs)),
         "here": simulated[0] if here else None,
         "gpus": simulated[1 if here else 0 :],
     }
-    left = sum(_cost(variant, open_) * len(open_) for variant, open_ in zip(variants, epochs))
+    left = sum(one * len(open_) for one, open_ in zip(costs, epochs))
     cost["titan_x_seconds"] = left / titan_x_speed()
     cost["remarks"] = _remarks(variants, cost, probes, options)
     return values, cost
@@ -187,7 +196,7 @@ def find_place(options: CostOptions, probes: Sequence[Probe], paces: Sequence[Pa
 
     The processor is known by its name, a GPU by the name the driver tells, else the GPU that was probed last is taken.
     """
-    if not probes and not paces and options == CostOptions(gpus=options.gpus):
+    if not probes and not paces and options == CostOptions(gpus=options.gpus, failures=options.failures):
         return None  # at once: joblib, which slots are counted with, takes a tenth of a second
     from ablate.schedule.slots import DEVICE_FILES, find_slots
 
@@ -225,11 +234,24 @@ def _cost(variant: Variant, epochs: Sequence[int]) -> float:
 
 
 def _simulate(
-    place: Place, estimates: Sequence[Estimate | None], epochs: Sequence[Sequence[int]], order: Sequence[int], now: datetime
+    place: Place,
+    estimates: Sequence[Estimate | None],
+    epochs: Sequence[Sequence[int]],
+    costs: Sequence[float],
+    failures: float,
+    now: datetime,
 ) -> dict[str, Any]:
-    """A run of the open trials in a place, its end in this machine's time zone."""
-    seconds = [e.trial_seconds(left) for i in order if (e := estimates[i]) for left in epochs[i]]
-    whole = makespan(seconds, place.slots)
+    """A run of the open trials in a place, its end in this machine's time zone. failures: of a slot a day."""
+    trials = [(e, left, cost) for e, of_one, cost in zip(estimates, epochs, costs) if e for left in of_one]
+    seconds = [e.trial_seconds(left) for e, left, _ in trials]
+    checkpoints = [e.epoch_seconds for e, _, _ in trials]
+    longest = max(checkpoints, default=0.0) / 86400
+    if seconds and not failures * longest <= MAX_FAILURES:
+        raise RunError(
+            f"--failures: found {failures:g} a day; allowed: up to {MAX_FAILURES / longest:.3g}, as an epoch takes "
+            f"{24 * longest:.3g} hours"
+        )
+    run = simulate(seconds, place.slots, [cost for _, _, cost in trials], failures / 24, checkpoints)
     return {
         "device": place.device,
         "gpus": place.gpus,
@@ -239,8 +261,11 @@ def _simulate(
         "approximate": any(e.approximate for e, left in zip(estimates, epochs) if e and left),
         "trial_seconds": sum(seconds),
         "device_seconds": sum(seconds) / (place.side_by_side if place.kind == "cuda" else 1),
-        "makespan_seconds": whole,
-        "ends": (now + timedelta(seconds=whole)).isoformat(timespec="seconds"),
+        "makespan_seconds": run.makespan,
+        "lower_bound_seconds": run.lower_bound,
+        "failures": run.failures,
+        "wasted_seconds": run.wasted,
+        "ends": (now + timedelta(seconds=run.makespan)).isoformat(timespec="seconds"),
     }
 
 

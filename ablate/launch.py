@@ -47,7 +47,7 @@ class RunOptions:
 
     device: auto, cpu or cuda; checkpoint_*: at least so often; inline: in this process, on the CPU, for debuggers;
     cohort: seeds of a variant trained side by side by one worker, None: on a GPU as many as keep all slots busy;
-    shard: (2, 8) for the second of eight parts of the trials.
+    shard: (2, 8) for the second of eight parts of the trials;
     on: local, ray or ray:ADDRESS; hung_seconds: without a report, after which a trial counts as hung (0: never), see
     schedule.watchdog.
     """

@@ -213,6 +213,31 @@ def test_a_run_on_many_gpus_is_simulated(experiment: Experiment) -> None:
     assert shared["device_seconds"] == pytest.approx(shared["trial_seconds"] / 2)
 
 
+def test_failures_of_gpus_are_simulated(experiment: Experiment) -> None:
+    for variant in experiment.variants:
+        probed(experiment, variant, 1000.0, device=GPU, kind="cuda", side_by_side=1)
+        probed(experiment, variant, 1000.0)
+    without, found = (estimates(experiment, CostOptions(gpus=(2,), failures=rate))[1] for rate in (0.0, 2000.0))
+    assert found["here"] == {**without["here"], "ends": found["here"]["ends"]} and found["here"]["failures"] == 0
+    (before,), (run,) = without["gpus"], found["gpus"]
+    # Nine trials of 52 s on two GPUs: five after each other on one.
+    assert before["makespan_seconds"] == pytest.approx(260.0) and before["lower_bound_seconds"] == pytest.approx(234.0)
+    assert run["lower_bound_seconds"] == before["lower_bound_seconds"]
+    assert run["failures"] > 0 and 0 < run["wasted_seconds"] <= 5 * run["failures"]
+    assert run["makespan_seconds"] > before["makespan_seconds"]
+    assert any("; 1.11 of the least possible" in line for line in cost_lines(without))
+    assert any(f"with {run['failures']} failures, " in line and "trained twice" in line for line in cost_lines(found))
+    # Five seconds an epoch: with a failure a second it is hardly ever done.
+    with pytest.raises(
+        RunError, match=r"--failures: found 90000 a day; allowed: up to 8.64e\+04, as an epoch takes 0.0013"
+    ):
+        estimates(experiment, CostOptions(gpus=(2,), failures=90_000.0))
+    with pytest.raises(RunError, match="--failures: found nan"):
+        estimates(experiment, CostOptions(gpus=(2,), failures=float("nan")))
+    with pytest.raises(RunError, match="--failures: found without --gpus"):
+        estimates(experiment, CostOptions(failures=1.0))
+
+
 def test_without_any_timing_there_is_a_hint(experiment: Experiment) -> None:
     found, cost = estimates(experiment, CostOptions(gpus=(8,)))
     assert found == [None, None, None] and cost["here"] is None and cost["gpus"] == []

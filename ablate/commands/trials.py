@@ -18,6 +18,7 @@ On = Annotated[
 Cohort = Annotated[
     str, typer.Option("--cohort", metavar="N", help="Seeds of a network trained together by one worker; auto: on GPUs.")
 ]
+Shard = Annotated[str, typer.Option("--shard", metavar="I/N", help="Train the I-th of N parts, as in a job array.")]
 Download = Annotated[bool, typer.Option("--download", help="Fetch missing images where that is possible.")]
 CheckpointEvery = Annotated[
     str, typer.Option("--checkpoint-every", metavar="E|Ts", help="Epochs between checkpoints, or seconds such as 300s.")
@@ -44,6 +45,7 @@ def run(
     slots_per_gpu: SlotsPerGpu = 1,
     on: On = "local",
     cohort: Cohort = "auto",
+    shard: Shard = "",
     checkpoint_every: CheckpointEvery = "1",
     quiet: Quiet = False,
 ) -> None:
@@ -51,11 +53,12 @@ def run(
     from rich.console import Console
 
     from ablate.api import load_study
-    from ablate.launch import RunOptions, parse_cohort, parse_interval
+    from ablate.launch import RunOptions, parse_cohort, parse_interval, parse_shard
 
     experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root, download=download)
     epochs, seconds = parse_interval(checkpoint_every)
-    options = RunOptions(device, slots, slots_per_gpu, epochs, seconds, quiet, cohort=parse_cohort(cohort), on=on)
+    how = {"cohort": parse_cohort(cohort), "shard": parse_shard(shard), "on": on}
+    options = RunOptions(device, slots, slots_per_gpu, epochs, seconds, quiet, **how)
     if not quiet:
         say(*experiment.enumeration.remarks())
     summary = experiment.run(options, Console(stderr=True))
@@ -134,6 +137,9 @@ def plan(
     gpus: Annotated[
         str, typer.Option("--gpus", metavar="N,...", help="Simulate the run on so many GPUs of each kind that was timed.")
     ] = "",
+    failures: Annotated[
+        float, typer.Option("--failures", min=0, metavar="RATE", help="Of each of these GPUs a day; an epoch is lost at most.")
+    ] = 0.0,
     device: Device = "auto",
     slots: Slots = None,
     slots_per_gpu: SlotsPerGpu = 1,
@@ -146,7 +152,7 @@ def plan(
     from ablate.report.terminal import plan_text
 
     experiment = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage)
-    options = CostOptions(device, slots, slots_per_gpu, parse_gpus(gpus) if gpus else ())
+    options = CostOptions(device, slots, slots_per_gpu, parse_gpus(gpus) if gpus else (), failures)
     planned = experiment.plan(probe, options, say)
     print_json(planned) if as_json else print(plan_text(planned))
 

@@ -108,6 +108,8 @@ def cost_lines(cost: dict[str, Any]) -> list[str]:
         lines.append("~: scaled by multiply-adds from another network, or timed with another number side by side")
     if any(run["gpus"] for run in runs):
         lines.append("GPUs: of the kind that was timed, each trial on one of them from start to end, longest first")
+    if any(run["slots"] > 1 for run in runs):
+        lines.append("least possible: the trial-hours spread evenly, or the longest trial, whichever is more")
     if cost["titan_x_seconds"] >= 3600:
         hours = _in_hours(cost["titan_x_seconds"])
         lines.append(f"by multiply-adds, {hours} hours of the Titan X that WRN's Table 2 was timed on")
@@ -123,6 +125,11 @@ def _run_line(run: dict[str, Any], open_trials: int) -> str:
     if run["device_seconds"] != run["trial_seconds"]:
         hours += f", {about}{_in_hours(run['device_seconds'])} device-hours"
     ends = f"done in {about}{_time(run['makespan_seconds'])}, {datetime.fromisoformat(run['ends']):%a %d %b %Y %H:%M}"
+    if run["slots"] > 1:
+        ratio = run["makespan_seconds"] / run["lower_bound_seconds"] if run["lower_bound_seconds"] else 1.0
+        ends += f"; {ratio:.2f} of the least possible"
+    if run["failures"]:
+        ends += f", with {counted(run['failures'], 'failure')}, {_in_hours(run['wasted_seconds'])} hours trained twice"
     missing = open_trials - run["trials"]
     trials = counted(run["trials"], "open trial") + (f" ({missing} more not estimated)" if missing else "")
     return f"{where} ({run['device']}): {trials}, {hours}; {ends}"

@@ -56,6 +56,15 @@ OnEvent = Callable[[int, Task, dict[str, Any]], bool | None]
 Run = Callable[[Task, OnEvent], Outcome]
 
 
+def turn(cost: float, retried: bool = False) -> tuple[bool, float]:
+    """The policy: of all that waits, a free slot gets what has the least of this, the first of equals.
+
+    What failed under way goes on first, from its checkpoint; then the costliest, so that no long one is left for the end.
+    Longest first a run takes at most 4/3 of the least possible (Graham, Bounds on multiprocessing timing anomalies, 1969).
+    """
+    return not retried, -cost
+
+
 def longest_first(tasks: list[Task]) -> list[Task]:
-    """The order in which tasks start: the costliest first, so that no long one is left for the end; stable."""
-    return sorted(tasks, key=lambda task: -task.cost)
+    """The order in which tasks start, by turn(); stable."""
+    return sorted(tasks, key=lambda task: turn(task.cost))
