@@ -138,7 +138,8 @@ def plan(
         str, typer.Option("--gpus", metavar="N,...", help="Simulate the run on so many GPUs of each kind that was timed.")
     ] = "",
     failures: Annotated[
-        float, typer.Option("--failures", min=0, metavar="RATE", help="Of each of these GPUs a day; an epoch is lost at most.")
+        float,
+        typer.Option("--failures", min=0, metavar="RATE", help="Of each of these GPUs a day; an epoch is lost at most."),
     ] = 0.0,
     device: Device = "auto",
     slots: Slots = None,

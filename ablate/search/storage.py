@@ -82,7 +82,7 @@ def hold_search(runs: Path) -> Iterator[None]:
 
 
 def open_storage(url: str) -> BaseStorage:
-    """The storage of a URL such as postgresql+psycopg://user:password@host/database, or of a journal's path. Raises RunError."""
+    """The storage at a URL such as postgresql+psycopg://user:password@host/db, or a journal's path. Raises RunError."""
     with storage_errors(url, *AT_OPENING):
         if "://" not in url:
             if Path(url).exists() and not Path(url).is_file():
