@@ -60,11 +60,12 @@ def imagenet_normalization(kind: Preprocessing, device: torch.device) -> Normali
 
 
 def stream(
-    part: Streamed, order: Tensor, batch_size: int, augment: Augmentation = "none", draws: int = 0
+    part: Streamed, order: Tensor, batch_size: int, augment: Augmentation = "none", draws: int = 0, streams: int = 1
 ) -> Iterator[Batch]:
     """The images at order (N,) in batches on the device, the last one as small as it comes.
 
     augment: crop is a random crop instead of the one in the middle, flip flips half of them; draws: the seed of these.
+    streams: how many of them share this machine's cores.
     Raises DataError, which names the file, for an image that cannot be read or is not the one it was, and which says
     what to do where there is no room for decoded images.
     """
@@ -73,7 +74,7 @@ def stream(
         Decoded(part.files, part.image_size, augment),
         batch_size,
         sampler=_Order(order, draws),
-        num_workers=min(WORKERS, joblib.cpu_count(), batches),
+        num_workers=max(1, min(WORKERS, joblib.cpu_count() // streams, batches)),
         collate_fn=_collate,
         pin_memory=part.device.type == "cuda",
         generator=torch.Generator(),  # a loader draws a number that is used by nothing here, else from torch's own

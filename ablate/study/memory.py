@@ -48,6 +48,6 @@ def memory_choices(counts: Counts, recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def activation_memory(counts: Counts, recipe: Recipe) -> int:
-    """Bytes of one batch's activations that are kept for the backward pass."""
+    """Bytes of one batch's activations that are kept for the backward pass; on several GPUs of each one's part of it."""
     kept = counts.kept_by_blocks if recipe.checkpoint_activations == "blocks" else counts.kept
-    return recipe.batch_size * BYTES[recipe.precision] * kept
+    return recipe.batch_size // recipe.gpus * BYTES[recipe.precision] * kept

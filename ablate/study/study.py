@@ -63,6 +63,12 @@ class Recipe(Frozen):
         Literal["never", "auto", "always"],
         Field(description="blocks are compiled, last bits differ; auto: where a training is an hour of a Titan X"),
     ] = "never"
+    gpus: Annotated[
+        int, Field(ge=1, le=64, description="a trial trains on so many at once, each taking its part of every batch")
+    ] = 1
+    sync_batch_norm: Annotated[bool, Field(description="statistics of the whole batch, not of each GPU's part of it")] = (
+        False
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -72,7 +78,22 @@ class Recipe(Frozen):
             raise ValueError("milestones must increase")
         if self.compile != "never" and self.checkpoint_activations != "none":
             raise ValueError("compile needs checkpoint_activations: none")
+        if self.sync_batch_norm and self.gpus == 1:
+            raise ValueError("sync_batch_norm needs gpus above 1")
+        if self.gpus > 1:
+            self._divisible()
         return self
+
+    def _divisible(self) -> None:
+        """Raises ValueError for what cannot be had of several GPUs that are to take equal parts of every batch."""
+        if self.batch_size % self.gpus:
+            raise ValueError(f"batch_size: {self.batch_size} cannot be divided by gpus: {self.gpus}")
+        if self.last_batch != "drop":
+            raise ValueError(f"gpus: {self.gpus} needs last_batch: drop, for a smaller one need not be divisible")
+        if self.compile != "never":
+            raise ValueError(f"gpus: {self.gpus} needs compile: never")
+        if self.sync_batch_norm and self.checkpoint_activations != "none":
+            raise ValueError("sync_batch_norm needs checkpoint_activations: none")
 
     @property
     def rate(self) -> float:

@@ -17,6 +17,7 @@ from ablate.nets.custom import check_code, look_in
 from ablate.records.records import Row, append_epoch, trial_directory, write_epochs, write_result
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
 from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint
+from ablate.train.group import ALONE, Group
 from ablate.train.job import Job
 from ablate.train.loop import Scores, Testing, Training
 from ablate.train.network import make_network
@@ -30,10 +31,14 @@ Report = Callable[[dict[str, Any]], None]
 
 
 class Attempt:
-    """A trial in memory, from its last checkpoint on. Raises AblateError if it cannot be trained."""
+    """A trial in memory, from its last checkpoint on. Raises AblateError if it cannot be trained.
 
-    def __init__(self, job: Job, device: torch.device) -> None:
+    group: the ranks that train it together, the first of which alone reads and writes its directory.
+    """
+
+    def __init__(self, job: Job, device: torch.device, group: Group = ALONE) -> None:
         trial, recipe = job.trial, job.trial.recipe
+        self.group = group
         self.job, self.recipe, self.device = job, recipe, device
         self.directory = trial_directory(job.runs, trial.id)
         train_part, test_part, normalization, self.digest = load_parts(trial.data, job.location, device)
@@ -49,17 +54,18 @@ class Attempt:
         self.earlier: list[dict[str, Any]] = []  # the attempts that this one continues
         self._resume()
         self.top5 = trial.data.name == "imagenet"
-        batches = TrainingBatches(train_part, normalization, trial.data, recipe, trial.seed)
-        self.training = Training(self.network, self.optimizer, batches, recipe)
+        batches = TrainingBatches(train_part, normalization, trial.data, recipe, trial.seed, group)
+        self.training = Training(group.wrap(self.network), self.optimizer, batches, recipe)
         # Streamed images are large: what there is room for in training, there is in testing.
-        size = recipe.batch_size if isinstance(test_part, Streamed) else TEST_BATCH
-        self.testing = Testing(self.network, TestBatches(test_part, normalization, size), recipe, self.top5)
+        size = recipe.batch_size if isinstance(test_part, Streamed) else TEST_BATCH * group.size
+        tests = TestBatches(test_part, normalization, size, group=group)
+        self.testing = Testing(self.network, tests, recipe, self.top5)
         self.saved_at = time.monotonic()
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
 
     def _resume(self) -> None:
-        if checkpoint := load_checkpoint(self.directory):
+        if checkpoint := self.group.agree(load_checkpoint(self.directory) if self.group.first else None):
             if checkpoint["data_digest"] != self.digest:
                 raise RecordError(
                     f"{self.directory}: begun on images of digest {checkpoint['data_digest']}, now {self.digest}; "
@@ -68,7 +74,8 @@ class Attempt:
             self.network.load_state_dict(checkpoint["network"])
             restore(self.optimizer, checkpoint["optimizer"])
             self.rows, self.earlier = checkpoint["rows"], checkpoint["attempts"]
-        write_epochs(self.directory, self.rows)
+        if self.group.first:
+            write_epochs(self.directory, self.rows)
 
     @property
     def epoch(self) -> int:
@@ -102,7 +109,8 @@ class Attempt:
             "train_seconds": train_seconds,
             "test_seconds": test_seconds,
         }
-        append_epoch(self.directory, row)
+        if self.group.first:
+            append_epoch(self.directory, row)
         self.rows.append(row)
         self.made["side_by_side"] = max(side_by_side, self.made["side_by_side"])
         told = {"trial": self.job.trial.id, "epochs": self.recipe.epochs, "images_per_second": train.images / train_seconds}
@@ -113,7 +121,7 @@ class Attempt:
         epoch, now = len(self.rows), time.monotonic()
         due = bool(self.job.checkpoint_epochs) and epoch % self.job.checkpoint_epochs == 0
         due = due or 0 < self.job.checkpoint_seconds <= now - self.saved_at
-        if not self.diverged and (due or self.ended or stopping):
+        if self.group.first and not self.diverged and (due or self.ended or stopping):
             state = {
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
@@ -145,9 +153,10 @@ class Attempt:
             "provenance": {**self.made, "finished": _now()},
             "earlier_attempts": self.earlier,
         }
-        write_result(self.directory, result)
-        if not diverged:
-            keep_newest(self.directory, 1)  # two generations until the result is there
+        if self.group.first:
+            write_result(self.directory, result)
+            if not diverged:
+                keep_newest(self.directory, 1)  # two generations until the result is there
         return status
 
 

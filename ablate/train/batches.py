@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from ablate.data.streaming import Streamed, stream
-from ablate.data.tensors import Draws, Normalization, Part, draw_augmentation, gather, normalize
+from ablate.data.tensors import Augmentation, Draws, Normalization, Part, draw_augmentation, gather, normalize
 from ablate.study.study import Data, Recipe
+from ablate.train.group import ALONE, Group
 from ablate.train.randomness import generator
 
 TEST_BATCH = 512  # of images that are on the device
@@ -22,11 +23,14 @@ Batch = tuple[Tensor, Tensor]  # images float32 (B, C, H, W) and labels int64 (B
 
 
 class Batches:
-    """Batches of `sizes` in order: begin(epoch), then take(size) for each."""
+    """Batches of `sizes` in order: begin(epoch), then take(size) for each: of a group, this rank's part of it."""
 
-    def __init__(self, part: Part | Streamed, normalization: Normalization, size: int, drop_last: bool = False) -> None:
+    def __init__(
+        self, part: Part | Streamed, normalization: Normalization, size: int, drop_last: bool = False, group: Group = ALONE
+    ) -> None:
         n = len(part.labels)
         tail = [n % size] if n % size and not drop_last else []
+        self.group = group
         self.part, self.normalization, self.size, self.sizes = part, normalization, size, [size] * (n // size) + tail
         self.device = normalization.mean.device
         self.place = torch.zeros((), dtype=torch.int64, device=self.device)  # of the next batch's first image
@@ -34,7 +38,7 @@ class Batches:
 
     @property
     def images(self) -> int:
-        """How many images a pass gets to."""
+        """How many images a pass gets to, all ranks together."""
         return sum(self.sizes)
 
     def begin(self, epoch: int) -> None:
@@ -42,11 +46,12 @@ class Batches:
         self.place.zero_()
 
     def take(self, size: int) -> Batch:
-        """The next batch."""
+        """The next batch; of fewer images than ranks a part may be empty."""
+        first, last = self.group.rows(size)
         if isinstance(self.part, Streamed):
-            images, labels = next(self.streamed)
+            images, labels = next(self.streamed) if last > first else self.nothing(self.part)
         else:
-            rows = self.place + torch.arange(size, device=self.device)
+            rows = self.place + torch.arange(first, last, device=self.device)
             self.place += size
             images, labels = self.resident(self.part, rows)
         return normalize(images, self.normalization), labels
@@ -54,6 +59,16 @@ class Batches:
     def resident(self, part: Part, rows: Tensor) -> Batch:
         """Images uint8 (B, H, W, C) and labels at rows (B,) of this pass."""
         raise NotImplementedError
+
+    def stream(self, part: Streamed, order: Tensor, augment: Augmentation = "none", draws: int = 0) -> Iterator[Batch]:
+        """This rank's part of each batch of the images at order (N,)."""
+        own = [batch[slice(*self.group.rows(len(batch)))] for batch in order.split(self.size)]
+        return stream(part, torch.cat(own), max(1, len(own[0])), augment, draws, self.group.size)
+
+    def nothing(self, part: Streamed) -> Batch:
+        """A batch without images."""
+        side, labels = part.image_size, part.labels[:0].to(self.device)
+        return torch.empty((0, side, side, 3), dtype=torch.uint8, device=self.device), labels
 
 
 class TestBatches(Batches):
@@ -64,7 +79,7 @@ class TestBatches(Batches):
     def begin(self, epoch: int) -> None:
         super().begin(epoch)
         if isinstance(self.part, Streamed):
-            self.streamed = stream(self.part, torch.arange(len(self.part.labels)), self.size)
+            self.streamed = self.stream(self.part, torch.arange(len(self.part.labels)))
 
     def resident(self, part: Part, rows: Tensor) -> Batch:
         return part.images[rows], part.labels[rows]
@@ -73,8 +88,16 @@ class TestBatches(Batches):
 class TrainingBatches(Batches):
     """The training images in the order and with the crops and flips of (seed, epoch)."""
 
-    def __init__(self, part: Part | Streamed, normalization: Normalization, data: Data, recipe: Recipe, seed: int) -> None:
-        super().__init__(part, normalization, recipe.batch_size, recipe.last_batch == "drop")
+    def __init__(
+        self,
+        part: Part | Streamed,
+        normalization: Normalization,
+        data: Data,
+        recipe: Recipe,
+        seed: int,
+        group: Group = ALONE,
+    ) -> None:
+        super().__init__(part, normalization, recipe.batch_size, recipe.last_batch == "drop", group)
         self.data, self.seed = data, seed
         if isinstance(part, Part):
             self.order = torch.empty(len(part.labels), dtype=torch.int64, device=self.device)
@@ -85,7 +108,7 @@ class TrainingBatches(Batches):
         order = torch.randperm(len(self.part.labels), generator=generator(self.seed, "order", epoch))
         if isinstance(self.part, Streamed):
             seed = generator(self.seed, "augmentation", epoch).initial_seed()
-            self.streamed = stream(self.part, order[: self.images], self.size, self.data.augment, seed)
+            self.streamed = self.stream(self.part, order[: self.images], self.data.augment, seed)
             return
         self.order.copy_(order)
         for kept, drawn in zip(self.draws, self._draw(epoch)):

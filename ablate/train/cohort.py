@@ -22,6 +22,7 @@ from ablate.records.records import begin_attempt, open_trial, trial_directory
 from ablate.study.memory import training_memory
 from ablate.train.attempt import Attempt, Report, configure
 from ablate.train.job import Job
+from ablate.train.ranks import train_on_ranks
 from ablate.train.side_by_side import own_stream
 from ablate.train.trial import PATIENCE, free_memory, train_side_by_side
 from ablate.train.workload import workload_of
@@ -43,11 +44,15 @@ def train_cohort(jobs: Sequence[Job], stop: Stopping, report: Report) -> str:
     report() is given each one's rows, and {"trial": id, "status": ..., "cause": ...} as it ends, "failed" if it raised an
     AblateError that concerns it alone. Returns "ended". Raises what concerns them all.
     """
-    device = configure(jobs[0].device)
 
     def tell(job: Job, status: str, cause: str = "") -> None:
         report({"trial": job.trial.id, "status": status, "cause": cause})
 
+    if jobs[0].trial.recipe.gpus > 1:
+        for job in jobs:
+            _train_on_ranks(job, stop, report, tell)
+        return "ended"
+    device = configure(jobs[0].device)
     with ExitStack() as locks, own_stream(device):
         begun = [job for job in jobs if _begin(job, locks, tell)]
         own = bool(jobs[0].trial.architecture.code)  # it draws from torch's only generator, so each of them alone
@@ -86,6 +91,17 @@ def _begin(job: Job, locks: ExitStack, tell: Callable[..., None]) -> bool:
     except AblateError as error:
         tell(job, "failed", f"{type(error).__name__}: {error}")
     return False
+
+
+def _train_on_ranks(job: Job, stop: Stopping, report: Report, tell: Callable[..., None]) -> None:
+    """Trains one for which all devices of this worker are needed."""
+    with ExitStack() as locks:
+        if not _begin(job, locks, tell):
+            return
+        try:
+            tell(job, train_on_ranks(job, stop, report))
+        except AblateError as error:
+            tell(job, "failed", f"{type(error).__name__}: {error}")
 
 
 def _train(

@@ -42,6 +42,7 @@ class Pass:
 
     def __init__(self, network: nn.Module, batches: Batches, recipe: Recipe, top5: bool = False) -> None:
         self.network, self.batches, self.recipe, self.device = network, batches, recipe, batches.device
+        self.group = batches.group
         self.loss = torch.zeros((), dtype=torch.float64, device=self.device)
         self.errors = torch.zeros((), dtype=torch.int64, device=self.device)
         self.errors5 = torch.zeros((), dtype=torch.int64, device=self.device) if top5 else None
@@ -50,7 +51,7 @@ class Pass:
     def capturable(self) -> bool:
         """Whether a step does the same each time, decided on the device alone."""
         own = any(isinstance(module, Own) for module in self.network.modules())
-        return not (own or isinstance(self.batches.part, Streamed))
+        return not (own or isinstance(self.batches.part, Streamed) or self.group.size > 1)
 
     def begin(self, epoch: int) -> None:
         """Starts a pass."""
@@ -79,14 +80,18 @@ class Pass:
             self.errors5 += (first != labels[:, None]).all(1).sum()
 
     def scores(self) -> Scores:
-        """Of the whole pass; waits for the device."""
+        """Of the whole pass, all ranks together; waits for the device."""
         images = self.batches.images
-        top5 = None if self.errors5 is None else 100 * int(self.errors5.item()) / images
-        return Scores(self.loss.item() / images, 100 * int(self.errors.item()) / images, images, top5)
+        totals = torch.stack([total.double() for total in (self.loss, self.errors, self.errors5) if total is not None])
+        loss, errors, *errors5 = self.group.add(totals).tolist()
+        return Scores(loss / images, 100 * int(errors) / images, images, *(100 * int(sum_) / images for sum_ in errors5))
 
 
 class Training(Pass):
-    """Its step: a batch forward and backward, and the update; dropout and blocks left out are those of (seed, epoch)."""
+    """Its step: a batch forward and backward, and the update; dropout and blocks left out are those of (seed, epoch).
+
+    Of several ranks all leave out the same blocks, and each draws dropout of its own for its part of the batch.
+    """
 
     def __init__(
         self, network: nn.Module, optimizer: torch.optim.Optimizer, batches: TrainingBatches, recipe: Recipe
@@ -112,7 +117,7 @@ class Training(Pass):
         super().begin(epoch)
         self.network.train()
         self.depth.manual_seed(stream_seed(self.seed, "stochastic_depth", epoch))
-        self.dropout.manual_seed(stream_seed(self.seed, "dropout", epoch))
+        self.dropout.manual_seed(stream_seed(self.seed, "dropout", epoch, self.group.rank))
         torch.manual_seed(self.dropout.initial_seed())  # a reader's modules draw from torch's own
 
     def step(self, size: int) -> None:
@@ -137,11 +142,14 @@ class Testing(Pass):
 
     def begin(self, epoch: int = 1) -> None:
         super().begin(epoch)
+        self.group.level(self.network)
         self.network.eval()
 
     @torch.no_grad()
     def step(self, size: int) -> None:
         images, labels = self.batches.take(size)
+        if not len(labels):  # of a last batch of fewer images than ranks
+            return
         logits = self.forward(images)
         self.add(F.cross_entropy(logits, labels), logits, labels)
 

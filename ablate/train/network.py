@@ -13,6 +13,7 @@ from ablate.errors import RunError
 from ablate.nets.blueprint import Blueprint
 from ablate.nets.build import build, checkpoint_blocks, compile_blocks
 from ablate.study.study import Recipe
+from ablate.train.group import synchronize_batch_norm
 from ablate.train.randomness import generator
 
 
@@ -21,9 +22,11 @@ def make_network(blueprint: Blueprint, recipe: Recipe, seed: int, device: torch.
 
     cache: below it is kept what is compiled, for every process and later run. Raises RunError where nothing can compile.
     """
-    network = build(blueprint, generator(seed, "initialization"))
+    network: nn.Module = build(blueprint, generator(seed, "initialization"))
     if recipe.checkpoint_activations == "blocks":
         checkpoint_blocks(network)
+    if recipe.sync_batch_norm:
+        network = synchronize_batch_norm(network, device)
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if recipe.compile == "always":
         if device.type == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++", "cl"))):

@@ -52,6 +52,8 @@ def probe(job: ProbeJob, stop: Callable[[], bool], report: Callable[[dict[str, A
 
 def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]], None]) -> str:
     trial, recipe, data = job.trial, job.trial.recipe, job.trial.data
+    part = recipe.batch_size // recipe.gpus  # what one of several GPUs has to do
+    recipe = recipe.model_copy(update={"batch_size": part, "gpus": 1, "sync_batch_norm": False})
     if trial.architecture.code:
         look_in(*job.folders)
         check_code(trial.architecture)

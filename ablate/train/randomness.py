@@ -14,9 +14,9 @@ import torch
 Stream = Literal["initialization", "order", "augmentation", "dropout", "stochastic_depth"]
 
 
-def stream_seed(seed: int, stream: Stream, epoch: int = 0) -> int:
-    """The seed, of 63 bits, of a generator's draws; it depends on the arguments alone."""
-    digest = hashlib.sha256(f"{seed}/{stream}/{epoch}".encode()).digest()
+def stream_seed(seed: int, stream: Stream, epoch: int = 0, rank: int = 0) -> int:
+    """The seed, of 63 bits, of a generator's draws; it depends on the arguments alone. rank: of several devices."""
+    digest = hashlib.sha256(f"{seed}/{stream}/{epoch}{f'/{rank}' if rank else ''}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 

@@ -13,6 +13,7 @@ from ablate.files import hold_lock
 from ablate.records.records import begin_attempt, open_trial, trial_directory
 from ablate.train.attempt import Attempt, Report, configure
 from ablate.train.job import Job
+from ablate.train.ranks import train_on_ranks
 from ablate.train.side_by_side import Capture, CudaGraphs, SideBySide, own_stream
 
 BEAT_SECONDS = 10.0  # between signs of life within an epoch, for the watchdog
@@ -34,6 +35,8 @@ def train_trial(job: Job, stop: Callable[[], bool], report: Report) -> str:
         if (directory / "result.json").exists():
             return "recorded"
         begin_attempt(directory)
+        if job.trial.recipe.gpus > 1:
+            return train_on_ranks(job, stop, report)
         device = configure(job.device)
         try:
             with own_stream(device):

@@ -43,6 +43,7 @@ def workload_of(timed: Trial | Variant) -> Workload:
         recipe.optimizer,
         recipe.checkpoint_activations,
         recipe.compile,
+        recipe.gpus,
     )
 
 

@@ -1,0 +1,189 @@
+"""recipe.gpus: a trial on several devices, here processes on the CPU that exchange through gloo."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ablate.data.cache import Location
+from ablate.errors import RunError
+from ablate.nets.notation import parse_architecture
+from ablate.records.records import read_epochs, trial_directory
+from ablate.study.spec import load_study
+from ablate.study.study import Recipe, Trial
+from ablate.train.attempt import Attempt
+from ablate.train.batches import TestBatches
+from ablate.train.group import Group
+from ablate.train.job import Job
+from ablate.train.loop import Testing
+from ablate.train.randomness import stream_seed
+from ablate.train.ranks import train_on_ranks
+from ablate.train.trial import train_trial
+
+Made = Callable[..., Job]
+
+
+@pytest.fixture
+def made(tiny: Path, tmp_path: Path) -> Made:
+    """make(net, name of its records, fields of the recipe)."""
+    torch.set_num_threads(1)
+    study = load_study(tiny)
+
+    def make(net: str, runs: str, **fields: Any) -> Job:
+        recipe = Recipe.model_validate({**study.recipe.model_dump(), "epochs": 2, **fields})
+        trial = Trial(parse_architecture(net), recipe, study.data, seed=3)
+        return Job(trial, tmp_path / runs, Location(tmp_path, tmp_path / "cache"))
+
+    return make
+
+
+def train(job: Job, stop: Callable[[], bool] = lambda: False, report: Callable[[Any], None] = lambda row: None) -> str:
+    return train_trial(job, stop, report)
+
+
+def rows(job: Job) -> list[dict[str, Any]]:
+    found = read_epochs(trial_directory(job.runs, job.trial.id))
+    return [{key: value for key, value in row.items() if "seconds" not in key} for row in found]
+
+
+def ranks(parent: psutil.Process) -> list[psutil.Process]:
+    found = [child for child in parent.children(recursive=True) if "ablate.train.rank" in " ".join(child.cmdline())]
+    return sorted(found, key=lambda process: process.pid)
+
+
+@pytest.mark.parametrize(
+    ("net", "how"), [("WRN-10-0.25", {"sync_batch_norm": True}), ("WRN-10-0.25-groupnorm", {})], ids=["sync", "group"]
+)
+def test_two_processes_have_the_loss_curve_of_one(made: Made, net: str, how: dict[str, Any]) -> None:
+    one, two = made(net, "one"), made(net, "two", gpus=2, **how)
+    assert (train(one), train(two)) == ("completed", "completed")
+    assert one.trial.id != two.trial.id
+    for alone, together in zip(rows(one), rows(two), strict=True):
+        assert together == pytest.approx(alone, rel=1e-4)
+
+
+def by_hand(job: Job) -> list[float]:
+    """The training losses of the first epoch's batches, each half normalized by itself, the gradients averaged."""
+    attempt = Attempt(job, torch.device("cpu"))
+    network, batches = attempt.network, attempt.training.batches
+    attempt.start_epoch()
+    network.train()
+    batches.begin(1)
+    losses = []
+    for size in batches.sizes:
+        images, labels = batches.take(size)
+        attempt.optimizer.zero_grad()
+        parts = [F.cross_entropy(network(x), y) for x, y in zip(images.chunk(2), labels.chunk(2))]
+        (sum(parts) / 2).backward()  # type: ignore[union-attr]
+        attempt.optimizer.step()
+        losses.append(sum(part.item() for part in parts) / 2)
+    return losses
+
+
+def test_batch_norm_is_each_devices_own_and_a_killed_rank_costs_no_bit(made: Made) -> None:
+    job = made("WRN-10-0.25", "whole", gpus=2)
+    assert train(job) == "completed"
+    losses = by_hand(made("WRN-10-0.25", "by_hand"))
+    assert rows(job)[0]["train_loss"] == pytest.approx(sum(losses) / len(losses), rel=1e-5)
+    assert rows(job)[0]["train_loss"] != pytest.approx(2.3315856, rel=1e-5)  # of one device
+
+    broken, seen, killed = replace(job, runs=job.runs.with_name("broken")), [], []
+    me = psutil.Process()
+
+    def kill(row: dict[str, Any]) -> None:
+        seen.append(row["epoch"])
+        if not killed:
+            killed.extend(ranks(me)[1:])
+            killed[0].kill()
+
+    assert train(broken, report=kill) == "completed"
+    assert len(killed) == 1
+    assert seen[0] == 1 and seen[-1] == 2
+    assert rows(broken) == rows(job)
+    assert not ranks(me)
+
+
+def test_no_rank_outlives_the_process_that_started_it(made: Made) -> None:
+    job = made("WRN-10-0.25", "orphans", gpus=2, epochs=100_000)
+    (job.runs / job.trial.id).mkdir(parents=True)
+    code = (
+        "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); from ablate.train.ranks import train_on_ranks;"
+        "train_on_ranks(pickle.load(sys.stdin.buffer), lambda: False, lambda row: print(row['epoch'], flush=True))"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert worker.stdin is not None and worker.stdout is not None
+    worker.stdin.write(pickle.dumps(sys.path) + pickle.dumps(job))
+    worker.stdin.flush()
+    assert worker.stdout.readline() == b"1\n"
+    started = ranks(psutil.Process(worker.pid))
+    worker.kill()
+    worker.wait()
+    worker.stdin.close()
+    worker.stdout.close()
+    assert len(started) == 2
+    deadline = time.monotonic() + 60
+    while any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in started):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_parts_of_a_batch_are_all_of_it() -> None:
+    for size in (1, 3, 8, 64, 65):
+        parts = [Group(rank, 4).rows(size) for rank in range(4)]
+        assert [row for part in parts for row in range(*part)] == list(range(size))
+    assert len({stream_seed(3, "dropout", 1, rank) for rank in range(4)}) == 4
+    assert stream_seed(3, "dropout", 1, 0) == stream_seed(3, "dropout", 1)
+
+
+def test_a_last_test_batch_smaller_than_the_group_is_shared_out(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt = Attempt(made("WRN-10-0.25", "tested"), torch.device("cpu"))
+    part, normalization = attempt.testing.batches.part, attempt.testing.batches.normalization
+    monkeypatch.setattr(Group, "add", lambda self, totals: totals)
+    monkeypatch.setattr(Group, "level", lambda self, network: None)
+
+    def loss(group: Group) -> float:
+        testing = Testing(attempt.network, TestBatches(part, normalization, 31, group=group), attempt.recipe)  # 31, 31, 2
+        testing.begin()
+        for size in testing.batches.sizes:
+            testing.step(size)
+        return testing.scores().loss
+
+    assert sum(loss(Group(rank, 4)) for rank in range(4)) == pytest.approx(loss(Group()), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"gpus": 3}, "batch_size: 32 cannot be divided by gpus: 3"),
+        ({"gpus": 2, "last_batch": "keep"}, "gpus: 2 needs last_batch: drop"),
+        ({"gpus": 2, "compile": "auto"}, "gpus: 2 needs compile: never"),
+        ({"sync_batch_norm": True}, "sync_batch_norm needs gpus above 1"),
+        ({"gpus": 2, "sync_batch_norm": True, "checkpoint_activations": "blocks"}, "needs checkpoint_activations: none"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(made: Made, fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        made("WRN-10-0.25", "runs", **fields)
+
+
+def test_fewer_gpus_than_a_trial_takes(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(RunError, match=r"recipe\.gpus: found 2; there are 1 GPUs"):
+        train_on_ranks(replace(made("WRN-10-0.25", "runs", gpus=2), device="cuda"), lambda: False, lambda row: None)
+
+
+def test_only_several_gpus_count_in_an_id(made: Made) -> None:
+    one, two = (made("WRN-10-0.25", "runs", gpus=gpus).trial.recipe.identity() for gpus in (1, 2))
+    assert not {"gpus", "sync_batch_norm"} & one.keys()
+    assert two == {**one, "gpus": 2}
