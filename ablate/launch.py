@@ -153,9 +153,10 @@ def run_trials(
     with handling(dict.fromkeys(PREEMPTING, preempted)):
         digests = prepare(missing, location, console, options.quiet)
         check_digests(recorded, digests, location)
-        if missing:
-            with open_place(runs, options, say) as place:
-                _train(missing, names, runs, location, options, console, summary, folders, digests, place)
+        for gpus, group in _by_gpus(missing):
+            if not summary.exit_code:
+                with open_place(runs, options, say, gpus) as place:
+                    _train(group, names, runs, location, options, console, summary, folders, digests, place)
     for trial in trials:
         record = records[trial.id] or read_record(runs, trial.id)
         if record is None:
@@ -167,6 +168,14 @@ def run_trials(
     if not summary.exit_code and (summary.open or summary.diverged):
         summary.exit_code = INCOMPLETE
     return summary
+
+
+def _by_gpus(missing: Sequence[Trial]) -> list[tuple[int, list[Trial]]]:
+    """The trials by how many GPUs each takes, most first: if there are too few for these, none is begun."""
+    groups: dict[int, list[Trial]] = {}
+    for trial in sorted(missing, key=lambda trial: -trial.recipe.gpus):
+        groups.setdefault(trial.recipe.gpus, []).append(trial)
+    return list(groups.items())
 
 
 def _train(
@@ -192,11 +201,12 @@ def _train(
     ]
     runs.mkdir(parents=True, exist_ok=True)
     slots = slots[: len(tasks)]
-    progress = Progress(tasks, summary.recorded_before, [slot.name for slot in slots], console, options.quiet)
+    before = summary.recorded_before + summary.trained + summary.elsewhere
+    progress = Progress(tasks, before, [slot.name for slot in slots], console, options.quiet)
     stop = Stop(lambda: progress.say("stopping when the epochs under way are done and kept; Ctrl-C again stops now"))
 
     gpu = slots[0].device == "cuda"
-    size = cohort_size(options.cohort, len(tasks), len(slots), gpu)
+    size = 1 if missing[0].recipe.gpus > 1 else cohort_size(options.cohort, len(tasks), len(slots), gpu)
     with progress, signals(stop):
         waiting, elsewhere = tasks, list[Task]()
         while (waiting or elsewhere) and not stop.level:
@@ -221,12 +231,14 @@ def _train(
     summary.exit_code = stop.exit_code
 
 
-def open_place(runs: Path, options: RunOptions, announce: Callable[[str], None]) -> AbstractContextManager[Place]:
-    """Where trials run; see schedule.places. Raises RunError."""
+def open_place(
+    runs: Path, options: RunOptions, announce: Callable[[str], None], gpus: int = 1
+) -> AbstractContextManager[Place]:
+    """Where trials run that take so many GPUs each; see schedule.places. Raises RunError."""
     from ablate.schedule import places
 
     on = "inline" if options.inline else options.on
-    about = (options.device, options.slots, options.slots_per_gpu, options.hung_seconds)
+    about = (options.device, options.slots, options.slots_per_gpu, gpus, options.hung_seconds)
     return places.open_place(on, runs, *about, (lambda line: None) if options.quiet else announce)
 
 

@@ -45,10 +45,10 @@ def open_cluster(
     runs: Path,
     device: str,
     slots: Optional[int],
-    slots_per_gpu: int,
+    gpus: float,
     announce: Callable[[str], None],
 ) -> Iterator[list[Slot]]:
-    """The slots of a Ray cluster: as many as there is room for at once, of a core each and a GPU or its part.
+    """The slots of a Ray cluster: as many as there is room for at once, of a core each and `gpus` GPUs, or so much of one.
 
     address: of a cluster; None: the one of $RAY_ADDRESS or of this machine, else one that is started here and ends with
     the block, without a dashboard, for this machine alone and with a token that nobody else has. device: auto (GPUs where
@@ -60,7 +60,7 @@ def open_cluster(
     try:
         nodes = [node for node in ray.nodes() if node["Alive"]]
         gpu = device == "cuda" or (device == "auto" and any(_has(node, "GPU") for node in nodes))
-        needed = needs("cuda" if gpu else "cpu", slots_per_gpu)
+        needed = needs("cuda" if gpu else "cpu", gpus)
         check_resources(nodes, needed)
         _check_storage(ray, nodes, runs)
         found = [
@@ -73,9 +73,10 @@ def open_cluster(
         ray.shutdown()
 
 
-def needs(kind: str, slots_per_gpu: int) -> dict[str, float]:
-    """Ray's resources for a trial."""
-    return {"CPU": 1.0, **({"GPU": 1 / slots_per_gpu} if kind == "cuda" else {})}
+def needs(kind: str, gpus: float) -> dict[str, float]:
+    """Ray's resources for a trial that takes so many GPUs, or so much of one; on processors a core for each whole one."""
+    cores = max(1.0, gpus)
+    return {"CPU": cores, "GPU": gpus} if kind == "cuda" else {"CPU": cores}
 
 
 def check_resources(nodes: Sequence[Mapping[str, Any]], needed: Mapping[str, float]) -> None:
@@ -90,7 +91,7 @@ def check_resources(nodes: Sequence[Mapping[str, Any]], needed: Mapping[str, flo
 
 
 @contextlib.contextmanager
-def open_on_ray(work: str, slots: Sequence[Slot], slots_per_gpu: int, stop: Stop, retries: int = RETRIES) -> Iterator[Run]:
+def open_on_ray(work: str, slots: Sequence[Slot], gpus: float, stop: Stop, retries: int = RETRIES) -> Iterator[Run]:
     """Gives run(task, on_event) -> Outcome, as local.open_workers does, on the cluster that is open.
 
     A task whose process dies or runs out of memory is tried again up to `retries` times, one whose node is lost besides.
@@ -98,8 +99,8 @@ def open_on_ray(work: str, slots: Sequence[Slot], slots_per_gpu: int, stop: Stop
     ray = _import_ray()
     here = _on_node(ray.get_runtime_context().get_node_id())  # any other may be lost
     flags = ray.remote(num_cpus=0, scheduling_strategy=here)(Flags).remote()
-    needed = needs(slots[0].device, slots_per_gpu)
-    options = {"num_cpus": 1, "num_gpus": needed.get("GPU", 0), "max_retries": 0, "num_returns": "streaming"}
+    needed = needs(slots[0].device, gpus)
+    options = {"num_cpus": needed["CPU"], "num_gpus": needed.get("GPU", 0), "max_retries": 0, "num_returns": "streaming"}
     remote = ray.remote(**options)(work_through)
     under_way: set[Any] = set()
     done, nowhere = threading.Event(), threading.Event()

@@ -40,10 +40,12 @@ def open_place(
     device: str = "auto",
     slots: int | None = None,
     slots_per_gpu: int = 1,
+    gpus: int = 1,
     patience: float = 0.0,
     announce: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Place]:
-    """A place within the block. on: "inline", "local", "ray" or "ray:ADDRESS"; the rest as in find_slots(), open_workers().
+    """A place within the block. on: "inline", "local", "ray" or "ray:ADDRESS"; gpus: that each trial takes; the rest as in
+    find_slots(), open_workers().
 
     Raises RunError.
     """
@@ -51,13 +53,14 @@ def open_place(
     if kind == "inline":
         yield Place([Slot("here", "cpu")], lambda work, stop: open_inline(_load(work), stop), inline=True)
     elif on == "local":
-        found = find_slots(device, slots, slots_per_gpu)
+        found = find_slots(device, slots, slots_per_gpu, gpus)
         yield Place(found, lambda work, stop: open_workers(work, found, stop, patience=patience))
     elif kind == "ray" and (address or ":" not in on):
         from ablate.schedule.on_ray import open_cluster, open_on_ray
 
-        with open_cluster(address or None, runs, device, slots, slots_per_gpu, announce) as cluster:
-            yield Place(cluster, lambda work, stop: open_on_ray(work, cluster, slots_per_gpu, stop))
+        each = float(gpus) if gpus > 1 else 1 / slots_per_gpu
+        with open_cluster(address or None, runs, device, slots, each, announce) as cluster:
+            yield Place(cluster, lambda work, stop: open_on_ray(work, cluster, each, stop))
     else:
         raise RunError(f"--on: found '{on}'; allowed: local, ray, ray:ADDRESS")
 

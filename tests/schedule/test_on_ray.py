@@ -68,7 +68,7 @@ def task(folder: Path, name: str, **told: Any) -> Task:
 def test_on_a_cluster_of_three_nodes(cluster: Any, tmp_path: Path) -> None:
     """Parts of GPUs, events, causes, retries, an end that is asked for, a lost node, a stop: as on one machine."""
     said: list[str] = []
-    with open_cluster(cluster.address, tmp_path / "runs", "auto", None, 2, said.append) as slots:
+    with open_cluster(cluster.address, tmp_path / "runs", "auto", None, 0.5, said.append) as slots:
         assert [slot.device for slot in slots] == ["cuda"] * 6 and said == [
             f"connected to the Ray cluster at {cluster.address}"
         ]
@@ -81,7 +81,7 @@ def test_on_a_cluster_of_three_nodes(cluster: Any, tmp_path: Path) -> None:
             return task.id == "asked" and event["event"] == "epoch"
 
         stop = Stop()
-        with open_on_ray(WORK, slots, 2, stop) as run:
+        with open_on_ray(WORK, slots, 0.5, stop) as run:
 
             def outcomes(*tasks: Task) -> dict[str, Outcome]:
                 return {one.task.id: one for one in run_tasks(run, tasks, len(slots), on_event)}

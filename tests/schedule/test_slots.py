@@ -47,3 +47,12 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(slots, "_gpus", list)
     with pytest.raises(RunError, match="no CUDA device"):
         find_slots("cuda")
+
+
+def test_slots_of_several_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ablate.schedule.slots._gpus", lambda: ["3", "5", "6", "7", "9"])
+    found = find_slots("cuda", slots_per_gpu=2, gpus_per_slot=2)
+    assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in found] == ["3,5", "6,7"]
+    assert [slot.name for slot in found] == ["gpus 0 to 1", "gpus 2 to 3"]
+    with pytest.raises(RunError, match=r"recipe\.gpus: found 8; there are 5 GPUs"):
+        find_slots("cuda", gpus_per_slot=8)
