@@ -176,8 +176,10 @@ def estimate_cost(
         for variant, estimate, left in zip(variants, estimates[here] if here else [None] * len(variants), epochs)
     ]
     costs = [_cost(variant, left) for variant, left in zip(variants, epochs)]
+    gpus = [variant.recipe.gpus for variant in variants]
     simulated = [
-        _simulate(place, estimates[place], epochs, costs, options.failures if place.gpus else 0.0, now) for place in places
+        _simulate(place, estimates[place], epochs, costs, gpus, options.failures if place.gpus else 0.0, now)
+        for place in places
     ]
     cost: dict[str, Any] = {
         "device": here.device if here else None,
@@ -238,20 +240,25 @@ def _simulate(
     estimates: Sequence[Estimate | None],
     epochs: Sequence[Sequence[int]],
     costs: Sequence[float],
+    gpus: Sequence[int],
     failures: float,
     now: datetime,
 ) -> dict[str, Any]:
-    """A run of the open trials in a place, its end in this machine's time zone. failures: of a slot a day."""
-    trials = [(e, left, cost) for e, of_one, cost in zip(estimates, epochs, costs) if e for left in of_one]
-    seconds = [e.trial_seconds(left) for e, left, _ in trials]
-    checkpoints = [e.epoch_seconds for e, _, _ in trials]
-    longest = max(checkpoints, default=0.0) / 86400
+    """A run of the open trials in a place, its end in this machine's time zone; one on several GPUs fills as many slots.
+
+    failures: of a slot a day.
+    """
+    trials = [(e, left, cost, n) for e, of_one, cost, n in zip(estimates, epochs, costs, gpus) if e for left in of_one]
+    seconds = [e.trial_seconds(left) for e, left, _, _ in trials]
+    taken = [(e.trial_seconds(left), e.epoch_seconds, cost) for e, left, cost, n in trials for _ in range(n)]
+    longest = max((epoch for _, epoch, _ in taken), default=0.0) / 86400
     if seconds and not failures * longest <= MAX_FAILURES:
         raise RunError(
             f"--failures: found {failures:g} a day; allowed: up to {MAX_FAILURES / longest:.3g}, as an epoch takes "
             f"{24 * longest:.3g} hours"
         )
-    run = simulate(seconds, place.slots, [cost for _, _, cost in trials], failures / 24, checkpoints)
+    whole, checkpoints, order = ([one[i] for one in taken] for i in range(3))
+    run = simulate(whole, place.slots, order, failures / 24, checkpoints)
     return {
         "device": place.device,
         "gpus": place.gpus,
@@ -260,7 +267,7 @@ def _simulate(
         "trials": len(seconds),
         "approximate": any(e.approximate for e, left in zip(estimates, epochs) if e and left),
         "trial_seconds": sum(seconds),
-        "device_seconds": sum(seconds) / (place.side_by_side if place.kind == "cuda" else 1),
+        "device_seconds": sum(whole) / (place.side_by_side if place.kind == "cuda" else 1),
         "makespan_seconds": run.makespan,
         "lower_bound_seconds": run.lower_bound,
         "failures": run.failures,

@@ -50,5 +50,11 @@ def _workload(trial: dict[str, Any]) -> Workload:
     data, recipe = trial["data"], trial["recipe"]
     shape = (data["channels"], data["image_size"], data["image_size"])
     return Workload(
-        canonical(trial["network"]), data["classes"], shape, recipe["batch_size"], recipe["precision"], recipe["optimizer"]
+        canonical(trial["network"]),
+        data["classes"],
+        shape,
+        recipe["batch_size"],
+        recipe["precision"],
+        recipe["optimizer"],
+        gpus=recipe.get("gpus", 1),
     )

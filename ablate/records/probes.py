@@ -35,6 +35,7 @@ class Workload:
     optimizer: str
     checkpoint_activations: str = "none"
     compile: str = "never"
+    gpus: int = 1
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,12 @@ class Probe:
     date: str
 
     def epoch_seconds(self, train_images: int, test_images: int) -> float:
-        """Seconds of an epoch that trains and tests on so many images; a part of a batch takes its part of the time."""
+        """Seconds of an epoch that trains and tests on so many images; a part of a batch takes its part of the time.
+
+        Of several GPUs one was timed, with its part of the batch: what they exchange is not counted.
+        """
         train = train_images / self.workload.batch_size * self.train_step_ms.median
-        return (train + test_images / self.test_batch * self.test_batch_ms.median) / 1000
+        return (train + test_images / self.workload.gpus / self.test_batch * self.test_batch_ms.median) / 1000
 
 
 _probes = TypeAdapter(Probe)

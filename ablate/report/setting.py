@@ -55,5 +55,7 @@ def describe_recipe(recipe: Recipe, varied: Collection[str] = ()) -> str:
         "batch_size": f"batch {recipe.batch_size}",
         "lr": f"learning rate {recipe.lr:g}{scaled}",
         "precision": recipe.precision,
+        **({"gpus": f"{recipe.gpus} GPUs"} if recipe.gpus > 1 else {}),
+        **({"sync_batch_norm": "batch norm of the whole batch"} if recipe.sync_batch_norm else {}),
     }
     return ", ".join(text for key, text in said.items() if f"recipe.{key}" not in varied)

@@ -73,7 +73,9 @@ def run_search(
     """
     begun = time.monotonic()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with open_place(runs, options, lambda line: console.print(line, highlight=False, markup=False), study.recipe.gpus) as place:
+    with open_place(
+        runs, options, lambda line: console.print(line, highlight=False, markup=False), study.recipe.gpus
+    ) as place:
         search = Searching(study, runs, url, location, options, folders, place.slots[0].device)
         return _search(search, place, url, console, begun)
 
