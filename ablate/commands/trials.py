@@ -57,8 +57,9 @@ def run(
 
     experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root, download=download)
     epochs, seconds = parse_interval(checkpoint_every)
-    how = {"cohort": parse_cohort(cohort), "shard": parse_shard(shard), "on": on}
-    options = RunOptions(device, slots, slots_per_gpu, epochs, seconds, quiet, **how)
+    options = RunOptions(
+        device, slots, slots_per_gpu, epochs, seconds, quiet, cohort=parse_cohort(cohort), on=on, shard=parse_shard(shard)
+    )
     if not quiet:
         say(*experiment.enumeration.remarks())
     summary = experiment.run(options, Console(stderr=True))
