@@ -32,6 +32,8 @@ def main() -> None:
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
+    # What decodes images is forked from here: holding these open it would hide this process's end.
+    os.register_at_fork(after_in_child=lambda: [os.close(pipe.fileno()) for pipe in (requests, replies)])
     faulthandler.enable()
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests, answers), daemon=True).start()

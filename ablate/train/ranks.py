@@ -54,6 +54,8 @@ def train_on_ranks(job: Job, stop: Callable[[], bool], report: Callable[[dict[st
         except RankDied as died:
             if not left:
                 raise
+            if stop():
+                return "interrupted"
             print(f"{died}; all are started again from the last checkpoint", flush=True)
     raise AssertionError("unreachable")
 

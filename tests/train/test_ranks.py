@@ -22,11 +22,11 @@ from ablate.nets.notation import parse_architecture
 from ablate.records.records import read_epochs, trial_directory
 from ablate.study.spec import load_study
 from ablate.study.study import Recipe, Trial
+from ablate.train import loop
 from ablate.train.attempt import Attempt
 from ablate.train.batches import TestBatches
 from ablate.train.group import Group
 from ablate.train.job import Job
-from ablate.train.loop import Testing
 from ablate.train.randomness import stream_seed
 from ablate.train.ranks import train_on_ranks
 from ablate.train.trial import train_trial
@@ -153,7 +153,9 @@ def test_a_last_test_batch_smaller_than_the_group_is_shared_out(made: Made, monk
     monkeypatch.setattr(Group, "level", lambda self, network: None)
 
     def loss(group: Group) -> float:
-        testing = Testing(attempt.network, TestBatches(part, normalization, 31, group=group), attempt.recipe)  # 31, 31, 2
+        testing = loop.Testing(
+            attempt.network, TestBatches(part, normalization, 31, group=group), attempt.recipe
+        )  # 31, 31, 2
         testing.begin()
         for size in testing.batches.sizes:
             testing.step(size)
