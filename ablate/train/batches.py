@@ -62,7 +62,7 @@ class Batches:
 
     def stream(self, part: Streamed, order: Tensor, augment: Augmentation = "none", draws: int = 0) -> Iterator[Batch]:
         """This rank's part of each batch of the images at order (N,)."""
-        own = [batch[slice(*self.group.rows(len(batch)))] for batch in order.split(self.size)]
+        own = [batch[slice(*self.group.rows(len(batch)))] for batch in torch.split(order, self.size)]
         return stream(part, torch.cat(own), max(1, len(own[0])), augment, draws, self.group.size)
 
     def nothing(self, part: Streamed) -> Batch:

@@ -77,7 +77,7 @@ ALONE = Group()
 def join(rank: int, size: int, port: int, listening: int, device: torch.device) -> Group:
     """The group, once all are there; whoever started them ends them. listening: the first rank's socket at that port."""
     first = rank == 0
-    store = dist.TCPStore(HOST, port, size, first, TIMEOUT, master_listen_fd=listening if first else None)
+    store = dist.TCPStore(HOST, port, size, first, TIMEOUT, master_listen_fd=listening if first else None)  # type: ignore[attr-defined]
     gpu = device.type == "cuda"
     dist.init_process_group(
         "nccl" if gpu else "gloo",
@@ -93,7 +93,8 @@ def join(rank: int, size: int, port: int, listening: int, device: torch.device) 
 def synchronize_batch_norm(network: nn.Module, device: torch.device) -> nn.Module:
     """The network with every batch norm by the statistics of all ranks' parts together; its state has the same names."""
     if device.type == "cuda":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        return converted
     for module in network.modules():  # torch's own is for GPUs only
         if isinstance(module, _BatchNorm):
             module.forward = partial(batch_norm, module)  # type: ignore[method-assign]
@@ -118,7 +119,8 @@ def batch_norm(norm: _BatchNorm, x: Tensor) -> Tensor:
         mean.lerp_(average, momentum)
         variance.lerp_(spread * (n / (n - 1)), momentum)
     scale = norm.weight * (spread + norm.eps).rsqrt()
-    return (centred * scale.view(shape) + norm.bias.view(shape)).to(x.dtype)
+    made: Tensor = (centred * scale.view(shape) + norm.bias.view(shape)).to(x.dtype)
+    return made
 
 
 class Sum(torch.autograd.Function):

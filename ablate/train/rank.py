@@ -24,6 +24,11 @@ from ablate.train.job import Job
 from ablate.train.trial import train_side_by_side
 
 
+def _close(*files: int) -> None:
+    for file in files:
+        os.close(file)
+
+
 def main() -> None:
     """Reads what to train; answers with ("epoch", row), ("stop?",), to which it is told yes or no, and how it ended."""
     for number in (signal.SIGINT, signal.SIGTERM):  # the driver's to hear
@@ -33,7 +38,7 @@ def main() -> None:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
     # What decodes images is forked from here: holding these open it would hide this process's end.
-    os.register_at_fork(after_in_child=lambda: [os.close(pipe.fileno()) for pipe in (requests, replies)])
+    os.register_at_fork(after_in_child=lambda: _close(requests.fileno(), replies.fileno()))
     faulthandler.enable()
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests, answers), daemon=True).start()
