@@ -22,6 +22,8 @@ from ablate.files import hold_lock
 FOLDER = ".searching"
 WORKER = "worker"  # the attribute of a candidate that holds its driver's name, and when that was last alive, Unix seconds
 SHOW_SECONDS, DEAD_SECONDS = 30.0, 300.0
+OLD_SECONDS = 7200.0  # a sign of life that is older, or from so far ahead, is none whoever's clock is an hour off
+_noticed: dict[str, tuple[float, float]] = {}  # by driver: its last sign, and when we saw that first, monotonic
 UNNAMED_SECONDS = 10.0  # an enqueued candidate gets its driver's name at once
 
 
@@ -63,7 +65,15 @@ def is_alive(opened: optuna.Study, trial: FrozenTrial, runs: Path) -> bool:
     if path.exists():
         with contextlib.suppress(OSError), hold_lock(path) as free:  # OSError: another user's, who alone may open it
             return not free
-    return bool(time.time() - trial.user_attrs[WORKER]["seen"] < DEAD_SECONDS)
+    return _shows_itself(name, float(trial.user_attrs[WORKER]["seen"]))
+
+
+def _shows_itself(name: str, seen: float) -> bool:
+    """Whether a driver's sign is young, or has changed of late: its clock and ours may differ, and both be set."""
+    now = time.monotonic()
+    if _noticed.get(name, (None,))[0] != seen:
+        _noticed[name] = seen, now
+    return abs(time.time() - seen) < OLD_SECONDS and now - _noticed[name][1] < DEAD_SECONDS
 
 
 def _folder(opened: optuna.Study, runs: Path) -> Path:

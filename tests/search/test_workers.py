@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +111,18 @@ def test_who_is_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with be_alive(study, here) as name:
         ours = begin(study, **{WORKER: sign(name)})
         assert driver_of(ours) == name and is_alive(study, ours, here)
-        now = time.time()
-        monkeypatch.setattr(workers.time, "time", lambda: now + workers.DEAD_SECONDS + 1)
-        assert is_alive(study, ours, here)  # it holds its lock, whatever the clock says
-        assert not is_alive(study, ours, there)  # where the lock is not to be seen, its sign is old
-        monkeypatch.setattr(workers.time, "time", lambda: now + workers.DEAD_SECONDS - 1)
-        assert is_alive(study, ours, there)
+        now, ticks = time.time(), time.monotonic()
+        for hour in (-3600, 0, 3600):  # a clock that is set, here or there
+            monkeypatch.setattr(workers.time, "time", partial(float, now + hour))
+            assert is_alive(study, ours, here) and is_alive(study, ours, there)
+        monkeypatch.setattr(workers.time, "monotonic", lambda: ticks + workers.DEAD_SECONDS + 1)
+        assert is_alive(study, ours, here)  # it holds its lock
+        assert not is_alive(study, ours, there)  # where the lock is not to be seen, its sign has been the same for long
+        study._storage.set_trial_user_attr(ours._trial_id, WORKER, sign(name))
+        assert is_alive(study, study.get_trials()[ours.number], there)
+        monkeypatch.setattr(workers.time, "time", lambda: now + workers.OLD_SECONDS + 3601)
+        assert not is_alive(study, ours, there)  # of another day
+        monkeypatch.undo()
     assert not is_alive(study, ours, here)
     assert list((here / FOLDER).rglob(f"{name}.lock"))  # kept as long as it left a candidate
     study.tell(ours.number, 1.0)
