@@ -37,8 +37,9 @@ def main() -> None:
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
+    pipes = requests.fileno(), replies.fileno()
     # What decodes images is forked from here: holding these open it would hide this process's end.
-    os.register_at_fork(after_in_child=lambda: _close(requests.fileno(), replies.fileno()))
+    os.register_at_fork(after_in_child=lambda: _close(*pipes))
     faulthandler.enable()
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests, answers), daemon=True).start()
