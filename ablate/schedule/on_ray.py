@@ -35,6 +35,7 @@ ENVIRONMENT = {  # of a cluster that is started here
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_task_oom_retries": "0",
+    "RAY_worker_niceness": "0",  # else trials give way to whatever else runs, which local ones do not
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 

@@ -72,7 +72,7 @@ def test_every_cause_costs_its_trial_an_attempt_and_no_other_anything(tmp_path: 
 
     tasks = [task(tmp_path, f"{how} {n}", how=how) for n, how in enumerate(CAUSES)]
     others = [task(tmp_path, f"other {n}", cost=0, pause=0.05) for n in range(4)]
-    outcomes = run([*tasks, *others], on_event=note, patience=6)
+    outcomes = run([*tasks, *others], on_event=note, patience=9)
     for each, cause in zip(tasks, CAUSES.values()):
         assert (outcomes[each.id].status, outcomes[each.id].attempts) == ("completed", 2), outcomes[each.id]
         assert epochs(tmp_path, each.id) == "1 2 3 4" and len(set(attempts(tmp_path, each.id))) == 2
@@ -86,7 +86,7 @@ def test_every_cause_costs_its_trial_an_attempt_and_no_other_anything(tmp_path: 
 
 @pytest.mark.parametrize("how", ["killed", "segfault", "memory", "GPU", "hangs"])
 def test_what_fails_every_time_is_tried_so_often_and_no_more(tmp_path: Path, how: str) -> None:
-    outcomes = run([task(tmp_path, "t", how=how, attempts=99), task(tmp_path, "other")], retries=2, patience=3)
+    outcomes = run([task(tmp_path, "t", how=how, attempts=99), task(tmp_path, "other")], retries=2, patience=6)
     assert (outcomes["t"].status, outcomes["t"].attempts, len(attempts(tmp_path, "t"))) == ("failed", 3, 3)
     assert re.fullmatch(CAUSES[how], outcomes["t"].cause) and epochs(tmp_path, "t") == "1 2"
     assert outcomes["other"].status == "completed"
@@ -190,10 +190,10 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_slow_but_healthy_trial_is_left_alone(tmp_path: Path) -> None:
-    """Epochs of seven times the least silence; one of the same with beats; and one that is never watched."""
-    slow = task(tmp_path, "slow", pause=0.7)
-    beats = task(tmp_path, "beats", pause=0.05, beats=14)
-    outcomes = run([slow, beats], patience=3)
+    """Epochs of more than the least silence; one of the same with beats; and one that is never watched."""
+    slow = task(tmp_path, "slow", pause=2.0)
+    beats = task(tmp_path, "beats", pause=0.2, beats=14)
+    outcomes = run([slow, beats], patience=9)
     assert {(o.status, o.attempts) for o in outcomes.values()} == {("completed", 1)}
     assert run([task(tmp_path, "never", pause=0.4)], patience=0)["never"].attempts == 1
 

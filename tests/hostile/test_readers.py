@@ -69,8 +69,9 @@ def test_the_inputs_to_begin_from_are_read(name: str, folder: Path) -> None:
     assert "" in said, said
 
 
-def test_what_is_watched_for_is_seen(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    outside = Path(__file__).with_name("written-by-a-test")
+def test_what_is_watched_for_is_seen(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))  # wherever the checkout is, this is outside
+    outside = tmp_path / "written-by-a-test"
 
     def taking(folder: Path, data: bytes) -> None:
         assert bytearray(b"x") * (600 << 20)
