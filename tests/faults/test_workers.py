@@ -190,8 +190,8 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_slow_but_healthy_trial_is_left_alone(tmp_path: Path) -> None:
-    """Epochs of more than the least silence; one of the same with beats; and one that is never watched."""
-    slow = task(tmp_path, "slow", pause=2.0)
+    """Epochs nearly as long as the least silence; one of many beats; and one that is never watched."""
+    slow = task(tmp_path, "slow", pause=1.2)
     beats = task(tmp_path, "beats", pause=0.2, beats=14)
     outcomes = run([slow, beats], patience=9)
     assert {(o.status, o.attempts) for o in outcomes.values()} == {("completed", 1)}
