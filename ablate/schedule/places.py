@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ablate.errors import RunError
 from ablate.schedule.inline import open_inline, run_inline
 from ablate.schedule.local import open_workers, run_tasks
-from ablate.schedule.slots import Slot, find_slots
+from ablate.schedule.slots import Slot, check_slots, find_slots
 from ablate.schedule.tasks import OnEvent, Outcome, Run, Stop, Task, Work
 
 
@@ -58,6 +58,7 @@ def open_place(
     elif kind == "ray" and (address or ":" not in on):
         from ablate.schedule.on_ray import open_cluster, open_on_ray
 
+        check_slots(device, slots, slots_per_gpu)
         each = float(gpus) if gpus > 1 else 1 / slots_per_gpu
         with open_cluster(address or None, runs, device, slots, each, announce) as cluster:
             yield Place(cluster, lambda work, stop: open_on_ray(work, cluster, each, stop))

@@ -32,10 +32,7 @@ def find_slots(
     device: auto (GPUs where there are any), cpu or cuda. slots: how many instead, on GPUs at most. gpus_per_slot: for
     trials on several, which share none of them with others; on the CPU so many processes a slot. Raises RunError.
     """
-    if device not in ("auto", "cpu", "cuda"):
-        raise RunError(f"--device: found '{device}'; allowed: auto, cpu, cuda")
-    if (slots is not None and slots < 1) or slots_per_gpu < 1:
-        raise RunError("--slots and --slots-per-gpu: allowed: 1 or more")
+    check_slots(device, slots, slots_per_gpu)
     gpus = [] if device == "cpu" else _gpus()
     if device == "cuda" and not gpus:
         raise RunError("--device cuda: no CUDA device is visible; allowed here: cpu")
@@ -54,6 +51,14 @@ def find_slots(
         hidden = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
         found = [Slot(f"core {i}", "cpu", hidden) for i in range(slots or max(1, joblib.cpu_count() // gpus_per_slot))]
     return found[:slots]
+
+
+def check_slots(device: str, slots: int | None, slots_per_gpu: int) -> None:
+    """Raises RunError for what no place has."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise RunError(f"--device: found '{device}'; allowed: auto, cpu, cuda")
+    if (slots is not None and slots < 1) or slots_per_gpu < 1:
+        raise RunError("--slots and --slots-per-gpu: allowed: 1 or more")
 
 
 def _pinned(gpus: str) -> dict[str, str]:

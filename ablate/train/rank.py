@@ -31,7 +31,7 @@ def _close(*files: int) -> None:
 
 def main() -> None:
     """Reads what to train; answers with ("epoch", row), ("stop?",), to which it is told yes or no, and how it ended."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # the driver's to hear
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):  # the driver's to hear
         signal.signal(number, signal.SIG_IGN)
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:

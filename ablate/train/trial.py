@@ -61,10 +61,8 @@ def train_side_by_side(
         if not waiting:
             return
         together = list(waiting)
-        if capture is None and together[0].device.type == "cuda" and not together[0].job.plain:
-            graphs: Optional[Capture] = CudaGraphs()
-        else:
-            graphs = capture
+        captures = together[0].device.type == "cuda" and not together[0].job.plain
+        graphs = capture or (CudaGraphs() if captures else None)
         training = SideBySide([attempt.training for attempt in together], graphs, beat)
         testing = SideBySide([attempt.testing for attempt in together], graphs, beat)
         while waiting == together:  # until one has ended

@@ -153,6 +153,15 @@ def test_other_places_are_refused(on: str, tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("asked", [{"slots": 0}, {"slots_per_gpu": 0}, {"device": "tpu"}])
+def test_what_no_place_has_is_refused_before_ray_is_asked(asked: dict[str, Any], tmp_path: Path) -> None:
+    with (
+        pytest.raises(RunError, match="--slots and --slots-per-gpu|--device"),
+        open_place("ray:nowhere", tmp_path, **asked),
+    ):
+        pass
+
+
 def test_a_directory_that_a_node_does_not_see_is_refused(cluster: Any, tmp_path: Path, monkeypatch: Any) -> None:
     """The driver's file is gone before the nodes read it, as one that stands on the driver's own disk."""
     monkeypatch.setattr(Path, "write_text", lambda path, text: path.touch())
