@@ -17,6 +17,7 @@ import psutil
 import pytest
 from conftest import TINY
 from PIL import Image
+from waiting import wait_for
 
 from ablate.api import load_study
 from ablate.records.records import read_epochs, read_record
@@ -46,13 +47,6 @@ def driver(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
         )
 
     return start
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def epochs_recorded(runs: Path) -> int:

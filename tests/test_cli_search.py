@@ -8,12 +8,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_for
 
 from ablate.api import load_search
 from ablate.cli import main
@@ -105,13 +105,6 @@ def status(ablate: Command, *words: object) -> dict[str, Any]:
 def trainings(runs: Path) -> dict[Path, int]:
     """Every file of every trial, and when it was written."""
     return {path: path.stat().st_mtime_ns for path in runs.glob("????????????????/*") if path.name != "lock"}
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 import ablate
 
@@ -58,9 +58,6 @@ def test_only_a_part_that_was_preempted_is_queued_again(start, tmp_path: Path, c
 def test_the_warning_is_passed_on_and_the_end_awaited(start, tmp_path: Path, number: int) -> None:
     ready = tmp_path / "ready"
     job = start(f"trap 'sleep 0.5; exit 75' USR1\ntouch {ready}\nwhile true; do sleep 0.1; done", **IN_JOB)
-    deadline = time.monotonic() + 30
-    while not ready.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(ready.exists)
     job.send_signal(number)
     assert job.wait(timeout=30) == 75 and calls(tmp_path)[-1] == "scontrol requeue 101"

@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+from waiting import wait_for
 
 from ablate.errors import DataError
 from ablate.schedule import watchdog
@@ -55,7 +56,8 @@ def run(tasks: list[Task], slots: list[Slot] = TWO, **more: Any) -> dict[str, Ou
 
 
 def attempts(tmp_path: Path, name: str) -> list[int]:
-    return [int(pid) for pid in (tmp_path / name).read_text().split()]
+    path = tmp_path / name
+    return [int(pid) for pid in path.read_text().split()] if path.exists() else []
 
 
 def epochs(tmp_path: Path, name: str) -> str:
@@ -248,13 +250,6 @@ def is_alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
 # The driver killed
 
 
@@ -281,7 +276,7 @@ def test_no_worker_outlives_a_driver_that_is_killed(tmp_path: Path, seconds: flo
     )
     if seconds is None:
         wait_for(lambda: all((tmp_path / f"{way}.child").exists() for way in ("hangs", "holds the GIL")))
-        wait_for((tmp_path / "stopped").exists)
+        wait_for(lambda: attempts(tmp_path, "stopped"))
         wait_for(lambda: psutil.Process(attempts(tmp_path, "stopped")[0]).status() == psutil.STATUS_STOPPED)
         assert len(marked(mark)) == 5  # a driver, three workers, a child
     else:

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from waiting import wait_for
 
 from ablate.schedule.inline import open_inline, run_inline
 from ablate.schedule.local import Worker, open_workers, run_local
@@ -39,7 +40,9 @@ def run(tasks: list[Task], slots: list[Slot] = TWO, stop: Stop | None = None, **
 
 
 def pids(tmp_path: Path, name: str) -> list[str]:
-    return (tmp_path / name).read_text().split()
+    """Of the process of each attempt so far."""
+    path = tmp_path / name
+    return path.read_text().split() if path.exists() else []
 
 
 def test_tasks_run_in_workers_that_live_across_them(tmp_path: Path) -> None:
@@ -115,8 +118,7 @@ def test_a_consumer_that_raises_leaves_no_worker(tmp_path: Path) -> None:
     tasks = [task(tmp_path, "quick", 9), task(tmp_path, "slow", 5, seconds=60)]
     running = run_local("works:work", tasks, TWO, Stop(), lambda *event: None)
     assert next(running).task.id == "quick"
-    while not (tmp_path / "slow").exists():
-        time.sleep(0.02)
+    wait_for(lambda: pids(tmp_path, "slow"))
     workers = [int(pids(tmp_path, name)[0]) for name in ("quick", "slow")]
     begun = time.monotonic()
     running.close()  # type: ignore[attr-defined]
@@ -131,8 +133,7 @@ def test_a_signal_to_the_whole_job_leaves_the_workers_to_the_driver(tmp_path: Pa
             threading.Thread(target=send, args=(signal.SIGTERM,)).start()
 
     def send(number: int) -> None:
-        while not (tmp_path / "t").exists():
-            time.sleep(0.02)
+        wait_for(lambda: pids(tmp_path, "t"))
         os.kill(int(pids(tmp_path, "t")[0]), number)
 
     outcomes = run([task(tmp_path, "t", seconds=1)], TWO[:1], on_event=terminate)
@@ -183,9 +184,7 @@ def test_the_environment_pins_a_worker(tmp_path: Path) -> None:
     running = run_local("works:work", [task(tmp_path, "t", seconds=1.5)], [slot], Stop(), lambda *event: None)
     thread = threading.Thread(target=lambda: list(running))
     thread.start()
-    deadline = time.monotonic() + 20
-    while not (tmp_path / "t").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for(lambda: pids(tmp_path, "t"))
     assert psutil.Process(int(pids(tmp_path, "t")[0])).environ()["CUDA_VISIBLE_DEVICES"] == "3"
     thread.join()
 
@@ -206,12 +205,6 @@ def test_inline_gives_the_same_outcomes(tmp_path: Path) -> None:
 
 def ignore(slot: int, task: Task, event: dict[str, Any]) -> None:
     pass
-
-
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 20
-    while not path.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
 
 
 def test_threads_ask_and_each_waits_for_a_free_worker(tmp_path: Path) -> None:
@@ -286,7 +279,7 @@ def test_a_stop_reaches_who_runs_and_who_waits_after_a_task_was_ended_alone(tmp_
     with opened_workers(stop) as run, ThreadPoolExecutor(2) as threads:
         assert run(task(tmp_path, "ended", epochs=1000, pause=0.01), lambda *event: True).status == "interrupted"
         runs = threads.submit(run, task(tmp_path, "runs", seconds=60), ignore)
-        wait_for(tmp_path / "runs")
+        wait_for(lambda: pids(tmp_path, "runs"))
         waits = threads.submit(run, task(tmp_path, "waits"), ignore)
         time.sleep(0.2)
         stop.raise_to(1, 130)
@@ -298,7 +291,7 @@ def test_leaving_ends_what_runs_and_starts_nothing_more(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as threads:
         with opened_workers(Stop()) as run:
             runs = threads.submit(run, task(tmp_path, "runs", seconds=60), ignore)
-            wait_for(tmp_path / "runs")
+            wait_for(lambda: pids(tmp_path, "runs"))
             waits = threads.submit(run, task(tmp_path, "waits"), ignore)
             time.sleep(0.2)
         assert (runs.result().status, waits.result().status) == ("interrupted", "not started")

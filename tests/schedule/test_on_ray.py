@@ -6,12 +6,12 @@ import os
 import secrets
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_for
 
 from ablate.api import load_study
 from ablate.errors import RunError
@@ -52,13 +52,6 @@ def cluster(environment: None) -> Iterator[Any]:
     yield made
     ray.shutdown()
     made.shutdown()
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 400) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def task(folder: Path, name: str, **told: Any) -> Task:
@@ -102,14 +95,14 @@ def test_on_a_cluster_of_three_nodes(cluster: Any, tmp_path: Path) -> None:
 
             lost = [task(tmp_path, f"lost{n}", seconds=4, epochs=1) for n in range(6)]
             running = run_tasks(run, lost, len(slots), on_event)
-            wait_for(lambda: all((tmp_path / one.id).exists() for one in lost))
+            wait_for(lambda: all((tmp_path / one.id).exists() for one in lost), 400)
             cluster.remove_node(sorted(cluster.worker_nodes, key=str)[0], allow_graceful=False)
             ended = {one.task.id: one for one in running}
             assert {one.status for one in ended.values()} == {"completed"}, [one.cause for one in ended.values()]
             assert sorted(one.attempts for one in ended.values()) == [1, 1, 1, 1, 2, 2]
 
             stopped = run_tasks(run, [task(tmp_path, f"stopped{n}", seconds=60) for n in range(9)], len(slots), on_event)
-            wait_for(lambda: (tmp_path / "stopped0").exists())
+            wait_for(lambda: (tmp_path / "stopped0").exists(), 400)
             stop.raise_to(1, 130)
             assert {one.status for one in stopped} <= {"interrupted", "not started"}
 
@@ -123,7 +116,7 @@ def test_a_study_of_which_a_node_is_lost_equals_a_local_run(cluster: Any, tiny: 
     line = [sys.executable, "-m", "ablate.cli", "run", "tiny.yaml", "--on", f"ray:{cluster.address}", "--device", "cpu"]
     driver = subprocess.Popen([*line, *LONG], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     runs = tmp_path / "runs"
-    wait_for(lambda: sum(path.read_bytes().count(b"\n") for path in runs.glob("*/epochs.jsonl")) > 6)
+    wait_for(lambda: sum(path.read_bytes().count(b"\n") for path in runs.glob("*/epochs.jsonl")) > 6, 400)
     cluster.remove_node(sorted(cluster.worker_nodes, key=str)[0], allow_graceful=False)
     said = driver.communicate(timeout=300)[1]
     assert driver.returncode == 0 and "4 trained" in said, said
@@ -156,7 +149,7 @@ def test_other_places_are_refused(on: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("asked", [{"slots": 0}, {"slots_per_gpu": 0}, {"device": "tpu"}])
 def test_what_no_place_has_is_refused_before_ray_is_asked(asked: dict[str, Any], tmp_path: Path) -> None:
     with (
-        pytest.raises(RunError, match="--slots and --slots-per-gpu|--device"),
+        pytest.raises(RunError, match=r"--slots and --slots-per-gpu|--device"),
         open_place("ray:nowhere", tmp_path, **asked),
     ):
         pass

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import io
 import re
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from waiting import wait_for
 
 from ablate.schedule import progress as module
 from ablate.schedule.progress import Progress, duration
@@ -47,13 +46,6 @@ def test_quiet_says_nothing() -> None:
         progress.event(0, TASKS[0], EPOCH)
         progress.outcome(Outcome(TASKS[0], "completed"), 3.0)
     assert out.getvalue() == ""
-
-
-def wait_for(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not what() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert what()
 
 
 def test_in_a_terminal_lines_wait_for_the_next_drawing_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from search import landscape
 from search.landscape import DROPOUT, Landscape, invent, optuna_trials, search, told
+from waiting import wait_for
 
 from ablate.api import load_search
 from ablate.search import run, workers
@@ -34,13 +34,6 @@ def drive(path: Path, runs: Path, seconds: float, storage: str = "") -> subproce
     here = os.pathsep.join([str(SCRIPT.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, str(SCRIPT), str(path), str(runs), storage, str(seconds)]
     return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": here}, stdout=subprocess.PIPE, text=True)
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.05)
 
 
 def opened(path: Path, runs: Path, url: str = "") -> optuna.Study:
