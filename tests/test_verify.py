@@ -90,7 +90,7 @@ def test_a_last_bit_is_a_difference(experiment: Experiment) -> None:
     (first, _) = experiment.trials()
     record = read_record(experiment.runs, first.id)
     assert record is not None
-    now = Record(record.id, record.directory.with_name("now"), record.result)
+    now = Record("now", record.runs, record.result)
     now.directory.mkdir()
     rows = read_epochs(record.directory)
     rows[0]["train_seconds"] += 1
@@ -101,7 +101,7 @@ def test_a_last_bit_is_a_difference(experiment: Experiment) -> None:
     verdict = compare("", record, now)
     assert (verdict.equal, verdict.first_difference, verdict.furthest) == (False, 2, 0.0)
     write_epochs(now.directory, rows[:1])
-    shorter = Record(record.id, now.directory, {**record.result, "epochs": 1})
+    shorter = Record("now", record.runs, {**record.result, "epochs": 1})
     assert compare("", record, shorter).first_difference == 2
 
 

@@ -24,7 +24,7 @@ import pandas as pd
 
 from ablate.bench.rounds import Announce, Comparison, compare
 from ablate.records.records import EPOCH_FIELDS, Row, result_bytes, trial_directory
-from ablate.report.curve_figure import MEASURES, curve_points
+from ablate.report.curves import MEASURES, curve_points
 from ablate.report.summary import Summary, summarize
 from ablate.study.plan import enumerate_variants
 from ablate.study.spec import load_study
@@ -171,8 +171,8 @@ def _rows(epochs: int, generator: np.random.Generator) -> list[Row]:
         "train_error": errors[0].tolist(),
         "test_loss": losses[1].tolist(),
         "test_error": errors[1].tolist(),
-        "train_seconds": (20 + seconds[0]).tolist(),
-        "test_seconds": (2 + seconds[1]).tolist(),
+        "train_seconds": (20 + seconds[0]).round(6).tolist(),
+        "test_seconds": (2 + seconds[1]).round(6).tolist(),
     }
     return [dict(zip(EPOCH_FIELDS, row)) for row in zip(*(columns[field] for field in EPOCH_FIELDS))]
 

@@ -51,8 +51,7 @@ def _decode(lines: bytes, measured: str, fields: Sequence[str]) -> Columns | Non
         numbers = orjson.loads(b"[%s]" % lines.translate(_KEPT, _STRIPPED)[:-1])
     except orjson.JSONDecodeError:
         return None
-    of = {field: numbers[i :: len(EPOCH_FIELDS)] for i, field in enumerate(EPOCH_FIELDS)}
-    if of["epoch"] != list(range(-1, -epochs - 1, -1)):
+    table: Columns = np.abs(np.fromiter(numbers, float, len(numbers)).reshape(epochs, len(EPOCH_FIELDS)))
+    if not np.array_equal(table[:, EPOCH_FIELDS.index("epoch")], np.arange(1, epochs + 1)):
         return None
-    values: Columns = np.abs([np.fromiter(of[field], float, epochs) for field in fields]).T
-    return values
+    return table[:, [EPOCH_FIELDS.index(field) for field in fields]]

@@ -61,10 +61,14 @@ class Record:
     """
 
     id: str
-    directory: Path
+    runs: Path
     result: dict[str, Any]
     held_out: bool = False
     epochs_sha256: str | None = None
+
+    @property
+    def directory(self) -> Path:
+        return trial_directory(self.runs, self.id)
 
     @property
     def diverged(self) -> bool:
@@ -236,23 +240,43 @@ def read_record(runs: Path, trial_id: str, held_out: bool | None = None) -> Reco
     if result is None:
         return None
     epochs_sha256 = result.pop(EPOCHS_HASH, None)
-    directory = trial_directory(runs, trial_id)
-    measured = measured_on(directory) if held_out is None else VALIDATION if held_out else TEST
+    if held_out is None:
+        held_out = measured_on(trial_directory(runs, trial_id)) == VALIDATION
+    measured = VALIDATION if held_out else TEST
+    problem = _problem(result, measured)
+    if problem:
+        raise RecordError(f"{trial_directory(runs, trial_id) / 'result.json'}: {problem}")
+    return Record(trial_id, runs, renamed(result, measured, TEST), held_out, epochs_sha256)
+
+
+def _problem(result: Mapping[str, Any], measured: str) -> str:
+    """What is wrong with the values of a result; empty if they are what they are used as."""
     error, status = result.get(f"{measured}error"), result.get("status")
     if status == "completed" and not (isinstance(error, (int, float)) and 0 <= error <= 100):
-        raise RecordError(f"{directory / 'result.json'}: {measured}error: found {error!r}; allowed: a percentage")
+        return f"{measured}error: found {error!r}; allowed: a percentage"
     if status not in ("completed", "diverged"):
-        raise RecordError(f"{directory / 'result.json'}: status: found {status!r}; allowed: completed, diverged")
+        return f"status: found {status!r}; allowed: completed, diverged"
     for key, kind in _KINDS[measured].items():
-        if result.get(key) is None and (key not in result or "imported" in result):
+        value = result.get(key)
+        if value is None and (key not in result or "imported" in result):
             continue
-        if not isinstance(result[key], kind) or (kind is str and UNPRINTABLE.search(result[key])):
-            raise RecordError(f"{directory / 'result.json'}: {key}: found {result[key]!r}; remove it and run again")
+        if not isinstance(value, kind) or (kind is str and UNPRINTABLE.search(value)):
+            return f"{key}: found {value!r}; remove it and run again"
     for made in (result.get("provenance") or {}, *result.get("earlier_attempts", ())):
-        known = {key: made[key] for key in MADE if key in made} if isinstance(made, dict) else {"": made}
-        if any(not isinstance(value, MADE.get(key, ())) or UNPRINTABLE.search(str(value)) for key, value in known.items()):
-            raise RecordError(f"{directory / 'result.json'}: provenance: found {made!r}; remove it and run again")
-    return Record(trial_id, directory, renamed(result, measured, TEST), measured == VALIDATION, epochs_sha256)
+        if not _is_provenance(made):
+            return f"provenance: found {made!r}; remove it and run again"
+    return ""
+
+
+def _is_provenance(made: Any) -> bool:
+    if not isinstance(made, dict):
+        return False
+    for key, kind in MADE.items():
+        if key in made:
+            value = made[key]
+            if not isinstance(value, kind) or (isinstance(value, str) and UNPRINTABLE.search(value)):
+                return False
+    return True
 
 
 def recover_record(runs: Path, trial_id: str, announce: Callable[[str], None]) -> Record | None:

@@ -1,6 +1,7 @@
 """Every figure of a report by its name, each drawn in a file of its own, and to_bytes(), which writes it."""
 
-from ablate.report.curve_figure import ImportedCurve, curve_points, draw_curves, draw_train_test, seed_points
+from ablate.report.curve_figure import ImportedCurve, draw_curves, draw_train_test
+from ablate.report.curves import curve_points, seed_points
 from ablate.report.error_figure import draw_errors, error_points
 from ablate.report.growth_figure import draw_growth
 from ablate.report.panels import Panel, data_panels

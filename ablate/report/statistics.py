@@ -87,12 +87,12 @@ def describe(errors: Errors) -> Description:
     the interval is minimum to maximum, and its kind is "range".
     """
     ordered = sorted(errors.values())
-    n, finite = len(ordered), math.isfinite(ordered[-1])
+    n, mean = len(ordered), statistics.fmean(ordered) if math.isfinite(ordered[-1]) else None
     return Description(
         n=n,
         median=statistics.median(ordered),
-        mean=statistics.fmean(ordered) if finite else None,
-        std=statistics.stdev(ordered) if finite and n > 1 else None,
+        mean=mean,
+        std=None if mean is None or n == 1 else math.sqrt(math.fsum((each - mean) ** 2 for each in ordered) / (n - 1)),
         min=ordered[0],
         max=ordered[-1],
         interval=(ordered[0], ordered[-1]) if n < INTERVAL_FROM else _median_interval(ordered),

@@ -106,8 +106,8 @@ class Attempt:
             "test_loss": test.loss,
             "test_error": test.error,
             **({"test_top5_error": test.top5_error} if self.top5 else {}),
-            "train_seconds": train_seconds,
-            "test_seconds": test_seconds,
+            "train_seconds": round(train_seconds, 6),
+            "test_seconds": round(test_seconds, 6),
         }
         if self.group.first:
             append_epoch(self.directory, row)

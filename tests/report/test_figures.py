@@ -20,7 +20,8 @@ from report.tidy import assert_tidy
 from ablate.api import load_study
 from ablate.errors import RecordError
 from ablate.records.records import open_trial, trial_directory, write_epochs, write_result
-from ablate.report.curve_figure import ImportedCurve, curve_points, draw_curves, draw_train_test, seed_points
+from ablate.report.curve_figure import ImportedCurve, draw_curves, draw_train_test
+from ablate.report.curves import curve_points, seed_points
 from ablate.report.error_figure import draw_errors, swarm
 from ablate.report.panels import data_panels, legend_names, panel_labels
 from ablate.report.parameter_figure import dodge, draw_parameters, pareto_front
