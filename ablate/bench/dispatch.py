@@ -17,7 +17,7 @@ from typing import Any
 from joblib import Parallel, delayed
 from rich.console import Console
 
-from ablate.bench.ray_dispatch import RayWays, ray_ways
+from ablate.bench.ray_dispatch import RayWays, open_here, ray_ways
 from ablate.bench.rounds import Announce, Comparison, compare
 from ablate.data.cache import Location
 from ablate.files import hold_lock
@@ -26,8 +26,8 @@ from ablate.nets.architecture import Architecture
 from ablate.records.records import Row, append_epoch, begin_attempt, open_trial, read_record, trial_directory, write_result
 from ablate.schedule.local import open_workers, run_tasks
 from ablate.schedule.progress import Progress
-from ablate.schedule.slots import find_slots
-from ablate.schedule.tasks import Stop
+from ablate.schedule.slots import Slot, find_slots
+from ablate.schedule.tasks import Run, Stop
 from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Data, Recipe, Trial
 from ablate.train.job import Job
@@ -82,17 +82,21 @@ def _compare_schedulers(
     """Trials that return at once, through Optuna (random values of one parameter), joblib, ours and Ray, if that is there.
 
     Ours is all that `ablate run` does of a trial but its training, on a terminal; "files written" has its worker write
-    and flush the trial's record too. joblib hands out one trial at a time, as for trials that take minutes.
+    and flush the trial's record too, here and as a task of Ray. joblib hands out one trial at a time, as for trials that
+    take minutes.
     """
     with contextlib.ExitStack() as opened:
         ways = {
             "Optuna, SQLite": opened.enter_context(_optuna(trials, folder)),
             "joblib, loky": opened.enter_context(_joblib(trials, slots)),
-            "ablate": opened.enter_context(_ablate("return_at_once", trials, slots, folder)),
-            "ablate, files written": opened.enter_context(_ablate("write_files", trials, slots, folder)),
+            "ablate": opened.enter_context(_ablate("return_at_once", trials, slots, folder, open_workers)),
+            "ablate, files written": opened.enter_context(_ablate("write_files", trials, slots, folder, open_workers)),
         }
         work = dict.fromkeys(ways, float(trials))
         ray = opened.enter_context(others)
+        if ray.ways:
+            on_ray = opened.enter_context(_ablate("write_files", trials, slots, folder, open_here))
+            ray = ray.with_tasks("ablate on Ray, files written", on_ray, trials)
         timed = compare(
             "trials that do nothing", "trials", {**ways, **ray.ways}, {**work, **ray.work}, rounds, True, announce
         )
@@ -153,7 +157,9 @@ def record_trial(directory: Path, definition: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _ablate(work: str, trials: int, slots: int, folder: Path) -> Iterator[Way]:
+def _ablate(
+    work: str, trials: int, slots: int, folder: Path, opened: Callable[[str, list[Slot], Stop], AbstractContextManager[Run]]
+) -> Iterator[Way]:
     here = find_slots("cpu", slots)
     location = Location(folder, folder)
 
@@ -169,7 +175,7 @@ def _ablate(work: str, trials: int, slots: int, folder: Path) -> Iterator[Way]:
                 progress.outcome(outcome, record.test_error if record else None)
         assert progress.ended == trials
 
-    with open_workers(f"{__name__}:{work}", here, Stop()) as run:
+    with opened(f"{__name__}:{work}", here, Stop()) as run:
         yield dispatch
 
 

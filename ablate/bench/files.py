@@ -18,6 +18,7 @@ from ablate.report.tables import to_markdown
 TITLES = {
     "train": "Training against a plain PyTorch loop",
     "cohort": "Seeds together against one after the other",
+    "writing": "What an epoch's files cost beside its training",
     "dispatch": "What a trial costs beside its training",
     "efficiency": "Thin and wide networks: WRN, figure 4",
     "plan": "Enumerating variants under a budget",

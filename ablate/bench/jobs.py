@@ -36,6 +36,16 @@ class TrainJob:
     workers: int = 0
 
 
+@dataclass(frozen=True)
+class WriteJob:
+    """What a trial leaves on disk after an epoch, so many times, in an empty folder: as it does, or plainly."""
+
+    network: TrainJob
+    folder: Path
+    epochs: int
+    plainly: bool = False
+
+
 def bench_slots(device: str) -> list[Slot]:
     """The slots in which trials train on a device: a process a core, or one GPU."""
     slots = find_slots(device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import time
 from collections.abc import Callable
@@ -9,12 +10,14 @@ from typing import Any
 
 import torch
 
-from ablate.bench.jobs import TrainJob
+from ablate.bench.jobs import TrainJob, WriteJob
 from ablate.data.cache import default_cache
 from ablate.data.tensors import Normalization, Part, normalize
 from ablate.nets.families import blueprint
+from ablate.records.records import EPOCH_FIELDS, append_epoch
 from ablate.train.attempt import configure
 from ablate.train.batches import Batch, TrainingBatches
+from ablate.train.checkpoint import save_checkpoint
 from ablate.train.loop import Training
 from ablate.train.network import make_network
 from ablate.train.optimization import make_optimizer, start_epoch
@@ -24,7 +27,9 @@ from ablate.train.side_by_side import CudaGraphs, SideBySide, own_stream
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices that are multiplied
 COPIED = {"cpu": 2**28, "cuda": 2**31}  # bytes that are copied
 RATE_SECONDS = 1.0
+ROWS = 200  # epochs in a checkpoint that is written
 _ready: dict[TrainJob, Callable[[], None]] = {}  # by job: what trains one round of it, warm from the round before
+_states: dict[TrainJob, dict[str, Any]] = {}  # by job: what a checkpoint of it holds
 
 Stopping = Callable[[], bool]
 Report = Callable[[dict[str, Any]], None]
@@ -40,8 +45,49 @@ def train_ours(job: TrainJob, stop: Stopping, report: Report) -> str:
     return "completed"
 
 
+def write_epochs(job: WriteJob, stop: Stopping, report: Report) -> str:
+    """Writes what a trial leaves after an epoch, its line and a checkpoint, as it does or as a plain script would."""
+    if job.network not in _states:
+        _states[job.network] = _trained_state(job.network)
+    state = _states[job.network]
+    for epoch, row in enumerate(state["rows"][: job.epochs], 1):
+        if job.plainly:
+            with open(job.folder / "epochs.jsonl", "a") as file:
+                file.write(json.dumps(row) + "\n")
+            torch.save(state, job.folder / "checkpoint.pt")
+        else:
+            append_epoch(job.folder, row)
+            save_checkpoint(job.folder, epoch, state)
+    report({})
+    return "completed"
+
+
+def _trained_state(job: TrainJob) -> dict[str, Any]:
+    """What a checkpoint of a job's network holds after an epoch."""
+    (one,) = _passes(job)
+    SideBySide([one]).run([1])
+    states = {"network": one.network.state_dict(), "optimizer": one.optimizer.state_dict()}
+    row = dict.fromkeys(EPOCH_FIELDS, 0.1 + 0.2)
+    rows = [{**row, "epoch": epoch} for epoch in range(1, ROWS + 1)]
+    return {**states, "data_digest": "0123456789abcdef", "rows": rows, "attempts": []}
+
+
 def _prepare(job: TrainJob) -> Callable[[], None]:
     """One round of a job: its networks side by side or one after the other."""
+    device, passes = torch.device(job.device), _passes(job)
+    graphs = CudaGraphs() if device.type == "cuda" and not job.plain else None
+    groups = [SideBySide(passes, graphs)] if job.together else [SideBySide([one], graphs) for one in passes]
+
+    def train() -> None:
+        with own_stream(device):
+            for group in groups:
+                group.run([1] * len(group.passes))
+
+    return train
+
+
+def _passes(job: TrainJob) -> list[Training]:
+    """The training of each of its networks."""
     device, recipe, data = configure(job.device, job.deterministic), job.recipe, job.data
     images, labels = (tensor.to(device) for tensor in random_images(job))
     normalization = Normalization(*(torch.full((data.channels,), value, device=device) for value in (127.5, 64.0)))
@@ -53,15 +99,7 @@ def _prepare(job: TrainJob) -> Callable[[], None]:
         optimizer = make_optimizer(recipe, network)
         start_epoch(recipe, optimizer, 1)
         passes.append(Training(network, optimizer, kind(Part(images, labels), normalization, data, recipe, seed), recipe))
-    graphs = CudaGraphs() if device.type == "cuda" and not job.plain else None
-    groups = [SideBySide(passes, graphs)] if job.together else [SideBySide([one], graphs) for one in passes]
-
-    def train() -> None:
-        with own_stream(device):
-            for group in groups:
-                group.run([1] * len(group.passes))
-
-    return train
+    return passes
 
 
 class SameBatch(TrainingBatches):

@@ -9,10 +9,13 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from ablate.bench.rounds import Announce, Comparison
+from ablate.schedule.slots import Slot
+from ablate.schedule.tasks import Run, Stop
 
 ENVIRONMENT = {  # asks nobody, warns of nothing, and the display that can be silenced
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -32,10 +35,38 @@ class RayWays:
     work: Mapping[str, float] = dataclasses.field(default_factory=dict)
     own: Mapping[str, list[float]] = dataclasses.field(default_factory=dict)
 
+    def with_tasks(self, name: str, way: Callable[[], object], number: int) -> RayWays:
+        """With a way that hands so many tasks to Ray."""
+        seconds: list[float] = []
+        return RayWays(
+            {**self.ways, name: second_time(way, seconds)},
+            {**self.work, name: float(number)},
+            {**self.own, name: seconds},
+        )
+
     def without_start(self, timed: Comparison) -> Comparison:
         """The comparison with the ways' own seconds in place of those of whole calls."""
         own = {way: tuple(seconds[-len(timed.seconds[way]) :]) for way, seconds in self.own.items()}
         return dataclasses.replace(timed, seconds={**timed.seconds, **own})
+
+
+def second_time(way: Callable[[], object], seconds: list[float]) -> Callable[[], None]:
+    """A way that is gone twice and timed the second time: Ray ends processes that were idle for a second."""
+
+    def twice() -> None:
+        way()
+        begun = time.perf_counter()
+        way()
+        seconds.append(time.perf_counter() - begun)
+
+    return twice
+
+
+def open_here(work: str, slots: list[Slot], stop: Stop) -> AbstractContextManager[Run]:
+    """What open_on_ray() gives, of the cluster that ray_ways() has started."""
+    from ablate.schedule.on_ray import open_on_ray
+
+    return open_on_ray(work, slots, 1.0, stop)
 
 
 @contextlib.contextmanager
@@ -62,10 +93,7 @@ def ray_ways(trials: int, tune_trials: int, slots: int, folder: Path, announce: 
     remote = ray.remote(return_number)
 
     def run_tasks() -> None:
-        for _ in range(2):  # Ray ends processes that were idle for a second: the first time starts them again
-            begun = time.perf_counter()
-            assert sum(ray.get([remote.remote() for _ in range(trials)])) == trials
-        own[tasks].append(time.perf_counter() - begun)
+        assert sum(ray.get([remote.remote() for _ in range(trials)])) == trials
 
     def fit(number: int, reuse: bool, own: list[float]) -> None:
         ends: list[float] = []
@@ -80,19 +108,18 @@ def ray_ways(trials: int, tune_trials: int, slots: int, folder: Path, announce: 
         assert [result.metrics["number"] for result in results] == [1] * number == [1] * len(ends)
         own.append(ends[-1] - ends[slots - 1])
 
-    tasks, defaults, reused = "Ray tasks", "Ray Tune", "Ray Tune, actors reused"
-    own: dict[str, list[float]] = {tasks: [], defaults: [], reused: []}
+    defaults, reused = "Ray Tune", "Ray Tune, actors reused"
+    own: dict[str, list[float]] = {defaults: [], reused: []}
     ways = {
-        tasks: run_tasks,
         defaults: lambda: fit(tune_trials, False, own[defaults]),
         reused: lambda: fit(5 * tune_trials, True, own[reused]),
     }
-    work = {tasks: float(trials), defaults: float(tune_trials - slots), reused: float(5 * tune_trials - slots)}
+    work = {defaults: float(tune_trials - slots), reused: float(5 * tune_trials - slots)}
     before = dict(os.environ)
     os.environ.update(ENVIRONMENT)
     try:
         ray.init(num_cpus=slots, num_gpus=0, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        yield RayWays(ways, work, own)
+        yield RayWays(ways, work, own).with_tasks("Ray tasks", run_tasks, trials)
     finally:
         ray.shutdown()
         os.environ.clear()

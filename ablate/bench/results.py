@@ -37,7 +37,7 @@ def _figure(name: str, value: float | None) -> str:
     if value is None:
         return ""
     if name.startswith("share"):
-        return f"{value:.0%}"
+        return f"{value:.0%}" if value >= 0.1 else f"{100 * value:.2g}%"
     return times(value) if name.endswith("speed") else f"{value:,.0f}"
 
 

@@ -1,4 +1,4 @@
-"""Training: our loop against a plain one, and several seeds together against one after the other.
+"""Training: our loop against a plain one, several seeds together against one after the other, an epoch against its files.
 
 The plain loop is given as "module:function", called as train_ours() is; tests/plain_loop.py of the repository has one.
 Every way trains in processes of its own, which are warm before anything is timed.
@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from ablate.bench.floor import Rates, floors, processor_has_bfloat16
-from ablate.bench.jobs import TrainJob, bench_slots, run_all, whole_slot
+from ablate.bench.jobs import TrainJob, WriteJob, bench_slots, run_all, whole_slot
 from ablate.bench.rounds import Announce, Comparison, compare
 from ablate.nets.notation import parse_architecture
 from ablate.schedule.local import open_workers
@@ -25,11 +25,13 @@ from ablate.schedule.tasks import Run, Stop
 from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Data, Recipe
 
-OURS, RATES = "ablate.bench.loops:train_ours", "ablate.bench.loops:measure_rates"
+OURS, RATES, WRITES = (f"ablate.bench.loops:{name}" for name in ("train_ours", "measure_rates", "write_epochs"))
 PLAIN = "plain_loop:train"
 THIN_AND_WIDE = ("pre-ResNet-1001", "pre-ResNet-164", "WRN-40-4", "WRN-16-10", "WRN-28-10")
 PUBLISHED = {"WRN-40-4": 8.0, "WRN-28-10": 1.6}  # times the speed of ResNet-1001. WRN, section 3
 IMAGES = {"cpu": 512, "cuda": 25_600}  # in a round: as an epoch on a GPU, or what takes a processor seconds
+EPOCH = 50_000  # images
+WRITTEN = 5  # epochs in a round
 MIB = 2**20
 
 
@@ -158,6 +160,42 @@ def bench_efficiency(
         timed = compare(f"Batch {batch_size}, steps alone", "image", ways, float(images), rounds, announce=announce)
     published = {net: ratio for net, ratio in PUBLISHED.items() if net in nets and nets[0] == THIN_AND_WIDE[0]}
     return [replace(timed, figures={"published speed": published} if published else {})]
+
+
+def bench_writing(
+    nets: Sequence[str],
+    device: str = "auto",
+    batch_size: int = 128,
+    images: int | None = None,
+    rounds: int = 5,
+    announce: Announce = lambda line: None,
+) -> list[Comparison]:
+    """A comparison a network: training for an epoch of 50,000 images against what is written after it.
+
+    Plainly is a line in a file and torch.save(); ours are flushed to the disk, renamed into place and known by their
+    hash. images: that are trained on in a round, of which an epoch is so many times more. Files are temporary ones.
+    """
+    slots, found = bench_slots(device)[:1], []
+    kind = slots[0].device
+    images = images or IMAGES[kind]
+    with _workers(OURS, slots) as (train, log), _workers(WRITES, slots) as (write, _):
+        for net in nets:
+            job = _job(net, kind, batch_size, images, False)
+            ways: dict[str, Callable[[], object]] = {
+                "training": partial(run_all, train, [job], log),
+                "plain files": partial(_write, write, log, job, True),
+                "ablate, flushed and hashed": partial(_write, write, log, job, False),
+            }
+            work = {name: float(WRITTEN) for name in ways} | {"training": images / EPOCH}
+            timed = compare(f"{net}, batch {batch_size}, an epoch", "epoch", ways, work, rounds, announce=announce)
+            shares = {name: 1 / timed.ratio(name) for name in ways if name != timed.reference}
+            found.append(replace(timed, figures={"share of an epoch": shares}))
+    return found
+
+
+def _write(run: Run, log: Path, job: TrainJob, plainly: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        run_all(run, [WriteJob(replace(job, images=job.recipe.batch_size), Path(folder), WRITTEN, plainly)], log)
 
 
 def _job(net: str, device: str, batch_size: int, images: int, steps_alone: bool) -> TrainJob:

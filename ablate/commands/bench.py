@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, Literal, Optional, get_args
 
 import typer
 
 from ablate.commands.options import Json, print_json, say
 
-Name = Literal["train", "cohort", "efficiency", "dispatch", "plan", "report"]
-TRAINS = {"train": 128, "cohort": 128, "efficiency": 32}  # the benchmarks that train, and their batch size
+Name = Literal["train", "cohort", "efficiency", "writing", "dispatch", "plan", "report"]
+NAMES = f"{', '.join(get_args(Name)[:-1])} or {get_args(Name)[-1]}"
+TRAINS = {"train": 128, "cohort": 128, "efficiency": 32, "writing": 128}  # the benchmarks that train, and their batch size
 PLAIN = Path("tests/plain_loop.py")
 
 
 def bench(
-    name: Annotated[Name, typer.Argument(metavar="NAME", help="train, cohort, efficiency, dispatch, plan or report.")],
-    nets: Annotated[
-        Optional[list[str]], typer.Argument(metavar="[NET]...", help="For train, cohort and efficiency.")
-    ] = None,
+    name: Annotated[Name, typer.Argument(metavar="NAME", help=f"{NAMES}.")],
+    nets: Annotated[Optional[list[str]], typer.Argument(metavar="[NET]...", help=f"For {', '.join(TRAINS)}.")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device")] = "auto",
     batch_size: Annotated[
         Optional[int], typer.Option("--batch-size", min=1, max=65536, help="128; efficiency: 32.")
@@ -65,6 +64,10 @@ def bench(
             from ablate.bench.training import bench_efficiency
 
             comparisons = bench_efficiency(**options)
+        case "writing":
+            from ablate.bench.training import bench_writing
+
+            comparisons = bench_writing(**options)
         case "dispatch":
             from ablate.bench.dispatch import bench_dispatch
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from ablate.bench.dispatch import bench_dispatch, make_trials, record_trial
 from ablate.bench.ray_dispatch import RayWays, ray_ways
-from ablate.bench.rounds import Comparison
+from ablate.bench.rounds import Comparison, compare
 from ablate.records.records import read_record, trial_directory, trial_state
 
 
@@ -37,6 +38,20 @@ def test_without_ray_one_line_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
     with ray_ways(3, 3, 2, tmp_path, said.append) as found:
         assert not found.ways and not found.work
     assert said == ["Ray is not installed and left out: pip install 'ablate-studies[ray]'"]
+
+
+def test_a_way_through_ray_is_timed_the_second_time() -> None:
+    calls: list[float] = []
+
+    def way() -> None:
+        calls.append(time.perf_counter())
+        time.sleep(0.2 if len(calls) % 2 else 0.01)  # the first starts what the second finds
+
+    found = RayWays().with_tasks("a", lambda: None, 3).with_tasks("b", way, 5)
+    assert found.work == {"a": 3.0, "b": 5.0}
+    timed = compare("", "trials", found.ways, found.work, 1)
+    assert len(calls) == 4 and len(found.own["b"]) == 2  # warmed up before
+    assert timed.seconds["b"][0] > 0.2 > found.own["b"][1] == found.without_start(timed).seconds["b"][0]
 
 
 def test_what_starting_costs_does_not_count() -> None:

@@ -12,12 +12,14 @@ import torch
 
 from ablate.bench import loops
 from ablate.bench.floor import ADDITION, BACKWARD, FORWARD, Rates, added, floors, processor_has_bfloat16
-from ablate.bench.jobs import TrainJob
-from ablate.bench.training import _job, bench_cohort, bench_efficiency, bench_train
+from ablate.bench.jobs import TrainJob, WriteJob
+from ablate.bench.training import _job, bench_cohort, bench_efficiency, bench_train, bench_writing
 from ablate.nets.counts import count
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture
+from ablate.records.records import read_epochs
 from ablate.train import network
+from ablate.train.checkpoint import load_checkpoint
 
 NET = "WRN-10-0.25"
 
@@ -86,6 +88,23 @@ def test_the_benchmarks_run_small() -> None:
     assert cohort.work == {"one after the other": 24.0, "together": 24.0} and cohort.title.endswith("3 seeds")
     (thin,) = bench_efficiency([NET, "WRN-40-4"], "cpu", 4, 4, 1)
     assert list(thin.seconds) == [NET, "WRN-40-4"] and not thin.figures  # the published are against another
+
+
+def test_an_epoch_is_held_against_its_files_small() -> None:
+    (one,) = bench_writing([NET], "cpu", 4, 8, 1)
+    assert one.work == {"training": 8 / 50_000, "plain files": 5.0, "ablate, flushed and hashed": 5.0}
+    shares = one.figures["share of an epoch"]
+    assert list(shares) == ["plain files", "ablate, flushed and hashed"] and all(0 < share < 1 for share in shares.values())
+
+
+@pytest.mark.parametrize("plainly", [False, True])
+def test_what_is_written_is_what_a_trial_leaves(tmp_path: Path, plainly: bool) -> None:
+    assert loops.write_epochs(WriteJob(job(), tmp_path, 3, plainly), lambda: False, lambda said: None) == "completed"
+    rows = read_epochs(tmp_path)
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True) if plainly else load_checkpoint(tmp_path)
+    assert state is not None and len(state["rows"]) == loops.ROWS and state["optimizer"]["state"]
+    assert len(list(tmp_path.glob("*.pt"))) == (1 if plainly else 2)
 
 
 def test_floors_follow_from_the_counts() -> None:
