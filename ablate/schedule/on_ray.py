@@ -12,18 +12,21 @@ import math
 import os
 import queue
 import secrets
+import signal
 import socket
 import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
 from ablate.errors import RunError
 from ablate.schedule.slots import Slot
 from ablate.schedule.tasks import OnEvent, Outcome, Run, Stop, Task
+from ablate.schedule.watchdog import PATIENCE, Watchdog
 from ablate.schedule.worker import BROKEN, NOWHERE
 
 RETRIES = 1
@@ -89,11 +92,23 @@ def check_resources(nodes: Sequence[Mapping[str, Any]], needed: Mapping[str, flo
     raise RunError(f"--on ray: a trial needs {wanted} of one node; there are: {have or 'no nodes'}")
 
 
+@dataclass
+class Attempt:
+    """A task that was handed to Ray. process: its number and the id of its node, once it has begun; hung: the cause."""
+
+    watchdog: Watchdog
+    process: tuple[int, str] = field(default=(0, ""))
+    hung: str = ""
+
+
 @contextlib.contextmanager
-def open_on_ray(work: str, slots: Sequence[Slot], gpus: float, stop: Stop, retries: int = RETRIES) -> Iterator[Run]:
+def open_on_ray(
+    work: str, slots: Sequence[Slot], gpus: float, stop: Stop, retries: int = RETRIES, patience: float = PATIENCE
+) -> Iterator[Run]:
     """Gives run(task, on_event) -> Outcome, as local.open_workers does, on the cluster that is open.
 
-    A task whose process dies or runs out of memory is tried again up to `retries` times, one whose node is lost besides.
+    A task whose process dies, hangs or runs out of memory is tried again up to `retries` times, one whose node is lost
+    besides. patience: as there; what a task waits for its resources does not count.
     """
     ray = _import_ray()
     here = _on_node(ray.get_runtime_context().get_node_id())  # any other may be lost
@@ -101,7 +116,8 @@ def open_on_ray(work: str, slots: Sequence[Slot], gpus: float, stop: Stop, retri
     needed = needs(slots[0].device, gpus)
     options = {"num_cpus": needed["CPU"], "num_gpus": needed.get("GPU", 0), "max_retries": 0, "num_returns": "streaming"}
     remote = ray.remote(**options)(work_through)
-    under_way: set[Any] = set()
+    end = ray.remote(num_cpus=0, max_retries=0)(_end)
+    under_way: dict[Any, Attempt] = {}
     done, nowhere = threading.Event(), threading.Event()
 
     def run(task: Task, on_event: OnEvent) -> Outcome:
@@ -134,28 +150,42 @@ def open_on_ray(work: str, slots: Sequence[Slot], gpus: float, stop: Stop, retri
         """(status, cause, whether its node was lost) of one attempt."""
         key, ending = uuid.uuid4().hex, False
         stream = remote.remote(work, task.payload, str(task.log), os.getcwd(), flags, key)
-        under_way.add(stream)
+        attempt = under_way[stream] = Attempt(Watchdog(patience))
         try:
             for reference in stream:
+                attempt.watchdog.hear()
                 what, *told = ray.get(reference)
                 if what == "ended":
                     return told[0], told[1], False
-                if told[0] and not ending and on_event(index, task, {"event": "epoch", **told[0]}):
+                if what == "begun":
+                    attempt.process = told[0], told[1]
+                    attempt.watchdog.begin()
+                elif told[0] and not ending and on_event(index, task, {"event": "epoch", **told[0]}):
                     ending = True
                     ray.get(flags.end.remote(key))
+                attempt.watchdog.listen()
             return "died", "the task ended without a word", False
         except ray.exceptions.RayError as error:
             if ending:
                 return "interrupted", "", False
+            if attempt.hung:
+                return "died", attempt.hung, False
             lost = isinstance(error, (ray.exceptions.NodeDiedError, ray.exceptions.ObjectLostError))
             return "died", "its node was lost" if lost else _in_words(error), lost
         finally:
-            under_way.discard(stream)
+            under_way.pop(stream)
 
     def pass_on() -> None:
-        """Hands the stop to the tasks; a signal handler only sets its level, so this one polls."""
-        told = 0
+        """Hands the stop to the tasks, for a signal handler only sets its level, and ends those that hang."""
+        told, before = 0, time.monotonic()
         while not done.wait(POLL_SECONDS):
+            now = time.monotonic()
+            for attempt in list(under_way.values()):
+                if attempt.watchdog.wait(now - before) and not attempt.hung:
+                    attempt.hung = attempt.watchdog.cause()
+                    number, node = attempt.process
+                    end.options(scheduling_strategy=_on_node(node)).remote(number)
+            before = now
             if stop.level > told:
                 told = stop.level
                 if told == 1:
@@ -196,7 +226,9 @@ class Flags:
 
 
 def work_through(work: str, payload: Any, log: str, folder: str, flags: Any, key: str) -> Iterator[tuple[Any, ...]]:
-    """The task itself, on a node: yields ("event", event) for every report and then ("ended", status, cause)."""
+    """The task itself, on a node: yields ("begun", process, node), ("event", event) for every report, and then
+    ("ended", status, cause).
+    """
     import ray
 
     from ablate.schedule.worker import BROKEN, do
@@ -204,6 +236,7 @@ def work_through(work: str, payload: Any, log: str, folder: str, flags: Any, key
     with contextlib.suppress(OSError):
         os.chdir(folder)  # of the driver: paths from there are the same on storage that every node sees
 
+    yield "begun", os.getpid(), ray.get_runtime_context().get_node_id()
     said: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
 
     def stop() -> bool:
@@ -294,6 +327,12 @@ def _read(path: str) -> str:
         return Path(path).read_text()
     except OSError:
         return ""
+
+
+def _end(process: int) -> None:
+    """Ends a process of this node; ray.cancel() would not, where it is stopped."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
 
 
 def _fitting(node: Mapping[str, Any], needed: Mapping[str, float]) -> int:

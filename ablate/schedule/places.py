@@ -61,7 +61,7 @@ def open_place(
         check_slots(device, slots, slots_per_gpu)
         each = float(gpus) if gpus > 1 else 1 / slots_per_gpu
         with open_cluster(address or None, runs, device, slots, each, announce) as cluster:
-            yield Place(cluster, lambda work, stop: open_on_ray(work, cluster, each, stop))
+            yield Place(cluster, lambda work, stop: open_on_ray(work, cluster, each, stop, patience=patience))
     else:
         raise RunError(f"--on: found '{on}'; allowed: local, ray, ray:ADDRESS")
 

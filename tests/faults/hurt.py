@@ -80,6 +80,7 @@ def hurt(how: str, child: Path) -> None:
         time.sleep(300)
     elif how == "stopped":
         os.kill(os.getpid(), 19)
+        time.sleep(1)  # another thread may be the one that takes the signal
     elif how == "holds the GIL":
         child.write_text(str(os.getpid()))
         ctypes.PyDLL(None).sleep(300)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from waiting import wait_for
 
@@ -29,7 +30,8 @@ WORK = "works:work"
 def environment() -> Iterator[None]:
     """Tasks find the tests' works; a token, unless another test has imported ray, which reads that once, before."""
     before = dict(os.environ)
-    found = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    here = Path(__file__).parent
+    found = os.pathsep.join([str(here), str(here.with_name("faults")), *sys.path])
     os.environ.update({**ENVIRONMENT, "RAY_AUTH_TOKEN": secrets.token_hex(32), "PYTHONPATH": found})
     if "ray" in sys.modules:
         del os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"]
@@ -105,6 +107,23 @@ def test_on_a_cluster_of_three_nodes(cluster: Any, tmp_path: Path) -> None:
             wait_for(lambda: (tmp_path / "stopped0").exists(), 400)
             stop.raise_to(1, 130)
             assert {one.status for one in stopped} <= {"interrupted", "not started"}
+
+
+def test_a_task_that_hangs_is_ended_and_tried_again(cluster: Any, tmp_path: Path) -> None:
+    """Whether it waits, is stopped or holds the interpreter's lock; one that waits for resources does not hang."""
+    ways = ("hangs", "stopped", "holds the GIL")
+    with (
+        open_cluster(cluster.address, tmp_path / "runs", "cuda", None, 1, lambda line: None) as slots,
+        open_on_ray("hurt:work", slots, 1, Stop(), patience=60) as run,
+    ):
+        tasks = [task(tmp_path, way, how=way) for way in ways] + [task(tmp_path, "waits", epochs=1)]
+        ended = {one.task.id: one for one in run_tasks(run, tasks, len(tasks), lambda *event: None)}
+    assert {name: (one.status, one.attempts) for name, one in ended.items()} == {
+        **dict.fromkeys(ways, ("completed", 2)),
+        "waits": ("completed", 1),
+    }
+    assert not any(psutil.pid_exists(int((tmp_path / f"{way}.child").read_text())) for way in ("hangs", "holds the GIL"))
+    assert all((tmp_path / f"{way}.epochs").read_text() == "1 2 3 4 " for way in ways)
 
 
 LONG = ("-s", "recipe.epochs=12", "-s", "data.train_size=256")
