@@ -140,9 +140,7 @@ def run_trials(
     begun = time.monotonic()
     names = {trial.id: name for trial, name in zip(trials, labels)}
 
-    def say(message: str) -> None:
-        console.print(message, highlight=False, markup=False, soft_wrap=True)
-
+    say = _teller(console)
     if options.shard:
         shards = assign_shards({trial.id: training_cost(trial) for trial in trials}, options.shard[1])
         trials = [trial for trial in trials if shards[trial.id] == options.shard[0]]
@@ -153,10 +151,11 @@ def run_trials(
     with handling(dict.fromkeys(PREEMPTING, preempted)):
         digests = prepare(missing, location, console, options.quiet)
         check_digests(recorded, digests, location)
+        run = _Run(names, runs, location, options, console, folders, digests, summary)
         for gpus, group in _by_gpus(missing):
             if not summary.exit_code:
                 with open_place(runs, options, say, gpus) as place:
-                    _train(group, names, runs, location, options, console, summary, folders, digests, place)
+                    run.train(group, place)
     for trial in trials:
         record = records[trial.id] or read_record(runs, trial.id)
         if record is None:
@@ -178,57 +177,81 @@ def _by_gpus(missing: Sequence[Trial]) -> list[tuple[int, list[Trial]]]:
     return list(groups.items())
 
 
-def _train(
-    missing: Sequence[Trial],
-    names: dict[str, str],
-    runs: Path,
-    location: Location,
-    options: RunOptions,
-    console: Console,
-    summary: RunSummary,
-    folders: tuple[Path, ...],
-    digests: dict[Source, str],
-    place: Place,
-) -> None:
-    from ablate.schedule.cohorts import Cohorts, cohort_size
-    from ablate.schedule.progress import Progress
-    from ablate.schedule.tasks import Outcome, Stop, Task
+@dataclass(frozen=True)
+class _Run:
+    """A run under way, which notes in its summary what came of each trial. names: of the trials, by id."""
 
-    slots = place.slots
-    tasks = [
-        make_task(trial, names[trial.id], runs, location, slots[0].device, options, folders, digests[_source(trial.data)])
-        for trial in missing
-    ]
-    runs.mkdir(parents=True, exist_ok=True)
-    slots = slots[: len(tasks)]
-    before = summary.recorded_before + summary.trained + summary.elsewhere
-    progress = Progress(tasks, before, [slot.name for slot in slots], console, options.quiet)
-    stop = Stop(lambda: progress.say("stopping when the epochs under way are done and kept; Ctrl-C again stops now"))
+    names: dict[str, str]
+    runs: Path
+    location: Location
+    options: RunOptions
+    console: Console
+    folders: tuple[Path, ...]
+    digests: dict[Source, str]
+    summary: RunSummary
 
-    gpu = slots[0].device == "cuda"
-    size = 1 if missing[0].recipe.gpus > 1 else cohort_size(options.cohort, len(tasks), len(slots), gpu)
-    with progress, signals(stop):
-        waiting, elsewhere = tasks, list[Task]()
-        while (waiting or elsewhere) and not stop.level:
-            cohorts, waiting = Cohorts(waiting, _variant_of, size), []
-            for outcome in place.execute(COHORT_WORK, cohorts.tasks, stop, cohorts.listener(progress.event)):
-                for one, by_itself in cohorts.outcomes(outcome):
-                    if one.status == "busy":
-                        elsewhere.append(one.task)
-                    elif one.status == "failed" and not by_itself and (gpu or size > 1) and not one.task.payload.plain:
-                        progress.say(f"{one.task.label}: {one.cause}; again from its checkpoint, alone and step by step")
-                        waiting.append(replace(one.task, payload=replace(one.task.payload, plain=True)))
-                    else:
-                        _note(one, runs, progress, summary)
-            # What another run trains is waited for; should that run die, it is ours.
-            time.sleep(WAIT_SECONDS if elsewhere else 0)
-            states = {task.id: trial_state(runs, task.id) for task in elsewhere}
-            for task in elsewhere:
-                if states[task.id] in FINAL:
-                    _note(Outcome(task, "recorded"), runs, progress, summary)
-            waiting += [task for task in elsewhere if states[task.id] not in ("running", *FINAL)]
-            elsewhere = [task for task in elsewhere if states[task.id] == "running"]
-    summary.exit_code = stop.exit_code
+    def train(self, missing: Sequence[Trial], place: Place) -> None:
+        """Trains what is missing in a place, and waits for what another run trains meanwhile."""
+        from ablate.schedule.cohorts import Cohorts, cohort_size
+        from ablate.schedule.progress import Progress
+        from ablate.schedule.tasks import Outcome, Stop, Task
+
+        runs, options, summary = self.runs, self.options, self.summary
+        device = place.slots[0].device
+        tasks = [
+            make_task(trial, self.names[trial.id], runs, self.location, device, options, self.folders, self._digest(trial))
+            for trial in missing
+        ]
+        runs.mkdir(parents=True, exist_ok=True)
+        slots = place.slots[: len(tasks)]
+        before = summary.recorded_before + summary.trained + summary.elsewhere
+        progress = Progress(tasks, before, [slot.name for slot in slots], self.console, options.quiet)
+        stop = Stop(lambda: progress.say("stopping when the epochs under way are done and kept; Ctrl-C again stops now"))
+
+        gpu = device == "cuda"
+        size = 1 if missing[0].recipe.gpus > 1 else cohort_size(options.cohort, len(tasks), len(slots), gpu)
+        with progress, signals(stop):
+            waiting, elsewhere = tasks, list[Task]()
+            while (waiting or elsewhere) and not stop.level:
+                cohorts, waiting = Cohorts(waiting, _variant_of, size), []
+                for outcome in place.execute(COHORT_WORK, cohorts.tasks, stop, cohorts.listener(progress.event)):
+                    for one, by_itself in cohorts.outcomes(outcome):
+                        if one.status == "busy":
+                            elsewhere.append(one.task)
+                        elif one.status == "failed" and not by_itself and (gpu or size > 1) and not one.task.payload.plain:
+                            progress.say(
+                                f"{one.task.label}: {one.cause}; again from its checkpoint, alone and step by step"
+                            )
+                            waiting.append(replace(one.task, payload=replace(one.task.payload, plain=True)))
+                        else:
+                            self.note(one, progress)
+                # What another run trains is waited for; should that run die, it is ours.
+                time.sleep(WAIT_SECONDS if elsewhere else 0)
+                states = {task.id: trial_state(runs, task.id) for task in elsewhere}
+                for task in elsewhere:
+                    if states[task.id] in FINAL:
+                        self.note(Outcome(task, "recorded"), progress)
+                waiting += [task for task in elsewhere if states[task.id] not in ("running", *FINAL)]
+                elsewhere = [task for task in elsewhere if states[task.id] == "running"]
+        summary.exit_code = stop.exit_code
+
+    def _digest(self, trial: Trial) -> str:
+        return self.digests[_source(trial.data)]
+
+    def note(self, outcome: Outcome, progress: Progress) -> None:
+        """Puts an outcome where it belongs: the terminal, the summary, and for a failure the trial's directory."""
+        record = read_record(self.runs, outcome.task.id)
+        if outcome.status == "failed":
+            self.summary.failed.append((outcome.task.label, outcome.cause, outcome.task.log))
+            try:
+                write_failure(trial_directory(self.runs, outcome.task.id), outcome.cause, outcome.attempts)
+            except OSError as error:  # a full disk must not end the other trials too
+                progress.say(f"{outcome.task.label}: its failure could not be noted: {error}")
+        elif outcome.status == "recorded" and outcome.attempts == 1:
+            self.summary.elsewhere += 1
+        elif record is not None:
+            self.summary.trained += 1
+        progress.outcome(outcome, record.test_error if record else None)
 
 
 def open_place(
@@ -240,6 +263,11 @@ def open_place(
     on = "inline" if options.inline else options.on
     about = (options.device, options.slots, options.slots_per_gpu, gpus, options.hung_seconds)
     return places.open_place(on, runs, *about, (lambda line: None) if options.quiet else announce)
+
+
+def _teller(console: Console, quiet: bool = False) -> Callable[[str], None]:
+    """What prints a line, as it is."""
+    return lambda line: None if quiet else console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _variant_of(task: Task) -> str | None:
@@ -265,30 +293,11 @@ def make_task(
     return Task(trial.id, label, job, training_cost(trial), trial_directory(runs, trial.id) / "log.txt")
 
 
-def _note(outcome: Outcome, runs: Path, progress: Progress, summary: RunSummary) -> None:
-    """Puts an outcome where it belongs: the terminal, the summary, and for a failure the trial's directory."""
-    record = read_record(runs, outcome.task.id)
-    if outcome.status == "failed":
-        summary.failed.append((outcome.task.label, outcome.cause, outcome.task.log))
-        try:
-            write_failure(trial_directory(runs, outcome.task.id), outcome.cause, outcome.attempts)
-        except OSError as error:  # a full disk must not end the other trials too
-            progress.say(f"{outcome.task.label}: its failure could not be noted: {error}")
-    elif outcome.status == "recorded" and outcome.attempts == 1:
-        summary.elsewhere += 1
-    elif record is not None:
-        summary.trained += 1
-    progress.outcome(outcome, record.test_error if record else None)
-
-
 def prepare(trials: Sequence[Trial], location: Location, console: Console, quiet: bool) -> dict[Source, str]:
     """Makes sure, before any worker starts, that the images are there, decoded and what the study says; their digests."""
     from ablate.train.images import Kept, load_checked
 
-    def announce(message: str) -> None:
-        if not quiet:
-            console.print(message, highlight=False, markup=False, soft_wrap=True)
-
+    announce = _teller(console, quiet)
     digests: dict[Source, str] = {}
     kept: Kept = {}
     for data in dict.fromkeys(trial.data for trial in trials):

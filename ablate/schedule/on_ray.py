@@ -19,7 +19,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
@@ -97,7 +97,7 @@ class Attempt:
     """A task that was handed to Ray. process: its number and the id of its node, once it has begun; hung: the cause."""
 
     watchdog: Watchdog
-    process: tuple[int, str] = field(default=(0, ""))
+    process: tuple[int, str] = (0, "")
     hung: str = ""
 
 

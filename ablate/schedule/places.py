@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,7 +11,8 @@ from ablate.errors import RunError
 from ablate.schedule.inline import open_inline, run_inline
 from ablate.schedule.local import open_workers, run_tasks
 from ablate.schedule.slots import Slot, check_slots, find_slots
-from ablate.schedule.tasks import OnEvent, Outcome, Run, Stop, Task, Work
+from ablate.schedule.tasks import OnEvent, Outcome, Run, Stop, Task
+from ablate.schedule.worker import load_work
 
 
 class Place(NamedTuple):
@@ -25,7 +25,7 @@ class Place(NamedTuple):
     def execute(self, work: str, tasks: Sequence[Task], stop: Stop, on_event: OnEvent) -> Iterator[Outcome]:
         """The outcome of every task as it ends, longest tasks first. work: "module:function"."""
         if self.inline:  # without another thread, for debuggers
-            yield from run_inline(_load(work), tasks, stop, on_event)
+            yield from run_inline(load_work(work), tasks, stop, on_event)
         elif tasks:
             with self.open(work, stop) as run:
                 # Not `yield from`: if the consumer raises, our workers must close before joblib waits for its threads.
@@ -51,7 +51,7 @@ def open_place(
     """
     kind, _, address = on.partition(":")
     if kind == "inline":
-        yield Place([Slot("here", "cpu")], lambda work, stop: open_inline(_load(work), stop), inline=True)
+        yield Place([Slot("here", "cpu")], lambda work, stop: open_inline(load_work(work), stop), inline=True)
     elif on == "local":
         found = find_slots(device, slots, slots_per_gpu, gpus)
         yield Place(found, lambda work, stop: open_workers(work, found, stop, patience=patience))
@@ -64,9 +64,3 @@ def open_place(
             yield Place(cluster, lambda work, stop: open_on_ray(work, cluster, each, stop, patience=patience))
     else:
         raise RunError(f"--on: found '{on}'; allowed: local, ray, ray:ADDRESS")
-
-
-def _load(work: str) -> Work:
-    module, _, function = work.partition(":")
-    found: Work = getattr(importlib.import_module(module), function)
-    return found

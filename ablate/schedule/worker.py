@@ -74,11 +74,10 @@ def do(
     report: Callable[[dict[str, Any]], None],
 ) -> tuple[str, str, str]:
     """Does one task, and gives ("ended", status, cause). load: what gives the payload; what it prints goes into the log."""
-    module, _, function = work_name.partition(":")
     try:
         with _log_to(log):
             try:
-                work = getattr(importlib.import_module(module), function)
+                work = load_work(work_name)
                 return ("ended", work(load(), stop, report), "")
             except (Exception, SystemExit) as error:
                 with contextlib.suppress(OSError):
@@ -86,6 +85,13 @@ def do(
                 return ("ended", *what_failed(error))
     except OSError as error:  # of the log itself
         return ("ended", *what_failed(error))
+
+
+def load_work(name: str) -> Callable[..., str]:
+    """The function that is called "module:function"."""
+    module, _, function = name.partition(":")
+    found: Callable[..., str] = getattr(importlib.import_module(module), function)
+    return found
 
 
 def what_failed(error: BaseException) -> tuple[str, str]:
