@@ -23,9 +23,11 @@ def comparison_table(one: Comparison) -> Table:
 
 
 def times(ratio: float) -> str:
-    """A ratio to two or three digits: 0.0021, 0.62, 4.71, 18.3, 240."""
+    """A ratio to two or three digits: 0.0021, 0.62, 4.71, 18.3, 240, 20,900."""
     if ratio < 0.1:
         return f"{ratio:.2g}"
+    if ratio >= 1000:
+        return f"{float(f'{ratio:.3g}'):,.0f}"
     return f"{ratio:.{2 if ratio < 10 else 1 if ratio < 100 else 0}f}"
 
 
