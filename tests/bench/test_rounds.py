@@ -44,7 +44,8 @@ def test_a_ratio_is_that_of_the_same_round() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ratio", "said"), [(0.00214, "0.0021"), (0.623, "0.62"), (4.706, "4.71"), (18.34, "18.3"), (240.4, "240"), (20_883.2, "20,900")]
+    ("ratio", "said"),
+    [(0.00214, "0.0021"), (0.623, "0.62"), (4.706, "4.71"), (18.34, "18.3"), (240.4, "240"), (20_883.2, "20,900")],
 )
 def test_a_ratio_has_few_digits(ratio: float, said: str) -> None:
     assert times(ratio) == said
