@@ -9,10 +9,13 @@ from ablate.report.tables import counted
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.study import Data, Recipe
 
+COMPILE = "recipe.compile"
+
 
 def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
     """The data sets and recipes of some variants, and what is varied in them."""
     varied = {axis for summary in summaries for axis in summary.axes}
+    varied |= {COMPILE} if len({summary.variant.recipe.compile for summary in summaries}) > 1 else set()  # auto
     alike: dict[str, list[str]] = {}
     for summary in summaries:
         told = describe_data(summary.variant.data.model_copy(update={"title": ""}), varied)
@@ -55,6 +58,7 @@ def describe_recipe(recipe: Recipe, varied: Collection[str] = ()) -> str:
         "batch_size": f"batch {recipe.batch_size}",
         "lr": f"learning rate {recipe.lr:g}{scaled}",
         "precision": recipe.precision,
+        **({"compile": "compiled blocks"} if recipe.compile == "always" else {}),
         **({"gpus": f"{recipe.gpus} GPUs"} if recipe.gpus > 1 else {}),
         **({"sync_batch_norm": "batch norm of the whole batch"} if recipe.sync_batch_norm else {}),
     }

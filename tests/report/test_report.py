@@ -19,7 +19,8 @@ from ablate.api import Experiment, load_study
 from ablate.errors import RecordError
 from ablate.report.figures import curve_points, error_points
 from ablate.report.report import Report
-from ablate.report.setting import describe_data
+from ablate.report.setting import describe_data, describe_setting
+from ablate.report.summary import summarize
 from ablate.report.tables import Cell, Table, as_cell, latex_escape, quantity, to_latex, to_markdown
 
 ERRORS = {0: [7.0, 5.0, 9.0], 1: [6.0, 8.0, 4.0]}
@@ -221,6 +222,27 @@ def test_images_are_described_with_what_is_done_to_them(experiment: Experiment) 
     data = experiment.study.data
     assert describe_data(data) == "Digits, 128 training images, mean/std, no augmentation"
     assert describe_data(data.model_copy(update={"train_size": None})) == "Digits, mean/std, no augmentation"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["recipe.compile=never"], "float32"),
+        (["recipe.compile=always"], "float32, compiled blocks"),
+        (["recipe.compile=auto"], "float32"),  # neither repays it
+        (
+            ["recipe.compile=auto", "recipe.epochs=100000", "variants=[{net: [WRN-10-1, WRN-10-64]}]"],
+            "float32. Varied: recipe.compile",
+        ),
+        (["recipe.gpus=2", "recipe.sync_batch_norm=true"], "float32, 2 GPUs, batch norm of the whole batch"),
+    ],
+)
+def test_what_changes_the_last_bits_is_said(tmp_path: Path, overrides: list[str], said: str) -> None:
+    path = tmp_path / "invented.yaml"
+    path.write_text(STUDY)
+    experiment = load_study(path, overrides, runs=tmp_path / "runs")
+    summaries = summarize(experiment.variants, experiment.study.seeds, experiment.runs)
+    assert describe_setting(summaries, ". ").partition("learning rate 0.1, ")[2] == said
 
 
 def test_many_varied_axes_leave_room_for_the_figure(tmp_path: Path) -> None:
