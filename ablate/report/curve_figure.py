@@ -31,7 +31,7 @@ CROSS: dict[str, Any] = {"marker": "x", "markersize": 6, "markeredgewidth": 1.6,
 class ImportedCurve(NamedTuple):
     """A curve from elsewhere, such as an author's log, drawn in grey beside ours.
 
-    rows: an epoch each, with epoch, train_loss (nats) and test_error (percent), each of the two may be None.
+    rows: an epoch each, with epoch (from 1), train_loss (nats) and test_error (percent), each of the two may be None.
     panel: the title of the panel it belongs in; empty for every panel.
     """
 
