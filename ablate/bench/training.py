@@ -98,11 +98,11 @@ def _ways(job: TrainJob, precisions: Sequence[str], compiled: bool) -> dict[str,
     last, gpu = precisions[-1], job.device == "cuda"
     ways = {f"ablate, {precision}": of(precision=precision) for precision in precisions}
     if compiled or gpu:
-        ways["compiled"] = of(precision=last, compile="always")
+        ways["ablate, compiled"] = of(precision=last, compile="always")
     if gpu:
-        ways["step by step"] = replace(of(precision=last), plain=True)
-        ways["5 seeds together"] = replace(of(precision=last), seeds=tuple(range(5)), together=True)
-        ways["any algorithm"] = replace(of(precision=last), deterministic=False)
+        ways["ablate, step by step"] = replace(of(precision=last), plain=True)
+        ways["ablate, 5 seeds together"] = replace(of(precision=last), seeds=tuple(range(5)), together=True)
+        ways["ablate, any algorithm"] = replace(of(precision=last), deterministic=False)
     return ways
 
 
