@@ -55,7 +55,7 @@ class Attempt:
         self._resume()
         self.top5 = trial.data.name == "imagenet"
         batches = TrainingBatches(train_part, normalization, trial.data, recipe, trial.seed, group)
-        self.training = Training(group.wrap(self.network), self.optimizer, batches, recipe)
+        self.training = Training(group.wrap(self.network), self.optimizer, batches, recipe, job.plain)
         # Streamed images are large: what there is room for in training, there is in testing.
         size = recipe.batch_size if isinstance(test_part, Streamed) else TEST_BATCH * group.size
         tests = TestBatches(test_part, normalization, size, group=group)

@@ -18,6 +18,7 @@ from ablate.nets.build import Dropout, Residual
 from ablate.nets.custom import Own
 from ablate.study.study import Recipe
 from ablate.train.batches import Batches, TestBatches, TrainingBatches
+from ablate.train.lean import Lean
 from ablate.train.randomness import stream_seed
 
 TOP = 5
@@ -50,8 +51,7 @@ class Pass:
     @property
     def capturable(self) -> bool:
         """Whether a step does the same each time, decided on the device alone."""
-        own = any(isinstance(module, Own) for module in self.network.modules())
-        return not (own or isinstance(self.batches.part, Streamed) or self.group.size > 1)
+        return not (has_own(self.network) or isinstance(self.batches.part, Streamed) or self.group.size > 1)
 
     def begin(self, epoch: int) -> None:
         """Starts a pass."""
@@ -67,8 +67,13 @@ class Pass:
     def forward(self, images: Tensor) -> Tensor:
         """Logits float32 (B, classes), computed in the recipe's precision."""
         with autocast(self.recipe, self.device):
-            logits: Tensor = self.network(images)
+            logits = self.compute(images)
         return logits.float()
+
+    def compute(self, images: Tensor) -> Tensor:
+        """Logits (B, classes)."""
+        logits: Tensor = self.network(images)
+        return logits
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Counts a batch in, on the device."""
@@ -90,11 +95,17 @@ class Pass:
 class Training(Pass):
     """Its step: a batch forward and backward, and the update; dropout and blocks left out are those of (seed, epoch).
 
-    Of several ranks all leave out the same blocks, and each draws dropout of its own for its part of the batch.
+    Of several ranks all leave out the same blocks, and each draws dropout of its own for its part of the batch. plain:
+    everything as torch does it by itself, layer by layer; the bits are the same.
     """
 
     def __init__(
-        self, network: nn.Module, optimizer: torch.optim.Optimizer, batches: TrainingBatches, recipe: Recipe
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        batches: TrainingBatches,
+        recipe: Recipe,
+        plain: bool = False,
     ) -> None:
         super().__init__(network, batches, recipe)
         self.optimizer, self.seed = optimizer, batches.seed
@@ -107,7 +118,10 @@ class Training(Pass):
         for module in drops:
             module.generator = self.dropout
         self.leaves_out = any(block.survival < 1 for block in blocks)  # some blocks in some batches
-        self.draws_again = bool(drops) and any(block.checkpoint for block in blocks)
+        again = any(block.checkpoint for block in blocks)
+        self.draws_again = bool(drops) and again
+        other = self.leaves_out or again or recipe.compile != "never" or self.group.size > 1 or has_own(network)
+        self.lean = None if plain or other else Lean(network, recipe.precision == "bfloat16")
 
     @property
     def capturable(self) -> bool:
@@ -116,6 +130,8 @@ class Training(Pass):
     def begin(self, epoch: int) -> None:
         super().begin(epoch)
         self.network.train()
+        if self.lean:
+            self.lean.begin()
         self.depth.manual_seed(stream_seed(self.seed, "stochastic_depth", epoch))
         self.dropout.manual_seed(stream_seed(self.seed, "dropout", epoch, self.group.rank))
         torch.manual_seed(self.dropout.initial_seed())  # a reader's modules draw from torch's own
@@ -126,12 +142,22 @@ class Training(Pass):
         loss = F.cross_entropy(logits, labels)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.lean:
+            self.lean.take_gradients()
         if self.leaves_out:  # a block that was left out has gradient zero; momentum and decay go on
             for parameter in self.network.parameters():
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
         self.optimizer.step()
         self.add(loss, logits, labels)
+
+    def compute(self, images: Tensor) -> Tensor:
+        return self.lean.forward(images) if self.lean else super().compute(images)
+
+    def scores(self) -> Scores:
+        if self.lean:
+            self.lean.end(len(self.batches.sizes))
+        return super().scores()
 
 
 class Testing(Pass):
@@ -152,6 +178,11 @@ class Testing(Pass):
             return
         logits = self.forward(images)
         self.add(F.cross_entropy(logits, labels), logits, labels)
+
+
+def has_own(network: nn.Module) -> bool:
+    """Whether a part of it is a reader's own module, of which nothing is known."""
+    return any(isinstance(module, Own) for module in network.modules())
 
 
 def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
