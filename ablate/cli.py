@@ -18,6 +18,7 @@ from ablate.commands import networks, records, trials
 from ablate.commands.bench import bench
 from ablate.commands.options import say
 from ablate.errors import AblateError
+from ablate.processes import PREEMPTING, handling, preempted
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -63,7 +64,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # no letter that it cannot show is an error
             stream.reconfigure(errors="backslashreplace")
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        with handling(dict.fromkeys(PREEMPTING, preempted)):
+            sys.exit(app(standalone_mode=False) or 0)
     except AblateError as error:
         _fail(str(error))
     except BrokenPipeError:  # `ablate plan ... | head`

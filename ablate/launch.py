@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Optional
+from typing import TYPE_CHECKING, Optional
 
 from ablate.errors import DataError, RecordError, RunError
+from ablate.processes import PREEMPTED, PREEMPTING, handling, preempted
 from ablate.records.records import (
     FINAL,
     Record,
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 WORK, COHORT_WORK = "ablate.train.trial:train_trial", "ablate.train.cohort:train_cohort"
 WAIT_SECONDS = 0.5
 Source = tuple[str, str, Optional[str], bool]  # what tells images from others: name, title, root, training images alone
-INTERRUPTED, PREEMPTED, INCOMPLETE = 130, 75, 3  # exit codes
-PREEMPTING = (signal.SIGTERM, signal.SIGUSR1)  # the latter as Slurm sends it before its limit
+INTERRUPTED, INCOMPLETE = 130, 3  # exit codes
 
 
 @dataclass(frozen=True)
@@ -339,21 +338,3 @@ def signals(stop: Stop) -> Iterator[None]:
         }
     ):
         yield
-
-
-@contextmanager
-def handling(actions: dict[int, Callable[[], None]]) -> Iterator[None]:
-    """Actions that stand in for the signals' own within the block; where signals cannot be had, nothing."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, lambda n, frame: actions[n]()) for number in actions}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def preempted() -> NoReturn:
-    raise SystemExit(PREEMPTED)

@@ -30,5 +30,7 @@ while [ $code -gt 128 ] && kill -0 $! 2>/dev/null; do
     wait $!
     code=$?
 done
-[ $code -eq 75 ] && scontrol requeue "$SLURM_JOB_ID"
+case $code in # the latter two: ended by the signal itself, before ablate had begun
+    75 | 138 | 143) scontrol requeue "$SLURM_JOB_ID" ;;
+esac
 exit $code

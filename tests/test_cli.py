@@ -210,6 +210,25 @@ def test_a_signal_keeps_the_epochs_and_stops(
             assert read_record(tmp_path / "runs", directory.name) is None
 
 
+EARLY = """
+import os, sys, time
+from ablate import cli
+@cli.app.command()
+def begin():
+    os.kill(os.getpid(), NUMBER)
+    time.sleep(60)
+sys.argv = ["ablate", "begin"]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_preemption_before_anything_has_begun_is_one_too(number: int) -> None:
+    code = EARLY.replace("NUMBER", str(int(number)))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (75, "", "")
+
+
 def test_two_ctrl_c_stop_now(driver: Callable[..., subprocess.Popen[str]], tiny: Path, tmp_path: Path) -> None:
     words = ("-s", "recipe.epochs=1", "-s", "data.train_size=1297", "-s", "recipe.batch_size=1", "-s", "seeds=1")
     running = driver("run", tiny, *words, "--checkpoint-every", "60s")

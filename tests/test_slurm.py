@@ -46,12 +46,12 @@ def test_outside_a_job_the_array_and_what_follows_it_are_submitted(start, tmp_pa
     assert report.endswith("--wrap ablate merge runs-*-of-2 --into runs; ablate report 'a.yaml'")
 
 
-@pytest.mark.parametrize("code", [0, 2, 3, 75, 137])
+@pytest.mark.parametrize("code", [0, 2, 3, 75, 137, 138, 143])
 def test_only_a_part_that_was_preempted_is_queued_again(start, tmp_path: Path, code: int) -> None:
     assert start(f"exit {code}", **IN_JOB).wait(timeout=30) == code
     trained, *others = calls(tmp_path)
     assert trained == "ablate run a.yaml --shard 2/2 --runs runs-2-of-2"
-    assert others == (["scontrol requeue 101"] if code == 75 else [])
+    assert others == (["scontrol requeue 101"] if code in (75, 138, 143) else [])
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])

@@ -19,7 +19,9 @@ Array = np.ndarray[Any, Any]
 
 
 class Listing(NamedTuple):
-    """The images of one part. names: bytes (N,), below folder; sizes in bytes and labels, int64 (N,).
+    """The images of one part. names: bytes (N,), below folder; sizes in bytes, labels, int64 (N,).
+
+    changed: when each file was last changed, nanoseconds, int64 (N,); it is for this process alone, no digest has it.
 
     Labels count the classes, which are in sorted order.
     """
@@ -27,12 +29,14 @@ class Listing(NamedTuple):
     folder: Path
     names: Array
     sizes: Array
+    changed: Array
     labels: Array
     classes: tuple[str, ...]
 
     def subset(self, index: Array | slice) -> Listing:
         """The images at index, with all classes."""
-        return self._replace(names=self.names[index], sizes=self.sizes[index], labels=self.labels[index])
+        taken = {name: getattr(self, name)[index] for name in ("names", "sizes", "changed", "labels")}
+        return self._replace(**taken)
 
     def path(self, index: int) -> str:
         """The file of one image."""
@@ -64,7 +68,7 @@ def list_images(root: Path, part: str) -> Listing:
             "set data.root in the study, --data-root or ABLATE_DATA to where it is"
         )
     names: list[bytes] = []
-    sizes: list[int] = []
+    stats: list[tuple[int, int]] = []
     counts = []
     for name in classes:
         before = len(names)
@@ -74,12 +78,14 @@ def list_images(root: Path, part: str) -> Listing:
                 if file.lower().endswith(IMAGE_SUFFIXES):
                     path = os.path.join(directory, file)
                     names.append(os.fsencode(os.path.relpath(path, folder)))
-                    sizes.append(os.stat(path).st_size)
+                    found = os.stat(path)
+                    stats.append((found.st_size, found.st_mtime_ns))
         counts.append(len(names) - before)
         if not counts[-1]:
             raise DataError(f"imagenet: no image in {folder / name}; allowed: {', '.join(IMAGE_SUFFIXES)}")
     labels = np.repeat(np.arange(len(classes)), counts)
-    return Listing(folder, np.array(names), np.array(sizes, np.int64), labels, tuple(classes))
+    sizes, changed = np.array(stats, np.int64).T
+    return Listing(folder, np.array(names), sizes, changed, labels, tuple(classes))
 
 
 def list_imagenet(root: Path) -> tuple[ImageFiles, str]:

@@ -154,8 +154,11 @@ class Decoded(Dataset[Union[Batch, DataError]]):
         index, seed = item
         path, listed = self.files.path(index), int(self.files.sizes[index])
         try:
-            if (size := os.stat(path).st_size) != listed:
-                return DataError(f"{path}: {size:,} bytes, it had {listed:,} when the run began; {AGAIN}")
+            found = os.stat(path)
+            if found.st_size != listed:
+                return DataError(f"{path}: {found.st_size:,} bytes, it had {listed:,} when the run began; {AGAIN}")
+            if found.st_mtime_ns != self.files.changed[index]:
+                return DataError(f"{path}: changed since the run began; {AGAIN}")
             image = open_image(path)
         except (OSError, DataError) as error:
             reason = str(error) if isinstance(error, DataError) else f"{path}: cannot be read as an image: {error}"

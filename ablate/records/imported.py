@@ -17,7 +17,7 @@ import orjson
 from ablate.errors import RecordError, printable
 from ablate.files import write_atomically
 from ablate.nets.blueprint import Shape
-from ablate.records.records import Row, read_record, write_epochs, write_result
+from ablate.records.records import Row, read_file, read_record, write_epochs, write_result
 from ablate.records.torchnet import Log, read_log
 
 FORMAT = 1  # of trial.json
@@ -147,7 +147,7 @@ def _read(directory: Path) -> Imported:
     record = read_record(directory.parent, directory.name)
     try:
         epochs = record.epochs() if record else []
-        definition = orjson.loads((directory / "trial.json").read_bytes())
+        definition = orjson.loads(read_file(directory / "trial.json"))
         if record is None or record.result["epochs"] != len(epochs) or imported_id(definition) != directory.name:
             raise ValueError
         planned = record.result["planned_epochs"]

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from ablate.errors import RecordError
 from ablate.files import hold_lock
 from ablate.records.imported import FOLDER, imported_id
 from ablate.records.probes import Probe, probe_path, read_probes, write_probe
-from ablate.records.records import Row, read_epochs, read_record, trial_state
+from ablate.records.records import Row, read_epochs, read_file, read_record, trial_state
 
 LOCK = ".merge.lock"
 SEARCH = "search.db"  # Optuna's
@@ -158,8 +158,10 @@ def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:
 
 def _other_definitions(directories: Sequence[Path]) -> list[str]:
     """A line for each directory whose trial.json is not that of the first."""
-    files = [(directory, directory / "trial.json") for directory in directories]
-    definitions = [(directory, file.read_bytes()) for directory, file in files if file.is_file()]
+    definitions = []
+    for directory in directories:
+        with suppress(OSError, RecordError):  # which is told of when it is looked at
+            definitions.append((directory, read_file(directory / "trial.json")))
     return [
         f"{definitions[0][0]} and {directory}: another trial.json"
         for directory, definition in definitions
@@ -181,7 +183,7 @@ def _left(first: Found, found: Sequence[Found]) -> list[str]:
 def look(directory: Path, imported: bool = False) -> Found:
     """What a trial's directory holds. Raises RecordError if it is damaged, or if the trial is being trained."""
     try:
-        definition = (directory / "trial.json").read_bytes()
+        definition = read_file(directory / "trial.json")
         made = imported_id(orjson.loads(definition)) if imported else hashlib.sha256(definition).hexdigest()[:16]
     except (OSError, orjson.JSONDecodeError, AttributeError):
         raise RecordError(f"{directory}: damaged, its trial.json cannot be read; not merged") from None
@@ -242,7 +244,7 @@ def _copy(found: Found, target: Path) -> None:
     shutil.copytree(found.directory, aside, ignore=_not_copied)
     for path in aside.iterdir():
         _flush(path)
-    if (aside / "trial.json").read_bytes() != found.definition or _result(aside) != found.result:
+    if read_file(aside / "trial.json") != found.definition or _result(aside) != found.result:
         raise RecordError(f"{found.directory}: changed while it was copied; merge again")
     with ExitStack() as stack:
         if target.is_dir():

@@ -8,8 +8,9 @@ from typing import Any
 
 import orjson
 
+from ablate.errors import RecordError
 from ablate.records.probes import Workload, canonical
-from ablate.records.records import TEST, VALIDATION, renamed
+from ablate.records.records import TEST, VALIDATION, read_file, renamed
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,14 @@ def read_paces(runs: Path) -> list[Pace]:
 
 def _read(path: Path) -> Pace | None:
     try:
-        trial = orjson.loads(path.with_name("trial.json").read_bytes())
-        result = renamed(orjson.loads(path.read_bytes()), VALIDATION, TEST)
+        trial = orjson.loads(read_file(path.with_name("trial.json")))
+        result = renamed(orjson.loads(read_file(path)), VALIDATION, TEST)
         devices = {made["device"] for made in (result["provenance"], *result.get("earlier_attempts", ()))}
         seconds = (result["train_seconds"] + result["test_seconds"]) / result["epochs"]
         workload = _workload(trial)
         sizes = int(result["train_images"]), int(result["test_images"])
         finished = str(result["provenance"].get("finished", ""))
-    except (OSError, orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError):
+    except (OSError, RecordError, AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
     return Pace(workload, *sizes, devices.pop(), seconds, finished) if len(devices) == 1 and seconds > 0 else None
 

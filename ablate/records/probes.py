@@ -16,7 +16,9 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import Field, TypeAdapter, ValidationError
 
+from ablate.errors import RecordError
 from ablate.files import write_atomically
+from ablate.records.records import read_file
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Whole = Annotated[int, Field(ge=1)]
@@ -130,8 +132,8 @@ def devices_of(probes: Sequence[Probe], kind: str) -> list[str]:
 
 def _read(path: Path) -> Probe | None:
     try:
-        value = orjson.loads(path.read_bytes())
+        value = orjson.loads(read_file(path))
         value["workload"]["network"] = canonical(value["workload"]["network"])
         return _probes.validate_python(value)
-    except (OSError, orjson.JSONDecodeError, TypeError, KeyError, ValidationError):
+    except (OSError, RecordError, orjson.JSONDecodeError, TypeError, KeyError, ValidationError):
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +136,7 @@ def _id(definition: bytes) -> str:
 def measured_on(directory: Path) -> str:
     """How the names of what was measured begin on disk: VALIDATION if the trial holds training images out, or TEST."""
     try:
-        definition = _read(f"{directory}/trial.json")
+        definition = read_file(f"{directory}/trial.json")
         if b"held_out" not in definition and b"\\" not in definition:  # as in most; an escape may hide it
             return TEST
         held_out = "held_out" in orjson.loads(definition)["data"]
@@ -175,7 +176,7 @@ def read_epochs(directory: Path) -> list[Row]:
 def read_epoch_lines(directory: Path) -> bytes:
     """What stands in epochs.jsonl; nothing where there is none."""
     try:
-        return _read(f"{directory}/epochs.jsonl")
+        return read_file(f"{directory}/epochs.jsonl")
     except FileNotFoundError:
         return b""
 
@@ -223,7 +224,7 @@ def write_failure(directory: Path, cause: str, attempts: int) -> None:
 def read_failure(directory: Path) -> str | None:
     """The cause of the last failure, if the last attempt failed."""
     try:
-        failure = orjson.loads(_read(f"{directory}/failure.json"))
+        failure = orjson.loads(read_file(f"{directory}/failure.json"))
         return printable(str(failure["cause"]))
     except FileNotFoundError:
         return None
@@ -319,7 +320,7 @@ def trial_state(runs: Path, trial_id: str) -> State:
 
 def _read_result(path: str) -> dict[str, Any] | None:
     try:
-        data = _read(path)
+        data = read_file(path)
         value = orjson.loads(data)
     except FileNotFoundError:
         return None
@@ -347,13 +348,19 @@ def _sealed(head: bytes) -> bytes:
 
 CHUNK = 65536  # bytes; 250 epochs
 MOST_BYTES = 1 << 28  # of a file; 100,000 epochs are a tenth of it
-_READING = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # which Windows has
+_READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)  # Windows has the one, the others have
 
 
-def _read(path: str) -> bytes:
-    """A file's bytes. A report reads thousands of small files, which Path.read_bytes() takes twice as long for."""
+def read_file(path: str | Path) -> bytes:
+    """A file's bytes. A report reads thousands of small files, which Path.read_bytes() takes twice as long for.
+
+    Raises OSError, and RecordError for what is no file or far too large.
+    """
     descriptor = os.open(path, _READING)
     try:
+        kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+        if kind not in (stat.S_IFREG, stat.S_IFDIR):  # of a directory the next line says so
+            raise RecordError(f"{path}: not a regular file; remove it and run again")
         data = os.read(descriptor, CHUNK)
         if len(data) == CHUNK:
             with open(descriptor, "rb", closefd=False) as file:
@@ -361,7 +368,7 @@ def _read(path: str) -> bytes:
             if len(data) > MOST_BYTES:
                 raise RecordError(f"{path}: more than {MOST_BYTES:,} bytes; remove it and run again")
     except OSError as error:
-        error.filename = path
+        error.filename = str(path)
         raise
     finally:
         os.close(descriptor)

@@ -58,7 +58,7 @@ def open_cluster(
     the block, without a dashboard, for this machine alone and with a token that nobody else has. device: auto (GPUs where
     there are any), cpu or cuda. Every node must see what the driver writes into `runs`. Raises RunError.
     """
-    ray = _connect(address, announce)
+    ray, ours = _connect(address, announce)
     try:
         nodes = [node for node in ray.nodes() if node["Alive"]]
         gpu = device == "cuda" or (device == "auto" and any(_has(node, "GPU") for node in nodes))
@@ -72,7 +72,8 @@ def open_cluster(
         ]
         yield found[:slots]
     finally:
-        ray.shutdown()
+        if ours:
+            ray.shutdown()
 
 
 def needs(kind: str, gpus: float) -> dict[str, float]:
@@ -170,6 +171,8 @@ def open_on_ray(
                 return "interrupted", "", False
             if attempt.hung:
                 return "died", attempt.hung, False
+            if stop.level and not attempt.process[0]:
+                return "died", "", False
             lost = isinstance(error, (ray.exceptions.NodeDiedError, ray.exceptions.ObjectLostError))
             return "died", "its node was lost" if lost else _in_words(error), lost
         finally:
@@ -191,6 +194,9 @@ def open_on_ray(
                 if told == 1:
                     stop.announce()
                     ray.get(flags.stop.remote())
+                    for stream, attempt in list(under_way.items()):
+                        if not attempt.process[0]:  # it still waits for its resources
+                            ray.cancel(stream, force=True)
                 else:
                     for stream in list(under_way):
                         ray.cancel(stream, force=True)
@@ -265,22 +271,25 @@ def _import_ray() -> Any:
     return ray
 
 
-def _connect(address: Optional[str], announce: Callable[[str], None]) -> Any:
-    """Ray, connected to a cluster, which is started here where there is none. Raises RunError."""
+def _connect(address: Optional[str], announce: Callable[[str], None]) -> tuple[Any, bool]:
+    """Ray, connected to a cluster, started here where there is none; whether it was not connected. Raises RunError."""
     address = address or os.environ.get("RAY_ADDRESS") or _local_address()
     how: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
     if not address:  # Ray reads these when it is imported
-        for name, value in {**ENVIRONMENT, "RAY_AUTH_TOKEN": secrets.token_hex(32)}.items():
+        own = {"RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+        for name, value in {**ENVIRONMENT, **own}.items():
             os.environ.setdefault(name, value)
+        # Without the second it turns 127.0.0.1 into the address that others see.
         how |= {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     ray = _import_ray()
-    if not ray.is_initialized():
-        try:
-            ray.init(**how)
-        except Exception as error:  # of whatever kind
-            raise RunError(f"--on ray: {address or 'a cluster here'}: {_in_words(error)}") from None
-        announce(f"connected to the Ray cluster at {address}" if address else "started a Ray cluster on this machine")
-    return ray
+    if ray.is_initialized():
+        return ray, False
+    try:
+        ray.init(**how)
+    except Exception as error:  # of whatever kind
+        raise RunError(f"--on ray: {address or 'a cluster here'}: {_in_words(error)}") from None
+    announce(f"connected to the Ray cluster at {address}" if address else "started a Ray cluster on this machine")
+    return ray, True
 
 
 def _local_address() -> Optional[str]:
@@ -306,6 +315,10 @@ def _check_storage(ray: Any, nodes: Sequence[Mapping[str, Any]], runs: Path) -> 
             asked[read.options(scheduling_strategy=_on_node(node["NodeID"])).remote(str(token))] = node
         seen, _ = ray.wait(list(asked), num_returns=len(asked), timeout=TOKEN_SECONDS)
         blind = [node["NodeManagerAddress"] for one, node in asked.items() if one not in seen or ray.get(one) != secret]
+    except ray.exceptions.RayError as error:
+        raise RunError(
+            f"--on ray: a node cannot do what it is asked ({_in_words(error)}); allowed: nodes with the same ablate and ray"
+        ) from None
     finally:
         token.unlink()
     if blind:

@@ -24,17 +24,15 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ablate.errors import AblateError
 from ablate.launch import (
     INCOMPLETE,
-    PREEMPTING,
     WORK,
     RunOptions,
     check_digests,
-    handling,
     make_task,
     open_place,
-    preempted,
     prepare,
     signals,
 )
+from ablate.processes import PREEMPTING, handling, preempted
 from ablate.records.records import Record, Row, read_epochs, read_record, trial_directory, trial_state, write_failure
 from ablate.schedule.tasks import Outcome, Run, Stop, Task
 from ablate.search.candidates import DIVERGED, candidate_trials, error_of, label_of, name_training, objective_of

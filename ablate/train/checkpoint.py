@@ -63,8 +63,9 @@ def _decode(data: bytes) -> dict[str, Any] | None:
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception:  # what is no checkpoint can raise anything
         return None
-    known = isinstance(state, dict) and (state.get("version", VERSION) != VERSION or state.keys() >= KEYS)
-    return state if known else None
+    if not isinstance(state, dict) or type(version := state.get("version", VERSION)) is not int:
+        return None
+    return state if version != VERSION or state.keys() >= KEYS else None
 
 
 def _checkpoints(directory: Path) -> list[Path]:

@@ -18,9 +18,11 @@ from typing import Any, BinaryIO
 import torch
 
 from ablate.errors import AblateError, RunError
+from ablate.processes import end_with_parent
 from ablate.train.attempt import Attempt, configure
 from ablate.train.group import join
 from ablate.train.job import Job
+from ablate.train.ranks import RankDied
 from ablate.train.trial import train_side_by_side
 
 
@@ -31,6 +33,7 @@ def _close(*files: int) -> None:
 
 def main() -> None:
     """Reads what to train; answers with ("epoch", row), ("stop?",), to which it is told yes or no, and how it ended."""
+    end_with_parent()  # one that is stuck in a library sees no input
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):  # the driver's to hear
         signal.signal(number, signal.SIG_IGN)
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
@@ -48,12 +51,19 @@ def main() -> None:
         status = _train(job, rank, size, port, listening, replies, answers)
         if rank == 0:
             _send(replies, ("ended", status))
-    except AblateError as error:
+    except (AblateError, OSError) as error:  # a user's mistake, or a full disk: another attempt meets it again
         _send(replies, ("raised", error, True))
     except Exception as error:
         traceback.print_exc()
-        _send(replies, ("raised", RunError(f"rank {rank} of {size}: {type(error).__name__}: {error}"), False))
+        kind = RankDied if _has_broken(error) else RunError
+        _send(replies, ("raised", kind(f"rank {rank} of {size}: {type(error).__name__}: {error}"), False))
     threading.Event().wait()
+
+
+def _has_broken(error: Exception) -> bool:
+    """Whether it is of the device or of memory, so that fresh processes may not meet it."""
+    kinds = ("MemoryError", "OutOfMemoryError", "AcceleratorError")
+    return any(kind.__name__ in kinds for kind in type(error).__mro__) or "CUDA error" in str(error)
 
 
 def _train(

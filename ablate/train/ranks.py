@@ -33,14 +33,14 @@ Message = tuple[Any, ...]
 
 
 class RankDied(RunError):
-    """A rank ended before the trial did, and said nothing."""
+    """A rank ended before the trial did, and said nothing, or lost its GPU or memory."""
 
 
 def train_on_ranks(job: Job, stop: Callable[[], bool], report: Callable[[dict[str, Any]], None]) -> str:
     """Trains a trial on as many devices as its recipe asks for, from its last checkpoint on; see train_trial.
 
-    If a rank dies, the whole trial goes on from its checkpoint once more. Raises what AblateError a rank raises, and
-    RunError for anything else, for a rank that dies again, and where there are too few GPUs.
+    If a rank dies, the whole trial goes on from its checkpoint once more. Raises what AblateError or OSError a rank
+    raises, and RunError for anything else, for a rank that dies again, and where there are too few GPUs.
     """
     size = job.trial.recipe.gpus
     if job.device == "cuda":
@@ -124,10 +124,10 @@ def _listen(rank: int, process: subprocess.Popen[bytes], told: queue.SimpleQueue
 
 def _cause(
     message: Message, told: queue.SimpleQueue[tuple[int, Message]], processes: list[subprocess.Popen[bytes]]
-) -> AblateError:
+) -> AblateError | OSError:
     """Why the ranks cannot go on: a user's mistake before a death before another exception, whichever came first."""
     deadline = time.monotonic() + GRACE_SECONDS
-    error: AblateError
+    error: AblateError | OSError
     _, error, of_the_user = message
     while not of_the_user and time.monotonic() < deadline:
         if any(process.poll() is not None for process in processes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,9 @@ def test_torchs_own_generator_is_left_as_it_was(part: Streamed) -> None:
 def test_a_damaged_image_is_named(part: Streamed, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     monkeypatch.setattr(streaming, "WORKERS", workers)
     broken = Path(part.files.path(7))
-    broken.write_bytes(bytes(broken.stat().st_size))
+    before = broken.stat()
+    broken.write_bytes(bytes(before.st_size))
+    os.utime(broken, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(DataError) as caught:
         read(part, list(range(36)), augment="flip_crop")
     assert str(caught.value).startswith(f"{broken}: cannot be read as an image") and "\n" not in str(caught.value)

@@ -84,6 +84,14 @@ def test_a_checkpoint_of_another_version_is_put_aside(
     assert capsys.readouterr().out == said and (tmp_path / f"checkpoint-000002.version{version + 1}").exists()
 
 
+@pytest.mark.parametrize("version", ["a/b", "x\n\x1b[31m", torch.zeros(2), None, 1.0, True, [1]])
+def test_a_version_that_is_none_is_damage(tmp_path: Path, version: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    save(tmp_path, 1)
+    checkpoint.save_checkpoint(tmp_path, 2, {"version": version})
+    assert (load_checkpoint(tmp_path) or {})["epoch"] == 1
+    assert capsys.readouterr().out == "checkpoint-000002.pt is damaged; going on from checkpoint-000001.pt\n"
+
+
 @pytest.fixture
 def job(tiny: Path, tmp_path: Path) -> Job:
     """Two short epochs on digits, trained."""

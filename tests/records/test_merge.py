@@ -178,6 +178,26 @@ def test_a_damaged_record_is_passed_over_with_a_line(places: tuple[Path, Path, P
         assert len(merge_runs([b], into).passed_over) == 1 and content(into) == broken
 
 
+@pytest.mark.parametrize("name", ["trial.json", "result.json", "epochs.jsonl"])
+@pytest.mark.parametrize("what", ["pipe", "endless", "vast"])
+def test_what_is_no_record_is_passed_over_at_once(places: tuple[Path, Path, Path], name: str, what: str) -> None:
+    one, other, into = places
+    trial(one, 1)
+    hostile = trial(other, 2) / name
+    hostile.unlink()
+    if what == "pipe":
+        os.mkfifo(hostile)
+    elif what == "endless":
+        hostile.symlink_to("/dev/zero")
+    else:
+        with open(hostile, "wb") as file:
+            file.truncate(50 << 30)
+    merged = merge_runs([one, other], into)
+    assert read_record(into, identity(1)) is not None and not (into / identity(2)).exists()
+    (line,) = merged.passed_over
+    assert "\n" not in line and str(other) in line
+
+
 def test_a_trial_that_is_being_trained_is_passed_over(places: tuple[Path, Path, Path]) -> None:
     a, _, into = places
     busy = trial(a, 0, finished=False)

@@ -6,6 +6,7 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ablate.api import load_study
 from ablate.errors import RunError
 from ablate.launch import RunOptions
 from ablate.records.records import read_epochs, read_record
+from ablate.schedule import on_ray
 from ablate.schedule.local import run_tasks
 from ablate.schedule.on_ray import ENVIRONMENT, check_resources, open_cluster, open_on_ray
 from ablate.schedule.places import open_place
@@ -172,6 +174,42 @@ def test_what_no_place_has_is_refused_before_ray_is_asked(asked: dict[str, Any],
         open_place("ray:nowhere", tmp_path, **asked),
     ):
         pass
+
+
+def sleep_long() -> None:
+    time.sleep(300)
+
+
+def fail_on_a_node(path: str) -> str:
+    raise ValueError(f"no ablate here\nfor {path}")
+
+
+def test_a_stop_does_not_wait_for_resources(cluster: Any, tmp_path: Path) -> None:
+    import ray
+
+    stop = Stop()
+    with (
+        open_cluster(cluster.address, tmp_path / "runs", "cuda", None, 1, lambda line: None) as slots,
+        open_on_ray(WORK, slots, 1, stop) as run,
+    ):
+        others = [ray.remote(num_gpus=1)(sleep_long).remote() for _ in slots]
+        waiting = run_tasks(run, [task(tmp_path, "waits")], 1, lambda *event: None)
+        time.sleep(1)
+        stop.raise_to(1, 75)
+        begun = time.monotonic()
+        (ended,) = waiting
+        assert ended.status == "not started" and time.monotonic() - begun < 60 and not (tmp_path / "waits").exists()
+        assert not ray.wait(others, timeout=0)[0]
+
+
+def test_a_node_that_cannot_do_it_is_told_in_a_line(cluster: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(on_ray, "_read", fail_on_a_node)
+    with (
+        pytest.raises(RunError, match=r"--on ray: a node cannot do what it is asked \(.*; allowed: nodes with the same"),
+        open_cluster(cluster.address, tmp_path / "runs", "cpu", None, 1, lambda line: None),
+    ):
+        pass
+    assert not list((tmp_path / "runs").iterdir())
 
 
 def test_a_directory_that_a_node_does_not_see_is_refused(cluster: Any, tmp_path: Path, monkeypatch: Any) -> None:

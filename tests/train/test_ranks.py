@@ -23,12 +23,13 @@ from ablate.records.records import read_epochs, trial_directory
 from ablate.study.spec import load_study
 from ablate.study.study import Recipe, Trial
 from ablate.train import loop
+from ablate.train import ranks as train_ranks
 from ablate.train.attempt import Attempt
 from ablate.train.batches import TestBatches
 from ablate.train.group import Group
 from ablate.train.job import Job
 from ablate.train.randomness import stream_seed
-from ablate.train.ranks import train_on_ranks
+from ablate.train.ranks import RankDied, train_on_ranks
 from ablate.train.trial import train_trial
 
 Made = Callable[..., Job]
@@ -127,6 +128,7 @@ def test_no_rank_outlives_the_process_that_started_it(made: Made) -> None:
     worker.stdin.flush()
     assert worker.stdout.readline() == b"1\n"
     started = ranks(psutil.Process(worker.pid))
+    started[1].suspend()  # sees no input any more
     worker.kill()
     worker.wait()
     worker.stdin.close()
@@ -136,6 +138,49 @@ def test_no_rank_outlives_the_process_that_started_it(made: Made) -> None:
     while any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in started):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+BREAKS = """
+import pathlib, time
+from ablate.train import rank
+mark, train = pathlib.Path({mark!r}), rank.train_side_by_side
+def breaks(attempts, *others):
+    count = len(mark.read_text()) if mark.exists() else 0
+    if attempts[0].group.first:
+        mark.write_text("x" * (count + 1))
+    time.sleep(1)
+    if count < {times}:
+        raise {error}
+    return train(attempts, *others)
+rank.train_side_by_side = breaks
+"""
+LOST_GPU = "RuntimeError('CUDA error: an illegal memory access was encountered')"
+
+
+@pytest.mark.parametrize(
+    ("error", "times", "raised", "attempts"),
+    [
+        (LOST_GPU, 1, None, 2),
+        (LOST_GPU, 9, RankDied, 2),
+        ("MemoryError('no room')", 9, RankDied, 2),
+        ("OSError(28, 'No space left on device', 'there')", 9, OSError, 1),
+        ("ValueError('no such thing')", 9, RunError, 1),
+    ],
+)
+def test_what_breaks_in_a_rank_is_tried_again_where_that_may_help(
+    made: Made, monkeypatch: pytest.MonkeyPatch, error: str, times: int, raised: type[Exception] | None, attempts: int
+) -> None:
+    job = made("WRN-10-0.25", "breaks", gpus=2)
+    mark = job.runs.with_name("attempts")
+    code = BREAKS.format(mark=str(mark), times=times, error=error)
+    monkeypatch.setattr(train_ranks, "BOOT", train_ranks.BOOT.replace("; from", f"; exec({code!r}); from"))
+    if raised is None:
+        assert train(job) == "completed" and len(rows(job)) == 2
+    else:
+        with pytest.raises(raised, match=r"rank|No space") as caught:
+            train(job)
+        assert type(caught.value) is raised
+    assert len(mark.read_text()) == attempts and not ranks(psutil.Process())
 
 
 def test_parts_of_a_batch_are_all_of_it() -> None:
