@@ -276,10 +276,10 @@ def _connect(address: Optional[str], announce: Callable[[str], None]) -> tuple[A
     address = address or os.environ.get("RAY_ADDRESS") or _local_address()
     how: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
     if not address:  # Ray reads these when it is imported
+        # Without the latter it turns 127.0.0.1 into the address that others see.
         own = {"RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
         for name, value in {**ENVIRONMENT, **own}.items():
             os.environ.setdefault(name, value)
-        # Without the second it turns 127.0.0.1 into the address that others see.
         how |= {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     ray = _import_ray()
     if ray.is_initialized():
