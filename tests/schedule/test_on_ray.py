@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -131,13 +133,25 @@ def test_a_task_that_hangs_is_ended_and_tried_again(cluster: Any, tmp_path: Path
 LONG = ("-s", "recipe.epochs=12", "-s", "data.train_size=256")
 
 
-def test_a_study_of_which_a_node_is_lost_equals_a_local_run(cluster: Any, tiny: Path, tmp_path: Path) -> None:
+def test_a_study_that_is_stopped_and_loses_a_node_equals_a_local_run(cluster: Any, tiny: Path, tmp_path: Path) -> None:
     whole = load_study(tiny, LONG[1::2], runs=tmp_path / "whole")
     assert whole.run(RunOptions(inline=True, quiet=True)).exit_code == 0
     line = [sys.executable, "-m", "ablate.cli", "run", "tiny.yaml", "--on", f"ray:{cluster.address}", "--device", "cpu"]
-    driver = subprocess.Popen([*line, *LONG], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    begin = functools.partial(subprocess.Popen, [*line, *LONG], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     runs = tmp_path / "runs"
-    wait_for(lambda: sum(path.read_bytes().count(b"\n") for path in runs.glob("*/epochs.jsonl")) > 6, 400)
+
+    def recorded() -> int:
+        return sum(path.read_bytes().count(b"\n") for path in runs.glob("*/epochs.jsonl"))
+
+    driver = begin()
+    wait_for(lambda: recorded() > 3, 400)
+    driver.send_signal(signal.SIGINT)
+    said = driver.communicate(timeout=300)[1]
+    assert driver.returncode == 130 and "Traceback" not in said, said
+    kept = recorded()
+    assert 3 < kept < 4 * 12
+    driver = begin()
+    wait_for(lambda: recorded() > kept + 3, 400)
     cluster.remove_node(sorted(cluster.worker_nodes, key=str)[0], allow_graceful=False)
     said = driver.communicate(timeout=300)[1]
     assert driver.returncode == 0 and "4 trained" in said, said
