@@ -139,7 +139,7 @@ def run_trials(
     begun = time.monotonic()
     names = {trial.id: name for trial, name in zip(trials, labels)}
 
-    say = _teller(console)
+    say = teller(console)
     if options.shard:
         shards = assign_shards({trial.id: training_cost(trial) for trial in trials}, options.shard[1])
         trials = [trial for trial in trials if shards[trial.id] == options.shard[0]]
@@ -264,7 +264,7 @@ def open_place(
     return places.open_place(on, runs, *about, (lambda line: None) if options.quiet else announce)
 
 
-def _teller(console: Console, quiet: bool = False) -> Callable[[str], None]:
+def teller(console: Console, quiet: bool = False) -> Callable[[str], None]:
     """What prints a line, as it is."""
     return lambda line: None if quiet else console.print(line, highlight=False, markup=False, soft_wrap=True)
 
@@ -296,7 +296,7 @@ def prepare(trials: Sequence[Trial], location: Location, console: Console, quiet
     """Makes sure, before any worker starts, that the images are there, decoded and what the study says; their digests."""
     from ablate.train.images import Kept, load_checked
 
-    announce = _teller(console, quiet)
+    announce = teller(console, quiet)
     digests: dict[Source, str] = {}
     kept: Kept = {}
     for data in dict.fromkeys(trial.data for trial in trials):

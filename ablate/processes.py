@@ -1,4 +1,4 @@
-"""Processes that do not outlive the one that started them, and what they do when they are told to end."""
+"""Processes: they do not outlive the one that started them, are told to end, and break."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import NoReturn
 PREEMPTED = 75  # exit code
 PREEMPTING = (signal.SIGTERM, signal.SIGUSR1)  # the latter as Slurm sends it before its limit
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
+_BROKEN_TYPES = ("MemoryError", "OutOfMemoryError", "AcceleratorError")  # Python's, and torch's, not imported here
+_BROKEN_WORDS = ("CUDA error", "CUDA out of memory", "CUBLAS_STATUS", "CUDNN_STATUS", "cuDNN error", "DataLoader worker")
 
 
 def end_with_parent() -> None:
@@ -38,3 +40,11 @@ def handling(actions: dict[int, Callable[[], None]]) -> Iterator[None]:
 
 def preempted() -> NoReturn:
     raise SystemExit(PREEMPTED)
+
+
+def has_broken(error: BaseException) -> bool:
+    """Whether this process, or what it shares a GPU or memory with, is to blame: in a fresh one the work may go well."""
+    if type(error).__module__.partition(".")[0] == "ablate":
+        return False
+    told = isinstance(error, RuntimeError) and any(words in str(error) for words in _BROKEN_WORDS)
+    return told or any(kind.__name__ in _BROKEN_TYPES for kind in type(error).__mro__)

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, BinaryIO, NoReturn
 
-from ablate.processes import end_with_parent
+from ablate.processes import end_with_parent, has_broken
 
 STOP = "stop"  # the job: this task and every later one
 END = "end"  # the task under way alone
@@ -31,12 +31,6 @@ END = "end"  # the task under way alone
 BROKEN = "broken"  # this process, or what it shares a GPU or memory with, is to blame: in a fresh one it may work
 NOWHERE = "nowhere"  # nothing can be written, by this task or any other
 _NO_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-_BROKEN_TYPES = (
-    "MemoryError",
-    "OutOfMemoryError",
-    "AcceleratorError",
-)  # Python's, and torch's, which are not imported here
-_BROKEN_WORDS = ("CUDA error", "CUDA out of memory", "CUBLAS_STATUS", "CUDNN_STATUS", "cuDNN error", "DataLoader worker")
 
 
 def main(work_name: str) -> None:
@@ -100,10 +94,7 @@ def what_failed(error: BaseException) -> tuple[str, str]:
     cause = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     if isinstance(error, OSError) and error.errno in _NO_WRITING:
         return NOWHERE, cause
-    ours = type(error).__module__.partition(".")[0] == "ablate"
-    broken = any(kind.__name__ in _BROKEN_TYPES for kind in type(error).__mro__)
-    broken |= isinstance(error, RuntimeError) and any(word in str(error) for word in _BROKEN_WORDS)
-    return (BROKEN if broken and not ours else "failed"), cause
+    return (BROKEN if has_broken(error) else "failed"), cause
 
 
 def _end() -> NoReturn:

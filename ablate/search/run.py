@@ -31,6 +31,7 @@ from ablate.launch import (
     open_place,
     prepare,
     signals,
+    teller,
 )
 from ablate.processes import PREEMPTING, handling, preempted
 from ablate.records.records import Record, Row, read_epochs, read_record, trial_directory, trial_state, write_failure
@@ -71,9 +72,7 @@ def run_search(
     """
     begun = time.monotonic()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with open_place(
-        runs, options, lambda line: console.print(line, highlight=False, markup=False), study.recipe.gpus
-    ) as place:
+    with open_place(runs, options, teller(console), study.recipe.gpus) as place:
         search = Searching(study, runs, url, location, options, folders, place.slots[0].device)
         return _search(search, place, url, console, begun)
 

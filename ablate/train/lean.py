@@ -29,7 +29,7 @@ class Lean:
         self.copies = {
             name: torch.empty_like(one, dtype=torch.bfloat16, requires_grad=True) for name, one in weights.items()
         }
-        norms = (module for module in network.modules() if isinstance(module, _BatchNorm))
+        norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.momentum is not None]
         self.counters = [(norm, norm.num_batches_tracked) for norm in norms if norm.num_batches_tracked is not None]
 
     def begin(self) -> None:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import torch
 
 from ablate.errors import AblateError, RunError
-from ablate.processes import end_with_parent
+from ablate.processes import end_with_parent, has_broken
 from ablate.train.attempt import Attempt, configure
 from ablate.train.group import join
 from ablate.train.job import Job
@@ -55,15 +55,9 @@ def main() -> None:
         _send(replies, ("raised", error, True))
     except Exception as error:
         traceback.print_exc()
-        kind = RankDied if _has_broken(error) else RunError
+        kind = RankDied if has_broken(error) else RunError
         _send(replies, ("raised", kind(f"rank {rank} of {size}: {type(error).__name__}: {error}"), False))
     threading.Event().wait()
-
-
-def _has_broken(error: Exception) -> bool:
-    """Whether it is of the device or of memory, so that fresh processes may not meet it."""
-    kinds = ("MemoryError", "OutOfMemoryError", "AcceleratorError")
-    return any(kind.__name__ in kinds for kind in type(error).__mro__) or "CUDA error" in str(error)
 
 
 def _train(
