@@ -259,12 +259,12 @@ class Experiment:
             "training_memory": training_memory(variant.counts, variant.recipe)._asdict(),
             "trials": trials,
         }
-        if variant.fit:
-            neighbours = {side: getattr(variant.fit, side) for side in ("below", "above")}
+        if variant.budget_result:
+            neighbours = {side: getattr(variant.budget_result, side) for side in ("below", "above")}
             planned["budget"] = {
                 "measure": self.study.budget.measure if self.study.budget else None,
-                "count": variant.fit.count,
-                "deviation": variant.fit.deviation,
+                "count": variant.budget_result.count,
+                "deviation": variant.budget_result.deviation,
                 **{side: n and {"net": n.net, "count": n.count} for side, n in neighbours.items()},
             }
         return planned

@@ -17,9 +17,8 @@ from ablate.nets.architecture import Architecture
 from ablate.nets.counts import Counts, count
 from ablate.nets.families import families, find_family
 from ablate.study.axes import architecture_of
-from ablate.study.budget import fit_budget
+from ablate.study.budget import BudgetResult, Naming, solve_budget
 from ablate.study.expand import cells
-from ablate.study.fit import Fit, Naming
 from ablate.study.plan import Enumeration, enumerate_variants
 from ablate.study.spec import load_study
 from ablate.study.study import Data, Study
@@ -44,7 +43,7 @@ def bench_plan(
         asked = list(cells(study))
         some = asked[:: max(1, len(asked) // plain_variants)][:plain_variants]
         ways: dict[str, Callable[[], object]] = {
-            "plain counting": partial(fit_plainly, study, some),
+            "plain counting": partial(solve_plainly, study, some),
             "ablate": partial(enumerate_afresh, study),
         }
         work = {"plain counting": len(some), "ablate": len(asked)}
@@ -88,15 +87,15 @@ def grid_study(solve: str, axes: dict[str, Sequence[Any]]) -> Study:
         return load_study(path)
 
 
-def fit_plainly(study: Study, asked: Sequence[Any]) -> list[tuple[str, Counts, Fit]]:
-    """Name, counts and fit of the network of each of some cells, in order."""
+def solve_plainly(study: Study, asked: Sequence[Any]) -> list[tuple[str, Counts, BudgetResult]]:
+    """Name, counts and budget result of the network of each of some cells, in order."""
     assert study.budget is not None
     cost, found = attrgetter(study.budget.measure), []
     for entry, axes, data, _ in asked:
         naming = Naming(entry.depth_rule, show_block=True)
         architecture, _ = architecture_of(study, axes, entry.depth_rule, True)
-        fitted, counts, fit, _ = fit_budget(architecture, study.budget, partial(count_plainly, data), cost, naming, {})
-        found.append((naming.of(fitted), counts, fit))
+        solved, counts, result, _ = solve_budget(architecture, study.budget, partial(count_plainly, data), cost, naming, {})
+        found.append((naming.of(solved), counts, result))
     return found
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from ablate.report.statistics import Verdict, reach_verdicts
 from ablate.search.candidates import Candidate, State
+from ablate.study.budget import Budget
 from ablate.study.plan import plain
-from ablate.study.study import Budget, Search
+from ablate.study.study import Search
 
 TOP = 10  # candidates that are shown, and compared with the best
 UNIT = "training"  # what an error is of

@@ -10,8 +10,9 @@ from ablate.report.statistics import ALPHA
 from ablate.report.tables import counted, quantity
 from ablate.search.candidates import Candidate
 from ablate.search.standing import UNIT, Standing, axes_of, name_of, value_text
+from ablate.study.budget import Budget
 from ablate.study.space import present
-from ablate.study.study import Budget, Search, Study
+from ablate.study.study import Search, Study
 
 OBJECTIVES = {"median_validation_error": "median", "mean_validation_error": "mean"}
 MEASURES = {

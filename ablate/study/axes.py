@@ -16,8 +16,7 @@ from ablate.nets.counts import Counts
 from ablate.nets.families import PYTHON, count_network, counts_along, find_family
 from ablate.nets.notation import AXES, format_architecture, format_name, make_architecture, read_name
 from ablate.nets.options import parse_block
-from ablate.study.budget import fit_budget
-from ablate.study.fit import Fit, Naming, Solved
+from ablate.study.budget import BudgetResult, Naming, SolvedValue, solve_budget
 from ablate.study.memory import activation_memory
 from ablate.study.study import Data, Recipe, Study
 
@@ -30,7 +29,7 @@ class Network(NamedTuple):
     net: str
     architecture: Architecture
     counts: Counts
-    fit: Fit | None
+    budget_result: BudgetResult | None
     written: str
     miss: str
 
@@ -40,7 +39,7 @@ class Networks(dict[tuple[Any, ...], Network]):
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        self.solved: dict[Any, dict[Any, Solved]] = {}  # by what the budget is for
+        self.solved: dict[Any, dict[Any, SolvedValue]] = {}  # by what the budget is for
 
     def of(self, axes: dict[str, Any], rule: DepthRule, data: Data, recipe: Recipe) -> Network:
         """The network of some axes. Raises NotationError, StudyError."""
@@ -56,7 +55,7 @@ class Networks(dict[tuple[Any, ...], Network]):
         self, axes: dict[str, Any], rule: DepthRule, classes: int, input_shape: Shape, weighed: Recipe | None
     ) -> Network:
         shown = "block" in axes or "l" in axes or "B(" in axes.get("net", "")
-        naming, budget, fit, miss = Naming(rule, shown, for_imagenet(self.study)), self.study.budget, None, ""
+        naming, budget, result, miss = Naming(rule, shown, for_imagenet(self.study)), self.study.budget, None, ""
 
         def along(architecture: Architecture, axis: str) -> Callable[[Any], Counts]:
             return counts_along(architecture, axis, classes, input_shape)
@@ -67,9 +66,9 @@ class Networks(dict[tuple[Any, ...], Network]):
         else:
             cost = partial(activation_memory, recipe=weighed) if weighed else attrgetter(budget.measure)
             known = self.solved.setdefault((classes, input_shape, weighed), {})
-            architecture, counts, fit, miss = fit_budget(architecture, budget, along, cost, naming, known)
+            architecture, counts, result, miss = solve_budget(architecture, budget, along, cost, naming, known)
         net = naming.of(architecture)
-        return Network(net, architecture, counts, fit, written or net, miss)
+        return Network(net, architecture, counts, result, written or net, miss)
 
 
 def architecture_of(study: Study, axes: dict[str, Any], rule: DepthRule, shown: bool) -> tuple[Architecture, str]:

@@ -1,10 +1,14 @@
-"""Solving the axes of a network for a budget, one at a time. No formula is kept by hand: costs are read from blueprints."""
+"""Budgets: what a network may cost, and the solving of its axes for that, one axis after the other.
+
+No cost formula is written here: costs are read from blueprints.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 from ablate.errors import BudgetError
 from ablate.nets.architecture import (
@@ -16,18 +20,97 @@ from ablate.nets.architecture import (
     MAX_K,
     MAX_N,
     Architecture,
+    DepthRule,
     convolutions_in,
     format_block,
 )
 from ablate.nets.counts import Counts
 from ablate.nets.families import find_family, what_counts
-from ablate.study.fit import Fit, Naming, Solved
-from ablate.study.study import Budget
+from ablate.nets.notation import format_architecture
 
-Along = Callable[[Architecture, str], Callable[[Any], Counts]]  # what counts a network with any value of an axis
+SolvedAxis = Literal["depth", "k", "l", "cardinality", "base_width"]
+CountsAlong = Callable[[Architecture, str], Callable[[Any], Counts]]  # counts of a network at any value of an axis
 
 
-class Choices(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a network may cost. A target is met within the tolerance (a fraction); bounds are met inclusively.
+
+    solve: the axes that are solved for it, one after the other.
+    """
+
+    measure: Literal["parameters", "multiply_adds", "activation_memory"]
+    target: int | None
+    tolerance: float
+    minimum: int | None
+    maximum: int | None
+    solve: tuple[SolvedAxis, ...]
+    on_miss: Literal["error", "drop"]
+    quantum: int = 8  # k is solved in steps of so many channels of the first group
+
+
+class Naming(NamedTuple):
+    """How the networks of a study are named: the options of format_architecture()."""
+
+    rule: DepthRule
+    show_block: bool
+    imagenet: bool = False
+
+    def of(self, architecture: Architecture) -> str:
+        """The name of a network."""
+        return format_architecture(architecture, *self)
+
+
+class SolvedValue(NamedTuple):
+    """The value that a field of an Architecture was solved for, its counts, and (value, cost) of its two neighbours."""
+
+    field: str
+    value: Any
+    counts: Counts
+    below: tuple[Any, int] | None
+    above: tuple[Any, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A value of the last solved axis next to the chosen one, and what the network would cost with it."""
+
+    net: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetResult:
+    """How a network meets its budget: its cost, and the fraction of the target (or bound) by which it differs.
+
+    solved: the last axis that was solved; None where none was. Its neighbours are named on request, because a large
+    plan shows few of them.
+    """
+
+    count: int
+    deviation: float
+    architecture: Architecture
+    solved: SolvedValue | None
+    naming: Naming
+
+    @property
+    def below(self) -> Neighbour | None:
+        """The next cheaper network."""
+        return self._neighbour(self.solved.below) if self.solved else None
+
+    @property
+    def above(self) -> Neighbour | None:
+        """The next more expensive network."""
+        return self._neighbour(self.solved.above) if self.solved else None
+
+    def _neighbour(self, value_and_cost: tuple[Any, int] | None) -> Neighbour | None:
+        if self.solved is None or value_and_cost is None:
+            return None
+        value, cost = value_and_cost
+        return Neighbour(self.naming.of(self.architecture.with_axis(self.solved.field, value)), cost)
+
+
+class AxisValues(NamedTuple):
     """The values that an axis can be solved for, cheapest first: `field` of an Architecture is value(step) of a step."""
 
     field: str
@@ -35,42 +118,53 @@ class Choices(NamedTuple):
     value: Callable[[int], Any]
 
 
-def fit_budget(
+def solve_budget(
     architecture: Architecture,
     budget: Budget,
-    along: Along,
+    along: CountsAlong,
     cost: Callable[[Counts], int],
     naming: Naming,
-    known: dict[Any, Solved],
-) -> tuple[Architecture, Counts, Fit, str]:
-    """The architecture with axes solved, if the budget says so, its counts, how it fits, and "" or in words why not.
+    known: dict[Any, SolvedValue],
+) -> tuple[Architecture, Counts, BudgetResult, str]:
+    """The network after its axes are solved: architecture, counts, budget result, and why it misses the budget ("" if not).
 
-    Each axis is solved with those before it as they came out and those after it as they are given: with [depth, k]
-    depth comes as close as whole blocks can, and k takes up the rest. known: what was solved before of the same budget,
-    along and cost, and is added to; networks that differ in what costs nothing are solved once.
+    Each axis is solved with the earlier ones at their solved values and the later ones as given: with [depth, k], depth
+    comes as close as whole blocks can, and k takes up the rest.
+
+    Args:
+        architecture: the network; an axis in `budget.solve` may have any value.
+        budget: the budget.
+        along: counts of a network at any value of one axis.
+        cost: the budget's measure of some counts.
+        naming: how networks are named in messages.
+        known: the values solved before under the same budget, `along` and `cost`; added to. Networks that differ only in
+            what costs nothing are solved once.
+
+    Raises:
+        BudgetError: the network does not have an axis that is to be solved.
     """
-    fitted, solved = architecture, None
+    solved = None
     for axis in budget.solve:
-        key = axis, what_counts(fitted)
+        key = axis, what_counts(architecture)
         if key not in known:
-            known[key] = _solve(fitted, axis, budget, along, cost)
+            known[key] = _solve_axis(architecture, axis, budget, along, cost)
         solved = known[key]
-        fitted = fitted.with_axis(solved.field, solved.value)
-    counts = solved.counts if solved else along(fitted, "N")(fitted.N)
+        architecture = architecture.with_axis(solved.field, solved.value)
+    counts = solved.counts if solved else along(architecture, "N")(architecture.N)
     found = cost(counts)
     reference = budget.target or budget.maximum or budget.minimum
     assert reference is not None
     deviation = found / reference - 1
-    fit = Fit(found, deviation, fitted, solved, naming)
+    result = BudgetResult(found, deviation, architecture, solved, naming)
     if budget.target:
         met = abs(deviation) <= budget.tolerance
     else:
         met = (budget.minimum or 0) <= found <= (budget.maximum or found)
-    return fitted, counts, fit, "" if met else _miss(naming.of(fitted), fit, budget)
+    return architecture, counts, result, "" if met else _miss(naming.of(architecture), result, budget)
 
 
-def _miss(net: str, fit: Fit, budget: Budget) -> str:
-    """In words, what a network that misses its budget has, and what is allowed."""
+def _miss(net: str, result: BudgetResult, budget: Budget) -> str:
+    """What a network that misses its budget costs, and what is allowed."""
     if budget.target:
         asked = f"{budget.target:,} ± {100 * budget.tolerance:g}%"
     else:
@@ -78,12 +172,14 @@ def _miss(net: str, fit: Fit, budget: Budget) -> str:
         asked = " and ".join(f"{word} {bound:,}" for word, bound in bounds if bound)
     closest = f", the closest any {' and then any '.join(budget.solve)} comes," if budget.solve else ""
     what = {"activation_memory": "bytes of activation memory"}.get(budget.measure, budget.measure)
-    return f"{net}{closest} has {fit.count:,} {what} ({fit.deviation:+.1%}); allowed: {asked}"
+    return f"{net}{closest} has {result.count:,} {what} ({result.deviation:+.1%}); allowed: {asked}"
 
 
-def _solve(architecture: Architecture, axis: str, budget: Budget, along: Along, cost: Callable[[Counts], int]) -> Solved:
-    """One axis solved."""
-    field, steps, value = choices(architecture, axis, budget.quantum)
+def _solve_axis(
+    architecture: Architecture, axis: str, budget: Budget, along: CountsAlong, cost: Callable[[Counts], int]
+) -> SolvedValue:
+    """The value of one axis whose cost comes closest to the target, or is the largest within the maximum."""
+    field, steps, value = solvable_values(architecture, axis, budget.quantum)
     most, count = len(steps), along(architecture, field)
     found: dict[int, Counts] = {}
 
@@ -92,43 +188,52 @@ def _solve(architecture: Architecture, axis: str, budget: Budget, along: Along, 
             found[i] = count(value(steps[i - 1]))
         return cost(found[i])
 
-    def beside(i: int) -> tuple[Any, int] | None:
+    def neighbour(i: int) -> tuple[Any, int] | None:
         return (value(steps[i - 1]), cost_of(i)) if 1 <= i <= most else None
 
     if budget.target:
         i = closest_to(budget.target, cost_of, most)
     else:
         i = max(1, largest_within(budget.maximum or 0, cost_of, most))
-    return Solved(field, value(steps[i - 1]), found[i], beside(i - 1), beside(i + 1))
+    return SolvedValue(field, value(steps[i - 1]), found[i], neighbour(i - 1), neighbour(i + 1))
 
 
-def choices(architecture: Architecture, axis: str, quantum: int) -> Choices:
-    """What an axis can be solved for; k goes in steps of `quantum` channels of the first group. Raises BudgetError."""
+def solvable_values(architecture: Architecture, axis: str, quantum: int) -> AxisValues:
+    """The values that an axis of a network can be solved for.
+
+    Args:
+        architecture: the network.
+        axis: one of SolvedAxis.
+        quantum: k is solved in steps of so many channels of the first group.
+
+    Raises:
+        BudgetError: networks of this family, or with this block, do not have the axis.
+    """
     family = find_family(architecture.family)
     match axis:
         case "depth" if family.table:
             l = convolutions_in(architecture.block)
             depths = [depth for depth, blocks in family.table.items() if sum(blocks) * l + 2 == depth]
-            return Choices("N", depths, lambda depth: family.table[depth])
+            return AxisValues("N", depths, lambda depth: family.table[depth])
         case "depth" if family.groups:
-            return Choices("N", range(1, MAX_N + 1), int)
+            return AxisValues("N", range(1, MAX_N + 1), int)
         case "k" if "k" in family.axes:
             least = -(-family.channels // (16 * quantum)) * quantum  # k from 1/16
             widths = range(least, int(MAX_K * family.channels) + 1, quantum)
-            return Choices("k", widths, lambda width: round(width / family.channels, DECIMALS))
+            return AxisValues("k", widths, lambda width: round(width / family.channels, DECIMALS))
         case "l" if "l" in family.axes and not isinstance(architecture.block, str):
-            return Choices("block", range(1, MAX_BLOCK + 1), lambda l: BASIC[:1] * l)
+            return AxisValues("block", range(1, MAX_BLOCK + 1), lambda l: BASIC[:1] * l)
         case "cardinality" if "cardinality" in family.axes:
-            return Choices(axis, range(1, MAX_CARDINALITY + 1), int)
+            return AxisValues(axis, range(1, MAX_CARDINALITY + 1), int)
         case "base_width" if "base_width" in family.axes:
-            return Choices(axis, range(1, MAX_BASE_WIDTH + 1), int)
+            return AxisValues(axis, range(1, MAX_BASE_WIDTH + 1), int)
         case _:
             own = " with a block of your own" if ":" in format_block(architecture.block) else ""
             raise BudgetError(f"solve: found {axis}, which {family.key}{own} does not have")
 
 
 def closest_to(target: int, cost: Callable[[int], int], high: int = MAX_N) -> int:
-    """The n in 1..high whose cost comes closest to the target, the smaller on a tie; cost must increase with n."""
+    """The n in 1..high whose cost comes closest to the target; the smaller on a tie. The cost must increase with n."""
     below = largest_within(target, cost, high)
     if below == 0:
         return 1
@@ -138,9 +243,10 @@ def closest_to(target: int, cost: Callable[[int], int], high: int = MAX_N) -> in
 
 
 def largest_within(maximum: int, cost: Callable[[int], int], high: int = MAX_N) -> int:
-    """The largest n in 1..high whose cost does not exceed the maximum; 0 if none does. Extrapolates, then bisects.
+    """The largest n in 1..high whose cost does not exceed the maximum; 0 if there is none. The cost must increase with n.
 
-    Costs are linear in depth and nearly quadratic in width: a parabola through 1, 2 and the last n tells where to look.
+    Costs are linear in depth and nearly quadratic in width, so a parabola through the costs of 1, 2 and the last n
+    predicts the answer. After ten predictions the rest is bisected.
     """
     first = cost(1)
     if first > maximum or high == 1:
@@ -153,7 +259,7 @@ def largest_within(maximum: int, cost: Callable[[int], int], high: int = MAX_N) 
         root = (slope - curve) ** 2 + 4 * curve * (maximum - first)
         if looks < 10 and root > 0 and (halves := slope - curve + math.sqrt(root)) > 0:
             guess = int(1 + 2 * (maximum - first) / halves + 1e-6)  # of first + slope (n - 1) + curve (n - 1) (n - 2)
-            guess = guess if looks else 1 << guess.bit_length()  # so that many look at the same, which is counted once
+            guess = guess if looks else 1 << guess.bit_length()  # a power of two: many networks share it, and count it once
         else:
             guess = (low + over) // 2
         n, looks = min(max(guess, low + 1), over - 1), looks + 1

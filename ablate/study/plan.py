@@ -209,7 +209,9 @@ def _variant(
     network = networks.of(axes, entry.depth_rule, data, recipe)
     if recipe.compile == "auto":
         recipe = _replaced(recipe, _Changes(compile=compile_choice(network.counts, data, recipe)))
-    variant = Variant(network.net, network.architecture, recipe, data, beside | axes, network.counts, network.fit, row)
+    variant = Variant(
+        network.net, network.architecture, recipe, data, beside | axes, network.counts, network.budget_result, row
+    )
     return variant, network
 
 

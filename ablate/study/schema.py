@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal, Union, get_args
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
 from ablate.nets.family import STYLE_AXES
+from ablate.study.budget import SolvedAxis
 from ablate.study.presets import DATA_SETS, RECIPES
-from ablate.study.study import Data, EpochRule, Frozen, Recipe, SolvedAxis
+from ablate.study.study import Data, EpochRule, Frozen, Recipe
 
 NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "cardinality", "base_width", *STYLE_AXES)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ablate.errors import StudyError, allowed
+from ablate.study.budget import Budget, SolvedAxis
 from ablate.study.chosen import Within, take_chosen
 from ablate.study.document import Document, KeyPath, describe, read_document
 from ablate.study.expression import compile_expression
@@ -15,7 +16,7 @@ from ablate.study.published import published_values
 from ablate.study.resolve import read_data, read_recipe, written_out
 from ablate.study.schema import NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
 from ablate.study.search_file import read_search
-from ablate.study.study import Budget, Data, Entry, Recipe, SolvedAxis, Study
+from ablate.study.study import Data, Entry, Recipe, Study
 from ablate.study.validation import validate
 from ablate.study.values import axis_values
 

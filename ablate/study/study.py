@@ -1,4 +1,4 @@
-"""The frozen values of a study: Recipe, Data, Budget, Entry, Study, Variant, Trial.
+"""The frozen values of a study: Recipe, Data, Entry, Study, Variant, Trial.
 
 A trial is known by what it is: its id is a hash of everything that can change its result, and of nothing else.
 """
@@ -18,7 +18,7 @@ from ablate.nets.architecture import Architecture, Blocks, DepthRule
 from ablate.nets.blueprint import Blueprint, Shape
 from ablate.nets.counts import Counts
 from ablate.nets.families import axes_of, blueprint, find_family
-from ablate.study.fit import Fit
+from ablate.study.budget import Budget, BudgetResult
 
 FORMAT = 1  # of trial.json; a new field whose default keeps old results is left out at its default, so old ids hold
 
@@ -32,7 +32,6 @@ class Frozen(BaseModel):
 EpochRule = Literal["last", "best"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
-SolvedAxis = Literal["depth", "k", "l", "cardinality", "base_width"]
 
 
 class Recipe(Frozen):
@@ -160,23 +159,6 @@ class Data(Frozen):
         return self.copy_of or self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What a network may cost. A target is met within the tolerance (a fraction); bounds are met inclusively.
-
-    solve: the axes that are solved for it, one after the other.
-    """
-
-    measure: Literal["parameters", "multiply_adds", "activation_memory"]
-    target: int | None
-    tolerance: float
-    minimum: int | None
-    maximum: int | None
-    solve: tuple[SolvedAxis, ...]
-    on_miss: Literal["error", "drop"]
-    quantum: int = 8  # channels of the first group, in steps of which k goes
-
-
 @dataclass(frozen=True)
 class Entry:
     """One item of `variants`, not yet expanded. places: where each (axis, repr of value) stands."""
@@ -203,7 +185,7 @@ class Variant:
     data: Data
     axes: dict[str, Any]
     counts: Counts
-    fit: Fit | None = None
+    budget_result: BudgetResult | None = None
     stands_for: str = ""  # the published row, where that is not the one of its own network
 
     @property

@@ -9,9 +9,9 @@ from ablate.bench.planning import (
     blocks,
     differing_grid,
     enumerate_afresh,
-    fit_plainly,
     grid_study,
     repeating_grid,
+    solve_plainly,
 )
 from ablate.study.expand import cells
 
@@ -25,7 +25,7 @@ def test_both_ways_find_the_same(make: object, networks: int) -> None:
     assert len(variants) == len(asked) >= 300
     assert len({variant.architecture for variant in variants}) == networks
     some = slice(None, None, 7)
-    assert fit_plainly(study, asked[some]) == [(one.net, one.counts, one.fit) for one in variants[some]]
+    assert solve_plainly(study, asked[some]) == [(one.net, one.counts, one.budget_result) for one in variants[some]]
 
 
 def test_comparisons_of_both_grids() -> None:

@@ -26,8 +26,9 @@ from ablate.search.report import SearchReport
 from ablate.search.standing import Standing
 from ablate.search.tables import to_frame
 from ablate.search.wording import describe_budget
+from ablate.study.budget import Budget
 from ablate.study.document import read_document
-from ablate.study.study import Budget, Study
+from ablate.study.study import Study
 
 TWO = "search: {space: {dropout: {low: 0.0, high: 0.6, step: 0.05}}, validation: {folds: 2}, trials: 4}"
 FRONT = """\

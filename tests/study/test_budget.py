@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.errors import BudgetError
-from ablate.study.budget import closest_to, largest_within
-from ablate.study.fit import Neighbour
+from ablate.study.budget import Neighbour, closest_to, largest_within
 from ablate.study.plan import Enumeration, enumerate_variants
 from ablate.study.spec import load_study
 
@@ -86,15 +85,21 @@ def test_table_3_solved(tmp_path: Path) -> None:
     assert [v.architecture.N for v in variants] == [12, 6, 4, 3]
     assert [v.net for v in variants] == [f"WRN-40-2-B({','.join('3' * l)})" for l in (1, 2, 3, 4)]
     assert {v.counts.parameters for v in variants} == {2_243_546}
-    fits = [v.fit for v in variants]
-    assert all(fit and fit.deviation == pytest.approx(43_546 / 2_200_000) for fit in fits)
-    assert [fit and fit.below for fit in fits] == [
+    results = [v.budget_result for v in variants]
+    assert all(result and result.deviation == pytest.approx(43_546 / 2_200_000) for result in results)
+    assert [result and result.below for result in results] == [
         Neighbour("WRN-37-2-B(3)", 2_049_562),
         Neighbour("WRN-34-2-B(3,3)", 1_855_578),
         Neighbour("WRN-31-2-B(3,3,3)", 1_661_594),
         Neighbour("WRN-28-2-B(3,3,3,3)", 1_467_610),
     ]
-    assert [fit and fit.above and fit.above.count for fit in fits] == [2_437_530, 2_631_514, 2_825_498, 3_019_482]
+    above = [result and result.above and result.above.count for result in results]
+    assert above == [
+        2_437_530,
+        2_631_514,
+        2_825_498,
+        3_019_482,
+    ]
 
 
 def test_names_of_solved_networks_follow_the_depth_rule(tmp_path: Path) -> None:
@@ -105,8 +110,8 @@ def test_names_of_solved_networks_follow_the_depth_rule(tmp_path: Path) -> None:
 def test_smallest_network_has_none_below(tmp_path: Path) -> None:
     (variant,) = plan(tmp_path, "{parameters: 77930, tolerance: 1%, solve: depth}", "grid: {k: 1}").variants
     assert variant.architecture.N == 1
-    assert variant.fit and variant.fit.below is None
-    assert variant.fit.above == Neighbour("WRN-16-1", 175_066)
+    assert variant.budget_result and variant.budget_result.below is None
+    assert variant.budget_result.above == Neighbour("WRN-16-1", 175_066)
 
 
 @pytest.mark.parametrize("tolerance, met", [("12.2%", True), ("0.1218", True), ("12.1%", False), ("0.1217", False)])
@@ -114,8 +119,8 @@ def test_tolerance_of_a_target(tmp_path: Path, tolerance: str, met: bool) -> Non
     budget = f"{{parameters: 2M, tolerance: {tolerance}}}"  # WRN-40-2 is 12.1773% above 2M
     if met:
         (variant,) = plan(tmp_path, budget, "net: WRN-40-2").variants
-        assert variant.fit and variant.fit.deviation == pytest.approx(0.121773)
-        assert variant.fit.below is variant.fit.above is None
+        assert variant.budget_result and variant.budget_result.deviation == pytest.approx(0.121773)
+        assert variant.budget_result.below is variant.budget_result.above is None
     else:
         assert "WRN-40-2 has 2,243,546 parameters (+12.2%)" in error(tmp_path, budget, "net: WRN-40-2")
 
@@ -166,7 +171,7 @@ def test_bounds_in_the_message(tmp_path: Path) -> None:
 def test_solved_maximum_takes_the_deepest_within(tmp_path: Path) -> None:
     variants = plan(tmp_path, "{parameters: {max: 2631513}, solve: depth}", "grid: {l: [1, 2], k: 2}").variants
     assert [(v.architecture.N, v.counts.parameters) for v in variants] == [(13, 2_437_530), (6, 2_243_546)]
-    assert all(v.fit and v.fit.deviation < 0 for v in variants)
+    assert all(v.budget_result and v.budget_result.deviation < 0 for v in variants)
 
 
 def test_multiply_adds_budget(tmp_path: Path) -> None:
@@ -177,7 +182,7 @@ def test_multiply_adds_budget(tmp_path: Path) -> None:
     (variant,) = plan(tmp_path, budget, "grid: {k: 1}").variants
     assert variant.net == "WRN-28-1"
     assert variant.counts.multiply_adds == wrn_10_1 + 3 * block
-    assert variant.fit and variant.fit.deviation == 0
-    assert variant.fit.below == Neighbour("WRN-22-1", wrn_10_1 + 2 * block)
+    assert variant.budget_result and variant.budget_result.deviation == 0
+    assert variant.budget_result.below == Neighbour("WRN-22-1", wrn_10_1 + 2 * block)
     found = error(tmp_path, "{multiply_adds: 1G}", "net: WRN-10-1")
     assert f"WRN-10-1 has {wrn_10_1:,} multiply_adds (-98.7%); allowed: 1,000,000,000 ± 5%" in found

@@ -12,7 +12,7 @@ from ablate.nets.architecture import Architecture
 from ablate.nets.counts import count
 from ablate.nets.families import blueprint, count_network, counts_along, what_counts
 from ablate.nets.notation import parse_architecture
-from ablate.study.budget import choices
+from ablate.study.budget import solvable_values
 from ablate.study.plan import Enumeration, enumerate_variants
 from ablate.study.spec import load_study
 
@@ -39,7 +39,7 @@ def test_cardinality_is_the_inverse(tmp_path: Path) -> None:
     budget = "{parameters: 25028904, solve: cardinality}"
     (variant,) = plan(tmp_path, budget, "net: ResNeXt-50-1x4d", "imagenet").variants
     assert variant.net == "ResNeXt-50-32x4d"
-    assert variant.fit and variant.fit.deviation == 0
+    assert variant.budget_result and variant.budget_result.deviation == 0
 
 
 @pytest.mark.parametrize(
@@ -59,11 +59,11 @@ def test_cardinality_is_the_inverse(tmp_path: Path) -> None:
 def test_the_axis_that_made_a_count_is_found(tmp_path: Path, budget: str, entry: str, expected: str | None) -> None:
     data = "imagenet" if "ResNet-18" in entry or "ResNet-50" in entry else "cifar10"
     (variant,) = plan(tmp_path, budget, entry, data).variants
-    assert variant.fit
+    assert variant.budget_result
     if expected:
-        assert (variant.net, variant.fit.deviation) == (expected, 0)
+        assert (variant.net, variant.budget_result.deviation) == (expected, 0)
     else:
-        beside = [n.count for n in (variant.fit.below, variant.fit.above) if n]
+        beside = [n.count for n in (variant.budget_result.below, variant.budget_result.above) if n]
         assert all(abs(n - 2_243_546) >= abs(variant.counts.parameters - 2_243_546) for n in beside)
         assert set(variant.architecture.block) == {3} and variant.architecture.N == 2
 
@@ -74,8 +74,8 @@ def test_k_goes_in_steps_of_channels(tmp_path: Path, quantum: str, step: int) ->
     (variant,) = plan(tmp_path, budget, "net: WRN-28-1").variants
     width = 16 * variant.architecture.k
     assert width % step == 0
-    assert variant.fit and variant.fit.below and variant.fit.above
-    near = [parse_architecture(n.net).k for n in (variant.fit.below, variant.fit.above)]
+    assert variant.budget_result and variant.budget_result.below and variant.budget_result.above
+    near = [parse_architecture(n.net).k for n in (variant.budget_result.below, variant.budget_result.above)]
     assert [16 * k - width for k in near] == [-step, step]
 
 
@@ -137,7 +137,7 @@ DIFFERENT = {
 def test_costs_increase_along_every_axis(axis: str, name: str) -> None:
     architecture = parse_architecture(name)
     try:
-        field, steps, value = choices(architecture, axis, 8)
+        field, steps, value = solvable_values(architecture, axis, 8)
     except StudyError:
         assert axis in ("l", "cardinality", "base_width", "k")
         return
@@ -207,10 +207,10 @@ def test_depth_comes_close_and_k_takes_up_the_rest(tmp_path: Path) -> None:
     assert [v.architecture.N for v in by_both.variants] == [v.architecture.N for v in by_depth] == [3, 6, 6, 5, 5, 3]
     assert [v.architecture.k for v in by_both.variants] == [2.125, 2, 1.9375, 2, 2.0625, 2.0625]
     assert by_both.remarks() == []  # no name was written that became another
-    for one, other in zip(by_both.variants, by_depth):
-        assert one.fit and other.fit and abs(one.fit.deviation) <= abs(other.fit.deviation)
-        assert one.fit.below and one.fit.above
-        near = [parse_architecture(n.net) for n in (one.fit.below, one.fit.above)]
+    for one, other in zip((v.budget_result for v in by_both.variants), (v.budget_result for v in by_depth)):
+        assert one and other and abs(one.deviation) <= abs(other.deviation)
+        assert one.below and one.above
+        near = [parse_architecture(n.net) for n in (one.below, one.above)]
         assert [16 * (a.k - one.architecture.k) for a in near] == [-1, 1]
         assert {a.N for a in near} == {one.architecture.N}
 
@@ -250,8 +250,8 @@ def test_what_becomes_what(tmp_path: Path, solve: str, entry: str, written: str,
 def test_a_maximum_is_held_by_every_axis(tmp_path: Path) -> None:
     budget = "{parameters: {max: 1.2M}, solve: [depth, k], quantum: exact}"
     for variant in plan(tmp_path, budget, "grid: {k: [1, 2, 4], block: ['B(3,3)', 'B(1,3,1)']}").variants:
-        assert variant.fit and variant.fit.above
-        assert variant.fit.count <= 1_200_000 < variant.fit.above.count
+        assert variant.budget_result and variant.budget_result.above
+        assert variant.budget_result.count <= 1_200_000 < variant.budget_result.above.count
 
 
 def test_k_saves_what_no_depth_can(tmp_path: Path) -> None:
@@ -273,4 +273,4 @@ def test_exact_steps_begin_where_k_does(tmp_path: Path) -> None:
     assert variant.net == "ResNet-18"
     budget = "{parameters: {max: 100k}, solve: k, quantum: exact}"
     (smallest,) = plan(tmp_path, budget, "net: ResNet-18", "imagenet").variants
-    assert smallest.architecture.k == 1 / 16 and smallest.fit and smallest.fit.below is None
+    assert smallest.architecture.k == 1 / 16 and smallest.budget_result and smallest.budget_result.below is None

@@ -8,6 +8,7 @@ import pytest
 from ablate.errors import AblateError, StudyError
 from ablate.nets.notation import Architecture
 from ablate.study.baseline import find_baselines
+from ablate.study.budget import Budget
 from ablate.study.document import Document
 from ablate.study.plan import Enumeration, candidate_maker, enumerate_variants, plan_trials
 from ablate.study.presets import DATA_SETS, RECIPES
@@ -15,7 +16,7 @@ from ablate.study.resolve import replace_fields, resolve_data, resolve_recipe
 from ablate.study.schema import StudyFile, json_schema
 from ablate.study.space import grid
 from ablate.study.spec import load_study
-from ablate.study.study import Budget, Recipe, Study, Variant
+from ablate.study.study import Recipe, Study, Variant
 
 STUDIES = Path(__file__).parents[2] / "studies"
 
