@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ablate.bench.results import times
 from ablate.bench.rounds import Comparison
-from ablate.report.style import GREY, INK, PALETTE, SMALL, TEXT, log_ticks, open_canvas, styled
+from ablate.report.figures.style import GREY, INK, PALETTE, SMALL, TEXT, log_ticks, open_canvas, styled
 
 PUBLISHED = "published speed"  # the figure of a way that is marked beside its bar
 OURS = "ablate"  # how the names of our own ways begin

@@ -12,7 +12,7 @@ from ablate.bench.figure import PUBLISHED, draw_ratios
 from ablate.bench.results import as_values, comparison_table
 from ablate.bench.rounds import Comparison
 from ablate.files import write_atomically
-from ablate.report.style import to_bytes
+from ablate.report.figures.style import to_bytes
 from ablate.report.tables import to_markdown
 
 TITLES = {

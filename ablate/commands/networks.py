@@ -77,17 +77,17 @@ def draw(
         raise RunError(f"draw: found {'NET and --figure-1' if net else 'neither'}; allowed: NET or --figure-1, one of them")
     from ablate.nets.families import blueprint, task_of
     from ablate.nets.notation import parse_architecture
-    from ablate.report.drawing import check_path, write_drawing
-    from ablate.report.sheet import figure_1_sheet, network_sheet
+    from ablate.report.figures.network import check_path, write_drawing
+    from ablate.report.network_diagram import figure_1_diagram, network_diagram
 
     path = out or Path(f"{net or 'figure_1'}.svg")
     check_path(path)
     if net:
         architecture = parse_architecture(net, depth_rule, family, imagenet)
-        sheet = network_sheet(net, blueprint(architecture, *task_of(architecture, classes, image_size, channels)))
+        diagram = network_diagram(net, blueprint(architecture, *task_of(architecture, classes, image_size, channels)))
     else:
-        sheet = figure_1_sheet()
-    write_drawing(sheet, path)
+        diagram = figure_1_diagram()
+    write_drawing(diagram, path)
     say(str(path))
 
 

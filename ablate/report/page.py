@@ -62,7 +62,7 @@ def _style() -> str:
 
 
 def _palette() -> Sequence[str]:
-    from ablate.report.style import PALETTE  # here, because it imports matplotlib
+    from ablate.report.figures.style import PALETTE  # here, because it imports matplotlib
 
     return PALETTE
 

@@ -16,9 +16,9 @@ from ablate.study.plan import plain
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ablate.report.curve_figure import ImportedCurve
+    from ablate.report.figures.curves import ImportedCurve
+    from ablate.report.figures.step_times import StepTime
     from ablate.report.report import Report
-    from ablate.report.step_time_figure import StepTime
 
 ALT_TEXTS = {
     "curves": "Training curves: test error solid, training loss dashed",
@@ -48,23 +48,24 @@ def draw_figures(report: Report) -> dict[str, Figure]:
 
 
 def _counted(report: Report) -> Iterator[tuple[str, Figure]]:
-    from ablate.report import figures
+    from ablate.report.figures.scaling import draw_growth
+    from ablate.report.figures.step_times import draw_step_times
 
     title = report.study.title
     if report.growth_points:
         axes = net_axes(report.base)
         values = [f"{axis} = {plain(axes[axis])}" for axis in dict.fromkeys(point.axis for point in report.growth_points)]
         about = f"Networks for {report.study.data.title}. One axis at a time from {report.base.net}: {', '.join(values)}"
-        yield "scaling", figures.draw_growth(report.growth_points, report.base, title, about, report.badge)
+        yield "scaling", draw_growth(report.growth_points, report.base, title, about, report.badge)
     if bars := step_times(report):
         about = report.timing()
         reference = report.base.net if any(report.baselines) else ""
-        yield "step_times", figures.draw_step_times(bars, title, about, reference, report.badge)
+        yield "step_times", draw_step_times(bars, title, about, reference, report.badge)
 
 
 def step_times(report: Report) -> list[StepTime]:
     """A bar a network, as it was timed; none without a probe."""
-    from ablate.report.step_time_figure import StepTime
+    from ablate.report.figures.step_times import StepTime
 
     bars = []
     for summary, probe in zip(report.summaries, report.timed):
@@ -76,7 +77,10 @@ def step_times(report: Report) -> list[StepTime]:
 
 
 def _trained(report: Report) -> Iterator[tuple[str, Figure]]:
-    from ablate.report import figures
+    from ablate.report.figures.curves import draw_curves, draw_train_test
+    from ablate.report.figures.errors import draw_errors
+    from ablate.report.figures.parameters import draw_parameters
+    from ablate.report.figures.ranks import draw_critical_difference
 
     study, badge = report.study, report.badge
     shown = [summary for summary in report.summaries if summary.n]
@@ -85,14 +89,14 @@ def _trained(report: Report) -> Iterator[tuple[str, Figure]]:
         match name:
             case "curves":
                 caption = f"{about}; median over seeds, each seed thin"
-                yield name, figures.draw_curves(_panels(report), study.title, caption, imported_curves(report), badge)
+                yield name, draw_curves(_panels(report), study.title, caption, imported_curves(report), badge)
             case "train_test":
-                yield name, figures.draw_train_test(shown, study.title, f"{about}; median over seeds", badge)
+                yield name, draw_train_test(shown, study.title, f"{about}; median over seeds", badge)
             case "errors":
                 baselines = [report.analysis.baseline(summary) for summary in shown]
-                yield name, figures.draw_errors(shown, study.title, about, baselines, badge)
+                yield name, draw_errors(shown, study.title, about, baselines, badge)
             case "parameters":
-                yield name, figures.draw_parameters(shown, study.title, about, badge)
+                yield name, draw_parameters(shown, study.title, about, badge)
             case "ranks":
                 yield from _ranks(report, about)
     panels = data_panels(report.summaries)
@@ -105,14 +109,14 @@ def _trained(report: Report) -> Iterator[tuple[str, Figure]]:
         caption = f"Average rank over {found.data_sets} data sets; Friedman p {found.friedman_p:.2g}; Nemenyi, 5%"
         yield (
             "critical_difference",
-            figures.draw_critical_difference(
+            draw_critical_difference(
                 list(ranks.values()), list(ranks), found.difference, found.groups, study.title, caption, badge
             ),
         )
 
 
 def _ranks(report: Report, about: str) -> Iterator[tuple[str, Figure]]:
-    from ablate.report import figures
+    from ablate.report.figures.ranks import draw_rank_stability
 
     for number, title in enumerate(report.analysis.titles, 1):
         found, summaries = report.analysis.stability(title), report.analysis.on(title)
@@ -123,7 +127,7 @@ def _ranks(report: Report, about: str) -> Iterator[tuple[str, Figure]]:
             (labels,) = panel_labels([("", summaries)])
             yield (
                 name,
-                figures.draw_rank_stability(
+                draw_rank_stability(
                     found.rank_probability,
                     labels,
                     f"{report.study.title}: the order with other seeds",
@@ -142,7 +146,7 @@ def _panels(report: Report) -> list[Panel]:
 
 def imported_curves(report: Report) -> list[ImportedCurve]:
     """The authors' logs of networks that the report shows, each in the panel of its data set."""
-    from ablate.report.curve_figure import ImportedCurve
+    from ablate.report.figures.curves import ImportedCurve
 
     networks = [summary.variant.architecture.identity() for summary in report.summaries]
     times = Counter(log.label for log in report.analysis.imported)

@@ -269,7 +269,7 @@ class Report:
     def _figures(self) -> dict[str, bytes]:
         if not self.figures:
             return {}
-        from ablate.report.figures import to_bytes
+        from ablate.report.figures.style import to_bytes
 
         kinds = ("png", "svg", "pdf")
         return {f"{name}.{kind}": to_bytes(figure, kind) for name, figure in self.figures.items() for kind in kinds}

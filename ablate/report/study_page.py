@@ -24,7 +24,7 @@ PROVENANCE = (
 
 def page_study(report: Report) -> PageStudy:
     """One study of a page."""
-    from ablate.report.figures import to_bytes
+    from ablate.report.figures.style import to_bytes
 
     study = report.study
     return PageStudy(

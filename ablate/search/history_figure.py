@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ablate.report.style import GREY, open_canvas, styled
+from ablate.report.figures.style import GREY, open_canvas, styled
 from ablate.search.marks import CROSS, Mark, draw_marks, finite_marks, mark_handles, set_error_axis
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from ablate.report.style import PALETTE, SMALL, TEXT, open_canvas, styled, text_width, wrap_text
+from ablate.report.figures.style import PALETTE, SMALL, TEXT, open_canvas, styled, text_width, wrap_text
 
 
 def ordered_importances(importances: Mapping[str, float]) -> list[tuple[str, float]]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ablate.report.style import DOTTED, INK, PALETTE, look, open_canvas, styled
+from ablate.report.figures.style import DOTTED, INK, PALETTE, look, open_canvas, styled
 from ablate.search.candidates import DIVERGED
 from ablate.search.marks import set_error_axis
 from ablate.search.standing import Standing

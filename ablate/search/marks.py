@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ablate.report.style import GREY, INK, PALETTE, log_ticks
+from ablate.report.figures.style import GREY, INK, PALETTE, log_ticks
 from ablate.search.candidates import DIVERGED, Candidate
 from ablate.search.standing import Standing
 

@@ -18,8 +18,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from ablate.report.labels import place_labels
-from ablate.report.style import GREY, INK, SMALL, log_ticks, open_canvas, styled, text_width
+from ablate.report.figures.labels import place_labels
+from ablate.report.figures.style import GREY, INK, SMALL, log_ticks, open_canvas, styled, text_width
 from ablate.search.marks import Mark, draw_marks, finite_marks, mark_handles, on_log_axis, set_error_axis
 from ablate.search.standing import value_text
 from ablate.study.plan import plain

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from ablate.report.labels import place_labels
-from ablate.report.parameter_figure import LOG_COUNTS
-from ablate.report.style import GREY, PALETTE, Look, log_ticks, look, open_canvas, styled
+from ablate.report.figures.labels import place_labels
+from ablate.report.figures.parameters import LOG_COUNTS
+from ablate.report.figures.style import GREY, PALETTE, Look, log_ticks, look, open_canvas, styled
 from ablate.report.tables import quantity
 from ablate.search.candidates import Candidate
 from ablate.search.marks import LOOKS, mark_handles, set_error_axis

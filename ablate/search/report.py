@@ -169,7 +169,7 @@ class SearchReport:
 
     def page(self) -> PageStudy:
         """The search as a page shows it."""
-        from ablate.report.figures import to_bytes
+        from ablate.report.figures.style import to_bytes
         from ablate.report.study_page import page_table, trial_texts
 
         study, tables = self.study, []
@@ -224,7 +224,7 @@ class SearchReport:
         for name, frame in frames.items():
             files[name] = to_csv(frame.assign(**scale))
         if self.figures:
-            from ablate.report.figures import to_bytes
+            from ablate.report.figures.style import to_bytes
 
             for name, figure in self.figures.items():
                 files |= {f"{name}.{kind}": to_bytes(figure, kind) for kind in ("png", "svg", "pdf")}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ablate.report.pareto import pareto_front
 from ablate.report.statistics import Verdict, reach_verdicts
 from ablate.search.candidates import Candidate, State
 from ablate.study.budget import Budget
@@ -108,8 +109,6 @@ class Standing:
     @cached_property
     def front(self) -> list[Candidate]:
         """The Pareto set of error and cost, by cost; empty for a search with one objective."""
-        from ablate.report.parameter_figure import pareto_front  # here, because it imports matplotlib
-
         if not self.search.also_minimize:
             return []
         points = [(float(self.cost(one)), self.objective(one)) for one in self.distinct]

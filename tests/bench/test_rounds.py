@@ -9,7 +9,7 @@ from ablate.bench.figure import draw_ratios
 from ablate.bench.files import comparisons_text
 from ablate.bench.results import as_values, comparison_table, times
 from ablate.bench.rounds import Comparison, compare
-from ablate.report.style import to_bytes
+from ablate.report.figures.style import to_bytes
 
 ONE = Comparison(
     "WRN-16-2, batch 128", "image", {"plain": (4.0, 6.0, 5.0), "ours": (2.0, 2.0, 5.0)}, {"plain": 100, "ours": 200},

@@ -17,7 +17,8 @@ import recorded
 
 from ablate.api import Experiment, load_study
 from ablate.errors import RecordError
-from ablate.report.figures import curve_points, error_points
+from ablate.report.curves import curve_points
+from ablate.report.figures.errors import error_points
 from ablate.report.report import Report
 from ablate.report.setting import describe_data, describe_setting
 from ablate.report.summary import summarize

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from report.tidy import assert_tidy
+from report.figures.tidy import assert_tidy
 from search.invented import INFINITE, candidate, forty, searched
 
-from ablate.report.style import to_bytes
+from ablate.report.figures.style import to_bytes
 from ablate.search.candidates import DIVERGED, Candidate
 from ablate.search.history_figure import best_so_far, draw_history
 from ablate.search.importance_figure import draw_importances, ordered_importances

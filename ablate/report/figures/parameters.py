@@ -1,4 +1,4 @@
-"""Test error against parameters with the Pareto front of the medians. Computed first (pareto_front, dodge), then drawn."""
+"""Test error against parameters with the Pareto front of the medians. Computed first (dodge), then drawn."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from ablate.report.error_figure import error_points, on_log_axis
-from ablate.report.labels import place_labels
+from ablate.report.figures.errors import error_points, on_log_axis
+from ablate.report.figures.labels import place_labels
+from ablate.report.figures.style import GREY, Look, log_ticks, look, open_canvas, styled
 from ablate.report.panels import data_panels, legend_names, panel_labels
-from ablate.report.style import GREY, Look, log_ticks, look, open_canvas, styled
+from ablate.report.pareto import pareto_front
 from ablate.report.summary import Summary
 from ablate.report.tables import quantity
 
@@ -29,19 +30,6 @@ class Front(NamedTuple):
     points: list[tuple[float, float]]
     labels: list[str]
     marks: list[tuple[float, float]]
-
-
-def pareto_front(points: Sequence[tuple[float, float | None]]) -> list[int]:
-    """The indices of the (cost, error) points that no other beats (at least as good in both, better in one), by cost.
-
-    Points without a finite error are in no front; equal points are in it together.
-    """
-    finite = [(cost, error, i) for i, (cost, error) in enumerate(points) if error is not None and math.isfinite(error)]
-    return [
-        i
-        for cost, error, i in sorted(finite)
-        if not any(c <= cost and e <= error and (c, e) != (cost, error) for c, e, _ in finite)
-    ]
 
 
 def dodge(values: Sequence[float], apart: float, step: float) -> list[float]:

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from ablate.report.style import INK, SMALL, text_width
+from ablate.report.figures.style import INK, SMALL, text_width
 
 # Where a name may stand, best first: below a front there is nothing but the front itself. Points, then alignments.
 SPOTS = (

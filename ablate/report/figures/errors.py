@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ablate.report.figures.style import DOTTED, INK, TEXT, log_ticks, look, open_canvas, styled, text_width, wrap_text
 from ablate.report.panels import data_panels, legend_names, panel_labels
-from ablate.report.style import DOTTED, INK, TEXT, log_ticks, look, open_canvas, styled, text_width, wrap_text
 from ablate.report.summary import Summary
 
 LOG_RATIO = 8  # errors that differ by more get a logarithmic axis

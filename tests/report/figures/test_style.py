@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
-from report.tidy import assert_tidy
+from report.figures.tidy import assert_tidy
 
-from ablate.report.ranking_figure import draw_critical_difference, draw_rank_stability, percent_text
-from ablate.report.step_time_figure import StepTime, draw_step_times, time_labels
-from ablate.report.style import MARKERS, PALETTE, look, open_canvas, text_width, to_bytes, wrap_text
+from ablate.report.figures.ranks import draw_critical_difference, draw_rank_stability, percent_text
+from ablate.report.figures.step_times import StepTime, draw_step_times, time_labels
+from ablate.report.figures.style import MARKERS, PALETTE, look, open_canvas, text_width, to_bytes, wrap_text
 
 THIN = StepTime("pre-ResNet-1001", "thin", 512.0, 4.92, 10_328_602)
 WIDE = StepTime("WRN-40-4", "wide", 64.0, 4.53, 8_949_210)
@@ -95,8 +95,8 @@ def test_looks_differ_and_are_dark_enough() -> None:
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
 def test_same_figure_same_bytes(kind: str) -> None:
     script = (
-        "import sys, hashlib; from ablate.report.step_time_figure import StepTime, draw_step_times\n"
-        "from ablate.report.style import to_bytes\n"
+        "import sys, hashlib; from ablate.report.figures.step_times import StepTime, draw_step_times\n"
+        "from ablate.report.figures.style import to_bytes\n"
         "bars = [StepTime('a', 'thin', 3.0, 4.0, 10), StepTime('b', 'wide', 5.0, None, 20)]\n"
         f"print(hashlib.sha256(to_bytes(draw_step_times(bars, 'title', 'caption'), {kind!r})).hexdigest())"
     )

@@ -18,8 +18,8 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from ablate.records.columns import Columns
 from ablate.report.curves import MEASURES, Curves, read_curves
+from ablate.report.figures.style import DASH_DOT, DASHED, DOTTED, INK, TEXT, Look, look, open_canvas, styled, wrap_text
 from ablate.report.panels import Panel, data_panels, legend_names, panel_labels
-from ablate.report.style import DASH_DOT, DASHED, DOTTED, INK, TEXT, Look, look, open_canvas, styled, wrap_text
 from ablate.report.summary import Summary
 
 IMPORTED_LOOKS = (Look("#000000", "1"), Look("#6e6e6e", "2"), Look("#3c3c3c", "3"), Look("#8c8c8c", "4"))

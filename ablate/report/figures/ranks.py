@@ -9,7 +9,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ablate.report.style import GREY, INK, LEGEND, SMALL, TEXT, open_canvas, styled, text_width, wrap_text
+from ablate.report.figures.style import GREY, INK, LEGEND, SMALL, TEXT, open_canvas, styled, text_width, wrap_text
 
 
 def percent_text(share: float) -> str:

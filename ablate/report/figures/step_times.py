@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ablate.report.style import (
+from ablate.report.figures.style import (
     GREY,
     HATCHES,
     LEGEND,

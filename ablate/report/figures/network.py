@@ -1,4 +1,4 @@
-"""A Sheet -> a drawing of a network. One unit is a point, so that boxes are as wide as their text."""
+"""The drawing of a network. One unit is a point, so that boxes are as wide as their text."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from matplotlib.textpath import TextPath
 
 from ablate.errors import RunError
 from ablate.files import write_atomically
-from ablate.report.sheet import Block, Box, Sheet
-from ablate.report.style import INK, STYLE
+from ablate.report.figures.diagram import BlockDiagram, Box, Diagram
+from ablate.report.figures.style import INK, STYLE
 
 FORMATS: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".png": {"Software": None}, ".pdf": {"CreationDate": None}}
 # Fill and edge by kind of layer; every box says in words what it is, so it is readable in grey.
@@ -53,46 +53,46 @@ class Item(NamedTuple):
     gap: float
 
 
-def write_drawing(sheet: Sheet, path: Path) -> None:
-    """Draws a sheet into an .svg, .png or .pdf file, the same bytes each time. Raises RunError for another."""
+def write_drawing(diagram: Diagram, path: Path) -> None:
+    """Draws a diagram into an .svg, .png or .pdf file, the same bytes each time. Raises RunError for another."""
     check_path(path)
     kind, buffer = path.suffix.lower(), io.BytesIO()
     with matplotlib.rc_context({**STYLE, "savefig.dpi": 300}):  # type: ignore[dict-item]
-        draw_sheet(sheet).savefig(buffer, format=kind[1:], metadata=FORMATS[kind])
+        draw_diagram(diagram).savefig(buffer, format=kind[1:], metadata=FORMATS[kind])
     write_atomically(path, buffer.getvalue())
 
 
 def check_path(path: Path) -> None:
     """Raises RunError where no drawing can be written."""
     if path.suffix.lower() not in FORMATS:
-        raise RunError(f"--out: found {path}; allowed: a name that ends in {', '.join(FORMATS)}")
+        raise RunError(f"{path} is not the name of a drawing; use one that ends in {', '.join(FORMATS)}")
     if not path.parent.is_dir():
-        raise RunError(f"--out: {path.parent} is no directory")
+        raise RunError(f"{path.parent} is not a directory; create it, or use another path")
 
 
-def draw_sheet(sheet: Sheet) -> Figure:
-    """The figure of a sheet, as large as what is on it."""
+def draw_diagram(diagram: Diagram) -> Figure:
+    """The figure of a diagram, as large as what is on it."""
     figure = Figure(facecolor="white")
     axis = figure.add_axes((0, 0, 1, 1))
     axis.set_axis_off()
-    width, height = (_draw_network if sheet.stages else _draw_blocks)(axis, sheet)
+    width, height = (_draw_network if diagram.stages else _draw_blocks)(axis, diagram)
     axis.set(xlim=(0, width), ylim=(height, 0))
     figure.set_size_inches(width / 72, height / 72)
     return figure
 
 
-def _draw_network(axis: Axes, sheet: Sheet) -> tuple[float, float]:
+def _draw_network(axis: Axes, diagram: Diagram) -> tuple[float, float]:
     """Skeleton on the left, a panel a block on the right; width and height."""
-    _words(axis, MARGIN, 28, sheet.title, LARGE, weight="bold", ha="left")
-    _words(axis, MARGIN, 46, sheet.caption, SMALL, color=GREY, ha="left")
-    skeleton, columns = _skeleton_column(sheet), [_block_column(block) for block in sheet.blocks]
-    top, heading = 64.0, 38.0 + 11 * max((len(block.remarks) for block in sheet.blocks), default=0)
+    _words(axis, MARGIN, 28, diagram.title, LARGE, weight="bold", ha="left")
+    _words(axis, MARGIN, 46, diagram.caption, SMALL, color=GREY, ha="left")
+    skeleton, columns = _skeleton_column(diagram), [_block_column(block) for block in diagram.blocks]
+    top, heading = 64.0, 38.0 + 11 * max((len(block.remarks) for block in diagram.blocks), default=0)
     area = max(_height(skeleton) + FRAME, *(_height(column) + heading + PAD for column in columns), 0)
-    x = _draw_skeleton(axis, sheet, skeleton, MARGIN, top, area)
+    x = _draw_skeleton(axis, diagram, skeleton, MARGIN, top, area)
     room = area - heading - PAD
     tall = min(room, max((_height(column, STRETCH) for column in columns), default=0))
     stretch = min((_stretch(column, tall) for column in columns), default=1)
-    for block, column in zip(sheet.blocks, columns):
+    for block, column in zip(diagram.blocks, columns):
         x += 12
         left, right = _extent(block)
         heads = [_wide(block.title, TEXT, "bold") + 22, *(_wide(remark, SMALL) for remark in block.remarks)]
@@ -108,20 +108,20 @@ def _draw_network(axis: Axes, sheet: Sheet) -> tuple[float, float]:
         _draw_block(axis, block, column, middle, top + heading + (room - tall) / 2, length)
         x += width
     return max(
-        x, MARGIN + _wide(sheet.title, LARGE, "bold"), MARGIN + _wide(sheet.caption, SMALL)
+        x, MARGIN + _wide(diagram.title, LARGE, "bold"), MARGIN + _wide(diagram.caption, SMALL)
     ) + MARGIN, top + area + 22
 
 
-def _draw_blocks(axis: Axes, sheet: Sheet) -> tuple[float, float]:
+def _draw_blocks(axis: Axes, diagram: Diagram) -> tuple[float, float]:
     """Blocks side by side, their titles below; width and height."""
-    columns = [_block_column(block) for block in sheet.blocks]
+    columns = [_block_column(block) for block in diagram.blocks]
     x, top, tall = float(MARGIN), float(MARGIN), max(_height(column, 1.35) for column in columns)
-    for block, column in zip(sheet.blocks, columns):
+    for block, column in zip(diagram.blocks, columns):
         left, right = _extent(block)
         _draw_block(axis, block, column, x + left, top, tall)
         _words(axis, x + left, top + tall + 20, f"({block.letter}) {block.title}", TEXT)
         x += left + right + APART
-    _words(axis, (x - APART + MARGIN) / 2, top + tall + 44, sheet.caption, SMALL, color=GREY)
+    _words(axis, (x - APART + MARGIN) / 2, top + tall + 44, diagram.caption, SMALL, color=GREY)
     return x - APART + MARGIN, top + tall + 44 + MARGIN
 
 
@@ -130,7 +130,7 @@ def _item(box: Box, gap: float | None = None) -> Item:
     return Item(box, height, GAPS.get(box.kind, GAP) if gap is None else gap)
 
 
-def _block_column(block: Block) -> list[Item]:
+def _block_column(block: BlockDiagram) -> list[Item]:
     boxes = [box for run in block.branch for box in run.boxes]
     if not block.residual:
         return _opened([Box("end", ""), *boxes, Box("end", "")])
@@ -147,9 +147,9 @@ def _opened(boxes: Sequence[Box]) -> list[Item]:
     return items
 
 
-def _skeleton_column(sheet: Sheet) -> list[Item]:
-    items = [_item(Box("words", sheet.image), 0)]
-    for stage in sheet.stages:
+def _skeleton_column(diagram: Diagram) -> list[Item]:
+    items = [_item(Box("words", diagram.image), 0)]
+    for stage in diagram.stages:
         items += [_item(box, GAP + FRAME if i == 0 else None) for i, box in enumerate(stage.boxes)]
     return items
 
@@ -204,7 +204,7 @@ def _draw_item(axis: Axes, box: Box, x: float, span: tuple[float, float], width:
             _words(axis, middle, y + 7, box.note, SMALL, color="#444444")
 
 
-def _draw_block(axis: Axes, block: Block, column: Sequence[Item], x: float, top: float, area: float) -> None:
+def _draw_block(axis: Axes, block: BlockDiagram, column: Sequence[Item], x: float, top: float, area: float) -> None:
     width = _block_width(block)
     spans = _draw_column(axis, column, x, top, area, width)
     first = next(i for i, item in enumerate(column) if item.box.kind in ("fork", "end")) + 1
@@ -230,18 +230,18 @@ def _draw_block(axis: Axes, block: Block, column: Sequence[Item], x: float, top:
     _line(axis, [*start, (aside, plus), (x + 7, plus)], True)
 
 
-def _draw_skeleton(axis: Axes, sheet: Sheet, column: Sequence[Item], x: float, top: float, area: float) -> float:
+def _draw_skeleton(axis: Axes, diagram: Diagram, column: Sequence[Item], x: float, top: float, area: float) -> float:
     """Draws the skeleton with its groups' names and shapes; the x at which there is room again."""
-    names = max(max(_wide(stage.name, TEXT, "bold"), _wide(stage.output, SMALL)) for stage in sheet.stages)
-    boxes = [box for stage in sheet.stages for box in stage.boxes]
+    names = max(max(_wide(stage.name, TEXT, "bold"), _wide(stage.output, SMALL)) for stage in diagram.stages)
+    boxes = [box for stage in diagram.stages for box in stage.boxes]
     width = max(max(_wide(box.text, TEXT), _wide(box.note, SMALL)) + (36 if box.letter else 20) for box in boxes)
     times = max(_wide(f"× {box.times}", TEXT) for box in boxes) + 8 if any(box.times > 1 for box in boxes) else 0
-    width = max(width, _wide(sheet.image, TEXT) - 16)
+    width = max(width, _wide(diagram.image, TEXT) - 16)
     left = x + names + 14
     middle = left + 8 + width / 2
     length = min(area - FRAME, _height(column, 2 * STRETCH))
     spans = iter(_draw_column(axis, column, middle, top + (area - FRAME - length) / 2, length, width)[1:])
-    for stage in sheet.stages:
+    for stage in diagram.stages:
         inside = [next(spans) for _ in stage.boxes]
         start, end = inside[0][0] - FRAME, inside[-1][1] + FRAME
         frame = _rounded(left, start, width + 16 + times, end - start, 6, facecolor=PANEL, edgecolor="none")
@@ -254,18 +254,18 @@ def _draw_skeleton(axis: Axes, sheet: Sheet, column: Sequence[Item], x: float, t
     return left + width + 16 + times + 10
 
 
-def _block_width(block: Block) -> float:
+def _block_width(block: BlockDiagram) -> float:
     """The width of a block's boxes: wider for more channels, and never less than their text."""
     boxes = [*block.shared, *(box for run in block.branch for box in run.boxes), *block.after]
     text = max(max(_wide(box.text, TEXT), _wide(box.note, SMALL)) for box in boxes) + 18
     return max(text, min(150, 74 * (1 + 0.28 * math.log2(max(1, block.channels / 16)))))
 
 
-def _shortcut_width(block: Block) -> float:
+def _shortcut_width(block: BlockDiagram) -> float:
     return max((max(_wide(box.text, TEXT), _wide(box.note, SMALL)) + 14 for box in block.shortcut), default=0)
 
 
-def _extent(block: Block) -> tuple[float, float]:
+def _extent(block: BlockDiagram) -> tuple[float, float]:
     """How far a block reaches to the left and to the right of its middle."""
     half = _block_width(block) / 2
     if block.residual:

@@ -1,4 +1,4 @@
-"""A network's blueprint -> a Sheet: its skeleton, and one block of each kind enlarged, as plain data to draw.
+"""A network's blueprint -> a Diagram: its skeleton, and one block of each kind enlarged, as plain data to draw.
 
 Sources: WRN, figure 1 (the blocks) and table 1 (the groups).
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import Any, NamedTuple, Union
+from typing import Any, Union
 
 from ablate.nets.blueprint import (
     Activation,
@@ -31,6 +31,7 @@ from ablate.nets.blueprint import (
 from ablate.nets.counts import NOTHING, count_sections
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture
+from ablate.report.figures.diagram import BlockDiagram, Box, Diagram, RepeatedBoxes, SectionDiagram
 from ablate.report.tables import quantity
 
 KINDS = 4  # blocks enlarged at most
@@ -38,93 +39,41 @@ FIGURE_1 = {"basic": "WRN-16-1", "bottleneck": "pre-ResNet-164", "basic-wide": "
 FIGURE_1 |= {"wide-dropout": "WRN-16-4-dropout0.3"}
 ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU", "silu": "SiLU", "gelu": "GELU", "mish": "Mish"}
 
-Unit = tuple[Layer, ...]  # a stage of a network without blocks
-Part = Union[Layer, Unit]
-Found = list[tuple[str, Part, int]]  # (section, block, how many) wherever a kind of block stands
+PlainStage = tuple[Layer, ...]  # a stage of a network without blocks
+BlockOrLayer = Union[Layer, PlainStage]
+Occurrences = list[tuple[str, BlockOrLayer, int]]  # (section, block, how many) wherever a kind of block stands
 
 
-class Box(NamedTuple):
-    """A layer, or in the skeleton a run of blocks: its text, a smaller second line, how many, and their kind's letter."""
-
-    kind: str  # conv, norm, activation, dropout, pool, linear, subsample, custom, block
-    text: str
-    note: str = ""
-    times: int = 1
-    letter: str = ""
-
-
-class Run(NamedTuple):
-    """Boxes one after another, `times` times over."""
-
-    boxes: tuple[Box, ...]
-    times: int = 1
-
-
-class Block(NamedTuple):
-    """One kind of block: after(shortcut(s) + branch(s)) of s = shared(x); where it is not residual, its branch alone.
-
-    remarks: where it stands, and how often; channels: of its narrowest convolution.
-    """
-
-    letter: str
-    title: str
-    remarks: tuple[str, ...]
-    channels: int
-    residual: bool
-    branch: tuple[Run, ...]
-    shared: tuple[Box, ...] = ()
-    shortcut: tuple[Box, ...] = ()
-    after: tuple[Box, ...] = ()
-
-
-class Stage(NamedTuple):
-    """A section of the network, the shape that it puts out, and what it is made of."""
-
-    name: str
-    output: str
-    boxes: tuple[Box, ...]
-
-
-class Sheet(NamedTuple):
-    """One drawing: the skeleton (none in figure 1), and the blocks beside it."""
-
-    title: str
-    caption: str
-    image: str
-    stages: tuple[Stage, ...]
-    blocks: tuple[Block, ...]
-
-
-def network_sheet(title: str, network: Blueprint) -> Sheet:
+def network_diagram(title: str, network: Blueprint) -> Diagram:
     """The skeleton of a network and its most frequent kinds of blocks, four at most, in order of appearance."""
     kinds = _kinds(network)
     letters = {signature: chr(ord("a") + i) for i, signature in enumerate(kinds)}
-    stages, total = list[Stage](), NOTHING
+    stages, total = list[SectionDiagram](), NOTHING
     for section, (_, counts, shape) in zip(network.sections, count_sections(network)):
         boxes: list[Box] = []
-        for part, times in _parts(section, _is_plain(network)):
+        for part, times in _blocks_and_layers(section, _is_plain(network)):
             box = _tile(part, letters.get(_signature(part), ""))
             if boxes and boxes[-1]._replace(times=1) == box:
                 times += boxes.pop().times
             boxes.append(box._replace(times=times))
-        stages.append(Stage(section.name, _shape_text(shape), tuple(boxes)))
+        stages.append(SectionDiagram(section.name, _shape_text(shape), tuple(boxes)))
         total += counts
     caption = f"{quantity(total.parameters)} parameters, {quantity(total.multiply_adds)} multiply-adds"
     blocks = tuple(_block(letters[signature], found) for signature, found in kinds.items())
-    return Sheet(title, caption, f"image, {_shape_text(network.input_shape)}", tuple(stages), blocks)
+    return Diagram(title, caption, f"image, {_shape_text(network.input_shape)}", tuple(stages), blocks)
 
 
-def figure_1_sheet() -> Sheet:
+def figure_1_diagram() -> Diagram:
     """WRN's figure 1: four kinds of blocks, reduced to their convolutions and dropout."""
     blocks = []
     for letter, (title, name) in zip("abcd", FIGURE_1.items()):
         kinds = _kinds(blueprint(parse_architecture(name))).values()
         block = _block(letter, next(found for found in kinds if not _changes(found[0][1])))
         shown = [box for run in block.branch for box in run.boxes if box.kind in ("conv", "dropout")]
-        branch = Run(tuple(Box(box.kind, box.text.split(",")[0].split(" ")[0]) for box in shown))
+        branch = RepeatedBoxes(tuple(Box(box.kind, box.text.split(",")[0].split(" ")[0]) for box in shown))
         blocks.append(block._replace(title=title, remarks=(), branch=(branch,)))
     caption = "Before every convolution stand batch normalization and ReLU, which are left out here."
-    return Sheet("", caption, "", (), tuple(blocks))
+    return Diagram("", caption, "", (), tuple(blocks))
 
 
 def _is_plain(network: Blueprint) -> bool:
@@ -134,7 +83,7 @@ def _is_plain(network: Blueprint) -> bool:
     return not any(isinstance(layer, (Residual, Custom)) for layer in inner)
 
 
-def _parts(section: Section, plain: bool) -> Iterator[tuple[Part, int]]:
+def _blocks_and_layers(section: Section, plain: bool) -> Iterator[tuple[BlockOrLayer, int]]:
     """What a section consists of, and how many times over."""
     pairs = [(layer.layer, layer.times) if isinstance(layer, Repeat) else (layer, 1) for layer in section.layers]
     kinds = {type(layer) for layer, _ in pairs}
@@ -144,14 +93,14 @@ def _parts(section: Section, plain: bool) -> Iterator[tuple[Part, int]]:
         yield from ((layer, times) for layer, times in pairs if times)
 
 
-def _kinds(network: Blueprint) -> dict[Any, Found]:
+def _kinds(network: Blueprint) -> dict[Any, Occurrences]:
     """Every kind of block and where it stands; blocks that differ in width, stride or survival only are of one kind.
 
     A reader's own block is none of them: nothing is known of its inside.
     """
-    kinds: dict[Any, Found] = {}
+    kinds: dict[Any, Occurrences] = {}
     for section in network.sections:
-        for part, times in _parts(section, _is_plain(network)):
+        for part, times in _blocks_and_layers(section, _is_plain(network)):
             if isinstance(part, (Residual, tuple)):
                 kinds.setdefault(_signature(part), []).append((section.name, part, times))
     if _is_plain(network):
@@ -161,7 +110,7 @@ def _kinds(network: Blueprint) -> dict[Any, Found]:
     return {kind: found for kind, found in kinds.items() if kind in frequent}
 
 
-def _signature(part: Part) -> Any:
+def _signature(part: BlockOrLayer) -> Any:
     """What blocks of one kind have in common."""
     if isinstance(part, tuple):
         return tuple(map(_signature, part))
@@ -171,7 +120,7 @@ def _signature(part: Part) -> Any:
     return box.kind, box.text.split(",")[0]
 
 
-def _changes(part: Part) -> bool:
+def _changes(part: BlockOrLayer) -> bool:
     """Whether a block changes the shape."""
     if not isinstance(part, Residual):
         return False
@@ -179,7 +128,7 @@ def _changes(part: Part) -> bool:
     return bool(convs) and (convs[0].in_channels != convs[-1].out_channels or any(conv.stride > 1 for conv in convs))
 
 
-def _block(letter: str, found: Found) -> Block:
+def _block(letter: str, found: Occurrences) -> BlockDiagram:
     """The kind of block that stands in these places."""
     stages = list(dict.fromkeys(name for name, *_ in found))
     blocks = [replace(part, survival=1.0) if isinstance(part, Residual) else part for _, part, _ in found]
@@ -187,7 +136,7 @@ def _block(letter: str, found: Found) -> Block:
     first, count = versions[0], sum(times for *_, times in found)
     if isinstance(first, tuple):
         narrowest = min(layer.out_channels for layer in first if isinstance(layer, Conv))
-        return Block(
+        return BlockDiagram(
             letter,
             ", ".join(stages),
             (),
@@ -205,15 +154,15 @@ def _block(letter: str, found: Found) -> Block:
     paths = {
         path: _boxes([getattr(version, path) for version in versions]) for path in ("shared", "branch", "shortcut", "after")
     }
-    return Block(letter, title, tuple(remarks), narrowest, True, (Run(paths.pop("branch")),), **paths)
+    return BlockDiagram(letter, title, tuple(remarks), narrowest, True, (RepeatedBoxes(paths.pop("branch")),), **paths)
 
 
-def _folded(boxes: Sequence[Box]) -> tuple[Run, ...]:
+def _folded(boxes: Sequence[Box]) -> tuple[RepeatedBoxes, ...]:
     """Boxes in runs that each begin with a convolution or a pool."""
     units: list[list[Box]] = []
     for box in boxes:
         units.append([box]) if box.kind in ("conv", "pool") or not units else units[-1].append(box)
-    return tuple(Run(tuple(unit), len(list(alike))) for unit, alike in groupby(units))
+    return tuple(RepeatedBoxes(tuple(unit), len(list(alike))) for unit, alike in groupby(units))
 
 
 def _boxes(versions: Sequence[Sequence[Layer]]) -> tuple[Box, ...]:
@@ -256,7 +205,7 @@ def _box(versions: Sequence[Any]) -> Box:
             return Box("custom", type(other).__name__.lower())
 
 
-def _tile(part: Part, letter: str) -> Box:
+def _tile(part: BlockOrLayer, letter: str) -> Box:
     """What stands for a layer or a block in the skeleton: its convolutions, as in WRN's table 1."""
     if isinstance(part, (Residual, tuple)):
         layers = part.branch if isinstance(part, Residual) else part

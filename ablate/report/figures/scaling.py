@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from ablate.report.figures.style import LEGEND, look, open_canvas, styled
 from ablate.report.growth import GrowthPoint, growth_exponents, net_axes
-from ablate.report.style import LEGEND, look, open_canvas, styled
 from ablate.report.tables import quantity
 from ablate.study.study import Variant
 

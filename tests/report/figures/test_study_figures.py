@@ -15,17 +15,18 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
-from report.tidy import assert_tidy
+from report.figures.tidy import assert_tidy
 
 from ablate.api import load_study
 from ablate.errors import RecordError
 from ablate.records.records import open_trial, trial_directory, write_epochs, write_result
-from ablate.report.curve_figure import ImportedCurve, draw_curves, draw_train_test
 from ablate.report.curves import curve_points, seed_points
-from ablate.report.error_figure import draw_errors, swarm
+from ablate.report.figures.curves import ImportedCurve, draw_curves, draw_train_test
+from ablate.report.figures.errors import draw_errors, swarm
+from ablate.report.figures.parameters import dodge, draw_parameters
+from ablate.report.figures.style import look
 from ablate.report.panels import data_panels, legend_names, panel_labels
-from ablate.report.parameter_figure import dodge, draw_parameters, pareto_front
-from ablate.report.style import look
+from ablate.report.pareto import pareto_front
 from ablate.report.summary import Summary, summarize
 
 STUDY = """\
