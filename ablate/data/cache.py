@@ -151,7 +151,7 @@ def _download(name: str, download: Callable[[Path], object], root: Path, announc
     with FileLock(root / f".{name}.lock"):
         try:
             download(root)
-        except (OSError, RuntimeError, EOFError, tarfile.TarError, zlib.error) as error:
+        except (DataError, OSError, RuntimeError, EOFError, tarfile.TarError, zlib.error) as error:
             raise DataError(f"{name}: could not be downloaded into {root}: {error}") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -157,17 +158,31 @@ def _cifar(name: str) -> Source:
     """CIFAR-10 or CIFAR-100 through torchvision, which checks the MD5 of every file."""
     folder, batches = {"CIFAR10": ("cifar-10-batches-py", "data_batch_*"), "CIFAR100": ("cifar-100-python", "train")}[name]
 
-    def data_set(root: Path, train: bool, training_only: bool, download: bool = False) -> Any:
+    def kind(training_only: bool) -> Any:
         import torchvision.datasets
 
         kind = getattr(torchvision.datasets, name)
-        if training_only:  # torchvision opens every file on its lists, to check it
-            kind = type(name, (kind,), {"test_list": []})
-        return kind(str(root), train=train, download=download)
+        # torchvision opens every file on its lists, to check it
+        return type(name, (kind,), {"test_list": []}) if training_only else kind
+
+    def download(root: Path, training_only: bool) -> None:
+        from torchvision.datasets.utils import check_integrity, download_url
+
+        published = kind(training_only)
+        files = [*published.train_list, *published.test_list, (published.meta["filename"], published.meta["md5"])]
+
+        def wrong() -> list[str]:
+            return [file for file, md5 in files if not check_integrity(str(root / folder / file), md5)]
+
+        if wrong():
+            download_url(published.url, str(root), published.filename, published.tgz_md5)
+            extract_archive(root / published.filename, root)
+        if names := wrong():
+            raise DataError(f"{published.filename} lacks {', '.join(names)}")
 
     def read(root: Path, train: bool, training_only: bool = False) -> Labelled:
         try:
-            part = data_set(root, train, training_only)
+            part = kind(training_only)(str(root), train=train)
         except RuntimeError:
             raise DataError(f"{root / folder}: files are missing or damaged; --download fetches them again") from None
         return Labelled(part.data, np.asarray(part.targets, np.int64))
@@ -178,8 +193,29 @@ def _cifar(name: str) -> Source:
     return Source(
         Reading(files, lambda root, image_size: Images(*read(root, True), *read(root, False)), folder),
         Reading(lambda root: files(root, batches), lambda root, image_size: read(root, True, training_only=True), folder),
-        lambda root, training_only: data_set(root, True, training_only, download=True),
+        download,
     )
+
+
+def extract_archive(archive: Path, into: Path) -> None:
+    """Extract a tar archive with Python's `data` filter, which refuses every member that would lie outside `into`.
+
+    Args:
+        archive: A tar archive, compressed or not.
+        into: The directory to extract into.
+
+    Raises:
+        DataError: This Python has no such filter.
+        tarfile.TarError: The archive is damaged, or the filter refuses a member.
+        OSError: A file cannot be read or written.
+    """
+    if not hasattr(tarfile, "data_filter"):
+        raise DataError(
+            f"{archive.name} cannot be extracted safely by this Python, whose tarfile has no data filter; "
+            "use Python 3.10.12, 3.11.4, 3.12 or later"
+        )
+    with tarfile.open(archive) as file:
+        file.extractall(into, filter="data")
 
 
 def read_svhn(root: Path, image_size: int) -> Images:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,41 @@ def test_a_damaged_cifar_file_is_refused(here: Location, monkeypatch: pytest.Mon
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(DataError, match="cifar-10-batches-py"):
         load_images("cifar10", 32, here)
+
+
+def pack_cifar(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """CIFAR-10's archive, as it is downloaded, in the place of its files."""
+    write_cifar(root, "CIFAR10", monkeypatch)
+    archive = root / "cifar-10-python.tar.gz"
+    with tarfile.open(archive, "w:gz") as file:
+        file.add(root / "cifar-10-batches-py", "cifar-10-batches-py")
+    shutil.rmtree(root / "cifar-10-batches-py")
+    md5 = hashlib.md5(archive.read_bytes()).hexdigest()
+    monkeypatch.setattr("torchvision.datasets.CIFAR10.tgz_md5", md5)
+    return archive
+
+
+@pytest.mark.parametrize("lost", [None, "data_batch_3", "batches.meta"])
+def test_cifar_is_extracted_where_a_file_is_missing(
+    here: Location, monkeypatch: pytest.MonkeyPatch, lost: str | None
+) -> None:
+    archive = pack_cifar(here.root, monkeypatch)
+    downloading = here._replace(download=True)
+    images, digest = load_images("cifar10", 32, downloading)
+    assert images.train_images.shape == (100, 32, 32, 3)
+    if lost:
+        (here.root / "cifar-10-batches-py" / lost).unlink()
+    else:
+        archive.unlink()  # not wanted again
+    assert load_images("cifar10", 32, downloading)[1] == digest
+
+
+def test_no_archive_is_extracted_without_the_filter(here: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+    pack_cifar(here.root, monkeypatch)
+    monkeypatch.delattr(tarfile, "data_filter")
+    with pytest.raises(DataError, match=r"cifar-10-python\.tar\.gz cannot be extracted safely by this Python.*3\.11\.4"):
+        load_images("cifar10", 32, here._replace(download=True))
+    assert [path.name for path in here.root.glob("[!.]*")] == ["cifar-10-python.tar.gz"]
 
 
 def test_svhn_in_its_original_format(here: Location) -> None:

@@ -168,7 +168,7 @@ def test_svhns_test_file_is_not_fetched_either(here: Location, monkeypatch: pyte
 def test_cifar_is_not_fetched_for_want_of_its_test_file(here: Location, monkeypatch: pytest.MonkeyPatch) -> None:
     write_cifar(here.root, "CIFAR10", monkeypatch)
     remove(here.root / TEST_FILES["cifar10"])
-    monkeypatch.setattr("torchvision.datasets.cifar.download_and_extract_archive", lambda *args, **kwargs: 1 / 0)
+    monkeypatch.setattr("torchvision.datasets.utils.download_url", lambda *args, **kwargs: 1 / 0)
     assert len(load_training("cifar10", 32, here._replace(download=True))[0].labels) == 100
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import pickle
 import subprocess
@@ -118,23 +119,23 @@ def test_an_image_is_opened_by_what_it_may_be(tmp_path: Path, monkeypatch: pytes
     assert asked and "EPS" not in asked[0]
 
 
-@pytest.mark.parametrize("member", ["../outside", "/tmp/ablate-hostile-ran", "link"])
+@pytest.mark.parametrize("member", ["../outside", "{}/outside", "link"])
 def test_an_archive_stays_in_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, member: str) -> None:
     root = tmp_path / "data"
     root.mkdir()
     path = root / torchvision.datasets.CIFAR10.filename
     with tarfile.open(path, "w:gz") as archive:
-        entry = tarfile.TarInfo(member)
+        entry = tarfile.TarInfo(member.format(tmp_path))
         if member == "link":
             entry.type, entry.linkname = tarfile.SYMTYPE, str(tmp_path)
             archive.addfile(entry)
             entry = tarfile.TarInfo("link/outside")
         entry.size = 1
         archive.addfile(entry, io.BytesIO(b"x"))
-    monkeypatch.setattr(torchvision.datasets.CIFAR10, "tgz_md5", __import__("hashlib").md5(path.read_bytes()).hexdigest())
+    monkeypatch.setattr(torchvision.datasets.CIFAR10, "tgz_md5", hashlib.md5(path.read_bytes()).hexdigest())
     with watched(), pytest.raises(DataError, match="could not be downloaded"):
         load_images("cifar10", 32, Location(root, tmp_path / "cache", download=True))
-    assert not (tmp_path / "outside").exists() and not Path("/tmp/ablate-hostile-ran").exists()
+    assert not (tmp_path / "outside").exists()
 
 
 def test_a_merge_copies_no_link(tmp_path: Path) -> None:
