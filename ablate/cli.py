@@ -15,7 +15,6 @@ import typer
 
 from ablate import __version__
 from ablate.commands import networks, records, trials
-from ablate.commands.bench import bench
 from ablate.commands.options import say
 from ablate.errors import AblateError
 from ablate.processes import PREEMPTING, handling, preempted
@@ -32,7 +31,6 @@ COMMANDS = (
     trials.run, trials.search, trials.report, trials.plan, trials.status,
     networks.show, networks.draw, networks.evaluate, networks.schema,
     records.trace, records.verify, records.export, records.merge, records.import_,
-    bench,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)

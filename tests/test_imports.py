@@ -18,7 +18,7 @@ LEVELS = [
     {"report", "schedule"},
     {"launch", "evaluate", "estimate", "export"},
     {"search"},
-    {"verify", "bench"},
+    {"verify"},
     {"api"},
     {"commands"},
     {"cli"},
@@ -63,5 +63,5 @@ def test_every_package_has_a_level() -> None:
 
 def test_study_and_counts_need_no_torch() -> None:
     needs = [p for p in ROOT.rglob("*.py") if "import torch" in p.read_text() or "from torch" in p.read_text()]
-    assert {part_of(path) for path in needs} <= {"nets", "data", "train", "schedule", "evaluate", "bench"}
+    assert {part_of(path) for path in needs} <= {"nets", "data", "train", "schedule", "evaluate"}
     assert {path.name for path in needs if part_of(path) == "nets"} <= {"build.py", "custom.py", "weights.py"}

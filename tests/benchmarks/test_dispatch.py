@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ablate.bench.dispatch import bench_dispatch, make_trials, record_trial
-from ablate.bench.ray_dispatch import RayWays, ray_ways
-from ablate.bench.rounds import Comparison, compare
 from ablate.records.records import read_record, trial_directory, trial_state
+from tests.benchmarks.comparison import Comparison, compare
+from tests.benchmarks.dispatch import bench_dispatch, make_trials, record_trial
+from tests.benchmarks.ray_dispatch import RayWays, ray_ways
 
 
 def test_schedulers_and_files_are_compared_tiny(tmp_path: Path) -> None:

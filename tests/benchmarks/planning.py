@@ -12,7 +12,6 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from ablate.bench.rounds import Announce, Comparison, compare
 from ablate.nets.architecture import Architecture
 from ablate.nets.counts import Counts, count
 from ablate.nets.families import families, find_family
@@ -22,6 +21,7 @@ from ablate.study.expand import cells
 from ablate.study.plan import Enumeration, enumerate_variants
 from ablate.study.spec import load_study
 from ablate.study.study import Data, Study
+from tests.benchmarks.comparison import Announce, Comparison, compare
 
 LEARNING_RATES = 20  # under each of which a typical grid has every network
 DROPOUT = (0.0, 0.1, 0.2, 0.3, 0.4)

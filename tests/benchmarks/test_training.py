@@ -6,20 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import plain_loop
 import pytest
 import torch
 
-from ablate.bench import loops
-from ablate.bench.floor import ADDITION, BACKWARD, FORWARD, Rates, added, floors, processor_has_bfloat16
-from ablate.bench.jobs import TrainJob, WriteJob
-from ablate.bench.training import _job, bench_cohort, bench_efficiency, bench_train, bench_writing
 from ablate.nets.counts import count
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture
 from ablate.records.records import read_epochs
 from ablate.train import network
 from ablate.train.checkpoint import load_checkpoint
+from tests.benchmarks import plain_loop, workers
+from tests.benchmarks.jobs import TrainJob, WriteJob
+from tests.benchmarks.roofline import ADDITION, BACKWARD, FORWARD, Rates, added, floors, processor_has_bfloat16
+from tests.benchmarks.training import _job, bench_cohort, bench_efficiency, bench_train, bench_writing
 
 NET = "WRN-10-0.25"
 
@@ -44,9 +43,9 @@ def test_both_loops_train_on_the_same_images_and_make_the_same_steps(monkeypatch
     for module in (network, plain_loop):
         monkeypatch.setattr(module, "build", keep(module.build))
     wanted = job(steps_alone=True)
-    ours = loops._prepare(wanted)
+    ours = workers._prepare(wanted)
     trainer = plain_loop.Trainer(wanted)
-    images, labels = loops.random_images(wanted)
+    images, labels = workers.random_images(wanted)
     trainer.batch = ((images[:4].permute(0, 3, 1, 2).float() - 127.5) / 64, labels[:4])
     ours()
     assert trainer.train() == 8
@@ -60,17 +59,17 @@ def test_the_plain_loop_goes_through_all_images_in_another_order() -> None:
     trainer.network.register_forward_pre_hook(lambda module, arguments: seen.append(tuple(arguments[0].shape)))
     assert trainer.train() == 8 and seen == [(4, 3, 32, 32)] * 2
     labels = [tuple(label.tolist()) for _, label in trainer.loader]
-    assert sorted(sum(labels, ())) == sorted(loops.random_images(job())[1].tolist())
+    assert sorted(sum(labels, ())) == sorted(workers.random_images(job())[1].tolist())
 
 
 def test_every_seed_of_a_job_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[int] = []
-    step = loops.Training.step
-    monkeypatch.setattr(loops.Training, "step", lambda self, size: (trained.append(self.seed), step(self, size)))
+    step = workers.Training.step
+    monkeypatch.setattr(workers.Training, "step", lambda self, size: (trained.append(self.seed), step(self, size)))
     said: list[dict[str, Any]] = []
-    assert loops.train_ours(job(seeds=(3, 1, 4)), lambda: False, said.append) == "completed"
+    assert workers.train_ours(job(seeds=(3, 1, 4)), lambda: False, said.append) == "completed"
     assert trained == [3, 3, 1, 1, 4, 4] and said[0]["peak_memory_bytes"] > 0
-    assert loops.train_ours(job(seeds=(3, 1, 4), together=True), lambda: False, said.append) == "completed"
+    assert workers.train_ours(job(seeds=(3, 1, 4), together=True), lambda: False, said.append) == "completed"
     assert trained[6:] == [3, 1, 4, 3, 1, 4]
 
 
@@ -99,11 +98,11 @@ def test_an_epoch_is_held_against_its_files_small() -> None:
 
 @pytest.mark.parametrize("plainly", [False, True])
 def test_what_is_written_is_what_a_trial_leaves(tmp_path: Path, plainly: bool) -> None:
-    assert loops.write_epochs(WriteJob(job(), tmp_path, 3, plainly), lambda: False, lambda said: None) == "completed"
+    assert workers.write_epochs(WriteJob(job(), tmp_path, 3, plainly), lambda: False, lambda said: None) == "completed"
     rows = read_epochs(tmp_path)
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True) if plainly else load_checkpoint(tmp_path)
-    assert state is not None and len(state["rows"]) == loops.ROWS and state["optimizer"]["state"]
+    assert state is not None and len(state["rows"]) == workers.ROWS and state["optimizer"]["state"]
     assert len(list(tmp_path.glob("*.pt"))) == (1 if plainly else 2)
 
 

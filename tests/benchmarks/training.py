@@ -1,6 +1,5 @@
 """Training: our loop against a plain one, several seeds together against one after the other, an epoch against its files.
 
-The plain loop is given as "module:function", called as train_ours() is; tests/plain_loop.py of the repository has one.
 Every way trains in processes of its own, which are warm before anything is timed.
 """
 
@@ -15,18 +14,18 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ablate.bench.floor import Rates, floors, processor_has_bfloat16
-from ablate.bench.jobs import TrainJob, WriteJob, bench_slots, run_all, whole_slot
-from ablate.bench.rounds import Announce, Comparison, compare
 from ablate.nets.notation import parse_architecture
 from ablate.schedule.local import open_workers
 from ablate.schedule.slots import Slot
 from ablate.schedule.tasks import Run, Stop
 from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Data, Recipe
+from tests.benchmarks.comparison import Announce, Comparison, compare
+from tests.benchmarks.jobs import TrainJob, WriteJob, bench_slots, run_all, whole_slot
+from tests.benchmarks.roofline import Rates, floors, processor_has_bfloat16
 
-OURS, RATES, WRITES = (f"ablate.bench.loops:{name}" for name in ("train_ours", "measure_rates", "write_epochs"))
-PLAIN = "plain_loop:train"
+OURS, RATES, WRITES = (f"tests.benchmarks.workers:{name}" for name in ("train_ours", "measure_rates", "write_epochs"))
+PLAIN = "tests.benchmarks.plain_loop:train"
 THIN_AND_WIDE = ("pre-ResNet-1001", "pre-ResNet-164", "WRN-40-4", "WRN-16-10", "WRN-28-10")
 PUBLISHED = {"WRN-40-4": 8.0, "WRN-28-10": 1.6}  # times the speed of ResNet-1001. WRN, section 3
 IMAGES = {"cpu": 512, "cuda": 25_600}  # in a round: as an epoch on a GPU, or what takes a processor seconds
@@ -43,7 +42,6 @@ def bench_train(
     rounds: int = 5,
     precisions: Sequence[str] = (),
     compiled: bool = False,
-    plain: str = PLAIN,
     announce: Announce = lambda line: None,
 ) -> list[Comparison]:
     """Two comparisons a network: end to end, from images in memory to updated weights, and steps on one batch alone.
@@ -74,7 +72,7 @@ def bench_train(
                 ways: dict[str, Callable[[], object]] = {}
                 for name in jobs:
                     if name not in runs:
-                        work_and_slots = (plain, [whole]) if name == "plain PyTorch" else (OURS, slots)
+                        work_and_slots = (PLAIN, [whole]) if name == "plain PyTorch" else (OURS, slots)
                         runs[name] = stack.enter_context(_workers(*work_and_slots))
                     ways[name] = partial(_train, *runs[name], jobs[name], memory, name)
                 work = {name: float(images * sum(len(one.seeds) for one in jobs[name])) for name in jobs}

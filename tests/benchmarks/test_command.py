@@ -1,4 +1,4 @@
-"""`ablate bench`: what it refuses, what it prints and writes."""
+"""`python -m tests.benchmarks`: what it refuses, what it prints and writes."""
 
 from __future__ import annotations
 
@@ -7,49 +7,48 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.test_rounds import ONE
 from typer.testing import CliRunner
 
-from ablate.bench import planning, training
-from ablate.cli import app
 from ablate.errors import AblateError
+from tests.benchmarks import planning, training
+from tests.benchmarks.__main__ import app
+from tests.benchmarks.test_comparison import ONE
 
 FILES = ["plan-cpu.json", "plan-cpu.md", "plan-cpu.png", "plan-cpu.svg"]
 
 
-def ablate(*words: object) -> Any:
-    return CliRunner().invoke(app, ["bench", *map(str, words)])
+def benchmark(*words: object) -> Any:
+    return CliRunner().invoke(app, [*map(str, words)])
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("plan", "WRN-16-2"), "NET: found WRN-16-2; allowed: none with plan"),
-        (("train", "--plain", "nowhere.py"), "--plain: found no nowhere.py"),
-        (("train", "--images", 100), "--images: found 100; allowed: 128, a batch, or more"),
-        (("efficiency", "--images", 31), "--images: found 31; allowed: 32, a batch, or more"),
+        (("plan", "WRN-16-2"), "plan takes no network; leave WRN-16-2 out"),
+        (("train", "--images", 100), "--images 100 is less than a batch; use 128 or more"),
+        (("efficiency", "--images", 31), "--images 31 is less than a batch; use 32 or more"),
         (("cohort", "WRN-17-2"), "depth 17 with B(3,3)"),
         (("train", "WRN-16-2", "WRN-16-x"), "WRN-16-x"),
         (("train", "--device", "cuda"), "--device cuda: no CUDA device is visible"),
     ],
 )
 def test_bad_input_is_one_line(words: tuple[object, ...], said: str) -> None:
-    error = ablate(*words).exception
+    error = benchmark(*words).exception
     assert isinstance(error, AblateError) and said in str(error) and "\n" not in str(error)
 
 
 def test_ratios_are_printed_and_all_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, Any]] = []
-    monkeypatch.setattr(planning, "bench_plan", lambda **options: asked.append(options) or [ONE])
-    done = ablate("plan", "--out", tmp_path, "--rounds", 3)
-    assert done.exit_code == 0 and asked[0]["rounds"] == 3
+    monkeypatch.setattr(planning, "bench_plan", lambda *args, **options: asked.append({"args": args, **options}) or [ONE])
+    done = benchmark("plan", "--out", tmp_path, "--rounds", 3, "--variants", 7)
+    assert done.exit_code == 0 and (asked[0]["rounds"], asked[0]["args"]) == (3, (7,))
     assert "4.00" in done.stdout and "2.00–6.00" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES
     kept = json.loads((tmp_path / "plan-cpu.json").read_text())
     assert kept["comparisons"][0]["ways"]["ours"]["seconds"] == [2.0, 2.0, 5.0] and kept["made_with"]["torch"]
     text = (tmp_path / "plan-cpu.md").read_text()
     assert "Medians of 3 rounds" in text and "plan-cpu.svg" in text
-    as_json = json.loads(ablate("plan", "--out", tmp_path, "--json").stdout)
+    as_json = json.loads(benchmark("plan", "--out", tmp_path, "--json").stdout)
     assert as_json == kept["comparisons"]
 
 
@@ -57,7 +56,7 @@ def test_what_trains_is_told_how_much(tmp_path: Path, monkeypatch: pytest.Monkey
     asked: list[dict[str, Any]] = []
     for name in ("bench_cohort", "bench_efficiency"):
         monkeypatch.setattr(training, name, lambda **options: asked.append(options) or [ONE])
-    assert ablate("cohort", "--seeds", 3, "--out", tmp_path).exit_code == 0
-    assert ablate("efficiency", "--out", tmp_path).exit_code == 0
+    assert benchmark("cohort", "--seeds", 3, "--out", tmp_path).exit_code == 0
+    assert benchmark("efficiency", "--out", tmp_path).exit_code == 0
     assert (asked[0]["nets"], asked[0]["seeds"], asked[0]["batch_size"], asked[0]["images"]) == (["WRN-16-2"], 3, 128, None)
     assert "nets" not in asked[1] and (asked[1]["batch_size"], asked[1]["images"]) == (32, None)

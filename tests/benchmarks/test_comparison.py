@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ablate.bench import rounds
-from ablate.bench.figure import draw_ratios
-from ablate.bench.files import comparisons_text
-from ablate.bench.results import as_values, comparison_table, times
-from ablate.bench.rounds import Comparison, compare
 from ablate.report.figures.style import to_bytes
+from tests.benchmarks import comparison
+from tests.benchmarks.comparison import Comparison, compare, comparisons_text, times
+from tests.benchmarks.results import draw_ratios
 
 ONE = Comparison(
     "WRN-16-2, batch 128", "image", {"plain": (4.0, 6.0, 5.0), "ours": (2.0, 2.0, 5.0)}, {"plain": 100, "ours": 200},
@@ -19,7 +17,7 @@ ONE = Comparison(
 
 def test_every_way_has_its_turn_in_every_round(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, called = [0.0], []
-    monkeypatch.setattr(rounds.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(comparison.time, "perf_counter", lambda: clock[0])
 
     def way(name: str, seconds: float) -> None:
         called.append(name)
@@ -52,14 +50,14 @@ def test_a_ratio_has_few_digits(ratio: float, said: str) -> None:
 
 
 def test_what_is_printed_is_ratios_alone() -> None:
-    table = comparison_table(ONE)
+    table = ONE.table()
     assert table.header == ["", "Speed", "Range", "Share of the limit", "Peak memory, MiB"]
     assert [list(row) for row in table.rows] == [
         ["plain", "1", "", "", "2,048"],
         ["ours", "4.00", "2.00–6.00", "42%", "600"],
     ]
     assert comparisons_text([ONE]).startswith("WRN-16-2, batch 128\n\n|")
-    values = as_values(ONE)["ways"]["ours"]
+    values = ONE.as_json()["ways"]["ours"]
     assert values["seconds"] == [2.0, 2.0, 5.0] and values["ratio"] == pytest.approx(4.0)
     assert values["peak memory, MiB"] == 600.0
 

@@ -22,13 +22,13 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from ablate.bench.rounds import Announce, Comparison, compare
 from ablate.records.records import EPOCH_FIELDS, Row, result_bytes, trial_directory
 from ablate.report.curves import MEASURES, curve_points
 from ablate.report.summary import Summary, summarize
 from ablate.study.plan import enumerate_variants
 from ablate.study.spec import load_study
 from ablate.study.study import Study, Trial, Variant
+from tests.benchmarks.comparison import Announce, Comparison, compare
 
 SEEDS = 5
 PLAIN, OURS = "json and pandas", "ablate"

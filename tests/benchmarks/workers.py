@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from ablate.bench.jobs import TrainJob, WriteJob
 from ablate.data.cache import default_cache
 from ablate.data.tensors import Normalization, Part, normalize
 from ablate.nets.families import blueprint
@@ -23,6 +22,7 @@ from ablate.train.network import make_network
 from ablate.train.optimization import make_optimizer, start_epoch
 from ablate.train.provenance import provenance
 from ablate.train.side_by_side import CudaGraphs, SideBySide, own_stream
+from tests.benchmarks.jobs import TrainJob, WriteJob
 
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices that are multiplied
 COPIED = {"cpu": 2**28, "cuda": 2**31}  # bytes that are copied

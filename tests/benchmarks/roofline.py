@@ -13,10 +13,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from ablate.bench.jobs import TrainJob
 from ablate.nets.blueprint import Blueprint, Layer, Repeat, Residual
 from ablate.nets.counts import State, count_layer
 from ablate.nets.families import blueprint, count_network
+from tests.benchmarks.jobs import TrainJob
 
 FORWARD, BACKWARD, ADDITION = 5, 9, 6  # times that an element passes through memory
 BYTES = {"float32": 4, "bfloat16": 2}

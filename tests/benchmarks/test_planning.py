@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ablate.bench.planning import (
+from ablate.study.expand import cells
+from tests.benchmarks.planning import (
     bench_plan,
     blocks,
     differing_grid,
@@ -13,7 +14,6 @@ from ablate.bench.planning import (
     repeating_grid,
     solve_plainly,
 )
-from ablate.study.expand import cells
 
 
 @pytest.mark.parametrize("make, networks", [(repeating_grid, 20), (differing_grid, 320)])

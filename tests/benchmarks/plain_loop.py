@@ -1,4 +1,4 @@
-"""A plain PyTorch training loop, as a careful user writes it today; `ablate bench train` measures ours against it.
+"""A plain PyTorch training loop, as a careful user writes it today; the benchmark `train` measures ours against it.
 
 Float32 and eager: torchvision's transforms on PIL images, a DataLoader with workers that stay, torch.optim.SGD.
 """
@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from ablate.bench.jobs import TrainJob
-from ablate.bench.loops import peak_memory, random_images, wait_for
 from ablate.nets.build import build
 from ablate.nets.families import blueprint
+from tests.benchmarks.jobs import TrainJob
+from tests.benchmarks.workers import peak_memory, random_images, wait_for
 
 
 class Images(Dataset[tuple[Tensor, int]]):
@@ -75,7 +75,7 @@ class Trainer:
         for images, labels in [self.batch] * (self.job.images // size) if self.batch else self.loader:
             images, labels = images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
             self.optimizer.zero_grad()
-            F.cross_entropy(self.network(images), labels).backward()
+            F.cross_entropy(self.network(images), labels).backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
             trained += len(labels)
         return trained

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablate.bench.reporting import (
+from ablate.records.records import append_epoch, open_trial, read_record, write_result
+from tests.benchmarks.reporting import (
     OURS,
     PLAIN,
     SEEDS,
@@ -20,7 +21,6 @@ from ablate.bench.reporting import (
     plain_table,
     table,
 )
-from ablate.records.records import append_epoch, open_trial, read_record, write_result
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from ablate.bench.rounds import Announce, Comparison
 from ablate.schedule.slots import Slot
 from ablate.schedule.tasks import Run, Stop
+from tests.benchmarks.comparison import Announce, Comparison
 
 ENVIRONMENT = {  # asks nobody, warns of nothing, and the display that can be silenced
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -26,7 +26,7 @@ ENVIRONMENT = {  # asks nobody, warns of nothing, and the display that can be si
 
 @dataclasses.dataclass(frozen=True)
 class RayWays:
-    """Ways for rounds.compare(), none without Ray; work: the trials of each.
+    """Ways for compare(), none without Ray; work: the trials of each.
 
     own: by way, the seconds of each call that count, where a way has a start that does not.
     """

@@ -1,14 +1,30 @@
-"""The ratios of a benchmark as bars, with the rounds' range."""
+"""The results of a benchmark: <name>-<cpu or cuda>.json, .md, .svg and .png, by default in reports/bench.
+
+The figure shows the ratios as bars, with the range of the rounds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+import orjson
 from matplotlib.figure import Figure
 
-from ablate.bench.results import times
-from ablate.bench.rounds import Comparison
-from ablate.report.figures.style import GREY, INK, PALETTE, SMALL, TEXT, log_ticks, open_canvas, styled
+from ablate.files import write_atomically
+from ablate.report.figures.style import GREY, INK, PALETTE, SMALL, TEXT, log_ticks, open_canvas, styled, to_bytes
+from tests.benchmarks.comparison import Comparison, comparisons_text, times
+
+TITLES = {
+    "train": "Training against a plain PyTorch loop",
+    "cohort": "Seeds together against one after the other",
+    "writing": "What an epoch's files cost beside its training",
+    "dispatch": "What a trial costs beside its training",
+    "efficiency": "Thin and wide networks: WRN, figure 4",
+    "plan": "Enumerating variants under a budget",
+    "report": "From records to tables and curves",
+}
 
 PUBLISHED = "published speed"  # the figure of a way that is marked beside its bar
 OURS = "ablate"  # how the names of our own ways begin
@@ -16,6 +32,35 @@ BLUE, OTHER = PALETTE[0], PALETTE[7]
 ROW = 0.25  # inches of a bar, and of the title above those of one comparison
 BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # a text, so that no line strikes it
 LOG_RATIO = 20  # ratios that differ by more get a logarithmic axis, and bars that begin at 1
+
+
+def made_with_text(made: dict[str, Any]) -> str:
+    """Device and versions in one line."""
+    names = ("torch", "numpy")
+    versions = ", ".join(f"{name} {made[name]}" for name in names)
+    return f"{made['device']}, {made['platform']}, Python {made['python']}, {versions}"
+
+
+def write_benchmark(name: str, comparisons: Sequence[Comparison], made: dict[str, Any], kind: str, out: Path) -> list[Path]:
+    """Writes what was measured and returns the paths. made: the provenance; kind: cpu or cuda."""
+    out.mkdir(parents=True, exist_ok=True)
+    rounds = max(len(next(iter(one.seconds.values()))) for one in comparisons)
+    caption = f"{made_with_text(made)}. Medians of {rounds} rounds, side by side in one run; lines: lowest to highest."
+    caption += " Diamonds: published." if any(PUBLISHED in one.figures for one in comparisons) else ""
+    figure = draw_ratios(comparisons, TITLES[name], caption)
+    values = {"benchmark": name, "made_with": made, "comparisons": [one.as_json() for one in comparisons]}
+    text = f"# {TITLES[name]}\n\n{caption}\n\n{comparisons_text(comparisons)}\n\n![{TITLES[name]}]({name}-{kind}.svg)\n"
+    files = {
+        "json": orjson.dumps(values, option=orjson.OPT_INDENT_2),
+        "md": text.encode(),
+        "svg": to_bytes(figure, "svg"),
+        "png": to_bytes(figure, "png"),
+    }
+    paths = []
+    for suffix, data in files.items():
+        paths.append(out / f"{name}-{kind}.{suffix}")
+        write_atomically(paths[-1], data)
+    return paths
 
 
 @styled

@@ -17,8 +17,6 @@ from typing import Any
 from joblib import Parallel, delayed
 from rich.console import Console
 
-from ablate.bench.ray_dispatch import RayWays, open_here, ray_ways
-from ablate.bench.rounds import Announce, Comparison, compare
 from ablate.data.cache import Location
 from ablate.files import hold_lock
 from ablate.launch import RunOptions, make_task
@@ -31,6 +29,8 @@ from ablate.schedule.tasks import Run, Stop
 from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Data, Recipe, Trial
 from ablate.train.job import Job
+from tests.benchmarks.comparison import Announce, Comparison, compare
+from tests.benchmarks.ray_dispatch import RayWays, open_here, ray_ways
 
 Way = Callable[[], object]
 EPOCH: Row = {
