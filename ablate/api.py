@@ -22,7 +22,6 @@ from ablate.search.experiment import SearchExperiment
 from ablate.study.baseline import find_baselines
 from ablate.study.memory import memory_choices, training_memory
 from ablate.study.plan import Enumeration, axis_value, enumerate_variants, label, plan_trials, varied_axes
-from ablate.study.presets import RECIPES
 from ablate.study.spec import load_study as read_study
 from ablate.study.study import Recipe, Study, Trial, Variant
 
@@ -117,7 +116,7 @@ def describe(
     from ablate.nets.notation import other_meanings
 
     classes, shape = task_of(architecture, classes, image_size, channels)
-    recipe = Recipe(**RECIPES["wrn_cifar"]).model_copy(update={"batch_size": batch_size})
+    recipe = Recipe.named("wrn_cifar", batch_size=batch_size)
     return {
         **describe_network(architecture, rule, classes, shape),
         "also": other_meanings(name, architecture.family),

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ablate.data.data_sets import DATA_SETS
 from ablate.errors import RunError
 from ablate.records.paces import Pace, read_paces
 from ablate.records.probes import (
@@ -32,7 +33,6 @@ from ablate.report.estimates import Estimate, find_estimates
 from ablate.report.tables import counted
 from ablate.schedule.simulation import simulate
 from ablate.study.cost import titan_x_speed, training_cost
-from ablate.study.presets import DATA_SETS
 from ablate.study.study import Variant
 from ablate.train.devices import cpu_model, gpu_models
 from ablate.train.workload import ProbeJob, images_of, make_probe, workload_of
@@ -315,7 +315,7 @@ def _remarks(variants: Sequence[Variant], cost: dict[str, Any], probes: Sequence
             for name in dict.fromkeys(v.data.title for v in variants if images_of(v.data) is None)
         ]
         remarks += [
-            f"{data.title}: taken to have as many images as {DATA_SETS[data.copy_of]['title']}"
+            f"{data.title}: taken to have as many images as {DATA_SETS[data.copy_of].title}"
             for data in dict.fromkeys(variant.data for variant in variants)
             if data.copy_of and None in (data.train_size, data.test_size)
         ]
@@ -323,6 +323,6 @@ def _remarks(variants: Sequence[Variant], cost: dict[str, Any], probes: Sequence
             remarks.append("no estimate: nothing is timed on this device; --probe times a few steps of each network")
     if options.gpus and not cost["gpus"]:
         remarks.append("--gpus: no GPU is timed; run `ablate plan STUDY --probe` on one and bring its RUNS/probes here")
-    if any(variant.data.name == "imagenet" for variant in variants):
+    if any(variant.data.data_set.streamed for variant in variants):
         remarks.append("ImageNet: a probe does not time the decoding of its images")
     return remarks

@@ -18,9 +18,11 @@ from rich.progress import Progress
 from torch import nn
 
 from ablate.data.cache import Location, load_images
+from ablate.data.data_sets import DATA_SETS
 from ablate.data.imagenet import list_images
-from ablate.data.streaming import Batch, imagenet_normalization, stream, take_files
-from ablate.data.tensors import Normalization, fit_normalization, normalize, take_part
+from ablate.data.preprocessing import PREPROCESSING
+from ablate.data.streaming import Batch, stream, take_files
+from ablate.data.tensors import Normalization, normalize, take_part
 from ablate.errors import DataError
 from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
@@ -30,9 +32,7 @@ from ablate.nets.notation import format_architecture
 from ablate.nets.weights import fit_weights
 from ablate.schedule.progress import PLAIN_SECONDS
 from ablate.schedule.slots import find_slots
-from ablate.study.presets import DATA_SETS
 from ablate.train.attempt import configure
-from ablate.train.loop import TOP
 
 
 class Part(NamedTuple):
@@ -61,20 +61,20 @@ def evaluate(
     Raises AblateError.
     """
     known = DATA_SETS[data]
-    classes, size = classes or known.get("classes"), known.get("image_size", image_size)
+    classes, size = classes or known.classes, known.image_size or image_size
     if classes is None or size is None:
         raise DataError(f"{data}: --classes and --image-size must be given")
     if image_size not in (None, size):
         raise DataError(f"{data}: found --image-size {image_size}; allowed: {size}")
     console = console or Console(stderr=True)
     on = configure(find_slots(device, 1)[0].device)
-    layers = blueprint(architecture, classes, (known["channels"], size, size))
+    layers = blueprint(architecture, classes, (known.channels, size, size))
     count(layers)  # refuses images that are too small for it
     network = build(layers)
     fitting = fit_weights(weights, architecture, network)
     network.load_state_dict(fitting.state)
     network.to(device=on, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    part = imagenet_part(location.root, size, batch_size, on) if data == "imagenet" else None
+    part = imagenet_part(location.root, size, batch_size, on) if known.streamed else None
     part = part or small_part(data, size, location, batch_size, on, console)
     if part.classes != classes:
         raise DataError(f"{data}: found {part.classes} classes of images; the network has {classes} (--classes)")
@@ -111,7 +111,7 @@ def count_errors(
     for batch in batches:
         pixels, labels = (tensor.to(device, non_blocking=True) for tensor in batch)
         logits = network(normalize(pixels, normalization)).float()
-        first = logits.topk(min(TOP, logits.shape[1])).indices == labels[:, None]
+        first = logits.topk(min(5, logits.shape[1])).indices == labels[:, None]
         first &= logits.isfinite().all(1, keepdim=True)
         hits += torch.stack([first[:, 0].sum(), first.sum()])
         images += len(labels)
@@ -123,7 +123,9 @@ def imagenet_part(root: Path, size: int, batch_size: int, device: torch.device) 
     """The validation images below DIR/val/<class>/, streamed; the classes in sorted order. Raises DataError."""
     files = take_files(list_images(root, "val"), size, device)
     batches = stream(files, torch.arange(len(files.labels)), batch_size)
-    return Part(batches, len(files.labels), len(files.files.classes), imagenet_normalization("meanstd", device))
+    streamed = PREPROCESSING["meanstd"].streamed
+    assert streamed is not None
+    return Part(batches, len(files.labels), len(files.files.classes), streamed(device))
 
 
 def small_part(data: str, size: int, location: Location, batch_size: int, device: torch.device, console: Console) -> Part:
@@ -137,7 +139,7 @@ def small_part(data: str, size: int, location: Location, batch_size: int, device
     test = take_part(images.test_images, images.test_labels, device)
     firsts = range(0, len(test.labels), batch_size)
     batches = ((test.images[i : i + batch_size], test.labels[i : i + batch_size]) for i in firsts)
-    normalization = fit_normalization(DATA_SETS[data]["preprocess"], train.images)
+    normalization = PREPROCESSING[DATA_SETS[data].preprocess].fit(train.images)
     return Part(batches, len(test.labels), len(np.unique(images.train_labels)), normalization)
 
 

@@ -12,8 +12,9 @@ import ablate
 ROOT = Path(ablate.__file__).parent
 LEVELS = [
     {"errors", "files", "processes"},
-    {"nets"},
-    {"study", "records", "data"},
+    {"registry"},
+    {"nets", "data", "kinds"},
+    {"study", "records"},
     {"train"},
     {"report", "schedule"},
     {"launch", "evaluate", "estimate", "export"},
@@ -63,5 +64,5 @@ def test_every_package_has_a_level() -> None:
 
 def test_study_and_counts_need_no_torch() -> None:
     needs = [p for p in ROOT.rglob("*.py") if "import torch" in p.read_text() or "from torch" in p.read_text()]
-    assert {part_of(path) for path in needs} <= {"nets", "data", "train", "schedule", "evaluate"}
+    assert {part_of(path) for path in needs} <= {"nets", "data", "kinds", "train", "schedule", "evaluate"}
     assert {path.name for path in needs if part_of(path) == "nets"} <= {"build.py", "custom.py", "weights.py"}

@@ -17,15 +17,13 @@ from ablate.errors import DataError, RecordError
 from ablate.launch import RunOptions, RunSummary, run_trials
 from ablate.nets.architecture import Architecture
 from ablate.records.records import read_record
-from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Data, Recipe, Trial
 from ablate.train import parts
 
 
 def a_trial(name: str, batch_size: int = 8, **data: Any) -> Trial:
-    facts = {key: value for key, value in DATA_SETS[name].items() if key != "full"}
-    recipe = Recipe.model_validate({**RECIPES["wrn_cifar"], "epochs": 1, "batch_size": batch_size})
-    return Trial(Architecture(1, 0.25), recipe, Data.model_validate({"name": name, **facts, **data}), seed=0)
+    recipe = Recipe.named("wrn_cifar", epochs=1, batch_size=batch_size)
+    return Trial(Architecture(1, 0.25), recipe, Data.named(name, **data), seed=0)
 
 
 def on_imagenet(**data: Any) -> Trial:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Optional
 
 import typer
 
@@ -16,6 +16,7 @@ from ablate.commands.options import (
     ForImageNet,
     ImageSize,
     Json,
+    NameOf,
     Root,
     print_json,
     say,
@@ -95,8 +96,10 @@ def evaluate(
     net: Annotated[str, typer.Argument(metavar="NET", help="A network, such as WRN-50-2-bottleneck.", show_default=False)],
     weights: Annotated[Path, WEIGHTS],
     data: Annotated[
-        Literal["imagenet", "cifar10", "cifar100", "svhn", "digits", "image_folder"],
-        typer.Option("--data", help="imagenet is read from DIR/val/<class>/*."),
+        str,
+        typer.Option(
+            "--data", help="imagenet is read from DIR/val/<class>/*.", click_type=NameOf("ablate.data.data_sets:DATA_SETS")
+        ),
     ],
     data_root: Root = None,
     depth_rule: DepthRule = "convolutions",
@@ -109,11 +112,12 @@ def evaluate(
 ) -> None:
     """Measure a network with weights from a file: top-1 and top-5 error on test images."""
     from ablate.data.cache import Location, default_cache, default_root
+    from ablate.data.data_sets import DATA_SETS
     from ablate.evaluate import evaluate as measure
     from ablate.evaluate import evaluation_text
     from ablate.nets.notation import parse_architecture
 
-    architecture = parse_architecture(net, depth_rule, family, data == "imagenet")
+    architecture = parse_architecture(net, depth_rule, family, DATA_SETS[data].imagenet_names)
     location = Location(data_root or default_root(), default_cache())
     scores = measure(architecture, weights, data, location, device, classes, image_size, batch_size)
     print_json(scores) if as_json else print(evaluation_text(scores))

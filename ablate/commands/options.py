@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional
 
+import click
 import typer
 
 from ablate.errors import printable
@@ -48,3 +51,32 @@ def print_json(value: Any) -> None:
 def say(*texts: str) -> None:
     for text in texts:
         print("\n".join(map(printable, text.split("\n"))), file=sys.stderr)
+
+
+class NameOf(click.ParamType):  # type: ignore[type-arg]
+    """One of the names in a table, which is read when it is needed.
+
+    Args:
+        table: "module:name" of the table.
+        suits: which entries can be named.
+    """
+
+    name = "name"
+
+    def __init__(self, table: str, suits: Callable[[Any], bool] = lambda entry: True) -> None:
+        self.table, self.suits = table, suits
+
+    @property
+    def names(self) -> list[str]:
+        module, _, name = self.table.partition(":")
+        entries = getattr(import_module(module), name)
+        return [key for key, entry in entries.items() if self.suits(entry)]
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return str(click.Choice(self.names).convert(value, param, ctx))
+
+    def get_metavar(self, param: click.Parameter, ctx: Any = None) -> str:
+        return f"[{'|'.join(self.names)}]"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
+        return click.Choice(self.names).shell_complete(ctx, param, incomplete)

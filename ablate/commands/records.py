@@ -7,16 +7,27 @@ from typing import Annotated, Literal, Optional
 
 import typer
 
-from ablate.commands.options import RUNS, Json, Root, Runs, Scale, Set, StudyFile, print_json, say
+from ablate.commands.options import RUNS, Json, NameOf, Root, Runs, Scale, Set, StudyFile, print_json, say
 from ablate.commands.trials import Device, Slots, SlotsPerGpu
 
 Logs = Annotated[list[Path], typer.Argument(metavar="LOG", help="Log files.", show_default=False)]
 DataSet = Annotated[
-    Literal["cifar10", "cifar100", "svhn"], typer.Option("--data", help="The images it learned.", show_default=False)
+    str,
+    typer.Option(
+        "--data",
+        help="The images it learned.",
+        show_default=False,
+        click_type=NameOf("ablate.data.data_sets:DATA_SETS", lambda entry: entry.published and not entry.streamed),
+    ),
 ]
 Preprocess = Annotated[
-    Literal["meanstd", "zca", "scale", "none"],
-    typer.Option("--preprocess", help="What was done to the images.", show_default=False),
+    str,
+    typer.Option(
+        "--preprocess",
+        help="What was done to the images.",
+        show_default=False,
+        click_type=NameOf("ablate.data.preprocessing:PREPROCESSING"),
+    ),
 ]
 Cell = Annotated[
     str, typer.Option("--cell", metavar="ROW,COL", help="Numbers from 1, or the row's first text, the column's name.")
@@ -81,15 +92,16 @@ def import_(
     runs: Runs = RUNS,
 ) -> None:
     """Keep the authors' logs beside our records, for their curves and errors to stand beside ours."""
+    from ablate.data.data_sets import DATA_SETS
     from ablate.errors import RunError
     from ablate.records.imported import draft_torchnet, imported_text, write_imported
-    from ablate.study.presets import DATA_SETS
 
     if runs.exists() and not runs.is_dir():
         raise RunError(f"--runs: {runs} is not a directory")
-    facts = DATA_SETS[data]
-    shape = (facts["channels"], facts["image_size"], facts["image_size"])
-    drafts = [(log, draft_torchnet(log, data, preprocess, facts["classes"], shape, net or None)) for log in logs]
+    known = DATA_SETS[data]
+    assert known.classes and known.image_size
+    shape = (known.channels, known.image_size, known.image_size)
+    drafts = [(log, draft_torchnet(log, data, preprocess, known.classes, shape, net or None)) for log in logs]
     for log, draft in drafts:
         say(*draft.log.remarks)
         new = write_imported(runs, draft)

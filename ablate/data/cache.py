@@ -12,13 +12,14 @@ import zlib
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from filelock import FileLock
 
+from ablate.data.data_sets import DATA_SETS, source_of
 from ablate.data.imagenet import list_imagenet, list_training
-from ablate.data.sources import SOURCES, Arrays, Images, Labelled, Reading
+from ablate.data.sources import Arrays, Images, Labelled, Reading
 from ablate.errors import DataError
 from ablate.files import write_atomically
 
@@ -60,7 +61,7 @@ def load_images(
 
     Raises DataError if they are missing or damaged, or if another digest is expected.
     """
-    images, digest = _load(name, SOURCES[name].whole, Images, image_size, location, announce)
+    images, digest = _load(name, Images, image_size, location, announce)
     check_digest(expected, digest, location)
     return images, digest
 
@@ -76,7 +77,7 @@ def load_training(
     No file of the test images is opened, and none need be there: not even the cache of the whole data set is read, since
     its name has the digest of all files. Raises DataError if the training images are missing or damaged.
     """
-    return _load(name, SOURCES[name].training, Labelled, image_size, location, announce)
+    return _load(name, Labelled, image_size, location, announce)
 
 
 def check_digest(expected: str | None, digest: str, location: Location, of: str = "images") -> None:
@@ -86,19 +87,16 @@ def check_digest(expected: str | None, digest: str, location: Location, of: str 
 
 
 def _load(
-    name: str,
-    reading: Reading[Arrays],
-    kind: type[Arrays],
-    image_size: int,
-    location: Location,
-    announce: Callable[[str], None],
+    name: str, kind: type[Arrays], image_size: int, location: Location, announce: Callable[[str], None]
 ) -> tuple[Arrays, str]:
-    download, training_only = SOURCES[name].download, kind is Labelled
-    stem = f"{name}-train" if training_only else name
-    if name == "digits":  # no files of ours: known by scikit-learn's version
-        path = location.cache / f"{stem}-{version('scikit-learn')}-v{VERSION}.npz"
-        digits = kept(path, kind, lambda: reading.read(location.root, image_size))
-        return digits, _digest_arrays(digits)
+    """All images, or the training images alone, by the kind that is asked for."""
+    source, training_only = source_of(name), kind is Labelled
+    reading: Reading[Any] = source.training if training_only else source.whole
+    download, stem = source.download, f"{name}-train" if training_only else name
+    if source.package:
+        path = location.cache / f"{stem}-{version(source.package)}-v{VERSION}.npz"
+        packaged = kept(path, kind, lambda: reading.read(location.root, image_size))
+        return packaged, _digest_arrays(packaged)
     if location.download and download:
         _download(name, lambda root: download(root, training_only), location.root, announce)
     files = reading.files(location.root)
@@ -113,7 +111,7 @@ def _load(
 
     def decode() -> Arrays:
         announce(f"decoding {len(files):,} files of {name} into {location.cache}")
-        images = reading.read(location.root, image_size)
+        images: Arrays = reading.read(location.root, image_size)
         if content_digest(reading.files(location.root), location) != digest:  # else they would be kept under its name
             raise DataError(f"{name}: files in {location.root.absolute()} changed while they were decoded; run again")
         return images
@@ -134,12 +132,12 @@ def kept(path: Path, kind: type[Arrays], make: Callable[[], Arrays]) -> Arrays:
 
 def known_digest(name: str, location: Location, training_only: bool = False) -> str | None:
     """The digest of the files of a data set or its training part, without decoding them; None where there are none."""
-    if name == "imagenet":
+    if DATA_SETS[name].streamed:
         try:
             return (list_training if training_only else list_imagenet)(location.root)[1]
         except DataError:
             return None
-    source = SOURCES[name]
+    source = source_of(name)
     files = (source.training.files if training_only else source.whole.files)(location.root)
     return content_digest(files, location) if files else None
 

@@ -59,14 +59,16 @@ class Reading(Generic[Arrays]):
 
 
 class Source(NamedTuple):
-    """A named data set: the whole of it, and its training images alone, for which no file of the test images is opened.
+    """A data set: the whole of it, and its training images alone, for which no file of the test images is opened.
 
-    download(root, training_only): fetches it, where that is possible.
+    download(root, training_only): fetches it, where that is possible. package: the installed package that the images come
+    with, whose version stands for them; "" if they come from files.
     """
 
     whole: Reading[Images]
     training: Reading[Labelled]
     download: Callable[[Path, bool], object] | None = None
+    package: str = ""
 
 
 def read_digits(root: Path, image_size: int) -> Images:
@@ -144,7 +146,7 @@ def _folder_files(root: Path) -> list[Path]:
     return parts[0] + parts[1] if all(parts) else []
 
 
-_image_folder = Source(
+IMAGE_FOLDER = Source(
     Reading(_folder_files, read_image_folder, "train/<class>/* and test/<class>/*"),
     Reading(
         lambda root: [file for _, file in _images_below(root / "train")],
@@ -154,7 +156,7 @@ _image_folder = Source(
 )
 
 
-def _cifar(name: str) -> Source:
+def cifar(name: str) -> Source:
     """CIFAR-10 or CIFAR-100 through torchvision, which checks the MD5 of every file."""
     folder, batches = {"CIFAR10": ("cifar-10-batches-py", "data_batch_*"), "CIFAR100": ("cifar-100-python", "train")}[name]
 
@@ -259,17 +261,14 @@ def _download_svhn(root: Path, training_only: bool) -> None:
             download_url(url, str(root), file, md5)
 
 
-SOURCES: dict[str, Source] = {
-    "digits": Source(Reading(lambda root: [], read_digits, ""), Reading(lambda root: [], _digits_training, "")),
-    "cifar10": _cifar("CIFAR10"),
-    "cifar100": _cifar("CIFAR100"),
-    "svhn": Source(
-        Reading(_svhn_files, read_svhn, ", ".join(SVHN_FILES)),
-        Reading(lambda root: _svhn_files(root, SVHN_FILES[:-1]), _svhn_training, ", ".join(SVHN_FILES[:-1])),
-        _download_svhn,
-    ),
-    "image_folder": _image_folder,
-}
+DIGITS = Source(
+    Reading(lambda root: [], read_digits, ""), Reading(lambda root: [], _digits_training, ""), package="scikit-learn"
+)
+SVHN = Source(
+    Reading(_svhn_files, read_svhn, ", ".join(SVHN_FILES)),
+    Reading(lambda root: _svhn_files(root, SVHN_FILES[:-1]), _svhn_training, ", ".join(SVHN_FILES[:-1])),
+    _download_svhn,
+)
 
 
 def check_images(

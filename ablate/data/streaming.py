@@ -1,9 +1,6 @@
 """Images decoded as they are needed, by processes of their own, and streamed to the device in batches of uint8.
 
-The crops are the standard ones for ImageNet: for training, a crop of 8% to 100% of the image and of sides 3:4 to 4:3,
-scaled to the network's size; for testing, the shorter side scaled to 256 pixels and the 224 in the middle. What is drawn
-for an image depends on a seed of its own, so the number of processes changes nothing.
-Source: He et al., "Deep Residual Learning", section 3.4, and torchvision's reference weights.
+What is drawn for an image depends on a seed of its own, so the number of processes changes nothing.
 """
 
 from __future__ import annotations
@@ -20,15 +17,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
+from ablate.data.augmentations import Augment, transforms
 from ablate.data.imagenet import Listing
 from ablate.data.sources import open_image
-from ablate.data.tensors import Augmentation, Normalization, Preprocessing
 from ablate.errors import DataError
 from ablate.processes import end_with_parent
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as published, of images in 0..1
-RESIZE = 256 / 224  # the shorter side for testing, by the side of the crop
-SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # of the area and of the sides of a crop for training
 WORKERS = 16  # at most: processes that decode
 SHARED = "/dev/shm"  # where torch keeps what processes share
 AGAIN = "put back the file that was there and run again"
@@ -50,21 +44,12 @@ def take_files(files: Listing, image_size: int, device: torch.device) -> Streame
     return Streamed(files, torch.from_numpy(files.labels), image_size, device)
 
 
-def imagenet_normalization(kind: Preprocessing, device: torch.device) -> Normalization:
-    """meanstd: by ImageNet's published mean and standard deviation; scale: to 0..1; none."""
-    assert kind != "zca", "refused when the images were checked"
-    if kind == "meanstd":
-        return Normalization(*(torch.tensor(values, device=device) * 255 for values in (MEAN, STD)))
-    ones = torch.ones(3, device=device)
-    return Normalization(0 * ones, ones * 255 if kind == "scale" else ones)
-
-
 def stream(
-    part: Streamed, order: Tensor, batch_size: int, augment: Augmentation = "none", draws: int = 0, streams: int = 1
+    part: Streamed, order: Tensor, batch_size: int, augment: Augment = "none", draws: int = 0, streams: int = 1
 ) -> Iterator[Batch]:
     """The images at order (N,) in batches on the device, the last one as small as it comes.
 
-    augment: crop is a random crop instead of the one in the middle, flip flips half of them; draws: the seed of these.
+    augment: a list of steps or its name; none: the crop in the middle; draws: the seed of what the steps draw.
     streams: how many of them share this machine's cores.
     Raises DataError, which names the file, for an image that cannot be read or is not the one it was, and which says
     what to do where there is no room for decoded images.
@@ -142,13 +127,10 @@ class Decoded(Dataset[Union[Batch, DataError]]):
     One that is raised in a decoding process would reach the user with its traceback.
     """
 
-    def __init__(self, files: Listing, size: int, augment: Augmentation) -> None:
-        from torchvision.transforms import CenterCrop, Compose, RandomHorizontalFlip, RandomResizedCrop, Resize
+    def __init__(self, files: Listing, size: int, augment: Augment) -> None:
+        from torchvision.transforms import Compose
 
-        middle = [Resize(round(RESIZE * size)), CenterCrop(size)]
-        steps = [RandomResizedCrop(size, SCALE, RATIO)] if "crop" in augment else middle
-        self.transform = Compose([*steps, *([RandomHorizontalFlip()] if "flip" in augment else [])])
-        self.files = files
+        self.files, self.transform = files, Compose(transforms(augment, size))
 
     def __getitem__(self, item: tuple[int, int]) -> Batch | DataError:
         index, seed = item

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ablate.data.data_sets import DATA_SETS
 from ablate.records.imported import Imported
 from ablate.report.summary import Summary
 from ablate.report.tables import counted
 from ablate.study.plan import plain
-from ablate.study.presets import DATA_SETS
 from ablate.study.study import Data, Published, PublishedRow, Recipe, Study
 
 NOT_RUN = "not part of this study"
@@ -99,14 +99,14 @@ def _differences(study: Study, published: Published, row: PublishedRow, summary:
 
 
 def recipe_differences(ours: Recipe, theirs: Recipe) -> list[str]:
-    """ "10 epochs, not 200", a text a field that differs."""
+    """ "10 epochs, not 200", a text a field that both use and that differs."""
     found = []
-    for field in type(ours).model_fields:
-        one, other = (_field(recipe, field) for recipe in (ours, theirs))
-        if field not in NOT_COMPARED and None not in (one, other) and not _same(one, other):
+    one, other = ({**recipe.used, "lr": recipe.rate} for recipe in (ours, theirs))
+    for field in one:
+        if field in other and field not in NOT_COMPARED and not _same(one[field], other[field]):
             named = "" if field in ("epochs", "precision", "optimizer") else f"{field.replace('_', ' ')} "
-            value = counted(one, "epoch") if field == "epochs" else plain(one)
-            found.append(f"{named}{value}, not {plain(other)}")
+            value = counted(one[field], "epoch") if field == "epochs" else plain(one[field])
+            found.append(f"{named}{value}, not {plain(other[field])}")
     return found
 
 
@@ -115,25 +115,17 @@ def _same(one: Any, other: Any) -> bool:
     return math.isclose(one, other) if numbers else bool(one == other)  # 0.1 * 384 / 128 is 0.3
 
 
-def _field(recipe: Recipe, field: str) -> Any:
-    """A field's value; None for one that the optimizer does not use."""
-    if field == "lr":
-        return recipe.rate
-    unused = {"sgd": ("betas", "eps"), "adam": ("momentum", "nesterov")}[recipe.optimizer]
-    return None if field in unused else getattr(recipe, field)
-
-
 def data_differences(ours: Data, name: str, theirs: dict[str, Any]) -> list[str]:
     """In which images, and in what is done to them, ours differ from the published data set of a name."""
-    facts = DATA_SETS[name]
-    found = [f"{ours.title}, not {facts['title']}"] if ours.name != name else []
-    for key, most, what in zip(("train_size", "test_size"), facts["full"], ("training", "test")):
+    known = DATA_SETS[name]
+    found = [f"{ours.title}, not {known.title}"] if ours.name != name else []
+    for key, most, what in zip(("train_size", "test_size"), known.images, ("training", "test")):
         size, full = getattr(ours, key) or most, theirs.get(key) or most
         if size != full:
             found.append(f"{size:,} {what} images, not {full:,}")
-    if ours.image_size != facts.get("image_size", ours.image_size):
-        found.append(f"images of {ours.image_size} pixels, not {facts['image_size']}")
+    if ours.image_size != known.image_size:
+        found.append(f"images of {ours.image_size} pixels, not {known.image_size}")
     for field in ("preprocess", "augment"):
         if field in theirs and getattr(ours, field) != theirs[field]:
-            found.append(f"{field} {getattr(ours, field)}, not {theirs[field]}")
+            found.append(f"{field} {plain(getattr(ours, field))}, not {plain(theirs[field])}")
     return found

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from ablate.data.augmentations import describe_augmentation
+from ablate.data.preprocessing import PREPROCESSING
+from ablate.kinds.optimizers import OPTIMIZERS
 from ablate.report.summary import Summary
 from ablate.report.tables import counted
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
+from ablate.study.plan import plain
 from ablate.study.study import Data, Recipe
 
 COMPILE = "recipe.compile"
+SAME_RESULT = ("checkpoint_activations", "lr_batch_size")  # the latter is told with the rate
 
 
 def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
@@ -25,15 +30,11 @@ def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
     recipes: dict[str, dict[str, None]] = {}
     for summary in summaries:
         name = str(summary.axes.get(RECIPE_NAME, ""))
-        recipes.setdefault(describe_recipe(summary.variant.recipe, varied), {})[name] = None
+        recipes.setdefault(describe_recipe(summary.variant.recipe, summary.variant.recipe_name, varied), {})[name] = None
     named = [f"{' and '.join(names)}: {text}" if len(recipes) > 1 else text for text, names in recipes.items()]
     shown = sorted(varied - {DATA_TITLE, RECIPE_NAME})
     word = "Varied" if separator.startswith(".") else "varied"
     return separator.join([*data, *named, *([f"{word}: {', '.join(shown)}"] if shown else [])])
-
-
-PREPROCESSING = {"meanstd": "mean/std", "zca": "ZCA-whitened", "scale": "divided by 255", "none": "raw"}
-AUGMENTATION = {"flip_crop": "flips and crops", "flip": "flips", "crop": "crops", "none": "no augmentation"}
 
 
 def describe_data(data: Data, varied: Collection[str] = ()) -> str:
@@ -43,17 +44,21 @@ def describe_data(data: Data, varied: Collection[str] = ()) -> str:
     said = {
         "title": data.title,
         "sizes": f"{' and '.join(sizes)} images" if sizes else "",
-        "preprocess": PREPROCESSING[data.preprocess],
-        "augment": AUGMENTATION[data.augment],
+        "image_size": f"{data.image_size} pixels" if data.data_set.image_size not in (None, data.image_size) else "",
+        "preprocess": PREPROCESSING[data.preprocess].words,
+        "augment": describe_augmentation(data.augment),
     }
     return ", ".join(text for key, text in said.items() if key == "title" or (text and f"data.{key}" not in varied))
 
 
-def describe_recipe(recipe: Recipe, varied: Collection[str] = ()) -> str:
-    """ "SGD, 200 epochs, batch 128, learning rate 0.1, float32"; what is varied is left out."""
+def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> str:
+    """A recipe in words, with every departure from the named recipe that it is a change of; without what is varied.
+
+    Such as "SGD, 200 epochs, batch 128, learning rate 0.1, float32; unlike wrn_cifar: momentum 0.5, weight decay 0".
+    """
     scaled = f" for a batch of {recipe.lr_batch_size}" if recipe.lr_batch_size else ""
     said = {
-        "optimizer": {"sgd": "SGD", "adam": "Adam"}[recipe.optimizer],
+        "optimizer": OPTIMIZERS[recipe.optimizer].words,
         "epochs": counted(recipe.epochs, "epoch"),
         "batch_size": f"batch {recipe.batch_size}",
         "lr": f"learning rate {recipe.lr:g}{scaled}",
@@ -62,4 +67,12 @@ def describe_recipe(recipe: Recipe, varied: Collection[str] = ()) -> str:
         **({"gpus": f"{recipe.gpus} GPUs"} if recipe.gpus > 1 else {}),
         **({"sync_batch_norm": "batch norm of the whole batch"} if recipe.sync_batch_norm else {}),
     }
-    return ", ".join(text for key, text in said.items() if f"recipe.{key}" not in varied)
+    text = ", ".join(words for key, words in said.items() if f"recipe.{key}" not in varied)
+    usual = Recipe.named(name).values if name else recipe.values
+    told = {*said, *SAME_RESULT, "compile"} | {axis.removeprefix("recipe.") for axis in varied}
+    departures = [
+        f"{key.replace('_', ' ')} {plain(value)}"
+        for key, value in recipe.used.items()
+        if key not in told and value != usual.get(key)
+    ]
+    return f"{text}; unlike {name}: {', '.join(departures)}" if departures else text

@@ -145,7 +145,7 @@ class Searching:
         """Images decoded and checked, failed candidates brought back. Raises AblateError."""
         data = self.study.data
         one = candidate_trials(self.study, self.make(draw_values(self.search, self.make)))
-        held_out = one if data.preprocess == "zca" else one[:1]  # whitened by what is trained on, so fold by fold
+        held_out = one if data.preprocess == "zca" else one[:1]  # prepared by what is trained on, so fold by fold
         check_enqueued(self.search, self.make)
         self.digests = prepare(held_out, self.location, console, self.options.quiet)
         retry_failed(self.opened, self.runs)

@@ -29,7 +29,14 @@ def describe_search(study: Study, separator: str) -> str:
     what = f"{', '.join(axes)}{f' (base {base})' if base else ''}"
     word = "Searched" if separator.startswith(".") else "searched"
     budget = [describe_budget(study.budget)] if study.budget else []
-    return separator.join([describe_data(data, axes), describe_recipe(study.recipe, axes), f"{word}: {what}", *budget])
+    return separator.join(
+        [
+            describe_data(data, axes),
+            describe_recipe(study.recipe, study.entries[0].recipe_name, axes),
+            f"{word}: {what}",
+            *budget,
+        ]
+    )
 
 
 def describe_budget(budget: Budget) -> str:

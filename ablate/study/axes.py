@@ -116,7 +116,7 @@ def _start(solve: tuple[str, ...], axis: str) -> str:
 
 def for_imagenet(study: Study) -> bool:
     """Whether a name that two families share means the one for ImageNet."""
-    return study.data.name == "imagenet"
+    return study.data.data_set.imagenet_names
 
 
 def _parts(study: Study, axes: dict[str, Any]) -> dict[str, Any]:

@@ -72,8 +72,8 @@ def _by_axes(values: dict[str, Any], place: str, variants: tuple[Variant, ...]) 
 
 def _all_axes(variant: Variant) -> dict[str, Any]:
     """Every axis of a variant: the network's, the recipe's and the data's."""
-    recipe = {f"recipe.{key}": value for key, value in variant.recipe.model_dump().items()}
-    data = {f"data.{key}": value for key, value in variant.data.model_dump().items()}
+    recipe = {f"recipe.{key}": value for key, value in variant.recipe.values.items()}
+    data = {f"data.{key}": value for key, value in variant.data.values.items()}
     return {**variant.network, "N": variant.architecture.N, **recipe, **data}
 
 

@@ -8,7 +8,6 @@ from typing import Literal
 from ablate.nets.counts import Counts
 from ablate.nets.families import count_network
 from ablate.nets.notation import parse_architecture
-from ablate.study.presets import DATA_SETS
 from ablate.study.study import Data, Recipe, Trial
 
 COMPILE_HOURS = 1.0  # of a Titan X: from there on a training repays that its blocks are compiled, on any device since
@@ -22,7 +21,7 @@ def training_cost(trial: Trial) -> float:
 
 def cost_of(counts: Counts, data: Data, recipe: Recipe) -> float:
     """The same of a network with these counts."""
-    full = DATA_SETS[data.stands_for]["full"]
+    full = data.full_sizes
     train, test = (size or most or 50_000 for size, most in zip((data.train_size, data.test_size), full))
     if held_out := data.held_out:
         test = held_out.images or train // (held_out.folds or 1)

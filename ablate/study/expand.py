@@ -71,7 +71,7 @@ def beside_axes(study: Study) -> Callable[[Entry, Data], dict[str, Any]]:
     of_recipe, of_data = _differing(recipes), _differing(data)
 
     def beside(entry: Entry, data: Data) -> dict[str, Any]:
-        fields = {f"recipe.{field}": getattr(entry.recipe, field) for field in of_recipe}
+        fields = {f"recipe.{field}": entry.recipe.values.get(field) for field in of_recipe}
         fields |= {f"data.{field}": "all" if (value := getattr(data, field)) is None else value for field in of_data}
         named = {RECIPE_NAME: entry.recipe_name} if many else {}
         return fields | named | ({DATA_TITLE: data.title} if several else {})
@@ -81,5 +81,7 @@ def beside_axes(study: Study) -> Callable[[Entry, Data], dict[str, Any]]:
 
 def _differing(named: list[tuple[str, Any]]) -> list[str]:
     """The fields in which values of one name differ."""
-    fields = type(named[0][1]).model_fields
-    return [field for field in fields if len({(name, repr(getattr(one, field))) for name, one in named}) > len(dict(named))]
+    fields = dict.fromkeys(field for _, one in named for field in one.values)
+    return [
+        field for field in fields if len({(name, repr(one.values.get(field))) for name, one in named}) > len(dict(named))
+    ]

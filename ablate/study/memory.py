@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ablate.kinds.optimizers import OPTIMIZERS
 from ablate.nets.counts import Counts
 from ablate.study.study import Recipe
 
@@ -30,7 +31,8 @@ def training_memory(counts: Counts, recipe: Recipe) -> Memory:
     """
     size = BYTES[recipe.precision]
     weights = 4 * counts.parameters
-    states = 2 if recipe.optimizer == "adam" else int(recipe.momentum > 0)
+    optimizer = OPTIMIZERS[recipe.optimizer]
+    states = optimizer.states(optimizer.settings(recipe.values))
     cast = size * counts.parameters if size < 4 else 0
     return Memory(weights, weights, states * weights, activation_memory(counts, recipe) + cast)
 

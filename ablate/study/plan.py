@@ -23,7 +23,6 @@ from ablate.study.axes import BESIDE, Network, Networks, dotted
 from ablate.study.cost import compile_choice
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME, beside_axes, cells
 from ablate.study.expression import compile_expression
-from ablate.study.presets import DATA_SETS
 from ablate.study.resolve import replace_fields
 from ablate.study.study import Data, Entry, Recipe, Study, Trial, Variant
 
@@ -55,7 +54,7 @@ class Enumeration:
 def _notes(variant: Variant) -> Iterator[str]:
     """What a reader must know of a network, and which other one its name could mean."""
     yield remark(variant.architecture)
-    if variant.architecture.family.startswith(IMAGENET) and variant.data.name != "imagenet":
+    if variant.architecture.family.startswith(IMAGENET) and not variant.data.data_set.imagenet_names:
         others = [
             name for name in other_meanings(variant.net, variant.architecture.family) if not name.startswith(IMAGENET)
         ]
@@ -210,7 +209,15 @@ def _variant(
     if recipe.compile == "auto":
         recipe = _replaced(recipe, _Changes(compile=compile_choice(network.counts, data, recipe)))
     variant = Variant(
-        network.net, network.architecture, recipe, data, beside | axes, network.counts, network.budget_result, row
+        network.net,
+        network.architecture,
+        recipe,
+        data,
+        beside | axes,
+        network.counts,
+        network.budget_result,
+        row,
+        entry.recipe_name,
     )
     return variant, network
 
@@ -251,7 +258,7 @@ def _tell_apart(variants: list[Variant]) -> list[Variant]:
 
 def _check_batches(recipe: Recipe, data: Data) -> None:
     """A training epoch must have a step."""
-    images = data.train_size or DATA_SETS[data.name]["full"][0]
+    images = data.train_size or data.data_set.images[0]
     if images is not None and (part := data.held_out):
         images -= part.images or -(-images // (part.folds or 1))
     if images is not None and recipe.last_batch == "drop" and images < recipe.batch_size:
@@ -278,5 +285,5 @@ def _names(variant: Variant, rule: DepthRule) -> dict[str, Any]:
     }
     names |= {f"args.{key}": value for key, value in json.loads(architecture.args).items()}
     for prefix, model in (("recipe", variant.recipe), ("data", variant.data)):
-        names |= {f"{prefix}.{key}": getattr(model, key) for key in type(model).model_fields}
+        names |= {f"{prefix}.{key}": value for key, value in model.values.items()}
     return names

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ablate.errors import NotationError, StudyError
-from ablate.nets.notation import parse_architecture
-from ablate.study.document import Document
-from ablate.study.resolve import read_recipe
-from ablate.study.schema import DepthRuleField, PublishedFile, RowFile
-from ablate.study.study import Published, PublishedRow
+from pydantic import BaseModel
 
-DATA_KEYS = ("cifar10", "cifar100", "svhn", "imagenet")
+from ablate.data.data_sets import DATA_SETS
+from ablate.errors import NotationError, StudyError, allowed
+from ablate.nets.notation import parse_architecture
+from ablate.study.document import Document, describe
+from ablate.study.resolve import read_recipe
+from ablate.study.schema import DepthRuleField, PublishedFile, RowFile, protocol_data_model, published_data_sets
+from ablate.study.study import Published, PublishedRow
+from ablate.study.validation import validate
 
 
 def published_values(
@@ -30,18 +32,38 @@ def published_values(
         if any(isinstance(value, bool) or not isinstance(value, (int, float, str)) for value in row.other.values()):
             document.fail((*place, "other"), "published.rows.other: allowed: numbers and texts by their titles")
         rows.append(_row(document, place, row, file.depth_rule or rule, imagenet))
-    data: dict[str, Any] = file.protocol.data.model_dump(exclude_none=True) if file.protocol.data else {}
+    data: dict[str, Any] = {}
+    if file.protocol.data is not None:
+        data = _stated(validate(document, protocol_data_model(), (*path, "protocol", "data"), file.protocol.data))
     return Published(file.source, file.note, tuple(rows), file.protocol.seeds, recipe, data)
 
 
+def _stated(fields: BaseModel) -> dict[str, Any]:
+    """The fields that are not None."""
+    return {key: value for key, value in fields if value is not None}
+
+
 def _row(document: Document, place: tuple[Any, ...], row: RowFile, rule: DepthRuleField, imagenet: bool) -> PublishedRow:
-    architecture = None
+    architecture, errors = None, _errors(document, place, row.model_extra or {})
     if row.net:
+        named = imagenet or any(DATA_SETS[data].imagenet_names for data in errors)
         try:
-            architecture = parse_architecture(row.net, rule, imagenet=imagenet or row.imagenet is not None)
+            architecture = parse_architecture(row.net, rule, imagenet=named)
         except (NotationError, StudyError) as error:
             document.fail((*place, "net"), f"net: {error}")
-    errors = {key: float(value) for key in DATA_KEYS if (value := getattr(row, key)) is not None}
     return PublishedRow(
         row.label or row.net or "", architecture, row.parameters, errors, dict(row.other), row.not_run, row.note
     )
+
+
+def _errors(document: Document, place: tuple[Any, ...], written: dict[str, Any]) -> dict[str, float]:
+    """The test errors of a row, in percent, by data set: every key that is no field of a row."""
+    known = published_data_sets()
+    for key, value in written.items():
+        if key not in known:
+            document.fail((*place, key), f"unknown key '{key}'; {allowed(key, (*RowFile.model_fields, *known))}")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
+            document.fail(
+                (*place, key), f"published.rows.{key}: found {describe(value)}; allowed: 0 to 100 (test error, percent)"
+            )
+    return {key: float(written[key]) for key in known if key in written}

@@ -2,21 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ablate.data.augmentations import as_written, can_be_streamed, steps_of
+from ablate.data.data_sets import DATA_SETS
 from ablate.errors import StudyError, allowed
+from ablate.kinds.recipes import RECIPES
+from ablate.registry import Entry, Registry
 from ablate.study.document import SHORT_FORMS, Document, KeyPath, describe
-from ablate.study.presets import DATA_SETS, RECIPES
-from ablate.study.schema import DataFile, RecipeFile
+from ablate.study.schema import data_model, recipe_model
 from ablate.study.study import Data, Recipe
 from ablate.study.validation import validate
+
+EXAMPLES = {"base": "wrn_cifar", "name": "cifar10"}
+FIXED = ("name", "title", "classes", "image_size", "channels", "copy_of", "root")  # for all variants of a study
+WRITTEN = tuple(name for name in Data.model_fields if name != "held_out")  # what a study file may write
 
 
 def read_recipe(document: Document, path: KeyPath, value: Any) -> Recipe:
     """The recipe that a study writes at a path: a name, or a mapping with `base`. Raises StudyError."""
-    file = validate(document, RecipeFile, path, written_out(document, path, value))
-    return resolve_recipe(document, file.model_dump(exclude_none=True), path)
+    fields = written_out(document, path, value)
+    _refuse_unknown(document, path, fields, ("base", *recipe_model().model_fields))
+    base = _named(document, path, fields, "base", RECIPES)
+    return _recipe(document, path, {**base.fields, **{key: each for key, each in fields.items() if key != "base"}})
+
+
+def _recipe(document: Document, path: KeyPath, fields: dict[str, Any]) -> Recipe:
+    checked = validate(document, recipe_model(), path, fields)
+    return Recipe(**checked.values)
+
+
+def _refuse_unknown(document: Document, path: KeyPath, fields: dict[str, Any], known: Sequence[str]) -> None:
+    """Fails at the first key that is not known: a misspelt key is often also a missing one, and should be said first."""
+    for key in fields:
+        if key not in known:
+            document.fail((*path, key), f"unknown key '{key}'; {allowed(str(key), known)}")
+
+
+def _named(document: Document, path: KeyPath, fields: dict[str, Any], key: str, table: Registry[Entry]) -> Entry:
+    """The entry of a table that a study names under a key."""
+    what, name = ".".join(part for part in path if isinstance(part, str)), fields.get(key)
+    if name is None:
+        document.fail((*path, key), f"{what}.{key} is missing; allowed: such as {key}: {EXAMPLES[key]}")
+    if not isinstance(name, str) or name not in table:
+        document.fail((*path, key), f"{what}.{key}: found {describe(name)}; {allowed(str(name), table)}")
+    return table[name]
+
+
+def _kind(path: KeyPath) -> str:
+    """data or recipe: what stands at a path."""
+    return next(part for part in reversed(path) if isinstance(part, str))
 
 
 def read_data(document: Document, path: KeyPath, value: Any) -> tuple[Data, ...]:
@@ -34,19 +71,19 @@ def read_data(document: Document, path: KeyPath, value: Any) -> tuple[Data, ...]
 
 
 def _read_data(document: Document, path: KeyPath, value: Any) -> Data:
-    file = validate(document, DataFile, path, written_out(document, path, value))
-    fields = file.model_dump(exclude_none=True)
-    try:
-        if root := fields.get("root"):
+    fields = dict(written_out(document, path, value))
+    _refuse_unknown(document, path, fields, WRITTEN)
+    if isinstance(root := fields.get("root"), str):
+        try:
             fields["root"] = str(Path(document.name).parent / Path(root).expanduser())
-    except RuntimeError as error:
-        document.fail((*path, "root"), f"data.root: found {describe(root)}: {error}")
+        except RuntimeError as error:
+            document.fail((*path, "root"), f"data.root: found {describe(root)}: {error}")
     return resolve_data(document, fields, path)
 
 
 def written_out(document: Document, path: KeyPath, value: Any) -> dict[str, Any]:
     """A recipe or data set as a mapping, where only its name is written."""
-    key = next(part for part in reversed(path) if isinstance(part, str))
+    key = _kind(path)
     if isinstance(value, str):
         return {SHORT_FORMS[key]: value}
     if not isinstance(value, dict):
@@ -54,38 +91,37 @@ def written_out(document: Document, path: KeyPath, value: Any) -> dict[str, Any]
     return value
 
 
-def resolve_recipe(document: Document, fields: dict[str, Any], path: KeyPath = ("recipe",)) -> Recipe:
-    """A named recipe with some fields replaced."""
-    base = RECIPES[fields.pop("base", "wrn_cifar")]
-    recipe: Recipe = validate(document, Recipe, path, {**base, **fields})
-    return recipe
-
-
 def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("data",)) -> Data:
-    """A named data set with some fields replaced, its facts kept and its sizes checked."""
-    facts = dict(DATA_SETS[fields["name"]])
-    full = facts.pop("full")
-    if fields["name"] == "image_folder" and "copy_of" in fields:
-        original = DATA_SETS[fields["copy_of"]]
-        if fields.get("classes", original["classes"]) != original["classes"]:
-            found = f"data.classes: found {fields['classes']}; {fields['copy_of']} has {original['classes']}"
+    """A named data set with some fields replaced, its facts kept and its sizes checked. Raises StudyError."""
+    known = _named(document, path, fields, "name", DATA_SETS)
+    facts = known.facts
+    if known.title is None and "copy_of" in fields:
+        original = _named(document, path, fields, "copy_of", DATA_SETS)
+        if fields.get("classes", original.classes) != original.classes:
+            found = f"data.classes: found {describe(fields['classes'])}; {original.name} has {original.classes}"
             document.fail((*path, "classes"), found)
-        fields = {**{key: original[key] for key in ("classes", "image_size")}, **fields}
+        fields = {"classes": original.classes, "image_size": original.image_size, **fields}
     elif "copy_of" in fields:
-        document.fail((*path, "copy_of"), f"data.copy_of: {fields['name']} is none; allowed: with image_folder")
+        own = ", ".join(name for name, entry in DATA_SETS.items() if entry.title is None)
+        document.fail((*path, "copy_of"), f"data.copy_of: {known.name} is none; allowed: with {own}")
     for key in ("title", "classes", "image_size", "channels"):
-        own_size = (fields["name"], key) == ("imagenet", "image_size")  # cropped to any size
-        if key in fields and key in facts and fields[key] != facts[key] and not own_size:
+        changeable = key not in facts or (key == "image_size" and known.resizable)
+        if key in fields and not changeable and fields[key] != facts[key]:
             document.fail(
-                (*path, key), f"data.{key}: found {describe(fields[key])}; {fields['name']} has {describe(facts[key])}"
+                (*path, key), f"data.{key}: found {describe(fields[key])}; {known.name} has {describe(facts[key])}"
             )
         if key not in fields and key not in facts:
-            document.fail(path, f"data.{key} is missing; {fields['name']} needs title, classes and image_size")
-    data: Data = validate(document, Data, path, {**facts, **fields})
-    for key, most in zip(("train_size", "test_size"), full):
+            document.fail(path, f"data.{key} is missing; {known.name} needs title, classes and image_size")
+    checked = validate(document, data_model(), path, {**facts, **fields})
+    if known.streamed and (wrong := [step for step in steps_of(checked.augment) if not can_be_streamed(step)]):
+        document.fail(
+            (*path, "augment"), f"data.augment: found {wrong[0]}; allowed for {known.name}: steps without settings"
+        )
+    data = Data(**checked.values)
+    for key, most in zip(("train_size", "test_size"), known.images):
         size = getattr(data, key)
         if size is not None and most is not None and size > most:
-            document.fail((*path, key), f"data.{key}: found {size}; {fields['name']} has {most}")
+            document.fail((*path, key), f"data.{key}: found {size}; {known.name} has {most}")
         if size == most:
             data = data.model_copy(update={key: None})
     return data
@@ -94,13 +130,14 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
 def replace_fields(model: Recipe | Data, changes: dict[str, Any]) -> Any:
     """A recipe or data with some fields changed. Raises StudyError that names the key, without its place."""
     kind = "recipe" if isinstance(model, Recipe) else "data"
-    fixed = ("name", "title", "classes", "image_size", "channels", "copy_of", "root", "held_out")
-    names = [name for name in type(model).model_fields if name not in fixed]
+    names = list(recipe_model().model_fields) if kind == "recipe" else [name for name in WRITTEN if name not in FIXED]
     for key in changes:
         if key not in names:
             raise StudyError(f"unknown axis '{kind}.{key}'; {allowed(key, names)}")
     document = Document("", {}, {})
-    fields = {**model.model_dump(), **changes}
     if isinstance(model, Recipe):
-        return validate(document, Recipe, (kind,), fields)
+        return _recipe(document, (kind,), {**model.values, **changes})
+    fields = {**model.values, "augment": as_written(model.augment), **changes}
+    if model.held_out is not None:
+        fields["held_out"] = model.held_out.model_dump()
     return resolve_data(document, {key: value for key, value in fields.items() if value is not None})

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Union, get_args
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Optional, Union, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, create_model
 
+from ablate.data.augmentations import AUGMENTATIONS, NAMED, read_augmentation
+from ablate.data.data_sets import DATA_SETS, DataSet
+from ablate.data.preprocessing import PREPROCESSING
+from ablate.kinds.optimizers import OPTIMIZERS
+from ablate.kinds.recipes import RECIPES
+from ablate.kinds.schedules import SCHEDULES
 from ablate.nets.family import STYLE_AXES
 from ablate.study.budget import SolvedAxis
-from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Data, EpochRule, Frozen, Recipe
 
 NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "cardinality", "base_width", *STYLE_AXES)
-
-
-def _optional(title: str, model: type[BaseModel], /, **fields: Any) -> type[BaseModel]:
-    """A model of the same fields, none of them needed."""
-    for key, info in model.model_fields.items():
-        if key == "held_out":  # a search's own doing
-            continue
-        fields.setdefault(
-            key, (Annotated[Union[info.rebuild_annotation(), None], Field(description=info.description)], None)
-        )
-    return create_model(title, __base__=Frozen, **fields)
 
 
 def _axes_schema(**more: Any) -> WithJsonSchema:
@@ -94,9 +90,9 @@ class BudgetFile(Frozen):
     on_miss: Literal["error", "drop"] = "error"
 
 
-def _ref(key: str) -> WithJsonSchema:
-    """The place of a study's own key of that name, filled in by json_schema()."""
-    return WithJsonSchema({"x-as": key})
+def _ref(place: str) -> WithJsonSchema:
+    """The same as at another place of the schema, filled in by json_schema()."""
+    return WithJsonSchema({"x-as": place})
 
 
 class EntryFile(Frozen):
@@ -110,39 +106,90 @@ class EntryFile(Frozen):
     zip: Axes | None = None
     one_at_a_time: Changes | None = None
     depth_rule: DepthRuleField | None = None
-    data: Annotated[Any, _ref("data"), Field(description="instead of the study's")] = None
-    recipe: Annotated[Any, _ref("recipe"), Field(description="instead of the study's")] = None
+    data: Annotated[Any, _ref("properties/data"), Field(description="instead of the study's")] = None
+    recipe: Annotated[Any, _ref("properties/recipe"), Field(description="instead of the study's")] = None
     stands_for: Annotated[
         list[str] | None, Field(description="the published row of each network; '': the one of its own name")
     ] = None
 
 
-_DataName: Any = Annotated[Literal[tuple(DATA_SETS)], Field(examples=["cifar10"])]
-_RecipeName: Any = Annotated[Literal[tuple(RECIPES)], Field(examples=["wrn_cifar"])]
-DataFile = _optional("DataFile", Data, name=(_DataName, ...))
-RecipeFile = _optional("RecipeFile", Recipe, base=(_RecipeName, ...))
-ProtocolData = _optional("ProtocolData", Data, name=(_DataName | None, None))
+def _choice(table: Mapping[str, Any], example: str = "") -> Any:
+    """The names of a table."""
+    return Annotated[Literal[tuple(table)], Field(examples=[example] if example else None)]
+
+
+def _read_augment(value: Any, info: ValidationInfo) -> Any:
+    return read_augmentation(value, info.data.get("image_size") or 32)
+
+
+class _ClosedRecipe(Recipe, extra="forbid"):
+    @property
+    def values(self) -> dict[str, Any]:
+        return {name: value for name, value in super().values.items() if value is not None or name in Recipe.model_fields}
+
+
+@lru_cache(maxsize=1)
+def recipe_model() -> type[Recipe]:
+    """Recipe with the fields of every optimizer and schedule, each checked for its type and bounds, and no other."""
+    kinds = (*OPTIMIZERS.values(), *SCHEDULES.values())
+    fields: dict[str, Any] = {name: (field, None) for kind in kinds for name, field in kind.fields.items()}
+    fields |= {"optimizer": (_choice(OPTIMIZERS), ...), "schedule": (_choice(SCHEDULES), "step")}
+    return create_model("RecipeFields", __base__=_ClosedRecipe, **fields)
+
+
+@lru_cache(maxsize=1)
+def data_model() -> type[Data]:
+    """Data with the names that the tables know."""
+    explained = "; ".join(f"{entry.name}: {entry.explained}" for entry in PREPROCESSING.values() if entry.explained)
+    steps = {"type": "array", "items": {"anyOf": [{"enum": list(AUGMENTATIONS)}, {"type": "object", "maxProperties": 1}]}}
+    written = WithJsonSchema({"anyOf": [{"enum": list(NAMED)}, steps]})
+    in_order = Field(description="a list of steps in order, such as [{crop: 4}, flip], or the name of one")
+    copies: Any = Annotated[Optional[_choice(published_data_sets())], Field(description="what these images are a copy of")]
+    fields: dict[str, Any] = {
+        "name": (_choice(DATA_SETS), ...),
+        "preprocess": (Annotated[_choice(PREPROCESSING), Field(description=explained)], ...),
+        "augment": (Annotated[Any, BeforeValidator(_read_augment), in_order, written], ...),
+        "copy_of": (copies, None),
+    }
+    return create_model("DataFields", __base__=Data, **fields)
+
+
+def published_data_sets() -> dict[str, DataSet]:
+    """The data sets that published tables have columns of, by name."""
+    return {name: entry for name, entry in DATA_SETS.items() if entry.published}
+
+
+def _optional(title: str, model: type[BaseModel], **fields: Any) -> type[BaseModel]:
+    """A model of the same fields, none of them needed; held_out is a search's own doing."""
+    for key, info in model.model_fields.items():
+        if key != "held_out":
+            annotation: Any = Annotated[Union[info.rebuild_annotation(), None], Field(description=info.description)]
+            fields.setdefault(key, (annotation, None))
+    return create_model(title, __base__=Frozen, **fields)
+
+
+@lru_cache(maxsize=1)
+def protocol_data_model() -> type[BaseModel]:
+    """The fields of Data as far as they are known of a published value."""
+    return _optional("ProtocolData", data_model())
 
 
 class Protocol(Frozen):
     """How published values were come by. recipe and data: as a study's own, as far as it is known."""
 
     seeds: Annotated[int | None, Field(ge=1, description="the value is a median of so many")] = None
-    recipe: Annotated[Any, _ref("recipe")] = None
-    data: ProtocolData | None = None  # type: ignore[valid-type]
-
-
-Percent = Annotated[float | None, Field(ge=0, le=100, description="test error, percent")]
+    recipe: Annotated[Any, _ref("properties/recipe")] = None
+    data: Annotated[Any, _ref("$defs/ProtocolData")] = None
 
 
 class RowFile(Frozen):
+    """A row of a published table; beside these fields it has a test error in percent under the name of each data set."""
+
+    model_config = ConfigDict(extra="allow")
+
     label: Annotated[str, Field(max_length=200, description="as printed; the net where it is left out")] = ""
     net: str | None = None
     parameters: Annotated[str, Field(max_length=200, description="as printed, such as 1.4M")] = ""
-    cifar10: Percent = None
-    cifar100: Percent = None
-    svhn: Percent = None
-    imagenet: Annotated[float | None, Field(ge=0, le=100, description="top-1 error, percent")] = None
     other: Annotated[
         dict[Title, Any], Field(default_factory=dict, max_length=100, description="what else is printed, by title and unit")
     ]
@@ -261,14 +308,25 @@ class StudyFile(Frozen):
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a study file, for editors."""
     schema = StudyFile.model_json_schema()
-    for key, tables, model in (("data", DATA_SETS, DataFile), ("recipe", RECIPES, RecipeFile)):
-        one = {"anyOf": [{"enum": list(tables)}, {"$ref": f"#/$defs/{model.__name__}"}]}
+    models = {
+        "DataFile": _optional("DataFile", data_model(), name=(_choice(DATA_SETS, "cifar10"), ...)),
+        "RecipeFile": _optional("RecipeFile", recipe_model(), base=(_choice(RECIPES, "wrn_cifar"), ...)),
+        "ProtocolData": protocol_data_model(),
+    }
+    schema["$defs"] |= {name: model.model_json_schema() for name, model in models.items()}
+    for key, table in (("data", DATA_SETS), ("recipe", RECIPES)):
+        one = {"anyOf": [{"enum": list(table)}, {"$ref": f"#/$defs/{key.capitalize()}File"}]}
         several = {"type": "array", "minItems": 1, "items": one}
-        schema["$defs"][model.__name__] = model.model_json_schema()
         schema["properties"][key] |= {"anyOf": [*one["anyOf"], several]} if key == "data" else one
     for field in schema["$defs"]["RecipeFile"]["properties"].values():
         if "anyOf" in field:  # every one but base
             field["anyOf"].append(_FROM)
+    row = schema["$defs"]["RowFile"]
+    row["additionalProperties"] = False
+    row["properties"] |= {
+        name: {"type": "number", "minimum": 0, "maximum": 100, "description": f"test error on {entry.title}, percent"}
+        for name, entry in published_data_sets().items()
+    }
     whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     _refer(whole)
     return whole
@@ -276,7 +334,7 @@ def json_schema() -> dict[str, Any]:
 
 def _refer(schema: Any) -> None:
     """Turns what _ref() marked into a reference; pydantic itself follows only those to its own definitions."""
-    if isinstance(schema, dict) and (key := schema.pop("x-as", None)):
-        schema["$ref"] = f"#/properties/{key}"
+    if isinstance(schema, dict) and (place := schema.pop("x-as", None)):
+        schema["$ref"] = f"#/{place}"
     for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
         _refer(part)

@@ -16,7 +16,6 @@ from ablate.nets.architecture import Architecture, format_block
 from ablate.nets.notation import read_name
 from ablate.nets.options import parse_block
 from ablate.study.document import Document, KeyPath, describe
-from ablate.study.presets import DATA_SETS
 from ablate.study.resolve import replace_fields
 from ablate.study.schema import RangeFile, SearchFile, StudyFile
 from ablate.study.space import contains, grid, present
@@ -117,7 +116,7 @@ def _held_out(document: Document, search: SearchFile, data: Data) -> tuple[HeldO
         document.fail(
             ("search", "validation"), "search.validation: allowed: one of folds, such as 5, and holdout, in images"
         )
-    images = data.train_size or DATA_SETS[data.name]["full"][0]  # None where a folder's are not counted before a run
+    images = data.train_size or data.data_set.images[0]  # None where a folder's are not counted before a run
     if images is not None and (validation.holdout or 0) >= images:
         wanted = f"fewer than the {images:,} training images"
         document.fail(
@@ -225,7 +224,7 @@ def _refusal(axis: str, value: Any, recipe: Recipe, data: Data) -> str:
         elif axis == "block" and value.startswith("B("):
             Architecture(1, block=parse_block(value))
         elif axis == "net" and isinstance(value, str):
-            read_name(value, None, data.name == "imagenet")
+            read_name(value, None, data.data_set.imagenet_names)
         elif group in ("recipe", "data"):
             replace_fields(recipe if group == "recipe" else data, {field: value})
     except AblateError as error:

@@ -57,8 +57,9 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "",
     _check_kind(document, file)
     entries = tuple(_entry(document, i, entry, file, data, recipe) for i, entry in enumerate(file.variants or ()))
     if search:  # what its candidates have in common
-        entries = (Entry("grid", {}, data, recipe, "", (), file.depth_rule, file.base, document.place("search")),)
-    imagenet = data[0].name == "imagenet"
+        name = written_out(document, ("recipe",), file.recipe)["base"]
+        entries = (Entry("grid", {}, data, recipe, name, (), file.depth_rule, file.base, document.place("search")),)
+    imagenet = data[0].data_set.imagenet_names
     tables = enumerate(file.published)
     return Study(
         name=file.name,

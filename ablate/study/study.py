@@ -14,10 +14,16 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ablate.data.augmentations import Augment, as_written
+from ablate.data.data_sets import DATA_SETS, DataSet
+from ablate.kinds.optimizers import OPTIMIZERS, Optimizer
+from ablate.kinds.recipes import RECIPES
+from ablate.kinds.schedules import SCHEDULES, Schedule
 from ablate.nets.architecture import Architecture, Blocks, DepthRule
 from ablate.nets.blueprint import Blueprint, Shape
 from ablate.nets.counts import Counts
 from ablate.nets.families import axes_of, blueprint, find_family
+from ablate.registry import Kind
 from ablate.study.budget import Budget, BudgetResult
 
 FORMAT = 1  # of trial.json; a new field whose default keeps old results is left out at its default, so old ids hold
@@ -30,27 +36,25 @@ class Frozen(BaseModel):
 
 
 EpochRule = Literal["last", "best"]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Recipe(Frozen):
-    """How a network is trained. Every field counts in the trial's id, but for those that cannot change a result."""
+    """How a network is trained. Every field counts in the trial's id, but for those that cannot change a result.
 
-    optimizer: Literal["sgd", "adam"]
+    Beside these fields a recipe has those of the optimizer and the schedule that it names, such as `momentum` and
+    `milestones`; the tables in ablate/kinds/ say which. It may have those of others, which then mean nothing.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    optimizer: str
     lr: Annotated[float, Field(gt=0, le=100)]
-    momentum: Beta
-    nesterov: bool
-    betas: tuple[Beta, Beta]
-    eps: Annotated[float, Field(gt=0, le=1)]
     weight_decay: Annotated[float, Field(ge=0, le=10)]
     decay_on: Annotated[Literal["all", "weights"], Field(description="weights: not on batch norm and biases")]
     batch_size: Annotated[int, Field(ge=1, le=65536)]
     last_batch: Annotated[Literal["drop", "keep"], Field(description="a last batch smaller than the others")]
     epochs: Annotated[int, Field(ge=1, le=100_000)]
-    milestones: Annotated[tuple[Fraction, ...], Field(max_length=100, description="fractions of the epochs")]
-    drop: Annotated[float, Field(gt=0, le=1, description="factor on the learning rate at each milestone")]
-    momentum_at_drop: Literal["keep", "discard"]
+    schedule: str = "step"
     precision: Annotated[Literal["float32", "bfloat16"], Field(description="bfloat16: autocast")]
     lr_batch_size: Annotated[
         int | None, Field(ge=1, le=65536, description="the batch size that lr is for: the rate is lr * batch_size / it")
@@ -71,10 +75,11 @@ class Recipe(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
-        if self.nesterov and self.optimizer == "sgd" and self.momentum == 0:
-            raise ValueError("nesterov needs a momentum above 0")
-        if list(self.milestones) != sorted(set(self.milestones)):
-            raise ValueError("milestones must increase")
+        for kind in self.kinds:
+            if missing := [name for name in kind.fields if name not in self.values and name not in kind.defaults]:
+                raise ValueError(f"{kind.name} needs {missing[0]}")
+            if wrong := kind.check(kind.settings(self.values)):
+                raise ValueError(wrong)
         if self.compile != "never" and self.checkpoint_activations != "none":
             raise ValueError("compile needs checkpoint_activations: none")
         if self.sync_batch_norm and self.gpus == 1:
@@ -99,10 +104,40 @@ class Recipe(Frozen):
         """The learning rate before any drop: lr, scaled where it is for another batch size."""
         return self.lr * self.batch_size / self.lr_batch_size if self.lr_batch_size else self.lr
 
+    @classmethod
+    def named(cls, name: str, **changes: Any) -> Recipe:
+        """The recipe of a name, with some fields changed. Raises KeyError, pydantic.ValidationError."""
+        return cls(**{**RECIPES[name].fields, **changes})
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Every field by name, those of optimizers and schedules included."""
+        return dict(self)
+
+    @property
+    def kinds(self) -> tuple[Optimizer, Schedule]:
+        """The entries that the recipe names, whose fields it uses."""
+        return OPTIMIZERS[self.optimizer], SCHEDULES[self.schedule]
+
+    @property
+    def used(self) -> dict[str, Any]:
+        """The fields that mean something, those of an optimizer after `lr` and those of a schedule after `schedule`."""
+        values = self.values
+        found: dict[str, Any] = {}
+        optimizer, schedule = self.kinds
+        after: dict[str, Kind] = {"lr": optimizer, "schedule": schedule}
+        for name in Recipe.model_fields:
+            found |= {name: values[name], **(after[name].settings(values) if name in after else {})}
+        return found
+
     def identity(self) -> dict[str, Any]:
-        """The fields that can change a result."""
-        other = {"sgd": {"betas", "eps"}, "adam": {"momentum", "nesterov"}}[self.optimizer] | {"checkpoint_activations"}
-        return self.model_dump(mode="json", exclude=other, exclude_defaults=True)
+        """The fields that can change a result, in plain values."""
+        found = self.model_dump(
+            mode="json", include=set(Recipe.model_fields), exclude={"checkpoint_activations"}, exclude_defaults=True
+        )
+        for kind in self.kinds:
+            found |= kind.identity(self.values)
+        return found
 
 
 class HeldOut(Frozen):
@@ -123,24 +158,24 @@ class Data(Frozen):
     title: what tables call the images, and what tells one image_folder from another. digest: refuse other images.
     """
 
-    name: Literal["digits", "cifar10", "cifar100", "svhn", "imagenet", "image_folder"]
+    name: str
     title: Annotated[str, Field(min_length=1, max_length=100)]
     classes: Annotated[int, Field(ge=2, le=100_000)]
     image_size: Annotated[int, Field(ge=4, le=1024, description="pixels, square")]
     channels: Literal[1, 3]
-    preprocess: Annotated[
-        Literal["meanstd", "zca", "scale", "none"],
-        Field(description="zca: global contrast normalization, then whitening; scale: divided by 255"),
-    ]
-    augment: Literal["flip_crop", "flip", "crop", "none"]
+    preprocess: str
+    augment: Augment
     train_size: Annotated[int | None, Field(ge=2)] = None
     test_size: Annotated[int | None, Field(ge=2)] = None
     digest: Annotated[str | None, Field(pattern="^[0-9a-f]{16}$", description="16 hexadecimal digits")] = None
-    copy_of: Annotated[
-        Literal["cifar10", "cifar100", "svhn", "imagenet"] | None, Field(description="what these images are a copy of")
-    ] = None
+    copy_of: Annotated[str | None, Field(description="what these images are a copy of")] = None
     root: Annotated[str | None, Field(description="where the images are, from the study file's folder")] = None
     held_out: HeldOut | None = None  # of the train_size images; a search's, no study writes it
+
+    @classmethod
+    def named(cls, name: str, **changes: Any) -> Data:
+        """The data set of a name, with some fields changed or added. Raises KeyError, pydantic.ValidationError."""
+        return cls(**{"name": name, **DATA_SETS[name].facts, **changes})
 
     @property
     def input_shape(self) -> Shape:
@@ -149,9 +184,24 @@ class Data(Frozen):
 
     def identity(self) -> dict[str, Any]:
         """The fields that can change a result. The title names the images only where nothing else does."""
-        other = {"digest", "copy_of", "root"} | (set() if self.name == "image_folder" else {"title"})
+        other = {"digest", "copy_of", "root", "augment"} | (set() if self.data_set.title is None else {"title"})
         other |= {"test_size"} if self.held_out else set()
-        return self.model_dump(exclude=other, exclude_defaults=True)
+        return {**self.model_dump(exclude=other, exclude_defaults=True), "augment": as_written(self.augment)}
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Every field by name."""
+        return dict(self)
+
+    @property
+    def data_set(self) -> DataSet:
+        """The entry of the table of data sets."""
+        return DATA_SETS[self.name]
+
+    @property
+    def full_sizes(self) -> tuple[int | None, int | None]:
+        """How many (training, test) images there are of the data set that these stand for; None where nobody knows."""
+        return DATA_SETS[self.stands_for].images
 
     @property
     def stands_for(self) -> str:
@@ -187,6 +237,7 @@ class Variant:
     counts: Counts
     budget_result: BudgetResult | None = None
     stands_for: str = ""  # the published row, where that is not the one of its own network
+    recipe_name: str = ""  # of the recipe that the study's is a change of
 
     @property
     def blueprint(self) -> Blueprint:

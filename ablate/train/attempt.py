@@ -25,8 +25,6 @@ from ablate.train.optimization import make_optimizer, restore, start_epoch
 from ablate.train.parts import load_parts
 from ablate.train.provenance import provenance
 
-FINAL = ("test_error", "test_top5_error", "test_loss", "train_error", "train_loss")  # of the last epoch, into the result
-
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -53,13 +51,12 @@ class Attempt:
         self.rows: list[Row] = []
         self.earlier: list[dict[str, Any]] = []  # the attempts that this one continues
         self._resume()
-        self.top5 = trial.data.name == "imagenet"
         batches = TrainingBatches(train_part, normalization, trial.data, recipe, trial.seed, group)
         self.training = Training(group.wrap(self.network), self.optimizer, batches, recipe, job.plain)
         # Streamed images are large: what there is room for in training, there is in testing.
         size = recipe.batch_size if isinstance(test_part, Streamed) else TEST_BATCH * group.size
         tests = TestBatches(test_part, normalization, size, group=group)
-        self.testing = Testing(self.network, tests, recipe, self.top5)
+        self.testing = Testing(self.network, tests, recipe, trial.data.data_set.measures)
         self.saved_at = time.monotonic()
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
@@ -102,10 +99,9 @@ class Attempt:
             "epoch": self.epoch,
             "lr": self.rate,
             "train_loss": train.loss,
-            "train_error": train.error,
+            **{f"train_{name}": value for name, value in train.measures.items()},
             "test_loss": test.loss,
-            "test_error": test.error,
-            **({"test_top5_error": test.top5_error} if self.top5 else {}),
+            **{f"test_{name}": value for name, value in test.measures.items()},
             "train_seconds": round(train_seconds, 6),
             "test_seconds": round(test_seconds, 6),
         }
@@ -135,6 +131,12 @@ class Attempt:
             return self.record()
         return "interrupted" if stopping else None
 
+    @property
+    def measured(self) -> list[str]:
+        """The columns of the measures and losses of an epoch."""
+        passes = (("test", self.testing), ("train", self.training))
+        return [f"{when}_{name}" for when, taken in passes for name in (*(one.name for one in taken.measures), "loss")]
+
     def record(self) -> str:
         """Writes the result; its status."""
         final, diverged = self.rows[-1], self.diverged
@@ -144,7 +146,7 @@ class Attempt:
             "status": status,
             "epoch_rule": "last",
             "epochs": len(self.rows),
-            **{key: None if diverged else final[key] for key in FINAL if key in final},
+            **{key: None if diverged else final[key] for key in self.measured},
             **{key: sum(row[key] for row in self.rows) for key in ("train_seconds", "test_seconds")},
             "peak_memory_bytes": peak and peak // self.made["side_by_side"],
             "train_images": len(self.training.batches.part.labels),

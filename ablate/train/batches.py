@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from ablate.data.augmentations import Augment, augment, draw
 from ablate.data.streaming import Streamed, stream
-from ablate.data.tensors import Augmentation, Draws, Normalization, Part, draw_augmentation, gather, normalize
+from ablate.data.tensors import Normalization, Part, normalize
 from ablate.study.study import Data, Recipe
 from ablate.train.group import ALONE, Group
 from ablate.train.randomness import generator
@@ -60,7 +61,7 @@ class Batches:
         """Images uint8 (B, H, W, C) and labels at rows (B,) of this pass."""
         raise NotImplementedError
 
-    def stream(self, part: Streamed, order: Tensor, augment: Augmentation = "none", draws: int = 0) -> Iterator[Batch]:
+    def stream(self, part: Streamed, order: Tensor, augment: Augment = "none", draws: int = 0) -> Iterator[Batch]:
         """This rank's part of each batch of the images at order (N,)."""
         own = [batch[slice(*self.group.rows(len(batch)))] for batch in torch.split(order, self.size)]
         return stream(part, torch.cat(own), max(1, len(own[0])), augment, draws, self.group.size)
@@ -101,7 +102,7 @@ class TrainingBatches(Batches):
         self.data, self.seed = data, seed
         if isinstance(part, Part):
             self.order = torch.empty(len(part.labels), dtype=torch.int64, device=self.device)
-            self.draws = Draws(*(None if drawn is None else drawn.to(self.device) for drawn in self._draw(1)))
+            self.draws = [drawn.to(self.device) for drawn in self._draw(1)]
 
     def begin(self, epoch: int) -> None:
         super().begin(epoch)
@@ -112,15 +113,14 @@ class TrainingBatches(Batches):
             return
         self.order.copy_(order)
         for kept, drawn in zip(self.draws, self._draw(epoch)):
-            if kept is not None and drawn is not None:
-                kept.copy_(drawn)
+            kept.copy_(drawn)
 
     def resident(self, part: Part, rows: Tensor) -> Batch:
         index = self.order[rows]
-        draws = Draws(*(None if drawn is None else drawn[rows] for drawn in self.draws))
-        return gather(part.images, index, draws), part.labels[index]
+        draws = [drawn[rows] for drawn in self.draws]
+        return augment(part.images, index, self.data.augment, draws), part.labels[index]
 
-    def _draw(self, epoch: int) -> Draws:
+    def _draw(self, epoch: int) -> list[Tensor]:
         """On the CPU, so that they are the same on every device."""
         augmentation = generator(self.seed, "augmentation", epoch)
-        return draw_augmentation(self.data.augment, len(self.part.labels), self.data.image_size, augmentation)
+        return draw(self.data.augment, len(self.part.labels), self.data.image_size, augmentation)

@@ -7,6 +7,7 @@ side_by_side.py runs them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ablate.data.streaming import Streamed
+from ablate.kinds.measures import ERROR, MEASURES
 from ablate.nets.build import Dropout, Residual
 from ablate.nets.custom import Own
 from ablate.study.study import Recipe
@@ -21,32 +23,29 @@ from ablate.train.batches import Batches, TestBatches, TrainingBatches
 from ablate.train.lean import Lean
 from ablate.train.randomness import stream_seed
 
-TOP = 5
-
 
 class Scores(NamedTuple):
-    """Mean cross-entropy in nats and error in percent, over `images` images; top5_error only where it was asked for."""
+    """Mean cross-entropy in nats over `images` images, and each measure by its name, in its unit."""
 
     loss: float
-    error: float
     images: int
-    top5_error: float | None = None
+    measures: dict[str, float]
 
 
 class Pass:
     """One pass over images after another: begin(epoch), step(size) for each of batches.sizes, scores().
 
-    generators: on the device, that a step draws from.
+    measures: those that are taken beside the error. generators: on the device, that a step draws from.
     """
 
     generators: tuple[torch.Generator, ...] = ()
 
-    def __init__(self, network: nn.Module, batches: Batches, recipe: Recipe, top5: bool = False) -> None:
+    def __init__(self, network: nn.Module, batches: Batches, recipe: Recipe, measures: Sequence[str] = ()) -> None:
         self.network, self.batches, self.recipe, self.device = network, batches, recipe, batches.device
         self.group = batches.group
         self.loss = torch.zeros((), dtype=torch.float64, device=self.device)
-        self.errors = torch.zeros((), dtype=torch.int64, device=self.device)
-        self.errors5 = torch.zeros((), dtype=torch.int64, device=self.device) if top5 else None
+        self.measures = [ERROR, *(MEASURES[name] for name in measures)]
+        self.totals = [torch.zeros((), dtype=torch.float64, device=self.device) for _ in self.measures]
 
     @property
     def capturable(self) -> bool:
@@ -56,9 +55,8 @@ class Pass:
     def begin(self, epoch: int) -> None:
         """Starts a pass."""
         self.batches.begin(epoch)
-        for total in (self.loss, self.errors, self.errors5):
-            if total is not None:
-                total.zero_()
+        for total in (self.loss, *self.totals):
+            total.zero_()
 
     def step(self, size: int) -> None:
         """One batch of that size."""
@@ -79,17 +77,15 @@ class Pass:
         """Counts a batch in, on the device."""
         logits = logits.detach()
         self.loss += loss.detach().double() * len(labels)
-        self.errors += (logits.argmax(1) != labels).sum()
-        if self.errors5 is not None:
-            first = logits.topk(min(TOP, logits.shape[1])).indices
-            self.errors5 += (first != labels[:, None]).all(1).sum()
+        for measure, total in zip(self.measures, self.totals):
+            total += measure.total(logits, labels)
 
     def scores(self) -> Scores:
         """Of the whole pass, all ranks together; waits for the device."""
         images = self.batches.images
-        totals = torch.stack([total.double() for total in (self.loss, self.errors, self.errors5) if total is not None])
-        loss, errors, *errors5 = self.group.add(totals).tolist()
-        return Scores(loss / images, 100 * int(errors) / images, images, *(100 * int(sum_) / images for sum_ in errors5))
+        loss, *totals = self.group.add(torch.stack([self.loss, *self.totals])).tolist()
+        values = {measure.name: measure.value(total, images) for measure, total in zip(self.measures, totals)}
+        return Scores(loss / images, images, values)
 
 
 class Training(Pass):
@@ -163,8 +159,8 @@ class Training(Pass):
 class Testing(Pass):
     """Its step: a batch forward, in evaluation mode."""
 
-    def __init__(self, network: nn.Module, batches: TestBatches, recipe: Recipe, top5: bool = False) -> None:
-        super().__init__(network, batches, recipe, top5)
+    def __init__(self, network: nn.Module, batches: TestBatches, recipe: Recipe, measures: Sequence[str] = ()) -> None:
+        super().__init__(network, batches, recipe, measures)
 
     def begin(self, epoch: int = 1) -> None:
         super().begin(epoch)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ablate.kinds.optimizers import OPTIMIZERS
+from ablate.kinds.schedules import SCHEDULES
 from ablate.study.study import Recipe
-
-
-def drop_epochs(recipe: Recipe) -> tuple[int, ...]:
-    """The epochs, from 1, at whose start the rate drops: 60, 120, 160 of 200 for 0.3, 0.6, 0.8; never the first."""
-    return tuple(max(2, math.ceil(fraction * recipe.epochs - 1e-9)) for fraction in recipe.milestones)
 
 
 def learning_rate(recipe: Recipe, epoch: int) -> float:
     """The learning rate of an epoch, from 1."""
-    drops = sum(epoch >= drop for drop in drop_epochs(recipe))
-    return recipe.rate * recipe.drop**drops
+    schedule = SCHEDULES[recipe.schedule]
+    return recipe.rate * schedule.factor(schedule.settings(recipe.values), epoch, recipe.epochs)
 
 
 def make_optimizer(recipe: Recipe, network: nn.Module, fused: bool | None = None) -> torch.optim.Optimizer:
@@ -38,10 +34,9 @@ def make_optimizer(recipe: Recipe, network: nn.Module, fused: bool | None = None
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
     rate = torch.tensor(recipe.rate, device=device) if fused else recipe.rate
-    how: dict[str, Any] = {"lr": rate, "weight_decay": recipe.weight_decay, "foreach": not fused, "fused": fused}
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, momentum=recipe.momentum, nesterov=recipe.nesterov, **how)
-    return torch.optim.Adam(groups, betas=recipe.betas, eps=recipe.eps, capturable=fused, **how)
+    arguments = {"lr": rate, "weight_decay": recipe.weight_decay, "foreach": not fused, "fused": fused}
+    optimizer = OPTIMIZERS[recipe.optimizer]
+    return optimizer.build(groups, arguments, optimizer.settings(recipe.values))
 
 
 def start_epoch(recipe: Recipe, optimizer: torch.optim.Optimizer, epoch: int) -> float:
@@ -52,7 +47,8 @@ def start_epoch(recipe: Recipe, optimizer: torch.optim.Optimizer, epoch: int) ->
             group["lr"].fill_(rate)
         else:
             group["lr"] = rate
-    if recipe.momentum_at_drop == "discard" and epoch in drop_epochs(recipe):
+    schedule = SCHEDULES[recipe.schedule]
+    if schedule.discards_momentum(schedule.settings(recipe.values), epoch, recipe.epochs):
         for state in optimizer.state.values():  # in place: a CUDA graph holds them
             for value in filter(torch.is_tensor, state.values()):
                 value.zero_()

@@ -8,8 +8,9 @@ import torch
 
 from ablate.data.cache import Location
 from ablate.data.imagenet import ImageFiles
-from ablate.data.streaming import Streamed, imagenet_normalization, take_files
-from ablate.data.tensors import Normalization, Part, fit_normalization, take_part
+from ablate.data.preprocessing import PREPROCESSING
+from ablate.data.streaming import Streamed, take_files
+from ablate.data.tensors import Normalization, Part, take_part
 from ablate.study.study import Data
 from ablate.train.images import Kept, load_checked
 
@@ -28,9 +29,11 @@ def load_parts(data: Data, location: Location, device: torch.device) -> Loaded:
         images, digest = load_checked(data, location, print, _whole)
         if isinstance(images, ImageFiles):
             train, test = (take_files(part, data.image_size, device) for part in images)
-            _loaded[key] = train, test, imagenet_normalization(data.preprocess, device), digest
+            streamed = PREPROCESSING[data.preprocess].streamed
+            assert streamed is not None, "refused when the images were checked"
+            _loaded[key] = train, test, streamed(device), digest
         else:
             resident = take_part(images.train_images, images.train_labels, device)
             tested = take_part(images.test_images, images.test_labels, device)
-            _loaded[key] = resident, tested, fit_normalization(data.preprocess, resident.images), digest
+            _loaded[key] = resident, tested, PREPROCESSING[data.preprocess].fit(resident.images), digest
     return _loaded[key]

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ablate.records.probes import Milliseconds, Probe, Workload, canonical
-from ablate.study.presets import DATA_SETS
 from ablate.study.study import Data, Recipe, Trial, Variant
 
 
@@ -49,7 +48,7 @@ def workload_of(timed: Trial | Variant) -> Workload:
 
 def images_of(data: Data) -> tuple[int, int] | None:
     """How many images a trial trains and tests on; None where a folder's are not counted before a run."""
-    full = DATA_SETS[data.stands_for]["full"]
+    full = data.full_sizes
     train, test = (min(filter(None, sizes), default=0) for sizes in zip((data.train_size, data.test_size), full))
     if (held_out := data.held_out) is not None:
         test = held_out.images or len(range(held_out.fold or 0, train, held_out.folds or 1))

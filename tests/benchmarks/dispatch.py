@@ -26,7 +26,6 @@ from ablate.schedule.local import open_workers, run_tasks
 from ablate.schedule.progress import Progress
 from ablate.schedule.slots import Slot, find_slots
 from ablate.schedule.tasks import Run, Stop
-from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Data, Recipe, Trial
 from ablate.train.job import Job
 from tests.benchmarks.comparison import Announce, Comparison, compare
@@ -130,8 +129,7 @@ def _compare_files(trials: int, rounds: int, folder: Path, announce: Announce) -
 
 def make_trials(number: int) -> list[Trial]:
     """Trials that differ in their seed."""
-    facts = {key: value for key, value in DATA_SETS["digits"].items() if key != "full"}
-    recipe, data = Recipe.model_validate(RECIPES["wrn_cifar"]), Data.model_validate({"name": "digits", **facts})
+    recipe, data = Recipe.named("wrn_cifar"), Data.named("digits")
     return [Trial(Architecture(1, 0.25), recipe, data, seed) for seed in range(number)]
 
 

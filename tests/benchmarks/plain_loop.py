@@ -44,8 +44,8 @@ class Trainer:
         self.optimizer = torch.optim.SGD(
             self.network.parameters(),
             lr=recipe.lr,
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
+            momentum=recipe.values["momentum"],
+            nesterov=recipe.values["nesterov"],
             weight_decay=recipe.weight_decay,
         )
         transform = transforms.Compose(

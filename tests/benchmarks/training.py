@@ -18,7 +18,6 @@ from ablate.nets.notation import parse_architecture
 from ablate.schedule.local import open_workers
 from ablate.schedule.slots import Slot
 from ablate.schedule.tasks import Run, Stop
-from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Data, Recipe
 from tests.benchmarks.comparison import Announce, Comparison, compare
 from tests.benchmarks.jobs import TrainJob, WriteJob, bench_slots, run_all, whole_slot
@@ -197,8 +196,8 @@ def _write(run: Run, log: Path, job: TrainJob, plainly: bool) -> None:
 
 
 def _job(net: str, device: str, batch_size: int, images: int, steps_alone: bool) -> TrainJob:
-    recipe = Recipe(**{**RECIPES["wrn_cifar"], "batch_size": batch_size, "last_batch": "drop"})
-    data = Data(name="cifar10", **{key: value for key, value in DATA_SETS["cifar10"].items() if key != "full"})
+    recipe = Recipe.named("wrn_cifar", batch_size=batch_size, last_batch="drop")
+    data = Data.named("cifar10")
     return TrainJob(parse_architecture(net), recipe, data, images, device, steps_alone)
 
 

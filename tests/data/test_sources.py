@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from PIL import Image
 from scipy.io import savemat
 
 from ablate.data.cache import Location, load_images
-from ablate.data.sources import SOURCES, Images, check_images, read_digits, stratified
+from ablate.data.data_sets import DATA_SETS, source_of
+from ablate.data.sources import Images, check_images, read_digits, stratified
 from ablate.errors import DataError
 
 
@@ -84,7 +86,7 @@ def test_missing_images_say_what_where_and_how(here: Location, name: str) -> Non
     with pytest.raises(DataError) as caught:
         load_images(name, 32, here)
     message = str(caught.value)
-    assert SOURCES[name].whole.looked_for in message and str(here.root) in message and "ABLATE_DATA" in message
+    assert source_of(name).whole.looked_for in message and str(here.root) in message and "ABLATE_DATA" in message
     assert ("--download" in message) == (name != "image_folder")
 
 
@@ -202,7 +204,8 @@ def test_svhn_is_fetched_by_its_md5_sums(here: Location, monkeypatch: pytest.Mon
 
 def test_download_is_asked_only_when_wanted(here: Location, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setitem(SOURCES, "cifar10", SOURCES["cifar10"]._replace(download=lambda *wanted: asked.append(wanted)))
+    source = source_of("cifar10")._replace(download=lambda *wanted: asked.append(wanted))
+    monkeypatch.setitem(DATA_SETS.built_in, "cifar10", replace(DATA_SETS["cifar10"], source=lambda: source))
     for wanted in (False, True):
         with pytest.raises(DataError):
             load_images("cifar10", 32, here._replace(download=wanted))

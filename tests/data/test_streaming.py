@@ -15,12 +15,20 @@ from torchvision.models import ResNet18_Weights
 from torchvision.transforms import functional as F
 
 from ablate.data import streaming
+from ablate.data.augmentations import Augment
 from ablate.data.imagenet import list_images
-from ablate.data.streaming import Decoded, Streamed, draw_seed, imagenet_normalization, stream, take_files
-from ablate.data.tensors import Augmentation, normalize
+from ablate.data.preprocessing import PREPROCESSING
+from ablate.data.streaming import Decoded, Streamed, draw_seed, stream, take_files
+from ablate.data.tensors import Normalization, normalize
 from ablate.errors import DataError
 
 CPU = torch.device("cpu")
+
+
+def streamed(name: str) -> Normalization:
+    made = PREPROCESSING[name].streamed
+    assert made is not None
+    return made(CPU)
 
 
 @pytest.fixture
@@ -30,7 +38,7 @@ def part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Streamed:
     return take_files(list_images(tmp_path, "train"), 32, CPU)
 
 
-def read(part: Streamed, order: list[int], size: int = 5, augment: Augmentation = "none", draws: int = 0) -> list[Tensor]:
+def read(part: Streamed, order: list[int], size: int = 5, augment: Augment = "none", draws: int = 0) -> list[Tensor]:
     """All images and all labels."""
     return [torch.cat(tensors) for tensors in zip(*stream(part, torch.tensor(order), size, augment, draws))]
 
@@ -40,7 +48,7 @@ def test_the_crop_for_testing_is_torchvisions(part: Streamed) -> None:
     images, labels = read(part, list(range(36)))
     published = ResNet18_Weights.IMAGENET1K_V1.transforms(crop_size=32, resize_size=37)
     expected = torch.stack([published(Image.open(part.files.path(i)).convert("RGB")) for i in range(36)])
-    normal = normalize(images, imagenet_normalization("meanstd", CPU))
+    normal = normalize(images, streamed("meanstd"))
     torch.testing.assert_close(normal, expected, rtol=0, atol=1e-5)
     assert labels.tolist() == [i // 6 for i in range(36)]
     assert images.dtype == torch.uint8 and images.shape == (36, 32, 32, 3)
@@ -48,8 +56,8 @@ def test_the_crop_for_testing_is_torchvisions(part: Streamed) -> None:
 
 def test_other_normalizations(part: Streamed) -> None:
     images = torch.tensor([[[[0, 51, 255]]]], dtype=torch.uint8)
-    assert normalize(images, imagenet_normalization("none", CPU)).flatten().tolist() == [0, 51, 255]
-    assert normalize(images, imagenet_normalization("scale", CPU)).flatten().tolist() == pytest.approx([0, 0.2, 1])
+    assert normalize(images, streamed("none")).flatten().tolist() == [0, 51, 255]
+    assert normalize(images, streamed("scale")).flatten().tolist() == pytest.approx([0, 0.2, 1])
 
 
 def test_a_crop_for_training_is_a_part_of_the_image_within_its_bounds(tmp_path: Path) -> None:
@@ -73,7 +81,7 @@ def test_a_crop_for_training_is_a_part_of_the_image_within_its_bounds(tmp_path: 
 
 
 @pytest.mark.parametrize("augment", ["flip", "crop", "none"])
-def test_what_is_left_out_is_not_drawn(part: Streamed, augment: Augmentation) -> None:
+def test_what_is_left_out_is_not_drawn(part: Streamed, augment: Augment) -> None:
     (plain, _), (drawn, _) = read(part, [3] * 12), read(part, [3, 4, 9, 14, 22, 30] * 2, augment=augment, draws=9)
     same = [torch.equal(image, plain[0]) for image in drawn]
     assert all(torch.equal(drawn[i], drawn[i + 6]) for i in range(6))  # by image, wherever it comes

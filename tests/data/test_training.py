@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from original_formats import write_cifar, write_imagenet, write_svhn
 from PIL import Image
 
 from ablate.data.cache import Location, known_digest, load_images, load_training
+from ablate.data.data_sets import DATA_SETS, source_of
 from ablate.data.imagenet import list_imagenet, list_training
-from ablate.data.sources import SOURCES, Labelled, Reading
+from ablate.data.sources import Labelled, Reading
 from ablate.errors import DataError
 
 TEST_FILES = {"image_folder": "test", "svhn": "test_32x32.mat", "cifar10": "cifar-10-batches-py/test_batch"}
@@ -177,8 +179,8 @@ def test_a_reader_of_test_images_is_never_asked(here: Location, monkeypatch: pyt
         raise AssertionError(f"the test images were asked for: {where}")
 
     write(here.root, "image_folder", monkeypatch)
-    source = SOURCES["image_folder"]._replace(whole=Reading(never, never, "test/<class>/*"))
-    monkeypatch.setitem(SOURCES, "image_folder", source)
+    source = source_of("image_folder")._replace(whole=Reading(never, never, "test/<class>/*"))
+    monkeypatch.setitem(DATA_SETS.built_in, "image_folder", replace(DATA_SETS["image_folder"], source=lambda: source))
     assert len(load_training("image_folder", 8, here)[0].labels) == 6
     with pytest.raises(AssertionError, match="were asked for"):
         load_images("image_folder", 8, here)

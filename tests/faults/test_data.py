@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ import torch
 from original_formats import write_imagenet
 from PIL import Image
 
-from ablate.data import sources, streaming
+from ablate.data import streaming
 from ablate.data.cache import Location, load_images
+from ablate.data.data_sets import DATA_SETS, source_of
 from ablate.data.imagenet import list_images
 from ablate.data.sources import Images
 from ablate.data.streaming import Streamed, stream, take_files
@@ -114,17 +116,18 @@ def test_images_that_change_while_they_are_decoded_are_not_kept(tmp_path: Path, 
         (tmp_path / "images" / place).mkdir(parents=True)
         Image.new("RGB", (8, 8), (1, 0, 0)).save(tmp_path / "images" / place / "0.png")
     here = Location(tmp_path / "images", tmp_path / "cache")
-    read = sources.SOURCES["image_folder"].whole.read
+    read = source_of("image_folder").whole.read
     swapped = tmp_path / "images" / "train" / "a" / "0.png"
 
     def read_and_swap(root: Path, image_size: int) -> Images:
         Image.new("RGB", (8, 8), (200, 0, 0)).save(swapped)
         return read(root, image_size)
 
-    whole = sources.SOURCES["image_folder"]
+    whole = source_of("image_folder")
     with monkeypatch.context() as patch:
         reading = type(whole.whole)(whole.whole.files, read_and_swap, whole.whole.looked_for)
-        patch.setitem(sources.SOURCES, "image_folder", whole._replace(whole=reading))
+        source = whole._replace(whole=reading)
+        patch.setitem(DATA_SETS.built_in, "image_folder", replace(DATA_SETS["image_folder"], source=lambda: source))
         with pytest.raises(DataError, match=r"image_folder: files in .* changed while they were decoded; run again"):
             load_images("image_folder", 8, here)
     Image.new("RGB", (8, 8), (1, 0, 0)).save(swapped)

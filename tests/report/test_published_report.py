@@ -9,7 +9,6 @@ from recorded import recorded, written
 
 from ablate.report.analysis import Analysis
 from ablate.report.published import Match, data_differences, recipe_differences
-from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Data, Recipe
 
 CIFAR = """\
@@ -139,7 +138,7 @@ def test_each_difference_is_said_in_words(tmp_path: Path, old: str, new: str, ex
 
 
 def test_optimizers_are_told_apart_by_what_both_have() -> None:
-    adam, sgd = Recipe(**RECIPES["adam"]), Recipe(**RECIPES["wrn_cifar"])
+    adam, sgd = Recipe.named("adam"), Recipe.named("wrn_cifar")
     found = recipe_differences(adam, sgd)
     assert {
         "adam, not sgd",
@@ -155,8 +154,7 @@ def test_optimizers_are_told_apart_by_what_both_have() -> None:
 
 
 def test_full_data_sets_in_another_words_are_no_difference() -> None:
-    facts = {key: value for key, value in DATA_SETS["cifar10"].items() if key != "full"}
-    data = Data(name="cifar10", **facts, train_size=50_000)
+    data = Data.named("cifar10", train_size=50_000)
     assert data_differences(data, "cifar10", {}) == []
     assert data_differences(data.model_copy(update={"train_size": 49_999}), "cifar10", {}) == [
         "49,999 training images, not 50,000"
@@ -201,14 +199,14 @@ def test_no_verdict_is_given_where_the_protocols_differ(tmp_path: Path) -> None:
 
 
 def test_a_recipe_differs_in_what_both_optimizers_use() -> None:
-    adam, sgd = Recipe(**RECIPES["adam"]), Recipe(**RECIPES["wrn_cifar"])
+    adam, sgd = Recipe.named("adam"), Recipe.named("wrn_cifar")
     expected = ["adam, not sgd", "lr 0.001, not 0.1", "weight decay 0, not 0.0005", "momentum at drop keep, not discard"]
     assert recipe_differences(adam, sgd) == expected
 
 
 def test_a_scaled_rate_of_the_same_value_is_the_same() -> None:
     """0.1 * 384 / 128 is 0.30000000000000004."""
-    sgd = Recipe(**RECIPES["wrn_cifar"])
+    sgd = Recipe.named("wrn_cifar")
     scaled = sgd.model_copy(update={"batch_size": 384, "lr_batch_size": 128})
     assert recipe_differences(scaled, sgd.model_copy(update={"batch_size": 384, "lr": 0.3})) == []
 

@@ -25,7 +25,6 @@ from ablate.study.plan import (
     plan_trials,
     varied_axes,
 )
-from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.spec import load_study
 from ablate.study.study import Data, Recipe, Study, Trial, Variant
 
@@ -297,12 +296,11 @@ def test_table_2_study() -> None:
 
 
 def recipe(base: str = "wrn_cifar", **changes: Any) -> Recipe:
-    return Recipe(**{**RECIPES[base], **changes})
+    return Recipe.named(base, **changes)
 
 
 def data(name: str = "cifar10", **changes: Any) -> Data:
-    facts = {key: fact for key, fact in DATA_SETS[name].items() if key != "full"}
-    return Data(**{"name": name, **facts, **changes})
+    return Data.named(name, **changes)
 
 
 def trial(net: str = "WRN-16-4-B(3,1)-dropout0.3", seed: int = 7, **parts: Any) -> Trial:

@@ -10,7 +10,6 @@ from ablate.errors import StudyError
 from ablate.nets.architecture import Architecture
 from ablate.nets.notation import parse_architecture
 from ablate.study.plan import enumerate_variants
-from ablate.study.presets import RECIPES
 from ablate.study.spec import load_study
 from ablate.study.study import Published, PublishedRow, Recipe, Study
 
@@ -74,7 +73,7 @@ def test_everything_stated_is_kept(tmp_path: Path) -> None:
             ),
         ),
         seeds=5,
-        recipe=Recipe(**{**RECIPES["wrn_svhn"], "epochs": 7}),
+        recipe=Recipe.named("wrn_svhn", epochs=7),
         data={"preprocess": "zca", "augment": "flip"},
     )
     assert second == Published("Table 2", "", (PublishedRow("DSN", None, "", {}, {}, "", ""),), None, None, {})

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from ablate.data.data_sets import DATA_SETS
 from ablate.errors import AblateError, StudyError
+from ablate.kinds.recipes import RECIPES
 from ablate.nets.notation import Architecture
 from ablate.study.baseline import find_baselines
 from ablate.study.budget import Budget
 from ablate.study.document import Document
 from ablate.study.plan import Enumeration, candidate_maker, enumerate_variants, plan_trials
-from ablate.study.presets import DATA_SETS, RECIPES
-from ablate.study.resolve import replace_fields, resolve_data, resolve_recipe
+from ablate.study.resolve import read_recipe, replace_fields, resolve_data
 from ablate.study.schema import StudyFile, json_schema
 from ablate.study.space import grid
 from ablate.study.spec import load_study
@@ -320,9 +321,9 @@ def nowhere() -> Document:
 
 @pytest.mark.parametrize("base", RECIPES)
 def test_named_recipes_are_complete(base: str) -> None:
-    recipe = resolve_recipe(nowhere(), {"base": base})
-    later = {"checkpoint_activations", "compile", "gpus", "lr_batch_size", "sync_batch_norm"}
-    assert recipe.model_dump(exclude=later) == RECIPES[base]
+    recipe = read_recipe(nowhere(), ("recipe",), base)
+    later = {"checkpoint_activations", "compile", "gpus", "lr_batch_size", "schedule", "sync_batch_norm"}
+    assert {key: value for key, value in recipe.values.items() if key not in later} == RECIPES[base].fields
 
 
 @pytest.mark.parametrize(
@@ -337,26 +338,26 @@ def test_named_recipes_are_complete(base: str) -> None:
 )
 def test_inconsistent_recipes(fields: dict, expected: str) -> None:
     with pytest.raises(StudyError) as caught:
-        resolve_recipe(nowhere(), fields)
+        read_recipe(nowhere(), ("recipe",), {"base": "wrn_cifar", **fields})
     assert expected in str(caught.value)
 
 
 def test_adam_may_have_no_momentum() -> None:
-    assert resolve_recipe(nowhere(), {"base": "adam", "momentum": 0.0}).momentum == 0
+    assert read_recipe(nowhere(), ("recipe",), {"base": "adam", "momentum": 0.0}).values["momentum"] == 0
 
 
 @pytest.mark.parametrize("name", [name for name in DATA_SETS if name != "image_folder"])
 def test_all_images_are_the_default(name: str) -> None:
-    train, test = DATA_SETS[name]["full"]
+    train, test = DATA_SETS[name].images
     whole = resolve_data(nowhere(), {"name": name})
     assert resolve_data(nowhere(), {"name": name, "train_size": train, "test_size": test}) == whole
     assert whole.train_size is whole.test_size is None
 
 
 def test_one_field_replaced() -> None:
-    recipe = Recipe(**RECIPES["wrn_cifar"])
+    recipe = Recipe.named("wrn_cifar")
     assert replace_fields(recipe, {"lr": 0.5}) == recipe.model_copy(update={"lr": 0.5})
-    assert replace_fields(recipe, {"milestones": [0.5]}).milestones == (0.5,)
+    assert replace_fields(recipe, {"milestones": [0.5]}).values["milestones"] == (0.5,)
     data = resolve_data(nowhere(), {"name": "cifar10"})
     assert replace_fields(data, {"train_size": 100}).train_size == 100
     assert replace_fields(data, {"train_size": 50_000}) == data

@@ -18,7 +18,6 @@ from ablate.errors import DataError, RecordError
 from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
 from ablate.records.records import Record, read_epochs, read_record, trial_directory
-from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Data, Recipe, Trial
 from ablate.train import parts
 from ablate.train.batches import Batches, TestBatches, TrainingBatches
@@ -39,9 +38,7 @@ def job(tmp_path: Path, name: str, recipe: str = "wrn_cifar", epochs: int = 1, *
     """A trial of a small network on the images below tmp_path/images."""
     torch.set_num_threads(1)
     parts._loaded.clear()
-    facts = {key: value for key, value in DATA_SETS[name].items() if key != "full"}
-    made = Data.model_validate({"name": name, **facts, **data})
-    trained = Recipe.model_validate({**RECIPES[recipe], "epochs": epochs, "batch_size": 8})
+    made, trained = Data.named(name, **data), Recipe.named(recipe, epochs=epochs, batch_size=8)
     what = Trial(Architecture(1, 0.25, dropout=0.2), trained, made, seed=1)
     return Job(what, tmp_path / "runs", Location(tmp_path / "images", tmp_path / "cache"))
 

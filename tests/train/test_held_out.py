@@ -25,7 +25,6 @@ from ablate.data.whitening import fit_whitening, whiten
 from ablate.errors import DataError, RecordError
 from ablate.nets.architecture import Architecture
 from ablate.records.records import Record, read_epochs, read_record, trial_directory
-from ablate.study.presets import DATA_SETS, RECIPES
 from ablate.study.study import Data, Recipe, Trial
 from ablate.train import images as images_module
 from ablate.train import parts
@@ -40,9 +39,8 @@ FOLD = {"folds": 3, "fold": 1, "seed": 4}
 
 
 def data(name: str = "digits", held_out: dict[str, int] | None = None, **changes: Any) -> Data:
-    facts = {key: value for key, value in DATA_SETS[name].items() if key != "full"}
-    facts |= {"title": "some", "classes": 2, "image_size": 8} if name == "image_folder" else {}
-    return Data.model_validate({"name": name, **facts, "held_out": held_out or FOLD, **changes})
+    facts = {"title": "some", "classes": 2, "image_size": 8} if name == "image_folder" else {}
+    return Data.named(name, **{**facts, "held_out": held_out or FOLD, **changes})
 
 
 def job(tmp_path: Path, what: Data, **recipe: Any) -> Job:
@@ -50,7 +48,7 @@ def job(tmp_path: Path, what: Data, **recipe: Any) -> Job:
     torch.set_num_threads(1)
     parts._loaded.clear()
     parts._whole.clear()
-    trained = Recipe.model_validate({**RECIPES["wrn_cifar"], "epochs": 3, "batch_size": 8, **recipe})
+    trained = Recipe.named("wrn_cifar", **{"epochs": 3, "batch_size": 8, **recipe})
     location = Location(tmp_path / "images", tmp_path / "cache")
     return Job(Trial(Architecture(1, 0.25, dropout=0.2), trained, what, seed=1), tmp_path / "runs", location)
 
@@ -290,5 +288,5 @@ def test_as_many_images_as_the_estimate_says(tmp_path: Path, how: dict[str, int]
 
 
 def test_the_definition_says_what_is_held_out() -> None:
-    made = Trial(Architecture(1, 0.25), Recipe.model_validate(RECIPES["wrn_cifar"]), data(), 0)
+    made = Trial(Architecture(1, 0.25), Recipe.named("wrn_cifar"), data(), 0)
     assert orjson.loads(made.definition)["data"]["held_out"] == FOLD

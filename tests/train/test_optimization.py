@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from ablate.study.presets import RECIPES
+from ablate.kinds.schedules import drop_epochs
 from ablate.study.study import Recipe
-from ablate.train.optimization import drop_epochs, learning_rate, make_optimizer, restore, start_epoch
+from ablate.train.optimization import learning_rate, make_optimizer, restore, start_epoch
 from ablate.train.randomness import generator
 
 
 def recipe(base: str = "wrn_cifar", **changes: object) -> Recipe:
-    return Recipe.model_validate({**RECIPES[base], **changes})
+    return Recipe.named(base, **changes)
 
 
 def test_the_rate_drops_where_the_authors_log_says() -> None:
@@ -24,7 +24,7 @@ def test_the_rate_drops_where_the_authors_log_says() -> None:
 
 
 def test_svhn_drops_twice_by_ten() -> None:
-    assert drop_epochs(recipe("wrn_svhn")) == (80, 120)
+    assert drop_epochs(recipe("wrn_svhn").values, 160) == (80, 120)
     assert learning_rate(recipe("wrn_svhn"), 160) == pytest.approx(0.0001)
 
 
@@ -32,7 +32,7 @@ def test_svhn_drops_twice_by_ten() -> None:
     ("epochs", "drops"), [(30, (9, 18, 24)), (100, (30, 60, 80)), (10, (3, 6, 8)), (3, (2, 2, 3)), (1, (2, 2, 2))]
 )
 def test_another_number_of_epochs_rescales_the_drops(epochs: int, drops: tuple[int, ...]) -> None:
-    assert drop_epochs(recipe(epochs=epochs)) == drops
+    assert drop_epochs(recipe().values, epochs) == drops
     assert learning_rate(recipe(epochs=epochs), 1) == 0.1
 
 

@@ -20,7 +20,6 @@ from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
 from ablate.nets.notation import parse_architecture
 from ablate.records.records import read_epochs, read_failure, read_record, trial_directory, write_failure
-from ablate.study.presets import RECIPES
 from ablate.study.spec import load_study
 from ablate.study.study import Recipe, Trial
 from ablate.train import parts
@@ -270,7 +269,7 @@ def test_a_record_says_what_it_was_made_with(job: Job) -> None:
 def test_two_epochs_equal_a_plain_loop(job: Job) -> None:
     """The loop against PyTorch as one writes it by hand: no augmentation, no dropout, the same order."""
     data = job.trial.data.model_copy(update={"augment": "none"})
-    recipe = Recipe.model_validate({**RECIPES["wrn_cifar"], "epochs": 2, "batch_size": 48, "milestones": ()})
+    recipe = Recipe.named("wrn_cifar", epochs=2, batch_size=48, milestones=())
     trial = Trial(Architecture(1, 0.25), recipe, data, seed=5)
     train_trial(replace(job, trial=trial), never, lambda row: None)
     rows = read_epochs(trial_directory(job.runs, trial.id))

@@ -1,0 +1,135 @@
+"""The table of data sets: their facts, and where their images are read.
+
+A package adds one by an entry point in the group `ablate.data_sets`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ablate.registry import Registry
+
+if TYPE_CHECKING:
+    from ablate.data.sources import Source
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DataSet:
+    """A data set that a study can name. What is None is said by the study.
+
+    Args:
+        name: in study files.
+        title: in tables; None: the images are known by the title that a study gives them.
+        classes: how many.
+        image_size: pixels, square.
+        channels: 1 or 3.
+        preprocess: unless a study says otherwise; a name of the table of preprocessing.
+        augment: the same; a name of a usual list of augmentation steps.
+        images: how many there are: (training, test).
+        source: how the images are read. It is a function so that a plan need not import what reads them.
+        streamed: decoded as they are needed, from DIR/train/<class>/* and DIR/val/<class>/*; then without a source.
+        resizable: images are cropped to any image_size.
+        measures: of a trial on these images, besides the error; names of the table of measures.
+        published: whether published tables can have a column of it, and a copy can stand for it.
+        imagenet_names: whether a network's name that two families share means the one for ImageNet.
+    """
+
+    name: str
+    title: str | None = None
+    classes: int | None = None
+    image_size: int | None = None
+    channels: int = 3
+    preprocess: str = "meanstd"
+    augment: str = "flip_crop"
+    images: tuple[int | None, int | None] = (None, None)
+    source: Callable[[], Source] | None = None
+    streamed: bool = False
+    resizable: bool = False
+    measures: tuple[str, ...] = ()
+    published: bool = True
+    imagenet_names: bool = False
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The fields of a study's data that need not be written, by name."""
+        names = ("title", "classes", "image_size", "channels", "preprocess", "augment")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+def _digits() -> Source:
+    from ablate.data.sources import DIGITS
+
+    return DIGITS
+
+
+def _cifar(name: str) -> Callable[[], Source]:
+    def source() -> Source:
+        from ablate.data.sources import cifar
+
+        return cifar(name)
+
+    return source
+
+
+def _svhn() -> Source:
+    from ablate.data.sources import SVHN
+
+    return SVHN
+
+
+def _image_folder() -> Source:
+    from ablate.data.sources import IMAGE_FOLDER
+
+    return IMAGE_FOLDER
+
+
+DATA_SETS = Registry(
+    "ablate.data_sets",
+    DataSet,
+    DataSet(
+        name="digits",
+        title="Digits",
+        classes=10,
+        image_size=8,
+        channels=1,
+        augment="none",
+        images=(1297, 500),
+        source=_digits,
+        published=False,
+    ),
+    DataSet(name="cifar10", title="CIFAR-10", classes=10, image_size=32, images=(50_000, 10_000), source=_cifar("CIFAR10")),
+    DataSet(
+        name="cifar100", title="CIFAR-100", classes=100, image_size=32, images=(50_000, 10_000), source=_cifar("CIFAR100")
+    ),
+    DataSet(
+        name="svhn",
+        title="SVHN",
+        classes=10,
+        image_size=32,
+        preprocess="scale",
+        augment="none",
+        images=(604_388, 26_032),
+        source=_svhn,
+    ),
+    DataSet(
+        name="imagenet",
+        title="ImageNet",
+        classes=1000,
+        image_size=224,
+        images=(1_281_167, 50_000),
+        streamed=True,
+        resizable=True,
+        measures=("top5_error",),
+        imagenet_names=True,
+    ),
+    DataSet(name="image_folder", source=_image_folder, published=False),
+)
+
+
+def source_of(name: str) -> Source:
+    """How the images of a data set that is not streamed are read."""
+    source = DATA_SETS[name].source
+    assert source is not None, f"{name} is streamed"
+    return source()

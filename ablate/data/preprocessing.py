@@ -1,0 +1,98 @@
+"""The table of preprocessing: what is done to images before a network sees them, fitted to the training images.
+
+A package adds one by an entry point in the group `ablate.preprocessing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ablate.registry import Kind, Registry
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ablate.data.tensors import Normalization
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # as published, of images in 0..1
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Preprocessing(Kind):
+    """What is done to images.
+
+    Args:
+        fit: (training images, uint8 or prepared (N, H, W, C)) -> the normalization of a batch.
+        streamed: (device) -> the same for images that are never all in memory; None: not for such images.
+        prepare: what is done to all images at once before, as whitening.load_whitened(); None: nothing.
+        explained: for the documentation, where `words` do not say it all.
+    """
+
+    fit: Callable[[Tensor], Normalization]
+    streamed: Callable[[torch.device], Normalization] | None = None
+    prepare: Callable[..., Any] | None = None
+    explained: str = ""
+
+
+def _fit_mean_std(images: Tensor) -> Normalization:
+    from ablate.data.tensors import mean_and_std
+
+    return mean_and_std(images)
+
+
+def _divided_by(divisor: float) -> Callable[[Tensor], Normalization]:
+    def fit(images: Tensor) -> Normalization:
+        from ablate.data.tensors import constant_normalization
+
+        return constant_normalization((0.0,) * images.shape[-1], (divisor,) * images.shape[-1], images.device)
+
+    return fit
+
+
+def _streamed(mean: tuple[float, ...], std: tuple[float, ...]) -> Callable[[torch.device], Normalization]:
+    def fit(device: torch.device) -> Normalization:
+        from ablate.data.tensors import constant_normalization
+
+        return constant_normalization(mean, std, device)
+
+    return fit
+
+
+def _published_mean_std(device: torch.device) -> Normalization:
+    """ImageNet's published mean and standard deviation, of images in 0..255."""
+    import torch
+
+    from ablate.data.tensors import Normalization
+
+    return Normalization(*(torch.tensor(values, device=device) * 255 for values in (IMAGENET_MEAN, IMAGENET_STD)))
+
+
+def _whiten(*arguments: Any, **more: Any) -> Any:
+    from ablate.data.whitening import load_whitened
+
+    return load_whitened(*arguments, **more)
+
+
+PREPROCESSING = Registry(
+    "ablate.preprocessing",
+    Preprocessing,
+    Preprocessing(name="meanstd", words="mean/std", fit=_fit_mean_std, streamed=_published_mean_std),
+    Preprocessing(
+        name="zca",
+        words="ZCA-whitened",
+        fit=_divided_by(1.0),  # whitened already, nothing is left to do
+        prepare=_whiten,
+        explained="global contrast normalization, then whitening",
+    ),
+    Preprocessing(
+        name="scale",
+        words="divided by 255",
+        fit=_divided_by(255.0),
+        streamed=_streamed((0.0,) * 3, (255.0,) * 3),
+        explained="divided by 255",
+    ),
+    Preprocessing(name="none", words="raw", fit=_divided_by(1.0), streamed=_streamed((0.0,) * 3, (1.0,) * 3)),
+)

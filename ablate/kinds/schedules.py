@@ -1,0 +1,72 @@
+"""The table of learning rate schedules. A package adds one by an entry point in the group `ablate.schedules`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ablate.registry import Kind, Registry, Settings
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+def never(settings: Settings, epoch: int, epochs: int) -> bool:
+    """At no epoch."""
+    return False
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Schedule(Kind):
+    """A learning rate schedule that a recipe can name: pure functions of (settings, epoch from 1, number of epochs).
+
+    Args:
+        factor: what the recipe's learning rate is multiplied by in an epoch.
+        discards_momentum: whether the optimizer's state is set to zero at the start of an epoch.
+    """
+
+    factor: Callable[[Settings, int, int], float]
+    discards_momentum: Callable[[Settings, int, int], bool] = never
+
+
+def drop_epochs(settings: Settings, epochs: int) -> tuple[int, ...]:
+    """The epochs, from 1, at whose start the rate drops: 60, 120, 160 of 200 for 0.3, 0.6, 0.8; never the first.
+
+    Source: WRN, section 3, and the authors' code.
+    """
+    return tuple(max(2, math.ceil(fraction * epochs - 1e-9)) for fraction in settings["milestones"])
+
+
+def _step_factor(settings: Settings, epoch: int, epochs: int) -> float:
+    factor: float = settings["drop"] ** sum(epoch >= start for start in drop_epochs(settings, epochs))
+    return factor
+
+
+def _step_discards(settings: Settings, epoch: int, epochs: int) -> bool:
+    return settings["momentum_at_drop"] == "discard" and epoch in drop_epochs(settings, epochs)
+
+
+def _check_step(settings: Settings) -> str:
+    milestones = list(settings["milestones"])
+    return "" if milestones == sorted(set(milestones)) else "milestones must increase"
+
+
+SCHEDULES = Registry(
+    "ablate.schedules",
+    Schedule,
+    Schedule(
+        name="step",
+        words="steps",
+        fields={
+            "milestones": Annotated[tuple[Fraction, ...], Field(max_length=100, description="fractions of the epochs")],
+            "drop": Annotated[float, Field(gt=0, le=1, description="factor on the learning rate at each milestone")],
+            "momentum_at_drop": Literal["keep", "discard"],
+        },
+        check=_check_step,
+        factor=_step_factor,
+        discards_momentum=_step_discards,
+    ),
+)
