@@ -17,7 +17,7 @@ from ablate import __version__
 from ablate.commands import networks, records, trials
 from ablate.commands.options import say
 from ablate.errors import AblateError
-from ablate.processes import PREEMPTING, handling, preempted
+from ablate.processes.signals import PREEMPTING, handling, preempted
 
 app = typer.Typer(
     no_args_is_help=True,

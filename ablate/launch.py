@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from ablate.errors import DataError, RecordError, RunError
-from ablate.processes import PREEMPTED, PREEMPTING, handling, preempted
+from ablate.processes.signals import PREEMPTED, PREEMPTING, handling, preempted
 from ablate.records.records import (
     FINAL,
     Record,

@@ -21,7 +21,7 @@ from ablate.data.augmentations import Augment, transforms
 from ablate.data.imagenet import Listing
 from ablate.data.sources import open_image
 from ablate.errors import DataError
-from ablate.processes import end_with_parent
+from ablate.processes.child import end_with_parent
 
 WORKERS = 16  # at most: processes that decode
 SHARED = "/dev/shm"  # where torch keeps what processes share

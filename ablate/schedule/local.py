@@ -7,37 +7,24 @@ would all fall with the first that is killed, so its threads each keep a process
 from __future__ import annotations
 
 import contextlib
-import functools
-import json
-import os
 import pickle
 import queue
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from joblib import Parallel, delayed
 
+from ablate.processes.child import END, STOP
+from ablate.processes.parent import Child, ChildEnded
 from ablate.schedule.slots import Slot
 from ablate.schedule.tasks import OnEvent, Outcome, Run, Stop, Task, longest_first
 from ablate.schedule.watchdog import PATIENCE, Watchdog
-from ablate.schedule.worker import BROKEN, END, NOWHERE, STOP
+from ablate.schedule.worker import BROKEN, NOWHERE
 
-BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from ablate.schedule.worker import main; main(sys.argv[1])"
 RETRIES = 1
 POLL_SECONDS = 0.2
-
-
-@functools.cache
-def _starter(process: int) -> ThreadPoolExecutor:
-    """The thread of this process that starts workers, and lives as long: on Linux they end with the thread that did."""
-    return ThreadPoolExecutor(1, "starter")
 
 
 def run_local(
@@ -149,7 +136,16 @@ def _pass_on(stop: Stop, workers: Sequence[Worker], done: threading.Event) -> No
 
 
 class Worker:
-    """The worker process of a slot, started at its first task and again after it died. closed: it starts no more."""
+    """The worker process of a slot, started at its first task and again after it died.
+
+    Args:
+        work: "module:function".
+        slot: Whose environment it has.
+        patience: Seconds, as for open_workers().
+
+    Attributes:
+        closed: Whether no other process follows the present one.
+    """
 
     def __init__(self, work: str, slot: Slot, patience: float = PATIENCE) -> None:
         self.work = work
@@ -157,144 +153,79 @@ class Worker:
         self.watchdog = Watchdog(patience)
         self.closed = False
         self._hung = ""  # the cause, of one that was given up
-        self._oom_kills = 0
-        self._process: subprocess.Popen[bytes] | None = None
-        self._lock = threading.Lock()
+        self._child: Child | None = None
         self._stopping = False
 
     def run(self, task: Task, on_event: Callable[[dict[str, Any]], bool | None]) -> tuple[str, str]:
-        """(status, cause) of a task; ("died", cause) if the process ended under it before the task was asked to end."""
+        """Does a task and returns its (status, cause); ("died", cause) if the process ended before it was asked to."""
         try:
-            process = self._start()
-        except (OSError, ValueError) as error:
-            if self._process is None and not self.closed:
+            child = self._start()
+        except (OSError, ChildEnded) as error:
+            if self._child is None and not self.closed:
                 return NOWHERE, f"the worker could not be started: {error}"
-            return "died", self._reap()
+            return "died", self.retire()
         self.watchdog.begin()
-        try:
-            self._send((str(task.log), pickle.dumps(task.payload)))
-        except (OSError, ValueError):  # ValueError: its input was just closed
-            return "died", self._reap()
-        assert process.stdout is not None
         ending = False
-        while True:
-            self.watchdog.listen()
-            try:
-                message = pickle.load(process.stdout)
-            except (OSError, ValueError, EOFError, pickle.UnpicklingError):
-                self.watchdog.hear()
-                cause = self._reap()
-                return ("interrupted", "") if ending else ("died", cause)
-            self.watchdog.hear()
-            if message[0] == "ended":
-                return message[1], message[2]
-            if message[1] and not ending and on_event(message[1]):
-                ending = True
-                with contextlib.suppress(OSError, ValueError):
-                    self._send(END)
+        try:
+            child.send((str(task.log), pickle.dumps(task.payload)))
+            while True:
+                self.watchdog.listen()
+                try:
+                    message = child.receive()
+                finally:
+                    self.watchdog.hear()
+                match message:
+                    case ("ended", status, cause):
+                        return status, cause
+                    case ("event", event) if event and not ending and on_event(event):
+                        ending = True
+                        with contextlib.suppress(ChildEnded):
+                            child.send(END)
+        except ChildEnded:
+            cause = self.retire()
+            return ("interrupted", "") if ending else ("died", cause)
 
     def ask_to_stop(self) -> None:
         """Asks for the end of the task after its epoch."""
         if not self._stopping:
             self._stopping = True
-            with contextlib.suppress(OSError, ValueError):
-                self._send(STOP)
+            if (child := self._child) is not None:
+                with contextlib.suppress(ChildEnded):
+                    child.send(STOP)
 
     def kill(self) -> None:
         """Ends the process now, with whatever it started; no other follows it."""
         self.closed = True
-        self._end_group()
+        if (child := self._child) is not None:
+            child.kill()
 
     def give_up(self) -> None:
         """Ends the process now, with whatever it started, because it hangs; another may follow it."""
-        if not self._hung:
+        if not self._hung and (child := self._child) is not None:
             self._hung = self.watchdog.cause()
-            self._end_group()
-
-    def _end_group(self) -> None:
-        process = self._process
-        if process is not None and process.poll() is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+            child.kill()
 
     def close(self) -> None:
         """Ends the process; no other follows it."""
         self.closed = True
         self.retire()
 
-    def retire(self) -> None:
-        """Ends the process by closing its input."""
-        self._reap()
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        if self._process is not None and self._process.poll() is not None:
-            self._reap()  # it died between two tasks, at the cost of none
-        if self._process is None:
-            self._hung, self._oom_kills = "", _oom_kills()
-            start = _starter(os.getpid()).submit(
-                lambda: subprocess.Popen(
-                    [sys.executable, "-c", BOOT, self.work, json.dumps(sys.path)],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    env={**os.environ, **self.slot.environment},
-                    start_new_session=True,  # a group of its own: Ctrl-C does not reach it, and it can be ended whole
-                )
-            )
-            self._process = start.result()
-            if self._stopping:
-                self._send(STOP)
-        if self.closed:  # asked last: a process that was started while the slot was being closed ends here
-            raise OSError("the slot is closed")
-        return self._process
-
-    def _send(self, message: Any) -> None:
-        process = self._process
-        if process is not None:
-            assert process.stdin is not None
-            with self._lock:
-                pickle.dump(message, process.stdin)
-                process.stdin.flush()
-
-    def _reap(self) -> str:
-        """Closes the process's input, waits for its end, which follows, and says in words how it ended."""
-        process, self._process = self._process, None
-        if process is None:
+    def retire(self) -> str:
+        """Ends the process by closing its input, waits for its end, and says how it ended."""
+        child, self._child = self._child, None
+        if child is None:
             return "the worker is closed"
-        assert process.stdin is not None and process.stdout is not None
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-        try:
-            code = process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            code = process.wait()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)  # what it started and could not end any more
-        process.stdout.close()
-        if self._hung:
-            return self._hung
-        if code == -signal.SIGKILL and _oom_kills() > self._oom_kills:
-            return "the worker was ended by SIGKILL: the system had run out of memory"
-        if code < 0:
-            return f"the worker was ended by {SIGNALS.get(-code, f'signal {-code}')}"
-        return f"the worker exited with code {code}"
+        how = f"the worker {child.close()}"
+        return self._hung or how
 
-
-SIGNALS: dict[int, str] = {
-    signal.SIGKILL: "SIGKILL",
-    signal.SIGSEGV: "SIGSEGV, a segmentation fault",
-    signal.SIGBUS: "SIGBUS, a bus error: a file that it had mapped was cut, or /dev/shm is full",
-    signal.SIGABRT: "SIGABRT: a library gave up",
-    signal.SIGFPE: "SIGFPE, an error of arithmetic",
-    signal.SIGILL: "SIGILL: a library was built for another processor",
-}
-
-
-def _oom_kills() -> int:
-    """How many processes the system has ended for want of memory since it started; 0 where it does not say."""
-    try:
-        counts = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
-    except (OSError, ValueError):
-        return 0
-    return int(counts.get("oom_kill", 0))
+    def _start(self) -> Child:
+        if self._child is not None and self._child.ended:
+            self.retire()  # it died between two tasks, at the cost of none
+        if self._child is None:
+            self._hung = ""
+            self._child = Child("ablate.schedule.worker:main", (self.work,), self.slot.environment)
+            if self._stopping:
+                self._child.send(STOP)
+        if self.closed:  # asked last: a process that was started while the slot was being closed ends here
+            raise ChildEnded("the slot is closed")
+        return self._child

@@ -33,7 +33,7 @@ from ablate.launch import (
     signals,
     teller,
 )
-from ablate.processes import PREEMPTING, handling, preempted
+from ablate.processes.signals import PREEMPTING, handling, preempted
 from ablate.records.records import Record, Row, read_epochs, read_record, trial_directory, trial_state, write_failure
 from ablate.schedule.tasks import Outcome, Run, Stop, Task
 from ablate.search.candidates import DIVERGED, candidate_trials, error_of, label_of, name_training, objective_of

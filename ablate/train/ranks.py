@@ -7,23 +7,20 @@ again from the last checkpoint. A rank ends when its input closes, and with the 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pickle
 import queue
-import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from ablate.errors import AblateError, RunError
+from ablate.errors import RunError
+from ablate.processes.parent import Child, ChildEnded
 from ablate.train.job import Job
 
-BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from ablate.train.rank import main; main()"
 RETRIES = 1
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 2.0  # for the cause: an exchange that broke off, because another rank did, may be told first
@@ -62,87 +59,66 @@ def train_on_ranks(job: Job, stop: Callable[[], bool], report: Callable[[dict[st
 
 def _train(job: Job, size: int, stop: Callable[[], bool], report: Callable[[dict[str, Any]], None]) -> str:
     """One attempt, after which no rank is left."""
-    told: queue.SimpleQueue[tuple[int, Message]] = queue.SimpleQueue()
-    processes: list[subprocess.Popen[bytes]] = []
+    received: queue.SimpleQueue[tuple[int, Message]] = queue.SimpleQueue()
+    children: list[Child] = []
     try:
         with socket.create_server(("127.0.0.1", 0)) as server:
+            port, listening = server.getsockname()[1], server.fileno()
+            environment = {**LOOPBACK, **os.environ}
             for rank in range(size):
-                processes.append(_start(server.fileno() if rank == 0 else None))
-            for rank, process in enumerate(processes):
-                _send(process, (job, rank, size, server.getsockname()[1], server.fileno()))
-                threading.Thread(target=_listen, args=(rank, process, told), daemon=True).start()
+                files = (listening,) if rank == 0 else ()
+                children.append(Child("ablate.train.rank:main", (), environment, own_group=False, files=files))
+            for rank, child in enumerate(children):
+                _send(child, pickle.dumps((job, rank, size, port, listening)))
+                threading.Thread(target=_listen, args=(rank, child, received), daemon=True).start()
         while True:
             try:
-                rank, message = told.get(timeout=POLL_SECONDS)
+                rank, message = received.get(timeout=POLL_SECONDS)
             except queue.Empty:
-                if any(process.poll() is not None for process in processes):
-                    raise _died(processes) from None
+                if any(child.ended for child in children):
+                    raise _died(children) from None
                 continue
             match message:
-                case ("epoch", row):
-                    report(row)
+                case ("event", event):
+                    report(event)
                 case ("stop?",):
-                    _send(processes[rank], stop())
+                    _send(children[rank], stop())
                 case ("ended", status):
                     return str(status)
                 case _:
-                    raise _cause(message, told, processes)
+                    raise _cause(message, received, children)
     finally:
-        for process in processes:
-            process.kill()
-        for process in processes:
-            process.wait()
-            assert process.stdin is not None and process.stdout is not None
-            with contextlib.suppress(OSError):
-                process.stdin.close()
-            process.stdout.close()
+        for child in children:
+            child.kill()
+        for child in children:
+            child.close()
 
 
-def _start(listening: int | None) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", BOOT, json.dumps(sys.path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**LOOPBACK, **os.environ},
-        pass_fds=() if listening is None else (listening,),
-    )
+def _send(child: Child, message: Any) -> None:
+    with contextlib.suppress(ChildEnded):  # which is seen elsewhere
+        child.send(message)
 
 
-def _send(process: subprocess.Popen[bytes], message: Any) -> None:
-    assert process.stdin is not None
-    with contextlib.suppress(OSError):  # it has died, which is seen elsewhere
-        pickle.dump(message, process.stdin)
-        process.stdin.flush()
-
-
-def _listen(rank: int, process: subprocess.Popen[bytes], told: queue.SimpleQueue[tuple[int, Message]]) -> None:
-    assert process.stdout is not None
-    with contextlib.suppress(OSError, ValueError, EOFError, pickle.UnpicklingError):
+def _listen(rank: int, child: Child, received: queue.SimpleQueue[tuple[int, Message]]) -> None:
+    with contextlib.suppress(ChildEnded):
         while True:
-            told.put((rank, pickle.load(process.stdout)))
+            received.put((rank, child.receive()))
 
 
-def _cause(
-    message: Message, told: queue.SimpleQueue[tuple[int, Message]], processes: list[subprocess.Popen[bytes]]
-) -> AblateError | OSError:
+def _cause(message: Message, received: queue.SimpleQueue[tuple[int, Message]], children: list[Child]) -> Exception:
     """Why the ranks cannot go on: a user's mistake before a death before another exception, whichever came first."""
     deadline = time.monotonic() + GRACE_SECONDS
-    error: AblateError | OSError
-    _, error, of_the_user = message
-    while not of_the_user and time.monotonic() < deadline:
-        if any(process.poll() is not None for process in processes):
-            return _died(processes)
+    _, error, final = message
+    while not final and time.monotonic() < deadline:
+        if any(child.ended for child in children):
+            return _died(children)
         with contextlib.suppress(queue.Empty):
-            _, another = told.get(timeout=POLL_SECONDS)
+            _, another = received.get(timeout=POLL_SECONDS)
             if another[0] == "raised" and another[2]:
                 return another[1]  # type: ignore[no-any-return]
-    return error
+    return error  # type: ignore[no-any-return]
 
 
-def _died(processes: list[subprocess.Popen[bytes]]) -> RankDied:
-    rank, code = next(
-        (rank, process.returncode) for rank, process in enumerate(processes) if process.returncode is not None
-    )
-    hint = " (out of memory?)" if code == -signal.SIGKILL else ""
-    how = f"was ended by {signal.Signals(-code).name}{hint}" if code < 0 else f"exited with code {code}"
-    return RankDied(f"rank {rank} of {len(processes)} {how}")
+def _died(children: list[Child]) -> RankDied:
+    rank, child = next((rank, child) for rank, child in enumerate(children) if child.ended)
+    return RankDied(f"rank {rank} of {len(children)} {child.how_it_ended()}")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ablate.processes import end_with_parent
+from ablate.processes.child import end_with_parent
 
 lost = False  # this process has lost its GPU, as after an illegal memory access: every call fails from then on
 

@@ -19,11 +19,11 @@ import torch.nn.functional as F
 from ablate.data.cache import Location
 from ablate.errors import RunError
 from ablate.nets.notation import parse_architecture
+from ablate.processes.parent import startup_code
 from ablate.records.records import read_epochs, trial_directory
 from ablate.study.spec import load_study
 from ablate.study.study import Recipe, Trial
 from ablate.train import loop
-from ablate.train import ranks as train_ranks
 from ablate.train.attempt import Attempt
 from ablate.train.batches import TestBatches
 from ablate.train.group import Group
@@ -173,7 +173,11 @@ def test_what_breaks_in_a_rank_is_tried_again_where_that_may_help(
     job = made("WRN-10-0.25", "breaks", gpus=2)
     mark = job.runs.with_name("attempts")
     code = BREAKS.format(mark=str(mark), times=times, error=error)
-    monkeypatch.setattr(train_ranks, "BOOT", train_ranks.BOOT.replace("; from", f"; exec({code!r}); from"))
+
+    def breaking(*words: Any) -> str:
+        return startup_code(*words).replace("; from", f"; exec({code!r}); from")
+
+    monkeypatch.setattr("ablate.processes.parent.startup_code", breaking)
     if raised is None:
         assert train(job) == "completed" and len(rows(job)) == 2
     else:

@@ -1,0 +1,112 @@
+"""The child's side of the protocol."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+from typing import Any, NoReturn
+
+STOP = "stop"  # this work and all later work
+END = "end"  # this work alone
+_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
+_BROKEN_TYPES = ("MemoryError", "OutOfMemoryError", "AcceleratorError")  # Python's, and torch's, not imported here
+_BROKEN_WORDS = ("CUDA error", "CUDA out of memory", "CUBLAS_STATUS", "CUDNN_STATUS", "cuDNN error", "DataLoader worker")
+
+
+class Parent:
+    """The process that started this one. Only the main thread of a child that parent.Child started may make it, once.
+
+    From then on standard input is empty, what is printed goes to standard error, and a segmentation fault leaves its
+    traceback there. SIGINT, SIGTERM and SIGUSR1, which a job sends to all of its processes, are left to the parent.
+    """
+
+    def __init__(self) -> None:
+        end_with_parent()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, signal.SIG_IGN)
+        self._input, self._output = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+        with open(os.devnull, "rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
+        os.dup2(2, 1)
+        # A process forked from this one, to decode images, would keep the pipes open and hide this one's end.
+        pipes = self._input.fileno(), self._output.fileno()
+        os.register_at_fork(after_in_child=lambda: _close(*pipes))
+        faulthandler.enable()
+        self._received: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._stopping, self._ending = threading.Event(), threading.Event()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def receive(self) -> Any:
+        """The parent's next message other than STOP and END; waits for it."""
+        return self._received.get()
+
+    def send(self, *message: Any) -> None:
+        """Sends a message, any values that can be pickled; ends this process if the parent is gone."""
+        data = pickle.dumps(message)
+        try:
+            self._output.write(data)
+            self._output.flush()
+        except OSError:
+            _end()
+
+    def report(self, event: dict[str, Any]) -> None:
+        """Sends a progress event; {} is a heartbeat."""
+        self.send("event", event)
+
+    def asks_to_stop(self) -> bool:
+        """Whether the parent has sent STOP, or END since the present work began."""
+        return self._stopping.is_set() or self._ending.is_set()
+
+    def ask_to_stop(self) -> bool:
+        """Asks the parent whether to stop, and waits for the answer."""
+        self.send("stop?")
+        return bool(self.receive())
+
+    def _listen(self) -> None:
+        # Work comes as bytes: unpickling it here would import modules, and the end of the input would be seen late.
+        while True:
+            try:
+                message = pickle.load(self._input)
+            except Exception:
+                _end()
+            if message == STOP:
+                self._stopping.set()
+            elif message == END:
+                self._ending.set()
+            else:
+                self._ending.clear()  # of an END that came after its work had ended
+                self._received.put(message)
+
+
+def end_with_parent() -> None:
+    """On Linux, has the system kill this process when the thread that started it ends, even if stopped or blocked."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+
+
+def has_broken(error: BaseException) -> bool:
+    """Whether the process, its GPU or its memory is to blame for an error, so that a new process may succeed."""
+    if type(error).__module__.partition(".")[0] == "ablate":
+        return False
+    told = isinstance(error, RuntimeError) and any(words in str(error) for words in _BROKEN_WORDS)
+    return told or any(kind.__name__ in _BROKEN_TYPES for kind in type(error).__mro__)
+
+
+def _end() -> NoReturn:
+    """Ends this process and, where it leads a process group, whatever it has started."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def _close(*files: int) -> None:
+    for file in files:
+        os.close(file)

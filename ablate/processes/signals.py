@@ -1,0 +1,35 @@
+"""Signals that ask a process to end."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+PREEMPTED = 75  # exit code
+PREEMPTING = (signal.SIGTERM, signal.SIGUSR1)  # Slurm sends the latter before its time limit
+
+
+@contextlib.contextmanager
+def handling(actions: dict[int, Callable[[], None]]) -> Iterator[None]:
+    """Replaces signal handlers within the block; does nothing outside the main thread, where Python allows none.
+
+    Args:
+        actions: What to call, by signal number.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda n, frame: actions[n]()) for number in actions}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def preempted() -> NoReturn:
+    """Ends this process with the exit code PREEMPTED."""
+    raise SystemExit(PREEMPTED)
