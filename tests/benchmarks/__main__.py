@@ -1,29 +1,40 @@
 """The speed of ablate, side by side with other ways of doing the same, as ratios. From the root of a checkout:
 
-python -m tests.benchmarks train | cohort | efficiency | writing | dispatch | plan | report
+python -m tests.benchmarks train | cohort | efficiency | writing | dispatch | search | plan | report
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional, get_args
+from typing import Annotated, Any, Literal, Optional
 
 import typer
 
 from ablate.commands.options import Json, print_json, say
 from ablate.errors import AblateError, RunError
 
-Name = Literal["train", "cohort", "efficiency", "writing", "dispatch", "plan", "report"]
+BENCHMARKS = {
+    "train": "training:bench_train",
+    "cohort": "training:bench_cohort",
+    "efficiency": "training:bench_efficiency",
+    "writing": "training:bench_writing",
+    "dispatch": "dispatch:bench_dispatch",
+    "search": "searching:bench_search",
+    "plan": "planning:bench_plan",
+    "report": "reporting:bench_report",
+}
 TRAINS = {"train": 128, "cohort": 128, "efficiency": 32, "writing": 128}  # the benchmarks that train, and their batch size
 OUT = Path("reports/bench")
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+HELP = {"help_option_names": ["-h", "--help"]}
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=HELP)
 
 
 @app.command(no_args_is_help=True)
 def benchmark(
-    name: Annotated[Name, typer.Argument(metavar="NAME", help=f"One of {', '.join(get_args(Name))}.")],
+    name: Annotated[Literal[tuple(BENCHMARKS)], typer.Argument(metavar="NAME")],  # type: ignore[valid-type]
     nets: Annotated[Optional[list[str]], typer.Argument(metavar="[NET]...", help=f"For {', '.join(TRAINS)}.")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device")] = "auto",
     batch_size: Annotated[
@@ -32,7 +43,9 @@ def benchmark(
     images: Annotated[Optional[int], typer.Option("--images", min=1, help="That a process trains on in a round.")] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=2, max=100, help="Of cohort.")] = 5,
     compiled: Annotated[bool, typer.Option("--compiled", help="train: with compiled blocks too; always on a GPU.")] = False,
-    trials: Annotated[Optional[int], typer.Option("--trials", min=5, help="Of dispatch (200) and report (10,000).")] = None,
+    trials: Annotated[
+        Optional[int], typer.Option("--trials", min=5, help="Of dispatch and search (200), of report (10,000).")
+    ] = None,
     variants: Annotated[int, typer.Option("--variants", min=1, help="Of plan.")] = 100_000,
     rounds: Annotated[int, typer.Option("--rounds", min=1, max=1000)] = 5,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the results are written.")] = OUT,
@@ -51,37 +64,11 @@ def benchmark(
         options |= {"nets": nets or ["WRN-16-2"]} if nets or name != "efficiency" else {}
     elif nets:
         raise RunError(f"{name} takes no network; leave {nets[0]} out")
-    if trials and name in ("dispatch", "report"):
-        options["trials"] = trials
-    match name:
-        case "train":
-            from tests.benchmarks.training import bench_train
-
-            comparisons = bench_train(**options, compiled=compiled)
-        case "cohort":
-            from tests.benchmarks.training import bench_cohort
-
-            comparisons = bench_cohort(**options, seeds=seeds)
-        case "efficiency":
-            from tests.benchmarks.training import bench_efficiency
-
-            comparisons = bench_efficiency(**options)
-        case "writing":
-            from tests.benchmarks.training import bench_writing
-
-            comparisons = bench_writing(**options)
-        case "dispatch":
-            from tests.benchmarks.dispatch import bench_dispatch
-
-            comparisons = bench_dispatch(**options)
-        case "plan":
-            from tests.benchmarks.planning import bench_plan
-
-            comparisons = bench_plan(variants, **options)
-        case "report":
-            from tests.benchmarks.reporting import bench_report
-
-            comparisons = bench_report(**options)
+    own = {"compiled": ("train", compiled), "seeds": ("cohort", seeds), "variants": ("plan", variants)}
+    options |= {option: value for option, (of, value) in own.items() if name == of}
+    options |= {"trials": trials} if trials and name in ("dispatch", "search", "report") else {}
+    module, _, function = BENCHMARKS[name].partition(":")
+    comparisons = getattr(importlib.import_module(f"tests.benchmarks.{module}"), function)(**options)
     from tests.benchmarks.workers import made_with  # imports torch, which the memory of worker processes would include
 
     made, kind = made_with(device if name in TRAINS else "cpu")
@@ -91,6 +78,7 @@ def benchmark(
 
 
 if __name__ == "__main__":
+    sys.path.append(str(Path(__file__).parents[1]))  # as pytest does for the modules that tests share
     try:
         app()
     except AblateError as error:

@@ -21,6 +21,7 @@ TITLES = {
     "cohort": "Seeds together against one after the other",
     "writing": "What an epoch's files cost beside its training",
     "dispatch": "What a trial costs beside its training",
+    "search": "What a candidate costs beside its training",
     "efficiency": "Thin and wide networks: WRN, figure 4",
     "plan": "Enumerating variants under a budget",
     "report": "From records to tables and curves",
