@@ -47,8 +47,8 @@ def run(images: Path, *trials: Trial) -> tuple[RunSummary, str]:
     return run_trials(trials, names, images.parent / "runs", place, options, Console(file=said, width=200)), said.getvalue()
 
 
-def test_several_data_sets_are_trained_in_one_run(images: Path) -> None:
-    write_svhn(images)
+def test_several_data_sets_are_trained_in_one_run(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_svhn(images, monkeypatch)
     trials = on_imagenet(), a_trial("svhn"), a_trial("digits", preprocess="zca", train_size=64, test_size=32)
     summary, said = run(images, *trials)
     assert (summary.trained, summary.exit_code) == (3, 0)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from ablate.data.matlab import read_matlab
 from ablate.errors import DataError
 
 if TYPE_CHECKING:
@@ -231,20 +230,28 @@ def _svhn_training(root: Path, image_size: int) -> Labelled:
 
 
 def _read_mat(path: Path) -> Labelled:
-    """X uint8 (32, 32, 3, N) and y (N, 1) of 1..10 -> images (N, 32, 32, 3), labels (N,) of 0..9."""
+    """The images and labels of one of SVHN's files, which is parsed only if its MD5 is the published one.
+
+    Args:
+        path: A file of MATLAB's format with X uint8 (32, 32, 3, N) and y uint8 (N, 1) of 1 to 10.
+
+    Returns:
+        Images uint8 (N, 32, 32, 3) and labels int64 (N,) of 0 to 9.
+
+    Raises:
+        DataError: The file is missing, or is not the published one.
+    """
+    from scipy.io import loadmat
+    from torchvision.datasets import SVHN
+    from torchvision.datasets.utils import check_integrity
+
     if not path.is_file():
         raise DataError(f"svhn: {path.name} is missing in {path.parent.absolute()}; --download fetches it")
-    try:
-        content = read_matlab(path, ("X", "y"))
-        images, digits = content["X"], content["y"]
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: cannot be read as a MATLAB file: {type(error).__name__}: {error}") from None
-    n = images.shape[-1]
-    if images.shape != (32, 32, 3, n) or images.dtype != np.uint8 or digits.shape != (n, 1):
-        found = f"X {images.dtype} {images.shape}, y {digits.shape}"
-        raise DataError(f"{path}: found {found}; allowed: X uint8 (32, 32, 3, N), y (N, 1)")
-    if not np.isin(digits, np.arange(1, 11)).all():
-        raise DataError(f"{path}: y: found {digits.min()} to {digits.max()}; allowed: 1 to 10, 10 for the digit 0")
+    md5 = next(md5 for _, file, md5 in SVHN.split_list.values() if file == path.name)
+    if not check_integrity(str(path), md5):
+        raise DataError(f"{path}: its MD5 is not the one that SVHN's authors' file has; --download fetches it again")
+    content = loadmat(path, variable_names=["X", "y"])
+    images, digits = content["X"], content["y"]
     return Labelled(np.ascontiguousarray(images.transpose(3, 0, 1, 2)), digits[:, 0].astype(np.int64) % 10)
 
 

@@ -61,7 +61,7 @@ def write(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if name.startswith("cifar"):
         write_cifar(root, name.upper(), monkeypatch)
     elif name == "svhn":
-        write_svhn(root)
+        write_svhn(root, monkeypatch)
     elif name == "imagenet":
         write_imagenet(root)
     elif name == "image_folder":
@@ -160,7 +160,7 @@ def test_svhns_test_file_is_not_fetched_either(here: Location, monkeypatch: pyte
 
     def fetch(url: str, root: str, file: str, md5: str) -> None:
         asked.append(file)
-        write_svhn(Path(root))
+        write_svhn(Path(root), monkeypatch)
 
     monkeypatch.setattr("torchvision.datasets.utils.download_url", fetch)
     load_training("svhn", 32, here._replace(download=True))

@@ -16,16 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import scipy.stats  # noqa: F401 - that it is not imported while something is watched
 import torch
 from PIL import Image
 from recorded import DIGITS, recorded
-from scipy.io import savemat
 
 import ablate
 from ablate.api import Experiment, load_experiment
-from ablate.data.sources import _read_image, _read_mat
+from ablate.data.sources import _read_image
 from ablate.errors import NotationError
 from ablate.nets import custom
 from ablate.nets.build import build
@@ -274,25 +272,6 @@ def _weights_seeds() -> list[bytes]:
     return [_saved({"state_dict": state}), old, save(state), _saved(_tiny_network()[1].state_dict())]
 
 
-def _mat(folder: Path, data: bytes) -> None:
-    path = folder / "train_32x32.mat"
-    path.write_bytes(data)
-    _read_mat(path)
-
-
-def _mat_seeds() -> list[bytes]:
-    found = []
-    for compressed in (False, True):
-        buffer = io.BytesIO()
-        savemat(
-            buffer,
-            {"X": np.zeros((32, 32, 3, 2), np.uint8), "y": np.ones((2, 1), np.uint8)},
-            do_compression=compressed,
-        )
-        found.append(buffer.getvalue())
-    return found
-
-
 def _image(folder: Path, data: bytes) -> None:
     path = folder / "image.png"
     path.write_bytes(data)
@@ -329,6 +308,5 @@ TARGETS = {
     "trace": Target(_trace, _trace_seeds),
     "checkpoint": Target(_state, lambda: [_saved(STATE)]),
     "weights": Target(_weights, _weights_seeds),
-    "mat": Target(_mat, _mat_seeds),
     "image": Target(_image, _image_seeds),
 }

@@ -9,18 +9,15 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torchvision
 from hostile.targets import TARGETS, TWO
 from hostile.watch import attempt, watched
 from PIL import Image
 from recorded import recorded
-from scipy.io import savemat
 
 from ablate.api import load_experiment
 from ablate.data.cache import Location, load_images
@@ -44,16 +41,6 @@ def zipped(names: int, megabytes: int) -> bytes:
         for name in ("data.pkl", *(f"data/{number}" for number in range(names))):
             archive.writestr(f"archive/{name}", bytes(megabytes << 20))
     return buffer.getvalue()
-
-
-def mat_bomb() -> bytes:
-    """A matrix whose dimensions say what its bytes would be, were they not a gigabyte of zeros."""
-    buffer = io.BytesIO()
-    savemat(buffer, {"y": np.ones((2, 1), np.uint8)})
-    packing = zlib.compressobj(9)
-    header = np.array([14, 1 << 30], "<u4").tobytes()
-    packed = packing.compress(header) + b"".join(packing.compress(bytes(1 << 20)) for _ in range(1024)) + packing.flush()
-    return buffer.getvalue()[:128] + np.array([15, len(packed)], "<u4").tobytes() + packed
 
 
 def picture(wide: int, high: int) -> bytes:
@@ -81,7 +68,6 @@ BOMBS = {
     "parentheses": ("expression", b"(" * 250 + b"1" + b")" * 250, ""),
     "depth": ("notation", b"WRN-" + b"9" * 5000 + b"-4", ""),
     "weights": ("weights", zipped(2, 300), "damaged"),
-    "matlab": ("mat", mat_bomb(), "unpacks to too much"),
     "pixels": ("image", picture(12_000, 12_000), "pixels; allowed"),
     "a line of pixels": ("image", picture(100_000, 1), "sides of up to"),
     "marks": ("log", b'json_stats: {"a":' * 300_000, "cut off"),
@@ -89,7 +75,6 @@ BOMBS = {
     "records": ("record", b"\0" + b'{"a":' * 100_000, "cannot be read"),
     "pickle": ("weights", pickle.dumps({"fc.weight": Code()}), "damaged"),
     "pickle in a table": ("trace", pickle.dumps(Code()), ""),
-    "pickle for MATLAB": ("mat", pickle.dumps(Code()), "cannot be read"),
     "PostScript": ("image", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(x) (w) file\n", "as an image"),
 }  # fmt: skip
 

@@ -71,8 +71,8 @@ def test_cifar_100(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (result["train_images"], result["test_images"]) == (100, 100) and "test_top5_error" not in result
 
 
-def test_svhn(tmp_path: Path) -> None:
-    write_svhn(tmp_path / "images")
+def test_svhn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_svhn(tmp_path / "images", monkeypatch)
     asked = job(tmp_path, "svhn", "wrn_svhn")
     result = recorded(asked).result
     assert (result["train_images"], result["test_images"]) == (64, 20)

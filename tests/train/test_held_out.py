@@ -210,22 +210,22 @@ def remove(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "write", "test_files", "facts"),
     [
-        ("image_folder", write_folder, "test", {}),
+        ("image_folder", lambda root, monkeypatch: write_folder(root), "test", {}),
         ("svhn", write_svhn, "test_32x32.mat", {}),
-        ("imagenet", write_imagenet, "val", {"classes": 6, "image_size": 32}),
+        ("imagenet", lambda root, monkeypatch: write_imagenet(root), "val", {"classes": 6, "image_size": 32}),
     ],
 )
 def test_trained_without_test_images_to_the_same_numbers(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
-    write: Callable[[Path], Any],
+    write: Callable[[Path, pytest.MonkeyPatch], Any],
     test_files: str,
     facts: dict[str, Any],
     change: Callable[[Path], None],
 ) -> None:
     monkeypatch.setattr(streaming, "WORKERS", 0)
-    write(tmp_path / "images")
+    write(tmp_path / "images", monkeypatch)
     with_test = job(tmp_path, data(name, **facts), epochs=2)
     one = finish(with_test)
     change(tmp_path / "images" / test_files)
