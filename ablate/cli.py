@@ -1,4 +1,4 @@
-"""The `ablate` command: its commands in order, and how errors end. Nothing imports it.
+"""The `ablate` command: its commands in order, and how errors end. Only __main__ imports it.
 
 Exit codes: 0 all is well; 2 usage, study or data error; 3 trials failed, diverged, came out otherwise in `verify` or were
 passed over by `merge`; 75 stopped by SIGTERM or SIGUSR1; 130 stopped by Ctrl-C.
@@ -80,7 +80,3 @@ def main() -> None:
         if not hasattr(error, "format_message"):
             raise
         _fail(" ".join(error.format_message().split()))  # typer's own usage errors
-
-
-if __name__ == "__main__":
-    main()

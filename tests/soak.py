@@ -87,7 +87,7 @@ class Round:
             if largest_file is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
 
-        line = [sys.executable, "-m", "ablate.cli", "run", str(self.study), "--runs", str(runs), "--slots", "2", "--quiet"]
+        line = [sys.executable, "-m", "ablate", "run", str(self.study), "--runs", str(runs), "--slots", "2", "--quiet"]
         said = open(self.folder / "said.txt", "w+")  # noqa: SIM115
         process = subprocess.Popen(
             [*line, "--device", "cpu"], cwd=self.folder, stdout=said, stderr=said, text=True, preexec_fn=limit

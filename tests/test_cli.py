@@ -242,6 +242,13 @@ def test_two_ctrl_c_stop_now(driver: Callable[..., subprocess.Popen[str]], tiny:
     assert running.returncode == 130 and time.monotonic() - begun < 10
 
 
+def test_the_package_is_run_as_the_command(ablate: Command, tmp_path: Path) -> None:
+    for words in (("show", "NIN"), ("plan", "nowhere.yaml")):
+        line = [sys.executable, "-m", "ablate", *words]
+        module, script = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True), ablate(*words)
+        assert (module.returncode, module.stdout, module.stderr) == (script.returncode, script.stdout, script.stderr)
+
+
 def heavy_imports(*words: object, cwd: Path) -> str:
     """Which of the slow packages a command that succeeds has imported."""
     script = (

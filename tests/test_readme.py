@@ -30,7 +30,7 @@ def test_the_study_and_the_search_in_the_readme_plan(tmp_path: Path) -> None:
 def test_the_map_has_every_module() -> None:
     modules = {str(path.relative_to(ROOT / "ablate")) for path in (ROOT / "ablate").rglob("*.py")}
     mapped = set(re.findall(r"^      ([\w/]+\.py) ", README, re.MULTILINE))
-    assert mapped == {module for module in modules if not module.endswith("__init__.py")}
+    assert mapped == {module for module in modules if not module.endswith("__.py")}
 
 
 def test_the_shipped_schema_is_the_one_printed() -> None:

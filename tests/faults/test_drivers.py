@@ -34,7 +34,7 @@ time.time_ns = lambda: int(time.time() * 1e9)
 
 def start(study: Path, *words: str, before: Sequence[str] = (), path: Path | None = None) -> subprocess.Popen[str]:
     """A driver with a slot, marked; before: of the command line, path: on Python's."""
-    line = [*before, sys.executable, "-m", "ablate.cli", "run", study.name, "--slots", "1", "--device", "cpu", *words]
+    line = [*before, sys.executable, "-m", "ablate", "run", study.name, "--slots", "1", "--device", "cpu", *words]
     environment = {**os.environ, "ABLATE_TEST_MARK": str(study.parent)}
     if path:
         environment["PYTHONPATH"] = os.pathsep.join([str(path), *sys.path])

@@ -151,7 +151,7 @@ def test_the_command_ends_with_one_line(tmp_path: Path) -> None:
     """From the outside: no traceback, whatever bytes a file's name has and whatever the terminal can show."""
     path = tmp_path / "a\udcff\x1b[31m.yaml"
     path.write_text(ALIASES)
-    command = [sys.executable, "-m", "ablate.cli", "plan", str(path)]
+    command = [sys.executable, "-m", "ablate", "plan", str(path)]
     done = subprocess.run(command, capture_output=True, env={"PYTHONIOENCODING": "ascii", "PYTHONPATH": ":".join(sys.path)})
     lines = done.stderr.decode("ascii").splitlines()
     assert done.returncode == 2 and len(lines) == 1 and lines[0].startswith("error: ") and "\x1b" not in lines[0]

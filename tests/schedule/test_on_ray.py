@@ -136,7 +136,7 @@ LONG = ("-s", "recipe.epochs=12", "-s", "data.train_size=256")
 def test_a_study_that_is_stopped_and_loses_a_node_equals_a_local_run(cluster: Any, tiny: Path, tmp_path: Path) -> None:
     whole = load_study(tiny, LONG[1::2], runs=tmp_path / "whole")
     assert whole.run(RunOptions(inline=True, quiet=True)).exit_code == 0
-    line = [sys.executable, "-m", "ablate.cli", "run", "tiny.yaml", "--on", f"ray:{cluster.address}", "--device", "cpu"]
+    line = [sys.executable, "-m", "ablate", "run", "tiny.yaml", "--on", f"ray:{cluster.address}", "--device", "cpu"]
     begin = functools.partial(subprocess.Popen, [*line, *LONG], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     runs = tmp_path / "runs"
 
