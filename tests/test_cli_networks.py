@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.nets.families import families
+from ablate.nets.families import FAMILIES
 from ablate.nets.notation import parse_architecture
 
 
@@ -36,7 +36,7 @@ def test_show_says_which_of_two_networks_it_took(tmp_path: Path) -> None:
 
 def test_show_of_nothing_lists_every_family(tmp_path: Path) -> None:
     listed = json.loads(ablate(tmp_path, "show", "--json").stdout)["families"]
-    assert {family["family"] for family in listed} == {key for key, family in families().items() if family.heads}
+    assert {family["family"] for family in listed} == {key for key, family in FAMILIES.items() if family.heads}
     for family in listed:
         for name in family["examples"]:
             assert parse_architecture(name).family == family["family"]

@@ -9,7 +9,7 @@ from typing import Any
 from ablate.nets.architecture import Architecture, DepthRule
 from ablate.nets.blueprint import Conv, Custom, GlobalPool, Layer, Linear, Pool, Repeat, Residual, Shape
 from ablate.nets.counts import NOTHING, count_sections
-from ablate.nets.families import IMAGENET, axes_of, blueprint, families, find_family
+from ablate.nets.families import FAMILIES, IMAGENET, axes_of, blueprint, find_family
 from ablate.nets.notation import depth_of, format_architecture, remark
 from ablate.nets.options import OPTIONS
 
@@ -42,7 +42,7 @@ def describe_network(architecture: Architecture, rule: DepthRule, classes: int, 
 
 def describe_families() -> dict[str, Any]:
     """Every family with the form of its names and examples, and every option of a name: the grammar of the notation."""
-    known = sorted((f for f in families().values() if f.heads), key=lambda family: family.key.startswith(IMAGENET))
+    known = sorted((f for f in FAMILIES.values() if f.heads), key=lambda family: family.key.startswith(IMAGENET))
     return {
         "families": [
             {

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import lru_cache
-from importlib.metadata import entry_points
 from operator import attrgetter
 from typing import Any
 
@@ -18,8 +17,8 @@ from ablate.nets.architecture import DEFAULTS, Architecture, format_block
 from ablate.nets.blueprint import Blueprint, Custom, Section, Shape
 from ablate.nets.counts import Counts, LinearCounts, count, count_linearly
 from ablate.nets.family import Family, Parts
+from ablate.registry import Registry
 
-ENTRY_POINTS = "ablate.families"
 PYTHON = "python"  # the family of the readers' own networks
 IMAGENET = "ImageNet-"  # how the families begin that are networks for ImageNet
 
@@ -50,29 +49,16 @@ def _write_own(parts: Parts) -> str:
 OWN = Family(PYTHON, "the reader's", "python", (), (), _write_own, _own_network, ("args",))
 
 
-@lru_cache(maxsize=1)
-def families() -> dict[str, Family]:
-    """Every family by its key: the built-in ones, the readers' own, those of installed packages."""
-    found = {family.key: family for family in (*BUILT_IN, OWN)}
-    for point in entry_points(group=ENTRY_POINTS):
-        try:
-            family = point.load()
-        except Exception as error:
-            raise NotationError(f"entry point {ENTRY_POINTS}: {point.name}: {type(error).__name__}: {error}") from None
-        if not isinstance(family, Family):
-            raise NotationError(f"entry point {ENTRY_POINTS}: {point.name} is no ablate.nets.family.Family")
-        if family.key in found:
-            raise NotationError(f"entry point {ENTRY_POINTS}: {point.name}: there is a family {family.key} already")
-        found[family.key] = family
-    return found
+# Every family by its name: the built-in ones, the readers' own, those of installed packages.
+FAMILIES = Registry("ablate.families", Family, *BUILT_IN, OWN)
 
 
 def find_family(key: str) -> Family:
     """The family of a key. Raises NotationError."""
     try:
-        return families()[key]
+        return FAMILIES[key]
     except KeyError:
-        named = [key for key, family in families().items() if family.heads]
+        named = [key for key, family in FAMILIES.items() if family.heads]
         raise NotationError(f"family '{key}'; {allowed(key, named)}") from None
 
 

@@ -50,6 +50,11 @@ class Family:
     remarks: Mapping[int, str] = field(default_factory=dict)
 
     @property
+    def name(self) -> str:
+        """In the table of families."""
+        return self.key
+
+    @property
     def has_depth(self) -> bool:
         return bool(self.groups or self.table)
 

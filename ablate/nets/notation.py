@@ -22,7 +22,7 @@ from typing import Any
 
 from ablate.errors import NotationError
 from ablate.nets.architecture import BASIC, CHOICES, DECIMALS, DEFAULTS, Architecture, Blocks, DepthRule, format_block
-from ablate.nets.families import IMAGENET, PYTHON, families, find_family
+from ablate.nets.families import FAMILIES, IMAGENET, PYTHON, find_family
 from ablate.nets.family import STYLE_AXES, Family
 from ablate.nets.options import WORD_OF, clip, option_words, read_option
 
@@ -71,7 +71,7 @@ def _read(name: str, wanted: str | None, imagenet: bool) -> Mapping[str, Any]:
 
 def _heads(text: str, wanted: str | None, prefix: str, imagenet: bool) -> Iterator[tuple[Family, re.Match[str], bool]]:
     """The families that a name may be of, the first its meaning, and whether it only shares the name."""
-    chosen = list(families().values()) if wanted is None else [find_family(wanted)]
+    chosen = list(FAMILIES.values()) if wanted is None else [find_family(wanted)]
     if prefix:
         chosen = [family for family in chosen if family.key.startswith(IMAGENET) == (prefix == IMAGENET)]
     for family in chosen:
@@ -121,7 +121,7 @@ def _unknown(text: str, prefix: str, wanted: str | None, imagenet: bool) -> Nota
         if found := next(_heads(short[:end], wanted, prefix, imagenet), None):
             read = f"network {_quoted(text)}: read {_quoted(prefix + short[:end])}, stopped at {_quoted(short[end:])}"
             return NotationError(f"{read}; such as {', '.join(found[0].examples)}")
-    known = [find_family(wanted)] if wanted else [family for family in families().values() if family.heads]
+    known = [find_family(wanted)] if wanted else [family for family in FAMILIES.values() if family.heads]
     if prefix:
         known = [family for family in known if family.key.startswith(IMAGENET) == (prefix == IMAGENET)] or known
     words = {re.split(r"-[<\d]", family.form)[0]: family for family in known}
@@ -153,7 +153,7 @@ def parse_architecture(
 def other_meanings(name: str, family: str) -> list[str]:
     """The unambiguous names of the networks of other families that a name could mean."""
     found = []
-    for key in families():
+    for key in FAMILIES:
         try:
             other = parse_architecture(name, family=key)
         except NotationError:

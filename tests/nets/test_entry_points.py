@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.errors import NotationError
+from ablate.errors import StudyError
 from ablate.nets import families, notation
 from ablate.nets.counts import count
 from ablate.nets.notation import format_architecture, parse_architecture
@@ -57,7 +57,8 @@ def install(folder: Path, entry: str) -> None:
 
 
 def forget() -> None:
-    for cached in (families.families, families.blueprint, notation._read, notation._claimant):
+    families.FAMILIES.forget()
+    for cached in (families.blueprint, notation._read, notation._claimant):
         cached.cache_clear()
 
 
@@ -85,11 +86,11 @@ def test_its_names_are_read_written_and_counted(package: Path) -> None:
     [
         ("straight:ABSENT", "entry point ablate.families: straight: AttributeError"),
         ("straight:NOT_ONE", "straight is no ablate.nets.family.Family"),
-        ("ablate.nets.vgg:FAMILY", "straight: there is a family VGG already"),
+        ("ablate.nets.vgg:FAMILY", "straight: the name VGG is taken"),
     ],
 )
 def test_a_wrong_entry_point_is_said(package: Path, entry: str, said: str) -> None:
     install(package, entry)
-    with pytest.raises(NotationError, match="entry point") as caught:
+    with pytest.raises(StudyError, match="entry point") as caught:
         parse_architecture("WRN-16-1")
     assert said in str(caught.value)

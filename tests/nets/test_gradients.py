@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from ablate.nets.build import build
-from ablate.nets.families import blueprint, families, task_of
+from ablate.nets.families import FAMILIES, blueprint, task_of
 from ablate.nets.notation import parse_architecture
 
 SMALL = {
@@ -50,6 +50,6 @@ def test_gradients_in_float32_are_those_of_double_precision(family: str, device:
 
 
 def test_every_family_has_its_gradients_checked() -> None:
-    assert set(SMALL) == {key for key, family in families().items() if family.examples}
+    assert set(SMALL) == {key for key, family in FAMILIES.items() if family.examples}
     for family, name in SMALL.items():
         assert parse_architecture(name, imagenet=family.startswith("ImageNet")).family == family
