@@ -16,11 +16,12 @@ from ablate.commands.options import (
     ForImageNet,
     ImageSize,
     Json,
-    NameOf,
     Root,
+    one_of,
     print_json,
     say,
 )
+from ablate.data.data_sets import DATA_SETS
 
 
 def show(
@@ -95,12 +96,7 @@ def draw(
 def evaluate(
     net: Annotated[str, typer.Argument(metavar="NET", help="A network, such as WRN-50-2-bottleneck.", show_default=False)],
     weights: Annotated[Path, WEIGHTS],
-    data: Annotated[
-        str,
-        typer.Option(
-            "--data", help="imagenet is read from DIR/val/<class>/*.", click_type=NameOf("ablate.data.data_sets:DATA_SETS")
-        ),
-    ],
+    data: Annotated[str, typer.Option("--data", help="imagenet is read from DIR/val/<class>/*.", **one_of(DATA_SETS))],
     data_root: Root = None,
     depth_rule: DepthRule = "convolutions",
     family: FamilyKey = None,
@@ -112,7 +108,6 @@ def evaluate(
 ) -> None:
     """Measure a network with weights from a file: top-1 and top-5 error on test images."""
     from ablate.data.cache import Location, default_cache, default_root
-    from ablate.data.data_sets import DATA_SETS
     from ablate.evaluate import evaluate as measure
     from ablate.evaluate import evaluation_text
     from ablate.nets.notation import parse_architecture

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional
 
-import click
 import typer
 
-from ablate.errors import printable
+from ablate.errors import allowed, printable
+from ablate.registry import Registry
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (YAML).", show_default=False)]
 Set = Annotated[
@@ -53,30 +52,21 @@ def say(*texts: str) -> None:
         print("\n".join(map(printable, text.split("\n"))), file=sys.stderr)
 
 
-class NameOf(click.ParamType):  # type: ignore[type-arg]
-    """One of the names in a table, which is read when it is needed.
+def one_of(table: Registry[Any], suits: Callable[[Any], bool] = lambda entry: True) -> dict[str, Any]:
+    """Arguments of typer.Option for an option that is one of the names in a table.
 
     Args:
-        table: "module:name" of the table.
+        table: its names are the choices, also in the help and for the shell's completion.
         suits: which entries can be named.
     """
 
-    name = "name"
+    def names() -> list[str]:
+        return [name for name, entry in table.items() if suits(entry)]
 
-    def __init__(self, table: str, suits: Callable[[Any], bool] = lambda entry: True) -> None:
-        self.table, self.suits = table, suits
+    def parse(text: str) -> str:
+        if text not in names():
+            raise typer.BadParameter(f"found '{text}'; {allowed(text, names())}")
+        return text
 
-    @property
-    def names(self) -> list[str]:
-        module, _, name = self.table.partition(":")
-        entries = getattr(import_module(module), name)
-        return [key for key, entry in entries.items() if self.suits(entry)]
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        return str(click.Choice(self.names).convert(value, param, ctx))
-
-    def get_metavar(self, param: click.Parameter, ctx: Any = None) -> str:
-        return f"[{'|'.join(self.names)}]"
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
-        return click.Choice(self.names).shell_complete(ctx, param, incomplete)
+    shown = [name for name, entry in table.built_in.items() if suits(entry)]
+    return {"parser": parse, "metavar": f"[{'|'.join(shown)}]", "autocompletion": names}

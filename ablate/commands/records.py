@@ -7,8 +7,10 @@ from typing import Annotated, Literal, Optional
 
 import typer
 
-from ablate.commands.options import RUNS, Json, NameOf, Root, Runs, Scale, Set, StudyFile, print_json, say
+from ablate.commands.options import RUNS, Json, Root, Runs, Scale, Set, StudyFile, one_of, print_json, say
 from ablate.commands.trials import Device, Slots, SlotsPerGpu
+from ablate.data.data_sets import DATA_SETS
+from ablate.data.preprocessing import PREPROCESSING
 
 Logs = Annotated[list[Path], typer.Argument(metavar="LOG", help="Log files.", show_default=False)]
 DataSet = Annotated[
@@ -17,17 +19,11 @@ DataSet = Annotated[
         "--data",
         help="The images it learned.",
         show_default=False,
-        click_type=NameOf("ablate.data.data_sets:DATA_SETS", lambda entry: entry.published and not entry.streamed),
+        **one_of(DATA_SETS, lambda entry: entry.published and not entry.streamed),
     ),
 ]
 Preprocess = Annotated[
-    str,
-    typer.Option(
-        "--preprocess",
-        help="What was done to the images.",
-        show_default=False,
-        click_type=NameOf("ablate.data.preprocessing:PREPROCESSING"),
-    ),
+    str, typer.Option("--preprocess", help="What was done to the images.", show_default=False, **one_of(PREPROCESSING))
 ]
 Cell = Annotated[
     str, typer.Option("--cell", metavar="ROW,COL", help="Numbers from 1, or the row's first text, the column's name.")
@@ -92,7 +88,6 @@ def import_(
     runs: Runs = RUNS,
 ) -> None:
     """Keep the authors' logs beside our records, for their curves and errors to stand beside ours."""
-    from ablate.data.data_sets import DATA_SETS
     from ablate.errors import RunError
     from ablate.records.imported import draft_torchnet, imported_text, write_imported
 

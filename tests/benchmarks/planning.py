@@ -14,7 +14,7 @@ from typing import Any
 
 from ablate.nets.architecture import Architecture
 from ablate.nets.counts import Counts, count
-from ablate.nets.families import families, find_family
+from ablate.nets.families import find_family
 from ablate.study.axes import architecture_of
 from ablate.study.budget import BudgetResult, Naming, solve_budget
 from ablate.study.expand import cells
@@ -120,7 +120,7 @@ def enumerate_afresh(study: Study) -> Enumeration:
 
 @cache
 def caches(*prefixes: str) -> list[Callable[[], None]]:
-    """What empties each cache of some modules, the table of the families aside."""
+    """What empties each cache of some modules."""
     modules = [module for name, module in list(sys.modules.items()) if name.startswith(prefixes)]
     kept = [each for module in modules for each in vars(module).values() if hasattr(each, "cache_clear")]
-    return [each.cache_clear for each in kept if each is not families]
+    return [each.cache_clear for each in kept]

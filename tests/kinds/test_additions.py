@@ -176,9 +176,9 @@ def test_its_fields_are_checked_where_they_stand(package: Path, tmp_path: Path) 
         study_of(tmp_path, "recipe.alpha=2.0")
     with pytest.raises(StudyError, match=r"recipe.optimizer: found 'rmsprob'; did you mean 'rmsprop'\?"):
         study_of(tmp_path, "recipe.optimizer=rmsprob")
-    with pytest.raises(StudyError, match="data.augment: found the step 'upsidedown'; did you mean 'upside_down'"):
+    with pytest.raises(StudyError, match=r"data.augment: found the step 'upsidedown'; did you mean 'upside_down'"):
         study_of(tmp_path, "data.augment=[upsidedown]")
-    with pytest.raises(StudyError, match="data.name: found 'dot'; did you mean 'dots'"):
+    with pytest.raises(StudyError, match=r"data.name: found 'dot'; did you mean 'dots'"):
         study_of(tmp_path, "data={name: dot}")
 
 
@@ -195,7 +195,8 @@ def test_it_is_told_wherever_a_recipe_is(package: Path, tmp_path: Path) -> None:
     study = study_of(tmp_path, "recipe.final=0.1")
     told = describe_recipe(study.recipe, "wrn_cifar")
     assert told == (
-        "RMSprop, 3 epochs, batch 16, learning rate 0.001, float32; unlike wrn_cifar: alpha 0.99, schedule cosine, final 0.1"
+        "RMSprop, 3 epochs, batch 16, learning rate 0.001, float32; unlike wrn_cifar: alpha 0.99, "
+        "schedule cosine, final 0.1"
     )
     assert describe_data(study.data) == "Dots, mean/std, images upside down, crops (padding 2)"
     differences = recipe_differences(study.recipe, Recipe.named("wrn_cifar"))
