@@ -14,11 +14,11 @@ from ablate.nets.notation import remark
 from ablate.records.imported import read_imported
 from ablate.records.probes import Probe, read_probes
 from ablate.report.analysis import Analysis
+from ablate.report.drawn_figures import FORMATS, DrawnFigure, draw_figures, is_figure
 from ablate.report.estimates import find_timed
 from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
 from ablate.report.page_data import PageStudy
 from ablate.report.paper_table import paper_rows
-from ablate.report.pictures import alt_text, draw_figures, is_figure
 from ablate.report.provenance import made_with, trials_frame
 from ablate.report.rows import p_text, statistics_rows, to_frame
 from ablate.report.setting import describe_setting
@@ -28,7 +28,6 @@ from ablate.study.study import Study, Variant
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -105,9 +104,11 @@ class Report:
         return growth_exponents(self.growth_points)
 
     @cached_property
-    def figures(self) -> dict[str, Figure]:
+    def figures(self) -> dict[str, DrawnFigure]:
         """Every figure by its name."""
-        return draw_figures(self)
+        if self.study.seeds and not self.recorded:
+            return {}
+        return draw_figures(self, "trained" if self.study.seeds else "counted", self.study.figures)
 
     @property
     def progress(self) -> str:
@@ -211,7 +212,7 @@ class Report:
         said = [f"- {prose(text)}" for text in self.sentences]
         lines += ["## What the seeds say", "", *said, ""] if said else []
         lines += [prose(study.notes), ""] if study.notes else []
-        lines += [line for name in self.figures for line in (f"![{alt_text(name)}]({name}.svg)", "")]
+        lines += [line for name, figure in self.figures.items() for line in (f"![{figure.alt_text}]({name}.svg)", "")]
         if not study.seeds:
             return "\n".join(lines)
         lines += ["## Made with", "", *(f"- {prose(line)}" for line in made_with(self.summaries, self.runs)), ""]
@@ -267,12 +268,7 @@ class Report:
         return {"table": pd.DataFrame(self.networks), **growth}
 
     def _figures(self) -> dict[str, bytes]:
-        if not self.figures:
-            return {}
-        from ablate.report.figures.style import to_bytes
-
-        kinds = ("png", "svg", "pdf")
-        return {f"{name}.{kind}": to_bytes(figure, kind) for name, figure in self.figures.items() for kind in kinds}
+        return {f"{name}.{kind}": figure.rendered(kind) for name, figure in self.figures.items() for kind in FORMATS}
 
 
 class Paged(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ablate.report.figure_values.curves import imported_curves
 from ablate.report.page_data import PageCell, PageCurve, PageStudy, PageTable
-from ablate.report.pictures import alt_text, imported_curves
 from ablate.report.provenance import made_with, trials_frame
 from ablate.report.summary import Summary
 from ablate.report.tables import Table, as_cell
@@ -24,8 +24,6 @@ PROVENANCE = (
 
 def page_study(report: Report) -> PageStudy:
     """One study of a page."""
-    from ablate.report.figures.style import to_bytes
-
     study = report.study
     return PageStudy(
         name=study.name,
@@ -34,7 +32,7 @@ def page_study(report: Report) -> PageStudy:
         scale=report.badge,
         about=f"{report.setting('. ')}." if study.seeds else "",
         tables=[page_table(caption, table, _behind(table)) for caption, table in _tables(report)],
-        figures=[(name, alt_text(name), to_bytes(figure, "svg")) for name, figure in report.figures.items()],
+        figures=[(name, figure.alt_text, figure.rendered("svg")) for name, figure in report.figures.items()],
         curves=_curves(report),
         sentences=list(report.sentences),
         notes=study.notes,

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ablate.errors import RunError
 from ablate.files import write_atomically
+from ablate.report.drawn_figures import FORMATS, DrawnFigure, draw_figures, is_figure
 from ablate.report.page_data import PageStudy
 from ablate.report.report import write_pages
 from ablate.report.tables import Table, counted, prose, to_csv, to_latex, to_markdown
 from ablate.search.best import FILE, best_yaml
 from ablate.search.candidates import Candidate
 from ablate.search.made_with import candidates_made_with, trainings_frame
-from ablate.search.pictures import ALT_TEXTS, draw_figures
 from ablate.search.standing import Standing
 from ablate.search.tables import candidate_rows, comparison_caption, recorded_ids, to_frame
 from ablate.search.wording import (
@@ -29,9 +29,6 @@ from ablate.search.wording import (
     search_sentences,
 )
 from ablate.study.study import Study
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -110,9 +107,9 @@ class SearchReport:
         return search_sentences(self.study, self.standing)
 
     @cached_property
-    def figures(self) -> dict[str, Figure]:
+    def figures(self) -> dict[str, DrawnFigure]:
         """Every figure by its name."""
-        return draw_figures(self)
+        return draw_figures(self, "search")
 
     @property
     def recorded(self) -> int:
@@ -157,7 +154,7 @@ class SearchReport:
         lines += [line for text in study.chosen for line in (f"Chosen by a search: {prose(text)}.", "")]
         lines += ["## What the search can and cannot say", "", *(f"- {prose(text)}" for text in self.sentences), ""]
         lines += [prose(study.notes), ""] if study.notes else []
-        lines += [line for name in self.figures for line in (f"![{ALT_TEXTS[name]}]({name}.svg)", "")]
+        lines += [line for name, figure in self.figures.items() for line in (f"![{figure.alt_text}]({name}.svg)", "")]
         if made := candidates_made_with(standing.candidates, self.runs):
             lines += ["## Made with", "", *(f"- {prose(line)}" for line in made), ""]
         chosen = "Pareto set is" if standing.search.also_minimize else "best values are"
@@ -169,7 +166,6 @@ class SearchReport:
 
     def page(self) -> PageStudy:
         """The search as a page shows it."""
-        from ablate.report.figures.style import to_bytes
         from ablate.report.study_page import page_table, trial_texts
 
         study, tables = self.study, []
@@ -188,7 +184,7 @@ class SearchReport:
             scale=self.badge,
             about=f"{self.setting('. ')}.",
             tables=tables,
-            figures=[(name, ALT_TEXTS[name], to_bytes(figure, "svg")) for name, figure in self.figures.items()],
+            figures=[(name, figure.alt_text, figure.rendered("svg")) for name, figure in self.figures.items()],
             curves=[],
             sentences=list(self.sentences),
             notes=study.notes,
@@ -208,7 +204,7 @@ class SearchReport:
         for name, data in files.items():
             write_atomically(directory / name, data)
         for path in directory.iterdir():  # figures of an earlier report that this one has not
-            if path.suffix in (".png", ".svg", ".pdf") and path.stem in ALT_TEXTS and path.name not in files:
+            if path.suffix in (".png", ".svg", ".pdf") and is_figure(path.stem) and path.name not in files:
                 path.unlink()
         return [directory / name for name in files]
 
@@ -223,11 +219,7 @@ class SearchReport:
         }
         for name, frame in frames.items():
             files[name] = to_csv(frame.assign(**scale))
-        if self.figures:
-            from ablate.report.figures.style import to_bytes
-
-            for name, figure in self.figures.items():
-                files |= {f"{name}.{kind}": to_bytes(figure, kind) for kind in ("png", "svg", "pdf")}
+        files |= {f"{name}.{kind}": figure.rendered(kind) for name, figure in self.figures.items() for kind in FORMATS}
         files["index.html"] = write_pages([self])
         files[FILE] = best_yaml(self.study, self.standing, self.study_file)
         return files

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from ablate.data.augmentations import AUGMENTATIONS, NAMED, read_augmentation
 from ablate.data.data_sets import DATA_SETS, DataSet
 from ablate.data.preprocessing import PREPROCESSING
+from ablate.kinds.figures import CHOICES, DEFAULTS
 from ablate.kinds.optimizers import OPTIMIZERS
 from ablate.kinds.recipes import RECIPES
 from ablate.kinds.schedules import SCHEDULES
@@ -63,7 +64,7 @@ Changes = Annotated[dict[str, Any], _axes_schema(base=_NET)]
 Quantity = Annotated[Any, WithJsonSchema(_NUMBER)]
 QuantityOrBounds = Annotated[Any, WithJsonSchema({"anyOf": [_NUMBER, _BOUNDS]})]
 Percentage = Annotated[Any, WithJsonSchema(_PERCENTAGE)]
-FigureName = Literal["curves", "train_test", "errors", "parameters", "ranks"]
+_FigureName: Any = Literal[CHOICES]
 DepthRuleField = Literal["convolutions", "nominal"]
 Title = Annotated[str, Field(max_length=200)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -289,7 +290,7 @@ class StudyFile(Frozen):
         WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "object", "minProperties": 1}]}),
     ] = None
     epoch_rule: Annotated[EpochRule, Field(description="best: chosen by test error, flagged wherever it is shown")] = "last"
-    figures: Annotated[list[FigureName], Field(default=["curves", "errors", "parameters", "ranks"], max_length=5)]
+    figures: Annotated[list[_FigureName], Field(default=list(DEFAULTS), max_length=len(CHOICES))]
     panels: Annotated[
         dict[Title, list[str]],
         Field(default_factory=dict, max_length=100, description="of the curves: the networks in each, by its title"),

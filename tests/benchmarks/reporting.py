@@ -23,7 +23,8 @@ import orjson
 import pandas as pd
 
 from ablate.records.records import EPOCH_FIELDS, Row, result_bytes, trial_directory
-from ablate.report.curves import MEASURES, curve_points
+from ablate.report.curves import curve_points
+from ablate.report.figures.training_curves import MEASURES
 from ablate.report.summary import Summary, summarize
 from ablate.study.plan import enumerate_variants
 from ablate.study.spec import load_study

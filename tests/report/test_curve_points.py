@@ -12,7 +12,8 @@ import pandas as pd
 
 from ablate.api import load_study
 from ablate.records.records import open_trial, trial_directory, write_epochs, write_result
-from ablate.report.curves import MEASURES, curve_points, seed_points
+from ablate.report.curves import curve_points, seed_points
+from ablate.report.figures.training_curves import MEASURES
 from ablate.report.summary import Summary, summarize
 
 STUDY = """\

@@ -9,8 +9,8 @@ import pytest
 
 from ablate.api import Experiment, load_study
 from ablate.records.probes import write_probe
+from ablate.report.figure_values.step_times import step_time_values
 from ablate.report.growth import GrowthPoint, growth_exponents, growth_points
-from ablate.report.pictures import step_times
 from ablate.report.terminal import plan_text, status_text
 from ablate.train.workload import make_probe
 
@@ -142,5 +142,6 @@ def test_what_was_timed_is_in_the_table_and_drawn(tmp_path: Path) -> None:
     assert [row["step_ms"] for row in made.networks] == [12.3, 20.0, None]
     said = "Step: Forward, backward and update of a minibatch of 128, float32, on a processor, torch 2.15, 2 at once"
     assert said in made.caption()
-    assert [(bar.group, bar.milliseconds) for bar in step_times(made)] == [("thin", 12.34), ("thin", 20.0), ("wide", None)]
+    (info,) = step_time_values(made)
+    assert [(bar.group, bar.milliseconds) for bar in info.values.bars] == [("thin", 12.34), ("thin", 20.0), ("wide", None)]
     assert "step_times" in made.figures

@@ -10,7 +10,7 @@ from recorded import recorded
 from ablate.nets.families import count_network
 from ablate.nets.notation import parse_architecture
 from ablate.records.imported import draft_torchnet, write_imported
-from ablate.report.pictures import imported_curves
+from ablate.report.figure_values.curves import imported_curves
 from ablate.report.study_page import page_study
 from ablate.report.tables import as_cell
 

@@ -18,7 +18,7 @@ import recorded
 from ablate.api import Experiment, load_study
 from ablate.errors import RecordError
 from ablate.report.curves import curve_points
-from ablate.report.figures.errors import error_points
+from ablate.report.figure_values.errors import errors_of
 from ablate.report.report import Report
 from ablate.report.setting import describe_data, describe_setting
 from ablate.report.summary import summarize
@@ -179,9 +179,10 @@ def test_curves_are_medians_over_seeds_epoch_by_epoch(experiment: Experiment) ->
 
 
 def test_every_seed_is_a_point(experiment: Experiment) -> None:
-    points = error_points(fill(experiment, {0: [7.0, None, 9.0]}).summaries)
-    assert points.seed.tolist() == [0, 2] and points.test_error.tolist() == [7.0, 9.0]
-    assert set(points.parameters) == {experiment.variants[0].counts.parameters}
+    (panel,) = errors_of(fill(experiment, {0: [7.0, None, 9.0]}).summaries).panels
+    first = panel.variants[0]
+    assert first.errors == [7.0, 9.0] and panel.errors == [7.0, 9.0]
+    assert first.parameters == experiment.variants[0].counts.parameters
 
 
 def test_results_are_tidy(experiment: Experiment) -> None:

@@ -16,15 +16,22 @@ from matplotlib.figure import Figure
 from report.figures.tidy import assert_tidy
 from search.invented import INFINITE, candidate, forty, searched
 
+from ablate.report.drawn_figures import draw_figures
+from ablate.report.figures.candidate_points import LOOKS
+from ablate.report.figures.history import History, draw_history
+from ablate.report.figures.importances import draw_importances
+from ablate.report.figures.intermediate import CandidateLine, Intermediate, draw_intermediate
+from ablate.report.figures.objective import AxisPanel, draw_objective
+from ablate.report.figures.pareto import draw_pareto
 from ablate.report.figures.style import to_bytes
+from ablate.report.fitted_curve import fit_curve
 from ablate.search.candidates import DIVERGED, Candidate
-from ablate.search.history_figure import best_so_far, draw_history
-from ablate.search.importance_figure import draw_importances, ordered_importances
-from ablate.search.intermediate_figure import Line, draw_intermediate, intermediate_lines
-from ablate.search.marks import LOOKS, candidate_marks
-from ablate.search.objective_figure import axis_panels, draw_objective, fit_curve
-from ablate.search.pareto_figure import draw_pareto, front_steps
-from ablate.search.pictures import draw_figures
+from ablate.search.figure_values.history import best_so_far
+from ablate.search.figure_values.importances import ordered_importances
+from ablate.search.figure_values.intermediate import candidate_lines
+from ablate.search.figure_values.objective import axis_panels
+from ablate.search.figure_values.pareto import error_against_cost
+from ablate.search.figure_values.points import candidate_points
 from ablate.search.report import SearchReport
 from ablate.search.standing import Standing
 from ablate.study.study import Study
@@ -45,6 +52,19 @@ def report_of(study: Study, candidates: Sequence[Candidate]) -> SearchReport:
 
 def standing_of(study: Study, candidates: Sequence[Candidate]) -> Standing:
     return report_of(study, candidates).standing
+
+
+def figures_of(made: SearchReport) -> list[str]:
+    return list(draw_figures(made, "search"))
+
+
+def history_of(standing: Standing) -> History:
+    points = candidate_points(standing)
+    return History(points, best_so_far(points))
+
+
+def panels_of(standing: Standing) -> list[AxisPanel]:
+    return axis_panels(standing, candidate_points(standing))
 
 
 def twelve(study: Study) -> list[Candidate]:
@@ -129,8 +149,9 @@ def test_marks_say_what_became_of_each(tmp_path: Path) -> None:
     diverged = candidate(study, 5, {"dropout": 0.5}, [INFINITE] * 5)
     failed = candidate(study, 6, {"dropout": 0.6}, [7.0], "failed")
     running = candidate(study, 7, {"dropout": 0.0}, [7.0], "running")
-    marks = candidate_marks(standing_of(study, [named, best, repeat, pruned, early, diverged, failed, running]))
-    assert [(mark.kind, mark.error, mark.repeat) for mark in marks] == [
+    standing = standing_of(study, [named, best, repeat, pruned, early, diverged, failed, running])
+    points = candidate_points(standing)
+    assert [(point.kind, point.error, point.repeat) for point in points] == [
         ("enqueued", 6.0, False),
         ("best", 5.0, False),
         ("complete", 5.0, True),
@@ -139,14 +160,14 @@ def test_marks_say_what_became_of_each(tmp_path: Path) -> None:
         ("complete", math.inf, False),
         ("complete", math.inf, False),
     ]
-    assert best_so_far(marks) == [(0, 6.0), (1, 5.0)]
-    (panel,) = axis_panels(study.search, marks)  # type: ignore[arg-type]
+    assert best_so_far(points) == [(0, 6.0), (1, 5.0)]
+    (panel,) = axis_panels(standing, points)
     assert [value for value, _ in panel.points] == [0.1, 0.2, 0.3, 0.4]  # neither the repeat nor those without an error
 
 
 def test_history_has_crosses_and_steps(tmp_path: Path) -> None:
     study = searched(tmp_path)
-    figure = draw_history(candidate_marks(standing_of(study, forty(study))), "title", "caption")
+    figure = draw_history(history_of(standing_of(study, forty(study))), "title", "caption")
     (axis,) = figure.axes
     crosses = next(line for line in axis.lines if line.get_marker() == "x")
     assert list(crosses.get_xdata()) == [20, 30]
@@ -157,12 +178,12 @@ def test_history_has_crosses_and_steps(tmp_path: Path) -> None:
 
 def test_a_panel_an_axis_with_its_own_scale(tmp_path: Path) -> None:
     study = searched(tmp_path, THREE)
-    panels = axis_panels(study.search, candidate_marks(standing_of(study, twelve(study))))  # type: ignore[arg-type]
+    panels = panels_of(standing_of(study, twelve(study)))
     rate, width, activation = panels
     assert (rate.log, rate.whole, rate.low, rate.high) == (True, False, 0.001, 1.0)
     assert (width.log, width.whole, width.low, width.high) == (False, True, 1.0, 8.0)
     assert activation.choices == ["relu", "elu", "leaky_relu"]  # in the order of the space
-    places = [value for value, mark in activation.points if mark.candidate.values["activation"] == "elu"]
+    places = [value for value, point in activation.points if point.number % 3 == 1]  # elu
     assert places == pytest.approx([0.775, 0.925, 1.075, 1.225])  # side by side
     axes = draw_objective(panels, "title", "caption").axes
     assert [axis.get_xlabel() for axis in axes] == ["recipe.lr, log scale", "k", "activation"]
@@ -176,7 +197,7 @@ def test_of_many_choices_the_best_are_shown(tmp_path: Path) -> None:
     study = searched(tmp_path, BLOCKS)
     blocks = [f"B({','.join(kernels)})" for l in (1, 2, 3, 4) for kernels in itertools.product("13", repeat=l)]
     candidates = [candidate(study, n, {"block": block}, [30.0 - n] * 2) for n, block in enumerate(blocks)]
-    (panel,) = axis_panels(study.search, candidate_marks(standing_of(study, candidates)))  # type: ignore[arg-type]
+    (panel,) = panels_of(standing_of(study, candidates))
     assert (panel.tried, len(panel.choices), panel.choices[-1]) == (30, 24, "B(3,3,3,3)") and "B(1)" not in panel.choices
     assert draw_objective([panel], "title", "caption").axes[0].get_xlabel() == "block (24 best of 30)"
 
@@ -184,7 +205,7 @@ def test_of_many_choices_the_best_are_shown(tmp_path: Path) -> None:
 def test_the_caption_speaks_of_a_curve_where_there_is_one(tmp_path: Path) -> None:
     study = searched(tmp_path)
     for count, said in ((3, False), (40, True)):
-        figure = report_of(study, forty(study)[:count]).figures["objective"]
+        figure = report_of(study, forty(study)[:count]).figures["objective"].figure
         caption = " ".join(figure.texts[-1].get_text().split())
         assert ("Gaussian process" in caption) is said
         assert (
@@ -199,7 +220,7 @@ def test_a_range_that_depends_on_another_axis_has_no_curve(tmp_path: Path) -> No
     found = [
         candidate(study, n, {"k": 1 + n % 2, "dropout": round((n + 1) / 64, 2)}, [5 + n % 2, 5 + n / 9]) for n in range(12)
     ]
-    figure = report_of(study, found).figures["objective"]
+    figure = report_of(study, found).figures["objective"].figure
     caption = " ".join(figure.texts[-1].get_text().split())
     assert caption.endswith("No curve over dropout, whose range depends on k.") and "Gaussian" not in caption
     assert not any(axis.lines for axis in figure.axes)
@@ -208,11 +229,12 @@ def test_a_range_that_depends_on_another_axis_has_no_curve(tmp_path: Path) -> No
 
 def test_lines_end_where_a_candidate_was_pruned(tmp_path: Path) -> None:
     study = searched(tmp_path)
-    lines = {line.number: line for line in intermediate_lines(standing_of(study, forty(study)), first=1)}
+    lines = {line.number: line for line in candidate_lines(standing_of(study, forty(study)), first=1)}
     assert (lines[8].kind, lines[8].steps) == ("best", [1, 2, 3, 4, 5])
     assert (lines[15].kind, lines[15].steps) == ("pruned", [1, 2])
     assert 20 not in lines and 30 not in lines  # failed; told nothing finite
-    colours = {line.get_color() for line in draw_intermediate(list(lines.values()), "fold", "t", "c").axes[0].lines}
+    figure = draw_intermediate(Intermediate(list(lines.values()), "fold"), "t", "c")
+    colours = {line.get_color() for line in figure.axes[0].lines}
     assert len(colours) == 2 + 5  # grey, the best's, and one a pruned candidate
 
 
@@ -220,23 +242,24 @@ def test_the_same_end_is_drawn_once_and_what_diverged_is_not(tmp_path: Path) -> 
     study = searched(tmp_path)
     told = ({0: 60.0, 1: DIVERGED}, {0: 60.0, 1: DIVERGED}, {0: 60.0, 1: 70.0}, {0: DIVERGED})
     pruned = [candidate(study, n, {"dropout": 0.1}, [], "pruned", intermediate=steps) for n, steps in enumerate(told)]
-    lines = intermediate_lines(standing_of(study, pruned))
+    lines = candidate_lines(standing_of(study, pruned))
     assert [(line.number, line.errors) for line in lines] == [(0, [60.0]), (2, [60.0, 70.0])]
     other = candidate(study, 4, {"dropout": 0.2}, [], "pruned", intermediate=told[0])
-    assert len(intermediate_lines(standing_of(study, [*pruned, other]))) == 3
-    assert [mark.error for mark in candidate_marks(standing_of(study, pruned))] == [math.inf, math.inf, 70.0, math.inf]
+    assert len(candidate_lines(standing_of(study, [*pruned, other]))) == 3
+    assert [point.error for point in candidate_points(standing_of(study, pruned))] == [math.inf, math.inf, 70.0, math.inf]
 
 
 @pytest.mark.parametrize(("validation", "dotted"), [("{folds: 2}", True), ("{holdout: 20}", False)])
 def test_the_caption_speaks_of_a_next_training_where_there_is_one(tmp_path: Path, validation: str, dotted: bool) -> None:
     study = searched(tmp_path, THREE.replace("{folds: 2}", validation))
     few = [replace(one, errors=dict(list(one.errors.items())[: len(one.trials)])) for one in twelve(study)]
-    caption = report_of(study, few).figures["intermediate"].texts[-1].get_text()
+    caption = report_of(study, few).figures["intermediate"].figure.texts[-1].get_text()
     assert ("dotted" in caption) is dotted
 
 
 def test_the_next_training_is_marked() -> None:
-    figure = draw_intermediate([Line(0, "best", [1, 2, 3, 4, 5, 6], [9.0, 8, 9, 7, 9, 6])], "epoch", "t", "c", every=2)
+    line = CandidateLine(0, "best", [1, 2, 3, 4, 5, 6], [9.0, 8, 9, 7, 9, 6])
+    figure = draw_intermediate(Intermediate([line], "epoch", every=2), "t", "c")
     dotted = [line.get_xdata() for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
     assert [list(x) for x in dotted] == [[2.5, 2.5], [4.5, 4.5]]
 
@@ -244,10 +267,10 @@ def test_the_next_training_is_marked() -> None:
 def test_the_front_is_a_step_line_to_the_end(tmp_path: Path) -> None:
     study = searched(tmp_path, BLOCKS)
     standing = standing_of(study, sixteen(study))
-    steps = front_steps(standing)
+    steps = error_against_cost(standing).front_steps
     assert steps[:-1] == sorted(steps[:-1]) and [error for _, error in steps] == sorted((e for _, e in steps), reverse=True)
     assert steps[-1] == (max(one.variant.counts.multiply_adds for one in standing.candidates), steps[-2][1])
-    figure = draw_pareto(standing, "title", "caption")
+    figure = draw_pareto(error_against_cost(standing), "title", "caption")
     assert figure.axes[0].get_xlabel() == "multiply-adds, log scale"
     names, best = {one.label for one in standing.candidates}, standing.best
     assert {one.label for one in standing.front} <= set(written(figure.axes[0])) <= names
@@ -260,14 +283,14 @@ def test_a_front_of_the_best_alone_has_no_other_in_the_legend(tmp_path: Path) ->
     study = searched(tmp_path, BLOCKS)
     two = [candidate(study, n, {"block": block}, [5.0 + n] * 2) for n, block in enumerate(("B(1)", "B(3,3)"))]
     for shown, legend in ((two, ["Pareto front", "best", "other candidate"]), (two[:1], ["Pareto front", "best"])):
-        figure = draw_pareto(standing_of(study, shown), "title", "caption")
+        figure = draw_pareto(error_against_cost(standing_of(study, shown)), "title", "caption")
         assert [text.get_text() for text in figure.legends[0].get_texts()] == legend
         assert next(iter(figure.axes[0].collections)).get_sizes()[0] == LOOKS["best"]["s"]  # type: ignore[attr-defined]
 
 
 def test_importances_are_in_order() -> None:
     assert ordered_importances({"b": 0.2, "a": 0.2, "c": 0.6}) == [("c", 0.6), ("a", 0.2), ("b", 0.2)]
-    axis = draw_importances({"k": 0.25, "recipe.lr": 0.75}, "title", "caption").axes[0]
+    axis = draw_importances([("recipe.lr", 0.75), ("k", 0.25)], "title", "caption").axes[0]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["recipe.lr", "k"]
     assert [bar.get_width() for bar in axis.patches] == [0.75, 0.25] and written(axis) == ["0.75", "0.25"]  # type: ignore[attr-defined]
 
@@ -276,15 +299,15 @@ def test_which_figures_there_are(tmp_path: Path) -> None:
     study = searched(tmp_path)
     three = [candidate(study, n, {"dropout": n / 10}, [6.0 + n] * 5) for n in range(3)]
     made = report_of(study, three)
-    assert list(draw_figures(made)) == ["objective", "history"]
+    assert figures_of(made) == ["objective", "history"]
     shares = {"dropout": 1.0}
-    assert "importances" not in draw_figures(replace(made, importances=shares))  # of one there is nothing to compare
-    assert "importances" in draw_figures(replace(made, importances={**shares, "k": 0.0}))
-    assert "intermediate" in draw_figures(report_of(study, [replace(three[0], state="pruned"), *three[1:]]))
-    assert draw_figures(report_of(study, [replace(one, errors={0: INFINITE}) for one in three])) == {}
-    assert draw_figures(report_of(study, [])) == {}
+    assert "importances" not in figures_of(replace(made, importances=shares))  # of one there is nothing to compare
+    assert "importances" in figures_of(replace(made, importances={**shares, "k": 0.0}))
+    assert "intermediate" in figures_of(report_of(study, [replace(three[0], state="pruned"), *three[1:]]))
+    assert figures_of(report_of(study, [replace(one, errors={0: INFINITE}) for one in three])) == []
+    assert figures_of(report_of(study, [])) == []
     blocks = searched(tmp_path, BLOCKS)
-    assert list(draw_figures(report_of(blocks, sixteen(blocks)))) == ["objective", "history", "pareto"]
+    assert figures_of(report_of(blocks, sixteen(blocks))) == ["objective", "history", "pareto"]
 
 
 def hostile(folder: Path, name: str) -> Figure:
@@ -292,26 +315,25 @@ def hostile(folder: Path, name: str) -> Figure:
     dropout, three, blocks = searched(folder), searched(folder, THREE), searched(folder, BLOCKS)
     match name:
         case "forty":
-            return draw_history(candidate_marks(standing_of(dropout, forty(dropout))), LONG, LONG, badge)
+            return draw_history(history_of(standing_of(dropout, forty(dropout))), LONG, LONG, badge)
         case "no crosses":
-            return draw_history(candidate_marks(standing_of(three, twelve(three))), LONG, LONG, badge)
+            return draw_history(history_of(standing_of(three, twelve(three))), LONG, LONG, badge)
         case "one value":
             same = [candidate(dropout, n, {"dropout": 0.3}, [5.0 + n / 9] * 5, enqueued=n < 9) for n in range(40)]
-            marks = [mark._replace(repeat=False) for mark in candidate_marks(standing_of(dropout, same))]
-            return draw_objective(axis_panels(dropout.search, marks), LONG, LONG, badge)  # type: ignore[arg-type]
+            standing = standing_of(dropout, same)
+            points = [replace(point, repeat=False) for point in candidate_points(standing)]
+            return draw_objective(axis_panels(standing, points), LONG, LONG, badge)
         case "three axes":
-            marks = candidate_marks(standing_of(three, twelve(three)))
-            return draw_objective(axis_panels(three.search, marks), LONG, LONG, badge)  # type: ignore[arg-type]
+            return draw_objective(panels_of(standing_of(three, twelve(three))), LONG, LONG, badge)
         case "pruned at once":
-            return draw_intermediate(
-                intermediate_lines(standing_of(three, twelve(three)[2::3])), "epoch", LONG, LONG, badge
-            )
+            lines = candidate_lines(standing_of(three, twelve(three)[2::3]))
+            return draw_intermediate(Intermediate(lines, "epoch"), LONG, LONG, badge)
         case "one candidate":
-            return draw_pareto(standing_of(blocks, sixteen(blocks)[:1]), LONG, LONG, badge)
+            return draw_pareto(error_against_cost(standing_of(blocks, sixteen(blocks)[:1])), LONG, LONG, badge)
         case "sixteen blocks":
-            return draw_pareto(standing_of(blocks, sixteen(blocks)), LONG, LONG, badge)
+            return draw_pareto(error_against_cost(standing_of(blocks, sixteen(blocks))), LONG, LONG, badge)
         case _:
-            return draw_importances({LONG.replace(" ", "_"): 0.0, "k": 0.0}, LONG, LONG, badge)
+            return draw_importances([(LONG.replace(" ", "_"), 0.0), ("k", 0.0)], LONG, LONG, badge)
 
 
 @pytest.mark.parametrize(
@@ -332,4 +354,4 @@ def test_nothing_overlaps_however_often_it_is_drawn(tmp_path: Path, name: str) -
 def test_the_same_candidates_are_the_same_bytes(tmp_path: Path) -> None:
     study = searched(tmp_path, THREE)
     once, again = (report_of(study, twelve(study)).figures["objective"] for _ in range(2))
-    assert to_bytes(once, "svg") == to_bytes(again, "svg")
+    assert once.rendered("svg") == again.rendered("svg")

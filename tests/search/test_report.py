@@ -441,7 +441,7 @@ def test_a_scale_stands_everywhere(tmp_path: Path) -> None:
     for name in ("table.md", "table.tex", "index.html"):
         assert "small scale, not the paper" in (directory / name).read_text()
     assert {row["scale"] for row in (*rows(directory / "table.csv"), *rows(directory / "trials.csv"))} == {"small"}
-    assert all(made.badge in [text.get_text() for text in figure.texts] for figure in made.figures.values())
+    assert all(made.badge in [text.get_text() for text in one.figure.texts] for one in made.figures.values())
 
 
 def test_json_has_stable_names(written: tuple[SearchReport, Path]) -> None:

@@ -1,8 +1,9 @@
-"""How counts grow with each axis of a network, as a figure. Source: WRN, section 2."""
+"""How the counts of networks grow with each axis. Source: WRN, section 2."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -10,29 +11,55 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from ablate.report.figures.style import LEGEND, look, open_canvas, styled
-from ablate.report.growth import GrowthPoint, growth_exponents, net_axes
 from ablate.report.tables import quantity
-from ablate.study.study import Variant
+
+
+@dataclass(frozen=True)
+class GrowthLine:
+    """Networks that differ from the base in one axis alone, the base among them.
+
+    Args:
+        axis: its name.
+        exponent: a of count ~ value^a, fitted.
+        points: (value of the axis, count), both relative to the base, in increasing order.
+    """
+
+    axis: str
+    exponent: float
+    points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class GrowthPanel:
+    """One count, such as "parameters". of_base: that of the base; lines: one an axis, the same axes in every panel."""
+
+    count: str
+    of_base: int
+    lines: Sequence[GrowthLine]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The growth of two counts. base: the name of the network that all is relative to."""
+
+    base: str
+    panels: Sequence[GrowthPanel]
 
 
 @styled
-def draw_growth(points: Sequence[GrowthPoint], base: Variant, title: str, caption: str, badge: str = "") -> Figure:
-    """Parameters and multiply-adds against each axis, all relative to the base, with the fitted exponents."""
-    figure, panels = open_canvas(title, caption, badge, width=8.4, body=3.5, columns=2, sharex=True, sharey=True)
-    of_base, exponents = net_axes(base), growth_exponents(points)
-    axes = list(dict.fromkeys(point.axis for point in points))
-    for axis, measure in zip(panels, ("parameters", "multiply_adds")):
+def draw_scaling(scaling: Scaling, title: str, caption: str, badge: str = "") -> Figure:
+    """A panel a count: counts against values, all relative to the base, with the fitted exponents."""
+    figure, axes = open_canvas(title, caption, badge, width=8.4, body=3.5, columns=2, sharex=True, sharey=True)
+    for axis, panel in zip(axes, scaling.panels):
         axis.set_xscale("log", base=2)
         axis.set_yscale("log", base=2)
         drawn = []
-        for index, name in enumerate(axes):
-            xs = [point.value / of_base[name] for point in points if point.axis == name]
-            ys = [getattr(point, measure) / getattr(base.counts, measure) for point in points if point.axis == name]
-            fitted = next(e.fitted for e in exponents if (e.axis, e.measure) == (name, measure))
+        for index, line in enumerate(panel.lines):
             colour, marker = look(index)
             size = max(3, 7 - 1.5 * index)  # lines that coincide stay apart
-            drawn += axis.plot(xs, ys, color=colour, marker=marker, markersize=size, label=f"{name}: {fitted:.2f}")
-        ratios = [point.value / of_base[point.axis] for point in points]
+            label = f"{line.axis}: {line.exponent:.2f}"
+            drawn += axis.plot(*zip(*line.points), color=colour, marker=marker, markersize=size, label=label)
+        ratios = [value for line in panel.lines for value, _ in line.points]
         ends = np.array([min(ratios) / 1.2, max(ratios) * 1.2])
         for power, word, beside in ((1, "linear", (0, 12)), (2, "quadratic", (9, -3))):
             axis.plot(ends, ends**power, color="#b0b0b0", linewidth=0.7, zorder=1)
@@ -40,8 +67,8 @@ def draw_growth(points: Sequence[GrowthPoint], base: Variant, title: str, captio
             axis.annotate(word, where, beside, textcoords="offset points", fontsize=7, color="#707070")
         for each in (axis.xaxis, axis.yaxis):
             each.set_major_formatter(FuncFormatter(lambda value, _: f"{Fraction(value).limit_denominator(4096)}"))
-        count = getattr(base.counts, measure)
-        xlabel = f"{', '.join(axes)}, relative to {base.net}"
-        axis.set(xlabel=xlabel, ylabel=f"{measure.replace('_', '-')}, relative to {quantity(count)}")
+        names = ", ".join(line.axis for line in panel.lines)
+        ylabel = f"{panel.count}, relative to {quantity(panel.of_base)}"
+        axis.set(xlabel=f"{names}, relative to {scaling.base}", ylabel=ylabel)
         axis.legend(handles=drawn, title="axis: exponent", loc="upper left", title_fontsize=LEGEND, alignment="left")
     return figure

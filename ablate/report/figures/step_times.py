@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
@@ -42,6 +43,14 @@ class StepTime(NamedTuple):
     parameters: int
 
 
+@dataclass(frozen=True)
+class StepTimes:
+    """Networks in order. reference: the label of the one that ratios are relative to; empty for no ratios."""
+
+    bars: Sequence[StepTime]
+    reference: str = ""
+
+
 def time_labels(bars: Sequence[StepTime], reference: str = "") -> list[str]:
     """What stands at the end of each bar: "512 ms", with a reference "512 ms, 7.5×" (its own bar: "68.3 ms, 1×")."""
     base = next((bar.milliseconds for bar in bars if bar.label == reference), None)
@@ -54,11 +63,9 @@ def time_labels(bars: Sequence[StepTime], reference: str = "") -> list[str]:
 
 
 @styled
-def draw_step_times(bars: Sequence[StepTime], title: str, caption: str, reference: str = "", badge: str = "") -> Figure:
-    """A bar a network in the given order, its time at the end and its error at the right.
-
-    reference: the label of the network that the ratios are relative to; empty for no ratios.
-    """
+def draw_step_times(times: StepTimes, title: str, caption: str, badge: str = "") -> Figure:
+    """A bar a network in the given order, its time at the end and its error at the right."""
+    bars, reference = times.bars, times.reference
     groups = list(dict.fromkeys(bar.group for bar in bars))
     looks = {group: (PALETTE[i % len(PALETTE)], HATCHES[i % len(HATCHES)]) for i, group in enumerate(groups)}
     names = ["\n".join(wrap_text(f"{bar.label} ({_joined(quantity(bar.parameters))})", 3.0, TEXT)) for bar in bars]

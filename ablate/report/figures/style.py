@@ -127,6 +127,21 @@ def open_canvas(
     return figure, list(axes.ravel())
 
 
+def open_panels(
+    title: str, caption: str, badge: str, panels: int, legend: Sequence[Artist] = ()
+) -> tuple[Figure, list[Axes]]:
+    """A figure with so many panels, three a row at most, and their axes in order; the rest as open_canvas()."""
+    columns = panels if panels <= 2 else 2 if panels == 4 else 3
+    rows = math.ceil(panels / columns)
+    width = {1: 6.4, 2: 9.4}.get(columns, 12.0)
+    figure, axes = open_canvas(
+        title, caption, badge, width=width, body=3.4 * rows, legend=legend, rows=rows, columns=columns
+    )
+    for spare in axes[panels:]:
+        spare.remove()
+    return figure, axes[:panels]
+
+
 def text_width(text: str, size: float, weight: str = "normal") -> float:
     """The width of a line of text in inches; size in points."""
     font = FontProperties(family="DejaVu Sans", size=size, weight=weight)

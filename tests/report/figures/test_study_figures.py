@@ -21,12 +21,15 @@ from ablate.api import load_study
 from ablate.errors import RecordError
 from ablate.records.records import open_trial, trial_directory, write_epochs, write_result
 from ablate.report.curves import curve_points, seed_points
-from ablate.report.figures.curves import ImportedCurve, draw_curves, draw_train_test
+from ablate.report.figure_values.curves import curves_of
+from ablate.report.figure_values.errors import errors_of
+from ablate.report.figures.curves import draw_curves
 from ablate.report.figures.errors import draw_errors, swarm
 from ablate.report.figures.parameters import dodge, draw_parameters
 from ablate.report.figures.style import look
+from ablate.report.figures.train_test import draw_train_test
+from ablate.report.figures.training_curves import ImportedCurve
 from ablate.report.panels import data_panels, legend_names, panel_labels
-from ablate.report.pareto import pareto_front
 from ablate.report.summary import Summary, summarize
 
 STUDY = """\
@@ -106,7 +109,7 @@ def test_a_median_over_diverged_seeds_is_infinite(tmp_path: Path) -> None:
 
 
 def test_curves_show_every_seed_and_the_median_thick(tmp_path: Path) -> None:
-    figure = draw_curves([("", study(tmp_path, [[7.0, 6.0, 9.0], [5.0, 6.0, 4.0]]))], "title", "caption")
+    figure = draw_curves(curves_of([("", study(tmp_path, [[7.0, 6.0, 9.0], [5.0, 6.0, 4.0]]))]), "title", "caption")
     loss_axis, error_axis = figure.axes
     colour = look(0).colour
     seeds = sorted(ys(error_axis, color=colour, alpha=0.35))
@@ -123,7 +126,7 @@ def test_curves_show_every_seed_and_the_median_thick(tmp_path: Path) -> None:
 
 
 def test_a_diverged_seed_ends_in_a_cross(tmp_path: Path) -> None:
-    figure = draw_curves([("", study(tmp_path, [[7.0, 6.0, math.inf], [5.0, 6.0, 4.0]]))], "title", "caption")
+    figure = draw_curves(curves_of([("", study(tmp_path, [[7.0, 6.0, math.inf], [5.0, 6.0, 4.0]]))]), "title", "caption")
     (cross,) = [line for line in figure.axes[1].lines if line.get_marker() == "x"]
     assert np.asarray(cross.get_xydata()).tolist() == [[2.0, 50.0]]
     assert legend_texts(figure)[0] == "WRN-10-1-B(3,3) (1 diverged)" and "before it diverged" in legend_texts(figure)[-1]
@@ -132,7 +135,7 @@ def test_a_diverged_seed_ends_in_a_cross(tmp_path: Path) -> None:
 @pytest.mark.parametrize("panels", [2, 3, 4, 5])
 def test_panels_stand_side_by_side_and_share_colours(tmp_path: Path, panels: int) -> None:
     summaries = study(tmp_path, [[7.0, 6.0, 9.0], [5.0, 6.0, 4.0]])
-    figure = draw_curves([(f"panel {n}", [summaries[n % 2]]) for n in range(panels)], "title", "caption")
+    figure = draw_curves(curves_of([(f"panel {n}", [summaries[n % 2]]) for n in range(panels)]), "title", "caption")
     lefts, rights = figure.axes[:panels], figure.axes[panels:]
     assert [axis.get_title(loc="left") for axis in lefts] == [f"panel {n}" for n in range(panels)]
     assert [{line.get_color() for line in axis.lines} for axis in rights] == [{look(n % 2).colour} for n in range(panels)]
@@ -143,7 +146,7 @@ def test_imported_curves_are_grey_and_only_in_their_panel(tmp_path: Path) -> Non
     first, second = study(tmp_path, [[7.0, 6.0, 9.0], [5.0, 6.0, 4.0]])
     rows = [{"epoch": 1, "train_loss": None, "test_error": 30.0}, {"epoch": 2, "train_loss": 0.5, "test_error": None}]
     log = ImportedCurve("an author's log", rows, "b")
-    figure = draw_curves([("a", [first]), ("b", [second])], "title", "caption", [log])
+    figure = draw_curves(curves_of([("a", [first]), ("b", [second])], [log]), "title", "caption")
     *_, error_a, error_b = figure.axes
     greys = [[line for line in axis.lines if len(set(to_rgb(line.get_color()))) == 1] for axis in figure.axes]
     assert [len(lines) for lines in greys] == [0, 1, 0, 1] and error_a is not error_b
@@ -159,14 +162,15 @@ def test_twelve_variants_with_long_names_stay_in_the_frame(tmp_path: Path) -> No
     summaries = study(tmp_path, [*errors, [None, None, math.inf]], entry, epochs=5)
     title, caption, badge = "A title of many words " * 8, "A caption of many words " * 20, "SMALL SCALE"
     log = [ImportedCurve("a log", [{"epoch": 1, "train_loss": 1.0, "test_error": 50.0}])]
-    assert_tidy(draw_curves([("one", summaries), ("two", summaries[:1])], title, caption, log, badge))
-    assert_tidy(draw_train_test(summaries, title, caption, badge))
-    assert_tidy(draw_errors(summaries, title, caption, summaries[-1:], badge))
-    assert_tidy(draw_parameters(summaries, title, caption, badge))
+    assert_tidy(draw_curves(curves_of([("one", summaries), ("two", summaries[:1])], log), title, caption, badge))
+    assert_tidy(draw_train_test(curves_of(data_panels(summaries)), title, caption, badge))
+    assert_tidy(draw_errors(errors_of(summaries, summaries[-1:]), title, caption, badge))
+    assert_tidy(draw_parameters(errors_of(summaries), title, caption, badge))
 
 
 def test_train_and_test_error_share_an_axis(tmp_path: Path) -> None:
-    figure = draw_train_test(study(tmp_path, [[7.0, 6.0, 9.0], [5.0, 6.0, 4.0]]), "title", "caption")
+    summaries = study(tmp_path, [[7.0, 6.0, 9.0], [5.0, 6.0, 4.0]])
+    figure = draw_train_test(curves_of(data_panels(summaries)), "title", "caption")
     (axis,) = figure.axes
     assert "%" in axis.get_ylabel()
     assert ys(axis, color=look(0).colour, alpha=None, linestyle="-") == [[10.0, 9.0, 8.0, 7.0]]
@@ -175,7 +179,8 @@ def test_train_and_test_error_share_an_axis(tmp_path: Path) -> None:
 
 
 def test_a_single_epoch_is_a_point(tmp_path: Path) -> None:
-    figure = draw_curves([("", study(tmp_path, [[5.0, 5.0, 5.0]], "net: [WRN-10-1]", epochs=1))], "title", "caption")
+    summaries = study(tmp_path, [[5.0, 5.0, 5.0]], "net: [WRN-10-1]", epochs=1)
+    figure = draw_curves(curves_of([("", summaries)]), "title", "caption")
     (median,) = [line for line in figure.axes[1].lines if line.get_alpha() is None]
     assert median.get_marker() == look(0).marker and list(figure.axes[1].get_xticks()) == [1]
 
@@ -186,7 +191,7 @@ def test_data_sets_are_panels_and_networks_keep_their_names(tmp_path: Path) -> N
     assert [title for title, _ in panels] == ["CIFAR-10", "CIFAR-100"]
     assert panel_labels(panels) == [["WRN-10-1-B(3,3)", "WRN-10-1-B(3,1)"]] * 2
     assert list(legend_names(panels).values())[1] == "WRN-10-1-B(3,1) (CIFAR-100: 2/3, 1 diverged)"
-    errors = draw_errors(summaries, "title", "caption")
+    errors = draw_errors(errors_of(summaries), "title", "caption")
     assert [axis.get_title(loc="left") for axis in errors.axes] == ["CIFAR-10", "CIFAR-100"]
     assert offsets(errors.axes[1])[-1] == (25.0, 1.0)
 
@@ -203,7 +208,7 @@ def test_one_data_set_is_one_panel(tmp_path: Path) -> None:
 
 def test_every_seed_is_a_point_of_its_row(tmp_path: Path) -> None:
     summaries = study(tmp_path, [[7.0, 7.0, 7.0], [5.0, math.inf, math.inf]])
-    (axis,) = draw_errors(summaries, "title", "caption", summaries[:1]).axes
+    (axis,) = draw_errors(errors_of(summaries, summaries[:1]), "title", "caption").axes
     assert sorted(offsets(axis)) == [(5.0, 1.0), (7.0, -0.11), (7.0, 0.0), (7.0, 0.11)]
     names = [label.get_text() for label in axis.get_yticklabels()]
     assert names == ["WRN-10-1-B(3,3), baseline", "WRN-10-1-B(3,1) (2 diverged)"]
@@ -213,15 +218,15 @@ def test_every_seed_is_a_point_of_its_row(tmp_path: Path) -> None:
 
 def test_errors_far_apart_get_a_logarithmic_axis(tmp_path: Path) -> None:
     summaries = study(tmp_path, [[4.0, 4.1, 4.2], [90.0, 89.0, 88.0]])
-    (axis,) = draw_errors(summaries, "title", "caption").axes
+    (axis,) = draw_errors(errors_of(summaries), "title", "caption").axes
     assert axis.get_xscale() == "log" and "log scale" in axis.get_xlabel()
-    (axis,) = draw_parameters(summaries, "title", "caption").axes
+    (axis,) = draw_parameters(errors_of(summaries), "title", "caption").axes
     assert axis.get_yscale() == "log" and "log scale" in axis.get_ylabel()
 
 
 def test_parameters_show_seeds_medians_and_the_front(tmp_path: Path) -> None:
     summaries = study(tmp_path, [[6.0, 7.0, 8.0], [4.0, 5.0, 6.0], [5.0, 5.5, 6.0]], "net: [WRN-10-1, WRN-10-2, WRN-10-4]")
-    (axis,) = draw_parameters(summaries, "title", "caption").axes
+    (axis,) = draw_parameters(errors_of(summaries), "title", "caption").axes
     counts = [float(summary.variant.counts.parameters) for summary in summaries]
     wanted = [(count, error) for count, s in zip(counts, summaries) for error in s.errors]
     wanted += [(count, float(s.median or 0)) for count, s in zip(counts, summaries)]
@@ -237,7 +242,7 @@ def test_parameters_show_seeds_medians_and_the_front(tmp_path: Path) -> None:
 
 def test_equal_counts_stand_side_by_side(tmp_path: Path) -> None:
     summaries = study(tmp_path, [[7.0] * 3, [6.0] * 3, [5.0] * 3], SAME_COUNT)
-    (axis,) = draw_parameters(summaries, "title", "caption").axes
+    (axis,) = draw_parameters(errors_of(summaries), "title", "caption").axes
     places = sorted({x for x, _ in offsets(axis)})
     count = summaries[0].variant.counts.parameters
     assert len(places) == 3 and math.isclose(places[1], count) and "side by side" in axis.get_xlabel()
@@ -246,13 +251,13 @@ def test_equal_counts_stand_side_by_side(tmp_path: Path) -> None:
 
 def test_where_all_seeds_diverged_the_names_and_axes_stay(tmp_path: Path) -> None:
     summaries = study(tmp_path, [[math.inf] * 3] * 2, "net: [WRN-10-1, WRN-10-4]")
-    (errors,) = draw_errors(summaries, "title", "caption", summaries[:1]).axes
+    (errors,) = draw_errors(errors_of(summaries, summaries[:1]), "title", "caption").axes
     assert errors.get_xlim() == (0.0, 100.0) and not offsets(errors)
     assert [label.get_text() for label in errors.get_yticklabels()][1] == "WRN-10-4 (3 diverged)"
-    (parameters,) = draw_parameters(summaries, "title", "caption").axes
+    (parameters,) = draw_parameters(errors_of(summaries), "title", "caption").axes
     low, high = parameters.get_xlim()
     assert all(low < summary.variant.counts.parameters < high for summary in summaries)
-    figure = draw_curves([("", summaries)], "title", "caption")
+    figure = draw_curves(curves_of([("", summaries)]), "title", "caption")
     assert len([line for line in figure.axes[1].lines if line.get_marker() == "x"]) == 6
 
 
@@ -260,39 +265,14 @@ def test_records_that_lost_their_epochs_are_not_drawn_as_if_they_had_none(tmp_pa
     summaries = study(tmp_path, [[5.0] * 3] * 2)
     next(tmp_path.rglob("epochs.jsonl")).unlink()
     with pytest.raises(RecordError, match=r"damaged, its epochs.jsonl is not that of its result.json"):
-        draw_curves([("", summaries)], "title", "caption")
+        draw_curves(curves_of([("", summaries)]), "title", "caption")
 
 
 def test_without_epochs_the_curves_are_empty(tmp_path: Path) -> None:
     summaries = study(tmp_path, [[None] * 3] * 2)
     assert seed_points(summaries).empty and curve_points(summaries).empty
-    assert_tidy(draw_curves([("", summaries)], "title", "caption"))
-    assert_tidy(draw_train_test(summaries, "title", "caption"))
-
-
-def test_pareto_front_by_hand() -> None:
-    points: list[tuple[float, float | None]] = [
-        (3, 5.0),
-        (1, 9.0),
-        (2, 9.0),
-        (2, 6.0),
-        (4, 5.0),
-        (0.5, None),
-        (0.1, math.inf),
-    ]
-    assert pareto_front(points) == [1, 3, 0]
-    assert pareto_front([(1, 2.0), (1, 2.0)]) == [0, 1]
-    assert pareto_front([]) == []
-
-
-@given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=12))
-def test_pareto_front_is_what_nothing_beats(points: list[tuple[int, int]]) -> None:
-    def beats(a: tuple[int, int], b: tuple[int, int]) -> bool:
-        return a[0] <= b[0] and a[1] <= b[1] and a != b
-
-    front = pareto_front([(float(cost), float(error)) for cost, error in points])
-    assert set(front) == {i for i, point in enumerate(points) if not any(beats(other, point) for other in points)}
-    assert [points[i][0] for i in front] == sorted(points[i][0] for i in front)
+    assert_tidy(draw_curves(curves_of([("", summaries)]), "title", "caption"))
+    assert_tidy(draw_train_test(curves_of(data_panels(summaries)), "title", "caption"))
 
 
 @given(st.lists(st.floats(0, 1), max_size=10))

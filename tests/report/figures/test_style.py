@@ -19,22 +19,24 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from report.figures.tidy import assert_tidy
 
-from ablate.report.figures.ranks import draw_critical_difference, draw_rank_stability, percent_text
-from ablate.report.figures.step_times import StepTime, draw_step_times, time_labels
+from ablate.report.figures.critical_difference import AverageRanks, draw_critical_difference
+from ablate.report.figures.ranks import RankShares, draw_ranks, percent_text
+from ablate.report.figures.step_times import StepTime, StepTimes, draw_step_times, time_labels
 from ablate.report.figures.style import MARKERS, PALETTE, look, open_canvas, text_width, to_bytes, wrap_text
 
 THIN = StepTime("pre-ResNet-1001", "thin", 512.0, 4.92, 10_328_602)
 WIDE = StepTime("WRN-40-4", "wide", 64.0, 4.53, 8_949_210)
 LONG = "A title that goes on and on to say which networks were compared under which budget " * 3
 NETS = ["WRN-28-2-B(3,3)", "WRN-40-2-B(3,1)", "WRN-22-2-B(3,1,3)", "WRN-40-2-B(1,3)"]
+FOUR_RANKS = AverageRanks(dict(zip(NETS, (1, 2, 3, 4))), 1.5, [NETS[:2]])
 
 DRAWINGS: dict[str, Callable[[str, str, str], Figure]] = {
-    "bars": lambda *texts: draw_step_times([THIN, WIDE], texts[0], texts[1], badge=texts[2]),
-    "a bar of a long name": lambda *texts: draw_step_times([WIDE._replace(label=LONG)], texts[0], texts[1], badge=texts[2]),
-    "ranks": lambda *texts: draw_rank_stability(np.full((12, 12), 1 / 12), NETS * 3, *texts),
-    "one rank": lambda *texts: draw_rank_stability([[1.0]], [LONG], *texts),
-    "differences": lambda *texts: draw_critical_difference([1, 2, 3, 4], NETS, 1.5, [NETS[:2]], *texts),
-    "differences of long names": lambda *texts: draw_critical_difference([1, 2], [LONG, "b"], 9.0, [], *texts),
+    "bars": lambda *texts: draw_step_times(StepTimes([THIN, WIDE]), *texts),
+    "a bar of a long name": lambda *texts: draw_step_times(StepTimes([WIDE._replace(label=LONG)]), *texts),
+    "ranks": lambda *texts: draw_ranks(RankShares(NETS * 3, np.full((12, 12), 1 / 12)), *texts),
+    "one rank": lambda *texts: draw_ranks(RankShares([LONG], [[1.0]]), *texts),
+    "differences": lambda *texts: draw_critical_difference(FOUR_RANKS, *texts),
+    "differences of long names": lambda *texts: draw_critical_difference(AverageRanks({LONG: 1, "b": 2}, 9.0, []), *texts),
     "an empty canvas": lambda *texts: open_canvas(*texts, width=3.0, body=1.0)[0],
 }
 
@@ -95,13 +97,13 @@ def test_looks_differ_and_are_dark_enough() -> None:
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
 def test_same_figure_same_bytes(kind: str) -> None:
     script = (
-        "import sys, hashlib; from ablate.report.figures.step_times import StepTime, draw_step_times\n"
+        "import sys, hashlib; from ablate.report.figures.step_times import StepTime, StepTimes, draw_step_times\n"
         "from ablate.report.figures.style import to_bytes\n"
         "bars = [StepTime('a', 'thin', 3.0, 4.0, 10), StepTime('b', 'wide', 5.0, None, 20)]\n"
-        f"print(hashlib.sha256(to_bytes(draw_step_times(bars, 'title', 'caption'), {kind!r})).hexdigest())"
+        f"print(hashlib.sha256(to_bytes(draw_step_times(StepTimes(bars), 'title', 'caption'), {kind!r})).hexdigest())"
     )
     bars = [StepTime("a", "thin", 3.0, 4.0, 10), StepTime("b", "wide", 5.0, None, 20)]
-    here = to_bytes(draw_step_times(bars, "title", "caption"), kind)
+    here = to_bytes(draw_step_times(StepTimes(bars), "title", "caption"), kind)
     environment = {**os.environ, "PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "1"}
     run = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=environment)
     assert run.stdout.strip() == hashlib.sha256(here).hexdigest()
@@ -115,7 +117,8 @@ def test_fonts_are_in_the_files() -> None:
 
 
 def test_bars_are_as_long_as_their_times() -> None:
-    figure = draw_step_times([THIN, WIDE, WIDE._replace(label="huge", milliseconds=None, error=None)], "title", "caption")
+    times = StepTimes([THIN, WIDE, WIDE._replace(label="huge", milliseconds=None, error=None)])
+    figure = draw_step_times(times, "title", "caption")
     axis, errors = figure.axes
     assert [bar.get_width() for bar in axis.patches] == [512.0, 64.0, 0.0]  # type: ignore[attr-defined]
     assert fill(axis) == ["512 ms", "64.0 ms", "not measured"]
@@ -127,7 +130,7 @@ def test_bars_are_as_long_as_their_times() -> None:
 
 
 def test_times_far_apart_get_a_logarithmic_axis() -> None:
-    axis = draw_step_times([THIN._replace(milliseconds=1400.0), WIDE], "title", "caption", reference="WRN-40-4").axes[0]
+    axis = draw_step_times(StepTimes([THIN._replace(milliseconds=1400.0), WIDE], "WRN-40-4"), "title", "caption").axes[0]
     assert axis.get_xscale() == "log" and "log scale" in axis.get_xlabel() and "WRN-40-4" in axis.get_xlabel()
     ends = [bar.get_x() + bar.get_width() for bar in axis.patches]  # type: ignore[attr-defined]
     assert ends == [1400.0, 64.0] and axis.get_xlim()[0] == 32.0
@@ -147,7 +150,7 @@ def test_time_labels(milliseconds: float, reference: str, label: str) -> None:
 
 
 def test_errors_of_one_source_need_no_mark() -> None:
-    errors = draw_step_times([THIN, THIN], "title", "caption").axes[1]
+    errors = draw_step_times(StepTimes([THIN, THIN]), "title", "caption").axes[1]
     assert [label.get_text() for label in errors.get_yticklabels()] == ["4.92", "4.92"]
     assert fill(errors) == ["CIFAR-10\nerror, %\n(published)"]
 
@@ -160,7 +163,7 @@ def test_shares_in_cells(share: float, text: str) -> None:
 
 
 def test_a_row_of_the_stability_is_a_variant() -> None:
-    (axis,) = draw_rank_stability([[0.75, 0.25], [0.25, 0.75]], ["a", "b"], "title", "caption").axes
+    (axis,) = draw_ranks(RankShares(["a", "b"], [[0.75, 0.25], [0.25, 0.75]]), "title", "caption").axes
     assert fill(axis) == ["75", "25", "25", "75"]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
     assert axis.get_ylim() == (2.0, 0.0)  # the first on top
@@ -168,7 +171,8 @@ def test_a_row_of_the_stability_is_a_variant() -> None:
 
 def test_the_diagram_joins_what_is_not_told_apart() -> None:
     groups = [["a", "b", "c"], ["c", "d"]]
-    (axis,) = draw_critical_difference([1.2, 2.0, 2.9, 3.9], list("abcd"), 1.75, groups, "title", "caption").axes
+    ranks = AverageRanks({"a": 1.2, "b": 2.0, "c": 2.9, "d": 3.9}, 1.75, groups)
+    (axis,) = draw_critical_difference(ranks, "title", "caption").axes
     bars: list[Any] = [line for line in axis.lines if line.get_linewidth() > 3]
     (low, high), (second_low, second_high) = [bar.get_xdata() for bar in bars]
     assert low < 1.2 and 2.9 < high < 3.9 and 2.0 < second_low < 2.9 and second_high > 3.9

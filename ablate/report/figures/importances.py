@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
 from ablate.report.figures.style import PALETTE, SMALL, TEXT, open_canvas, styled, text_width, wrap_text
 
 
-def ordered_importances(importances: Mapping[str, float]) -> list[tuple[str, float]]:
-    """(parameter, share of the variance), the most important first, equal ones by name."""
-    return sorted(importances.items(), key=lambda one: (-one[1], one[0]))
-
-
 @styled
-def draw_importances(importances: Mapping[str, float], title: str, caption: str, badge: str = "") -> Figure:
-    """A bar a parameter."""
-    bars = ordered_importances(importances)
+def draw_importances(bars: Sequence[tuple[str, float]], title: str, caption: str, badge: str = "") -> Figure:
+    """A bar a parameter in the given order; bars: (parameter, share of the variance)."""
     names = ["\n".join(wrap_text(name, 3.0, TEXT)) for name, _ in bars]
     longest = max(text_width(line, TEXT) for name in names for line in name.split("\n"))
     body = 0.6 + sum(0.12 + 0.16 * (name.count("\n") + 1) for name in names)

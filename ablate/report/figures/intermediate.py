@@ -1,54 +1,50 @@
-"""What the pruner was told of every candidate, fold by fold or epoch by epoch. Computed first, then drawn."""
+"""What the pruner was told of every candidate, fold by fold or epoch by epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from ablate.report.figures.error_axis import set_validation_error_axis
 from ablate.report.figures.style import DOTTED, INK, PALETTE, look, open_canvas, styled
-from ablate.search.candidates import DIVERGED
-from ablate.search.marks import set_error_axis
-from ablate.search.standing import Standing
 
 PALE = "#b8b8b8"
 
 
-class Line(NamedTuple):
-    """A candidate's steps and its errors in percent there, those that did not diverge."""
+@dataclass(frozen=True)
+class CandidateLine:
+    """A candidate's steps, and its errors in percent there, those that did not diverge."""
 
     number: int
-    kind: str  # "pruned", "complete" or "best"
-    steps: list[int]
-    errors: list[float]
+    kind: Literal["pruned", "complete", "best"]
+    steps: Sequence[int]
+    errors: Sequence[float]
 
 
-def intermediate_lines(standing: Standing, first: int = 0) -> list[Line]:
-    """A line a candidate of which the pruner was told something, in the order of their numbers.
+@dataclass(frozen=True)
+class Intermediate:
+    """The lines of a search, one at least.
 
-    One for those that share their trainings and came equally far. first: what Optuna's step 0 is called.
+    Args:
+        lines: one a candidate, in the order of their numbers.
+        step: what a step is, such as "fold" or "epoch".
+        every: after so many steps the next training begins; 0 to mark none.
     """
-    lines: dict[str, Line] = {}
-    for one in sorted(standing.of_state("complete", "pruned"), key=lambda one: one.number):
-        points = [(step + first, error) for step, error in sorted(one.intermediate.items()) if error < DIVERGED]
-        if points:
-            kind = "pruned" if one.state == "pruned" else "best" if one is standing.best else "complete"
-            alike = repr((kind, [trial.id for trial in one.trials], points))
-            lines.setdefault(alike, Line(one.number, kind, *map(list, zip(*points))))
-    return list(lines.values())
+
+    lines: Sequence[CandidateLine]
+    step: str
+    every: int = 0
 
 
 @styled
-def draw_intermediate(
-    lines: Sequence[Line], step: str, title: str, caption: str, badge: str = "", every: int = 0
-) -> Figure:
-    """Pruned candidates in colour, each to where it was pruned, the others grey, the best in bold; one line at least.
-
-    step: "fold", "epoch". every: after so many steps the next training begins.
-    """
+def draw_intermediate(intermediate: Intermediate, title: str, caption: str, badge: str = "") -> Figure:
+    """Pruned candidates in colour, each to where it was pruned, the others grey, the best in bold."""
+    lines, step, every = intermediate.lines, intermediate.step, intermediate.every
     pruned = [line for line in lines if line.kind == "pruned"]
     looks = {line.number: look(index) for index, line in enumerate(pruned)}
     handles = [
@@ -59,7 +55,7 @@ def draw_intermediate(
     kinds = {line.kind for line in lines}
     handles = [handle for handle, kind in zip(handles, ("best", "complete", "pruned")) if kind in kinds]
     figure, (axis,) = open_canvas(title, caption, badge, width=6.4, body=3.3, legend=handles)
-    set_error_axis(axis, [error for line in lines for error in line.errors])
+    set_validation_error_axis(axis, [error for line in lines for error in line.errors])
     for line in lines:
         alone = "." if len(line.steps) == 1 else ""
         if line.kind == "pruned":

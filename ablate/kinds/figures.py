@@ -1,0 +1,132 @@
+"""The table of figures: an entry each. A new figure is an entry here, and a file with the two functions that it names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ReportKind = Literal["trained", "counted", "search"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureKind:
+    """A figure of a report.
+
+    Args:
+        name: of its files, and in a study's `figures:`. Where a report has several drawings, a number follows it.
+        alt_text: what it shows, for readers who cannot see it.
+        report: the reports that have it: of a study with seeds ("trained"), of one without ("counted"), of a search.
+        choice: "default", "optional": drawn where a study's `figures:` names it, which by default names the first kind;
+            "always": drawn wherever there is something to show.
+        values: "module:function"; from the analysis that a report is made of to one `FigureInfo` a drawing.
+        draw: "module:function"; from the values, title, caption and badge to a matplotlib figure.
+    """
+
+    name: str
+    alt_text: str
+    report: ReportKind
+    choice: Literal["default", "optional", "always"] = "always"
+    values: str
+    draw: str
+
+
+FIGURES = (
+    FigureKind(
+        name="curves",
+        alt_text="Training curves: test error solid, training loss dashed",
+        report="trained",
+        choice="default",
+        values="ablate.report.figure_values.curves:curve_values",
+        draw="ablate.report.figures.curves:draw_curves",
+    ),
+    FigureKind(
+        name="train_test",
+        alt_text="Training error and test error by epoch",
+        report="trained",
+        choice="optional",
+        values="ablate.report.figure_values.curves:train_test_values",
+        draw="ablate.report.figures.train_test:draw_train_test",
+    ),
+    FigureKind(
+        name="errors",
+        alt_text="Test error by variant, a point a seed",
+        report="trained",
+        choice="default",
+        values="ablate.report.figure_values.errors:error_values",
+        draw="ablate.report.figures.errors:draw_errors",
+    ),
+    FigureKind(
+        name="parameters",
+        alt_text="Test error against parameters, with the Pareto front",
+        report="trained",
+        choice="default",
+        values="ablate.report.figure_values.errors:error_values",
+        draw="ablate.report.figures.parameters:draw_parameters",
+    ),
+    FigureKind(
+        name="ranks",
+        alt_text="How often each variant takes each rank with other seeds",
+        report="trained",
+        choice="default",
+        values="ablate.report.figure_values.ranks:rank_values",
+        draw="ablate.report.figures.ranks:draw_ranks",
+    ),
+    FigureKind(
+        name="critical_difference",
+        alt_text="Average ranks over the data sets",
+        report="trained",
+        values="ablate.report.figure_values.ranks:critical_difference_values",
+        draw="ablate.report.figures.critical_difference:draw_critical_difference",
+    ),
+    FigureKind(
+        name="scaling",
+        alt_text="Counts against each axis, relative to the base",
+        report="counted",
+        values="ablate.report.figure_values.scaling:scaling_values",
+        draw="ablate.report.figures.scaling:draw_scaling",
+    ),
+    FigureKind(
+        name="step_times",
+        alt_text="Milliseconds of a training step, with the test error beside",
+        report="counted",
+        values="ablate.report.figure_values.step_times:step_time_values",
+        draw="ablate.report.figures.step_times:draw_step_times",
+    ),
+    FigureKind(
+        name="objective",
+        alt_text="Validation error against each value that was searched",
+        report="search",
+        values="ablate.search.figure_values.objective:objective_values",
+        draw="ablate.report.figures.objective:draw_objective",
+    ),
+    FigureKind(
+        name="history",
+        alt_text="Validation error by candidate, and the best so far",
+        report="search",
+        values="ablate.search.figure_values.history:history_values",
+        draw="ablate.report.figures.history:draw_history",
+    ),
+    FigureKind(
+        name="importances",
+        alt_text="How much of the differences each parameter explains",
+        report="search",
+        values="ablate.search.figure_values.importances:importance_values",
+        draw="ablate.report.figures.importances:draw_importances",
+    ),
+    FigureKind(
+        name="intermediate",
+        alt_text="What was known of each candidate as it was trained",
+        report="search",
+        values="ablate.search.figure_values.intermediate:intermediate_values",
+        draw="ablate.report.figures.intermediate:draw_intermediate",
+    ),
+    FigureKind(
+        name="pareto",
+        alt_text="Validation error against cost, with the Pareto front",
+        report="search",
+        values="ablate.search.figure_values.pareto:pareto_values",
+        draw="ablate.report.figures.pareto:draw_pareto",
+    ),
+)
+CHOICES = tuple(kind.name for kind in FIGURES if kind.choice != "always")  # that a study's `figures:` may name
+DEFAULTS = tuple(kind.name for kind in FIGURES if kind.choice == "default")

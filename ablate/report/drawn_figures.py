@@ -1,0 +1,86 @@
+"""draw_figures(): the figures of a report, each drawn once, and each written once in every format."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ablate.kinds.figures import FIGURES, FigureKind, ReportKind
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "svg", "pdf")
+
+
+class FigureInfo(NamedTuple):
+    """What is computed for one drawing. number: which one of several drawings of a kind it is; 0 for the only one."""
+
+    values: Any
+    title: str
+    caption: str
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class DrawnFigure:
+    """A figure of a report. alt_text: what it shows, for readers who cannot see it."""
+
+    alt_text: str
+    figure: Figure
+    _written: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    def rendered(self, format: str) -> bytes:
+        """The bytes of its file, made once.
+
+        Args:
+            format: one of FORMATS.
+        """
+        from ablate.report.figures.style import to_bytes
+
+        # Always in the order of FORMATS: each rendering may move the layout by a fraction of a pixel.
+        for each in FORMATS[: FORMATS.index(format) + 1]:
+            if each not in self._written:
+                self._written[each] = to_bytes(self.figure, each)
+        return self._written[format]
+
+
+def draw_figures(analysis: Any, report: ReportKind, chosen: Sequence[str] = ()) -> dict[str, DrawnFigure]:
+    """Every figure of a report by its name, in order.
+
+    Args:
+        analysis: what the report is made of; the functions of the table's entries read it. It has a `badge`.
+        report: the kind of report.
+        chosen: the figures that a study names, in its order.
+    """
+    return dict(_drawings(analysis, figures_of(report, chosen)))
+
+
+def figures_of(report: ReportKind, chosen: Sequence[str] = ()) -> list[FigureKind]:
+    """The kinds of figures that a report has where there is something to show: the chosen ones, then those always there."""
+    kinds = {kind.name: kind for kind in FIGURES if kind.report == report}
+    return [
+        *(kinds[name] for name in chosen if name in kinds),
+        *(kind for kind in kinds.values() if kind.choice == "always"),
+    ]
+
+
+def is_figure(name: str) -> bool:
+    """Whether some report has figures of that name, or of that name and a number."""
+    return any(re.fullmatch(rf"{kind.name}(_\d+)?", name) for kind in FIGURES)
+
+
+def _drawings(analysis: Any, kinds: Sequence[FigureKind]) -> Iterator[tuple[str, DrawnFigure]]:
+    for kind in kinds:
+        for info in _resolve(kind.values)(analysis):
+            figure = _resolve(kind.draw)(info.values, info.title, info.caption, analysis.badge)
+            yield f"{kind.name}_{info.number}" if info.number else kind.name, DrawnFigure(kind.alt_text, figure)
+
+
+def _resolve(place: str) -> Any:
+    """The function at "module:function"; imported late, because drawing imports matplotlib."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

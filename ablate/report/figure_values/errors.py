@@ -1,0 +1,44 @@
+"""The errors of a study's seeds, beside the parameters of its networks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ablate.report.drawn_figures import FigureInfo
+from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors, VariantErrors
+from ablate.report.panels import data_panels, legend_names, panel_labels
+from ablate.report.pareto import pareto_front
+from ablate.report.summary import Summary
+
+if TYPE_CHECKING:
+    from ablate.report.report import Report
+
+
+def error_values(report: Report) -> Iterator[FigureInfo]:
+    """Of the figures with the errors by variant, and against parameters."""
+    shown = [summary for summary in report.summaries if summary.n]
+    baselines = [report.analysis.baseline(summary) for summary in shown]
+    yield FigureInfo(errors_of(shown, baselines), report.study.title, report.setting("; "))
+
+
+def errors_of(summaries: Sequence[Summary], baselines: Sequence[Summary | None] = ()) -> StudyErrors:
+    """The errors of some variants, a panel a data set. baselines: those that others are compared with."""
+    panels, compared_with = data_panels(summaries), {id(baseline) for baseline in baselines}
+    drawn = []
+    for (title, of_data), labels in zip(panels, panel_labels(panels)):
+        front = pareto_front([(summary.variant.counts.parameters, summary.median) for summary in of_data])
+        variants = [
+            VariantErrors(
+                label,
+                summary.variant.counts.parameters,
+                [error for error in summary.errors if math.isfinite(error)],
+                summary.median,
+                on_front=index in front,
+                baseline=id(summary) in compared_with,
+            )
+            for index, (label, summary) in enumerate(zip(labels, of_data))
+        ]
+        drawn.append(ErrorPanel(title, variants))
+    return StudyErrors(drawn, legend_names(panels))

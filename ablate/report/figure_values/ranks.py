@@ -1,0 +1,44 @@
+"""How sure the order of a study's variants is: with other seeds, and over several data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ablate.report.drawn_figures import FigureInfo
+from ablate.report.figures.critical_difference import AverageRanks
+from ablate.report.figures.ranks import RankShares
+from ablate.report.panels import data_panels, panel_labels
+from ablate.report.ranking import critical_difference
+
+if TYPE_CHECKING:
+    from ablate.report.report import Report
+
+
+def rank_values(report: Report) -> Iterator[FigureInfo]:
+    """Of the figures with the ranks, one a data set with three variants or more that all have enough seeds."""
+    titles = report.analysis.titles
+    for number, title in enumerate(titles, 1):
+        found, summaries = report.analysis.stability(title), report.analysis.on(title)
+        if found and len(summaries) > 2:
+            about = report.setting("; ") if len(titles) == 1 else title
+            (labels,) = panel_labels([("", summaries)])
+            yield FigureInfo(
+                RankShares(labels, found.rank_probability),
+                f"{report.study.title}: the order with other seeds",
+                f"{about}; {found.draws:,} bootstrap draws of the seeds",
+                number if len(titles) > 1 else 0,
+            )
+
+
+def critical_difference_values(report: Report) -> Iterator[FigureInfo]:
+    """Of the critical-difference diagram, where there are enough data sets and variants."""
+    panels = data_panels(report.summaries)
+    errors = {
+        title: {label: s.median for label, s in zip(labels, of_panel) if s.median is not None}
+        for (title, of_panel), labels in zip(panels, panel_labels(panels))
+    }
+    if found := critical_difference(errors):
+        caption = f"Average rank over {found.data_sets} data sets; Friedman p {found.friedman_p:.2g}; Nemenyi, 5%"
+        ranks = AverageRanks(found.average_ranks, found.difference, found.groups)
+        yield FigureInfo(ranks, report.study.title, caption)

@@ -1,0 +1,42 @@
+"""How the counts of networks grow with the axes in which they differ from a base."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ablate.report.drawn_figures import FigureInfo
+from ablate.report.figures.scaling import GrowthLine, GrowthPanel, Scaling
+from ablate.report.growth import GrowthPoint, growth_exponents, net_axes
+from ablate.study.plan import plain
+from ablate.study.study import Variant
+
+if TYPE_CHECKING:
+    from ablate.report.report import Report
+
+
+def scaling_values(report: Report) -> Iterator[FigureInfo]:
+    """Of the figure with the counts, where some networks differ from the base in one numeric axis."""
+    if points := report.growth_points:
+        axes = net_axes(report.base)
+        values = ", ".join(f"{axis} = {plain(axes[axis])}" for axis in dict.fromkeys(point.axis for point in points))
+        caption = f"Networks for {report.study.data.title}. One axis at a time from {report.base.net}: {values}"
+        yield FigureInfo(scaling_of(points, report.base), report.study.title, caption)
+
+
+def scaling_of(points: Sequence[GrowthPoint], base: Variant) -> Scaling:
+    """The parameters and multiply-adds of some networks, relative to the base."""
+    axes, exponents = net_axes(base), {(one.axis, one.measure): one.fitted for one in growth_exponents(points)}
+    panels = []
+    for measure in ("parameters", "multiply_adds"):
+        of_base = getattr(base.counts, measure)
+        lines = [
+            GrowthLine(
+                axis,
+                exponents[axis, measure],
+                [(one.value / axes[axis], getattr(one, measure) / of_base) for one in points if one.axis == axis],
+            )
+            for axis in dict.fromkeys(point.axis for point in points)
+        ]
+        panels.append(GrowthPanel(measure.replace("_", "-"), of_base, lines))
+    return Scaling(base.net, panels)

@@ -1,0 +1,36 @@
+"""The horizontal axis of counts, such as parameters: its ticks and range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from ablate.report.figures.style import log_ticks
+from ablate.report.tables import quantity
+
+LOG_RATIO = 5  # counts that differ by a greater ratio get a logarithmic axis
+
+
+def on_log_axis(counts: Sequence[int]) -> bool:
+    """Whether counts differ by so much that a linear axis would press the smallest together."""
+    return max(counts) > LOG_RATIO * max(1, min(counts))
+
+
+def set_count_axis(axis: Axes, counts: Sequence[int], places: Sequence[float]) -> None:
+    """Sets scale, ticks and range for counts. places: where each of them is drawn, near the count itself."""
+    low, high, label = min(places), max(places), EngFormatter(sep=" ")
+    if len(set(counts)) == 1:
+        half = 2 * max(abs(place - counts[0]) for place in places) or 0.1 * counts[0] or 1.0
+        axis.set_xlim(counts[0] - half, counts[0] + half)
+        axis.set_xticks([counts[0]], [quantity(counts[0])])
+    elif on_log_axis(counts):
+        axis.set_xscale("log")
+        beside = (high / low) ** 0.08
+        axis.set_xlim(low / beside, high * beside)
+        log_ticks(axis.xaxis, label)
+    else:
+        axis.set_xlim(low - 0.08 * (high - low), high + 0.08 * (high - low))
+        axis.xaxis.set_major_locator(MaxNLocator(6))
+        axis.xaxis.set_major_formatter(label)

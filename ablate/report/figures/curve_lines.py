@@ -1,0 +1,110 @@
+"""What figures of training curves share: lines of seeds and of their medians by epoch, axes, and the legend.
+
+Medians over the seeds are thick and marked, every seed is thin behind them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, MaxNLocator
+
+from ablate.report.figures.style import INK, Look, look
+from ablate.report.figures.training_curves import MEASURES, Curve, SeedCurves
+
+CROSS: dict[str, Any] = {"marker": "x", "markersize": 6, "markeredgewidth": 1.6, "linestyle": ""}
+
+
+def looks_of(names: Sequence[str]) -> dict[str, Look]:
+    """The look of each variant by its label, the same in every panel."""
+    return {label: look(index) for index, label in enumerate(names)}
+
+
+def draw_measure(axis: Axes, curves: Sequence[SeedCurves], looks: Sequence[Look], measure: str, dashes: Any) -> None:
+    """A measure's seeds thin and its medians thick; the solid one has marks, and a cross where a seed diverged."""
+    solid = dashes == "-"
+    for of_variant, (colour, _) in zip(curves, looks):
+        for values in of_variant.values:
+            epochs, heights = finite_points(values, measure)
+            alone = "." if len(epochs) == 1 else ""
+            axis.plot(epochs, heights, linestyle=dashes, linewidth=0.6, color=colour, alpha=0.35, marker=alone)
+            if solid and len(epochs) and _has_diverged(values):
+                axis.plot(epochs[-1:], heights[-1:], **CROSS, color=colour, zorder=5)
+    for index, (of_variant, (colour, marker)) in enumerate(zip(curves, looks)):
+        epochs, heights = finite_points(of_variant.median(), measure) if of_variant.seeds else ([], [])
+        every = max(1, math.ceil(len(epochs) / 8))
+        marks = marker_style(marker, index % every, every, 4) if solid or len(epochs) == 1 else {}
+        if not solid:
+            marks |= {"markersize": 7, "fillstyle": "none"}
+        wide = 1.7 if solid else 1.3
+        axis.plot(epochs, heights, linestyle=dashes, linewidth=wide, color=colour, zorder=3, **marks)
+
+
+def marker_style(marker: str, first: int, every: int, size: float) -> dict[str, Any]:
+    """The options of a line whose marker is on every so many points, from the first given on; size in points."""
+    return {"marker": marker, "markevery": (first, every), "markersize": size}
+
+
+def finite_points(values: Curve, measure: str) -> tuple[Any, Any]:
+    """The epochs with a finite value, and these, so that a line runs on over those without one."""
+    heights = values[:, MEASURES.index(measure)]
+    (places,) = np.nonzero(np.isfinite(heights))
+    return places + 1, heights[places]
+
+
+def _has_diverged(values: Curve) -> bool:
+    return bool(np.isinf(values[:, MEASURES.index("test_error")]).any())
+
+
+def set_epoch_axis(axis: Axes, curves: Sequence[Sequence[SeedCurves]]) -> None:
+    """The range of the epochs, from the first to the last one, with whole numbers."""
+    last = max(1, *map(_last_epoch, curves))
+    beside = 0.02 * (last - 1) or 0.5
+    axis.set_xlim(1 - beside, last + beside)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True) if last > 1 else FixedLocator([1]))
+
+
+def _last_epoch(curves: Sequence[SeedCurves]) -> int:
+    return max((len(values) for each in curves for values in each.values), default=0)
+
+
+def axis_limits(curves: Sequence[Sequence[SeedCurves]], measure: str) -> tuple[float, float]:
+    """The range of an axis: from zero, unless all values lie far from it.
+
+    The medians of the first tenth, the single seeds of the first half and a seed that diverged would press the rest flat,
+    so they may leave it.
+    """
+    column, shown = MEASURES.index(measure), [np.array([])]
+    for drawn in curves:
+        steady = [
+            SeedCurves(each.seeds, tuple(v for v in each.values if not np.isinf(v[:, column]).any())) for each in drawn
+        ]
+        frame = steady if any(each.values for each in steady) else drawn
+        last = _last_epoch(frame)
+        for each in frame:
+            if each.values:
+                shown += [each.median()[last // 10 :, column], *(v[math.ceil(last / 2) - 1 :, column] for v in each.values)]
+    values = np.concatenate(shown)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return 0.0, 1.0
+    low, high = values.min(), values.max()
+    margin = 0.08 * (high - low) or 0.1 * abs(high) or 1.0
+    return (0.0 if low < high / 3 else low - margin), high + margin
+
+
+def legend_handle(name: str, of: Look, dashes: Any = "-") -> Line2D:
+    """What the legend shows of a line."""
+    return Line2D([], [], label=name, color=of.colour, marker=of.marker, linestyle=dashes, markersize=5, linewidth=1.7)
+
+
+def cross_handles(curves: Sequence[Sequence[SeedCurves]]) -> list[Line2D]:
+    """What the legend says of the crosses, if a seed diverged after its first epoch."""
+    diverged = any(_has_diverged(values) for drawn in curves for each in drawn for values in each.values)
+    label = "a seed's last epoch before it diverged"
+    return [Line2D([], [], label=label, color=INK, **CROSS)] if diverged else []

@@ -1,0 +1,100 @@
+"""Error against cost of every candidate, with the Pareto front of the two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ablate.report.figures.candidate_points import LOOKS, point_handles
+from ablate.report.figures.count_axis import on_log_axis, set_count_axis
+from ablate.report.figures.error_axis import set_validation_error_axis
+from ablate.report.figures.labels import place_labels
+from ablate.report.figures.style import GREY, PALETTE, Look, look, open_canvas, styled
+
+MOST_NAMED = 24  # candidates named in the study file that have a colour of their own in the legend
+
+
+@dataclass(frozen=True)
+class CostPoint:
+    """A candidate that was trained to the end.
+
+    Args:
+        number: of the candidate.
+        label: its network, and the values that the network's name does not show.
+        cost: how many parameters, multiply-adds, ...
+        error: its objective in percent.
+        on_front: whether no other is better in one of the two and as good in the other.
+        best: whether it has the lowest error.
+        enqueued: whether the study file names it.
+    """
+
+    number: int
+    label: str
+    cost: int
+    error: float
+    on_front: bool = False
+    best: bool = False
+    enqueued: bool = False
+
+
+@dataclass(frozen=True)
+class ErrorAgainstCost:
+    """The candidates of a search, one at least, in the order of their ranks. measure: what the cost is."""
+
+    points: Sequence[CostPoint]
+    measure: str
+
+    @property
+    def front_steps(self) -> list[tuple[float, float]]:
+        """(cost, error in percent) of the Pareto set, by cost, and on to the greatest cost of any candidate."""
+        line = sorted((float(point.cost), point.error) for point in self.points if point.on_front)
+        return [*line, (float(max(point.cost for point in self.points)), line[-1][1])]
+
+
+@styled
+def draw_pareto(found: ErrorAgainstCost, title: str, caption: str, badge: str = "") -> Figure:
+    """The Pareto set filled, the others hollow, the lowest error a star; those named in the study in their own colours."""
+    points = found.points
+    others = sorted((point for point in points if not point.best), key=lambda point: point.number)
+    named = [point for point in others if point.enqueued]
+    looks = {point.number: look(index + 1) for index, point in enumerate(named)}
+    handles = [Line2D([], [], label="Pareto front", color=GREY, linewidth=1.0), *point_handles({"best"})]
+    colour = GREY if len(named) == len(others) else PALETTE[0]
+    for label, face, on in (("in the Pareto set", colour, True), ("other candidate", "white", False)):
+        if any(point.on_front is on for point in others):
+            handles.append(Line2D([], [], label=label, linestyle="", marker="o", color=colour, markerfacecolor=face))
+    handles += _handles(named, looks) if len(named) <= MOST_NAMED else []
+    figure, (axis,) = open_canvas(title, caption, badge, width=6.8, body=3.8, legend=handles)
+    costs = [point.cost for point in points]
+    set_validation_error_axis(axis, [point.error for point in points])
+    for point in points:
+        if point.best:
+            axis.scatter([point.cost], [point.error], **LOOKS["best"])
+            continue
+        on = point.on_front
+        colour, marker = looks.get(point.number, (PALETTE[0], "o"))
+        axis.scatter(
+            [point.cost], [point.error], s=52 if on else 34, marker=marker, zorder=3 + on + point.enqueued / 2,
+            facecolor=colour if on else "white", edgecolor="white" if on else colour, linewidth=0.8 if on else 1.2,
+        )  # fmt: skip
+    axis.plot(*zip(*found.front_steps), drawstyle="steps-post", color=GREY, linewidth=1.0, zorder=2)
+    axis.set_xlabel(f"{found.measure}, log scale" if on_log_axis(costs) else found.measure)
+    set_count_axis(axis, costs, costs)
+    labelled = sorted((point for point in points if point.on_front or point.enqueued), key=lambda p: (p.cost, p.number))
+    places = [(float(point.cost), point.error) for point in labelled]
+    drawn = [(float(point.cost), point.error) for point in points]
+    place_labels(figure, axis, places, [point.label for point in labelled], drawn)
+    return figure
+
+
+def _handles(named: Sequence[CostPoint], looks: Mapping[int, Look]) -> list[Line2D]:
+    return [
+        Line2D(
+            [], [], label=point.label, linestyle="", markersize=6, color=looks[point.number].colour,
+            marker=looks[point.number].marker,
+        )
+        for point in named
+    ]  # fmt: skip

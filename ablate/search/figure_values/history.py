@@ -1,0 +1,33 @@
+"""The errors of a search's candidates in the order in which they were tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ablate.report.drawn_figures import FigureInfo
+from ablate.report.figures.candidate_points import CandidatePoint
+from ablate.report.figures.history import History
+from ablate.search.figure_values.points import candidate_points, finite_points, what_is_drawn
+from ablate.search.wording import OBJECTIVES
+
+if TYPE_CHECKING:
+    from ablate.search.report import SearchReport
+
+
+def history_values(report: SearchReport) -> Iterator[FigureInfo]:
+    """Of the figure, where some candidate has a finite error."""
+    points = candidate_points(report.standing)
+    if finite_points(points):
+        kind = OBJECTIVES[report.standing.search.objective]
+        caption = f"{report.setting('; ')}; {report.measured()}; {kind} of each candidate{what_is_drawn(points)}."
+        yield FigureInfo(History(points, best_so_far(points)), report.study.title, caption)
+
+
+def best_so_far(points: Sequence[CandidatePoint]) -> list[tuple[int, float]]:
+    """(number, error in percent) of each candidate trained to the end that is better than all before it."""
+    steps: list[tuple[int, float]] = []
+    for point in finite_points(list(points)):
+        if point.kind != "pruned" and (not steps or point.error < steps[-1][1]):
+            steps.append((point.number, point.error))
+    return steps

@@ -1,0 +1,24 @@
+"""How much of the differences between candidates each parameter explains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from ablate.report.drawn_figures import FigureInfo
+
+if TYPE_CHECKING:
+    from ablate.search.report import SearchReport
+
+
+def importance_values(report: SearchReport) -> Iterator[FigureInfo]:
+    """Of the figure, where there are parameters to compare."""
+    if report.importances and len(report.importances) > 1:
+        about = f"{report.setting('; ')}; {report.measured()}"
+        caption = f"{about}. Importance by functional analysis of variance (fANOVA) of a random forest."
+        yield FigureInfo(ordered_importances(report.importances), report.study.title, caption)
+
+
+def ordered_importances(importances: Mapping[str, float]) -> list[tuple[str, float]]:
+    """(parameter, share of the variance), the most important first, equal ones by name."""
+    return sorted(importances.items(), key=lambda one: (-one[1], one[0]))

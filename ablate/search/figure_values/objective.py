@@ -1,0 +1,112 @@
+"""The errors of a search's candidates against each value that is searched, and a fitted curve through them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ablate.report.drawn_figures import FigureInfo
+from ablate.report.figures.candidate_points import CandidatePoint
+from ablate.report.figures.error_axis import on_log_axis
+from ablate.report.figures.objective import AxisPanel, Band
+from ablate.report.fitted_curve import FITTED, fit_curve
+from ablate.search.candidates import Candidate
+from ablate.search.figure_values.points import candidate_points, finite_points, what_is_drawn
+from ablate.search.standing import Standing, value_text
+from ablate.search.wording import OBJECTIVES
+from ablate.study.plan import plain
+from ablate.study.study import Parameter
+
+if TYPE_CHECKING:
+    from ablate.search.report import SearchReport
+
+MOST_CHOICES = 24  # of an axis that are shown, those of the lowest errors
+
+
+def objective_values(report: SearchReport) -> Iterator[FigureInfo]:
+    """Of the figure, where some candidate has a finite error."""
+    standing, points = report.standing, candidate_points(report.standing)
+    panels, conditions = axis_panels(standing, points), axis_conditions(standing)
+    if panels:
+        kind = OBJECTIVES[standing.search.objective]
+        about = f"{report.setting('; ')}; {report.measured()}"
+        said = [f"{about}; large marks: {kind} of a candidate{what_is_drawn(points)}."]
+        said += [FITTED] if any(panel.curve for panel in panels) else []
+        said += [
+            f"No curve over {panel.axis}, whose range depends on {' and '.join(conditions[panel.axis])}."
+            for panel in panels
+            if conditions[panel.axis] and not panel.choices
+        ]
+        yield FigureInfo(panels, report.study.title, " ".join(said))
+
+
+def axis_panels(standing: Standing, points: list[CandidatePoint]) -> list[AxisPanel]:
+    """A panel an axis that some candidate with a finite error has, in the order of the space; repeats are left out."""
+    candidates = {one.number: one for one in standing.candidates}
+    shown = [(candidates[point.number], point) for point in finite_points(points) if not point.repeat]
+    panels = [_panel(axis, parts, shown) for axis, parts in _parameters(standing).items()]
+    panels = [panel for panel in panels if panel.points]
+    log, conditions = on_log_axis([error for panel in panels for error in panel.errors]), axis_conditions(standing)
+    return [panel if conditions[panel.axis] else replace(panel, curve=_band(panel, log)) for panel in panels]
+
+
+def axis_conditions(standing: Standing) -> Mapping[str, list[str]]:
+    """The axes that the range of each axis depends on: they, not it, may cause a trend."""
+    return {
+        axis: list(dict.fromkeys(above for part in parts for above, _ in part.when)) if len(parts) > 1 else []
+        for axis, parts in _parameters(standing).items()
+    }
+
+
+def _parameters(standing: Standing) -> dict[str, list[Parameter]]:
+    """The parts of the space that each axis has."""
+    parameters: dict[str, list[Parameter]] = {}
+    for parameter in standing.search.parameters:
+        parameters.setdefault(parameter.axis, []).append(parameter)
+    return parameters
+
+
+def _panel(axis: str, parts: Sequence[Parameter], shown: Sequence[tuple[Candidate, CandidatePoint]]) -> AxisPanel:
+    having = [(one, point) for one, point in shown if axis in one.values]
+    if all(part.kind in ("float", "int") for part in parts):
+        points = [(float(one.values[axis]), point) for one, point in having]
+        ends = [float(end) for part in parts for end in (part.low, part.high) if end is not None]
+        ends += [value for value, _ in points]
+        log = any(part.log for part in parts) and min(ends) > 0
+        whole = all(part.kind == "int" for part in parts)
+        return AxisPanel(axis, points, [], 0, log, whole, min(ends), max(ends))
+    tried: dict[str, list[CandidatePoint]] = {}
+    for one, point in having:
+        tried.setdefault(value_text(one, one.values[axis]), []).append(point)
+    kept = sorted(tried, key=lambda text: (min(point.error for point in tried[text]), text))[:MOST_CHOICES]
+    listed = [plain(choice) for part in parts for choice in part.choices if part.kind == "categorical"]
+    order = {text: place for place, text in enumerate(dict.fromkeys(listed))}
+    choices = sorted(kept, key=lambda text: (order.get(text, len(order)), len(text), text))
+    points = [
+        (place + 0.6 * ((i + 0.5) / len(tried[text]) - 0.5), point)  # those of one choice side by side
+        for place, text in enumerate(choices)
+        for i, point in enumerate(tried[text])
+    ]
+    return AxisPanel(axis, points, choices, len(tried), False, False, -0.5, len(choices) - 0.5)
+
+
+def _band(panel: AxisPanel, log_y: bool) -> Band | None:
+    """A curve fitted to the candidates trained to the end, where the axis is numeric, in the coordinates of the drawing."""
+    if panel.choices:
+        return None
+    whole = [(value, point.error) for value, point in panel.points if point.kind != "pruned"]
+    low, high = (math.log(end) if panel.log else end for end in (panel.low, panel.high))
+    at = np.linspace(low, high, 200).tolist()
+    curve = fit_curve(
+        [math.log(value) if panel.log else value for value, _ in whole],
+        [math.log(error) if log_y else error for _, error in whole],
+        at,
+    )
+    if curve is None:
+        return None
+    lines = (curve.mean, curve.mean - 2 * curve.deviation, curve.mean + 2 * curve.deviation)
+    return Band(np.exp(at) if panel.log else at, *(np.exp(line) if log_y else line for line in lines))
