@@ -33,17 +33,17 @@ def place_labels(
     axis: Axes,
     points: Sequence[tuple[float, float]],
     labels: Sequence[str],
-    marks: Sequence[tuple[float, float]],
+    markers: Sequence[tuple[float, float]],
 ) -> None:
-    """Writes each point's label at the first spot that is inside the axes and free of marks, labels and the step line.
+    """Writes each point's label at the first spot that is inside the axes and free of markers, labels and the step line.
 
-    points, in the order of the step line (steps-post) through them, and marks are in data coordinates.
+    points, in the order of the step line (steps-post) through them, and markers are in data coordinates.
     """
     FigureCanvasAgg(figure)
     figure.draw_without_rendering()  # so that the axes have their place
     scale = figure.dpi / 72
     frame = axis.get_window_extent()
-    shown = axis.transData.transform(np.array([*points, *marks], float).reshape(-1, 2))
+    shown = axis.transData.transform(np.array([*points, *markers], float).reshape(-1, 2))
     taken = [Bbox.from_extents(x - 4 * scale, y - 4 * scale, x + 4 * scale, y + 4 * scale) for x, y in shown]
     for (x, y), (right, low) in pairwise(shown[: len(points)]):
         taken += [Bbox.from_extents(x, y - 1, right, y + 1), Bbox.from_extents(right - 1, low, right + 1, y)]

@@ -15,15 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
-from matplotlib.path import Path as Line
+from matplotlib.path import Path as Outline
 from matplotlib.textpath import TextPath
 
 from ablate.errors import RunError
 from ablate.files import write_atomically
 from ablate.report.figures.diagram import BlockDiagram, Box, Diagram
-from ablate.report.figures.style import INK, STYLE
+from ablate.report.figures.style import INK, METADATA, STYLE
 
-FORMATS: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".png": {"Software": None}, ".pdf": {"CreationDate": None}}
 # Fill and edge by kind of layer; every box says in words what it is, so it is readable in grey.
 COLOURS = {
     "conv": ("#cfe1f2", "#2b6a9e"),
@@ -56,16 +55,18 @@ class Item(NamedTuple):
 def write_drawing(diagram: Diagram, path: Path) -> None:
     """Draws a diagram into an .svg, .png or .pdf file, the same bytes each time. Raises RunError for another."""
     check_path(path)
-    kind, buffer = path.suffix.lower(), io.BytesIO()
+    kind, buffer = path.suffix.lower()[1:], io.BytesIO()
     with matplotlib.rc_context({**STYLE, "savefig.dpi": 300}):  # type: ignore[dict-item]
-        draw_diagram(diagram).savefig(buffer, format=kind[1:], metadata=FORMATS[kind])
+        draw_diagram(diagram).savefig(buffer, format=kind, metadata=METADATA[kind])
     write_atomically(path, buffer.getvalue())
 
 
 def check_path(path: Path) -> None:
     """Raises RunError where no drawing can be written."""
-    if path.suffix.lower() not in FORMATS:
-        raise RunError(f"{path} is not the name of a drawing; use one that ends in {', '.join(FORMATS)}")
+    if path.suffix.lower()[1:] not in METADATA:
+        raise RunError(
+            f"{path} is not the name of a drawing; use one that ends in {', '.join(f'.{kind}' for kind in METADATA)}"
+        )
     if not path.parent.is_dir():
         raise RunError(f"{path.parent} is not a directory; create it, or use another path")
 
@@ -280,12 +281,12 @@ def _rounded(x: float, y: float, width: float, height: float, radius: float, **l
 
 def _line(axis: Axes, points: Sequence[tuple[float, float]], arrow: bool) -> None:
     """A line through points, its corners rounded, with or without an arrowhead."""
-    vertices, codes = [points[0]], [Line.MOVETO]
+    vertices, codes = [points[0]], [Outline.MOVETO]
     for (a, b), (c, d), (e, f) in zip(points, points[1:], points[2:]):
         for corner in ((c + _toward(a - c), d + _toward(b - d)), (c, d), (c + _toward(e - c), d + _toward(f - d))):
             vertices.append(corner)
-        codes += [Line.LINETO, Line.CURVE3, Line.CURVE3]
-    path = Line(np.array([*vertices, points[-1]]), [*codes, Line.LINETO])
+        codes += [Outline.LINETO, Outline.CURVE3, Outline.CURVE3]
+    path = Outline(np.array([*vertices, points[-1]]), [*codes, Outline.LINETO])
     style = "-|>,head_length=4.5,head_width=2.2" if arrow else "-"
     look: dict[str, Any] = {"joinstyle": "miter", "capstyle": "butt", "color": INK, "linewidth": 1, "zorder": 2}
     axis.add_patch(FancyArrowPatch(path=path, arrowstyle=style, shrinkA=0, shrinkB=0, mutation_scale=1, **look))

@@ -20,11 +20,11 @@ NEAR, STEP = 0.018, 0.03  # of the width of the axis: what counts as one place, 
 
 
 class Front(NamedTuple):
-    """What is drawn of a panel, in data coordinates: the front's medians by parameters, its labels, every other mark."""
+    """What is drawn of a panel, in data coordinates: the front's medians by parameters, its labels, every other marker."""
 
     points: list[tuple[float, float]]
     labels: list[str]
-    marks: list[tuple[float, float]]
+    markers: list[tuple[float, float]]
 
 
 def dodge(values: Sequence[float], apart: float, step: float) -> list[float]:
@@ -64,7 +64,7 @@ def draw_parameters(errors: StudyErrors, title: str, caption: str, badge: str = 
         fronts.append(_draw_panel(axis, panel, looks))
         axis.set_title(panel.title)
     for front, axis in zip(fronts, axes):
-        place_labels(figure, axis, front.points, front.labels, front.marks)
+        place_labels(figure, axis, front.points, front.labels, front.markers)
     return figure
 
 
@@ -74,17 +74,17 @@ def _draw_panel(axis: Axes, panel: ErrorPanel, looks: Mapping[str, Look]) -> Fro
     places, shifted = _places(counts, log_x)
     axis.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
     front: list[tuple[float, float, str]] = []
-    marks = []
+    markers = []
     for variant, place in zip(panel.variants, places):
         colour, marker = looks[variant.label]
-        marks += [(place, error) for error in variant.errors]
+        markers += [(place, error) for error in variant.errors]
         axis.scatter(
             [place] * len(variant.errors), variant.errors, s=15, marker=marker, facecolor=colour, edgecolor="white",
             linewidth=0.4, alpha=0.85, zorder=5,
         )  # fmt: skip
         if variant.median is None or not math.isfinite(variant.median):
             continue
-        marks.append((place, variant.median))
+        markers.append((place, variant.median))
         on = variant.on_front
         front += [(place, variant.median, variant.label)] if on else []
         axis.scatter(
@@ -105,7 +105,7 @@ def _draw_panel(axis: Axes, panel: ErrorPanel, looks: Mapping[str, Look]) -> Fro
         axis.set_ylim(0, 100)
     if log_y:
         log_ticks(axis.yaxis)
-    return Front(line, [label for *_, label in front], marks)
+    return Front(line, [label for *_, label in front], markers)
 
 
 def _places(counts: Sequence[int], log: bool) -> tuple[list[float], bool]:
