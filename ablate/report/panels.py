@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from ablate.report.summary import Summary
+from ablate.study.study import Study
 
 Panel = tuple[str, Sequence[Summary]]  # its title, empty for the only one, and what it shows
 
@@ -17,6 +18,13 @@ def data_panels(summaries: Sequence[Summary]) -> list[Panel]:
     if len(titles) <= 1:
         return [("", list(summaries))]
     return [(title, [s for s in summaries if s.variant.data.title == title]) for title in titles]
+
+
+def study_panels(study: Study, summaries: Sequence[Summary]) -> list[Panel]:
+    """The panels that a study names, else one a data set; without the variants and panels that have no record."""
+    shown = [summary for summary in summaries if summary.n]
+    named = [(title, [s for s in shown if s.net in nets]) for title, nets in study.panels]
+    return [(title, of_panel) for title, of_panel in named if of_panel] or data_panels(shown)
 
 
 def panel_labels(panels: Sequence[Panel]) -> list[list[str]]:

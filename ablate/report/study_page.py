@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ablate.report.figure_values.curves import imported_curves
+from ablate.report.imported_curves import imported_curves
 from ablate.report.page_data import PageCell, PageCurve, PageStudy, PageTable
 from ablate.report.provenance import made_with, trials_frame
 from ablate.report.summary import Summary
@@ -65,7 +65,7 @@ def _curves(report: Report) -> list[PageCurve]:
     """Every recorded seed's epochs, and the imported ones; all stand in one plot, each variant with its own number."""
     shown = [summary for summary in report.summaries if summary.n]
     curves = [curve for number, summary in enumerate(shown) for curve in _seeds(number, summary)]
-    logs = {id(log.rows): log for log in imported_curves(report)}.values()  # one that is in several panels, once
+    logs = {id(log.rows): log for log in imported_curves(report.analysis)}.values()  # one that is in several panels, once
     for i, log in enumerate(logs):
         epochs, losses, errors = ([row.get(key) for row in log.rows] for key in ("epoch", "train_loss", "test_error"))
         curves.append(PageCurve(len(shown) + i, log.label, None, epochs, losses, errors, "", True))  # type: ignore[arg-type]

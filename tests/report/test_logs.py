@@ -10,7 +10,7 @@ from recorded import recorded
 from ablate.nets.families import count_network
 from ablate.nets.notation import parse_architecture
 from ablate.records.imported import draft_torchnet, write_imported
-from ablate.report.figure_values.curves import imported_curves
+from ablate.report.imported_curves import imported_curves
 from ablate.report.study_page import page_study
 from ablate.report.tables import as_cell
 
@@ -44,7 +44,7 @@ def test_a_log_stands_beside_the_variant_of_its_network(tmp_path: Path) -> None:
     assert (with_log.text, without.text) == ("11.50", "–")
     (note,) = [text for mark, text in report.table.notes if mark == with_log.mark]
     assert note == "WRN-10-1, authors' log (10_2_zca.log), 2 epochs, zca; one run, imported"
-    (curve,) = imported_curves(report)
+    (curve,) = imported_curves(report.analysis)
     assert [row["test_error"] for row in curve.rows] == [40.0, 11.5]
     drawn = [curve for curve in page_study(report).curves if curve.imported]
     assert [(one.label, one.test_error) for one in drawn] == [("WRN-10-1, authors' log", [40.0, 11.5])]
@@ -64,9 +64,9 @@ def test_a_log_is_only_in_the_panels_of_its_network(tmp_path: Path) -> None:
     write_log(tmp_path, 16, [60.0, 88.5])
     panels = "panels: {Shallow: [WRN-10-1], Both: [WRN-10-1, WRN-16-1]}\n"
     report = recorded(tmp_path, STUDY + panels, {0: [12.0], 1: [11.0]}).report()
-    assert [curve.panel for curve in imported_curves(report)] == ["Both"]
+    assert [curve.panel for curve in imported_curves(report.analysis)] == ["Both"]
 
 
 def test_without_logs_there_is_no_column(tmp_path: Path) -> None:
     report = recorded(tmp_path, STUDY, {0: [12.0], 1: [11.0]}).report()
-    assert "Authors' log" not in report.table.header and imported_curves(report) == []
+    assert "Authors' log" not in report.table.header and imported_curves(report.analysis) == []
