@@ -258,14 +258,14 @@ def _repeat(layer: Repeat, state: State) -> tuple[Counts, State]:
 def _custom(layer: Custom, state: State) -> tuple[Counts, State]:
     from ablate.nets.custom import count_custom
 
-    counts, shape = count_custom(layer, state.shape)
+    found, shape = count_custom(layer, state.shape)
     _, height, width = state.shape
     sides = ((height - 1) // layer.stride + 1, (width - 1) // layer.stride + 1) if layer.stride else (1, 1)
     if shape != (layer.out_channels, *sides):
         wanted = "x".join(map(str, (layer.out_channels, *sides)))
         made, given = ("x".join(map(str, shape)) for shape in (shape, state.shape))
         raise NotationError(f"{layer.python} makes {made} of {given}; allowed: {wanted}")
-    return counts, State(shape)
+    return Counts(*found), State(shape)
 
 
 _COUNT: dict[type, Callable[[Any, State], tuple[Counts, State]]] = {

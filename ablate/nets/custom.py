@@ -31,7 +31,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from ablate.errors import NotationError
 from ablate.nets.architecture import Architecture
 from ablate.nets.blueprint import Custom, Shape
-from ablate.nets.counts import Counts
 
 LIBRARIES = (*(str(Path(module.__file__ or "").parent) for module in (torch, importlib)), __file__, "<frozen")
 
@@ -111,8 +110,11 @@ def make_module(layer: Custom) -> nn.Module:
 
 
 @lru_cache(maxsize=1024)
-def count_custom(layer: Custom, shape: Shape) -> tuple[Counts, Shape]:
-    """Counts and output shape of a reader's module for one image of a shape, on the meta device. Raises NotationError."""
+def count_custom(layer: Custom, shape: Shape) -> tuple[tuple[int, ...], Shape]:
+    """What counts.Counts holds of a reader's module for one image of a shape, in its order, and the shape that it makes.
+
+    Taken on the meta device. Raises NotationError.
+    """
     with torch.device("meta"):
         module = make_module(layer)
     outputs: list[int] = []
@@ -141,7 +143,7 @@ def count_custom(layer: Custom, shape: Shape) -> tuple[Counts, Shape]:
         wanted = "(2, channels, height, width)" if layer.stride else "(2, classes)"
         raise NotationError(f"{layer.python} makes {found} of {tuple(batch.shape)}; allowed: {wanted}")
     kept = sum(tensor.numel() for storage, tensor in held.items() if storage not in weights) // 2
-    counts = Counts(parameters, flops.get_total_flops() // 4, sum(outputs) // 2, len(outputs), kept, kept)
+    counts = (parameters, flops.get_total_flops() // 4, sum(outputs) // 2, len(outputs), kept, kept)
     channels, height, width = (*output.shape[1:], 1, 1)[:3]
     return counts, (channels, height, width)
 
