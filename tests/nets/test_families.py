@@ -48,7 +48,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
 
 
 @given(architectures(), st.sampled_from(RULES), st.booleans())
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=150)
 def test_round_trip(architecture: Architecture, rule: DepthRule, show_block: bool) -> None:
     name = format_architecture(architecture, rule, show_block)
     assert parse_architecture(name, rule) == architecture
@@ -63,7 +63,7 @@ def test_every_depth_of_a_table_has_a_name(family: Family, depth: int) -> None:
 
 
 @given(architectures(), st.sampled_from(RULES), st.data())
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=150)
 def test_mutated_names_parse_or_are_refused(architecture: Architecture, rule: DepthRule, data: st.DataObject) -> None:
     name = format_architecture(architecture, rule)
     i, j = (data.draw(st.integers(0, len(name))) for _ in range(2))
@@ -78,7 +78,7 @@ def test_mutated_names_parse_or_are_refused(architecture: Architecture, rule: De
 
 
 @given(st.text(max_size=40), st.sampled_from([None, "WRN", "ResNet", "ImageNet-ResNet"]), st.booleans())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_any_text_parses_or_is_refused(text: str, family: str | None, imagenet: bool) -> None:
     try:
         read_name(text, family, imagenet)

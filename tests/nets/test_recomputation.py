@@ -61,7 +61,8 @@ def trained(network: nn.Module, precision: torch.dtype, own_generators: bool) ->
 
 @pytest.mark.parametrize(
     "name, precision",
-    [(name, precision) for name in RECOMPUTED for precision in (torch.float32, torch.bfloat16)]
+    [(name, torch.float32) for name in RECOMPUTED]
+    + [(name, torch.bfloat16) for name in RECOMPUTED[2:7]]
     + [("ResNet-18-w0.25-survival0.8", torch.float32)],  # bfloat16's strided convolutions are wrong on 1x1 in torch
     ids=str,
 )

@@ -180,7 +180,10 @@ def test_a_damaged_record_is_passed_over_with_a_line(places: tuple[Path, Path, P
 
 @pytest.mark.parametrize("name", ["trial.json", "result.json", "epochs.jsonl"])
 @pytest.mark.parametrize("what", ["pipe", "endless", "vast"])
-def test_what_is_no_record_is_passed_over_at_once(places: tuple[Path, Path, Path], name: str, what: str) -> None:
+def test_what_is_no_record_is_passed_over_at_once(
+    places: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, name: str, what: str
+) -> None:
+    monkeypatch.setattr("ablate.records.records.MOST_BYTES", 1 << 20)
     one, other, into = places
     trial(one, 1)
     hostile = trial(other, 2) / name
