@@ -15,11 +15,14 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import torch
 from conftest import TINY
 from PIL import Image
 from waiting import wait_for
 
 from ablate.api import load_study
+from ablate.cli import main
+from ablate.launch import RunOptions
 from ablate.records.records import read_epochs, read_record
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -62,6 +65,16 @@ def results(runs: Path) -> dict[str, list[dict[str, float]]]:
     }
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tiny study has been run and reported on."""
+    path = tmp_path_factory.mktemp("whole")
+    (path / "tiny.yaml").write_text(TINY)
+    for command in ("run", "report"):
+        subprocess.run(command_line(command, "tiny.yaml"), cwd=path, capture_output=True, check=True)
+    return path
+
+
 def test_run_report_and_run_again(ablate: Command, tiny: Path, tmp_path: Path) -> None:
     first = ablate("run", tiny)
     assert first.returncode == 0, first.stderr
@@ -71,7 +84,7 @@ def test_run_report_and_run_again(ablate: Command, tiny: Path, tmp_path: Path) -
     assert again.returncode == 0 and "0 trained, 4 recorded before" in again.stderr
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*") if path.is_file()}
 
-    assert heavy_imports("run", tiny, cwd=tmp_path) == "[]"
+    assert heavy_imports("run tiny.yaml", cwd=tmp_path) == ["after: run tiny.yaml 0 []"]
 
     report = ablate("report", tiny)
     assert report.returncode == 0 and "| Network" in report.stdout
@@ -178,9 +191,7 @@ def test_two_drivers_never_train_the_same_trial(
     assert results(tmp_path / "runs") == undisturbed
 
 
-def test_two_shards_merged_report_as_one_run(ablate: Command, tiny: Path, tmp_path: Path) -> None:
-    assert ablate("run", tiny, "--runs", "whole", "--quiet").returncode == 0
-    assert ablate("report", tiny, "--runs", "whole", "--out", "as one").returncode == 0
+def test_two_shards_merged_report_as_one_run(ablate: Command, tiny: Path, tmp_path: Path, whole: Path) -> None:
     for part in (1, 2):
         done = ablate("run", tiny, "--runs", f"part {part}", "--shard", f"{part}/2")
         assert done.returncode == 0 and f"shard {part} of 2: 2 trials: 2 trained, 0 recorded before" in done.stderr
@@ -188,13 +199,13 @@ def test_two_shards_merged_report_as_one_run(ablate: Command, tiny: Path, tmp_pa
     again = ablate("run", tiny, "--shard", "2/2")
     assert "shard 2 of 2: 2 trials: 0 trained, 2 recorded before" in again.stderr
     assert ablate("report", tiny).returncode == 0
-    tables = [path / "tiny" / "table.csv" for path in (tmp_path / "as one", tmp_path / "reports")]
+    tables = [path / "tiny" / "table.csv" for path in (whole / "reports", tmp_path / "reports")]
     assert tables[0].read_bytes() == tables[1].read_bytes()
     nothing = ablate("run", tiny, "--runs", "part 9", "--shard", "9/9")
     assert nothing.returncode == 0 and "shard 9 of 9: 0 trials: 0 trained" in nothing.stderr
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75), (signal.SIGUSR1, 75)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGUSR1, 75)])
 def test_a_signal_keeps_the_epochs_and_stops(
     driver: Callable[..., subprocess.Popen[str]], ablate: Command, tiny: Path, tmp_path: Path, number: int, code: int
 ) -> None:
@@ -222,9 +233,8 @@ cli.main()
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_preemption_before_anything_has_begun_is_one_too(number: int) -> None:
-    code = EARLY.replace("NUMBER", str(int(number)))
+def test_a_preemption_before_anything_has_begun_is_one_too() -> None:
+    code = EARLY.replace("NUMBER", str(int(signal.SIGTERM)))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (75, "", "")
 
@@ -249,22 +259,27 @@ def test_the_package_is_run_as_the_command(ablate: Command, tmp_path: Path) -> N
         assert (module.returncode, module.stdout, module.stderr) == (script.returncode, script.stdout, script.stderr)
 
 
-def heavy_imports(*words: object, cwd: Path) -> str:
-    """Which of the slow packages a command that succeeds has imported."""
-    script = (
-        "import sys, atexit; from ablate.cli import main\n"
-        "atexit.register(lambda: print(sorted({'torch', 'pandas', 'matplotlib'} & set(sys.modules))))\n"
-        "main()"
-    )
-    line = [sys.executable, "-c", script, *map(str, words)]
-    return subprocess.run(line, cwd=cwd, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+LIGHT = """
+import sys
+from ablate.cli import main
+for line in sys.argv[1:]:
+    sys.argv = ["ablate", *line.split()]
+    try:
+        main()
+    except SystemExit as end:
+        print("\\nafter:", line, end.code, sorted({"torch", "pandas", "matplotlib"} & set(sys.modules)))
+"""
 
 
-@pytest.mark.parametrize(
-    "words", [("--help",), ("plan", "tiny.yaml"), ("status", "tiny.yaml"), ("show", "WRN-28-10"), ("schema",)]
-)
-def test_what_does_not_train_does_not_import_torch(words: tuple[str, ...], tiny: Path) -> None:
-    assert heavy_imports(*words, cwd=tiny.parent) == "[]"
+def heavy_imports(*lines: str, cwd: Path) -> list[str]:
+    """What is said after each of some commands in one process: its exit code, and which slow packages are imported."""
+    done = subprocess.run([sys.executable, "-c", LIGHT, *lines], cwd=cwd, capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if line.startswith("after:")]
+
+
+def test_what_does_not_train_does_not_import_torch(tiny: Path) -> None:
+    lines = "--help", "plan tiny.yaml", "status tiny.yaml", "show WRN-28-10", "schema"
+    assert heavy_imports(*lines, cwd=tiny.parent) == [f"after: {line} 0 []" for line in lines]
 
 
 @pytest.mark.parametrize(
@@ -285,12 +300,18 @@ def test_what_does_not_train_does_not_import_torch(words: tuple[str, ...], tiny:
         (("run",), "Missing argument"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_2(ablate: Command, tiny: Path, words: tuple[str, ...], said: str) -> None:
-    done = ablate(*("tiny.yaml" if word == "TINY" else word for word in words))
-    assert done.returncode == 2 and done.stdout == ""
-    assert said in done.stderr and "Traceback" not in done.stderr
-    if "Usage:" not in done.stderr:
-        assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+def test_bad_input_is_one_line_and_exit_2(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.chdir(tiny.parent)
+    monkeypatch.setattr(sys, "argv", ["ablate", *("tiny.yaml" if word == "TINY" else word for word in words)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    out, err = capsys.readouterr()
+    assert end.value.code == 2 and out == ""
+    assert said in err and "Traceback" not in err
+    if "Usage:" not in err:
+        assert err.startswith("error: ") and err.count("\n") == 1
 
 
 def test_show_prints_the_network(ablate: Command) -> None:
@@ -363,13 +384,7 @@ def test_an_image_folder_and_what_can_be_wrong_with_it(ablate: Command, tmp_path
     assert ablate("run", study, "-s", "data.title=Other squares").returncode == 0
 
 
-def test_in_one_process_the_results_are_the_same(tiny: Path, tmp_path: Path, ablate: Command) -> None:
-    script = (
-        "import sys, torch; torch.set_num_threads(1)\n"
-        "from ablate.api import load_study; from ablate.launch import RunOptions\n"
-        "print(load_study(sys.argv[1], runs='inline').run(RunOptions(inline=True, quiet=True)).trained)"
-    )
-    done = subprocess.run([sys.executable, "-c", script, str(tiny)], cwd=tmp_path, capture_output=True, text=True)
-    assert done.stdout == "4\n", done.stderr
-    assert ablate("run", tiny).returncode == 0
-    assert results(tmp_path / "inline") == results(tmp_path / "runs")
+def test_in_one_process_the_results_are_the_same(tiny: Path, tmp_path: Path, whole: Path) -> None:
+    torch.set_num_threads(1)
+    assert load_study(tiny, runs=tmp_path / "inline").run(RunOptions(inline=True, quiet=True)).trained == 4
+    assert results(tmp_path / "inline") == results(whole / "runs")

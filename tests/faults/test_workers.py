@@ -85,7 +85,7 @@ def test_every_cause_costs_its_trial_an_attempt_and_no_other_anything(tmp_path: 
     wait_for(lambda: len(children) == 2 and not any(map(is_alive, children)), 5)  # what they had started is gone too
 
 
-@pytest.mark.parametrize("how", ["killed", "segfault", "memory", "GPU", "hangs"])
+@pytest.mark.parametrize("how", ["killed", "GPU", "hangs"])
 def test_what_fails_every_time_is_tried_so_often_and_no_more(tmp_path: Path, how: str) -> None:
     outcomes = run([task(tmp_path, "t", how=how, attempts=99), task(tmp_path, "other")], retries=2, patience=6)
     assert (outcomes["t"].status, outcomes["t"].attempts, len(attempts(tmp_path, "t"))) == ("failed", 3, 3)
@@ -264,7 +264,7 @@ def marked(mark: str) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.2, 0.3, 0.5, 0.8, None])
+@pytest.mark.parametrize("seconds", [0.0, 0.2, 0.5, None])
 def test_no_worker_outlives_a_driver_that_is_killed(tmp_path: Path, seconds: float | None) -> None:
     """While it starts, and once its workers hang with a child, are stopped, or hold the interpreter's lock."""
     mark, how = str(tmp_path), ("hangs", "stopped", "holds the GIL")

@@ -69,10 +69,9 @@ def test_a_killed_worker_costs_its_task_one_more_attempt_and_no_other_anything(t
     assert all(outcomes[f"t{i}"].attempts == 1 and len(pids(tmp_path, f"t{i}")) == 1 for i in range(4))
 
 
-@pytest.mark.parametrize(("number", "name"), [(signal.SIGKILL, "SIGKILL"), (signal.SIGSEGV, "SIGSEGV")])
-def test_a_task_that_always_kills_its_worker_fails_after_one_retry(tmp_path: Path, number: int, name: str) -> None:
-    outcomes = run([task(tmp_path, "dies", dies=99, signal=number), task(tmp_path, "lives")])
-    assert outcomes["dies"].status == "failed" and name in outcomes["dies"].cause
+def test_a_task_that_always_kills_its_worker_fails_after_one_retry(tmp_path: Path) -> None:
+    outcomes = run([task(tmp_path, "dies", dies=99, signal=signal.SIGSEGV), task(tmp_path, "lives")])
+    assert outcomes["dies"].status == "failed" and "SIGSEGV" in outcomes["dies"].cause
     assert outcomes["dies"].attempts == 2 and len(pids(tmp_path, "dies")) == 2
     assert outcomes["lives"].status == "completed"
 
@@ -140,11 +139,10 @@ def test_a_signal_to_the_whole_job_leaves_the_workers_to_the_driver(tmp_path: Pa
     assert (outcomes["t"].status, outcomes["t"].attempts) == ("completed", 1)
 
 
-def stop_soon(stop: Stop, *levels: int) -> threading.Thread:
+def stop_once_begun(stop: Stop, level: int, tmp_path: Path, *names: str) -> threading.Thread:
     def raise_it() -> None:
-        for level in levels:
-            time.sleep(1.0)
-            stop.raise_to(level, 130)
+        wait_for(lambda: all(pids(tmp_path, name) for name in names))
+        stop.raise_to(level, 130)
 
     thread = threading.Thread(target=raise_it)
     thread.start()
@@ -153,7 +151,7 @@ def stop_soon(stop: Stop, *levels: int) -> threading.Thread:
 
 def test_a_stop_lets_running_tasks_end_themselves_and_starts_no_other(tmp_path: Path) -> None:
     stop = Stop()
-    thread = stop_soon(stop, 1)
+    thread = stop_once_begun(stop, 1, tmp_path, "t0", "t1")
     outcomes = run([task(tmp_path, f"t{i}", cost=-i, seconds=60) for i in range(4)], stop=stop)
     thread.join()
     assert [outcomes[f"t{i}"].status for i in range(4)] == ["interrupted", "interrupted", "not started", "not started"]
@@ -161,7 +159,7 @@ def test_a_stop_lets_running_tasks_end_themselves_and_starts_no_other(tmp_path: 
 
 def test_a_second_stop_kills(tmp_path: Path) -> None:
     stop = Stop()
-    thread = stop_soon(stop, 2)
+    thread = stop_once_begun(stop, 2, tmp_path, "t0")
     begun = time.monotonic()
     outcomes = run([task(tmp_path, "t0", seconds=60)], TWO[:1], stop=stop)
     thread.join()
