@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -259,6 +259,12 @@ class Variant:
         return first + [first[0].at_seed(seed) for seed in seeds[1:]]
 
 
+@lru_cache(maxsize=4096)
+def _identity(model: Recipe | Data) -> dict[str, Any]:
+    """Its identity(), which many trials share."""
+    return model.identity()
+
+
 @dataclass(frozen=True)
 class Trial:
     """One training: variant x seed."""
@@ -280,8 +286,8 @@ class Trial:
         what = {
             "format": FORMAT,
             "network": self.architecture.identity(),
-            "data": self.data.identity(),
-            "recipe": self.recipe.identity(),
+            "data": _identity(self.data),
+            "recipe": _identity(self.recipe),
         }
         return orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
 
