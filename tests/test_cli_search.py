@@ -287,7 +287,7 @@ def test_a_search_whose_name_is_taken_by_a_file(ablate: Command, tmp_path: Path)
 def test_a_storage_that_cannot_be_had_is_one_line_without_its_password(ablate: Command, tmp_path: Path, url: str) -> None:
     before = trainings(tmp_path / "runs")
     said = refused(ablate("search", "search.yaml", "--storage", url))
-    assert said.startswith("error: --storage: ") and SECRET not in said
+    assert said.startswith("error: storage ") and SECRET not in said
     assert trainings(tmp_path / "runs") == before
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path

@@ -1,4 +1,4 @@
-"""A search's parameters <-> Optuna's: the distribution of each, and the walk that picks a candidate's values."""
+"""A search's parameters as Optuna's: the distribution of each, and how a candidate's values are picked from them."""
 
 from __future__ import annotations
 
@@ -13,75 +13,75 @@ from ablate.nets.options import parse_block
 from ablate.study.space import present, round_value
 from ablate.study.study import Parameter, Search
 
-Pick = Callable[[str, BaseDistribution], Any]  # name and distribution -> Optuna's value
+Pick = Callable[[str, BaseDistribution], Any]  # (name of an Optuna parameter, its distribution) -> its value
 
 
 def pick_values(search: Search, pick: Pick) -> dict[str, Any]:
-    """The values of a candidate's axes, each parameter picked in order where its condition holds."""
+    """The values of a candidate's axes: each parameter whose condition holds is picked, in order."""
     values: dict[str, Any] = {}
     for parameter in search.parameters:
         if not present(parameter, values):
             continue
-        picked = [pick(name, distribution) for name, distribution in _first(parameter).items()]
+        picked = [pick(name, distribution) for name, distribution in _main_distribution(parameter).items()]
         if parameter.kind == "kernels":
-            kernels = [pick(name, d) for name, d in _kernels(parameter, picked[0]).items()]
+            kernels = [pick(name, d) for name, d in _kernel_distributions(parameter, picked[0]).items()]
             values[parameter.axis] = f"B({','.join(map(str, kernels))})"
         elif parameter.kind == "categorical":
-            values[parameter.axis] = next(c for c in parameter.choices if _choice(c) == picked[0])
+            values[parameter.axis] = next(c for c in parameter.choices if _stored_choice(c) == picked[0])
         else:
             values[parameter.axis] = round_value(parameter, picked[0])
     return values
 
 
 def all_distributions(search: Search) -> dict[str, BaseDistribution]:
-    """Every parameter that a candidate may have, by Optuna's name."""
+    """The distribution of every parameter that a candidate may have, by its name in Optuna."""
     found: dict[str, BaseDistribution] = {}
     for parameter in search.parameters:
-        found |= _first(parameter)
+        found |= _main_distribution(parameter)
         if parameter.kind == "kernels":
-            found |= _kernels(parameter, parameter.high)
+            found |= _kernel_distributions(parameter, parameter.high)
     return found
 
 
 def optuna_params(search: Search, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What Optuna calls some values of the axes, for a candidate that is named rather than sampled."""
+    """Values of axes as parameters in Optuna, for a candidate that is given rather than sampled."""
     params: dict[str, Any] = {}
     known: dict[str, Any] = {}
     for parameter in search.parameters:
         if parameter.axis not in values or not present(parameter, known):
             continue
         known[parameter.axis] = value = values[parameter.axis]
-        (name,) = _first(parameter)
+        (name,) = _main_distribution(parameter)
         if parameter.kind == "kernels":
             kernels = parse_block(value)
-            params |= {name: len(kernels), **dict(zip(_kernels(parameter, len(kernels)), kernels))}
+            params |= {name: len(kernels), **dict(zip(_kernel_distributions(parameter, len(kernels)), kernels))}
         else:
-            params[name] = _choice(value) if parameter.kind == "categorical" else value
+            params[name] = _stored_choice(value) if parameter.kind == "categorical" else value
     return params
 
 
-def picker(optuna_trial: optuna.Trial) -> Pick:
-    """What suggests the values of an Optuna trial, or finds those that it has."""
+def suggest_with(trial: optuna.Trial) -> Pick:
+    """A Pick that lets Optuna suggest the values of a trial, or returns those that the trial has."""
 
     def pick(name: str, distribution: BaseDistribution) -> Any:
         match distribution:
             case FloatDistribution(low=low, high=high, step=step, log=log):
-                return optuna_trial.suggest_float(name, low, high, step=step, log=log)
+                return trial.suggest_float(name, low, high, step=step, log=log)
             case IntDistribution(low=low, high=high, step=step, log=log):
-                return optuna_trial.suggest_int(name, low, high, step=step, log=log)
+                return trial.suggest_int(name, low, high, step=step, log=log)
             case CategoricalDistribution(choices=choices):
-                return optuna_trial.suggest_categorical(name, choices)
+                return trial.suggest_categorical(name, choices)
         raise TypeError(f"{name}: {distribution}")
 
     return pick
 
 
-def _first(parameter: Parameter) -> dict[str, BaseDistribution]:
-    """The distribution of a parameter, of a block that of its number of convolutions."""
+def _main_distribution(parameter: Parameter) -> dict[str, BaseDistribution]:
+    """The distribution of a parameter; for the kernels of a block, of its number of convolutions."""
     low, high, step = parameter.low, parameter.high, parameter.step
     match parameter.kind:
         case "categorical":
-            return {parameter.name: CategoricalDistribution([_choice(choice) for choice in parameter.choices])}
+            return {parameter.name: CategoricalDistribution([_stored_choice(choice) for choice in parameter.choices])}
         case "kernels":
             assert isinstance(low, int) and isinstance(high, int)
             return {f"{parameter.name}.l": IntDistribution(low, high)}
@@ -93,11 +93,11 @@ def _first(parameter: Parameter) -> dict[str, BaseDistribution]:
             return {parameter.name: FloatDistribution(low, high, parameter.log, step)}
 
 
-def _kernels(parameter: Parameter, l: Any) -> dict[str, BaseDistribution]:
-    """Of a block of l convolutions, the distribution of each kernel size."""
+def _kernel_distributions(parameter: Parameter, l: Any) -> dict[str, BaseDistribution]:
+    """The distribution of each kernel size of a block of l convolutions."""
     return {f"{parameter.name}.kernel{i}": CategoricalDistribution(parameter.choices) for i in range(1, l + 1)}
 
 
-def _choice(value: Any) -> Any:
-    """A choice as Optuna can keep it: texts and numbers as they are, the rest as JSON."""
+def _stored_choice(value: Any) -> Any:
+    """A choice as Optuna can store it: texts and numbers unchanged, other values as JSON."""
     return value if isinstance(value, (str, int, float)) else json.dumps(value, sort_keys=True)

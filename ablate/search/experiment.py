@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from ablate.data.cache import Location
     from ablate.estimate import CostOptions
+    from ablate.search.progress import SearchSummary
     from ablate.search.report import SearchReport
-    from ablate.search.summary import SearchSummary
 
 DRAWN = 200  # candidates, at most, that stand in a plan for those that are not sampled yet
 SMALL = 1000  # candidates of a space that is looked through whole
@@ -66,9 +66,9 @@ class SearchExperiment:
     def planned(self) -> int:
         """How many candidates there are to be."""
         from ablate.search.results import count_planned
-        from ablate.search.storage import standing
+        from ablate.search.storage import current_trials
 
-        return count_planned(self.study, standing(self.opened.get_trials(deepcopy=False)) if self.opened else None)
+        return count_planned(self.study, current_trials(self.opened.get_trials(deepcopy=False)) if self.opened else None)
 
     def candidates(self) -> list[Candidate]:
         """Every candidate that has begun, in order."""

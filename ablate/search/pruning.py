@@ -1,8 +1,9 @@
-"""Optuna's pruners by the names that a study uses, and what they are told of a candidate."""
+"""Optuna's pruners by the names that a study uses, and what a pruner is told of one candidate."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, WilcoxonPruner
@@ -11,12 +12,17 @@ from ablate.records.records import Row
 from ablate.search.candidates import DIVERGED
 from ablate.study.study import Search
 
-OVER_EPOCHS = ("median", "hyperband")
-PRUNED = "pruned_at"  # the attribute of a candidate that is to end: the step, though a break may come before its end
+OVER_EPOCHS = ("median", "hyperband")  # pruners whose steps are epochs; those of the others are trainings
+PRUNED = "pruned_at"  # user attribute of a candidate: the step at which the pruner said to end it
 
 
 def make_pruner(search: Search, steps: int) -> BasePruner:
-    """Optuna's pruner of a search. steps: epochs of a candidate over all its folds and seeds."""
+    """Optuna's pruner of a search.
+
+    Args:
+        search: the search.
+        steps: epochs of one candidate over all its folds and seeds.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         match search.pruner:
@@ -31,43 +37,55 @@ def make_pruner(search: Search, steps: int) -> BasePruner:
 
 
 class Pruning:
-    """What a pruner is told of one candidate, each step once, however often it is seen: after a break it is seen again.
+    """Reports one candidate to the pruner, every step once, and keeps whether the candidate is pruned.
 
-    Over epochs a step is an epoch, counted over all trainings; else it is a training. After the last nothing is pruned.
+    A step is an epoch, counted over all trainings, or else a training. After a break the same steps are seen again: those
+    reported before are not reported twice, and only the last of them may still want an answer. Nothing is pruned at the
+    last step.
     """
 
-    def __init__(self, search: Search, optuna_trial: optuna.Trial, epochs: int, trainings: int) -> None:
-        self.optuna_trial = optuna_trial
+    def __init__(
+        self, search: Search, trial: optuna.Trial, reported: Mapping[int, float], epochs: int, trainings: int
+    ) -> None:
+        """
+        Args:
+            search: the search.
+            trial: the candidate in Optuna.
+            reported: what the pruner was told before a break: step -> error in percent.
+            epochs: of one training.
+            trainings: of the candidate.
+        """
+        self.trial = trial
         self.over_epochs = search.pruner in OVER_EPOCHS
-        self.silent = search.pruner == "none"  # as with two objectives, of which Optuna takes no reports
+        self.disabled = search.pruner == "none"  # always with two objectives, for which Optuna takes no reports
         self.epochs = epochs
         self.last = trainings * epochs if self.over_epochs else trainings - 1
-        known = optuna_trial._cached_frozen_trial
-        self.told = set(known.intermediate_values)
-        self.unsure = max(self.told, default=None)  # the step that was told before the break, perhaps without an answer
-        self.pruned_at = known.user_attrs.get(PRUNED)
+        self.reported = set(reported)
+        self.unanswered = max(self.reported, default=None)  # the break may have come before the pruner's answer
+        self.pruned_at: int | None = trial.user_attrs.get(PRUNED)
         self.pruned = False
 
-    def epoch(self, training: int, row: Row) -> bool:
-        """An epoch of a training, numbered from 0, was seen; whether the candidate is pruned."""
-        return self.over_epochs and self._tell(training * self.epochs + row["epoch"], row["test_error"])
+    def report_epoch(self, training: int, row: Row) -> None:
+        """Reports an epoch of a training (numbered from 0)."""
+        if self.over_epochs:
+            self._report(training * self.epochs + row["epoch"], row["test_error"])
 
-    def training(self, training: int, error: float) -> bool:
-        """A training, numbered from 0, has ended with an error in percent; whether the candidate is pruned."""
-        return self.pruned if self.over_epochs else self._tell(training, error)
+    def report_training(self, training: int, error: float) -> None:
+        """Reports that a training (numbered from 0) ended with an error in percent."""
+        if not self.over_epochs:
+            self._report(training, error)
 
-    def _tell(self, step: int, error: float) -> bool:
-        if self.silent or self.pruned:
-            return self.pruned
-        if step not in self.told:
-            self.told.add(step)
-            self.optuna_trial.report(min(error, DIVERGED), step)
+    def _report(self, step: int, error: float) -> None:
+        if self.disabled or self.pruned:
+            return
+        if step not in self.reported:
+            self.reported.add(step)
+            self.trial.report(min(error, DIVERGED), step)
         elif step == self.pruned_at:
             self.pruned = True
-            return True
-        elif step != self.unsure:
-            return False
-        if step < self.last and self.optuna_trial.should_prune():
-            self.optuna_trial.set_user_attr(PRUNED, step)
+            return
+        elif step != self.unanswered:
+            return
+        if step < self.last and self.trial.should_prune():
+            self.trial.set_user_attr(PRUNED, step)
             self.pruned = True
-        return self.pruned

@@ -1,4 +1,4 @@
-"""What a search has come to: its candidates, read from Optuna's storage and the records."""
+"""The candidates of a search, read from Optuna's storage and the records, and what they say of its parameters."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from ablate.records.records import read_record
-from ablate.search.candidates import Candidate, State, candidate_trials, error_of
+from ablate.search.candidates import Candidate, CandidateState, candidate_trials, error_of
 from ablate.search.distributions import pick_values
-from ablate.search.storage import standing
-from ablate.search.workers import is_alive
+from ablate.search.drivers import is_alive
+from ablate.search.storage import current_trials
 from ablate.study.plan import candidate_maker
 from ablate.study.study import Study, Trial
 
-STATES: dict[TrialState, State] = {
+STATES: dict[TrialState, CandidateState] = {
     TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed", TrialState.RUNNING: "running",
 }  # fmt: skip
-RESULT = "result"  # the attribute of an ended candidate: its net; its errors in percent, null where it diverged
+RESULT = "result"  # user attribute of an ended candidate: its net; its errors in percent, null where it diverged
 
 
 def read_candidates(study: Study, opened: optuna.Study, runs: Path) -> list[Candidate]:
-    """Every candidate that has begun, in order, but for failed ones that another has taken the place of."""
+    """Every candidate that has begun, in order, without failed ones that another has replaced."""
     search = study.search
     assert search is not None
     make = candidate_maker(study)
     found = []
-    for trial in standing(opened.get_trials(deepcopy=False)):
+    for trial in current_trials(opened.get_trials(deepcopy=False)):
         if trial.state == TrialState.WAITING:
             continue
         try:
             values = pick_values(search, partial(_known, trial))
-        except KeyError:  # a driver died while it was sampled
+        except KeyError:  # its driver died while it was sampled
             continue
         variant = make(values)
         trials = candidate_trials(study, variant)
@@ -65,7 +65,7 @@ def _known(trial: FrozenTrial, name: str, distribution: BaseDistribution) -> Any
 
 
 def _errors(trial: FrozenTrial, trials: Sequence[Trial], runs: Path) -> dict[int, float]:
-    """What a candidate was judged by; of one that is not yet judged, what is recorded."""
+    """The errors that an ended candidate was judged by; of another, those that are recorded."""
     if result := trial.user_attrs.get(RESULT):
         return {i: math.inf if error is None else error for i, error in enumerate(result["validation_errors"])}
     records = {i: read_record(runs, one.id) for i, one in enumerate(trials)}
@@ -73,7 +73,10 @@ def _errors(trial: FrozenTrial, trials: Sequence[Trial], runs: Path) -> dict[int
 
 
 def count_planned(study: Study, known: Sequence[FrozenTrial] | None) -> int:
-    """How many candidates there are to be: of a grid no more than can be. known: those that count, if it has begun."""
+    """How many candidates there are to be. known: the current trials, None before the search begins.
+
+    All candidates of a grid are enqueued at its beginning, so there may be fewer than the study asks for.
+    """
     search = study.search
     assert search is not None
     if search.sampler != "grid" or known is None:
@@ -82,9 +85,11 @@ def count_planned(study: Study, known: Sequence[FrozenTrial] | None) -> int:
 
 
 def importances(opened: optuna.Study) -> dict[str, float] | None:
-    """How much of the objective's variance each parameter explains (fANOVA, Hutter et al. 2014); None where unknown.
+    """The share of the objective's variance that each parameter explains, 0 to 1; None where that is unknown.
 
-    Only parameters that every completed candidate has are told; there must be two of them.
+    Parameters that some completed candidate lacks are left out; two or more must remain.
+
+    Source: fANOVA, Hutter et al., 2014.
     """
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     try:
@@ -95,5 +100,5 @@ def importances(opened: optuna.Study) -> dict[str, float] | None:
 
 
 def best_objective(trials: Iterable[FrozenTrial]) -> float | None:
-    """The lowest validation error of completed Optuna trials, in percent."""
+    """The lowest objective of completed Optuna trials, in percent; None if there is no trial."""
     return min((trial.values[0] for trial in trials), default=None)

@@ -1,8 +1,9 @@
-"""run_search(): candidates asked for, each trained fold by fold on the scheduler's slots, and told to Optuna.
+"""run_search(): candidates are asked for, each is trained fold by fold on the scheduler's slots, and told to Optuna.
 
-A thread a slot takes one candidate after the other, each training of it a trial like any other, with its own id and
-record. What is sampled and told depends on nothing but the records, so a search that is killed goes on as if it had not
-been: the candidate that was running keeps its number and its values, and its training goes on from its checkpoint.
+There is a thread for each slot, which takes one candidate after the other. A training of a candidate is a trial like any
+other, with its own id and record. What is sampled and told depends on the records only, so a search that is killed and
+started again gives the same result as one that was not: the candidate that was running keeps its number and its values, and
+its training goes on from its checkpoint.
 """
 
 from __future__ import annotations
@@ -11,15 +12,14 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import joblib
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from ablate.errors import AblateError
 from ablate.launch import (
@@ -37,14 +37,21 @@ from ablate.processes.signals import PREEMPTING, handling, preempted
 from ablate.records.records import Record, Row, read_epochs, read_record, trial_directory, trial_state, write_failure
 from ablate.schedule.tasks import Outcome, Run, Stop, Task
 from ablate.search.candidates import DIVERGED, candidate_trials, error_of, label_of, name_training, objective_of
-from ablate.search.distributions import pick_values, picker
-from ablate.search.progress import SearchProgress
+from ablate.search.distributions import pick_values, suggest_with
+from ablate.search.drivers import WORKER, driver_of, heartbeat, is_alive, register_driver
+from ablate.search.optuna_internals import continue_trial
+from ablate.search.progress import SearchProgress, SearchSummary
 from ablate.search.pruning import Pruning, make_pruner
 from ablate.search.results import RESULT, best_objective, count_planned
-from ablate.search.sampler import Feasible, check_enqueued, draw_values
-from ablate.search.storage import SURPLUS, hold_search, open_search, retry_failed, standing, storage_errors
-from ablate.search.summary import SearchSummary
-from ablate.search.workers import WORKER, be_alive, driver_of, is_alive, sign
+from ablate.search.sampler import FeasibleSampler, check_enqueued, draw_values
+from ablate.search.storage import (
+    SURPLUS,
+    current_trials,
+    hold_search,
+    open_search,
+    retry_failed,
+    storage_errors,
+)
 from ablate.study.plan import candidate_maker
 from ablate.study.study import Study, Trial, Variant
 
@@ -57,6 +64,14 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 1.0  # between two looks at what other drivers do
 
 
+class Taken(NamedTuple):
+    """A candidate that this driver works on. reported: what a driver before told the pruner, step -> error in percent."""
+
+    trial: optuna.Trial
+    values: dict[str, Any]
+    reported: Mapping[int, float]
+
+
 def run_search(
     study: Study,
     runs: Path,
@@ -66,51 +81,61 @@ def run_search(
     console: Console,
     folders: tuple[Path, ...] = (),
 ) -> SearchSummary:
-    """Tries the candidates that are still to be tried and says what came of it. Raises AblateError if it cannot start.
+    """Evaluates the candidates that are still to be evaluated; returns what came of it.
 
-    url: of the storage. folders: where the readers' networks are looked for first.
+    Args:
+        study: the study, which has a search.
+        runs: the directory of the records.
+        url: of Optuna's storage, or a journal's path.
+        location: where the images are.
+        options: how to run.
+        console: where progress is printed.
+        folders: where the modules of the study's own networks are looked for first.
+
+    Raises:
+        AblateError: the search cannot start, or its storage fails.
     """
     begun = time.monotonic()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with open_place(runs, options, teller(console), study.recipe.gpus) as place:
-        search = Searching(study, runs, url, location, options, folders, place.slots[0].device)
-        return _search(search, place, url, console, begun)
+        driver = SearchDriver(study, runs, url, location, options, folders, place.slots[0].device)
+        return _run_driver(driver, place, url, console, begun)
 
 
-def _search(search: Searching, place: Place, url: str, console: Console, begun: float) -> SearchSummary:
-    options, slots = search.options, place.slots
+def _run_driver(driver: SearchDriver, place: Place, url: str, console: Console, begun: float) -> SearchSummary:
+    options, slots = driver.options, place.slots
     with handling(dict.fromkeys(PREEMPTING, preempted)):
-        search.prepare(console)
-    summary = search.summary
-    summary.candidates, summary.done_before = search.limit(), search.ended()
+        driver.prepare(console)
+    summary = driver.summary
+    summary.candidates, summary.done_before = driver.count_planned(), driver.count_ended()
     names = [slot.name for slot in slots]
-    search.progress = SearchProgress(summary.candidates, summary.done_before, names, console, options.quiet)
-    search.stop = Stop(
-        lambda: search.progress.say("stopping when the epochs under way are done and kept; Ctrl-C again stops now")
+    driver.progress = SearchProgress(summary.candidates, summary.done_before, names, console, options.quiet)
+    driver.stop = Stop(
+        lambda: driver.progress.say("stopping when the epochs under way are done and kept; Ctrl-C again stops now")
     )
     with (
         storage_errors(url),
-        be_alive(search.opened, search.runs) as search.name,
-        search.progress,
-        signals(search.stop),
-        place.open(WORK, search.stop) as search.run,
+        register_driver(driver.opened, driver.runs) as driver.name,
+        driver.progress,
+        signals(driver.stop),
+        place.open(WORK, driver.stop) as driver.run,
     ):
-        joblib.Parallel(len(slots), backend="threading")(joblib.delayed(search.serve)() for _ in slots)
-        summary.best = search.best()
-        summary.elsewhere = search.ended() - summary.done_before - summary.evaluated - summary.pruned
+        joblib.Parallel(len(slots), backend="threading")(joblib.delayed(driver.serve)() for _ in slots)
+        summary.best = driver.best()
+        summary.elsewhere = driver.count_ended() - summary.done_before - summary.evaluated - summary.pruned
     summary.seconds = time.monotonic() - begun
-    summary.exit_code = search.stop.exit_code or (INCOMPLETE if summary.failed else 0)
+    summary.exit_code = driver.stop.exit_code or (INCOMPLETE if summary.failed else 0)
     return summary
 
 
-class Searching:
-    """A search under way in this process."""
+class SearchDriver:
+    """This process as one that works on a search; other drivers may work on the same search. See drivers.py."""
 
     progress: SearchProgress
     stop: Stop
-    name: str  # of this driver
+    name: str
     run: Run
-    lowest: float | None = None  # objective so far, in percent
+    lowest: float | None = None  # the lowest objective so far, in percent
 
     def __init__(
         self,
@@ -129,12 +154,12 @@ class Searching:
         self.summary = SearchSummary()
         self.lock = threading.Lock()
         self.digests: dict[Any, str] = {}
-        self.opened = open_search(study, url, runs, self.possible)
-        self.opened.sampler = Feasible(self.search, self.make)
+        self.opened = open_search(study, url, runs, self.is_possible)
+        self.opened.sampler = FeasibleSampler(self.search, self.make)
         self.opened.pruner = make_pruner(self.search, study.recipe.epochs * len(self.search.held_out) * len(study.seeds))
 
-    def possible(self, values: dict[str, Any]) -> bool:
-        """Whether there is such a candidate."""
+    def is_possible(self, values: dict[str, Any]) -> bool:
+        """Whether a candidate with these values of the axes can be built, meets the budget and the study's `where`."""
         try:
             self.make(values)
         except AblateError:
@@ -142,161 +167,191 @@ class Searching:
         return True
 
     def prepare(self, console: Console) -> None:
-        """Images decoded and checked, failed candidates brought back. Raises AblateError."""
+        """Decodes and checks the images, and enqueues failed candidates again. Raises AblateError."""
         data = self.study.data
         one = candidate_trials(self.study, self.make(draw_values(self.search, self.make)))
-        held_out = one if data.preprocess == "zca" else one[:1]  # prepared by what is trained on, so fold by fold
+        held_out = one if data.preprocess == "zca" else one[:1]  # each fold is prepared from its own training images
         check_enqueued(self.search, self.make)
         self.digests = prepare(held_out, self.location, console, self.options.quiet)
         retry_failed(self.opened, self.runs)
 
-    def limit(self, known: list[FrozenTrial] | None = None) -> int:
-        """How many candidates there are to be. known: those that count, where they have just been read."""
-        return count_planned(self.study, self.trials() if known is None else known)
+    def count_planned(self, trials: list[FrozenTrial] | None = None) -> int:
+        """How many candidates there are to be. trials: the current ones, if they have just been read."""
+        return count_planned(self.study, self.trials() if trials is None else trials)
 
     def trials(self) -> list[FrozenTrial]:
-        """Optuna's trials that count."""
-        return standing(self.opened.get_trials(deepcopy=False))
+        """The candidates in Optuna; see current_trials()."""
+        return current_trials(self.opened.get_trials(deepcopy=False))
 
-    def ended(self) -> int:
+    def count_ended(self) -> int:
+        """How many candidates are complete or pruned."""
         return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in self.trials())
 
     def serve(self) -> None:
-        """Takes one candidate after the other until there is none, or the search is to stop."""
+        """Evaluates one candidate after the other until none is left or the search is to stop. One thread a slot."""
         try:
             while not self.stop.level:
-                if taken := self.next():
-                    with contextlib.suppress(UpdateFinishedTrialError):  # ended by a driver that took us for dead
-                        self.evaluate(*taken)
-                elif self.others():
-                    time.sleep(WAIT_SECONDS)  # should the other driver die, its candidate is ours
+                if taken := self.take_candidate():
+                    with contextlib.suppress(UpdateFinishedTrialError):  # ended by a driver that believed us dead
+                        self.evaluate(taken)
+                elif self.others_at_work():
+                    time.sleep(WAIT_SECONDS)  # if the other driver dies, we continue its candidate
                 else:
                     break
         except BaseException:
             self.stop.raise_to(1, 2)
             raise
 
-    def next(self) -> tuple[optuna.Trial, dict[str, Any]] | None:
-        """The candidate of a driver that died; or a new one, while there are to be more; or None. With its values."""
+    def take_candidate(self) -> Taken | None:
+        """The candidate of a driver that died, or else a new one. None if there is nothing to do at present.
+
+        Signs the candidate, and samples its values while no other driver of this machine samples.
+        """
         with self.lock, hold_search(self.runs):
-            self.opened._thread_local.cached_all_trials = None  # as ask() does
-            every = self.opened.get_trials(deepcopy=False)
-            known = standing(every)
+            everything = self.opened.get_trials(deepcopy=False)
+            known = current_trials(everything)
             self.lowest = best_objective(trial for trial in known if trial.state == TrialState.COMPLETE)
             running = [trial for trial in known if trial.state == TrialState.RUNNING]
             for trial in running:
                 if driver_of(trial) != self.name and not is_alive(self.opened, trial, self.runs):
-                    return self.take(optuna.Trial(self.opened, trial._trial_id), True)
+                    return self._sign(continue_trial(self.opened, trial), trial.intermediate_values)
             waiting = [trial for trial in known if trial.state == TrialState.WAITING]
-            if len(known) - len(waiting) >= self.limit(known) or not all(map(driver_of, running)):
+            if len(known) - len(waiting) >= self.count_planned(known) or not all(map(driver_of, running)):
                 return None
-            if waiting:
-                return self.take(self.opened.ask(), True)
-            template = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: sign(self.name)})
-            trial_id = self.opened._storage.create_new_trial(self.opened._study_id, template)
-            optuna_trial = optuna.Trial(self.opened, trial_id)
-            if optuna_trial.number > len(every) and self.is_surplus(optuna_trial):
+            asked = self.opened.ask()
+            expected = waiting[0].number if waiting else len(everything)
+            if asked.number != expected and self.is_surplus(asked):
+                self._withdraw(asked)
                 return None
-            return self.take(optuna_trial, False)
+            return self._sign(asked, {})
 
-    def is_surplus(self, optuna_trial: optuna.Trial) -> bool:
-        """Whether another machine, which does not share our lock, took the last place meanwhile; ends the candidate."""
-        before = [trial for trial in self.trials() if trial.number < optuna_trial.number]
-        if len(before) < self.limit(before):
-            return False
-        optuna_trial.set_user_attr(SURPLUS, True)
-        self.opened.tell(optuna_trial, state=TrialState.FAIL)
-        return True
+    def is_surplus(self, trial: optuna.Trial) -> bool:
+        """Whether a driver on another machine, which does not share our lock, has just taken the last candidate."""
+        before = [other for other in self.trials() if other.number < trial.number]
+        return len(before) >= self.count_planned(before)
 
-    def take(self, optuna_trial: optuna.Trial, unsigned: bool) -> tuple[optuna.Trial, dict[str, Any]]:
-        """Marks a candidate as this driver's, and has its values sampled while no other samples."""
-        if unsigned:
-            optuna_trial.set_user_attr(WORKER, sign(self.name))
-        return optuna_trial, pick_values(self.search, picker(optuna_trial))
+    def _withdraw(self, trial: optuna.Trial) -> None:
+        """Ends a surplus candidate; it does not count."""
+        trial.set_user_attr(SURPLUS, True)
+        self.opened.tell(trial, state=TrialState.FAIL)
 
-    def others(self) -> bool:
-        """Whether other drivers have candidates under way."""
+    def _sign(self, trial: optuna.Trial, reported: Mapping[int, float]) -> Taken:
+        """Writes this driver's name to a candidate, and samples its values."""
+        trial.set_user_attr(WORKER, heartbeat(self.name))
+        return Taken(trial, pick_values(self.search, suggest_with(trial)), reported)
+
+    def others_at_work(self) -> bool:
+        """Whether other drivers have running candidates."""
         return any(trial.state == TrialState.RUNNING and driver_of(trial) != self.name for trial in self.trials())
 
-    def evaluate(self, optuna_trial: optuna.Trial, values: dict[str, Any]) -> None:
-        """Trains a candidate and tells Optuna what came of it; where the search is to stop, the candidate stays open."""
-        variant = self.make(values)
+    def evaluate(self, taken: Taken) -> None:
+        """Trains a candidate and tells Optuna the result. If the search is to stop, the candidate stays running."""
+        variant = self.make(taken.values)
         trials = candidate_trials(self.study, variant)
-        label = label_of(variant, values)
-        pruning = Pruning(self.search, optuna_trial, variant.recipe.epochs, len(trials))
+        label = label_of(variant, taken.values)
+        pruning = Pruning(self.search, taken.trial, taken.reported, variant.recipe.epochs, len(trials))
         errors: list[float] = []
         for index, trial in enumerate(trials):
-            epoch = partial(pruning.epoch, index) if pruning.over_epochs else None
-            record = self.train(trial, f"{label} {name_training(trial)}", epoch)
-            if pruning.pruned:  # by its epochs; how far the training went on from there is chance
+            record = self.train(trial, f"{label} {name_training(trial)}", _epoch_listener(pruning, index))
+            if pruning.pruned:  # by an epoch; how much further the training went is chance
                 break
             if not isinstance(record, Record):
-                return self.fail(optuna_trial, label, record) if record.status == "failed" else None
+                return self.fail(taken.trial, label, record) if record.status == "failed" else None
             errors.append(error_of(record))
-            if pruning.training(index, errors[-1]):
+            pruning.report_training(index, errors[-1])
+            if pruning.pruned:
                 break
         shown = [error if math.isfinite(error) else None for error in errors]
-        optuna_trial.set_user_attr(RESULT, {"net": label, "validation_errors": shown})
-        self.tell(optuna_trial, label, variant, errors, pruning.pruned)
+        taken.trial.set_user_attr(RESULT, {"net": label, "validation_errors": shown})
+        if pruning.pruned:
+            self.prune(taken.trial, label)
+        else:
+            self.complete(taken.trial, label, variant, errors)
 
-    def train(self, trial: Trial, label: str, told: Callable[[Row], bool] | None) -> Record | Outcome:
-        """The record of a training, made if there is none yet, or how it ended without one.
+    def train(self, trial: Trial, label: str, on_epoch: Callable[[Row], bool] | None) -> Record | Outcome:
+        """The record of a training, which is made if there is none yet; or how the training ended without a record.
 
-        told() is given every epoch, those of an earlier attempt too; it holds when the training is to end.
+        Args:
+            trial: the training.
+            label: its name on the terminal.
+            on_epoch: called with every epoch, also those of an earlier attempt; returns whether the training is to end.
         """
         directory = trial_directory(self.runs, trial.id)
 
         def on_event(slot: int, task: Task, event: dict[str, Any]) -> bool:
             self.progress.event(slot, task, event)
-            return told is not None and event["event"] == "epoch" and told(event)
+            return on_epoch is not None and event["event"] == "epoch" and on_epoch(event)
 
         while True:
             if record := read_record(self.runs, trial.id):
                 check_digests([(trial.data, record)], self.digests, self.location)
-                if told:
-                    any(map(told, record.epochs()))
+                if on_epoch:
+                    any(map(on_epoch, record.epochs()))
                 return record
             task = make_task(trial, label, self.runs, self.location, self.device, self.options, self.folders)
-            if told and any(map(told, read_epochs(directory))):
+            if on_epoch and any(map(on_epoch, read_epochs(directory))):
                 return Outcome(task, "interrupted")
             outcome = self.run(task, on_event)
             if outcome.status in ("completed", "diverged"):
                 self.summary.trained += 1
-            elif outcome.status == "busy":  # another run has the same trial; should that die, it is ours
+            elif outcome.status == "busy":  # another run trains the same trial; if that dies, we continue it
                 while trial_state(self.runs, trial.id) == "running" and not self.stop.level:
                     time.sleep(WAIT_SECONDS)
             elif outcome.status != "recorded":
                 return outcome
 
-    def tell(self, optuna_trial: optuna.Trial, label: str, variant: Variant, errors: list[float], pruned: bool) -> None:
-        """Ends a candidate: with its objectives, or pruned."""
-        if pruned:
-            self.opened.tell(optuna_trial, state=TrialState.PRUNED, skip_if_finished=True)
-            self.summary.pruned += 1
-            return self.progress.candidate(optuna_trial.number, label, "pruned")
+    def complete(self, trial: optuna.Trial, label: str, variant: Variant, errors: list[float]) -> None:
+        """Ends a candidate with its objectives. errors: of its trainings, in percent."""
         objective = objective_of(self.search.objective, errors)
-        also = [float(getattr(variant.counts, self.search.also_minimize))] if self.search.also_minimize else []
+        costs = [float(getattr(variant.counts, self.search.also_minimize))] if self.search.also_minimize else []
         with self.lock:
-            # What tell() does, but that would read the trial twice more: the samplers need nothing after a trial.
-            values = [min(objective, DIVERGED), *also]
-            self.opened._storage.set_trial_state_values(optuna_trial._trial_id, TrialState.COMPLETE, values)
+            if not self._tell(trial, TrialState.COMPLETE, [min(objective, DIVERGED), *costs]):
+                return
             self.summary.evaluated += 1
             better = ""
             if self.lowest is None or objective < self.lowest:
                 self.lowest, better = objective, ", the best so far"
-        self.progress.candidate(optuna_trial.number, label, f"{objective:.2f}% validation error{better}")
+        self.progress.candidate(trial.number, label, f"{objective:.2f}% validation error{better}")
+
+    def prune(self, trial: optuna.Trial, label: str) -> None:
+        """Ends a candidate as pruned."""
+        if self._tell(trial, TrialState.PRUNED):
+            self.summary.pruned += 1
+            self.progress.candidate(trial.number, label, "pruned")
+
+    def fail(self, trial: optuna.Trial, label: str, outcome: Outcome) -> None:
+        """Ends a candidate that cannot be trained; the next search tries it again."""
+        write_failure(trial_directory(self.runs, outcome.task.id), outcome.cause, outcome.attempts)
+        self._tell(trial, TrialState.FAIL)
+        self.summary.failed.append((label, outcome.cause, outcome.task.log))
+        self.progress.candidate(trial.number, label, f"failed: {outcome.cause}")
+
+    def _tell(self, trial: optuna.Trial, state: TrialState, values: list[float] | None = None) -> bool:
+        """Ends a candidate in Optuna; whether it was still running, and not ended by another driver."""
+        try:
+            self.opened.tell(trial, values, state)
+        except (UpdateFinishedTrialError, ValueError):  # ValueError: for a finished trial, among other reasons
+            if not self.opened.get_trials(deepcopy=False)[trial.number].state.is_finished():
+                raise
+            return False
+        return True
 
     def best(self) -> str:
-        """The candidate with the lowest error, in words; "" where there is none."""
+        """The candidate with the lowest error, in words; "" if none is complete."""
         complete = [trial for trial in self.trials() if trial.state == TrialState.COMPLETE]
         if not complete:
             return ""
         best = min(complete, key=lambda trial: trial.values[0])
         return f"{best.user_attrs[RESULT]['net']}: {best.values[0]:.2f}% validation error"
 
-    def fail(self, optuna_trial: optuna.Trial, label: str, outcome: Outcome) -> None:
-        """Ends a candidate that cannot be trained; the next search tries it again."""
-        write_failure(trial_directory(self.runs, outcome.task.id), outcome.cause, outcome.attempts)
-        self.opened.tell(optuna_trial, state=TrialState.FAIL, skip_if_finished=True)
-        self.summary.failed.append((label, outcome.cause, outcome.task.log))
-        self.progress.candidate(optuna_trial.number, label, f"failed: {outcome.cause}")
+
+def _epoch_listener(pruning: Pruning, training: int) -> Callable[[Row], bool] | None:
+    """Reports the epochs of a training to the pruner, and returns whether the candidate is pruned. None if not needed."""
+    if not pruning.over_epochs:
+        return None
+
+    def report(row: Row) -> bool:
+        pruning.report_epoch(training, row)
+        return pruning.pruned
+
+    return report

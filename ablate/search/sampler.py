@@ -1,4 +1,4 @@
-"""Optuna's samplers by the names that a study uses, and what keeps every candidate within the budget."""
+"""Optuna's samplers by the names that a study uses, and the one around them that draws feasible candidates only."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from optuna.trial import FrozenTrial
 
 from ablate.errors import AblateError, StudyError
 from ablate.search.distributions import Pick, all_distributions, optuna_params, pick_values
+from ablate.search.optuna_internals import enqueued_params, forget_gp_draw
 from ablate.study.study import Search
 
-Check = Callable[[dict[str, Any]], object]  # raises AblateError for values of axes that cannot be
-TRIES = {"gp": 3, "cmaes": 3}  # times that a sampler is asked for a candidate within the budget; the others: 20
-DRAWS = 10_000  # times that one is then drawn at random
-ALIKE = 50  # candidates, all of which are refused with the same words, say enough
+CheckValues = Callable[[dict[str, Any]], object]  # raises AblateError if no candidate can have these values of axes
+TRIES = {"gp": 3, "cmaes": 3}  # how often a sampler is asked for one candidate; other samplers: 20 times
+DRAWS = 10_000  # how often the candidate is then drawn at random
+ALIKE = 50  # so many random candidates refused for the same reason end the draws
 
 
 def make_sampler(search: Search, seed: int) -> BaseSampler:
-    """Optuna's sampler of a search. A grid's candidates are all enqueued, so what it would sample does not matter."""
+    """Optuna's sampler of a search; seed: of its random numbers. All candidates of a grid are enqueued, so any will do."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         match search.sampler:
@@ -41,16 +42,16 @@ def make_sampler(search: Search, seed: int) -> BaseSampler:
                 return RandomSampler(seed=seed)
 
 
-class Feasible(BaseSampler):
-    """A sampler whose candidates can all be: the network exists, meets the budget, and `where` holds.
+class FeasibleSampler(BaseSampler):
+    """A sampler of feasible candidates: the network exists, meets the budget, and the study's `where` holds.
 
-    Optuna's own constraints are soft: a candidate that breaks one is tried, and then avoided. Here a candidate is drawn
-    whole before Optuna knows of it, and drawn again until it can be; counting a network takes less than a millisecond.
-    Draws for candidate number n come from a generator seeded by (seed, n), so a search that goes on after a break
-    samples what it would have sampled without it.
+    Optuna's own constraints are soft: a candidate that violates one is evaluated, and later ones avoid it. Here all values
+    of a candidate are drawn before Optuna is told any, and drawn again until they are feasible; counting a network takes
+    less than a millisecond. The random numbers of candidate n are seeded by (seed, n), so a search that continues after a
+    break samples the same values as one without a break.
     """
 
-    def __init__(self, search: Search, check: Check) -> None:
+    def __init__(self, search: Search, check: CheckValues) -> None:
         self.search = search
         self.check = check
         self.space = all_distributions(search)
@@ -61,25 +62,24 @@ class Feasible(BaseSampler):
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        fixed = trial.system_attrs.get("fixed_params", {})
-        if _is_whole(self.search, there := {**fixed, **trial.params}):
-            return there
+        fixed = enqueued_params(trial)
+        if _is_complete(self.search, known := {**fixed, **trial.params}):
+            return known
         found = self._sample(study, trial, fixed)
-        if trial.params.items() <= found.items():  # a break came while these were being written
+        if trial.params.items() <= found.items():  # a break came while these were written
             return found
-        return self._sample(study, trial, there)  # other candidates have ended since
+        return self._sample(study, trial, known)  # other candidates have ended since
 
     def _sample(self, study: optuna.Study, trial: FrozenTrial, fixed: dict[str, Any]) -> dict[str, Any]:
         seed = derive_seed(self.search.seed, trial.number)
-        for written in (key for key in trial.system_attrs if key.startswith("gp:")):
-            study._storage.set_trial_system_attr(trial._trial_id, written, "")  # else it keeps away from its own draw
+        forget_gp_draw(study, trial)
         sampler = make_sampler(self.search, seed)
         sampler.before_trial(study, trial)
         for _ in range(TRIES.get(self.search.sampler, 20)):
             space = sampler.infer_relative_search_space(study, trial)
             found = {**sampler.sample_relative(study, trial, space), **fixed}
             sample = partial(sampler.sample_independent, study, trial)
-            if _completed(self.search, self.check, found, sample) is None:
+            if _complete(self.search, self.check, found, sample) is None:
                 return found
         return draw_params(self.search, self.check, seed, fixed)
 
@@ -89,30 +89,40 @@ class Feasible(BaseSampler):
         raise AssertionError(f"{param_name} was sampled with the others")
 
 
-def draw_params(search: Search, check: Check, seed: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """Optuna's parameters of a candidate that can be, drawn at random but for the fixed. Raises StudyError."""
+def draw_params(search: Search, check: CheckValues, seed: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
+    """Optuna's parameters of a feasible candidate, drawn at random.
+
+    Args:
+        search: the search.
+        check: raises AblateError for values that no candidate can have.
+        seed: of the random numbers.
+        fixed: parameters that are not drawn.
+
+    Raises:
+        StudyError: none of DRAWS candidates is feasible.
+    """
     random = np.random.RandomState(seed)
     reason: AblateError | None = None
     refused: Counter[str] = Counter()
     for _ in range(DRAWS):
         found = dict(fixed)
-        if (reason := _completed(search, check, found, lambda _, distribution: _draw(distribution, random))) is None:
+        if (reason := _complete(search, check, found, lambda _, distribution: _draw(distribution, random))) is None:
             return found
         refused[str(reason)] += 1
         if refused.most_common(1)[0][1] == ALIKE == refused.total():
-            raise reason  # it is not for their values
+            raise reason  # whatever the values are
     place = search.parameters[0].place
     raise StudyError(f"{place}: search.space: none of {DRAWS:,} candidates can be; the last: {reason}")
 
 
-def draw_values(search: Search, check: Check, seed: int = 0) -> dict[str, Any]:
-    """The values of a candidate that can be, drawn at random. Raises StudyError."""
+def draw_values(search: Search, check: CheckValues, seed: int = 0) -> dict[str, Any]:
+    """The values of axes of a feasible candidate, drawn at random. Raises StudyError."""
     params = draw_params(search, check, seed, {})
     return pick_values(search, lambda name, _: params[name])
 
 
-def check_enqueued(search: Search, check: Check) -> None:
-    """Raises StudyError for a candidate that is enqueued and cannot be."""
+def check_enqueued(search: Search, check: CheckValues) -> None:
+    """Raises StudyError for a candidate that the study enqueues and that is not feasible."""
     for values in search.enqueue:
         try:
             draw_params(search, check, 0, optuna_params(search, values))
@@ -124,8 +134,8 @@ def _draw(distribution: BaseDistribution, random: np.random.RandomState) -> Any:
     return RandomSampler(seed=random.randint(2**31)).sample_independent(None, None, "", distribution)  # type: ignore[arg-type]
 
 
-def _completed(search: Search, check: Check, found: dict[str, Any], sample: Pick) -> AblateError | None:
-    """Samples what is missing of a candidate's parameters; why it cannot be, if it cannot."""
+def _complete(search: Search, check: CheckValues, found: dict[str, Any], sample: Pick) -> AblateError | None:
+    """Samples the missing parameters of a candidate into `found`; the reason why it is not feasible, or None."""
 
     def pick(name: str, distribution: BaseDistribution) -> Any:
         if name not in found:
@@ -139,8 +149,8 @@ def _completed(search: Search, check: Check, found: dict[str, Any], sample: Pick
     return None
 
 
-def _is_whole(search: Search, params: Mapping[str, Any]) -> bool:
-    """Whether these are all the parameters of a candidate."""
+def _is_complete(search: Search, params: Mapping[str, Any]) -> bool:
+    """Whether these are all parameters of a candidate."""
     try:
         pick_values(search, lambda name, _: params[name])
     except KeyError:
@@ -149,5 +159,5 @@ def _is_whole(search: Search, params: Mapping[str, Any]) -> bool:
 
 
 def derive_seed(seed: int, number: int) -> int:
-    """The seed of what is drawn for one candidate."""
+    """The seed of one candidate, from the search's seed and the candidate's number."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big")

@@ -9,7 +9,7 @@ from typing import Any
 
 from ablate.report.pareto import pareto_front
 from ablate.report.statistics import Verdict, reach_verdicts
-from ablate.search.candidates import Candidate, State
+from ablate.search.candidates import Candidate, CandidateState
 from ablate.study.budget import Budget
 from ablate.study.plan import plain
 from ablate.study.study import Search
@@ -62,7 +62,7 @@ class Standing:
         """Those trained to the end whose objective is infinite."""
         return [one for one in self.of_state("complete") if math.isinf(self.objective(one))]
 
-    def of_state(self, *states: State) -> list[Candidate]:
+    def of_state(self, *states: CandidateState) -> list[Candidate]:
         return [one for one in self.candidates if one.state in states]
 
     def objective(self, candidate: Candidate) -> float:

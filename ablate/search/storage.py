@@ -1,7 +1,7 @@
-"""Where Optuna keeps a search: SQLite beside the runs, a database of several machines, or a journal in a shared folder.
+"""Optuna's storage of a search: SQLite beside the runs, a database for several machines, or a journal in a shared folder.
 
-A search is one Optuna study, called by the study's name and a digest of all it depends on but its number of trials, so
-that another space never mixes with this one. optuna-dashboard opens the storage as it is.
+A search is one Optuna study. Its name is the name of our study and a digest of everything that the search depends on except
+its number of trials, so that two spaces never mix. optuna-dashboard opens the storage unchanged.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ from optuna.trial import FrozenTrial, TrialState
 from ablate.errors import RunError, printable
 from ablate.files import hold_lock
 from ablate.search.distributions import optuna_params
+from ablate.search.optuna_internals import enqueued_params
 from ablate.study.space import grid
 from ablate.study.study import Study
 
 FILE = "search.db"
 LOCK = ".search.lock"
-RETRIES = "retries"  # the attribute of a candidate that takes the place of a failed one: the number of that
-SURPLUS = "surplus"  # the attribute of a candidate that two machines began when there was place for one
-PATIENCE = 120.0  # seconds for another process that opens the storage or samples a candidate
-BUSY = 60.0  # seconds that SQLite waits for another writer
-ATTEMPTS = 5  # at a database in which another machine makes the tables
-STILL_SECONDS = 10.0  # without a new candidate: whoever was to enqueue them has died
-LEAST_SECRET = 4  # characters of a password that is looked for outside its URL
+RETRIES = "retries"  # user attribute of a candidate that replaces a failed one: the number of the failed one
+SURPLUS = "surplus"  # user attribute of a candidate too many: two machines took the last one at the same time
+LOCK_SECONDS = 120.0  # how long we wait for another process that opens the storage or samples a candidate
+SQLITE_SECONDS = 60.0  # how long SQLite waits for another writer
+ATTEMPTS = 5  # to create the tables of a database while another machine does
+STILL_SECONDS = 10.0  # without a new candidate: the process that enqueues them has died
+LEAST_SECRET = 4  # passwords of fewer characters are not looked for outside their URL
 URL_FORM = re.compile(
     r"""\w+(\+\w+)?://([^\s:@/?\#&'"\[\]\\]*(:(?P<password>[^\s@/?\#&'"\[\]\\]*))?@)?  # user:password@
     (\[[\da-fA-F:.]+\]|[\w.-]*)(:\d+)?(/[^\s@?\#'"\\]*)?  # host:port/database
     (\?[\w.-]+=[^\s@&\#'"\\]*(&[\w.-]+=[^\s@&\#'"\\]*)*)?  # ?name=value&name=value""",
     re.VERBOSE,
 )
-AT_OPENING = (ImportError, OSError, RuntimeError, ValueError)  # what drivers, files and damaged journals raise
+OPENING_ERRORS = (ImportError, OSError, RuntimeError, ValueError)  # of database drivers, files and damaged journals
 
 
 def default_storage(runs: Path) -> str:
@@ -51,68 +52,75 @@ def default_storage(runs: Path) -> str:
 
 
 def hide_password(text: str) -> str:
-    """A text in which no URL that check_url() accepts shows its password."""
+    """A text without the password of any URL in it that check_url() accepts."""
     hidden = re.sub(r"(://[^:/@\s]*):[^'\"\n]*@", r"\1:***@", text)
     return re.sub(r"(?i)(\w*(?:password|passwd|pwd|secret|token)\w*)=[^&\s'\"]+", r"\1=***", hidden)
 
 
 def check_url(url: str) -> str:
-    """The URL of a storage, or a journal's path. Raises RunError for a URL of which it is not sure what is secret."""
+    """The URL of a storage, or a journal's path, unchanged. Raises RunError if its password cannot be told apart."""
     if "://" in url and not re.fullmatch(r"sqlite(\+\w+)?:///.*", url) and not URL_FORM.fullmatch(url):
         raise RunError(
-            f"--storage: {printable(re.split(r'[^a-z0-9+]', url)[0])}://***: found no URL such as "
-            "postgresql://user:password@host:5432/database; allowed: that form, other signs in it written as an @ is, %40"
+            f"storage {printable(re.split(r'[^a-z0-9+]', url)[0])}://***: not a URL such as "
+            "postgresql://user:password@host:5432/database; allowed: that form, with other characters encoded (@ as %40)"
         )
     return url
 
 
 def study_name(study: Study) -> str:
-    """What Optuna calls the search."""
+    """The name of a study's search in Optuna."""
     assert study.search is not None
     return f"{study.name} {study.search.digest[:8]}"
 
 
 @contextlib.contextmanager
 def hold_search(runs: Path) -> Iterator[None]:
-    """The block alone on this machine opens a storage or samples a candidate. Raises RunError."""
-    with hold_lock(runs / LOCK, PATIENCE) as free:
+    """Within the block no other process of this machine opens the storage or samples a candidate. Raises RunError."""
+    with hold_lock(runs / LOCK, LOCK_SECONDS) as free:
         if not free:
-            raise RunError(f"{runs / LOCK}: held by another process for {PATIENCE:.0f} s")
+            raise RunError(f"{runs / LOCK}: held by another process for {LOCK_SECONDS:.0f} s")
         yield
 
 
 def open_storage(url: str) -> BaseStorage:
-    """The storage at a URL such as postgresql+psycopg://user:password@host/db, or a journal's path. Raises RunError."""
-    with storage_errors(url, *AT_OPENING):
+    """The storage at a URL such as postgresql+psycopg://user:password@host/db, or at a journal's path. Raises RunError."""
+    with storage_errors(url, *OPENING_ERRORS):
         if "://" not in url:
             if Path(url).exists() and not Path(url).is_file():
-                raise RunError(f"--storage: {url} is not a file; allowed: a journal's path, or a database's URL")
+                raise RunError(f"storage {url}: not a file; allowed: a journal's path, or a database's URL")
             Path(url).parent.mkdir(parents=True, exist_ok=True)
             return JournalStorage(JournalFileBackend(url))
-        settings = {"connect_args": {"timeout": BUSY}} if url.startswith("sqlite:") else {"pool_pre_ping": True}
-        return _with_tables(lambda: RDBStorage(url, engine_kwargs=settings))
+        settings = {"connect_args": {"timeout": SQLITE_SECONDS}} if url.startswith("sqlite:") else {"pool_pre_ping": True}
+        return _create_tables(lambda: RDBStorage(url, engine_kwargs=settings))
 
 
 def open_search(study: Study, url: str, runs: Path, possible: Callable[[dict[str, Any]], bool]) -> optuna.Study:
-    """The Optuna study of a search, made where there is none yet, with all that is enqueued. Raises RunError.
+    """The Optuna study of a search, with all that is enqueued; created if there is none yet.
 
-    possible: whether a candidate of these values can be; a grid enqueues those that can.
+    Args:
+        study: the study.
+        url: of the storage, or a journal's path.
+        runs: the directory of the records.
+        possible: whether a candidate with these values of the axes is feasible; a grid enqueues those that are.
+
+    Raises:
+        RunError: the storage cannot be opened.
     """
     search = study.search
     assert search is not None
     runs.mkdir(parents=True, exist_ok=True)
-    with hold_search(runs), storage_errors(url, *AT_OPENING):
+    with hold_search(runs), storage_errors(url, *OPENING_ERRORS):
         storage = open_storage(url)
         name, objectives = study_name(study), 2 if search.also_minimize else 1
         try:
             opened = optuna.create_study(storage=storage, study_name=name, directions=["minimize"] * objectives)
-        except optuna.exceptions.DuplicatedStudyError:  # whoever makes it enqueues
+        except optuna.exceptions.DuplicatedStudyError:  # the process that creates it enqueues
             opened = optuna.load_study(storage=storage, study_name=name)
             _await_enqueued(opened)
-        if "enqueued" not in opened.user_attrs:  # or a process that was to do it has died
-            known = {repr(trial.system_attrs.get("fixed_params")) for trial in opened.get_trials(deepcopy=False)}
+        if "enqueued" not in opened.user_attrs:  # new, or the process that was to enqueue has died
+            known = {repr(enqueued_params(trial)) for trial in opened.get_trials(deepcopy=False)}
             first, others = list(search.enqueue), list[dict[str, Any]]()
-            if search.sampler == "grid":  # every candidate is a whole one: those with the values come first
+            if search.sampler == "grid":  # candidates of the grid that have the enqueued values come first
                 others = list(filter(possible, grid(search.parameters)))
                 first = [values for named in first for values in others if named.items() <= values.items()]
             for values, attrs in [(values, {"enqueued": True}) for values in first] + [(values, None) for values in others]:
@@ -124,7 +132,7 @@ def open_search(study: Study, url: str, runs: Path, possible: Callable[[dict[str
 
 
 def _await_enqueued(opened: optuna.Study) -> None:
-    """Waits for another machine that is enqueueing, as long as it gets on."""
+    """Waits for another process that enqueues, as long as new candidates appear."""
     count, changed = -1, time.monotonic()
     while "enqueued" not in opened.user_attrs and time.monotonic() - changed < STILL_SECONDS:
         if (found := len(opened.get_trials(deepcopy=False))) != count:
@@ -133,25 +141,25 @@ def _await_enqueued(opened: optuna.Study) -> None:
 
 
 def retry_failed(opened: optuna.Study, runs: Path) -> None:
-    """Every candidate that failed comes again, as a new one. What has ended cannot be marked, so the new one is."""
+    """Enqueues every failed candidate again, as a new one that names the failed one; an ended trial cannot be changed."""
     with hold_search(runs):
-        for trial in standing(opened.get_trials(deepcopy=False)):
+        for trial in current_trials(opened.get_trials(deepcopy=False)):
             if trial.state == TrialState.FAIL:
                 enqueued = {"enqueued": True} if trial.user_attrs.get("enqueued") else {}
                 opened.enqueue_trial(trial.params, {RETRIES: trial.number, **enqueued})
 
 
-def standing(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Of all trials of a search those that count: not the failed that another takes the place of, nor the surplus."""
+def current_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """All trials of a search that count: without surplus ones, and without failed ones that another replaces."""
     replaced = {trial.user_attrs.get(RETRIES) for trial in trials}
     return [trial for trial in trials if trial.number not in replaced and not trial.user_attrs.get(SURPLUS)]
 
 
 def find_search(study: Study, url: str, runs: Path) -> optuna.Study | None:
-    """The Optuna study of a search, None where it has not begun; nothing is written. Raises RunError."""
+    """The Optuna study of a search, or None if it has not begun. Writes nothing. Raises RunError."""
     from sqlalchemy import create_engine, inspect, make_url
 
-    with storage_errors(url, *AT_OPENING), contextlib.suppress(KeyError):
+    with storage_errors(url, *OPENING_ERRORS), contextlib.suppress(KeyError):
         file = url if "://" not in url else make_url(url).database if url.startswith("sqlite") else None
         if file and not Path(file).exists():
             return None
@@ -161,8 +169,8 @@ def find_search(study: Study, url: str, runs: Path) -> optuna.Study | None:
     return None
 
 
-def _with_tables(make: Callable[[], BaseStorage]) -> BaseStorage:
-    """Two machines that make the tables of one database at the same moment disturb each other; one of them waits."""
+def _create_tables(make: Callable[[], BaseStorage]) -> BaseStorage:
+    """A new storage; waits where another machine creates the tables of the same database at the same moment."""
     from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
     for attempt in range(1, ATTEMPTS):
@@ -177,7 +185,7 @@ def _with_tables(make: Callable[[], BaseStorage]) -> BaseStorage:
 
 @contextlib.contextmanager
 def storage_errors(url: str, *others: type[Exception]) -> Iterator[None]:
-    """What goes wrong with a storage, and other errors that are named, in one line without its password."""
+    """Within the block, errors of the storage, and of types `others`, become a RunError without its password."""
     import sqlalchemy.exc
 
     caught: tuple[type[Exception], ...] = (
@@ -189,4 +197,4 @@ def storage_errors(url: str, *others: type[Exception]) -> Iterator[None]:
         reason = hide_password(" ".join(str(error.__cause__ or error).split("\n")[0].split()))
         if (parts := URL_FORM.fullmatch(url)) and len(password := unquote(parts["password"] or "")) >= LEAST_SECRET:
             reason = reason.replace(password, "***")
-        raise RunError(f"--storage: {hide_password(url)}: {reason or type(error).__name__}") from None
+        raise RunError(f"storage {hide_password(url)}: {reason or type(error).__name__}") from None

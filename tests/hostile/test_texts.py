@@ -225,7 +225,7 @@ def test_a_url_that_is_taken_shows_no_password(form: str, secret: str) -> None:
     ],
 )  # fmt: skip
 def test_a_url_of_which_it_is_not_sure_what_is_secret_is_refused_unseen(url: str) -> None:
-    with pytest.raises(RunError, match=r"--storage: postgresql://\*\*\*: found no URL such as") as error:
+    with pytest.raises(RunError, match=r"storage postgresql://\*\*\*: not a URL such as") as error:
         check_url(url)
     assert "heim" not in str(error.value)
 

@@ -10,7 +10,7 @@ from typing import Any
 from recorded import DIGITS, record
 
 from ablate.records.records import trial_state
-from ablate.search.candidates import Candidate, State, candidate_trials
+from ablate.search.candidates import Candidate, CandidateState, candidate_trials
 from ablate.search.report import SearchReport
 from ablate.study.plan import candidate_maker
 from ablate.study.spec import load_study
@@ -32,7 +32,7 @@ def candidate(
     number: int,
     values: Mapping[str, Any],
     errors: Sequence[float],
-    state: State = "complete",
+    state: CandidateState = "complete",
     enqueued: bool = False,
     intermediate: Mapping[int, float] | None = None,
 ) -> Candidate:
@@ -54,7 +54,7 @@ def forty(study: Study) -> list[Candidate]:
         dropout = (0.0, 0.3)[number] if number < 2 else round(0.05 * draw.randrange(13), 2)
         noise = random.Random(f"{dropout}")  # the same values, the same trainings
         errors = [5 + 20 * (dropout - 0.3) ** 2 + noise.gauss(0, 0.15) + 0.5 * (fold == 2) for fold in range(5)]
-        state: State = "complete"
+        state: CandidateState = "complete"
         if number == 20:
             state, errors = "failed", errors[:1]
         elif number == 30:

@@ -31,9 +31,9 @@ from ablate.records.records import (
     write_epochs,
     write_result,
 )
+from ablate.search.drivers import WORKER
+from ablate.search.progress import SearchSummary
 from ablate.search.storage import default_storage, study_name
-from ablate.search.summary import SearchSummary
-from ablate.search.workers import WORKER
 from ablate.study.study import Data, Trial
 from ablate.train.images import load_checked
 from ablate.train.job import Job

@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.storages import RDBStorage
 from recorded import DIGITS
 
-from ablate.search.distributions import all_distributions, optuna_params, pick_values, picker
+from ablate.search.distributions import all_distributions, optuna_params, pick_values, suggest_with
 from ablate.study.space import contains, grid, present
 from ablate.study.spec import load_study
 from ablate.study.study import Search
@@ -163,8 +163,8 @@ def test_an_optuna_trial_suggests_and_remembers(tmp_path: Path) -> None:
     opened = optuna.create_study(storage=storage, study_name="s", sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(6):
         optuna_trial = opened.ask()
-        values = pick_values(search, picker(optuna_trial))
-        assert pick_values(search, picker(optuna_trial)) == values
+        values = pick_values(search, suggest_with(optuna_trial))
+        assert pick_values(search, suggest_with(optuna_trial)) == values
         again = optuna.load_study(study_name="s", storage=RDBStorage(f"sqlite:///{tmp_path / 'search.db'}"))
         kept = again.trials[-1]
         assert pick_values(search, lambda name, _, kept=kept: kept.params[name]) == values

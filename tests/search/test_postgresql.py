@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 from search.landscape import Landscape, invent, optuna_trials, search, told
-from search.test_workers import drive, wait_for
+from search.test_drivers import drive, wait_for
 
 from ablate.api import load_search
-from ablate.search import workers
-from ablate.search.storage import find_search, standing
-from ablate.search.workers import driver_of
+from ablate.search import drivers
+from ablate.search.drivers import driver_of
+from ablate.search.storage import current_trials, find_search
 
 pytest.importorskip("psycopg", reason="no driver for PostgreSQL; pip install -e '.[dev]'")
 SPACE = "{dropout: {low: 0.0, high: 0.6}}"
@@ -102,7 +102,7 @@ def test_two_drivers_at_once_on_an_empty_database(tmp_path: Path, database: str,
     drivers = [drive(path, folder, 0.5, database) for folder in runs]
     said = [driver.communicate(timeout=300)[0] for driver in drivers]
     assert [driver.returncode for driver in drivers] == [0, 0], said
-    trials = standing(optuna_trials(path, runs[0], database))
+    trials = current_trials(optuna_trials(path, runs[0], database))
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 8
     assert len({str(trial.params) for trial in trials}) == 8
     assert len(set(map(driver_of, trials))) == 2  # each had some
@@ -133,7 +133,7 @@ def test_another_machine_takes_over_once_the_sign_of_life_is_old(
     wait_for(lambda: list((tmp_path / "there").glob("*/trial.json")), 300)
     os.kill(driver.pid, signal.SIGKILL)
     driver.communicate()
-    monkeypatch.setattr(workers, "DEAD_SECONDS", 0.5)
+    monkeypatch.setattr(drivers, "DEAD_SECONDS", 0.5)
     summary = search(path, tmp_path / "here", storage=database)
     assert (summary.evaluated, summary.exit_code) == (2, 0)
     trials = optuna_trials(path, tmp_path / "here", database)

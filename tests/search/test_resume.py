@@ -15,7 +15,7 @@ from optuna.storages import _CachedStorage
 from optuna.trial import TrialState
 from search.landscape import Landscape, invent, optuna_trials, search, told
 
-from ablate.search import run, storage, workers
+from ablate.search import drivers, run, storage
 from ablate.study.study import Trial
 
 TWO_VALUES = "{dropout: {low: 0.0, high: 0.6}, recipe.lr: {low: 0.01, high: 1.0, log: true}}"
@@ -36,7 +36,7 @@ class Killed(BaseException):
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "WAIT_SECONDS", 0.02)
-    monkeypatch.setattr(workers, "UNNAMED_SECONDS", 0.3)
+    monkeypatch.setattr(drivers, "UNNAMED_SECONDS", 0.3)
     monkeypatch.setattr(storage, "STILL_SECONDS", 0.2)
 
 

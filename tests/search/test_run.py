@@ -21,7 +21,7 @@ from ablate.launch import RunOptions
 from ablate.records.records import read_epochs, read_failure, read_record, trial_directory, trial_state
 from ablate.search import run
 from ablate.search.candidates import Candidate
-from ablate.search.sampler import Feasible
+from ablate.search.sampler import FeasibleSampler
 from ablate.study.study import Trial
 from ablate.train import attempt as training
 from ablate.train import parts
@@ -304,12 +304,12 @@ def test_a_search_never_reads_test_images_or_labels(
 
 def test_the_sampler_is_asked_for_no_candidate_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    whole = Feasible.sample_relative
+    whole = FeasibleSampler.sample_relative
 
     def counted(self: Any, study: Any, trial: Any, space: Any) -> dict[str, Any]:
         asked.append(trial.number)
         return whole(self, study, trial, space)
 
-    monkeypatch.setattr(Feasible, "sample_relative", counted)
+    monkeypatch.setattr(FeasibleSampler, "sample_relative", counted)
     search(invent(tmp_path, 3, space=DROPOUT), tmp_path / "runs")
     assert asked == [0, 1, 2]

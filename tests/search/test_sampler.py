@@ -18,8 +18,9 @@ from ablate.api import load_search
 from ablate.errors import AblateError, StudyError
 from ablate.nets.options import parse_block
 from ablate.search import sampler as sampler_module
-from ablate.search.distributions import all_distributions, optuna_params, pick_values, picker
-from ablate.search.sampler import Feasible, draw_values
+from ablate.search.distributions import all_distributions, optuna_params, pick_values, suggest_with
+from ablate.search.optuna_internals import continue_trial
+from ablate.search.sampler import FeasibleSampler, draw_values
 from ablate.search.storage import open_search
 from ablate.study.plan import candidate_maker
 from ablate.study.space import contains, grid, present
@@ -97,7 +98,7 @@ def ask(study: Study, opened: optuna.Study, number: int) -> list[dict[str, Any]]
     found = []
     for _ in range(number):
         optuna_trial = opened.ask()
-        found.append(pick_values(study.search, picker(optuna_trial)))
+        found.append(pick_values(study.search, suggest_with(optuna_trial)))
         values = [objective(found[-1]), float(optuna_trial.number)]
         opened.tell(optuna_trial, values[: len(opened.directions)])
     return found
@@ -111,7 +112,7 @@ def begin(study: Study, storage: Any = None) -> optuna.Study:
         storage=storage or InMemoryStorage(),
         study_name="search",
         directions=directions,
-        sampler=Feasible(study.search, candidate_maker(study)),
+        sampler=FeasibleSampler(study.search, candidate_maker(study)),
     )
 
 
@@ -213,10 +214,10 @@ def test_a_candidate_whose_driver_died_while_it_was_sampled_keeps_its_values(
     opened = found.up_to(number)
     dying = opened.ask()
     for name, distribution in list(all_distributions(search).items())[:known]:
-        picker(dying)(name, distribution)
+        suggest_with(dying)(name, distribution)
     assert len(opened.trials[number].params) == known
-    taken_over = optuna.Trial(opened, dying._trial_id)
-    assert pick_values(search, picker(taken_over)) == found.asked[number]
+    taken_over = continue_trial(opened, opened.trials[dying.number])
+    assert pick_values(search, suggest_with(taken_over)) == found.asked[number]
 
 
 def test_what_is_known_of_a_candidate_stays_though_others_have_ended_meanwhile(tmp_path: Path) -> None:
@@ -228,9 +229,9 @@ def test_what_is_known_of_a_candidate_stays_though_others_have_ended_meanwhile(t
         ask(study, opened, 9)
         dying = opened.ask()
         (name, distribution), *_ = all_distributions(study.search).items()
-        depth = picker(dying)(name, distribution)
+        depth = suggest_with(dying)(name, distribution)
         ask(study, opened, 3)
-        values = pick_values(study.search, picker(optuna.Trial(opened, dying._trial_id)))
+        values = pick_values(study.search, suggest_with(continue_trial(opened, opened.trials[dying.number])))
         assert values["depth"] == depth and can_be(study, values)
 
 
@@ -252,7 +253,7 @@ def test_samplers_learn(tmp_path: Path) -> None:
         opened = begin(study)
         for _ in range(30):
             optuna_trial = opened.ask()
-            values = pick_values(study.search, picker(optuna_trial))  # type: ignore[arg-type]
+            values = pick_values(study.search, suggest_with(optuna_trial))  # type: ignore[arg-type]
             opened.tell(optuna_trial, (values["dropout"] - 0.3) ** 2 + (values["recipe.drop"] - 0.7) ** 2)
         missed[sampler] = statistics.median(trial.values[0] for trial in opened.trials[15:])
     assert max(missed["tpe"], missed["cmaes"]) < missed["random"] / 2
@@ -395,7 +396,7 @@ def in_order(study: Study, folder: Path, possible: Callable[[dict[str, Any]], bo
     search = study.search
     assert search is not None
     opened = open_search(study, f"sqlite:///{folder / 'g.db'}", folder / "runs", possible)
-    opened.sampler = Feasible(search, candidate_maker(study))
+    opened.sampler = FeasibleSampler(search, candidate_maker(study))
     return ask(study, opened, len(opened.trials))
 
 

@@ -12,7 +12,8 @@ from search.landscape import Landscape, invent, optuna_trials, search, told
 from ablate.api import load_search
 from ablate.errors import RunError
 from ablate.search import storage
-from ablate.search.storage import FILE, default_storage, find_search, hide_password, open_search, standing
+from ablate.search.optuna_internals import enqueued_params
+from ablate.search.storage import FILE, current_trials, default_storage, find_search, hide_password, open_search
 
 PASSWORDS = [
     ("postgresql://me:secret@host:5432/db", "postgresql://me:***@host:5432/db"),
@@ -66,7 +67,7 @@ def test_four_that_open_a_new_storage_at_once(tmp_path: Path, kind: str, machine
             process.join()
         opened = find_search(load_search(path).study, url, runs[0])
         assert opened
-        enqueued = [trial.system_attrs["fixed_params"]["dropout"] for trial in opened.trials]
+        enqueued = [enqueued_params(trial)["dropout"] for trial in opened.trials]
         assert enqueued == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]  # once each
 
 
@@ -116,7 +117,7 @@ def test_a_damaged_storage_is_one_line(tmp_path: Path, kind: str, damage: str) -
         case _:
             file.mkdir()
     for use in (lambda: search(path, runs, storage=url), lambda: load_search(path, runs=runs, storage=url).candidates()):
-        with pytest.raises(RunError, match=r"^--storage: \S+") as error:
+        with pytest.raises(RunError, match=r"^storage \S+: ") as error:
             use()
         assert str(file) in str(error.value) and "\n" not in str(error.value)
 
@@ -127,7 +128,7 @@ def test_a_storage_that_fails_under_way_is_one_line_too(tmp_path: Path, monkeypa
     def damage(trial: object, epoch: int) -> None:
         (runs / FILE).write_bytes(b"no database" * 1000)
 
-    with pytest.raises(RunError, match="--storage: sqlite://"):
+    with pytest.raises(RunError, match="storage sqlite://"):
         search(path, runs, Landscape(before=damage))
 
 
@@ -143,4 +144,4 @@ def test_what_counts_of_all_trials() -> None:
     study = optuna.create_study()
     for attrs in ({}, {"retries": 0}, {"surplus": True}, {"retries": 1}, {}):
         study.enqueue_trial({}, attrs)
-    assert [trial.number for trial in standing(study.trials)] == [3, 4]
+    assert [trial.number for trial in current_trials(study.trials)] == [3, 4]

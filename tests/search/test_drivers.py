@@ -20,10 +20,11 @@ from search.landscape import DROPOUT, Landscape, invent, optuna_trials, search, 
 from waiting import wait_for
 
 from ablate.api import load_search
-from ablate.search import run, workers
-from ablate.search.run import Searching
-from ablate.search.storage import default_storage, open_search, standing
-from ablate.search.workers import FOLDER, WORKER, be_alive, driver_of, is_alive, sign
+from ablate.search import drivers, run
+from ablate.search.drivers import FOLDER, WORKER, driver_of, heartbeat, is_alive, register_driver
+from ablate.search.optuna_internals import continue_trial
+from ablate.search.run import SearchDriver
+from ablate.search.storage import current_trials, default_storage, open_search
 from ablate.study.study import Trial
 
 SCRIPT = Path(landscape.__file__)
@@ -42,8 +43,8 @@ def opened(path: Path, runs: Path, url: str = "") -> optuna.Study:
 
 def begin(study: optuna.Study, **attrs: Any) -> FrozenTrial:
     """A candidate under way."""
-    number = study._storage.create_new_trial(study._study_id, create_trial(state=TrialState.RUNNING, user_attrs=attrs))
-    return study._storage.get_trial(number)
+    study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs=attrs))
+    return study.get_trials()[-1]
 
 
 def test_two_drivers_share_the_candidates(tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ def test_the_candidate_of_a_killed_driver_is_taken_over_at_once(tmp_path: Path) 
     done = Landscape()
     begun = time.monotonic()
     assert search(path, runs, done).exit_code == 0
-    assert time.monotonic() - begun < workers.UNNAMED_SECONDS
+    assert time.monotonic() - begun < drivers.UNNAMED_SECONDS
     search(path, tmp_path / "unbroken")
     assert told(optuna_trials(path, runs)) == told(optuna_trials(path, tmp_path / "unbroken"))
     assert done.trained[0][0].id == candidate.trials[0].id and len(done.trained) < 8
@@ -101,25 +102,25 @@ def test_who_is_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, here, there = invent(tmp_path), tmp_path / "here", tmp_path / "there"
     url = f"sqlite:///{tmp_path / 'shared.db'}"
     study = opened(path, here, url)
-    with be_alive(study, here) as name:
-        ours = begin(study, **{WORKER: sign(name)})
+    with register_driver(study, here) as name:
+        ours = begin(study, **{WORKER: heartbeat(name)})
         assert driver_of(ours) == name and is_alive(study, ours, here)
         now, ticks = time.time(), time.monotonic()
         for hour in (-3600, 0, 3600):  # a clock that is set, here or there
-            monkeypatch.setattr(workers.time, "time", partial(float, now + hour))
+            monkeypatch.setattr(drivers.time, "time", partial(float, now + hour))
             assert is_alive(study, ours, here) and is_alive(study, ours, there)
-        monkeypatch.setattr(workers.time, "monotonic", lambda: ticks + workers.DEAD_SECONDS + 1)
+        monkeypatch.setattr(drivers.time, "monotonic", lambda: ticks + drivers.DEAD_SECONDS + 1)
         assert is_alive(study, ours, here)  # it holds its lock
         assert not is_alive(study, ours, there)  # where the lock is not to be seen, its sign has been the same for long
-        study._storage.set_trial_user_attr(ours._trial_id, WORKER, sign(name))
+        continue_trial(study, ours).set_user_attr(WORKER, heartbeat(name))
         assert is_alive(study, study.get_trials()[ours.number], there)
-        monkeypatch.setattr(workers.time, "time", lambda: now + workers.OLD_SECONDS + 3601)
+        monkeypatch.setattr(drivers.time, "time", lambda: now + drivers.OLD_SECONDS + 3601)
         assert not is_alive(study, ours, there)  # of another day
         monkeypatch.undo()
     assert not is_alive(study, ours, here)
     assert list((here / FOLDER).rglob(f"{name}.lock"))  # kept as long as it left a candidate
     study.tell(ours.number, 1.0)
-    with be_alive(study, here):
+    with register_driver(study, here):
         pass
     assert not list((here / FOLDER).rglob("*.lock"))
 
@@ -131,14 +132,14 @@ def test_a_candidate_without_a_name_is_soon_given_up_whatever_the_time_zone(
     study = opened(invent(tmp_path), tmp_path)
     nameless, now = begin(study), time.time()
     assert is_alive(study, nameless, tmp_path)
-    monkeypatch.setattr(workers.time, "time", lambda: now + 3600 * hours + workers.UNNAMED_SECONDS + 1)
+    monkeypatch.setattr(drivers.time, "time", lambda: now + 3600 * hours + drivers.UNNAMED_SECONDS + 1)
     assert not is_alive(study, nameless, tmp_path)
 
 
 def test_a_driver_shows_that_it_is_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "SHOW_SECONDS", 0.05)
+    monkeypatch.setattr(drivers, "HEARTBEAT_SECONDS", 0.05)
     study = opened(invent(tmp_path), tmp_path)
-    with be_alive(study, tmp_path) as name:
+    with register_driver(study, tmp_path) as name:
         old = {"name": name, "seen": 1.0}
         ended, ours, other = (begin(study, worker=attrs) for attrs in (old, old, {"name": "another", "seen": 1.0}))
         study.tell(ended.number, 1.0)
@@ -149,7 +150,7 @@ def test_a_driver_shows_that_it_is_alive(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_nothing_is_begun_while_another_has_not_said_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "WAIT_SECONDS", 0.02)
-    monkeypatch.setattr(workers, "UNNAMED_SECONDS", 3.0)
+    monkeypatch.setattr(drivers, "UNNAMED_SECONDS", 3.0)
     path = invent(tmp_path, 2, folds=2)
     begin(opened(path, tmp_path / "runs"))  # a driver died right after it had asked
     search(path, tmp_path / "runs")
@@ -161,9 +162,9 @@ def test_nothing_is_begun_while_another_has_not_said_its_name(tmp_path: Path, mo
 
 def test_a_driver_on_another_machine_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "WAIT_SECONDS", 0.02)
-    monkeypatch.setattr(workers, "DEAD_SECONDS", 1.0)
+    monkeypatch.setattr(drivers, "DEAD_SECONDS", 1.0)
     path, runs = invent(tmp_path, 2, folds=2), tmp_path / "runs"
-    begin(opened(path, runs), **{WORKER: sign("elsewhere")})
+    begin(opened(path, runs), **{WORKER: heartbeat("elsewhere")})
     begun = time.monotonic()
     summary = search(path, runs)
     assert summary.evaluated == 2 and time.monotonic() - begun > 0.8
@@ -193,20 +194,19 @@ def test_two_machines_that_begin_at_once_do_not_exceed_the_trials(
     search(invent(tmp_path, 2, folds=2), runs)
     path = invent(tmp_path, 2 + left, folds=2)
     other = opened(path, tmp_path / "other machine", default_storage(runs))
-    create = create_trial
+    ask = optuna.Study.ask
 
-    def beaten(**values: Any) -> FrozenTrial:  # right before we create our candidate the other machine creates one
-        monkeypatch.setattr(run, "create_trial", create)
-        ended = begin(other, **{WORKER: sign("elsewhere")})
-        for name, distribution in {"dropout": optuna.distributions.FloatDistribution(0.0, 0.6, step=0.05)}.items():
-            other._storage.set_trial_param(ended._trial_id, name, 0.3, distribution)
-        other._storage.set_trial_user_attr(ended._trial_id, "result", {"net": "another", "validation_errors": [5.0, 5.1]})
-        other.tell(ended.number, 5.05)
-        return create(**values)
+    def beaten(self: optuna.Study) -> optuna.Trial:  # right before we create our candidate the other machine creates one
+        monkeypatch.setattr(optuna.Study, "ask", ask)
+        begun = continue_trial(other, begin(other, **{WORKER: heartbeat("elsewhere")}))
+        begun.suggest_float("dropout", 0.3, 0.3)
+        begun.set_user_attr("result", {"net": "another", "validation_errors": [5.0, 5.1]})
+        other.tell(begun, 5.05)
+        return ask(self)
 
-    monkeypatch.setattr(run, "create_trial", beaten)
+    monkeypatch.setattr(optuna.Study, "ask", beaten)
     summary = search(path, runs)
-    counted = standing(optuna_trials(path, runs))
+    counted = current_trials(optuna_trials(path, runs))
     assert [trial.state for trial in counted] == [TrialState.COMPLETE] * (2 + left)
     assert len(optuna_trials(path, runs)) == 2 + left + (left == 1)
     assert (summary.evaluated, summary.elsewhere, summary.exit_code) == (left - 1, 1, 0)
@@ -217,14 +217,14 @@ def test_two_machines_that_begin_at_once_do_not_exceed_the_trials(
 def test_several_slots_take_different_candidates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads of one driver, as of two slots."""
     path, runs = invent(tmp_path, 6, space=DROPOUT, folds=2, epochs=1), tmp_path / "runs"
-    serve = Searching.serve
+    serve = SearchDriver.serve
 
-    def twice(self: Searching) -> None:
+    def twice(self: SearchDriver) -> None:
         other = threading.Thread(target=serve, args=(self,))
         other.start()
         serve(self)
         other.join()
 
-    monkeypatch.setattr(Searching, "serve", twice)
+    monkeypatch.setattr(SearchDriver, "serve", twice)
     summary = search(path, runs, Landscape(before=lambda trial, epoch: time.sleep(0.02)))
     assert summary.evaluated == 6 and [trial.state for trial in optuna_trials(path, runs)] == [TrialState.COMPLETE] * 6

@@ -1,0 +1,104 @@
+"""Drivers: the processes that work on a search. Says which driver has a candidate, and whether that driver is alive.
+
+A driver is alive while it holds its lock file. A driver on another machine, whose lock file is not in sight, is alive while
+the time that it writes into Optuna's storage keeps changing. A candidate whose driver has died is continued by another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock
+from optuna.trial import FrozenTrial, TrialState
+
+from ablate.files import hold_lock
+from ablate.search.optuna_internals import continue_trial
+
+FOLDER = ".searching"  # of the lock files, in the runs directory
+WORKER = "worker"  # user attribute of a candidate: its driver's name, and when that was last alive (Unix time, seconds)
+HEARTBEAT_SECONDS, DEAD_SECONDS = 30.0, 300.0
+OLD_SECONDS = 7200.0  # a heartbeat this far from our time is ignored, even if one of the clocks is an hour off
+UNNAMED_SECONDS = 10.0  # a candidate without a driver is new for so long, and abandoned after it
+_last_change: dict[str, tuple[float, float]] = {}  # driver -> (its last heartbeat, when we first saw that, monotonic)
+
+
+@contextlib.contextmanager
+def register_driver(study: optuna.Study, runs: Path) -> Iterator[str]:
+    """Within the block this process is a live driver; yields its name."""
+    name = uuid.uuid4().hex[:16]
+    _folder(study, runs).mkdir(parents=True, exist_ok=True)
+    done = threading.Event()
+    with FileLock(_lock(study, runs, name)):
+        thread = threading.Thread(target=_send_heartbeats, args=(study, name, done), daemon=True)
+        thread.start()
+        try:
+            yield name
+        finally:
+            done.set()
+            thread.join()
+    _remove_old_locks(study, runs)
+
+
+def heartbeat(name: str) -> dict[str, Any]:
+    """The value of WORKER that a driver of this name writes now."""
+    return {"name": name, "seen": time.time()}
+
+
+def driver_of(trial: FrozenTrial) -> str | None:
+    """The name of the driver that has a candidate; None until the driver has written it."""
+    worker = trial.user_attrs.get(WORKER)
+    return worker["name"] if worker else None
+
+
+def is_alive(study: optuna.Study, trial: FrozenTrial, runs: Path) -> bool:
+    """Whether the driver of a running candidate is alive."""
+    if (name := driver_of(trial)) is None:  # datetime_start has no time zone, so another machine's may be hours off
+        begun = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
+        return abs(time.time() - begun) < UNNAMED_SECONDS
+    path = _lock(study, runs, name)
+    if path.exists():
+        with contextlib.suppress(OSError), hold_lock(path) as free:  # OSError: the file is another user's
+            return not free
+    return _has_heartbeat(name, float(trial.user_attrs[WORKER]["seen"]))
+
+
+def _has_heartbeat(name: str, seen: float) -> bool:
+    """Whether a driver's heartbeat changed within DEAD_SECONDS of our time. Its clock and ours may differ, or be set."""
+    now = time.monotonic()
+    if _last_change.get(name, (None,))[0] != seen:
+        _last_change[name] = seen, now
+    return abs(time.time() - seen) < OLD_SECONDS and now - _last_change[name][1] < DEAD_SECONDS
+
+
+def _folder(study: optuna.Study, runs: Path) -> Path:
+    return runs / FOLDER / study.study_name.replace(" ", "-")
+
+
+def _lock(study: optuna.Study, runs: Path, name: str) -> Path:
+    return _folder(study, runs) / f"{name}.lock"
+
+
+def _send_heartbeats(study: optuna.Study, name: str, done: threading.Event) -> None:
+    """Renews the heartbeat of a driver's running candidates until `done` is set."""
+    while not done.wait(HEARTBEAT_SECONDS):
+        with contextlib.suppress(Exception):  # the database may be unreachable for a moment
+            for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                if driver_of(trial) == name:
+                    with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):  # it has just ended
+                        continue_trial(study, trial).set_user_attr(WORKER, heartbeat(name))
+
+
+def _remove_old_locks(study: optuna.Study, runs: Path) -> None:
+    """Removes the lock files of drivers that have ended and left no running candidate."""
+    needed = {driver_of(trial) for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))}
+    for path in _folder(study, runs).glob("*.lock"):
+        with contextlib.suppress(OSError), hold_lock(path) as free:
+            if free and path.stem not in needed:
+                path.unlink(missing_ok=True)
