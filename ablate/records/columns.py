@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from ablate.records.records import EPOCH_FIELDS, TEST, VALIDATION, Record, parse_epochs, renamed
+from ablate.records.records import EPOCH_FIELDS, Record, parse_epochs
+from ablate.records.result import TEST, VALIDATION, renamed
 
 Columns = npt.NDArray[np.float64]
 

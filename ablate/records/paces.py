@@ -10,7 +10,8 @@ import orjson
 
 from ablate.errors import RecordError
 from ablate.records.probes import Workload, canonical
-from ablate.records.records import TEST, VALIDATION, read_file, renamed
+from ablate.records.records import read_file
+from ablate.records.result import TEST, VALIDATION, renamed
 
 
 @dataclass(frozen=True)

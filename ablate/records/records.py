@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 import orjson
 
-from ablate.errors import UNPRINTABLE, RecordError, printable
+from ablate.errors import RecordError, printable
 from ablate.files import append_durably, hold_lock, remove_leftovers, write_atomically
+from ablate.records.result import TEST, VALIDATION, check_result, renamed
 
 State = Literal["recorded", "diverged", "failed", "running", "interrupted", "missing"]
 Row = dict[str, Any]
@@ -33,23 +34,10 @@ EPOCH_FIELDS = (
     "train_seconds",
     "test_seconds",
 )
-TEST, VALIDATION = "test_", "validation_"  # as the names of what was measured begin
 HASH, EPOCHS_HASH = "sha256", "epochs_sha256"  # of a result: of all before it in its file, and of epochs.jsonl
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _HASH, _END = b',\n  "%s": ' % HASH.encode(), b"\n}\n"
 
-NUMBER = (int, float)
-NOTHING = type(None)
-KINDS: dict[str, Any] = {  # of a result's values, where it has them
-    "epochs": int, "train_seconds": NUMBER, "test_seconds": NUMBER, "train_images": int, "test_images": int,
-    "provenance": dict, "earlier_attempts": list, "data_digest": str,
-    **dict.fromkeys(("test_loss", "train_error", "train_loss", "test_top5_error"), (*NUMBER, NOTHING)),
-    **dict.fromkeys(("best_test_error", "planned_epochs"), (*NUMBER, NOTHING)),
-}  # fmt: skip
-MADE: dict[str, Any] = {  # of the values of a provenance, where it has them
-    "revision": (str, NOTHING), "threads": int,
-    **dict.fromkeys(("ablate", "python", "torch", "device", "started", "finished"), str),
-}  # fmt: skip
 EPOCH_KINDS = {int, float, bool, type(None)}  # of an epoch's values
 
 
@@ -145,15 +133,7 @@ def measured_on(directory: Path) -> str:
     return VALIDATION if held_out else TEST
 
 
-def renamed(fields: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
-    """The same fields in their order, those that begin with `old` beginning with `new`."""
-    if old == new:
-        return dict(fields)
-    return {f"{new}{key.removeprefix(old)}" if key.startswith(old) else key: value for key, value in fields.items()}
-
-
 _NEEDED = {kind: frozenset(renamed(dict.fromkeys(EPOCH_FIELDS), TEST, kind)) for kind in (TEST, VALIDATION)}
-_KINDS = {kind: renamed(KINDS, TEST, kind) for kind in (TEST, VALIDATION)}
 
 
 def begin_attempt(directory: Path) -> None:
@@ -244,40 +224,9 @@ def read_record(runs: Path, trial_id: str, held_out: bool | None = None) -> Reco
     if held_out is None:
         held_out = measured_on(trial_directory(runs, trial_id)) == VALIDATION
     measured = VALIDATION if held_out else TEST
-    problem = _problem(result, measured)
-    if problem:
+    if problem := check_result(result, measured):
         raise RecordError(f"{trial_directory(runs, trial_id) / 'result.json'}: {problem}")
     return Record(trial_id, runs, renamed(result, measured, TEST), held_out, epochs_sha256)
-
-
-def _problem(result: Mapping[str, Any], measured: str) -> str:
-    """What is wrong with the values of a result; empty if they are what they are used as."""
-    error, status = result.get(f"{measured}error"), result.get("status")
-    if status == "completed" and not (isinstance(error, (int, float)) and 0 <= error <= 100):
-        return f"{measured}error: found {error!r}; allowed: a percentage"
-    if status not in ("completed", "diverged"):
-        return f"status: found {status!r}; allowed: completed, diverged"
-    for key, kind in _KINDS[measured].items():
-        value = result.get(key)
-        if value is None and (key not in result or "imported" in result):
-            continue
-        if not isinstance(value, kind) or (kind is str and UNPRINTABLE.search(value)):
-            return f"{key}: found {value!r}; remove it and run again"
-    for made in (result.get("provenance") or {}, *result.get("earlier_attempts", ())):
-        if not _is_provenance(made):
-            return f"provenance: found {made!r}; remove it and run again"
-    return ""
-
-
-def _is_provenance(made: Any) -> bool:
-    if not isinstance(made, dict):
-        return False
-    for key, kind in MADE.items():
-        if key in made:
-            value = made[key]
-            if not isinstance(value, kind) or (isinstance(value, str) and UNPRINTABLE.search(value)):
-                return False
-    return True
 
 
 def recover_record(runs: Path, trial_id: str, announce: Callable[[str], None]) -> Record | None:

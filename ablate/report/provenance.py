@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablate.records.probes import read_probes
-from ablate.records.records import MADE, trial_state
+from ablate.records.records import trial_state
 from ablate.report.estimates import estimated_against_actual, foreseen_lines
 from ablate.report.summary import Summary, error_of, finite
 from ablate.report.tables import counted
@@ -28,7 +28,7 @@ def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
     records = [record for summary in summaries for record in summary.records]
     kinds: Counter[str] = Counter()
     for record in records:
-        made = {**dict.fromkeys(MADE, "?"), **record.result.get("provenance", {})}
+        made = {**dict.fromkeys(_MADE_COLUMNS, "?"), **record.result.get("provenance", {})}
         revision = (made["revision"] or "release")[:12]
         kinds[
             f"ablate {made['ablate']} ({revision}), torch {made['torch']}, Python {made['python']}, "

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablate.records.records import TEST, VALIDATION, read_record, renamed
+from ablate.records.records import read_record
+from ablate.records.result import TEST, VALIDATION, renamed
 from ablate.report.provenance import made_with, trials_frame
 from ablate.report.summary import Run, Summary, finite
 from ablate.search.candidates import Candidate

@@ -18,7 +18,6 @@ from ablate.errors import RecordError
 from ablate.nets.architecture import Architecture
 from ablate.records.records import (
     HASH,
-    VALIDATION,
     append_epoch,
     measured_on,
     open_trial,
@@ -30,6 +29,7 @@ from ablate.records.records import (
     write_failure,
     write_result,
 )
+from ablate.records.result import VALIDATION
 from ablate.study.spec import load_study
 from ablate.study.study import Trial
 from ablate.train import checkpoint

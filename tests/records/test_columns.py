@@ -16,17 +16,15 @@ from ablate.errors import RecordError
 from ablate.records.columns import _decode, epoch_columns
 from ablate.records.records import (
     EPOCH_FIELDS,
-    TEST,
-    VALIDATION,
     Record,
     Row,
     append_epoch,
     open_trial,
     parse_epochs,
     read_record,
-    renamed,
     write_result,
 )
+from ablate.records.result import TEST, VALIDATION, renamed
 
 HELD_OUT = b'{"data": {"held_out": {"folds": 5, "fold": 0}}}\n'
 VALUES: dict[str, Any] = dict(zip(EPOCH_FIELDS, (1, 0.1, 2.302585, 90.0, 0.1 + 0.2, 100, 0, 12.345678901234567)))

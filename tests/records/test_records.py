@@ -14,7 +14,6 @@ from ablate.files import hold_lock, write_atomically
 from ablate.records.records import (
     CHUNK,
     EPOCH_FIELDS,
-    VALIDATION,
     append_epoch,
     measured_on,
     open_trial,
@@ -26,6 +25,7 @@ from ablate.records.records import (
     write_failure,
     write_result,
 )
+from ablate.records.result import VALIDATION
 
 DEFINITION = b'{"seed": 0}\n'
 HELD_OUT = b'{"data": {"held_out": {"folds": 5, "fold": 0}}}\n'

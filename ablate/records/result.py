@@ -1,0 +1,108 @@
+"""The shape of result.json: which types its values have. Any field may be missing, and unknown fields are allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from ablate.errors import UNPRINTABLE
+
+TEST, VALIDATION = "test_", "validation_"  # how the names of what was measured begin
+
+
+def renamed(fields: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
+    """The same fields in the same order; names that begin with `old` begin with `new`."""
+    if old == new:
+        return dict(fields)
+    return {f"{new}{key.removeprefix(old)}" if key.startswith(old) else key: value for key, value in fields.items()}
+
+
+def _is_printable(text: str) -> str:
+    if UNPRINTABLE.search(text):
+        raise ValueError("not printable")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_is_printable)]
+
+
+class Provenance(BaseModel):
+    """With what a trial was trained. revision: of the source code, None in a release; started, finished: ISO 8601."""
+
+    model_config = ConfigDict(strict=True)
+
+    ablate: Text = ""
+    revision: Text | None = None
+    python: Text = ""
+    torch: Text = ""
+    device: Text = ""
+    threads: int = 1
+    started: Text = ""
+    finished: Text = ""
+
+
+class Result(BaseModel):
+    """The outcome of a trial: errors in percent, losses in nats, times in seconds. A diverged trial has no test error."""
+
+    model_config = ConfigDict(strict=True)
+
+    status: Literal["completed", "diverged"]
+    test_error: Annotated[Any, Field(validate_default=True)] = None
+    test_loss: float | None = None
+    test_top5_error: float | None = None
+    train_error: float | None = None
+    train_loss: float | None = None
+    best_test_error: float | None = None
+    epochs: int = 0
+    planned_epochs: float | None = None
+    train_seconds: float = 0.0
+    test_seconds: float = 0.0
+    train_images: int = 0
+    test_images: int = 0
+    data_digest: Text = ""
+    provenance: Provenance = Provenance()
+    earlier_attempts: list[Provenance] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _imported_may_lack(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """The result of a training that was run elsewhere may have null for what is not known."""
+        return {key: value for key, value in fields.items() if value is not None} if "imported" in fields else fields
+
+    @field_validator("test_error", mode="after")
+    @classmethod
+    def _percentage(cls, error: Any, info: ValidationInfo) -> Any:
+        if info.data.get("status") == "completed" and not (isinstance(error, (int, float)) and 0 <= error <= 100):
+            raise ValueError("a percentage")
+        return error
+
+
+class HeldOutResult(Result):
+    """The outcome of a trial that is measured on held-out training images; see VALIDATION."""
+
+    model_config = ConfigDict(alias_generator=lambda name: next(iter(renamed({name: None}, TEST, VALIDATION))))
+
+
+def check_result(result: Mapping[str, Any], measured: str) -> str:
+    """What is wrong with the values of a result.json; "" if nothing is. measured: TEST or VALIDATION."""
+    try:
+        (HeldOutResult if measured == VALIDATION else Result).model_validate(result)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        found = None if first["type"] == "missing" else first["input"]
+        (key,) = renamed({".".join(map(str, first["loc"])): None}, TEST, measured)  # of a missing field it is the model's name
+        allowed = {"status": "completed, diverged", f"{measured}error": "a percentage"}.get(key)
+        remedy = f"allowed: {allowed}" if allowed else "remove it and run again"
+        return f"{key}: found {found!r}; {remedy}"
+    return ""
