@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ablate.records.records import Record
-from ablate.study.study import Study, Trial, Variant
+from ablate.study.study import Data, HeldOut, Study, Trial, Variant
 
 CandidateState = Literal["complete", "pruned", "failed", "running", "interrupted"]
 DIVERGED = 100.0  # percent: the error of a diverged training where Optuna needs a finite number
@@ -65,10 +65,13 @@ def label_of(variant: Variant, values: Mapping[str, Any]) -> str:
 def candidate_trials(study: Study, variant: Variant) -> tuple[Trial, ...]:
     """The trainings of a candidate: folds in order, within a fold seeds in order."""
     assert study.search is not None
-    folds = [
-        variant.data.model_copy(update={"held_out": held_out, "test_size": None}) for held_out in study.search.held_out
-    ]
+    folds = [hold_out(variant.data, held_out) for held_out in study.search.held_out]
     return tuple(Trial(variant.architecture, variant.recipe, data, seed) for data in folds for seed in study.seeds)
+
+
+def hold_out(data: Data, held_out: HeldOut) -> Data:
+    """The same images with some training images held out; test images are then not read."""
+    return data.model_copy(update={"held_out": held_out, "test_size": None})
 
 
 def name_training(trial: Trial) -> str:

@@ -1,4 +1,4 @@
-"""A search and the places it works in: plan(), run(), status(), report(), as api.Experiment does it for a study."""
+"""SearchExperiment: what can be done with a search, as api.Experiment has it for a study."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from ablate.errors import AblateError
 from ablate.launch import RunOptions
 from ablate.records.records import trial_state
-from ablate.search.candidates import Candidate, candidate_trials
+from ablate.search.candidates import Candidate, candidate_trials, hold_out
 from ablate.study.plan import candidate_maker
 from ablate.study.space import grid, is_finite
-from ablate.study.study import Search, Study, Variant
+from ablate.study.study import Parameter, Search, Study, Variant
 
 if TYPE_CHECKING:
     import optuna
@@ -27,18 +27,21 @@ if TYPE_CHECKING:
     from ablate.search.progress import SearchSummary
     from ablate.search.report import SearchReport
 
-DRAWN = 200  # candidates, at most, that stand in a plan for those that are not sampled yet
-SMALL = 1000  # candidates of a space that is looked through whole
+DRAWN = 200  # at most so many random candidates stand in a plan for those that are not sampled yet
+SMALL = 1000  # a space of at most so many candidates is enumerated
 
 
 @dataclass(frozen=True, repr=False)
 class SearchExperiment:
-    """A search, its runs directory, Optuna's storage and its data."""
+    """A search, its runs directory, its storage and its images.
+
+    file: the study file's name. storage: a database's URL or a journal's path; "" for SQLite beside the runs.
+    """
 
     study: Study
-    file: str  # the study file's name
+    file: str
     runs: Path
-    storage: str  # its URL, or a journal's path; "" for SQLite beside the runs
+    storage: str
     location: Location
 
     def __repr__(self) -> str:
@@ -46,18 +49,20 @@ class SearchExperiment:
 
     @property
     def search(self) -> Search:
+        """The study's search."""
         assert self.study.search is not None
         return self.study.search
 
     @property
     def url(self) -> str:
+        """The URL of Optuna's storage, or a journal's path. Raises RunError."""
         from ablate.search.storage import check_url, default_storage
 
         return check_url(self.storage) or default_storage(self.runs)
 
     @cached_property
     def opened(self) -> optuna.Study | None:
-        """Optuna's study, None where the search has not begun. Raises RunError."""
+        """Optuna's study, or None if the search has not begun. Raises RunError."""
         from ablate.search.storage import find_search
 
         return find_search(self.study, self.url, self.runs)
@@ -77,9 +82,17 @@ class SearchExperiment:
         return read_candidates(self.study, self.opened, self.runs) if self.opened else []
 
     def run(self, options: RunOptions | None = None, console: Console | None = None) -> SearchSummary:
-        """Tries what is still to be tried; returns when that is done or the search is stopped. Raises AblateError.
+        """Evaluates the candidates that are still to be evaluated; returns at the end, or when the search is stopped.
 
-        Ctrl-C once stops after the epochs under way (exit code 130), twice at once; SIGTERM, SIGUSR1: like the first (75).
+        Ctrl-C stops the search after the epochs under way (exit code 130), a second one at once. SIGTERM and SIGUSR1 stop
+        it like the first Ctrl-C (exit code 75).
+
+        Args:
+            options: how to run; by default, on this machine's devices.
+            console: where progress is printed; by default, on stderr.
+
+        Raises:
+            AblateError: the search cannot start, or its storage fails.
         """
         from rich.console import Console as RichConsole
 
@@ -90,7 +103,7 @@ class SearchExperiment:
         return run_search(self.study, self.runs, self.url, self.location, options or RunOptions(), console, folders)
 
     def report(self) -> SearchReport:
-        """The report of what has been tried."""
+        """The report of the candidates so far."""
         from ablate.search.report import SearchReport
         from ablate.search.results import importances
 
@@ -100,9 +113,17 @@ class SearchExperiment:
     def plan(
         self, probe: bool = False, options: CostOptions | None = None, announce: Callable[[str], None] = lambda line: None
     ) -> dict[str, Any]:
-        """What would be tried and what it costs, as the plain values that `ablate plan --json` prints; times in seconds.
+        """What would be evaluated and what it costs, as plain values; times in seconds.
 
-        Candidates that are not sampled yet are drawn at random for it. probe: time each network on this device first.
+        Random candidates stand for those that are not sampled yet.
+
+        Args:
+            probe: time each network on this device first.
+            options: for which devices costs are estimated.
+            announce: called with a line for each network that is timed.
+
+        Raises:
+            AblateError: no candidate is feasible, or a network cannot be timed.
         """
         from ablate.estimate import CostOptions, estimate_cost, probe_networks
 
@@ -112,7 +133,7 @@ class SearchExperiment:
         drawn, stand_for = self._draw(left)
         open_ = [candidate for candidate in candidates if candidate.state in ("running", "interrupted")]
         variants = [*drawn, *(candidate.variant for candidate in open_)]
-        variants = [replace(variant, data=self._held_out(variant)) for variant in variants]
+        variants = [replace(variant, data=hold_out(variant.data, self.search.held_out[0])) for variant in variants]
         trials = [self._trials(variant) * round(stand_for) for variant in drawn]
         trials += [self._trials(candidate.variant) for candidate in open_]
         folders = (self.study.folder.resolve(), Path.cwd())
@@ -144,7 +165,7 @@ class SearchExperiment:
         }
 
     def status(self) -> dict[str, Any]:
-        """How far the search is, as `ablate status --json` prints."""
+        """How far the search is, as plain values; errors in percent."""
         candidates = self.candidates()
         described = [
             {
@@ -165,9 +186,10 @@ class SearchExperiment:
         return {**states, **({"missing": missing} if missing > 0 else {})}
 
     def _draw(self, left: int) -> tuple[list[Variant], float]:
-        """Candidates that stand for so many not yet sampled, and for how many each. Raises StudyError where none can be.
+        """Candidates that stand for `left` ones not yet sampled, and for how many each of them stands.
 
-        In a small space they are all there are: one that is sampled again costs nothing.
+        In a small space they are all candidates that there are: one that is sampled again costs nothing. Raises StudyError
+        if no candidate is feasible.
         """
         from ablate.search.sampler import draw_values
 
@@ -185,9 +207,6 @@ class SearchExperiment:
         trials = candidate_trials(self.study, variant)
         return [{"id": trial.id, "state": trial_state(self.runs, trial.id)} for trial in trials]
 
-    def _held_out(self, variant: Variant) -> Any:
-        return variant.data.model_copy(update={"held_out": self.search.held_out[0], "test_size": None})
-
 
 def _possible(make: Callable[[dict[str, Any]], Variant], values: dict[str, Any]) -> Variant | None:
     try:
@@ -196,8 +215,8 @@ def _possible(make: Callable[[dict[str, Any]], Variant], values: dict[str, Any])
         return None
 
 
-def _describe(parameter: Any) -> dict[str, Any]:
-    """A parameter in plain values."""
+def _describe(parameter: Parameter) -> dict[str, Any]:
+    """A parameter as plain values."""
     return {
         "axis": parameter.axis,
         "kind": parameter.kind,

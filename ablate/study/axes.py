@@ -1,4 +1,4 @@
-"""The axes of one variant, as a study gives them -> the network they stand for, its budget solved."""
+"""The network of one variant, from its axes as a study gives them; axes that a budget solves are solved."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ablate.study.budget import BudgetResult, Naming, SolvedValue, solve_budget
 from ablate.study.memory import activation_memory
 from ablate.study.study import Data, Recipe, Study
 
-BESIDE = ("recipe.", "data.")  # how the axes begin that are not the network's
+BESIDE = ("recipe.", "data.")  # axes that begin so are not the network's
 
 
 class Network(NamedTuple):
-    """What a variant's network comes to: its name before the budget chose one, and why it misses the budget, "" if not."""
+    """The network of a variant. written: its name before axes were solved; miss: why it misses the budget, or ""."""
 
     net: str
     architecture: Architecture
@@ -35,18 +35,18 @@ class Network(NamedTuple):
 
 
 class Networks(dict[tuple[Any, ...], Network]):
-    """The networks of a study by what is asked of them, since the variants that differ beside them ask for the same."""
+    """The networks of a study, each made once: variants that differ in recipe or data only share theirs."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        self.solved: dict[Any, dict[Any, SolvedValue]] = {}  # by what the budget is for
+        self.solved: dict[Any, dict[Any, SolvedValue]] = {}  # (classes, input shape, recipe) -> solve_budget()'s `known`
 
     def of(self, axes: dict[str, Any], rule: DepthRule, data: Data, recipe: Recipe) -> Network:
         """The network of some axes. Raises NotationError, StudyError."""
         asked = [each for each in axes.items() if not each[0].startswith(BESIDE)]
         budget, shape = self.study.budget, data.input_shape
-        weighed = recipe if budget and budget.measure == "activation_memory" else None  # elsewhere it does not matter
-        key = repr(asked), rule, data.classes, shape, weighed  # by their text, since 1, 1.0 and true are not the same
+        weighed = recipe if budget and budget.measure == "activation_memory" else None  # no other measure depends on it
+        key = repr(asked), rule, data.classes, shape, weighed  # repr, because 1 == 1.0 == True
         if key not in self:
             self[key] = self._made(axes, rule, data.classes, shape, weighed)
         return self[key]
@@ -72,37 +72,47 @@ class Networks(dict[tuple[Any, ...], Network]):
 
 
 def architecture_of(study: Study, axes: dict[str, Any], rule: DepthRule, shown: bool) -> tuple[Architecture, str]:
-    """The network of some axes, which change what `net` says, and its name as given, "" where no depth is.
+    """The network of some axes, which override what `net` says; and its name as given, "" if that has no depth.
 
-    The axis that is solved first has some value for the moment, the later ones start from that of the variant.
+    If axes are to be solved, the first of them has an arbitrary value, and the later ones that of the variant.
+
+    Args:
+        study: the study.
+        axes: the variant's axes.
+        rule: what a depth counts.
+        shown: whether the name shows the block.
+
+    Raises:
+        NotationError: a name or a value is not valid.
+        StudyError: the axes contradict each other, or do not determine a network.
     """
     for one, other in (("block", "l"), ("depth", "N")):
         if one in axes and other in axes:
             raise StudyError(f"{one} and {other} both given; allowed: one of them")
     solve = study.budget.solve if study.budget else ()
-    parts = _parts(study, axes) | {axis: value for axis, value in axes.items() if axis in _OF_NETWORK}
-    parts |= {axis: float(parts[axis]) + 0.0 for axis in ("k", "dropout", "survival") if axis in parts}  # -0.0 is 0.0
+    fields = _named_fields(study, axes) | {axis: value for axis, value in axes.items() if axis in _OF_NETWORK}
+    fields |= {axis: float(fields[axis]) + 0.0 for axis in ("k", "dropout", "survival") if axis in fields}  # -0.0 is 0.0
     if "l" in axes:
         if axes["l"] > MAX_BLOCK:
             raise StudyError(f"l: found {axes['l']}; allowed: 1 to {MAX_BLOCK}")
-        parts["block"] = (3,) * axes["l"]
+        fields["block"] = (3,) * axes["l"]
     elif isinstance(block := axes.get("block"), str) and block.startswith("B("):
-        parts["block"] = _kernels(block)
-    family = find_family(parts["family"])
-    if "k" not in parts and family.key == "WRN" and solve[:1] != ("k",):
+        fields["block"] = _kernels(block)
+    family = find_family(fields["family"])
+    if "k" not in fields and family.key == "WRN" and solve[:1] != ("k",):
         raise StudyError(f"the axes {', '.join(axes)} leave k open{_start(solve, 'k')}")
-    written, complete = "", all(axis in parts for axis in solve if axis in ("k", "cardinality", "base_width"))
+    written, complete = "", all(axis in fields for axis in solve if axis in ("k", "cardinality", "base_width"))
     if complete and "N" in axes and family.groups:
-        written = format_architecture(make_architecture(parts, rule), rule, shown, for_imagenet(study))
-    elif complete and "depth" in parts:
-        written = format_name(parts, shown, for_imagenet(study))
+        written = format_architecture(make_architecture(fields, rule), rule, shown, for_imagenet(study))
+    elif complete and "depth" in fields:
+        written = format_name(fields, shown, for_imagenet(study))
     if solve[:1] == ("depth",) and family.groups:
-        parts["N"] = 1
+        fields["N"] = 1
     elif solve[:1] == ("depth",) and family.table:
-        parts.setdefault("depth", next(iter(reversed(family.table))))
-    elif "depth" not in parts and "N" not in parts and family.has_depth:
+        fields.setdefault("depth", next(iter(reversed(family.table))))
+    elif "depth" not in fields and "N" not in fields and family.has_depth:
         raise StudyError(f"the axes {', '.join(axes)} leave depth (or N) open{_start(solve, 'depth')}")
-    return make_architecture(parts, rule), written
+    return make_architecture(fields, rule), written
 
 
 _OF_NETWORK = frozenset(("depth", "N", *AXES))
@@ -110,38 +120,38 @@ _kernels = lru_cache(maxsize=4096)(parse_block)
 
 
 def _start(solve: tuple[str, ...], axis: str) -> str:
-    """Why an axis must be written although the budget solves it."""
+    """Why an axis must be given although the budget solves it; "" if it does not."""
     return f"; solve: [{', '.join(solve)}] starts from a {axis} that is written" if axis in solve else ""
 
 
 def for_imagenet(study: Study) -> bool:
-    """Whether a name that two families share means the one for ImageNet."""
+    """Whether a name that two families share means the family for ImageNet."""
     return study.data.data_set.imagenet_names
 
 
-def _parts(study: Study, axes: dict[str, Any]) -> dict[str, Any]:
-    """What `net` says, and `family`, and the arguments of a reader's network or block."""
+def _named_fields(study: Study, axes: dict[str, Any]) -> dict[str, Any]:
+    """Fields of the architecture that follow from `net`, `family` and the arguments of a reader's network or block."""
     net, key, block = axes.get("net"), axes.get("family"), axes.get("block", "")
     args = dotted(axes, "args.")
     if isinstance(net, dict):
         if key is not None:
             raise StudyError(f"family: found '{key}'; a network of your own has none")
         args = {**net.get("args", {}), **args}
-        parts = {"family": PYTHON, "python": net["python"], "code": _code(study, net["python"])}
+        fields = {"family": PYTHON, "python": net["python"], "code": _code(study, net["python"])}
     elif key == PYTHON:
         raise StudyError("family: a network of your own is written as net: {python: package.module:callable}")
     else:
-        parts = read_name(net, key, for_imagenet(study)) if net is not None else {"family": key or "WRN"}
+        fields = read_name(net, key, for_imagenet(study)) if net is not None else {"family": key or "WRN"}
         if args and ":" not in block:
             first = next(iter(args))
             raise StudyError(f"args.{first} given; allowed: with package.module:callable as block or net {{python: ...}}")
     if ":" in block:
-        parts["code"] = _code(study, block)
-    return parts | ({"args": json.dumps(args, sort_keys=True)} if args else {})
+        fields["code"] = _code(study, block)
+    return fields | ({"args": json.dumps(args, sort_keys=True)} if args else {})
 
 
 def _code(study: Study, reference: str) -> str:
-    """The digest of a reader's source, which is looked for beside the study file first."""
+    """The digest of a reader's source code, which is looked for beside the study file first."""
     from ablate.nets.custom import code_digest, look_in
 
     look_in(study.folder, Path())
@@ -149,5 +159,5 @@ def _code(study: Study, reference: str) -> str:
 
 
 def dotted(axes: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """The axes that begin with a prefix, without it."""
+    """The axes whose names begin with a prefix, without the prefix."""
     return {axis.removeprefix(prefix): value for axis, value in axes.items() if axis.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""Which variant each is compared with."""
+"""The baseline: which variant each variant is compared with."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from ablate.study.study import Study, Variant
 
 
 def find_baselines(study: Study, enumeration: Enumeration) -> tuple[Variant | None, ...]:
-    """The variant that each is compared with, in order: itself where it is a baseline, None where there is none.
+    """For each variant, in order, the one that it is compared with: itself if it is a baseline, None if it has none.
 
-    A study names one network, whose variant on the same data set is meant, or values of axes: the variant that differs in
-    these only. Raises StudyError if there is none, or no telling which.
+    A study names one network, which means its variant on the same data set; or values of axes, which mean the variant
+    that differs in these axes only.
+
+    Raises:
+        StudyError: no variant is the baseline, or several are.
     """
     variants = enumeration.variants
     if study.baseline is None:
@@ -30,7 +33,7 @@ def find_baselines(study: Study, enumeration: Enumeration) -> tuple[Variant | No
 
 
 def _by_name(study: Study, enumeration: Enumeration, net: str, place: str) -> list[Variant]:
-    """The variant of a network on each data set; of several recipes the study's own."""
+    """Every variant that is the named network as trained on its data set; of several recipes, by the study's own."""
     meant = _meanings(net, for_imagenet(study))
     found = enumeration.names.get(net) or [v for v in enumeration.variants if v.architecture in meant]
     if not found:
@@ -53,7 +56,7 @@ def _by_name(study: Study, enumeration: Enumeration, net: str, place: str) -> li
 
 
 def _by_axes(values: dict[str, Any], place: str, variants: tuple[Variant, ...]) -> tuple[Variant | None, ...]:
-    """The variant equal to each in all but some axes, in which it has the given values."""
+    """For each variant, the one that has the given values of some axes and equals it in all others."""
     axes = [_all_axes(variant) for variant in variants]
     known = dict.fromkeys(axis for each in axes for axis in each)  # not every network has every axis
     for axis in values:
@@ -82,7 +85,7 @@ def _rest(axes: dict[str, Any], without: dict[str, Any]) -> str:
 
 
 def _meanings(net: str, imagenet: bool) -> list[Architecture]:
-    """The networks that a name stands for under either depth convention."""
+    """The networks that a name stands for, under either depth convention."""
     found = []
     rules: tuple[DepthRule, ...] = ("convolutions", "nominal")
     for rule in rules:

@@ -1,4 +1,4 @@
-"""`{from: NAME}` in a study -> the value that a search chose, out of the best.yaml that its report wrote."""
+"""Replaces `{from: NAME}` in a study by the value that a search chose, from the best.yaml that its report wrote."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ablate.study.document import Document, KeyPath, describe, read_document
 from ablate.study.study import Frozen, Study
 from ablate.study.validation import validate
 
-Within = tuple[tuple[Path, str], ...]  # the studies that are being loaded, each for the one before it: file, scale
+Within = tuple[tuple[Path, str], ...]  # (file, scale) of the studies being loaded, each for the one before it
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 NAME_IN_TEXT = re.compile(r"""\bname["']?\s*:\s*["']?([\w.-]+)""")
 
 
 class BestFile(Frozen):
-    """best.yaml, as far as a study needs it. value: the objective, in percent; pareto: instead of best, of two of them."""
+    """The keys of best.yaml that a study needs. value: the objective, in percent; pareto: of two objectives, not best."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -38,7 +38,7 @@ class BestFile(Frozen):
 
 @dataclass(frozen=True)
 class _Choice:
-    """What a search chose. path: its best.yaml; shown: the same on every machine."""
+    """What a search chose. path: of its best.yaml; shown: the path as remarks show it, the same on every machine."""
 
     path: Path
     shown: str
@@ -47,9 +47,15 @@ class _Choice:
 
 
 def take_chosen(document: Document, within: Within, load: Callable[..., Study]) -> tuple[str, ...]:
-    """Puts the value that a search chose wherever the document says {from: NAME}; says in words what was taken.
+    """Replaces every {from: NAME} in a document by the value that a search chose; returns a sentence for each.
 
-    within: the studies that are being loaded; load: load_study(). Raises StudyError at the place of {from:}.
+    Args:
+        document: the study file's values; changed.
+        within: the studies being loaded, to detect one that waits for itself.
+        load: load_study().
+
+    Raises:
+        StudyError: the search has not chosen a value, at the place of {from:}.
     """
     choices: dict[str, _Choice] = {}
     said = []
@@ -73,7 +79,7 @@ def take_chosen(document: Document, within: Within, load: Callable[..., Study]) 
 
 
 def _references(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, str]]:
-    """Every {from:} in a document where an axis or a recipe field has its value, and the name of that."""
+    """Every {from:} in a document where the value of an axis or a recipe field stands: (path, name of the axis)."""
     axis = _axis_at(path) if isinstance(value, dict) and "from" in value else ""
     if axis and (not axis.startswith("args.") or value.keys() <= {"from", "key"}):  # an argument may be any mapping
         yield path, axis
@@ -83,7 +89,7 @@ def _references(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _axis_at(path: KeyPath) -> str:
-    """The axis whose value stands at a path, recipe.* for a field of a recipe; "" where there is none, as in scales."""
+    """The axis whose value stands at a path ("recipe.lr" for a field of a recipe); "" if there is none, as in scales."""
     match path[:-1] if path and isinstance(path[-1], int) else path:  # one of a list of values
         case ("recipe", str(field)) | ("variants", int(), "recipe", str(field)):
             return "" if field == "base" else f"recipe.{field}"
@@ -99,7 +105,7 @@ def _axis_at(path: KeyPath) -> str:
 
 
 def _read_reference(document: Document, path: KeyPath, reference: dict[str, Any], axis: str) -> tuple[str, str]:
-    """The name and the key of {from: NAME, key: KEY}; the key is the axis where it is left out."""
+    """The name and the key of {from: NAME, key: KEY}; without a key, the axis."""
     for key in reference:
         if key not in ("from", "key"):
             document.fail((*path, key), f"from: unknown key '{key}'; {allowed(key, ('from', 'key'))}")
@@ -112,7 +118,7 @@ def _read_reference(document: Document, path: KeyPath, reference: dict[str, Any]
 
 
 def _find_choice(document: Document, name: str, within: Within, load: Callable[..., Study]) -> _Choice:
-    """What a search chose, finished and as its study still asks. Raises StudyError without a place."""
+    """What a finished search chose. Raises StudyError, without a place, if its study has changed since."""
     folder = Path(document.name).parent
     places, shown = [folder / name], name
     if named := not name.endswith(".yaml"):
@@ -145,7 +151,7 @@ def _find_choice(document: Document, name: str, within: Within, load: Callable[.
 
 
 def _find_study(folder: Path, name: str, within: Within) -> tuple[Path, str] | None:
-    """The file of the search of a name, beside a study or in studies/, and the scale that the name ends in."""
+    """(file, scale) of the search of a name, beside a study or in studies/; None if there is none. Raises StudyError."""
     study = _named(folder, name)
     if study and (study[0].resolve(), study[1]) in within:
         raise StudyError(f"{name} would wait for its own value ({study[0]}); allowed: another search")
@@ -155,7 +161,7 @@ def _find_study(folder: Path, name: str, within: Within) -> tuple[Path, str] | N
 
 
 def _named(folder: Path, name: str) -> tuple[Path, str] | None:
-    """The file that says it is called a name, or that has a scale which is."""
+    """(file, scale) of the study whose name is `name`, or whose name and scale make it."""
     scaled = None
     for file in (*sorted(folder.glob("*.yaml")), *sorted(Path("studies").glob("*.yaml"))):
         try:
@@ -177,7 +183,7 @@ def _named(folder: Path, name: str) -> tuple[Path, str] | None:
 
 
 def _command(study: tuple[Path, str] | None, name: str, named: bool = True) -> str:
-    """What has to be run for a search's best.yaml."""
+    """The commands that write a search's best.yaml."""
     if study is None:
         called = f", with the study called {name}" if named else ""
         return f"ablate search STUDY && ablate report STUDY{called}"
@@ -187,7 +193,7 @@ def _command(study: tuple[Path, str] | None, name: str, named: bool = True) -> s
 
 
 def _sentence(axis: str, key: str, choice: _Choice) -> str:
-    """ "dropout 0.3: the best of 40 candidates of dropout_cifar10, 5.12% median validation error (...)"."""
+    """What was taken: "dropout 0.3: the best of 40 candidates of dropout_cifar10, 5.12% median validation error (...)"."""
     file = choice.file
     of = "" if key == axis else f"the {key} of "
     reached = f"{file.value:.2f}% {file.objective.replace('_', ' ')}".strip()

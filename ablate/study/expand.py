@@ -1,4 +1,4 @@
-"""The entries of a study -> the axes of each variant, in order, on every data set, and what tells entries apart."""
+"""The entries of a study as the axes of each variant, in order, on every data set; and what tells entries apart."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from ablate.errors import StudyError, allowed
 from ablate.study.study import Data, Entry, Study
 
 MAX_VARIANTS = 1_000_000
-RECIPE_NAME, DATA_TITLE = "recipe.name", "data.title"  # axes of variants whose entries differ in them
+RECIPE_NAME, DATA_TITLE = "recipe.name", "data.title"  # axes of variants if their entries differ in these
 
 
 def cells(study: Study) -> Iterator[tuple[Entry, dict[str, Any], Data, str]]:
-    """Every entry's axes on every one of its data sets, and the published row they stand for. Raises StudyError."""
+    """Every variant of a study as (entry, axes, data, published row that it stands for; "" for the one of its own name).
+
+    Raises:
+        StudyError: there are too many variants, or `stands_for` names no published row.
+    """
     if sum(_size(entry) * len(entry.data) for entry in study.entries) > MAX_VARIANTS:
         raise StudyError(f"{study.places['variants']}: more than {MAX_VARIANTS:,} variants")
     for entry in study.entries:
@@ -64,7 +68,10 @@ def _size(entry: Entry) -> int:
 
 
 def beside_axes(study: Study) -> Callable[[Entry, Data], dict[str, Any]]:
-    """What tells an entry's variants on a data set from those of others: title, name of the recipe, fields that differ."""
+    """A function (entry, data) -> the axes that tell its variants from those of other entries and data sets.
+
+    These are the recipe's name, the data set's title, and fields of recipe and data in which entries differ.
+    """
     data = [(one.title, one) for entry in study.entries for one in entry.data]
     recipes = [(entry.recipe_name, entry.recipe) for entry in study.entries]
     several, many = (len({name for name, _ in named}) > 1 for named in (data, recipes))
@@ -80,7 +87,7 @@ def beside_axes(study: Study) -> Callable[[Entry, Data], dict[str, Any]]:
 
 
 def _differing(named: list[tuple[str, Any]]) -> list[str]:
-    """The fields in which values of one name differ."""
+    """The fields in which recipes, or data, of the same name differ."""
     fields = dict.fromkeys(field for _, one in named for field in one.values)
     return [
         field for field in fields if len({(name, repr(one.values.get(field))) for name, one in named}) > len(dict(named))

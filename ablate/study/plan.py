@@ -1,4 +1,4 @@
-"""Study -> variants -> trials: expansion, depth conventions, budget, constraint. Instant, and the same every time."""
+"""Study -> variants -> trials: expansion, depth conventions, budget, constraint. Deterministic, and without torch."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ MAX_TRIALS = 1_000_000
 
 @dataclass(frozen=True)
 class Enumeration:
-    """A study's variants in order, and in words what a search chose and what was solved, merged and dropped on the way.
+    """A study's variants in order; and in words, what was solved, merged, dropped, and chosen by a search.
 
-    names: what each network's name in the study stands for, the name it had before it was solved included.
+    names: the variants of each network's name, including the name that it had before axes were solved.
     """
 
     variants: tuple[Variant, ...]
@@ -44,7 +44,7 @@ class Enumeration:
     chosen: tuple[str, ...] = ()
 
     def remarks(self) -> list[str]:
-        """All of them, each line saying which it is."""
+        """All remarks, each line with its kind: "solved: ...", "note: ..."."""
         notes = tuple(filter(None, dict.fromkeys(text for variant in self.variants for text in _notes(variant))))
         done = (("solved", self.solved), ("merged", self.merged), ("dropped", self.dropped))
         groups = (("chosen", self.chosen), *done, ("note", notes))
@@ -52,7 +52,7 @@ class Enumeration:
 
 
 def _notes(variant: Variant) -> Iterator[str]:
-    """What a reader must know of a network, and which other one its name could mean."""
+    """What a reader should know about a network, and which other network its name could mean; may be ""."""
     yield remark(variant.architecture)
     if variant.architecture.family.startswith(IMAGENET) and not variant.data.data_set.imagenet_names:
         others = [
@@ -62,8 +62,8 @@ def _notes(variant: Variant) -> Iterator[str]:
 
 
 @contextmanager
-def _garbage_kept() -> Iterator[None]:
-    """No garbage is looked for: what a plan makes is kept, and to go through all of it again and again takes long."""
+def _without_garbage_collection() -> Iterator[None]:
+    """Turns garbage collection off: a plan keeps all that it makes, and scanning it again and again is slow."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -73,9 +73,9 @@ def _garbage_kept() -> Iterator[None]:
             gc.enable()
 
 
-@_garbage_kept()
+@_without_garbage_collection()
 def enumerate_variants(study: Study) -> Enumeration:
-    """Every variant of a study, duplicates merged, budget solved, constraint applied. Raises StudyError with its place."""
+    """Every variant of a study: duplicates merged, budget solved, constraint applied. Raises StudyError with its place."""
     holds = compile_expression(study.where) if study.where else None
     found: dict[tuple[Any, ...], Variant] = {}
     names: dict[str, list[Variant]] = {}
@@ -121,9 +121,9 @@ def enumerate_variants(study: Study) -> Enumeration:
 
 
 def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
-    """What makes the variant of a search's candidate out of the values of its axes.
+    """A function that makes the variant of a search's candidate from the values of its axes.
 
-    It raises StudyError (BudgetError for a missed budget) for a candidate that cannot be.
+    It raises StudyError for a candidate that is not feasible, and BudgetError for one that misses the budget.
     """
     assert study.search is not None
     holds = compile_expression(study.where) if study.where else None
@@ -163,13 +163,13 @@ def label(variant: Variant) -> str:
 
 
 def varied_axes(variants: Sequence[Variant]) -> list[str]:
-    """The recipe.* and data.* axes that some entry names and that differ between variants."""
+    """The recipe.* and data.* axes that some entry gives and in which variants differ."""
     named = dict.fromkeys(axis for variant in variants for axis in variant.axes if axis.startswith(BESIDE))
     return [axis for axis in named if len({axis_value(variant, axis) for variant in variants}) > 1]
 
 
 def axis_value(variant: Variant, axis: str) -> Any:
-    """The value that a recipe.* or data.* axis has in a variant; "all" for a size that is not given."""
+    """The value of a recipe.* or data.* axis in a variant; "all" for a size that is not given."""
     if axis in (RECIPE_NAME, DATA_TITLE):
         return variant.axes[axis]
     group, _, field = axis.partition(".")
@@ -178,7 +178,7 @@ def axis_value(variant: Variant, axis: str) -> Any:
 
 
 def plain(value: Any) -> str:
-    """A value as a reader would write it: 0.05, not 0.05000000000000001."""
+    """A value as text, as a person writes it: 0.05, not 0.05000000000000001."""
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple):
@@ -187,18 +187,19 @@ def plain(value: Any) -> str:
 
 
 class _Identities(dict[int, tuple[Any, bytes]]):
-    """What can change a result of recipes and data, each looked at once; by which object it is, for that is quick."""
+    """The identities of recipes and data as JSON, each made once. Looked up by object, which is quick."""
 
     def of(self, model: Recipe | Data) -> bytes:
         if id(model) not in self:
-            self[id(model)] = model, orjson.dumps(model.identity(), option=orjson.OPT_SORT_KEYS)  # held: ids are used again
+            # The model is kept, because Python reuses ids.
+            self[id(model)] = model, orjson.dumps(model.identity(), option=orjson.OPT_SORT_KEYS)
         return self[id(model)][1]
 
 
 def _variant(
     networks: Networks, entry: Entry, axes: dict[str, Any], data: Data, beside: dict[str, Any], row: str
 ) -> tuple[Variant, Network]:
-    """The variant of some axes, and how its network was found."""
+    """The variant of some axes, and its network."""
     recipe = entry.recipe
     if changes := dotted(axes, "recipe."):
         recipe = _replaced(recipe, _Changes(changes))
@@ -223,7 +224,7 @@ def _variant(
 
 
 class _Changes(dict[str, Any]):
-    """Changed fields that can be a key: told apart by their text, since 1, 1.0 and true are not the same in a study."""
+    """Changed fields, hashable. Compared by their text, because 1, 1.0 and true differ in a study."""
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(repr(self))
@@ -234,12 +235,12 @@ class _Changes(dict[str, Any]):
 
 @lru_cache(maxsize=4096)
 def _replaced(model: Recipe | Data, changes: _Changes) -> Any:
-    """replace_fields(), which many variants ask for the same of."""
+    """replace_fields(), cached: many variants change the same fields."""
     return replace_fields(model, dict(changes))
 
 
 def _place(entry: Entry, axes: dict[str, Any], message: str) -> str:
-    """Where the value that an error is about stands; the entry, where that could be several."""
+    """The place of the value that an error is about; the entry's, if it may be one of several values."""
     named = [axis for axis in axes if message.startswith((f"{axis}:", f"{axis} ", f"unknown axis '{axis}'"))]
     named = named or (["net"] if entry.kind == "net" else [])
     places = [place for axis in named if (place := entry.places.get((axis, repr(axes[axis]))))]
@@ -247,7 +248,7 @@ def _place(entry: Entry, axes: dict[str, Any], message: str) -> str:
 
 
 def _tell_apart(variants: list[Variant]) -> list[Variant]:
-    """The variants, those of one name (a depth under both conventions) with their N added to it."""
+    """The variants; those with the same label (one depth under both conventions) have their N added to the name."""
     labels = [label(variant) for variant in variants]
     times = Counter(labels)
     return [
@@ -257,7 +258,7 @@ def _tell_apart(variants: list[Variant]) -> list[Variant]:
 
 
 def _check_batches(recipe: Recipe, data: Data) -> None:
-    """A training epoch must have a step."""
+    """Raises StudyError if a training epoch would have no step."""
     images = data.train_size or data.data_set.images[0]
     if images is not None and (part := data.held_out):
         images -= part.images or -(-images // (part.folds or 1))
@@ -269,7 +270,7 @@ def _check_batches(recipe: Recipe, data: Data) -> None:
 
 
 def _names(variant: Variant, rule: DepthRule) -> dict[str, Any]:
-    """What a `where` expression can name."""
+    """The names that a `where` expression can use, and their values."""
     architecture = variant.architecture
     names: dict[str, Any] = {
         "net": variant.net,

@@ -1,4 +1,4 @@
-"""The published values of a study file -> Published."""
+"""Reads the published values of a study file into Published tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `search` of a study file -> Search: every parameter with its range, every check at its place."""
+"""Reads the `search` of a study file into a Search. Every error names its place in the file."""
 
 from __future__ import annotations
 
@@ -24,17 +24,28 @@ from ablate.study.validation import validate
 from ablate.study.values import axis_values
 
 SPACE = ("search", "space")
-NOT_WITH = ("variants", "baseline", "published", "figures", "panels", "epoch_rule")  # keys of a study, not of a search
+NOT_WITH = ("variants", "baseline", "published", "figures", "panels", "epoch_rule")  # keys that a search cannot have
 MAX_GRID = 10_000
 MAX_STEPS = 10**9
-LEAST_PAIRS = 5  # the fewest trainings of which the Wilcoxon test can spare one: four pairs at best give p = 1/16
-UNREAD = ("data.test_size", "data.digest")  # nothing in a search depends on them
+LEAST_PAIRS = 5  # trainings a candidate: the Wilcoxon pruner needs four for p < 0.1 (1/16), and must save one
+UNREAD = ("data.test_size", "data.digest")  # axes that nothing in a search depends on
 
 
 def read_search(
     document: Document, file: StudyFile, data: tuple[Data, ...], recipe: Recipe, seeds: tuple[int, ...]
 ) -> Search:
-    """The search of a study file. Raises StudyError."""
+    """The search of a study file.
+
+    Args:
+        document: the file's values and their places.
+        file: the file, which has a `search`.
+        data: the study's data sets.
+        recipe: the study's recipe.
+        seeds: the study's seeds.
+
+    Raises:
+        StudyError: a value is not valid, or keys contradict each other.
+    """
     search = file.search
     assert search is not None
     for key in NOT_WITH:
@@ -57,7 +68,7 @@ def read_search(
         for path, part in zip(places, parts if several else [parts]):
             parameters.append(_parameter(document, path, axis, part, parameters))
             _check_values(document, path, parameters[-1], part, recipe, data[0])
-    _check_names(document, parameters)
+    _check_exclusive(document, parameters)
     first = (
         [file.budget.solve] if file.budget and isinstance(file.budget.solve, str) else (file.budget and file.budget.solve)
     )
@@ -98,10 +109,10 @@ def read_search(
 
 
 def _digest(document: Document, data: Data, recipe: Recipe, seeds: tuple[int, ...]) -> str:
-    """16 hexadecimal digits of all that the search depends on; how many trials it has may grow."""
+    """16 hexadecimal digits: a hash of all that the search depends on. Its number of trials is left out, as it may grow."""
     search = {key: value for key, value in document.value["search"].items() if key != "trials"}
     what = {key: document.value[key] for key in ("base", "budget", "where", "depth_rule") if key in document.value}
-    images = {key: value for key, value in data.identity().items() if key != "test_size"}  # test images are not read
+    images = {key: value for key, value in data.identity().items() if key != "test_size"}  # no test image is read
     what |= {"search": search, "data": images, "recipe": recipe.identity(), "seeds": seeds}
     try:
         text = orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
@@ -128,7 +139,7 @@ def _held_out(document: Document, search: SearchFile, data: Data) -> tuple[HeldO
 
 
 def _parameter(document: Document, path: KeyPath, axis: str, value: Any, above: list[Parameter]) -> Parameter:
-    """One parameter of the space, as written at a path; above: those before it, which it may depend on."""
+    """One parameter of the space, from its value at a path. above: the parameters before it, which it may depend on."""
     name = ".".join(map(str, (*SPACE, axis)))
 
     def fail(message: str, *keys: Any) -> NoReturn:
@@ -192,7 +203,7 @@ def _parameter(document: Document, path: KeyPath, axis: str, value: Any, above: 
 def _check_values(
     document: Document, path: KeyPath, parameter: Parameter, written: Any, recipe: Recipe, data: Data
 ) -> None:
-    """Refuses ends and choices that no candidate can have."""
+    """Raises StudyError for ends of a range, and choices, that no candidate can have."""
     axis = parameter.axis
     if axis in UNREAD:
         document.fail(path, f"search.space: found {axis}; allowed: data.augment, data.preprocess, data.train_size")
@@ -213,7 +224,7 @@ def _check_values(
 
 
 def _refusal(axis: str, value: Any, recipe: Recipe, data: Data) -> str:
-    """Why no candidate can have a value of an axis, whatever its other values are; "" where one may."""
+    """Why no candidate can have a value of an axis, whatever its other values are; "" if one can."""
     group, _, field = axis.partition(".")
     try:
         if axis in ("k", "dropout", "survival", "N", "cardinality", "base_width"):
@@ -229,7 +240,7 @@ def _refusal(axis: str, value: Any, recipe: Recipe, data: Data) -> str:
             replace_fields(recipe if group == "recipe" else data, {field: value})
     except AblateError as error:
         if group not in ("recipe", "data") or str(error).startswith(("unknown axis", f"{axis}: found")):
-            return str(error)  # else another field is in its way, which may be searched too
+            return str(error)  # any other error is due to another field, which may be searched too
     return ""
 
 
@@ -243,7 +254,7 @@ def _range(document: Document, path: KeyPath, name: str, part: RangeFile) -> tup
 def _when(
     document: Document, path: KeyPath, conditions: dict[str, Any], above: list[Parameter]
 ) -> tuple[tuple[str, tuple[Any, ...]], ...]:
-    """The conditions of a parameter; each is on choices of an axis above it."""
+    """The conditions of a parameter: (axis above it, the values with which the parameter is there)."""
     known = {parameter.axis: parameter for parameter in above if parameter.kind in ("categorical", "int")}
     when = []
     for axis, wanted in conditions.items():
@@ -261,8 +272,8 @@ def _when(
     return tuple(when)
 
 
-def _check_names(document: Document, parameters: list[Parameter]) -> None:
-    """Parts of one axis must not be there at once."""
+def _check_exclusive(document: Document, parameters: list[Parameter]) -> None:
+    """Raises StudyError if a candidate can have two parameters of one axis, or of two axes that exclude each other."""
     for i, one in enumerate(parameters):
         for other in parameters[:i]:
             apart = any(a == b and not set(map(repr, u)) & set(map(repr, v)) for a, u in one.when for b, v in other.when)
@@ -289,7 +300,7 @@ def _enqueued(document: Document, index: int, values: dict[str, Any], parameters
             document.fail((*path, axis), f"search.enqueue: found {axis}; allowed: beside {when}")
         if not contains(there[0], value):
             document.fail((*path, axis), f"search.enqueue: found {axis} {describe(value)}; allowed: what search.space has")
-        match there[0].kind:  # as Optuna will say it
+        match there[0].kind:  # as Optuna returns it
             case "float":
                 value = float(value)
             case "kernels":

@@ -1,4 +1,4 @@
-"""The space of a search: which values its parameters can have, and every candidate of a finite one."""
+"""The space of a search: which values its parameters can have, and all candidates of a finite space."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ablate.study.study import Parameter, Search
 
 
 def present(parameter: Parameter, values: dict[str, Any]) -> bool:
-    """Whether a parameter is there in a candidate whose values above it are these."""
+    """Whether a candidate has a parameter. values: those of the parameters above it, by axis."""
     return all(axis in values and values[axis] in wanted for axis, wanted in parameter.when)
 
 
 def contains(parameter: Parameter, value: Any) -> bool:
-    """Whether a parameter can have a value."""
+    """Whether a parameter can have a value; text and numbers are not converted."""
     match parameter.kind:
         case "categorical":
             return any(type(choice) is type(value) and choice == value for choice in parameter.choices)
@@ -36,7 +36,7 @@ def contains(parameter: Parameter, value: Any) -> bool:
 
 
 def settings(parameter: Parameter) -> Iterator[Any]:
-    """Every value of a parameter with steps or choices, in order; there may be more than memory holds."""
+    """Every value of a parameter with steps or choices, in order. There may be more than fit into memory."""
     low, high, step = parameter.low, parameter.high, parameter.step
     match parameter.kind:
         case "categorical":
@@ -51,7 +51,7 @@ def settings(parameter: Parameter) -> Iterator[Any]:
 
 
 def grid(parameters: Sequence[Parameter]) -> Iterator[dict[str, Any]]:
-    """Every candidate of parameters that all have steps or choices, budget aside, as values of the axes."""
+    """Every candidate, feasible or not, as values of the axes. Each parameter must have steps or choices."""
 
     def below(index: int, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if index == len(parameters):
@@ -66,12 +66,12 @@ def grid(parameters: Sequence[Parameter]) -> Iterator[dict[str, Any]]:
 
 
 def is_finite(search: Search) -> bool:
-    """Whether every parameter has steps or choices."""
+    """Whether every parameter of a search has steps or choices."""
     return all(parameter.kind != "float" or parameter.step is not None for parameter in search.parameters)
 
 
 def round_value(parameter: Parameter, value: Any) -> Any:
-    """A sampled number as a reader would write it: 0.15, not 0.15000000000000002; floats to six significant digits."""
+    """A sampled number as a person writes it: 0.15, not 0.15000000000000002. Floats have six significant digits."""
     if parameter.kind != "float":
         return value
     rounded = float(f"{value:.6g}")
