@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ablate.data.cache import Location
-    from ablate.report.report import Report
-    from ablate.search.report import SearchReport
+    from ablate.report.analysis import StudyAnalysis
+    from ablate.report.study_report import StudyReport
 
 
 def load_study(
@@ -125,40 +125,6 @@ def describe(
     }
 
 
-def write_reports(reports: Sequence[Report | SearchReport], out: str | Path = "reports") -> list[list[Path]]:
-    """Writes each report into out/<study>/, and of several a page of all; returns the paths of each."""
-    from ablate.files import write_atomically
-    from ablate.report.report import write_pages
-
-    names = [report.study.name for report in reports]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise RunError(f"report: two studies are called '{twice[0]}'; allowed: different names")
-    for report in reports:
-        _keep_best(report, Path(out))
-    written = [report.write(out) for report in reports]
-    if len(reports) > 1:
-        write_atomically(Path(out) / "index.html", write_pages(reports))
-    return written
-
-
-def _keep_best(report: Report | SearchReport, out: Path) -> None:
-    """Refuses to put an empty report over what a finished search chose: most often --runs is another than it was."""
-    from ablate.study.chosen import BestFile
-    from ablate.study.document import read_document
-
-    path = out / report.study.name / "best.yaml"
-    if report.study.search is None or not path.is_file():
-        return
-    try:
-        there = BestFile.model_validate(read_document(path).value)
-    except (StudyError, ValueError):
-        return
-    same = there.digest == report.study.search.digest
-    if there.finished and report.recorded < (there.candidates if same else 1):
-        found = f"{path} has what {there.candidates} candidates came to, {report.runs} has {report.recorded} of them"
-        raise RunError(f"report: {found}; allowed: another --runs, or another --out")
-
-
 @dataclass(frozen=True, repr=False)
 class Experiment:
     """A study, enumerated, with its runs directory and its data: plan(), run(), status(), results(), report()."""
@@ -216,15 +182,21 @@ class Experiment:
         states = dict(Counter(trial["state"] for trial in trials))
         return {"study": self.study.name, "states": states, "trials": trials}
 
-    def report(self) -> Report:
-        """The report of what is recorded: summaries, tables, figures. Raises RecordError."""
-        from ablate.report.report import make_report
+    def analysis(self) -> StudyAnalysis:
+        """What the records say: summaries, comparisons, sentences. Raises RecordError."""
+        from ablate.report.analysis import analyze_study
 
-        return make_report(self.study, self.variants, self.baselines, self.runs)
+        return analyze_study(self.study, self.variants, self.baselines, self.runs)
+
+    def report(self) -> StudyReport:
+        """The report of what is recorded: tables, figures, files. Raises RecordError."""
+        from ablate.report.study_report import StudyReport
+
+        return StudyReport(self.analysis())
 
     def results(self) -> pd.DataFrame:
         """A row a trial: net, the varied axes, seed, id, state, test_error (percent), seconds and where it ran."""
-        return self.report().trials_frame()
+        return self.report().trials
 
     def run(self, options: RunOptions | None = None, console: Console | None = None) -> RunSummary:
         """Trains what is missing; returns when all is recorded, failed or stopped. Raises AblateError before that.

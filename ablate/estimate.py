@@ -30,7 +30,7 @@ from ablate.records.probes import (
 )
 from ablate.records.records import FINAL, read_epochs, trial_directory
 from ablate.report.estimates import Estimate, find_estimates
-from ablate.report.tables import counted
+from ablate.report.numbers import counted
 from ablate.schedule.simulation import simulate
 from ablate.study.cost import titan_x_speed, training_cost
 from ablate.study.study import Variant

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ablate.errors import RunError
 from ablate.files import write_atomically
 from ablate.records.records import EPOCH_FIELDS, Record, Row, read_epochs, read_record, trial_directory
-from ablate.report.tables import to_csv
+from ablate.report.writers.csv import to_csv
 from ablate.study.plan import plain
 
 if TYPE_CHECKING:

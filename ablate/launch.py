@@ -81,7 +81,7 @@ class RunSummary:
 
     def text(self) -> str:
         """The summary in words: a line of counts, then a line a failed or diverged trial."""
-        from ablate.report.tables import counted
+        from ablate.report.numbers import counted
         from ablate.schedule.progress import duration
 
         if not self.trials and not self.shard:

@@ -8,9 +8,9 @@ from pathlib import Path
 import orjson
 
 from ablate.api import Experiment, load_study
+from ablate.commands.plan_text import plan_text
 from ablate.estimate import CostOptions
 from ablate.records.probes import read_probes
-from ablate.report.terminal import plan_text
 
 STUDY = """\
 name: invented

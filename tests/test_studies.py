@@ -10,7 +10,7 @@ import pytest
 
 from ablate.api import Experiment, load_search, load_study
 from ablate.errors import StudyError
-from ablate.report.analysis import Analysis
+from ablate.report.analysis import StudyAnalysis
 from ablate.study.study import Published, PublishedRow
 
 STUDIES = Path(__file__).parents[1] / "studies"
@@ -149,8 +149,8 @@ def experiment(name: str, scale: str, folder: Path) -> Experiment:
     return load_study(STUDIES / f"{name}.yaml", scale=scale, runs=folder / "runs")
 
 
-def analysis(name: str, scale: str, folder: Path) -> Analysis:
-    return experiment(name, scale, folder).report().analysis
+def analysis(name: str, scale: str, folder: Path) -> StudyAnalysis:
+    return experiment(name, scale, folder).analysis()
 
 
 def stated(name: str, folder: Path) -> list[tuple[Published, PublishedRow]]:
@@ -237,7 +237,7 @@ def test_the_small_scale_keeps_the_design_and_shrinks_the_rest(name: str, tmp_pa
         assert small.study.recipe.epochs < whole.study.recipe.epochs
         assert (small.study.data.train_size, small.study.data.test_size) == (3000, 2000)
         assert {variant.data.title for variant in small.variants} == {"CIFAR-10 (JPEG copy)"}
-        assert "small scale, not the paper's" in small.report().markdown().splitlines()[0]
+        assert "small scale, not the paper's" in small.report().document.heading
 
 
 @pytest.mark.parametrize("name", SCALED)

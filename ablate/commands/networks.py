@@ -40,9 +40,9 @@ def show(
 ) -> None:
     """Show a network: layers, parameters, multiply-adds, activations, training memory."""
     from ablate.api import describe
+    from ablate.commands.network_text import families_text, network_text
     from ablate.nets.describe import describe_families
     from ablate.nets.notation import parse_architecture
-    from ablate.report.terminal import families_text, show_text
 
     if not net:
         listed = describe_families()
@@ -54,7 +54,7 @@ def show(
         from ablate.nets.weights import check_weights, weights_text
 
         network["weights"] = check_weights(weights, architecture, network["classes"], tuple(network["input_shape"]))
-    print_json(network) if as_json else print(show_text(network))
+    print_json(network) if as_json else print(network_text(network))
     if weights and not as_json:
         print(weights_text(network["weights"]))
 

@@ -37,10 +37,11 @@ def trace(
     as_json: Json = False,
 ) -> None:
     """Show the trials behind a cell of a table: seeds, errors, code, versions, device, times."""
+    from ablate.commands.trace_text import trace_text
     from ablate.report.trace import trace_cell
 
     found = trace_cell(table, cell)
-    print_json(found.as_json()) if as_json else print(found.text())
+    print_json(found.as_json()) if as_json else print(trace_text(found))
 
 
 def verify(
@@ -128,7 +129,7 @@ def merge(
     from ablate.errors import RecordError
     from ablate.launch import INCOMPLETE
     from ablate.records.merge import merge_runs
-    from ablate.report.tables import counted
+    from ablate.report.numbers import counted
 
     plan = merge_runs(directories, into)
     if plan.conflicts:

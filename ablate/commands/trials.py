@@ -87,6 +87,7 @@ def search(
     from rich.console import Console
 
     from ablate.api import load_search
+    from ablate.commands.outcome_text import search_text
     from ablate.launch import RunOptions, parse_interval
 
     found = load_search(
@@ -95,7 +96,7 @@ def search(
     epochs, seconds = parse_interval(checkpoint_every)
     summary = found.run(RunOptions(device, slots, slots_per_gpu, epochs, seconds, quiet, on=on), Console(stderr=True))
     if not quiet or summary.exit_code:
-        say(summary.text())
+        say(search_text(summary))
     raise typer.Exit(summary.exit_code)
 
 
@@ -109,8 +110,9 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write the tables, figures and page of what is recorded; of several studies a page of all, too."""
-    from ablate.api import load_experiment, write_reports
-    from ablate.report.tables import to_markdown
+    from ablate.api import load_experiment
+    from ablate.report.report import write_reports
+    from ablate.report.writers.plain import document_text
 
     made = [load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage).report() for study in studies]
     written = write_reports(made, out)
@@ -118,12 +120,10 @@ def report(
         print_json(made[0].as_json() if len(made) == 1 else [one.as_json() for one in made])
     else:
         for one in made:
-            print(f"{one.heading}\n")
-            print("\n".join(f"{caption}\n\n{to_markdown(table, escape=False)}" for _, caption, table in one.tables))
-            print("".join(f"- {sentence}\n" for sentence in one.sentences))
+            print(document_text(one.document))
     for one, paths in zip(made, written):
-        if one.recorded < one.planned:
-            say(f"incomplete: {one.study.name}: {one.progress}")
+        if one.analysis.recorded < one.analysis.planned:
+            say(f"incomplete: {one.name}: {one.analysis.progress}")
         say(f"{len(paths)} files in {paths[0].parent}: {', '.join(path.name for path in paths)}")
     if len(made) > 1:
         say(f"all of them in {out / 'index.html'}")
@@ -150,8 +150,8 @@ def plan(
 ) -> None:
     """Show what would run and what it costs: networks, counts, budget, trials recorded and missing, hours and end."""
     from ablate.api import load_experiment
+    from ablate.commands.plan_text import plan_text
     from ablate.estimate import CostOptions, parse_gpus
-    from ablate.report.terminal import plan_text
 
     experiment = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage)
     options = CostOptions(device, slots, slots_per_gpu, parse_gpus(gpus) if gpus else (), failures)
@@ -169,7 +169,7 @@ def status(
 ) -> None:
     """Show how far the trials are, and why some failed."""
     from ablate.api import load_experiment
-    from ablate.report.terminal import status_text
+    from ablate.commands.status_text import status_text
 
     states = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage).status()
     print_json(states) if as_json else print(status_text(states))

@@ -3,28 +3,72 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from ablate.records.imported import Imported
+from ablate.records.imported import Imported, read_imported
+from ablate.records.probes import Probe, read_probes
+from ablate.report.document import scale_badge
+from ablate.report.estimates import find_timed
+from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
+from ablate.report.numbers import counted
 from ablate.report.published import Logged, Match, find_log, find_published, rows_without_variant
 from ablate.report.ranking import RankStability, order_agreement, rank_stability
+from ablate.report.setting import describe_setting
 from ablate.report.statistics import INTERVAL_FROM, Description, Verdict, reach_verdicts
-from ablate.report.summary import Summary
-from ablate.report.tables import counted
-from ablate.study.study import Published, PublishedRow, Study
+from ablate.report.summary import Summary, summarize
+from ablate.study.study import Published, PublishedRow, Study, Variant
+
+EPOCHS = {"last": "at the last epoch", "best": "at the epoch where it is lowest (chosen on the test images)"}
 
 
 @dataclass(frozen=True)
-class Analysis:
+class StudyAnalysis:
     """The summaries of a study in order, each with the one it is compared with (itself, if it is a baseline)."""
 
     study: Study
     summaries: tuple[Summary, ...]
     baselines: tuple[Summary | None, ...]
-    imported: tuple[Imported, ...] = ()
+    runs: Path
+
+    @property
+    def recorded(self) -> int:
+        """Trials with a record."""
+        return sum(summary.n for summary in self.summaries)
+
+    @property
+    def planned(self) -> int:
+        """Trials of the study."""
+        return sum(summary.planned for summary in self.summaries)
+
+    @property
+    def progress(self) -> str:
+        """ "3 of 5 trials are recorded"."""
+        return f"{self.recorded} of {self.planned} trials are recorded"
+
+    @property
+    def badge(self) -> str:
+        """What stands by every title: that a study runs at another scale, that epochs were chosen by test error."""
+        chosen = "errors of the best epoch, chosen on the test images" if self.study.epoch_rule == "best" else ""
+        return "; ".join(filter(None, [scale_badge(self.study.scale), chosen]))
+
+    def setting(self, separator: str) -> str:
+        """What the variants share of data and recipe, and what is varied."""
+        return describe_setting(self.summaries, separator)
+
+    def measured(self) -> str:
+        """What the errors of a trained study are."""
+        counts = sorted({summary.n for summary in self.summaries})
+        seeds = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+        return f"Test error {EPOCHS[self.study.epoch_rule]}, in percent, median over {seeds}."
+
+    @cached_property
+    def imported(self) -> tuple[Imported, ...]:
+        """The authors' logs among the records."""
+        return tuple(read_imported(self.runs))
 
     def baseline(self, summary: Summary) -> Summary | None:
         return self._baseline_of.get(id(summary))
@@ -64,7 +108,72 @@ class Analysis:
         reached = reach_verdicts([((s.name, s.error_by_seed), (b.name, b.error_by_seed)) for s, b in compared])
         return {id(s): verdict for (s, _), verdict in zip(compared, reached)}
 
-    def as_json(self, summary: Summary) -> dict[str, Any]:
+    @property
+    def base(self) -> Variant:
+        """The network that the others differ from, where nothing is trained."""
+        return (next(filter(None, self.baselines), None) or self.summaries[0]).variant
+
+    @cached_property
+    def networks(self) -> list[dict[str, Any]]:
+        """A row a network of a study without seeds."""
+        rows = count_networks(self.summaries, self.base)
+        if any(self.timed):
+            for row, summary, probe in zip(rows, self.summaries, self.timed):
+                row["step_ms"] = probe and round(probe.train_step_ms.median, 1)
+                if any(map(self.published_error, self.summaries)):
+                    row["published_error"] = self.published_error(summary)
+        return rows
+
+    @cached_property
+    def timed(self) -> list[Probe | None]:
+        """The probe of each network of a study without seeds."""
+        variants = [summary.variant for summary in self.summaries]
+        return [None] * len(variants) if self.study.seeds else find_timed(variants, read_probes(self.runs))
+
+    def timing(self) -> str:
+        """What was timed and on what; empty where nothing was."""
+        probe = next(filter(None, self.timed), None)
+        if probe is None:
+            return ""
+        return (
+            f"Forward, backward and update of a minibatch of {probe.workload.batch_size}, {probe.workload.precision}, on "
+            f"{probe.device}, torch {probe.torch}, {probe.side_by_side} at once, {counted(probe.threads, 'thread')} each"
+        )
+
+    def published_error(self, summary: Summary) -> float | None:
+        """The published test error of a variant's own network, in percent."""
+        match = self.match(summary)
+        return match.error if match and match.row.architecture == summary.variant.architecture else None
+
+    @cached_property
+    def growth_points(self) -> list[GrowthPoint]:
+        """The networks that differ from the base in one numeric axis, in a study without seeds."""
+        return [] if self.study.seeds else growth_points([summary.variant for summary in self.summaries], self.base)
+
+    @cached_property
+    def growth(self) -> list[Exponent]:
+        """How the counts of a study without seeds grow with its axes."""
+        return growth_exponents(self.growth_points)
+
+    def as_json(self) -> dict[str, Any]:
+        """What `ablate report --json` prints."""
+        study = {
+            "study": self.study.name,
+            "title": self.study.title,
+            "scale": self.study.scale,
+            "data": list(dict.fromkeys(summary.variant.data.title for summary in self.summaries)),
+        }
+        if not self.study.seeds:
+            growth = [exponent._asdict() for exponent in self.growth]
+            return {**study, "base": self.base.net, "networks": self.networks, "growth": growth}
+        return {
+            **study,
+            "epoch_rule": self.study.epoch_rule,
+            "summaries": [self._summary_values(summary) for summary in self.summaries],
+            "sentences": self.sentences,
+        }
+
+    def _summary_values(self, summary: Summary) -> dict[str, Any]:
         """Stable field names: the seeds, against the baseline, beside the published value."""
         baseline, verdict, match = self.baseline(summary), self.verdict(summary), self.match(summary)
         return {
@@ -75,7 +184,7 @@ class Analysis:
             and {"error": match.error, "source": match.published.source, "protocol_differs": list(match.differences)},
         }
 
-    @property
+    @cached_property
     def sentences(self) -> list[str]:
         """What the seeds can and cannot say: each variant against its baseline, the order, the published values."""
         compared = [f"{self._on(s)}{self.verdicts[id(s)].sentence}" for s in self.summaries if id(s) in self.verdicts]
@@ -128,6 +237,16 @@ class Analysis:
             for summary, match in matched.values():
                 if not match.differences and summary.description:
                     yield f"{self._on(summary)}{_reproduced(summary, summary.description, match)}"
+
+
+def analyze_study(
+    study: Study, variants: Sequence[Variant], baselines: Sequence[Variant | None], runs: Path
+) -> StudyAnalysis:
+    """What the records in a runs directory say of a study. baselines: of each variant. Raises RecordError."""
+    summaries = tuple(summarize(variants, study.seeds, runs, study.epoch_rule))
+    of_variant = {id(summary.variant): summary for summary in summaries}
+    compared = tuple(None if variant is None else of_variant[id(variant)] for variant in baselines)
+    return StudyAnalysis(study, summaries, compared, runs)
 
 
 def _reproduced(summary: Summary, seeds: Description, match: Match) -> str:

@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple
 
 from ablate.records.paces import Pace
 from ablate.records.probes import Probe, Workload, find_probe
+from ablate.report.numbers import counted
 from ablate.report.summary import Summary
-from ablate.report.tables import counted
 from ablate.study.plan import label
 from ablate.study.study import Variant
 from ablate.train.workload import images_of, images_trained, workload_of

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ablate.report.analysis import Analysis
+from ablate.report.analysis import StudyAnalysis
 from ablate.report.figures.training_curves import ImportedCurve
 from ablate.report.panels import study_panels
 
 
-def imported_curves(analysis: Analysis) -> list[ImportedCurve]:
+def imported_curves(analysis: StudyAnalysis) -> list[ImportedCurve]:
     """The authors' logs of networks that a study has, each in the panel of its data set."""
     networks = [summary.variant.architecture.identity() for summary in analysis.summaries]
     times = Counter(log.label for log in analysis.imported)

@@ -32,7 +32,7 @@ from ablate.nets.counts import NOTHING, count_sections
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture
 from ablate.report.figures.diagram import BlockDiagram, Box, Diagram, RepeatedBoxes, SectionDiagram
-from ablate.report.tables import quantity
+from ablate.report.numbers import quantity
 
 KINDS = 4  # blocks enlarged at most
 FIGURE_1 = {"basic": "WRN-16-1", "bottleneck": "pre-ResNet-164", "basic-wide": "WRN-16-4"}

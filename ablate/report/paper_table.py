@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from ablate.report.analysis import Analysis
+from ablate.report.analysis import StudyAnalysis
+from ablate.report.counts_table import blocks_cell
+from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
+from ablate.report.numbers import DASH, grouped, percent, quantity, signed, stated_quantity
 from ablate.report.panels import missing_seeds
 from ablate.report.published import NOT_RUN, Match
+from ablate.report.statistics_table import interval_cell, median_cell, seeds_cell
 from ablate.report.summary import Summary, finite
-from ablate.report.tables import DASH, Cell, Footnotes, Table, blocks_cell, percent, quantity, range_cell, seeds_cell
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import plain
 from ablate.study.study import PublishedRow
 
 
-class Line(NamedTuple):
+class NetworkRow(NamedTuple):
     """A row: a variant on each data set, by the data set's title; or a row that is only published, and its source."""
 
     summaries: dict[str, Summary]
@@ -27,24 +30,24 @@ class Line(NamedTuple):
         return next(iter(self.summaries.values()), None)
 
 
-class Column(NamedTuple):
-    """A column: its cell for a variant, and for a row that is only published."""
+class ColumnRule(NamedTuple):
+    """A column, and how it is filled: its cell for a variant, and for a row that is only published."""
 
     title: str
-    cell: Callable[[Summary], Cell | str]
+    cell: Callable[[Summary], Cell]
     numeric: bool = True
-    only_published: Callable[[Line], Cell | str] = lambda line: DASH
+    only_published: Callable[[NetworkRow], Cell] = lambda row: NO_VALUE
     data: str = ""  # the title of the data set that the column is about; empty for the network itself
 
-    def of(self, line: Line) -> Cell | str:
+    def of(self, row: NetworkRow) -> Cell:
         """The cell of a row."""
-        if line.published is not None:
-            return self.only_published(line)
-        summary = line.summaries.get(self.data) if self.data else line.first
-        return self.cell(summary) if summary else DASH
+        if row.published is not None:
+            return self.only_published(row)
+        summary = row.summaries.get(self.data) if self.data else row.first
+        return self.cell(summary) if summary else NO_VALUE
 
 
-def paper_rows(analysis: Analysis) -> Table:
+def paper_table(analysis: StudyAnalysis) -> Table:
     """The table of a trained study. Errors in percent, differences in points.
 
     The best median of each data set is bold. A published value whose protocol is not ours carries a footnote saying so.
@@ -56,93 +59,99 @@ def paper_rows(analysis: Analysis) -> Table:
     for title in titles:
         columns += _data_columns(analysis, title, len(titles) == 1, footnotes)
     columns += _more_columns(analysis)
-    lines = [Line(of_data) for of_data in _grouped(analysis.summaries, by_recipe).values()]
-    lines += [Line({}, row, table.source) for table, row in analysis.rows_without_variant]
-    rows = [[column.of(line) for column in columns] for line in lines]
-    return Table([column.title for column in columns], rows, [column.numeric for column in columns], footnotes.notes)
+    networks = [NetworkRow(of_data) for of_data in _grouped(analysis.summaries, by_recipe).values()]
+    networks += [NetworkRow({}, row, table.source) for table, row in analysis.rows_without_variant]
+    rows = [[column.of(network) for column in columns] for network in networks]
+    shown = [Column(column.title, column.numeric) for column in columns]
+    return make_table(shown, rows, analysis.study.name, analysis.measured(), footnotes.notes)
 
 
-def _network_columns(analysis: Analysis, by_recipe: bool, footnotes: Footnotes) -> Iterable[Column]:
+def _network_columns(analysis: StudyAnalysis, by_recipe: bool, footnotes: Footnotes) -> Iterable[ColumnRule]:
     """What the network is: its name, the axes that vary beside it, its size."""
 
-    def name(line: Line) -> Cell:
-        row = line.published
-        assert row is not None
-        why = f"not run: {row.not_run}" if row.not_run else NOT_RUN
-        note = "; ".join(filter(None, [why, row.note, line.source]))
-        return Cell(row.label, footnotes.mark(note))
+    def name(row: NetworkRow) -> Cell:
+        published = row.published
+        assert published is not None
+        why = f"not run: {published.not_run}" if published.not_run else NOT_RUN
+        note = "; ".join(filter(None, [why, published.note, row.source]))
+        return words(published.label, footnotes.mark(note))
 
-    yield Column("Network", lambda summary: summary.net, False, name)
+    def parameters(row: NetworkRow) -> Cell:
+        text = row.published.parameters if row.published else ""
+        return Cell(stated_quantity(text), text or DASH)
+
+    yield ColumnRule("Network", lambda summary: words(summary.net), False, name)
     for axis in analysis.summaries[0].axes if analysis.summaries else ():
         if axis != DATA_TITLE and (axis != RECIPE_NAME or by_recipe):
             title = "Recipe" if axis == RECIPE_NAME else axis
-            yield Column(title, lambda summary, axis=axis: plain(summary.axes[axis]), axis != RECIPE_NAME)  # type: ignore[misc]
+            yield ColumnRule(
+                title,
+                lambda summary, axis=axis: Cell(summary.axes[axis], plain(summary.axes[axis])),  # type: ignore[misc]
+                axis != RECIPE_NAME,
+            )
     if any(summary.variant.stands_for not in ("", summary.net) for summary in analysis.summaries):
-        yield Column("Stands for", lambda summary: summary.variant.stands_for or DASH, False)
-    yield Column("N", lambda summary: blocks_cell(summary.variant.blocks_per_group))
-    yield Column(
-        "Parameters",
-        lambda summary: f"{summary.variant.counts.parameters:,}",
-        only_published=lambda line: (line.published and line.published.parameters) or DASH,
+        yield ColumnRule("Stands for", lambda summary: words(summary.variant.stands_for or DASH), False)
+    yield ColumnRule("N", lambda summary: blocks_cell(summary.variant.blocks_per_group))
+    yield ColumnRule(
+        "Parameters", lambda summary: number(summary.variant.counts.parameters, grouped), only_published=parameters
     )
-    yield Column("Mult-adds", lambda summary: quantity(summary.variant.counts.multiply_adds))
+    yield ColumnRule("Mult-adds", lambda summary: number(summary.variant.counts.multiply_adds, quantity))
 
 
-def _data_columns(analysis: Analysis, title: str, alone: bool, footnotes: Footnotes) -> Iterable[Column]:
+def _data_columns(analysis: StudyAnalysis, title: str, alone: bool, footnotes: Footnotes) -> Iterable[ColumnRule]:
     """What one data set says: our median, the published value, their difference; alone also range and seeds."""
     best = _best(analysis.on(title))
     stands_for = next(s.variant.data.stands_for for s in analysis.summaries if s.variant.data.title == title)
 
     def median(summary: Summary) -> Cell:
         gaps = f"seeds: {found}" if not alone and summary.n and (found := missing_seeds(summary)) else ""
-        return Cell(percent(summary.median), footnotes.mark(gaps), summary.median in best, summary)
+        return median_cell(summary, footnotes.mark(gaps), summary.median in best)
 
-    def published(summary: Summary) -> Cell | str:
+    def published(summary: Summary) -> Cell:
         match = analysis.match(summary)
-        return Cell(percent(match.error), footnotes.mark(_protocol(match))) if match else DASH
+        return number(match.error, percent, footnotes.mark(_protocol(match))) if match else NO_VALUE
 
-    def difference(summary: Summary) -> str:
+    def difference(summary: Summary) -> Cell:
         match, ours = analysis.match(summary), finite(summary.median)
         same = match is not None and summary.variant.data.stands_for == match.data  # errors on other images do not compare
-        return f"{ours - match.error:+.2f}" if match and same and ours is not None else DASH
+        return number(ours - match.error, signed) if match and same and ours is not None else NO_VALUE
 
-    def logged(summary: Summary) -> Cell | str:
+    def logged(summary: Summary) -> Cell:
         log = analysis.log(summary)
-        return Cell(percent(log.error), footnotes.mark(log.note)) if log else DASH
+        return number(log.error, percent, footnotes.mark(log.note)) if log else NO_VALUE
 
-    def only_published(line: Line) -> str:
-        return percent(line.published.errors.get(stands_for)) if line.published else DASH
+    def only_published(row: NetworkRow) -> Cell:
+        return number(row.published.errors.get(stands_for) if row.published else None, percent)
 
-    yield Column("Median test error, %" if alone else f"{title}, %", median, data=title)
+    yield ColumnRule("Median test error, %" if alone else f"{title}, %", median, data=title)
     if alone:
         kinds = dict.fromkeys(s.description.interval_kind for s in analysis.on(title) if s.description)
-        name = " or ".join(kinds or ["range"]).capitalize()
-        yield Column(name, lambda summary: Cell(range_cell(summary), summary=summary), data=title)
-        yield Column("n", lambda summary: Cell(seeds_cell(summary), summary=summary), data=title)
+        yield ColumnRule(" or ".join(kinds or ["range"]).capitalize(), interval_cell, data=title)
+        yield ColumnRule("n", seeds_cell, data=title)
     if analysis.study.published:
         names = ("Published", "Ours − published") if alone else (f"{title}, published", f"{title}, ours − published")
-        yield Column(names[0], published, only_published=only_published, data=title)
-        yield Column(names[1], difference, data=title)
+        yield ColumnRule(names[0], published, only_published=only_published, data=title)
+        yield ColumnRule(names[1], difference, data=title)
     if any(analysis.log(summary) for summary in analysis.summaries if summary.variant.data.title == title):
-        yield Column("Authors' log" if alone else f"{title}, authors' log", logged, data=title)
+        yield ColumnRule("Authors' log" if alone else f"{title}, authors' log", logged, data=title)
 
 
-def _more_columns(analysis: Analysis) -> Iterable[Column]:
+def _more_columns(analysis: StudyAnalysis) -> Iterable[ColumnRule]:
     """The top-5 error, where records have one, and whatever else is published."""
     if any(summary.top5 is not None for summary in analysis.summaries):
-        yield Column("Top-5 error, %", lambda summary: percent(summary.top5))
+        yield ColumnRule("Top-5 error, %", lambda summary: number(summary.top5, percent))
     rows = [row for table in analysis.study.published for row in table.rows]
     for title in dict.fromkeys(title for row in rows for title in row.other):
 
-        def cell(summary: Summary, title: str = title) -> str:
+        def cell(summary: Summary, title: str = title) -> Cell:
             of_net = (s for s in analysis.summaries if s.variant.architecture == summary.variant.architecture)
             rows = [match.row for s in of_net if (match := analysis.match(s))]
-            return next((plain(row.other[title]) for row in rows if title in row.other), DASH)
+            return number(next((row.other[title] for row in rows if title in row.other), None), plain)
 
-        def other(line: Line, title: str = title) -> str:
-            return plain(line.published.other.get(title, DASH)) if line.published else DASH
+        def other(row: NetworkRow, title: str = title) -> Cell:
+            return number(row.published.other.get(title) if row.published else None, plain)
 
-        yield Column(f"{title} (published)", cell, only_published=other)
+        yield ColumnRule(f"{title} (published)", cell, only_published=other)
 
 
 def _protocol(match: Match) -> str:

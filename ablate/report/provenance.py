@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ablate.records.probes import read_probes
 from ablate.records.records import trial_state
+from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, words
 from ablate.report.estimates import estimated_against_actual, foreseen_lines
+from ablate.report.numbers import counted
 from ablate.report.summary import Summary, error_of, finite
-from ablate.report.tables import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,8 +56,8 @@ def trials_frame(summaries: Sequence[Summary], runs: Path) -> pd.DataFrame:
     axes = dict.fromkeys(axis for network in networks for axis in network)
     differing = [axis for axis in axes if len({repr(network.get(axis)) for network in networks}) > 1]
     for summary in summaries:
-        for run in summary.runs:
-            result = run.record.result if run.record else {}
+        for one in summary.trials:
+            result = one.record.result if one.record else {}
             made = result.get("provenance", {})
             rows.append(
                 {
@@ -64,14 +65,35 @@ def trials_frame(summaries: Sequence[Summary], runs: Path) -> pd.DataFrame:
                     **{axis: summary.variant.network.get(axis) for axis in differing},
                     **summary.axes,
                     "parameters": summary.variant.counts.parameters,
-                    "seed": run.trial.seed,
-                    "id": run.trial.id,
-                    "state": run.record.state if run.record else trial_state(runs, run.trial.id),
-                    "epoch_rule": summary.epoch_rule if run.record else None,
-                    "test_error": finite(error_of(run.record, summary.epoch_rule)) if run.record else None,
+                    "seed": one.trial.seed,
+                    "id": one.trial.id,
+                    "state": one.record.state if one.record else trial_state(runs, one.trial.id),
+                    "epoch_rule": summary.epoch_rule if one.record else None,
+                    "test_error": finite(error_of(one.record, summary.epoch_rule)) if one.record else None,
                     **{key: result.get(key) for key in _RESULT_COLUMNS},
                     "attempts": len(result.get("earlier_attempts", ())) + 1 if result else None,
                     **{key: made.get(key) for key in _MADE_COLUMNS},
                 }
             )
     return pd.DataFrame(rows)
+
+
+def provenance_table(frame: pd.DataFrame, fields: Sequence[str]) -> Table:
+    """Where each trial comes from. frame: a row a trial, with its id; fields: those of its columns that are shown."""
+    shown = [field for field in fields if field in frame]
+    rows = [[words(row["id"]), *(_field_cell(field, row[field]) for field in shown)] for row in frame.to_dict("records")]
+    values = [[row[i].value for row in rows if row[i].value is not None] for i in range(len(shown) + 1)]
+    numeric = [bool(found) and all(isinstance(value, (int, float)) for value in found) for found in values]
+    return make_table([*map(Column, ("trial", *shown), numeric)], rows, caption="Every trial and where it comes from")
+
+
+def _field_cell(field: str, value: Any) -> Cell:
+    import pandas as pd
+
+    if pd.isna(value):
+        return NO_VALUE
+    if field == "revision":
+        return words(str(value)[:12])
+    if field == "threads":
+        return Cell(value, f"{value:g}")
+    return Cell(value, f"{value:.2f}" if isinstance(value, float) else str(value))

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from ablate.data.data_sets import DATA_SETS
 from ablate.records.imported import Imported
+from ablate.report.numbers import counted
 from ablate.report.summary import Summary
-from ablate.report.tables import counted
 from ablate.study.plan import plain
 from ablate.study.study import Data, Published, PublishedRow, Recipe, Study
 

@@ -1,296 +1,161 @@
-"""make_report(): a study's records -> a Report, which knows its summaries, tables, figures and files."""
+"""Report: what a study or a search came to, made once and written in every form; FORMATS has the forms."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from ablate.errors import RunError
+from ablate.errors import RunError, StudyError
 from ablate.files import write_atomically
-from ablate.nets.notation import remark
-from ablate.records.imported import read_imported
-from ablate.records.probes import Probe, read_probes
-from ablate.report.analysis import Analysis
-from ablate.report.drawn_figures import FORMATS, DrawnFigure, draw_figures, is_figure
-from ablate.report.estimates import find_timed
-from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
-from ablate.report.page_data import PageStudy
-from ablate.report.paper_table import paper_rows
-from ablate.report.provenance import made_with, trials_frame
-from ablate.report.rows import p_text, statistics_rows, to_frame
-from ablate.report.setting import describe_setting
-from ablate.report.summary import Summary, summarize
-from ablate.report.tables import Table, count_rows, counted, growth_rows, prose, to_csv, to_latex, to_markdown
-from ablate.study.study import Study, Variant
+from ablate.report.document import Document
+from ablate.report.drawn_figures import FORMATS as FIGURE_FORMATS
+from ablate.report.drawn_figures import DrawnFigure, is_figure
+from ablate.report.writers.csv import to_csv
+from ablate.report.writers.latex import document_latex
+from ablate.report.writers.markdown import document_markdown
+from ablate.report.writers.page import write_page
+from ablate.study.chosen import BestFile
+from ablate.study.document import read_document
+from ablate.study.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class Report:
-    """What a study's records say."""
-
-    study: Study
-    summaries: tuple[Summary, ...]
-    baselines: tuple[Summary | None, ...]  # of each summary
-    runs: Path
-
-    @cached_property
-    def analysis(self) -> Analysis:
-        return Analysis(self.study, self.summaries, self.baselines, tuple(read_imported(self.runs)))
-
-    @cached_property
-    def table(self) -> Table:
-        return paper_rows(self.analysis) if self.study.seeds else count_rows(self.networks)
-
-    @cached_property
-    def tables(self) -> list[tuple[str, str, Table]]:
-        """(label, caption, table) of each: the study's own, what its seeds say, how counts grow if nothing is trained."""
-        found = [(self.study.name, self.caption(), self.table)]
-        if self.recorded:
-            found.append((f"{self.study.name}_statistics", self._statistics_caption(), statistics_rows(self.analysis)))
-        if self.growth:
-            found.append((f"{self.study.name}_growth", self._growth_caption(), growth_rows(self.growth)))
-        return found
+class Analysis(Protocol):
+    """What the records say of a study or a search, in plain values."""
 
     @property
-    def base(self) -> Variant:
-        """The network that the others differ from, where nothing is trained."""
-        return (next(filter(None, self.baselines), None) or self.summaries[0]).variant
+    def study(self) -> Study: ...
+    @property
+    def runs(self) -> Path: ...
+    @property
+    def recorded(self) -> int: ...
+    @property
+    def planned(self) -> int: ...
+    @property
+    def progress(self) -> str: ...
+
+
+class Report(ABC):
+    """What a study or a search came to: a document, figures, data frames. Each is made once, when it is first asked for."""
+
+    analysis: Analysis
+
+    @abstractmethod
+    def make_document(self, alt_texts: Mapping[str, str]) -> Document:
+        """The document. alt_texts: what each figure shows, by its name."""
+
+    @abstractmethod
+    def draw_figures(self) -> dict[str, DrawnFigure]:
+        """Every figure by its name."""
+
+    @abstractmethod
+    def as_json(self) -> dict[str, Any]:
+        """What `ablate report --json` prints."""
+
+    @abstractmethod
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """What is written as CSV, by the names of the files."""
+
+    def more_files(self) -> dict[str, bytes]:
+        """What else is written, by the names of the files."""
+        return {}
 
     @property
-    def networks(self) -> list[dict[str, Any]]:
-        """A row a network of a study without seeds."""
-        rows = count_networks(self.summaries, self.base)
-        if any(self.timed):
-            for row, summary, probe in zip(rows, self.summaries, self.timed):
-                row["step_ms"] = probe and round(probe.train_step_ms.median, 1)
-                if any(map(self.published_error, self.summaries)):
-                    row["published_error"] = self.published_error(summary)
-        return rows
+    def name(self) -> str:
+        """The study's name, which is that of the report's folder."""
+        return str(self.analysis.study.name)
 
     @cached_property
-    def timed(self) -> list[Probe | None]:
-        """The probe of each network of a study without seeds."""
-        variants = [summary.variant for summary in self.summaries]
-        return [None] * len(variants) if self.study.seeds else find_timed(variants, read_probes(self.runs))
-
-    def timing(self) -> str:
-        """What was timed and on what; empty where nothing was."""
-        probe = next(filter(None, self.timed), None)
-        if probe is None:
-            return ""
-        return (
-            f"Forward, backward and update of a minibatch of {probe.workload.batch_size}, {probe.workload.precision}, on "
-            f"{probe.device}, torch {probe.torch}, {probe.side_by_side} at once, {counted(probe.threads, 'thread')} each"
-        )
-
-    def published_error(self, summary: Summary) -> float | None:
-        """The published test error of a variant's own network, in percent."""
-        match = self.analysis.match(summary)
-        return match.error if match and match.row.architecture == summary.variant.architecture else None
-
-    @cached_property
-    def growth_points(self) -> list[GrowthPoint]:
-        return [] if self.study.seeds else growth_points([summary.variant for summary in self.summaries], self.base)
-
-    @property
-    def growth(self) -> list[Exponent]:
-        """How the counts of a study without seeds grow with its axes."""
-        return growth_exponents(self.growth_points)
+    def document(self) -> Document:
+        """The report as plain values."""
+        return self.make_document({name: figure.alt_text for name, figure in self.figures.items()})
 
     @cached_property
     def figures(self) -> dict[str, DrawnFigure]:
         """Every figure by its name."""
-        if self.study.seeds and not self.recorded:
-            return {}
-        return draw_figures(self, "trained" if self.study.seeds else "counted", self.study.figures)
+        return self.draw_figures()
 
-    @property
-    def progress(self) -> str:
-        """ "3 of 5 trials are recorded"."""
-        return f"{self.recorded} of {self.planned} trials are recorded"
+    def files(self) -> dict[str, bytes]:
+        """Every file of the report by its name."""
+        return {name: data for one in FORMATS for name, data in one.files(self).items()}
 
-    @property
-    def recorded(self) -> int:
-        return sum(summary.n for summary in self.summaries)
+    def write(self, out: str | Path = "reports") -> list[Path]:
+        """Writes every file into out/<study>/ and returns the paths; removes figures that the report has no more.
 
-    @property
-    def planned(self) -> int:
-        return sum(summary.planned for summary in self.summaries)
-
-    def as_json(self) -> dict[str, Any]:
-        """What `ablate report --json` prints."""
-        study = {
-            "study": self.study.name,
-            "title": self.study.title,
-            "scale": self.study.scale,
-            "data": list(dict.fromkeys(summary.variant.data.title for summary in self.summaries)),
-        }
-        if not self.study.seeds:
-            growth = [exponent._asdict() for exponent in self.growth]
-            return {**study, "base": self.base.net, "networks": self.networks, "growth": growth}
-        return {
-            **study,
-            "epoch_rule": self.study.epoch_rule,
-            "summaries": [self.analysis.as_json(summary) for summary in self.summaries],
-            "sentences": self.sentences,
-        }
-
-    @property
-    def badge(self) -> str:
-        """What stands by every title: that a study runs at another scale, that epochs were chosen by test error."""
-        chosen = "errors of the best epoch, chosen on the test images" if self.study.epoch_rule == "best" else ""
-        scale = f"{self.study.scale} scale, not the paper's" if self.study.scale else ""
-        return "; ".join(filter(None, [scale, chosen]))
-
-    @property
-    def heading(self) -> str:
-        """The study's title, and what stands by it."""
-        return f"{self.study.title}{f' ({self.badge})' if self.badge else ''}"
-
-    def setting(self, separator: str) -> str:
-        """What the variants share of data and recipe, and what is varied."""
-        return describe_setting(self.summaries, separator)
-
-    def caption(self) -> str:
-        """What the table of this study must say of itself."""
-        if not self.study.seeds:
-            data = self.study.data
-            step = f" Step: {self.timing()}." if any(self.timed) else ""
-            shape = "x".join(map(str, data.input_shape))
-            return (
-                f"Networks for {data.title}: {data.classes} classes, input {shape}. Nothing is trained. Mult-adds and "
-                f"activations: one forward pass of one image through convolutions and linear layers.{step}"
-            )
-        return f"Images: {self.setting('. ')}. {self.measured()}"
-
-    def measured(self) -> str:
-        """What the errors of a trained study are."""
-        counts = sorted({summary.n for summary in self.summaries})
-        seeds = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
-        return f"Test error {EPOCHS[self.study.epoch_rule]}, in percent, median over {seeds}."
-
-    def _statistics_caption(self) -> str:
-        said = (
-            f"What the seeds say. Test error {EPOCHS[self.study.epoch_rule]}, in percent; SD of the sample; with fewer "
-            "than 8 seeds the range from lowest to highest, as a 95% interval of the median would hardly be narrower."
-        )
-        verdicts = self.analysis.verdicts.values()
-        if not verdicts:
-            return said
-        floors = sorted(verdict.comparison.floor for verdict in verdicts)
-        least = " to ".join(dict.fromkeys(map(p_text, (floors[0], floors[-1]))))
-        return (
-            f"{said} Against the baseline: the difference of the medians in points; the share of all seed pairs in which "
-            "the variant has the lower error; the permutation p-value of the rank sum, two-sided (so many seeds allow "
-            f"none below {least}), and after Holm's correction for {counted(len(verdicts), 'comparison')}; about how many "
-            "seeds a side would tell them apart."
-        )
-
-    def _growth_caption(self) -> str:
-        return (
-            f"How counts grow with one axis, the others as in {self.base.net}: count ~ axis^exponent, by least squares of "
-            "the logarithms over all values, and between the two largest."
-        )
-
-    def markdown(self) -> str:
-        """table.md: the tables, their figures, what it was made with."""
-        study = self.study
-        lines = [f"# {prose(' '.join(self.heading.split()))}", ""]
-        lines += [f"Source: {prose(study.source)}.", ""] if study.source else []
-        lines += [line for _, caption, table in self.tables for line in (prose(caption), "", to_markdown(table))]
-        lines += [line for text in study.chosen for line in (f"Chosen by a search: {prose(text)}.", "")]
-        if self.recorded < self.planned:
-            lines += [f"**Incomplete: {self.recorded} of {self.planned} trials are recorded.**", ""]
-        remarks = dict.fromkeys(remark(summary.variant.architecture) for summary in self.summaries)
-        lines += [line for text in remarks if text for line in (f"{text}.", "")]
-        said = [f"- {prose(text)}" for text in self.sentences]
-        lines += ["## What the seeds say", "", *said, ""] if said else []
-        lines += [prose(study.notes), ""] if study.notes else []
-        lines += [line for name, figure in self.figures.items() for line in (f"![{figure.alt_text}]({name}.svg)", "")]
-        if not study.seeds:
-            return "\n".join(lines)
-        lines += ["## Made with", "", *(f"- {prose(line)}" for line in made_with(self.summaries, self.runs)), ""]
-        lines += ["Every trial, its id and its provenance are in [trials.csv](trials.csv).", ""]
-        return "\n".join(lines)
-
-    @cached_property
-    def sentences(self) -> list[str]:
-        """What can and cannot be said, in sentences."""
-        return self.analysis.sentences
-
-    def trials_frame(self) -> pd.DataFrame:
-        """A row a trial, a column an axis that varies; errors in percent, losses in nats, times in seconds."""
-        return trials_frame(self.summaries, self.runs)
-
-    def page(self) -> PageStudy:
-        """The study as a page shows it."""
-        from ablate.report.study_page import page_study
-
-        return page_study(self)
-
-    def write(self, out: str | Path) -> list[Path]:
-        """Writes tables, figures and page into out/<study>/ and returns their paths."""
-        directory = Path(out) / self.study.name
+        Raises:
+            RunError: The folder cannot be made.
+        """
+        directory = Path(out) / self.name
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise RunError(f"--out: {directory} cannot be a directory, a file is in its place") from None
-        files = {
-            "table.md": self.markdown().encode(),
-            "table.tex": "\n".join(
-                to_latex(table, f"{self.heading}. {caption}", label) for label, caption, table in self.tables
-            ).encode(),
-        }
-        frames = {f"{name}.csv": frame for name, frame in self._frames().items()}
-        files |= {name: to_csv(frame) for name, frame in frames.items()}
-        files |= self._figures()
-        files["index.html"] = write_pages([self])
+        files = self.files()
         for name, data in files.items():
             write_atomically(directory / name, data)
-        for path in directory.iterdir():  # figures of an earlier report that this one has not
-            if path.suffix in (".png", ".svg", ".pdf") and is_figure(path.stem) and path.name not in files:
+        for path in directory.iterdir():
+            if path.suffix[1:] in FIGURE_FORMATS and is_figure(path.stem) and path.name not in files:
                 path.unlink()
         return [directory / name for name in files]
 
-    def _frames(self) -> dict[str, pd.DataFrame]:
-        import pandas as pd
 
-        if self.study.seeds:
-            scale = {"scale": self.study.scale} if self.study.scale else {}
-            return {"table": to_frame(self.analysis), "trials": self.trials_frame().assign(**scale)}
-        growth = {"growth": pd.DataFrame(self.growth)} if self.growth else {}
-        return {"table": pd.DataFrame(self.networks), **growth}
+class Format(NamedTuple):
+    """A form in which a report is written. files: what this makes of a report, by the names of the files."""
 
-    def _figures(self) -> dict[str, bytes]:
-        return {f"{name}.{kind}": figure.rendered(kind) for name, figure in self.figures.items() for kind in FORMATS}
+    name: str
+    files: Callable[[Report], dict[str, bytes]]
 
 
-class Paged(Protocol):
-    """What a page can show: the report of a study, or of a search."""
+FORMATS = (
+    Format("markdown", lambda report: {"table.md": document_markdown(report.document).encode()}),
+    Format("latex", lambda report: {"table.tex": document_latex(report.document).encode()}),
+    Format("csv", lambda report: {f"{name}.csv": to_csv(frame) for name, frame in report.frames().items()}),
+    Format(
+        "figures",
+        lambda report: {
+            f"{name}.{each}": figure.rendered(each) for name, figure in report.figures.items() for each in FIGURE_FORMATS
+        },
+    ),
+    Format("page", lambda report: {"index.html": report_page([report])}),
+    Format("more", lambda report: report.more_files()),
+)
 
-    def page(self) -> PageStudy: ...
 
-
-def write_pages(reports: Sequence[Paged]) -> bytes:
+def report_page(reports: Sequence[Report]) -> bytes:
     """One self-contained HTML page of some reports."""
-    from ablate.report.page import write_page
-
-    return write_page([report.page() for report in reports])
-
-
-EPOCHS = {"last": "at the last epoch", "best": "at the epoch where it is lowest (chosen on the test images)"}
-
-
-def make_report(study: Study, variants: Sequence[Variant], baselines: Sequence[Variant | None], runs: Path) -> Report:
-    """The report of what is recorded in a runs directory. Raises RecordError."""
-    summaries = tuple(summarize(variants, study.seeds, runs, study.epoch_rule))
-    of_variant = {id(summary.variant): summary for summary in summaries}
-    return Report(
-        study, summaries, tuple(None if variant is None else of_variant[id(variant)] for variant in baselines), runs
+    return write_page(
+        [(one.document, {name: figure.rendered("svg") for name, figure in one.figures.items()}) for one in reports]
     )
+
+
+def write_reports(reports: Sequence[Report], out: str | Path = "reports") -> list[list[Path]]:
+    """Writes each report into out/<study>/, and of several a page of all; returns the paths of each. Raises RunError."""
+    names = [report.name for report in reports]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise RunError(f"report: two studies are called '{twice[0]}'; allowed: different names")
+    for report in reports:
+        _keep_best(report.analysis, Path(out))
+    written = [report.write(out) for report in reports]
+    if len(reports) > 1:
+        write_atomically(Path(out) / "index.html", report_page(reports))
+    return written
+
+
+def _keep_best(analysis: Analysis, out: Path) -> None:
+    """Refuses to put an empty report over what a finished search chose: most often --runs is another than it was."""
+    path = out / analysis.study.name / "best.yaml"
+    if analysis.study.search is None or not path.is_file():
+        return
+    try:
+        there = BestFile.model_validate(read_document(path).value)
+    except (StudyError, ValueError):
+        return
+    same = there.digest == analysis.study.search.digest
+    if there.finished and analysis.recorded < (there.candidates if same else 1):
+        found = f"{path} has what {there.candidates} candidates came to, {analysis.runs} has {analysis.recorded} of them"
+        raise RunError(f"report: {found}; allowed: another --runs, or another --out")

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from ablate.data.augmentations import describe_augmentation
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.kinds.optimizers import OPTIMIZERS
+from ablate.report.numbers import counted
 from ablate.report.summary import Summary
-from ablate.report.tables import counted
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import plain
 from ablate.study.study import Data, Recipe

@@ -19,8 +19,8 @@ from ablate.study.study import EpochRule, Trial, Variant
 
 
 @dataclass(frozen=True)
-class Run:
-    """A trial and its record, if it has one."""
+class TrialRecord:
+    """A trial and its record, None where it is not recorded."""
 
     trial: Trial
     record: Record | None
@@ -32,7 +32,7 @@ class Summary:
 
     variant: Variant
     axes: dict[str, Any]  # those that vary in the study and that the network's name does not show
-    runs: tuple[Run, ...]
+    trials: tuple[TrialRecord, ...]
     epoch_rule: EpochRule = "last"
 
     @property
@@ -59,7 +59,12 @@ class Summary:
 
     @property
     def records(self) -> list[Record]:
-        return [run.record for run in self.runs if run.record]
+        return [one.record for one in self.trials if one.record]
+
+    @property
+    def recorded_ids(self) -> tuple[str, ...]:
+        """The ids of the recorded trials, in the order of the seeds."""
+        return tuple(record.id for record in self.records)
 
     @property
     def n(self) -> int:
@@ -68,15 +73,15 @@ class Summary:
 
     @property
     def planned(self) -> int:
-        return len(self.runs)
+        return len(self.trials)
 
     @property
     def seeds(self) -> list[int]:
-        return [run.trial.seed for run in self.runs if run.record]
+        return [one.trial.seed for one in self.trials if one.record]
 
     @property
     def diverged(self) -> list[int]:
-        return [run.trial.seed for run in self.runs if run.record and run.record.diverged]
+        return [one.trial.seed for one in self.trials if one.record and one.record.diverged]
 
     @property
     def errors(self) -> list[float]:
@@ -86,7 +91,7 @@ class Summary:
     @cached_property
     def error_by_seed(self) -> dict[int, float]:
         """The errors by seed, in the order of the seeds."""
-        return {run.trial.seed: error_of(run.record, self.epoch_rule) for run in self.runs if run.record}
+        return {one.trial.seed: error_of(one.record, self.epoch_rule) for one in self.trials if one.record}
 
     @property
     def median(self) -> float | None:
@@ -137,7 +142,7 @@ def summarize(
     summaries = []
     for variant in variants:
         held_out, trials = variant.data.held_out is not None, variant.trials(seeds)
-        of_variant = tuple(Run(trial, read_record(runs, trial.id, held_out)) for trial in trials)
+        of_variant = tuple(TrialRecord(trial, read_record(runs, trial.id, held_out)) for trial in trials)
         axes = {axis: axis_value(variant, axis) for axis in varied}
         summaries.append(Summary(variant, axes, of_variant, epoch_rule))
     _check_images(summaries)

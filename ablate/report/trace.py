@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ablate.errors import RecordError, allowed, printable
-from ablate.report.tables import Table, percent, to_markdown
+from ablate.errors import RecordError, allowed
+from ablate.report.numbers import percent
 
 TRIALS = "trials"  # the column of table.csv with the ids
 SHOWN = (
@@ -32,7 +32,7 @@ SELECTED = {
     "median_test_error": "the median", "median_validation_error": "the median", "min": "the minimum", "max": "the maximum",
 }  # fmt: skip
 
-Line = dict[str, str]
+CsvRow = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Trace:
     column: str
     name: str
     value: str
-    trials: list[Line]
+    trials: list[CsvRow]
     selected: list[str]
-    baseline_trials: list[Line]
+    baseline_trials: list[CsvRow]
     remarks: list[str]
 
     def as_json(self) -> dict[str, Any]:
@@ -62,19 +62,10 @@ class Trace:
             "name": self.name,
             "value": self.value,
             "selected": self.selected,
-            "trials": [_plain(line) for line in self.trials],
-            "baseline_trials": [_plain(line) for line in self.baseline_trials],
+            "trials": [_plain(row) for row in self.trials],
+            "baseline_trials": [_plain(row) for row in self.baseline_trials],
             "remarks": self.remarks,
         }
-
-    def text(self) -> str:
-        """The trials as a table each, then where the value is from."""
-        lines = [printable(f"{self.table}, row {self.row} ({self.name}), {self.column}: {self.value or 'empty'}"), ""]
-        if self.trials:
-            lines.append(_table(self.trials, self.selected))
-        if self.baseline_trials:
-            lines += ["The baseline's trials:", "", _table(self.baseline_trials, [])]
-        return "\n".join([*lines, *map(printable, self.remarks)])
 
 
 def trace_cell(path: Path, cell: str) -> Trace:
@@ -94,7 +85,7 @@ def trace_cell(path: Path, cell: str) -> Trace:
     trials = [] if column in PUBLISHED else _of_row(path, row[TRIALS], known)
     remarks: list[str] = []
     selected: list[str] = []
-    baseline: list[Line] = []
+    baseline: list[CsvRow] = []
     if column in PUBLISHED or (column == "published_difference" and not trials):
         remarks = _published(row)
     elif column == "published_difference":
@@ -112,7 +103,7 @@ def trace_cell(path: Path, cell: str) -> Trace:
     return Trace(str(path), index + 1, column, name, value, trials, selected, baseline, remarks)
 
 
-def _read(path: Path) -> tuple[list[str], list[Line]]:
+def _read(path: Path) -> tuple[list[str], list[CsvRow]]:
     """The columns of a CSV file and its rows."""
     try:
         text = path.read_bytes().decode()
@@ -126,7 +117,7 @@ def _read(path: Path) -> tuple[list[str], list[Line]]:
     return list(reader.fieldnames or ()), rows
 
 
-def _find(path: Path, cell: str, columns: list[str], rows: list[Line]) -> tuple[int, str]:
+def _find(path: Path, cell: str, columns: list[str], rows: list[CsvRow]) -> tuple[int, str]:
     """The row's index and the column's name. A network's name may have commas, a column's has none."""
     row_text, comma, column_text = (part.strip().strip('"') for part in cell.rpartition(","))
     if not (comma and row_text and column_text):
@@ -154,7 +145,7 @@ def _find(path: Path, cell: str, columns: list[str], rows: list[Line]) -> tuple[
     raise RecordError(f"--cell: column: found '{column_text}'; {allowed(column_text, columns)}")
 
 
-def _trials(path: Path) -> dict[str, Line]:
+def _trials(path: Path) -> dict[str, CsvRow]:
     """The rows of trials.csv by id."""
     columns, rows = _read(path)
     if "id" not in columns:
@@ -168,7 +159,7 @@ def _trials(path: Path) -> dict[str, Line]:
     return {row["id"]: row for row in rows}
 
 
-def _of_row(path: Path, named: str, known: dict[str, Line]) -> list[Line]:
+def _of_row(path: Path, named: str, known: dict[str, CsvRow]) -> list[CsvRow]:
     """The trials of the ids that a cell names."""
     ids = named.split()
     if missing := [trial for trial in ids if trial not in known]:
@@ -177,12 +168,12 @@ def _of_row(path: Path, named: str, known: dict[str, Line]) -> list[Line]:
     return [known[trial] for trial in ids]
 
 
-def _error(trial: Line) -> float:
+def _error(trial: CsvRow) -> float:
     """A trial's error in percent, infinite where it diverged."""
     return float(next((trial[name] for name in ERRORS if trial.get(name)), math.inf))
 
 
-def _selected(row: Line, column: str, value: str, trials: Sequence[Line]) -> tuple[list[str], list[str]]:
+def _selected(row: CsvRow, column: str, value: str, trials: Sequence[CsvRow]) -> tuple[list[str], list[str]]:
     """The ids of the trials whose error a median, minimum or maximum is, and that in words."""
     if not trials:
         return [], []
@@ -207,7 +198,7 @@ def _same(ours: float, value: str) -> bool:
         return False
 
 
-def _published(row: Line) -> list[str]:
+def _published(row: CsvRow) -> list[str]:
     source = row.get("published_source")
     if not source:
         return ["no published value stands in this row"]
@@ -216,23 +207,9 @@ def _published(row: Line) -> list[str]:
     return lines + ([f"not run: {row['not_run']}"] if row.get("not_run") else [])
 
 
-def _table(trials: Sequence[Line], selected: Sequence[str]) -> str:
-    shown = [column for column in SHOWN if any(trial.get(column) for trial in trials)]
-    marks = [["*"] if trial["id"] in selected else [""] for trial in trials] if selected else [[] for _ in trials]
-    rows = [mark + [_shown(column, trial.get(column, "")) for column in shown] for mark, trial in zip(marks, trials)]
-    header = [*([""] if selected else []), *shown]
-    return to_markdown(Table(header, rows, [column.endswith(("error", "seconds")) for column in header]), escape=False)
-
-
-def _shown(column: str, value: str) -> str:
-    if column == "revision":
-        return value[:12] + ("+" if value.endswith("+") and len(value) > 12 else "")
-    return f"{float(value):.1f}" if value and column.endswith("seconds") else value
-
-
-def _plain(line: Line) -> dict[str, Any]:
+def _plain(row: CsvRow) -> dict[str, Any]:
     """A row of trials.csv with its numbers as numbers and None for what is not known."""
-    values: dict[str, Any] = {column: line.get(column) or None for column in SHOWN if column in line}
+    values: dict[str, Any] = {column: row.get(column) or None for column in SHOWN if column in row}
     for column, kind in NUMBERS.items():
         if values.get(column) is not None:
             values[column] = kind(float(values[column]))

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ablate.errors import AblateError
 from ablate.launch import RunOptions
 from ablate.records.records import trial_state
-from ablate.search.candidates import Candidate, candidate_trials, hold_out
+from ablate.report.candidate import Candidate
+from ablate.search.candidates import candidate_trials, hold_out
 from ablate.study.plan import candidate_maker
 from ablate.study.space import grid, is_finite
 from ablate.study.study import Parameter, Search, Study, Variant
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
     from ablate.data.cache import Location
     from ablate.estimate import CostOptions
+    from ablate.report.search_analysis import SearchAnalysis
+    from ablate.report.search_report import SearchReport
     from ablate.search.progress import SearchSummary
-    from ablate.search.report import SearchReport
 
 DRAWN = 200  # at most so many random candidates stand in a plan for those that are not sampled yet
 SMALL = 1000  # a space of at most so many candidates is enumerated
@@ -102,13 +104,19 @@ class SearchExperiment:
         console = console or RichConsole(stderr=True)
         return run_search(self.study, self.runs, self.url, self.location, options or RunOptions(), console, folders)
 
-    def report(self) -> SearchReport:
-        """The report of the candidates so far."""
-        from ablate.search.report import SearchReport
+    def analysis(self) -> SearchAnalysis:
+        """What the candidates so far say: their order, comparisons, the Pareto set."""
+        from ablate.report.search_analysis import SearchAnalysis
         from ablate.search.results import importances
 
         found = importances(self.opened) if self.opened else None
-        return SearchReport(self.study, tuple(self.candidates()), self.runs, self.file, found, self.planned)
+        return SearchAnalysis(self.study, tuple(self.candidates()), self.runs, self.file, found, self.planned)
+
+    def report(self) -> SearchReport:
+        """The report of the candidates so far: tables, figures, files."""
+        from ablate.report.search_report import SearchReport
+
+        return SearchReport(self.analysis())
 
     def plan(
         self, probe: bool = False, options: CostOptions | None = None, announce: Callable[[str], None] = lambda line: None

@@ -9,10 +9,9 @@ import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, WilcoxonPruner
 
 from ablate.records.records import Row
-from ablate.search.candidates import DIVERGED
+from ablate.report.candidate import DIVERGED
 from ablate.study.study import Search
 
-OVER_EPOCHS = ("median", "hyperband")  # pruners whose steps are epochs; those of the others are trainings
 PRUNED = "pruned_at"  # user attribute of a candidate: the step at which the pruner said to end it
 
 
@@ -56,7 +55,7 @@ class Pruning:
             trainings: of the candidate.
         """
         self.trial = trial
-        self.over_epochs = search.pruner in OVER_EPOCHS
+        self.over_epochs = search.prunes_over_epochs
         self.disabled = search.pruner == "none"  # always with two objectives, for which Optuna takes no reports
         self.epochs = epochs
         self.last = trainings * epochs if self.over_epochs else trainings - 1

@@ -13,7 +13,8 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from ablate.records.records import read_record
-from ablate.search.candidates import Candidate, CandidateState, candidate_trials, error_of
+from ablate.report.candidate import Candidate, CandidateState
+from ablate.search.candidates import candidate_trials, error_of
 from ablate.search.distributions import pick_values
 from ablate.search.drivers import is_alive
 from ablate.search.storage import current_trials

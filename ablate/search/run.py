@@ -35,8 +35,9 @@ from ablate.launch import (
 )
 from ablate.processes.signals import PREEMPTING, handling, preempted
 from ablate.records.records import Record, Row, read_epochs, read_record, trial_directory, trial_state, write_failure
+from ablate.report.candidate import DIVERGED, label_of
 from ablate.schedule.tasks import Outcome, Run, Stop, Task
-from ablate.search.candidates import DIVERGED, candidate_trials, error_of, label_of, name_training, objective_of
+from ablate.search.candidates import candidate_trials, error_of, name_training, objective_of
 from ablate.search.distributions import pick_values, suggest_with
 from ablate.search.drivers import WORKER, driver_of, heartbeat, is_alive, register_driver
 from ablate.search.optuna_internals import continue_trial

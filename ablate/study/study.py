@@ -375,6 +375,16 @@ class Search:
     enqueue: tuple[dict[str, Any], ...]
     digest: str
 
+    @property
+    def axes(self) -> list[str]:
+        """The axes that are searched, in order."""
+        return list(dict.fromkeys(parameter.axis for parameter in self.parameters))
+
+    @property
+    def prunes_over_epochs(self) -> bool:
+        """Whether the pruner is told of every epoch; else it is told of every training."""
+        return self.pruner in ("median", "hyperband")
+
 
 @dataclass(frozen=True)
 class Study:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ablate.report.tables import Table, to_markdown
+from ablate.report.document import Column, Table, make_table
+from ablate.report.writers.plain import table_text
 
 Announce = Callable[[str], Any]  # called with one line before each step
 
@@ -67,7 +68,7 @@ class Comparison:
 
     def table(self) -> Table:
         """A row a way: median and range of its ratios, and its other figures."""
-        header = ["", "Speed", "Range", *(name[0].upper() + name[1:] for name in self.figures)]
+        titles = ["", "Speed", "Range", *(name[0].upper() + name[1:] for name in self.figures)]
         rows = []
         for way in self.seconds:
             ratios = self.ratios(way)
@@ -77,7 +78,7 @@ class Comparison:
                 else [times(self.ratio(way)), f"{times(min(ratios))}–{times(max(ratios))}"]
             )
             rows.append([way, *speed, *(_figure(name, values.get(way)) for name, values in self.figures.items())])
-        return Table(header, rows, [False] + [True] * (len(header) - 1))
+        return make_table([Column(title, bool(title)) for title in titles], rows)
 
 
 def compare(
@@ -119,7 +120,7 @@ def compare(
 
 def comparisons_text(comparisons: Sequence[Comparison]) -> str:
     """One Markdown table a comparison; the reference is its first row."""
-    return "\n\n".join(f"{one.title}\n\n{to_markdown(one.table(), escape=False)}" for one in comparisons)
+    return "\n\n".join(f"{one.title}\n\n{table_text(one.table())}" for one in comparisons)
 
 
 def times(ratio: float) -> str:

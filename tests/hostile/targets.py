@@ -23,6 +23,9 @@ from recorded import DIGITS, recorded
 
 import ablate
 from ablate.api import Experiment, load_experiment
+from ablate.commands.plan_text import plan_text
+from ablate.commands.status_text import status_text
+from ablate.commands.trace_text import trace_text
 from ablate.data.sources import _read_image
 from ablate.errors import NotationError
 from ablate.nets import custom
@@ -35,10 +38,12 @@ from ablate.records.imported import draft_torchnet, imported_text
 from ablate.records.merge import plan_merge
 from ablate.records.paces import read_paces
 from ablate.records.records import EPOCH_FIELDS, HASH, read_record
-from ablate.report.provenance import made_with
-from ablate.report.study_page import page_table
-from ablate.report.terminal import plan_text, status_text
+from ablate.report.study_report import StudyReport
 from ablate.report.trace import trace_cell
+from ablate.report.writers.latex import document_latex
+from ablate.report.writers.markdown import document_markdown
+from ablate.report.writers.page import write_page
+from ablate.report.writers.plain import document_text
 from ablate.study.expression import compile_expression
 from ablate.train.checkpoint import load_checkpoint
 
@@ -150,11 +155,13 @@ def _record(folder: Path, data: bytes) -> None:
         plan_merge([experiment.runs], folder / "into")
         read_paces(experiment.runs)
         status_text(experiment.status())
-        report = experiment.report()
-        _tables(report)
+        report = StudyReport(experiment.analysis())
+        document = report.make_document({})
+        for write in (document_text, document_markdown, document_latex):
+            write(document)
+        write_page([(document, {})])
         report.as_json()
-        report.trials_frame().to_csv()
-        made_with(report.summaries, experiment.runs)
+        report.trials.to_csv()
         if record := read_record(experiment.runs, trial.id):
             record.epochs()
             epoch_columns(record, EPOCH_FIELDS)
@@ -163,12 +170,6 @@ def _record(folder: Path, data: bytes) -> None:
         if before is not None:
             file.write_bytes(before)
         (file.parent / "result.json").write_bytes(result)
-
-
-def _tables(report: Any) -> None:
-    """Every table of a report, as text and HTML."""
-    for _, caption, table in report.tables:
-        page_table(caption, table, [[()] * len(table.header)] * len(table.rows))
 
 
 @functools.cache
@@ -228,13 +229,13 @@ def _trace(folder: Path, data: bytes) -> None:
     (folder / "trials.csv").write_bytes(trials)
     for cell in ("1,median_test_error", "2,3", "1,baseline", "WRN-10-0.25,difference"):
         trace = trace_cell(folder / "table.csv", cell)
-        trace.text()
+        trace_text(trace)
         trace.as_json()
 
 
 def _trace_seeds() -> list[bytes]:
     report = _experiment().report()
-    return [b"\0".join(frame.to_csv(index=False).encode() for frame in report._frames().values())]
+    return [b"\0".join(frame.to_csv(index=False).encode() for frame in report.frames().values())]
 
 
 def _state(folder: Path, data: bytes) -> None:

@@ -20,10 +20,14 @@ from typer.testing import CliRunner
 from ablate.api import Experiment, load_experiment
 from ablate.cli import app
 from ablate.commands.options import print_json, say
+from ablate.commands.status_text import status_text
 from ablate.errors import UNPRINTABLE, AblateError, RecordError, RunError, StudyError, allowed, printable
 from ablate.records.records import EPOCHS_HASH, HASH, read_failure, read_record, write_failure
-from ablate.report.tables import Table, latex_escape, prose, to_csv, to_latex, to_markdown
-from ablate.report.terminal import status_text
+from ablate.report.document import Column, make_table
+from ablate.report.writers.csv import to_csv
+from ablate.report.writers.latex import latex_escape, table_latex
+from ablate.report.writers.markdown import prose, table_markdown
+from ablate.report.writers.plain import table_text
 from ablate.schedule.progress import Progress
 from ablate.search.storage import check_url, hide_password
 
@@ -141,10 +145,10 @@ def test_svg_is_well_formed_and_holds_no_script(folder: Path) -> None:
 
 
 def test_a_table_for_a_terminal_is_one_line_a_row() -> None:
-    table = Table(["a\x1b[1m"], [["b\nc\r"]], [False], [("x", "d\x07")])
-    for text in (to_markdown(table), to_markdown(table, escape=False), to_latex(table, "e\x1b", "f")):
+    table = make_table([Column("a\x1b[1m", False)], [["b\nc\r"]], notes=[("x", "d\x07")])
+    for text in (table_markdown(table), table_text(table), table_latex(table, "e\x1b")):
         assert not UNPRINTABLE.search(text.replace("\n", "")), text
-    assert to_markdown(table, escape=False).count("\n") == 5
+    assert table_text(table).count("\n") == 5
     assert prose("<b> 1 < 2 [x](y)\n\n\\<b>") == "\\<b> 1 < 2 \\[x](y)\n\n\\\\\\<b>"
 
 

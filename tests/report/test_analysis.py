@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from recorded import DIGITS, recorded
 
-from ablate.report.analysis import Analysis
+from ablate.report.analysis import StudyAnalysis
 from ablate.report.ranking import order_agreement, rank_stability
 from ablate.report.statistics import compare, holm, seeds_needed
 from ablate.report.summary import Summary
@@ -25,23 +25,23 @@ ERRORS: dict[int, list[float | None]] = {
 }
 
 
-def by_net(found: Analysis) -> dict[str, Summary]:
+def by_net(found: StudyAnalysis) -> dict[str, Summary]:
     return {summary.label: summary for summary in found.summaries}
 
 
 @pytest.fixture
-def found(tmp_path: Path) -> Analysis:
-    return recorded(tmp_path, STUDY, ERRORS).report().analysis
+def found(tmp_path: Path) -> StudyAnalysis:
+    return recorded(tmp_path, STUDY, ERRORS).analysis()
 
 
-def test_every_variant_but_the_baseline_has_a_verdict(found: Analysis) -> None:
+def test_every_variant_but_the_baseline_has_a_verdict(found: StudyAnalysis) -> None:
     base, wide, wider = found.summaries
     assert found.baseline(base) is found.baseline(wide) is base
     assert found.verdict(base) is None
     assert found.verdict(wide) and found.verdict(wider)
 
 
-def test_a_verdict_is_the_comparison_corrected_for_all_of_them(found: Analysis) -> None:
+def test_a_verdict_is_the_comparison_corrected_for_all_of_them(found: StudyAnalysis) -> None:
     base, wide, wider = found.summaries
     expected = [compare(summary.error_by_seed, base.error_by_seed) for summary in (wide, wider)]
     adjusted = holm([comparison.p_value for comparison in expected])
@@ -56,7 +56,7 @@ def test_a_verdict_is_the_comparison_corrected_for_all_of_them(found: Analysis) 
     assert first.comparison.p_value == pytest.approx(2 / 252) and first.adjusted_p == pytest.approx(4 / 252)
 
 
-def test_the_sentences_say_what_the_seeds_can(found: Analysis) -> None:
+def test_the_sentences_say_what_the_seeds_can(found: StudyAnalysis) -> None:
     better, alike, order = found.sentences
     assert better == (
         "WRN-10-2 is better than WRN-10-1 by 5.00 points (all 25 seed pairs; p = 0.016 after Holm's correction for 2 "
@@ -71,7 +71,7 @@ def test_the_sentences_say_what_the_seeds_can(found: Analysis) -> None:
 
 
 def test_a_variant_without_seeds_is_not_compared(tmp_path: Path) -> None:
-    found = recorded(tmp_path, STUDY, {0: ERRORS[0], 2: ERRORS[2]}).report().analysis
+    found = recorded(tmp_path, STUDY, {0: ERRORS[0], 2: ERRORS[2]}).analysis()
     _, wide, wider = found.summaries
     assert found.verdict(wide) is None
     verdict = found.verdict(wider)
@@ -81,34 +81,34 @@ def test_a_variant_without_seeds_is_not_compared(tmp_path: Path) -> None:
 
 
 def test_without_seeds_of_the_baseline_nothing_is_compared(tmp_path: Path) -> None:
-    found = recorded(tmp_path, STUDY, {1: ERRORS[1], 2: ERRORS[2]}).report().analysis
+    found = recorded(tmp_path, STUDY, {1: ERRORS[1], 2: ERRORS[2]}).analysis()
     assert found.verdicts == {} and not any("told apart" in sentence for sentence in found.sentences)
 
 
 def test_without_any_seeds_nothing_is_said(tmp_path: Path) -> None:
-    found = recorded(tmp_path, STUDY, {}).report().analysis
+    found = recorded(tmp_path, STUDY, {}).analysis()
     assert found.verdicts == {} and found.sentences == [] and found.titles == []
 
 
 @pytest.mark.parametrize(("seeds", "said"), [(2, False), (3, True)])
 def test_an_order_needs_three_seeds_of_every_variant(tmp_path: Path, seeds: int, said: bool) -> None:
     errors = {**ERRORS, 1: ERRORS[1][:seeds]}
-    found = recorded(tmp_path, STUDY, errors).report().analysis
+    found = recorded(tmp_path, STUDY, errors).analysis()
     assert any("the whole order" in sentence for sentence in found.sentences) == said
     assert (found.stability("Digits") is not None) == said
 
 
 def test_of_two_variants_the_verdict_says_the_order_already(tmp_path: Path) -> None:
-    found = recorded(tmp_path, STUDY.replace(", WRN-10-4", ""), {0: ERRORS[0], 1: ERRORS[1]}).report().analysis
+    found = recorded(tmp_path, STUDY.replace(", WRN-10-4", ""), {0: ERRORS[0], 1: ERRORS[1]}).analysis()
     assert len(found.sentences) == 1 and found.stability("Digits")
 
 
-def test_json_has_the_verdicts_numbers(found: Analysis) -> None:
-    base, wide, _ = found.summaries
-    assert found.as_json(base)["against_baseline"] is None and found.as_json(base)["baseline"] == "WRN-10-1"
-    against = found.as_json(wide)["against_baseline"]
-    assert (against["difference"], against["won"], against["p_holm"]) == (-5.0, 25, found.verdicts[id(wide)].adjusted_p)
-    assert found.as_json(wide)["published"] is None
+def test_json_has_the_verdicts_numbers(found: StudyAnalysis) -> None:
+    base, wide, _ = found.as_json()["summaries"]
+    assert base["against_baseline"] is None and base["baseline"] == "WRN-10-1"
+    against, verdict = wide["against_baseline"], found.verdicts[id(found.summaries[1])]
+    assert (against["difference"], against["won"], against["p_holm"]) == (-5.0, 25, verdict.adjusted_p)
+    assert wide["published"] is None
 
 
 BOTH = f"""\
@@ -126,7 +126,7 @@ published:
 
 
 @pytest.fixture
-def both(tmp_path: Path) -> Analysis:
+def both(tmp_path: Path) -> StudyAnalysis:
     """Variants: each network on the digits, then on CIFAR-10."""
     errors: dict[int, list[float | None]] = {
         0: [30.0, 31.0, 32.0],
@@ -136,10 +136,10 @@ def both(tmp_path: Path) -> Analysis:
         4: [10.0, 11.0, 12.0],
         5: [16.0, 17.0, 18.0],
     }
-    return recorded(tmp_path, BOTH, errors).report().analysis
+    return recorded(tmp_path, BOTH, errors).analysis()
 
 
-def test_each_data_set_has_its_baseline_and_all_comparisons_are_one_family(both: Analysis) -> None:
+def test_each_data_set_has_its_baseline_and_all_comparisons_are_one_family(both: StudyAnalysis) -> None:
     of = by_net(both)
     assert both.baseline(of["WRN-10-2, Digits"]) is of["WRN-10-1, Digits"]
     assert both.baseline(of["WRN-10-2, CIFAR-10"]) is of["WRN-10-1, CIFAR-10"]
@@ -152,13 +152,13 @@ def test_each_data_set_has_its_baseline_and_all_comparisons_are_one_family(both:
     )
 
 
-def test_each_data_set_has_its_order(both: Analysis) -> None:
+def test_each_data_set_has_its_order(both: StudyAnalysis) -> None:
     orders = [sentence for sentence in both.sentences if "the whole order" in sentence]
     assert ["comes first on Digits" in orders[0], "comes first on CIFAR-10" in orders[1]] == [True, True]
     assert len(orders) == 2 and "the whole order stays in 100%" in orders[0]
 
 
-def test_the_order_is_held_against_the_published_one(both: Analysis) -> None:
+def test_the_order_is_held_against_the_published_one(both: StudyAnalysis) -> None:
     """Medians 18, 16, 17 against 7, 6, 5: of the three pairs the last, 16 < 17 but 6 > 5, stands the other way round."""
     (agreement,) = (sentence for sentence in both.sentences if "published order" in sentence)
     assert agreement.startswith("2 of the 3 pairs of networks stand in the published order")
@@ -169,11 +169,7 @@ def test_the_order_is_held_against_the_published_one(both: Analysis) -> None:
 
 
 def test_a_diverged_seed_is_worse_than_any_error(tmp_path: Path) -> None:
-    found = (
-        recorded(tmp_path, STUDY.replace(", WRN-10-4", ""), {0: ERRORS[0], 1: [5.0, 6.0, None, None, None]})
-        .report()
-        .analysis
-    )
+    found = recorded(tmp_path, STUDY.replace(", WRN-10-4", ""), {0: ERRORS[0], 1: [5.0, 6.0, None, None, None]}).analysis()
     verdict = found.verdict(found.summaries[1])
     # 5 and 6 are below all five, the three that diverged below none: 10 of 25 pairs.
     assert verdict and (verdict.comparison.won, verdict.comparison.difference) == (10, None)

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from ablate.api import Experiment, load_study
+from ablate.commands.plan_text import plan_text
+from ablate.commands.status_text import status_text
 from ablate.records.probes import write_probe
 from ablate.report.figure_values.step_times import step_time_values
 from ablate.report.growth import GrowthPoint, growth_exponents, growth_points
-from ablate.report.terminal import plan_text, status_text
+from ablate.report.writers.markdown import document_markdown
 from ablate.train.workload import make_probe
 
 SHIPPED = Path(__file__).parents[2] / "studies" / "scaling.yaml"
@@ -129,7 +131,7 @@ def test_without_a_numeric_axis_there_is_only_the_table(tmp_path: Path, entry: s
     made = study(tmp_path, entry).report()
     assert {path.name for path in made.write(tmp_path)} == {"table.md", "table.tex", "table.csv", "index.html"}
     assert {row["varied"] for row in made.as_json()["networks"]} <= {"base", "family", "block"}
-    assert made.as_json()["growth"] == [] and "exponent" not in made.markdown()
+    assert made.as_json()["growth"] == [] and "exponent" not in document_markdown(made.document)
 
 
 def test_what_was_timed_is_in_the_table_and_drawn(tmp_path: Path) -> None:
@@ -139,9 +141,9 @@ def test_what_was_timed_is_in_the_table_and_drawn(tmp_path: Path) -> None:
         more = {"test_batch": 512, "startup_seconds": 0.5, "peak_memory_bytes": None, "steps": 3}
         write_probe(experiment.runs, make_probe(variant, [{**timed, **more}], "cpu", 2))
     made = experiment.report()
-    assert [row["step_ms"] for row in made.networks] == [12.3, 20.0, None]
+    assert [row["step_ms"] for row in made.analysis.networks] == [12.3, 20.0, None]
     said = "Step: Forward, backward and update of a minibatch of 128, float32, on a processor, torch 2.15, 2 at once"
-    assert said in made.caption()
-    (info,) = step_time_values(made)
+    assert said in made.document.captions[0]
+    (info,) = step_time_values(made.analysis)
     assert [(bar.group, bar.milliseconds) for bar in info.values.bars] == [("thin", 12.34), ("thin", 20.0), ("wide", None)]
     assert "step_times" in made.figures

@@ -10,9 +10,10 @@ from recorded import recorded
 from ablate.nets.families import count_network
 from ablate.nets.notation import parse_architecture
 from ablate.records.imported import draft_torchnet, write_imported
+from ablate.report.analysis import StudyAnalysis
+from ablate.report.document import Cell, Curves
 from ablate.report.imported_curves import imported_curves
-from ablate.report.study_page import page_study
-from ablate.report.tables import as_cell
+from ablate.report.paper_table import paper_table
 
 STUDY = """\
 name: logs
@@ -36,37 +37,43 @@ def write_log(folder: Path, depth: int, accuracies: list[float], data: str = "ci
     write_imported(folder / "runs", draft_torchnet(path, data, preprocess, 10, (3, 32, 32)))
 
 
+def logged(analysis: StudyAnalysis) -> list[Cell]:
+    """The cells of the authors' logs, a row each."""
+    table = paper_table(analysis)
+    return [row[table.titles.index("Authors' log")] for row in table.rows]
+
+
 def test_a_log_stands_beside_the_variant_of_its_network(tmp_path: Path) -> None:
     write_log(tmp_path, 10, [60.0, 88.5])
     report = recorded(tmp_path, STUDY, {0: [12.0], 1: [11.0]}).report()
-    column = report.table.header.index("Authors' log")
-    with_log, without = (as_cell(row[column]) for row in report.table.rows)
+    with_log, without = logged(report.analysis)
     assert (with_log.text, without.text) == ("11.50", "–")
-    (note,) = [text for mark, text in report.table.notes if mark == with_log.mark]
+    (note,) = [text for mark, text in paper_table(report.analysis).notes if mark == with_log.mark]
     assert note == "WRN-10-1, authors' log (10_2_zca.log), 2 epochs, zca; one run, imported"
     (curve,) = imported_curves(report.analysis)
     assert [row["test_error"] for row in curve.rows] == [40.0, 11.5]
-    drawn = [curve for curve in page_study(report).curves if curve.imported]
+    (shown,) = [section.content for section in report.document.sections if isinstance(section.content, Curves)]
+    drawn = [curve for curve in shown.curves if curve.imported]
     assert [(one.label, one.test_error) for one in drawn] == [("WRN-10-1, authors' log", [40.0, 11.5])]
 
 
 def test_a_log_that_ends_early_has_no_final_error_and_another_preprocessing_is_said(tmp_path: Path) -> None:
     write_log(tmp_path, 10, [60.0])
-    report = recorded(tmp_path, STUDY, {0: [12.0]}).report()
-    assert as_cell(report.table.rows[0][report.table.header.index("Authors' log")]).text == "–"
+    analysis = recorded(tmp_path, STUDY, {0: [12.0]}).analysis()
+    assert logged(analysis)[0].text == "–"
     write_log(tmp_path, 10, [60.0, 88.0], preprocess="meanstd")
-    report = recorded(tmp_path, STUDY, {0: [12.0]}).report()
-    assert as_cell(report.table.rows[0][report.table.header.index("Authors' log")]).text == "12.00"
-    assert any(text.endswith("; ours zca") for _, text in report.table.notes)
+    analysis = recorded(tmp_path, STUDY, {0: [12.0]}).analysis()
+    assert logged(analysis)[0].text == "12.00"
+    assert any(text.endswith("; ours zca") for _, text in paper_table(analysis).notes)
 
 
 def test_a_log_is_only_in_the_panels_of_its_network(tmp_path: Path) -> None:
     write_log(tmp_path, 16, [60.0, 88.5])
     panels = "panels: {Shallow: [WRN-10-1], Both: [WRN-10-1, WRN-16-1]}\n"
-    report = recorded(tmp_path, STUDY + panels, {0: [12.0], 1: [11.0]}).report()
-    assert [curve.panel for curve in imported_curves(report.analysis)] == ["Both"]
+    analysis = recorded(tmp_path, STUDY + panels, {0: [12.0], 1: [11.0]}).analysis()
+    assert [curve.panel for curve in imported_curves(analysis)] == ["Both"]
 
 
 def test_without_logs_there_is_no_column(tmp_path: Path) -> None:
-    report = recorded(tmp_path, STUDY, {0: [12.0], 1: [11.0]}).report()
-    assert "Authors' log" not in report.table.header and imported_curves(report.analysis) == []
+    analysis = recorded(tmp_path, STUDY, {0: [12.0], 1: [11.0]}).analysis()
+    assert "Authors' log" not in paper_table(analysis).titles and imported_curves(analysis) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from recorded import recorded, written
 
-from ablate.report.analysis import Analysis
+from ablate.report.analysis import StudyAnalysis
 from ablate.report.published import Match, data_differences, recipe_differences
 from ablate.study.study import Data, Recipe
 
@@ -28,9 +28,9 @@ published:
 COPY = "{name: image_folder, title: A copy, copy_of: cifar10}"
 
 
-def analysis(folder: Path, text: str) -> Analysis:
+def analysis(folder: Path, text: str) -> StudyAnalysis:
     """Of a study without records."""
-    return written(folder, text).report().analysis
+    return written(folder, text).analysis()
 
 
 def matches(folder: Path, text: str) -> list[Match | None]:
@@ -162,7 +162,7 @@ def test_full_data_sets_in_another_words_are_no_difference() -> None:
 
 
 def test_the_seeds_that_are_recorded_count(tmp_path: Path) -> None:
-    found = recorded(tmp_path, CIFAR, {0: [5.0], 1: [5.0, None]}).report().analysis
+    found = recorded(tmp_path, CIFAR, {0: [5.0], 1: [5.0, None]}).analysis()
     one, both = map(found.match, found.summaries)
     assert one and both and both.differences == ()
     (said,) = one.differences
@@ -183,18 +183,18 @@ def test_rows_without_a_variant_are_those_that_say_why_or_have_no_network(tmp_pa
 
 
 def test_of_a_published_value_come_by_alike_the_seeds_say_where_it_lies(tmp_path: Path) -> None:
-    found = recorded(tmp_path, CIFAR, {0: [5.0, 6.0], 1: [6.6, 7.0]}).report().analysis
+    found = recorded(tmp_path, CIFAR, {0: [5.0, 6.0], 1: [6.6, 7.0]}).analysis()
     assert found.sentences == [
         "WRN-28-2: the published 5.50% lies within our range, 5.00 to 6.00% (2 seeds).",
         "WRN-16-2: the published 6.50% lies below our range, 6.60 to 7.00% (2 seeds).",
     ]
-    above = recorded(tmp_path, CIFAR.replace("cifar10: 6.5}", "cifar10: 7.5}"), {}).report().analysis
+    above = recorded(tmp_path, CIFAR.replace("cifar10: 6.5}", "cifar10: 7.5}"), {}).analysis()
     assert above.sentences[1] == "WRN-16-2: the published 7.50% lies above our range, 6.60 to 7.00% (2 seeds)."
 
 
 def test_no_verdict_is_given_where_the_protocols_differ(tmp_path: Path) -> None:
     text = CIFAR.replace("recipe: wrn_cifar\nseeds", "recipe: {base: wrn_cifar, epochs: 2}\nseeds")
-    found = recorded(tmp_path, text, {0: [5.0, 6.0], 1: [6.6, 7.0]}).report().analysis
+    found = recorded(tmp_path, text, {0: [5.0, 6.0], 1: [6.6, 7.0]}).analysis()
     assert found.sentences == []
 
 
@@ -225,7 +225,7 @@ def test_unstated_preprocessing_is_a_difference(tmp_path: Path) -> None:
 
 def test_of_one_run_there_is_no_range(tmp_path: Path) -> None:
     text = CIFAR.replace("seeds: 2", "seeds: 1")
-    found = recorded(tmp_path, text, {0: [5.0], 1: [None]}).report().analysis
+    found = recorded(tmp_path, text, {0: [5.0], 1: [None]}).analysis()
     assert found.sentences == [
         "WRN-28-2: the published 5.50% is one run, ours 5.00% another.",
         "WRN-16-2: the published 6.50% is one run, ours diverged.",
@@ -233,5 +233,5 @@ def test_of_one_run_there_is_no_range(tmp_path: Path) -> None:
 
 
 def test_a_range_ends_at_a_seed_that_diverged(tmp_path: Path) -> None:
-    found = recorded(tmp_path, CIFAR, {0: [5.0, None]}).report().analysis
+    found = recorded(tmp_path, CIFAR, {0: [5.0, None]}).analysis()
     assert found.sentences == ["WRN-28-2: the published 5.50% lies within our range, 5.00 to diverged (2 seeds)."]

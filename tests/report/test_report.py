@@ -18,11 +18,14 @@ import recorded
 from ablate.api import Experiment, load_study
 from ablate.errors import RecordError
 from ablate.report.curves import curve_points
+from ablate.report.document import Cell, Column, Table, make_table
 from ablate.report.figure_values.errors import errors_of
-from ablate.report.report import Report
+from ablate.report.numbers import quantity
 from ablate.report.setting import describe_data, describe_setting
+from ablate.report.study_report import StudyReport, study_tables
 from ablate.report.summary import summarize
-from ablate.report.tables import Cell, Table, as_cell, latex_escape, quantity, to_latex, to_markdown
+from ablate.report.writers.latex import latex_escape, table_latex
+from ablate.report.writers.markdown import document_markdown, table_markdown
 
 ERRORS = {0: [7.0, 5.0, 9.0], 1: [6.0, 8.0, 4.0]}
 STUDY = """\
@@ -51,7 +54,7 @@ def experiment(tmp_path: Path) -> Experiment:
     return load_study(path, runs=tmp_path / "runs")
 
 
-def fill(experiment: Experiment, errors: dict[int, list[float | None]]) -> Report:
+def fill(experiment: Experiment, errors: dict[int, list[float | None]]) -> StudyReport:
     for index, of_variant in errors.items():
         for trial, error in zip(experiment.variants[index].trials(experiment.study.seeds), of_variant):
             record(experiment.runs, trial, error)
@@ -60,7 +63,7 @@ def fill(experiment: Experiment, errors: dict[int, list[float | None]]) -> Repor
 
 def cells(table: Table) -> list[dict[str, str]]:
     """The rows of a table, each cell's text by its column."""
-    return [dict(zip(table.header, (as_cell(cell).text for cell in row))) for row in table.rows]
+    return [dict(zip(table.titles, (cell.text for cell in row))) for row in table.rows]
 
 
 def test_summaries_are_of_the_seeds_they_say(experiment: Experiment) -> None:
@@ -72,17 +75,17 @@ def test_summaries_are_of_the_seeds_they_say(experiment: Experiment) -> None:
 
 
 def test_an_even_number_of_seeds_takes_the_middle(experiment: Experiment) -> None:
-    assert fill(experiment, {0: [7.0, 5.0]}).summaries[0].median == 6.0
+    assert fill(experiment, {0: [7.0, 5.0]}).analysis.summaries[0].median == 6.0
 
 
 def test_missing_seeds_are_said_everywhere(experiment: Experiment) -> None:
     made = fill(experiment, {0: [7.0, 5.0]})
     assert [summary["n"] for summary in made.as_json()["summaries"]] == [2, 0]
     assert made.as_json()["summaries"][1]["median_test_error"] is None
-    first, second = cells(made.table)
+    first, second = cells(study_tables(made.analysis)[0])
     assert first["n"] == "2/3" and second["n"] == "0/3" and second["Range"] == "–"
-    assert "over 0 to 2 seeds" in made.caption()
-    assert "Incomplete: 2 of 6" in made.markdown()
+    assert "over 0 to 2 seeds" in made.document.captions[0]
+    assert "**Incomplete: 2 of 6" in document_markdown(made.document)
 
 
 @pytest.mark.parametrize(
@@ -101,31 +104,31 @@ def test_a_diverged_seed_is_never_left_out(
     assert summary["median_test_error"] == median and summary["n"] == 3
     assert summary["diverged"] == [seed for seed, error in enumerate(errors) if error is None]
     assert summary["max"] is None
-    row = cells(made.table)[0]
+    row = cells(study_tables(made.analysis)[0])[0]
     assert row["Median test error, %"] == cell and row["n"] == f"3, {errors.count(None)} diverged"
     assert row["Range"].endswith("–diverged")
 
 
 def test_the_table_compares_with_the_baseline(experiment: Experiment) -> None:
     made = fill(experiment, ERRORS)
-    _, _, table = made.tables[1]
+    table = study_tables(made.analysis)[1]
     first, second = cells(table)
     assert (first["Baseline"], second["Baseline"]) == ("baseline", "WRN-10-1-B(3,3)")
     # 6, 8, 4 against 7, 5, 9: of the nine seed pairs six are won, 6 < 7, 6 < 9, 8 < 9, 4 < 7, 4 < 5, 4 < 9
     assert (second["Difference"], second["P(better)"]) == ("-1.00", "0.67")
-    assert any("cannot be told apart" in sentence for sentence in made.sentences)
-    assert "so many seeds allow none below 0.100" in made.tables[1][1]  # 2 of the 20 splits of 6 seeds
-    without = replace(made, baselines=(None, None))
-    assert "Difference" not in without.tables[1][2].header
+    assert any("cannot be told apart" in sentence for sentence in made.analysis.sentences)
+    assert "so many seeds allow none below 0.100" in table.caption  # 2 of the 20 splits of 6 seeds
+    without = replace(made.analysis, baselines=(None, None))
+    assert "Difference" not in study_tables(without)[1].titles
 
 
 def test_varied_axes_are_columns(tmp_path: Path) -> None:
     path = tmp_path / "axes.yaml"
     entry = "- one_at_a_time: {base: WRN-10-1, recipe.lr: [0.05], data.train_size: [64]}"
     path.write_text(STUDY.replace("- grid: {block: [B(3,3), B(3,1)], k: 1, depth: 10}", entry))
-    table = load_study(path, runs=tmp_path).report().table
-    assert table.header[:3] == ["Network", "recipe.lr", "data.train_size"]
-    assert [list(row[1:3]) for row in table.rows] == [["0.1", "128"], ["0.05", "128"], ["0.1", "64"]]
+    table = load_study(path, runs=tmp_path).report().document.tables[0]
+    assert table.titles[:3] == ["Network", "recipe.lr", "data.train_size"]
+    assert [[cell.text for cell in row[1:3]] for row in table.rows] == [["0.1", "128"], ["0.05", "128"], ["0.1", "64"]]
 
 
 def test_records_on_different_images_are_not_mixed(experiment: Experiment) -> None:
@@ -172,14 +175,14 @@ def test_files_say_what_they_are_of(experiment: Experiment, tmp_path: Path) -> N
 
 
 def test_curves_are_medians_over_seeds_epoch_by_epoch(experiment: Experiment) -> None:
-    points = curve_points(fill(experiment, ERRORS).summaries)
+    points = curve_points(fill(experiment, ERRORS).analysis.summaries)
     first = points[points.variant == 0]
     assert first.epoch.tolist() == [1, 2]
     assert first.test_error.tolist() == [8.0, 7.0] and first.train_loss.tolist() == [2.0, 1.0]
 
 
 def test_every_seed_is_a_point(experiment: Experiment) -> None:
-    (panel,) = errors_of(fill(experiment, {0: [7.0, None, 9.0]}).summaries).panels
+    (panel,) = errors_of(fill(experiment, {0: [7.0, None, 9.0]}).analysis.summaries).panels
     first = panel.variants[0]
     assert first.errors == [7.0, 9.0] and panel.errors == [7.0, 9.0]
     assert first.parameters == experiment.variants[0].counts.parameters
@@ -193,21 +196,22 @@ def test_results_are_tidy(experiment: Experiment) -> None:
 
 
 def test_latex_is_escaped_and_booktabs(experiment: Experiment) -> None:
-    text = to_latex(fill(experiment, ERRORS).table, "100% & more_of $it$ #1 {a}~^\\", "x")
+    text = table_latex(study_tables(fill(experiment, ERRORS).analysis)[0], "100% & more_of $it$ #1 {a}~^\\")
     assert r"100\% \& more\_of \$it\$ \#1 \{a\}\textasciitilde{}\textasciicircum{}\textbackslash{}" in text
     assert text.index(r"\toprule") < text.index(r"\midrule") < text.index(r"\bottomrule")
     assert latex_escape("5–6") == "5--6"
 
 
 def test_markdown_lines_up_and_is_escaped() -> None:
-    text = to_markdown(Table(["a|b", "n"], [["*x*", "1"], ["_y_z", "23"]], [False, True]))
+    text = table_markdown(make_table([Column("a|b", False), Column("n")], [["*x*", "1"], ["_y_z", "23"]]))
     assert text.splitlines() == [r"| a\|b  |   n |", "| ----- | --: |", r"| \*x\* |   1 |", r"| \_y_z |  23 |"]
     assert len({len(line) for line in text.splitlines()}) == 1
 
 
 def test_marks_and_bold_are_written_in_both_languages() -> None:
-    table = Table(["a", "b"], [["x", Cell("5.43", "a", bold=True)]], [False, True], [("a", "10 epochs, not 200")])
-    markdown, latex = to_markdown(table), to_latex(table, "c", "l")
+    cell = Cell(5.43, "5.43", "a", bold=True)
+    table = make_table([Column("a", False), Column("b")], [["x", cell]], notes=[("a", "10 epochs, not 200")])
+    markdown, latex = table_markdown(table), table_latex(table, "c")
     assert "**5.43**<sup>a</sup>" in markdown and markdown.endswith("\n<sup>a</sup> 10 epochs, not 200\n")
     assert r"\textbf{5.43}\textsuperscript{a}" in latex and r"\textsuperscript{a} 10 epochs, not 200\par" in latex
 
@@ -254,7 +258,7 @@ def test_many_varied_axes_leave_room_for_the_figure(tmp_path: Path) -> None:
     path.write_text(STUDY.replace("- grid: {block: [B(3,3), B(3,1)], k: 1, depth: 10}", entry))
     experiment = load_study(path, runs=tmp_path / "runs")
     made = fill(experiment, {index: [5.0, 6.0, 7.0] for index in range(5)})
-    labels = [summary.label for summary in made.summaries]
+    labels = [summary.label for summary in made.analysis.summaries]
     assert labels[:2] == ["WRN-10-1", "WRN-10-1, lr 0.05"] and len(set(labels)) == 5
     with warnings.catch_warnings():
         warnings.simplefilter("error")

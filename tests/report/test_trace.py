@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ablate.commands.trace_text import trace_text
 from ablate.errors import RecordError
 from ablate.report.trace import Trace, trace_cell
 
@@ -92,12 +93,12 @@ def test_a_comparison_has_the_trials_of_both(table: Path) -> None:
     trace = trace_cell(table, "1,difference")
     assert ids(trace) == ["a0", "a1", "a2"]
     assert [trial["id"] for trial in trace.baseline_trials] == ["b0", "b1"]
-    assert "The baseline's trials:" in trace.text()
+    assert "The baseline's trials:" in trace_text(trace)
 
 
 def test_the_text_and_the_json_have_the_provenance(table: Path) -> None:
     trace = trace_cell(table, "1,median_test_error")
-    lines = trace.text().splitlines()
+    lines = trace_text(trace).splitlines()
     assert lines[0] == f"{table}, row 1 (WRN-10-1-B(1,3,1)), median_test_error: 7.0"
     (first,) = [line for line in lines if line.startswith("|") and " a0 " in line]
     for shown in ("| *", "84d6be3236c6+", "A CPU", "114.0", "last", "2.15.0", "3.11.7"):

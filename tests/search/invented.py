@@ -10,8 +10,10 @@ from typing import Any
 from recorded import DIGITS, record
 
 from ablate.records.records import trial_state
-from ablate.search.candidates import Candidate, CandidateState, candidate_trials
-from ablate.search.report import SearchReport
+from ablate.report.candidate import Candidate, CandidateState
+from ablate.report.search_analysis import SearchAnalysis
+from ablate.report.search_report import SearchReport
+from ablate.search.candidates import candidate_trials
 from ablate.study.plan import candidate_maker
 from ablate.study.spec import load_study
 from ablate.study.study import Study
@@ -72,4 +74,4 @@ def recorded_report(study: Study, candidates: Sequence[Candidate], runs: Path, *
         for number, error in one.errors.items():
             if trial_state(runs, one.trials[number].id) == "missing":
                 record(runs, one.trials[number], None if error == INFINITE else error)
-    return SearchReport(study, tuple(candidates), runs, "studies/invented_search.yaml", **more)
+    return SearchReport(SearchAnalysis(study, tuple(candidates), runs, "studies/invented_search.yaml", **more))

@@ -19,6 +19,7 @@ import optuna
 from recorded import PROVENANCE
 
 from ablate.api import load_search
+from ablate.commands.outcome_text import search_text
 from ablate.data.cache import Location
 from ablate.files import hold_lock
 from ablate.launch import RunOptions
@@ -163,5 +164,5 @@ if __name__ == "__main__":
     seconds = float(rest[1]) if len(rest) > 1 else 0.0
     slow = Landscape(before=lambda trial, epoch: time.sleep(seconds))
     summary = search(Path(study), Path(runs), slow, rest[0] if rest else "")
-    print(summary.text())
+    print(search_text(summary))
     sys.exit(summary.exit_code)

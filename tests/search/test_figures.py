@@ -16,7 +16,14 @@ from matplotlib.figure import Figure
 from report.figures.tidy import assert_tidy
 from search.invented import INFINITE, candidate, forty, searched
 
+from ablate.report.candidate import DIVERGED, Candidate
 from ablate.report.drawn_figures import draw_figures
+from ablate.report.figure_values.history import best_so_far
+from ablate.report.figure_values.importances import ordered_importances
+from ablate.report.figure_values.intermediate import candidate_lines
+from ablate.report.figure_values.objective import axis_panels
+from ablate.report.figure_values.pareto import error_against_cost
+from ablate.report.figure_values.points import candidate_points
 from ablate.report.figures.candidate_points import LOOKS
 from ablate.report.figures.history import History, draw_history
 from ablate.report.figures.importances import draw_importances
@@ -25,15 +32,8 @@ from ablate.report.figures.objective import AxisPanel, draw_objective
 from ablate.report.figures.pareto import draw_pareto
 from ablate.report.figures.style import to_bytes
 from ablate.report.fitted_curve import fit_curve
-from ablate.search.candidates import DIVERGED, Candidate
-from ablate.search.figure_values.history import best_so_far
-from ablate.search.figure_values.importances import ordered_importances
-from ablate.search.figure_values.intermediate import candidate_lines
-from ablate.search.figure_values.objective import axis_panels
-from ablate.search.figure_values.pareto import error_against_cost
-from ablate.search.figure_values.points import candidate_points
-from ablate.search.report import SearchReport
-from ablate.search.standing import Standing
+from ablate.report.search_analysis import SearchAnalysis
+from ablate.report.search_report import SearchReport
 from ablate.study.study import Study
 
 LONG = "A title that goes on and on to say what was searched for, on which images and under which budget " * 3
@@ -46,25 +46,25 @@ depth_rule: nominal
 """
 
 
+def analysis_of(study: Study, candidates: Sequence[Candidate]) -> SearchAnalysis:
+    return SearchAnalysis(study, tuple(candidates), study.folder / "runs", "study.yaml")
+
+
 def report_of(study: Study, candidates: Sequence[Candidate]) -> SearchReport:
-    return SearchReport(study, tuple(candidates), study.folder / "runs", "study.yaml")
-
-
-def standing_of(study: Study, candidates: Sequence[Candidate]) -> Standing:
-    return report_of(study, candidates).standing
+    return SearchReport(analysis_of(study, candidates))
 
 
 def figures_of(made: SearchReport) -> list[str]:
     return list(draw_figures(made, "search"))
 
 
-def history_of(standing: Standing) -> History:
-    points = candidate_points(standing)
+def history_of(analysis: SearchAnalysis) -> History:
+    points = candidate_points(analysis)
     return History(points, best_so_far(points))
 
 
-def panels_of(standing: Standing) -> list[AxisPanel]:
-    return axis_panels(standing, candidate_points(standing))
+def panels_of(analysis: SearchAnalysis) -> list[AxisPanel]:
+    return axis_panels(analysis, candidate_points(analysis))
 
 
 def twelve(study: Study) -> list[Candidate]:
@@ -149,8 +149,8 @@ def test_marks_say_what_became_of_each(tmp_path: Path) -> None:
     diverged = candidate(study, 5, {"dropout": 0.5}, [INFINITE] * 5)
     failed = candidate(study, 6, {"dropout": 0.6}, [7.0], "failed")
     running = candidate(study, 7, {"dropout": 0.0}, [7.0], "running")
-    standing = standing_of(study, [named, best, repeat, pruned, early, diverged, failed, running])
-    points = candidate_points(standing)
+    analysis = analysis_of(study, [named, best, repeat, pruned, early, diverged, failed, running])
+    points = candidate_points(analysis)
     assert [(point.kind, point.error, point.repeat) for point in points] == [
         ("enqueued", 6.0, False),
         ("best", 5.0, False),
@@ -161,13 +161,13 @@ def test_marks_say_what_became_of_each(tmp_path: Path) -> None:
         ("complete", math.inf, False),
     ]
     assert best_so_far(points) == [(0, 6.0), (1, 5.0)]
-    (panel,) = axis_panels(standing, points)
+    (panel,) = axis_panels(analysis, points)
     assert [value for value, _ in panel.points] == [0.1, 0.2, 0.3, 0.4]  # neither the repeat nor those without an error
 
 
 def test_history_has_crosses_and_steps(tmp_path: Path) -> None:
     study = searched(tmp_path)
-    figure = draw_history(history_of(standing_of(study, forty(study))), "title", "caption")
+    figure = draw_history(history_of(analysis_of(study, forty(study))), "title", "caption")
     (axis,) = figure.axes
     crosses = next(line for line in axis.lines if line.get_marker() == "x")
     assert list(crosses.get_xdata()) == [20, 30]
@@ -178,7 +178,7 @@ def test_history_has_crosses_and_steps(tmp_path: Path) -> None:
 
 def test_a_panel_an_axis_with_its_own_scale(tmp_path: Path) -> None:
     study = searched(tmp_path, THREE)
-    panels = panels_of(standing_of(study, twelve(study)))
+    panels = panels_of(analysis_of(study, twelve(study)))
     rate, width, activation = panels
     assert (rate.log, rate.whole, rate.low, rate.high) == (True, False, 0.001, 1.0)
     assert (width.log, width.whole, width.low, width.high) == (False, True, 1.0, 8.0)
@@ -197,7 +197,7 @@ def test_of_many_choices_the_best_are_shown(tmp_path: Path) -> None:
     study = searched(tmp_path, BLOCKS)
     blocks = [f"B({','.join(kernels)})" for l in (1, 2, 3, 4) for kernels in itertools.product("13", repeat=l)]
     candidates = [candidate(study, n, {"block": block}, [30.0 - n] * 2) for n, block in enumerate(blocks)]
-    (panel,) = panels_of(standing_of(study, candidates))
+    (panel,) = panels_of(analysis_of(study, candidates))
     assert (panel.tried, len(panel.choices), panel.choices[-1]) == (30, 24, "B(3,3,3,3)") and "B(1)" not in panel.choices
     assert draw_objective([panel], "title", "caption").axes[0].get_xlabel() == "block (24 best of 30)"
 
@@ -229,7 +229,7 @@ def test_a_range_that_depends_on_another_axis_has_no_curve(tmp_path: Path) -> No
 
 def test_lines_end_where_a_candidate_was_pruned(tmp_path: Path) -> None:
     study = searched(tmp_path)
-    lines = {line.number: line for line in candidate_lines(standing_of(study, forty(study)), first=1)}
+    lines = {line.number: line for line in candidate_lines(analysis_of(study, forty(study)), first=1)}
     assert (lines[8].kind, lines[8].steps) == ("best", [1, 2, 3, 4, 5])
     assert (lines[15].kind, lines[15].steps) == ("pruned", [1, 2])
     assert 20 not in lines and 30 not in lines  # failed; told nothing finite
@@ -242,11 +242,11 @@ def test_the_same_end_is_drawn_once_and_what_diverged_is_not(tmp_path: Path) -> 
     study = searched(tmp_path)
     told = ({0: 60.0, 1: DIVERGED}, {0: 60.0, 1: DIVERGED}, {0: 60.0, 1: 70.0}, {0: DIVERGED})
     pruned = [candidate(study, n, {"dropout": 0.1}, [], "pruned", intermediate=steps) for n, steps in enumerate(told)]
-    lines = candidate_lines(standing_of(study, pruned))
+    lines = candidate_lines(analysis_of(study, pruned))
     assert [(line.number, line.errors) for line in lines] == [(0, [60.0]), (2, [60.0, 70.0])]
     other = candidate(study, 4, {"dropout": 0.2}, [], "pruned", intermediate=told[0])
-    assert len(candidate_lines(standing_of(study, [*pruned, other]))) == 3
-    assert [point.error for point in candidate_points(standing_of(study, pruned))] == [math.inf, math.inf, 70.0, math.inf]
+    assert len(candidate_lines(analysis_of(study, [*pruned, other]))) == 3
+    assert [point.error for point in candidate_points(analysis_of(study, pruned))] == [math.inf, math.inf, 70.0, math.inf]
 
 
 @pytest.mark.parametrize(("validation", "dotted"), [("{folds: 2}", True), ("{holdout: 20}", False)])
@@ -266,14 +266,14 @@ def test_the_next_training_is_marked() -> None:
 
 def test_the_front_is_a_step_line_to_the_end(tmp_path: Path) -> None:
     study = searched(tmp_path, BLOCKS)
-    standing = standing_of(study, sixteen(study))
-    steps = error_against_cost(standing).front_steps
+    analysis = analysis_of(study, sixteen(study))
+    steps = error_against_cost(analysis).front_steps
     assert steps[:-1] == sorted(steps[:-1]) and [error for _, error in steps] == sorted((e for _, e in steps), reverse=True)
-    assert steps[-1] == (max(one.variant.counts.multiply_adds for one in standing.candidates), steps[-2][1])
-    figure = draw_pareto(error_against_cost(standing), "title", "caption")
+    assert steps[-1] == (max(one.variant.counts.multiply_adds for one in analysis.candidates), steps[-2][1])
+    figure = draw_pareto(error_against_cost(analysis), "title", "caption")
     assert figure.axes[0].get_xlabel() == "multiply-adds, log scale"
-    names, best = {one.label for one in standing.candidates}, standing.best
-    assert {one.label for one in standing.front} <= set(written(figure.axes[0])) <= names
+    names, best = {one.label for one in analysis.candidates}, analysis.best
+    assert {one.label for one in analysis.front} <= set(written(figure.axes[0])) <= names
     assert best is not None  # a star, so that it has no colour of its own
     others = {"Pareto front", "best", "in the Pareto set", "other candidate", *names} - {best.label}
     assert {text.get_text() for text in figure.legends[0].get_texts()} == others
@@ -283,7 +283,7 @@ def test_a_front_of_the_best_alone_has_no_other_in_the_legend(tmp_path: Path) ->
     study = searched(tmp_path, BLOCKS)
     two = [candidate(study, n, {"block": block}, [5.0 + n] * 2) for n, block in enumerate(("B(1)", "B(3,3)"))]
     for shown, legend in ((two, ["Pareto front", "best", "other candidate"]), (two[:1], ["Pareto front", "best"])):
-        figure = draw_pareto(error_against_cost(standing_of(study, shown)), "title", "caption")
+        figure = draw_pareto(error_against_cost(analysis_of(study, shown)), "title", "caption")
         assert [text.get_text() for text in figure.legends[0].get_texts()] == legend
         assert next(iter(figure.axes[0].collections)).get_sizes()[0] == LOOKS["best"]["s"]  # type: ignore[attr-defined]
 
@@ -315,23 +315,23 @@ def hostile(folder: Path, name: str) -> Figure:
     dropout, three, blocks = searched(folder), searched(folder, THREE), searched(folder, BLOCKS)
     match name:
         case "forty":
-            return draw_history(history_of(standing_of(dropout, forty(dropout))), LONG, LONG, badge)
+            return draw_history(history_of(analysis_of(dropout, forty(dropout))), LONG, LONG, badge)
         case "no crosses":
-            return draw_history(history_of(standing_of(three, twelve(three))), LONG, LONG, badge)
+            return draw_history(history_of(analysis_of(three, twelve(three))), LONG, LONG, badge)
         case "one value":
             same = [candidate(dropout, n, {"dropout": 0.3}, [5.0 + n / 9] * 5, enqueued=n < 9) for n in range(40)]
-            standing = standing_of(dropout, same)
-            points = [replace(point, repeat=False) for point in candidate_points(standing)]
-            return draw_objective(axis_panels(standing, points), LONG, LONG, badge)
+            analysis = analysis_of(dropout, same)
+            points = [replace(point, repeat=False) for point in candidate_points(analysis)]
+            return draw_objective(axis_panels(analysis, points), LONG, LONG, badge)
         case "three axes":
-            return draw_objective(panels_of(standing_of(three, twelve(three))), LONG, LONG, badge)
+            return draw_objective(panels_of(analysis_of(three, twelve(three))), LONG, LONG, badge)
         case "pruned at once":
-            lines = candidate_lines(standing_of(three, twelve(three)[2::3]))
+            lines = candidate_lines(analysis_of(three, twelve(three)[2::3]))
             return draw_intermediate(Intermediate(lines, "epoch"), LONG, LONG, badge)
         case "one candidate":
-            return draw_pareto(error_against_cost(standing_of(blocks, sixteen(blocks)[:1])), LONG, LONG, badge)
+            return draw_pareto(error_against_cost(analysis_of(blocks, sixteen(blocks)[:1])), LONG, LONG, badge)
         case "sixteen blocks":
-            return draw_pareto(error_against_cost(standing_of(blocks, sixteen(blocks))), LONG, LONG, badge)
+            return draw_pareto(error_against_cost(analysis_of(blocks, sixteen(blocks))), LONG, LONG, badge)
         case _:
             return draw_importances([(LONG.replace(" ", "_"), 0.0), ("k", 0.0)], LONG, LONG, badge)
 

@@ -17,15 +17,18 @@ from search.invented import DROPOUT, INFINITE, candidate, forty, recorded_report
 
 from ablate.errors import RunError
 from ablate.records.records import read_record
-from ablate.report.report import write_pages
-from ablate.report.tables import as_cell
-from ablate.search.best import best_values, best_yaml
-from ablate.search.candidates import Candidate
-from ablate.search.made_with import trainings_frame
-from ablate.search.report import SearchReport
-from ablate.search.standing import Standing
-from ablate.search.tables import to_frame
-from ablate.search.wording import describe_budget
+from ablate.report.best_file import best_values, best_yaml
+from ablate.report.candidate import Candidate
+from ablate.report.candidates_frame import candidates_frame
+from ablate.report.candidates_table import search_tables
+from ablate.report.document import Provenance
+from ablate.report.report import report_page
+from ablate.report.search_analysis import SearchAnalysis
+from ablate.report.search_report import SearchReport
+from ablate.report.search_sentences import search_sentences
+from ablate.report.search_setting import describe_budget
+from ablate.report.trainings import read_trainings, trainings_frame
+from ablate.report.writers.markdown import document_markdown
 from ablate.study.budget import Budget
 from ablate.study.document import read_document
 from ablate.study.study import Study
@@ -45,11 +48,13 @@ def dropouts(study: Study, errors: Mapping[float, Sequence[float]], **more: Any)
 
 
 def report_of(study: Study, candidates: Sequence[Candidate], limit: int | None = None) -> SearchReport:
-    return SearchReport(study, tuple(candidates), study.folder / "runs", "folder/of/mine/study.yaml", None, limit)
+    return SearchReport(analysis_of(study, candidates, limit))
 
 
-def standing_of(study: Study, candidates: Sequence[Candidate]) -> Standing:
-    return report_of(study, candidates).standing
+def analysis_of(
+    study: Study, candidates: Sequence[Candidate], limit: int | None = None, file: str = "s.yaml"
+) -> SearchAnalysis:
+    return SearchAnalysis(study, tuple(candidates), study.folder / "runs", file, None, limit)
 
 
 @pytest.fixture(scope="module")
@@ -68,19 +73,19 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_the_lowest_objective_comes_first_and_of_equal_ones_the_lower_number(tmp_path: Path) -> None:
     study = searched(tmp_path, TWO)
-    standing = standing_of(study, dropouts(study, {0.1: (6, 7), 0.2: (5, 8), 0.3: (4, 6), 0.4: (6, 6)}))
-    assert [one.number for one in standing.ranked] == [2, 3, 0, 1]  # medians 5, 6, 6.5, 6.5
-    assert standing.best is not None and standing.best.number == 2
+    analysis = analysis_of(study, dropouts(study, {0.1: (6, 7), 0.2: (5, 8), 0.3: (4, 6), 0.4: (6, 6)}))
+    assert [one.number for one in analysis.ranked] == [2, 3, 0, 1]  # medians 5, 6, 6.5, 6.5
+    assert analysis.best is not None and analysis.best.number == 2
 
 
 def test_of_equal_errors_the_cheaper_comes_first_where_the_cost_counts(tmp_path: Path) -> None:
     study = searched(tmp_path, FRONT)
     errors = {"B(3,3)": 5.0, "B(1,1)": 5.0, "B(3,1)": 5.0}
     made = report_of(study, [candidate(study, n, {"block": b}, [e]) for n, (b, e) in enumerate(errors.items())])
-    assert [one.number for one in made.standing.ranked] == [1, 2, 0]
-    assert made.standing.best is not None and made.standing.front == [made.standing.best]
+    assert [one.number for one in made.analysis.ranked] == [1, 2, 0]
+    assert made.analysis.best is not None and made.analysis.front == [made.analysis.best]
     assert "of 3 that were trained to the end; 2 others have the same, with no fewer parameters." in " ".join(
-        made.sentences
+        search_sentences(made.analysis)
     )
 
 
@@ -101,9 +106,9 @@ def test_equal_errors_are_said(tmp_path: Path, others: Any, said: str, comment: 
     candidates = dropouts(study, {0.1: (5, 5), **others})
     again = candidate(study, 9, {"dropout": 0.1}, [5, 5])  # the best itself, not another
     made = report_of(study, [*candidates, again])
-    (sentence,) = [text for text in made.sentences if "lowest median" in text]
+    (sentence,) = [text for text in search_sentences(made.analysis) if "lowest median" in text]
     assert sentence.endswith(said)
-    assert best_yaml(study, made.standing, "s.yaml").decode().splitlines()[1] == comment
+    assert best_yaml(made.analysis).decode().splitlines()[1] == comment
 
 
 def test_a_pruned_or_diverged_candidate_is_never_the_best(tmp_path: Path) -> None:
@@ -111,8 +116,8 @@ def test_a_pruned_or_diverged_candidate_is_never_the_best(tmp_path: Path) -> Non
     pruned = candidate(study, 0, {"dropout": 0.1}, [1.0], "pruned")
     diverged = candidate(study, 1, {"dropout": 0.2}, [1.0, INFINITE])
     whole = candidate(study, 2, {"dropout": 0.3}, [9.0, 9.0])
-    assert [one.number for one in standing_of(study, [pruned, diverged, whole]).ranked] == [2]
-    assert standing_of(study, [pruned, diverged]).best is None
+    assert [one.number for one in analysis_of(study, [pruned, diverged, whole]).ranked] == [2]
+    assert analysis_of(study, [pruned, diverged]).best is None
 
 
 def test_the_mean_is_another_order_than_the_median(tmp_path: Path) -> None:
@@ -122,34 +127,35 @@ def test_the_mean_is_another_order_than_the_median(tmp_path: Path) -> None:
         text = TWO.replace("folds: 2}", f"folds: 3}}, objective: {objective}_validation_error")
         study = searched(tmp_path, text)
         made = report_of(study, dropouts(study, errors))
-        orders.append([one.number for one in made.standing.ranked])
-        (_, caption, table), *_ = made.tables
-        assert table.header[3] == objective.capitalize() and f", by {objective} validation error" in caption
+        orders.append([one.number for one in made.analysis.ranked])
+        table, *_ = search_tables(made.analysis)
+        assert table.titles[3] == objective.capitalize() and f", by {objective} validation error" in table.caption
     assert orders == [[0, 1], [1, 0]]
-    assert table.rows[1][6] == "+0.50"  # of the means, though the medians differ the other way: 6.0 against 5.5
+    assert table.rows[1][6].text == "+0.50"  # of the means, though the medians differ the other way: 6.0 against 5.5
 
 
 def test_candidates_of_the_same_values_count_once(tmp_path: Path) -> None:
     study = searched(tmp_path, TWO)
     twice = [candidate(study, n, {"dropout": value}, [5, 5]) for n, value in enumerate((0.1, 0.2, 0.1))]
     made = report_of(study, twice)
-    assert [one.number for one in made.standing.distinct] == [0, 1]
-    assert made.standing.ranks == {0: 1, 2: 1, 1: 2}
-    assert "1 candidate had the values of another and shared its trainings." in made.sentences
-    assert list(to_frame(made.standing)["rank"]) == [1, 1, 2]
+    assert [one.number for one in made.analysis.distinct] == [0, 1]
+    assert made.analysis.ranks == {0: 1, 2: 1, 1: 2}
+    assert "1 candidate had the values of another and shared its trainings." in search_sentences(made.analysis)
+    assert list(candidates_frame(made.analysis)["rank"]) == [1, 1, 2]
 
 
 def test_the_table_compares_each_with_the_best(written: tuple[SearchReport, Path]) -> None:
-    (_, caption, table), *others = written[0].tables
+    table, *others = written[0].document.tables
+    (caption,) = written[0].document.captions
     assert not others and len(table.rows) == 10
-    assert table.header == [
+    assert table.titles == [
         "Candidate", "dropout", "n", "Median", "SD", "Range", "Difference", "Won", "p", "p (Holm)",
     ]  # fmt: skip
-    texts = [[as_cell(cell).text for cell in row] for row in table.rows]
+    texts = [[cell.text for cell in row] for row in table.rows]
     assert texts[0] == ["8", "0.35", "5", "5.08", "0.31", "4.94–5.71", "best", "–", "–", "–"]
     assert texts[1] == ["1", "0.3", "5", "5.09", "0.20", "4.81–5.28", "+0.01", "14.5 of 25", "0.738", "1.000"]
-    assert as_cell(table.rows[1][0]).mark == "a" and table.notes == [("a", "named in the study file, not sampled")]
-    assert [as_cell(row[3]).bold for row in table.rows] == [True] + [False] * 9
+    assert table.rows[1][0].mark == "a" and table.notes == (("a", "named in the study file, not sampled"),)
+    assert [row[3].bold for row in table.rows] == [True] + [False] * 9
     assert "validation error on 5 folds of the training images, 5 trainings a candidate" in caption
     assert "the test images were not read" in caption and "none below 0.071" in caption
     assert (
@@ -159,7 +165,7 @@ def test_the_table_compares_each_with_the_best(written: tuple[SearchReport, Path
 
 
 def test_the_sentences_say_what_is_so(written: tuple[SearchReport, Path]) -> None:
-    said = written[0].sentences
+    said = search_sentences(written[0].analysis)
     assert said[:4] == [
         "The search is unfinished: 39 of 40 candidates have ended.",
         "Candidate 8 (dropout 0.35) has the lowest median validation error, 5.08%, of 12 that were trained to the end.",
@@ -179,10 +185,10 @@ def test_what_many_trainings_can_tell(tmp_path: Path) -> None:
     study = searched(tmp_path, TWO.replace("folds: 2", "folds: 8"))
     near = [5.0 + fold / 10 for fold in range(8)]
     errors = {0.3: near, 0.25: [e + 0.01 for e in near], 0.1: [e + 3 for e in near], 0.6: [e + 4 for e in near]}
-    said = report_of(study, dropouts(study, errors)).sentences
+    said = search_sentences(analysis_of(study, dropouts(study, errors)))
     assert "1 of the 3 others in the table cannot be told apart from it after Holm's correction." in said
     del errors[0.25]
-    said = report_of(study, dropouts(study, errors), limit=3).sentences
+    said = search_sentences(analysis_of(study, dropouts(study, errors), limit=3))
     assert "Each of the 2 others in the table is told apart from it after Holm's correction." in said
     assert "is better than candidate 1 (dropout 0.1) by 3.00 points (all 64 training pairs" in said[1]
 
@@ -190,23 +196,27 @@ def test_what_many_trainings_can_tell(tmp_path: Path) -> None:
 def test_a_best_value_on_the_edge_is_said(tmp_path: Path) -> None:
     study = searched(tmp_path, TWO)
     assert "Its dropout, 0, is the lowest of the range" in " ".join(
-        report_of(study, dropouts(study, {0.0: (5, 5)})).sentences
+        search_sentences(analysis_of(study, dropouts(study, {0.0: (5, 5)})))
     )
     parts = "[{when: {k: 1}, low: 0.0, high: 0.2}, {when: {k: 2}, low: 0.1, high: 0.6}]"
     study = searched(tmp_path, f"search: {{space: {{k: [1, 2], dropout: {parts}}}, validation: {{folds: 2}}, trials: 1}}")
-    other = report_of(study, [candidate(study, 0, {"k": 2, "dropout": 0.2}, [5, 5])]).sentences
+    other = search_sentences(analysis_of(study, [candidate(study, 0, {"k": 2, "dropout": 0.2}, [5, 5])]))
     assert not any("of the range" in sentence for sentence in other)  # the edge of the other part
     study = searched(tmp_path, TWO)
-    inside = report_of(study, dropouts(study, {0.05: (5, 5)})).sentences
+    inside = search_sentences(analysis_of(study, dropouts(study, {0.05: (5, 5)})))
     assert not any("of the range" in sentence for sentence in inside)
 
 
 def test_one_training_says_nothing_of_the_order(tmp_path: Path) -> None:
     study = searched(tmp_path, TWO.replace("folds: 2", "holdout: 20"))
     made = report_of(study, dropouts(study, {0.1: (5,), 0.2: (6,), 0.3: (7,)}))
-    assert "With one training a candidate nothing can be said of how sure their order is." in made.sentences
-    assert "validation error on 20 held-out training images, 1 training a candidate" in made.tables[0][1]
-    assert "on others the order may be another" in " ".join(made.sentences)
+    assert "With one training a candidate nothing can be said of how sure their order is." in search_sentences(
+        made.analysis
+    )
+    assert (
+        "validation error on 20 held-out training images, 1 training a candidate" in search_tables(made.analysis)[0].caption
+    )
+    assert "on others the order may be another" in " ".join(search_sentences(made.analysis))
 
 
 @pytest.mark.parametrize(
@@ -224,9 +234,9 @@ def test_without_a_best_candidate_it_is_said(tmp_path: Path, state: Any, errors:
     made = recorded_report(
         study, [candidate(study, n, {"dropout": n / 20}, errors, state) for n in range(4)], tmp_path / "runs"
     )
-    text = " ".join(made.sentences)
+    text = " ".join(search_sentences(made.analysis))
     assert sentence in text and "There is no best candidate" in text
-    assert made.tables == [] and not {"best", "value"} & best_values(study, made.standing, "s.yaml").keys()
+    assert search_tables(made.analysis) == [] and not {"best", "value"} & best_values(made.analysis).keys()
     directory = made.write(tmp_path / "reports")[0].parent
     assert len(rows(directory / "table.csv")) == 4 and b"no best candidate" in (directory / "index.html").read_bytes()
 
@@ -235,22 +245,27 @@ def test_a_search_that_has_not_begun_has_a_report(tmp_path: Path) -> None:
     made = report_of(searched(tmp_path, TWO), [])
     names = [path.name for path in made.write(tmp_path / "reports")]
     assert names == ["table.md", "table.tex", "table.csv", "trials.csv", "index.html", "best.yaml"]
-    assert made.sentences == ["No candidate has been trained yet."] and (made.recorded, made.planned) == (0, 4)
+    assert search_sentences(made.analysis) == ["No candidate has been trained yet."] and (
+        made.analysis.recorded,
+        made.analysis.planned,
+    ) == (0, 4)
     assert rows(tmp_path / "reports" / "invented" / "table.csv") == []
 
 
 def test_what_another_search_chose_is_said(tmp_path: Path) -> None:
     study = replace(searched(tmp_path, TWO), chosen=("lr 0.1: the best of 9 candidates of rates",))
-    assert "Chosen by a search: lr 0.1: the best of 9 candidates of rates.\n" in report_of(study, []).markdown()
+    assert "Chosen by a search: lr 0.1: the best of 9 candidates of rates.\n" in document_markdown(
+        report_of(study, []).document
+    )
 
 
 def test_one_candidate_alone(tmp_path: Path) -> None:
     study = searched(tmp_path, TWO.replace("folds: 2", "folds: 3"))
     made = report_of(study, dropouts(study, {0.3: (5, 5, 6)}), limit=1)
-    assert made.sentences == [
+    assert search_sentences(made.analysis) == [
         "Candidate 0 (dropout 0.3) has the lowest median validation error, 5.00%; it is the only one."
     ]
-    assert made.tables[0][2].header == ["Candidate", "dropout", "n", "Median", "SD", "Range"]
+    assert search_tables(made.analysis)[0].titles == ["Candidate", "dropout", "n", "Median", "SD", "Range"]
 
 
 def test_best_yaml_can_be_read_by_a_study(written: tuple[SearchReport, Path]) -> None:
@@ -262,7 +277,7 @@ def test_best_yaml_can_be_read_by_a_study(written: tuple[SearchReport, Path]) ->
     assert read_document(directory / "best.yaml").value == {
         "search": "invented",
         "study": "invented_search.yaml",
-        "digest": made.standing.search.digest,
+        "digest": made.analysis.search.digest,
         "finished": False,
         "candidates": 39,
         "objective": "median_validation_error",
@@ -278,8 +293,8 @@ def test_best_yaml_keeps_every_kind_of_value(tmp_path: Path) -> None:
     space = "{block: ['B(3,1,3)', 'B(1)'], recipe.lr: {low: 0.00001, high: 1.0, log: true}, recipe.nesterov: [true, false]}"
     study = searched(tmp_path, f"search: {{space: {space}, validation: {{folds: 2}}, trials: 1}}", "depth_rule: nominal")
     values = {"block": "B(3,1,3)", "recipe.lr": 1.5e-05, "recipe.nesterov": True}
-    standing = standing_of(study, [candidate(study, 0, values, [5.1, 5.2])])
-    (tmp_path / "best.yaml").write_bytes(best_yaml(study, standing, "/home/me/studies/s.yaml"))
+    analysis = analysis_of(study, [candidate(study, 0, values, [5.1, 5.2])])
+    (tmp_path / "best.yaml").write_bytes(best_yaml(replace(analysis, study_file="/home/me/studies/s.yaml")))
     found = read_document(tmp_path / "best.yaml").value
     assert found["best"] == values and found["finished"] is True and found["study"] == "s.yaml"
     assert type(found["best"]["recipe.lr"]) is float and found["value"] == 5.15
@@ -289,16 +304,16 @@ def test_a_search_of_two_objectives_has_a_pareto_set(tmp_path: Path) -> None:
     study = searched(tmp_path, FRONT)
     blocks = {"B(3,3)": 5.0, "B(3,1)": 6.0, "B(1,3)": 7.0, "B(1,1)": 9.0}  # B(3,1) and B(1,3) cost the same
     made = report_of(study, [candidate(study, n, {"block": b}, [e]) for n, (b, e) in enumerate(blocks.items())])
-    assert [one.values["block"] for one in made.standing.front] == ["B(1,1)", "B(3,1)", "B(3,3)"]
-    label, _, table = made.tables[1]
-    assert label == "invented_pareto" and [row[1] for row in table.rows] == ["B(1,1)", "B(3,1)", "B(3,3)"]
-    assert "Parameters" in table.header and "Difference" not in table.header
-    found = best_values(study, made.standing, "s.yaml")
+    assert [one.values["block"] for one in made.analysis.front] == ["B(1,1)", "B(3,1)", "B(3,3)"]
+    table = search_tables(made.analysis)[1]
+    assert table.label == "invented_pareto" and [row[1].text for row in table.rows] == ["B(1,1)", "B(3,1)", "B(3,3)"]
+    assert "Parameters" in table.titles and "Difference" not in table.titles
+    found = best_values(made.analysis)
     assert "best" not in found and found["pareto"][0] == {
         "block": "B(1,1)", "net": "WRN-16-1-B(1,1)", "validation_error": 9.0,
-        "parameters": made.standing.cost(made.standing.front[0]),
+        "parameters": made.analysis.cost(made.analysis.front[0]),
     }  # fmt: skip
-    assert "3 of them are in the Pareto set" in " ".join(made.sentences)
+    assert "3 of them are in the Pareto set" in " ".join(search_sentences(made.analysis))
 
 
 SOLVED = """\
@@ -316,24 +331,25 @@ def blocks(study: Study) -> list[Candidate]:
 def test_a_budget_and_what_is_solved_for_it_are_said(tmp_path: Path) -> None:
     study = searched(tmp_path, SOLVED % "")
     made = report_of(study, blocks(study))
-    (_, caption, table), net = made.tables[0], made.candidates[0].variant.net
+    table, net = search_tables(made.analysis)[0], made.analysis.candidates[0].variant.net
+    caption = made.make_document({}).captions[0]
     assert "Searched: block, k (base WRN-16-1). 200 k parameters within 10%, depth and k solved. 4 cand" in caption
-    assert table.header[:6] == ["Candidate", "block", "k (start)", "Network", "Parameters", "n"]
-    assert as_cell(table.rows[0][3]).text == net
-    assert table.numeric[:5] == [True, False, True, False, True]
-    assert f"Candidate 0 (block B(3,3), k 1), {net}, has the lowest" in made.sentences[0]
-    found = best_values(study, made.standing, "s.yaml")
+    assert table.titles[:6] == ["Candidate", "block", "k (start)", "Network", "Parameters", "n"]
+    assert table.rows[0][3].text == net
+    assert [column.numeric for column in table.columns[:5]] == [True, False, True, False, True]
+    assert f"Candidate 0 (block B(3,3), k 1), {net}, has the lowest" in search_sentences(made.analysis)[0]
+    found = best_values(made.analysis)
     assert found["net"] == net and found["best"] == {"block": "B(3,3)", "k": 1}
     two = searched(tmp_path, SOLVED % ", also_minimize: multiply_adds")
     made = report_of(two, blocks(two)[:1])  # of one alone, too
-    assert made.tables[0][2].header[3:6] == ["Network", "Parameters", "n"]
-    assert best_values(two, made.standing, "s.yaml")["pareto"][0]["net"] == net
+    assert search_tables(made.analysis)[0].titles[3:6] == ["Network", "Parameters", "n"]
+    assert best_values(made.analysis)["pareto"][0]["net"] == net
 
 
 def test_a_network_that_is_the_value_is_not_said_twice(tmp_path: Path) -> None:
     text = "search: {space: {net: [WRN-16-1, WRN-10-1]}, validation: {folds: 2}, trials: 2}"
     study = searched(tmp_path, text)
-    values = best_values(study, standing_of(study, [candidate(study, 0, {"net": "WRN-10-1"}, [5, 5])]), "s.yaml")
+    values = best_values(analysis_of(study, [candidate(study, 0, {"net": "WRN-10-1"}, [5, 5])]))
     assert "net" not in values and values["best"] == {"net": "WRN-10-1"}
 
 
@@ -357,20 +373,22 @@ def test_what_was_pruned_over_epochs_is_counted_in_epochs(tmp_path: Path) -> Non
     told = ({1: 60.0}, {1: 60.0, 2: 50.0, 3: 55.0})
     early = [candidate(study, n, {"dropout": n / 10}, [], "pruned", intermediate=steps) for n, steps in enumerate(told)]
     said = "2 candidates were pruned after 1 to 3 of 4 epochs, as worse than others."  # 2 folds of 2 epochs
-    assert said in report_of(study, early).sentences
+    assert said in search_sentences(analysis_of(study, early))
 
 
 def test_without_a_best_the_example_is_of_the_space(tmp_path: Path) -> None:
     study = searched(tmp_path, TWO.replace("dropout: {low: 0.0, high: 0.6, step: 0.05}", "k: [1, 2]"))
-    assert b"such as k: {from: invented}.\n" in best_yaml(study, standing_of(study, []), "s.yaml")
+    assert b"such as k: {from: invented}.\n" in best_yaml(analysis_of(study, []))
 
 
 def test_a_short_search_is_told_in_minutes(tmp_path: Path) -> None:
     study = searched(tmp_path, TWO)
     made = recorded_report(study, dropouts(study, {0.1: (5.0, 6.0)}), tmp_path / "runs")
-    spent = [read_record(made.runs, trial.id) for trial in made.candidates[0].trials]
+    spent = [read_record(made.analysis.runs, trial.id) for trial in made.analysis.candidates[0].trials]
     minutes = sum(one.result["train_seconds"] + one.result["test_seconds"] for one in spent if one) / 60
-    assert 0 < minutes < 6 and f"- {minutes:.2g} device-minutes of training and testing\n" in made.markdown()
+    assert 0 < minutes < 6 and f"- {minutes:.2g} device-minutes of training and testing\n" in document_markdown(
+        made.make_document({})
+    )
 
 
 def test_every_training_can_be_traced(written: tuple[SearchReport, Path]) -> None:
@@ -385,7 +403,7 @@ def test_every_training_can_be_traced(written: tuple[SearchReport, Path]) -> Non
         finite = sorted(float(error) for error in errors if error)
         assert row["min"] == (str(finite[0]) if finite else "")
     assert [row["state"] for row in table if not row["rank"]] == [
-        one.state for one in made.candidates if one.state != "complete" or math.isinf(one.median or 0)
+        one.state for one in made.analysis.candidates if one.state != "complete" or math.isinf(one.median or 0)
     ]
     assert [(row["fold"], row["seed"]) for row in trials[:6]] == [(str(fold), "0") for fold in (1, 2, 3, 4, 5, 1)]
     assert {row["device"] for row in trials} == {"a processor"}
@@ -405,28 +423,37 @@ def test_a_record_on_another_machine_leaves_its_error(tmp_path: Path) -> None:
 def test_a_training_belongs_to_the_first_that_is_judged_by_it(tmp_path: Path) -> None:
     study = searched(tmp_path, TWO)
     pruned, whole = (candidate(study, n, {"dropout": 0.1}, [5.0, 6.0][: n + 1], ("pruned", "complete")[n]) for n in (0, 1))
-    frame = trainings_frame([pruned, whole], recorded_report(study, [whole], tmp_path / "runs").runs)
+    runs = recorded_report(study, [whole], tmp_path / "runs").analysis.runs
+    frame = trainings_frame(read_trainings([pruned, whole], runs), runs)
     assert frame[["candidate", "fold", "validation_error"]].to_numpy().tolist() == [[0, 1, 5.0], [1, 2, 6.0]]
 
 
 def test_the_page_has_the_tables_and_their_trials(written: tuple[SearchReport, Path]) -> None:
     made, _ = written
-    page = made.page()
-    assert page.speaker == "search" and page.curves == [] and [name for name, *_ in page.figures] == [
-        "objective", "history", "intermediate",
+    document = made.document
+    assert list(made.figures) == ["objective", "history", "intermediate"]
+    assert [section.heading for section in document.sections] == [
+        "What the search can and cannot say", "Figures", "Made with",
     ]  # fmt: skip
-    assert page.tables[0].rows[0][3].trials == tuple(trial.id for trial in made.candidates[8].trials)
-    assert page.tables[0].rows[0][1].trials == ()
-    assert page.trials[made.candidates[8].trials[1].id]["fold"] == "2"
-    text = write_pages([made]).decode()
+    assert document.tables[0].rows[0][3].trials == tuple(trial.id for trial in made.analysis.candidates[8].trials)
+    assert document.tables[0].rows[0][1].trials == ()
+    provenance = document.sections[-1].content
+    assert isinstance(provenance, Provenance)
+    fold = provenance.trials.titles.index("fold")
+    (training,) = [row for row in provenance.trials.rows if row[0].value == made.analysis.candidates[8].trials[1].id]
+    assert (training[fold].value, training[fold].text) == (2, "2")
+    text = report_page([made]).decode()
     assert "What the search can and cannot say" in text
     assert text.partition("</main>")[0].count("test error") == 1  # what the validation error is no estimate of
 
 
 def test_a_page_of_studies_and_searches(tmp_path: Path, written: tuple[SearchReport, Path]) -> None:
     text = f"{DIGITS}title: A study\nseeds: 2\nvariants: [{{net: WRN-10-0.25}}]\nfigures: []\n"
-    page = write_pages(
-        [recorded_study(tmp_path, text, {0: [5.0, 6.0]}).report(), replace(written[0], candidates=())]
+    page = report_page(
+        [
+            recorded_study(tmp_path, text, {0: [5.0, 6.0]}).report(),
+            SearchReport(replace(written[0].analysis, candidates=())),
+        ]
     ).decode()
     assert "2 ablation studies" in page
     assert "What the seeds can" not in page  # one variant, nothing to say
@@ -437,11 +464,11 @@ def test_a_scale_stands_everywhere(tmp_path: Path) -> None:
     study = replace(searched(tmp_path, TWO), scale="small")
     made = recorded_report(study, dropouts(study, {0.1: (5, 6), 0.2: (6, 7)}), tmp_path / "runs")
     directory = made.write(tmp_path / "reports")[0].parent
-    assert made.heading == "A search that was invented (small scale, not the paper's)"
+    assert made.document.heading == "A search that was invented (small scale, not the paper's)"
     for name in ("table.md", "table.tex", "index.html"):
         assert "small scale, not the paper" in (directory / name).read_text()
     assert {row["scale"] for row in (*rows(directory / "table.csv"), *rows(directory / "trials.csv"))} == {"small"}
-    assert all(made.badge in [text.get_text() for text in one.figure.texts] for one in made.figures.values())
+    assert all(made.analysis.badge in [text.get_text() for text in one.figure.texts] for one in made.figures.values())
 
 
 def test_json_has_stable_names(written: tuple[SearchReport, Path]) -> None:
@@ -470,7 +497,7 @@ def test_a_file_in_the_place_of_the_folder_is_said(tmp_path: Path) -> None:
 def test_a_grid_is_finished_with_what_it_has(tmp_path: Path) -> None:
     study = searched(tmp_path, TWO)
     candidates = dropouts(study, {0.1: (5, 5), 0.2: (6, 6)})
-    assert not report_of(study, candidates).standing.finished
-    assert report_of(study, candidates, limit=2).standing.finished
+    assert not report_of(study, candidates).analysis.finished
+    assert report_of(study, candidates, limit=2).analysis.finished
     failed = [replace(candidates[0], state="failed"), candidates[1]]
-    assert not report_of(study, failed, limit=2).standing.finished
+    assert not report_of(study, failed, limit=2).analysis.finished

@@ -16,11 +16,12 @@ from PIL import Image
 from search.landscape import DROPOUT, Landscape, invent, optuna_trials, search, told, valley
 
 from ablate.api import load_search
+from ablate.commands.outcome_text import search_text
 from ablate.errors import RecordError
 from ablate.launch import RunOptions
 from ablate.records.records import read_epochs, read_failure, read_record, trial_directory, trial_state
+from ablate.report.candidate import Candidate
 from ablate.search import run
-from ablate.search.candidates import Candidate
 from ablate.search.sampler import FeasibleSampler
 from ablate.study.study import Trial
 from ablate.train import attempt as training
@@ -56,7 +57,7 @@ def test_every_fold_of_every_candidate_is_a_trial_with_its_own_record(tmp_path: 
     assert values == [candidate.median for candidate in found]
     best = min(found, key=lambda candidate: candidate.median or math.inf)
     assert summary.best == f"{best.label}: {best.median:.2f}% validation error"
-    assert f"lowest: {summary.best}" in summary.text() and "4 evaluated" in summary.text()
+    assert f"lowest: {summary.best}" in search_text(summary) and "4 evaluated" in search_text(summary)
 
 
 def test_the_mean_is_the_objective_where_the_study_says_so(tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ def test_a_failed_candidate_is_tried_again_by_the_next_search_and_takes_its_plac
         assert summary.exit_code == 3 and len(summary.failed) == 2
         label, cause, log = summary.failed[0]
         assert "dropout0.2" in label and cause == "ValueError: it broke" and "ValueError: it broke" in log.read_text()
-        assert f"failed: {label}: {cause} ({log})" in summary.text() and " open" not in summary.text()
+        assert f"failed: {label}: {cause} ({log})" in search_text(summary) and " open" not in search_text(summary)
         found = candidates(path, runs)
         assert sorted(candidate.state for candidate in found) == ["complete", "complete", "failed", "failed"]
         failed = [candidate for candidate in found if candidate.state == "failed"]

@@ -12,19 +12,19 @@ from ablate.report.imported_curves import imported_curves
 from ablate.report.panels import Panel, data_panels, legend_names, panel_labels, study_panels
 
 if TYPE_CHECKING:
-    from ablate.report.report import Report
+    from ablate.report.analysis import StudyAnalysis
 
 
-def curve_values(report: Report) -> Iterator[FigureInfo]:
+def curve_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """Of the figure with training loss and test error. Raises RecordError where epochs are lost."""
-    curves = curves_of(study_panels(report.study, report.summaries), imported_curves(report.analysis))
-    yield FigureInfo(curves, report.study.title, f"{report.setting('; ')}; median over seeds, each seed thin")
+    curves = curves_of(study_panels(analysis.study, analysis.summaries), imported_curves(analysis))
+    yield FigureInfo(curves, analysis.study.title, f"{analysis.setting('; ')}; median over seeds, each seed thin")
 
 
-def train_test_values(report: Report) -> Iterator[FigureInfo]:
+def train_test_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """Of the figure with training error and test error. Raises RecordError where epochs are lost."""
-    shown = [summary for summary in report.summaries if summary.n]
-    yield FigureInfo(curves_of(data_panels(shown)), report.study.title, f"{report.setting('; ')}; median over seeds")
+    shown = [summary for summary in analysis.summaries if summary.n]
+    yield FigureInfo(curves_of(data_panels(shown)), analysis.study.title, f"{analysis.setting('; ')}; median over seeds")
 
 
 def curves_of(panels: Sequence[Panel], imported: Sequence[ImportedCurve] = ()) -> StudyCurves:

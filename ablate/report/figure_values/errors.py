@@ -13,14 +13,14 @@ from ablate.report.pareto import pareto_front
 from ablate.report.summary import Summary
 
 if TYPE_CHECKING:
-    from ablate.report.report import Report
+    from ablate.report.analysis import StudyAnalysis
 
 
-def error_values(report: Report) -> Iterator[FigureInfo]:
+def error_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """Of the figures with the errors by variant, and against parameters."""
-    shown = [summary for summary in report.summaries if summary.n]
-    baselines = [report.analysis.baseline(summary) for summary in shown]
-    yield FigureInfo(errors_of(shown, baselines), report.study.title, report.setting("; "))
+    shown = [summary for summary in analysis.summaries if summary.n]
+    baselines = [analysis.baseline(summary) for summary in shown]
+    yield FigureInfo(errors_of(shown, baselines), analysis.study.title, analysis.setting("; "))
 
 
 def errors_of(summaries: Sequence[Summary], baselines: Sequence[Summary | None] = ()) -> StudyErrors:

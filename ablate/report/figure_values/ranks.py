@@ -12,28 +12,28 @@ from ablate.report.panels import data_panels, panel_labels
 from ablate.report.ranking import critical_difference
 
 if TYPE_CHECKING:
-    from ablate.report.report import Report
+    from ablate.report.analysis import StudyAnalysis
 
 
-def rank_values(report: Report) -> Iterator[FigureInfo]:
+def rank_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """Of the figures with the ranks, one a data set with three variants or more that all have enough seeds."""
-    titles = report.analysis.titles
+    titles = analysis.titles
     for number, title in enumerate(titles, 1):
-        found, summaries = report.analysis.stability(title), report.analysis.on(title)
+        found, summaries = analysis.stability(title), analysis.on(title)
         if found and len(summaries) > 2:
-            about = report.setting("; ") if len(titles) == 1 else title
+            about = analysis.setting("; ") if len(titles) == 1 else title
             (labels,) = panel_labels([("", summaries)])
             yield FigureInfo(
                 RankShares(labels, found.rank_probability),
-                f"{report.study.title}: the order with other seeds",
+                f"{analysis.study.title}: the order with other seeds",
                 f"{about}; {found.draws:,} bootstrap draws of the seeds",
                 number if len(titles) > 1 else 0,
             )
 
 
-def critical_difference_values(report: Report) -> Iterator[FigureInfo]:
+def critical_difference_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """Of the critical-difference diagram, where there are enough data sets and variants."""
-    panels = data_panels(report.summaries)
+    panels = data_panels(analysis.summaries)
     errors = {
         title: {label: s.median for label, s in zip(labels, of_panel) if s.median is not None}
         for (title, of_panel), labels in zip(panels, panel_labels(panels))
@@ -41,4 +41,4 @@ def critical_difference_values(report: Report) -> Iterator[FigureInfo]:
     if found := critical_difference(errors):
         caption = f"Average rank over {found.data_sets} data sets; Friedman p {found.friedman_p:.2g}; Nemenyi, 5%"
         ranks = AverageRanks(found.average_ranks, found.difference, found.groups)
-        yield FigureInfo(ranks, report.study.title, caption)
+        yield FigureInfo(ranks, analysis.study.title, caption)

@@ -12,16 +12,16 @@ from ablate.study.plan import plain
 from ablate.study.study import Variant
 
 if TYPE_CHECKING:
-    from ablate.report.report import Report
+    from ablate.report.analysis import StudyAnalysis
 
 
-def scaling_values(report: Report) -> Iterator[FigureInfo]:
+def scaling_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """Of the figure with the counts, where some networks differ from the base in one numeric axis."""
-    if points := report.growth_points:
-        axes = net_axes(report.base)
+    if points := analysis.growth_points:
+        axes = net_axes(analysis.base)
         values = ", ".join(f"{axis} = {plain(axes[axis])}" for axis in dict.fromkeys(point.axis for point in points))
-        caption = f"Networks for {report.study.data.title}. One axis at a time from {report.base.net}: {values}"
-        yield FigureInfo(scaling_of(points, report.base), report.study.title, caption)
+        caption = f"Networks for {analysis.study.data.title}. One axis at a time from {analysis.base.net}: {values}"
+        yield FigureInfo(scaling_of(points, analysis.base), analysis.study.title, caption)
 
 
 def scaling_of(points: Sequence[GrowthPoint], base: Variant) -> Scaling:

@@ -9,22 +9,22 @@ from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figures.step_times import StepTime, StepTimes
 
 if TYPE_CHECKING:
-    from ablate.report.report import Report
+    from ablate.report.analysis import StudyAnalysis
 
 
-def step_time_values(report: Report) -> Iterator[FigureInfo]:
+def step_time_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """Of the figure with the times, where some network was timed."""
-    if not any(report.timed):
+    if not any(analysis.timed):
         return
     bars = [
         StepTime(
             summary.net,
             "thin" if summary.variant.architecture.k == 1 else "wide",
             probe.train_step_ms.median if probe else None,
-            report.published_error(summary),
+            analysis.published_error(summary),
             summary.variant.counts.parameters,
         )
-        for summary, probe in zip(report.summaries, report.timed)
+        for summary, probe in zip(analysis.summaries, analysis.timed)
     ]
-    reference = report.base.net if any(report.baselines) else ""
-    yield FigureInfo(StepTimes(bars, reference), report.study.title, report.timing())
+    reference = analysis.base.net if any(analysis.baselines) else ""
+    yield FigureInfo(StepTimes(bars, reference), analysis.study.title, analysis.timing())

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from ablate.report.figures.style import log_ticks
-from ablate.report.tables import quantity
+from ablate.report.numbers import quantity
 
 LOG_RATIO = 5  # counts that differ by a greater ratio get a logarithmic axis
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from ablate.report.figures.style import LEGEND, look, open_canvas, styled
-from ablate.report.tables import quantity
+from ablate.report.numbers import quantity
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from ablate.report.figures.style import (
     text_width,
     wrap_text,
 )
-from ablate.report.tables import quantity
+from ablate.report.numbers import quantity
 
 LOG_RATIO = 20  # times that differ by more get a logarithmic axis
 

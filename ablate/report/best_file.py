@@ -6,15 +6,14 @@ import io
 from pathlib import Path
 from typing import Any
 
-from ablate.report.tables import counted
-from ablate.search.candidates import Candidate
-from ablate.search.standing import Standing, axes_of
-from ablate.study.study import Study
+from ablate.report.candidate import Candidate
+from ablate.report.numbers import counted
+from ablate.report.search_analysis import SearchAnalysis
 
 FILE = "best.yaml"
 
 
-def best_yaml(study: Study, standing: Standing, study_file: str) -> bytes:
+def best_yaml(analysis: SearchAnalysis) -> bytes:
     """The file's text in UTF-8: YAML that a study can read, errors in percent.
 
     `best` has the searched values of the best candidate; a search with two objectives has `pareto` instead, a mapping
@@ -27,50 +26,50 @@ def best_yaml(study: Study, standing: Standing, study_file: str) -> bytes:
     yaml.default_flow_style = None  # only the innermost mappings on one line
     yaml.width = 10_000
     text = io.StringIO()
-    yaml.dump(best_values(study, standing, study_file), text)
-    return f"{_comment(study, standing)}\n{text.getvalue()}".encode()
+    yaml.dump(best_values(analysis), text)
+    return f"{_comment(analysis)}\n{text.getvalue()}".encode()
 
 
-def best_values(study: Study, standing: Standing, study_file: str) -> dict[str, Any]:
+def best_values(analysis: SearchAnalysis) -> dict[str, Any]:
     """The same as plain values."""
-    search, best = standing.search, standing.best
+    search, best = analysis.search, analysis.best
     values: dict[str, Any] = {
-        "search": study.name,
-        "study": Path(study_file).name,  # where it lies on this machine is nobody's business
+        "search": analysis.study.name,
+        "study": Path(analysis.study_file).name,  # where it lies on this machine is nobody's business
         "digest": search.digest,
-        "finished": standing.finished,
-        "candidates": len(standing.of_state("complete", "pruned")),
+        "finished": analysis.finished,
+        "candidates": len(analysis.of_state("complete", "pruned")),
         "objective": search.objective,
     }
     if cost := search.also_minimize:
         front = [
             {
                 **_plain(one.values),
-                **_net(standing, one),
-                "validation_error": _rounded(standing.objective(one)),
-                cost: standing.cost(one),
+                **_net(analysis, one),
+                "validation_error": _rounded(analysis.objective(one)),
+                cost: analysis.cost(one),
             }
-            for one in standing.front
+            for one in analysis.front
         ]
         return {**values, "pareto": front} if front else values
     if best is None:
         return values
-    chosen = {"value": _rounded(standing.objective(best)), "trainings": len(best.errors)}
-    return {**values, **chosen, **_net(standing, best), "best": _plain(best.values)}
+    chosen = {"value": _rounded(analysis.objective(best)), "trainings": len(best.errors)}
+    return {**values, **chosen, **_net(analysis, best), "best": _plain(best.values)}
 
 
-def _comment(study: Study, standing: Standing) -> str:
-    if standing.search.also_minimize:
+def _comment(analysis: SearchAnalysis) -> str:
+    if analysis.search.also_minimize:
         return "# A search with two objectives has no single best: pick one of the set and write its values in a study."
-    axis = next(iter(standing.best.values if standing.best else axes_of(standing.search)))
-    lines = [f"# A study takes a value from here with {{from: {study.name}}}, such as {axis}: {{from: {study.name}}}."]
-    if standing.best and (ties := standing.ties):
+    name, axis = analysis.study.name, next(iter(analysis.best.values if analysis.best else analysis.search.axes))
+    lines = [f"# A study takes a value from here with {{from: {name}}}, such as {axis}: {{from: {name}}}."]
+    if analysis.best and (ties := analysis.ties):
         lines.append(f"# {counted(ties, 'other')} {'has' if ties == 1 else 'have'} the same error; this one came first.")
     return "\n".join(lines)
 
 
-def _net(standing: Standing, one: Candidate) -> dict[str, str]:
-    return {"net": one.variant.net} if standing.solved or "net" not in axes_of(standing.search) else {}
+def _net(analysis: SearchAnalysis, one: Candidate) -> dict[str, str]:
+    return {"net": one.variant.net} if analysis.solved or "net" not in analysis.search.axes else {}
 
 
 def _plain(value: Any) -> Any:

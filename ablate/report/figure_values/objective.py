@@ -9,31 +9,31 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ablate.report.candidate import Candidate
 from ablate.report.drawn_figures import FigureInfo
+from ablate.report.figure_values.points import candidate_points, finite_points, what_is_drawn
 from ablate.report.figures.candidate_points import CandidatePoint
 from ablate.report.figures.error_axis import on_log_axis
 from ablate.report.figures.objective import AxisPanel, Band
 from ablate.report.fitted_curve import FITTED, fit_curve
-from ablate.search.candidates import Candidate
-from ablate.search.figure_values.points import candidate_points, finite_points, what_is_drawn
-from ablate.search.standing import Standing, value_text
-from ablate.search.wording import OBJECTIVES
+from ablate.report.search_analysis import SearchAnalysis
+from ablate.report.search_setting import OBJECTIVES
 from ablate.study.plan import plain
 from ablate.study.study import Parameter
 
 if TYPE_CHECKING:
-    from ablate.search.report import SearchReport
+    from ablate.report.search_analysis import SearchAnalysis
 
 MOST_CHOICES = 24  # of an axis that are shown, those of the lowest errors
 
 
-def objective_values(report: SearchReport) -> Iterator[FigureInfo]:
+def objective_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     """Of the figure, where some candidate has a finite error."""
-    standing, points = report.standing, candidate_points(report.standing)
-    panels, conditions = axis_panels(standing, points), axis_conditions(standing)
+    analysis, points = analysis, candidate_points(analysis)
+    panels, conditions = axis_panels(analysis, points), axis_conditions(analysis)
     if panels:
-        kind = OBJECTIVES[standing.search.objective]
-        about = f"{report.setting('; ')}; {report.measured()}"
+        kind = OBJECTIVES[analysis.search.objective]
+        about = f"{analysis.setting('; ')}; {analysis.measured()}"
         said = [f"{about}; large marks: {kind} of a candidate{what_is_drawn(points)}."]
         said += [FITTED] if any(panel.curve for panel in panels) else []
         said += [
@@ -41,31 +41,31 @@ def objective_values(report: SearchReport) -> Iterator[FigureInfo]:
             for panel in panels
             if conditions[panel.axis] and not panel.choices
         ]
-        yield FigureInfo(panels, report.study.title, " ".join(said))
+        yield FigureInfo(panels, analysis.study.title, " ".join(said))
 
 
-def axis_panels(standing: Standing, points: list[CandidatePoint]) -> list[AxisPanel]:
+def axis_panels(analysis: SearchAnalysis, points: list[CandidatePoint]) -> list[AxisPanel]:
     """A panel an axis that some candidate with a finite error has, in the order of the space; repeats are left out."""
-    candidates = {one.number: one for one in standing.candidates}
+    candidates = {one.number: one for one in analysis.candidates}
     shown = [(candidates[point.number], point) for point in finite_points(points) if not point.repeat]
-    panels = [_panel(axis, parts, shown) for axis, parts in _parameters(standing).items()]
+    panels = [_panel(axis, parts, shown) for axis, parts in _parameters(analysis).items()]
     panels = [panel for panel in panels if panel.points]
-    log, conditions = on_log_axis([error for panel in panels for error in panel.errors]), axis_conditions(standing)
+    log, conditions = on_log_axis([error for panel in panels for error in panel.errors]), axis_conditions(analysis)
     return [panel if conditions[panel.axis] else replace(panel, curve=_band(panel, log)) for panel in panels]
 
 
-def axis_conditions(standing: Standing) -> Mapping[str, list[str]]:
+def axis_conditions(analysis: SearchAnalysis) -> Mapping[str, list[str]]:
     """The axes that the range of each axis depends on: they, not it, may cause a trend."""
     return {
         axis: list(dict.fromkeys(above for part in parts for above, _ in part.when)) if len(parts) > 1 else []
-        for axis, parts in _parameters(standing).items()
+        for axis, parts in _parameters(analysis).items()
     }
 
 
-def _parameters(standing: Standing) -> dict[str, list[Parameter]]:
+def _parameters(analysis: SearchAnalysis) -> dict[str, list[Parameter]]:
     """The parts of the space that each axis has."""
     parameters: dict[str, list[Parameter]] = {}
-    for parameter in standing.search.parameters:
+    for parameter in analysis.search.parameters:
         parameters.setdefault(parameter.axis, []).append(parameter)
     return parameters
 
@@ -81,7 +81,7 @@ def _panel(axis: str, parts: Sequence[Parameter], shown: Sequence[tuple[Candidat
         return AxisPanel(axis, points, [], 0, log, whole, min(ends), max(ends))
     tried: dict[str, list[CandidatePoint]] = {}
     for one, point in having:
-        tried.setdefault(value_text(one, one.values[axis]), []).append(point)
+        tried.setdefault(one.value_text(one.values[axis]), []).append(point)
     kept = sorted(tried, key=lambda text: (min(point.error for point in tried[text]), text))[:MOST_CHOICES]
     listed = [plain(choice) for part in parts for choice in part.choices if part.kind == "categorical"]
     order = {text: place for place, text in enumerate(dict.fromkeys(listed))}

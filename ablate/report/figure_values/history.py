@@ -6,22 +6,22 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ablate.report.drawn_figures import FigureInfo
+from ablate.report.figure_values.points import candidate_points, finite_points, what_is_drawn
 from ablate.report.figures.candidate_points import CandidatePoint
 from ablate.report.figures.history import History
-from ablate.search.figure_values.points import candidate_points, finite_points, what_is_drawn
-from ablate.search.wording import OBJECTIVES
+from ablate.report.search_setting import OBJECTIVES
 
 if TYPE_CHECKING:
-    from ablate.search.report import SearchReport
+    from ablate.report.search_analysis import SearchAnalysis
 
 
-def history_values(report: SearchReport) -> Iterator[FigureInfo]:
+def history_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     """Of the figure, where some candidate has a finite error."""
-    points = candidate_points(report.standing)
+    points = candidate_points(analysis)
     if finite_points(points):
-        kind = OBJECTIVES[report.standing.search.objective]
-        caption = f"{report.setting('; ')}; {report.measured()}; {kind} of each candidate{what_is_drawn(points)}."
-        yield FigureInfo(History(points, best_so_far(points)), report.study.title, caption)
+        kind = OBJECTIVES[analysis.search.objective]
+        caption = f"{analysis.setting('; ')}; {analysis.measured()}; {kind} of each candidate{what_is_drawn(points)}."
+        yield FigureInfo(History(points, best_so_far(points)), analysis.study.title, caption)
 
 
 def best_so_far(points: Sequence[CandidatePoint]) -> list[tuple[int, float]]:

@@ -11,9 +11,11 @@ import pytest
 from recorded import DIGITS, record, recorded, written
 
 from ablate.api import Experiment
-from ablate.report.paper_table import paper_rows
-from ablate.report.rows import needed_text, p_text, statistics_rows, to_frame
-from ablate.report.tables import Cell, Footnotes, Table, as_cell
+from ablate.report.document import Cell, Footnotes, Table
+from ablate.report.numbers import p_text, seeds_needed_text
+from ablate.report.paper_table import paper_table
+from ablate.report.statistics_table import statistics_table
+from ablate.report.variants_frame import variants_frame
 
 ONE = f"""\
 {DIGITS}seeds: 3
@@ -25,38 +27,38 @@ BOTH = ONE.replace("data: {name: digits, train_size: 128}", "data: [{name: digit
 
 
 def paper(experiment: Experiment) -> Table:
-    return paper_rows(experiment.report().analysis)
+    return paper_table(experiment.analysis())
 
 
 def texts(table: Table) -> list[dict[str, str]]:
     """The rows, each cell's text by its column; columns of one name are numbered from the second."""
-    names = [name + "'" * table.header[:i].count(name) for i, name in enumerate(table.header)]
-    return [dict(zip(names, (as_cell(cell).text for cell in row))) for row in table.rows]
+    names = [name + "'" * table.titles[:i].count(name) for i, name in enumerate(table.titles)]
+    return [dict(zip(names, (cell.text for cell in row))) for row in table.rows]
 
 
 def column(table: Table, name: str) -> list[Cell]:
-    return [as_cell(row[table.header.index(name)]) for row in table.rows]
+    return [row[table.titles.index(name)] for row in table.rows]
 
 
 def frame(experiment: Experiment) -> list[dict[str, str]]:
     """The rows of table.csv as they are written."""
-    text = to_frame(experiment.report().analysis).to_csv(index=False)
+    text = variants_frame(experiment.analysis()).to_csv(index=False)
     return list(csv.DictReader(io.StringIO(text)))
 
 
 def test_one_data_set_has_range_and_seeds_beside_the_median(tmp_path: Path) -> None:
     table = paper(recorded(tmp_path, ONE, {0: [7.0, 5.0, 9.0], 1: [6.0, 8.0]}))
-    assert table.header == ["Network", "N", "Parameters", "Mult-adds", "Median test error, %", "Range", "n"]
+    assert table.titles == ["Network", "N", "Parameters", "Mult-adds", "Median test error, %", "Range", "n"]
     first, second = texts(table)
     assert (first["Network"], first["N"], first["Parameters"]) == ("WRN-10-1", "1", "77,562")
     assert (first["Median test error, %"], first["Range"], first["n"]) == ("7.00", "5.00–9.00", "3")
     assert (second["Median test error, %"], second["Range"], second["n"]) == ("7.00", "6.00–8.00", "2/3")
-    assert table.numeric == [False, True, True, True, True, True, True]
+    assert [column.numeric for column in table.columns] == [False, True, True, True, True, True, True]
 
 
 def test_several_data_sets_are_columns_of_one_row(tmp_path: Path) -> None:
     table = paper(recorded(tmp_path, BOTH, {0: [7.0], 1: [30.0], 2: [6.0], 3: [20.0]}))
-    assert table.header == ["Network", "N", "Parameters", "Mult-adds", "Digits, %", "CIFAR-10, %"]
+    assert table.titles == ["Network", "N", "Parameters", "Mult-adds", "Digits, %", "CIFAR-10, %"]
     assert [(row["Network"], row["Digits, %"], row["CIFAR-10, %"]) for row in texts(table)] == [
         ("WRN-10-1", "7.00", "30.00"),
         ("WRN-10-2", "6.00", "20.00"),
@@ -75,7 +77,7 @@ def test_without_any_seeds_the_networks_stand_there(tmp_path: Path) -> None:
         ("WRN-10-1", "–", "–"),
         ("WRN-10-2", "–", "–"),
     ]
-    assert not any(as_cell(cell).bold for row in table.rows for cell in row)
+    assert not any(cell.bold for row in table.rows for cell in row)
 
 
 def test_the_best_of_each_data_set_is_bold(tmp_path: Path) -> None:
@@ -110,7 +112,7 @@ def test_recipes_are_rows_only_where_a_network_has_several_on_a_data_set(tmp_pat
     own = "    data: cifar10\n    recipe: {base: adam, epochs: 2, batch_size: 32}\n"
     apart = ONE.replace("net: [WRN-10-1, WRN-10-2]", f"net: WRN-10-1\n  - net: WRN-10-1\n{own}")
     table = paper(recorded(tmp_path, apart, {0: [7.0], 1: [30.0]}))
-    assert "Recipe" not in table.header
+    assert "Recipe" not in table.titles
     assert [(row["Digits, %"], row["CIFAR-10, %"]) for row in texts(table)] == [("7.00", "30.00")]
     together = apart.replace("    data: cifar10\n", "")
     table = paper(recorded(tmp_path, together, {0: [7.0], 1: [30.0]}))
@@ -163,7 +165,7 @@ def test_without_ours_there_is_no_difference(tmp_path: Path) -> None:
 
 def test_footnotes_say_protocol_and_notes_once_each(tmp_path: Path) -> None:
     table = paper(recorded(tmp_path, BOTH + PUBLISHED, {1: [30.0, 30.0, 30.0], 3: [20.0, 20.0, 20.0]}))
-    names, values = column(table, "Network"), [as_cell(row[table.header.index("CIFAR-10, %") + 1]) for row in table.rows]
+    names, values = column(table, "Network"), [row[table.titles.index("CIFAR-10, %") + 1] for row in table.rows]
     notes = dict(table.notes)
     assert [cell.mark for cell in values[:2]] == sorted({cell.mark for cell in values[:2]})  # one each: the notes differ
     first, second = (notes[cell.mark] for cell in values[:2])
@@ -201,22 +203,20 @@ def test_what_a_variant_stands_for_is_a_column_where_it_is_another_name(tmp_path
     table = paper(recorded(tmp_path, text, {}))
     assert [cell.text for cell in column(table, "Stands for")] == ["DSN", "WRN-10-2"]
     same = BOTH.replace("WRN-10-2]", "WRN-10-2]\n    stands_for: [WRN-10-1, WRN-10-2]") + PUBLISHED
-    assert "Stands for" not in paper(recorded(tmp_path, same, {})).header
+    assert "Stands for" not in paper(recorded(tmp_path, same, {})).titles
 
 
-def test_every_cell_of_a_median_knows_its_runs(tmp_path: Path) -> None:
+def test_every_cell_of_a_median_knows_its_trials(tmp_path: Path) -> None:
     experiment = recorded(tmp_path, BOTH, {0: [7.0, 8.0], 1: [30.0]})
     table = paper(experiment)
-    digits, cifar = (column(table, name)[0].summary for name in ("Digits, %", "CIFAR-10, %"))
-    assert digits and cifar
-    ids = [trial.id for trial in experiment.trials()]
-    assert [record.id for record in digits.records] == ids[:2]
-    assert [record.id for record in cifar.records] == ids[3:4]
+    digits, cifar = (column(table, name)[0] for name in ("Digits, %", "CIFAR-10, %"))
+    ids = tuple(trial.id for trial in experiment.trials())
+    assert digits.trials == ids[:2] and cifar.trials == ids[3:4]
 
 
 def test_the_statistics_of_each_variant(tmp_path: Path) -> None:
-    table = statistics_rows(recorded(tmp_path, ONE, {0: [7.0, 5.0, 9.0], 1: [4.0, 3.0, 2.0]}).report().analysis)
-    assert table.header[:5] == ["Variant", "n", "Median", "Mean ± SD", "Range"]
+    table = statistics_table(recorded(tmp_path, ONE, {0: [7.0, 5.0, 9.0], 1: [4.0, 3.0, 2.0]}).analysis())
+    assert table.titles[:5] == ["Variant", "n", "Median", "Mean ± SD", "Range"]
     base, wide = texts(table)
     assert list(base.values())[:5] == ["WRN-10-1", "3", "7.00", "7.00 ± 2.00", "5.00–9.00"]
     assert base["Baseline"] == "baseline" and base["p"] == "–"
@@ -226,7 +226,7 @@ def test_the_statistics_of_each_variant(tmp_path: Path) -> None:
 
 
 def test_the_statistics_name_the_data_set_where_there_are_several(tmp_path: Path) -> None:
-    table = statistics_rows(recorded(tmp_path, BOTH, {0: [7.0], 1: [30.0], 2: [6.0]}).report().analysis)
+    table = statistics_table(recorded(tmp_path, BOTH, {0: [7.0], 1: [30.0], 2: [6.0]}).analysis())
     assert [(row["Variant"], row["Data"], row["Median"]) for row in texts(table)] == [
         ("WRN-10-1", "Digits", "7.00"),
         ("WRN-10-1", "CIFAR-10", "30.00"),
@@ -237,10 +237,10 @@ def test_the_statistics_name_the_data_set_where_there_are_several(tmp_path: Path
 
 def test_from_eight_seeds_on_it_is_an_interval(tmp_path: Path) -> None:
     errors: list[float | None] = [float(error) for error in range(1, 9)]
-    analysis = recorded(tmp_path, ONE.replace("seeds: 3", "seeds: 8"), {0: errors, 1: errors}).report().analysis
-    assert statistics_rows(analysis).header[4] == "95% interval"
+    analysis = recorded(tmp_path, ONE.replace("seeds: 3", "seeds: 8"), {0: errors, 1: errors}).analysis()
+    assert statistics_table(analysis).titles[4] == "95% interval"
     # With 8 seeds the interval lies inside minimum to maximum, 1 to 8.
-    (low, high) = texts(statistics_rows(analysis))[0]["95% interval"].split("–")
+    (low, high) = texts(statistics_table(analysis))[0]["95% interval"].split("–")
     assert 1 < float(low) < 2 < 7 < float(high) < 8
 
 
@@ -251,9 +251,9 @@ def test_small_p_values_keep_a_digit(p: float, text: str) -> None:
     assert p_text(p) == text
 
 
-@pytest.mark.parametrize(("needed", "text"), [(None, "–"), (math.inf, "> 1,000"), (9.0, "≈ 9"), (1000.0, "≈ 1,000")])
-def test_seeds_needed(needed: float | None, text: str) -> None:
-    assert needed_text(needed) == text
+@pytest.mark.parametrize(("needed", "text"), [(math.inf, "> 1,000"), (9.0, "≈ 9"), (1000.0, "≈ 1,000")])
+def test_seeds_needed(needed: float, text: str) -> None:
+    assert seeds_needed_text(needed) == text
 
 
 def test_the_csv_names_the_recorded_trials_in_the_order_of_their_seeds(tmp_path: Path) -> None:

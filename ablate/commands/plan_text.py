@@ -1,17 +1,18 @@
-"""What plan, status and show print for people, from the same plain values that --json prints."""
+"""What `ablate plan` prints for people, from the same plain values that --json prints."""
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime
 from typing import Any
 
+from ablate.commands.status_text import NO_TRIALS, count_states
 from ablate.errors import printable
-from ablate.report.tables import Table, blocks_cell, counted, quantity, to_markdown
+from ablate.report.document import Column, make_table
+from ablate.report.numbers import DASH, blocks_text, counted, quantity
+from ablate.report.writers.plain import table_text
 from ablate.study.plan import plain
 
 MAX_REMARKS = 40
-NO_TRIALS = "no trials: the networks are counted, nothing is trained"
 
 
 def plan_text(plan: dict[str, Any]) -> str:
@@ -32,7 +33,7 @@ def plan_text(plan: dict[str, Any]) -> str:
     header += (["Hours a trial"] if estimated else []) + ["Trials"] if states else []
     rows = []
     for variant in variants:
-        row = [variant["net"], *map(plain, variant["axes"].values()), blocks_cell(variant["blocks_per_group"])]
+        row = [variant["net"], *map(plain, variant["axes"].values()), blocks_text(variant["blocks_per_group"])]
         row += [f"{variant['parameters']:,}", quantity(variant["multiply_adds"])]
         row += [f"{quantity(sum(variant['training_memory'].values()))}B"]
         if budget:
@@ -42,13 +43,13 @@ def plan_text(plan: dict[str, Any]) -> str:
             row += [_neighbour(fit[side], unit) for side in ("below", "above")] if solved else []
         row += [_step(variant["probe"])] if probed else []
         row += [_hours(variant["estimate"])] if estimated and states else []
-        row += [_states(trial["state"] for trial in variant["trials"])] if states else []
+        row += [count_states(trial["state"] for trial in variant["trials"])] if states else []
         rows.append(row)
-    numeric = [name not in ("Network", "Trials") for name in header]
-    lines = [to_markdown(Table(header, rows, numeric)), *map(printable, plan["remarks"][:MAX_REMARKS])]
+    columns = [Column(title, title not in ("Network", "Trials")) for title in header]
+    lines = [table_text(make_table(columns, rows)), *map(printable, plan["remarks"][:MAX_REMARKS])]
     if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
         lines.append(f"... and {more} more remarks, in --json")
-    trials = f"{counted(len(states), 'trial')}: {_states(states)}" if states else NO_TRIALS
+    trials = f"{counted(len(states), 'trial')}: {count_states(states)}" if states else NO_TRIALS
     lines.append(f"{counted(len(variants), 'variant')}, {trials}")
     return "\n".join(lines + cost_lines(plan["cost"]))
 
@@ -59,7 +60,8 @@ def _search_text(plan: dict[str, Any]) -> str:
     rows = [[one["axis"], _space(one), _when(one)] for one in search["space"]]
     conditions = any("when" in one for one in search["space"])
     header = ["Axis", "Values", "Where"] if conditions else ["Axis", "Values"]
-    lines = [to_markdown(Table(header, [row[: len(header)] for row in rows], [False] * len(header)), escape=False)]
+    columns = [Column(title, numeric=False) for title in header]
+    lines = [table_text(make_table(columns, [row[: len(header)] for row in rows]))]
     folds, images = search["folds"], search["held_out"]
     held_out = f"{images:,} held-out training images" if images else f"{folds} folds of the training images"
     also = f", and {search['also_minimize']}" if search["also_minimize"] else ""
@@ -70,7 +72,7 @@ def _search_text(plan: dict[str, Any]) -> str:
         least, most = (dict.fromkeys(map(quantity, search[key])) for key in ("parameters", "multiply_adds"))
         lines.append(f"networks: {' to '.join(least)} parameters, {' to '.join(most)} multiply-adds")
     each = f"{counted(folds, 'fold')}, {counted(seeds, 'seed')}"
-    states = _states([state for state, n in search["states"].items() for _ in range(n)])
+    states = count_states([state for state, n in search["states"].items() for _ in range(n)])
     lines += map(printable, plan["remarks"])
     lines += [f"{counted(search['candidates'], 'candidate')} of {each}, {trainings} trainings: {states}"]
     if search["distinct"]:
@@ -149,95 +151,12 @@ def _in_hours(seconds: float) -> str:
 
 
 def _step(probe: dict[str, Any] | None) -> str:
-    return f"{probe['train_step_ms']['median']:,.1f}" if probe else "–"
+    return f"{probe['train_step_ms']['median']:,.1f}" if probe else DASH
 
 
 def _hours(estimate: dict[str, Any] | None) -> str:
-    return f"{'~' if estimate['approximate'] else ''}{_in_hours(estimate['trial_seconds'])}" if estimate else "–"
-
-
-def status_text(status: dict[str, Any]) -> str:
-    """The trials by state, a row a network, and the cause and log of each failure; of a search its candidates."""
-    if "candidates" in status:
-        return _candidates_text(status)
-    if not status["trials"]:
-        return NO_TRIALS
-    states: dict[str, list[str]] = {}
-    for trial in status["trials"]:
-        states.setdefault(trial["net"], []).append(trial["state"])
-    rows = [[net, _states(of_net)] for net, of_net in states.items()]
-    lines = [to_markdown(Table(["Network", "Trials"], rows, [False, False]))]
-    for trial in status["trials"]:
-        if trial["cause"]:
-            lines.append(printable(f"failed: {trial['net']} seed {trial['seed']}: {trial['cause']} ({trial['log']})"))
-    lines.append(f"{counted(len(status['trials']), 'trial')}: {_states(t['state'] for t in status['trials'])}")
-    return "\n".join(lines)
-
-
-def _candidates_text(status: dict[str, Any]) -> str:
-    rows = []
-    for one in status["candidates"]:
-        error = one["validation_error"]
-        shown = "–" if error is None else "diverged" if error == float("inf") else f"{error:.2f}"
-        rows.append([str(one["number"]), one["net"], one["state"], f"{one['trainings']} of {one['of']}", shown])
-    header = ["Candidate", "Network", "State", "Trainings", "Validation error, %"]
-    states = ", ".join(f"{n} {state}" for state, n in status["states"].items())
-    total = f"{counted(sum(status['states'].values()), 'candidate')}: {states}"
-    return "\n".join([*([to_markdown(Table(header, rows, [True, False, False, True, True]))] if rows else []), total])
-
-
-def show_text(network: dict[str, Any]) -> str:
-    """A network by section, with its totals, its depths and what training it keeps in memory."""
-    header = ["Section", "Output", "Layers", "Parameters", "Mult-adds", "Activations"]
-    rows = [
-        [section["name"], "x".join(map(str, section["output"])), section["layers"], *_counts(section)]
-        for section in network["sections"]
-    ]
-    rows.append(["total", "", f"{network['weight_layers']} convolutions and linear layers", *_counts(network)])
-    about = f"{network['net']}: family {network['family']} ({network['source']})"
-    if network["depth"]:
-        about += f", depth {network['depth']}"
-        if network["nominal_depth"] != network["depth"]:
-            about += f" by convolutions, {network['nominal_depth']} nominal"
-    about += f"; {network['classes']} classes, input {'x'.join(map(str, network['input_shape']))}"
-    also = f"The name could also mean {' or '.join(network['also'])}." if network["also"] else ""
-    axes = ", ".join(f"{axis} {plain(value)}" for axis, value in network["axes"].items())
-    blocks = f"N {blocks_cell(network['blocks_per_group'])}, " if network["depth"] else ""
-    lines = [about, *filter(None, [also, network["remark"]]), blocks + axes, ""]
-    lines += [to_markdown(Table(header, rows, [name in header[3:] for name in header]), escape=False)]
-    lines += ["Mult-adds and activations: one image, forward, convolutions and linear layers.", ""]
-    parts = ("weights", "gradients", "momentum", "activations", "total")
-    memory = [
-        [choice["precision"], choice["checkpoint_activations"], *(f"{quantity(choice[part])}B" for part in parts)]
-        for choice in network["training_memory"]
-    ]
-    names = ["Precision", "checkpoint_activations", *(part.capitalize() for part in parts)]
-    lines.append(to_markdown(Table(names, memory, [False, False, *[True] * len(parts)])))
-    lines.append(f"Training memory at batch {network['batch_size']}, estimated; the library's workspaces come on top.")
-    return "\n".join(lines)
-
-
-def families_text(described: dict[str, Any]) -> str:
-    """The families of networks, how they are named, and the options that a name may have."""
-    families = [
-        [family["form"], ", ".join(family["examples"]), family["source"], family["family"]]
-        for family in described["families"]
-    ]
-    options = [[option["option"], option["meaning"], option["axis"]] for option in described["options"]]
-    tables = (
-        Table(["Name", "Such as", "Source", "Family"], families, [False] * 4),
-        Table(["Option of a name", "Meaning", "Axis"], options, [False] * 3),
-    )
-    return "\n".join(to_markdown(table, escape=False) for table in tables)
-
-
-def _counts(counts: dict[str, Any]) -> list[str]:
-    return [f"{counts['parameters']:,}", quantity(counts["multiply_adds"]), quantity(counts["activations"])]
+    return f"{'~' if estimate['approximate'] else ''}{_in_hours(estimate['trial_seconds'])}" if estimate else DASH
 
 
 def _neighbour(neighbour: dict[str, Any] | None, unit: str) -> str:
-    return f"{neighbour['net']}: {quantity(neighbour['count'])}{unit}" if neighbour else "–"
-
-
-def _states(states: Any) -> str:
-    return ", ".join(f"{n} {state}" for state, n in Counter(states).items())
+    return f"{neighbour['net']}: {quantity(neighbour['count'])}{unit}" if neighbour else DASH

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,8 +12,23 @@ from typing import Any
 
 import pytest
 
-from ablate.report.page import write_page
-from ablate.report.page_data import PageCell, PageCurve, PageStudy, PageTable
+from ablate.report.document import (
+    Cell,
+    Column,
+    Curves,
+    Document,
+    Figures,
+    Notes,
+    Provenance,
+    Sentences,
+    TrialCurve,
+    make_sections,
+    make_table,
+    number,
+    words,
+)
+from ablate.report.numbers import percent
+from ablate.report.writers.page import write_page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(
@@ -20,39 +36,50 @@ pytestmark = pytest.mark.skipif(
     reason="needs Chromium (apt-get install chromium); ABLATE_REQUIRE_CHROMIUM=1 makes this a failure",
 )
 NASTY = "</script><img src=x onerror=\"document.title='owned'\">"
-ERRORS = {"WRN-10-1": (30.0, "180,538"), "WRN-9-1": (4.5, "26.4 M"), "wrn-28-1": (None, "–")}
+ERRORS: dict[str, tuple[float, Cell]] = {
+    "WRN-10-1": (30.0, Cell(180_538, "180,538")), "WRN-9-1": (4.5, Cell(26_400_000, "26.4 M")),
+    "wrn-28-1": (math.inf, Cell(None, "–")),
+}  # fmt: skip
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="90"><path d="M0 0H900V90" style="fill: red"/></svg>'
 DARK, LIGHT = "rgb(20, 23, 26)", "rgb(255, 255, 255)"
 
 
-def study(name: str) -> PageStudy:
+def document(name: str) -> Document:
     """Three variants. The first has seeds 0, 1, 2, whose test errors are flat at 20, 30 and 40%; the third diverged."""
-    trials = {
-        f"id{seed}": {"seed": str(seed), "test error, %": f"{20 + 10 * seed}", "device": "CPU", "note": NASTY}
-        for seed in range(3)
-    }
+    trials = ("id0", "id1", "id2")
+    columns = [
+        Column("trial", False),
+        Column("seed"),
+        Column("test error, %"),
+        Column("device", False),
+        Column("note", False),
+    ]
+    provenance = [[words(one), number(n), number(20 + 10 * n), words("CPU"), words(NASTY)] for n, one in enumerate(trials)]
     rows = [
         [
-            PageCell(net),
-            PageCell(
-                "diverged" if error is None else f"{error:.2f}", "a", trials=tuple(trials)[::-1] if error == 30 else ()
-            ),
-            PageCell(parameters),
-            *(PageCell("a long column") for _ in range(11)),
+            words(net),
+            number(error, percent, "a", trials=trials[::-1] if error == 30 else ()),
+            parameters,
+            *(words("a long column") for _ in range(11)),
         ]
         for net, (error, parameters) in ERRORS.items()
     ]
-    header = ["Network", "Median, %", "Parameters", *(f"Column{n}" for n in range(11))]
-    table = PageTable("Test error", header, rows, [False, True, True, *[False] * 11], ["a: 12 epochs"])
+    shown = [Column("Network", False), Column("Median, %"), Column("Parameters")]
+    shown += [Column(f"Column{n}", False) for n in range(11)]
+    table = make_table(shown, rows, caption="Test error", notes=[("a", "12 epochs")])
     epochs = list(range(1, 201))
     curves = [
-        PageCurve(0, "WRN-10-1", seed, epochs, [2.0 / epoch for epoch in epochs], [20.0 + 10 * seed] * 200, f"id{seed}")
+        TrialCurve(0, "WRN-10-1", seed, epochs, [2.0 / epoch for epoch in epochs], [20.0 + 10 * seed] * 200, f"id{seed}")
         for seed in range(3)
     ]
-    curves.append(PageCurve(1, NASTY, 7, epochs, [1.0] * 200, [10.0] * 200, "other"))
-    svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="90"><path d="M0 0H900V90" style="fill: red"/></svg>'
-    return PageStudy(
-        name, f"Title {NASTY}", "WRN", "small scale", "", [table], [("errors", "Errors", svg)], curves, ["A sentence."],
-        "A note.", ["ablate"], trials,
+    curves.append(TrialCurve(1, NASTY, 7, epochs, [1.0] * 200, [10.0] * 200, "other"))
+    made_with = Provenance(("ablate",), make_table(columns, provenance, caption="Every trial"), "", ())
+    return Document(
+        name, f"Title {NASTY}", "small scale", "WRN", "", (table,), (),
+        make_sections(
+            ("What can be said", Sentences(("A sentence.",))), ("Notes", Notes("A note.")),
+            ("Curves", Curves(tuple(curves))), ("Figures", Figures({"errors": "Errors"})), ("Made with", made_with),
+        ),
     )  # fmt: skip
 
 
@@ -71,7 +98,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     path: Path = tmp_path_factory.mktemp("page") / "index.html"
-    path.write_bytes(write_page([study("one"), study("two")]))
+    path.write_bytes(write_page([(document(name), {"errors": SVG}) for name in ("one", "two")]))
     return path.as_uri()
 
 

@@ -5,45 +5,73 @@ import hashlib
 import json
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
-from ablate.report.page import write_page
-from ablate.report.page_data import (
-    PageCell,
-    PageCurve,
-    PageStudy,
-    PageTable,
-    curve_data,
-    median_curve,
-    sort_value,
-    to_json,
+from ablate.report.document import (
+    NO_VALUE,
+    Cell,
+    Column,
+    Curves,
+    Document,
+    Figures,
+    Notes,
+    Provenance,
+    Sentences,
+    TrialCurve,
+    make_sections,
+    make_table,
+    number,
+    words,
 )
+from ablate.report.numbers import percent
+from ablate.report.writers import page as module
+from ablate.report.writers.page_curves import curve_data, median_curve, to_json
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><rect style="fill: red"/></svg>'
 NASTY = "</script></style><img src=x onerror=\"alert('1')\"><!-- & \u2028 'x' é ]]>"
 CLOSED_BY_THEMSELVES = {"meta", "link", "img"}
 
 
-def curve(seed: int | None, error: list[float | None], loss: list[float | None] | None = None, **more: object) -> PageCurve:
+def curve(seed: int | None, error: list[float | None], loss: list[float | None] | None = None, **more: Any) -> TrialCurve:
     epochs = list(range(1, len(error) + 1))
-    return PageCurve(0, "WRN-16-1", seed, epochs, loss or [None] * len(error), error, f"trial{seed}")._replace(**more)
+    return replace(TrialCurve(0, "WRN-16-1", seed, epochs, loss or [None] * len(error), error, f"trial{seed}"), **more)
 
 
-def study(text: str = "plain", name: str = "block_types", scale: str = "small scale: 12 epochs") -> PageStudy:
-    """A study whose every text is `text`, or ends with it."""
+def document(text: str = "plain", name: str = "block_types", badge: str = "small scale: 12 epochs") -> Document:
+    """A report whose every text is `text`, or ends with it."""
     rows = [
-        [PageCell(f"WRN-16-1 {text}"), PageCell("4.10", "a", True, ("trial0", "trial1"))],
-        [PageCell(f"WRN-22-1 {text}"), PageCell(text, text, False, ("trial2",))],
+        [words(f"WRN-16-1 {text}"), number(4.1, percent, "a", True, ("trial0", "trial1"))],
+        [words(f"WRN-22-1 {text}"), Cell(text, text, text, trials=("trial2",))],
     ]
-    table = PageTable(f"Test error, {text}", ["Network", f"Median, {text}"], rows, [False, True], [f"a: {text}", text])
-    curves = [curve(seed, [50.0, 4.0 + seed], [2.0, 1.0], label=text, trial=text) for seed in range(3)]
-    trials = {f"trial{seed}": {"seed": str(seed), text: text} for seed in range(3)}
-    return PageStudy(
-        name, f"Title {text}", text, scale and f"{scale} {text}", text, [table], [("errors", text, SVG)], curves, [text],
-        f"{text}\nand more\n\n{text}", [text], trials,
+    columns = [Column("Network", False), Column(f"Median, {text}")]
+    table = make_table(columns, rows, caption=f"Test error, {text}", notes=[("a", text), (text, text)])
+    curves = tuple(curve(seed, [50.0, 4.0 + seed], [2.0, 1.0], label=text, trial=text) for seed in range(3))
+    provenance = [[words(f"trial{seed}"), number(seed), words(text)] for seed in range(3)]
+    trials = make_table([Column("trial", False), Column("seed"), Column(text, False)], provenance, caption="Every trial")
+    return Document(
+        name, f"Title {text}", badge and f"{badge} {text}", text, text, (table,), (),
+        make_sections(
+            (f"What is said {text}", Sentences((text,))),
+            ("Notes", Notes(f"{text}\nand more\n\n{text}")),
+            ("Curves", Curves(curves)),
+            ("Figures", Figures({"errors": text})),
+            ("Made with", Provenance((text,), trials, text, ())),
+        ),
     )  # fmt: skip
+
+
+def write_page(*documents: Document) -> bytes:
+    """The page of some reports, each with the figure that it names."""
+    return module.write_page([(one, {"errors": SVG}) for one in documents])
+
+
+def without(known: Document, *kinds: type) -> Document:
+    """The report without the sections of some kinds."""
+    return replace(known, sections=tuple(one for one in known.sections if not isinstance(one.content, kinds)))
 
 
 class Page(HTMLParser):
@@ -82,7 +110,7 @@ def digest(text: str) -> str:
 
 
 def test_the_policy_allows_this_style_and_this_script_and_nothing_else() -> None:
-    page = Page(write_page([study()]))
+    page = Page(write_page(document()))
     policy = next(a["content"] for tag, a in page.tags if a.get("http-equiv") == "Content-Security-Policy")
     (style,) = [text for tag, text in page.raw if tag == "style"]
     script = page.raw[-1][1]
@@ -97,7 +125,7 @@ def test_the_policy_allows_this_style_and_this_script_and_nothing_else() -> None
 
 
 def test_nothing_is_asked_from_elsewhere() -> None:
-    html = write_page([study(), study(name="other")])
+    html = write_page(document(), document(name="other"))
     page = Page(html)
     assert set(re.findall(r"https?://[^\"'`\s]*", html.decode())) == {"http://www.w3.org/2000/svg"}  # a name, in the script
     assert all(url.startswith(("data:", "#")) for name in ("src", "href") for url in page.attributes(name))
@@ -108,7 +136,7 @@ def test_nothing_is_asked_from_elsewhere() -> None:
 
 def test_every_text_stays_text() -> None:
     plain = re.sub(r"\W", "_", NASTY)
-    harmless, nasty = Page(write_page([study(plain)])), Page(write_page([study(NASTY)]))
+    harmless, nasty = Page(write_page(document(plain))), Page(write_page(document(NASTY)))
 
     def skeleton(page: Page) -> list[tuple[str, list[str]]]:
         return [(tag, list(attributes)) for tag, attributes in page.tags]
@@ -131,12 +159,12 @@ def test_json_in_a_page_cannot_end_its_element_and_reads_back() -> None:
         to_json([math.nan])
 
 
-def test_the_same_studies_give_the_same_bytes() -> None:
-    assert write_page([study(), study(name="other")]) == write_page([study(), study(name="other")])
+def test_the_same_reports_give_the_same_bytes() -> None:
+    assert write_page(document(), document(name="other")) == write_page(document(), document(name="other"))
 
 
 def test_tables_and_figures_need_no_script() -> None:
-    page = Page(write_page([study()]))
+    page = Page(write_page(document()))
     assert {"WRN-16-1 plain", "4.10", "Network", "Title plain"} <= set(page.texts)
     (image,) = [attributes for tag, attributes in page.tags if tag == "img"]
     assert base64.b64decode(image["src"].removeprefix("data:image/svg+xml;base64,")) == SVG
@@ -147,7 +175,7 @@ def test_tables_and_figures_need_no_script() -> None:
 
 
 def test_cells_say_what_they_sort_by_and_which_trials_are_behind_them() -> None:
-    page = Page(write_page([study()]))
+    page = Page(write_page(document()))
     cells = [attributes for tag, attributes in page.tags if tag == "td" and "data-trials" in attributes]
     assert [cell["data-trials"] for cell in cells] == ["trial0 trial1", "trial2"]
     assert [cell.get("data-value") for cell in cells] == ["4.1", None]
@@ -155,25 +183,26 @@ def test_cells_say_what_they_sort_by_and_which_trials_are_behind_them() -> None:
 
 
 def test_a_cell_of_unknown_trials_is_our_mistake() -> None:
-    known = study()
     with pytest.raises(AssertionError, match="trial2"):
-        write_page([known._replace(trials={key: known.trials[key] for key in ("trial0", "trial1")})])
+        write_page(without(document(), Provenance))
 
 
-def test_footnotes_are_marked_where_a_cell_bears_the_mark() -> None:
-    rows = [[PageCell("net", "a"), PageCell("1", "b,c")]]
-    table = PageTable("caption", ["x", "y"], rows, [False, True], ["a: one", "c: three", "note: not a mark"])
-    html = write_page([study()._replace(tables=[table], trials={})]).decode()
-    assert "<li><sup>a</sup> one</li>\n<li><sup>c</sup> three</li>\n<li>note: not a mark</li>" in html
+def test_footnotes_are_marked() -> None:
+    rows = [[words("net", "a"), number(1, mark="b,c")]]
+    table = make_table(
+        [Column("x", False), Column("y")], rows, caption="caption", notes=[("a", "one"), ("c", "three: four")]
+    )
+    html = write_page(replace(document(), tables=(table,))).decode()
+    assert "<li><sup>a</sup> one</li>\n<li><sup>c</sup> three: four</li>" in html and "<sup>b,c</sup>" in html
 
 
 @pytest.mark.parametrize("several", [False, True])
 def test_a_study_at_another_scale_says_so_by_its_title_and_in_every_caption(several: bool) -> None:
-    small = study()
-    html = write_page([small, study(name="full", scale="")] if several else [small]).decode()
+    small = document()
+    html = write_page(small, *([document(name="full", badge="")] if several else [])).decode()
     label = '<span class="scale">small scale: 12 epochs plain</span>'
     article = html[html.index("<article") : html.index("</article>")]
-    assert label in article[article.index("Title plain") :].split("\n")[1]
+    assert label in article[article.index("Title plain") : article.index("</p>")]
     captions = re.findall(r"<caption.*?</caption>", article)
     assert len(captions) == 2 and all(label in caption for caption in captions)
     assert html.count(label) == article.count(label) + several  # once more in the contents
@@ -182,11 +211,11 @@ def test_a_study_at_another_scale_says_so_by_its_title_and_in_every_caption(seve
 
 
 def test_without_a_scale_nothing_is_labelled() -> None:
-    assert 'class="scale"' not in write_page([study(scale="")]).decode()
+    assert 'class="scale"' not in write_page(document(badge="")).decode()
 
 
 def test_several_studies_have_a_list_and_an_anchor_each() -> None:
-    page = Page(write_page([study(name="a b"), study(name="a-b"), study(name="c")]))
+    page = Page(write_page(document(name="a b"), document(name="a-b"), document(name="c")))
     articles = [attributes["id"] for tag, attributes in page.tags if tag == "article"]
     assert articles == ["a-b", "a-b-2", "c"]
     assert [url for url in page.attributes("href") if url.startswith("#")] == ["#a-b", "#a-b-2", "#c"]
@@ -195,34 +224,31 @@ def test_several_studies_have_a_list_and_an_anchor_each() -> None:
     assert set(page.attributes("aria-labelledby")) <= set(ids)
 
 
-def test_what_a_study_does_not_have_leaves_no_section() -> None:
-    bare = study()._replace(tables=[], figures=[], curves=[], sentences=[], notes=" \n", made_with=[], trials={}, about="")
-    page = Page(write_page([bare]))
+def test_what_a_report_does_not_have_leaves_no_section() -> None:
+    bare = make_sections(("Said", Sentences(())), ("Notes", Notes(" \n")), ("Curves", Curves(())), ("Figures", Figures({})))
+    assert bare == ()
+    nothing = Provenance((), make_table([Column("trial", False)], []), "nowhere", ())
+    page = Page(write_page(replace(document(), tables=(), about="", sections=make_sections(("Made with", nothing)))))
     assert [tag for tag, _ in page.tags].count("section") == 0
 
 
 @pytest.mark.parametrize(
-    ("text", "value"),
+    ("cell", "value"),
     [
-        ("1,234,567", 1234567),
-        ("26.4 M", 26.4e6),
-        ("5.24 G", 5.24e9),
-        ("118 MB", 118e6),
-        ("12 Monday", 12),
-        ("+5.45", 5.45),
-        ("−0.30", -0.3),
-        ("3/5", 3),
-        ("41.50 – 45.40", 41.5),
-        ("< 0.001", 0.001),
-        ("1.5e-3", 0.0015),
-        ("diverged", math.inf),
-        ("baseline", 0),
-        ("–", None),
-        ("", None),
+        (Cell(26_412_345, "26.4 M"), "26412345"),
+        (number(5.4321, percent), "5.4321"),
+        (number(math.inf, percent), "Infinity"),
+        (Cell(-0.3, "−0.30"), "-0.3"),
+        (NO_VALUE, None),
+        (words("12 Monday"), None),
+        (Cell(True, "True"), None),
     ],
 )
-def test_what_a_numeric_cell_sorts_by(text: str, value: float | None) -> None:
-    assert sort_value(text) == pytest.approx(value)
+def test_a_numeric_cell_is_sorted_by_its_value(cell: Cell, value: str | None) -> None:
+    table = make_table([Column("Network", False), Column("Count")], [["net", cell]])
+    page = Page(write_page(replace(without(document(), Provenance), tables=(table,))))
+    (found,) = [attributes for tag, attributes in page.tags if tag == "td"]
+    assert found.get("data-value") == value
 
 
 def test_the_median_curve_counts_a_seed_that_diverged_as_worse_than_any() -> None:

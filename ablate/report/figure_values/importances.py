@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from ablate.report.drawn_figures import FigureInfo
 
 if TYPE_CHECKING:
-    from ablate.search.report import SearchReport
+    from ablate.report.search_analysis import SearchAnalysis
 
 
-def importance_values(report: SearchReport) -> Iterator[FigureInfo]:
+def importance_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     """Of the figure, where there are parameters to compare."""
-    if report.importances and len(report.importances) > 1:
-        about = f"{report.setting('; ')}; {report.measured()}"
+    if analysis.importances and len(analysis.importances) > 1:
+        about = f"{analysis.setting('; ')}; {analysis.measured()}"
         caption = f"{about}. Importance by functional analysis of variance (fANOVA) of a random forest."
-        yield FigureInfo(ordered_importances(report.importances), report.study.title, caption)
+        yield FigureInfo(ordered_importances(analysis.importances), analysis.study.title, caption)
 
 
 def ordered_importances(importances: Mapping[str, float]) -> list[tuple[str, float]]:

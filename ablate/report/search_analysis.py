@@ -3,29 +3,75 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
 
+from ablate.report.candidate import Candidate, CandidateState
+from ablate.report.document import scale_badge
+from ablate.report.numbers import counted
 from ablate.report.pareto import pareto_front
+from ablate.report.search_setting import TRAINING, describe_search, describe_trainings, describe_validation
 from ablate.report.statistics import Verdict, reach_verdicts
-from ablate.search.candidates import Candidate, CandidateState
-from ablate.study.budget import Budget
-from ablate.study.plan import plain
-from ablate.study.study import Search
+from ablate.study.study import Search, Study
 
 TOP = 10  # candidates that are shown, and compared with the best
-UNIT = "training"  # what an error is of
 
 
 @dataclass(frozen=True)
-class Standing:
-    """The candidates of a search by their objective. planned: how many there are to be; budget: of each, if any."""
+class SearchAnalysis:
+    """The candidates of a search by their objective.
 
-    search: Search
+    study_file: where the search is described; importances: of its parameters, shares of the variance; limit: how many
+    candidates there are to be, where that is not what the study says, as for a grid.
+    """
+
+    study: Study
     candidates: tuple[Candidate, ...]
-    planned: int
-    budget: Budget | None = None
+    runs: Path
+    study_file: str
+    importances: Mapping[str, float] | None = None
+    limit: int | None = None
+
+    @property
+    def search(self) -> Search:
+        """What is looked for, and how."""
+        assert self.study.search is not None
+        return self.study.search
+
+    @property
+    def planned(self) -> int:
+        """How many candidates there are to be."""
+        return self.search.trials if self.limit is None else self.limit
+
+    @property
+    def recorded(self) -> int:
+        """How many were trained to the end or pruned; one that failed is tried again."""
+        return len(self.of_state("complete", "pruned"))
+
+    @property
+    def finished(self) -> bool:
+        """Whether all that are to be have ended."""
+        return self.recorded >= self.planned
+
+    @property
+    def progress(self) -> str:
+        """ "31 of 40 candidates have ended"."""
+        return f"{self.recorded} of {counted(self.planned, 'candidate')} {'has' if self.recorded == 1 else 'have'} ended"
+
+    @property
+    def badge(self) -> str:
+        """What stands by every title of a search at another scale."""
+        return scale_badge(self.study.scale)
+
+    def setting(self, separator: str) -> str:
+        """Data, recipe, what is searched, the budget."""
+        return describe_search(self.study, separator)
+
+    def measured(self) -> str:
+        """What the errors are: "validation error on 5 folds of the training images, 5 trainings a candidate, ..."."""
+        return f"{describe_validation(self.study)}, {describe_trainings(self.study)}; the test images were not read"
 
     @cached_property
     def ranked(self) -> list[Candidate]:
@@ -82,7 +128,7 @@ class Standing:
     @property
     def solved(self) -> tuple[str, ...]:
         """The axes that are solved for the budget, so that a network's name says more than the searched values."""
-        return self.budget.solve if self.budget else ()
+        return self.study.budget.solve if self.study.budget else ()
 
     @property
     def top(self) -> list[Candidate]:
@@ -95,7 +141,7 @@ class Standing:
         if not self.top:
             return {}
         best, *others = self.top
-        found = reach_verdicts([(_named(one), _named(best)) for one in others], unit=UNIT)
+        found = reach_verdicts([(_named(one), _named(best)) for one in others], unit=TRAINING)
         return {one.number: verdict for one, verdict in zip(others, found)}
 
     @cached_property
@@ -104,7 +150,7 @@ class Standing:
         if len(self.top) < 2:
             return None
         best, second = self.top[:2]
-        return reach_verdicts([(_named(best), _named(second))], unit=UNIT)[0]
+        return reach_verdicts([(_named(best), _named(second))], unit=TRAINING)[0]
 
     @cached_property
     def front(self) -> list[Candidate]:
@@ -119,37 +165,6 @@ class Standing:
         assert self.search.also_minimize is not None
         return int(getattr(candidate.variant.counts, self.search.also_minimize))
 
-    @property
-    def ended(self) -> int:
-        """How many were trained to the end or pruned; one that failed is tried again."""
-        return len(self.of_state("complete", "pruned"))
-
-    @property
-    def finished(self) -> bool:
-        return self.ended >= self.planned
-
-
-def axes_of(search: Search) -> list[str]:
-    """The axes that are searched, in order."""
-    return list(dict.fromkeys(parameter.axis for parameter in search.parameters))
-
-
-def name_of(candidate: Candidate) -> str:
-    """ "candidate 12 (dropout 0.3, lr 0.1)"."""
-    return f"candidate {candidate.number} ({values_text(candidate)})"
-
-
-def values_text(candidate: Candidate) -> str:
-    """ "dropout 0.3, lr 0.1": the searched values."""
-    return ", ".join(
-        f"{axis.rpartition('.')[2]} {value_text(candidate, value)}" for axis, value in candidate.values.items()
-    )
-
-
-def value_text(candidate: Candidate, value: Any) -> str:
-    """A value as a reader would write it; a network of the reader's own by its name."""
-    return candidate.variant.net if isinstance(value, dict) else plain(value)
-
 
 def _named(candidate: Candidate) -> tuple[str, dict[int, float]]:
-    return name_of(candidate), dict(candidate.errors)
+    return candidate.name, dict(candidate.errors)

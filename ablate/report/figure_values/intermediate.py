@@ -5,44 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
+from ablate.report.candidate import DIVERGED
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figures.intermediate import CandidateLine, Intermediate
-from ablate.search.candidates import DIVERGED
-from ablate.search.pruning import OVER_EPOCHS
-from ablate.search.standing import Standing, axes_of
+from ablate.report.search_analysis import SearchAnalysis
 
 if TYPE_CHECKING:
-    from ablate.search.report import SearchReport
+    from ablate.report.search_analysis import SearchAnalysis
 
 
-def intermediate_values(report: SearchReport) -> Iterator[FigureInfo]:
+def intermediate_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     """Of the figure, where the search has a pruner and that was told something."""
-    standing, study = report.standing, report.study
-    pruner, over_epochs = standing.search.pruner, standing.search.pruner in OVER_EPOCHS
-    lines = candidate_lines(standing, first=0 if over_epochs else 1)
+    analysis, study = analysis, analysis.study
+    pruner, over_epochs = analysis.search.pruner, analysis.search.prunes_over_epochs
+    lines = candidate_lines(analysis, first=0 if over_epochs else 1)
     if not lines or (pruner == "none" and all(line.kind != "pruned" for line in lines)):
         return
     several = len(study.seeds) > 1
     step = "epoch, over all trainings" if over_epochs else "training, by fold and seed" if several else "fold"
     told = "each error as it came" if pruner == "none" else f"what the pruner ({pruner}) was told"
-    next_begins = len(study.seeds) * len(standing.search.held_out) > 1
-    even = over_epochs and next_begins and "recipe.epochs" not in axes_of(standing.search)
+    next_begins = len(study.seeds) * len(analysis.search.held_out) > 1
+    even = over_epochs and next_begins and "recipe.epochs" not in analysis.search.axes
     every = study.recipe.epochs if even else 0
-    about = f"{report.setting('; ')}; {report.measured()}"
+    about = f"{analysis.setting('; ')}; {analysis.measured()}"
     caption = f"{about}; {told}{'; dotted: the next training begins' * bool(every)}."
     yield FigureInfo(Intermediate(lines, step, every), study.title, caption)
 
 
-def candidate_lines(standing: Standing, first: int = 0) -> list[CandidateLine]:
+def candidate_lines(analysis: SearchAnalysis, first: int = 0) -> list[CandidateLine]:
     """A line a candidate of which the pruner was told something, in the order of their numbers.
 
     One for those that share their trainings and came equally far. first: what Optuna's step 0 is called.
     """
     lines: dict[str, CandidateLine] = {}
-    for one in sorted(standing.of_state("complete", "pruned"), key=lambda one: one.number):
+    for one in sorted(analysis.of_state("complete", "pruned"), key=lambda one: one.number):
         points = [(step + first, error) for step, error in sorted(one.intermediate.items()) if error < DIVERGED]
         if points:
-            pruned, best = one.state == "pruned", one is standing.best
+            pruned, best = one.state == "pruned", one is analysis.best
             kind: Literal["pruned", "best", "complete"] = "pruned" if pruned else "best" if best else "complete"
             alike = repr((kind, [trial.id for trial in one.trials], points))
             steps, errors = zip(*points)

@@ -1,0 +1,52 @@
+"""What `ablate status` prints for people, from the same plain values that --json prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from ablate.errors import printable
+from ablate.report.document import Column, make_table
+from ablate.report.numbers import DASH, counted, percent
+from ablate.report.writers.plain import table_text
+
+NO_TRIALS = "no trials: the networks are counted, nothing is trained"
+
+
+def status_text(status: dict[str, Any]) -> str:
+    """The trials by state, a row a network, and the cause and log of each failure; of a search its candidates."""
+    if "candidates" in status:
+        return _candidates_text(status)
+    if not status["trials"]:
+        return NO_TRIALS
+    states: dict[str, list[str]] = {}
+    for trial in status["trials"]:
+        states.setdefault(trial["net"], []).append(trial["state"])
+    rows = [[net, count_states(of_net)] for net, of_net in states.items()]
+    lines = [table_text(make_table([Column("Network", False), Column("Trials", False)], rows))]
+    for trial in status["trials"]:
+        if trial["cause"]:
+            lines.append(printable(f"failed: {trial['net']} seed {trial['seed']}: {trial['cause']} ({trial['log']})"))
+    lines.append(f"{counted(len(status['trials']), 'trial')}: {count_states(t['state'] for t in status['trials'])}")
+    return "\n".join(lines)
+
+
+def _candidates_text(status: dict[str, Any]) -> str:
+    rows = []
+    for one in status["candidates"]:
+        error = one["validation_error"]
+        shown = DASH if error is None else percent(error)
+        rows.append([str(one["number"]), one["net"], one["state"], f"{one['trainings']} of {one['of']}", shown])
+    columns = [
+        Column("Candidate"), Column("Network", False), Column("State", False), Column("Trainings"),
+        Column("Validation error, %"),
+    ]  # fmt: skip
+    states = ", ".join(f"{n} {state}" for state, n in status["states"].items())
+    total = f"{counted(sum(status['states'].values()), 'candidate')}: {states}"
+    return "\n".join([*([table_text(make_table(columns, rows))] if rows else []), total])
+
+
+def count_states(states: Iterable[str]) -> str:
+    """ "3 recorded, 2 missing"."""
+    return ", ".join(f"{n} {state}" for state, n in Counter(states).items())

@@ -1,0 +1,34 @@
+"""What `ablate trace` prints for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ablate.errors import printable
+from ablate.report.document import Column, make_table
+from ablate.report.trace import SHOWN, CsvRow, Trace
+from ablate.report.writers.plain import table_text
+
+
+def trace_text(trace: Trace) -> str:
+    """The trials as a table each, then where the value is from."""
+    lines = [printable(f"{trace.table}, row {trace.row} ({trace.name}), {trace.column}: {trace.value or 'empty'}"), ""]
+    if trace.trials:
+        lines.append(_table(trace.trials, trace.selected))
+    if trace.baseline_trials:
+        lines += ["The baseline's trials:", "", _table(trace.baseline_trials, [])]
+    return "\n".join([*lines, *map(printable, trace.remarks)])
+
+
+def _table(trials: Sequence[CsvRow], selected: Sequence[str]) -> str:
+    shown = [column for column in SHOWN if any(trial.get(column) for trial in trials)]
+    chosen = [["*"] if trial["id"] in selected else [""] for trial in trials] if selected else [[] for _ in trials]
+    rows = [first + [_shown(column, trial.get(column, "")) for column in shown] for first, trial in zip(chosen, trials)]
+    columns = [Column(title, title.endswith(("error", "seconds"))) for title in (*([""] if selected else []), *shown)]
+    return table_text(make_table(columns, rows))
+
+
+def _shown(column: str, value: str) -> str:
+    if column == "revision":
+        return value[:12] + ("+" if value.endswith("+") and len(value) > 12 else "")
+    return f"{float(value):.1f}" if value and column.endswith("seconds") else value

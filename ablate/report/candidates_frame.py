@@ -1,0 +1,73 @@
+"""A search in plain numbers under stable names, for table.csv: a row a candidate."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from ablate.report.candidate import Candidate, is_number
+from ablate.report.search_analysis import SearchAnalysis
+from ablate.report.statistics import describe
+from ablate.report.summary import finite
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def candidates_frame(analysis: SearchAnalysis) -> pd.DataFrame:
+    """A row a candidate, the ranked ones first.
+
+    rank: of those trained to the end, the same for those that share their trainings. Errors in percent, differences in
+    points; the objective's column bears its name. trials: the ids of the trainings with an error, in order; baseline: the
+    best, for those that are compared with it.
+    """
+    import pandas as pd
+
+    ranks = analysis.ranks
+    ordered = sorted(analysis.candidates, key=lambda one: (ranks.get(one.number, len(ranks) + 1), one.number))
+    rows = [_frame_row(analysis, one, ranks.get(one.number)) for one in ordered]
+    frame = pd.DataFrame(rows, columns=_columns(analysis))
+    return frame.astype({"rank": "Int64"})
+
+
+def _columns(analysis: SearchAnalysis) -> list[str]:
+    columns = (
+        "rank", "number", "state", "enqueued", *analysis.search.axes, "net", "parameters", "multiply_adds",
+        analysis.search.objective, "n", "planned", "diverged", "min", "max", "std",
+        "baseline", "difference", "p_value", "p_floor", "p_holm", "trials", "baseline_trials",
+    )  # fmt: skip
+    return list(dict.fromkeys(columns))  # net may be an axis
+
+
+def _frame_row(analysis: SearchAnalysis, one: Candidate, rank: int | None) -> dict[str, Any]:
+    found = describe(one.errors) if one.errors else None
+    best, verdict = analysis.best, analysis.verdicts.get(one.number)
+    row: dict[str, Any] = {
+        **{axis: value if is_number(value) else one.value_text(value) for axis, value in one.values.items()},
+        "rank": rank,
+        "number": one.number,
+        "state": one.state,
+        "enqueued": one.enqueued,
+        "net": one.variant.net,
+        "parameters": one.variant.counts.parameters,
+        "multiply_adds": one.variant.counts.multiply_adds,
+        analysis.search.objective: finite(analysis.objective(one)),
+        "n": len(one.errors),
+        "planned": len(one.trials),
+        "diverged": sum(map(math.isinf, one.errors.values())),
+        "min": found and finite(found.min),
+        "max": found and finite(found.max),
+        "std": found and found.std,
+        "trials": " ".join(one.recorded_ids),
+    }
+    if best and verdict:
+        c = verdict.comparison
+        row |= {
+            "baseline": best.name,
+            "difference": round(analysis.objective(one) - analysis.objective(best), 10),
+            "p_value": c.p_value,
+            "p_floor": c.floor,
+            "p_holm": verdict.adjusted_p,
+            "baseline_trials": " ".join(best.recorded_ids),
+        }
+    return row

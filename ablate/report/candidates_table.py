@@ -1,0 +1,119 @@
+"""The tables of a search: the best candidates against the best of all, and the Pareto set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ablate.report.candidate import Candidate, is_number
+from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
+from ablate.report.numbers import counted, error_range, grouped, p_text, percent, quantity, signed, two_decimals
+from ablate.report.search_analysis import SearchAnalysis
+from ablate.report.search_setting import MEASURES, OBJECTIVES
+from ablate.report.statistics import describe
+
+ENQUEUED = "named in the study file, not sampled"
+COSTS = {"parameters": ("Parameters", grouped), "multiply_adds": ("Mult-adds", quantity)}
+
+
+def search_tables(analysis: SearchAnalysis) -> list[Table]:
+    """The best candidates, the Pareto set; none before a candidate is trained to the end."""
+    tables = []
+    name = analysis.study.name
+    if analysis.top:
+        tables.append(candidates_table(analysis, analysis.top, name, _caption(analysis)))
+    if analysis.front and (cost := analysis.search.also_minimize):
+        caption = f"The Pareto set, by {MEASURES[cost]}: no candidate is better in one of the two and as good in the other."
+        tables.append(candidates_table(analysis, analysis.front, f"{name}_pareto", caption, compared=False))
+    return tables
+
+
+def candidates_table(
+    analysis: SearchAnalysis, shown: Sequence[Candidate], label: str = "", caption: str = "", compared: bool = True
+) -> Table:
+    """A row a candidate: its values, what it costs, its trainings in numbers, and what they say against the best.
+
+    The columns of the cost and the network are there where the candidates differ in them. The only axis says enough of
+    the network, unless axes are solved; parameters and what has a budget are always there.
+    """
+    search, footnotes, solved, budget = analysis.search, Footnotes(), analysis.solved, analysis.study.budget
+    axes = search.axes
+    cost, budgeted = search.also_minimize or "parameters", ("parameters", budget.measure) if budget else ()
+    differ = len({getattr(one.variant.counts, cost) for one in shown}) > 1
+    costs = [key for key in COSTS if key in budgeted or (key == cost and differ)]
+    told = len(axes) == 1 or "net" in axes
+    nets = bool(solved) or (not told and len({one.variant.net for one in shown}) > 1)
+    compared = compared and len(shown) > 1
+    columns = [Column("Candidate")]
+    for axis, title in zip(axes, _titles(axes, solved)):
+        columns.append(Column(title, all(is_number(one.values.get(axis, 0)) for one in shown)))
+    columns += [Column("Network", False)] if nets else []
+    columns += [Column(COSTS[key][0]) for key in costs]
+    columns += map(Column, ("n", OBJECTIVES[search.objective].capitalize(), "SD", "Range"))
+    columns += map(Column, ("Difference", "Won", "p", "p (Holm)") if compared else ())
+    rows = []
+    for one in shown:
+        row = [number(one.number, mark=footnotes.mark(ENQUEUED if one.enqueued else ""))]
+        row += [number(one.values.get(axis), one.value_text) for axis in axes]
+        row += [words(one.variant.net)] if nets else []
+        row += [number(getattr(one.variant.counts, key), COSTS[key][1]) for key in costs]
+        row += _training_cells(analysis, one)
+        rows.append([*row, *(_verdict_cells(analysis, one) if compared else [])])
+    return make_table(columns, rows, label, caption, footnotes.notes)
+
+
+def _titles(axes: Sequence[str], solved: Sequence[str]) -> list[str]:
+    """ "lr" for recipe.lr, where no other axis ends so; "k (start)" where k is solved from there."""
+    ends = [axis.rpartition(".")[2] for axis in axes]
+    titles = ends if len(set(ends)) == len(ends) else axes
+    return [f"{title} (start)" if axis in solved else title for axis, title in zip(axes, titles)]
+
+
+def _training_cells(analysis: SearchAnalysis, one: Candidate) -> list[Cell]:
+    """The trainings in numbers; all but the deviation know the trainings behind them."""
+    found, trials = describe(one.errors), one.recorded_ids
+    diverged = sum(map(math.isinf, one.errors.values()))
+    n = f"{found.n}, {diverged} diverged" if diverged else str(found.n)
+    return [
+        Cell(found.n, n, trials=trials),
+        number(analysis.objective(one), percent, bold=one is analysis.best, trials=trials),
+        number(found.std, two_decimals, trials=trials),
+        Cell(found.min, error_range((found.min, found.max)), trials=trials),
+    ]
+
+
+def _verdict_cells(analysis: SearchAnalysis, one: Candidate) -> list[Cell]:
+    verdict = analysis.verdicts.get(one.number)
+    if verdict is None or analysis.best is None:
+        return [Cell(0.0, "best") if one is analysis.best else NO_VALUE, *[NO_VALUE] * 3]
+    c = verdict.comparison
+    return [
+        number(analysis.objective(one) - analysis.objective(analysis.best), signed),
+        Cell(c.won, f"{c.won:g} of {c.pairs}"),
+        number(c.p_value, p_text),
+        number(verdict.adjusted_p, p_text),
+    ]
+
+
+def _caption(analysis: SearchAnalysis) -> str:
+    """What the first table shows, its setting aside."""
+    n, of = len(analysis.top), len(analysis.distinct)
+    which = f"The {n} best of {of} candidates" if n < of else f"{counted(of, 'candidate')} trained to the end"
+    kind = OBJECTIVES[analysis.search.objective]
+    return (
+        f"{which}, by {kind} {analysis.measured()}. In percent; SD of the sample; range from lowest to highest."
+        f"{_comparison_caption(analysis)}"
+    )
+
+
+def _comparison_caption(analysis: SearchAnalysis) -> str:
+    """What the columns against the best are; empty where nothing is compared."""
+    if not analysis.verdicts:
+        return ""
+    kind, comparisons = OBJECTIVES[analysis.search.objective], counted(len(analysis.verdicts), "comparison")
+    floor = min(verdict.adjusted_floor for verdict in analysis.verdicts.values())
+    return (
+        f" Against the best: the difference of the {kind}s in points; of all pairs of their trainings those that the "
+        "candidate won, with the lower error; the permutation p-value of the rank sum, two-sided, and after Holm's "
+        f"correction for {comparisons} (so many trainings allow none below {p_text(floor)})."
+    )

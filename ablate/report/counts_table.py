@@ -1,0 +1,68 @@
+"""The tables of a study without seeds: its networks counted, and how the counts grow with an axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ablate.report.analysis import StudyAnalysis
+from ablate.report.document import Cell, Column, Table, make_table, number, words
+from ablate.report.numbers import blocks_text, grouped, quantity, two_decimals
+from ablate.study.plan import plain
+
+MEASURE_TITLES = {"parameters": "Parameters", "multiply_adds": "Mult-adds", "activations": "Activations"}
+TITLES = {
+    "net": "Network", "varied": "Varied", **MEASURE_TITLES, "step_ms": "Step, ms", "published_error": "Published error, %",
+}  # fmt: skip
+TEXTS = ("net", "varied")
+
+
+def counts_table(analysis: StudyAnalysis) -> Table:
+    """A row a network: its axes, its counts, how long a training step took where that was timed."""
+    networks = analysis.networks
+    columns = [Column(TITLES.get(key, key), key not in TEXTS) for key in networks[0]]
+    rows = [[_cell(key, value) for key, value in network.items()] for network in networks]
+    return make_table(columns, rows, analysis.study.name, _counts_caption(analysis))
+
+
+def _cell(key: str, value: Any) -> Cell:
+    if key in TEXTS:
+        return words(plain(value))
+    if key == "N":
+        return blocks_cell(value)
+    return number(value, grouped if key == "parameters" else quantity if key in MEASURE_TITLES else plain)
+
+
+def blocks_cell(blocks: int | tuple[int, ...] | None) -> Cell:
+    """N: the blocks of each group, sorted by those of the first; a dash for a network without groups."""
+    return Cell(blocks[0] if isinstance(blocks, (tuple, list)) else blocks, blocks_text(blocks))
+
+
+def _counts_caption(analysis: StudyAnalysis) -> str:
+    data = analysis.study.data
+    step = f" Step: {analysis.timing()}." if any(analysis.timed) else ""
+    shape = "x".join(map(str, data.input_shape))
+    return (
+        f"Networks for {data.title}: {data.classes} classes, input {shape}. Nothing is trained. Mult-adds and "
+        f"activations: one forward pass of one image through convolutions and linear layers.{step}"
+    )
+
+
+def growth_table(analysis: StudyAnalysis) -> Table:
+    """A row an axis and count: its exponent over all values of the axis, and between the two largest."""
+    columns = [Column("Axis", False), Column("Count", False), *map(Column, ("From", "To", "Exponent", "Two largest"))]
+    rows = [
+        [
+            words(one.axis),
+            words(MEASURE_TITLES[one.measure]),
+            number(one.smallest, plain),
+            number(one.largest, plain),
+            number(one.fitted, two_decimals),
+            number(one.last, two_decimals),
+        ]
+        for one in analysis.growth
+    ]
+    caption = (
+        f"How counts grow with one axis, the others as in {analysis.base.net}: count ~ axis^exponent, by least squares of "
+        "the logarithms over all values, and between the two largest."
+    )
+    return make_table(columns, rows, f"{analysis.study.name}_growth", caption)

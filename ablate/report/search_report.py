@@ -1,0 +1,100 @@
+"""The candidates of a search -> its Report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ablate.report.best_file import FILE, best_yaml
+from ablate.report.candidates_frame import candidates_frame
+from ablate.report.candidates_table import search_tables
+from ablate.report.document import Document, Figures, Notes, Provenance, Remark, Sentences, make_sections
+from ablate.report.drawn_figures import DrawnFigure, draw_figures
+from ablate.report.provenance import made_with, provenance_table
+from ablate.report.report import Report
+from ablate.report.search_analysis import SearchAnalysis
+from ablate.report.search_sentences import search_sentences
+from ablate.report.trainings import CandidateTrainings, read_trainings, trainings_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIELDS = (
+    "candidate", "fold", "seed", "state", "validation_error", "revision", "ablate", "torch", "python", "device", "threads",
+    "train_seconds", "validation_seconds", "data_digest", "started", "finished",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SearchReport(Report):
+    """The report of a search."""
+
+    analysis: SearchAnalysis
+
+    def make_document(self, alt_texts: Mapping[str, str]) -> Document:
+        analysis, study = self.analysis, self.analysis.study
+        return Document(
+            name=study.name,
+            title=study.title,
+            badge=analysis.badge,
+            source=study.source,
+            about=f"{analysis.setting('. ')}.",
+            tables=tuple(search_tables(analysis)),
+            remarks=tuple(Remark(f"Chosen by a search: {text}.") for text in study.chosen),
+            sections=make_sections(
+                ("What the search can and cannot say", Sentences(tuple(search_sentences(analysis)))),
+                ("Notes", Notes(study.notes)),
+                ("Figures", Figures(alt_texts)),
+                ("Made with", self._provenance()),
+            ),
+        )
+
+    def _provenance(self) -> Provenance:
+        chosen = "Pareto set is" if self.analysis.search.also_minimize else "best values are"
+        return Provenance(
+            tuple(made_with([each.summary for each in self._trainings], self.analysis.runs)),
+            provenance_table(self.trials, FIELDS),
+            f"Every training, its id and its provenance are in trials.csv, the {chosen} in {FILE}.",
+            ("trials.csv", FILE),
+        )
+
+    @cached_property
+    def _trainings(self) -> list[CandidateTrainings]:
+        return read_trainings(self.analysis.candidates, self.analysis.runs)
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """A row a training that has begun, as trainings_frame()."""
+        return trainings_frame(self._trainings, self.analysis.runs)
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        scale = {"scale": self.analysis.study.scale} if self.analysis.study.scale else {}
+        frames = {"table": candidates_frame(self.analysis), "trials": self.trials}
+        return {name: frame.assign(**scale) for name, frame in frames.items()}
+
+    def more_files(self) -> dict[str, bytes]:
+        return {FILE: best_yaml(self.analysis)}
+
+    def as_json(self) -> dict[str, Any]:
+        """What `ablate report --json` prints: errors in percent, null where infinite."""
+        analysis = self.analysis
+        rows = candidates_frame(analysis).astype(object).where(lambda frame: frame.notna(), None).to_dict("records")
+        return {
+            "study": analysis.study.name,
+            "title": analysis.study.title,
+            "scale": analysis.study.scale,
+            "data": [analysis.study.data.title],
+            "objective": analysis.search.objective,
+            "finished": analysis.finished,
+            "planned": analysis.planned,
+            "candidates": rows,
+            "best": analysis.best and analysis.best.number,
+            "pareto": [one.number for one in analysis.front],
+            "importances": dict(analysis.importances) if analysis.importances else None,
+            "sentences": search_sentences(analysis),
+        }
+
+    def draw_figures(self) -> dict[str, DrawnFigure]:
+        return draw_figures(self.analysis, "search")

@@ -1,0 +1,131 @@
+"""What can and cannot be said of a search, in sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from ablate.report.candidate import Candidate
+from ablate.report.numbers import counted
+from ablate.report.search_analysis import SearchAnalysis
+from ablate.report.search_setting import MEASURES, OBJECTIVES, TRAINING
+from ablate.report.statistics import ALPHA
+from ablate.study.space import present
+from ablate.study.study import Search
+
+
+def search_sentences(analysis: SearchAnalysis) -> list[str]:
+    """What can and cannot be said: the best and how sure that is, what was not measured to its end, what is missing."""
+    return [
+        *_progress(analysis),
+        *(_of_the_best(analysis, analysis.best) if analysis.best else _without_best(analysis)),
+        *_set_aside(analysis),
+    ]
+
+
+def _progress(analysis: SearchAnalysis) -> Iterator[str]:
+    if not analysis.candidates:
+        yield "No candidate has been trained yet."
+    elif not analysis.finished:
+        running, stopped = len(analysis.of_state("running")), len(analysis.of_state("interrupted"))
+        beside = [f"{running} being trained"] * bool(running) + [f"{stopped} interrupted"] * bool(stopped)
+        yield f"The search is unfinished: {', '.join([analysis.progress, *beside])}."
+
+
+def _of_the_best(analysis: SearchAnalysis, best: Candidate) -> Iterator[str]:
+    search, found, n = analysis.search, analysis.distinct, len(best.errors)
+    error = analysis.objective(best)
+    net = f", {best.variant.net}," if analysis.solved else ""
+    lowest = f"C{best.name[1:]}{net} has the lowest {OBJECTIVES[search.objective]} validation error, {error:.2f}%"
+    among = f"{lowest}, of {len(found)} that were trained to the end{_of_ties(analysis)}."
+    yield among if len(found) > 1 else f"{lowest}; it is the only one."
+    yield from _edges(search, best)
+    if verdict := analysis.runner_up:
+        alone = "With one training a candidate nothing can be said of how sure their order is."
+        yield f"The two that come first: {verdict.sentence}" if n > 1 else alone
+    if (others := len(analysis.verdicts)) > 1 and n > 1:
+        alike = sum(verdict.adjusted_p >= ALPHA for verdict in analysis.verdicts.values())
+        yield _of_the_others(others, alike, min(verdict.adjusted_floor for verdict in analysis.verdicts.values()))
+    if len(found) > 1:
+        if len(search.held_out) > 2:
+            yield (
+                "Any two folds share most of the images that were trained on, so the errors are not independent and the "
+                "p-values are a guide only."
+            )
+        elif search.held_out[0].images is not None:
+            yield "All were measured on the same held-out images; on others the order may be another."
+        yield (
+            f"The lowest of {len(found)} errors flatters itself: it was chosen for being low, so {error:.2f}% is not an "
+            "estimate of the test error. The test images were not read; a study that takes these values measures them."
+        )
+    if search.also_minimize:
+        front = len(analysis.front)
+        there = f"{front} of them {'is' if front == 1 else 'are'} in the Pareto set"
+        measure = MEASURES[search.also_minimize]
+        yield f"{there}: nothing that was tried is better in error or {measure} and as good in the other."
+    if repeats := len(analysis.ranked) - len(found):
+        yield f"{counted(repeats, 'candidate')} had the values of another and shared its trainings."
+
+
+def _of_ties(analysis: SearchAnalysis) -> str:
+    """ "; 3 others have the same, and it came first"; empty where none has."""
+    if not analysis.ties:
+        return ""
+    cost = analysis.search.also_minimize
+    why = f"with no fewer {MEASURES[cost]}" if cost else "and it came first"
+    return f"; {counted(analysis.ties, 'other')} {'has' if analysis.ties == 1 else 'have'} the same, {why}"
+
+
+def _edges(search: Search, best: Candidate) -> Iterator[str]:
+    """Where the best value is the lowest or highest that was allowed: the search may have been too narrow."""
+    for parameter in search.parameters:
+        value = best.values.get(parameter.axis)
+        there = parameter.kind in ("float", "int") and present(parameter, best.values)
+        if there and value in (parameter.low, parameter.high):
+            end = "lowest" if value == parameter.low else "highest"
+            yield f"Its {parameter.axis}, {best.value_text(value)}, is the {end} of the range that was searched."
+
+
+def _of_the_others(others: int, alike: int, floor: float) -> str:
+    """How many of those in the table can be told apart from the best. floor: the smallest p-value that there can be."""
+    if floor >= ALPHA:
+        return (
+            f"So few trainings can tell none of the {others} others in the table apart from it (smallest possible p "
+            f"{floor:.2g} after Holm's correction)."
+        )
+    said = "None" if alike == others else str(alike) if alike else "Each"
+    told = "can be" if alike == others else "cannot be" if alike else "is"
+    return f"{said} of the {others} others in the table {told} told apart from it after Holm's correction."
+
+
+def _without_best(analysis: SearchAnalysis) -> Iterator[str]:
+    if analysis.candidates:
+        yield "There is no best candidate: none was trained to the end with a finite error."
+
+
+def _set_aside(analysis: SearchAnalysis) -> Iterator[str]:
+    """What was not measured to its end, and what diverged."""
+    if pruned := analysis.of_state("pruned"):
+        yield f"{_were(len(pruned))} pruned after {_lengths(analysis.search, pruned)}, as worse than others."
+    if failed := len(analysis.of_state("failed")):
+        yield f"{_were(failed)} not trained to the end, because a training failed; the next search tries again."
+    if diverged := len(analysis.diverged):
+        yield f"The error of {counted(diverged, 'candidate')} is infinite, because too many of the trainings diverged."
+    if some := sum(any(map(math.isinf, one.errors.values())) for one in analysis.ranked):
+        yield f"{counted(some, 'candidate')} had trainings that diverged; they count as worse than any error."
+
+
+def _lengths(search: Search, pruned: Sequence[Candidate]) -> str:
+    """How far pruned candidates came, in what the pruner counts: "2 to 4 of 5 trainings", "1 of 9 epochs"."""
+    if search.prunes_over_epochs:
+        reached = [max(one.intermediate, default=0) for one in pruned]
+        wholes, unit = [sum(trial.recipe.epochs for trial in one.trials) for one in pruned], "epoch"
+    else:
+        reached, wholes, unit = [len(one.errors) for one in pruned], [len(one.trials) for one in pruned], TRAINING
+    after, of = (" to ".join(dict.fromkeys((str(min(n)), str(max(n))))) for n in (reached, wholes))
+    return f"{after} of {of} {unit}{'' if max(wholes) == 1 else 's'}"
+
+
+def _were(n: int) -> str:
+    """ "1 candidate was", "3 candidates were"."""
+    return f"{counted(n, 'candidate')} {'was' if n == 1 else 'were'}"

@@ -1,0 +1,56 @@
+"""The setting of a search in the words of a caption."""
+
+from __future__ import annotations
+
+from ablate.report.numbers import counted, quantity
+from ablate.report.setting import describe_data, describe_recipe
+from ablate.study.budget import Budget
+from ablate.study.study import Search, Study
+
+TRAINING = "training"  # what an error is of
+OBJECTIVES = {"median_validation_error": "median", "mean_validation_error": "mean"}
+MEASURES = {
+    "parameters": "parameters", "multiply_adds": "multiply-adds", "activation_memory": "bytes of activation memory",
+}  # fmt: skip
+
+
+def describe_search(study: Study, separator: str) -> str:
+    """Data, recipe, what is searched, the budget: "Digits, 128 images; SGD, 2 epochs; searched: k (base WRN-16-4)"."""
+    search = _search_of(study)
+    axes = search.axes
+    data = study.data.model_copy(update={"test_size": None})  # the test images are not read
+    base = search.base["python"] if isinstance(search.base, dict) else search.base
+    what = f"{', '.join(axes)}{f' (base {base})' if base else ''}"
+    word = "Searched" if separator.startswith(".") else "searched"
+    budget = [describe_budget(study.budget)] if study.budget else []
+    recipe = describe_recipe(study.recipe, study.entries[0].recipe_name, axes)
+    return separator.join([describe_data(data, axes), recipe, f"{word}: {what}", *budget])
+
+
+def describe_budget(budget: Budget) -> str:
+    """ "1.20 M parameters within 4%, depth and k solved"."""
+    measure, solved = MEASURES[budget.measure], f", {' and '.join(budget.solve)} solved" if budget.solve else ""
+    if budget.target:
+        return f"{quantity(budget.target)} {measure} within {100 * budget.tolerance:g}%{solved}"
+    bounds = (("at least", budget.minimum), ("at most", budget.maximum))
+    return f"{' and '.join(f'{word} {quantity(bound)}' for word, bound in bounds if bound)} {measure}{solved}"
+
+
+def describe_validation(study: Study) -> str:
+    """What the errors of a search are measured on: "validation error on 5 folds of the training images"."""
+    held_out = _search_of(study).held_out
+    if (images := held_out[0].images) is not None:
+        return f"validation error on {images:,} held-out training images"
+    return f"validation error on {counted(len(held_out), 'fold')} of the training images"
+
+
+def describe_trainings(study: Study) -> str:
+    """How often each candidate is trained: "5 trainings a candidate", "15 trainings a candidate (5 folds, 3 seeds)"."""
+    folds, seeds = len(_search_of(study).held_out), len(study.seeds)
+    both = f" ({counted(folds, 'fold')}, {counted(seeds, 'seed')})" if min(folds, seeds) > 1 else ""
+    return f"{counted(folds * seeds, TRAINING)} a candidate{both}"
+
+
+def _search_of(study: Study) -> Search:
+    assert study.search is not None
+    return study.search

@@ -1,0 +1,90 @@
+"""The table of what a study's seeds say: each variant in numbers, and against its baseline."""
+
+from __future__ import annotations
+
+from ablate.report.analysis import EPOCHS, StudyAnalysis
+from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
+from ablate.report.numbers import DASH, counted, error_range, p_text, percent, seeds_needed_text, signed, two_decimals
+from ablate.report.summary import Summary
+
+TEXTS = ("Variant", "Data", "Baseline")
+COMPARED = ("Baseline", "Difference", "P(better)", "p", "p (Holm)", "Seeds needed")
+
+
+def statistics_table(analysis: StudyAnalysis) -> Table:
+    """A row a variant: its seeds in numbers, and what they say against its baseline."""
+    several = len({summary.variant.data.title for summary in analysis.summaries}) > 1
+    kinds = dict.fromkeys(summary.description.interval_kind for summary in analysis.summaries if summary.description)
+    interval = " or ".join(kinds or ["range"]).capitalize()
+    titles = ["Variant", *(["Data"] if several else []), "n", "Median", "Mean ± SD", interval]
+    titles += COMPARED if analysis.verdicts else ()
+    rows = []
+    for summary in analysis.summaries:
+        row = [words(summary.name), *([words(summary.variant.data.title)] if several else [])]
+        row += [seeds_cell(summary), median_cell(summary), _mean_cell(summary), interval_cell(summary)]
+        rows.append(row + (_verdict_cells(analysis, summary) if analysis.verdicts else []))
+    columns = [Column(title, title not in TEXTS) for title in titles]
+    return make_table(columns, rows, f"{analysis.study.name}_statistics", _caption(analysis))
+
+
+def median_cell(summary: Summary, mark: str = "", bold: bool = False) -> Cell:
+    """The median test error, percent, with the trials behind it."""
+    return number(summary.median, percent, mark, bold, summary.recorded_ids)
+
+
+def seeds_cell(summary: Summary) -> Cell:
+    """How many seeds: "5"; "3/5" where some are missing; "5, 1 diverged"."""
+    n = str(summary.n) if summary.n == summary.planned else f"{summary.n}/{summary.planned}"
+    text = f"{n}, {len(summary.diverged)} diverged" if summary.diverged else n
+    return Cell(summary.n, text, trials=summary.recorded_ids)
+
+
+def interval_cell(summary: Summary) -> Cell:
+    """ "38.60–41.15": minimum to maximum; from 8 seeds on the 95% interval of the median. It sorts by the lower end."""
+    if summary.description is None:
+        return NO_VALUE
+    interval = summary.description.interval
+    return Cell(interval[0], error_range(interval), trials=summary.recorded_ids)
+
+
+def _mean_cell(summary: Summary) -> Cell:
+    found = summary.description
+    if found is None or found.mean is None:
+        return Cell(None, DASH, trials=summary.recorded_ids)
+    spread = "" if found.std is None else f" ± {found.std:.2f}"
+    return Cell(found.mean, f"{found.mean:.2f}{spread}", trials=summary.recorded_ids)
+
+
+def _verdict_cells(analysis: StudyAnalysis, summary: Summary) -> list[Cell]:
+    baseline, verdict = analysis.baseline(summary), analysis.verdict(summary)
+    if baseline is summary:
+        return [words("baseline"), *[NO_VALUE] * 5]
+    if baseline is None or verdict is None:
+        return [NO_VALUE] * 6
+    c = verdict.comparison
+    return [
+        words(baseline.name),
+        number(c.difference, signed),
+        number(c.probability, two_decimals),
+        number(c.p_value, p_text),
+        number(verdict.adjusted_p, p_text),
+        number(verdict.needed, seeds_needed_text),
+    ]
+
+
+def _caption(analysis: StudyAnalysis) -> str:
+    said = (
+        f"What the seeds say. Test error {EPOCHS[analysis.study.epoch_rule]}, in percent; SD of the sample; with fewer "
+        "than 8 seeds the range from lowest to highest, as a 95% interval of the median would hardly be narrower."
+    )
+    verdicts = analysis.verdicts.values()
+    if not verdicts:
+        return said
+    floors = sorted(verdict.comparison.floor for verdict in verdicts)
+    least = " to ".join(dict.fromkeys(map(p_text, (floors[0], floors[-1]))))
+    return (
+        f"{said} Against the baseline: the difference of the medians in points; the share of all seed pairs in which "
+        "the variant has the lower error; the permutation p-value of the rank sum, two-sided (so many seeds allow "
+        f"none below {least}), and after Holm's correction for {counted(len(verdicts), 'comparison')}; about how many "
+        "seeds a side would tell them apart."
+    )

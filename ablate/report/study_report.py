@@ -1,0 +1,135 @@
+"""A study's records -> its Report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ablate.nets.notation import remark
+from ablate.report.analysis import StudyAnalysis
+from ablate.report.counts_table import counts_table, growth_table
+from ablate.report.document import (
+    Curves,
+    Document,
+    Figures,
+    Notes,
+    Provenance,
+    Remark,
+    Sentences,
+    Table,
+    TrialCurve,
+    make_sections,
+)
+from ablate.report.drawn_figures import DrawnFigure, draw_figures
+from ablate.report.imported_curves import imported_curves
+from ablate.report.paper_table import paper_table
+from ablate.report.provenance import made_with, provenance_table, trials_frame
+from ablate.report.report import Report
+from ablate.report.statistics_table import statistics_table
+from ablate.report.summary import Summary
+from ablate.report.variants_frame import variants_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIELDS = (
+    "net", "seed", "state", "epoch_rule", "test_error", "revision", "ablate", "torch", "python", "device", "threads",
+    "train_seconds", "test_seconds", "data_digest", "started", "finished",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StudyReport(Report):
+    """The report of a study."""
+
+    analysis: StudyAnalysis
+
+    def make_document(self, alt_texts: Mapping[str, str]) -> Document:
+        analysis, study = self.analysis, self.analysis.study
+        return Document(
+            name=study.name,
+            title=study.title,
+            badge=analysis.badge,
+            source=study.source,
+            about=f"{analysis.setting('. ')}." if study.seeds else "",
+            tables=tuple(study_tables(analysis)),
+            remarks=tuple(_remarks(analysis)),
+            sections=make_sections(
+                ("What the seeds can and cannot say", Sentences(tuple(analysis.sentences))),
+                ("Notes", Notes(study.notes)),
+                ("Every seed's curve", Curves(tuple(_curves(analysis)))),
+                ("Figures", Figures(alt_texts)),
+                *([("Made with", self._provenance())] if study.seeds else []),
+            ),
+        )
+
+    def _provenance(self) -> Provenance:
+        recorded = self.trials[self.trials["epoch_rule"].notna()]
+        return Provenance(
+            tuple(made_with(self.analysis.summaries, self.analysis.runs)),
+            provenance_table(recorded, FIELDS),
+            "Every trial, its id and its provenance are in trials.csv.",
+            ("trials.csv",),
+        )
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """A row a trial, as trials_frame()."""
+        return trials_frame(self.analysis.summaries, self.analysis.runs)
+
+    def as_json(self) -> dict[str, Any]:
+        return self.analysis.as_json()
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        import pandas as pd
+
+        analysis, study = self.analysis, self.analysis.study
+        if study.seeds:
+            scale = {"scale": study.scale} if study.scale else {}
+            return {"table": variants_frame(analysis), "trials": self.trials.assign(**scale)}
+        growth = {"growth": pd.DataFrame(analysis.growth)} if analysis.growth else {}
+        return {"table": pd.DataFrame(analysis.networks), **growth}
+
+    def draw_figures(self) -> dict[str, DrawnFigure]:
+        seeds, chosen = self.analysis.study.seeds, self.analysis.study.figures
+        if seeds and not self.analysis.recorded:
+            return {}
+        return draw_figures(self.analysis, "trained" if seeds else "counted", chosen)
+
+
+def study_tables(analysis: StudyAnalysis) -> list[Table]:
+    """The study's own table, what its seeds say, how counts grow if nothing is trained."""
+    tables = [paper_table(analysis) if analysis.study.seeds else counts_table(analysis)]
+    tables += [statistics_table(analysis)] if analysis.recorded else []
+    return tables + ([growth_table(analysis)] if analysis.growth else [])
+
+
+def _remarks(analysis: StudyAnalysis) -> list[Remark]:
+    found = [Remark(f"Chosen by a search: {text}.") for text in analysis.study.chosen]
+    found += [Remark(f"Incomplete: {analysis.progress}.", strong=True)] if analysis.recorded < analysis.planned else []
+    of_networks = dict.fromkeys(remark(summary.variant.architecture) for summary in analysis.summaries)
+    return [*found, *(Remark(f"{text}.") for text in of_networks if text)]
+
+
+def _curves(analysis: StudyAnalysis) -> list[TrialCurve]:
+    """Every recorded seed's epochs, and the imported ones; all stand in one plot, each variant with its own number."""
+    shown = [summary for summary in analysis.summaries if summary.n]
+    curves = [curve for number, summary in enumerate(shown) for curve in _seeds(number, summary)]
+    logs = {id(log.rows): log for log in imported_curves(analysis)}.values()  # one that is in several panels, once
+    for i, log in enumerate(logs):
+        epochs, losses, errors = ([row.get(key) for row in log.rows] for key in ("epoch", "train_loss", "test_error"))
+        curves.append(TrialCurve(len(shown) + i, log.label, None, epochs, losses, errors, imported=True))  # type: ignore[arg-type]
+    return curves
+
+
+def _seeds(number: int, summary: Summary) -> list[TrialCurve]:
+    found = []
+    for one in summary.trials:
+        if one.record:
+            rows = one.record.epochs()
+            rows = rows[:-1] if one.record.diverged else rows  # as in the figures
+            epochs, losses, errors = ([row[key] for row in rows] for key in ("epoch", "train_loss", "test_error"))
+            found.append(TrialCurve(number, summary.label, one.trial.seed, epochs, losses, errors, one.trial.id))
+    return found

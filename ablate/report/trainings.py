@@ -1,0 +1,66 @@
+"""The trainings of a search's candidates: their records, and a row each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ablate.records.records import read_record
+from ablate.records.result import TEST, VALIDATION, renamed
+from ablate.report.candidate import Candidate
+from ablate.report.provenance import trials_frame
+from ablate.report.summary import Summary, TrialRecord, finite
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIRST = ("candidate", "fold", "net")
+
+
+class CandidateTrainings(NamedTuple):
+    """Trainings of a candidate: their numbers in it, and their records as a summary."""
+
+    candidate: Candidate
+    numbers: list[int]
+    summary: Summary
+
+
+def read_trainings(candidates: Sequence[Candidate], runs: Path) -> list[CandidateTrainings]:
+    """The candidates, each with the numbers and records of its trainings, a shared one with the first judged by it."""
+    owners: dict[str, int] = {}
+    for judged in (True, False):
+        for one in candidates:
+            for number, trial in enumerate(one.trials):
+                if (number in one.errors) is judged:
+                    owners.setdefault(trial.id, one.number)
+    found = []
+    for one in candidates:
+        numbers = [number for number, trial in enumerate(one.trials) if owners[trial.id] == one.number]
+        trials = tuple(TrialRecord(one.trials[number], read_record(runs, one.trials[number].id)) for number in numbers)
+        axes = {axis: value for axis, value in one.values.items() if axis != "net"}
+        found.append(CandidateTrainings(one, numbers, Summary(one.variant, axes, trials)))
+    return found
+
+
+def trainings_frame(found: Sequence[CandidateTrainings], runs: Path) -> pd.DataFrame:
+    """A row a training that has begun; errors in percent, losses in nats, times in seconds; folds counted from 1.
+
+    candidate: the first of those that are judged by it. Columns but for the error are empty where the record is on another
+    machine.
+    """
+    import pandas as pd
+
+    if not found:
+        return pd.DataFrame(columns=[*FIRST, "seed", "id", "state", "validation_error"])
+    frame = trials_frame([each.summary for each in found], runs)
+    parts = [one.trial.data.held_out for each in found for one in each.summary.trials]
+    frame = frame.assign(
+        candidate=[each.candidate.number for each in found for _ in each.numbers],
+        fold=pd.array([None if part is None or part.fold is None else part.fold + 1 for part in parts], "Int64"),
+        test_error=[finite(each.candidate.errors.get(number)) for each in found for number in each.numbers],
+    )
+    judged = pd.array([number in each.candidate.errors for each in found for number in each.numbers], bool)
+    frame = frame[(frame["state"] != "missing") | judged].drop(columns="epoch_rule")
+    frame = frame.rename(columns=lambda name: next(iter(renamed({name: None}, TEST, VALIDATION))))
+    return frame[[*FIRST, *(name for name in frame.columns if name not in FIRST)]]

@@ -1,0 +1,72 @@
+"""A study in plain numbers under stable names, for table.csv: a row a variant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ablate.report.analysis import StudyAnalysis
+from ablate.report.published import NOT_RUN
+from ablate.report.summary import Summary, finite
+from ablate.study.expand import DATA_TITLE
+from ablate.study.plan import plain
+from ablate.study.study import PublishedRow
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def variants_frame(analysis: StudyAnalysis) -> pd.DataFrame:
+    """A row a variant and data set, then rows that are only published.
+
+    Errors in percent, differences in points; trials: the ids of those behind the row, in the order of `seeds`.
+    """
+    import pandas as pd
+
+    rows = [_frame_row(analysis, summary) for summary in analysis.summaries]
+    titles = {summary.variant.data.stands_for: summary.variant.data.title for summary in analysis.summaries}
+    for table, row in analysis.rows_without_variant:
+        errors: dict[str, float | None] = {titles[data]: error for data, error in row.errors.items() if data in titles}
+        rows += [_published_only(table.source, row, data, error) for data, error in (errors or {"": None}).items()]
+    scale = {"scale": analysis.study.scale} if analysis.study.scale else {}
+    return pd.DataFrame([{**row, **scale} for row in rows])
+
+
+def _frame_row(analysis: StudyAnalysis, summary: Summary) -> dict[str, Any]:
+    values = summary.as_json()
+    axes = {axis: plain(value) for axis, value in values.pop("axes").items() if axis != DATA_TITLE}
+    values["seeds"] = " ".join(map(str, values["seeds"]))
+    values["diverged"] = " ".join(map(str, values["diverged"]))
+    values.pop("test_errors")
+    d, baseline, verdict, match = (
+        summary.description, analysis.baseline(summary), analysis.verdict(summary), analysis.match(summary)
+    )  # fmt: skip
+    values |= {"mean": d and d.mean, "std": d and d.std, "epoch_rule": summary.epoch_rule}
+    if baseline:
+        c = verdict.comparison if verdict else None
+        values |= {
+            "baseline": baseline.label,
+            "baseline_trials": " ".join(baseline.recorded_ids),
+            "difference": c and _rounded(c.difference),
+            "probability_better": c and c.probability,
+            "p_value": c and c.p_value,
+            "p_floor": c and c.floor,
+            "p_holm": verdict and verdict.adjusted_p,
+        }
+    if match:
+        ours, same = finite(summary.median), summary.variant.data.stands_for == match.data
+        values |= {
+            "published": match.error,
+            "published_difference": _rounded(ours - match.error) if ours is not None and same else None,
+            "published_source": match.published.source,
+            "protocol_differs": "; ".join(match.differences),
+        }
+    return {"net": values.pop("net"), **axes, **values, "trials": " ".join(summary.recorded_ids)}
+
+
+def _published_only(source: str, row: PublishedRow, data: str, error: float | None) -> dict[str, Any]:
+    reason = row.not_run or NOT_RUN
+    return {"net": row.label, "data": data, "published": error, "published_source": source, "not_run": reason}
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 10)

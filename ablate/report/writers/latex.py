@@ -1,0 +1,69 @@
+"""LaTeX."""
+
+from __future__ import annotations
+
+from ablate.errors import printable
+from ablate.report.document import Cell, Document, Table
+
+
+def document_latex(document: Document) -> str:
+    """The tables, each under the title and its caption."""
+    found = zip(document.captions, document.tables)
+    return "\n".join(table_latex(table, f"{document.heading}. {caption}") for caption, table in found)
+
+
+def table_latex(table: Table, caption: str) -> str:
+    """A booktabs table, its footnotes below it."""
+    columns = "".join("r" if column.numeric else "l" for column in table.columns)
+
+    def text(cell: Cell) -> str:
+        body = latex_escape(cell.text)
+        body = rf"\textbf{{{body}}}" if cell.bold else body
+        return body + (rf"\textsuperscript{{{cell.mark}}}" if cell.mark else "")
+
+    notes = [rf"    \textsuperscript{{{mark}}} {latex_escape(note)}\par" for mark, note in table.notes]
+    lines = [
+        r"\begin{table}  % needs booktabs and graphicx",
+        r"  \centering",
+        rf"  \caption{{{latex_escape(caption)}}}",
+        rf"  \label{{tab:{table.label}}}",
+        r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"  \begin{{tabular}}{{{columns}}}",
+        r"    \toprule",
+        f"    {' & '.join(map(latex_escape, table.titles))} \\\\",
+        r"    \midrule",
+        *(f"    {' & '.join(map(text, row))} \\\\" for row in table.rows),
+        r"    \bottomrule",
+        r"  \end{tabular}}",
+        *([r"  \par\medskip\begin{minipage}{\linewidth}\footnotesize", *notes, r"  \end{minipage}"] if notes else []),
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "±": r"$\pm$",
+    "−": "$-$",
+    "≈": r"$\approx$",
+    "×": r"$\times$",
+    "<": "$<$",
+    ">": "$>$",
+    "[": "{[}",  # at the start of a row it would be an argument of the end of the row before
+    "*": "{*}",
+}
+
+
+def latex_escape(text: str) -> str:
+    """Text that LaTeX prints as it is, in one paragraph."""
+    return "".join(_LATEX.get(character, character) for character in printable(" ".join(text.split("\n"))))

@@ -1,0 +1,68 @@
+"""Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ablate.errors import printable
+from ablate.report.document import Cell, Curves, Document, Figures, Notes, Provenance, Section, Sentences, Table
+from ablate.report.writers.plain import line_up
+
+
+def document_markdown(document: Document) -> str:
+    """The tables under their captions, the remarks, the sections; figures are linked, curves are left to the page."""
+    lines = [f"# {prose(' '.join(document.heading.split()))}", ""]
+    lines += [f"Source: {prose(document.source)}.", ""] if document.source else []
+    for caption, table in zip(document.captions, document.tables):
+        lines += [prose(caption), "", table_markdown(table)]
+    for remark in document.remarks:
+        lines += [f"**{prose(remark.text)}**" if remark.strong else prose(remark.text), ""]
+    return "\n".join([*lines, *(line for section in document.sections for line in _section(section))])
+
+
+def _section(section: Section) -> list[str]:
+    """The lines of a section."""
+    match section.content:
+        case Sentences(texts):
+            return _list(section.heading, texts)
+        case Notes(text):
+            return [prose(text), ""]
+        case Figures(alt_texts):
+            return [line for name, words in alt_texts.items() for line in (f"![{words}]({name}.svg)", "")]
+        case Curves():
+            return []
+        case Provenance(texts, _, where, files):
+            for file in files:
+                where = where.replace(file, f"[{file}]({file})")
+            return [*(_list(section.heading, texts) if texts else []), where, ""]
+
+
+def _list(heading: str, texts: Sequence[str]) -> list[str]:
+    return [f"## {heading}", "", *(f"- {prose(text)}" for text in texts), ""]
+
+
+def table_markdown(table: Table) -> str:
+    """A Markdown table whose columns also line up as plain text, its footnotes below it."""
+
+    def text(cell: Cell) -> str:
+        body = markdown_escape(cell.text)
+        body = f"**{body}**" if cell.bold else body
+        return f"{body}<sup>{cell.mark}</sup>" if cell.mark else body
+
+    titles = [markdown_escape(title) for title in table.titles]
+    lines = line_up(titles, [[text(cell) for cell in row] for row in table.rows], [c.numeric for c in table.columns])
+    for mark, note in table.notes:
+        lines += ["", f"<sup>{mark}</sup> {markdown_escape(note)}"]
+    return "\n".join(lines) + "\n"
+
+
+def markdown_escape(text: str) -> str:
+    """A text of one line in which nothing is Markdown."""
+    return re.sub(r"[\\`*|<\[]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", printable(text))  # but inside a word
+
+
+def prose(text: str) -> str:
+    """Prose, in paragraphs, in which Markdown finds no HTML and no link."""
+    lines = (re.sub(r"[\\[]|<(?=[A-Za-z/!?])", r"\\\g<0>", printable(line)) for line in text.split("\n"))
+    return "\n".join(lines)

@@ -1,0 +1,136 @@
+"""index.html: one file with the tables, figures, curves and provenance of one report or of several.
+
+It asks for nothing from elsewhere. A content security policy allows the one style and the one script in it, by their
+hashes, and images that are in the page; every text is escaped. Without the script the tables and figures are all there;
+with it tables sort and a cell shows its trials (assets/page.js), and every seed's curve answers the pointer (curves.js).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import NamedTuple
+
+import jinja2
+from markupsafe import Markup
+
+from ablate.report.document import Cell, Curves, Document, Figures, Notes, Provenance, Sentences
+from ablate.report.numbers import counted
+from ablate.report.writers.page_curves import curve_data, to_json
+
+
+class Article(NamedTuple):
+    """A report on a page. svgs: its figures by name, SVG in UTF-8; anchor: the id that links to it."""
+
+    document: Document
+    svgs: Mapping[str, bytes]
+    anchor: str
+
+
+def write_page(reports: Sequence[tuple[Document, Mapping[str, bytes]]]) -> bytes:
+    """The page, HTML in UTF-8, the same bytes for the same reports. With several, a list of them stands at the top.
+
+    Args:
+        reports: Documents, each with its figures by name, SVG in UTF-8; one report at least.
+    """
+    assert reports, "a page of nothing"
+    for document, _ in reports:
+        _check_trials(document)
+    style, script = _style(), _asset("page.js") + _asset("curves.js")
+    policy = (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    anchors = _anchors([document.name for document, _ in reports])
+    page = _template().render(
+        pages=[Article(document, svgs, anchor) for (document, svgs), anchor in zip(reports, anchors)],
+        title=f"{len(reports)} ablation studies" if len(reports) > 1 else reports[0][0].title,
+        policy=policy,
+        style=Markup(style),
+        script=Markup(script),
+    )
+    return page.encode("utf-8", "replace")
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "base64": lambda data: base64.b64encode(data).decode(),
+        "counted": counted,
+        "curve_json": lambda content: Markup(to_json(curve_data(content.curves, len(_palette())))),
+        "paragraphs": _paragraphs,
+        "sort_value": _sort_value,
+    }
+    kinds = {"sentences": Sentences, "notes": Notes, "curves": Curves, "figures": Figures, "provenance": Provenance}
+    environment.tests |= {name: lambda content, kind=kind: isinstance(content, kind) for name, kind in kinds.items()}
+    environment.tests |= {
+        "badged": lambda content: isinstance(content, (Sentences, Curves, Figures)),
+        "filled": lambda content: not isinstance(content, Provenance) or bool(content.texts or content.trials.rows),
+        "sortable": _is_sortable,
+    }
+    return environment.from_string(_asset("page.html.j2"))
+
+
+def _is_sortable(cell: Cell) -> bool:
+    return isinstance(cell.value, (int, float)) and not isinstance(cell.value, bool) and not math.isnan(cell.value)
+
+
+def _sort_value(cell: Cell) -> str:
+    """The number that a cell is sorted by, as JavaScript reads it."""
+    return "Infinity" if cell.value == math.inf else repr(cell.value)
+
+
+def _paragraphs(text: str) -> list[str]:
+    """A paragraph for each run of lines without an empty one."""
+    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text) if part.strip()]
+
+
+def _check_trials(document: Document) -> None:
+    """That the page knows every trial that a cell names."""
+    known = {
+        row[0].value
+        for section in document.sections
+        if isinstance(section.content, Provenance)
+        for row in section.content.trials.rows
+    }
+    untraced = {trial for table in document.tables for row in table.rows for cell in row for trial in cell.trials} - known
+    assert not untraced, f"cells name trials that the page does not know: {sorted(untraced)}"
+
+
+def _style() -> str:
+    colours = "".join(f".c{number} {{ --c: {colour}; }}\n" for number, colour in enumerate(_palette()))
+    return _asset("page.css") + colours
+
+
+def _palette() -> Sequence[str]:
+    from ablate.report.figures.style import PALETTE  # here, because it imports matplotlib
+
+    return PALETTE
+
+
+def _asset(name: str) -> str:
+    return (resources.files("ablate.report") / "assets" / name).read_text("utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _anchors(names: Sequence[str]) -> list[str]:
+    """An id a report, all different: its name, so that a link to it stays right when others are added."""
+    anchors: list[str] = []
+    for name in names:
+        anchor = base = re.sub(r"[^\w-]+", "-", name) or "study"
+        number = 2
+        while anchor in anchors:
+            anchor, number = f"{base}-{number}", number + 1
+        anchors.append(anchor)
+    return anchors

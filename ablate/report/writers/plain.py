@@ -1,0 +1,41 @@
+"""Plain text, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ablate.errors import printable
+from ablate.report.document import Cell, Document, Table
+
+
+def document_text(document: Document) -> str:
+    """The tables under their captions, then what can and cannot be said."""
+    tables = [f"{caption}\n\n{table_text(table)}" for caption, table in zip(document.captions, document.tables)]
+    separated = "\n".join(tables)
+    sentences = "".join(f"- {sentence}\n" for sentence in document.sentences)
+    return f"{document.heading}\n\n{separated}\n{sentences}"
+
+
+def table_text(table: Table) -> str:
+    """A table whose columns line up, its footnotes below it."""
+
+    def text(cell: Cell) -> str:
+        return f"{printable(cell.text)} ({cell.mark})" if cell.mark else printable(cell.text)
+
+    titles = [printable(title) for title in table.titles]
+    lines = line_up(titles, [[text(cell) for cell in row] for row in table.rows], [c.numeric for c in table.columns])
+    for mark, note in table.notes:
+        lines += ["", f"({mark}) {printable(note)}"]
+    return "\n".join(lines) + "\n"
+
+
+def line_up(titles: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> list[str]:
+    """The lines of a table between bars, each column as wide as its widest text. numeric: which are set to the right."""
+    widths = [max(3, *(len(row[i]) for row in (titles, *rows))) for i in range(len(titles))]
+
+    def line(row: Sequence[str]) -> str:
+        padded = (cell.rjust(w) if right else cell.ljust(w) for cell, w, right in zip(row, widths, numeric))
+        return f"| {' | '.join(padded)} |"
+
+    rule = [f"{'-' * (w - 1)}:" if right else "-" * w for w, right in zip(widths, numeric)]
+    return [line(titles), f"| {' | '.join(rule)} |", *map(line, rows)]
