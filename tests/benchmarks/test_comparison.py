@@ -51,8 +51,8 @@ def test_a_ratio_has_few_digits(ratio: float, said: str) -> None:
 
 def test_what_is_printed_is_ratios_alone() -> None:
     table = ONE.table()
-    assert table.header == ["", "Speed", "Range", "Share of the limit", "Peak memory, MiB"]
-    assert [list(row) for row in table.rows] == [
+    assert table.titles == ["", "Speed", "Range", "Share of the limit", "Peak memory, MiB"]
+    assert [[cell.text for cell in row] for row in table.rows] == [
         ["plain", "1", "", "", "2,048"],
         ["ours", "4.00", "2.00–6.00", "42%", "600"],
     ]
