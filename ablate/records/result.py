@@ -101,7 +101,8 @@ def check_result(result: Mapping[str, Any], measured: str) -> str:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         found = None if first["type"] == "missing" else first["input"]
-        (key,) = renamed({".".join(map(str, first["loc"])): None}, TEST, measured)  # of a missing field it is the model's name
+        # Of a missing field pydantic says the model's name, of others that in the file.
+        (key,) = renamed({".".join(map(str, first["loc"])): None}, TEST, measured)
         allowed = {"status": "completed, diverged", f"{measured}error": "a percentage"}.get(key)
         remedy = f"allowed: {allowed}" if allowed else "remove it and run again"
         return f"{key}: found {found!r}; {remedy}"
