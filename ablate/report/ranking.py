@@ -114,6 +114,8 @@ def critical_difference(errors: Mapping[str, Mapping[str, float]], alpha: float 
     """
     from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
+    # scikit-posthocs returns the p-value of each pair, not the difference that a diagram shows, and needs statsmodels.
+
     complete = set.intersection(*map(set, errors.values())) if errors else set()
     names = [name for name in next(iter(errors.values()), {}) if name in complete]
     if len(names) < FEWEST_VARIANTS or len(errors) < FEWEST_DATA_SETS:
