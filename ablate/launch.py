@@ -79,22 +79,6 @@ class RunSummary:
     exit_code: int = 0
     shard: tuple[int, int] | None = None
 
-    def text(self) -> str:
-        """The summary in words: a line of counts, then a line a failed or diverged trial."""
-        from ablate.report.numbers import counted
-        from ablate.schedule.progress import duration
-
-        if not self.trials and not self.shard:
-            return "nothing is trained: the study has no seeds, its networks are counted; `ablate report` shows them"
-        counts = [f"{self.trained} trained", f"{self.recorded_before} recorded before"]
-        counts += [f"{self.elsewhere} by another run"] if self.elsewhere else []
-        counts += [f"{self.open} open"] if self.open else []
-        part = "shard {} of {}: ".format(*self.shard) if self.shard else ""
-        lines = [f"{part}{counted(self.trials, 'trial')}: {', '.join(counts)}; {duration(self.seconds)}"]
-        for what, listed in (("failed", self.failed), ("diverged", self.diverged)):
-            lines += [f"{what}: {name}: {cause} ({log})" for name, cause, log in listed]
-        return "\n".join(lines)
-
 
 def parse_interval(text: str) -> tuple[int, float]:
     """(epochs, seconds) of "10" or "300s", the other one 0. Raises RunError."""

@@ -62,21 +62,6 @@ class Verdict:
             "cause": self.cause or None,
         }
 
-    def text(self) -> str:
-        """A line, and one more for what it was made with, where that has changed."""
-        name = f"{self.label} ({self.id})"
-        if self.cause:
-            return f"{name}: could not be trained again: {self.cause}"
-        where = "on another device" if "device" in self.changed else f"on the same device, {self.device}"
-        if self.equal:
-            lines = [f"{name}: bit-equal, {where}"]
-        else:
-            then, now = ("diverged" if error is None else f"{error:g}" for error in self.test_error)
-            off = "" if self.furthest is None else f", test errors at most {self.furthest:g} points off"
-            lines = [f"{name}: differs from epoch {self.first_difference} on{off}: {then} then, {now} now; {where}"]
-        changed = [f"{what} {then} then, {now} now" for what, (then, now) in self.changed.items()]
-        return "\n".join([*lines, *([f"  {'; '.join(changed)}"] if changed else [])])
-
 
 @dataclass(frozen=True)
 class Verification:
@@ -86,13 +71,6 @@ class Verification:
     recorded: int
     verdicts: list[Verdict]
     exit_code: int
-
-    def text(self) -> str:
-        equal = sum(verdict.equal for verdict in self.verdicts)
-        lines = [verdict.text() for verdict in self.verdicts]
-        chosen = f"chosen of {self.recorded} recorded with --seed {self.seed}"
-        lines.append(f"{equal} of {len(self.verdicts)} bit-equal, {chosen}")
-        return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values under stable names."""

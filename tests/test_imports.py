@@ -15,7 +15,7 @@ LEVELS = [
     {"study", "records"},
     {"train"},
     {"report", "schedule"},
-    {"launch", "evaluate", "estimate", "export"},
+    {"launch", "evaluate", "estimate"},
     {"search"},
     {"verify"},
     {"api"},

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ablate import verify
 from ablate.api import Experiment, load_study
+from ablate.commands.outcome_text import verdict_text, verification_text
 from ablate.data.cache import Location, default_cache, default_root
 from ablate.errors import RunError
 from ablate.launch import RunOptions, RunSummary
@@ -63,8 +64,8 @@ def test_what_is_trained_again_is_bit_equal_and_the_records_are_not_touched(expe
     assert content(experiment.runs) == before
     verdict = verification.verdicts[0]
     assert (verdict.first_difference, verdict.furthest, verdict.changed) == (None, 0.0, {})
-    assert f"bit-equal, on the same device, {verdict.device}" in verdict.text()
-    assert verification.text().endswith("2 of 2 bit-equal, chosen of 2 recorded with --seed 0")
+    assert f"bit-equal, on the same device, {verdict.device}" in verdict_text(verdict)
+    assert verification_text(verification).endswith("2 of 2 bit-equal, chosen of 2 recorded with --seed 0")
 
 
 def test_what_differs_is_said_with_its_epoch_its_distance_and_what_changed(experiment: Experiment) -> None:
@@ -82,7 +83,7 @@ def test_what_differs_is_said_with_its_epoch_its_distance_and_what_changed(exper
     assert (off.first_difference, off.furthest) == (2, 12.5) and verification.exit_code == 3
     assert off.changed["device"][0] == "A GPU" and off.changed["torch"][0] == "1.0" and len(off.changed) == 2
     for said in ("differs from epoch 2 on", "at most 12.5 points off", "on another device", "torch 1.0 then, 2."):
-        assert said in off.text()
+        assert said in verdict_text(off)
     assert verification.as_json()["trials"][0]["changed"]["torch"]["then"] == "1.0"
 
 
@@ -115,7 +116,7 @@ def test_a_trial_that_cannot_be_trained_again_says_why(experiment: Experiment, m
     monkeypatch.setattr(verify, "run_trials", fail)
     verification = again(experiment, 1)
     assert verification.exit_code == 3
-    assert verification.verdicts[0].text().endswith("could not be trained again: MemoryError: too wide")
+    assert verdict_text(verification.verdicts[0]).endswith("could not be trained again: MemoryError: too wide")
 
     monkeypatch.setattr(verify, "run_trials", lambda *_: RunSummary(exit_code=130))
     stopped = again(experiment)

@@ -1,10 +1,28 @@
-"""What the commands that train say of what came of it."""
+"""What the commands that change something say of what came of it."""
 
 from __future__ import annotations
 
+from ablate.launch import RunSummary
+from ablate.records.merge import MergePlan
 from ablate.report.numbers import counted
 from ablate.schedule.progress import duration
 from ablate.search.progress import SearchSummary
+from ablate.verify import Verdict, Verification
+
+
+def run_text(summary: RunSummary) -> str:
+    """The summary of a run in words: a line of counts, then a line a failed or diverged trial."""
+
+    if not summary.trials and not summary.shard:
+        return "nothing is trained: the study has no seeds, its networks are counted; `ablate report` shows them"
+    counts = [f"{summary.trained} trained", f"{summary.recorded_before} recorded before"]
+    counts += [f"{summary.elsewhere} by another run"] if summary.elsewhere else []
+    counts += [f"{summary.open} open"] if summary.open else []
+    part = "shard {} of {}: ".format(*summary.shard) if summary.shard else ""
+    lines = [f"{part}{counted(summary.trials, 'trial')}: {', '.join(counts)}; {duration(summary.seconds)}"]
+    for what, listed in (("failed", summary.failed), ("diverged", summary.diverged)):
+        lines += [f"{what}: {name}: {cause} ({log})" for name, cause, log in listed]
+    return "\n".join(lines)
 
 
 def search_text(summary: SearchSummary) -> str:
@@ -19,3 +37,38 @@ def search_text(summary: SearchSummary) -> str:
     lines = [f"{counted(summary.candidates, 'candidate')}: {', '.join(counts)}; {trained}"]
     lines += [f"lowest: {summary.best}"] if summary.best else []
     return "\n".join(lines + [f"failed: {label}: {cause} ({log})" for label, cause, log in summary.failed])
+
+
+def verification_text(found: Verification) -> str:
+    """What came of each trial that was trained again, and how many are bit-equal."""
+    equal = sum(verdict.equal for verdict in found.verdicts)
+    lines = [verdict_text(verdict) for verdict in found.verdicts]
+    chosen = f"chosen of {found.recorded} recorded with --seed {found.seed}"
+    lines.append(f"{equal} of {len(found.verdicts)} bit-equal, {chosen}")
+    return "\n".join(lines)
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """A line, and one more for what it was made with, where that has changed."""
+    name = f"{verdict.label} ({verdict.id})"
+    if verdict.cause:
+        return f"{name}: could not be trained again: {verdict.cause}"
+    where = "on another device" if "device" in verdict.changed else f"on the same device, {verdict.device}"
+    if verdict.equal:
+        lines = [f"{name}: bit-equal, {where}"]
+    else:
+        then, now = ("diverged" if error is None else f"{error:g}" for error in verdict.test_error)
+        off = "" if verdict.furthest is None else f", test errors at most {verdict.furthest:g} points off"
+        lines = [f"{name}: differs from epoch {verdict.first_difference} on{off}: {then} then, {now} now; {where}"]
+    changed = [f"{what} {then} then, {now} now" for what, (then, now) in verdict.changed.items()]
+    return "\n".join([*lines, *([f"  {'; '.join(changed)}"] if changed else [])])
+
+
+def merge_text(plan: MergePlan) -> str:
+    """What was done, in a line."""
+    counts = [f"recorded: {plan.finished} copied, {plan.equal} there already"]
+    unfinished = len(plan.copies) - plan.finished
+    counts += [f"unfinished: {unfinished} copied"] if unfinished else []
+    counts += [f"probes: {len(plan.probes)} copied"] if plan.probes else []
+    counts += [f"passed over: {len(plan.passed_over)}"] if plan.passed_over else []
+    return f"{plan.into}: {'; '.join(counts)}"

@@ -64,6 +64,7 @@ def verify(
     from rich.console import Console
 
     from ablate.api import load_study
+    from ablate.commands.outcome_text import verification_text
     from ablate.launch import RunOptions
     from ablate.study.plan import label
     from ablate.verify import verify_trials
@@ -76,7 +77,7 @@ def verify(
     say(*([] if quiet else [f"verify: chosen with --seed {seed}"]))
     console = Console(stderr=True)
     found = verify_trials(experiment.trials(), labels, runs, trials, seed, experiment.location(), options, console, folders)
-    print_json(found.as_json()) if as_json else print(found.text())
+    print_json(found.as_json()) if as_json else print(verification_text(found))
     raise typer.Exit(found.exit_code)
 
 
@@ -114,7 +115,7 @@ def export(
 ) -> None:
     """Write a study's trials and epochs for other tools."""
     from ablate.api import load_study
-    from ablate.export import export_study
+    from ablate.report.export import export_study
 
     experiment = load_study(study, overrides or (), scale=scale, runs=runs)
     paths = export_study(experiment.study.name, experiment.results(), runs, to, out)
@@ -126,6 +127,7 @@ def merge(
     into: Annotated[Path, typer.Option("--into", metavar="RUNS", help="Where they come together.", show_default=False)],
 ) -> None:
     """Merge runs directories into one, or refuse where two records of a trial contradict each other."""
+    from ablate.commands.outcome_text import merge_text
     from ablate.errors import RecordError
     from ablate.launch import INCOMPLETE
     from ablate.records.merge import merge_runs
@@ -138,5 +140,5 @@ def merge(
             f"merge: {counted(len(plan.conflicts), 'conflict')}; nothing is merged; move one of each pair away"
         )
     say(*plan.kept, *plan.passed_over)
-    print(plan.text())
+    print(merge_text(plan))
     raise typer.Exit(INCOMPLETE if plan.passed_over else 0)

@@ -53,6 +53,7 @@ def run(
     from rich.console import Console
 
     from ablate.api import load_study
+    from ablate.commands.outcome_text import run_text
     from ablate.launch import RunOptions, parse_cohort, parse_interval, parse_shard
 
     experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root, download=download)
@@ -64,7 +65,7 @@ def run(
         say(*experiment.enumeration.remarks())
     summary = experiment.run(options, Console(stderr=True))
     if not quiet or summary.exit_code:
-        say(summary.text())
+        say(run_text(summary))
     raise typer.Exit(summary.exit_code)
 
 

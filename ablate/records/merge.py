@@ -70,15 +70,6 @@ class MergePlan:
     def finished(self) -> int:
         return sum(found.result is not None for found, _ in self.copies)
 
-    def text(self) -> str:
-        """What was done, in a line."""
-        counts = [f"recorded: {self.finished} copied, {self.equal} there already"]
-        unfinished = len(self.copies) - self.finished
-        counts += [f"unfinished: {unfinished} copied"] if unfinished else []
-        counts += [f"probes: {len(self.probes)} copied"] if self.probes else []
-        counts += [f"passed over: {len(self.passed_over)}"] if self.passed_over else []
-        return f"{self.into}: {'; '.join(counts)}"
-
 
 def merge_runs(sources: Sequence[Path], into: Path) -> MergePlan:
     """Merges runs directories into one and returns what was done; with conflicts, nothing was. Raises RecordError."""

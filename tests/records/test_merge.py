@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from ablate.commands.outcome_text import merge_text
 from ablate.errors import RecordError
 from ablate.files import hold_lock
 from ablate.records import merge
@@ -70,7 +71,7 @@ def test_disjoint_runs_become_one(places: tuple[Path, Path, Path]) -> None:
     trial(b, 2, finished=False)
     plan = merge_runs([a, b], into)
     assert (plan.finished, plan.equal, plan.conflicts, plan.kept, plan.passed_over) == (2, 0, (), (), ())
-    assert plan.text() == f"{into}: recorded: 2 copied, 0 there already; unfinished: 1 copied"
+    assert merge_text(plan) == f"{into}: recorded: 2 copied, 0 there already; unfinished: 1 copied"
     ours, theirs = content(into), {**content(a), **content(b)}
     half = f"{identity(2)}/.result.json.1.tmp"
     assert half in theirs and ours == {path: data for path, data in theirs.items() if path != half}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ablate.api import Experiment, load_study
+from ablate.commands.outcome_text import run_text
 from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.records.probes import write_probe
@@ -99,7 +100,7 @@ def test_the_paper_is_right_about_l_n_and_k(tmp_path: Path) -> None:
 def test_nothing_is_trained_and_every_command_says_so(tmp_path: Path) -> None:
     experiment = study(tmp_path, "one_at_a_time: {base: WRN-10-1, k: [2]}")
     summary = experiment.run()
-    assert summary.exit_code == 0 and "ablate report" in summary.text() and "\n" not in summary.text()
+    assert summary.exit_code == 0 and "ablate report" in run_text(summary) and "\n" not in run_text(summary)
     assert not experiment.runs.exists()
     assert status_text(experiment.status()).startswith("no trials")
     planned = plan_text(experiment.plan())

@@ -18,7 +18,7 @@ from ablate.report.figures import style
 from ablate.report.figures.style import open_canvas, to_bytes
 
 DRAWING = Path(ablate.report.figures.__file__).parent
-PLAIN = ("ablate.errors", "ablate.files", "ablate.report.figures", "ablate.report.tables")  # what holds no records
+PLAIN = ("ablate.errors", "ablate.files", "ablate.report.figures", "ablate.report.numbers")  # what holds no records
 OWN = """\
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figures.style import open_canvas

@@ -12,8 +12,8 @@ import pytest
 
 from ablate.api import Experiment, load_study
 from ablate.errors import RecordError, RunError
-from ablate.export import TAGS, epochs_frame, export_study
 from ablate.records.records import EPOCH_FIELDS, append_epoch, open_trial, read_epochs, trial_directory, write_result
+from ablate.report.export import TAGS, epochs_frame, export_study
 
 STUDY = """\
 name: invented
