@@ -112,7 +112,7 @@ def draw_params(search: Search, check: CheckValues, seed: int, fixed: Mapping[st
         if refused.most_common(1)[0][1] == ALIKE == refused.total():
             raise reason  # whatever the values are
     place = search.parameters[0].place
-    raise StudyError(f"{place}: search.space: none of {DRAWS:,} candidates can be; the last: {reason}")
+    raise StudyError(f"{place}: search.space: none of {DRAWS:,} candidates is feasible; the last: {reason}")
 
 
 def draw_values(search: Search, check: CheckValues, seed: int = 0) -> dict[str, Any]:

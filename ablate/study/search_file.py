@@ -50,7 +50,7 @@ def read_search(
     assert search is not None
     for key in NOT_WITH:
         if key in document.value:
-            document.fail((key,), f"{key}: found beside search; allowed: one of them")
+            document.fail((key,), f"'{key}' is not valid in a study that has 'search'; allowed: one of them")
     if len(data) > 1:
         document.fail(("data",), f"data: found {len(data)} data sets; allowed with search: one")
     if not seeds:

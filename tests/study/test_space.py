@@ -476,7 +476,7 @@ def test_overrides(tmp_path: Path) -> None:
         ("search.enqueue=[{dropout: 0.7}]", "-s: search.enqueue: found dropout 0.7; allowed: "),
         ("search=[]", "-s: search: found a list; allowed: a mapping"),
         ("search=null", "1:1: seeds is missing; allowed: such as seeds: 5"),
-        ("variants=[{net: WRN-10-1}]", "-s: variants: found beside search; allowed: one of them"),
+        ("variants=[{net: WRN-10-1}]", "-s: 'variants' is not valid in a study that has 'search'"),
         ("seeds=0", "-s: seeds: found 0; allowed with search: 1 or more"),
     ],
 )
@@ -717,7 +717,7 @@ SEARCHES = [
     ),
     # beside it
     *(
-        ("trials: 40\n", f"trials: 40\n{key}: {value}\n", f"9:1: {key}: found beside search; allowed: one of them")
+        ("trials: 40\n", f"trials: 40\n{key}: {value}\n", f"9:1: '{key}' is not valid in a study that has 'search'")
         for key, value in (
             ("variants", "[{net: WRN-10-1}]"),
             ("baseline", "WRN-10-1"),
