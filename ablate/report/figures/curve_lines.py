@@ -26,7 +26,14 @@ def looks_of(names: Sequence[str]) -> dict[str, Look]:
 
 
 def draw_measure(axis: Axes, curves: Sequence[SeedCurves], looks: Sequence[Look], measure: str, dashes: Any) -> None:
-    """A measure's seeds thin and its medians thick; the solid one has marks, and a cross where a seed diverged."""
+    """Draws a measure's seeds thin and its medians thick; a solid line has markers, and a cross where a seed diverged.
+
+    Args:
+        curves: of the variants.
+        looks: of the variants.
+        measure: one of MEASURES.
+        dashes: a line style of matplotlib; "-" is the solid one.
+    """
     solid = dashes == "-"
     for of_variant, (colour, _) in zip(curves, looks):
         for values in of_variant.values:
@@ -46,12 +53,23 @@ def draw_measure(axis: Axes, curves: Sequence[SeedCurves], looks: Sequence[Look]
 
 
 def marker_style(marker: str, first: int, every: int, size: float) -> dict[str, Any]:
-    """The options of a line whose marker is on every so many points, from the first given on; size in points."""
+    """The options of a line with a marker on some of its points.
+
+    Args:
+        first: the point with the first marker.
+        every: so many points from one marker to the next.
+        size: of the marker, points.
+    """
     return {"marker": marker, "markevery": (first, every), "markersize": size}
 
 
 def finite_points(values: Curve, measure: str) -> tuple[Any, Any]:
-    """The epochs with a finite value, and these, so that a line runs on over those without one."""
+    """The epochs with a finite value, and these values, so that a line runs on over epochs without one.
+
+    Args:
+        values: a seed's curve, or a median.
+        measure: one of MEASURES.
+    """
     heights = values[:, MEASURES.index(measure)]
     (places,) = np.nonzero(np.isfinite(heights))
     return places + 1, heights[places]
@@ -62,7 +80,7 @@ def _has_diverged(values: Curve) -> bool:
 
 
 def set_epoch_axis(axis: Axes, curves: Sequence[Sequence[SeedCurves]]) -> None:
-    """The range of the epochs, from the first to the last one, with whole numbers."""
+    """Sets the range of the epochs, from the first to the last one of all curves, with whole numbers."""
     last = max(1, *map(_last_epoch, curves))
     beside = 0.02 * (last - 1) or 0.5
     axis.set_xlim(1 - beside, last + beside)

@@ -14,7 +14,14 @@ from ablate.report.figures.variant_errors import StudyErrors
 
 
 def swarm(values: Sequence[float], apart: float, step: float, most: float) -> list[float]:
-    """A shift a value that keeps values nearer than `apart` from covering each other: 0, step, -step, ... up to `most`."""
+    """A shift a value, so that values near each other do not cover each other: 0, step, -step, ...
+
+    Args:
+        values: positions along the axis.
+        apart: values nearer than this are near each other.
+        step: between two shifts.
+        most: the largest shift; where all are taken, values share one.
+    """
     places = [0.0]
     for n in range(1, int(most / step + 1e-9) + 1):
         places += [n * step, -n * step]

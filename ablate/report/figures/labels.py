@@ -37,7 +37,10 @@ def place_labels(
 ) -> None:
     """Writes each point's label at the first spot that is inside the axes and free of markers, labels and the step line.
 
-    points, in the order of the step line (steps-post) through them, and markers are in data coordinates.
+    Args:
+        points: in data coordinates, in the order of the step line (steps-post) through them.
+        labels: of the points.
+        markers: every other place that must stay free, in data coordinates.
     """
     FigureCanvasAgg(figure)
     figure.draw_without_rendering()  # so that the axes have their place

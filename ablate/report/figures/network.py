@@ -44,7 +44,7 @@ SMALL, TEXT, LARGE, GREY, PANEL = 7.5, 9.0, 14.0, "#666666", "#f5f5f5"
 MARGIN, PAD, APART, CORNER = 22, 16, 40, 8
 
 
-class Item(NamedTuple):
+class ColumnItem(NamedTuple):
     """One thing in a column: a box, words, a fork, a plus or an end, and the gap above it."""
 
     box: Box
@@ -84,8 +84,8 @@ def draw_diagram(diagram: Diagram) -> Figure:
 
 def _draw_network(axis: Axes, diagram: Diagram) -> tuple[float, float]:
     """Skeleton on the left, a panel a block on the right; width and height."""
-    _words(axis, MARGIN, 28, diagram.title, LARGE, weight="bold", ha="left")
-    _words(axis, MARGIN, 46, diagram.caption, SMALL, color=GREY, ha="left")
+    _write(axis, MARGIN, 28, diagram.title, LARGE, weight="bold", ha="left")
+    _write(axis, MARGIN, 46, diagram.caption, SMALL, color=GREY, ha="left")
     skeleton, columns = _skeleton_column(diagram), [_block_column(block) for block in diagram.blocks]
     top, heading = 64.0, 38.0 + 11 * max((len(block.remarks) for block in diagram.blocks), default=0)
     area = max(_height(skeleton) + FRAME, *(_height(column) + heading + PAD for column in columns), 0)
@@ -96,20 +96,20 @@ def _draw_network(axis: Axes, diagram: Diagram) -> tuple[float, float]:
     for block, column in zip(diagram.blocks, columns):
         x += 12
         left, right = _extent(block)
-        heads = [_wide(block.title, TEXT, "bold") + 22, *(_wide(remark, SMALL) for remark in block.remarks)]
+        heads = [_text_width(block.title, TEXT, "bold") + 22, *(_text_width(remark, SMALL) for remark in block.remarks)]
         width = max(left + right, *heads) + 2 * PAD
         axis.add_patch(_rounded(x, top, width, area, 6, facecolor=PANEL, edgecolor="none"))
         _badge(axis, x + PAD + 7, top + 18, block.letter)
-        _words(axis, x + PAD + 20, top + 18, block.title, TEXT, weight="bold", ha="left")
+        _write(axis, x + PAD + 20, top + 18, block.title, TEXT, weight="bold", ha="left")
         for i, remark in enumerate(block.remarks):
-            _words(axis, x + PAD, top + 34 + 11 * i, remark, SMALL, color=GREY, ha="left")
+            _write(axis, x + PAD, top + 34 + 11 * i, remark, SMALL, color=GREY, ha="left")
         # Blocks side by side end level; stages of a plain network, which differ more, only begin so.
         length = tall if block.residual else _height(column, stretch)
         middle = x + (width - left - right) / 2 + left
         _draw_block(axis, block, column, middle, top + heading + (room - tall) / 2, length)
         x += width
     return max(
-        x, MARGIN + _wide(diagram.title, LARGE, "bold"), MARGIN + _wide(diagram.caption, SMALL)
+        x, MARGIN + _text_width(diagram.title, LARGE, "bold"), MARGIN + _text_width(diagram.caption, SMALL)
     ) + MARGIN, top + area + 22
 
 
@@ -120,18 +120,18 @@ def _draw_blocks(axis: Axes, diagram: Diagram) -> tuple[float, float]:
     for block, column in zip(diagram.blocks, columns):
         left, right = _extent(block)
         _draw_block(axis, block, column, x + left, top, tall)
-        _words(axis, x + left, top + tall + 20, f"({block.letter}) {block.title}", TEXT)
+        _write(axis, x + left, top + tall + 20, f"({block.letter}) {block.title}", TEXT)
         x += left + right + APART
-    _words(axis, (x - APART + MARGIN) / 2, top + tall + 44, diagram.caption, SMALL, color=GREY)
+    _write(axis, (x - APART + MARGIN) / 2, top + tall + 44, diagram.caption, SMALL, color=GREY)
     return x - APART + MARGIN, top + tall + 44 + MARGIN
 
 
-def _item(box: Box, gap: float | None = None) -> Item:
+def _item(box: Box, gap: float | None = None) -> ColumnItem:
     height = HEIGHTS.get(box.kind, BOX + (9 if box.note else 0))
-    return Item(box, height, GAPS.get(box.kind, GAP) if gap is None else gap)
+    return ColumnItem(box, height, GAPS.get(box.kind, GAP) if gap is None else gap)
 
 
-def _block_column(block: BlockDiagram) -> list[Item]:
+def _block_column(block: BlockDiagram) -> list[ColumnItem]:
     boxes = [box for run in block.branch for box in run.boxes]
     if not block.residual:
         return _opened([Box("end", ""), *boxes, Box("end", "")])
@@ -139,7 +139,7 @@ def _block_column(block: BlockDiagram) -> list[Item]:
     return _opened([Box("words", "$x_l$"), *inside, Box("words", "$x_{l{+}1}$")])
 
 
-def _opened(boxes: Sequence[Box]) -> list[Item]:
+def _opened(boxes: Sequence[Box]) -> list[ColumnItem]:
     """Boxes with their gaps; a flat box that begins something has a whole arrow above it, the first box nothing."""
     items = [_item(boxes[0], 0)]
     for before, box in pairwise(boxes):
@@ -148,27 +148,27 @@ def _opened(boxes: Sequence[Box]) -> list[Item]:
     return items
 
 
-def _skeleton_column(diagram: Diagram) -> list[Item]:
+def _skeleton_column(diagram: Diagram) -> list[ColumnItem]:
     items = [_item(Box("words", diagram.image), 0)]
     for stage in diagram.stages:
         items += [_item(box, GAP + FRAME if i == 0 else None) for i, box in enumerate(stage.boxes)]
     return items
 
 
-def _height(column: Sequence[Item], stretch: float = 1.0) -> float:
+def _height(column: Sequence[ColumnItem], stretch: float = 1.0) -> float:
     return sum(item.height + _gap(item, stretch) for item in column)
 
 
-def _stretch(column: Sequence[Item], height: float) -> float:
+def _stretch(column: Sequence[ColumnItem], height: float) -> float:
     return (height - _height(column, 0)) / (_height(column, 1) - _height(column, 0))
 
 
-def _gap(item: Item, stretch: float) -> float:
+def _gap(item: ColumnItem, stretch: float) -> float:
     return item.gap if item.box.kind in FIXED else stretch * item.gap
 
 
 def _draw_column(
-    axis: Axes, column: Sequence[Item], x: float, top: float, area: float, width: float
+    axis: Axes, column: Sequence[ColumnItem], x: float, top: float, area: float, width: float
 ) -> list[tuple[float, float]]:
     """Draws a column, its gaps stretched to fill a height; the top and bottom of every item."""
     stretch = _stretch(column, area)
@@ -187,7 +187,7 @@ def _draw_column(
 def _draw_item(axis: Axes, box: Box, x: float, span: tuple[float, float], width: float) -> None:
     y = sum(span) / 2
     if box.kind == "words":
-        _words(axis, x, y, box.text, 12 if "$" in box.text else TEXT)
+        _write(axis, x, y, box.text, 12 if "$" in box.text else TEXT)
     elif box.kind == "plus":
         axis.add_patch(Circle((x, y), 7, facecolor="white", edgecolor=INK, linewidth=1, zorder=3))
         for dx, dy in ((4, 0), (0, 4)):
@@ -200,12 +200,12 @@ def _draw_item(axis: Axes, box: Box, x: float, span: tuple[float, float], width:
             _badge(axis, x - width / 2 + 12, y, box.letter)
         middle = x + (8 if box.letter else 0)
         size = SMALL if box.kind in FLAT else TEXT
-        _words(axis, middle, y - (5 if box.note else 0), box.text, size)
+        _write(axis, middle, y - (5 if box.note else 0), box.text, size)
         if box.note:
-            _words(axis, middle, y + 7, box.note, SMALL, color="#444444")
+            _write(axis, middle, y + 7, box.note, SMALL, color="#444444")
 
 
-def _draw_block(axis: Axes, block: BlockDiagram, column: Sequence[Item], x: float, top: float, area: float) -> None:
+def _draw_block(axis: Axes, block: BlockDiagram, column: Sequence[ColumnItem], x: float, top: float, area: float) -> None:
     width = _block_width(block)
     spans = _draw_column(axis, column, x, top, area, width)
     first = next(i for i, item in enumerate(column) if item.box.kind in ("fork", "end")) + 1
@@ -231,13 +231,15 @@ def _draw_block(axis: Axes, block: BlockDiagram, column: Sequence[Item], x: floa
     _line(axis, [*start, (aside, plus), (x + 7, plus)], True)
 
 
-def _draw_skeleton(axis: Axes, diagram: Diagram, column: Sequence[Item], x: float, top: float, area: float) -> float:
+def _draw_skeleton(axis: Axes, diagram: Diagram, column: Sequence[ColumnItem], x: float, top: float, area: float) -> float:
     """Draws the skeleton with its groups' names and shapes; the x at which there is room again."""
-    names = max(max(_wide(stage.name, TEXT, "bold"), _wide(stage.output, SMALL)) for stage in diagram.stages)
+    names = max(max(_text_width(stage.name, TEXT, "bold"), _text_width(stage.output, SMALL)) for stage in diagram.stages)
     boxes = [box for stage in diagram.stages for box in stage.boxes]
-    width = max(max(_wide(box.text, TEXT), _wide(box.note, SMALL)) + (36 if box.letter else 20) for box in boxes)
-    times = max(_wide(f"× {box.times}", TEXT) for box in boxes) + 8 if any(box.times > 1 for box in boxes) else 0
-    width = max(width, _wide(diagram.image, TEXT) - 16)
+    width = max(
+        max(_text_width(box.text, TEXT), _text_width(box.note, SMALL)) + (36 if box.letter else 20) for box in boxes
+    )
+    times = max(_text_width(f"× {box.times}", TEXT) for box in boxes) + 8 if any(box.times > 1 for box in boxes) else 0
+    width = max(width, _text_width(diagram.image, TEXT) - 16)
     left = x + names + 14
     middle = left + 8 + width / 2
     length = min(area - FRAME, _height(column, 2 * STRETCH))
@@ -247,23 +249,23 @@ def _draw_skeleton(axis: Axes, diagram: Diagram, column: Sequence[Item], x: floa
         start, end = inside[0][0] - FRAME, inside[-1][1] + FRAME
         frame = _rounded(left, start, width + 16 + times, end - start, 6, facecolor=PANEL, edgecolor="none")
         axis.add_patch(frame)
-        _words(axis, left - 12, (start + end) / 2 - 6, stage.name, TEXT, weight="bold", ha="right")
-        _words(axis, left - 12, (start + end) / 2 + 6, stage.output, SMALL, color=GREY, ha="right")
+        _write(axis, left - 12, (start + end) / 2 - 6, stage.name, TEXT, weight="bold", ha="right")
+        _write(axis, left - 12, (start + end) / 2 + 6, stage.output, SMALL, color=GREY, ha="right")
         for box, span in zip(stage.boxes, inside):
             if box.times > 1:
-                _words(axis, middle + width / 2 + 8, sum(span) / 2, f"× {box.times}", TEXT, ha="left")
+                _write(axis, middle + width / 2 + 8, sum(span) / 2, f"× {box.times}", TEXT, ha="left")
     return left + width + 16 + times + 10
 
 
 def _block_width(block: BlockDiagram) -> float:
     """The width of a block's boxes: wider for more channels, and never less than their text."""
     boxes = [*block.shared, *(box for run in block.branch for box in run.boxes), *block.after]
-    text = max(max(_wide(box.text, TEXT), _wide(box.note, SMALL)) for box in boxes) + 18
+    text = max(max(_text_width(box.text, TEXT), _text_width(box.note, SMALL)) for box in boxes) + 18
     return max(text, min(150, 74 * (1 + 0.28 * math.log2(max(1, block.channels / 16)))))
 
 
 def _shortcut_width(block: BlockDiagram) -> float:
-    return max((max(_wide(box.text, TEXT), _wide(box.note, SMALL)) + 14 for box in block.shortcut), default=0)
+    return max((max(_text_width(box.text, TEXT), _text_width(box.note, SMALL)) + 14 for box in block.shortcut), default=0)
 
 
 def _extent(block: BlockDiagram) -> tuple[float, float]:
@@ -299,20 +301,20 @@ def _toward(distance: float) -> float:
 
 def _bracket(axis: Axes, x: float, top: float, bottom: float, text: str) -> None:
     axis.plot([x, x + 4, x + 4, x], [top, top, bottom, bottom], color=INK, linewidth=0.9)
-    _words(axis, x + 8, (top + bottom) / 2, text, TEXT, ha="left")
+    _write(axis, x + 8, (top + bottom) / 2, text, TEXT, ha="left")
 
 
 def _badge(axis: Axes, x: float, y: float, letter: str) -> None:
     axis.add_patch(Circle((x, y), 6.5, facecolor=INK, edgecolor="none", zorder=4))
-    _words(axis, x, y, letter, SMALL, color="white", weight="bold")
+    _write(axis, x, y, letter, SMALL, color="white", weight="bold")
 
 
-def _words(axis: Axes, x: float, y: float, text: str, size: float, **look: Any) -> None:
+def _write(axis: Axes, x: float, y: float, text: str, size: float, **look: Any) -> None:
     """Text with the middle of its lower-case letters at a height, so that lines of boxes sit alike."""
     look = {"color": INK, "ha": "center", "zorder": 5, **look}
     axis.text(x, y + 0.36 * size, text, size=size, va="baseline", math_fontfamily="cm", **look)
 
 
-def _wide(text: str, size: float, weight: str = "normal") -> float:
+def _text_width(text: str, size: float, weight: str = "normal") -> float:
     """The width of a text in points."""
     return float(TextPath((0, 0), text, size=size, prop=FontProperties(weight=weight)).get_extents().width) if text else 0

@@ -28,7 +28,13 @@ class Front(NamedTuple):
 
 
 def dodge(values: Sequence[float], apart: float, step: float) -> list[float]:
-    """A shift a value, symmetric in each run of values nearer than `apart` to the next one, 0 for one by itself."""
+    """A shift a value, symmetric in each run of values near the next one, 0 for one by itself.
+
+    Args:
+        values: positions along the axis.
+        apart: values nearer than this are in one run.
+        step: between the shifts of two that follow each other.
+    """
     order = sorted(range(len(values)), key=lambda i: (values[i], i))
     runs = [order[:1]]
     for before, i in pairwise(order):

@@ -90,7 +90,11 @@ def look(index: int) -> Look:
 
 @styled
 def to_bytes(figure: Figure, kind: str) -> bytes:
-    """The figure as "png", "svg" or "pdf", the same bytes each time."""
+    """The figure as a file, the same bytes each time.
+
+    Args:
+        kind: "png", "svg" or "pdf".
+    """
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it is drawn as a box
@@ -112,8 +116,16 @@ def open_canvas(
 ) -> tuple[Figure, list[Axes]]:
     """A figure and its axes, row by row; badge, title and caption stand above them, the legend below.
 
-    width and body, the height of the axes with their labels, are in inches; the texts come on top of the body.
-    options: those of Figure.subplots.
+    Args:
+        title: what the report is of.
+        caption: what must be said of the figure: setting, number of seeds.
+        badge: a warning in white on black, such as that a study runs at another scale; empty for none.
+        width: of the figure, inches.
+        body: the height of the axes with their labels, inches; the texts come on top of it.
+        legend: its entries; none for no legend.
+        rows: of axes.
+        columns: of axes.
+        options: those of Figure.subplots.
     """
     figure = Figure(figsize=(width, body))
     header = _write_header(figure, title, caption, badge, width)
@@ -130,7 +142,11 @@ def open_canvas(
 def open_panels(
     title: str, caption: str, badge: str, panels: int, legend: Sequence[Artist] = ()
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with so many panels, three a row at most, and their axes in order; the rest as open_canvas()."""
+    """A figure with some panels, and their axes in order; the texts as in open_canvas().
+
+    Args:
+        panels: how many, three a row at most; one at least.
+    """
     columns = panels if panels <= 2 else 2 if panels == 4 else 3
     rows = math.ceil(panels / columns)
     width = {1: 6.4, 2: 9.4}.get(columns, 12.0)
@@ -143,13 +159,24 @@ def open_panels(
 
 
 def text_width(text: str, size: float, weight: str = "normal") -> float:
-    """The width of a line of text in inches; size in points."""
+    """The width of a line of text in inches.
+
+    Args:
+        size: of the letters, points.
+        weight: "normal" or "bold".
+    """
     font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
     return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
 
 
 def wrap_text(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
-    """The lines of a text, none wider than `width` inches; a word that is wider by itself is cut."""
+    """The lines of a text; a word that is wider than a line is cut.
+
+    Args:
+        width: that no line exceeds, inches.
+        size: of the letters, points.
+        weight: "normal" or "bold".
+    """
     lines: list[str] = []
     line = ""
     for word in re.split(r"[ \t\r\n]+", text.strip()):  # a no-break space does not part words
@@ -172,7 +199,12 @@ def _letters_within(word: str, width: float, size: float, weight: str) -> int:
 
 
 def log_ticks(axis: Axis, label: Any = None) -> None:
-    """Ticks at 1, 2, 5, 10, ... as plain numbers (or as `label` writes them) on a logarithmic axis."""
+    """Sets ticks at 1, 2, 5, 10, ... on a logarithmic axis.
+
+    Args:
+        axis: horizontal or vertical, its range set already.
+        label: a formatter of matplotlib; None for plain numbers.
+    """
     low, high = sorted(axis.get_view_interval())
     subs = (1.0, 2.0, 5.0) if high / low < 2000 else (1.0,)
     axis.set_major_locator(LogLocator(subs=subs, numticks=20 if high / low < 1e5 else 5))
