@@ -53,8 +53,8 @@ def report_of(study: Study, candidates: Sequence[Candidate]) -> SearchReport:
     return SearchReport(analysis_of(study, candidates))
 
 
-def figures_of(made: SearchReport) -> list[str]:
-    return list(draw_figures(made, "search"))
+def figures_of(analysis: SearchAnalysis) -> list[str]:
+    return list(draw_figures(analysis, "search"))
 
 
 def history_of(analysis: SearchAnalysis) -> History:
@@ -249,16 +249,16 @@ def test_importances_are_in_order() -> None:
 def test_which_figures_there_are(tmp_path: Path) -> None:
     study = searched(tmp_path)
     three = [candidate(study, n, {"dropout": n / 10}, [6.0 + n] * 5) for n in range(3)]
-    made = report_of(study, three)
+    made = analysis_of(study, three)
     assert figures_of(made) == ["objective", "history"]
     shares = {"dropout": 1.0}
     assert "importances" not in figures_of(replace(made, importances=shares))  # of one there is nothing to compare
     assert "importances" in figures_of(replace(made, importances={**shares, "k": 0.0}))
-    assert "intermediate" in figures_of(report_of(study, [replace(three[0], state="pruned"), *three[1:]]))
-    assert figures_of(report_of(study, [replace(one, errors={0: INFINITE}) for one in three])) == []
-    assert figures_of(report_of(study, [])) == []
+    assert "intermediate" in figures_of(analysis_of(study, [replace(three[0], state="pruned"), *three[1:]]))
+    assert figures_of(analysis_of(study, [replace(one, errors={0: INFINITE}) for one in three])) == []
+    assert figures_of(analysis_of(study, [])) == []
     blocks = searched(tmp_path, BLOCKS)
-    assert figures_of(report_of(blocks, sixteen(blocks))) == ["objective", "history", "pareto"]
+    assert figures_of(analysis_of(blocks, sixteen(blocks))) == ["objective", "history", "pareto"]
 
 
 def hostile(folder: Path, name: str) -> Figure:

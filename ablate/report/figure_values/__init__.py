@@ -1,1 +1,1 @@
-"""What each figure of a study shows, computed from its report as plain values; report/figures/ draws them."""
+"""What each figure shows, computed from a study or search as plain values; report/figures/ draws them."""

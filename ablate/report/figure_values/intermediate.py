@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def intermediate_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     """Of the figure, where the search has a pruner and that was told something."""
-    analysis, study = analysis, analysis.study
+    study = analysis.study
     pruner, over_epochs = analysis.search.pruner, analysis.search.prunes_over_epochs
     lines = candidate_lines(analysis, first=0 if over_epochs else 1)
     if not lines or (pruner == "none" and all(line.kind != "pruned" for line in lines)):

@@ -29,7 +29,7 @@ MOST_CHOICES = 24  # of an axis that are shown, those of the lowest errors
 
 def objective_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     """Of the figure, where some candidate has a finite error."""
-    analysis, points = analysis, candidate_points(analysis)
+    points = candidate_points(analysis)
     panels, conditions = axis_panels(analysis, points), axis_conditions(analysis)
     if panels:
         kind = OBJECTIVES[analysis.search.objective]

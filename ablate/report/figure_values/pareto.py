@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 def pareto_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     """Of the figure, where the search has two objectives and some candidate was trained to the end."""
-    analysis = analysis
     if analysis.front:
         found, kind = error_against_cost(analysis), OBJECTIVES[analysis.search.objective]
         looks = f"filled: the Pareto set of error and {found.measure}; star: the lowest error"
