@@ -32,7 +32,7 @@ from ablate.nets.notation import format_architecture
 from ablate.nets.weights import fit_weights
 from ablate.schedule.progress import PLAIN_SECONDS
 from ablate.schedule.slots import find_slots
-from ablate.train.attempt import configure
+from ablate.train.setup import configure
 
 
 class Part(NamedTuple):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ablate.schedule.progress import Progress
     from ablate.schedule.tasks import Outcome, Stop, Task
 
-WORK, COHORT_WORK = "ablate.train.trial:train_trial", "ablate.train.cohort:train_cohort"
+WORK, COHORT_WORK = "ablate.train.trial:TrialWork", "ablate.train.cohort:CohortWork"
 WAIT_SECONDS = 0.5
 Source = tuple[str, str, Optional[str], bool]  # what tells images from others: name, title, root, training images alone
 INTERRUPTED, INCOMPLETE = 130, 3  # exit codes
@@ -278,13 +278,12 @@ def make_task(
 
 def prepare(trials: Sequence[Trial], location: Location, console: Console, quiet: bool) -> dict[Source, str]:
     """Makes sure, before any worker starts, that the images are there, decoded and what the study says; their digests."""
-    from ablate.train.images import Kept, load_checked
+    from ablate.train.job import ImageLoader
 
-    announce = teller(console, quiet)
+    loader = ImageLoader(teller(console, quiet))
     digests: dict[Source, str] = {}
-    kept: Kept = {}
     for data in dict.fromkeys(trial.data for trial in trials):
-        images, digests[_source(data)] = load_checked(data, location, announce, kept)
+        images, digests[_source(data)] = loader.load(data, location)
         size = len(images.train_labels)
         for recipe in dict.fromkeys(trial.recipe for trial in trials if trial.data == data):
             if recipe.last_batch == "drop" and size < recipe.batch_size:

@@ -18,7 +18,6 @@ from ablate.launch import RunOptions, RunSummary, run_trials
 from ablate.nets.architecture import Architecture
 from ablate.records.records import read_record
 from ablate.study.study import Data, Recipe, Trial
-from ablate.train import parts
 
 
 def a_trial(name: str, batch_size: int = 8, **data: Any) -> Trial:
@@ -33,7 +32,6 @@ def on_imagenet(**data: Any) -> Trial:
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
     torch.set_num_threads(1)
-    parts._loaded.clear()
     write_imagenet(tmp_path / "images")
     return tmp_path / "images"
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import importlib
 import os
 import pickle
 import sys
 import traceback
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from ablate.processes.child import Parent, has_broken
+from ablate.schedule.tasks import Work
 
 # Besides "failed", how a task can end by an exception:
 BROKEN = "broken"  # this process, or what it shares a GPU or memory with, is to blame: in a fresh one it may work
@@ -26,7 +27,7 @@ def main(work: str) -> None:
     parent = Parent()
     while True:
         log, payload = parent.receive()
-        parent.send(*do(work, log, partial(pickle.loads, payload), parent.asks_to_stop, parent.report))
+        parent.send(*do(work, log, functools.partial(pickle.loads, payload), parent.asks_to_stop, parent.report))
 
 
 def do(
@@ -48,8 +49,7 @@ def do(
     try:
         with _log_to(log):
             try:
-                work = load_work(work_name)
-                return ("ended", work(load(), stop, report), "")
+                return ("ended", work_of_process(work_name)(load(), stop, report), "")
             except (Exception, SystemExit) as error:
                 with contextlib.suppress(OSError):
                     traceback.print_exc()
@@ -58,11 +58,18 @@ def do(
         return ("ended", *what_failed(error))
 
 
-def load_work(name: str) -> Callable[..., str]:
-    """Imports the function named "module:function"."""
-    module, _, function = name.partition(":")
-    found: Callable[..., str] = getattr(importlib.import_module(module), function)
-    return found
+def load_work(name: str) -> Work:
+    """Imports "module:name": a function, or a class whose new instance does the work and keeps what its tasks share."""
+    module, _, attribute = name.partition(":")
+    found: Any = getattr(importlib.import_module(module), attribute)
+    work: Work = found() if isinstance(found, type) else found
+    return work
+
+
+@functools.cache
+def work_of_process(name: str) -> Work:
+    """The work that all tasks of this process share."""
+    return load_work(name)
 
 
 def what_failed(error: BaseException) -> tuple[str, str]:

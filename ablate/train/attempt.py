@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -20,26 +19,33 @@ from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoin
 from ablate.train.group import ALONE, Group
 from ablate.train.job import Job
 from ablate.train.loop import Scores, Testing, Training
-from ablate.train.network import make_network
 from ablate.train.optimization import make_optimizer, restore, start_epoch
-from ablate.train.parts import load_parts
 from ablate.train.provenance import provenance
+from ablate.train.setup import ImageCache, make_network
 
-Report = Callable[[dict[str, Any]], None]
+SendEvent = Callable[[dict[str, Any]], None]
 
 
 class Attempt:
-    """A trial in memory, from its last checkpoint on. Raises AblateError if it cannot be trained.
+    """A trial in memory, from its last checkpoint on.
 
-    group: the ranks that train it together, the first of which alone reads and writes its directory.
+    Args:
+        job: The trial and where it is trained.
+        device: From configure().
+        group: The ranks that train it together, of which the first alone reads and writes its directory.
+        images: Where its images are taken from and kept.
+
+    Raises:
+        AblateError: It cannot be trained.
     """
 
-    def __init__(self, job: Job, device: torch.device, group: Group = ALONE) -> None:
+    def __init__(self, job: Job, device: torch.device, group: Group = ALONE, images: ImageCache | None = None) -> None:
         trial, recipe = job.trial, job.trial.recipe
         self.group = group
         self.job, self.recipe, self.device = job, recipe, device
         self.directory = trial_directory(job.runs, trial.id)
-        train_part, test_part, normalization, self.digest = load_parts(trial.data, job.location, device)
+        loaded = (images or ImageCache()).load(trial.data, job.location, device)
+        train_part, test_part, normalization, self.digest = loaded
         if job.digest and self.digest != job.digest:
             raise DataError(f"images of digest {self.digest}, {job.digest} when the run began; restore them and run again")
         self.made: dict[str, Any] = {**provenance(device), "side_by_side": 1, "started": _now()}
@@ -91,7 +97,7 @@ class Attempt:
         self.rate = start_epoch(self.recipe, self.optimizer, self.epoch)
 
     def add_epoch(
-        self, train: Scores, test: Scores, train_seconds: float, test_seconds: float, side_by_side: int, report: Report
+        self, train: Scores, test: Scores, train_seconds: float, test_seconds: float, side_by_side: int, report: SendEvent
     ) -> None:
         """Notes an epoch; its seconds are its share of those that all side by side took."""
         train_seconds, test_seconds = train_seconds / side_by_side, test_seconds / side_by_side
@@ -168,19 +174,3 @@ def _finite(loss: Any) -> bool:
 
 def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-def configure(device: str, deterministic: bool = True) -> torch.device:
-    """The device, with float32 as the paper means it (no TF32) and only algorithms that give the same bits again.
-
-    cuDNN chooses by its own rules, the same for the same shapes on the same device, and times nothing. Benchmarks alone
-    ask for the fastest of all algorithms instead, to say what that costs.
-    """
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic, not deterministic
-    torch.use_deterministic_algorithms(deterministic)
-    # Filling new tensors first would show a read of unset memory; it costs a write each and changes no right result.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    return torch.device(device)

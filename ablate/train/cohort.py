@@ -17,12 +17,12 @@ import torch
 from ablate.errors import AblateError, RunError
 from ablate.files import hold_lock
 from ablate.nets.counts import count
-from ablate.records.probes import Workload
 from ablate.records.records import begin_attempt, open_trial, trial_directory
 from ablate.study.memory import training_memory
-from ablate.train.attempt import Attempt, Report, configure
+from ablate.train.attempt import Attempt, SendEvent
 from ablate.train.job import Job
 from ablate.train.ranks import train_on_ranks
+from ablate.train.setup import ProcessCache, configure
 from ablate.train.side_by_side import own_stream
 from ablate.train.trial import PATIENCE, free_memory, train_side_by_side
 from ablate.train.workload import workload_of
@@ -33,17 +33,27 @@ OTHERS = 0.05  # of a GPU's memory: what is taken while nobody else trains on it
 OVERHEAD, WORKSPACE = 1.25, 128 * 2**20  # on the estimate of a training's memory: allocator and, in bytes, libraries
 MIB = 2**20
 
-_measured: dict[Workload, int] = {}  # bytes that a training took at most
-
 Stopping = Callable[[], bool]
 
 
-def train_cohort(jobs: Sequence[Job], stop: Stopping, report: Report) -> str:
+class CohortWork:
+    """train_cohort() as the work of a process, which keeps images and what it has measured for the next cohort."""
+
+    def __init__(self) -> None:
+        self.cache = ProcessCache()
+
+    def __call__(self, jobs: Sequence[Job], stop: Stopping, report: SendEvent) -> str:
+        return train_cohort(jobs, stop, report, self.cache)
+
+
+def train_cohort(jobs: Sequence[Job], stop: Stopping, report: SendEvent, cache: ProcessCache | None = None) -> str:
     """Trains trials of one variant; see train_trial.
 
     report() is given each one's rows, and {"trial": id, "status": ..., "cause": ...} as it ends, "failed" if it raised an
     AblateError that concerns it alone. Returns "ended". Raises what concerns them all.
     """
+
+    cache = cache or ProcessCache()
 
     def tell(job: Job, status: str, cause: str = "") -> None:
         report({"trial": job.trial.id, "status": status, "cause": cause})
@@ -57,7 +67,7 @@ def train_cohort(jobs: Sequence[Job], stop: Stopping, report: Report) -> str:
         begun = [job for job in jobs if _begin(job, locks, tell)]
         own = bool(jobs[0].trial.architecture.code)  # it draws from torch's only generator, so each of them alone
         waiting = deque([(job,) for job in begun] if own else [tuple(begun)] if begun else [])
-        needed = memory_needed(jobs[0])
+        needed = memory_needed(jobs[0], cache)
         while waiting:
             group = waiting.popleft()
             room = wait_for_room(needed, device, stop, report)
@@ -67,7 +77,7 @@ def train_cohort(jobs: Sequence[Job], stop: Stopping, report: Report) -> str:
                 continue
             if group[room:]:
                 waiting.appendleft(group[room:])
-            left = _train(group[:room], device, stop, report, tell)
+            left = _train(group[:room], device, stop, report, tell, cache)
             free_memory()
             if len(left) > 1:
                 half = (len(left) + 1) // 2
@@ -93,7 +103,7 @@ def _begin(job: Job, locks: ExitStack, tell: Callable[..., None]) -> bool:
     return False
 
 
-def _train_on_ranks(job: Job, stop: Stopping, report: Report, tell: Callable[..., None]) -> None:
+def _train_on_ranks(job: Job, stop: Stopping, report: SendEvent, tell: Callable[..., None]) -> None:
     """Trains one for which all devices of this worker are needed."""
     with ExitStack() as locks:
         if not _begin(job, locks, tell):
@@ -105,7 +115,12 @@ def _train_on_ranks(job: Job, stop: Stopping, report: Report, tell: Callable[...
 
 
 def _train(
-    jobs: Sequence[Job], device: torch.device, stop: Stopping, report: Report, tell: Callable[..., None]
+    jobs: Sequence[Job],
+    device: torch.device,
+    stop: Stopping,
+    report: SendEvent,
+    tell: Callable[..., None],
+    cache: ProcessCache,
 ) -> tuple[Job, ...]:
     """Trains some together; those that the memory did not suffice for."""
     left = list(jobs)
@@ -113,7 +128,7 @@ def _train(
     try:
         for job in jobs:
             try:
-                attempts.append(Attempt(job, device))
+                attempts.append(Attempt(job, device, images=cache.images))
             except AblateError as error:
                 left.remove(job)
                 tell(job, "failed", f"{type(error).__name__}: {error}")
@@ -123,14 +138,14 @@ def _train(
     except torch.OutOfMemoryError as error:
         print(f"{len(left)} side by side: {error}", flush=True)
     if device.type == "cuda" and not left:
-        _measured[workload_of(jobs[0].trial)] = torch.cuda.max_memory_allocated(device) // len(jobs)
+        cache.measured_memory[workload_of(jobs[0].trial)] = torch.cuda.max_memory_allocated(device) // len(jobs)
     return tuple(left)
 
 
-def memory_needed(job: Job) -> int:
+def memory_needed(job: Job, cache: ProcessCache) -> int:
     """Bytes that a training takes: measured, or estimated from the network's layers and what libraries add."""
     estimate = training_memory(count(job.trial.blueprint), job.trial.recipe).total
-    return _measured.get(workload_of(job.trial)) or job.memory or int(OVERHEAD * estimate) + WORKSPACE
+    return cache.measured_memory.get(workload_of(job.trial)) or job.memory or int(OVERHEAD * estimate) + WORKSPACE
 
 
 def gpu_memory(device: torch.device) -> Optional[tuple[int, int]]:
@@ -138,7 +153,7 @@ def gpu_memory(device: torch.device) -> Optional[tuple[int, int]]:
     return torch.cuda.mem_get_info(device) if device.type == "cuda" else None
 
 
-def wait_for_room(needed: int, device: torch.device, stop: Stopping, report: Report) -> int:
+def wait_for_room(needed: int, device: torch.device, stop: Stopping, report: SendEvent) -> int:
     """How many trainings there is memory for, at least one as soon as nobody else is there; 0 if it is stopped before.
 
     On the CPU any number: it is the scheduler's slots that share its memory.

@@ -19,12 +19,11 @@ from ablate.data.tensors import Normalization, Part
 from ablate.nets.counts import count
 from ablate.nets.custom import check_code, look_in
 from ablate.study.memory import training_memory
-from ablate.train.attempt import configure
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
 from ablate.train.loop import Pass, Testing, Training
-from ablate.train.network import make_network
 from ablate.train.optimization import make_optimizer
 from ablate.train.provenance import provenance
+from ablate.train.setup import configure, make_network
 from ablate.train.side_by_side import WARM_UP, CudaGraphs, SideBySide, own_stream
 from ablate.train.workload import ProbeJob
 

@@ -11,10 +11,11 @@ import torch
 
 from ablate.errors import AblateError, RunError
 from ablate.processes.child import Parent, has_broken
-from ablate.train.attempt import Attempt, configure
+from ablate.train.attempt import Attempt
 from ablate.train.group import join
 from ablate.train.job import Job
 from ablate.train.ranks import RankDied
+from ablate.train.setup import configure
 from ablate.train.trial import train_side_by_side
 
 

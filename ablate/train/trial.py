@@ -11,22 +11,34 @@ import torch
 
 from ablate.files import hold_lock
 from ablate.records.records import begin_attempt, open_trial, trial_directory
-from ablate.train.attempt import Attempt, Report, configure
+from ablate.train.attempt import Attempt, SendEvent
 from ablate.train.job import Job
 from ablate.train.ranks import train_on_ranks
+from ablate.train.setup import ProcessCache, configure
 from ablate.train.side_by_side import Capture, CudaGraphs, SideBySide, own_stream
 
 BEAT_SECONDS = 10.0  # between signs of life within an epoch, for the watchdog
 PATIENCE = 0.5  # seconds for a lock, which `ablate status` may be trying at that moment
 
 
-def train_trial(job: Job, stop: Callable[[], bool], report: Report) -> str:
+class TrialWork:
+    """train_trial() as the work of a process, which keeps images for the next trial."""
+
+    def __init__(self) -> None:
+        self.cache = ProcessCache()
+
+    def __call__(self, job: Job, stop: Callable[[], bool], report: SendEvent) -> str:
+        return train_trial(job, stop, report, self.cache)
+
+
+def train_trial(job: Job, stop: Callable[[], bool], report: SendEvent, cache: ProcessCache | None = None) -> str:
     """Trains a trial to its result, resuming from its checkpoint.
 
     report() is given each epoch's row and images per second; when stop() holds at the end of an epoch, the state is
     kept and training ends. Returns "completed", "diverged", "interrupted", "recorded" (there was nothing to do) or
     "busy" (another process trains it). A resumed trial equals an uninterrupted one bit for bit on the same device.
     """
+    cache = cache or ProcessCache()
     directory = trial_directory(job.runs, job.trial.id)
     open_trial(directory, job.trial.definition)
     with hold_lock(directory / "lock", PATIENCE) as free:
@@ -40,14 +52,14 @@ def train_trial(job: Job, stop: Callable[[], bool], report: Report) -> str:
         device = configure(job.device)
         try:
             with own_stream(device):
-                ((_, status),) = train_side_by_side([Attempt(job, device)], stop, report)
+                ((_, status),) = train_side_by_side([Attempt(job, device, images=cache.images)], stop, report)
             return status
         finally:
             free_memory()
 
 
 def train_side_by_side(
-    attempts: Sequence[Attempt], stop: Callable[[], bool], report: Report, capture: Optional[Capture] = None
+    attempts: Sequence[Attempt], stop: Callable[[], bool], report: SendEvent, capture: Optional[Capture] = None
 ) -> Iterator[tuple[Attempt, str]]:
     """Trains trials on the same images together, an epoch of each, then the next of each; yields each as it ends, and how.
 
@@ -83,8 +95,8 @@ def train_side_by_side(
                     yield attempt, status
 
 
-def _beating(report: Report) -> Callable[[], None]:
-    """What reports from time to time that an epoch goes on."""
+def _beating(report: SendEvent) -> Callable[[], None]:
+    """Returns a function that reports a heartbeat at most every BEAT_SECONDS."""
     last = time.monotonic()
 
     def beat() -> None:
@@ -97,7 +109,7 @@ def _beating(report: Report) -> Callable[[], None]:
 
 
 def free_memory() -> None:
-    """What is no longer needed of a GPU's memory, its neighbours there may have."""
+    """Releases cached GPU memory to other processes."""
     if torch.cuda.is_available():
         gc.collect()
         torch.cuda.empty_cache()

@@ -14,13 +14,12 @@ from ablate.data.cache import default_cache
 from ablate.data.tensors import Normalization, Part, normalize
 from ablate.nets.families import blueprint
 from ablate.records.records import EPOCH_FIELDS, append_epoch
-from ablate.train.attempt import configure
 from ablate.train.batches import Batch, TrainingBatches
 from ablate.train.checkpoint import save_checkpoint
 from ablate.train.loop import Training
-from ablate.train.network import make_network
 from ablate.train.optimization import make_optimizer, start_epoch
 from ablate.train.provenance import provenance
+from ablate.train.setup import configure, make_network
 from ablate.train.side_by_side import CudaGraphs, SideBySide, own_stream
 from tests.benchmarks.jobs import TrainJob, WriteJob
 

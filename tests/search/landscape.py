@@ -36,8 +36,7 @@ from ablate.search.drivers import WORKER
 from ablate.search.progress import SearchSummary
 from ablate.search.storage import default_storage, study_name
 from ablate.study.study import Data, Trial
-from ablate.train.images import load_checked
-from ablate.train.job import Job
+from ablate.train.job import ImageLoader, Job
 
 INVENTED = """\
 name: invented_search
@@ -111,7 +110,7 @@ class Landscape:
         """Within the block an inline search trains with this."""
         name = "ablate.train.trial"
         before = sys.modules.get(name)
-        sys.modules[name] = SimpleNamespace(train_trial=self.work)  # type: ignore[assignment]  # so torch is not needed
+        sys.modules[name] = SimpleNamespace(TrialWork=self.work)  # type: ignore[assignment]  # so torch is not needed
         try:
             yield
         finally:
@@ -120,7 +119,7 @@ class Landscape:
 
 @lru_cache
 def digest(data: Data, location: Location) -> str:
-    return load_checked(data, location, print)[1]
+    return ImageLoader(print).load(data, location)[1]
 
 
 def invent(folder: Path, trials: int = 4, more: str = "", **changes: Any) -> Path:

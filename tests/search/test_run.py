@@ -25,7 +25,6 @@ from ablate.search import run
 from ablate.search.sampler import FeasibleSampler
 from ablate.study.study import Trial
 from ablate.train import attempt as training
-from ablate.train import parts
 
 TWO = "{dropout: [0.0, 0.3]}"
 
@@ -293,8 +292,6 @@ def test_a_search_never_reads_test_images_or_labels(
             (folder / "images" / "test" / "a third class").mkdir()
         path = on_images(folder, trials=3, pruner="median")
         path.write_text(path.read_text().replace("title: Shades", f"title: Shades, preprocess: {preprocess}"))
-        parts._loaded.clear()
-        parts._whole.clear()
         summary = load_search(path, runs=folder / "runs").run(RunOptions(inline=True, quiet=True))
         assert (summary.evaluated, summary.failed) == (3, [])
         errors = [candidate.errors for candidate in candidates(path, folder / "runs")]

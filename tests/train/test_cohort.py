@@ -22,6 +22,7 @@ from ablate.train import attempt, cohort
 from ablate.train.cohort import memory_needed, train_cohort, wait_for_room
 from ablate.train.job import Job
 from ablate.train.loop import Training
+from ablate.train.setup import ProcessCache
 from ablate.train.trial import train_trial
 
 GIB = 2**30
@@ -133,8 +134,8 @@ def test_memory_that_does_not_suffice_splits_a_cohort(jobs: list[Job], room: int
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB")
         step(self, size)
 
-    def build(self: Any, *args: Any) -> None:
-        make(self, *args)
+    def build(self: Any, *args: Any, **more: Any) -> None:
+        make(self, *args, **more)
         at_once.append(self.job.trial.seed)
 
     run = cohort.train_side_by_side
@@ -167,7 +168,7 @@ def test_as_many_as_there_is_measured_room_for(jobs: list[Job], monkeypatch: pyt
     together = count_together(monkeypatch)
     monkeypatch.setattr(cohort, "gpu_memory", lambda device: (10 * GIB, 80 * GIB))
     measured = [replace(job, memory=3 * GIB) for job in jobs]
-    assert memory_needed(measured[0]) == 3 * GIB and memory_needed(jobs[0]) < GIB
+    assert memory_needed(measured[0], ProcessCache()) == 3 * GIB and memory_needed(jobs[0], ProcessCache()) < GIB
     assert train(measured)[0] == dict.fromkeys(range(4), "completed") and together == [3, 1]
 
 

@@ -19,12 +19,10 @@ from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
 from ablate.records.records import Record, read_epochs, read_record, trial_directory
 from ablate.study.study import Data, Recipe, Trial
-from ablate.train import parts
 from ablate.train.batches import Batches, TestBatches, TrainingBatches
 from ablate.train.checkpoint import load_checkpoint
-from ablate.train.images import load_checked
-from ablate.train.job import Job
-from ablate.train.parts import load_parts
+from ablate.train.job import ImageLoader, Job
+from ablate.train.setup import ImageCache
 from ablate.train.trial import train_trial
 
 Rows = list[dict[str, Any]]
@@ -37,7 +35,6 @@ def never() -> bool:
 def job(tmp_path: Path, name: str, recipe: str = "wrn_cifar", epochs: int = 1, **data: Any) -> Job:
     """A trial of a small network on the images below tmp_path/images."""
     torch.set_num_threads(1)
-    parts._loaded.clear()
     made, trained = Data.named(name, **data), Recipe.named(recipe, epochs=epochs, batch_size=8)
     what = Trial(Architecture(1, 0.25, dropout=0.2), trained, made, seed=1)
     return Job(what, tmp_path / "runs", Location(tmp_path / "images", tmp_path / "cache"))
@@ -76,7 +73,7 @@ def test_svhn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = job(tmp_path, "svhn", "wrn_svhn")
     result = recorded(asked).result
     assert (result["train_images"], result["test_images"]) == (64, 20)
-    train, _, normalization, _ = load_parts(asked.trial.data, asked.location, torch.device("cpu"))
+    train, _, normalization, _ = ImageCache().load(asked.trial.data, asked.location, torch.device("cpu"))
     assert normalization.std.tolist() == [255.0] * 3 and normalization.mean.tolist() == [0.0] * 3
     assert train.labels.bincount().tolist() == [6, 7, 7, 7, 7, 6, 6, 6, 6, 6]
 
@@ -102,7 +99,6 @@ def test_imagenet_resumes_bit_for_bit(imagenet: Callable[..., Job], monkeypatch:
     recorded(whole)
     halting = replace(whole, runs=whole.runs.with_name("halting"))
     assert train_trial(halting, lambda: True, lambda row: None) == "interrupted"
-    parts._loaded.clear()
     recorded(halting)
     assert_same(whole, halting)
 
@@ -115,7 +111,7 @@ def test_imagenets_errors(imagenet: Callable[..., Job], monkeypatch: pytest.Monk
     network = build(asked.trial.blueprint)
     network.load_state_dict(kept(asked)[1])
     network.eval()
-    _, test, normalization, _ = load_parts(asked.trial.data, asked.location, torch.device("cpu"))
+    _, test, normalization, _ = ImageCache().load(asked.trial.data, asked.location, torch.device("cpu"))
     assert isinstance(test, streaming.Streamed)
     with torch.no_grad():
         batches = streaming.stream(test, torch.arange(30), 8)
@@ -142,7 +138,7 @@ def test_imagenets_training_images_are_cropped_as_asked(
     """Without random crops an epoch holds the images of the test crop, each once, some of them flipped."""
     monkeypatch.setattr(streaming, "WORKERS", 0)
     asked = imagenet(augment=augment, preprocess="none", train_size=24)
-    part, _, normalization, _ = load_parts(asked.trial.data, asked.location, torch.device("cpu"))
+    part, _, normalization, _ = ImageCache().load(asked.trial.data, asked.location, torch.device("cpu"))
     plain = images_of(TestBatches(part, normalization, 8), 1)
     what = asked.trial
     made = images_of(TrainingBatches(part, normalization, what.data, what.recipe, 1), 1)
@@ -156,7 +152,7 @@ def test_another_epoch_and_another_seed_draw_anew(imagenet: Callable[..., Job], 
     monkeypatch.setattr(streaming, "WORKERS", 0)
     asked = imagenet(train_size=12)
     what = asked.trial
-    part, _, normalization, _ = load_parts(what.data, asked.location, torch.device("cpu"))
+    part, _, normalization, _ = ImageCache().load(what.data, asked.location, torch.device("cpu"))
     epochs = [
         images_of(TrainingBatches(part, normalization, what.data, what.recipe, seed), epoch)
         for seed, epoch in ((1, 1), (1, 1), (1, 2), (2, 1))
@@ -176,7 +172,7 @@ def test_another_epoch_and_another_seed_draw_anew(imagenet: Callable[..., Job], 
 def test_what_imagenet_cannot_be_is_said(imagenet: Callable[..., Job], data: dict[str, Any], said: str) -> None:
     asked = imagenet(**data)
     with pytest.raises(DataError, match=said):
-        load_checked(asked.trial.data, asked.location, print)
+        ImageLoader(print).load(asked.trial.data, asked.location)
 
 
 def test_a_damaged_image_ends_the_trial_with_its_name(imagenet: Callable[..., Job]) -> None:
@@ -195,7 +191,6 @@ def test_other_images_than_a_trial_was_begun_on_are_refused(
     train_trial(asked, lambda: True, lambda row: None)
     image = asked.location.root / "val" / "n00000002" / "n00000002_1.JPEG"
     image.rename(image.with_name("other.JPEG"))
-    parts._loaded.clear()
     with pytest.raises(RecordError, match="begun on images of digest"):
         train_trial(asked, never, lambda row: None)
     assert np.isfinite(read_epochs(trial_directory(asked.runs, asked.trial.id))[0]["test_loss"])

@@ -26,12 +26,9 @@ from ablate.errors import DataError, RecordError
 from ablate.nets.architecture import Architecture
 from ablate.records.records import Record, read_epochs, read_record, trial_directory
 from ablate.study.study import Data, Recipe, Trial
-from ablate.train import images as images_module
-from ablate.train import parts
 from ablate.train.checkpoint import load_checkpoint
-from ablate.train.images import Kept, load_checked
-from ablate.train.job import Job
-from ablate.train.parts import load_parts
+from ablate.train.job import ImageLoader, Job
+from ablate.train.setup import ImageCache, ProcessCache
 from ablate.train.trial import train_trial
 from ablate.train.workload import images_of
 
@@ -46,8 +43,6 @@ def data(name: str = "digits", held_out: dict[str, int] | None = None, **changes
 def job(tmp_path: Path, what: Data, **recipe: Any) -> Job:
     """Three epochs of a small network with dropout; the images are below tmp_path/images."""
     torch.set_num_threads(1)
-    parts._loaded.clear()
-    parts._whole.clear()
     trained = Recipe.named("wrn_cifar", **{"epochs": 3, "batch_size": 8, **recipe})
     location = Location(tmp_path / "images", tmp_path / "cache")
     return Job(Trial(Architecture(1, 0.25, dropout=0.2), trained, what, seed=1), tmp_path / "runs", location)
@@ -75,8 +70,8 @@ def assert_same(one: Job, other: Job) -> None:
     assert all(torch.equal(weights[name], other_weights[name]) for name in weights)
 
 
-def load(what: Data, tmp_path: Path, kept: Kept | None = None) -> Images:
-    images, _ = load_checked(what, Location(tmp_path / "images", tmp_path / "cache"), lambda message: None, kept)
+def load(what: Data, tmp_path: Path) -> Images:
+    images, _ = ImageLoader(lambda message: None).load(what, Location(tmp_path / "images", tmp_path / "cache"))
     assert isinstance(images, Images)
     return images
 
@@ -113,7 +108,7 @@ def test_an_ordinary_trial_has_the_sizes_it_asks_for(tmp_path: Path) -> None:
 def test_mean_and_std_are_of_the_rest_alone(tmp_path: Path) -> None:
     asked = job(tmp_path, data(train_size=200))
     whole, rest, held_out = digits(200, **FOLD)
-    train, test, normalization, _ = load_parts(asked.trial.data, asked.location, torch.device("cpu"))
+    train, test, normalization, _ = ImageCache().load(asked.trial.data, asked.location, torch.device("cpu"))
     pixels = whole.train_images[rest].astype(np.float64)
     assert normalization.mean.item() == pytest.approx(pixels.mean(), rel=1e-6)
     assert normalization.std.item() == pytest.approx(pixels.std(), rel=1e-6)
@@ -149,8 +144,6 @@ def test_a_resumed_one_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Path, p
     halting = replace(whole, runs=tmp_path / "halting")
     for _ in range(2):
         assert train_trial(halting, lambda: True, lambda row: None) == "interrupted"
-        parts._loaded.clear()  # as in another process
-        parts._whole.clear()
     record = finish(halting)
     assert [attempt["last_epoch"] for attempt in record.result["earlier_attempts"]] == [1, 2]
     assert_same(whole, halting)
@@ -180,13 +173,21 @@ def test_folds_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         read.append(where)
         return load_training(*where)
 
-    monkeypatch.setattr(images_module, "load_training", counted)
-    first = job(tmp_path, data(train_size=90))
+    monkeypatch.setattr("ablate.train.job.load_training", counted)
+    first, cache = job(tmp_path, data(train_size=90)), ProcessCache()
+
+    def train(what: Data) -> None:
+        assert (
+            train_trial(replace(first, trial=replace(first.trial, data=what)), lambda: False, lambda row: None, cache)
+            == "completed"
+        )
+
     for fold in range(3):
-        finish(replace(first, trial=replace(first.trial, data=data(held_out={"folds": 3, "fold": fold}, train_size=90))))
+        train(data(held_out={"folds": 3, "fold": fold}, train_size=90))
     assert len(read) == 1
-    finish(replace(first, trial=replace(first.trial, data=first.trial.data.model_copy(update={"held_out": None}))))
-    assert not parts._whole  # an ordinary trial needs the memory
+    train(first.trial.data.model_copy(update={"held_out": None}))  # it needs the memory
+    train(data(held_out={"folds": 2, "fold": 1}, train_size=90))
+    assert len(read) == 2
 
 
 def write_folder(root: Path) -> None:
@@ -239,7 +240,7 @@ def test_trained_without_test_images_to_the_same_numbers(
 def test_imagenets_held_out_images_are_training_images(tmp_path: Path) -> None:
     write_imagenet(tmp_path / "images")
     what = data("imagenet", classes=6, image_size=32, train_size=30)
-    files, _ = load_checked(what, Location(tmp_path / "images", tmp_path / "cache"), print)
+    files, _ = ImageLoader(print).load(what, Location(tmp_path / "images", tmp_path / "cache"))
     assert isinstance(files, ImageFiles) and files.train.folder.name == files.test.folder.name == "train"
     assert len(files.train_labels) == 20 and sorted(np.bincount(files.test_labels)) == [1, 1, 2, 2, 2, 2]
     assert not set(files.train.names.tolist()) & set(files.test.names.tolist())

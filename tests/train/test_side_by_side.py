@@ -21,9 +21,10 @@ from ablate.nets.notation import parse_architecture
 from ablate.study.spec import load_study
 from ablate.study.study import Recipe, Trial
 from ablate.train import side_by_side
-from ablate.train.attempt import Attempt, configure
+from ablate.train.attempt import Attempt
 from ablate.train.checkpoint import load_checkpoint
 from ablate.train.job import Job
+from ablate.train.setup import configure
 from ablate.train.side_by_side import Capture, SideBySide
 from ablate.train.trial import train_side_by_side
 

@@ -22,12 +22,10 @@ from ablate.nets.notation import parse_architecture
 from ablate.records.records import read_epochs, read_failure, read_record, trial_directory, write_failure
 from ablate.study.spec import load_study
 from ablate.study.study import Recipe, Trial
-from ablate.train import parts
-from ablate.train.attempt import configure
 from ablate.train.checkpoint import load_checkpoint
-from ablate.train.job import Job
-from ablate.train.parts import load_parts
+from ablate.train.job import ImageLoader, Job
 from ablate.train.randomness import generator
+from ablate.train.setup import ImageCache, configure
 from ablate.train.trial import train_trial
 
 TIMES = ("train_seconds", "test_seconds")
@@ -116,7 +114,6 @@ def test_whitened_images_resume_too(job: Job, augment: str) -> None:
     assert train_trial(job, never, lambda row: None) == "completed"
     halting = replace(job, runs=job.runs.with_name("halting"))
     train_trial(halting, *stop_after(2))
-    parts._loaded.clear()  # as in another process: from the cache
     train_trial(halting, never, lambda row: None)
     assert_same(job, halting)
 
@@ -247,11 +244,9 @@ def test_divergence_is_recorded_as_valid_json(job: Job) -> None:
 def test_a_trial_begun_on_other_images_is_refused(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     train_trial(job, *stop_after(1))
     images = read_digits(Path(), 8)
-    parts._loaded.clear()
-    monkeypatch.setattr(parts, "load_checked", lambda *args, **kwargs: (images, "0123456789abcdef"))
+    monkeypatch.setattr(ImageLoader, "load", lambda *args: (images, "0123456789abcdef"))
     with pytest.raises(RecordError, match="0123456789abcdef"):
         train_trial(job, never, lambda row: None)
-    parts._loaded.clear()
 
 
 def test_a_record_says_what_it_was_made_with(job: Job) -> None:
@@ -275,7 +270,7 @@ def test_two_epochs_equal_a_plain_loop(job: Job) -> None:
     rows = read_epochs(trial_directory(job.runs, trial.id))
 
     configure("cpu")
-    train, test, normalization, _ = load_parts(data, job.location, torch.device("cpu"))
+    train, test, normalization, _ = ImageCache().load(data, job.location, torch.device("cpu"))
     net = build(trial.blueprint, generator(5, "initialization"))
     optimizer = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
 

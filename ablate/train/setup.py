@@ -1,0 +1,124 @@
+"""What a trial is trained with: its device, its network and its images on that device."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Union
+
+import torch
+from torch import nn
+
+from ablate.data.cache import Location
+from ablate.data.imagenet import ImageFiles
+from ablate.data.preprocessing import PREPROCESSING
+from ablate.data.streaming import Streamed, take_files
+from ablate.data.tensors import Normalization, Part, take_part
+from ablate.errors import RunError
+from ablate.nets.blueprint import Blueprint
+from ablate.nets.build import build, checkpoint_blocks, compile_blocks
+from ablate.records.probes import Workload
+from ablate.study.study import Data, Recipe
+from ablate.train.group import synchronize_batch_norm
+from ablate.train.job import ImageLoader
+from ablate.train.randomness import generator
+
+
+class TrialImages(NamedTuple):
+    """Training and test images for a device, the normalization fitted to the former, and the digest of the files."""
+
+    train: Union[Part, Streamed]
+    test: Union[Part, Streamed]
+    normalization: Normalization
+    digest: str
+
+
+class ImageCache:
+    """The images of the latest trial on its device, for the next one, which most often uses the same or another fold."""
+
+    def __init__(self) -> None:
+        self._loader = ImageLoader(print)
+        self._key: Any = None
+        self._images: TrialImages | None = None
+
+    def load(self, data: Data, location: Location, device: torch.device) -> TrialImages:
+        """Returns the images of a trial; those of another trial are released first.
+
+        Raises:
+            DataError: They are missing, damaged or not what the data set declares.
+        """
+        key = (data, location, device)
+        if self._images is None or self._key != key:
+            self._images = None
+            self._images, self._key = self._load(data, location, device), key
+        return self._images
+
+    def _load(self, data: Data, location: Location, device: torch.device) -> TrialImages:
+        images, digest = self._loader.load(data, location)
+        if isinstance(images, ImageFiles):
+            train, test = (take_files(part, data.image_size, device) for part in images)
+            streamed = PREPROCESSING[data.preprocess].streamed
+            assert streamed is not None, "refused when the images were checked"
+            return TrialImages(train, test, streamed(device), digest)
+        resident = take_part(images.train_images, images.train_labels, device)
+        tested = take_part(images.test_images, images.test_labels, device)
+        return TrialImages(resident, tested, PREPROCESSING[data.preprocess].fit(resident.images), digest)
+
+
+@dataclass
+class ProcessCache:
+    """What a process keeps from one trial to the next.
+
+    measured_memory: bytes that a training took at most, by its workload.
+    """
+
+    images: ImageCache = field(default_factory=ImageCache)
+    measured_memory: dict[Workload, int] = field(default_factory=dict)
+
+
+def configure(device: str, deterministic: bool = True) -> torch.device:
+    """Returns the device, set to full float32 (no TF32) and to deterministic algorithms.
+
+    cuDNN chooses its algorithms by its own rules, the same for the same shapes on the same device, and times nothing.
+
+    Args:
+        device: As torch names it: "cpu", "cuda" or "cuda:1".
+        deterministic: False lets cuDNN time all algorithms and take the fastest, for benchmarks.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic, not deterministic
+    torch.use_deterministic_algorithms(deterministic)
+    # Filling new tensors first would show a read of unset memory; it costs a write each and changes no right result.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    return torch.device(device)
+
+
+def make_network(blueprint: Blueprint, recipe: Recipe, seed: int, device: torch.device, cache: Path) -> nn.Module:
+    """Returns the network on its device, in channels_last memory, with the weights that the seed initializes.
+
+    Args:
+        blueprint: Of the network.
+        recipe: Says what is compiled, computed again and synchronized.
+        seed: Of the initialization.
+        device: It is moved there.
+        cache: Below it is kept what is compiled, for every process and later run.
+
+    Raises:
+        RunError: The recipe compiles and no compiler is there.
+    """
+    network: nn.Module = build(blueprint, generator(seed, "initialization"))
+    if recipe.checkpoint_activations == "blocks":
+        checkpoint_blocks(network)
+    if recipe.sync_batch_norm:
+        network = synchronize_batch_norm(network, device)
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if recipe.compile == "always":
+        if device.type == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++", "cl"))):
+            raise RunError("recipe.compile: on a CPU it needs a C++ compiler, such as g++; allowed here: never")
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / "compiled"))
+        compile_blocks(network)
+    return network
