@@ -56,7 +56,7 @@ class CostOptions:
     failures: float = 0.0
 
 
-class Place(NamedTuple):
+class Hardware(NamedTuple):
     """A kind of device, how many slots there are, and how many processes share a device: on the CPU all of them."""
 
     device: str
@@ -159,18 +159,20 @@ def estimate_cost(
         raise RunError("--failures: found without --gpus; allowed: with --gpus, on which a run is simulated")
     now = now or datetime.now().astimezone()
     probes, paces = read_probes(runs), read_paces(runs)
-    here = find_place(options, probes, paces)
+    here = find_hardware(options, probes, paces)
     epochs = [
         [max(1, variant.recipe.epochs - _epochs_done(runs, trial)) for trial in of_one if trial["state"] not in FINAL]
         for variant, of_one in zip(variants, trials)
     ]
-    places = [here] if here else []
-    places += [
-        Place(device, "cuda", n * options.slots_per_gpu, options.slots_per_gpu, n)
+    machines = [here] if here else []
+    machines += [
+        Hardware(device, "cuda", n * options.slots_per_gpu, options.slots_per_gpu, n)
         for n in options.gpus
         for device in devices_of(probes, "cuda")
     ]
-    estimates = {place: find_estimates(variants, place.device, place.side_by_side, probes, paces) for place in places}
+    estimates = {
+        machine: find_estimates(variants, machine.device, machine.side_by_side, probes, paces) for machine in machines
+    }
     values = [
         _variant_values(variant, estimate, left, here, probes)
         for variant, estimate, left in zip(variants, estimates[here] if here else [None] * len(variants), epochs)
@@ -178,8 +180,8 @@ def estimate_cost(
     costs = [_cost(variant, left) for variant, left in zip(variants, epochs)]
     gpus = [variant.recipe.gpus for variant in variants]
     simulated = [
-        _simulate(place, estimates[place], epochs, costs, gpus, options.failures if place.gpus else 0.0, now)
-        for place in places
+        _simulate(machine, estimates[machine], epochs, costs, gpus, options.failures if machine.gpus else 0.0, now)
+        for machine in machines
     ]
     cost: dict[str, Any] = {
         "device": here.device if here else None,
@@ -193,7 +195,7 @@ def estimate_cost(
     return values, cost
 
 
-def find_place(options: CostOptions, probes: Sequence[Probe], paces: Sequence[Pace]) -> Place | None:
+def find_hardware(options: CostOptions, probes: Sequence[Probe], paces: Sequence[Pace]) -> Hardware | None:
     """This machine as it was when it was timed; None if it never was. Raises RunError for options that cannot be.
 
     The processor is known by its name, a GPU by the name the driver tells, else the GPU that was probed last is taken.
@@ -222,7 +224,7 @@ def find_place(options: CostOptions, probes: Sequence[Probe], paces: Sequence[Pa
             known = device.startswith(f"{cpu_model()} (")
         if known:
             side_by_side = min(options.slots_per_gpu, slots) if gpu else slots
-            return Place(device, "cuda" if gpu else "cpu", slots, side_by_side)
+            return Hardware(device, "cuda" if gpu else "cpu", slots, side_by_side)
     return None
 
 
@@ -236,7 +238,7 @@ def _cost(variant: Variant, epochs: Sequence[int]) -> float:
 
 
 def _simulate(
-    place: Place,
+    machine: Hardware,
     estimates: Sequence[Estimate | None],
     epochs: Sequence[Sequence[int]],
     costs: Sequence[float],
@@ -244,7 +246,7 @@ def _simulate(
     failures: float,
     now: datetime,
 ) -> dict[str, Any]:
-    """A run of the open trials in a place, its end in this machine's time zone; one on several GPUs fills as many slots.
+    """A run of the open trials in a machine, its end in this machine's time zone; one on several GPUs fills as many slots.
 
     failures: of a slot a day.
     """
@@ -258,16 +260,16 @@ def _simulate(
             f"{24 * longest:.3g} hours"
         )
     whole, checkpoints, order = ([one[i] for one in taken] for i in range(3))
-    run = simulate(whole, place.slots, order, failures / 24, checkpoints)
+    run = simulate(whole, machine.slots, order, failures / 24, checkpoints)
     return {
-        "device": place.device,
-        "gpus": place.gpus,
-        "slots": place.slots,
-        "side_by_side": place.side_by_side,
+        "device": machine.device,
+        "gpus": machine.gpus,
+        "slots": machine.slots,
+        "side_by_side": machine.side_by_side,
         "trials": len(seconds),
         "approximate": any(e.approximate for e, left in zip(estimates, epochs) if e and left),
         "trial_seconds": sum(seconds),
-        "device_seconds": sum(whole) / (place.side_by_side if place.kind == "cuda" else 1),
+        "device_seconds": sum(whole) / (machine.side_by_side if machine.kind == "cuda" else 1),
         "makespan_seconds": run.makespan,
         "lower_bound_seconds": run.lower_bound,
         "failures": run.failures,
@@ -277,7 +279,7 @@ def _simulate(
 
 
 def _variant_values(
-    variant: Variant, estimate: Estimate | None, epochs: Sequence[int], here: Place | None, probes: Sequence[Probe]
+    variant: Variant, estimate: Estimate | None, epochs: Sequence[int], here: Hardware | None, probes: Sequence[Probe]
 ) -> dict[str, Any]:
     """A variant's newest probe on this device, and its estimate."""
     workload = workload_of(variant)

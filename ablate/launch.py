@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ablate.data.cache import Location
-    from ablate.schedule.places import Place
+    from ablate.schedule.backends import Backend
     from ablate.schedule.progress import Progress
     from ablate.schedule.tasks import Outcome, Stop, Task
 
 WORK, COHORT_WORK = "ablate.train.trial:TrialWork", "ablate.train.cohort:CohortWork"
 WAIT_SECONDS = 0.5
-Source = tuple[str, str, Optional[str], bool]  # what tells images from others: name, title, root, training images alone
+ImageSet = tuple[str, str, Optional[str], bool]  # what tells images from others: name, title, root, training images alone
 INTERRUPTED, INCOMPLETE = 130, 3  # exit codes
 
 
@@ -134,11 +134,11 @@ def run_trials(
     with handling(dict.fromkeys(PREEMPTING, preempted)):
         digests = prepare(missing, location, console, options.quiet)
         check_digests(recorded, digests, location)
-        run = _Run(names, runs, location, options, console, folders, digests, summary)
+        run = _RunInProgress(names, runs, location, options, console, folders, digests, summary)
         for gpus, group in _by_gpus(missing):
             if not summary.exit_code:
-                with open_place(runs, options, say, gpus) as place:
-                    run.train(group, place)
+                with open_backend(runs, options, say, gpus) as backend:
+                    run.train(group, backend)
     for trial in trials:
         record = records[trial.id] or read_record(runs, trial.id)
         if record is None:
@@ -161,7 +161,7 @@ def _by_gpus(missing: Sequence[Trial]) -> list[tuple[int, list[Trial]]]:
 
 
 @dataclass(frozen=True)
-class _Run:
+class _RunInProgress:
     """A run under way, which notes in its summary what came of each trial. names: of the trials, by id."""
 
     names: dict[str, str]
@@ -170,23 +170,23 @@ class _Run:
     options: RunOptions
     console: Console
     folders: tuple[Path, ...]
-    digests: dict[Source, str]
+    digests: dict[ImageSet, str]
     summary: RunSummary
 
-    def train(self, missing: Sequence[Trial], place: Place) -> None:
-        """Trains what is missing in a place, and waits for what another run trains meanwhile."""
+    def train(self, missing: Sequence[Trial], backend: Backend) -> None:
+        """Trains what is missing on a backend, and waits for what another run trains meanwhile."""
         from ablate.schedule.cohorts import Cohorts, cohort_size
         from ablate.schedule.progress import Progress
         from ablate.schedule.tasks import Outcome, Stop, Task
 
         runs, options, summary = self.runs, self.options, self.summary
-        device = place.slots[0].device
+        device = backend.slots[0].device
         tasks = [
             make_task(trial, self.names[trial.id], runs, self.location, device, options, self.folders, self._digest(trial))
             for trial in missing
         ]
         runs.mkdir(parents=True, exist_ok=True)
-        slots = place.slots[: len(tasks)]
+        slots = backend.slots[: len(tasks)]
         before = summary.recorded_before + summary.trained + summary.elsewhere
         progress = Progress(tasks, before, [slot.name for slot in slots], self.console, options.quiet)
         stop = Stop(lambda: progress.say("stopping when the epochs under way are done and kept; Ctrl-C again stops now"))
@@ -197,7 +197,7 @@ class _Run:
             waiting, elsewhere = tasks, list[Task]()
             while (waiting or elsewhere) and not stop.level:
                 cohorts, waiting = Cohorts(waiting, _variant_of, size), []
-                for outcome in place.execute(COHORT_WORK, cohorts.tasks, stop, cohorts.listener(progress.event)):
+                for outcome in backend.execute(COHORT_WORK, cohorts.tasks, stop, cohorts.listener(progress.event)):
                     for one, by_itself in cohorts.outcomes(outcome):
                         if one.status == "busy":
                             elsewhere.append(one.task)
@@ -219,7 +219,7 @@ class _Run:
         summary.exit_code = stop.exit_code
 
     def _digest(self, trial: Trial) -> str:
-        return self.digests[_source(trial.data)]
+        return self.digests[_image_set(trial.data)]
 
     def note(self, outcome: Outcome, progress: Progress) -> None:
         """Puts an outcome where it belongs: the terminal, the summary, and for a failure the trial's directory."""
@@ -237,15 +237,15 @@ class _Run:
         progress.outcome(outcome, record.test_error if record else None)
 
 
-def open_place(
+def open_backend(
     runs: Path, options: RunOptions, announce: Callable[[str], None], gpus: int = 1
-) -> AbstractContextManager[Place]:
-    """Where trials run that take so many GPUs each; see schedule.places. Raises RunError."""
-    from ablate.schedule import places
+) -> AbstractContextManager[Backend]:
+    """Where trials run that take so many GPUs each; see schedule.backends. Raises RunError."""
+    from ablate.schedule import backends
 
     on = "inline" if options.inline else options.on
     about = (options.device, options.slots, options.slots_per_gpu, gpus, options.hung_seconds)
-    return places.open_place(on, runs, *about, (lambda line: None) if options.quiet else announce)
+    return backends.open_backend(on, runs, *about, (lambda line: None) if options.quiet else announce)
 
 
 def teller(console: Console, quiet: bool = False) -> Callable[[str], None]:
@@ -276,14 +276,14 @@ def make_task(
     return Task(trial.id, label, job, training_cost(trial), trial_directory(runs, trial.id) / "log.txt")
 
 
-def prepare(trials: Sequence[Trial], location: Location, console: Console, quiet: bool) -> dict[Source, str]:
+def prepare(trials: Sequence[Trial], location: Location, console: Console, quiet: bool) -> dict[ImageSet, str]:
     """Makes sure, before any worker starts, that the images are there, decoded and what the study says; their digests."""
     from ablate.train.job import ImageLoader
 
     loader = ImageLoader(teller(console, quiet))
-    digests: dict[Source, str] = {}
+    digests: dict[ImageSet, str] = {}
     for data in dict.fromkeys(trial.data for trial in trials):
-        images, digests[_source(data)] = loader.load(data, location)
+        images, digests[_image_set(data)] = loader.load(data, location)
         size = len(images.train_labels)
         for recipe in dict.fromkeys(trial.recipe for trial in trials if trial.data == data):
             if recipe.last_batch == "drop" and size < recipe.batch_size:
@@ -291,22 +291,22 @@ def prepare(trials: Sequence[Trial], location: Location, console: Console, quiet
     return digests
 
 
-def _source(data: Data) -> Source:
+def _image_set(data: Data) -> ImageSet:
     return (data.name, data.title, data.root, data.held_out is not None)
 
 
-def check_digests(recorded: Sequence[tuple[Data, Record]], digests: dict[Source, str], location: Location) -> None:
+def check_digests(recorded: Sequence[tuple[Data, Record]], digests: dict[ImageSet, str], location: Location) -> None:
     """Refuses images that are not those the study's records were made on. digests: those that are known by now."""
     from ablate.data.cache import known_digest
 
-    known: dict[Source, str | None] = {**digests}
+    known: dict[ImageSet, str | None] = {**digests}
     for data, record in recorded:
-        source, other = _source(data), record.result.get("data_digest")
-        if source not in known:
-            known[source] = known_digest(data.name, location.of(data.root), data.held_out is not None)
-        if known[source] and other != known[source]:
+        image_set, other = _image_set(data), record.result.get("data_digest")
+        if image_set not in known:
+            known[image_set] = known_digest(data.name, location.of(data.root), data.held_out is not None)
+        if known[image_set] and other != known[image_set]:
             raise RecordError(
-                f"{record.directory}: recorded on images of digest {other}, those in place now have {known[source]}; "
+                f"{record.directory}: recorded on images of digest {other}, those in place now have {known[image_set]}; "
                 "restore the images, give the new ones another data.title, or use another --runs"
             )
 

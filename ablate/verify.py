@@ -28,7 +28,7 @@ MADE_WITH = ("device", "threads", "torch", "torchvision", "numpy", "python", "pl
 
 
 @dataclass(frozen=True)
-class Verdict:
+class VerifiedTrial:
     """How a trial came out the second time.
 
     equal: every epoch's losses and errors, bit for bit; first_difference: the first epoch that differs; test_error: then
@@ -65,16 +65,16 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Verification:
-    """The verdicts on the chosen trials, of how many recorded ones. exit_code: 0 if all are bit-equal."""
+    """The chosen trials, trained again, of how many recorded ones. exit_code: 0 if all are bit-equal."""
 
     seed: int
     recorded: int
-    verdicts: list[Verdict]
+    trials: list[VerifiedTrial]
     exit_code: int
 
     def as_json(self) -> dict[str, Any]:
         """Plain values under stable names."""
-        return {"seed": self.seed, "recorded": self.recorded, "trials": [verdict.as_json() for verdict in self.verdicts]}
+        return {"seed": self.seed, "recorded": self.recorded, "trials": [verdict.as_json() for verdict in self.trials]}
 
 
 def choose_trials(recorded: Sequence[Trial], count: int, seed: int) -> list[Trial]:
@@ -118,11 +118,13 @@ def verify_trials(
     return Verification(seed, len(recorded), verdicts, exit_code)
 
 
-def compare(label: str, then: Record, now: Record | None, cause: str = "") -> Verdict:
+def compare(label: str, then: Record, now: Record | None, cause: str = "") -> VerifiedTrial:
     """How a second training of a trial differs from its record; cause: why there is none."""
     made = {"device": "?", **then.result.get("provenance", {})}
     if now is None:
-        return Verdict(then.id, label, False, None, (then.test_error, None), None, made["device"], {}, cause or "no result")
+        return VerifiedTrial(
+            then.id, label, False, None, (then.test_error, None), None, made["device"], {}, cause or "no result"
+        )
     old, new = then.epochs(), now.epochs()
     first = next((i for i, (a, b) in enumerate(zip(old, new), start=1) if _bits(a) != _bits(b)), None)
     if first is None and len(old) != len(new):
@@ -134,7 +136,7 @@ def compare(label: str, then: Record, now: Record | None, cause: str = "") -> Ve
     digests = then.result.get("data_digest"), now.result.get("data_digest")
     changed |= {"images": digests} if digests[0] != digests[1] else {}
     equal = first is None and then.result["status"] == now.result["status"]
-    return Verdict(then.id, label, equal, first, (then.test_error, now.test_error), furthest, made["device"], changed)
+    return VerifiedTrial(then.id, label, equal, first, (then.test_error, now.test_error), furthest, made["device"], changed)
 
 
 def _bits(row: Row) -> list[str]:

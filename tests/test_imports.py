@@ -15,7 +15,7 @@ LEVELS = [
     {"study", "records"},
     {"train"},
     {"report", "schedule"},
-    {"launch", "evaluate", "estimate"},
+    {"launch", "estimate"},
     {"search"},
     {"verify"},
     {"api"},
@@ -97,7 +97,7 @@ def test_every_module_has_a_level() -> None:
 
 def test_study_and_counts_need_no_torch() -> None:
     needs = {name for name, path in PATHS.items() if "import torch" in (text := path.read_text()) or "from torch" in text}
-    assert {part_of(name) for name in needs} <= {"nets", "data", "kinds", "train", "schedule", "evaluate"}
+    assert {part_of(name) for name in needs} <= {"nets", "data", "kinds", "train", "schedule"}
     assert {name for name in needs if part_of(name) == "nets"} <= {
         "ablate.nets.build",
         "ablate.nets.custom",

@@ -60,9 +60,9 @@ def change_result(record: Record, **changes: Any) -> None:
 def test_what_is_trained_again_is_bit_equal_and_the_records_are_not_touched(experiment: Experiment) -> None:
     before = content(experiment.runs)
     verification = again(experiment)
-    assert [verdict.equal for verdict in verification.verdicts] == [True, True] and verification.exit_code == 0
+    assert [verdict.equal for verdict in verification.trials] == [True, True] and verification.exit_code == 0
     assert content(experiment.runs) == before
-    verdict = verification.verdicts[0]
+    verdict = verification.trials[0]
     assert (verdict.first_difference, verdict.furthest, verdict.changed) == (None, 0.0, {})
     assert f"bit-equal, on the same device, {verdict.device}" in verdict_text(verdict)
     assert verification_text(verification).endswith("2 of 2 bit-equal, chosen of 2 recorded with --seed 0")
@@ -78,7 +78,7 @@ def test_what_differs_is_said_with_its_epoch_its_distance_and_what_changed(exper
     write_epochs(record.directory, rows)
     change_result(record, device="A GPU", torch="1.0")
     verification = again(experiment)
-    off, equal = verification.verdicts
+    off, equal = verification.trials
     assert (off.id, equal.id) == (first.id, second.id) and equal.equal and not off.equal
     assert (off.first_difference, off.furthest) == (2, 12.5) and verification.exit_code == 3
     assert off.changed["device"][0] == "A GPU" and off.changed["torch"][0] == "1.0" and len(off.changed) == 2
@@ -116,11 +116,11 @@ def test_a_trial_that_cannot_be_trained_again_says_why(experiment: Experiment, m
     monkeypatch.setattr(verify, "run_trials", fail)
     verification = again(experiment, 1)
     assert verification.exit_code == 3
-    assert verdict_text(verification.verdicts[0]).endswith("could not be trained again: MemoryError: too wide")
+    assert verdict_text(verification.trials[0]).endswith("could not be trained again: MemoryError: too wide")
 
     monkeypatch.setattr(verify, "run_trials", lambda *_: RunSummary(exit_code=130))
     stopped = again(experiment)
-    assert stopped.exit_code == 130 and stopped.verdicts == []
+    assert stopped.exit_code == 130 and stopped.trials == []
 
 
 def test_the_choice_is_random_and_the_seed_decides_it(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -108,14 +108,24 @@ def evaluate(
 ) -> None:
     """Measure a network with weights from a file: top-1 and top-5 error on test images."""
     from ablate.data.cache import Location, default_cache, default_root
-    from ablate.evaluate import evaluate as measure
-    from ablate.evaluate import evaluation_text
     from ablate.nets.notation import parse_architecture
+    from ablate.schedule.slots import find_slots
+    from ablate.train.evaluate import evaluate as measure
 
     architecture = parse_architecture(net, depth_rule, family, DATA_SETS[data].imagenet_names)
     location = Location(data_root or default_root(), default_cache())
-    scores = measure(architecture, weights, data, location, device, classes, image_size, batch_size)
-    print_json(scores) if as_json else print(evaluation_text(scores))
+    found = find_slots(device, 1)[0].device
+    scores = measure(architecture, weights, data, location, found, classes, image_size, batch_size)
+    print_json(scores) if as_json else print(_evaluation_text(scores))
+
+
+def _evaluation_text(scores: dict[str, Any]) -> str:
+    """The errors in words."""
+    return (
+        f"{scores['net']}: {scores['parameters']:,} parameters from {scores['weights']} ({scores['names']}'s names)\n"
+        f"{scores['data']}: {scores['images']:,} images, top-1 error {scores['top1_error']:.2f}%, "
+        f"top-5 error {scores['top5_error']:.2f}%"
+    )
 
 
 def schema() -> None:

@@ -7,7 +7,7 @@ from ablate.records.merge import MergePlan
 from ablate.report.numbers import counted
 from ablate.schedule.progress import duration
 from ablate.search.progress import SearchSummary
-from ablate.verify import Verdict, Verification
+from ablate.verify import Verification, VerifiedTrial
 
 
 def run_text(summary: RunSummary) -> str:
@@ -41,14 +41,14 @@ def search_text(summary: SearchSummary) -> str:
 
 def verification_text(found: Verification) -> str:
     """What came of each trial that was trained again, and how many are bit-equal."""
-    equal = sum(verdict.equal for verdict in found.verdicts)
-    lines = [verdict_text(verdict) for verdict in found.verdicts]
+    equal = sum(verdict.equal for verdict in found.trials)
+    lines = [verdict_text(verdict) for verdict in found.trials]
     chosen = f"chosen of {found.recorded} recorded with --seed {found.seed}"
-    lines.append(f"{equal} of {len(found.verdicts)} bit-equal, {chosen}")
+    lines.append(f"{equal} of {len(found.trials)} bit-equal, {chosen}")
     return "\n".join(lines)
 
 
-def verdict_text(verdict: Verdict) -> str:
+def verdict_text(verdict: VerifiedTrial) -> str:
     """A line, and one more for what it was made with, where that has changed."""
     name = f"{verdict.label} ({verdict.id})"
     if verdict.cause:

@@ -12,7 +12,7 @@ from torch import Tensor
 CHUNK = 256  # images at a time that are counted: each pixel takes eight bytes meanwhile
 
 
-class Part(NamedTuple):
+class LabelledTensors(NamedTuple):
     """Images (N, H, W, C), uint8 or whitened float32, and labels int64 (N,), on the training device."""
 
     images: Tensor
@@ -26,9 +26,9 @@ class Normalization(NamedTuple):
     std: Tensor
 
 
-def take_part(images: Any, labels: Any, device: torch.device) -> Part:
+def to_tensors(images: Any, labels: Any, device: torch.device) -> LabelledTensors:
     """Images (N, H, W, C) and labels (N,), on the device."""
-    return Part(torch.from_numpy(np.ascontiguousarray(images)).to(device), torch.from_numpy(labels).to(device))
+    return LabelledTensors(torch.from_numpy(np.ascontiguousarray(images)).to(device), torch.from_numpy(labels).to(device))
 
 
 def mean_and_std(images: Tensor) -> Normalization:

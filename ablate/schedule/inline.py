@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ablate.schedule.tasks import OnEvent, Outcome, Run, Stop, Task, Work, longest_first
+from ablate.schedule.tasks import Executor, OnEvent, Outcome, Stop, Task, Work, longest_first
 
 
 def run_inline(work: Work, tasks: Sequence[Task], stop: Stop, on_event: OnEvent) -> Iterator[Outcome]:
@@ -19,7 +19,7 @@ def run_inline(work: Work, tasks: Sequence[Task], stop: Stop, on_event: OnEvent)
 
 
 @contextlib.contextmanager
-def open_inline(work: Work, stop: Stop) -> Iterator[Run]:
+def open_inline(work: Work, stop: Stop) -> Iterator[Executor]:
     """Gives run(task, on_event) -> Outcome, as local.open_workers does: one task at a time, in the thread that asks."""
     free = threading.Lock()
 

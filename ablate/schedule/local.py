@@ -19,7 +19,7 @@ from joblib import Parallel, delayed
 from ablate.processes.child import END, STOP
 from ablate.processes.parent import Child, ChildEnded
 from ablate.schedule.slots import Slot
-from ablate.schedule.tasks import OnEvent, Outcome, Run, Stop, Task, longest_first
+from ablate.schedule.tasks import Executor, OnEvent, Outcome, Stop, Task, longest_first
 from ablate.schedule.watchdog import PATIENCE, Watchdog
 from ablate.schedule.worker import BROKEN, NOWHERE
 
@@ -45,7 +45,7 @@ def run_local(
             yield outcome
 
 
-def run_tasks(run: Run, tasks: Sequence[Task], slots: int, on_event: OnEvent) -> Iterator[Outcome]:
+def run_tasks(run: Executor, tasks: Sequence[Task], slots: int, on_event: OnEvent) -> Iterator[Outcome]:
     """The outcome of every task as it ends, longest tasks first, on workers that are open, as many at once as slots."""
     parallel = Parallel(slots, backend="threading", return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1)
     outcomes: Iterator[Outcome] = parallel(delayed(run)(task, on_event) for task in longest_first(list(tasks)))
@@ -55,7 +55,7 @@ def run_tasks(run: Run, tasks: Sequence[Task], slots: int, on_event: OnEvent) ->
 @contextlib.contextmanager
 def open_workers(
     work: str, slots: Sequence[Slot], stop: Stop, retries: int = RETRIES, patience: float = PATIENCE
-) -> Iterator[Run]:
+) -> Iterator[Executor]:
     """Gives run(task, on_event) -> Outcome, which any thread may call; it waits for a free worker. work: "module:function".
 
     A worker that dies, runs out of memory, loses its GPU or hangs is replaced and its task tried again up to `retries`

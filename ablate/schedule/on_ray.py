@@ -1,6 +1,6 @@
 """Trials on a Ray cluster: each task a Ray task with the resources that it needs, wherever these are free.
 
-The executor is that of local.py with another place for the work: run(task, on_event) hands a task out and waits for it. Ray
+run(task, on_event) hands a task to Ray and waits for its outcome. Ray
 retries nothing; which trial is tried again is decided here, as on one machine. Only this module imports ray.
 """
 
@@ -25,7 +25,7 @@ from typing import Any, Optional
 
 from ablate.errors import RunError
 from ablate.schedule.slots import Slot
-from ablate.schedule.tasks import OnEvent, Outcome, Run, Stop, Task
+from ablate.schedule.tasks import Executor, OnEvent, Outcome, Stop, Task
 from ablate.schedule.watchdog import PATIENCE, Watchdog
 from ablate.schedule.worker import BROKEN, NOWHERE
 
@@ -94,7 +94,7 @@ def check_resources(nodes: Sequence[Mapping[str, Any]], needed: Mapping[str, flo
 
 
 @dataclass
-class Attempt:
+class RayTask:
     """A task that was handed to Ray. process: its number and the id of its node, once it has begun; hung: the cause."""
 
     watchdog: Watchdog
@@ -105,7 +105,7 @@ class Attempt:
 @contextlib.contextmanager
 def open_on_ray(
     work: str, slots: Sequence[Slot], gpus: float, stop: Stop, retries: int = RETRIES, patience: float = PATIENCE
-) -> Iterator[Run]:
+) -> Iterator[Executor]:
     """Gives run(task, on_event) -> Outcome, as local.open_workers does, on the cluster that is open.
 
     A task whose process dies, hangs or runs out of memory is tried again up to `retries` times, one whose node is lost
@@ -118,7 +118,7 @@ def open_on_ray(
     options = {"num_cpus": needed["CPU"], "num_gpus": needed.get("GPU", 0), "max_retries": 0, "num_returns": "streaming"}
     remote = ray.remote(**options)(work_through)
     end = ray.remote(num_cpus=0, max_retries=0)(_end)
-    under_way: dict[Any, Attempt] = {}
+    under_way: dict[Any, RayTask] = {}
     done, nowhere = threading.Event(), threading.Event()
 
     def run(task: Task, on_event: OnEvent) -> Outcome:
@@ -151,7 +151,7 @@ def open_on_ray(
         """(status, cause, whether its node was lost) of one attempt."""
         key, ending = uuid.uuid4().hex, False
         stream = remote.remote(work, task.payload, str(task.log), os.getcwd(), flags, key)
-        attempt = under_way[stream] = Attempt(Watchdog(patience))
+        attempt = under_way[stream] = RayTask(Watchdog(patience))
         try:
             for reference in stream:
                 attempt.watchdog.hear()

@@ -54,7 +54,7 @@ def find_slots(
 
 
 def check_slots(device: str, slots: int | None, slots_per_gpu: int) -> None:
-    """Raises RunError for what no place has."""
+    """Raises RunError for options that no backend allows."""
     if device not in ("auto", "cpu", "cuda"):
         raise RunError(f"--device: found '{device}'; allowed: auto, cpu, cuda")
     if (slots is not None and slots < 1) or slots_per_gpu < 1:

@@ -53,7 +53,7 @@ class Stop:
 OnEvent = Callable[[int, Task, dict[str, Any]], bool | None]
 
 # run(task, on_event), from any thread: blocks until a slot is free and the task has ended there
-Run = Callable[[Task, OnEvent], Outcome]
+Executor = Callable[[Task, OnEvent], Outcome]
 
 
 def turn(cost: float, retried: bool = False) -> tuple[bool, float]:

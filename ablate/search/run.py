@@ -28,7 +28,7 @@ from ablate.launch import (
     RunOptions,
     check_digests,
     make_task,
-    open_place,
+    open_backend,
     prepare,
     signals,
     teller,
@@ -36,7 +36,7 @@ from ablate.launch import (
 from ablate.processes.signals import PREEMPTING, handling, preempted
 from ablate.records.records import Record, Row, read_epochs, read_record, trial_directory, trial_state, write_failure
 from ablate.report.candidate import DIVERGED, label_of
-from ablate.schedule.tasks import Outcome, Run, Stop, Task
+from ablate.schedule.tasks import Executor, Outcome, Stop, Task
 from ablate.search.candidates import candidate_trials, error_of, name_training, objective_of
 from ablate.search.distributions import pick_values, suggest_with
 from ablate.search.drivers import WORKER, driver_of, heartbeat, is_alive, register_driver
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ablate.data.cache import Location
-    from ablate.schedule.places import Place
+    from ablate.schedule.backends import Backend
 
 WAIT_SECONDS = 1.0  # between two looks at what other drivers do
 
@@ -98,13 +98,13 @@ def run_search(
     """
     begun = time.monotonic()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with open_place(runs, options, teller(console), study.recipe.gpus) as place:
-        driver = SearchDriver(study, runs, url, location, options, folders, place.slots[0].device)
-        return _run_driver(driver, place, url, console, begun)
+    with open_backend(runs, options, teller(console), study.recipe.gpus) as backend:
+        driver = SearchDriver(study, runs, url, location, options, folders, backend.slots[0].device)
+        return _run_driver(driver, backend, url, console, begun)
 
 
-def _run_driver(driver: SearchDriver, place: Place, url: str, console: Console, begun: float) -> SearchSummary:
-    options, slots = driver.options, place.slots
+def _run_driver(driver: SearchDriver, backend: Backend, url: str, console: Console, begun: float) -> SearchSummary:
+    options, slots = driver.options, backend.slots
     with handling(dict.fromkeys(PREEMPTING, preempted)):
         driver.prepare(console)
     summary = driver.summary
@@ -119,7 +119,7 @@ def _run_driver(driver: SearchDriver, place: Place, url: str, console: Console, 
         register_driver(driver.opened, driver.runs) as driver.name,
         driver.progress,
         signals(driver.stop),
-        place.open(WORK, driver.stop) as driver.run,
+        backend.open(WORK, driver.stop) as driver.run,
     ):
         joblib.Parallel(len(slots), backend="threading")(joblib.delayed(driver.serve)() for _ in slots)
         summary.best = driver.best()
@@ -135,7 +135,7 @@ class SearchDriver:
     progress: SearchProgress
     stop: Stop
     name: str
-    run: Run
+    run: Executor
     lowest: float | None = None  # the lowest objective so far, in percent
 
     def __init__(

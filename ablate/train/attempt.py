@@ -16,10 +16,10 @@ from ablate.nets.custom import check_code, look_in
 from ablate.records.records import Row, append_epoch, trial_directory, write_epochs, write_result
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
 from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint
-from ablate.train.group import ALONE, Group
 from ablate.train.job import Job
 from ablate.train.loop import Scores, Testing, Training
 from ablate.train.optimization import make_optimizer, restore, start_epoch
+from ablate.train.process_group import ALONE, ProcessGroup
 from ablate.train.provenance import provenance
 from ablate.train.setup import ImageCache, make_network
 
@@ -39,7 +39,9 @@ class Attempt:
         AblateError: It cannot be trained.
     """
 
-    def __init__(self, job: Job, device: torch.device, group: Group = ALONE, images: ImageCache | None = None) -> None:
+    def __init__(
+        self, job: Job, device: torch.device, group: ProcessGroup = ALONE, images: ImageCache | None = None
+    ) -> None:
         trial, recipe = job.trial, job.trial.recipe
         self.group = group
         self.job, self.recipe, self.device = job, recipe, device
@@ -58,7 +60,7 @@ class Attempt:
         self.earlier: list[dict[str, Any]] = []  # the attempts that this one continues
         self._resume()
         batches = TrainingBatches(train_part, normalization, trial.data, recipe, trial.seed, group)
-        self.training = Training(group.wrap(self.network), self.optimizer, batches, recipe, job.plain)
+        self.training = Training(group.distribute(self.network), self.optimizer, batches, recipe, job.plain)
         # Streamed images are large: what there is room for in training, there is in testing.
         size = recipe.batch_size if isinstance(test_part, Streamed) else TEST_BATCH * group.size
         tests = TestBatches(test_part, normalization, size, group=group)
@@ -68,7 +70,7 @@ class Attempt:
             torch.cuda.reset_peak_memory_stats(device)
 
     def _resume(self) -> None:
-        if checkpoint := self.group.agree(load_checkpoint(self.directory) if self.group.first else None):
+        if checkpoint := self.group.broadcast_object(load_checkpoint(self.directory) if self.group.is_first else None):
             if checkpoint["data_digest"] != self.digest:
                 raise RecordError(
                     f"{self.directory}: begun on images of digest {checkpoint['data_digest']}, now {self.digest}; "
@@ -77,7 +79,7 @@ class Attempt:
             self.network.load_state_dict(checkpoint["network"])
             restore(self.optimizer, checkpoint["optimizer"])
             self.rows, self.earlier = checkpoint["rows"], checkpoint["attempts"]
-        if self.group.first:
+        if self.group.is_first:
             write_epochs(self.directory, self.rows)
 
     @property
@@ -111,7 +113,7 @@ class Attempt:
             "train_seconds": round(train_seconds, 6),
             "test_seconds": round(test_seconds, 6),
         }
-        if self.group.first:
+        if self.group.is_first:
             append_epoch(self.directory, row)
         self.rows.append(row)
         self.made["side_by_side"] = max(side_by_side, self.made["side_by_side"])
@@ -123,7 +125,7 @@ class Attempt:
         epoch, now = len(self.rows), time.monotonic()
         due = bool(self.job.checkpoint_epochs) and epoch % self.job.checkpoint_epochs == 0
         due = due or 0 < self.job.checkpoint_seconds <= now - self.saved_at
-        if self.group.first and not self.diverged and (due or self.ended or stopping):
+        if self.group.is_first and not self.diverged and (due or self.ended or stopping):
             state = {
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
@@ -161,7 +163,7 @@ class Attempt:
             "provenance": {**self.made, "finished": _now()},
             "earlier_attempts": self.earlier,
         }
-        if self.group.first:
+        if self.group.is_first:
             write_result(self.directory, result)
             if not diverged:
                 keep_newest(self.directory, 1)  # two generations until the result is there

@@ -12,22 +12,25 @@ import torch
 from torch import Tensor
 
 from ablate.data.augmentations import Augment, augment, draw
-from ablate.data.streaming import Streamed, stream
-from ablate.data.tensors import Normalization, Part, normalize
+from ablate.data.streaming import Batch, Streamed, stream
+from ablate.data.tensors import LabelledTensors, Normalization, normalize
 from ablate.study.study import Data, Recipe
-from ablate.train.group import ALONE, Group
+from ablate.train.process_group import ALONE, ProcessGroup
 from ablate.train.randomness import generator
 
 TEST_BATCH = 512  # of images that are on the device
-
-Batch = tuple[Tensor, Tensor]  # images float32 (B, C, H, W) and labels int64 (B,), on the device
 
 
 class Batches:
     """Batches of `sizes` in order: begin(epoch), then take(size) for each: of a group, this rank's part of it."""
 
     def __init__(
-        self, part: Part | Streamed, normalization: Normalization, size: int, drop_last: bool = False, group: Group = ALONE
+        self,
+        part: LabelledTensors | Streamed,
+        normalization: Normalization,
+        size: int,
+        drop_last: bool = False,
+        group: ProcessGroup = ALONE,
     ) -> None:
         n = len(part.labels)
         tail = [n % size] if n % size and not drop_last else []
@@ -48,7 +51,7 @@ class Batches:
 
     def take(self, size: int) -> Batch:
         """The next batch; of fewer images than ranks a part may be empty."""
-        first, last = self.group.rows(size)
+        first, last = self.group.batch_rows(size)
         if isinstance(self.part, Streamed):
             images, labels = next(self.streamed) if last > first else self.nothing(self.part)
         else:
@@ -57,13 +60,13 @@ class Batches:
             images, labels = self.resident(self.part, rows)
         return normalize(images, self.normalization), labels
 
-    def resident(self, part: Part, rows: Tensor) -> Batch:
+    def resident(self, part: LabelledTensors, rows: Tensor) -> Batch:
         """Images uint8 (B, H, W, C) and labels at rows (B,) of this pass."""
         raise NotImplementedError
 
     def stream(self, part: Streamed, order: Tensor, augment: Augment = "none", draws: int = 0) -> Iterator[Batch]:
         """This rank's part of each batch of the images at order (N,)."""
-        own = [batch[slice(*self.group.rows(len(batch)))] for batch in torch.split(order, self.size)]
+        own = [batch[slice(*self.group.batch_rows(len(batch)))] for batch in torch.split(order, self.size)]
         return stream(part, torch.cat(own), max(1, len(own[0])), augment, draws, self.group.size)
 
     def nothing(self, part: Streamed) -> Batch:
@@ -82,7 +85,7 @@ class TestBatches(Batches):
         if isinstance(self.part, Streamed):
             self.streamed = self.stream(self.part, torch.arange(len(self.part.labels)))
 
-    def resident(self, part: Part, rows: Tensor) -> Batch:
+    def resident(self, part: LabelledTensors, rows: Tensor) -> Batch:
         return part.images[rows], part.labels[rows]
 
 
@@ -91,16 +94,16 @@ class TrainingBatches(Batches):
 
     def __init__(
         self,
-        part: Part | Streamed,
+        part: LabelledTensors | Streamed,
         normalization: Normalization,
         data: Data,
         recipe: Recipe,
         seed: int,
-        group: Group = ALONE,
+        group: ProcessGroup = ALONE,
     ) -> None:
         super().__init__(part, normalization, recipe.batch_size, recipe.last_batch == "drop", group)
         self.data, self.seed = data, seed
-        if isinstance(part, Part):
+        if isinstance(part, LabelledTensors):
             self.order = torch.empty(len(part.labels), dtype=torch.int64, device=self.device)
             self.draws = [drawn.to(self.device) for drawn in self._draw(1)]
 
@@ -115,7 +118,7 @@ class TrainingBatches(Batches):
         for kept, drawn in zip(self.draws, self._draw(epoch)):
             kept.copy_(drawn)
 
-    def resident(self, part: Part, rows: Tensor) -> Batch:
+    def resident(self, part: LabelledTensors, rows: Tensor) -> Batch:
         index = self.order[rows]
         draws = [drawn[rows] for drawn in self.draws]
         return augment(part.images, index, self.data.augment, draws), part.labels[index]

@@ -33,8 +33,6 @@ OTHERS = 0.05  # of a GPU's memory: what is taken while nobody else trains on it
 OVERHEAD, WORKSPACE = 1.25, 128 * 2**20  # on the estimate of a training's memory: allocator and, in bytes, libraries
 MIB = 2**20
 
-Stopping = Callable[[], bool]
-
 
 class CohortWork:
     """train_cohort() as the work of a process, which keeps images and what it has measured for the next cohort."""
@@ -42,11 +40,13 @@ class CohortWork:
     def __init__(self) -> None:
         self.cache = ProcessCache()
 
-    def __call__(self, jobs: Sequence[Job], stop: Stopping, report: SendEvent) -> str:
+    def __call__(self, jobs: Sequence[Job], stop: Callable[[], bool], report: SendEvent) -> str:
         return train_cohort(jobs, stop, report, self.cache)
 
 
-def train_cohort(jobs: Sequence[Job], stop: Stopping, report: SendEvent, cache: ProcessCache | None = None) -> str:
+def train_cohort(
+    jobs: Sequence[Job], stop: Callable[[], bool], report: SendEvent, cache: ProcessCache | None = None
+) -> str:
     """Trains trials of one variant; see train_trial.
 
     report() is given each one's rows, and {"trial": id, "status": ..., "cause": ...} as it ends, "failed" if it raised an
@@ -103,7 +103,7 @@ def _begin(job: Job, locks: ExitStack, tell: Callable[..., None]) -> bool:
     return False
 
 
-def _train_on_ranks(job: Job, stop: Stopping, report: SendEvent, tell: Callable[..., None]) -> None:
+def _train_on_ranks(job: Job, stop: Callable[[], bool], report: SendEvent, tell: Callable[..., None]) -> None:
     """Trains one for which all devices of this worker are needed."""
     with ExitStack() as locks:
         if not _begin(job, locks, tell):
@@ -117,7 +117,7 @@ def _train_on_ranks(job: Job, stop: Stopping, report: SendEvent, tell: Callable[
 def _train(
     jobs: Sequence[Job],
     device: torch.device,
-    stop: Stopping,
+    stop: Callable[[], bool],
     report: SendEvent,
     tell: Callable[..., None],
     cache: ProcessCache,
@@ -153,7 +153,7 @@ def gpu_memory(device: torch.device) -> Optional[tuple[int, int]]:
     return torch.cuda.mem_get_info(device) if device.type == "cuda" else None
 
 
-def wait_for_room(needed: int, device: torch.device, stop: Stopping, report: SendEvent) -> int:
+def wait_for_room(needed: int, device: torch.device, stop: Callable[[], bool], report: SendEvent) -> int:
     """How many trainings there is memory for, at least one as soon as nobody else is there; 0 if it is stopped before.
 
     On the CPU any number: it is the scheduler's slots that share its memory.

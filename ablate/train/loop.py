@@ -19,8 +19,8 @@ from ablate.kinds.measures import ERROR, MEASURES
 from ablate.nets.build import Dropout, Residual
 from ablate.nets.custom import Own
 from ablate.study.study import Recipe
+from ablate.train.batched_casts import BatchedCasts
 from ablate.train.batches import Batches, TestBatches, TrainingBatches
-from ablate.train.lean import Lean
 from ablate.train.randomness import stream_seed
 
 
@@ -83,7 +83,7 @@ class Pass:
     def scores(self) -> Scores:
         """Of the whole pass, all ranks together; waits for the device."""
         images = self.batches.images
-        loss, *totals = self.group.add(torch.stack([self.loss, *self.totals])).tolist()
+        loss, *totals = self.group.all_reduce(torch.stack([self.loss, *self.totals])).tolist()
         values = {measure.name: measure.value(total, images) for measure, total in zip(self.measures, totals)}
         return Scores(loss / images, images, values)
 
@@ -117,7 +117,7 @@ class Training(Pass):
         again = any(block.checkpoint for block in blocks)
         self.draws_again = bool(drops) and again
         other = self.leaves_out or again or recipe.compile != "never" or self.group.size > 1 or has_own(network)
-        self.lean = None if plain or other else Lean(network, recipe.precision == "bfloat16")
+        self.batched = None if plain or other else BatchedCasts(network, recipe.precision == "bfloat16")
 
     @property
     def capturable(self) -> bool:
@@ -126,8 +126,8 @@ class Training(Pass):
     def begin(self, epoch: int) -> None:
         super().begin(epoch)
         self.network.train()
-        if self.lean:
-            self.lean.begin()
+        if self.batched:
+            self.batched.begin()
         self.depth.manual_seed(stream_seed(self.seed, "stochastic_depth", epoch))
         self.dropout.manual_seed(stream_seed(self.seed, "dropout", epoch, self.group.rank))
         torch.manual_seed(self.dropout.initial_seed())  # a reader's modules draw from torch's own
@@ -138,8 +138,8 @@ class Training(Pass):
         loss = F.cross_entropy(logits, labels)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        if self.lean:
-            self.lean.take_gradients()
+        if self.batched:
+            self.batched.take_gradients()
         if self.leaves_out:  # a block that was left out has gradient zero; momentum and decay go on
             for parameter in self.network.parameters():
                 if parameter.grad is None:
@@ -148,11 +148,11 @@ class Training(Pass):
         self.add(loss, logits, labels)
 
     def compute(self, images: Tensor) -> Tensor:
-        return self.lean.forward(images) if self.lean else super().compute(images)
+        return self.batched.forward(images) if self.batched else super().compute(images)
 
     def scores(self) -> Scores:
-        if self.lean:
-            self.lean.end(len(self.batches.sizes))
+        if self.batched:
+            self.batched.end(len(self.batches.sizes))
         return super().scores()
 
 
@@ -164,7 +164,7 @@ class Testing(Pass):
 
     def begin(self, epoch: int = 1) -> None:
         super().begin(epoch)
-        self.group.level(self.network)
+        self.group.broadcast_buffers(self.network)
         self.network.eval()
 
     @torch.no_grad()

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ablate.data.cache import default_cache
-from ablate.data.tensors import Normalization, Part
+from ablate.data.tensors import LabelledTensors, Normalization
 from ablate.nets.counts import count
 from ablate.nets.custom import check_code, look_in
 from ablate.study.memory import training_memory
@@ -132,8 +132,8 @@ def images_at_once(step_seconds: float, batch_size: int) -> int:
     return max(1, min(TEST_BATCH, max(fitting, min(16, batch_size))))
 
 
-def _random_part(images: int, shape: tuple[int, int, int], classes: int, device: torch.device) -> Part:
+def _random_part(images: int, shape: tuple[int, int, int], classes: int, device: torch.device) -> LabelledTensors:
     """Random pixels and labels; only their number counts."""
     channels, height, width = shape
     pixels = torch.randint(0, 256, (images, height, width, channels), dtype=torch.uint8, device=device)
-    return Part(pixels, torch.randint(0, classes, (images,), device=device))
+    return LabelledTensors(pixels, torch.randint(0, classes, (images,), device=device))

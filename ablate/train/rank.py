@@ -12,8 +12,8 @@ import torch
 from ablate.errors import AblateError, RunError
 from ablate.processes.child import Parent, has_broken
 from ablate.train.attempt import Attempt
-from ablate.train.group import join
 from ablate.train.job import Job
+from ablate.train.process_group import join_process_group
 from ablate.train.ranks import RankDied
 from ablate.train.setup import configure
 from ablate.train.trial import train_side_by_side
@@ -44,15 +44,15 @@ def _train(parent: Parent, job: Job, rank: int, size: int, port: int, listening:
     device = configure(f"cuda:{rank}" if job.device == "cuda" else job.device)
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    group = join(rank, size, port, listening, device)
+    group = join_process_group(rank, size, port, listening, device)
 
     def report(event: dict[str, Any]) -> None:
-        if group.first:
+        if group.is_first:
             parent.report(event)
 
     def stop() -> bool:
         """Called by all ranks at the end of an epoch."""
-        return bool(group.agree(parent.ask_to_stop() if group.first else None))
+        return bool(group.broadcast_object(parent.ask_to_stop() if group.is_first else None))
 
     ((_, status),) = train_side_by_side([Attempt(job, device, group)], stop, report)
     return status

@@ -15,22 +15,22 @@ from ablate.data.cache import Location
 from ablate.data.imagenet import ImageFiles
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.data.streaming import Streamed, take_files
-from ablate.data.tensors import Normalization, Part, take_part
+from ablate.data.tensors import LabelledTensors, Normalization, to_tensors
 from ablate.errors import RunError
 from ablate.nets.blueprint import Blueprint
 from ablate.nets.build import build, checkpoint_blocks, compile_blocks
 from ablate.records.probes import Workload
 from ablate.study.study import Data, Recipe
-from ablate.train.group import synchronize_batch_norm
 from ablate.train.job import ImageLoader
+from ablate.train.process_group import synchronize_batch_norm
 from ablate.train.randomness import generator
 
 
 class TrialImages(NamedTuple):
     """Training and test images for a device, the normalization fitted to the former, and the digest of the files."""
 
-    train: Union[Part, Streamed]
-    test: Union[Part, Streamed]
+    train: Union[LabelledTensors, Streamed]
+    test: Union[LabelledTensors, Streamed]
     normalization: Normalization
     digest: str
 
@@ -62,8 +62,8 @@ class ImageCache:
             streamed = PREPROCESSING[data.preprocess].streamed
             assert streamed is not None, "refused when the images were checked"
             return TrialImages(train, test, streamed(device), digest)
-        resident = take_part(images.train_images, images.train_labels, device)
-        tested = take_part(images.test_images, images.test_labels, device)
+        resident = to_tensors(images.train_images, images.train_labels, device)
+        tested = to_tensors(images.test_images, images.test_labels, device)
         return TrialImages(resident, tested, PREPROCESSING[data.preprocess].fit(resident.images), digest)
 
 

@@ -25,7 +25,7 @@ from ablate.records.records import Row, append_epoch, begin_attempt, open_trial,
 from ablate.schedule.local import open_workers, run_tasks
 from ablate.schedule.progress import Progress
 from ablate.schedule.slots import Slot, find_slots
-from ablate.schedule.tasks import Run, Stop
+from ablate.schedule.tasks import Executor, Stop
 from ablate.study.study import Data, Recipe, Trial
 from ablate.train.job import Job
 from tests.benchmarks.comparison import Announce, Comparison, compare
@@ -156,7 +156,11 @@ def record_trial(directory: Path, definition: bytes) -> None:
 
 @contextlib.contextmanager
 def _ablate(
-    work: str, trials: int, slots: int, folder: Path, opened: Callable[[str, list[Slot], Stop], AbstractContextManager[Run]]
+    work: str,
+    trials: int,
+    slots: int,
+    folder: Path,
+    opened: Callable[[str, list[Slot], Stop], AbstractContextManager[Executor]],
 ) -> Iterator[Way]:
     here = find_slots("cpu", slots)
     location = Location(folder, folder)

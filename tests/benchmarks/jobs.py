@@ -11,7 +11,7 @@ from typing import Any
 from ablate.errors import RunError
 from ablate.nets.architecture import Architecture
 from ablate.schedule.slots import Slot, find_slots
-from ablate.schedule.tasks import Run, Task
+from ablate.schedule.tasks import Executor, Task
 from ablate.study.study import Data, Recipe
 
 
@@ -59,7 +59,7 @@ def whole_slot(device: str) -> Slot:
     return replace(slot, environment=kept)
 
 
-def run_all(run: Run, payloads: Sequence[Any], log: Path) -> list[dict[str, Any]]:
+def run_all(run: Executor, payloads: Sequence[Any], log: Path) -> list[dict[str, Any]]:
     """Hands every payload to a worker, all at once, and returns what each reported last. Raises RunError."""
 
     def one(number: int) -> dict[str, Any]:

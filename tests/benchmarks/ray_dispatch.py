@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.schedule.slots import Slot
-from ablate.schedule.tasks import Run, Stop
+from ablate.schedule.tasks import Executor, Stop
 from tests.benchmarks.comparison import Announce, Comparison
 
 ENVIRONMENT = {  # asks nobody, warns of nothing, and the display that can be silenced
@@ -62,7 +62,7 @@ def second_time(way: Callable[[], object], seconds: list[float]) -> Callable[[],
     return twice
 
 
-def open_here(work: str, slots: list[Slot], stop: Stop) -> AbstractContextManager[Run]:
+def open_here(work: str, slots: list[Slot], stop: Stop) -> AbstractContextManager[Executor]:
     """What open_on_ray() gives, of the cluster that ray_ways() has started."""
     from ablate.schedule.on_ray import open_on_ray
 

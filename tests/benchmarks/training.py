@@ -17,7 +17,7 @@ from pathlib import Path
 from ablate.nets.notation import parse_architecture
 from ablate.schedule.local import open_workers
 from ablate.schedule.slots import Slot
-from ablate.schedule.tasks import Run, Stop
+from ablate.schedule.tasks import Executor, Stop
 from ablate.study.study import Data, Recipe
 from tests.benchmarks.comparison import Announce, Comparison, compare
 from tests.benchmarks.jobs import TrainJob, WriteJob, bench_slots, run_all, whole_slot
@@ -62,7 +62,7 @@ def bench_train(
     found = []
     for net in nets:
         with ExitStack() as stack:  # a pool each, so that its memory is its own
-            runs: dict[str, tuple[Run, Path]] = {}
+            runs: dict[str, tuple[Executor, Path]] = {}
             for part in ("end to end", "steps alone"):
                 job = _job(net, kind, batch_size, images, part == "steps alone")
                 jobs = {"plain PyTorch": [replace(job, workers=os.cpu_count() or 1)]}
@@ -103,7 +103,7 @@ def _ways(job: TrainJob, precisions: Sequence[str], compiled: bool) -> dict[str,
     return ways
 
 
-def _train(run: Run, log: Path, jobs: Sequence[TrainJob], memory: dict[str, float], name: str) -> None:
+def _train(run: Executor, log: Path, jobs: Sequence[TrainJob], memory: dict[str, float], name: str) -> None:
     memory[name] = sum(said["peak_memory_bytes"] for said in run_all(run, jobs, log)) / MIB
 
 
@@ -190,7 +190,7 @@ def bench_writing(
     return found
 
 
-def _write(run: Run, log: Path, job: TrainJob, plainly: bool) -> None:
+def _write(run: Executor, log: Path, job: TrainJob, plainly: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run_all(run, [WriteJob(replace(job, images=job.recipe.batch_size), Path(folder), WRITTEN, plainly)], log)
 
@@ -201,13 +201,13 @@ def _job(net: str, device: str, batch_size: int, images: int, steps_alone: bool)
     return TrainJob(parse_architecture(net), recipe, data, images, device, steps_alone)
 
 
-def _rates(run: Run, device: str, precision: str, log: Path) -> dict[str, float]:
+def _rates(run: Executor, device: str, precision: str, log: Path) -> dict[str, float]:
     (said,) = run_all(run, [(device, precision)], log)
     return {key: said[key] for key in Rates._fields}
 
 
 @contextlib.contextmanager
-def _workers(work: str, slots: Sequence[Slot]) -> Iterator[tuple[Run, Path]]:
+def _workers(work: str, slots: Sequence[Slot]) -> Iterator[tuple[Executor, Path]]:
     """Workers in the slots, and a file for what they print."""
     with tempfile.TemporaryDirectory() as folder, open_workers(work, slots, Stop(), retries=0) as run:
         yield run, Path(folder) / "log.txt"

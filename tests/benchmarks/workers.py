@@ -11,10 +11,11 @@ from typing import Any
 import torch
 
 from ablate.data.cache import default_cache
-from ablate.data.tensors import Normalization, Part, normalize
+from ablate.data.streaming import Batch
+from ablate.data.tensors import LabelledTensors, Normalization, normalize
 from ablate.nets.families import blueprint
 from ablate.records.records import EPOCH_FIELDS, append_epoch
-from ablate.train.batches import Batch, TrainingBatches
+from ablate.train.batches import TrainingBatches
 from ablate.train.checkpoint import save_checkpoint
 from ablate.train.loop import Training
 from ablate.train.optimization import make_optimizer, start_epoch
@@ -97,7 +98,9 @@ def _passes(job: TrainJob) -> list[Training]:
         network = make_network(layers, recipe, seed, device, default_cache())
         optimizer = make_optimizer(recipe, network)
         start_epoch(recipe, optimizer, 1)
-        passes.append(Training(network, optimizer, kind(Part(images, labels), normalization, data, recipe, seed), recipe))
+        passes.append(
+            Training(network, optimizer, kind(LabelledTensors(images, labels), normalization, data, recipe, seed), recipe)
+        )
     return passes
 
 
@@ -105,7 +108,7 @@ class SameBatch(TrainingBatches):
     """The first batch again and again, prepared once: what is left of a step is forward, backward and update."""
 
     def begin(self, epoch: int) -> None:
-        assert isinstance(self.part, Part)
+        assert isinstance(self.part, LabelledTensors)
         images, labels = (tensor[: self.size] for tensor in self.part)
         self.batch = normalize(images, self.normalization), labels
 

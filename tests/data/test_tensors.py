@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ablate.data.augmentations import Step, augment, draw
 from ablate.data.preprocessing import PREPROCESSING
-from ablate.data.tensors import CHUNK, normalize, take_part
+from ablate.data.tensors import CHUNK, normalize, to_tensors
 
 
 def some_images(n: int = 12, size: int = 32, channels: int = 3) -> Tensor:
@@ -90,6 +90,6 @@ def test_scale_and_none() -> None:
 
 def test_a_part_is_on_the_device_as_it_came() -> None:
     images, labels = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3, 1), np.arange(2)
-    part = take_part(images.transpose(0, 2, 1, 3), labels, torch.device("cpu"))
+    part = to_tensors(images.transpose(0, 2, 1, 3), labels, torch.device("cpu"))
     assert part.images[1, :, :, 0].tolist() == [[9, 12, 15], [10, 13, 16], [11, 14, 17]]
     assert part.images.is_contiguous() and part.labels.tolist() == [0, 1]

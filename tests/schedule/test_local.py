@@ -18,7 +18,7 @@ from waiting import wait_for
 from ablate.schedule.inline import open_inline, run_inline
 from ablate.schedule.local import Worker, open_workers, run_local
 from ablate.schedule.slots import Slot
-from ablate.schedule.tasks import Outcome, Run, Stop, Task
+from ablate.schedule.tasks import Executor, Outcome, Stop, Task
 
 TWO = [Slot("core 0", "cpu"), Slot("core 1", "cpu")]
 
@@ -220,11 +220,11 @@ def test_threads_ask_and_each_waits_for_a_free_worker(tmp_path: Path) -> None:
         assert happened and happened == ["started", "epoch", "ended"] * (len(happened) // 3)
 
 
-def opened_workers(stop: Stop) -> AbstractContextManager[Run]:
+def opened_workers(stop: Stop) -> AbstractContextManager[Executor]:
     return open_workers("works:work", TWO[:1], stop)
 
 
-def opened_inline(stop: Stop) -> AbstractContextManager[Run]:
+def opened_inline(stop: Stop) -> AbstractContextManager[Executor]:
     from works import work
 
     return open_inline(work, stop)
@@ -234,7 +234,7 @@ def opened_inline(stop: Stop) -> AbstractContextManager[Run]:
 @pytest.mark.parametrize("late", [0.0, 0.3])  # with one epoch, when the task has ended by itself
 @pytest.mark.parametrize(("epochs", "status"), [(1, "completed"), (1000, "interrupted")])
 def test_a_task_is_ended_alone_and_the_next_runs_to_its_end_in_the_same_process(
-    tmp_path: Path, opened: Callable[[Stop], AbstractContextManager[Run]], late: float, epochs: int, status: str
+    tmp_path: Path, opened: Callable[[Stop], AbstractContextManager[Executor]], late: float, epochs: int, status: str
 ) -> None:
     epochs_seen: list[str] = []
 

@@ -22,9 +22,9 @@ from ablate.errors import RunError
 from ablate.launch import RunOptions
 from ablate.records.records import read_epochs, read_record
 from ablate.schedule import on_ray
+from ablate.schedule.backends import open_backend
 from ablate.schedule.local import run_tasks
 from ablate.schedule.on_ray import ENVIRONMENT, check_resources, open_cluster, open_on_ray
-from ablate.schedule.places import open_place
 from ablate.schedule.tasks import Outcome, Stop, Task
 
 WORK = "works:work"
@@ -177,7 +177,7 @@ def test_what_no_node_has_is_refused_naming_what_they_have() -> None:
 
 @pytest.mark.parametrize("on", ["slurm", "ray:", "Ray", "local:x"])
 def test_other_places_are_refused(on: str, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=f"--on: found '{on}'; allowed: local, ray, ray:ADDRESS"), open_place(on, tmp_path):
+    with pytest.raises(RunError, match=f"--on: found '{on}'; allowed: local, ray, ray:ADDRESS"), open_backend(on, tmp_path):
         pass
 
 
@@ -185,7 +185,7 @@ def test_other_places_are_refused(on: str, tmp_path: Path) -> None:
 def test_what_no_place_has_is_refused_before_ray_is_asked(asked: dict[str, Any], tmp_path: Path) -> None:
     with (
         pytest.raises(RunError, match=r"--slots and --slots-per-gpu|--device"),
-        open_place("ray:nowhere", tmp_path, **asked),
+        open_backend("ray:nowhere", tmp_path, **asked),
     ):
         pass
 

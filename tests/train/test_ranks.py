@@ -26,8 +26,8 @@ from ablate.study.study import Recipe, Trial
 from ablate.train import loop
 from ablate.train.attempt import Attempt
 from ablate.train.batches import TestBatches
-from ablate.train.group import Group
 from ablate.train.job import Job
+from ablate.train.process_group import ProcessGroup
 from ablate.train.randomness import stream_seed
 from ablate.train.ranks import RankDied, train_on_ranks
 from ablate.train.trial import train_trial
@@ -146,7 +146,7 @@ from ablate.train import rank
 mark, train = pathlib.Path({mark!r}), rank.train_side_by_side
 def breaks(attempts, *others):
     count = len(mark.read_text()) if mark.exists() else 0
-    if attempts[0].group.first:
+    if attempts[0].group.is_first:
         mark.write_text("x" * (count + 1))
     time.sleep(1)
     if count < {times}:
@@ -189,7 +189,7 @@ def test_what_breaks_in_a_rank_is_tried_again_where_that_may_help(
 
 def test_parts_of_a_batch_are_all_of_it() -> None:
     for size in (1, 3, 8, 64, 65):
-        parts = [Group(rank, 4).rows(size) for rank in range(4)]
+        parts = [ProcessGroup(rank, 4).batch_rows(size) for rank in range(4)]
         assert [row for part in parts for row in range(*part)] == list(range(size))
     assert len({stream_seed(3, "dropout", 1, rank) for rank in range(4)}) == 4
     assert stream_seed(3, "dropout", 1, 0) == stream_seed(3, "dropout", 1)
@@ -198,10 +198,10 @@ def test_parts_of_a_batch_are_all_of_it() -> None:
 def test_a_last_test_batch_smaller_than_the_group_is_shared_out(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     attempt = Attempt(made("WRN-10-0.25", "tested"), torch.device("cpu"))
     part, normalization = attempt.testing.batches.part, attempt.testing.batches.normalization
-    monkeypatch.setattr(Group, "add", lambda self, totals: totals)
-    monkeypatch.setattr(Group, "level", lambda self, network: None)
+    monkeypatch.setattr(ProcessGroup, "all_reduce", lambda self, totals: totals)
+    monkeypatch.setattr(ProcessGroup, "broadcast_buffers", lambda self, network: None)
 
-    def loss(group: Group) -> float:
+    def loss(group: ProcessGroup) -> float:
         testing = loop.Testing(
             attempt.network, TestBatches(part, normalization, 31, group=group), attempt.recipe
         )  # 31, 31, 2
@@ -210,7 +210,7 @@ def test_a_last_test_batch_smaller_than_the_group_is_shared_out(made: Made, monk
             testing.step(size)
         return testing.scores().loss
 
-    assert sum(loss(Group(rank, 4)) for rank in range(4)) == pytest.approx(loss(Group()), rel=1e-6)
+    assert sum(loss(ProcessGroup(rank, 4)) for rank in range(4)) == pytest.approx(loss(ProcessGroup()), rel=1e-6)
 
 
 @pytest.mark.parametrize(

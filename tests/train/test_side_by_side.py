@@ -95,18 +95,18 @@ def test_a_replayed_step_is_the_step(make: Make, recipe: dict[str, Any], monkeyp
 def test_what_is_done_for_all_layers_at_once_is_what_each_does(make: Make, net: str, precision: str) -> None:
     """In the same operations on the same numbers, so on a GPU as here; fewer of them are launched."""
     recipe = {"precision": precision, "lr": 0.02}
-    plain, lean = (make(net=net, **recipe) for _ in range(2))
+    plain, batched = (make(net=net, **recipe) for _ in range(2))
     plain = Attempt(replace(plain.job, plain=True), torch.device("cpu"))
-    assert plain.training.lean is None and lean.training.lean is not None
-    launched = [operations(one) for one in (plain, lean)]
-    norms = sum(isinstance(module, torch.nn.BatchNorm2d) for module in lean.network.modules())
-    cast = len(lean.training.lean.copies)
+    assert plain.training.batched is None and batched.training.batched is not None
+    launched = [operations(one) for one in (plain, batched)]
+    norms = sum(isinstance(module, torch.nn.BatchNorm2d) for module in batched.network.modules())
+    cast = len(batched.training.batched.copies)
     assert bool(cast) == (precision == "bfloat16")
     assert launched[0]["aten.add_.Tensor"] - launched[1]["aten.add_.Tensor"] == norms
     assert launched[0]["aten._to_copy.default"] - launched[1]["aten._to_copy.default"] >= 2 * cast - 1
     train(plain)
-    train(lean)
-    assert same(plain, lean)
+    train(batched)
+    assert same(plain, batched)
 
 
 def operations(attempt: Attempt) -> Counter[str]:

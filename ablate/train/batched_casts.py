@@ -1,7 +1,7 @@
-"""What a training step does for all layers at once instead of for each, and not a bit changes.
+"""Batched weight casts and batch counters; bit-identical results.
 
-The steps of a thin network are mostly launches of short kernels. Autocast casts each weight by itself and each gradient
-back, and each batch norm counts its batches by itself, which together is a quarter of the launches.
+The time of a thin network's step is mostly the launching of short kernels. Autocast casts each weight and each gradient
+in a kernel of its own, and each batch norm counts its batches in one: together a quarter of the launches.
 """
 
 from __future__ import annotations
@@ -14,10 +14,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 CAST = (nn.Conv2d, nn.Linear)  # what autocast casts the parameters of
 
 
-class Lean:
-    """The forward pass of a network under training, on bfloat16 copies of its weights if autocast would make them.
+class BatchedCasts:
+    """The forward pass of a network in training, on bfloat16 copies of the weights that autocast would cast.
 
-    begin() a pass over the images, then for each batch forward() and, after backward(), take_gradients(); then end().
+    Call begin() once a pass over the images, then forward() and, after backward(), take_gradients() for each batch, then
+    end().
+
+    Args:
+        network: In training.
+        bfloat16: Whether its precision is bfloat16; else only the batch counters are batched.
     """
 
     def __init__(self, network: nn.Module, bfloat16: bool) -> None:
@@ -33,16 +38,18 @@ class Lean:
         self.counters = [(norm, norm.num_batches_tracked) for norm in norms if norm.num_batches_tracked is not None]
 
     def begin(self) -> None:
+        """Takes the counters from batch norm, which then counts nothing."""
         for norm, _ in self.counters:
             norm.num_batches_tracked = None
 
     def end(self, batches: int) -> None:
-        """Counts the batches of the pass."""
+        """Adds the batches of the pass to the counters of batch norm."""
         for norm, counter in self.counters:
             assert counter is not None
             norm.num_batches_tracked = counter.add_(batches)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Returns the logits (B, classes) of images (B, C, H, W)."""
         if not self.copies:
             return self.network(images)  # type: ignore[no-any-return]
         with torch.no_grad():
@@ -50,7 +57,7 @@ class Lean:
         return functional_call(self.network, self.copies, (images,))  # type: ignore[no-any-return]
 
     def take_gradients(self) -> None:
-        """Gives the weights the gradients of their copies."""
+        """Casts the gradients of the copies to the weights' float32."""
         if not self.copies:
             return
         gradients = [torch.empty_like(weight) for weight in self.weights]

@@ -11,15 +11,18 @@ from ablate.errors import RunError
 from ablate.schedule.inline import open_inline, run_inline
 from ablate.schedule.local import open_workers, run_tasks
 from ablate.schedule.slots import Slot, check_slots, find_slots
-from ablate.schedule.tasks import OnEvent, Outcome, Run, Stop, Task
+from ablate.schedule.tasks import Executor, OnEvent, Outcome, Stop, Task
 from ablate.schedule.worker import load_work
 
 
-class Place(NamedTuple):
-    """slots: what can run at once, all of one kind of device. open: (work, stop) -> workers, as local.open_workers."""
+class Backend(NamedTuple):
+    """Where trials run.
+
+    slots: what can run at once, all of one kind of device. open: (work, stop) -> an executor, as local.open_workers().
+    """
 
     slots: list[Slot]
-    open: Callable[[str, Stop], AbstractContextManager[Run]]
+    open: Callable[[str, Stop], AbstractContextManager[Executor]]
     inline: bool = False
 
     def execute(self, work: str, tasks: Sequence[Task], stop: Stop, on_event: OnEvent) -> Iterator[Outcome]:
@@ -34,7 +37,7 @@ class Place(NamedTuple):
 
 
 @contextmanager
-def open_place(
+def open_backend(
     on: str,
     runs: Path,
     device: str = "auto",
@@ -43,24 +46,34 @@ def open_place(
     gpus: int = 1,
     patience: float = 0.0,
     announce: Callable[[str], None] = lambda line: None,
-) -> Iterator[Place]:
-    """A place within the block. on: "inline", "local", "ray" or "ray:ADDRESS"; gpus: that each trial takes; the rest as in
-    find_slots(), open_workers().
+) -> Iterator[Backend]:
+    """Gives a backend within the block.
 
-    Raises RunError.
+    Args:
+        on: "inline", "local", "ray" or "ray:ADDRESS".
+        runs: Directory of the records, which every node of a Ray cluster must see.
+        device: auto, cpu or cuda.
+        slots: As in find_slots().
+        slots_per_gpu: As in find_slots().
+        gpus: How many each trial takes.
+        patience: Seconds, as in open_workers().
+        announce: Is given a line about the cluster.
+
+    Raises:
+        RunError: There is no such backend or device.
     """
     kind, _, address = on.partition(":")
     if kind == "inline":
-        yield Place([Slot("here", "cpu")], lambda work, stop: open_inline(load_work(work), stop), inline=True)
+        yield Backend([Slot("here", "cpu")], lambda work, stop: open_inline(load_work(work), stop), inline=True)
     elif on == "local":
         found = find_slots(device, slots, slots_per_gpu, gpus)
-        yield Place(found, lambda work, stop: open_workers(work, found, stop, patience=patience))
+        yield Backend(found, lambda work, stop: open_workers(work, found, stop, patience=patience))
     elif kind == "ray" and (address or ":" not in on):
         from ablate.schedule.on_ray import open_cluster, open_on_ray
 
         check_slots(device, slots, slots_per_gpu)
         each = float(gpus) if gpus > 1 else 1 / slots_per_gpu
         with open_cluster(address or None, runs, device, slots, each, announce) as cluster:
-            yield Place(cluster, lambda work, stop: open_on_ray(work, cluster, each, stop, patience=patience))
+            yield Backend(cluster, lambda work, stop: open_on_ray(work, cluster, each, stop, patience=patience))
     else:
         raise RunError(f"--on: found '{on}'; allowed: local, ray, ray:ADDRESS")

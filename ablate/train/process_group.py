@@ -1,8 +1,8 @@
-"""Group: the processes that train one trial together, a device each, as one of them sees them.
+"""The processes ("ranks") that train one trial together, one on each device.
 
-Each takes its part of every batch in the order of (seed, epoch), DistributedDataParallel averages the gradients, and all
-come to the same weights. Batch norm is that of each device's part alone, as in the paper's Torch, with the running
-statistics of the first rank, or with sync_batch_norm that of the whole batch. gloo on CPUs, NCCL on GPUs.
+Each rank takes its part of every batch in the order of (seed, epoch), and DistributedDataParallel averages the gradients,
+so all have the same weights. Batch norm uses each rank's part of the batch, as in the paper's Torch, with the running
+statistics of rank 0; with sync_batch_norm it uses the whole batch. The backend is gloo on CPUs and NCCL on GPUs.
 """
 
 from __future__ import annotations
@@ -22,60 +22,68 @@ HOST = "127.0.0.1"
 TIMEOUT = timedelta(minutes=30)  # of one exchange: the others wait while the first writes a checkpoint
 
 
-class Group:
-    """`size` processes, of which this one is number `rank` from 0; where it is alone nothing is exchanged."""
+class ProcessGroup:
+    """`size` processes, of which this one is number `rank` from 0; a group of one exchanges nothing."""
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
         self.rank, self.size = rank, size
 
     @property
-    def first(self) -> bool:
-        """Whether this is the one that keeps the records."""
+    def is_first(self) -> bool:
+        """Whether this is rank 0, which alone reads and writes the trial's directory."""
         return self.rank == 0
 
-    def rows(self, size: int) -> tuple[int, int]:
-        """(first, behind the last) row of this rank's part of a batch."""
+    def batch_rows(self, size: int) -> tuple[int, int]:
+        """The rows [start, stop) of a batch of `size` that are this rank's."""
         return size * self.rank // self.size, size * (self.rank + 1) // self.size
 
-    def wrap(self, network: nn.Module) -> nn.Module:
-        """The network whose gradients are the mean of all ranks', from the weights of the first."""
+    def distribute(self, network: nn.Module) -> nn.Module:
+        """Returns the network in DistributedDataParallel, with the weights of rank 0; of one rank, the network itself."""
         if self.size == 1:
             return network
         device = next(network.parameters()).device
-        # Looking for unused parameters, which blocks left out have, also keeps the buckets that gradients are added up in
-        # as they are; they would be made anew after the first step, and a resumed trial would add in another order.
+        # Blocks left out have unused parameters. Looking for them also keeps the gradient buckets: DDP would else rebuild
+        # them after the first step, and a resumed trial would add the gradients in another order.
         return DistributedDataParallel(
             network,
             device_ids=[device.index] if device.type == "cuda" else None,
             find_unused_parameters=True,
         )
 
-    def add(self, totals: Tensor) -> Tensor:
-        """The sum of all ranks'."""
+    def all_reduce(self, totals: Tensor) -> Tensor:
+        """Replaces a tensor by its sum over all ranks, and returns it."""
         if self.size > 1:
             dist.all_reduce(totals)
         return totals
 
-    def level(self, network: nn.Module) -> None:
-        """Gives all ranks the first one's running statistics."""
+    def broadcast_buffers(self, network: nn.Module) -> None:
+        """Gives all ranks the buffers of rank 0, which are the running statistics of batch norm."""
         if self.size > 1:
             for buffer in network.buffers():
                 dist.broadcast(buffer, src=0)
 
-    def agree(self, value: Any) -> Any:
-        """What the first rank says, on every rank; tensors come on the CPU as they went."""
+    def broadcast_object(self, value: Any) -> Any:
+        """Returns the value of rank 0 on every rank; its tensors must be on the CPU."""
         if self.size == 1:
             return value
-        said = [value]
-        dist.broadcast_object_list(said, src=0)
-        return said[0]
+        values = [value]
+        dist.broadcast_object_list(values, src=0)
+        return values[0]
 
 
-ALONE = Group()
+ALONE = ProcessGroup()
 
 
-def join(rank: int, size: int, port: int, listening: int, device: torch.device) -> Group:
-    """The group, once all are there; whoever started them ends them. listening: the first rank's socket at that port."""
+def join_process_group(rank: int, size: int, port: int, listening: int, device: torch.device) -> ProcessGroup:
+    """Waits for all ranks and returns their group.
+
+    Args:
+        rank: Of this process, from 0.
+        size: How many ranks there are.
+        port: Of 127.0.0.1, at which rank 0 listens.
+        listening: File descriptor of rank 0's listening socket.
+        device: Of this rank.
+    """
     first = rank == 0
     store = dist.TCPStore(HOST, port, size, first, TIMEOUT, master_listen_fd=listening if first else None)  # type: ignore[attr-defined]
     gpu = device.type == "cuda"
@@ -87,11 +95,11 @@ def join(rank: int, size: int, port: int, listening: int, device: torch.device) 
         timeout=TIMEOUT,
         device_id=device if gpu else None,
     )
-    return Group(rank, size)
+    return ProcessGroup(rank, size)
 
 
 def synchronize_batch_norm(network: nn.Module, device: torch.device) -> nn.Module:
-    """The network with every batch norm by the statistics of all ranks' parts together; its state has the same names."""
+    """Returns the network with every batch norm using the whole batch; its state has the same names."""
     if device.type == "cuda":
         converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return converted
@@ -102,7 +110,7 @@ def synchronize_batch_norm(network: nn.Module, device: torch.device) -> nn.Modul
 
 
 def batch_norm(norm: _BatchNorm, x: Tensor) -> Tensor:
-    """What batch norm makes of this rank's part of a batch, in training by the whole batch; all parts are of one size."""
+    """Batch norm of this rank's part of a batch, in training by the statistics of all ranks' parts, of equal sizes."""
     mean, variance = norm.running_mean, norm.running_var
     assert mean is not None and variance is not None and norm.num_batches_tracked is not None
     if not norm.training:

@@ -1,4 +1,4 @@
-"""evaluate(): the errors of a network with weights from a file. Composes nets, data and train.
+"""evaluate(): the errors of a network with weights from a file.
 
 ImageNet is never decoded as a whole: its validation images are streamed, cropped as the published weights of torchvision
 and timm are measured.
@@ -22,7 +22,7 @@ from ablate.data.data_sets import DATA_SETS
 from ablate.data.imagenet import list_images
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.data.streaming import Batch, stream, take_files
-from ablate.data.tensors import Normalization, normalize, take_part
+from ablate.data.tensors import Normalization, normalize, to_tensors
 from ablate.errors import DataError
 from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
@@ -30,12 +30,12 @@ from ablate.nets.counts import count
 from ablate.nets.families import blueprint
 from ablate.nets.notation import format_architecture
 from ablate.nets.weights import fit_weights
-from ablate.schedule.progress import PLAIN_SECONDS
-from ablate.schedule.slots import find_slots
 from ablate.train.setup import configure
 
+PLAIN_SECONDS = 60.0  # between lines of progress where there is no terminal
 
-class Part(NamedTuple):
+
+class EvaluatedImages(NamedTuple):
     """Test images in batches on the CPU or the device, how many images, how many classes, and their normalization."""
 
     batches: Iterable[Batch]
@@ -49,16 +49,27 @@ def evaluate(
     weights: Path,
     data: str,
     location: Location,
-    device: str = "auto",
+    device: str = "cpu",
     classes: int | None = None,
     image_size: int | None = None,
     batch_size: int = 64,
     console: Console | None = None,
 ) -> dict[str, Any]:
-    """The top-1 and top-5 error, in percent, on the test images (ImageNet: the validation images), in plain values.
+    """Returns the top-1 and top-5 error, in percent, on the test images (ImageNet: validation images), in plain values.
 
-    data: a name in DATA_SETS; classes: instead of the data set's own; image_size (pixels): of an image_folder.
-    Raises AblateError.
+    Args:
+        architecture: Of the network.
+        weights: The file.
+        data: A name in DATA_SETS.
+        location: Where the images are.
+        device: As torch names it, "cpu" or "cuda".
+        classes: Instead of the data set's own.
+        image_size: Of an image_folder, in pixels.
+        batch_size: Images at once.
+        console: Shows progress; None: standard error.
+
+    Raises:
+        AblateError: The images or weights are missing or do not fit.
     """
     known = DATA_SETS[data]
     classes, size = classes or known.classes, known.image_size or image_size
@@ -67,15 +78,15 @@ def evaluate(
     if image_size not in (None, size):
         raise DataError(f"{data}: found --image-size {image_size}; allowed: {size}")
     console = console or Console(stderr=True)
-    on = configure(find_slots(device, 1)[0].device)
+    on = configure(device)
     layers = blueprint(architecture, classes, (known.channels, size, size))
     count(layers)  # refuses images that are too small for it
     network = build(layers)
     fitting = fit_weights(weights, architecture, network)
     network.load_state_dict(fitting.state)
     network.to(device=on, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    part = imagenet_part(location.root, size, batch_size, on) if known.streamed else None
-    part = part or small_part(data, size, location, batch_size, on, console)
+    part = imagenet_images(location.root, size, batch_size, on) if known.streamed else None
+    part = part or small_images(data, size, location, batch_size, on, console)
     if part.classes != classes:
         raise DataError(f"{data}: found {part.classes} classes of images; the network has {classes} (--classes)")
     top1, top5 = count_errors(network, _shown(part, console), part.normalization, on)
@@ -89,15 +100,6 @@ def evaluate(
         "top1_error": 100 * top1 / part.images,
         "top5_error": 100 * top5 / part.images,
     }
-
-
-def evaluation_text(scores: dict[str, Any]) -> str:
-    """What `ablate evaluate` prints."""
-    return (
-        f"{scores['net']}: {scores['parameters']:,} parameters from {scores['weights']} ({scores['names']}'s names)\n"
-        f"{scores['data']}: {scores['images']:,} images, top-1 error {scores['top1_error']:.2f}%, "
-        f"top-5 error {scores['top5_error']:.2f}%"
-    )
 
 
 @torch.inference_mode()
@@ -119,31 +121,33 @@ def count_errors(
     return images - top1, images - top5
 
 
-def imagenet_part(root: Path, size: int, batch_size: int, device: torch.device) -> Part:
+def imagenet_images(root: Path, size: int, batch_size: int, device: torch.device) -> EvaluatedImages:
     """The validation images below DIR/val/<class>/, streamed; the classes in sorted order. Raises DataError."""
     files = take_files(list_images(root, "val"), size, device)
     batches = stream(files, torch.arange(len(files.labels)), batch_size)
     streamed = PREPROCESSING["meanstd"].streamed
     assert streamed is not None
-    return Part(batches, len(files.labels), len(files.files.classes), streamed(device))
+    return EvaluatedImages(batches, len(files.labels), len(files.files.classes), streamed(device))
 
 
-def small_part(data: str, size: int, location: Location, batch_size: int, device: torch.device, console: Console) -> Part:
+def small_images(
+    data: str, size: int, location: Location, batch_size: int, device: torch.device, console: Console
+) -> EvaluatedImages:
     """The test images of a small data set, normalized as its trials are: by statistics of all training images."""
 
     def announce(message: str) -> None:
         console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     images, _ = load_images(data, size, location, announce)
-    train = take_part(images.train_images, images.train_labels, device)
-    test = take_part(images.test_images, images.test_labels, device)
+    train = to_tensors(images.train_images, images.train_labels, device)
+    test = to_tensors(images.test_images, images.test_labels, device)
     firsts = range(0, len(test.labels), batch_size)
     batches = ((test.images[i : i + batch_size], test.labels[i : i + batch_size]) for i in firsts)
     normalization = PREPROCESSING[DATA_SETS[data].preprocess].fit(train.images)
-    return Part(batches, len(test.labels), len(np.unique(images.train_labels)), normalization)
+    return EvaluatedImages(batches, len(test.labels), len(np.unique(images.train_labels)), normalization)
 
 
-def _shown(part: Part, console: Console) -> Iterator[Batch]:
+def _shown(part: EvaluatedImages, console: Console) -> Iterator[Batch]:
     """The batches, with a bar in a terminal and a line a minute elsewhere."""
     done, printed = 0, time.monotonic()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
