@@ -21,7 +21,7 @@ from ablate.records.records import read_failure, trial_directory, trial_state
 from ablate.search.experiment import SearchExperiment
 from ablate.study.baseline import find_baselines
 from ablate.study.memory import memory_choices, training_memory
-from ablate.study.plan import Enumeration, axis_value, enumerate_variants, label, plan_trials, varied_axes
+from ablate.study.plan import Enumeration, axis_value, enumerate_variants, label, plan_trials, trial_labels, varied_axes
 from ablate.study.spec import load_study as read_study
 from ablate.study.study import Recipe, Study, Trial, Variant
 
@@ -205,7 +205,7 @@ class Experiment:
         """
         from rich.console import Console as RichConsole
 
-        labels = [f"{label(variant)} seed {seed}" for variant in self.variants for seed in self.study.seeds]
+        labels = trial_labels(self.study, self.variants)
         console = console or RichConsole(stderr=True)
         folders = (self.study.folder.resolve(), Path.cwd())
         return run_trials(self.trials(), labels, self.runs, self.location(), options or RunOptions(), console, folders)

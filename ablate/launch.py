@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -109,20 +109,28 @@ def parse_shard(text: str) -> tuple[int, int] | None:
 
 def run_trials(
     trials: Sequence[Trial],
-    labels: Sequence[str],
+    labels: Mapping[str, str],
     runs: Path,
     location: Location,
     options: RunOptions,
     console: Console,
     folders: tuple[Path, ...] = (),
 ) -> RunSummary:
-    """Trains the trials that are not recorded and says what came of all of them. Raises AblateError if it cannot start.
+    """Trains the trials that are not recorded and returns what came of all of them.
 
-    folders: where the readers' networks are looked for first.
+    Args:
+        trials: Each of them once.
+        labels: What people read for each trial, by its id.
+        runs: Directory of the records.
+        location: Where the images are.
+        options: How to run.
+        console: Shows progress.
+        folders: Where the readers' networks are looked for first.
+
+    Raises:
+        AblateError: The run cannot start.
     """
     begun = time.monotonic()
-    names = {trial.id: name for trial, name in zip(trials, labels)}
-
     say = teller(console)
     if options.shard:
         shards = assign_shards({trial.id: training_cost(trial) for trial in trials}, options.shard[1])
@@ -134,7 +142,7 @@ def run_trials(
     with handling(dict.fromkeys(PREEMPTING, preempted)):
         digests = prepare(missing, location, console, options.quiet)
         check_digests(recorded, digests, location)
-        run = _RunInProgress(names, runs, location, options, console, folders, digests, summary)
+        run = _RunInProgress(labels, runs, location, options, console, folders, digests, summary)
         for gpus, group in _by_gpus(missing):
             if not summary.exit_code:
                 with open_backend(runs, options, say, gpus) as backend:
@@ -145,7 +153,7 @@ def run_trials(
             summary.open += 1
         elif record.diverged:
             cause = f"diverged in epoch {record.result.get('epochs')}"
-            summary.diverged.append((names[trial.id], cause, record.directory / "log.txt"))
+            summary.diverged.append((labels[trial.id], cause, record.directory / "log.txt"))
     summary.seconds = time.monotonic() - begun
     if not summary.exit_code and (summary.open or summary.diverged):
         summary.exit_code = INCOMPLETE
@@ -162,9 +170,9 @@ def _by_gpus(missing: Sequence[Trial]) -> list[tuple[int, list[Trial]]]:
 
 @dataclass(frozen=True)
 class _RunInProgress:
-    """A run under way, which notes in its summary what came of each trial. names: of the trials, by id."""
+    """A run under way, which notes in its summary what came of each trial."""
 
-    names: dict[str, str]
+    labels: Mapping[str, str]
     runs: Path
     location: Location
     options: RunOptions
@@ -182,7 +190,7 @@ class _RunInProgress:
         runs, options, summary = self.runs, self.options, self.summary
         device = backend.slots[0].device
         tasks = [
-            make_task(trial, self.names[trial.id], runs, self.location, device, options, self.folders, self._digest(trial))
+            make_task(trial, self.labels[trial.id], runs, self.location, device, options, self.folders, self._digest(trial))
             for trial in missing
         ]
         runs.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,7 +89,7 @@ def choose_trials(recorded: Sequence[Trial], count: int, seed: int) -> list[Tria
 
 def verify_trials(
     trials: Sequence[Trial],
-    labels: Sequence[str],
+    labels: Mapping[str, str],
     runs: Path,
     count: int,
     seed: int,
@@ -102,15 +102,14 @@ def verify_trials(
 
     What is trained again lies in a temporary directory, which goes; nothing is written to `runs`.
     """
-    names = {trial.id: name for trial, name in zip(trials, labels)}
     recorded = [trial for trial in trials if read_record(runs, trial.id)]
     chosen = choose_trials(recorded, count, seed)
     with tempfile.TemporaryDirectory(prefix="ablate-verify-", ignore_cleanup_errors=True) as folder:
         again = Path(folder) / "runs"
-        summary = run_trials(chosen, [names[trial.id] for trial in chosen], again, location, options, console, folders)
+        summary = run_trials(chosen, labels, again, location, options, console, folders)
         stopped = summary.exit_code not in (0, INCOMPLETE)
         verdicts = [
-            compare(names[trial.id], _record(runs, trial), read_record(again, trial.id), _cause(again, trial))
+            compare(labels[trial.id], _record(runs, trial), read_record(again, trial.id), _cause(again, trial))
             for trial in chosen
             if not stopped or read_record(again, trial.id)
         ]

@@ -41,7 +41,7 @@ def run(images: Path, *trials: Trial) -> tuple[RunSummary, str]:
     said = StringIO()
     place = Location(images, images.parent / "cache")
     options = RunOptions(inline=True)
-    names = [each.data.title for each in trials]
+    names = {each.id: each.data.title for each in trials}
     return run_trials(trials, names, images.parent / "runs", place, options, Console(file=said, width=200)), said.getvalue()
 
 
@@ -120,5 +120,5 @@ def test_a_root_that_is_asked_for_counts_more_than_a_studys(images: Path) -> Non
     write_folder(images / "one", 10)
     place = Location(images / "one", images.parent / "cache", fixed=True)
     options = RunOptions(inline=True)
-    done = run_trials([ours], ["One"], images.parent / "runs", place, options, Console(file=StringIO()))
+    done = run_trials([ours], {ours.id: "One"}, images.parent / "runs", place, options, Console(file=StringIO()))
     assert (done.trained, done.exit_code) == (1, 0)

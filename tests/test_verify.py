@@ -48,7 +48,7 @@ def content(directory: Path) -> dict[Path, tuple[bytes, int]]:
 def again(experiment: Experiment, count: int = 2, seed: int = 0) -> Verification:
     trials = experiment.trials()
     location = Location(default_root(), default_cache())
-    labels = [f"trial {n}" for n in range(len(trials))]
+    labels = {trial.id: f"trial {n}" for n, trial in enumerate(trials)}
     console = Console(file=io.StringIO())
     return verify_trials(trials, labels, experiment.runs, count, seed, location, INLINE, console)
 

@@ -66,11 +66,11 @@ def verify(
     from ablate.api import load_study
     from ablate.commands.outcome_text import verification_text
     from ablate.launch import RunOptions
-    from ablate.study.plan import label
+    from ablate.study.plan import trial_labels
     from ablate.verify import verify_trials
 
     experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root)
-    labels = [f"{label(variant)} seed {n}" for variant in experiment.variants for n in experiment.study.seeds]
+    labels = trial_labels(experiment.study, experiment.variants)
     options = RunOptions(device, slots, slots_per_gpu, quiet=quiet)
     folders = (experiment.study.folder.resolve(), Path.cwd())
     seed = secrets.randbelow(2**31) if seed is None else seed

@@ -155,6 +155,13 @@ def plan_trials(study: Study, variants: Sequence[Variant]) -> list[Trial]:
     return [trial for variant in variants for trial in variant.trials(study.seeds)]
 
 
+def trial_labels(study: Study, variants: Sequence[Variant]) -> dict[str, str]:
+    """What people read for each trial, by its id: the variant's label and the seed."""
+    return {
+        trial.id: f"{label(variant)} seed {trial.seed}" for variant in variants for trial in variant.trials(study.seeds)
+    }
+
+
 def label(variant: Variant) -> str:
     """The variant's network and the axes its name does not show."""
     named = {axis: plain(value) for axis, value in variant.axes.items() if axis.startswith(BESIDE)}
