@@ -1,7 +1,7 @@
-"""train_cohort(): the seeds of a variant trained side by side on one device, as many as its memory has room for.
+"""train_cohort(): the seeds of a variant trained side by side on one device, as many as fit into its memory.
 
-Each has its own record, checkpoint, divergence and id, and comes out as it would alone, bit for bit. Where the memory does
-not suffice they are trained in parts; the rest waits, as does a trial that others on the same GPU leave no room for.
+Each trial has its own record, checkpoint, divergence and id, and comes out as it would alone, bit for bit. Where the memory
+does not suffice they are trained in several rounds; a trial waits while other processes leave no room on the GPU.
 """
 
 from __future__ import annotations
@@ -47,10 +47,17 @@ class CohortWork:
 def train_cohort(
     jobs: Sequence[Job], stop: Callable[[], bool], report: SendEvent, cache: ProcessCache | None = None
 ) -> str:
-    """Trains trials of one variant; see train_trial.
+    """Trains trials of one variant and returns "ended".
 
-    report() is given each one's rows, and {"trial": id, "status": ..., "cause": ...} as it ends, "failed" if it raised an
-    AblateError that concerns it alone. Returns "ended". Raises what concerns them all.
+    Args:
+        jobs: One for each trial.
+        stop: As in train_trial().
+        report: Is given each trial's rows, and {"trial": id, "status": ..., "cause": ...} as it ends; the status is
+            "failed" if it raised an AblateError that concerns it alone.
+        cache: What this process keeps from one cohort to the next.
+
+    Raises:
+        Exception: What concerns all of them.
     """
 
     cache = cache or ProcessCache()
@@ -89,7 +96,7 @@ def train_cohort(
 
 
 def _begin(job: Job, locks: ExitStack, tell: Callable[..., None]) -> bool:
-    """Takes a trial on; otherwise tells why not."""
+    """Begins an attempt at a trial and returns True, or reports why it cannot begin."""
     directory = trial_directory(job.runs, job.trial.id)
     try:
         open_trial(directory, job.trial.definition)
@@ -104,7 +111,7 @@ def _begin(job: Job, locks: ExitStack, tell: Callable[..., None]) -> bool:
 
 
 def _train_on_ranks(job: Job, stop: Callable[[], bool], report: SendEvent, tell: Callable[..., None]) -> None:
-    """Trains one for which all devices of this worker are needed."""
+    """Trains a trial that takes all devices of this worker."""
     with ExitStack() as locks:
         if not _begin(job, locks, tell):
             return
@@ -122,7 +129,7 @@ def _train(
     tell: Callable[..., None],
     cache: ProcessCache,
 ) -> tuple[Job, ...]:
-    """Trains some together; those that the memory did not suffice for."""
+    """Trains some trials together and returns those that ran out of memory."""
     left = list(jobs)
     attempts: list[Attempt] = []
     try:
@@ -143,7 +150,7 @@ def _train(
 
 
 def memory_needed(job: Job, cache: ProcessCache) -> int:
-    """Bytes that a training takes: measured, or estimated from the network's layers and what libraries add."""
+    """The bytes that a training takes: measured, or estimated from the network's layers and what libraries add."""
     estimate = training_memory(count(job.trial.blueprint), job.trial.recipe).total
     return cache.measured_memory.get(workload_of(job.trial)) or job.memory or int(OVERHEAD * estimate) + WORKSPACE
 
@@ -154,9 +161,16 @@ def gpu_memory(device: torch.device) -> Optional[tuple[int, int]]:
 
 
 def wait_for_room(needed: int, device: torch.device, stop: Callable[[], bool], report: SendEvent) -> int:
-    """How many trainings there is memory for, at least one as soon as nobody else is there; 0 if it is stopped before.
+    """Waits until a training fits into the GPU's free memory and returns how many fit; 0 if it is stopped before.
 
-    On the CPU any number: it is the scheduler's slots that share its memory.
+    At least one counts as fitting where no other process uses the GPU. On the CPU any number fits: its memory is shared out
+    by the scheduler's slots.
+
+    Args:
+        needed: Bytes of a training.
+        device: Of this process.
+        stop: As in train_trial().
+        report: Is given {} as a heartbeat.
     """
     while memory := gpu_memory(device):
         free, whole = memory
@@ -172,7 +186,7 @@ def wait_for_room(needed: int, device: torch.device, stop: Callable[[], bool], r
 
 
 def _more(needed: int, device: torch.device) -> int:
-    """What a training is taken to need after the free memory has not sufficed. Raises RunError if there is no more."""
+    """The bytes a training is assumed to need after it ran out of memory. Raises RunError if the device has no more."""
     free, whole = gpu_memory(device) or (0, 0)
     if whole - free < OTHERS * whole or not whole:
         raise RunError(

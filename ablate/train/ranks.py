@@ -1,7 +1,7 @@
-"""train_on_ranks(): a trial on several devices, a process each, all of them supervised by this one, which trains nothing.
+"""train_on_ranks(): a trial on several devices, a process on each, supervised by this process, which trains nothing.
 
-So this process cannot be caught in an exchange with a rank that has died: it ends them all within a second, and starts them
-again from the last checkpoint. A rank ends when its input closes, and with the worker, whose process group is its own.
+So this process never waits in a collective operation for a rank that has died: it ends all ranks within a second and starts
+them again from the last checkpoint. A rank ends when its input closes, and with the process group of its worker.
 """
 
 from __future__ import annotations
@@ -23,21 +23,32 @@ from ablate.train.job import Job
 
 RETRIES = 1
 POLL_SECONDS = 0.2
-GRACE_SECONDS = 2.0  # for the cause: an exchange that broke off, because another rank did, may be told first
+GRACE_SECONDS = 2.0  # for the cause: a rank may report first that another one has left a collective operation
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
 
 Message = tuple[Any, ...]
 
 
 class RankDied(RunError):
-    """A rank ended before the trial did, and said nothing, or lost its GPU or memory."""
+    """A rank ended before the trial did without reporting an error, or lost its GPU or memory."""
 
 
 def train_on_ranks(job: Job, stop: Callable[[], bool], report: Callable[[dict[str, Any]], None]) -> str:
-    """Trains a trial on as many devices as its recipe asks for, from its last checkpoint on; see train_trial.
+    """Trains a trial on as many devices as its recipe asks for, from its last checkpoint on.
 
-    If a rank dies, the whole trial goes on from its checkpoint once more. Raises what AblateError or OSError a rank
-    raises, and RunError for anything else, for a rank that dies again, and where there are too few GPUs.
+    If a rank dies, all ranks are started once more from the checkpoint.
+
+    Args:
+        job: The trial and where it is trained.
+        stop: As in train_trial().
+        report: As in train_trial().
+
+    Returns:
+        A status, as train_trial() does.
+
+    Raises:
+        AblateError, OSError: What a rank raised.
+        RunError: A rank raised anything else or died again, or there are too few GPUs.
     """
     size = job.trial.recipe.gpus
     if job.device == "cuda":

@@ -34,9 +34,20 @@ class TrialWork:
 def train_trial(job: Job, stop: Callable[[], bool], report: SendEvent, cache: ProcessCache | None = None) -> str:
     """Trains a trial to its result, resuming from its checkpoint.
 
-    report() is given each epoch's row and images per second; when stop() holds at the end of an epoch, the state is
-    kept and training ends. Returns "completed", "diverged", "interrupted", "recorded" (there was nothing to do) or
-    "busy" (another process trains it). A resumed trial equals an uninterrupted one bit for bit on the same device.
+    A resumed trial equals an uninterrupted one bit for bit on the same device.
+
+    Args:
+        job: The trial and where it is trained.
+        stop: Asked at the end of each epoch; if it holds, a checkpoint is written and training ends.
+        report: Is given each epoch's row and images per second, and {} as a heartbeat.
+        cache: What this process keeps from one trial to the next.
+
+    Returns:
+        "completed", "diverged", "interrupted", "recorded" (there was nothing to do) or "busy" (another process trains
+        it).
+
+    Raises:
+        AblateError: It cannot be trained.
     """
     cache = cache or ProcessCache()
     directory = trial_directory(job.runs, job.trial.id)
@@ -61,9 +72,16 @@ def train_trial(job: Job, stop: Callable[[], bool], report: SendEvent, cache: Pr
 def train_side_by_side(
     attempts: Sequence[Attempt], stop: Callable[[], bool], report: SendEvent, capture: Optional[Capture] = None
 ) -> Iterator[tuple[Attempt, str]]:
-    """Trains trials on the same images together, an epoch of each, then the next of each; yields each as it ends, and how.
+    """Trains trials on the same images together, an epoch of each, then the next of each.
 
-    capture: what captures their steps; None: CUDA graphs on a GPU, unless they are to be trained plainly.
+    Args:
+        attempts: Of the trials, on one device.
+        stop: As in train_trial().
+        report: As in train_trial().
+        capture: Captures their steps; None: CUDA graphs on a GPU, unless the jobs are plain.
+
+    Yields:
+        Each attempt as it ends, and its status, as train_trial() returns it.
     """
     waiting, beat = list(attempts), _beating(report)
     while waiting:
