@@ -1,4 +1,4 @@
-"""What a run shows while it runs: a bar and a line a slot in a terminal, plain lines elsewhere, nothing when quiet."""
+"""What a run shows while it runs: rich's progress bars in a terminal, plain lines elsewhere, nothing when quiet."""
 
 from __future__ import annotations
 
@@ -7,23 +7,31 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich import progress as bars
+from rich.console import Console
 from rich.text import Text
 
 from ablate.errors import printable
 from ablate.schedule.tasks import Outcome, Task
 
 PLAIN_SECONDS = 60.0
-REDRAW_SECONDS = 0.25  # a line said at once would draw the view once more, which takes longer than to hand out a trial
+REDRAW_SECONDS = 0.25  # a line said at once would draw the bars once more, which takes longer than to hand out a trial
+# Beside the bar of a slot, and on which side they stand
+FIELDS: dict[str, Literal["left", "right"]] = {"label": "left", "epoch": "right", "error": "right", "rate": "right"}
 
 
 class Progress:
-    """Follows the tasks of a run. Its methods may be called from any thread."""
+    """Follows the tasks of a run. Its methods may be called from any thread.
+
+    Args:
+        tasks: What the run is to do.
+        recorded: How many trials an earlier run has recorded.
+        slots: Their names.
+        console: Where it is shown.
+        quiet: Show nothing.
+    """
 
     unit = "trials"
 
@@ -37,22 +45,31 @@ class Progress:
         self.cost = sum(task.cost for task in tasks)
         self.done: dict[str, float] = {}  # cost behind us, by task
         self.kept: dict[str, float] = {}  # of it, what an earlier run had done
-        self.slots = slots
-        self.lines: list[tuple[Task, dict[str, Any]] | None] = [None] * len(slots)
         self.begun = time.monotonic()
         self.pace_from: float | None = None  # when the first epoch that was seen began
         self.printed = self.begun
         self.lock = threading.Lock()
-        self.live: Live | None = None
-        self.unsaid: list[str] = []  # lines that wait for the view to be drawn again
+        self.bars = bars.Progress(
+            bars.TextColumn("{task.description}", markup=False),
+            bars.BarColumn(24),
+            *(bars.TextColumn(f"{{task.fields[{name}]}}", justify=side, markup=False) for name, side in FIELDS.items()),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+        )
+        self.whole = self.bars.add_task("", total=1.0, **_fields())
+        self.slots = [self.bars.add_task(name, total=1.0, **_fields("idle")) for name in slots]
+        self.live = False
+        self.unsaid: list[str] = []  # lines that wait for the bars to be drawn again
         self.over = threading.Event()
         self.drawing = threading.Thread(target=self._keep_drawing, daemon=True)
 
     def __enter__(self) -> Progress:
         if self.console.is_terminal and not self.quiet:
-            self.live = Live(get_renderable=self.render, console=self.console, auto_refresh=False, transient=True)
+            self.live = True
             with self._whatever_the_terminal_does():
-                self.live.start()
+                self._count()
+                self.bars.start()
             self.drawing.start()
         return self
 
@@ -61,9 +78,9 @@ class Progress:
             self.over.set()
             self.drawing.join()
             with self._whatever_the_terminal_does():
-                self.live.stop()
+                self.bars.stop()
             with self.lock:
-                self.live, unsaid = None, self.unsaid
+                self.live, unsaid = False, self.unsaid
             self._print(unsaid)
 
     @contextlib.contextmanager
@@ -75,7 +92,7 @@ class Progress:
             self.quiet = True
 
     def say(self, message: str) -> None:
-        """A line that stays; in a view, when that is drawn next."""
+        """Prints a line that stays; above the bars, when these are drawn next."""
         with self.lock:
             if self.live:
                 self.unsaid.append(message)
@@ -91,17 +108,24 @@ class Progress:
         while not self.over.wait(REDRAW_SECONDS) and not self.quiet:
             with self.lock:
                 lines, self.unsaid = self.unsaid, []
-            with self._whatever_the_terminal_does(), self.console:  # lines and view in one write
+            with self._whatever_the_terminal_does(), self.console:  # lines and bars in one write
                 self._print(lines)
-                if self.live:
-                    self.live.refresh()
+                self._count()
+                self.bars.refresh()
+
+    def _count(self) -> None:
+        """Brings the bar of the whole run up to date."""
+        with self.lock:
+            done, share, times = f"{self.ended}/{self.total} {self.unit}", self.share(), self._times()
+        self.bars.update(self.whole, description=done, completed=share, label=times)
 
     def event(self, slot: int, task: Task, event: dict[str, Any]) -> None:
         """Something happened in a slot; see tasks.OnEvent."""
         with self.lock:
             if event["event"] == "ended":
-                self.lines[slot] = None
+                self.bars.update(self.slots[slot], completed=0, **_fields("idle"))
                 return
+            self.bars.update(self.slots[slot], **_shown(task, event))
             if event["event"] == "epoch":
                 fraction = event["epoch"] / event["epochs"]
                 if self.pace_from is None:
@@ -109,8 +133,7 @@ class Progress:
                     self.pace_from = time.monotonic() - seconds
                 self.kept.setdefault(task.id, task.cost * (event["epoch"] - 1) / event["epochs"])
                 self.done[task.id] = task.cost * fraction
-            self.lines[slot] = (task, event)
-            due = self.live is None and time.monotonic() - self.printed > PLAIN_SECONDS
+            due = not self.live and time.monotonic() - self.printed > PLAIN_SECONDS
             if due:
                 self.printed = time.monotonic()
         if due:
@@ -142,24 +165,6 @@ class Progress:
         """How much is done, 0 to 1."""
         return sum(self.done.values()) / self.cost if self.cost else 1.0
 
-    def render(self) -> Group:
-        """The live view."""
-        with self.lock:
-            head = Table.grid(padding=(0, 2))
-            head.add_row(
-                f"[bold]{self.ended}[/]/{self.total} {self.unit}",
-                ProgressBar(total=1.0, completed=self.share(), width=32),
-                self._times(),
-            )
-            slots = Table.grid(padding=(0, 2))
-            for _ in range(2):
-                slots.add_column()
-            for _ in range(3):
-                slots.add_column(justify="right")
-            for name, line in zip(self.slots, self.lines):
-                slots.add_row(Text(name, style="dim"), *_slot_cells(line))
-            return Group(head, slots)
-
     def _times(self) -> str:
         left = self.remaining()
         return f"{duration(time.monotonic() - self.begun)}, {'…' if left is None else duration(left)} left"
@@ -169,19 +174,18 @@ class Progress:
             return f"{self.ended}/{self.total} {self.unit}, {self._times()}"
 
 
-def _slot_cells(line: tuple[Task, dict[str, Any]] | None) -> tuple[Text | str, ...]:
-    if line is None:
-        return (Text("idle", style="dim"), "", "", "")
-    task, event = line
-    label = event.get("label", task.label)
+def _fields(label: str = "", epoch: str = "", error: str = "", rate: str = "") -> dict[str, Any]:
+    return dict(zip(FIELDS, (label, epoch, error, rate)))
+
+
+def _shown(task: Task, event: dict[str, Any]) -> dict[str, Any]:
+    """What the bar of a slot shows after an event of a task."""
+    label = printable(event.get("label", task.label))
     if event["event"] == "started":
-        return (Text(label), Text("starting", style="dim"), "", "")
-    return (
-        Text(label),
-        f"epoch {event['epoch']}/{event['epochs']}",
-        f"{event['test_error']:.2f}%",
-        f"{event['images_per_second']:,.0f} images/s",
-    )
+        return {"completed": 0.0, **_fields(label, "starting")}
+    epoch, epochs = event["epoch"], event["epochs"]
+    error, rate = f"{event['test_error']:.2f}%", f"{event['images_per_second']:,.0f} images/s"
+    return {"completed": epoch / epochs, **_fields(label, f"epoch {epoch}/{epochs}", error, rate)}
 
 
 def duration(seconds: float) -> str:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from rich import progress as bars
 from rich.console import Console
 from waiting import wait_for
 
@@ -50,8 +51,8 @@ def test_quiet_says_nothing() -> None:
 
 def test_in_a_terminal_lines_wait_for_the_next_drawing_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[None] = []
-    render = Progress.render
-    monkeypatch.setattr(Progress, "render", lambda self: drawn.append(None) or render(self))
+    render = bars.Progress.get_renderable
+    monkeypatch.setattr(bars.Progress, "get_renderable", lambda self: drawn.append(None) or render(self))
     monkeypatch.setattr(module, "REDRAW_SECONDS", 60.0)
     progress, out = made(terminal=True)
     with progress:
@@ -79,14 +80,16 @@ def test_in_a_terminal_lines_appear_above_the_view_while_the_run_goes_on(monkeyp
     assert "[bold]" not in text
 
 
-def test_the_view_has_the_study_and_a_line_a_slot() -> None:
+def test_the_view_has_the_run_and_a_line_a_slot() -> None:
     progress, out = made(terminal=True)
-    progress.event(1, TASKS[0], EPOCH)
-    progress.console.print(progress.render())
-    text = out.getvalue()
-    assert "4/6 trials" in text and "left" in text
-    slots = text.splitlines()[-2:]
-    assert slots[0].split() == ["core", "0", "idle"] and slots[1].startswith("core 1")
+    with progress:
+        progress.event(1, TASKS[0], EPOCH)
+        wait_for(lambda: "epoch 5/10" in out.getvalue())
+    drawn = re.sub(r"\x1b\[[0-9;?]*\w", "", out.getvalue()).splitlines()
+    (last,) = [i for i, line in enumerate(drawn) if "epoch 5/10" in line][:1]
+    whole, *slots = drawn[last - 2 : last + 1]
+    assert "4/6 trials" in whole and "left" in whole
+    assert slots[0].split()[:2] == ["core", "0"] and slots[0].split()[-1] == "idle" and slots[1].startswith("core 1")
     assert all(part in slots[1] for part in ("net 0 seed [0]", "epoch 5/10", "12.35%", "1,234 images/s"))
 
 
