@@ -20,10 +20,10 @@ from ablate.errors import RecordError, printable
 from ablate.files import append_durably, hold_lock, remove_leftovers, write_atomically
 from ablate.records.result import TEST, VALIDATION, check_result, renamed
 
-State = Literal["recorded", "diverged", "failed", "running", "interrupted", "missing"]
+RecordState = Literal["recorded", "diverged", "failed", "running", "interrupted", "missing"]
 Row = dict[str, Any]
 
-FINAL: tuple[State, ...] = ("recorded", "diverged")  # states after which a trial is not trained again
+FINAL: tuple[RecordState, ...] = ("recorded", "diverged")  # states after which a trial is not trained again
 EPOCH_FIELDS = (
     "epoch",
     "lr",
@@ -64,7 +64,7 @@ class Record:
         return bool(self.result["status"] == "diverged")
 
     @property
-    def state(self) -> State:
+    def state(self) -> RecordState:
         """ "recorded" or "diverged"."""
         return "diverged" if self.diverged else "recorded"
 
@@ -248,7 +248,7 @@ def recover_record(runs: Path, trial_id: str, announce: Callable[[str], None]) -
         return None
 
 
-def trial_state(runs: Path, trial_id: str) -> State:
+def trial_state(runs: Path, trial_id: str) -> RecordState:
     """What is known of a trial: recorded and diverged are final; failed and interrupted go on at the next run."""
     directory = trial_directory(runs, trial_id)
     if record := read_record(runs, trial_id):
