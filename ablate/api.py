@@ -49,8 +49,7 @@ def load_study(
     """
     found = load_experiment(path, overrides, scale=scale, runs=runs, data_root=data_root, download=download)
     if not isinstance(found, Experiment):
-        runs_it = "allowed: a study without it; a search has search, report, plan and status"
-        raise StudyError(f"{found.study.places['search']}: search: found in {path}; {runs_it}")
+        raise StudyError(f"{path} defines a search; use `ablate search {path}`")
     return found
 
 
@@ -69,7 +68,7 @@ def load_search(
         path, overrides, scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
     )
     if isinstance(found, Experiment):
-        raise StudyError(f"{path}: no search in it; allowed: a study with search, `ablate run` is for the others")
+        raise StudyError(f"{path} defines no search; use `ablate run {path}`")
     return found
 
 
@@ -86,7 +85,7 @@ def load_experiment(
     """A study file's experiment, or search, whichever it is. Raises StudyError."""
     runs = Path(runs)
     if runs.exists() and not runs.is_dir():
-        raise RunError(f"--runs: {runs} is not a directory")
+        raise RunError(f"`runs`: {runs} is not a directory")
     study = read_study(path, overrides, scale)
     if study.search:
         return SearchExperiment(study, Path(path).name, runs, storage, _location(data_root, download))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -38,7 +37,6 @@ from ablate.train.devices import cpu_model, gpu_models
 from ablate.train.workload import ProbeJob, images_of, make_probe, workload_of
 
 WORK = "ablate.train.probe:probe"
-MAX_GPUS = 1_000_000
 MAX_FAILURES = 5.0  # an epoch: one in 150 attempts at it succeeds
 
 
@@ -64,14 +62,6 @@ class Hardware(NamedTuple):
     slots: int
     side_by_side: int
     gpus: int | None = None  # in a simulation
-
-
-def parse_gpus(text: str) -> tuple[int, ...]:
-    """(1, 8, 512) of "1,8,512". Raises RunError."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(re.fullmatch(r"[0-9]{1,7}", part) and 1 <= int(part) <= MAX_GPUS for part in parts):
-        raise RunError(f"--gpus: found '{text}'; allowed: numbers from 1 to {MAX_GPUS:,}, such as 1,8,512")
-    return tuple(dict.fromkeys(map(int, parts)))
 
 
 def probe_networks(
@@ -156,7 +146,7 @@ def estimate_cost(
     simulation gives the trials to the slots by the policy of a run, longest first by multiply-adds. Raises RunError.
     """
     if options.failures and not options.gpus:
-        raise RunError("--failures: found without --gpus; allowed: with --gpus, on which a run is simulated")
+        raise RunError("`failures` requires `gpus`, on which a run is simulated")
     now = now or datetime.now().astimezone()
     probes, paces = read_probes(runs), read_paces(runs)
     here = find_hardware(options, probes, paces)
@@ -256,8 +246,8 @@ def _simulate(
     longest = max((epoch for _, epoch, _ in taken), default=0.0) / 86400
     if seconds and not failures * longest <= MAX_FAILURES:
         raise RunError(
-            f"--failures: found {failures:g} a day; allowed: up to {MAX_FAILURES / longest:.3g}, as an epoch takes "
-            f"{24 * longest:.3g} hours"
+            f"`failures`: {failures:g} a day are too many for epochs of {24 * longest:.3g} hours; "
+            f"use at most {MAX_FAILURES / longest:.3g}"
         )
     whole, checkpoints, order = ([one[i] for one in taken] for i in range(3))
     run = simulate(whole, machine.slots, order, failures / 24, checkpoints)
@@ -322,9 +312,9 @@ def _remarks(variants: Sequence[Variant], cost: dict[str, Any], probes: Sequence
             if data.copy_of and None in (data.train_size, data.test_size)
         ]
         if cost["here"] is None:
-            remarks.append("no estimate: nothing is timed on this device; --probe times a few steps of each network")
+            remarks.append("no estimate: nothing is timed on this device; `probe` times a few steps of each network")
     if options.gpus and not cost["gpus"]:
-        remarks.append("--gpus: no GPU is timed; run `ablate plan STUDY --probe` on one and bring its RUNS/probes here")
+        remarks.append("`gpus`: no GPU is timed; run `ablate plan STUDY --probe` on one and bring its RUNS/probes here")
     if any(variant.data.data_set.streamed for variant in variants):
         remarks.append("ImageNet: a probe does not time the decoding of its images")
     return remarks

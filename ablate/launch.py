@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
-from ablate.errors import DataError, RecordError, RunError
+from ablate.errors import DataError, RecordError
 from ablate.processes.signals import PREEMPTED, PREEMPTING, handling, preempted
 from ablate.records.records import (
     FINAL,
@@ -78,33 +77,6 @@ class RunSummary:
     seconds: float = 0.0
     exit_code: int = 0
     shard: tuple[int, int] | None = None
-
-
-def parse_interval(text: str) -> tuple[int, float]:
-    """(epochs, seconds) of "10" or "300s", the other one 0. Raises RunError."""
-    match = re.fullmatch(r"(\d{1,6})(s?)", text.strip())
-    if match is None or int(match[1]) < 1:
-        raise RunError(f"--checkpoint-every: found '{text}'; allowed: epochs such as 10, or seconds such as 300s")
-    return (0, float(match[1])) if match[2] else (int(match[1]), 0.0)
-
-
-def parse_cohort(text: str) -> int | None:
-    """5 of "5", None of "auto". Raises RunError."""
-    if text == "auto":
-        return None
-    if not re.fullmatch(r"[1-9]\d{0,2}", text):
-        raise RunError(f"--cohort: found '{text}'; allowed: auto, or a number of trials from 1")
-    return int(text)
-
-
-def parse_shard(text: str) -> tuple[int, int] | None:
-    """(2, 8) of "2/8", None of "". Raises RunError."""
-    if not text:
-        return None
-    match = re.fullmatch(r"([0-9]{1,7})/([0-9]{1,7})", text)
-    if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise RunError(f"--shard: found '{text}'; allowed: I/N with I from 1 to N")
-    return int(match[1]), int(match[2])
 
 
 def run_trials(
@@ -315,7 +287,7 @@ def check_digests(recorded: Sequence[tuple[Data, Record]], digests: dict[ImageSe
         if known[image_set] and other != known[image_set]:
             raise RecordError(
                 f"{record.directory}: recorded on images of digest {other}, those in place now have {known[image_set]}; "
-                "restore the images, give the new ones another data.title, or use another --runs"
+                "restore the images, give the new ones another data.title, or use another runs directory"
             )
 
 

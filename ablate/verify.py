@@ -80,9 +80,9 @@ class Verification:
 def choose_trials(recorded: Sequence[Trial], count: int, seed: int) -> list[Trial]:
     """So many of the trials, at random, in the order they were given. The same seed chooses the same of the same."""
     if not recorded:
-        raise RunError("verify: no trial of the study is recorded; allowed: a study that has been run")
+        raise RunError("no trial of the study is recorded; run it first")
     if not 1 <= count <= len(recorded):
-        raise RunError(f"--trials: found {count}; allowed: 1 to {len(recorded)}, which are recorded")
+        raise RunError(f"`trials`: {count} asked for, {len(recorded)} recorded; use 1 to {len(recorded)}")
     chosen = set(random.Random(seed).sample(sorted(trial.id for trial in recorded), count))
     return [trial for trial in recorded if trial.id in chosen]
 

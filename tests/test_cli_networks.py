@@ -125,4 +125,4 @@ def test_images_of_imagenet_that_are_not_there(tmp_path: Path) -> None:
     plan = json.loads(ablate(tmp_path, "plan", study, "--json").stdout)
     assert [variant["net"] for variant in plan["variants"]] == ["ResNet-34-w2", "ResNet-18"]
     run = ablate(tmp_path, "run", study)
-    assert run.returncode == 2 and "imagenet: looked for train/<class>/* in" in run.stderr
+    assert run.returncode == 2 and "imagenet: train/<class>/* not found in" in run.stderr

@@ -53,7 +53,7 @@ def test_verify_says_bit_equal(ablate: Command) -> None:
     assert "bit-equal, on the same device" in verified.stdout
     assert "1 of 1 bit-equal, chosen of 2 recorded with --seed " in verified.stdout
     none = ablate("verify", "tiny.yaml", "--trials", 3)
-    assert none.returncode == 2 and none.stderr.endswith("error: --trials: found 3; allowed: 1 to 2, which are recorded\n")
+    assert none.returncode == 2 and none.stderr.endswith("error: --trials: 3 asked for, 2 recorded; use 1 to 2\n")
 
 
 def test_a_cell_of_a_report_is_traced(ablate: Command, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_images_that_are_gone_do_not_matter_once_all_is_recorded(images: Path) -
         (on_imagenet(classes=7), "data.classes: the study says 7"),
         (on_imagenet(preprocess="zca"), "data.preprocess: found zca; allowed for imagenet"),
         (on_imagenet(digest="0" * 16), "data.digest: the study says 0000000000000000"),
-        (a_trial("svhn"), "svhn: looked for train_32x32.mat, extra_32x32.mat, test_32x32.mat"),
+        (a_trial("svhn"), "svhn: train_32x32.mat, extra_32x32.mat, test_32x32.mat not found in"),
     ],
 )
 def test_what_cannot_be_trained_is_said_before_anything_starts(images: Path, asked: Trial, said: str) -> None:

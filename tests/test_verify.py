@@ -131,7 +131,7 @@ def test_the_choice_is_random_and_the_seed_decides_it(tmp_path: Path) -> None:
     assert [trial for trial in trials if trial in chosen] == chosen
     assert len({tuple(trial.id for trial in choose_trials(trials, 5, seed)) for seed in range(20)}) > 15
     for count in (0, 101):
-        with pytest.raises(RunError, match=f"--trials: found {count}; allowed: 1 to 100"):
+        with pytest.raises(RunError, match=f"`trials`: {count} asked for, 100 recorded; use 1 to 100"):
             choose_trials(trials, count, 0)
     with pytest.raises(RunError, match="no trial of the study is recorded"):
         choose_trials([], 1, 0)

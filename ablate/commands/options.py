@@ -1,8 +1,9 @@
-"""The options that commands share, and what they print with: data to stdout, messages to stderr."""
+"""The options that commands share, how their texts are read, and how commands print: data to stdout, messages to stderr."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated, Any, Literal, Optional
 
 import typer
 
-from ablate.errors import allowed, printable
+from ablate.errors import RunError, allowed, printable
 from ablate.registry import Registry
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (YAML).", show_default=False)]
@@ -36,6 +37,7 @@ ImageSize = Annotated[
 Channels = Annotated[int, typer.Option("--channels", min=1, max=16)]
 WEIGHTS = typer.Option("--weights", metavar="FILE", help="A state_dict or safetensors, by torchvision's names or ours.")
 RUNS, OUT = Path("runs"), Path("reports")
+MAX_GPUS = 1_000_000  # of a simulated run
 
 
 def print_json(value: Any) -> None:
@@ -48,8 +50,14 @@ def print_json(value: Any) -> None:
 
 
 def say(*texts: str) -> None:
+    """Prints messages to stderr, with flags for parameters."""
     for text in texts:
-        print("\n".join(map(printable, text.split("\n"))), file=sys.stderr)
+        print("\n".join(map(printable, with_flags(text).split("\n"))), file=sys.stderr)
+
+
+def with_flags(text: str) -> str:
+    """A message of the library with flags for the parameters it names: `slots_per_gpu` becomes --slots-per-gpu."""
+    return re.sub("`([a-z]+(?:_[a-z]+)*)`", lambda found: f"--{found[1].replace('_', '-')}", text)
 
 
 def one_of(table: Registry[Any], suits: Callable[[Any], bool] = lambda entry: True) -> dict[str, Any]:
@@ -70,3 +78,38 @@ def one_of(table: Registry[Any], suits: Callable[[Any], bool] = lambda entry: Tr
 
     shown = [name for name, entry in table.built_in.items() if suits(entry)]
     return {"parser": parse, "metavar": f"[{'|'.join(shown)}]", "autocompletion": names}
+
+
+def parse_interval(text: str) -> tuple[int, float]:
+    """(epochs, seconds) of "10" or "300s", the other one 0. Raises RunError."""
+    match = re.fullmatch(r"(\d{1,6})(s?)", text.strip())
+    if match is None or int(match[1]) < 1:
+        raise RunError(f"--checkpoint-every: found '{text}'; allowed: epochs such as 10, or seconds such as 300s")
+    return (0, float(match[1])) if match[2] else (int(match[1]), 0.0)
+
+
+def parse_cohort(text: str) -> int | None:
+    """5 of "5", None of "auto". Raises RunError."""
+    if text == "auto":
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,2}", text):
+        raise RunError(f"--cohort: found '{text}'; allowed: auto, or a number of trials from 1")
+    return int(text)
+
+
+def parse_shard(text: str) -> tuple[int, int] | None:
+    """(2, 8) of "2/8", None of "". Raises RunError."""
+    if not text:
+        return None
+    match = re.fullmatch(r"([0-9]{1,7})/([0-9]{1,7})", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise RunError(f"--shard: found '{text}'; allowed: I/N with I from 1 to N")
+    return int(match[1]), int(match[2])
+
+
+def parse_gpus(text: str) -> tuple[int, ...]:
+    """(1, 8, 512) of "1,8,512". Raises RunError."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[0-9]{1,7}", part) and 1 <= int(part) <= MAX_GPUS for part in parts):
+        raise RunError(f"--gpus: found '{text}'; allowed: numbers from 1 to {MAX_GPUS:,}, such as 1,8,512")
+    return tuple(dict.fromkeys(map(int, parts)))

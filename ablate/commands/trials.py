@@ -7,7 +7,24 @@ from typing import Annotated, Optional
 
 import typer
 
-from ablate.commands.options import OUT, RUNS, Json, Out, Root, Runs, Scale, Set, StudyFile, print_json, say
+from ablate.commands.options import (
+    OUT,
+    RUNS,
+    Json,
+    Out,
+    Root,
+    Runs,
+    Scale,
+    Set,
+    StudyFile,
+    parse_cohort,
+    parse_gpus,
+    parse_interval,
+    parse_shard,
+    print_json,
+    say,
+    with_flags,
+)
 
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Slots = Annotated[Optional[int], typer.Option("--slots", help="Trials side by side, instead of one a core or GPU.")]
@@ -54,7 +71,7 @@ def run(
 
     from ablate.api import load_study
     from ablate.commands.outcome_text import run_text
-    from ablate.launch import RunOptions, parse_cohort, parse_interval, parse_shard
+    from ablate.launch import RunOptions
 
     experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root, download=download)
     epochs, seconds = parse_interval(checkpoint_every)
@@ -89,7 +106,7 @@ def search(
 
     from ablate.api import load_search
     from ablate.commands.outcome_text import search_text
-    from ablate.launch import RunOptions, parse_interval
+    from ablate.launch import RunOptions
 
     found = load_search(
         study, overrides or (), scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
@@ -152,12 +169,12 @@ def plan(
     """Show what would run and what it costs: networks, counts, budget, trials recorded and missing, hours and end."""
     from ablate.api import load_experiment
     from ablate.commands.plan_text import plan_text
-    from ablate.estimate import CostOptions, parse_gpus
+    from ablate.estimate import CostOptions
 
     experiment = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage)
     options = CostOptions(device, slots, slots_per_gpu, parse_gpus(gpus) if gpus else (), failures)
     planned = experiment.plan(probe, options, say)
-    print_json(planned) if as_json else print(plan_text(planned))
+    print_json(planned) if as_json else print(with_flags(plan_text(planned)))
 
 
 def status(
@@ -173,4 +190,4 @@ def status(
     from ablate.commands.status_text import status_text
 
     states = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage).status()
-    print_json(states) if as_json else print(status_text(states))
+    print_json(states) if as_json else print(with_flags(status_text(states)))

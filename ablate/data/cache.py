@@ -101,10 +101,10 @@ def _load(
         _download(name, lambda root: download(root, training_only), location.root, announce)
     files = reading.files(location.root)
     if not files:
-        get = "--download fetches it; or set" if download else "set"
+        get = "fetch it with `download`, or set" if download else "set"
         raise DataError(
-            f"{name}: looked for {reading.looked_for} in {location.root.absolute()}, not there; "
-            f"{get} data.root in the study, --data-root or ABLATE_DATA to where it is"
+            f"{name}: {reading.looked_for} not found in {location.root.absolute()}; "
+            f"{get} data.root in the study, `data_root` or ABLATE_DATA to where it is"
         )
     digest = content_digest(files, location)
     path = location.cache / f"{stem}-{digest}-{image_size}-v{VERSION}.npz"

@@ -64,8 +64,8 @@ def list_images(root: Path, part: str) -> Listing:
     classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir()) if folder.is_dir() else []
     if not classes:
         raise DataError(
-            f"imagenet: looked for {part}/<class>/* in {root.absolute()}, not there; "
-            "set data.root in the study, --data-root or ABLATE_DATA to where it is"
+            f"imagenet: {part}/<class>/* not found in {root.absolute()}; "
+            "set data.root in the study, `data_root` or ABLATE_DATA to where it is"
         )
     names: list[bytes] = []
     stats: list[tuple[int, int]] = []

@@ -185,7 +185,7 @@ def cifar(name: str) -> Source:
         try:
             part = kind(training_only)(str(root), train=train)
         except RuntimeError:
-            raise DataError(f"{root / folder}: files are missing or damaged; --download fetches them again") from None
+            raise DataError(f"{root / folder}: files are missing or damaged; fetch them again with `download`") from None
         return Labelled(part.data, np.asarray(part.targets, np.int64))
 
     def files(root: Path, pattern: str = "*") -> list[Path]:
@@ -246,10 +246,10 @@ def _read_mat(path: Path) -> Labelled:
     from torchvision.datasets.utils import check_integrity
 
     if not path.is_file():
-        raise DataError(f"svhn: {path.name} is missing in {path.parent.absolute()}; --download fetches it")
+        raise DataError(f"svhn: {path.name} is missing in {path.parent.absolute()}; fetch it with `download`")
     md5 = next(md5 for _, file, md5 in SVHN.split_list.values() if file == path.name)
     if not check_integrity(str(path), md5):
-        raise DataError(f"{path}: its MD5 is not the one that SVHN's authors' file has; --download fetches it again")
+        raise DataError(f"{path}: its MD5 is not the one that SVHN's authors' file has; fetch it again with `download`")
     content = loadmat(path, variable_names=["X", "y"])
     images, digits = content["X"], content["y"]
     return Labelled(np.ascontiguousarray(images.transpose(3, 0, 1, 2)), digits[:, 0].astype(np.int64) % 10)

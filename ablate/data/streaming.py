@@ -80,12 +80,12 @@ def _explaining(loader: DataLoader[Any]) -> Iterator[Any]:
         said = str(error)
         if any(words in said for words in ("shared memory", "Bus error", "No space left on device")):
             raise DataError(
-                f"{SHARED}: full: decoded batches pass through it, it has {_megabytes(SHARED)}; "
-                f"allowed: more of it (docker run --shm-size=8g; mount -o remount,size=8g {SHARED}), or fewer --slots"
+                f"{SHARED} is full: decoded batches pass through it, it has {_megabytes(SHARED)}; "
+                f"enlarge it (docker run --shm-size=8g; mount -o remount,size=8g {SHARED}), or use fewer slots"
             ) from None
         if "Too many open files" in said or "ancdata" in said:
             raise DataError(
-                "no more file descriptors for decoded batches; allowed: more of them (ulimit -n 65536), or fewer --slots"
+                "no file descriptors are left for decoded batches; allow more (ulimit -n 65536), or use fewer slots"
             ) from None
         raise
 

@@ -79,7 +79,7 @@ def merge_runs(sources: Sequence[Path], into: Path) -> MergePlan:
     into.mkdir(parents=True, exist_ok=True)
     with hold_lock(into / LOCK) as free:
         if not free:
-            raise RecordError(f"--into: another merge into {into} is going on")
+            raise RecordError(f"another merge into {into} is going on; wait for its end")
         for folder in (into, into / FOLDER):
             for left in folder.glob(f".*{_ASIDE}"):  # of a merge that was killed
                 target = folder / left.name.removeprefix(".").removesuffix(_ASIDE).removesuffix(_OLD)
@@ -96,14 +96,14 @@ def merge_runs(sources: Sequence[Path], into: Path) -> MergePlan:
 def check_directories(sources: Sequence[Path], into: Path) -> None:
     """Raises RecordError for what is no runs directory, or the one that is merged into."""
     if into.exists() and not into.is_dir():
-        raise RecordError(f"--into: {into} is not a directory")
+        raise RecordError(f"`into`: {into} is not a directory")
     for source in sources:
         if not source.is_dir():
-            raise RecordError(f"{source}: found {'a file' if source.exists() else 'nothing'}; allowed: a runs directory")
+            raise RecordError(f"{source} {'is a file' if source.exists() else 'does not exist'}; name a runs directory")
         if into.exists() and source.samefile(into):
-            raise RecordError(f"{source}: is the directory that --into names; allowed: another runs directory")
+            raise RecordError(f"{source} is the directory that is merged into; name another runs directory")
         if not any(_trials(source)) and not (source / "probes").is_dir():
-            raise RecordError(f"{source}: holds no trials; allowed: a runs directory")
+            raise RecordError(f"{source} holds no trials; name a runs directory")
 
 
 def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:

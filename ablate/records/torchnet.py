@@ -117,34 +117,34 @@ def _check_data(stats: _Stats, preprocess: str, classes: int) -> None:
     """Refuses a log of other images than were said."""
     found = stats.count("num_classes")
     if found is not None and found != classes:
-        raise RecordError(f"{stats.place}: num_classes: found {found}; allowed: {classes}, as --data has")
+        raise RecordError(f"{stats.place}: num_classes is {found}, but `data` has {classes}")
     dataset = stats.values.get("dataset")
     if isinstance(dataset, str) and "whitened" in dataset and preprocess != "zca":
         file = re.split(r"[/\\]", dataset)[-1]
-        raise RecordError(f"{stats.place}: dataset: found {file}, --preprocess {preprocess}; allowed: --preprocess zca")
+        raise RecordError(f"{stats.place}: dataset {file} is whitened, but `preprocess` is {preprocess}; use zca")
 
 
 def _network(stats: _Stats, net: str | None) -> Architecture:
-    """The network of --net, else of the log's options. The authors' pre-ResNet has bottlenecks."""
+    """The network called `net`, else of the log's options. The authors' pre-ResNet has bottlenecks."""
     if net:
         return parse_architecture(net)
     model, rate = stats.values.get("model"), stats.number("dropout", 0, 1)
     if model is None and stats.values.get("widen_factor") is not None:
         model = "wide-resnet"  # only it has the option
     if model not in MODELS:
-        raise RecordError(f"{stats.place}: model: found {model!r}; {allowed(str(model), MODELS)}; or say it with --net")
+        raise RecordError(f"{stats.place}: model: found {model!r}; {allowed(str(model), MODELS)}; or name it with `net`")
     name = {"nin": "NIN", "vgg": "VGG"}.get(model, "")
     if not name:
         depth, factor = stats.count("depth"), stats.number("widen_factor", 0)
         if depth is None or (factor is None and model == "wide-resnet"):
             missing = "depth" if depth is None else "widen_factor"
-            raise RecordError(f"{stats.place}: {missing}: found nothing; allowed: a number; or say the network with --net")
+            raise RecordError(f"{stats.place}: {missing} is missing; name the network with `net`")
         name = f"WRN-{depth}-{factor:g}" if model == "wide-resnet" else f"pre-ResNet-{depth}-bottleneck"
         name += f"-dropout{rate:g}" if rate and model == "wide-resnet" else ""
     try:
         return parse_architecture(name)
     except NotationError as error:
-        raise RecordError(f"{stats.place}: {error}; or say it with --net") from None
+        raise RecordError(f"{stats.place}: {error}; name the network with `net`") from None
 
 
 def _check_parameters(stats: _Stats, architecture: Architecture, classes: int, shape: Shape) -> int:
@@ -152,7 +152,7 @@ def _check_parameters(stats: _Stats, architecture: Architecture, classes: int, s
     ours, theirs = count_network(architecture, classes, shape).parameters, stats.count("n_parameters")
     if theirs is not None and theirs != ours:
         name = format_architecture(architecture)
-        raise RecordError(f"{stats.place}: n_parameters: found {theirs}; allowed: {ours}, which {name} has; see --net")
+        raise RecordError(f"{stats.place}: n_parameters is {theirs}, but {name} has {ours}; name the network with `net`")
     return ours
 
 

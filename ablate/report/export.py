@@ -39,7 +39,7 @@ def export_study(name: str, trials: pd.DataFrame, runs: Path, to: Format, out: P
     """
     directory = out / name
     if directory.exists() and not directory.is_dir():
-        raise RunError(f"--out: {directory} cannot be a directory, a file is in its place")
+        raise RunError(f"`out`: {directory} cannot be a directory, a file is in its place")
     epochs = epochs_frame(trials, runs)
     if epochs.empty:
         raise RunError(f"export: no trial of {name} has an epoch in {runs}; allowed: a study that has been run")
@@ -150,4 +150,4 @@ def _need(module: str, what: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise RunError(f"export: --to {what} needs the package {package} ({error}); pip install {package}") from None
+        raise RunError(f"the format {what} needs the package {package} ({error}); pip install {package}") from None

@@ -94,7 +94,7 @@ class Report(ABC):
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
-            raise RunError(f"--out: {directory} cannot be a directory, a file is in its place") from None
+            raise RunError(f"`out`: {directory} cannot be a directory, a file is in its place") from None
         files = self.files()
         for name, data in files.items():
             write_atomically(directory / name, data)
@@ -137,7 +137,7 @@ def write_reports(reports: Sequence[Report], out: str | Path = "reports") -> lis
     """Writes each report into out/<study>/, and of several a page of all; returns the paths of each. Raises RunError."""
     names = [report.name for report in reports]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise RunError(f"report: two studies are called '{twice[0]}'; allowed: different names")
+        raise RunError(f"two studies are called '{twice[0]}'; give them different names")
     for report in reports:
         _keep_best(report.analysis, Path(out))
     written = [report.write(out) for report in reports]
@@ -147,7 +147,7 @@ def write_reports(reports: Sequence[Report], out: str | Path = "reports") -> lis
 
 
 def _keep_best(analysis: Analysis, out: Path) -> None:
-    """Refuses to put an empty report over what a finished search chose: most often --runs is another than it was."""
+    """Refuses to put an empty report over what a finished search chose: most often `runs` is another than it was."""
     path = out / analysis.study.name / "best.yaml"
     if analysis.study.search is None or not path.is_file():
         return
@@ -158,4 +158,4 @@ def _keep_best(analysis: Analysis, out: Path) -> None:
     same = there.digest == analysis.study.search.digest
     if there.finished and analysis.recorded < (there.candidates if same else 1):
         found = f"{path} has what {there.candidates} candidates came to, {analysis.runs} has {analysis.recorded} of them"
-        raise RunError(f"report: {found}; allowed: another --runs, or another --out")
+        raise RunError(f"{found}; use another `runs` or `out` directory")

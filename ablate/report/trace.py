@@ -122,27 +122,27 @@ def _find(path: Path, cell: str, columns: list[str], rows: list[CsvRow]) -> tupl
     row_text, comma, column_text = (part.strip().strip('"') for part in cell.rpartition(","))
     if not (comma and row_text and column_text):
         column = "median_test_error" if "median_test_error" in columns else columns[0]
-        raise RecordError(f"--cell: found '{cell}'; allowed: ROW,COL such as 1,{column}")
+        raise RecordError(f"`cell`: found '{cell}'; allowed: ROW,COL such as 1,{column}")
     names = [row[columns[0]] for row in rows]
     if row_text.isdecimal():
         index = int(row_text) - 1
         if not 0 <= index < len(rows):
-            raise RecordError(f"--cell: row: found {row_text}; allowed: 1 to {len(rows)}, as {path} has")
+            raise RecordError(f"`cell`: row: found {row_text}; allowed: 1 to {len(rows)}, as {path} has")
     else:
         found = [i for i, name in enumerate(names) if name == row_text]
         if not found:
-            raise RecordError(f"--cell: row: found '{row_text}'; {allowed(row_text, dict.fromkeys(names))}")
+            raise RecordError(f"`cell`: row: found '{row_text}'; {allowed(row_text, dict.fromkeys(names))}")
         if len(found) > 1:
             numbers = " or ".join(str(i + 1) for i in found)
-            raise RecordError(f"--cell: row: found '{row_text}' {len(found)} times; allowed: {numbers}")
+            raise RecordError(f"`cell`: row: found '{row_text}' {len(found)} times; allowed: {numbers}")
         index = found[0]
     if column_text in columns:
         return index, column_text
     if column_text.isdecimal():
         if not 1 <= int(column_text) <= len(columns):
-            raise RecordError(f"--cell: column: found {column_text}; allowed: 1 to {len(columns)}, as {path} has")
+            raise RecordError(f"`cell`: column: found {column_text}; allowed: 1 to {len(columns)}, as {path} has")
         return index, columns[int(column_text) - 1]
-    raise RecordError(f"--cell: column: found '{column_text}'; {allowed(column_text, columns)}")
+    raise RecordError(f"`cell`: column: found '{column_text}'; {allowed(column_text, columns)}")
 
 
 def _trials(path: Path) -> dict[str, CsvRow]:

@@ -76,4 +76,4 @@ def open_backend(
         with open_cluster(address or None, runs, device, slots, each, announce) as cluster:
             yield Backend(cluster, lambda work, stop: open_on_ray(work, cluster, each, stop, patience=patience))
     else:
-        raise RunError(f"--on: found '{on}'; allowed: local, ray, ray:ADDRESS")
+        raise RunError(f"`on`: found '{on}'; allowed: local, ray, ray:ADDRESS")

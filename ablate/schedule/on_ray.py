@@ -90,7 +90,7 @@ def check_resources(nodes: Sequence[Mapping[str, Any]], needed: Mapping[str, flo
     have = "; ".join(
         f"{node['NodeManagerAddress']} {', '.join(f'{_has(node, name):g} {name}' for name in needed)}" for node in nodes
     )
-    raise RunError(f"--on ray: a trial needs {wanted} of one node; there are: {have or 'no nodes'}")
+    raise RunError(f"Ray: a trial needs {wanted} of one node; there are: {have or 'no nodes'}")
 
 
 @dataclass
@@ -267,7 +267,7 @@ def _import_ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise RunError("--on ray: ray is not installed; pip install 'ablate-studies[ray]'") from None
+        raise RunError("Ray is not installed; pip install 'ablate-studies[ray]'") from None
     return ray
 
 
@@ -287,7 +287,7 @@ def _connect(address: Optional[str], announce: Callable[[str], None]) -> tuple[A
     try:
         ray.init(**how)
     except Exception as error:  # of whatever kind
-        raise RunError(f"--on ray: {address or 'a cluster here'}: {_in_words(error)}") from None
+        raise RunError(f"Ray: {address or 'a cluster here'}: {_in_words(error)}") from None
     announce(f"connected to the Ray cluster at {address}" if address else "started a Ray cluster on this machine")
     return ray, True
 
@@ -317,14 +317,14 @@ def _check_storage(ray: Any, nodes: Sequence[Mapping[str, Any]], runs: Path) -> 
         blind = [node["NodeManagerAddress"] for one, node in asked.items() if one not in seen or ray.get(one) != secret]
     except ray.exceptions.RayError as error:
         raise RunError(
-            f"--on ray: a node cannot do what it is asked ({_in_words(error)}); allowed: nodes with the same ablate and ray"
+            f"Ray: a node cannot run the check ({_in_words(error)}); give all nodes the same ablate and ray"
         ) from None
     finally:
         token.unlink()
     if blind:
         raise RunError(
-            f"--runs: {runs.resolve()} is not the same directory on {', '.join(blind)}; "
-            "allowed: one on storage that every node of the Ray cluster sees at the same path"
+            f"`runs`: {runs.resolve()} is not the same directory on {', '.join(blind)}; "
+            "use one on storage that every node of the Ray cluster sees at the same path"
         )
 
 

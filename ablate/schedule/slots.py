@@ -35,7 +35,7 @@ def find_slots(
     check_slots(device, slots, slots_per_gpu)
     gpus = [] if device == "cpu" else _gpus()
     if device == "cuda" and not gpus:
-        raise RunError("--device cuda: no CUDA device is visible; allowed here: cpu")
+        raise RunError("no CUDA device is visible; use the device cpu")
     if gpus and gpus_per_slot > 1:
         if gpus_per_slot > len(gpus):
             raise RunError(f"recipe.gpus: found {gpus_per_slot}; there are {len(gpus)} GPUs")
@@ -56,9 +56,9 @@ def find_slots(
 def check_slots(device: str, slots: int | None, slots_per_gpu: int) -> None:
     """Raises RunError for options that no backend allows."""
     if device not in ("auto", "cpu", "cuda"):
-        raise RunError(f"--device: found '{device}'; allowed: auto, cpu, cuda")
+        raise RunError(f"`device`: found '{device}'; allowed: auto, cpu, cuda")
     if (slots is not None and slots < 1) or slots_per_gpu < 1:
-        raise RunError("--slots and --slots-per-gpu: allowed: 1 or more")
+        raise RunError("`slots` and `slots_per_gpu` must be 1 or more")
 
 
 def _pinned(gpus: str) -> dict[str, str]:

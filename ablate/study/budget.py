@@ -229,7 +229,7 @@ def solvable_values(architecture: Architecture, axis: str, quantum: int) -> Axis
             return AxisValues(axis, range(1, MAX_BASE_WIDTH + 1), int)
         case _:
             own = " with a block of your own" if ":" in format_block(architecture.block) else ""
-            raise BudgetError(f"solve: found {axis}, which {family.key}{own} does not have")
+            raise BudgetError(f"budget.solve: {family.key}{own} has no {axis}")
 
 
 def closest_to(target: int, cost: Callable[[int], int], high: int = MAX_N) -> int:

@@ -132,7 +132,7 @@ def _find_choice(document: Document, name: str, within: Within, load: Callable[.
     best = read_document(path, "search, digest, best, ...")
     file: BestFile = validate(best, BestFile, (), best.value)
     if named and file.search != name:
-        best.fail(("search",), f"search: found {describe(file.search)}; allowed: {name}")
+        best.fail(("search",), f"this is the best of {describe(file.search)}, not of {name}")
     study = _find_study(folder, file.search, within)
     first = f"first run: {_command(study, file.search)}"
     if not file.finished:
@@ -144,9 +144,9 @@ def _find_choice(document: Document, name: str, within: Within, load: Callable[.
         if present.sampler != "grid" and file.candidates < present.trials:
             raise StudyError(f"{file.search} is unfinished after {file.candidates} of {present.trials} candidates; {first}")
     if file.best is None and file.pareto is not None:
-        raise StudyError(f"{file.search} has two objectives; a Pareto set ({path}) has no single best; allowed: a value")
+        raise StudyError(f"{file.search} has two objectives; a Pareto set ({path}) has no single best; write a value")
     if file.best is None or file.value is None:
-        raise StudyError(f"{file.search} has no best candidate ({path}); allowed: a search that completed one")
+        raise StudyError(f"{file.search} has no best candidate ({path}), as none was completed")
     return _Choice(path, shown, file, file.best)
 
 
@@ -154,9 +154,9 @@ def _find_study(folder: Path, name: str, within: Within) -> tuple[Path, str] | N
     """(file, scale) of the search of a name, beside a study or in studies/; None if there is none. Raises StudyError."""
     study = _named(folder, name)
     if study and (study[0].resolve(), study[1]) in within:
-        raise StudyError(f"{name} would wait for its own value ({study[0]}); allowed: another search")
+        raise StudyError(f"{name} would wait for its own value ({study[0]}); name another search")
     if study and not study[1] and "search" not in read_document(study[0]).value:
-        raise StudyError(f"{name} is a study without search ({study[0]}); allowed: the name of a search")
+        raise StudyError(f"{name} is a study without 'search' ({study[0]}); name one that has it")
     return study
 
 

@@ -36,7 +36,7 @@ class Document:
         """ "file:line:column" of a key or value; one that has no position of its own stands at its nearest ancestor."""
         where = next((self.positions[path[:n]] for n in range(len(path), -1, -1) if path[:n] in self.positions), None)
         if where == OVERRIDE:
-            return "-s"
+            return "override"
         return f"{self.name}:{where[0]}:{where[1]}" if where else self.name
 
     def fail(self, path: KeyPath, message: str) -> NoReturn:
@@ -49,10 +49,10 @@ class Document:
         key, equals, text = assignment.partition("=")
         path = tuple(key.strip().split("."))
         if not equals or not all(re.fullmatch(r"\w+", part) for part in path):
-            raise StudyError(f"-s: found '{assignment}'; allowed: KEY=VALUE, such as recipe.epochs=30")
-        value = read_text(text, f"-s {key.strip()}").value
+            raise StudyError(f"override: found '{assignment}'; allowed: KEY=VALUE, such as recipe.epochs=30")
+        value = read_text(text, f"override {key.strip()}").value
         if value is None and not text.strip():
-            raise StudyError(f"-s {key.strip()}: found nothing; allowed: a value, or null to leave the key out")
+            raise StudyError(f"override {key.strip()}: found nothing; allowed: a value, or null to leave the key out")
         node = self.value
         for depth, part in enumerate(path[:-1], 1):
             child = node.get(part)
@@ -62,7 +62,7 @@ class Document:
                 child = {}
                 self.positions[path[:depth]] = OVERRIDE
             if not isinstance(child, dict):
-                raise StudyError(f"-s: '{key}' goes into '{part}', which is not a mapping")
+                raise StudyError(f"override: '{key}' goes into '{part}', which is not a mapping")
             node[part] = child
             node = child
         if value is None:
@@ -111,7 +111,7 @@ def read_document(path: Path, wanted: str = "name, data, recipe, variants, ...")
     except (OSError, ValueError) as error:
         raise StudyError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > MAX_BYTES:
-        raise StudyError(f"{path}: more than {MAX_BYTES} bytes; allowed: at most {MAX_BYTES}")
+        raise StudyError(f"{path} has more than {MAX_BYTES} bytes")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -179,7 +179,7 @@ class _Builder:
                 self.place(value)
         elif isinstance(event, (events.MappingStartEvent, events.SequenceStartEvent)):
             if expects_key:
-                self.refuse("a mapping or list as a key; allowed: text")
+                self.refuse("a key must be text, not a mapping or list")
             container: Any = {} if isinstance(event, events.MappingStartEvent) else []
             self.open.append((container, self.place(container)))
             if isinstance(container, dict):
@@ -195,17 +195,17 @@ class _Builder:
         if isinstance(event, events.DocumentStartEvent):
             self.documents += 1
             if self.documents > 1:
-                self.refuse("a second YAML document; allowed: one study a file")
+                self.refuse("a second YAML document; a file holds one study")
             if event.version not in (None, (1, 2)):
                 self.refuse(f"%YAML {'.'.join(map(str, event.version))}; allowed: 1.2")
         if isinstance(event, events.AliasEvent) or getattr(event, "anchor", None):
-            self.refuse("anchors and aliases (& and *) are not accepted; allowed: the value written out")
+            self.refuse("anchors and aliases (& and *) are not accepted; write the value out")
         if isinstance(event, events.NodeEvent):
             self.values += 1
             if self.values > MAX_VALUES:
                 self.refuse(f"more than {MAX_VALUES} values")
             if tag := getattr(event, "tag", None):
-                self.refuse(f"tag '{tag}' is not accepted; allowed: plain values")
+                self.refuse(f"tag '{tag}' is not accepted; use plain values")
             if len(self.open) > MAX_DEPTH:
                 self.refuse(f"nested deeper than {MAX_DEPTH}")
 
@@ -215,19 +215,19 @@ class _Builder:
         tag = self.resolver.resolve(ScalarNode, event.value, event.implicit)
         for found in UNPRINTABLE.findall(event.value):
             if found not in "\n\t":
-                self.refuse(f"the character U+{ord(found):04X}; allowed: text that can be printed")
+                self.refuse(f"the character U+{ord(found):04X} cannot be printed; leave it out")
         try:
             value = _scalar(str(tag).rpartition(":")[2], event.value)
         except ValueError:  # text that only looks like a number, such as 0x_
             value = event.value
         if isinstance(value, float) and not math.isfinite(value):
-            self.refuse(f"number {event.value[:80]}; allowed: finite numbers")
+            self.refuse(f"the number {event.value[:80]} is not finite")
         return value.replace(_COMMA, ",") if isinstance(value, str) else value
 
     def begin_key(self, key: Any) -> None:
         mapping, path = self.open[-1]
         if not isinstance(key, str):
-            self.refuse(f"key {key!r}; allowed: text")
+            self.refuse(f"the key {key!r} is not text; put it in quotes")
         path = (*path, key)
         if key in mapping:
             self.refuse(f"duplicate key '{key}', first at line {self.document.positions[path][0]}")

@@ -115,7 +115,9 @@ def enumerate_variants(study: Study) -> Enumeration:
                 raise StudyError(f"{study.places['panels']}: panels.{title}: found '{net}'; {allowed(net, names)}")
     if len(found) * len(study.seeds) > MAX_TRIALS:
         place = study.places["variants"]
-        raise StudyError(f"{place}: {len(found):,} variants of {len(study.seeds):,} seeds; allowed: {MAX_TRIALS:,} trials")
+        raise StudyError(
+            f"{place}: {len(found):,} variants of {len(study.seeds):,} seeds are more than {MAX_TRIALS:,} trials"
+        )
     variants = _tell_apart(list(found.values()))
     return Enumeration(tuple(variants), tuple(solved), tuple(merged), tuple(dropped), names, study.chosen)
 
@@ -272,7 +274,7 @@ def _check_batches(recipe: Recipe, data: Data) -> None:
     if images is not None and recipe.last_batch == "drop" and images < recipe.batch_size:
         raise StudyError(
             f"recipe.batch_size: {recipe.batch_size} of {images} training images leaves no batch; "
-            "allowed: a smaller batch, or recipe.last_batch: keep"
+            "use a smaller batch, or recipe.last_batch: keep"
         )
 
 

@@ -28,9 +28,9 @@ def published_values(
     for i, row in enumerate(file.rows):
         place = (*path, "rows", i)
         if not row.label and not row.net:
-            document.fail(place, "published.rows: found neither net nor label; allowed: one of them or both")
+            document.fail(place, "published.rows: a row needs 'net', 'label' or both")
         if any(isinstance(value, bool) or not isinstance(value, (int, float, str)) for value in row.other.values()):
-            document.fail((*place, "other"), "published.rows.other: allowed: numbers and texts by their titles")
+            document.fail((*place, "other"), "published.rows.other: values must be numbers or texts")
         rows.append(_row(document, place, row, file.depth_rule or rule, imagenet))
     data: dict[str, Any] = {}
     if file.protocol.data is not None:

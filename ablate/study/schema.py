@@ -300,7 +300,7 @@ class StudyFile(Frozen):
         dict[str, Any],
         Field(
             default_factory=dict,
-            description="for --scale NAME: keys laid over the study's; data, recipe, budget and search key by key",
+            description="by the name of a scale: keys laid over the study's; data, recipe, budget and search key by key",
         ),
         WithJsonSchema({"type": "object", "additionalProperties": {"type": "object"}}),
     ]

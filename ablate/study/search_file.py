@@ -50,11 +50,11 @@ def read_search(
     assert search is not None
     for key in NOT_WITH:
         if key in document.value:
-            document.fail((key,), f"'{key}' is not valid in a study that has 'search'; allowed: one of them")
+            document.fail((key,), f"'{key}' is not valid in a study that has 'search'; leave one of them out")
     if len(data) > 1:
-        document.fail(("data",), f"data: found {len(data)} data sets; allowed with search: one")
+        document.fail(("data",), f"data: found {len(data)} data sets; a study that has 'search' has one")
     if not seeds:
-        document.fail(("seeds",), "seeds: found 0; allowed with search: 1 or more")
+        document.fail(("seeds",), "seeds: found 0; a study that has 'search' needs 1 or more")
     if file.base is not None:
         if isinstance(file.base, list):
             document.fail(("base",), "base: found a list; allowed: one network")
@@ -74,22 +74,22 @@ def read_search(
     )
     for parameter in parameters:
         if first and parameter.axis == first[0]:
-            found = (
-                f"{parameter.place}: search.space.{parameter.axis}: found, though budget.solve replaces every value of it"
+            raise StudyError(
+                f"{parameter.place}: 'search.space.{parameter.axis}' has no effect, as 'budget.solve' replaces every value "
+                "of it; leave one of them out"
             )
-            raise StudyError(f"{found}; allowed: one of them")
     if search.also_minimize and search.pruner != "none":
-        document.fail(("search", "pruner"), f"search.pruner: found {search.pruner}; allowed with also_minimize: none")
+        document.fail(("search", "pruner"), f"search.pruner: found {search.pruner}; with 'also_minimize' use none")
     if search.also_minimize and search.sampler == "cmaes":
         document.fail(
-            ("search", "sampler"), "search.sampler: found cmaes; allowed with also_minimize: tpe, gp, random, grid"
+            ("search", "sampler"), "search.sampler: found cmaes; with 'also_minimize' use tpe, gp, random or grid"
         )
     if search.trials is None and search.sampler != "grid":
-        document.fail(("search",), "search.trials is missing; allowed: such as trials: 40")
+        document.fail(("search",), "'search.trials' is missing; add it, such as trials: 40")
     held_out = _held_out(document, search, data[0])
     if search.pruner == "wilcoxon" and len(held_out) * len(seeds) < LEAST_PAIRS:
-        found = f"found wilcoxon with {len(held_out) * len(seeds)} trainings a candidate, too few for it to prune any"
-        document.fail(("search", "pruner"), f"search.pruner: {found}; allowed: none, median, hyperband, or more folds")
+        found = f"wilcoxon cannot prune with {len(held_out) * len(seeds)} trainings a candidate"
+        document.fail(("search", "pruner"), f"search.pruner: {found}; use none, median or hyperband, or more folds")
     if search.sampler == "grid":
         _grid(document, parameters)
     enqueue = tuple(_enqueued(document, i, values, parameters) for i, values in enumerate(search.enqueue))
@@ -117,7 +117,7 @@ def _digest(document: Document, data: Data, recipe: Recipe, seeds: tuple[int, ..
     try:
         text = orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     except orjson.JSONEncodeError:
-        document.fail(("search",), "search: found a whole number of more than 64 bits; allowed: smaller ones")
+        document.fail(("search",), "search: found a whole number of more than 64 bits; use a smaller one")
     return hashlib.sha256(text).hexdigest()[:16]
 
 
@@ -125,7 +125,7 @@ def _held_out(document: Document, search: SearchFile, data: Data) -> tuple[HeldO
     validation = search.validation
     if (validation.folds is None) == (validation.holdout is None):
         document.fail(
-            ("search", "validation"), "search.validation: allowed: one of folds, such as 5, and holdout, in images"
+            ("search", "validation"), "'search.validation' needs exactly one of folds, such as 5, and holdout, in images"
         )
     images = data.train_size or data.data_set.images[0]  # None where a folder's are not counted before a run
     if images is not None and (validation.holdout or 0) >= images:
@@ -161,18 +161,18 @@ def _parameter(document: Document, path: KeyPath, axis: str, value: Any, above: 
     other = {"low": ("high", "step", "log"), "choices": (), "kernels": ("l",)}[kinds[0]]
     for key in ("high", "step", "log", "l"):
         if value.get(key) is not None and key not in other:
-            fail(f"found {key} with {kinds[0]}; allowed: {', '.join((kinds[0], *other, 'when'))}", key)
+            fail(f"'{key}' is not valid beside '{kinds[0]}'; allowed: {', '.join((kinds[0], *other, 'when'))}", key)
     place = document.place(*path)
     if kinds[0] == "choices":
         choices = axis_values(document, path if listed else (*path, "choices"), axis, part.choices)
         if any(one == other for one, other in itertools.combinations(choices, 2)):  # 1, 1.0 and true are one to Optuna
-            fail("found a choice twice; allowed: different ones")
+            fail("a choice is listed twice; list it once")
         return Parameter(named, axis, "categorical", choices=choices, when=when, place=place)
     if kinds[0] == "kernels":
         if axis != "block":
-            fail("found kernels; allowed: of a block", "kernels")
+            fail("'kernels' is only valid for block", "kernels")
         if not isinstance(part.l, dict):
-            fail(f"found l {describe(part.l)}; allowed: such as {{low: 1, high: 4}}", "l")
+            fail(f"'kernels' needs 'l', such as l: {{low: 1, high: 4}}; found {describe(part.l)}", "l")
         if more := [key for key in part.l if key not in ("low", "high")]:
             fail(f"l: found {more[0]}; allowed: low, high", "l", more[0])
         low, high = _range(document, (*path, "l"), f"{name}.l", validate(document, RangeFile, (*path, "l"), part.l))
@@ -180,7 +180,7 @@ def _parameter(document: Document, path: KeyPath, axis: str, value: Any, above: 
         for i, kernel in enumerate(part.kernels):
             axis_values(document, (*path, "kernels", i), "block", f"B({kernel})")
         if len(set(part.kernels)) < len(part.kernels):
-            fail("found a kernel twice; allowed: different ones", "kernels")
+            fail("a kernel is listed twice; list it once", "kernels")
         return Parameter(named, axis, "kernels", low, high, 1, choices=tuple(part.kernels), when=when, place=place)
     axis_values(document, path, axis, [part.low, part.low if part.high is None else part.high])
     if part.step is not None:
@@ -188,7 +188,7 @@ def _parameter(document: Document, path: KeyPath, axis: str, value: Any, above: 
     low, high = _range(document, path, name, part)
     whole = all(isinstance(number, int) for number in (low, high, part.step or 1))
     if part.log and (low <= 0 or part.step is not None):
-        fail("log: allowed: with low above 0, and without step", "log")
+        fail("'log' is only valid with low above 0, and without step", "log")
     if part.step is not None:
         steps = (Fraction(str(high)) - Fraction(str(low))) / Fraction(str(part.step))  # as exact as Optuna is
         if steps.denominator > 1 or steps > MAX_STEPS:
@@ -206,7 +206,10 @@ def _check_values(
     """Raises StudyError for ends of a range, and choices, that no candidate can have."""
     axis = parameter.axis
     if axis in UNREAD:
-        document.fail(path, f"search.space: found {axis}; allowed: data.augment, data.preprocess, data.train_size")
+        document.fail(
+            path,
+            f"search.space: {axis} cannot be searched; of data augment, preprocess, train_size can",
+        )
     places: list[KeyPath] = [path, path]
     values: list[Any] = [parameter.low, parameter.high]
     if parameter.kind == "categorical":
@@ -259,11 +262,11 @@ def _when(
     when = []
     for axis, wanted in conditions.items():
         if axis not in known:
-            names = allowed(axis, known) if known else "allowed: an axis above it in the space, of choices or whole numbers"
-            document.fail((*path, axis), f"when: found '{axis}'; {names}")
+            names = allowed(axis, known) if known else "there is none"
+            document.fail((*path, axis), f"when: '{axis}' is no axis above it with choices or whole numbers; {names}")
         values = tuple(wanted) if isinstance(wanted, list) else (wanted,)
         if not values:
-            document.fail((*path, axis), f"when: {axis}: an empty list; allowed: one value or more")
+            document.fail((*path, axis), f"when: {axis} is an empty list; name one value or more")
         for value in values:
             if not any(contains(p, value) for p in above if p.axis == axis):
                 found = known[axis].choices or (f"{known[axis].low} to {known[axis].high}",)
@@ -278,16 +281,18 @@ def _check_exclusive(document: Document, parameters: list[Parameter]) -> None:
         for other in parameters[:i]:
             apart = any(a == b and not set(map(repr, u)) & set(map(repr, v)) for a, u in one.when for b, v in other.when)
             if one.axis == other.axis and not apart:
-                raise StudyError(f"{one.place}: search.space.{one.axis}: two parts can hold at once; allowed: when apart")
+                raise StudyError(
+                    f"{one.place}: search.space.{one.axis}: two parts can hold at once; make their 'when' exclusive"
+                )
             if {one.axis, other.axis} in ({"block", "l"}, {"depth", "N"}) and not apart:
-                raise StudyError(f"{one.place}: search.space: {one.axis} and {other.axis} both given; allowed: one of them")
+                raise StudyError(f"{one.place}: search.space: {one.axis} and {other.axis} both given; use one of them")
 
 
 def _enqueued(document: Document, index: int, values: dict[str, Any], parameters: list[Parameter]) -> dict[str, Any]:
     path: KeyPath = ("search", "enqueue", index)
     axes = dict.fromkeys(parameter.axis for parameter in parameters)
     if not values:
-        document.fail(path, f"search.enqueue: found no value; allowed: one or more of {', '.join(axes)}")
+        document.fail(path, f"search.enqueue: a candidate has no value; name one or more of {', '.join(axes)}")
     found = {}
     for axis, value in values.items():
         if axis not in axes:
@@ -297,9 +302,9 @@ def _enqueued(document: Document, index: int, values: dict[str, Any], parameters
         there = [parameter for parameter in parts if present(parameter, values)]
         if not there:
             when = "; or ".join(", ".join(f"{a} {' or '.join(map(str, v))}" for a, v in part.when) for part in parts)
-            document.fail((*path, axis), f"search.enqueue: found {axis}; allowed: beside {when}")
+            document.fail((*path, axis), f"search.enqueue: {axis} is only valid with {when}")
         if not contains(there[0], value):
-            document.fail((*path, axis), f"search.enqueue: found {axis} {describe(value)}; allowed: what search.space has")
+            document.fail((*path, axis), f"search.enqueue: {axis} {describe(value)} is not in search.space")
         match there[0].kind:  # as Optuna returns it
             case "float":
                 value = float(value)
@@ -312,10 +317,8 @@ def _enqueued(document: Document, index: int, values: dict[str, Any], parameters
 def _grid(document: Document, parameters: Sequence[Parameter]) -> list[dict[str, Any]]:
     for p in parameters:
         if p.kind == "float" and p.step is None:
-            raise StudyError(
-                f"{p.place}: search.space.{p.axis}: a range without step; allowed with sampler grid: step, choices"
-            )
+            raise StudyError(f"{p.place}: search.space.{p.axis}: sampler grid needs a step or choices")
     found = list(itertools.islice(grid(parameters), MAX_GRID + 1))
     if len(found) > MAX_GRID:
-        document.fail(SPACE, f"search.space: more than {MAX_GRID:,} candidates; allowed with sampler grid: fewer")
+        document.fail(SPACE, f"search.space: sampler grid takes at most {MAX_GRID:,} candidates")
     return found

@@ -51,7 +51,7 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "",
         wanted = "a network's name, or values of axes such as {dropout: 0}"
         document.fail(("baseline",), f"baseline: found {describe(file.baseline)}; allowed: {wanted}")
     if twice := [name for name in file.figures if file.figures.count(name) > 1]:
-        document.fail(("figures",), f"figures: '{twice[0]}' is there twice; allowed: different ones")
+        document.fail(("figures",), f"figures: '{twice[0]}' is listed twice; list it once")
     seeds = _seeds(document, file.seeds)
     search = read_search(document, file, data, recipe, seeds) if file.search else None
     _check_kind(document, file)
@@ -92,17 +92,17 @@ def _check_kind(document: Document, file: StudyFile) -> None:
     for key in ("seeds", "variants"):
         if getattr(file, key) is None:
             example = StudyFile.model_fields[key].examples
-            document.fail((), f"{key} is missing; allowed: such as {key}: {example[0] if example else ''}")
+            document.fail((), f"'{key}' is missing; add it, such as {key}: {example[0] if example else ''}")
     if file.base is not None:
-        document.fail(("base",), "base: found without search; allowed: with it")
+        document.fail(("base",), "'base' is only valid in a study that has 'search'")
 
 
 def _lay_over(document: Document, scale: str) -> None:
     """Lays one of the study's scales over it; it gets a name of its own, so that no report takes the other's place."""
     scales = document.value.get("scales")
     if not isinstance(scales, dict) or scale not in scales:
-        known = f"; {allowed(scale, scales)}" if isinstance(scales, dict) and scales else ": the study has no scales"
-        raise StudyError(f"{document.name}: --scale: found '{scale}'{known}")
+        known = allowed(scale, scales) if isinstance(scales, dict) and scales else "the study has no scales"
+        raise StudyError(f"{document.name}: unknown scale '{scale}'; {known}")
     _check_scale(document, scale, scales[scale])
     if isinstance(name := document.value.get("name"), str):
         document.value["name"] = f"{name}_{scale}"
@@ -124,7 +124,7 @@ def _refuse_nothing(document: Document, path: KeyPath, value: Any) -> None:
     if path == ("scales",):
         return
     if value is None and not any(part == "args" or str(part).startswith("args.") for part in path):
-        document.fail(path, f"{'.'.join(map(str, path))}: found nothing; allowed: a value, or no such key")
+        document.fail(path, f"{'.'.join(map(str, path))} has no value; give one, or leave the key out")
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, child in children:
         _refuse_nothing(document, (*path, key), child)
@@ -143,11 +143,11 @@ def _entry(
     axes = {"net": content} if kind == "net" else dict(content)
     base = axes.pop("base", None) if kind == "one_at_a_time" else None
     if kind == "one_at_a_time" and not isinstance(base, (str, dict)):
-        document.fail((*path, kind), "one_at_a_time.base: the network that is changed is missing, such as WRN-28-2")
+        document.fail((*path, kind), "'one_at_a_time' needs 'base', the network that is changed, such as base: WRN-28-2")
     if base is not None:
         (base,) = axis_values(document, (*path, kind, "base"), "net", base)
     if not axes:
-        document.fail((*path, kind), f"{kind}: no axis; allowed: {', '.join(NET_AXES)}, recipe.*, data.*")
+        document.fail((*path, kind), f"'{kind}' has no axis; add one of {', '.join(NET_AXES)}, recipe.*, data.*")
     places: dict[tuple[str, Any], str] = {}
     single = {axis for axis, values in axes.items() if not isinstance(values, list)}
     for axis, values in axes.items():
@@ -160,7 +160,7 @@ def _entry(
         lists = {axis: n for axis, n in lengths.items() if axis not in single}
         if len(set(lists.values())) > 1:
             found = ", ".join(f"{n} ({axis})" for axis, n in lists.items())
-            document.fail((*path, kind), f"zip: lists of {found}; allowed: lists of one length, and single values")
+            document.fail((*path, kind), f"'zip' has lists of {found}; use lists of one length, and single values")
         longest = max(lengths.values())
         axes = {axis: values * longest if axis in single else values for axis, values in axes.items()}
     own_recipe = recipe if file.recipe is None else read_recipe(document, (*path, "recipe"), file.recipe)
@@ -185,7 +185,7 @@ def _seeds(document: Document, seeds: Any) -> tuple[int, ...]:
     whole = bool(found) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in found)
     most = 2**31 if isinstance(seeds, list) else 10_001
     if twice := [seed for seed in found if found.count(seed) > 1][:1]:
-        document.fail(("seeds",), f"seeds: {describe(twice[0])} is there twice; allowed: different ones")
+        document.fail(("seeds",), f"seeds: {describe(twice[0])} is listed twice; list it once")
     if not whole or not all(0 <= seed < most for seed in found):
         wanted = "how many (0 to 10000), or a list of different whole numbers from 0"
         document.fail(("seeds",), f"seeds: found {describe(seeds)}; allowed: {wanted}")
@@ -196,7 +196,7 @@ def _budget(document: Document, file: BudgetFile) -> Budget:
     names = ("parameters", "multiply_adds", "activation_memory")
     measures = [name for name in names if getattr(file, name) is not None]
     if len(measures) != 1:
-        document.fail(("budget",), f"budget: allowed: one of {', '.join(names[:-1])} and {names[-1]}")
+        document.fail(("budget",), f"'budget' needs exactly one of {', '.join(names[:-1])} and {names[-1]}")
     measure = measures[0]
     value = getattr(file, measure)
     target = minimum = maximum = None
@@ -207,9 +207,9 @@ def _budget(document: Document, file: BudgetFile) -> Budget:
         if bounds.max is not None:
             maximum = _quantity(document, ("budget", measure, "max"), bounds.max)
         if (minimum is None and maximum is None) or (minimum or 0) > (maximum or minimum or 0):
-            document.fail(("budget", measure), f"budget.{measure}: allowed: min, max or both, min not above max")
+            document.fail(("budget", measure), f"'budget.{measure}' needs min, max or both, with min not above max")
         if file.solve and maximum is None:
-            document.fail(("budget", measure), f"budget.{measure}: solve needs a target or a max")
+            document.fail(("budget", measure), f"'budget.solve' needs a target or a max in 'budget.{measure}'")
     else:
         target = _quantity(document, ("budget", measure), value)
     tolerance = _percentage(document, ("budget", "tolerance"), file.tolerance)
@@ -220,7 +220,7 @@ def _budget(document: Document, file: BudgetFile) -> Budget:
         )
     solve = _solved_axes(document, file.solve)
     if file.quantum is not None and "k" not in solve:
-        document.fail(("budget", "quantum"), "budget.quantum: only k goes in steps of channels; allowed: with solve: k")
+        document.fail(("budget", "quantum"), "'budget.quantum' is only valid with solve: k, as only k has channels")
     return Budget(measure, target, tolerance, minimum, maximum, solve, file.on_miss, quantum)  # type: ignore[arg-type]
 
 
@@ -228,14 +228,14 @@ def _solved_axes(document: Document, found: Any) -> tuple[SolvedAxis, ...]:
     """The axes of `solve`, one or a list of them."""
     axes = found if isinstance(found, list) else [] if found is None else [found]
     if found == []:
-        document.fail(("budget", "solve"), "budget.solve: an empty list; allowed: one axis or more")
+        document.fail(("budget", "solve"), "'budget.solve' is an empty list; name one axis or more")
     for i, axis in enumerate(axes):
         path = ("budget", "solve", i) if isinstance(found, list) else ("budget", "solve")
         if axis not in get_args(SolvedAxis):
             wanted = allowed(str(axis), get_args(SolvedAxis))
             document.fail(path, f"budget.solve: found {describe(axis)}; {wanted}")
         if axis in axes[:i]:
-            document.fail(path, f"budget.solve: {axis} is there twice; allowed: different ones")
+            document.fail(path, f"budget.solve: {axis} is listed twice; list it once")
     return tuple(axes)
 
 

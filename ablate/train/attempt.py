@@ -74,7 +74,7 @@ class Attempt:
             if checkpoint["data_digest"] != self.digest:
                 raise RecordError(
                     f"{self.directory}: begun on images of digest {checkpoint['data_digest']}, now {self.digest}; "
-                    "restore the images, give the new ones another data.title, or use another --runs"
+                    "restore the images, give the new ones another data.title, or use another runs directory"
                 )
             self.network.load_state_dict(checkpoint["network"])
             restore(self.optimizer, checkpoint["optimizer"])

@@ -74,9 +74,9 @@ def evaluate(
     known = DATA_SETS[data]
     classes, size = classes or known.classes, known.image_size or image_size
     if classes is None or size is None:
-        raise DataError(f"{data}: --classes and --image-size must be given")
+        raise DataError(f"{data}: `classes` and `image_size` must be given")
     if image_size not in (None, size):
-        raise DataError(f"{data}: found --image-size {image_size}; allowed: {size}")
+        raise DataError(f"{data}: `image_size`: found {image_size}; allowed: {size}")
     console = console or Console(stderr=True)
     on = configure(device)
     layers = blueprint(architecture, classes, (known.channels, size, size))
@@ -88,7 +88,7 @@ def evaluate(
     part = imagenet_images(location.root, size, batch_size, on) if known.streamed else None
     part = part or small_images(data, size, location, batch_size, on, console)
     if part.classes != classes:
-        raise DataError(f"{data}: found {part.classes} classes of images; the network has {classes} (--classes)")
+        raise DataError(f"{data}: the images have {part.classes} classes, the network {classes}; set `classes`")
     top1, top5 = count_errors(network, _shown(part, console), part.normalization, on)
     return {
         "net": format_architecture(architecture),

@@ -87,7 +87,7 @@ def test_missing_images_say_what_where_and_how(here: Location, name: str) -> Non
         load_images(name, 32, here)
     message = str(caught.value)
     assert source_of(name).whole.looked_for in message and str(here.root) in message and "ABLATE_DATA" in message
-    assert ("--download" in message) == (name != "image_folder")
+    assert ("`download`" in message) == (name != "image_folder")
 
 
 @pytest.mark.parametrize(("name", "batches"), [("CIFAR10", 5), ("CIFAR100", 1)])
@@ -157,7 +157,7 @@ def test_svhn_in_its_original_format(here: Location, monkeypatch: pytest.MonkeyP
 def test_svhn_needs_its_extra_images(here: Location, monkeypatch: pytest.MonkeyPatch) -> None:
     write_svhn(here.root, monkeypatch)
     (here.root / "extra_32x32.mat").unlink()
-    with pytest.raises(DataError, match=r"svhn: extra_32x32\.mat is missing in .*--download"):
+    with pytest.raises(DataError, match=r"svhn: extra_32x32\.mat is missing in .*`download`"):
         load_images("svhn", 32, here)
 
 

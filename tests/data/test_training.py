@@ -147,7 +147,7 @@ def test_the_cache_holds_training_images_only(here: Location) -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("image_folder", "looked for train/<class>/* in "), ("svhn", "looked for train_32x32.mat, extra_32x32.mat in ")],
+    [("image_folder", "train/<class>/* not found in "), ("svhn", "train_32x32.mat, extra_32x32.mat not found in ")],
 )
 def test_missing_training_images_are_said(here: Location, name: str, said: str) -> None:
     with pytest.raises(DataError, match=f"^{name}: ") as caught:

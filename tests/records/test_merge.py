@@ -281,10 +281,10 @@ def test_what_is_no_runs_directory_is_refused(tmp_path: Path) -> None:
     trial(runs, 0)
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
-    for source, why in (("empty", "holds no trials"), ("file", "found a file"), ("none", "found nothing")):
+    for source, why in (("empty", "holds no trials"), ("file", "is a file"), ("none", "does not exist")):
         with pytest.raises(RecordError, match=why):
             merge_runs([runs, tmp_path / source], into)
-    with pytest.raises(RecordError, match="is the directory that --into names"):
+    with pytest.raises(RecordError, match="is the directory that is merged into"):
         merge_runs([runs], runs)
     with pytest.raises(RecordError, match="is not a directory"):
         merge_runs([runs], tmp_path / "file")

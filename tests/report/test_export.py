@@ -134,7 +134,7 @@ def test_a_package_that_is_missing_is_named_with_the_command(
         return load(name, *rest)
 
     monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(RunError, match=f"--to {to} needs the package {package} .*; pip install {package}$"):
+    with pytest.raises(RunError, match=f"the format {to} needs the package {package} .*; pip install {package}$"):
         export(experiment, to, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

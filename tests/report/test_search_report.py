@@ -490,7 +490,7 @@ def test_figures_that_are_no_more_are_removed(tmp_path: Path) -> None:
 
 def test_a_file_in_the_place_of_the_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "reports").write_text("")
-    with pytest.raises(RunError, match=r"--out: .* cannot be a directory"):
+    with pytest.raises(RunError, match=r"`out`: .* cannot be a directory"):
         report_of(searched(tmp_path, TWO), []).write(tmp_path / "reports")
 
 

@@ -123,8 +123,8 @@ def test_files_of_two_reports_are_told_apart(table: Path) -> None:
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        ("1", "--cell: found '1'; allowed: ROW,COL such as 1,median_test_error"),
-        (",2", "--cell: found ',2'; allowed: ROW,COL"),
+        ("1", "`cell`: found '1'; allowed: ROW,COL such as 1,median_test_error"),
+        (",2", "`cell`: found ',2'; allowed: ROW,COL"),
         ("0,1", "row: found 0; allowed: 1 to 5"),
         ("6,1", "row: found 6; allowed: 1 to 5"),
         ("1,0", "column: found 0; allowed: 1 to 19"),

@@ -177,14 +177,14 @@ def test_what_no_node_has_is_refused_naming_what_they_have() -> None:
 
 @pytest.mark.parametrize("on", ["slurm", "ray:", "Ray", "local:x"])
 def test_other_places_are_refused(on: str, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=f"--on: found '{on}'; allowed: local, ray, ray:ADDRESS"), open_backend(on, tmp_path):
+    with pytest.raises(RunError, match=f"`on`: found '{on}'; allowed: local, ray, ray:ADDRESS"), open_backend(on, tmp_path):
         pass
 
 
 @pytest.mark.parametrize("asked", [{"slots": 0}, {"slots_per_gpu": 0}, {"device": "tpu"}])
 def test_what_no_place_has_is_refused_before_ray_is_asked(asked: dict[str, Any], tmp_path: Path) -> None:
     with (
-        pytest.raises(RunError, match=r"--slots and --slots-per-gpu|--device"),
+        pytest.raises(RunError, match=r"`slots` and `slots_per_gpu`|`device`"),
         open_backend("ray:nowhere", tmp_path, **asked),
     ):
         pass
@@ -219,7 +219,7 @@ def test_a_stop_does_not_wait_for_resources(cluster: Any, tmp_path: Path) -> Non
 def test_a_node_that_cannot_do_it_is_told_in_a_line(cluster: Any, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(on_ray, "_read", fail_on_a_node)
     with (
-        pytest.raises(RunError, match=r"--on ray: a node cannot do what it is asked \(.*; allowed: nodes with the same"),
+        pytest.raises(RunError, match=r"Ray: a node cannot run the check \(.*; give all nodes the same"),
         open_cluster(cluster.address, tmp_path / "runs", "cpu", None, 1, lambda line: None),
     ):
         pass
@@ -230,7 +230,7 @@ def test_a_directory_that_a_node_does_not_see_is_refused(cluster: Any, tmp_path:
     """The driver's file is gone before the nodes read it, as one that stands on the driver's own disk."""
     monkeypatch.setattr(Path, "write_text", lambda path, text: path.touch())
     with (
-        pytest.raises(RunError, match=r"--runs: .*runs is not the same directory on .*every node of the Ray cluster"),
+        pytest.raises(RunError, match=r"`runs`: .*runs is not the same directory on .*every node of the Ray cluster"),
         open_cluster(cluster.address, tmp_path / "runs", "cpu", None, 1, lambda line: None),
     ):
         pass

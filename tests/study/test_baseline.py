@@ -131,7 +131,7 @@ def test_axes_of_the_recipe(tmp_path: Path, baseline: str, expected: list[str | 
         ("{dropout: 0.5}", "5:1: baseline: no variant has dropout 0.5"),
         ("{dropout: 0, k: 3}", "5:1: baseline: no variant has dropout 0, k 3"),
         ("{dropout: [0, 0.3]}", "5:1: baseline: no variant has dropout [0, 0.3]"),
-        ("{dropout: null}", "5:12: baseline.dropout: found nothing"),
+        ("{dropout: null}", "5:12: baseline.dropout has no value"),
         ("[WRN-10-1]", "5:1: baseline"),
         ("10", "5:1: baseline"),
     ],

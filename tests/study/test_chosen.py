@@ -247,7 +247,7 @@ def test_changed_since(folder: Path) -> None:
 
 def test_a_pareto_set_has_no_best(folder: Path) -> None:
     write_best(BEST.partition("value:")[0] + "pareto:\n  - {dropout: 0.3, validation_error: 5, parameters: 10}\n")
-    said = "rate has two objectives; a Pareto set (reports/rate/best.yaml) has no single best; allowed: a value"
+    said = "rate has two objectives; a Pareto set (reports/rate/best.yaml) has no single best; write a value"
     assert entry_error(GRID) == f"27: from: {said}"
 
 
@@ -262,7 +262,7 @@ def test_a_key_that_it_has_not(folder: Path) -> None:
     found = entry_error("grid: {net: WRN-16-1, survival: {from: rate}}")
     assert found == f"27: from: reports/rate/best.yaml has no survival; allowed: {keys}"
     found = error(text_of("net: WRN-16-1"), ["recipe.eps={from: rate}"])
-    assert found == f"-s: from: reports/rate/best.yaml has no recipe.eps; did you mean 'recipe.lr'? allowed: {keys}"
+    assert found == f"override: from: reports/rate/best.yaml has no recipe.eps; did you mean 'recipe.lr'? allowed: {keys}"
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_a_key_that_it_has_not(folder: Path) -> None:
         ("[[{from: rate}]]", "dropout: found a list; allowed: a number"),
         ("[0, {from: rat}]", "from: there is no reports/rat/best.yaml; first run: ablate search STUDY"),
         ("{from: rate_big}", "from: there is no reports/rate_big/best.yaml; first run: ablate search STUDY && "),
-        ("{from: final}", "from: final would wait for its own value (studies/final.yaml); allowed: another search"),
+        ("{from: final}", "from: final would wait for its own value (studies/final.yaml); name another search"),
     ],
 )
 def test_references_that_cannot_be(folder: Path, reference: str, said: str) -> None:
@@ -317,7 +317,7 @@ def test_an_argument_may_be_any_mapping(folder: Path) -> None:
         (BEST.replace("5.123", "low"), "best.yaml:7:1: value: found 'low'; allowed: "),
         (BEST.partition("best:")[0] + "best: []\n", "best.yaml:9:1: best: found a list; allowed: "),
         (BEST.partition("best:")[0] + "best: {}\n", "best.yaml:9:1: best: found a mapping; allowed: "),
-        (BEST.replace("search: rate", "search: other"), "best.yaml:1:1: search: found 'other'; allowed: rate"),
+        (BEST.replace("search: rate", "search: other"), "best.yaml:1:1: this is the best of 'other', not of rate"),
         ("search: &x rate\n", "best.yaml:1:9: anchors and aliases"),
     ],
 )
@@ -330,7 +330,7 @@ def test_a_damaged_best(folder: Path, text: str, said: str) -> None:
 
 def test_null_is_no_value(folder: Path) -> None:
     write_best(BEST.replace("dropout: 0.3", "dropout: null"))
-    assert entry_error(GRID).endswith("variants.0.grid.dropout: found nothing; allowed: a value, or no such key")
+    assert entry_error(GRID).endswith("variants.0.grid.dropout has no value; give one, or leave the key out")
 
 
 def test_what_a_search_chose_is_not_looked_into(folder: Path) -> None:
@@ -352,7 +352,7 @@ def test_searches_that_wait_for_each_other(folder: Path) -> None:
 def test_a_study_is_not_a_search(folder: Path) -> None:
     Path("studies/plain.yaml").write_text(text_of("net: WRN-16-1").replace("final", "plain"))
     found = entry_error("grid: {net: WRN-16-1, dropout: {from: plain}}")
-    assert found.endswith("from: plain is a study without search (studies/plain.yaml); allowed: the name of a search")
+    assert found.endswith("from: plain is a study without 'search' (studies/plain.yaml); name one that has it")
 
 
 def test_editors_accept_it() -> None:

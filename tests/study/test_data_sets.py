@@ -158,7 +158,7 @@ def test_what_it_is_a_copy_of_does_not_change_a_trial(tmp_path: Path) -> None:
         ("{name: cifar100, preprocess: zca}", "cifar11", "2:17: data.name: found 'cifar11'; did you mean 'cifar10'?"),
         ("{name: cifar100, preprocess: zca}", "5", "2:17: data: found 5; allowed: a name or a mapping"),
         ("{name: cifar100, preprocess: zca}", "[cifar100]", "2:17: data: found a list; allowed: a name or a mapping"),
-        ("{name: cifar100, preprocess: zca}", "null", "2:17: data.1: found nothing"),
+        ("{name: cifar100, preprocess: zca}", "null", "2:17: data.1 has no value"),
         ("{name: cifar100, preprocess: zca}", "{preprocess: zca}", "2:17: data.name is missing"),
         ("preprocess: zca", "preproces: zca", "2:34: unknown key 'preproces'; did you mean 'preprocess'?"),
         ("name: cifar100", "name: cifar10", "2:17: data: 'CIFAR-10' is there twice; allowed: different titles"),

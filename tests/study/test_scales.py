@@ -136,7 +136,7 @@ def test_null_takes_a_key_out(tmp_path: Path) -> None:
         ("recipe: {epochs: 3}", "recipe: 5", "14:5: recipe: found 5; allowed: a name or a mapping"),
         ("data: {train_size: 1000}", "data: {train_size: 60000}", "13:12: data.train_size: found 60000; cifar10 has 50000"),
         ("tolerance: 3%", "solve: width", "15:14: budget.solve: found 'width'"),
-        ("[WRN-10-1, WRN-16-1]", "[WRN-10-1, null]", "17:25: variants.0.net.1: found nothing"),
+        ("[WRN-10-1, WRN-16-1]", "[WRN-10-1, null]", "17:25: variants.0.net.1 has no value"),
         ("    baseline: WRN-10-1\n", "    seedz: 3\n", "18:5: scales.small: unknown key 'seedz'; did you mean 'seeds'?"),
         ("    baseline: WRN-10-1\n", "    seeds: many\n", "18:5: seeds: found 'many'"),
         ("    baseline: WRN-10-1\n", "    name: null\n", "18:5: name is missing"),
@@ -166,11 +166,11 @@ def test_errors_of_planning_stand_in_the_scale(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "scale", "message"),
     [
-        (STUDY, "smal", " --scale: found 'smal'; did you mean 'small'? allowed: small, bare"),
-        (STUDY, "tiny", " --scale: found 'tiny'; allowed: small, bare"),
-        (WRITTEN_OUT, "small", " --scale: found 'small': the study has no scales"),
-        (f"{WRITTEN_OUT}scales: {{}}\n", "small", " --scale: found 'small': the study has no scales"),
-        (f"{WRITTEN_OUT}scales: [small]\n", "small", " --scale: found 'small': the study has no scales"),
+        (STUDY, "smal", " unknown scale 'smal'; did you mean 'small'? allowed: small, bare"),
+        (STUDY, "tiny", " unknown scale 'tiny'; allowed: small, bare"),
+        (WRITTEN_OUT, "small", " unknown scale 'small'; the study has no scales"),
+        (f"{WRITTEN_OUT}scales: {{}}\n", "small", " unknown scale 'small'; the study has no scales"),
+        (f"{WRITTEN_OUT}scales: [small]\n", "small", " unknown scale 'small'; the study has no scales"),
     ],
 )
 def test_an_unknown_scale_is_one_clear_line(tmp_path: Path, text: str, scale: str, message: str) -> None:
@@ -181,7 +181,7 @@ def test_overrides_go_over_a_scale(tmp_path: Path) -> None:
     small = study(tmp_path, STUDY, overrides=["recipe.epochs=7", "name=mine", "baseline=null"])
     assert (small.recipe.epochs, small.recipe.lr, small.name, small.baseline) == (7, 0.2, "mine", None)
     assert study(tmp_path, STUDY, overrides=["data.train_size=64"]).data.train_size == 64
-    with pytest.raises(StudyError, match=r"^-s: recipe\.epochs: found 0"):
+    with pytest.raises(StudyError, match=r"^override: recipe\.epochs: found 0"):
         study(tmp_path, STUDY, overrides=["recipe.epochs=0"])
 
 
@@ -189,7 +189,7 @@ def test_overrides_go_over_a_scale(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ("recipe: {base: wrn_cifar, epochs: 50, lr: 0.2}", "recipe: 5", "14:5: recipe.base is missing"),
-        ("budget: {parameters: {max: 9M}}", "budget: 5", "15:5: budget: allowed: one of"),
+        ("budget: {parameters: {max: 9M}}", "budget: 5", "15:5: 'budget' needs exactly one of"),
         ("name: whole", "name: 5", "1:1: name: found 5"),
         ("name: whole\n", "", "name is missing"),
         ("  bare: {}", "  bare: 5", "19:3: scales.bare: found 5; allowed: a mapping"),

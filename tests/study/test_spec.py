@@ -135,7 +135,7 @@ ERRORS = [
     ("{k: [1, 2], d", "{recipe.lrr: 1, k: [1, 2], d", "7:12: unknown axis 'recipe.lrr'; did you mean 'lr'? allowed: "),
     ("{k: [1, 2], d", "{data.classes: 1, k: [1, 2], d", "7:12: unknown axis 'data.classes'; "),
     ("name: base\n", "", "1:1: name is missing"),
-    ("seeds: 3\n", "", "1:1: seeds is missing"),
+    ("seeds: 3\n", "", "1:1: 'seeds' is missing"),
     ("name: cifar10, ", "", "2:1: data.name is missing"),
     # types
     ("epochs: 2", "epochs: two", "3:27: recipe.epochs: found 'two'; allowed: "),
@@ -193,11 +193,15 @@ ERRORS = [
         ]
     ),
     # budget
-    ("{parameters: {max: 9M}}", "{}", "11:1: budget: allowed: one of parameters, multiply_adds and activation_memory"),
-    ("{parameters: {max", "{multiply_adds: 1G, parameters: {max", "11:1: budget: allowed: one of parameters, "),
-    ("{max: 9M}", "{}", "11:10: budget.parameters: allowed: min, max or both, min not above max"),
-    ("{max: 9M}", "{min: 10M, max: 9M}", "11:10: budget.parameters: allowed: min, max or both, min not above max"),
-    ("{max: 9M}}", "{min: 9}, solve: depth}", "11:10: budget.parameters: solve needs a target or a max"),
+    (
+        "{parameters: {max: 9M}}",
+        "{}",
+        "11:1: 'budget' needs exactly one of parameters, multiply_adds",
+    ),
+    ("{parameters: {max", "{multiply_adds: 1G, parameters: {max", "11:1: 'budget' needs exactly one of parameters, "),
+    ("{max: 9M}", "{}", "11:10: 'budget.parameters' needs min, max or both"),
+    ("{max: 9M}", "{min: 10M, max: 9M}", "11:10: 'budget.parameters' needs min, max or both"),
+    ("{max: 9M}}", "{min: 9}, solve: depth}", "11:10: 'budget.solve' needs a target or a max in 'budget.parameters'"),
     ("{max: 9M}", "{max: 9 million}", "11:23: budget.parameters.max: found '9 million'; allowed: a number such as"),
     ("{max: 9M}", "nine", "11:10: budget.parameters: found 'nine'; allowed: a number such as 2200000 or 2.2M"),
     ("{max: 9M}", "0", "11:10: budget.parameters: found 0; allowed"),
@@ -235,8 +239,8 @@ ERRORS = [
     ("depth: 16", "depth: 16, recipe.lr: [0.1, fast]", "7:51: recipe.lr: found 'fast'; allowed: "),
     ("depth: 16", "depth: 16, data.train_size: [500, 60000]", "7:57: data.train_size: found 60000; cifar10 has 50000"),
     ("depth: 16", "depth: 16, data.train_size: [abc]", "7:52: data.train_size: found 'abc'; allowed: integer"),
-    ("seeds: 3\n", "", "1:1: seeds is missing; allowed: such as seeds: 5"),
-    ("seeds: 3", "seeds: [1, 1]", "4:1: seeds: 1 is there twice; allowed: different ones"),
+    ("seeds: 3\n", "", "1:1: 'seeds' is missing; add it, such as seeds: 5"),
+    ("seeds: 3", "seeds: [1, 1]", "4:1: seeds: 1 is listed twice; list it once"),
     ("base: wrn_cifar, ", "", "3:1: recipe.base is missing; allowed: such as base: wrn_cifar"),
     ("epochs: 2", "milestones: [60]", "3:40: recipe.milestones: found 60; allowed: less than 1 (fractions of the epochs)"),
     ("depth: 16", "depth: 16, recipe.lr: [{a: 1}]", "7:46: recipe.lr: found a mapping; allowed: a value"),
@@ -253,10 +257,10 @@ ERRORS = [
         "3:22: recipe.milestones: found a mapping; allowed: a list",
     ),
     ("depth: 16", "depth: 16, recipe.momentum: 0", "7:5: recipe: nesterov needs a momentum above 0"),
-    ("{k: [1, 2], N: [1, 2]}", "{k: [1, 2, 3], N: [1, 2]}", "8:5: zip: lists of 3 (k), 2 (N); allowed: lists of"),
-    ("{k: [1, 2], N: [1, 2]}", "{}", "8:5: zip: no axis; allowed: net, family"),
-    ("base: WRN-16-1, ", "", "9:5: one_at_a_time.base: the network that is changed is missing"),
-    ("base: WRN-16-1, k: [2]", "base: WRN-16-1", "9:5: one_at_a_time: no axis"),
+    ("{k: [1, 2], N: [1, 2]}", "{k: [1, 2, 3], N: [1, 2]}", "8:5: 'zip' has lists of 3 (k), 2 (N); use lists of"),
+    ("{k: [1, 2], N: [1, 2]}", "{}", "8:5: 'zip' has no axis"),
+    ("base: WRN-16-1, ", "", "9:5: 'one_at_a_time' needs 'base', the network that is changed"),
+    ("base: WRN-16-1, k: [2]", "base: WRN-16-1", "9:5: 'one_at_a_time' has no axis"),
     ("base: WRN-16-1, k", "base: WRN-17-1, k", "9:5: depth 17 with B(3,3)"),
     # where and baseline
     ("where: k < 3", "where: k <", "10:1: where: 'k <' is not an expression"),
@@ -281,11 +285,11 @@ def test_errors_say_where_and_what(tmp_path: Path, old: str, new: str, expected:
 @pytest.mark.parametrize(
     "override, expected",
     [
-        ("recipe.epochs=0", "-s: recipe.epochs: found 0; allowed"),
-        ("recipe.epohcs=1", "-s: unknown key 'epohcs'; did you mean 'epochs'?"),
-        ("seeds=-1", "-s: seeds: found -1"),
-        ("seeds=[", "-s seeds:1:2: not YAML"),
-        ("baseline=WRN-22-1", "-s: baseline 'WRN-22-1' is none of the variants"),
+        ("recipe.epochs=0", "override: recipe.epochs: found 0; allowed"),
+        ("recipe.epohcs=1", "override: unknown key 'epohcs'; did you mean 'epochs'?"),
+        ("seeds=-1", "override: seeds: found -1"),
+        ("seeds=[", "override seeds:1:2: not YAML"),
+        ("baseline=WRN-22-1", "override: baseline 'WRN-22-1' is none of the variants"),
     ],
 )
 def test_overrides_are_checked_like_the_file(tmp_path: Path, override: str, expected: str) -> None:

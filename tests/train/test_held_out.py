@@ -207,12 +207,13 @@ def remove(path: Path) -> None:
     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+@pytest.mark.parametrize("change", [spoil, remove])
 @pytest.mark.parametrize(
-    ("name", "write", "test_files", "facts", "change"),
+    ("name", "write", "test_files", "facts"),
     [
-        ("image_folder", lambda root, monkeypatch: write_folder(root), "test", {}, remove),
-        ("svhn", write_svhn, "test_32x32.mat", {}, spoil),
-        ("imagenet", lambda root, monkeypatch: write_imagenet(root), "val", {"classes": 6, "image_size": 32}, remove),
+        ("image_folder", lambda root, monkeypatch: write_folder(root), "test", {}),
+        ("svhn", write_svhn, "test_32x32.mat", {}),
+        ("imagenet", lambda root, monkeypatch: write_imagenet(root), "val", {"classes": 6, "image_size": 32}),
     ],
 )
 def test_trained_without_test_images_to_the_same_numbers(

@@ -1,0 +1,62 @@
+"""How the texts of options are read, and what becomes of the parameters that a message names."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+import ablate
+from ablate.cli import app
+from ablate.commands.options import parse_cohort, parse_gpus, parse_interval, parse_shard, with_flags
+from ablate.errors import RunError
+
+
+@pytest.mark.parametrize("text", ["", "0", "8,", "x", "-1", "1.5", "9999999", "٣"])
+def test_numbers_of_gpus_that_cannot_be(text: str) -> None:
+    with pytest.raises(RunError, match=r"--gpus: found .*; allowed: numbers from 1 to 1,000,000, such as 1,8,512"):
+        parse_gpus(text)
+
+
+def test_numbers_of_gpus() -> None:
+    assert parse_gpus("1, 8,512,8") == (1, 8, 512)
+
+
+def test_intervals_cohorts_and_shards() -> None:
+    assert (parse_interval("10"), parse_interval("300s")) == ((10, 0.0), (0, 300.0))
+    assert (parse_cohort("5"), parse_cohort("auto")) == (5, None)
+    assert (parse_shard("2/8"), parse_shard("")) == ((2, 8), None)
+    for parse, texts in ((parse_interval, ("0", "5m", "")), (parse_cohort, ("0", "x")), (parse_shard, ("9/8", "0/2", "1"))):
+        for text in texts:
+            with pytest.raises(RunError, match=f"^--[a-z-]+: found '{text}'; allowed: "):
+                parse(text)  # type: ignore[operator]
+
+
+def test_a_message_names_a_flag_for_each_parameter() -> None:
+    said = "`slots_per_gpu` is 0, see data.root and 'base'; use `ablate run X` or `gpus`"
+    assert with_flags(said) == "--slots-per-gpu is 0, see data.root and 'base'; use `ablate run X` or --gpus"
+
+
+def messages() -> Iterator[tuple[str, str]]:
+    """(module, text) of every string of the library below the commands that is no docstring."""
+    root = Path(ablate.__file__).parent
+    for path in sorted(set(root.rglob("*.py")) - set((root / "commands").rglob("*.py")) - {root / "cli.py"}):
+        tree = ast.parse(path.read_text())
+        statements = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in statements:
+                yield str(path.relative_to(root)), re.sub("`ablate [^`]*(`|$)", "", node.value)
+
+
+def test_messages_of_the_library_name_parameters_and_no_flags() -> None:
+    options = {option for name in get_command(app).commands.values() for one in name.params for option in one.opts}  # type: ignore[attr-defined]
+    flags = {option for option in options if option.startswith("--")}
+    said = list(messages())
+    named = [(path, flag) for path, text in said for flag in re.findall(r"(?<![\w-])--[a-z-]+", text) if text != flag]
+    assert [one for one in named if one[1] in flags] == []
+    parameters = [(path, one) for path, text in said for one in re.findall("`[a-z]+(?:_[a-z]+)*`", text)]
+    assert parameters and [one for one in parameters if with_flags(one[1]) not in flags] == []
