@@ -9,32 +9,35 @@ from __future__ import annotations
 
 import glob
 import os
+import statistics
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ablate.data.data_sets import DATA_SETS
 from ablate.errors import RunError
-from ablate.records.paces import Pace, read_paces
-from ablate.records.probes import (
+from ablate.records.records import FINAL, read_epochs, trial_directory
+from ablate.records.timings import (
+    Milliseconds,
+    Pace,
     Probe,
     Workload,
     devices_of,
     find_probe,
+    read_paces,
     read_probes,
     write_probe,
 )
-from ablate.records.records import FINAL, read_epochs, trial_directory
-from ablate.report.estimates import Estimate, find_estimates
 from ablate.report.numbers import counted
 from ablate.schedule.simulation import simulate
-from ablate.study.cost import titan_x_speed, training_cost
+from ablate.study.costs import titan_x_speed, training_cost
 from ablate.study.study import Variant
 from ablate.train.devices import cpu_model, gpu_models
-from ablate.train.workload import ProbeJob, images_of, make_probe, workload_of
+from ablate.train.estimates import Estimate, find_estimates, images_of, workload_of
+from ablate.train.job import ProbeJob
 
 WORK = "ablate.train.probe:probe"
 MAX_FAILURES = 5.0  # an epoch: one in 150 attempts at it succeeds
@@ -124,6 +127,32 @@ def probe_networks(
             remarks.append(f"not timed: {variant.net}: {cause}")
             announce(remarks[-1])
     return remarks
+
+
+def make_probe(variant: Variant, times: Sequence[dict[str, Any]], kind: str, side_by_side: int) -> Probe:
+    """The probe of what the processes that timed a network reported; times: of each what probe() reports."""
+    train_ms, test_ms = (
+        Milliseconds(statistics.median(values), min(values))
+        for values in ([ms for one in times for ms in one[key]] for key in ("train_ms", "test_ms"))
+    )
+    return Probe(
+        net=variant.net,
+        workload=workload_of(variant),
+        device=times[0]["device"],
+        kind="cuda" if kind == "cuda" else "cpu",
+        side_by_side=side_by_side,
+        threads=times[0]["threads"],
+        torch=times[0]["torch"],
+        multiply_adds=variant.counts.multiply_adds,
+        train_step_ms=train_ms,
+        test_batch=times[0]["test_batch"],
+        test_batch_ms=test_ms,
+        images_per_second=1000 * variant.recipe.batch_size / train_ms.median,
+        startup_seconds=statistics.median(one["startup_seconds"] for one in times),
+        peak_memory_bytes=max((one["peak_memory_bytes"] or 0 for one in times), default=0) or None,
+        steps=sum(one["steps"] for one in times),
+        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
 
 
 def probe_text(probe: Probe) -> str:

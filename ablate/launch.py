@@ -22,7 +22,7 @@ from ablate.records.records import (
     write_failure,
 )
 from ablate.schedule.shards import assign_shards
-from ablate.study.cost import training_cost
+from ablate.study.costs import training_cost
 from ablate.study.study import Data, Trial
 
 if TYPE_CHECKING:

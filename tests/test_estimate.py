@@ -18,14 +18,14 @@ from ablate.api import Experiment, load_study
 from ablate.commands.plan_text import cost_lines, plan_text
 from ablate.errors import RunError
 from ablate.estimate import CostOptions, estimate_cost
-from ablate.records.probes import Milliseconds, Probe, probe_path, read_probes, write_probe
 from ablate.records.records import append_epoch, open_trial, trial_directory, write_result
-from ablate.report.estimates import estimated_against_actual, foreseen_lines
+from ablate.records.timings import Milliseconds, Probe, probe_path, read_probes, write_probe
+from ablate.report.provenance import estimated_against_actual, foreseen_lines
 from ablate.report.summary import summarize
 from ablate.schedule import slots
 from ablate.study.study import Trial, Variant
 from ablate.train.devices import cpu_model as real_cpu_model
-from ablate.train.workload import workload_of
+from ablate.train.estimates import workload_of
 
 STUDY = """\
 name: invented

@@ -10,7 +10,7 @@ import orjson
 from ablate.api import Experiment, load_study
 from ablate.commands.plan_text import plan_text
 from ablate.estimate import CostOptions
-from ablate.records.probes import read_probes
+from ablate.records.timings import read_probes
 
 STUDY = """\
 name: invented

@@ -21,8 +21,8 @@ import orjson
 from ablate.errors import RecordError
 from ablate.files import hold_lock
 from ablate.records.imported import FOLDER, imported_id
-from ablate.records.probes import Probe, probe_path, read_probes, write_probe
 from ablate.records.records import Row, read_epochs, read_file, read_record, trial_state
+from ablate.records.timings import Probe, probe_path, read_probes, write_probe
 
 LOCK = ".merge.lock"
 SEARCH = "search.db"  # Optuna's

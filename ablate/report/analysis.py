@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ablate.records.imported import Imported, read_imported
-from ablate.records.probes import Probe, read_probes
+from ablate.records.timings import Probe, read_probes
 from ablate.report.document import scale_badge
-from ablate.report.estimates import find_timed
 from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
 from ablate.report.numbers import counted
 from ablate.report.published import Logged, Match, find_log, find_published, rows_without_variant
@@ -21,6 +20,7 @@ from ablate.report.setting import describe_setting
 from ablate.report.statistics import INTERVAL_FROM, Description, Verdict, reach_verdicts
 from ablate.report.summary import Summary, summarize
 from ablate.study.study import Published, PublishedRow, Study, Variant
+from ablate.train.estimates import find_timed
 
 EPOCHS = {"last": "at the last epoch", "best": "at the epoch where it is lowest (chosen on the test images)"}
 

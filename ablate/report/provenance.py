@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablate.records.probes import read_probes
 from ablate.records.records import trial_state
+from ablate.records.timings import Probe, find_probe, read_probes
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, words
-from ablate.report.estimates import estimated_against_actual, foreseen_lines
 from ablate.report.numbers import counted
 from ablate.report.summary import Summary, error_of, finite
+from ablate.train.estimates import images_trained, workload_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,3 +98,50 @@ def _field_cell(field: str, value: Any) -> Cell:
     if field == "threads":
         return Cell(value, f"{value:g}")
     return Cell(value, f"{value:.2f}" if isinstance(value, float) else str(value))
+
+
+_TIMED = {"train_images", "test_images", "epochs", "train_seconds", "test_seconds"}
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """Seconds of training and testing of a device's recorded trials: by its probes, and as they took. Start-up aside."""
+
+    device: str
+    trials: int
+    estimated_seconds: float
+    actual_seconds: float
+
+
+def estimated_against_actual(summaries: Iterable[Summary], probes: Sequence[Probe]) -> list[Foreseen]:
+    """One a device, in the order of their names: its recorded trials whose network was probed on it.
+
+    Probes are of `read_probes(runs)`. A trial that went from one device to another is left out.
+    """
+    sums: dict[str, tuple[int, float, float]] = {}
+    for summary in summaries:
+        workload = workload_of(summary.variant)
+        for record in summary.records:
+            result = record.result
+            device = result.get("provenance", {}).get("device")
+            probe = find_probe(probes, workload, device) if device else None
+            moved = any(attempt.get("device") != device for attempt in result.get("earlier_attempts", ()))
+            if probe is None or moved:
+                continue
+            if not result.keys() >= _TIMED:
+                continue
+            images = images_trained(result["train_images"], summary.variant.recipe), result["test_images"]
+            trials, estimated, actual = sums.get(device, (0, 0.0, 0.0))
+            estimated += result["epochs"] * probe.epoch_seconds(*images)
+            sums[device] = trials + 1, estimated, actual + result["train_seconds"] + result["test_seconds"]
+    return [Foreseen(device, *sums[device]) for device in sorted(sums)]
+
+
+def foreseen_lines(foreseen: Iterable[Foreseen]) -> list[str]:
+    """A line a device, as a report prints them."""
+    return [
+        f"{one.device}: the probes foresaw {one.estimated_seconds / 3600:.3g} device-hours for "
+        f"{counted(one.trials, 'trial')}, they took {one.actual_seconds / 3600:.3g} "
+        f"({one.actual_seconds / one.estimated_seconds - 1:+.0%})"
+        for one in foreseen
+    ]

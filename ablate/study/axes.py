@@ -17,7 +17,7 @@ from ablate.nets.families import PYTHON, count_network, counts_along, find_famil
 from ablate.nets.notation import AXES, format_architecture, format_name, make_architecture, read_name
 from ablate.nets.options import parse_block
 from ablate.study.budget import BudgetResult, Naming, SolvedValue, solve_budget
-from ablate.study.memory import activation_memory
+from ablate.study.costs import activation_memory
 from ablate.study.study import Data, Recipe, Study
 
 BESIDE = ("recipe.", "data.")  # axes that begin so are not the network's

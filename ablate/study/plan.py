@@ -20,7 +20,7 @@ from ablate.nets.families import IMAGENET
 from ablate.nets.family import STYLE_AXES
 from ablate.nets.notation import depth_of, other_meanings, remark
 from ablate.study.axes import BESIDE, Network, Networks, dotted
-from ablate.study.cost import compile_choice
+from ablate.study.costs import compile_choice
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME, beside_axes, cells
 from ablate.study.expression import compile_expression
 from ablate.study.resolve import replace_fields

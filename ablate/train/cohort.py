@@ -18,14 +18,14 @@ from ablate.errors import AblateError, RunError
 from ablate.files import hold_lock
 from ablate.nets.counts import count
 from ablate.records.records import begin_attempt, open_trial, trial_directory
-from ablate.study.memory import training_memory
+from ablate.study.costs import training_memory
 from ablate.train.attempt import Attempt, SendEvent
+from ablate.train.estimates import workload_of
 from ablate.train.job import Job
 from ablate.train.ranks import train_on_ranks
 from ablate.train.setup import ProcessCache, configure
 from ablate.train.side_by_side import own_stream
 from ablate.train.trial import PATIENCE, free_memory, train_side_by_side
-from ablate.train.workload import workload_of
 
 POLL_SECONDS = 5.0
 SHARE = 0.95  # of the free memory that is given out

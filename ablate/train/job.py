@@ -39,6 +39,20 @@ class Job:
     memory: int | None = None
 
 
+@dataclass(frozen=True)
+class ProbeJob:
+    """What a worker that times is handed. side_by_side: how many processes share the device.
+
+    memory: bytes each of them may take; None: its share of the GPU. folders: where a reader's networks are looked for.
+    """
+
+    trial: Trial
+    device: str
+    side_by_side: int
+    memory: int | None = None
+    folders: tuple[Path, ...] = ()
+
+
 class ImageLoader:
     """Loads the images of trials from the cache and checks them; keeps all training images for the next fold of them.
 

@@ -18,14 +18,14 @@ from ablate.data.cache import default_cache
 from ablate.data.tensors import LabelledTensors, Normalization
 from ablate.nets.counts import count
 from ablate.nets.custom import check_code, look_in
-from ablate.study.memory import training_memory
+from ablate.study.costs import training_memory
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
+from ablate.train.job import ProbeJob
 from ablate.train.loop import Pass, Testing, Training
 from ablate.train.optimization import make_optimizer
 from ablate.train.provenance import provenance
 from ablate.train.setup import configure, make_network
 from ablate.train.side_by_side import WARM_UP, CudaGraphs, SideBySide, own_stream
-from ablate.train.workload import ProbeJob
 
 SECONDS = 2.5  # of timed training steps, where so many rounds fit in
 ROUND_SECONDS = 0.2  # of a round on CUDA, so that waiting for the device at its end does not count
@@ -37,7 +37,7 @@ MIB = 2**20
 def probe(job: ProbeJob, stop: Callable[[], bool], report: Callable[[dict[str, Any]], None]) -> str:
     """Times a trial's network and reports {"train_ms", "test_ms": [a round or batch each], "test_batch", "steps", ...}.
 
-    Returns "probed", or "skipped" after it reported why as "remark": memory by the estimate in study/memory.py.
+    Returns "probed", or "skipped" after it reported why as "remark": memory by the estimate in study/costs.py.
     """
     device = configure(job.device)
     try:

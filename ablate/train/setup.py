@@ -19,7 +19,7 @@ from ablate.data.tensors import LabelledTensors, Normalization, to_tensors
 from ablate.errors import RunError
 from ablate.nets.blueprint import Blueprint
 from ablate.nets.build import build, checkpoint_blocks, compile_blocks
-from ablate.records.probes import Workload
+from ablate.records.timings import Workload
 from ablate.study.study import Data, Recipe
 from ablate.train.job import ImageLoader
 from ablate.train.process_group import synchronize_batch_norm

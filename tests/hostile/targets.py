@@ -36,8 +36,8 @@ from ablate.nets.weights import fit_weights, read_weights
 from ablate.records.columns import epoch_columns
 from ablate.records.imported import draft_torchnet, imported_text
 from ablate.records.merge import plan_merge
-from ablate.records.paces import read_paces
 from ablate.records.records import EPOCH_FIELDS, HASH, read_record
+from ablate.records.timings import read_paces
 from ablate.report.study_report import StudyReport
 from ablate.report.trace import trace_cell
 from ablate.report.writers.latex import document_latex
@@ -188,7 +188,7 @@ def _record_seeds() -> list[bytes]:
 
 
 def _probe(folder: Path, data: bytes) -> None:
-    from ablate.records.probes import read_probes, write_probe
+    from ablate.records.timings import read_probes, write_probe
 
     path = folder / "probes" / "device" / "a.json"
     path.parent.mkdir(parents=True, exist_ok=True)

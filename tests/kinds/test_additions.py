@@ -27,7 +27,7 @@ from ablate.registry import Registry
 from ablate.report.published import recipe_differences
 from ablate.report.setting import describe_data, describe_recipe
 from ablate.study import schema
-from ablate.study.memory import training_memory
+from ablate.study.costs import training_memory
 from ablate.study.plan import enumerate_variants
 from ablate.study.spec import load_study
 from ablate.study.study import Recipe, Study, Trial

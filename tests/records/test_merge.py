@@ -17,8 +17,8 @@ from ablate.files import hold_lock
 from ablate.records import merge
 from ablate.records.imported import draft_torchnet, read_imported, write_imported
 from ablate.records.merge import merge_runs
-from ablate.records.probes import Milliseconds, Probe, Workload, read_probes, write_probe
 from ablate.records.records import append_epoch, open_trial, read_record, trial_state, write_failure, write_result
+from ablate.records.timings import Milliseconds, Probe, Workload, read_probes, write_probe
 
 LOG = b'json_stats: {"model":"nin","n_parameters":1007242,"epoch":1,"lr":0.1,"loss":0.5,"test_acc":90}\n'
 

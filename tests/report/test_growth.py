@@ -11,11 +11,11 @@ from ablate.api import Experiment, load_study
 from ablate.commands.outcome_text import run_text
 from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
-from ablate.records.probes import write_probe
+from ablate.estimate import make_probe
+from ablate.records.timings import write_probe
 from ablate.report.figure_values.step_times import step_time_values
 from ablate.report.growth import GrowthPoint, growth_exponents, growth_points
 from ablate.report.writers.markdown import document_markdown
-from ablate.train.workload import make_probe
 
 SHIPPED = Path(__file__).parents[2] / "studies" / "scaling.yaml"
 STUDY = """\

@@ -16,7 +16,7 @@ from ablate.errors import StudyError
 from ablate.nets.families import count_network
 from ablate.nets.notation import Architecture, parse_architecture
 from ablate.study.baseline import find_baselines
-from ablate.study.cost import training_cost
+from ablate.study.costs import training_cost
 from ablate.study.plan import (
     Enumeration,
     axis_value,

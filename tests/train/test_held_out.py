@@ -27,10 +27,10 @@ from ablate.nets.architecture import Architecture
 from ablate.records.records import Record, read_epochs, read_record, trial_directory
 from ablate.study.study import Data, Recipe, Trial
 from ablate.train.checkpoint import load_checkpoint
+from ablate.train.estimates import images_of
 from ablate.train.job import ImageLoader, Job
 from ablate.train.setup import ImageCache, ProcessCache
 from ablate.train.trial import train_trial
-from ablate.train.workload import images_of
 
 FOLD = {"folds": 3, "fold": 1, "seed": 4}
 

@@ -8,14 +8,16 @@ import pytest
 import torch
 
 from ablate.api import load_study
-from ablate.records.probes import read_probes, write_probe
-from ablate.study.memory import training_memory
+from ablate.estimate import make_probe
+from ablate.records.timings import read_probes, write_probe
+from ablate.study.costs import training_memory
 from ablate.study.study import Variant
 from ablate.train import probe as module
 from ablate.train.devices import cpu_model, gpu_models
+from ablate.train.estimates import images_of, images_trained, workload_of
+from ablate.train.job import ProbeJob
 from ablate.train.probe import images_at_once, probe
 from ablate.train.provenance import provenance
-from ablate.train.workload import ProbeJob, images_of, images_trained, make_probe, workload_of
 
 
 def variants(tmp_path: Path, text: str, *overrides: str) -> tuple[Variant, ...]:

@@ -6,8 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from ablate.records.paces import read_paces
-from ablate.records.probes import (
+from ablate.records.timings import (
     Milliseconds,
     Probe,
     Workload,
@@ -15,6 +14,7 @@ from ablate.records.probes import (
     devices_of,
     find_probe,
     probe_path,
+    read_paces,
     read_probes,
     write_probe,
 )

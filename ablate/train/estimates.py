@@ -1,7 +1,8 @@
-"""How long a study's trials will take on a device, and what the probes foresaw against what the records say.
+"""How long trials will take on a device, from what was timed. No torch here: a plan needs it.
 
 An epoch takes the median of what epochs took in recorded trials of the same network, recipe and data size on that device;
-else what the probe of its network says; else what the nearest network takes, scaled by multiply-adds.
+else what the probe of its network says; else what the nearest network takes, scaled by multiply-adds. Augmentation and
+preprocessing are left out of what is told apart: next to the network they take no time.
 """
 
 from __future__ import annotations
@@ -9,16 +10,44 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from ablate.records.paces import Pace
-from ablate.records.probes import Probe, Workload, find_probe
-from ablate.report.numbers import counted
-from ablate.report.summary import Summary
+from ablate.records.timings import Pace, Probe, Workload, canonical, find_probe
 from ablate.study.plan import label
-from ablate.study.study import Variant
-from ablate.train.workload import images_of, images_trained, workload_of
+from ablate.study.study import Data, Recipe, Trial, Variant
+
+
+def workload_of(timed: Trial | Variant) -> Workload:
+    """What decides how long a step of a trial takes."""
+    recipe, data = timed.recipe, timed.data
+    return Workload(
+        canonical(timed.architecture.identity()),
+        data.classes,
+        data.input_shape,
+        recipe.batch_size,
+        recipe.precision,
+        recipe.optimizer,
+        recipe.checkpoint_activations,
+        recipe.compile,
+        recipe.gpus,
+    )
+
+
+def images_of(data: Data) -> tuple[int, int] | None:
+    """How many images a trial trains and tests on; None where a folder's are not counted before a run."""
+    full = data.full_sizes
+    train, test = (min(filter(None, sizes), default=0) for sizes in zip((data.train_size, data.test_size), full))
+    if (held_out := data.held_out) is not None:
+        test = held_out.images or len(range(held_out.fold or 0, train, held_out.folds or 1))
+        train -= test
+    return (train, test) if train > 0 and test else None
+
+
+def images_trained(train_images: int, recipe: Recipe) -> int:
+    """Of so many training images, those that an epoch gets to: a last batch may be dropped."""
+    return train_images - train_images % recipe.batch_size if recipe.last_batch == "drop" else train_images
+
 
 Timed = dict[tuple[Workload, int, int], list[float]]  # seconds of recorded epochs, by workload and numbers of images
 
@@ -110,50 +139,3 @@ def find_timed(variants: Sequence[Variant], probes: Sequence[Probe]) -> list[Pro
     ours = [probe for probe in probes if probe.workload in workloads]
     device = ours[-1].device if ours else ""
     return [find_probe(ours, workload, device) for workload in workloads]
-
-
-_TIMED = {"train_images", "test_images", "epochs", "train_seconds", "test_seconds"}
-
-
-@dataclass(frozen=True)
-class Foreseen:
-    """Seconds of training and testing of a device's recorded trials: by its probes, and as they took. Start-up aside."""
-
-    device: str
-    trials: int
-    estimated_seconds: float
-    actual_seconds: float
-
-
-def estimated_against_actual(summaries: Iterable[Summary], probes: Sequence[Probe]) -> list[Foreseen]:
-    """One a device, in the order of their names: its recorded trials whose network was probed on it.
-
-    Probes are of `read_probes(runs)`. A trial that went from one device to another is left out.
-    """
-    sums: dict[str, tuple[int, float, float]] = {}
-    for summary in summaries:
-        workload = workload_of(summary.variant)
-        for record in summary.records:
-            result = record.result
-            device = result.get("provenance", {}).get("device")
-            probe = find_probe(probes, workload, device) if device else None
-            moved = any(attempt.get("device") != device for attempt in result.get("earlier_attempts", ()))
-            if probe is None or moved:
-                continue
-            if not result.keys() >= _TIMED:
-                continue
-            images = images_trained(result["train_images"], summary.variant.recipe), result["test_images"]
-            trials, estimated, actual = sums.get(device, (0, 0.0, 0.0))
-            estimated += result["epochs"] * probe.epoch_seconds(*images)
-            sums[device] = trials + 1, estimated, actual + result["train_seconds"] + result["test_seconds"]
-    return [Foreseen(device, *sums[device]) for device in sorted(sums)]
-
-
-def foreseen_lines(foreseen: Iterable[Foreseen]) -> list[str]:
-    """A line a device, as a report prints them."""
-    return [
-        f"{one.device}: the probes foresaw {one.estimated_seconds / 3600:.3g} device-hours for "
-        f"{counted(one.trials, 'trial')}, they took {one.actual_seconds / 3600:.3g} "
-        f"({one.actual_seconds / one.estimated_seconds - 1:+.0%})"
-        for one in foreseen
-    ]

@@ -1,7 +1,9 @@
-"""Probes: how long a step of a network takes on a device, each a small file, RUNS/probes/<device>/<hash>.json.
+"""What was timed: probes of networks, and the paces of recorded trials.
 
-The hash is of what was timed (its Workload) and of how many processes shared the device, so timing again replaces. A file
-that cannot be read is passed over: it costs another probe and no result.
+A probe says how long a step of a network takes on a device. Each is a small file, RUNS/probes/<device>/<hash>.json; the
+hash is of what was timed (its Workload) and of how many processes shared the device, so timing again replaces it. A file
+that cannot be read is passed over: it costs another probe and no result. A pace says how long the epochs of a recorded
+trial took, whichever study it was trained for.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from ablate.errors import RecordError
 from ablate.files import write_atomically
 from ablate.records.records import read_file
+from ablate.records.result import TEST, VALIDATION, renamed
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Whole = Annotated[int, Field(ge=1)]
@@ -109,7 +112,7 @@ def probe_path(runs: Path, probe: Probe) -> Path:
 
 def read_probes(runs: Path) -> list[Probe]:
     """Every probe that can be read, of every device, the oldest first."""
-    found = filter(None, map(_read, sorted(runs.glob("probes/*/*.json"))))
+    found = filter(None, map(_read_probe, sorted(runs.glob("probes/*/*.json"))))
     return sorted(found, key=lambda probe: probe.date)
 
 
@@ -130,10 +133,58 @@ def devices_of(probes: Sequence[Probe], kind: str) -> list[str]:
     return list(dict.fromkeys(probe.device for probe in reversed(probes) if probe.kind == kind))
 
 
-def _read(path: Path) -> Probe | None:
+def _read_probe(path: Path) -> Probe | None:
     try:
         value = orjson.loads(read_file(path))
         value["workload"]["network"] = canonical(value["workload"]["network"])
         return _probes.validate_python(value)
     except (OSError, RecordError, orjson.JSONDecodeError, TypeError, KeyError, ValidationError):
         return None
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds an epoch of a recorded trial took, training and testing, and on how many images.
+
+    workload: its checkpoint_activations is always "none": a trial's identity leaves it out, as it changes no result.
+    """
+
+    workload: Workload
+    train_images: int
+    test_images: int
+    device: str
+    epoch_seconds: float
+    finished: str
+
+
+def read_paces(runs: Path) -> list[Pace]:
+    """The pace of every recorded trial that one kind of device trained from start to end; damaged ones are passed over."""
+    return [pace for path in sorted(runs.glob("*/result.json")) if (pace := _read_pace(path))]
+
+
+def _read_pace(path: Path) -> Pace | None:
+    try:
+        trial = orjson.loads(read_file(path.with_name("trial.json")))
+        result = renamed(orjson.loads(read_file(path)), VALIDATION, TEST)
+        devices = {made["device"] for made in (result["provenance"], *result.get("earlier_attempts", ()))}
+        seconds = (result["train_seconds"] + result["test_seconds"]) / result["epochs"]
+        workload = _workload(trial)
+        sizes = int(result["train_images"]), int(result["test_images"])
+        finished = str(result["provenance"].get("finished", ""))
+    except (OSError, RecordError, AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    return Pace(workload, *sizes, devices.pop(), seconds, finished) if len(devices) == 1 and seconds > 0 else None
+
+
+def _workload(trial: dict[str, Any]) -> Workload:
+    data, recipe = trial["data"], trial["recipe"]
+    shape = (data["channels"], data["image_size"], data["image_size"])
+    return Workload(
+        canonical(trial["network"]),
+        data["classes"],
+        shape,
+        recipe["batch_size"],
+        recipe["precision"],
+        recipe["optimizer"],
+        gpus=recipe.get("gpus", 1),
+    )
