@@ -6,44 +6,30 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ablate.errors import RunError, StudyError
 from ablate.files import write_atomically
+from ablate.report.analysis import StudyAnalysis
 from ablate.report.document import Document
 from ablate.report.drawn_figures import FORMATS as FIGURE_FORMATS
 from ablate.report.drawn_figures import DrawnFigure, is_figure
+from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.writers.csv import to_csv
 from ablate.report.writers.latex import document_latex
 from ablate.report.writers.markdown import document_markdown
 from ablate.report.writers.page import write_page
 from ablate.study.chosen import BestFile
 from ablate.study.document import read_document
-from ablate.study.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Analysis(Protocol):
-    """What the records say of a study or a search, in plain values."""
-
-    @property
-    def study(self) -> Study: ...
-    @property
-    def runs(self) -> Path: ...
-    @property
-    def recorded(self) -> int: ...
-    @property
-    def planned(self) -> int: ...
-    @property
-    def progress(self) -> str: ...
-
-
 class Report(ABC):
     """What a study or a search came to: a document, figures, data frames. Each is made once, when it is first asked for."""
 
-    analysis: Analysis
+    analysis: StudyAnalysis | SearchAnalysis
 
     @abstractmethod
     def make_document(self, alt_texts: Mapping[str, str]) -> Document:
@@ -68,7 +54,7 @@ class Report(ABC):
     @property
     def name(self) -> str:
         """The study's name, which is that of the report's folder."""
-        return str(self.analysis.study.name)
+        return self.analysis.study.name
 
     @cached_property
     def document(self) -> Document:
@@ -146,7 +132,7 @@ def write_reports(reports: Sequence[Report], out: str | Path = "reports") -> lis
     return written
 
 
-def _keep_best(analysis: Analysis, out: Path) -> None:
+def _keep_best(analysis: StudyAnalysis | SearchAnalysis, out: Path) -> None:
     """Refuses to put an empty report over what a finished search chose: most often `runs` is another than it was."""
     path = out / analysis.study.name / "best.yaml"
     if analysis.study.search is None or not path.is_file():
