@@ -1,6 +1,6 @@
 """The `ablate` command as `python -m ablate`."""
 
-from ablate.cli import main
+from ablate.commands.cli import main
 
 if __name__ == "__main__":
     main()

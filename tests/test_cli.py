@@ -21,7 +21,7 @@ from PIL import Image
 from waiting import wait_for
 
 from ablate.api import load_study
-from ablate.cli import main
+from ablate.commands.cli import main
 from ablate.launch import RunOptions
 from ablate.records.records import read_epochs, read_record
 
@@ -223,7 +223,7 @@ def test_a_signal_keeps_the_epochs_and_stops(
 
 EARLY = """
 import os, sys, time
-from ablate import cli
+from ablate.commands import cli
 @cli.app.command()
 def begin():
     os.kill(os.getpid(), NUMBER)
@@ -261,7 +261,7 @@ def test_the_package_is_run_as_the_command(ablate: Command, tmp_path: Path) -> N
 
 LIGHT = """
 import sys
-from ablate.cli import main
+from ablate.commands.cli import main
 for line in sys.argv[1:]:
     sys.argv = ["ablate", *line.split()]
     try:

@@ -16,7 +16,7 @@ import pytest
 from waiting import wait_for
 
 from ablate.api import load_search
-from ablate.cli import main
+from ablate.commands.cli import main
 from ablate.search import storage
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -182,7 +182,7 @@ def test_plan(ablate: Command, tmp_path: Path) -> None:
 def test_plan_and_status_do_without_torch(ablate: Command, tmp_path: Path) -> None:
     assert ablate("status", "search.yaml").returncode == 0
     script = (
-        "import sys, atexit; from ablate.cli import main\n"
+        "import sys, atexit; from ablate.commands.cli import main\n"
         "atexit.register(lambda: print(sorted({'torch', 'matplotlib'} & set(sys.modules))))\n"
         "main()"
     )

@@ -323,7 +323,7 @@ def test_the_command_prints_all_of_it_without_torch(experiment: Experiment, tmp_
         probed(experiment, variant, 100.0, device=device)
         probed(experiment, variant, 10.0, device=GPU, kind="cuda", side_by_side=1)
     script = (
-        "import sys, atexit; from ablate.cli import main\n"
+        "import sys, atexit; from ablate.commands.cli import main\n"
         "atexit.register(lambda: print(sorted({'torch', 'pandas', 'matplotlib'} & set(sys.modules)), file=sys.stderr))\n"
         "main()"
     )

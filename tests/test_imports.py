@@ -20,7 +20,6 @@ LEVELS = [
     {"verify"},
     {"api"},
     {"commands"},
-    {"cli"},
     {"__main__"},
 ]
 LEVEL = {part: number for number, parts in enumerate(LEVELS) for part in parts}

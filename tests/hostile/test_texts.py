@@ -18,7 +18,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from ablate.api import Experiment, load_experiment
-from ablate.cli import app
+from ablate.commands.cli import app
 from ablate.commands.options import print_json, say
 from ablate.commands.status_text import status_text
 from ablate.errors import UNPRINTABLE, AblateError, RecordError, RunError, StudyError, allowed, printable

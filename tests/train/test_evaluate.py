@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
-from ablate.cli import app, main
+from ablate.commands.cli import app, main
 from ablate.data.cache import Location
 from ablate.data.tensors import Normalization, normalize
 from ablate.errors import DataError, RunError

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from typer.testing import CliRunner
 
-from ablate.cli import app
+from ablate.commands.cli import app
 from ablate.errors import RunError
 from ablate.nets.architecture import Architecture
 from ablate.nets.families import blueprint, task_of
