@@ -214,7 +214,7 @@ class _RunInProgress:
             self.summary.elsewhere += 1
         elif record is not None:
             self.summary.trained += 1
-        progress.outcome(outcome, record.test_error if record else None)
+        progress.outcome(outcome, record.eval_error if record else None)
 
 
 def open_backend(

@@ -122,7 +122,7 @@ def compare(label: str, then: Record, now: Record | None, cause: str = "") -> Ve
     made = {"device": "?", **then.result.get("provenance", {})}
     if now is None:
         return VerifiedTrial(
-            then.id, label, False, None, (then.test_error, None), None, made["device"], {}, cause or "no result"
+            then.id, label, False, None, (then.eval_error, None), None, made["device"], {}, cause or "no result"
         )
     old, new = then.epochs(), now.epochs()
     first = next((i for i, (a, b) in enumerate(zip(old, new), start=1) if _bits(a) != _bits(b)), None)
@@ -135,7 +135,7 @@ def compare(label: str, then: Record, now: Record | None, cause: str = "") -> Ve
     digests = then.result.get("data_digest"), now.result.get("data_digest")
     changed |= {"images": digests} if digests[0] != digests[1] else {}
     equal = first is None and then.result["status"] == now.result["status"]
-    return VerifiedTrial(then.id, label, equal, first, (then.test_error, now.test_error), furthest, made["device"], changed)
+    return VerifiedTrial(then.id, label, equal, first, (then.eval_error, now.eval_error), furthest, made["device"], changed)
 
 
 def _bits(row: Row) -> list[str]:

@@ -31,7 +31,7 @@ _STRIPPED = bytes(set(range(256)) - set(_NUMBER + b",:}\n"))
 
 def epoch_columns(record: Record, fields: Sequence[str]) -> Columns:
     """Some of EPOCH_FIELDS, shape (epochs, fields), NaN for null. Raises RecordError where epochs are lost."""
-    measured = VALIDATION if record.held_out else TEST
+    measured = f"{record.split}_"
     lines = record.epoch_lines()
     values = _decode(lines, measured, fields)
     if values is None:

@@ -161,7 +161,7 @@ def _read(directory: Path) -> Imported:
             definition["data"]["name"],
             definition["data"]["preprocess"],
             epochs,
-            record.test_error,
+            record.eval_error,
             record.result["best_test_error"],
             planned,
             printable(definition["source"]),

@@ -185,7 +185,7 @@ def look(directory: Path, imported: bool = False) -> Found:
     record, rows = read_record(directory.parent, directory.name), read_epochs(directory)
     if record:
         record.epoch_lines()
-    if record and (record.result.get("epochs") != len(rows) or record.test_error not in (None, *_last_error(rows))):
+    if record and (record.result.get("epochs") != len(rows) or record.eval_error not in (None, *_last_error(rows))):
         raise RecordError(f"{directory}: damaged, its epochs.jsonl is not that of its result.json; not merged")
     errors = tuple((row["train_error"], row["test_error"]) for row in rows)
     return Found(directory, definition, record.result if record else None, errors)

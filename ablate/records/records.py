@@ -21,6 +21,7 @@ from ablate.files import append_durably, hold_lock, remove_leftovers, write_atom
 from ablate.records.result import TEST, VALIDATION, check_result, renamed
 
 RecordState = Literal["recorded", "diverged", "failed", "running", "interrupted", "missing"]
+Split = Literal["test", "validation"]  # the images that a trial is evaluated on
 Row = dict[str, Any]
 
 FINAL: tuple[RecordState, ...] = ("recorded", "diverged")  # states after which a trial is not trained again
@@ -43,16 +44,20 @@ EPOCH_KINDS = {int, float, bool, type(None)}  # of an epoch's values
 
 @dataclass(frozen=True)
 class Record:
-    """What a recorded trial did. result: the fields of result.json; test_error in percent, None if it diverged.
+    """What a recorded trial did.
 
-    held_out: whether what is called a test here was one on held-out training images; epochs_sha256: of epochs.jsonl when
-    the result was written, None in a record of an earlier version.
+    Args:
+        id: of the trial.
+        runs: the runs directory.
+        result: the fields of result.json; those of the evaluation begin with `test_`, whatever the split.
+        split: which images the trial was evaluated on: test images, or held-out training images ("validation").
+        epochs_sha256: of epochs.jsonl when the result was written; None in a record of an earlier version.
     """
 
     id: str
     runs: Path
     result: dict[str, Any]
-    held_out: bool = False
+    split: Split = "test"
     epochs_sha256: str | None = None
 
     @property
@@ -69,13 +74,14 @@ class Record:
         return "diverged" if self.diverged else "recorded"
 
     @property
-    def test_error(self) -> float | None:
+    def eval_error(self) -> float | None:
+        """The error on the images of the split at the last epoch, in percent; None if the trial diverged."""
         error = self.result.get("test_error")
         return None if self.diverged or error is None else float(error)
 
     def epochs(self) -> list[Row]:
         """Every epoch. Raises RecordError where some are lost."""
-        rows = parse_epochs(self.epoch_lines(), VALIDATION if self.held_out else TEST)
+        rows = parse_epochs(self.epoch_lines(), f"{self.split}_")
         self.check_epochs(len(rows))
         return rows
 
@@ -212,21 +218,21 @@ def read_failure(directory: Path) -> str | None:
         return "unknown, its failure.json is damaged"
 
 
-def read_record(runs: Path, trial_id: str, held_out: bool | None = None) -> Record | None:
+def read_record(runs: Path, trial_id: str, split: Split | None = None) -> Record | None:
     """The record of a trial, or None if it is not recorded. Raises RecordError if its result cannot be read.
 
-    held_out: whether the trial holds training images out; who does not say so has its trial.json read for it.
+    split: which images the trial is evaluated on; None: as its trial.json says.
     """
     result = _read_result(f"{runs}/{trial_id}/result.json")
     if result is None:
         return None
     epochs_sha256 = result.pop(EPOCHS_HASH, None)
-    if held_out is None:
-        held_out = measured_on(trial_directory(runs, trial_id)) == VALIDATION
-    measured = VALIDATION if held_out else TEST
+    if split is None:
+        split = "validation" if measured_on(trial_directory(runs, trial_id)) == VALIDATION else "test"
+    measured = f"{split}_"
     if problem := check_result(result, measured):
         raise RecordError(f"{trial_directory(runs, trial_id) / 'result.json'}: {problem}")
-    return Record(trial_id, runs, renamed(result, measured, TEST), held_out, epochs_sha256)
+    return Record(trial_id, runs, renamed(result, measured, TEST), split, epochs_sha256)
 
 
 def recover_record(runs: Path, trial_id: str, announce: Callable[[str], None]) -> Record | None:

@@ -15,6 +15,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from ablate.errors import UNPRINTABLE
 
@@ -53,14 +54,16 @@ class Provenance(BaseModel):
 
 
 class Result(BaseModel):
-    """The outcome of a trial: errors in percent, losses in nats, times in seconds. A diverged trial has no test error."""
+    """The outcome of a trial: errors in percent, losses in nats, times in seconds. A diverged trial has no test error.
 
-    model_config = ConfigDict(strict=True)
+    Other measures of the trial are numbers, or null where it diverged.
+    """
+
+    model_config = ConfigDict(strict=True, extra="allow")
 
     status: Literal["completed", "diverged"]
     test_error: Annotated[Any, Field(validate_default=True)] = None
     test_loss: float | None = None
-    test_top5_error: float | None = None
     train_error: float | None = None
     train_loss: float | None = None
     best_test_error: float | None = None
@@ -79,6 +82,13 @@ class Result(BaseModel):
     def _imported_may_lack(cls, fields: dict[str, Any]) -> dict[str, Any]:
         """The result of a training that was run elsewhere may have null for what is not known."""
         return {key: value for key, value in fields.items() if value is not None} if "imported" in fields else fields
+
+    @model_validator(mode="after")
+    def _measures_are_numbers(self) -> Result:
+        for key, value in (self.model_extra or {}).items():
+            if key.startswith((TEST, VALIDATION, "train_")) and not (value is None or type(value) in (int, float)):
+                raise PydanticCustomError("measure", "{key} is no number", {"key": key, "found": value})
+        return self
 
     @field_validator("test_error", mode="after")
     @classmethod
@@ -100,6 +110,8 @@ def check_result(result: Mapping[str, Any], measured: str) -> str:
         (HeldOutResult if measured == VALIDATION else Result).model_validate(result)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
+        if first["type"] == "measure":
+            return f"{first['ctx']['key']}: found {first['ctx']['found']!r}; remove it and run again"
         found = None if first["type"] == "missing" else first["input"]
         # Of a missing field pydantic says the model's name, of others that in the file.
         (key,) = renamed({".".join(map(str, first["loc"])): None}, TEST, measured)

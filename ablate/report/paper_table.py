@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from ablate.kinds.measures import ERROR, MEASURES
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.counts_table import blocks_cell
 from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
@@ -137,9 +138,10 @@ def _data_columns(analysis: StudyAnalysis, title: str, alone: bool, footnotes: F
 
 
 def _more_columns(analysis: StudyAnalysis) -> Iterable[ColumnRule]:
-    """The top-5 error, where records have one, and whatever else is published."""
-    if any(summary.top5 is not None for summary in analysis.summaries):
-        yield ColumnRule("Top-5 error, %", lambda summary: number(summary.top5, percent))
+    """The measures beside the error, where records have them, and whatever else is published."""
+    for name, measure in MEASURES.items():
+        if measure is not ERROR and any(summary.median_of(name) is not None for summary in analysis.summaries):
+            yield ColumnRule(measure.title, lambda summary, name=name: number(summary.median_of(name), percent))  # type: ignore[misc]
     rows = [row for table in analysis.study.published for row in table.rows]
     for title in dict.fromkeys(title for row in rows for title in row.other):
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import RecordError
-from ablate.records.records import Record, read_record
+from ablate.records.records import Record, Split, read_record
 from ablate.report.statistics import Description, describe
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import axis_value, plain, varied_axes
@@ -98,14 +98,14 @@ class Summary:
         """Median over the recorded seeds; None without any, infinite if half or more of them diverged."""
         return statistics.median(self.errors) if self.errors else None
 
-    @property
-    def top5(self) -> float | None:
-        """The median top-5 error, percent, of the seeds whose record has one; None without any."""
-        found = [
-            math.inf if record.diverged or (error := record.result["test_top5_error"]) is None else error
-            for record in self.records
-            if "test_top5_error" in record.result
-        ]
+    def median_of(self, measure: str) -> float | None:
+        """The median of a measure, by its name, over the seeds whose record has it; None without any.
+
+        A diverged seed counts as worse than any value.
+        """
+        column = f"test_{measure}"
+        records = [record for record in self.records if column in record.result]
+        found = [math.inf if (value := record.result[column]) is None or record.diverged else value for record in records]
         return statistics.median(found) if found else None
 
     @cached_property
@@ -141,8 +141,9 @@ def summarize(
     varied = varied_axes(variants)
     summaries = []
     for variant in variants:
-        held_out, trials = variant.data.held_out is not None, variant.trials(seeds)
-        of_variant = tuple(TrialRecord(trial, read_record(runs, trial.id, held_out)) for trial in trials)
+        split: Split = "test" if variant.data.held_out is None else "validation"
+        trials = variant.trials(seeds)
+        of_variant = tuple(TrialRecord(trial, read_record(runs, trial.id, split)) for trial in trials)
         axes = {axis: axis_value(variant, axis) for axis in varied}
         summaries.append(Summary(variant, axes, of_variant, epoch_rule))
     _check_images(summaries)
@@ -164,9 +165,9 @@ def _check_images(summaries: Sequence[Summary]) -> None:
 
 def error_of(record: Record, epoch_rule: EpochRule) -> float:
     """A record's test error, percent, infinite if it diverged. best: the lowest of all epochs, chosen by test error."""
-    if record.test_error is None:
+    if record.eval_error is None:
         return math.inf
-    return record.test_error if epoch_rule == "last" else min(row["test_error"] for row in record.epochs())
+    return record.eval_error if epoch_rule == "last" else min(row["test_error"] for row in record.epochs())
 
 
 def finite(number: float | None) -> float | None:

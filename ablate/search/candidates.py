@@ -31,7 +31,7 @@ def name_training(trial: Trial) -> str:
 
 def error_of(record: Record) -> float:
     """The validation error of a training, in percent; infinite if it diverged."""
-    return math.inf if record.test_error is None else record.test_error
+    return math.inf if record.eval_error is None else record.eval_error
 
 
 def objective_of(kind: str, errors: Sequence[float]) -> float:

@@ -174,7 +174,7 @@ def _ablate(
             for outcome in run_tasks(run, tasks, slots, progress.event):
                 assert outcome.status == "completed", outcome.cause
                 record = read_record(runs, outcome.task.id)
-                progress.outcome(outcome, record.test_error if record else None)
+                progress.outcome(outcome, record.eval_error if record else None)
         assert progress.ended == trials
 
     with opened(f"{__name__}:{work}", here, Stop()) as run:

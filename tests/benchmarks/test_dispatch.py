@@ -28,7 +28,7 @@ def test_what_is_written_is_a_record(tmp_path: Path) -> None:
     assert one.id != other.id
     record_trial(trial_directory(tmp_path, one.id), one.definition)
     record = read_record(tmp_path, one.id)
-    assert record is not None and record.test_error == 50.0 and len(record.epochs()) == 1
+    assert record is not None and record.eval_error == 50.0 and len(record.epochs()) == 1
     assert (trial_state(tmp_path, one.id), trial_state(tmp_path, other.id)) == ("recorded", "missing")
 
 

@@ -86,7 +86,7 @@ WRITES: dict[str, tuple[Callable[[Path], None], Callable[[Path], Any], Any, Any]
     "definition": (lambda directory: open_trial(directory, DEFINITION), lambda d: (d / "trial.json").exists(), False, True),
     "result": (
         lambda directory: write_result(directory, {"status": "completed", "epochs": 2, "test_error": 7.0}),
-        lambda d: (read := read_record(d.parent, d.name)) and (read.test_error, len(read.epochs())),
+        lambda d: (read := read_record(d.parent, d.name)) and (read.eval_error, len(read.epochs())),
         None,
         (7.0, 2),
     ),

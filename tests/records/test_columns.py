@@ -62,7 +62,9 @@ def assert_read_alike(directory: Path, data: bytes, measured: str = TEST) -> int
     (directory / "epochs.jsonl").write_bytes(data)
     plain = plain_epochs(data, measured)
     assert parse_epochs(data, measured) == plain
-    found = epoch_columns(Record(directory.name, directory.parent, {}, measured == VALIDATION), EPOCH_FIELDS)
+    found = epoch_columns(
+        Record(directory.name, directory.parent, {}, "test" if measured == TEST else "validation"), EPOCH_FIELDS
+    )
     assert found.dtype == float and np.array_equal(found, as_array(plain), equal_nan=True)
     return len(plain)
 

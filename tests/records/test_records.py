@@ -97,7 +97,7 @@ def test_states_in_the_order_of_a_trial(tmp_path: Path) -> None:
     assert trial_state(tmp_path, ID) == "recorded"
     assert read_failure(directory) is None
     record = read_record(tmp_path, ID)
-    assert record is not None and record.test_error == 5.0
+    assert record is not None and record.eval_error == 5.0
     write_result(directory, {"status": "diverged", "test_error": None})
     assert trial_state(tmp_path, ID) == "diverged"
 
@@ -182,12 +182,12 @@ def test_held_out_images_are_called_so_on_disk_and_nowhere_else(tmp_path: Path) 
         found = {f"{name}_{what}" for what in ("error", "loss", "top5_error", "seconds", "images")}
         assert set(re.findall(r"(?:test|validation)_\w+", text)) == found
         record = read_record(tmp_path, directory.name)
-        assert record is not None and record.result == results() and record.test_error == 5.0
-        assert record.held_out == (name == "validation")
+        assert record is not None and record.result == results() and record.eval_error == 5.0
+        assert record.split == name
         assert record.epochs() == rows and trial_state(tmp_path, directory.name) == "recorded"
         write_result(directory, results(None))
         diverged = read_record(tmp_path, directory.name)
-        assert diverged is not None and diverged.diverged and diverged.held_out == record.held_out
+        assert diverged is not None and diverged.diverged and diverged.split == record.split
 
 
 def test_the_other_kinds_names_are_refused(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_whatever_else_a_definition_is_nothing_is_held_out(tmp_path: Path, defin
     open_trial(tmp_path / ID, definition)
     write_result(tmp_path / ID, results())
     record = read_record(tmp_path, ID)
-    assert record is not None and not record.held_out
+    assert record is not None and record.split == "test"
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def test_a_study_that_is_stopped_and_loses_a_node_equals_a_local_run(cluster: An
     assert driver.returncode == 0 and "4 trained" in said, said
     for trial in whole.trials():
         one, other = (read_record(folder, trial.id) for folder in (whole.runs, runs))
-        assert one and other and one.test_error == other.test_error
+        assert one and other and one.eval_error == other.eval_error
         losses = [[row["train_loss"] for row in read_epochs(folder / trial.id)] for folder in (whole.runs, runs)]
         assert losses[0] == losses[1] and len(losses[0]) == 12
 

@@ -50,7 +50,11 @@ def test_every_fold_of_every_candidate_is_a_trial_with_its_own_record(tmp_path: 
     for candidate in found:
         for number, trial in enumerate(candidate.trials):
             record = read_record(runs, trial.id)
-            assert record and record.held_out and record.test_error == valley(trial, 2) == candidate.errors[number]
+            assert (
+                record
+                and record.split == "validation"
+                and record.eval_error == valley(trial, 2) == candidate.errors[number]
+            )
         assert candidate.median == sorted(candidate.errors.values())[1]
     values = [trial.value for trial in optuna_trials(path, runs)]
     assert values == [candidate.median for candidate in found]

@@ -161,9 +161,9 @@ def test_files_say_validation_where_no_test_image_was_seen(tmp_path: Path) -> No
     assert {"validation_loss", "validation_seconds"} <= result.keys() & lines[0].keys()
     assert "test" not in (directory / "epochs.jsonl").read_text() and not [key for key in result if "test" in key]
     record = read_record(asked.runs, asked.trial.id)
-    assert record is not None and record.held_out and record.test_error == result["validation_error"]
+    assert record is not None and record.split == "validation" and record.eval_error == result["validation_error"]
     assert [row["test_error"] for row in record.epochs()] == [line["validation_error"] for line in lines]
-    assert reported[-1]["test_error"] == record.test_error
+    assert reported[-1]["test_error"] == record.eval_error
 
 
 def test_folds_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

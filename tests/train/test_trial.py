@@ -234,7 +234,7 @@ def test_divergence_is_recorded_as_valid_json(job: Job) -> None:
     job = changed(job, lr=100.0, weight_decay=10.0)
     assert train_trial(job, never, lambda row: None) == "diverged"
     record = read_record(job.runs, job.trial.id)
-    assert record is not None and record.diverged and record.test_error is None
+    assert record is not None and record.diverged and record.eval_error is None
     assert record.result["epochs"] < 4
     text = (record.directory / "result.json").read_text() + (record.directory / "epochs.jsonl").read_text()
     assert "NaN" not in text and "Infinity" not in text
