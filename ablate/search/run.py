@@ -21,6 +21,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
+from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import AblateError
 from ablate.launch import (
     INCOMPLETE,
@@ -171,7 +172,9 @@ class SearchDriver:
         """Decodes and checks the images, and enqueues failed candidates again. Raises AblateError."""
         data = self.study.data
         one = candidate_trials(self.study, self.make(draw_values(self.search, self.make)))
-        held_out = one if data.preprocess == "zca" else one[:1]  # each fold is prepared from its own training images
+        held_out = (
+            one if PREPROCESSING[data.preprocess].prepare else one[:1]
+        )  # each fold is prepared from its own training images
         check_enqueued(self.search, self.make)
         self.digests = prepare(held_out, self.location, console, self.options.quiet)
         retry_failed(self.opened, self.runs)
