@@ -1,4 +1,4 @@
-"""The table of figures: an entry each. A new figure is an entry here, and a file with the two functions that it names."""
+"""The table of figures. A new figure is an entry here, and a file with the two functions that the entry names."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class FigureKind:
     """A figure of a report.
 
     Args:
-        name: of its files, and in a study's `figures:`. Where a report has several drawings, a number follows it.
-        alt_text: what it shows, for readers who cannot see it.
-        report: the reports that have it: of a study with seeds ("trained"), of one without ("counted"), of a search.
-        choice: "default", "optional": drawn where a study's `figures:` names it, which by default names the first kind;
-            "always": drawn wherever there is something to show.
-        values: "module:function"; from the analysis that a report is made of to one `FigureInfo` a drawing.
-        draw: "module:function"; from the values, title, caption and badge to a matplotlib figure.
+        name: the name in file names and in a study's `figures:`. A number follows it where a report has several drawings.
+        alt_text: what the figure shows, for readers who cannot see it.
+        report: the reports that have it: of a study with seeds ("trained"), of a study without ("counted"), or of a search.
+        choice: "default": drawn unless the study's `figures:` leaves it out; "optional": drawn only where `figures:` names
+            it; "always": drawn wherever it has values.
+        values: "module:function", from the analysis that a report is made of to one `FigureInfo` a drawing.
+        draw: "module:function", from the values, title, caption and badge to a matplotlib figure.
     """
 
     name: str
@@ -128,5 +128,5 @@ FIGURES = (
         draw="ablate.report.figures.pareto:draw_pareto",
     ),
 )
-CHOICES = tuple(kind.name for kind in FIGURES if kind.choice != "always")  # that a study's `figures:` may name
+CHOICES = tuple(kind.name for kind in FIGURES if kind.choice != "always")  # allowed in `figures:`
 DEFAULTS = tuple(kind.name for kind in FIGURES if kind.choice == "default")

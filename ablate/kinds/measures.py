@@ -1,6 +1,7 @@
-"""The table of measures: what is reported of a trial, counted from its logits.
+"""The table of measures: what is reported of a trial, computed from its logits.
 
-A package adds one by an entry point in the group `ablate.measures`; a data set says which are taken on its images.
+A package adds one by an entry point in the group `ablate.measures`. The entry of a data set names the measures that are
+taken on its images.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ class Measure:
     """A measure of a network on labelled images.
 
     Args:
-        name: in study files and records: `test_<name>`, `train_<name>`, `validation_<name>`.
-        words: in sentences and captions.
-        unit: of its values.
-        total: (logits float32 (B, classes), labels int64 (B,)) -> its sum over the batch, a scalar on their device.
+        name: the name in study files and records: `test_<name>`, `train_<name>`, `validation_<name>`.
+        words: the name in sentences and captions.
+        unit: the unit of its values, such as "%".
+        total: (logits float32 (B, classes), labels int64 (B,)) -> the sum over the batch, a scalar tensor on their device.
         value: (sum over all images, number of images) -> the measure.
     """
 
@@ -35,22 +36,37 @@ class Measure:
 
     @property
     def title(self) -> str:
-        """The head of a table's column."""
+        """The head of a table's column, such as "Error, %"."""
         return f"{self.words[:1].upper()}{self.words[1:]}, {self.unit}"
 
 
 def percentage(errors: float, images: int) -> float:
-    """So many errors among so many images, in percent."""
+    """Errors in percent of the images.
+
+    Args:
+        errors: how many images are misclassified, a whole number.
+        images: how many images were evaluated, at least 1.
+    """
     return 100 * int(errors) / images
 
 
 def count_errors(logits: Tensor, labels: Tensor) -> Tensor:
-    """How many images have another class first."""
+    """How many images have another class as their first prediction, a scalar tensor.
+
+    Args:
+        logits: float32 (B, classes).
+        labels: int64 (B,), from 0.
+    """
     return (logits.argmax(1) != labels).sum()
 
 
 def count_top5_errors(logits: Tensor, labels: Tensor) -> Tensor:
-    """How many images do not have their class among the first five."""
+    """How many images do not have their class among the first five predictions, a scalar tensor.
+
+    Args:
+        logits: float32 (B, classes). With fewer than five classes, all are taken.
+        labels: int64 (B,), from 0.
+    """
     first = logits.topk(min(5, logits.shape[1])).indices
     return (first != labels[:, None]).all(1).sum()
 

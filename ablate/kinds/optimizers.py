@@ -22,8 +22,8 @@ class Optimizer(Kind):
 
     Args:
         build: (parameter groups, arguments, settings) -> the torch optimizer. The arguments are those that torch's
-            optimizers share: `lr`, `weight_decay`, and which implementation of the update to use: `foreach`, `fused`.
-        states: how many float32 numbers the optimizer keeps for each weight.
+            optimizers share: `lr`, `weight_decay`, and the implementation of the update: `foreach`, `fused`.
+        states: settings -> how many float32 numbers the optimizer keeps for each weight.
     """
 
     build: Callable[[Any, Settings, Settings], TorchOptimizer]

@@ -1,7 +1,8 @@
-"""The table of named recipes, as data. Sources: WRN, section 3, and the authors' code.
+"""The table of named recipes. An entry has the fields that a study file would write: every field that has no default.
 
-A recipe stands here as a study file would write it: every field that has no default. A package adds one by an entry point
-in the group `ablate.recipes`.
+A package adds one by an entry point in the group `ablate.recipes`.
+
+Source: WRN, section 3, and the authors' code.
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ from ablate.registry import Registry
 
 @dataclass(frozen=True, eq=False)
 class NamedRecipe:
-    """A recipe by its name in study files; fields: of Recipe, and of the entries that it names."""
+    """A recipe that a study file can name.
+
+    Args:
+        name: the name in study files.
+        fields: fields of Recipe, and of the optimizer and schedule that it names.
+    """
 
     name: str
     fields: Mapping[str, Any]
@@ -45,7 +51,7 @@ RECIPES = Registry(
     NamedRecipe("wrn_cifar", WRN_CIFAR),
     NamedRecipe("wrn_svhn", {**WRN_CIFAR, "lr": 0.01, "drop": 0.1, "epochs": 160, "milestones": (0.5, 0.75)}),
     NamedRecipe(
-        "imagenet",  # as residual networks are trained on ImageNet: Xie et al. 2017, section 4
+        "imagenet",  # for residual networks on ImageNet; source: Xie et al. 2017, section 4
         {
             **WRN_CIFAR,
             "weight_decay": 1e-4,

@@ -15,7 +15,13 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 def never(settings: Settings, epoch: int, epochs: int) -> bool:
-    """At no epoch."""
+    """False: the `discards_momentum` of a schedule that keeps the momentum.
+
+    Args:
+        settings: the values of the schedule's fields, not read.
+        epoch: the epoch, from 1, not read.
+        epochs: the number of epochs, not read.
+    """
     return False
 
 
@@ -24,7 +30,7 @@ class Schedule(Kind):
     """A learning rate schedule that a recipe can name: pure functions of (settings, epoch from 1, number of epochs).
 
     Args:
-        factor: what the recipe's learning rate is multiplied by in an epoch.
+        factor: the factor on the recipe's learning rate in an epoch.
         discards_momentum: whether the optimizer's state is set to zero at the start of an epoch.
     """
 
@@ -33,7 +39,13 @@ class Schedule(Kind):
 
 
 def drop_epochs(settings: Settings, epochs: int) -> tuple[int, ...]:
-    """The epochs, from 1, at whose start the rate drops: 60, 120, 160 of 200 for 0.3, 0.6, 0.8; never the first.
+    """The epochs, from 1, at the start of which the learning rate drops; never the first.
+
+    Example: 60, 120 and 160 of 200 epochs for milestones 0.3, 0.6 and 0.8.
+
+    Args:
+        settings: the values of the schedule's fields; `milestones` are fractions of the epochs.
+        epochs: the number of epochs.
 
     Source: WRN, section 3, and the authors' code.
     """
