@@ -1,12 +1,12 @@
-"""What can go wrong through no fault of ours.
+"""The errors that a user can correct.
 
 AblateError               one line for the user, exit code 2
-├── StudyError            a study asks for what cannot be; knows file:line:column where there is one
+├── StudyError            a study file is not valid; the message begins with file:line:column where it is known
 │   └── BudgetError       a network cannot meet the budget
-├── NotationError         a network's name does not follow the notation, or a reader's network cannot be had
-├── DataError             images or weights are missing, damaged or not what they should be
-├── RecordError           a record contradicts what would be written beside it
-└── RunError              a run cannot start: no such device, no place for records
+├── NotationError         a network's name does not follow the notation, or a user's own network cannot be imported
+├── DataError             images or weights are missing, damaged or not as declared
+├── RecordError           a record is damaged, or contradicts what would be written to its directory
+└── RunError              a run cannot start: there is no such device, or records cannot be written
 """
 
 from __future__ import annotations
@@ -15,19 +15,29 @@ import difflib
 import re
 from collections.abc import Iterable
 
-LONGEST = 4000  # characters of an error
-SEVERAL = 200  # names that an error lists
-# What acts on a terminal or turns the order of letters around, ends a line, or is half a letter.
+LONGEST = 4000  # characters of a message
+SEVERAL = 200  # names that a message lists
+# Control characters, line ends, marks that reverse the direction of writing, and halves of surrogate pairs.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    """A text as one line that a terminal shows as it is: what would act on one is written as Python escapes it."""
+    """A text as one line that is safe to print. Characters that would act on a terminal are replaced by Python escapes.
+
+    Args:
+        text: any text, such as a value quoted from a file.
+    """
     return UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 class AblateError(Exception):
-    """Base of every error a user can mend; its text is one complete line, whatever it quotes."""
+    """Base class of every error that a user can correct.
+
+    The message is one complete line of printable characters, whatever it quotes.
+
+    Args:
+        text: the message. It is made printable and is cut at LONGEST characters.
+    """
 
     def __init__(self, text: str) -> None:
         line = printable(text)
@@ -35,31 +45,36 @@ class AblateError(Exception):
 
 
 class StudyError(AblateError):
-    """A study file or an override that cannot be accepted."""
+    """A study file or an override is not valid."""
 
 
 class BudgetError(StudyError):
-    """A variant that no value of the solved axis brings into the budget."""
+    """No value of the solved axes brings a variant into the budget."""
 
 
 class NotationError(AblateError):
-    """A network that cannot be: its name, its axes, or a reader's code."""
+    """A network cannot be built: its name or its axes are not valid, or a user's own code cannot be imported."""
 
 
 class DataError(AblateError):
-    """Images or weights that are missing, damaged or different from what is declared."""
+    """Images or weights are missing, damaged or different from what is declared."""
 
 
 class RecordError(AblateError):
-    """A record on disk that contradicts the trial it stands for."""
+    """A record on disk is damaged, or contradicts the trial that its directory is named for."""
 
 
 class RunError(AblateError):
-    """A run that cannot start on this machine as asked."""
+    """A run cannot start on this machine as requested."""
 
 
 def allowed(found: str, names: Iterable[str]) -> str:
-    """The tail of an error message: the nearest valid name, if one is near, and all of them."""
+    """The end of an error message: "did you mean '...'?" if a valid name is similar, then the valid names.
+
+    Args:
+        found: the name that is not valid.
+        names: the valid names. At most SEVERAL of them are listed.
+    """
     names = [str(name) for name in names]
     near = difflib.get_close_matches(found, names[: 10 * SEVERAL], n=1, cutoff=0.6)
     hint = f"did you mean '{near[0]}'? " if near else ""

@@ -1,4 +1,4 @@
-"""Writing so that a reader, or a crash, sees the old bytes or the new ones and nothing between."""
+"""Durable file operations. After a crash, and to any reader, a file has either its old or its new bytes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,17 @@ _NO_SUCH_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.
 
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
-    """Writes aside, flushes to the disk, renames into place. Raises OSError, which names the file."""
+    """Write a file atomically: write a temporary file beside it, flush it to the disk, and rename it.
+
+    Args:
+        path: the file, which may exist. Its directory must exist.
+        data: the new content.
+
+    Raises:
+        OSError: the file cannot be written; the error names the file.
+    """
     for tries in range(1, TRIES + 1):
-        # A name that no process on another machine has either: they may share the directory, and their numbers.
+        # The name is random because processes on other machines may share the directory, and have equal process ids.
         aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
         with _naming(path):
             try:
@@ -29,7 +37,7 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
                 os.replace(aside, path)
                 flush_directory(path.parent)
                 return
-            except FileNotFoundError:  # another's remove_leftovers() took it
+            except FileNotFoundError:  # remove_leftovers() of another process removed it
                 if tries == TRIES or not path.parent.is_dir():
                     raise
             finally:
@@ -37,7 +45,14 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
 
 
 def flush_directory(directory: Path) -> None:
-    """Flushes to the disk what was renamed in a directory, where its file system knows that."""
+    """Flush a directory's entries, such as a rename, to the disk. Does nothing where the file system does not support it.
+
+    Args:
+        directory: an existing directory.
+
+    Raises:
+        OSError: the directory cannot be opened or flushed.
+    """
     try:
         descriptor = os.open(directory, os.O_RDONLY)
     except OSError as error:
@@ -54,13 +69,25 @@ def flush_directory(directory: Path) -> None:
 
 
 def remove_leftovers(directory: Path) -> None:
-    """Removes what a killed write_atomically() left aside."""
+    """Remove the temporary files that a killed write_atomically() left.
+
+    Args:
+        directory: the directory of the files.
+    """
     for path in directory.glob(".*.tmp"):
         path.unlink(missing_ok=True)
 
 
 def append_durably(path: Path, line: bytes) -> None:
-    """Appends one line and flushes it to the disk. Raises OSError, which names the file."""
+    """Append one line to a file and flush it to the disk.
+
+    Args:
+        path: the file; it is created if it does not exist.
+        line: the line, with its line end.
+
+    Raises:
+        OSError: the file cannot be written; the error names the file.
+    """
     with _naming(path), open(path, "ab") as file:
         file.write(line)
         file.flush()
@@ -69,7 +96,7 @@ def append_durably(path: Path, line: bytes) -> None:
 
 @contextlib.contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Names the file in an OSError: that of a full disk would not say which disk."""
+    """Put the file's name into an OSError. That of a full disk has none."""
     try:
         yield
     except OSError as error:
@@ -80,7 +107,17 @@ def _naming(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def hold_lock(path: Path, patience: float = 0.0) -> Iterator[bool]:
-    """Whether the lock became free within some seconds, in which case it is held in the block. It dies with its process."""
+    """Context manager: whether the lock was acquired. If so, it is held until the end of the block.
+
+    The operating system releases the lock if the process dies.
+
+    Args:
+        path: the lock file; it is created if it does not exist.
+        patience: seconds to wait for the lock.
+
+    Raises:
+        OSError: the lock file cannot be opened.
+    """
     lock = FileLock(path, timeout=patience)
     try:
         lock.acquire()

@@ -1,4 +1,7 @@
-"""Registry: one visible table of a kind of thing. Its own entries stand in the table's file; packages add more."""
+"""Registry: the table of one kind of thing, such as optimizers.
+
+The built-in entries are in the file that defines the table. Installed packages can add more by entry points.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,11 @@ Settings = Mapping[str, Any]  # the values of an entry's fields by name
 
 
 def no_objection(settings: Settings) -> str:
-    """What is wrong with settings of which any will do: nothing."""
+    """The `check` of an entry that accepts all settings: always "", which means no error.
+
+    Args:
+        settings: the values of the entry's fields, not read.
+    """
     return ""
 
 
@@ -23,11 +30,11 @@ class Kind:
     """One entry of a table.
 
     Args:
-        name: in study files; of lower-case letters, digits and "_".
-        words: in captions and tables.
-        fields: the fields of a recipe (or step) that belong to this entry alone: name -> type, as pydantic reads it.
-        defaults: values of fields that need not be written. Such a field is left out of a trial's id at its default.
-        check: what is wrong with the settings as a whole; "" if nothing is.
+        name: the name in study files, of lower-case letters, digits and "_".
+        words: the name in captions and tables.
+        fields: the fields of a recipe (or step) that only this entry has: name -> type, as pydantic reads it.
+        defaults: values of fields that may be left out. A field at its default is not part of a trial's id.
+        check: settings -> the error in the settings as a whole, or "".
     """
 
     name: str
@@ -37,7 +44,10 @@ class Kind:
     check: Callable[[Settings], str] = no_objection
 
     def settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The values of this entry's fields; the default of one that has none.
+        """The values of this entry's fields by name. A field without a value has its default.
+
+        Args:
+            values: values of fields by name; other fields are ignored.
 
         Raises:
             KeyError: a field has neither value nor default.
@@ -45,7 +55,14 @@ class Kind:
         return {name: values[name] if name in values else self.defaults[name] for name in self.fields}
 
     def identity(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The settings that can change a result, those at their default left out."""
+        """The settings that can change a result. Settings at their default are left out.
+
+        Args:
+            values: values of fields by name, as for settings().
+
+        Raises:
+            KeyError: a field has neither value nor default.
+        """
         return {
             name: value
             for name, value in self.settings(values).items()
@@ -54,28 +71,30 @@ class Kind:
 
 
 class Named(Protocol):
-    """What a table can hold."""
+    """The type of an entry: any object with a name."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name in study files."""
+        ...
 
 
 Entry = TypeVar("Entry", bound=Named)
 
 
 class Registry(Mapping[str, Entry], Generic[Entry]):
-    """The entries of a table by name, in order: the built-in ones, then those that installed packages add.
+    """The entries of a table by name: first the built-in entries, in order, then those of installed packages.
 
-    A package adds one by an entry point in the table's group that names an object of the entry's class. Entry points are
-    read when a name is asked for that is not built in, or when all names are.
+    A package adds an entry by an entry point in the table's group that names an object of the entry's class. Entry
+    points are read when a name that is not built in is looked up, or when all names are listed.
 
     Args:
-        group: of the entry points, such as "ablate.optimizers".
+        group: the group of the entry points, such as "ablate.optimizers".
         kind: the class of an entry.
-        built_in: the entries that come with ablate.
+        built_in: the entries that are part of ablate.
 
     Raises:
-        StudyError: an installed package offers something else, or a name that is taken.
+        StudyError: on a lookup, if an installed package offers an object of another class, or a name that is taken.
     """
 
     def __init__(self, group: str, kind: type[Entry], *built_in: Entry) -> None:
@@ -108,5 +127,5 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         return found
 
     def forget(self) -> None:
-        """Reads the entry points of installed packages anew when they are next needed."""
+        """Forget the entries of installed packages. They are read again at the next lookup."""
         self.__dict__.pop("_all", None)
