@@ -1,15 +1,15 @@
-"""What happened: one directory a trial, named by the trial's id. A leaf.
+"""Records of trials: one directory a trial, named by the trial's id. Imports nothing but the leaves.
 
 runs/<trial id>/
     trial.json        everything that defines the trial; its SHA-256 begins with the id
-    epochs.jsonl      a line an epoch: errors in percent, losses in nats, times in seconds; validation_* instead of
+    epochs.jsonl      one line an epoch: errors in percent, losses in nats, times in seconds; validation_* instead of
                       test_* where training images were held out and no test image was read
-    result.json       the outcome and its provenance; its presence means the trial is recorded;
+    result.json       the outcome and its provenance; the trial is recorded if this file exists;
                       with the SHA-256 of itself and of epochs.jsonl
-    failure.json      why the last attempt failed, until one succeeds
-    checkpoint-*.pt   the state after an epoch, its SHA-256 beside it
-    log.txt           what the worker printed
-    lock              held by whoever trains the trial
+    failure.json      why the last attempt failed; removed when an attempt succeeds
+    checkpoint-*.pt   the state after an epoch, with its SHA-256 in a file beside it
+    log.txt           the output of the worker
+    lock              held by the process that trains the trial
 
-runs/imported/<id>/ is of a training that was run elsewhere, runs/probes/<device>/ of timed steps.
+runs/imported/<id>/ holds a training by other code, runs/probes/<device>/ timed steps.
 """

@@ -1,8 +1,8 @@
-"""The epochs of a record as an array: what the curves of thousands of trials are read with.
+"""The epochs of a record as an array, to read the curves of thousands of trials quickly.
 
-Lines that are as append_epoch() writes them are read without a dict for each: their names are held against the known ones
-and stripped, all at once, and the numbers are decoded as one list. Whatever else there is goes the plain way, through
-parse_epochs(): a null, an exponent, a top-5 error, and all that is torn or damaged.
+Lines in the form that append_epoch() writes are read without a dict for each: the names are compared with the known names
+and removed from all lines at once, and the numbers are decoded as one list. All other lines are read by parse_epochs():
+those with a null, an exponent or a top-5 error, and torn or damaged ones.
 """
 
 from __future__ import annotations
@@ -23,14 +23,22 @@ _LINE = {  # a line without its numbers
     kind: b"{%s}\n" % b",".join(b'"%s":' % name.encode() for name in renamed(dict.fromkeys(EPOCH_FIELDS), TEST, kind))
     for kind in (TEST, VALIDATION)
 }
-# The signs of a line that are kept. Its colons become minus signs and its braces blanks, so that a digit that stands before
-# a colon or behind a brace, where no number is, leaves no JSON; the numbers come out negative.
+# The characters of a line that are kept. Colons become minus signs and braces become blanks. A digit before a colon or
+# after a brace, where no number is allowed, then makes the text invalid JSON. The numbers are negative.
 _KEPT = bytes.maketrans(b":}\n", b"- ,")
 _STRIPPED = bytes(set(range(256)) - set(_NUMBER + b",:}\n"))
 
 
 def epoch_columns(record: Record, fields: Sequence[str]) -> Columns:
-    """Some of EPOCH_FIELDS, shape (epochs, fields), NaN for null. Raises RecordError where epochs are lost."""
+    """Some fields of every epoch of a record, shape (epochs, fields). A null is NaN.
+
+    Args:
+        record: of read_record().
+        fields: names of EPOCH_FIELDS.
+
+    Raises:
+        RecordError: epochs.jsonl is not the one that was recorded, or epochs are missing.
+    """
     measured = f"{record.split}_"
     lines = record.epoch_lines()
     values = _decode(lines, measured, fields)
@@ -42,7 +50,7 @@ def epoch_columns(record: Record, fields: Sequence[str]) -> Columns:
 
 
 def _decode(lines: bytes, measured: str, fields: Sequence[str]) -> Columns | None:
-    """The fields, shape (epochs, fields); None where one line is not as most are, but for a torn last one."""
+    """The fields, shape (epochs, fields), without a torn last line; None where a line has an unusual form."""
     lines, line = lines[: lines.rfind(b"\n") + 1], _LINE[measured]
     names = lines.translate(None, _NUMBER)
     epochs = len(names) // len(line)

@@ -1,7 +1,7 @@
-"""Records of trainings that were run elsewhere, by other code: RUNS/imported/<id>/, files as those of a trial.
+"""Records of trainings by other code: RUNS/imported/<id>/, with the same files as a trial.
 
-The id is a hash of the log's content and of what was said about it, so importing again changes nothing. trial.json says
-which network and data it was and no recipe or seed, so an imported record is never one of a study's trials.
+The id is a hash of the log's content and of what the import says about it, so importing a log twice changes nothing.
+trial.json names the network and the data but no recipe or seed, so an imported record is never one of a study's trials.
 """
 
 from __future__ import annotations
@@ -22,17 +22,28 @@ from ablate.records.torchnet import Log, read_log
 
 FORMAT = 1  # of trial.json
 FOLDER = "imported"
-MOST_BYTES = 1 << 26  # of a log; those of the authors have a few hundred kB
-KEYS = ("imported", "sha256", "net", "data")  # of trial.json: what the id is a hash of
+MOST_BYTES = 1 << 26  # of a log; the authors' logs have a few hundred kB
+KEYS = ("imported", "sha256", "net", "data")  # of trial.json; the id is a hash of their values
 _JSON = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
 @dataclass(frozen=True)
 class Imported:
-    """A training that was run elsewhere. label: such as "WRN-40-4, authors' log"; errors in percent, None if it diverged.
+    """A training by other code.
 
-    network: the architecture's identity; data: the data set's name; epochs: rows of EPOCH_FIELDS, None where nothing is
-    known; planned_epochs: how many the run was to have, where the log says; source: the file's name.
+    Args:
+        id: 16 hexadecimal digits, see imported_id().
+        directory: the record's directory.
+        label: the name in tables and figures, such as "WRN-40-4, authors' log".
+        net: the network's name, such as "WRN-40-4".
+        network: the architecture's identity, by axis.
+        data: the data set's name.
+        preprocess: a name of the table of preprocessing.
+        epochs: rows of EPOCH_FIELDS, errors in percent; None where a value is not known.
+        test_error: at the last epoch, in percent; None if the training diverged.
+        best_test_error: the lowest of all epochs, in percent.
+        planned_epochs: how many epochs the run was to have; None where the log does not say.
+        source: the name of the log file.
     """
 
     id: str
@@ -50,26 +61,52 @@ class Imported:
 
     @property
     def complete(self) -> bool:
+        """Whether the training ran for as many epochs as planned, as far as the log says."""
         return self.planned_epochs in (None, len(self.epochs))
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A log, read and checked, and the files it becomes."""
+    """A log that has been read and checked, to be written as a record.
+
+    Args:
+        definition: the values of trial.json.
+        log: the network and the epochs.
+    """
 
     definition: dict[str, Any]
     log: Log
 
     @property
     def id(self) -> str:
+        """The id of the record, see imported_id()."""
         return imported_id(self.definition)
 
     def directory(self, runs: Path) -> Path:
+        """The record's directory.
+
+        Args:
+            runs: the runs directory.
+        """
         return runs / FOLDER / self.id
 
 
 def draft_torchnet(path: Path, data: str, preprocess: str, classes: int, shape: Shape, net: str | None = None) -> Draft:
-    """A log of the authors' code, read. Raises RecordError, NotationError, OSError."""
+    """The draft of a record from a log of the authors' code.
+
+    Args:
+        path: the log file, at most MOST_BYTES.
+        data: the data set's name.
+        preprocess: a name of the table of preprocessing.
+        classes: how many classes the data set has.
+        shape: (C, H, W) of an image.
+        net: the network's name; None: as the log's options say.
+
+    Raises:
+        RecordError: the log is not valid, or contradicts the arguments.
+        NotationError: `net` does not follow the notation.
+        OSError: the file cannot be read.
+    """
     with open(path, "rb") as file:
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
@@ -88,13 +125,29 @@ def draft_torchnet(path: Path, data: str, preprocess: str, classes: int, shape: 
 
 
 def imported_id(definition: dict[str, Any]) -> str:
-    """The id of an imported record from its trial.json: 16 hexadecimal digits of a SHA-256."""
+    """The id of an imported record: 16 hexadecimal digits of a SHA-256.
+
+    Args:
+        definition: the values of trial.json; only those of KEYS are read.
+    """
     what = {key: definition.get(key) for key in KEYS}
     return hashlib.sha256(orjson.dumps(what, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 def write_imported(runs: Path, draft: Draft) -> bool:
-    """Records an imported training; whether it was not there before. Its result is written last. Raises RecordError."""
+    """Record an imported training. The result is written last, so an interrupted import leaves no record.
+
+    Args:
+        runs: the runs directory.
+        draft: of draft_torchnet().
+
+    Returns:
+        Whether the training was recorded now; False if it was recorded before.
+
+    Raises:
+        RecordError: the record that exists is damaged.
+        OSError: a file cannot be written.
+    """
     directory = draft.directory(runs)
     if read_record(runs / FOLDER, draft.id):
         return False
@@ -121,7 +174,11 @@ def write_imported(runs: Path, draft: Draft) -> bool:
 
 
 def imported_text(draft: Draft) -> str:
-    """What a log says, in a line: "WRN-40-4, 200 epochs, test error 5.11 % (best 4.92 %)"."""
+    """A summary of a log in one line: "WRN-40-4, 200 epochs, test error 5.11 % (best 4.92 %)".
+
+    Args:
+        draft: of draft_torchnet().
+    """
     log, last = draft.log, draft.log.rows[-1]
     short = log.planned_epochs not in (None, len(log.rows))
     epochs = f"{len(log.rows)}{f' of {log.planned_epochs}' if short else ''} epochs"
@@ -137,9 +194,16 @@ def _diverged(rows: list[Row]) -> bool:
 
 
 def read_imported(runs: Path) -> list[Imported]:
-    """Every imported training, in the order of network, data and id. Raises RecordError for a damaged one."""
+    """Every imported training, sorted by network, data and id.
+
+    Args:
+        runs: the runs directory.
+
+    Raises:
+        RecordError: a record is damaged.
+    """
     places = [path.parent for path in (runs / FOLDER).glob("*/result.json")]
-    found = [_read(place) for place in places if not place.name.startswith(".")]  # which a merge has not finished
+    found = [_read(place) for place in places if not place.name.startswith(".")]  # those are left by an unfinished merge
     return sorted(found, key=lambda imported: (imported.net, imported.data, imported.preprocess, imported.id))
 
 
@@ -171,6 +235,6 @@ def _read(directory: Path) -> Imported:
 
 
 def _total(seconds: list[float | None]) -> float | None:
-    """The sum, where every epoch's is known."""
+    """The sum; None where the seconds of an epoch are not known."""
     known = [value for value in seconds if value is not None]
     return sum(known) if len(known) == len(seconds) else None

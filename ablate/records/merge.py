@@ -1,7 +1,7 @@
-"""Several runs directories into one: everything is checked, and conflicts are found, before anything is written.
+"""Merge several runs directories into one. Everything is checked, and conflicts are found, before anything is written.
 
-Two records of one trial with the same errors are the same, whatever time they took: the first is kept. A trial that is
-copied is written aside and renamed into its place, so a merge that is killed can simply be run again.
+Two records of one trial are equal if their errors are, whatever time they took; the first is kept. A trial is copied to a
+temporary directory beside its destination and then renamed, so a merge that was killed can be run again.
 """
 
 from __future__ import annotations
@@ -25,14 +25,21 @@ from ablate.records.records import Row, read_epochs, read_file, read_record, tri
 from ablate.records.timings import Probe, probe_path, read_probes, write_probe
 
 LOCK = ".merge.lock"
-SEARCH = "search.db"  # Optuna's
+SEARCH = "search.db"  # Optuna's storage
 _ASIDE, _OLD = ".merging", ".old"
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
 class Found:
-    """A trial's directory. result: None while it is unfinished; errors: of each epoch, (training, test) in percent."""
+    """The content of a trial's directory.
+
+    Args:
+        directory: the trial's directory.
+        definition: the bytes of trial.json.
+        result: the fields of result.json; None while the trial is unfinished.
+        errors: (training, test) of each epoch, in percent.
+    """
 
     directory: Path
     definition: bytes
@@ -40,7 +47,13 @@ class Found:
     errors: tuple[tuple[float | None, float | None], ...]
 
     def differs_from(self, other: Found) -> str:
-        """In what the results of two records of a trial differ; "" if in nothing but times and provenance."""
+        """The first difference between the results of two records of a trial, in words.
+
+        The text is empty if nothing but times and provenance differ, or if one of the trials is unfinished.
+
+        Args:
+            other: another record of the same trial.
+        """
         if self.result is None or other.result is None:
             return ""
         for key in ("status", "epochs", "data_digest", "test_error"):
@@ -53,9 +66,16 @@ class Found:
 
 @dataclass(frozen=True)
 class MergePlan:
-    """What a merge would do. copies: (from, to); conflicts: a line each, and nothing may be written while there is one.
+    """What a merge will do. Nothing is written if there are conflicts.
 
-    kept: a line for each trial that was trained twice; passed_over: a line for each directory that cannot be merged.
+    Args:
+        into: the runs directory that is merged into.
+        copies: (from, to) of each trial that is copied.
+        probes: the probes that are copied.
+        equal: how many finished trials `into` and a source both have, with equal results.
+        conflicts: one line for each pair of records that contradict each other.
+        kept: one line for each trial that was trained twice, and for each search that is not merged.
+        passed_over: one line for each directory that cannot be merged.
     """
 
     into: Path
@@ -68,11 +88,23 @@ class MergePlan:
 
     @property
     def finished(self) -> int:
+        """How many of the copied trials are finished."""
         return sum(found.result is not None for found, _ in self.copies)
 
 
 def merge_runs(sources: Sequence[Path], into: Path) -> MergePlan:
-    """Merges runs directories into one and returns what was done; with conflicts, nothing was. Raises RecordError."""
+    """Merge runs directories into one.
+
+    Args:
+        sources: runs directories, in the order in which their records are preferred.
+        into: the runs directory to merge into; it is created if it does not exist. Its own records are preferred to all.
+
+    Returns:
+        What was done. If it has conflicts, nothing was written.
+
+    Raises:
+        RecordError: a directory is not a runs directory, another merge is running, or a trial changed or is being trained.
+    """
     check_directories(sources, into)
     if (plan := plan_merge(sources, into)).conflicts:
         return plan
@@ -81,20 +113,28 @@ def merge_runs(sources: Sequence[Path], into: Path) -> MergePlan:
         if not free:
             raise RecordError(f"another merge into {into} is going on; wait for its end")
         for folder in (into, into / FOLDER):
-            for left in folder.glob(f".*{_ASIDE}"):  # of a merge that was killed
+            for left in folder.glob(f".*{_ASIDE}"):  # from a merge that was killed
                 target = folder / left.name.removeprefix(".").removesuffix(_ASIDE).removesuffix(_OLD)
                 if left.name.endswith(f"{_OLD}{_ASIDE}") and not target.exists():
-                    os.rename(left, target)  # between its two renames
+                    os.rename(left, target)  # killed between the two renames of _copy()
                 else:
                     shutil.rmtree(left)
-        plan = plan_merge(sources, into)  # another merge may have gone before
+        plan = plan_merge(sources, into)  # another merge may have changed it before the lock was held
         if not plan.conflicts:
             _carry_out(plan)
     return plan
 
 
 def check_directories(sources: Sequence[Path], into: Path) -> None:
-    """Raises RecordError for what is no runs directory, or the one that is merged into."""
+    """Check that the directories can be merged.
+
+    Args:
+        sources: the runs directories to merge.
+        into: the runs directory to merge into; it may not exist yet.
+
+    Raises:
+        RecordError: a source does not exist, is not a runs directory or is `into`; or `into` is not a directory.
+    """
     if into.exists() and not into.is_dir():
         raise RecordError(f"`into`: {into} is not a directory")
     for source in sources:
@@ -107,7 +147,12 @@ def check_directories(sources: Sequence[Path], into: Path) -> None:
 
 
 def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:
-    """What merging would do; nothing is written. sources: in the order in which their records are preferred."""
+    """The plan of a merge. Nothing is written.
+
+    Args:
+        sources: runs directories, in the order in which their records are preferred.
+        into: the runs directory to merge into; it may not exist yet.
+    """
     places: dict[str, list[Path]] = {}
     passed_over: list[str] = []
     searches: list[Path] = []
@@ -123,7 +168,7 @@ def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:
     equal = 0
     for name, directories in sorted(places.items()):
         imported = name.startswith(FOLDER)
-        if against := [] if imported else _other_definitions(directories):  # an imported one names its log's file too
+        if against := [] if imported else _other_definitions(directories):  # an import's trial.json names the log file
             conflicts += against
             continue
         found: list[Found] = []
@@ -134,7 +179,7 @@ def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:
                 passed_over.append(str(error))
         in_place = [each for each in found if each.directory == into / name]
         if not found or (directories[0] == into / name and not in_place):
-            continue  # none is whole; or the one in place is not, and nothing is put over it
+            continue  # all are damaged; or the record in `into` is damaged, and is not overwritten
         first = next((each for each in found if each.result is not None), found[0])
         against = [f"{first.directory} and {each.directory}: {why}" for each in found if (why := first.differs_from(each))]
         conflicts += against
@@ -148,10 +193,10 @@ def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:
 
 
 def _other_definitions(directories: Sequence[Path]) -> list[str]:
-    """A line for each directory whose trial.json is not that of the first."""
+    """One line for each directory with another trial.json than the first directory."""
     definitions = []
     for directory in directories:
-        with suppress(OSError, RecordError):  # which is told of when it is looked at
+        with suppress(OSError, RecordError):  # look() reports it
             definitions.append((directory, read_file(directory / "trial.json")))
     return [
         f"{definitions[0][0]} and {directory}: another trial.json"
@@ -161,7 +206,7 @@ def _other_definitions(directories: Sequence[Path]) -> list[str]:
 
 
 def _left(first: Found, found: Sequence[Found]) -> list[str]:
-    """What is said of the directories that are not taken though they are of a trial that another machine had too."""
+    """One line for each directory that is not copied although its trial is recorded or begun elsewhere too."""
     lines = []
     for each in found:
         if each is not first and each.result is None and first.result is None:
@@ -172,7 +217,15 @@ def _left(first: Found, found: Sequence[Found]) -> list[str]:
 
 
 def look(directory: Path, imported: bool = False) -> Found:
-    """What a trial's directory holds. Raises RecordError if it is damaged, or if the trial is being trained."""
+    """The content of a trial's directory.
+
+    Args:
+        directory: the trial's directory.
+        imported: whether the directory is of an imported training, with an id of another kind.
+
+    Raises:
+        RecordError: the record is damaged, or the trial is being trained.
+    """
     try:
         definition = read_file(directory / "trial.json")
         made = imported_id(orjson.loads(definition)) if imported else hashlib.sha256(definition).hexdigest()[:16]
@@ -196,13 +249,14 @@ def _last_error(rows: Sequence[Row]) -> list[float]:
 
 
 def _trials(runs: Path) -> Iterator[Path]:
-    """The trials' directories of a runs directory, then those of what was imported."""
+    """The directories of the trials of a runs directory, then those of its imported trainings."""
     for folder in (runs, runs / FOLDER):
         if folder.is_dir():
             yield from sorted(path for path in folder.iterdir() if _ID.fullmatch(path.name) and path.is_dir())
 
 
 def _strangers(runs: Path) -> Iterator[str]:
+    """One line for each file or directory that is not part of a runs directory."""
     for path in sorted(runs.iterdir()):
         known = _ID.fullmatch(path.name) or path.name in (FOLDER, "probes", SEARCH) or path.name.startswith(".")
         if not known:
@@ -210,7 +264,7 @@ def _strangers(runs: Path) -> Iterator[str]:
 
 
 def _newer_probes(sources: Iterable[Path], into: Path) -> tuple[Probe, ...]:
-    """The probes that are not in place, or an older one."""
+    """The probes that `into` does not have, or has an older version of."""
     newest: dict[Path, Probe] = {probe_path(into, probe): probe for probe in read_probes(into)}
     before = dict(newest)
     for source in sources:
@@ -229,7 +283,7 @@ def _carry_out(plan: MergePlan) -> None:
 
 
 def _copy(found: Found, target: Path) -> None:
-    """Copies a trial aside and renames it into its place; an unfinished one there goes, unless it is being trained."""
+    """Copy a trial to a temporary directory and rename it. An unfinished trial at the destination is replaced."""
     target.parent.mkdir(exist_ok=True)
     aside, old = (target.with_name(f".{target.name}{what}{_ASIDE}") for what in ("", _OLD))
     shutil.copytree(found.directory, aside, ignore=_not_copied)
@@ -247,7 +301,7 @@ def _copy(found: Found, target: Path) -> None:
 
 
 def _not_copied(directory: str, names: list[str]) -> list[str]:
-    """What a record is without: locks, leftovers, and what is no plain file, such as a link to somewhere else."""
+    """The names that are not copied: locks, leftovers, and everything that is not a regular file, such as a link."""
     plain = [name for name in names if Path(directory, name).is_file() and not Path(directory, name).is_symlink()]
     return [name for name in names if name not in plain or name == "lock" or re.fullmatch(r"\..*\.tmp", name)]
 

@@ -1,7 +1,7 @@
-"""Records: written while a trial trains, read by everything after it.
+"""Records of trials: written during training, read by all later stages.
 
-A trial that holds training images out is measured on these and never on test images, and its files say so: there the
-fields that begin with test_ begin with validation_. Only here are the names changed, when files are written and read.
+A trial that holds out training images is evaluated on them and never on test images. In its files the fields that begin
+with test_ therefore begin with validation_. The names are changed only here, when files are written and read.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ EPOCH_FIELDS = (
     "train_seconds",
     "test_seconds",
 )
-HASH, EPOCHS_HASH = "sha256", "epochs_sha256"  # of a result: of all before it in its file, and of epochs.jsonl
+HASH, EPOCHS_HASH = "sha256", "epochs_sha256"  # fields of result.json: hashes of all before it, and of epochs.jsonl
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _HASH, _END = b',\n  "%s": ' % HASH.encode(), b"\n}\n"
 
-EPOCH_KINDS = {int, float, bool, type(None)}  # of an epoch's values
+EPOCH_KINDS = {int, float, bool, type(None)}  # the types of an epoch's values
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a recorded trial did.
+    """The record of a trial.
 
     Args:
-        id: of the trial.
+        id: the trial's id.
         runs: the runs directory.
         result: the fields of result.json; those of the evaluation begin with `test_`, whatever the split.
-        split: which images the trial was evaluated on: test images, or held-out training images ("validation").
-        epochs_sha256: of epochs.jsonl when the result was written; None in a record of an earlier version.
+        split: the images that the trial was evaluated on: test images, or held-out training images ("validation").
+        epochs_sha256: the hash of epochs.jsonl when the result was written; None in a record of an earlier version.
     """
 
     id: str
@@ -62,15 +62,17 @@ class Record:
 
     @property
     def directory(self) -> Path:
+        """The record's directory."""
         return trial_directory(self.runs, self.id)
 
     @property
     def diverged(self) -> bool:
+        """Whether the training diverged."""
         return bool(self.result["status"] == "diverged")
 
     @property
     def state(self) -> RecordState:
-        """ "recorded" or "diverged"."""
+        """The state of the trial: "recorded", or "diverged" if the training diverged."""
         return "diverged" if self.diverged else "recorded"
 
     @property
@@ -80,20 +82,35 @@ class Record:
         return None if self.diverged or error is None else float(error)
 
     def epochs(self) -> list[Row]:
-        """Every epoch. Raises RecordError where some are lost."""
+        """Every epoch, a row of EPOCH_FIELDS each.
+
+        Raises:
+            RecordError: epochs.jsonl is not the one that was recorded, or epochs are missing.
+        """
         rows = parse_epochs(self.epoch_lines(), f"{self.split}_")
         self.check_epochs(len(rows))
         return rows
 
     def epoch_lines(self) -> bytes:
-        """What stands in epochs.jsonl. Raises RecordError where that is not what was recorded."""
+        """The bytes of epochs.jsonl.
+
+        Raises:
+            RecordError: they are not those that were recorded.
+        """
         lines = read_epoch_lines(self.directory)
         if self.epochs_sha256 not in (None, hashlib.sha256(lines).hexdigest()):
             raise self._lost()
         return lines
 
     def check_epochs(self, found: int) -> None:
-        """Raises RecordError unless the result has as many epochs."""
+        """Check the number of epochs that were read.
+
+        Args:
+            found: how many epochs were read.
+
+        Raises:
+            RecordError: the result has another number.
+        """
         if found != self.result.get("epochs", found):
             raise self._lost()
 
@@ -104,12 +121,26 @@ class Record:
 
 
 def trial_directory(runs: Path, trial_id: str) -> Path:
-    """Where a trial's record stands."""
+    """The directory of a trial's record.
+
+    Args:
+        runs: the runs directory.
+        trial_id: 16 hexadecimal digits.
+    """
     return runs / trial_id
 
 
 def open_trial(directory: Path, definition: bytes) -> None:
-    """Makes the trial's directory. A damaged trial.json is written again. Raises RecordError if it holds another trial."""
+    """Create the trial's directory and its trial.json. A damaged trial.json is written again.
+
+    Args:
+        directory: of trial_directory().
+        definition: the bytes of trial.json.
+
+    Raises:
+        RecordError: the directory holds another trial.
+        OSError: a file cannot be read or written.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "trial.json"
     found = path.read_bytes() if path.exists() else None
@@ -123,15 +154,22 @@ def open_trial(directory: Path, definition: bytes) -> None:
 
 
 def _id(definition: bytes) -> str:
-    """What a trial is called whose trial.json is this; see study.Trial.id."""
+    """The id of a trial with this trial.json; see study.Trial.id."""
     return hashlib.sha256(definition).hexdigest()[:16]
 
 
 def measured_on(directory: Path) -> str:
-    """How the names of what was measured begin on disk: VALIDATION if the trial holds training images out, or TEST."""
+    """The prefix of measured fields on disk: VALIDATION if the trial holds out training images, else TEST.
+
+    Args:
+        directory: the trial's directory. Without a readable trial.json the answer is TEST.
+
+    Raises:
+        RecordError: trial.json is not a regular file.
+    """
     try:
         definition = read_file(f"{directory}/trial.json")
-        if b"held_out" not in definition and b"\\" not in definition:  # as in most; an escape may hide it
+        if b"held_out" not in definition and b"\\" not in definition:  # fast, for most trials; an escape may hide the name
             return TEST
         held_out = "held_out" in orjson.loads(definition)["data"]
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
@@ -143,24 +181,52 @@ _NEEDED = {kind: frozenset(renamed(dict.fromkeys(EPOCH_FIELDS), TEST, kind)) for
 
 
 def begin_attempt(directory: Path) -> None:
-    """Clears, once the trial's lock is held, what an earlier attempt left: its failure, files half-written."""
+    """Remove the files of an earlier attempt: its failure.json and temporary files. The caller holds the trial's lock.
+
+    Args:
+        directory: the trial's directory.
+    """
     remove_leftovers(directory)
     (directory / "failure.json").unlink(missing_ok=True)
 
 
 def append_epoch(directory: Path, row: Row) -> None:
-    """Adds an epoch; the fields are EPOCH_FIELDS. A loss that is not finite is written as null."""
+    """Append an epoch to epochs.jsonl. A loss that is not finite is written as null.
+
+    Args:
+        directory: the trial's directory.
+        row: the values of EPOCH_FIELDS by name, and of other measures.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     append_durably(directory / "epochs.jsonl", orjson.dumps(renamed(row, TEST, measured_on(directory))) + b"\n")
 
 
 def read_epochs(directory: Path) -> list[Row]:
-    """The epochs 1, 2, ... in order, up to the first line that is torn, damaged or out of order."""
+    """The epochs 1, 2, ... in order, up to the first line that is torn, damaged or out of order.
+
+    Args:
+        directory: the trial's directory.
+
+    Raises:
+        RecordError: epochs.jsonl is not a regular file or is too large.
+        OSError: it cannot be read.
+    """
     lines = read_epoch_lines(directory)
     return parse_epochs(lines, measured_on(directory)) if lines else []
 
 
 def read_epoch_lines(directory: Path) -> bytes:
-    """What stands in epochs.jsonl; nothing where there is none."""
+    """The bytes of epochs.jsonl; b"" if there is no such file.
+
+    Args:
+        directory: the trial's directory.
+
+    Raises:
+        RecordError: epochs.jsonl is not a regular file or is too large.
+        OSError: it cannot be read.
+    """
     try:
         return read_file(f"{directory}/epochs.jsonl")
     except FileNotFoundError:
@@ -168,7 +234,12 @@ def read_epoch_lines(directory: Path) -> bytes:
 
 
 def parse_epochs(lines: bytes, measured: str) -> list[Row]:
-    """The epochs of these lines, as read_epochs() has them. measured: how the names of what was measured begin in them."""
+    """The epochs of the lines of epochs.jsonl, up to the first line that is torn, damaged or out of order.
+
+    Args:
+        lines: the bytes of the file.
+        measured: the prefix of measured fields in these lines: TEST or VALIDATION. In the rows it is TEST.
+    """
     needed = _NEEDED[measured]
     rows: list[Row] = []
     for line in lines.split(b"\n")[:-1]:  # what follows the last newline is torn or empty
@@ -185,7 +256,15 @@ def parse_epochs(lines: bytes, measured: str) -> list[Row]:
 
 
 def write_epochs(directory: Path, rows: list[Row]) -> None:
-    """Leaves exactly these epochs, dropping a torn line and what a resumed trial will train again."""
+    """Write epochs.jsonl with exactly these epochs. A torn line, and epochs that will be trained again, are removed.
+
+    Args:
+        directory: the trial's directory.
+        rows: the epochs 1, 2, ... in order.
+
+    Raises:
+        OSError: the file cannot be read or written.
+    """
     path = directory / "epochs.jsonl"
     measured = measured_on(directory)
     data = b"".join(orjson.dumps(renamed(row, TEST, measured)) + b"\n" for row in rows)
@@ -194,21 +273,42 @@ def write_epochs(directory: Path, rows: list[Row]) -> None:
 
 
 def write_result(directory: Path, result: Mapping[str, Any]) -> None:
-    """Records the trial's outcome, with the SHA-256 of it and of its epochs; from here on it is never trained again."""
+    """Write result.json, with its SHA-256 and that of epochs.jsonl. The trial is then never trained again.
+
+    Args:
+        directory: the trial's directory.
+        result: the fields of result.json; those of the evaluation begin with `test_`.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     fields = renamed(result, TEST, measured_on(directory))
     write_atomically(directory / "result.json", result_bytes(fields, read_epoch_lines(directory)))
     (directory / "failure.json").unlink(missing_ok=True)
 
 
 def write_failure(directory: Path, cause: str, attempts: int) -> None:
-    """Notes why a trial has no result; the next run tries it again."""
+    """Write failure.json: why a trial has no result. The next run tries the trial again.
+
+    Args:
+        directory: the trial's directory; it is created if it does not exist.
+        cause: in words.
+        attempts: how many attempts have failed.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     failure = {"cause": cause, "attempts": attempts}
     write_atomically(directory / "failure.json", orjson.dumps(failure, option=_JSON))
 
 
 def read_failure(directory: Path) -> str | None:
-    """The cause of the last failure, if the last attempt failed."""
+    """The cause of the last attempt's failure; None if it did not fail.
+
+    Args:
+        directory: the trial's directory.
+    """
     try:
         failure = orjson.loads(read_file(f"{directory}/failure.json"))
         return printable(str(failure["cause"]))
@@ -219,9 +319,15 @@ def read_failure(directory: Path) -> str | None:
 
 
 def read_record(runs: Path, trial_id: str, split: Split | None = None) -> Record | None:
-    """The record of a trial, or None if it is not recorded. Raises RecordError if its result cannot be read.
+    """The record of a trial; None if the trial is not recorded.
 
-    split: which images the trial is evaluated on; None: as its trial.json says.
+    Args:
+        runs: the runs directory.
+        trial_id: 16 hexadecimal digits.
+        split: the images that the trial is evaluated on; None: as its trial.json says.
+
+    Raises:
+        RecordError: result.json is damaged.
     """
     result = _read_result(f"{runs}/{trial_id}/result.json")
     if result is None:
@@ -236,9 +342,14 @@ def read_record(runs: Path, trial_id: str, split: Split | None = None) -> Record
 
 
 def recover_record(runs: Path, trial_id: str, announce: Callable[[str], None]) -> Record | None:
-    """The record of a trial, or None if it is not recorded; for who can train it.
+    """The record of a trial; None if the trial is not recorded. For a caller that can train the trial.
 
-    A damaged result is put aside and announced: the trial then ends once more, from its last checkpoint.
+    A damaged result.json is renamed and announced. The trial then goes on from its last checkpoint.
+
+    Args:
+        runs: the runs directory.
+        trial_id: 16 hexadecimal digits.
+        announce: called with one line, such as print.
     """
     try:
         record = read_record(runs, trial_id)
@@ -255,7 +366,15 @@ def recover_record(runs: Path, trial_id: str, announce: Callable[[str], None]) -
 
 
 def trial_state(runs: Path, trial_id: str) -> RecordState:
-    """What is known of a trial: recorded and diverged are final; failed and interrupted go on at the next run."""
+    """The state of a trial. "recorded" and "diverged" are final; "failed" and "interrupted" trials go on in the next run.
+
+    Args:
+        runs: the runs directory.
+        trial_id: 16 hexadecimal digits.
+
+    Raises:
+        RecordError: result.json is damaged.
+    """
     directory = trial_directory(runs, trial_id)
     if record := read_record(runs, trial_id):
         return record.state
@@ -266,7 +385,7 @@ def trial_state(runs: Path, trial_id: str) -> RecordState:
             with hold_lock(directory / "lock") as free:
                 if not free:
                     return "running"
-        except OSError:  # another user's runs: not ours to lock
+        except OSError:  # the runs of another user cannot be locked
             pass
     if (directory / "failure.json").exists():
         return "failed"
@@ -283,7 +402,7 @@ def _read_result(path: str) -> dict[str, Any] | None:
         raise RecordError(f"{path}: cannot be read ({error}); remove it and run again") from None
     if not isinstance(value, dict):
         raise RecordError(f"{path}: not a JSON object; remove it and run again")
-    # One of an earlier version has no hash.
+    # A result of an earlier version has no hash.
     if (HASH in value or EPOCHS_HASH in value) and data != _sealed(data[: data.rfind(_HASH)]):
         raise RecordError(f"{path}: damaged, its {HASH} is not that of its content; remove it and run again")
     value.pop(HASH, None)
@@ -291,30 +410,40 @@ def _read_result(path: str) -> dict[str, Any] | None:
 
 
 def result_bytes(fields: Mapping[str, Any], epoch_lines: bytes) -> bytes:
-    """What stands in result.json, given its fields as they are called there and what stands in epochs.jsonl."""
+    """The bytes of result.json.
+
+    Args:
+        fields: the fields under their names in the file.
+        epoch_lines: the bytes of epochs.jsonl.
+    """
     fields = {**fields, EPOCHS_HASH: hashlib.sha256(epoch_lines).hexdigest()}
     return _sealed(orjson.dumps(fields, option=_JSON).removesuffix(_END))
 
 
 def _sealed(head: bytes) -> bytes:
-    """A result as it stands in its file: all but its last line, and that, which holds the SHA-256 of all before it."""
+    """The bytes of a result: `head` and the last line, which holds the SHA-256 of `head`."""
     return b'%s%s"%s"%s' % (head, _HASH, hashlib.sha256(head).hexdigest().encode(), _END)
 
 
-CHUNK = 65536  # bytes; 250 epochs
-MOST_BYTES = 1 << 28  # of a file; 100,000 epochs are a tenth of it
-_READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)  # Windows has the one, the others have
+CHUNK = 65536  # bytes, about 250 epochs
+MOST_BYTES = 1 << 28  # of a file; 100,000 epochs take a tenth of it
+_READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)  # O_BINARY: Windows; O_NONBLOCK: others
 
 
 def read_file(path: str | Path) -> bytes:
-    """A file's bytes. A report reads thousands of small files, which Path.read_bytes() takes twice as long for.
+    """The bytes of a file. Half the time of Path.read_bytes(), because a report reads thousands of small files.
 
-    Raises OSError, and RecordError for what is no file or far too large.
+    Args:
+        path: the file.
+
+    Raises:
+        OSError: the file cannot be read; the error names it.
+        RecordError: it is not a regular file, or it has more than MOST_BYTES.
     """
     descriptor = os.open(path, _READING)
     try:
         kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
-        if kind not in (stat.S_IFREG, stat.S_IFDIR):  # of a directory the next line says so
+        if kind not in (stat.S_IFREG, stat.S_IFDIR):  # os.read() raises for a directory
             raise RecordError(f"{path}: not a regular file; remove it and run again")
         data = os.read(descriptor, CHUNK)
         if len(data) == CHUNK:

@@ -1,4 +1,4 @@
-"""The shape of result.json: which types its values have. Any field may be missing, and unknown fields are allowed."""
+"""The types of the values in result.json. Any field but `status` may be missing, and unknown fields are allowed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,17 @@ from pydantic_core import PydanticCustomError
 
 from ablate.errors import UNPRINTABLE
 
-TEST, VALIDATION = "test_", "validation_"  # how the names of what was measured begin
+TEST, VALIDATION = "test_", "validation_"  # prefixes of measured fields, by the images that were evaluated
 
 
 def renamed(fields: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
-    """The same fields in the same order; names that begin with `old` begin with `new`."""
+    """The same fields in the same order, with one prefix of the names replaced by another.
+
+    Args:
+        fields: values by name.
+        old: the prefix to replace, such as TEST.
+        new: the prefix instead of it, such as VALIDATION.
+    """
     if old == new:
         return dict(fields)
     return {f"{new}{key.removeprefix(old)}" if key.startswith(old) else key: value for key, value in fields.items()}
@@ -39,7 +45,18 @@ Text = Annotated[str, AfterValidator(_is_printable)]
 
 
 class Provenance(BaseModel):
-    """With what a trial was trained. revision: of the source code, None in a release; started, finished: ISO 8601."""
+    """The software and hardware that trained a trial.
+
+    Args:
+        ablate: the version of ablate.
+        revision: the revision of the source code; None in a release.
+        python: the version of Python.
+        torch: the version of torch.
+        device: the name of the device.
+        threads: how many CPU threads torch used.
+        started: the time in ISO 8601.
+        finished: the time in ISO 8601.
+    """
 
     model_config = ConfigDict(strict=True)
 
@@ -56,7 +73,24 @@ class Provenance(BaseModel):
 class Result(BaseModel):
     """The outcome of a trial: errors in percent, losses in nats, times in seconds. A diverged trial has no test error.
 
-    Other measures of the trial are numbers, or null where it diverged.
+    Other measures of the trial are extra fields: numbers, or null where the trial diverged.
+
+    Args:
+        status: "completed" or "diverged".
+        test_error: at the last epoch; required of a completed trial.
+        test_loss: at the last epoch.
+        train_error: at the last epoch.
+        train_loss: at the last epoch.
+        best_test_error: the lowest of all epochs.
+        epochs: how many were trained.
+        planned_epochs: of an imported training: how many it was to have, where that is known.
+        train_seconds: of all epochs.
+        test_seconds: of all epochs.
+        train_images: how many images an epoch trains on.
+        test_images: how many images are evaluated.
+        data_digest: a digest of the images.
+        provenance: of the last attempt.
+        earlier_attempts: the provenance of the attempts that were interrupted.
     """
 
     model_config = ConfigDict(strict=True, extra="allow")
@@ -80,7 +114,7 @@ class Result(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _imported_may_lack(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        """The result of a training that was run elsewhere may have null for what is not known."""
+        """Leave out the null values of an imported training. They mean that a value is not known."""
         return {key: value for key, value in fields.items() if value is not None} if "imported" in fields else fields
 
     @model_validator(mode="after")
@@ -99,13 +133,18 @@ class Result(BaseModel):
 
 
 class HeldOutResult(Result):
-    """The outcome of a trial that is measured on held-out training images; see VALIDATION."""
+    """The outcome of a trial that is evaluated on held-out training images: names begin with VALIDATION instead of TEST."""
 
     model_config = ConfigDict(alias_generator=lambda name: next(iter(renamed({name: None}, TEST, VALIDATION))))
 
 
 def check_result(result: Mapping[str, Any], measured: str) -> str:
-    """What is wrong with the values of a result.json; "" if nothing is. measured: TEST or VALIDATION."""
+    """The error in the values of a result.json, in words; "" if there is none.
+
+    Args:
+        result: the fields under their names in the file.
+        measured: the prefix of measured fields: TEST or VALIDATION.
+    """
     try:
         (HeldOutResult if measured == VALIDATION else Result).model_validate(result)
     except ValidationError as error:
@@ -113,7 +152,7 @@ def check_result(result: Mapping[str, Any], measured: str) -> str:
         if first["type"] == "measure":
             return f"{first['ctx']['key']}: found {first['ctx']['found']!r}; remove it and run again"
         found = None if first["type"] == "missing" else first["input"]
-        # Of a missing field pydantic says the model's name, of others that in the file.
+        # pydantic names a missing field as in the model, and any other field as in the file.
         (key,) = renamed({".".join(map(str, first["loc"])): None}, TEST, measured)
         allowed = {"status": "completed, diverged", f"{measured}error": "a percentage"}.get(key)
         remedy = f"allowed: {allowed}" if allowed else "remove it and run again"

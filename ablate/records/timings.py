@@ -1,9 +1,9 @@
-"""What was timed: probes of networks, and the paces of recorded trials.
+"""Measured times: probes of networks, and the paces of recorded trials.
 
-A probe says how long a step of a network takes on a device. Each is a small file, RUNS/probes/<device>/<hash>.json; the
-hash is of what was timed (its Workload) and of how many processes shared the device, so timing again replaces it. A file
-that cannot be read is passed over: it costs another probe and no result. A pace says how long the epochs of a recorded
-trial took, whichever study it was trained for.
+A probe says how long a step of a network takes on a device. Each is a small file, RUNS/probes/<device>/<hash>.json. The
+hash is of the timed work (its Workload) and of the number of processes that shared the device, so timing again replaces
+the file. A file that cannot be read is ignored: it costs another probe and no result. A pace says how long the epochs of a
+recorded trial took, whichever study it was trained for.
 """
 
 from __future__ import annotations
@@ -30,7 +30,19 @@ _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 @dataclass(frozen=True)
 class Workload:
-    """What decides how long a step takes. network: the architecture's identity, canonical(); input_shape: (C, H, W)."""
+    """Everything that decides how long a step takes on a device.
+
+    Args:
+        network: the architecture's identity as a text, see canonical().
+        classes: how many.
+        input_shape: (C, H, W).
+        batch_size: images a training step, of all GPUs together.
+        precision: "float32" or "bfloat16".
+        optimizer: a name of the table of optimizers.
+        checkpoint_activations: "none" or "blocks", as in a recipe.
+        compile: "never" or "always", as in a trial's recipe.
+        gpus: how many GPUs train one trial.
+    """
 
     network: str
     classes: int
@@ -45,7 +57,12 @@ class Workload:
 
 @dataclass(frozen=True)
 class Milliseconds:
-    """Of the rounds that were timed."""
+    """The median and the minimum of the timed rounds.
+
+    Args:
+        median: milliseconds.
+        min: milliseconds.
+    """
 
     median: Positive
     min: Positive
@@ -53,10 +70,25 @@ class Milliseconds:
 
 @dataclass(frozen=True)
 class Probe:
-    """Times of one process of those that shared the device. net: its name then; steps: how many were timed, in all of them.
+    """The times of one process, out of those that shared the device.
 
-    train_step_ms: forward, backward and update of a batch; test_batch_ms: forward of test_batch images; startup_seconds:
-    making the network, and what its first step takes longer than others; peak_memory_bytes: of training, on CUDA.
+    Args:
+        net: the network's name at that time.
+        workload: the timed work.
+        device: the device's name.
+        kind: "cpu" or "cuda".
+        side_by_side: how many processes shared the device.
+        threads: CPU threads of the process.
+        torch: the version of torch.
+        multiply_adds: of one image and one forward pass.
+        train_step_ms: forward pass, backward pass and update of one batch.
+        test_batch: images in a batch of the evaluation.
+        test_batch_ms: forward pass of `test_batch` images.
+        images_per_second: training images a second.
+        startup_seconds: to build the network, plus the additional time of its first step.
+        peak_memory_bytes: of training, on CUDA; None on a CPU.
+        steps: how many steps were timed, over all processes.
+        date: the time of the probe in ISO 8601.
     """
 
     net: str
@@ -77,9 +109,13 @@ class Probe:
     date: str
 
     def epoch_seconds(self, train_images: int, test_images: int) -> float:
-        """Seconds of an epoch that trains and tests on so many images; a part of a batch takes its part of the time.
+        """Seconds of an epoch of training and evaluation. A partial batch takes the same fraction of a batch's time.
 
-        Of several GPUs one was timed, with its part of the batch: what they exchange is not counted.
+        With several GPUs, one GPU was timed with its part of the batch. The communication between them is not included.
+
+        Args:
+            train_images: how many images an epoch trains on.
+            test_images: how many images are evaluated after it.
         """
         train = train_images / self.workload.batch_size * self.train_step_ms.median
         return (train + test_images / self.workload.gpus / self.test_batch * self.test_batch_ms.median) / 1000
@@ -89,12 +125,27 @@ _probes = TypeAdapter(Probe)
 
 
 def canonical(network: dict[str, Any]) -> str:
-    """A network's identity as one text that is equal for equal networks."""
+    """A network's identity as a text. Equal networks have equal texts.
+
+    Args:
+        network: the architecture's identity, in plain values.
+    """
     return orjson.dumps(network, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def write_probe(runs: Path, probe: Probe) -> Path:
-    """Keeps a probe in the place of an earlier one of the same; its path."""
+    """Write a probe. It replaces an earlier probe of the same work on the same device.
+
+    Args:
+        runs: the runs directory.
+        probe: of any device.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     path = probe_path(runs, probe)
     path.parent.mkdir(parents=True, exist_ok=True)
     value = asdict(probe)
@@ -104,14 +155,23 @@ def write_probe(runs: Path, probe: Probe) -> Path:
 
 
 def probe_path(runs: Path, probe: Probe) -> Path:
-    """Where a probe is kept."""
+    """The path of a probe's file.
+
+    Args:
+        runs: the runs directory.
+        probe: of any device.
+    """
     what = orjson.dumps([asdict(probe.workload), probe.side_by_side], option=orjson.OPT_SORT_KEYS)
     slug = re.sub(r"[^a-z0-9]+", "-", probe.device.lower()).strip("-") or "device"
     return runs / "probes" / slug / f"{hashlib.sha256(what).hexdigest()[:16]}.json"
 
 
 def read_probes(runs: Path) -> list[Probe]:
-    """Every probe that can be read, of every device, the oldest first."""
+    """Every probe of every device that can be read, the oldest first.
+
+    Args:
+        runs: the runs directory.
+    """
     found = filter(None, map(_read_probe, sorted(runs.glob("probes/*/*.json"))))
     return sorted(found, key=lambda probe: probe.date)
 
@@ -119,7 +179,14 @@ def read_probes(runs: Path) -> list[Probe]:
 def find_probe(
     probes: Iterable[Probe], workload: Workload, device: str | None = None, side_by_side: int | None = None
 ) -> Probe | None:
-    """The newest of the probes of a workload, of one device or any, with so many processes or any number."""
+    """The newest probe of a workload; None if there is none.
+
+    Args:
+        probes: of read_probes().
+        workload: the work to look for.
+        device: the device's name; None: any device.
+        side_by_side: how many processes shared the device; None: any number.
+    """
     fitting = [
         probe
         for probe in probes
@@ -129,11 +196,17 @@ def find_probe(
 
 
 def devices_of(probes: Sequence[Probe], kind: str) -> list[str]:
-    """The probed devices of a kind, the one that was probed last first."""
+    """The names of the probed devices of a kind, the last probed first.
+
+    Args:
+        probes: of read_probes(), the oldest first.
+        kind: "cpu" or "cuda".
+    """
     return list(dict.fromkeys(probe.device for probe in reversed(probes) if probe.kind == kind))
 
 
 def _read_probe(path: Path) -> Probe | None:
+    """The probe in a file; None if it cannot be read."""
     try:
         value = orjson.loads(read_file(path))
         value["workload"]["network"] = canonical(value["workload"]["network"])
@@ -144,9 +217,16 @@ def _read_probe(path: Path) -> Probe | None:
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds an epoch of a recorded trial took, training and testing, and on how many images.
+    """How long an epoch of a recorded trial took, training and evaluation together.
 
-    workload: its checkpoint_activations is always "none": a trial's identity leaves it out, as it changes no result.
+    Args:
+        workload: of the trial. Its checkpoint_activations is always "none", as a trial's identity leaves it out: it changes
+            no result.
+        train_images: how many images an epoch trained on.
+        test_images: how many images were evaluated after it.
+        device: the device's name.
+        epoch_seconds: the mean of all epochs.
+        finished: the time in ISO 8601; "" if not recorded.
     """
 
     workload: Workload
@@ -158,11 +238,16 @@ class Pace:
 
 
 def read_paces(runs: Path) -> list[Pace]:
-    """The pace of every recorded trial that one kind of device trained from start to end; damaged ones are passed over."""
+    """The pace of every recorded trial that was trained on one kind of device. Damaged records are ignored.
+
+    Args:
+        runs: the runs directory.
+    """
     return [pace for path in sorted(runs.glob("*/result.json")) if (pace := _read_pace(path))]
 
 
 def _read_pace(path: Path) -> Pace | None:
+    """The pace of the trial with this result.json; None if it is damaged or if several kinds of device were used."""
     try:
         trial = orjson.loads(read_file(path.with_name("trial.json")))
         result = renamed(orjson.loads(read_file(path)), VALIDATION, TEST)
@@ -177,6 +262,7 @@ def _read_pace(path: Path) -> Pace | None:
 
 
 def _workload(trial: dict[str, Any]) -> Workload:
+    """The workload of a trial, from the values of its trial.json."""
     data, recipe = trial["data"], trial["recipe"]
     shape = (data["channels"], data["image_size"], data["image_size"])
     return Workload(

@@ -1,8 +1,10 @@
-"""Reads the log of a training by the authors of WRN (Torch and torchnet): a `json_stats: {...}` an epoch.
+"""Reads the log of a training by the authors of WRN (Torch and torchnet): one `json_stats: {...}` an epoch.
 
-Such a line repeats every option of the run and adds what the epoch came to: epoch, lr, test_acc (percent), train_time,
-test_time (seconds), n_parameters, and the training loss as `loss`, in later versions train_loss and train_acc (percent).
-What stands around these lines is passed over. Source: the authors' repository, train.lua and logs/.
+Such a line has every option of the run and the results of the epoch: epoch, lr, test_acc (percent), train_time, test_time
+(seconds), n_parameters, and the training loss as `loss`, in later versions train_loss and train_acc (percent). All other
+lines are ignored.
+
+Source: the authors' repository, train.lua and logs/.
 """
 
 from __future__ import annotations
@@ -28,9 +30,15 @@ _MARK = re.compile(r"json_stats:\s*(?=\{)")
 
 @dataclass(frozen=True)
 class Log:
-    """What a log says. rows: EPOCH_FIELDS, errors in percent, None where the log is silent; remarks: what was passed over.
+    """The content of a log.
 
-    planned_epochs: how many the run was to have, None where the log does not say.
+    Args:
+        net: the network's name.
+        architecture: the network.
+        rows: the epochs 1, 2, ..., of EPOCH_FIELDS; errors in percent, None where the log has no value.
+        planned_epochs: how many epochs the run was to have; None where the log does not say.
+        parameters: the network's number of parameters.
+        remarks: one line for each part of the log that was ignored.
     """
 
     net: str
@@ -43,13 +51,13 @@ class Log:
 
 @dataclass(frozen=True)
 class _Stats:
-    """The values of one line, and where it stands, "log.txt:12"."""
+    """The values of one line, and its place, such as "log.txt:12"."""
 
     place: str
     values: dict[str, Any]
 
     def number(self, key: str, least: float = -math.inf, most: float = math.inf, finite: bool = True) -> float | None:
-        """A number of the line, None where there is none."""
+        """A number of the line; None where there is none."""
         found = self.values.get(key)
         if found is None:
             return None
@@ -61,7 +69,7 @@ class _Stats:
         return number
 
     def loss(self, key: str) -> float | None:
-        """A loss of the line, not finite where the training diverged."""
+        """A loss of the line. It is not finite where the training diverged."""
         return self.number(key, finite=False)
 
     def count(self, key: str) -> int | None:
@@ -73,10 +81,21 @@ class _Stats:
 
 
 def read_log(name: str, content: bytes, preprocess: str, classes: int, shape: Shape, net: str | None = None) -> Log:
-    """The network and the epochs of a log. Raises RecordError, with file and line, and NotationError.
+    """The network and the epochs of a log.
 
-    name: what errors call the file; classes, shape (C, H, W): of the data set; net: instead of what the log says.
-    An epoch that comes again is of a run that was resumed there: it counts, and what had followed the earlier one does not.
+    An epoch that appears again belongs to a run that was resumed there. It replaces the earlier one and all after that.
+
+    Args:
+        name: the name of the file in error messages.
+        content: the bytes of the file.
+        preprocess: a name of the table of preprocessing.
+        classes: how many classes the data set has.
+        shape: (C, H, W) of an image.
+        net: the network's name; None: as the log's options say.
+
+    Raises:
+        RecordError: the log is not valid or contradicts the arguments; the message names file and line.
+        NotationError: `net` does not follow the notation.
     """
     lines, remarks = _lines(name, content.decode("utf-8", errors="replace"))
     if not lines:
@@ -98,12 +117,12 @@ def read_log(name: str, content: bytes, preprocess: str, classes: int, shape: Sh
 
 
 def _lines(name: str, text: str) -> tuple[list[_Stats], list[str]]:
-    """The lines that can be read, and a remark on each that cannot, such as the last one of a run that was killed."""
+    """The lines that can be read, and a remark on each that cannot, such as the last line of a run that was killed."""
     decoder = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) < 16 else float(digits))
     lines: list[_Stats] = []
     remarks: list[str] = []
     for number, line in enumerate(text.split("\n"), start=1):
-        if mark := _MARK.search(line):  # one a line: a log that is all marks would be read again from each of them
+        if mark := _MARK.search(line):  # only the first in a line: with many, the time would be quadratic
             place = f"{name}:{number}"
             try:
                 values, _ = decoder.raw_decode(line, mark.end())
@@ -114,7 +133,7 @@ def _lines(name: str, text: str) -> tuple[list[_Stats], list[str]]:
 
 
 def _check_data(stats: _Stats, preprocess: str, classes: int) -> None:
-    """Refuses a log of other images than were said."""
+    """Check that the log is of the stated data set and preprocessing."""
     found = stats.count("num_classes")
     if found is not None and found != classes:
         raise RecordError(f"{stats.place}: num_classes is {found}, but `data` has {classes}")
@@ -125,12 +144,12 @@ def _check_data(stats: _Stats, preprocess: str, classes: int) -> None:
 
 
 def _network(stats: _Stats, net: str | None) -> Architecture:
-    """The network called `net`, else of the log's options. The authors' pre-ResNet has bottlenecks."""
+    """The network called `net`, else that of the log's options. The authors' pre-ResNet has bottlenecks."""
     if net:
         return parse_architecture(net)
     model, rate = stats.values.get("model"), stats.number("dropout", 0, 1)
     if model is None and stats.values.get("widen_factor") is not None:
-        model = "wide-resnet"  # only it has the option
+        model = "wide-resnet"  # only this model has the option
     if model not in MODELS:
         raise RecordError(f"{stats.place}: model: found {model!r}; {allowed(str(model), MODELS)}; or name it with `net`")
     name = {"nin": "NIN", "vgg": "VGG"}.get(model, "")
@@ -148,7 +167,7 @@ def _network(stats: _Stats, net: str | None) -> Architecture:
 
 
 def _check_parameters(stats: _Stats, architecture: Architecture, classes: int, shape: Shape) -> int:
-    """Our count of the network's parameters. Refuses a log that has another."""
+    """The network's number of parameters by our count. Raises RecordError if the log has another."""
     ours, theirs = count_network(architecture, classes, shape).parameters, stats.count("n_parameters")
     if theirs is not None and theirs != ours:
         name = format_architecture(architecture)
@@ -191,6 +210,6 @@ def _row(line: _Stats, epoch: int) -> Row:
 
 
 def _error(line: _Stats, key: str) -> float | None:
-    """The error of an accuracy, both in percent."""
+    """The error of an accuracy, in percent; None where the line has none."""
     accuracy = line.number(key, 0, 100)
     return None if accuracy is None else round(100 - accuracy, DECIMALS)
