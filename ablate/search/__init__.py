@@ -1,1 +1,1 @@
-"""Optuna over the same trials: which candidate comes next, trained on folds of the training images only."""
+"""Searches with Optuna. Candidates are trained as trials, on folds of the training images only."""

@@ -1,4 +1,4 @@
-"""A search's parameters as Optuna's: the distribution of each, and how a candidate's values are picked from them."""
+"""The parameters of a search as Optuna's distributions, and how the values of a candidate are picked from them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from ablate.nets.options import parse_block
 from ablate.study.space import present, round_value
 from ablate.study.study import Parameter, Search
 
-Pick = Callable[[str, BaseDistribution], Any]  # (name of an Optuna parameter, its distribution) -> its value
+Pick = Callable[[str, BaseDistribution], Any]  # (name of an Optuna parameter, its distribution) -> value
 
 
 def pick_values(search: Search, pick: Pick) -> dict[str, Any]:
-    """The values of a candidate's axes: each parameter whose condition holds is picked, in order."""
+    """The values of a candidate by axis. Each parameter with a fulfilled condition is picked, in order.
+
+    Args:
+        search: the search.
+        pick: called once for each Optuna parameter that the candidate has.
+    """
     values: dict[str, Any] = {}
     for parameter in search.parameters:
         if not present(parameter, values):
@@ -34,7 +39,11 @@ def pick_values(search: Search, pick: Pick) -> dict[str, Any]:
 
 
 def all_distributions(search: Search) -> dict[str, BaseDistribution]:
-    """The distribution of every parameter that a candidate may have, by its name in Optuna."""
+    """The distribution of every parameter that a candidate may have, by its name in Optuna.
+
+    Args:
+        search: the search.
+    """
     found: dict[str, BaseDistribution] = {}
     for parameter in search.parameters:
         found |= _main_distribution(parameter)
@@ -44,7 +53,12 @@ def all_distributions(search: Search) -> dict[str, BaseDistribution]:
 
 
 def optuna_params(search: Search, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of axes as parameters in Optuna, for a candidate that is given rather than sampled."""
+    """The values of a candidate as Optuna's parameters, for a candidate that is given rather than sampled.
+
+    Args:
+        search: the search.
+        values: values by axis. Axes may be missing; their parameters are then missing, too.
+    """
     params: dict[str, Any] = {}
     known: dict[str, Any] = {}
     for parameter in search.parameters:
@@ -61,7 +75,11 @@ def optuna_params(search: Search, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def suggest_with(trial: optuna.Trial) -> Pick:
-    """A Pick that lets Optuna suggest the values of a trial, or returns those that the trial has."""
+    """A Pick that lets Optuna suggest the values of a trial, or returns those that the trial already has.
+
+    Args:
+        trial: a running trial of Optuna.
+    """
 
     def pick(name: str, distribution: BaseDistribution) -> Any:
         match distribution:
@@ -77,7 +95,7 @@ def suggest_with(trial: optuna.Trial) -> Pick:
 
 
 def _main_distribution(parameter: Parameter) -> dict[str, BaseDistribution]:
-    """The distribution of a parameter; for the kernels of a block, of its number of convolutions."""
+    """The distribution of a parameter by its name in Optuna; for kernels, that of the number of convolutions."""
     low, high, step = parameter.low, parameter.high, parameter.step
     match parameter.kind:
         case "categorical":
@@ -99,5 +117,5 @@ def _kernel_distributions(parameter: Parameter, l: Any) -> dict[str, BaseDistrib
 
 
 def _stored_choice(value: Any) -> Any:
-    """A choice as Optuna can store it: texts and numbers unchanged, other values as JSON."""
+    """A choice in a form that Optuna can store: text and numbers unchanged, other values as JSON."""
     return value if isinstance(value, (str, int, float)) else json.dumps(value, sort_keys=True)

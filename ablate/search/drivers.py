@@ -1,7 +1,8 @@
-"""Drivers: the processes that work on a search. Says which driver has a candidate, and whether that driver is alive.
+"""Drivers are the processes that work on a search: which driver has a candidate, and whether that driver is alive.
 
-A driver is alive while it holds its lock file. A driver on another machine, whose lock file is not in sight, is alive while
-the time that it writes into Optuna's storage keeps changing. A candidate whose driver has died is continued by another.
+A driver is alive while it holds its lock file. The lock file of a driver on another machine may not be visible. Such a
+driver is alive while the heartbeat that it writes into Optuna's storage keeps changing. When a driver has died, another
+driver continues its candidate.
 """
 
 from __future__ import annotations
@@ -21,17 +22,22 @@ from optuna.trial import FrozenTrial, TrialState
 from ablate.files import hold_lock
 from ablate.search.optuna_internals import continue_trial
 
-FOLDER = ".searching"  # of the lock files, in the runs directory
-WORKER = "worker"  # user attribute of a candidate: its driver's name, and when that was last alive (Unix time, seconds)
+FOLDER = ".searching"  # in the runs directory; contains the lock files
+WORKER = "worker"  # user attribute of a candidate: its driver's name and last heartbeat (Unix time, seconds)
 HEARTBEAT_SECONDS, DEAD_SECONDS = 30.0, 300.0
-OLD_SECONDS = 7200.0  # a heartbeat this far from our time is ignored, even if one of the clocks is an hour off
-UNNAMED_SECONDS = 10.0  # a candidate without a driver is new for so long, and abandoned after it
-_last_change: dict[str, tuple[float, float]] = {}  # driver -> (its last heartbeat, when we first saw that, monotonic)
+OLD_SECONDS = 7200.0  # a heartbeat further from our clock is ignored; allows for clocks that differ by an hour
+UNNAMED_SECONDS = 10.0  # a candidate without a driver's name is new for this long, then abandoned
+_last_change: dict[str, tuple[float, float]] = {}  # driver -> (last heartbeat, monotonic time when it was first seen)
 
 
 @contextlib.contextmanager
 def register_driver(study: optuna.Study, runs: Path) -> Iterator[str]:
-    """Within the block this process is a live driver; yields its name."""
+    """A context manager that makes this process a live driver within the block; yields the driver's name.
+
+    Args:
+        study: Optuna's study of the search.
+        runs: the runs directory.
+    """
     name = uuid.uuid4().hex[:16]
     _folder(study, runs).mkdir(parents=True, exist_ok=True)
     done = threading.Event()
@@ -47,30 +53,47 @@ def register_driver(study: optuna.Study, runs: Path) -> Iterator[str]:
 
 
 def heartbeat(name: str) -> dict[str, Any]:
-    """The value of WORKER that a driver of this name writes now."""
+    """The heartbeat that a driver writes now: a value of the user attribute WORKER.
+
+    Args:
+        name: the driver's name.
+    """
     return {"name": name, "seen": time.time()}
 
 
 def driver_of(trial: FrozenTrial) -> str | None:
-    """The name of the driver that has a candidate; None until the driver has written it."""
+    """The name of the driver that has a candidate; None until the driver has written it.
+
+    Args:
+        trial: the candidate in Optuna.
+    """
     worker = trial.user_attrs.get(WORKER)
     return worker["name"] if worker else None
 
 
 def is_alive(study: optuna.Study, trial: FrozenTrial, runs: Path) -> bool:
-    """Whether the driver of a running candidate is alive."""
-    if (name := driver_of(trial)) is None:  # datetime_start has no time zone, so another machine's may be hours off
+    """Whether the driver of a running candidate is alive.
+
+    Args:
+        study: Optuna's study of the search.
+        trial: the candidate in Optuna.
+        runs: the runs directory.
+    """
+    if (name := driver_of(trial)) is None:  # datetime_start has no time zone: on another machine it may differ by hours
         begun = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
         return abs(time.time() - begun) < UNNAMED_SECONDS
     path = _lock(study, runs, name)
     if path.exists():
-        with contextlib.suppress(OSError), hold_lock(path) as free:  # OSError: the file is another user's
+        with contextlib.suppress(OSError), hold_lock(path) as free:  # OSError: the file belongs to another user
             return not free
     return _has_heartbeat(name, float(trial.user_attrs[WORKER]["seen"]))
 
 
 def _has_heartbeat(name: str, seen: float) -> bool:
-    """Whether a driver's heartbeat changed within DEAD_SECONDS of our time. Its clock and ours may differ, or be set."""
+    """Whether a driver's heartbeat changed within the last DEAD_SECONDS of this process's clock.
+
+    The clocks of the two machines may differ, and may be set while the search runs.
+    """
     now = time.monotonic()
     if _last_change.get(name, (None,))[0] != seen:
         _last_change[name] = seen, now
@@ -88,10 +111,10 @@ def _lock(study: optuna.Study, runs: Path, name: str) -> Path:
 def _send_heartbeats(study: optuna.Study, name: str, done: threading.Event) -> None:
     """Renews the heartbeat of a driver's running candidates until `done` is set."""
     while not done.wait(HEARTBEAT_SECONDS):
-        with contextlib.suppress(Exception):  # the database may be unreachable for a moment
+        with contextlib.suppress(Exception):  # the database may be unreachable for a short time
             for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
                 if driver_of(trial) == name:
-                    with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):  # it has just ended
+                    with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):  # the candidate has just ended
                         continue_trial(study, trial).set_user_attr(WORKER, heartbeat(name))
 
 

@@ -1,4 +1,4 @@
-"""SearchExperiment: what can be done with a search, as api.Experiment has it for a study."""
+"""SearchExperiment: run, plan and report a search. It has the methods that api.Experiment has for a study."""
 
 from __future__ import annotations
 
@@ -29,15 +29,20 @@ if TYPE_CHECKING:
     from ablate.report.search_report import SearchReport
     from ablate.search.progress import SearchSummary
 
-DRAWN = 200  # at most so many random candidates stand in a plan for those that are not sampled yet
-SMALL = 1000  # a space of at most so many candidates is enumerated
+DRAWN = 200  # the most random candidates that a plan uses to represent those not sampled yet
+SMALL = 1000  # a space of at most this many candidates is enumerated
 
 
 @dataclass(frozen=True, repr=False)
 class SearchExperiment:
-    """A search, its runs directory, its storage and its images.
+    """A search with its runs directory, its storage and its images.
 
-    file: the study file's name. storage: a database's URL or a journal's path; "" for SQLite beside the runs.
+    Args:
+        study: a study that has a search.
+        file: the name of the study file.
+        runs: the runs directory.
+        storage: the URL of a database or the path of a journal; "" for an SQLite file in the runs directory.
+        location: where the images are.
     """
 
     study: Study
@@ -57,41 +62,49 @@ class SearchExperiment:
 
     @property
     def url(self) -> str:
-        """The URL of Optuna's storage, or a journal's path. Raises RunError."""
+        """The URL of Optuna's storage, or the path of its journal.
+
+        Raises:
+            RunError: the storage is not a URL of the expected form.
+        """
         from ablate.search.storage import check_url, default_storage
 
         return check_url(self.storage) or default_storage(self.runs)
 
     @cached_property
     def opened(self) -> optuna.Study | None:
-        """Optuna's study, or None if the search has not begun. Raises RunError."""
+        """Optuna's study, or None if the search has not begun.
+
+        Raises:
+            RunError: the storage cannot be read.
+        """
         from ablate.search.storage import find_search
 
         return find_search(self.study, self.url, self.runs)
 
     @property
     def planned(self) -> int:
-        """How many candidates there are to be."""
+        """The number of candidates that the search evaluates in total."""
         from ablate.search.results import count_planned
         from ablate.search.storage import current_trials
 
         return count_planned(self.study, current_trials(self.opened.get_trials(deepcopy=False)) if self.opened else None)
 
     def candidates(self) -> list[Candidate]:
-        """Every candidate that has begun, in order."""
+        """Every candidate that has begun, in the order of the numbers."""
         from ablate.search.results import read_candidates
 
         return read_candidates(self.study, self.opened, self.runs) if self.opened else []
 
     def run(self, options: RunOptions | None = None, console: Console | None = None) -> SearchSummary:
-        """Evaluates the candidates that are still to be evaluated; returns at the end, or when the search is stopped.
+        """Evaluates the candidates that remain; returns when all have ended, or when the search is stopped.
 
-        Ctrl-C stops the search after the epochs under way (exit code 130), a second one at once. SIGTERM and SIGUSR1 stop
-        it like the first Ctrl-C (exit code 75).
+        Ctrl-C stops the search after the current epochs (exit code 130). A second Ctrl-C stops it immediately. SIGTERM and
+        SIGUSR1 stop it like the first Ctrl-C (exit code 75).
 
         Args:
-            options: how to run; by default, on this machine's devices.
-            console: where progress is printed; by default, on stderr.
+            options: how to run; None for the devices of this machine.
+            console: where progress is printed; None for stderr.
 
         Raises:
             AblateError: the search cannot start, or its storage fails.
@@ -105,7 +118,7 @@ class SearchExperiment:
         return run_search(self.study, self.runs, self.url, self.location, options or RunOptions(), console, folders)
 
     def analysis(self) -> SearchAnalysis:
-        """What the candidates so far say: their order, comparisons, the Pareto set."""
+        """The analysis of the candidates so far: their order, comparisons, the Pareto set."""
         from ablate.report.search_analysis import SearchAnalysis
         from ablate.search.results import importances
 
@@ -121,14 +134,14 @@ class SearchExperiment:
     def plan(
         self, probe: bool = False, options: CostOptions | None = None, announce: Callable[[str], None] = lambda line: None
     ) -> dict[str, Any]:
-        """What would be evaluated and what it costs, as plain values; times in seconds.
+        """The candidates that would be evaluated and their cost, as plain values; times in seconds.
 
-        Random candidates stand for those that are not sampled yet.
+        Candidates that are not sampled yet are represented by random candidates.
 
         Args:
-            probe: time each network on this device first.
-            options: for which devices costs are estimated.
-            announce: called with a line for each network that is timed.
+            probe: whether to time each network on this device first.
+            options: the devices for which costs are estimated; None for the default ones.
+            announce: called with a line of text for each network that is timed.
 
         Raises:
             AblateError: no candidate is feasible, or a network cannot be timed.
@@ -173,7 +186,7 @@ class SearchExperiment:
         }
 
     def status(self) -> dict[str, Any]:
-        """How far the search is, as plain values; errors in percent."""
+        """The progress of the search as plain values; errors in percent."""
         candidates = self.candidates()
         described = [
             {
@@ -189,15 +202,18 @@ class SearchExperiment:
         return {"study": self.study.name, "states": self._states(candidates), "candidates": described}
 
     def _states(self, candidates: list[Candidate]) -> dict[str, int]:
+        """The number of candidates by state; "missing" counts those that have not begun."""
         states = Counter[str](candidate.state for candidate in candidates)
         missing = self.planned - len(candidates)
         return {**states, **({"missing": missing} if missing > 0 else {})}
 
     def _draw(self, left: int) -> tuple[list[Variant], float]:
-        """Candidates that stand for `left` ones not yet sampled, and for how many each of them stands.
+        """Candidates that represent `left` unsampled ones, and how many unsampled ones each of them represents.
 
-        In a small space they are all candidates that there are: one that is sampled again costs nothing. Raises StudyError
-        if no candidate is feasible.
+        For a small space the result is all its candidates, because evaluating a candidate a second time costs nothing.
+
+        Raises:
+            StudyError: no candidate is feasible.
         """
         from ablate.search.sampler import draw_values
 
@@ -212,11 +228,13 @@ class SearchExperiment:
         return drawn, left / len(drawn) if drawn else 0.0
 
     def _trials(self, variant: Variant) -> list[dict[str, Any]]:
+        """The id and the state of each training of a candidate."""
         trials = candidate_trials(self.study, variant)
         return [{"id": trial.id, "state": trial_state(self.runs, trial.id)} for trial in trials]
 
 
 def _possible(make: Callable[[dict[str, Any]], Variant], values: dict[str, Any]) -> Variant | None:
+    """The variant with these values, or None if it is not feasible."""
     try:
         return make(values)
     except AblateError:

@@ -1,10 +1,10 @@
-"""The undocumented parts of Optuna that a search needs. No other module uses any; a test names those that are gone.
+"""The undocumented parts of Optuna that a search needs. No other module uses any. A test fails for those that are gone.
 
 | name | why |
 | --- | --- |
 | `FrozenTrial._trial_id` | `optuna.Trial(study, trial_id)` continues the running trial of a driver that died |
 | `FrozenTrial.system_attrs["fixed_params"]` | the values given to `enqueue_trial()`, before they are sampled |
-| `Study._storage.set_trial_system_attr()` | clears the next one |
+| `Study._storage.set_trial_system_attr()` | clears the attributes of the next row |
 | system attributes that begin with `gp:` | `GPSampler` writes its draws there, and avoids every such draw |
 """
 
@@ -19,19 +19,32 @@ GP_DRAW = "gp:"
 
 
 def continue_trial(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
-    """A running trial of a study, to report to and to suggest the parameters of that it does not have yet."""
+    """A running trial, to report errors to and to suggest the parameters that it does not have yet.
+
+    Args:
+        study: Optuna's study of the search.
+        trial: a running trial of the study.
+    """
     return optuna.Trial(study, trial._trial_id)
 
 
 def enqueued_params(trial: FrozenTrial) -> dict[str, Any]:
-    """The parameters that a trial was enqueued with; empty if it was not enqueued."""
+    """The parameters that a trial was enqueued with, by name; empty if it was not enqueued.
+
+    Args:
+        trial: a trial of Optuna.
+    """
     return dict(trial.system_attrs.get("fixed_params", {}))
 
 
 def forget_gp_draw(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Clears what GPSampler drew for a trial before a break, so that it draws the same again.
+    """Clears the draw that GPSampler made for a trial before an interruption, so that it draws the same values again.
 
-    Otherwise it avoids that draw as if it were of another trial.
+    Without this, GPSampler would avoid the draw as if it belonged to another trial.
+
+    Args:
+        study: Optuna's study of the search.
+        trial: the trial to be sampled again.
     """
     for key in trial.system_attrs:
         if key.startswith(GP_DRAW):

@@ -1,4 +1,4 @@
-"""What a search shows while it runs, and what it came to at the end."""
+"""The progress of a search on the terminal, and the summary of a search that has ended."""
 
 from __future__ import annotations
 
@@ -13,47 +13,67 @@ from ablate.schedule.progress import Progress
 
 
 class SearchProgress(Progress):
-    """Follows the candidates of a search. Its methods may be called from any thread."""
+    """Follows the candidates of a search. Its methods may be called from any thread.
+
+    Args:
+        total: the number of candidates in total.
+        done: how many of these had ended before this run.
+        slots: the names of the slots.
+        console: where to print.
+        quiet: whether to print nothing.
+    """
 
     unit = "candidates"
 
     def __init__(self, total: int, done: int, slots: Sequence[str], console: Console, quiet: bool) -> None:
-        """
-        Args:
-            total: candidates that there are to be.
-            done: of these, candidates that ended before.
-            slots: the slots' names.
-            console: where to print.
-            quiet: print nothing.
-        """
         super().__init__([], 0, slots, console, quiet)
         self.total = total
         self.ended = self.done_before = done
 
     def candidate(self, number: int, label: str, result: str) -> None:
-        """A candidate ended; prints its number, label and result."""
+        """Counts a candidate that has ended, and prints its number, label and result.
+
+        Args:
+            number: of the candidate.
+            label: the name of its network and its values.
+            result: text such as "5.12% validation error" or "pruned".
+        """
         with self.lock:
             self.ended += 1
         self.say(f"[{self.ended}/{self.total}] candidate {number}, {label}: {result}")
 
     def share(self) -> float:
+        """The share of the candidates that have ended, 0 to 1."""
         return self.ended / self.total if self.total else 1.0
 
     def remaining(self) -> float | None:
-        """Seconds to the end at the pace of the candidates so far; None until one has ended."""
+        """Seconds to the end at the average time of the candidates so far; None until one has ended."""
         ended = self.ended - self.done_before
         return (self.total - self.ended) * (time.monotonic() - self.begun) / ended if ended else None
 
 
 @dataclass
 class SearchSummary:
-    """What a search found and did. failed: (label, cause, log) of candidates."""
+    """The result of a run of a search.
+
+    Args:
+        candidates: the number of candidates in total.
+        done_before: candidates that had ended before this run.
+        evaluated: candidates that this run trained to the end.
+        pruned: candidates that this run pruned.
+        elsewhere: candidates that other drivers ended during this run.
+        trained: trainings that this run completed or that diverged in it.
+        best: the candidate with the lowest error, in words; "" if none is complete.
+        failed: (label, cause, path of the log) of each candidate that failed.
+        seconds: duration of this run.
+        exit_code: of the process; 0 if every candidate ended.
+    """
 
     candidates: int = 0
     done_before: int = 0
     evaluated: int = 0
     pruned: int = 0
-    elsewhere: int = 0  # ended by other drivers meanwhile
+    elsewhere: int = 0
     trained: int = 0
     best: str = ""
     failed: list[tuple[str, str, Path]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Optuna's pruners by the names that a study uses, and what a pruner is told of one candidate."""
+"""Optuna's pruners by the names that a study uses, and the reports of one candidate to its pruner."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ablate.records.records import Row
 from ablate.report.candidate import DIVERGED
 from ablate.study.study import Search
 
-PRUNED = "pruned_at"  # user attribute of a candidate: the step at which the pruner said to end it
+PRUNED = "pruned_at"  # user attribute of a candidate: the step at which the pruner ended it
 
 
 def make_pruner(search: Search, steps: int) -> BasePruner:
@@ -36,41 +36,50 @@ def make_pruner(search: Search, steps: int) -> BasePruner:
 
 
 class Pruning:
-    """Reports one candidate to the pruner, every step once, and keeps whether the candidate is pruned.
+    """Reports each step of one candidate to the pruner once, and keeps whether the candidate is pruned.
 
-    A step is an epoch, counted over all trainings, or else a training. After a break the same steps are seen again: those
-    reported before are not reported twice, and only the last of them may still want an answer. Nothing is pruned at the
-    last step.
+    A step is an epoch, counted over all trainings, or else a training. After an interruption the same steps are seen again.
+    Steps that were reported before are not reported twice; only the last of them may still need an answer from the pruner.
+    Nothing is pruned at the last step.
+
+    Args:
+        search: the search.
+        trial: the candidate in Optuna.
+        reported: the errors in percent that were reported before an interruption, by step.
+        epochs: of one training.
+        trainings: of the candidate.
     """
 
     def __init__(
         self, search: Search, trial: optuna.Trial, reported: Mapping[int, float], epochs: int, trainings: int
     ) -> None:
-        """
-        Args:
-            search: the search.
-            trial: the candidate in Optuna.
-            reported: what the pruner was told before a break: step -> error in percent.
-            epochs: of one training.
-            trainings: of the candidate.
-        """
         self.trial = trial
         self.over_epochs = search.prunes_over_epochs
-        self.disabled = search.pruner == "none"  # always with two objectives, for which Optuna takes no reports
+        self.disabled = search.pruner == "none"  # always with two objectives: Optuna then accepts no reports
         self.epochs = epochs
         self.last = trainings * epochs if self.over_epochs else trainings - 1
         self.reported = set(reported)
-        self.unanswered = max(self.reported, default=None)  # the break may have come before the pruner's answer
+        self.unanswered = max(self.reported, default=None)  # the interruption may have come before the pruner's answer
         self.pruned_at: int | None = trial.user_attrs.get(PRUNED)
         self.pruned = False
 
     def report_epoch(self, training: int, row: Row) -> None:
-        """Reports an epoch of a training (numbered from 0)."""
+        """Reports an epoch of a training, if the steps are epochs.
+
+        Args:
+            training: the number of the training, from 0.
+            row: the epoch's measures; its `test_error` is the validation error in percent.
+        """
         if self.over_epochs:
             self._report(training * self.epochs + row["epoch"], row["test_error"])
 
     def report_training(self, training: int, error: float) -> None:
-        """Reports that a training (numbered from 0) ended with an error in percent."""
+        """Reports a training that has ended, if the steps are trainings.
+
+        Args:
+            training: the number of the training, from 0.
+            error: its validation error in percent; infinite if it diverged.
+        """
         if not self.over_epochs:
             self._report(training, error)
 

@@ -1,4 +1,4 @@
-"""The candidates of a search, read from Optuna's storage and the records, and what they say of its parameters."""
+"""The candidates of a search, read from Optuna's storage and the records, and the importances of its parameters."""
 
 from __future__ import annotations
 
@@ -24,11 +24,17 @@ from ablate.study.study import Study, Trial
 STATES: dict[TrialState, CandidateState] = {
     TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed", TrialState.RUNNING: "running",
 }  # fmt: skip
-RESULT = "result"  # user attribute of an ended candidate: its net; its errors in percent, null where it diverged
+RESULT = "result"  # user attribute of an ended candidate: its network; its errors in percent, null if diverged
 
 
 def read_candidates(study: Study, opened: optuna.Study, runs: Path) -> list[Candidate]:
-    """Every candidate that has begun, in order, without failed ones that another has replaced."""
+    """Every candidate that has begun, in the order of the numbers, without failed ones that another candidate replaces.
+
+    Args:
+        study: a study that has a search.
+        opened: Optuna's study of the search.
+        runs: the runs directory.
+    """
     search = study.search
     assert search is not None
     make = candidate_maker(study)
@@ -38,7 +44,7 @@ def read_candidates(study: Study, opened: optuna.Study, runs: Path) -> list[Cand
             continue
         try:
             values = pick_values(search, partial(_known, trial))
-        except KeyError:  # its driver died while it was sampled
+        except KeyError:  # its driver died while sampling it
             continue
         variant = make(values)
         trials = candidate_trials(study, variant)
@@ -62,11 +68,15 @@ def read_candidates(study: Study, opened: optuna.Study, runs: Path) -> list[Cand
 
 
 def _known(trial: FrozenTrial, name: str, distribution: BaseDistribution) -> Any:
+    """A Pick that returns the value that a trial already has."""
     return trial.params[name]
 
 
 def _errors(trial: FrozenTrial, trials: Sequence[Trial], runs: Path) -> dict[int, float]:
-    """The errors that an ended candidate was judged by; of another, those that are recorded."""
+    """The errors of a candidate in percent by the index of the training.
+
+    For an ended candidate these are the errors that were judged; for any other, those that are recorded.
+    """
     if result := trial.user_attrs.get(RESULT):
         return {i: math.inf if error is None else error for i, error in enumerate(result["validation_errors"])}
     records = {i: read_record(runs, one.id) for i, one in enumerate(trials)}
@@ -74,9 +84,13 @@ def _errors(trial: FrozenTrial, trials: Sequence[Trial], runs: Path) -> dict[int
 
 
 def count_planned(study: Study, known: Sequence[FrozenTrial] | None) -> int:
-    """How many candidates there are to be. known: the current trials, None before the search begins.
+    """The number of candidates that a search evaluates in total.
 
-    All candidates of a grid are enqueued at its beginning, so there may be fewer than the study asks for.
+    All candidates of a grid are enqueued when the search begins, so there may be fewer than the study asks for.
+
+    Args:
+        study: a study that has a search.
+        known: the current trials; None before the search begins.
     """
     search = study.search
     assert search is not None
@@ -86,20 +100,27 @@ def count_planned(study: Study, known: Sequence[FrozenTrial] | None) -> int:
 
 
 def importances(opened: optuna.Study) -> dict[str, float] | None:
-    """The share of the objective's variance that each parameter explains, 0 to 1; None where that is unknown.
+    """The share of the objective's variance that each parameter explains, 0 to 1; None if it cannot be computed.
 
-    Parameters that some completed candidate lacks are left out; two or more must remain.
+    Parameters that some completed candidate lacks are left out. At least two parameters must remain.
+
+    Args:
+        opened: Optuna's study of the search.
 
     Source: fANOVA, Hutter et al., 2014.
     """
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     try:
         found = optuna.importance.get_param_importances(opened, evaluator=evaluator, target=lambda trial: trial.values[0])
-    except (ValueError, RuntimeError):  # too few candidates, or all of one value
+    except (ValueError, RuntimeError):  # too few candidates, or all with the same value
         return None
     return dict(found) if len(found) > 1 else None
 
 
 def best_objective(trials: Iterable[FrozenTrial]) -> float | None:
-    """The lowest objective of completed Optuna trials, in percent; None if there is no trial."""
+    """The lowest objective, in percent; None if there is no trial.
+
+    Args:
+        trials: completed trials of Optuna.
+    """
     return min((trial.values[0] for trial in trials), default=None)

@@ -1,9 +1,9 @@
-"""run_search(): candidates are asked for, each is trained fold by fold on the scheduler's slots, and told to Optuna.
+"""run_search(): asks Optuna for candidates, trains each fold by fold on the scheduler's slots, and reports the results.
 
-There is a thread for each slot, which takes one candidate after the other. A training of a candidate is a trial like any
-other, with its own id and record. What is sampled and told depends on the records only, so a search that is killed and
-started again gives the same result as one that was not: the candidate that was running keeps its number and its values, and
-its training goes on from its checkpoint.
+There is one thread for each slot; it evaluates one candidate after another. A training of a candidate is an ordinary trial
+with its id and record. Sampled values and reported results depend on the records only, so a search that is killed and
+started again gives the same result as one that was not. The candidate that was running keeps its number and its values,
+and its training continues from its checkpoint.
 """
 
 from __future__ import annotations
@@ -63,11 +63,17 @@ if TYPE_CHECKING:
     from ablate.data.cache import Location
     from ablate.schedule.backends import Backend
 
-WAIT_SECONDS = 1.0  # between two looks at what other drivers do
+WAIT_SECONDS = 1.0  # between two checks of the other drivers
 
 
 class Taken(NamedTuple):
-    """A candidate that this driver works on. reported: what a driver before told the pruner, step -> error in percent."""
+    """A candidate that this driver works on.
+
+    Args:
+        trial: the candidate in Optuna.
+        values: its values by axis.
+        reported: the errors in percent that an earlier driver reported to the pruner, by step.
+    """
 
     trial: optuna.Trial
     values: dict[str, Any]
@@ -83,16 +89,16 @@ def run_search(
     console: Console,
     folders: tuple[Path, ...] = (),
 ) -> SearchSummary:
-    """Evaluates the candidates that are still to be evaluated; returns what came of it.
+    """Evaluates the candidates that remain; returns a summary.
 
     Args:
         study: the study, which has a search.
-        runs: the directory of the records.
-        url: of Optuna's storage, or a journal's path.
+        runs: the runs directory.
+        url: of Optuna's storage, or the path of a journal.
         location: where the images are.
         options: how to run.
         console: where progress is printed.
-        folders: where the modules of the study's own networks are looked for first.
+        folders: searched first for the modules of the study's custom networks.
 
     Raises:
         AblateError: the search cannot start, or its storage fails.
@@ -105,6 +111,7 @@ def run_search(
 
 
 def _run_driver(driver: SearchDriver, backend: Backend, url: str, console: Console, begun: float) -> SearchSummary:
+    """Runs a driver on all slots of a backend until the search ends or is stopped."""
     options, slots = driver.options, backend.slots
     with handling(dict.fromkeys(PREEMPTING, preempted)):
         driver.prepare(console)
@@ -131,7 +138,20 @@ def _run_driver(driver: SearchDriver, backend: Backend, url: str, console: Conso
 
 
 class SearchDriver:
-    """This process as one that works on a search; other drivers may work on the same search. See drivers.py."""
+    """This process as a driver of a search. Other drivers may work on the same search; see drivers.py.
+
+    Args:
+        study: a study that has a search.
+        runs: the runs directory.
+        url: of Optuna's storage, or the path of a journal.
+        location: where the images are.
+        options: how to run.
+        folders: searched first for the modules of the study's custom networks.
+        device: the name of the device that every slot of this run uses, such as "cuda".
+
+    Raises:
+        RunError: the storage cannot be opened.
+    """
 
     progress: SearchProgress
     stop: Stop
@@ -161,7 +181,11 @@ class SearchDriver:
         self.opened.pruner = make_pruner(self.search, study.recipe.epochs * len(self.search.held_out) * len(study.seeds))
 
     def is_possible(self, values: dict[str, Any]) -> bool:
-        """Whether a candidate with these values of the axes can be built, meets the budget and the study's `where`."""
+        """Whether a candidate can be built, meets the budget and fulfills the study's `where`.
+
+        Args:
+            values: of the candidate, by axis.
+        """
         try:
             self.make(values)
         except AblateError:
@@ -169,18 +193,28 @@ class SearchDriver:
         return True
 
     def prepare(self, console: Console) -> None:
-        """Decodes and checks the images, and enqueues failed candidates again. Raises AblateError."""
+        """Decodes and checks the images, and enqueues failed candidates again.
+
+        Args:
+            console: where progress is printed.
+
+        Raises:
+            AblateError: the images cannot be read, or an enqueued candidate is not feasible.
+        """
         data = self.study.data
         one = candidate_trials(self.study, self.make(draw_values(self.search, self.make)))
-        held_out = (
-            one if PREPROCESSING[data.preprocess].prepare else one[:1]
-        )  # each fold is prepared from its own training images
+        # Such a preprocessing is computed from the training images, so it differs between the folds.
+        held_out = one if PREPROCESSING[data.preprocess].prepare else one[:1]
         check_enqueued(self.search, self.make)
         self.digests = prepare(held_out, self.location, console, self.options.quiet)
         retry_failed(self.opened, self.runs)
 
     def count_planned(self, trials: list[FrozenTrial] | None = None) -> int:
-        """How many candidates there are to be. trials: the current ones, if they have just been read."""
+        """The number of candidates that the search evaluates in total.
+
+        Args:
+            trials: the current trials; None to read them from the storage.
+        """
         return count_planned(self.study, self.trials() if trials is None else trials)
 
     def trials(self) -> list[FrozenTrial]:
@@ -188,18 +222,18 @@ class SearchDriver:
         return current_trials(self.opened.get_trials(deepcopy=False))
 
     def count_ended(self) -> int:
-        """How many candidates are complete or pruned."""
+        """The number of candidates that are complete or pruned."""
         return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in self.trials())
 
     def serve(self) -> None:
-        """Evaluates one candidate after the other until none is left or the search is to stop. One thread a slot."""
+        """Evaluates one candidate after another until none is left or the search stops. Each slot has one thread."""
         try:
             while not self.stop.level:
                 if taken := self.take_candidate():
-                    with contextlib.suppress(UpdateFinishedTrialError):  # ended by a driver that believed us dead
+                    with contextlib.suppress(UpdateFinishedTrialError):  # ended by a driver that took this one for dead
                         self.evaluate(taken)
                 elif self.others_at_work():
-                    time.sleep(WAIT_SECONDS)  # if the other driver dies, we continue its candidate
+                    time.sleep(WAIT_SECONDS)  # if the other driver dies, this one continues its candidate
                 else:
                     break
         except BaseException:
@@ -207,9 +241,9 @@ class SearchDriver:
             raise
 
     def take_candidate(self) -> Taken | None:
-        """The candidate of a driver that died, or else a new one. None if there is nothing to do at present.
+        """The candidate of a driver that died, or else a new one; None if no candidate is available at present.
 
-        Signs the candidate, and samples its values while no other driver of this machine samples.
+        Writes this driver's name to the candidate, and samples its values while no other driver of this machine samples.
         """
         with self.lock, hold_search(self.runs):
             everything = self.opened.get_trials(deepcopy=False)
@@ -230,7 +264,11 @@ class SearchDriver:
             return self._sign(asked, {})
 
     def is_surplus(self, trial: optuna.Trial) -> bool:
-        """Whether a driver on another machine, which does not share our lock, has just taken the last candidate."""
+        """Whether a driver on another machine, which does not share the lock, has just taken the last candidate.
+
+        Args:
+            trial: the candidate that this driver was given.
+        """
         before = [other for other in self.trials() if other.number < trial.number]
         return len(before) >= self.count_planned(before)
 
@@ -240,7 +278,7 @@ class SearchDriver:
         self.opened.tell(trial, state=TrialState.FAIL)
 
     def _sign(self, trial: optuna.Trial, reported: Mapping[int, float]) -> Taken:
-        """Writes this driver's name to a candidate, and samples its values."""
+        """Writes this driver's name to a candidate, and samples the candidate's values."""
         trial.set_user_attr(WORKER, heartbeat(self.name))
         return Taken(trial, pick_values(self.search, suggest_with(trial)), reported)
 
@@ -249,7 +287,11 @@ class SearchDriver:
         return any(trial.state == TrialState.RUNNING and driver_of(trial) != self.name for trial in self.trials())
 
     def evaluate(self, taken: Taken) -> None:
-        """Trains a candidate and tells Optuna the result. If the search is to stop, the candidate stays running."""
+        """Trains a candidate and reports the result to Optuna. If the search is stopped, the candidate stays running.
+
+        Args:
+            taken: a candidate from take_candidate().
+        """
         variant = self.make(taken.values)
         trials = candidate_trials(self.study, variant)
         label = label_of(variant, taken.values)
@@ -257,7 +299,7 @@ class SearchDriver:
         errors: list[float] = []
         for index, trial in enumerate(trials):
             record = self.train(trial, f"{label} {name_training(trial)}", _epoch_listener(pruning, index))
-            if pruning.pruned:  # by an epoch; how much further the training went is chance
+            if pruning.pruned:  # at an epoch; the training may have run on by a random number of epochs
                 break
             if not isinstance(record, Record):
                 return self.fail(taken.trial, label, record) if record.status == "failed" else None
@@ -273,12 +315,13 @@ class SearchDriver:
             self.complete(taken.trial, label, variant, errors)
 
     def train(self, trial: Trial, label: str, on_epoch: Callable[[Row], bool] | None) -> Record | Outcome:
-        """The record of a training, which is made if there is none yet; or how the training ended without a record.
+        """The record of a training, trained first if there is none; or the outcome of a training that left no record.
 
         Args:
             trial: the training.
             label: its name on the terminal.
-            on_epoch: called with every epoch, also those of an earlier attempt; returns whether the training is to end.
+            on_epoch: called with every epoch, including those of an earlier attempt; returns whether to end the training.
+                None if no epoch is needed.
         """
         directory = trial_directory(self.runs, trial.id)
 
@@ -298,14 +341,21 @@ class SearchDriver:
             outcome = self.run(task, on_event)
             if outcome.status in ("completed", "diverged"):
                 self.summary.trained += 1
-            elif outcome.status == "busy":  # another run trains the same trial; if that dies, we continue it
+            elif outcome.status == "busy":  # another run trains the same trial; if it dies, this one continues
                 while trial_state(self.runs, trial.id) == "running" and not self.stop.level:
                     time.sleep(WAIT_SECONDS)
             elif outcome.status != "recorded":
                 return outcome
 
     def complete(self, trial: optuna.Trial, label: str, variant: Variant, errors: list[float]) -> None:
-        """Ends a candidate with its objectives. errors: of its trainings, in percent."""
+        """Ends a candidate with its objectives.
+
+        Args:
+            trial: the candidate in Optuna.
+            label: its name on the terminal.
+            variant: its network, recipe and data.
+            errors: validation errors of its trainings in percent, infinite for a training that diverged.
+        """
         objective = objective_of(self.search.objective, errors)
         costs = [float(getattr(variant.counts, self.search.also_minimize))] if self.search.also_minimize else []
         with self.lock:
@@ -318,20 +368,31 @@ class SearchDriver:
         self.progress.candidate(trial.number, label, f"{objective:.2f}% validation error{better}")
 
     def prune(self, trial: optuna.Trial, label: str) -> None:
-        """Ends a candidate as pruned."""
+        """Ends a candidate as pruned.
+
+        Args:
+            trial: the candidate in Optuna.
+            label: its name on the terminal.
+        """
         if self._tell(trial, TrialState.PRUNED):
             self.summary.pruned += 1
             self.progress.candidate(trial.number, label, "pruned")
 
     def fail(self, trial: optuna.Trial, label: str, outcome: Outcome) -> None:
-        """Ends a candidate that cannot be trained; the next search tries it again."""
+        """Ends a candidate that cannot be trained. The next run of the search tries it again.
+
+        Args:
+            trial: the candidate in Optuna.
+            label: its name on the terminal.
+            outcome: of the training that failed.
+        """
         write_failure(trial_directory(self.runs, outcome.task.id), outcome.cause, outcome.attempts)
         self._tell(trial, TrialState.FAIL)
         self.summary.failed.append((label, outcome.cause, outcome.task.log))
         self.progress.candidate(trial.number, label, f"failed: {outcome.cause}")
 
     def _tell(self, trial: optuna.Trial, state: TrialState, values: list[float] | None = None) -> bool:
-        """Ends a candidate in Optuna; whether it was still running, and not ended by another driver."""
+        """Ends a candidate in Optuna. Returns False if another driver had ended it already."""
         try:
             self.opened.tell(trial, values, state)
         except (UpdateFinishedTrialError, ValueError):  # ValueError: for a finished trial, among other reasons
@@ -350,7 +411,7 @@ class SearchDriver:
 
 
 def _epoch_listener(pruning: Pruning, training: int) -> Callable[[Row], bool] | None:
-    """Reports the epochs of a training to the pruner, and returns whether the candidate is pruned. None if not needed."""
+    """A function that reports epochs to the pruner and returns whether the candidate is pruned; None if not needed."""
     if not pruning.over_epochs:
         return None
 

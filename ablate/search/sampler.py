@@ -1,4 +1,4 @@
-"""Optuna's samplers by the names that a study uses, and the one around them that draws feasible candidates only."""
+"""Optuna's samplers by the names that a study uses, and a sampler around them that draws feasible candidates only."""
 
 from __future__ import annotations
 
@@ -21,13 +21,18 @@ from ablate.search.optuna_internals import enqueued_params, forget_gp_draw
 from ablate.study.study import Search
 
 CheckValues = Callable[[dict[str, Any]], object]  # raises AblateError if no candidate can have these values of axes
-TRIES = {"gp": 3, "cmaes": 3}  # how often a sampler is asked for one candidate; other samplers: 20 times
-DRAWS = 10_000  # how often the candidate is then drawn at random
-ALIKE = 50  # so many random candidates refused for the same reason end the draws
+TRIES = {"gp": 3, "cmaes": 3}  # draws of one candidate from a sampler; other samplers: 20 draws
+DRAWS = 10_000  # random draws of the candidate after that
+ALIKE = 50  # drawing ends when the first candidates, this many, are refused for one reason
 
 
 def make_sampler(search: Search, seed: int) -> BaseSampler:
-    """Optuna's sampler of a search; seed: of its random numbers. All candidates of a grid are enqueued, so any will do."""
+    """Optuna's sampler of a search. For a grid any sampler will do, because all its candidates are enqueued.
+
+    Args:
+        search: the search.
+        seed: of the sampler's random numbers.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         match search.sampler:
@@ -43,12 +48,16 @@ def make_sampler(search: Search, seed: int) -> BaseSampler:
 
 
 class FeasibleSampler(BaseSampler):
-    """A sampler of feasible candidates: the network exists, meets the budget, and the study's `where` holds.
+    """A sampler of feasible candidates: the network exists, meets the budget, and fulfills the study's `where`.
 
-    Optuna's own constraints are soft: a candidate that violates one is evaluated, and later ones avoid it. Here all values
-    of a candidate are drawn before Optuna is told any, and drawn again until they are feasible; counting a network takes
-    less than a millisecond. The random numbers of candidate n are seeded by (seed, n), so a search that continues after a
-    break samples the same values as one without a break.
+    Optuna's constraints are soft: a candidate that violates one is evaluated, and later candidates avoid it. Here all
+    values of a candidate are drawn before Optuna receives any of them, and drawn again until the candidate is feasible.
+    Counting a network takes less than a millisecond. The random numbers of candidate n are seeded by (seed, n), so a search
+    that continues after an interruption samples the same values as an uninterrupted one.
+
+    Args:
+        search: the search.
+        check: raises AblateError for values that no candidate can have.
     """
 
     def __init__(self, search: Search, check: CheckValues) -> None:
@@ -57,20 +66,37 @@ class FeasibleSampler(BaseSampler):
         self.space = all_distributions(search)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The distributions of all parameters by name, the same for every trial.
+
+        Args:
+            study: Optuna's study of the search.
+            trial: the trial to be sampled.
+        """
         return self.space
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
+        """All parameters of a trial by name, drawn together.
+
+        Args:
+            study: Optuna's study of the search.
+            trial: the trial to be sampled. Enqueued parameters, and those drawn before an interruption, are kept.
+            search_space: the distributions by parameter; not used, because `check` decides on all parameters together.
+
+        Raises:
+            StudyError: no feasible candidate was found.
+        """
         fixed = enqueued_params(trial)
         if _is_complete(self.search, known := {**fixed, **trial.params}):
             return known
         found = self._sample(study, trial, fixed)
-        if trial.params.items() <= found.items():  # a break came while these were written
+        if trial.params.items() <= found.items():  # the interruption came while these were written
             return found
-        return self._sample(study, trial, known)  # other candidates have ended since
+        return self._sample(study, trial, known)  # other candidates have ended since, so the sampler draws other values
 
     def _sample(self, study: optuna.Study, trial: FrozenTrial, fixed: dict[str, Any]) -> dict[str, Any]:
+        """All parameters of a feasible candidate, the fixed ones included."""
         seed = derive_seed(self.search.seed, trial.number)
         forget_gp_draw(study, trial)
         sampler = make_sampler(self.search, seed)
@@ -86,6 +112,17 @@ class FeasibleSampler(BaseSampler):
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
+        """Always fails, because sample_relative() draws all parameters.
+
+        Args:
+            study: Optuna's study of the search.
+            trial: the trial to be sampled.
+            param_name: a parameter that sample_relative() did not draw.
+            param_distribution: its distribution.
+
+        Raises:
+            AssertionError: in every case.
+        """
         raise AssertionError(f"{param_name} was sampled with the others")
 
 
@@ -96,10 +133,11 @@ def draw_params(search: Search, check: CheckValues, seed: int, fixed: Mapping[st
         search: the search.
         check: raises AblateError for values that no candidate can have.
         seed: of the random numbers.
-        fixed: parameters that are not drawn.
+        fixed: parameters that are not drawn, by name.
 
     Raises:
         StudyError: none of DRAWS candidates is feasible.
+        AblateError: the first ALIKE candidates were all refused for this reason.
     """
     random = np.random.RandomState(seed)
     reason: AblateError | None = None
@@ -110,19 +148,36 @@ def draw_params(search: Search, check: CheckValues, seed: int, fixed: Mapping[st
             return found
         refused[str(reason)] += 1
         if refused.most_common(1)[0][1] == ALIKE == refused.total():
-            raise reason  # whatever the values are
+            raise reason  # the reason does not depend on the values
     place = search.parameters[0].place
     raise StudyError(f"{place}: search.space: none of {DRAWS:,} candidates is feasible; the last: {reason}")
 
 
 def draw_values(search: Search, check: CheckValues, seed: int = 0) -> dict[str, Any]:
-    """The values of axes of a feasible candidate, drawn at random. Raises StudyError."""
+    """The values by axis of a feasible candidate, drawn at random.
+
+    Args:
+        search: the search.
+        check: raises AblateError for values that no candidate can have.
+        seed: of the random numbers.
+
+    Raises:
+        StudyError: no feasible candidate was found.
+    """
     params = draw_params(search, check, seed, {})
     return pick_values(search, lambda name, _: params[name])
 
 
 def check_enqueued(search: Search, check: CheckValues) -> None:
-    """Raises StudyError for a candidate that the study enqueues and that is not feasible."""
+    """Checks that every candidate which the study enqueues is feasible.
+
+    Args:
+        search: the search.
+        check: raises AblateError for values that no candidate can have.
+
+    Raises:
+        StudyError: a candidate is not feasible.
+    """
     for values in search.enqueue:
         try:
             draw_params(search, check, 0, optuna_params(search, values))
@@ -131,11 +186,12 @@ def check_enqueued(search: Search, check: CheckValues) -> None:
 
 
 def _draw(distribution: BaseDistribution, random: np.random.RandomState) -> Any:
+    """A random value of one distribution."""
     return RandomSampler(seed=random.randint(2**31)).sample_independent(None, None, "", distribution)  # type: ignore[arg-type]
 
 
 def _complete(search: Search, check: CheckValues, found: dict[str, Any], sample: Pick) -> AblateError | None:
-    """Samples the missing parameters of a candidate into `found`; the reason why it is not feasible, or None."""
+    """Samples the missing parameters of a candidate into `found`. Returns why it is not feasible, or None."""
 
     def pick(name: str, distribution: BaseDistribution) -> Any:
         if name not in found:
@@ -159,5 +215,10 @@ def _is_complete(search: Search, params: Mapping[str, Any]) -> bool:
 
 
 def derive_seed(seed: int, number: int) -> int:
-    """The seed of one candidate, from the search's seed and the candidate's number."""
+    """The seed of one candidate, 0 to 2^32 - 1.
+
+    Args:
+        seed: of the search.
+        number: of the candidate.
+    """
     return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big")

@@ -1,7 +1,7 @@
-"""Optuna's storage of a search: SQLite beside the runs, a database for several machines, or a journal in a shared folder.
+"""Optuna's storage of a search: an SQLite file in the runs directory, a database, or a journal in a shared folder.
 
-A search is one Optuna study. Its name is the name of our study and a digest of everything that the search depends on except
-its number of trials, so that two spaces never mix. optuna-dashboard opens the storage unchanged.
+A search is one Optuna study. Its name is the name of the study and a digest of everything that the search depends on except
+its number of trials, so that two spaces are never mixed. optuna-dashboard opens the storage unchanged.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from ablate.study.study import Study
 
 FILE = "search.db"
 LOCK = ".search.lock"
-RETRIES = "retries"  # user attribute of a candidate that replaces a failed one: the number of the failed one
-SURPLUS = "surplus"  # user attribute of a candidate too many: two machines took the last one at the same time
-LOCK_SECONDS = 120.0  # how long we wait for another process that opens the storage or samples a candidate
-SQLITE_SECONDS = 60.0  # how long SQLite waits for another writer
-ATTEMPTS = 5  # to create the tables of a database while another machine does
-STILL_SECONDS = 10.0  # without a new candidate: the process that enqueues them has died
-LEAST_SECRET = 4  # passwords of fewer characters are not looked for outside their URL
+RETRIES = "retries"  # user attribute of a candidate that replaces a failed one: that one's number
+SURPLUS = "surplus"  # user attribute of a surplus candidate: two machines took the last one at the same time
+LOCK_SECONDS = 120.0  # longest wait for a process that opens the storage or samples a candidate
+SQLITE_SECONDS = 60.0  # longest wait of SQLite for another writer
+ATTEMPTS = 5  # at creating the tables of a database while another machine creates them
+STILL_SECONDS = 10.0  # without a new candidate; after that, the process that enqueues has died
+LEAST_SECRET = 4  # characters; a shorter password is only hidden inside its URL
 URL_FORM = re.compile(
     r"""\w+(\+\w+)?://([^\s:@/?\#&'"\[\]\\]*(:(?P<password>[^\s@/?\#&'"\[\]\\]*))?@)?  # user:password@
     (\[[\da-fA-F:.]+\]|[\w.-]*)(:\d+)?(/[^\s@?\#'"\\]*)?  # host:port/database
@@ -45,20 +45,35 @@ OPENING_ERRORS = (ImportError, OSError, RuntimeError, ValueError)  # of database
 
 
 def default_storage(runs: Path) -> str:
-    """The URL of the SQLite file beside the runs."""
+    """The URL of the SQLite file in the runs directory.
+
+    Args:
+        runs: the runs directory.
+    """
     from sqlalchemy import URL
 
     return URL.create("sqlite", database=str(runs / FILE)).render_as_string()
 
 
 def hide_password(text: str) -> str:
-    """A text without the password of any URL in it that check_url() accepts."""
+    """A text without the password of any URL in it that check_url() accepts.
+
+    Args:
+        text: such as an error message of a database driver.
+    """
     hidden = re.sub(r"(://[^:/@\s]*):[^'\"\n]*@", r"\1:***@", text)
     return re.sub(r"(?i)(\w*(?:password|passwd|pwd|secret|token)\w*)=[^&\s'\"]+", r"\1=***", hidden)
 
 
 def check_url(url: str) -> str:
-    """The URL of a storage, or a journal's path, unchanged. Raises RunError if its password cannot be told apart."""
+    """The URL of a storage, or the path of a journal, unchanged.
+
+    Args:
+        url: such as "postgresql://user:password@host:5432/database"; or a path.
+
+    Raises:
+        RunError: the URL does not have this form, so that its password cannot be found and hidden.
+    """
     if "://" in url and not re.fullmatch(r"sqlite(\+\w+)?:///.*", url) and not URL_FORM.fullmatch(url):
         raise RunError(
             f"storage {printable(re.split(r'[^a-z0-9+]', url)[0])}://***: not a URL such as "
@@ -68,14 +83,25 @@ def check_url(url: str) -> str:
 
 
 def study_name(study: Study) -> str:
-    """The name of a study's search in Optuna."""
+    """The name of a study's search in Optuna.
+
+    Args:
+        study: a study that has a search.
+    """
     assert study.search is not None
     return f"{study.name} {study.search.digest[:8]}"
 
 
 @contextlib.contextmanager
 def hold_search(runs: Path) -> Iterator[None]:
-    """Within the block no other process of this machine opens the storage or samples a candidate. Raises RunError."""
+    """A context manager: within the block no other process of this machine opens the storage or samples a candidate.
+
+    Args:
+        runs: the runs directory.
+
+    Raises:
+        RunError: another process has held the lock for LOCK_SECONDS.
+    """
     with hold_lock(runs / LOCK, LOCK_SECONDS) as free:
         if not free:
             raise RunError(f"{runs / LOCK}: held by another process for {LOCK_SECONDS:.0f} s")
@@ -83,7 +109,14 @@ def hold_search(runs: Path) -> Iterator[None]:
 
 
 def open_storage(url: str) -> BaseStorage:
-    """The storage at a URL such as postgresql+psycopg://user:password@host/db, or at a journal's path. Raises RunError."""
+    """The storage at a URL or at the path of a journal; created if it does not exist.
+
+    Args:
+        url: such as "postgresql+psycopg://user:password@host/db"; or a path.
+
+    Raises:
+        RunError: the storage cannot be opened.
+    """
     with storage_errors(url, *OPENING_ERRORS):
         if "://" not in url:
             if Path(url).exists() and not Path(url).is_file():
@@ -95,13 +128,13 @@ def open_storage(url: str) -> BaseStorage:
 
 
 def open_search(study: Study, url: str, runs: Path, possible: Callable[[dict[str, Any]], bool]) -> optuna.Study:
-    """The Optuna study of a search, with all that is enqueued; created if there is none yet.
+    """The Optuna study of a search with all its enqueued candidates; created if it does not exist.
 
     Args:
-        study: the study.
-        url: of the storage, or a journal's path.
-        runs: the directory of the records.
-        possible: whether a candidate with these values of the axes is feasible; a grid enqueues those that are.
+        study: a study that has a search.
+        url: of the storage, or the path of a journal.
+        runs: the runs directory.
+        possible: whether a candidate with these values by axis is feasible; a grid enqueues those that are.
 
     Raises:
         RunError: the storage cannot be opened.
@@ -114,10 +147,10 @@ def open_search(study: Study, url: str, runs: Path, possible: Callable[[dict[str
         name, objectives = study_name(study), 2 if search.also_minimize else 1
         try:
             opened = optuna.create_study(storage=storage, study_name=name, directions=["minimize"] * objectives)
-        except optuna.exceptions.DuplicatedStudyError:  # the process that creates it enqueues
+        except optuna.exceptions.DuplicatedStudyError:  # the process that created it enqueues
             opened = optuna.load_study(storage=storage, study_name=name)
             _await_enqueued(opened)
-        if "enqueued" not in opened.user_attrs:  # new, or the process that was to enqueue has died
+        if "enqueued" not in opened.user_attrs:  # the study is new, or the process that should enqueue has died
             known = {repr(enqueued_params(trial)) for trial in opened.get_trials(deepcopy=False)}
             first, others = list(search.enqueue), list[dict[str, Any]]()
             if search.sampler == "grid":  # candidates of the grid that have the enqueued values come first
@@ -141,7 +174,17 @@ def _await_enqueued(opened: optuna.Study) -> None:
 
 
 def retry_failed(opened: optuna.Study, runs: Path) -> None:
-    """Enqueues every failed candidate again, as a new one that names the failed one; an ended trial cannot be changed."""
+    """Enqueues every failed candidate again as a new one, because Optuna cannot change an ended trial.
+
+    The new candidate keeps the number of the failed one in the user attribute RETRIES.
+
+    Args:
+        opened: Optuna's study of the search.
+        runs: the runs directory.
+
+    Raises:
+        RunError: another process has held the lock for LOCK_SECONDS.
+    """
     with hold_search(runs):
         for trial in current_trials(opened.get_trials(deepcopy=False)):
             if trial.state == TrialState.FAIL:
@@ -150,13 +193,26 @@ def retry_failed(opened: optuna.Study, runs: Path) -> None:
 
 
 def current_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """All trials of a search that count: without surplus ones, and without failed ones that another replaces."""
+    """The trials that count: without surplus ones, and without failed ones that another trial replaces.
+
+    Args:
+        trials: all trials of a search.
+    """
     replaced = {trial.user_attrs.get(RETRIES) for trial in trials}
     return [trial for trial in trials if trial.number not in replaced and not trial.user_attrs.get(SURPLUS)]
 
 
 def find_search(study: Study, url: str, runs: Path) -> optuna.Study | None:
-    """The Optuna study of a search, or None if it has not begun. Writes nothing. Raises RunError."""
+    """The Optuna study of a search, or None if it has not begun. Writes nothing.
+
+    Args:
+        study: a study that has a search.
+        url: of the storage, or the path of a journal.
+        runs: the runs directory.
+
+    Raises:
+        RunError: the storage cannot be read.
+    """
     from sqlalchemy import create_engine, inspect, make_url
 
     with storage_errors(url, *OPENING_ERRORS), contextlib.suppress(KeyError):
@@ -170,7 +226,7 @@ def find_search(study: Study, url: str, runs: Path) -> optuna.Study | None:
 
 
 def _create_tables(make: Callable[[], BaseStorage]) -> BaseStorage:
-    """A new storage; waits where another machine creates the tables of the same database at the same moment."""
+    """A new storage. Tries again if another machine creates the tables of the same database at the same moment."""
     from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
     for attempt in range(1, ATTEMPTS):
@@ -185,7 +241,15 @@ def _create_tables(make: Callable[[], BaseStorage]) -> BaseStorage:
 
 @contextlib.contextmanager
 def storage_errors(url: str, *others: type[Exception]) -> Iterator[None]:
-    """Within the block, errors of the storage, and of types `others`, become a RunError without its password."""
+    """A context manager: within the block, errors of the storage become a RunError that does not contain its password.
+
+    Args:
+        url: of the storage, or the path of a journal.
+        others: further types of errors to convert.
+
+    Raises:
+        RunError: the storage failed.
+    """
     import sqlalchemy.exc
 
     caught: tuple[type[Exception], ...] = (
