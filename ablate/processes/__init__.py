@@ -7,9 +7,10 @@ To the child: STOP, END, or anything else, which is work. From the child, tuples
 
     ("event", {...})        progress; an empty dict is a heartbeat
     ("stop?",)              asks whether to stop; the answer is the next message to the child
-    ("ended", ...)          the work has ended, with its status; an error of the work is told in words
+    ("ended", ...)          the work has ended, with its status; an error of the work is described in words
     ("raised", ...)         the work has ended by this exception
 
-A child whose work fails says so and stays. One that dies says nothing: receive() raises ChildEnded. A child ends as soon as
-its input closes, which the system does however its parent dies; on Linux the system kills it besides.
+A child reports that its work failed and keeps running. A child that dies sends nothing: receive() raises ChildEnded.
+A child ends as soon as its input closes. The system closes the input when the parent dies, for any reason; on Linux it also
+kills the child.
 """

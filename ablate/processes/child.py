@@ -14,17 +14,18 @@ import threading
 from typing import Any, NoReturn
 
 STOP = "stop"  # this work and all later work
-END = "end"  # this work alone
+END = "end"  # only this work
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
-_BROKEN_TYPES = ("MemoryError", "OutOfMemoryError", "AcceleratorError")  # Python's, and torch's, not imported here
+_BROKEN_TYPES = ("MemoryError", "OutOfMemoryError", "AcceleratorError")  # of Python and torch, compared by name: no import
 _BROKEN_WORDS = ("CUDA error", "CUDA out of memory", "CUBLAS_STATUS", "CUDNN_STATUS", "cuDNN error", "DataLoader worker")
 
 
 class Parent:
-    """The process that started this one. Only the main thread of a child that parent.Child started may make it, once.
+    """The process that started this one.
 
-    From then on standard input is empty, what is printed goes to standard error, and a segmentation fault leaves its
-    traceback there. SIGINT, SIGTERM and SIGUSR1, which a job sends to all of its processes, are left to the parent.
+    Create one instance, in the main thread of a child that parent.Child started. From then on standard input is empty,
+    printed text goes to standard error, and a segmentation fault writes its traceback there. SIGINT, SIGTERM and SIGUSR1
+    are ignored: a batch system sends them to all processes of a job, and the parent handles them.
     """
 
     def __init__(self) -> None:
@@ -35,7 +36,8 @@ class Parent:
         with open(os.devnull, "rb") as nothing:
             os.dup2(nothing.fileno(), 0)
         os.dup2(2, 1)
-        # A process forked from this one, to decode images, would keep the pipes open and hide this one's end.
+        # A process forked from this one to decode images would keep the pipes open, and the parent would not see that
+        # this process has ended.
         pipes = self._input.fileno(), self._output.fileno()
         os.register_at_fork(after_in_child=lambda: _close(*pipes))
         faulthandler.enable()
@@ -44,11 +46,15 @@ class Parent:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def receive(self) -> Any:
-        """The parent's next message other than STOP and END; waits for it."""
+        """Wait for the parent's next message other than STOP and END and return it."""
         return self._received.get()
 
     def send(self, *message: Any) -> None:
-        """Sends a message, any values that can be pickled; ends this process if the parent is gone."""
+        """Send a message to the parent; end this process if the parent has ended.
+
+        Args:
+            message: The kind of the message, then any values that can be pickled.
+        """
         data = pickle.dumps(message)
         try:
             self._output.write(data)
@@ -57,20 +63,24 @@ class Parent:
             _end()
 
     def report(self, event: dict[str, Any]) -> None:
-        """Sends a progress event; {} is a heartbeat."""
+        """Send a progress event to the parent.
+
+        Args:
+            event: Its values by name; {} is a heartbeat.
+        """
         self.send("event", event)
 
     def asks_to_stop(self) -> bool:
-        """Whether the parent has sent STOP, or END since the present work began."""
+        """Whether the parent has sent STOP, or has sent END since the current work began."""
         return self._stopping.is_set() or self._ending.is_set()
 
     def ask_to_stop(self) -> bool:
-        """Asks the parent whether to stop, and waits for the answer."""
+        """Ask the parent whether to stop, and wait for the answer."""
         self.send("stop?")
         return bool(self.receive())
 
     def _listen(self) -> None:
-        # Work comes as bytes: unpickling it here would import modules, and the end of the input would be seen late.
+        # Work arrives as bytes: unpickling it here would import modules and delay noticing the end of the input.
         while True:
             try:
                 message = pickle.load(self._input)
@@ -81,19 +91,23 @@ class Parent:
             elif message == END:
                 self._ending.set()
             else:
-                self._ending.clear()  # of an END that came after its work had ended
+                self._ending.clear()  # an END may have arrived after its work had ended
                 self._received.put(message)
 
 
 def end_with_parent() -> None:
-    """On Linux, has the system kill this process when the thread that started it ends, even if stopped or blocked."""
+    """On Linux, have the system kill this process, even if stopped or blocked, when the thread that started it ends."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
 
 
 def has_broken(error: BaseException) -> bool:
-    """Whether the process, its GPU or its memory is to blame for an error, so that a new process may succeed."""
+    """Whether the process, its GPU or its memory caused an error, so that a new process may succeed.
+
+    Args:
+        error: What the work raised.
+    """
     if type(error).__module__.partition(".")[0] == "ablate":
         return False
     told = isinstance(error, RuntimeError) and any(words in str(error) for words in _BROKEN_WORDS)
@@ -101,7 +115,7 @@ def has_broken(error: BaseException) -> bool:
 
 
 def _end() -> NoReturn:
-    """Ends this process and, where it leads a process group, whatever it has started."""
+    """End this process and, if it leads a process group, all processes that it has started."""
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-END_SECONDS = 5.0  # for a child to end by itself when its input closes
+END_SECONDS = 5.0  # that a child has to end by itself after its input was closed
 SIGNALS: dict[int, str] = {
     signal.SIGKILL: "SIGKILL",
     signal.SIGSEGV: "SIGSEGV, a segmentation fault",
@@ -31,18 +31,20 @@ class ChildEnded(Exception):
 
 
 class Child:
-    """A child process with this process's module search path. Any thread may call its methods, one at a time receive().
+    """A child process with this process's module search path.
+
+    Any thread may call its methods, but only one thread at a time may call receive().
 
     Args:
-        main: "module:function" of what it runs; the function makes a child.Parent.
-        arguments: Texts that the function is called with.
-        environment: Variables that are set or replaced in it.
-        own_group: Whether it leads a process group of its own, so that Ctrl-C does not reach it and kill() ends
-            whatever it has started.
-        files: File descriptors that it inherits.
+        main: "module:function" that the child runs; the function must create a child.Parent.
+        arguments: Strings that the function is called with.
+        environment: Environment variables to set or replace in the child; None: no change.
+        own_group: Whether the child leads a process group of its own: Ctrl-C then does not reach it, and kill() also ends
+            all processes that it has started.
+        files: File descriptors that the child inherits.
 
     Raises:
-        OSError: It cannot be started.
+        OSError: The child cannot be started.
     """
 
     def __init__(
@@ -76,7 +78,10 @@ class Child:
         return self.process.poll() is not None
 
     def send(self, message: Any) -> None:
-        """Sends a message, anything that can be pickled.
+        """Send a message to the child.
+
+        Args:
+            message: Any value that can be pickled.
 
         Raises:
             ChildEnded: The child has ended or is closed.
@@ -91,7 +96,7 @@ class Child:
             raise ChildEnded from None
 
     def receive(self) -> Any:
-        """The child's next message; waits for it.
+        """Wait for the child's next message and return it.
 
         Raises:
             ChildEnded: The child has ended or is closed.
@@ -103,12 +108,12 @@ class Child:
             raise ChildEnded from None
 
     def kill(self) -> None:
-        """Ends the child now, with its process group if it has its own."""
+        """End the child now, with its process group if it leads one."""
         if not self.ended:
             self._kill()
 
     def close(self) -> str:
-        """Ends the child by closing its input, waits for its end, and says how it ended, as in how_it_ended()."""
+        """End the child by closing its input, wait until it has ended, and return how_it_ended()."""
         assert self.process.stdin is not None and self.process.stdout is not None
         with contextlib.suppress(OSError):
             self.process.stdin.close()
@@ -118,12 +123,12 @@ class Child:
             self._kill()
             self.process.wait()
         if self.own_group:
-            self._kill()  # whatever it has started and left
+            self._kill()  # processes that the child has started and not ended
         self.process.stdout.close()
         return self.how_it_ended()
 
     def how_it_ended(self) -> str:
-        """ "was ended by SIGKILL" or "exited with code 1", of a child that has ended."""
+        """How a child that has ended did so, such as "was ended by SIGKILL" or "exited with code 1"."""
         code = self.process.returncode
         if code == -signal.SIGKILL and _oom_kills() > self._oom_kills:
             return "was ended by SIGKILL: the system had run out of memory"
@@ -138,9 +143,14 @@ class Child:
 
 
 def startup_code(main: str, arguments: Sequence[str] = ()) -> str:
-    """What a child runs with `python -c`: it takes over this process's module search path and calls main.
+    """The code that a child runs with `python -c`: it sets this process's module search path and calls a function.
 
-    Nothing but the built-in sys is imported before: -c puts the current directory first, whose json.py, say, would be run.
+    It imports only the built-in sys before the path is set: `python -c` puts the current directory first in the path, so a
+    file such as json.py there would be run.
+
+    Args:
+        main: "module:function".
+        arguments: Strings that the function is called with.
     """
     module, _, function = main.partition(":")
     path = [str(entry) for entry in sys.path]
@@ -149,12 +159,12 @@ def startup_code(main: str, arguments: Sequence[str] = ()) -> str:
 
 @functools.cache
 def _starter(process: int) -> ThreadPoolExecutor:
-    """The thread of this process that starts children. It never ends: on Linux they end with the thread that did."""
+    """The thread of this process that starts children. It never ends: on Linux a child ends with its starting thread."""
     return ThreadPoolExecutor(1, "starter")
 
 
 def _oom_kills() -> int:
-    """How many processes Linux has killed for want of memory since it started; 0 where it does not say."""
+    """How many processes Linux has killed since it started because memory ran out; 0 where this is not known."""
     try:
         counts = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
     except (OSError, ValueError):

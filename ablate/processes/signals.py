@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 PREEMPTED = 75  # exit code
-PREEMPTING = (signal.SIGTERM, signal.SIGUSR1)  # Slurm sends the latter before its time limit
+PREEMPTING = (signal.SIGTERM, signal.SIGUSR1)  # Slurm can send SIGUSR1 before a job's time limit
 
 
 @contextlib.contextmanager
 def handling(actions: dict[int, Callable[[], None]]) -> Iterator[None]:
-    """Replaces signal handlers within the block; does nothing outside the main thread, where Python allows none.
+    """Replace signal handlers within the block; does nothing outside the main thread, where Python allows no handlers.
 
     Args:
-        actions: What to call, by signal number.
+        actions: The function to call, by signal number.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -31,5 +31,9 @@ def handling(actions: dict[int, Callable[[], None]]) -> Iterator[None]:
 
 
 def preempted() -> NoReturn:
-    """Ends this process with the exit code PREEMPTED."""
+    """End this process with the exit code PREEMPTED (75).
+
+    Raises:
+        SystemExit: Always.
+    """
     raise SystemExit(PREEMPTED)
