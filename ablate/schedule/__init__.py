@@ -1,5 +1,5 @@
-"""Many trials: which runs where and when. It is handed the work as a name and never imports train.
+"""Which of many trials runs where and when. The work is passed as a name; ablate.train is never imported here.
 
-An executor is a function (work, tasks, ...) -> iterator of outcomes: `local` trains in worker processes, `inline` in
-this one.
+An executor is a function run(task, on_event) -> Outcome: `local` runs tasks in worker processes, `on_ray` on a Ray cluster,
+`inline` in this process.
 """

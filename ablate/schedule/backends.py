@@ -18,7 +18,10 @@ from ablate.schedule.worker import load_work
 class Backend(NamedTuple):
     """Where trials run.
 
-    slots: what can run at once, all of one kind of device. open: (work, stop) -> an executor, as local.open_workers().
+    Args:
+        slots: Where tasks can run at the same time, all on one kind of device.
+        open: (work, stop) -> context manager that gives an executor, such as local.open_workers().
+        inline: Whether tasks run one after the other in the calling thread.
     """
 
     slots: list[Slot]
@@ -26,7 +29,14 @@ class Backend(NamedTuple):
     inline: bool = False
 
     def execute(self, work: str, tasks: Sequence[Task], stop: Stop, on_event: OnEvent) -> Iterator[Outcome]:
-        """The outcome of every task as it ends, longest tasks first. work: "module:function"."""
+        """Run all tasks, longest first, and yield the outcome of each as it ends.
+
+        Args:
+            work: "module:function" or "module:class".
+            tasks: In any order.
+            stop: How far the run is asked to stop.
+            on_event: Receives the events of all tasks.
+        """
         if self.inline:  # without another thread, for debuggers
             yield from run_inline(load_work(work), tasks, stop, on_event)
         elif tasks:
@@ -47,17 +57,17 @@ def open_backend(
     patience: float = 0.0,
     announce: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Backend]:
-    """Gives a backend within the block.
+    """Yield a backend for the duration of the block.
 
     Args:
         on: "inline", "local", "ray" or "ray:ADDRESS".
-        runs: Directory of the records, which every node of a Ray cluster must see.
-        device: auto, cpu or cuda.
+        runs: Directory of the records; every node of a Ray cluster must see it.
+        device: "auto", "cpu" or "cuda".
         slots: As in find_slots().
         slots_per_gpu: As in find_slots().
-        gpus: How many each trial takes.
+        gpus: How many GPUs each trial takes.
         patience: Seconds, as in open_workers().
-        announce: Is given a line about the cluster.
+        announce: Receives one line of text about the cluster.
 
     Raises:
         RunError: There is no such backend or device.

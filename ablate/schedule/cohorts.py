@@ -1,4 +1,4 @@
-"""Tasks bundled so that one worker takes the trials of a variant together, and told apart again as they end."""
+"""Bundles tasks so that one worker trains the trials of a variant together, and separates their outcomes again."""
 
 from __future__ import annotations
 
@@ -8,18 +8,35 @@ from typing import Any
 
 from ablate.schedule.tasks import OnEvent, Outcome, Task
 
-MOST = 8  # trials of a cohort, where their number is open
+MOST = 8  # trials of a cohort when its size is not given
 
 
 def cohort_size(asked: int | None, tasks: int, slots: int, gpu: bool) -> int:
-    """How many trials of a variant a worker takes together: as asked, else on a GPU so many that all slots have work."""
+    """How many trials of a variant a worker trains together.
+
+    Args:
+        asked: The size to use; None: 1 on a CPU, on a GPU up to MOST such that all slots have work.
+        tasks: Number of trials to run.
+        slots: Number of slots.
+        gpu: Whether the slots are on GPUs.
+    """
     return asked or (max(1, min(MOST, tasks // slots)) if gpu else 1)
 
 
 class Cohorts:
-    """Up to `size` tasks of one variant become one, whose payload is the tuple of theirs; variant_of: None for one alone.
+    """Joins up to `size` tasks of one variant into one task with the tuple of their payloads as its payload.
 
-    The work's events name the task that they are of, by its id as "trial"; one with a "status" says how that one ended.
+    Each event of the work names its task by the task's id, as "trial". An event with a "status" says how that task ended.
+
+    Args:
+        tasks: One for each trial.
+        variant_of: The key of a task's variant; None for a task that runs alone.
+        size: The most tasks to join, from 1.
+
+    Attributes:
+        members: The tasks that were joined, by the id of the joined task.
+        tasks: The joined tasks.
+        ended: (status, cause) of each trial that has ended, by its id.
     """
 
     def __init__(self, tasks: Sequence[Task], variant_of: Callable[[Task], Hashable], size: int) -> None:
@@ -33,7 +50,11 @@ class Cohorts:
         self.ended: dict[str, tuple[str, str]] = {}
 
     def listener(self, on_event: OnEvent) -> OnEvent:
-        """What is to be given the workers' events: it passes on_event() those of each trial, which it names."""
+        """A listener for the events of the joined tasks that passes each event on with the task of its trial.
+
+        Args:
+            on_event: Receives the events of each trial.
+        """
 
         def listen(slot: int, task: Task, event: dict[str, Any]) -> bool | None:
             if event["event"] != "epoch":
@@ -47,7 +68,13 @@ class Cohorts:
         return listen
 
     def outcomes(self, outcome: Outcome) -> Iterator[tuple[Outcome, bool]]:
-        """Each trial's own outcome, and whether it ended by itself; if not, it shares what became of the worker."""
+        """Yield the outcome of each trial of a joined task, and whether the trial reported how it ended.
+
+        A trial that did not report it has the outcome of the joined task.
+
+        Args:
+            outcome: Of a joined task.
+        """
         for member in self.members[outcome.task.id]:
             status, cause = self.ended.get(member.id, (outcome.status, outcome.cause))
             yield Outcome(replace(member, log=outcome.task.log), status, cause, outcome.attempts), member.id in self.ended

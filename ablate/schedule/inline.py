@@ -1,4 +1,4 @@
-"""Trials one after the other in this process: for tests, notebooks and debuggers."""
+"""Runs trials one after the other in this process: for tests, notebooks and debuggers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from ablate.schedule.tasks import Executor, OnEvent, Outcome, Stop, Task, Work, 
 
 
 def run_inline(work: Work, tasks: Sequence[Task], stop: Stop, on_event: OnEvent) -> Iterator[Outcome]:
-    """Yields the outcome of every task as it ends, longest first; a task whose work raises has failed."""
+    """Run all tasks, longest first, and yield the outcome of each as it ends; a task has failed if its work raises.
+
+    Args:
+        work: Does one task.
+        tasks: In any order.
+        stop: How far the run is asked to stop.
+        on_event: Receives the events of all tasks.
+    """
     with open_inline(work, stop) as run:
         for task in longest_first(list(tasks)):
             yield run(task, on_event)
@@ -20,7 +27,12 @@ def run_inline(work: Work, tasks: Sequence[Task], stop: Stop, on_event: OnEvent)
 
 @contextlib.contextmanager
 def open_inline(work: Work, stop: Stop) -> Iterator[Executor]:
-    """Gives run(task, on_event) -> Outcome, as local.open_workers does: one task at a time, in the thread that asks."""
+    """Yield run(task, on_event) -> Outcome, as local.open_workers() does: one task at a time, in the calling thread.
+
+    Args:
+        work: Does one task.
+        stop: How far the run is asked to stop.
+    """
     free = threading.Lock()
 
     def run(task: Task, on_event: OnEvent) -> Outcome:

@@ -1,7 +1,7 @@
-"""Trials in worker processes on this machine, joblib supervising: one supervising thread and one worker a slot.
+"""Runs trials in worker processes on this machine: each slot has one worker and one joblib thread that supervises it.
 
-A worker that dies, hangs or breaks costs its own trial one more attempt and touches no other: joblib's own processes
-would all fall with the first that is killed, so its threads each keep a process apart.
+A worker that dies, hangs or breaks costs its own trial one more attempt and affects no other trial. joblib's processes
+would all end when one of them is killed, so joblib runs threads, and each thread has its own worker process.
 """
 
 from __future__ import annotations
@@ -36,7 +36,17 @@ def run_local(
     retries: int = RETRIES,
     patience: float = PATIENCE,
 ) -> Iterator[Outcome]:
-    """Yields the outcome of every task as it ends, longest tasks first; see open_workers."""
+    """Run all tasks in workers, longest first, and yield the outcome of each as it ends.
+
+    Args:
+        work: As in open_workers().
+        tasks: In any order.
+        slots: As in open_workers().
+        stop: As in open_workers().
+        on_event: Receives the events of all tasks.
+        retries: As in open_workers().
+        patience: Seconds, as in open_workers().
+    """
     if not tasks:
         return
     with open_workers(work, slots, stop, retries, patience) as run:
@@ -46,7 +56,14 @@ def run_local(
 
 
 def run_tasks(run: Executor, tasks: Sequence[Task], slots: int, on_event: OnEvent) -> Iterator[Outcome]:
-    """The outcome of every task as it ends, longest tasks first, on workers that are open, as many at once as slots."""
+    """Run all tasks with an executor, longest first, and yield the outcome of each as it ends.
+
+    Args:
+        run: The executor, such as open_workers() yields.
+        tasks: In any order.
+        slots: How many tasks run at the same time.
+        on_event: Receives the events of all tasks.
+    """
     parallel = Parallel(slots, backend="threading", return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1)
     outcomes: Iterator[Outcome] = parallel(delayed(run)(task, on_event) for task in longest_first(list(tasks)))
     return outcomes
@@ -56,21 +73,30 @@ def run_tasks(run: Executor, tasks: Sequence[Task], slots: int, on_event: OnEven
 def open_workers(
     work: str, slots: Sequence[Slot], stop: Stop, retries: int = RETRIES, patience: float = PATIENCE
 ) -> Iterator[Executor]:
-    """Gives run(task, on_event) -> Outcome, which any thread may call; it waits for a free worker. work: "module:function".
+    """Yield run(task, on_event) -> Outcome; any thread may call it, and it waits for a free worker.
 
-    A worker that dies, runs out of memory, loses its GPU or hangs is replaced and its task tried again up to `retries`
-    times; a task whose work raises anything else has failed. patience: seconds without a report of a task after which
-    its worker counts as hung, 0: never; after the first report a sixth of it, or ten times the slowest interval between
-    reports of that task if that is longer. Where nothing can be written or started no other task begins: "not started".
-    When stop rises to 1 running tasks are asked to stop and no other starts; at 2 their workers are killed, as they are
-    when the block is left. When on_event returns True at an epoch, that task alone is asked to end, after the epoch that
-    is under way by then; it is "interrupted", unless that was its last, and it is not tried again if its worker dies.
+    A worker that dies, runs out of memory, loses its GPU or hangs is replaced, and its task is tried again. A task has
+    failed if its work raises anything else. If nothing can be written or no worker can be started, no other task begins;
+    the status of the other tasks is "not started".
+
+    When stop.level rises to 1, running tasks are asked to stop and no other task starts; at 2 their workers are killed.
+    Workers are also ended when the block is left. When on_event returns True at an epoch, only that task is asked to end,
+    after the epoch that is running then. Its status is "interrupted", unless that epoch was its last, and it is not tried
+    again if its worker dies.
+
+    Args:
+        work: "module:function" or "module:class".
+        slots: One worker is made for each.
+        stop: How far the run is asked to stop.
+        retries: How many more attempts a task has.
+        patience: Seconds without a report of a task after which its worker counts as hung; 0: never. After the first
+            report of a task: a sixth of it, or ten times the longest interval between reports of that task if longer.
     """
     free: queue.SimpleQueue[tuple[int, Worker]] = queue.SimpleQueue()
     workers = [Worker(work, slot, patience) for slot in slots]
     for slot in enumerate(workers):
         free.put(slot)
-    nowhere = threading.Event()  # what ended a task would end every other
+    nowhere = threading.Event()  # set when the cause that ended one task would end all others too
 
     def run(task: Task, on_event: OnEvent) -> Outcome:
         index, worker = free.get()
@@ -79,7 +105,7 @@ def open_workers(
                 return Outcome(task, "not started")
             return _supervise(task, index, worker, stop, on_event, retries, nowhere)
         except BaseException:
-            worker.retire()  # on_event raised: what the task still reports must not reach the next
+            worker.retire()  # on_event raised: later reports of this task must not reach the next task
             raise
         finally:
             free.put((index, worker))
@@ -97,6 +123,7 @@ def open_workers(
 def _supervise(
     task: Task, index: int, worker: Worker, stop: Stop, on_event: OnEvent, retries: int, nowhere: threading.Event
 ) -> Outcome:
+    """Run a task on a worker, with its retries; sets `nowhere` if no other task can run either."""
     cause = ""
     for attempt in range(1, retries + 2):
         on_event(index, task, {"event": "started", "attempt": attempt, "cause": cause})
@@ -104,7 +131,7 @@ def _supervise(
         if status == "died" and (stop.level or worker.closed):
             status, cause = "interrupted", ""
         if status == BROKEN:
-            worker.retire()  # its CUDA context is lost, or its memory is full of what nobody can free
+            worker.retire()  # its CUDA context is lost, or its memory is full and cannot be freed
             status = "interrupted" if stop.level else status
         if status not in ("died", BROKEN):
             break
@@ -112,13 +139,13 @@ def _supervise(
         nowhere.set()
     if status in ("died", "failed", BROKEN, NOWHERE):
         status = "failed"
-        worker.retire()  # what broke in it must not break the next task
+        worker.retire()  # a fault of its process must not affect the next task
     on_event(index, task, {"event": "ended", "status": status, "cause": cause})
     return Outcome(task, status, cause, attempt)
 
 
 def _pass_on(stop: Stop, workers: Sequence[Worker], done: threading.Event) -> None:
-    """Hands the stop to the workers; a signal handler only sets its level, so this one polls."""
+    """Pass the stop level on to the workers. It polls: a signal handler only sets the level."""
     announced, before = False, time.monotonic()
     while not done.wait(POLL_SECONDS):
         now = time.monotonic()
@@ -139,12 +166,12 @@ class Worker:
     """The worker process of a slot, started at its first task and again after it died.
 
     Args:
-        work: "module:function".
-        slot: Whose environment it has.
-        patience: Seconds, as for open_workers().
+        work: As in open_workers().
+        slot: Its environment is added to the environment of the process.
+        patience: Seconds, as in open_workers().
 
     Attributes:
-        closed: Whether no other process follows the present one.
+        closed: Whether no new process may be started.
     """
 
     def __init__(self, work: str, slot: Slot, patience: float = PATIENCE) -> None:
@@ -152,12 +179,17 @@ class Worker:
         self.slot = slot
         self.watchdog = Watchdog(patience)
         self.closed = False
-        self._hung = ""  # the cause, of one that was given up
+        self._hung = ""  # why the process was ended as hung; "" if it was not
         self._child: Child | None = None
         self._stopping = False
 
     def run(self, task: Task, on_event: Callable[[dict[str, Any]], bool | None]) -> tuple[str, str]:
-        """Does a task and returns its (status, cause); ("died", cause) if the process ended before it was asked to."""
+        """Run a task and return its (status, cause); ("died", cause) if the process ended before it was asked to.
+
+        Args:
+            task: To run.
+            on_event: Receives the task's events; True asks the task to end after its epoch.
+        """
         try:
             child = self._start()
         except (OSError, ChildEnded) as error:
@@ -186,7 +218,7 @@ class Worker:
             return ("interrupted", "") if ending else ("died", cause)
 
     def ask_to_stop(self) -> None:
-        """Asks for the end of the task after its epoch."""
+        """Ask the task, and every later one, to end after its epoch."""
         if not self._stopping:
             self._stopping = True
             if (child := self._child) is not None:
@@ -194,24 +226,24 @@ class Worker:
                     child.send(STOP)
 
     def kill(self) -> None:
-        """Ends the process now, with whatever it started; no other follows it."""
+        """End the process and all processes that it started now; no new one is started."""
         self.closed = True
         if (child := self._child) is not None:
             child.kill()
 
     def give_up(self) -> None:
-        """Ends the process now, with whatever it started, because it hangs; another may follow it."""
+        """End the process and all processes that it started now because it hangs; a new one may be started."""
         if not self._hung and (child := self._child) is not None:
             self._hung = self.watchdog.cause()
             child.kill()
 
     def close(self) -> None:
-        """Ends the process; no other follows it."""
+        """End the process; no new one is started."""
         self.closed = True
         self.retire()
 
     def retire(self) -> str:
-        """Ends the process by closing its input, waits for its end, and says how it ended."""
+        """End the process by closing its input, wait until it has ended, and return how it ended, in words."""
         child, self._child = self._child, None
         if child is None:
             return "the worker is closed"
@@ -220,12 +252,12 @@ class Worker:
 
     def _start(self) -> Child:
         if self._child is not None and self._child.ended:
-            self.retire()  # it died between two tasks, at the cost of none
+            self.retire()  # it died between two tasks, which costs no task an attempt
         if self._child is None:
             self._hung = ""
             self._child = Child("ablate.schedule.worker:main", (self.work,), self.slot.environment)
             if self._stopping:
                 self._child.send(STOP)
-        if self.closed:  # asked last: a process that was started while the slot was being closed ends here
+        if self.closed:  # checked last, so that a process started while the slot was being closed also ends
             raise ChildEnded("the slot is closed")
         return self._child

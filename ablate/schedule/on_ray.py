@@ -1,7 +1,7 @@
-"""Trials on a Ray cluster: each task a Ray task with the resources that it needs, wherever these are free.
+"""Runs trials on a Ray cluster: each task is a Ray task that runs where the resources that it needs are free.
 
-run(task, on_event) hands a task to Ray and waits for its outcome. Ray
-retries nothing; which trial is tried again is decided here, as on one machine. Only this module imports ray.
+run(task, on_event) submits a task to Ray and waits for its outcome. Ray's own retries are off; this module decides which
+trial is tried again, as local.py does on one machine. Only this module imports ray.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from ablate.schedule.watchdog import PATIENCE, Watchdog
 from ablate.schedule.worker import BROKEN, NOWHERE
 
 RETRIES = 1
-LOST_NODES = 10  # a trial is begun again after as many: they are not its fault
+LOST_NODES = 10  # attempts of a trial that may be lost with their nodes, in addition to RETRIES
 POLL_SECONDS = 0.2
-SENT_SECONDS = 1.0  # in which a last message leaves a process
-TOKEN_SECONDS = 60.0  # for every node to read what the driver has written
+SENT_SECONDS = 1.0  # to wait until the last message has left a process
+TOKEN_SECONDS = 60.0  # within which every node must have read the driver's token file
 ENVIRONMENT = {  # of a cluster that is started here
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_task_oom_retries": "0",
-    "RAY_worker_niceness": "0",  # else trials give way to whatever else runs, which local ones do not
+    "RAY_worker_niceness": "0",  # Ray's default gives trials a lower priority than local workers have
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
@@ -52,11 +52,21 @@ def open_cluster(
     gpus: float,
     announce: Callable[[str], None],
 ) -> Iterator[list[Slot]]:
-    """The slots of a Ray cluster: as many as there is room for at once, of a core each and `gpus` GPUs, or so much of one.
+    """Connect to a Ray cluster and yield its slots: one for each trial that fits at the same time.
 
-    address: of a cluster; None: the one of $RAY_ADDRESS or of this machine, else one that is started here and ends with
-    the block, without a dashboard, for this machine alone and with a token that nobody else has. device: auto (GPUs where
-    there are any), cpu or cuda. Every node must see what the driver writes into `runs`. Raises RunError.
+    A cluster that is started here ends with the block. It has no dashboard, listens on this machine only, and requires a
+    token that only this process has.
+
+    Args:
+        address: Of a cluster; None: that of $RAY_ADDRESS, else the one that runs on this machine, else a new one.
+        runs: Directory of the records; every node must see the files that the driver writes there.
+        device: "auto" (GPUs if a node has any), "cpu" or "cuda".
+        slots: The most slots; None: no limit.
+        gpus: GPUs of each slot, or the fraction of one.
+        announce: Receives one line of text about the cluster.
+
+    Raises:
+        RunError: Ray is not installed, there is no such cluster, or its nodes lack the resources or the directory.
     """
     ray, ours = _connect(address, announce)
     try:
@@ -77,13 +87,26 @@ def open_cluster(
 
 
 def needs(kind: str, gpus: float) -> dict[str, float]:
-    """Ray's resources for a trial that takes so many GPUs, or so much of one; on processors a core for each whole one."""
+    """The amounts of Ray's resources that a trial needs, by their names.
+
+    Args:
+        kind: "cpu" or "cuda".
+        gpus: How many GPUs the trial takes, or the fraction of one; it gets as many cores, at least one.
+    """
     cores = max(1.0, gpus)
     return {"CPU": cores, "GPU": gpus} if kind == "cuda" else {"CPU": cores}
 
 
 def check_resources(nodes: Sequence[Mapping[str, Any]], needed: Mapping[str, float]) -> None:
-    """Raises RunError where no node has what a trial needs."""
+    """Check that at least one node has the resources that a trial needs.
+
+    Args:
+        nodes: As ray.nodes() returns them.
+        needed: Amounts by name, from needs().
+
+    Raises:
+        RunError: No node has them.
+    """
     if any(_fitting(node, needed) for node in nodes):
         return
     wanted = " and ".join(f"{amount:g} {name}" for name, amount in needed.items())
@@ -95,7 +118,13 @@ def check_resources(nodes: Sequence[Mapping[str, Any]], needed: Mapping[str, flo
 
 @dataclass
 class RayTask:
-    """A task that was handed to Ray. process: its number and the id of its node, once it has begun; hung: the cause."""
+    """A task that was submitted to Ray.
+
+    Args:
+        watchdog: Of its process.
+        process: The process id and the id of its node; (0, "") until it has begun.
+        hung: Why it was ended as hung; "" if it was not.
+    """
 
     watchdog: Watchdog
     process: tuple[int, str] = (0, "")
@@ -106,13 +135,21 @@ class RayTask:
 def open_on_ray(
     work: str, slots: Sequence[Slot], gpus: float, stop: Stop, retries: int = RETRIES, patience: float = PATIENCE
 ) -> Iterator[Executor]:
-    """Gives run(task, on_event) -> Outcome, as local.open_workers does, on the cluster that is open.
+    """Yield run(task, on_event) -> Outcome, as local.open_workers() does, on the cluster that is open.
 
-    A task whose process dies, hangs or runs out of memory is tried again up to `retries` times, one whose node is lost
-    besides. patience: as there; what a task waits for its resources does not count.
+    A task is tried again up to `retries` times if its process dies, hangs or runs out of memory, and in addition up to
+    LOST_NODES times if its node is lost.
+
+    Args:
+        work: "module:function" or "module:class".
+        slots: From open_cluster().
+        gpus: How many GPUs each task takes, or the fraction of one.
+        stop: How far the run is asked to stop.
+        retries: How many more attempts a task has.
+        patience: Seconds, as in open_workers(); the time that a task waits for its resources does not count.
     """
     ray = _import_ray()
-    here = _on_node(ray.get_runtime_context().get_node_id())  # any other may be lost
+    here = _on_node(ray.get_runtime_context().get_node_id())  # any other node may be lost
     flags = ray.remote(num_cpus=0, scheduling_strategy=here)(Flags).remote()
     needed = needs(slots[0].device, gpus)
     options = {"num_cpus": needed["CPU"], "num_gpus": needed.get("GPU", 0), "max_retries": 0, "num_returns": "streaming"}
@@ -148,7 +185,7 @@ def open_on_ray(
             free.put(index)
 
     def one(index: int, task: Task, on_event: OnEvent) -> tuple[str, str, bool]:
-        """(status, cause, whether its node was lost) of one attempt."""
+        """Make one attempt at a task; returns (status, cause, whether its node was lost)."""
         key, ending = uuid.uuid4().hex, False
         stream = remote.remote(work, task.payload, str(task.log), os.getcwd(), flags, key)
         attempt = under_way[stream] = RayTask(Watchdog(patience))
@@ -179,7 +216,7 @@ def open_on_ray(
             under_way.pop(stream)
 
     def pass_on() -> None:
-        """Hands the stop to the tasks, for a signal handler only sets its level, and ends those that hang."""
+        """Pass the stop level on to the tasks, because a signal handler only sets it, and end the tasks that hang."""
         told, before = 0, time.monotonic()
         while not done.wait(POLL_SECONDS):
             now = time.monotonic()
@@ -215,32 +252,53 @@ def open_on_ray(
 
 
 class Flags:
-    """An actor that tasks ask after every epoch whether they are to end."""
+    """An actor that tasks ask after every epoch whether they must end."""
 
     def __init__(self) -> None:
         self.stopped = False
         self.ended: set[str] = set()
 
     def stop(self) -> None:
+        """Ask all tasks to end."""
         self.stopped = True
 
     def end(self, key: str) -> None:
+        """Ask one task to end.
+
+        Args:
+            key: Of the task's attempt.
+        """
         self.ended.add(key)
 
     def ask(self, key: str) -> bool:
+        """Whether a task must end.
+
+        Args:
+            key: Of the task's attempt.
+        """
         return self.stopped or key in self.ended
 
 
 def work_through(work: str, payload: Any, log: str, folder: str, flags: Any, key: str) -> Iterator[tuple[Any, ...]]:
-    """The task itself, on a node: yields ("begun", process, node), ("event", event) for every report, and then
-    ("ended", status, cause).
+    """Do a task on a node of the cluster.
+
+    Args:
+        work: "module:function" or "module:class".
+        payload: What the work receives.
+        log: Path of the file to which printed text is appended.
+        folder: Working directory of the driver.
+        flags: Handle of the Flags actor.
+        key: Of this attempt.
+
+    Yields:
+        ("begun", process id, node id), then ("event", event) for every report, then ("ended", status, cause).
     """
     import ray
 
     from ablate.schedule.worker import BROKEN, do
 
     with contextlib.suppress(OSError):
-        os.chdir(folder)  # of the driver: paths from there are the same on storage that every node sees
+        os.chdir(folder)  # so that the driver's relative paths hold on storage that every node sees
 
     yield "begun", os.getpid(), ray.get_runtime_context().get_node_id()
     said: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
@@ -251,13 +309,13 @@ def work_through(work: str, payload: Any, log: str, folder: str, flags: Any, key
     def train() -> None:
         said.put(do(work, log, lambda: payload, stop, lambda event: said.put(("event", event))))
 
-    # A generator yields from its own thread, so the work has another.
+    # The generator must yield from this thread, so the work runs in another.
     threading.Thread(target=train, daemon=True).start()
     while True:
         message = said.get()
         yield message
         if message[0] == "ended":
-            if message[1] == BROKEN:  # its CUDA context is lost, say: the next task is to have a fresh process
+            if message[1] == BROKEN:  # for example, its CUDA context is lost: the next task needs a new process
                 time.sleep(SENT_SECONDS)
                 os._exit(1)
             return
@@ -272,11 +330,11 @@ def _import_ray() -> Any:
 
 
 def _connect(address: Optional[str], announce: Callable[[str], None]) -> tuple[Any, bool]:
-    """Ray, connected to a cluster, started here where there is none; whether it was not connected. Raises RunError."""
+    """Connect to a cluster, or start one; returns the module ray and whether this call connected it. Raises RunError."""
     address = address or os.environ.get("RAY_ADDRESS") or _local_address()
     how: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
     if not address:  # Ray reads these when it is imported
-        # Without the latter it turns 127.0.0.1 into the address that others see.
+        # RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 keeps Ray from replacing 127.0.0.1 by this machine's public address.
         own = {"RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
         for name, value in {**ENVIRONMENT, **own}.items():
             os.environ.setdefault(name, value)
@@ -286,14 +344,14 @@ def _connect(address: Optional[str], announce: Callable[[str], None]) -> tuple[A
         return ray, False
     try:
         ray.init(**how)
-    except Exception as error:  # of whatever kind
+    except Exception as error:  # ray.init() may raise an error of any class
         raise RunError(f"Ray: {address or 'a cluster here'}: {_in_words(error)}") from None
     announce(f"connected to the Ray cluster at {address}" if address else "started a Ray cluster on this machine")
     return ray, True
 
 
 def _local_address() -> Optional[str]:
-    """Of the cluster that `ray start` started on this machine, if it is still there."""
+    """The address of the cluster that `ray start` started on this machine; None if none answers there."""
     try:
         address = (Path(tempfile.gettempdir()) / "ray" / "ray_current_cluster").read_text().strip()
         host, _, port = address.rpartition(":")
@@ -304,7 +362,7 @@ def _local_address() -> Optional[str]:
 
 
 def _check_storage(ray: Any, nodes: Sequence[Mapping[str, Any]], runs: Path) -> None:
-    """Raises RunError naming the nodes that do not see what the driver writes into the records' directory."""
+    """Raise RunError with the nodes that cannot read a file that the driver writes into the records' directory."""
     runs.mkdir(parents=True, exist_ok=True)
     token, secret = runs.resolve() / f".token-{uuid.uuid4().hex}", secrets.token_hex(8)
     token.write_text(secret)
@@ -329,7 +387,7 @@ def _check_storage(ray: Any, nodes: Sequence[Mapping[str, Any]], runs: Path) -> 
 
 
 def _on_node(node: str) -> Any:
-    """For what is to run on one node and no other."""
+    """The scheduling strategy of a task that may run on one node only."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(node, soft=False)
@@ -343,7 +401,7 @@ def _read(path: str) -> str:
 
 
 def _end(process: int) -> None:
-    """Ends a process of this node; ray.cancel() would not, where it is stopped."""
+    """Kill a process of this node; ray.cancel() has no effect on a stopped process."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL)
 

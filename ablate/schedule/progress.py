@@ -1,4 +1,4 @@
-"""What a run shows while it runs: rich's progress bars in a terminal, plain lines elsewhere, nothing when quiet."""
+"""The progress of a run: rich's progress bars in a terminal, plain lines elsewhere, nothing when quiet."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from ablate.errors import printable
 from ablate.schedule.tasks import Outcome, Task
 
 PLAIN_SECONDS = 60.0
-REDRAW_SECONDS = 0.25  # a line said at once would draw the bars once more, which takes longer than to hand out a trial
-# Beside the bar of a slot, and on which side they stand
+REDRAW_SECONDS = 0.25  # lines are printed with the next redraw: a redraw takes longer than to start a trial
+# The texts beside the bar of a slot, and their alignment
 FIELDS: dict[str, Literal["left", "right"]] = {"label": "left", "epoch": "right", "error": "right", "rate": "right"}
 
 
 class Progress:
-    """Follows the tasks of a run. Its methods may be called from any thread.
+    """Shows the progress of a run's tasks. Any thread may call its methods.
 
     Args:
-        tasks: What the run is to do.
-        recorded: How many trials an earlier run has recorded.
-        slots: Their names.
-        console: Where it is shown.
-        quiet: Show nothing.
+        tasks: All tasks of the run.
+        recorded: How many trials earlier runs have recorded.
+        slots: The names of the slots.
+        console: Shows the progress.
+        quiet: Whether to show nothing.
     """
 
     unit = "trials"
@@ -43,10 +43,10 @@ class Progress:
         self.total = len(tasks) + recorded
         self.ended = recorded
         self.cost = sum(task.cost for task in tasks)
-        self.done: dict[str, float] = {}  # cost behind us, by task
-        self.kept: dict[str, float] = {}  # of it, what an earlier run had done
+        self.done: dict[str, float] = {}  # cost that is done, by task
+        self.kept: dict[str, float] = {}  # the part of it that an earlier run had done
         self.begun = time.monotonic()
-        self.pace_from: float | None = None  # when the first epoch that was seen began
+        self.pace_from: float | None = None  # when the first reported epoch began
         self.printed = self.begun
         self.lock = threading.Lock()
         self.bars = bars.Progress(
@@ -60,7 +60,7 @@ class Progress:
         self.whole = self.bars.add_task("", total=1.0, **_fields())
         self.slots = [self.bars.add_task(name, total=1.0, **_fields("idle")) for name in slots]
         self.live = False
-        self.unsaid: list[str] = []  # lines that wait for the bars to be drawn again
+        self.unsaid: list[str] = []  # lines to print with the next redraw
         self.over = threading.Event()
         self.drawing = threading.Thread(target=self._keep_drawing, daemon=True)
 
@@ -85,14 +85,18 @@ class Progress:
 
     @contextlib.contextmanager
     def _whatever_the_terminal_does(self) -> Iterator[None]:
-        """A terminal that is gone ends the display, never the training."""
+        """Ends the display, but not the training, if the terminal has gone."""
         try:
             yield
         except (OSError, ValueError, SystemExit):  # rich exits on a broken pipe
             self.quiet = True
 
     def say(self, message: str) -> None:
-        """Prints a line that stays; above the bars, when these are drawn next."""
+        """Print a permanent line, above the bars with their next redraw.
+
+        Args:
+            message: The line.
+        """
         with self.lock:
             if self.live:
                 self.unsaid.append(message)
@@ -114,13 +118,19 @@ class Progress:
                 self.bars.refresh()
 
     def _count(self) -> None:
-        """Brings the bar of the whole run up to date."""
+        """Update the bar of the whole run."""
         with self.lock:
             done, share, times = f"{self.ended}/{self.total} {self.unit}", self.share(), self._times()
         self.bars.update(self.whole, description=done, completed=share, label=times)
 
     def event(self, slot: int, task: Task, event: dict[str, Any]) -> None:
-        """Something happened in a slot; see tasks.OnEvent."""
+        """Show an event of a task; it is a tasks.OnEvent.
+
+        Args:
+            slot: Index of the slot.
+            task: That runs in the slot.
+            event: {"event": "started" | "epoch" | "ended", ...}.
+        """
         with self.lock:
             if event["event"] == "ended":
                 self.bars.update(self.slots[slot], completed=0, **_fields("idle"))
@@ -142,7 +152,12 @@ class Progress:
             self.say(f"{task.label}: {event.get('cause') or 'its worker died'}; again from its checkpoint")
 
     def outcome(self, outcome: Outcome, error: float | None) -> None:
-        """A task ended; error: its test error in percent, if it has one."""
+        """Show how a task ended.
+
+        Args:
+            outcome: Of the task.
+            error: Its test error in percent; None if it has none.
+        """
         task = outcome.task
         with self.lock:
             if outcome.status in ("completed", "recorded", "diverged"):
@@ -155,14 +170,14 @@ class Progress:
             self.say(f"[{self.ended}/{self.total}] {task.label}: {result}{cause}")
 
     def remaining(self) -> float | None:
-        """Seconds to the end at the pace so far; None before there is a pace."""
+        """Seconds to the end of the run at the pace so far; None before the first epoch has ended."""
         worked = sum(self.done.values()) - sum(self.kept.values())
         if worked <= 0 or self.pace_from is None:
             return None
         return (self.cost - sum(self.done.values())) * (time.monotonic() - self.pace_from) / worked
 
     def share(self) -> float:
-        """How much is done, 0 to 1."""
+        """The part of the total cost that is done, 0 to 1."""
         return sum(self.done.values()) / self.cost if self.cost else 1.0
 
     def _times(self) -> str:
@@ -179,7 +194,7 @@ def _fields(label: str = "", epoch: str = "", error: str = "", rate: str = "") -
 
 
 def _shown(task: Task, event: dict[str, Any]) -> dict[str, Any]:
-    """What the bar of a slot shows after an event of a task."""
+    """The fields of a slot's bar after an event of a task."""
     label = printable(event.get("label", task.label))
     if event["event"] == "started":
         return {"completed": 0.0, **_fields(label, "starting")}
@@ -189,7 +204,11 @@ def _shown(task: Task, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def duration(seconds: float) -> str:
-    """ "42 s", "3 min 05 s", "2 h 10 min"."""
+    """A time in words, such as "42 s", "3 min 05 s" or "2 h 10 min".
+
+    Args:
+        seconds: Not negative.
+    """
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

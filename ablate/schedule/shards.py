@@ -1,4 +1,4 @@
-"""Which part of a study each of several jobs takes, without a word between them."""
+"""Divides the trials of a study among several jobs, which need no communication."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from collections.abc import Mapping
 
 
 def assign_shards(costs: Mapping[str, float], shards: int) -> dict[str, int]:
-    """The shard, from 1, of each trial by its id: the costliest first, each to the shard with the least so far.
+    """The shard, from 1, of each trial by its id.
 
-    costs: of each trial by its id, in any unit; their order does not matter. No two shards differ by more than the
-    costliest trial, and none has more than 4/3 of the least possible (Graham, Bounds on multiprocessing timing anomalies,
-    1969).
+    Trials are assigned in order of falling cost, each to the shard with the least total cost so far. The totals of two
+    shards differ by at most the cost of the costliest trial, and the largest total is at most 4/3 of the least possible.
+
+    Args:
+        costs: Of each trial by its id, in any unit; their order does not matter.
+        shards: The number of shards, from 1.
+
+    Source: Graham, Bounds on multiprocessing timing anomalies, 1969.
     """
     loads = [(0.0, shard) for shard in range(1, shards + 1)]
     found = {}

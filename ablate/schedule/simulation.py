@@ -1,4 +1,4 @@
-"""When a run ends: the scheduler's own policy, tasks.turn(), against the seconds that each trial takes."""
+"""Simulates a run to find when it ends: the scheduler's own policy, tasks.turn(), on the seconds that each trial takes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from ablate.schedule.tasks import turn
 
 @dataclass(frozen=True)
 class Simulation:
-    """A run. makespan, wasted: seconds until all trials are done, and seconds that were trained twice.
+    """The result of a simulated run.
 
-    lower_bound: seconds that no policy can go below even without failures.
+    Args:
+        makespan: Seconds until all trials are done.
+        lower_bound: Seconds; no policy has a smaller makespan, even without failures.
+        failures: How often a trial failed.
+        wasted: Seconds of training that were lost in failures.
     """
 
     makespan: float
@@ -32,11 +36,20 @@ def simulate(
     checkpoints: Sequence[float] | None = None,
     seed: int = 0,
 ) -> Simulation:
-    """A run of trials that take so many seconds each; a trial is not split.
+    """Simulate a run; each trial occupies one slot at a time.
 
-    costs: what the policy goes by, else the seconds themselves. failures_per_hour: of a slot that is training, at random;
-    a failure costs what its trial did since its last checkpoint, and the trial goes on wherever its turn comes.
-    checkpoints: seconds between those of each trial; None: there are none.
+    A failure costs the training since the trial's last checkpoint; the trial then continues on any slot at its next turn.
+
+    Args:
+        seconds: That each trial takes.
+        slots: How many trials run at the same time, from 1.
+        costs: Of each trial, by which the policy orders them; None: the seconds.
+        failures_per_hour: Mean number for a slot that is training; the times between failures are exponential.
+        checkpoints: Seconds between the checkpoints of each trial; None: there are no checkpoints.
+        seed: Of the failures.
+
+    Raises:
+        ValueError: slots is less than 1.
     """
     if slots < 1:
         raise ValueError(f"slots: found {slots}; allowed: 1 or more")
@@ -45,7 +58,7 @@ def simulate(
     waiting = [(turn(cost), trial) for trial, cost in enumerate(costs)]
     heapq.heapify(waiting)
     left, free, now, failures, wasted = list(seconds), slots, 0.0, 0, 0.0
-    running: list[tuple[float, int, float]] = []  # when a trial ends or fails, which, and what is left of it then
+    running: list[tuple[float, int, float]] = []  # when a trial ends or fails, its index, the seconds left of it then
     while waiting or running:
         while waiting and free:
             trial, free = heapq.heappop(waiting)[1], free - 1

@@ -11,13 +11,19 @@ import joblib
 
 from ablate.errors import RunError
 
-# On Linux no GPU works without one of these: NVIDIA's, AMD's, WSL's, Jetson's.
+# On Linux every GPU needs one of these device files: NVIDIA's, AMD's, WSL's, Jetson's.
 DEVICE_FILES = ("/dev/nvidia*", "/dev/kfd", "/dev/dxg", "/dev/nvmap", "/dev/nvhost*")
 
 
 @dataclass(frozen=True)
 class Slot:
-    """device: "cpu" or "cuda", as the worker sees it; environment: what pins the worker to it."""
+    """One worker process and the device that it may use.
+
+    Args:
+        name: For people, such as "gpu 0".
+        device: "cpu" or "cuda", as the worker sees it.
+        environment: Environment variables that restrict the worker to its device.
+    """
 
     name: str
     device: str
@@ -27,10 +33,16 @@ class Slot:
 def find_slots(
     device: str = "auto", slots: int | None = None, slots_per_gpu: int = 1, gpus_per_slot: int = 1
 ) -> list[Slot]:
-    """The slots of this machine: on GPUs slots_per_gpu each, else one process of one thread a core.
+    """The slots of this machine: slots_per_gpu on each GPU, or one process with one thread on each CPU core.
 
-    device: auto (GPUs where there are any), cpu or cuda. slots: how many instead, on GPUs at most. gpus_per_slot: for
-    trials on several, which share none of them with others; on the CPU so many processes a slot. Raises RunError.
+    Args:
+        device: "auto" (GPUs if there are any), "cpu" or "cuda".
+        slots: On GPUs the most slots, on the CPU their number; None: as many as the devices allow.
+        slots_per_gpu: From 1; ignored if gpus_per_slot is more than 1.
+        gpus_per_slot: GPUs of each slot; more than one are shared with no other slot. On the CPU: its processes.
+
+    Raises:
+        RunError: The options are not valid, or there are too few GPUs.
     """
     check_slots(device, slots, slots_per_gpu)
     gpus = [] if device == "cpu" else _gpus()
@@ -47,14 +59,23 @@ def find_slots(
     elif gpus:
         found = [Slot(f"gpu {i}", "cuda", _pinned(gpu)) for _ in range(slots_per_gpu) for i, gpu in enumerate(gpus)]
     else:
-        # One thread a process: measured 1.1 to 1.2 times the throughput of one process of two threads.
+        # One thread for each process: it measured 1.1 to 1.2 times the throughput of one process with two threads.
         hidden = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
         found = [Slot(f"core {i}", "cpu", hidden) for i in range(slots or max(1, joblib.cpu_count() // gpus_per_slot))]
     return found[:slots]
 
 
 def check_slots(device: str, slots: int | None, slots_per_gpu: int) -> None:
-    """Raises RunError for options that no backend allows."""
+    """Check the options that hold for every backend.
+
+    Args:
+        device: "auto", "cpu" or "cuda".
+        slots: From 1; None: as many as the devices allow.
+        slots_per_gpu: From 1.
+
+    Raises:
+        RunError: An option has another value.
+    """
     if device not in ("auto", "cpu", "cuda"):
         raise RunError(f"`device`: found '{device}'; allowed: auto, cpu, cuda")
     if (slots is not None and slots < 1) or slots_per_gpu < 1:
@@ -66,9 +87,9 @@ def _pinned(gpus: str) -> dict[str, str]:
 
 
 def _gpus() -> list[str]:
-    """What CUDA_VISIBLE_DEVICES would call each GPU; asks the driver without making a CUDA context."""
+    """The name of each GPU for CUDA_VISIBLE_DEVICES; asks the driver without creating a CUDA context."""
     if sys.platform == "linux" and not any(glob.glob(pattern) for pattern in DEVICE_FILES):
-        return []  # without importing torch, which takes a second or two
+        return []  # before importing torch, which takes one or two seconds
 
     import torch
 

@@ -1,19 +1,22 @@
-"""How long a worker may report nothing: a hung one is told from a slow one by the slowest that its task has been."""
+"""How long a worker may be silent: the limit depends on the longest interval between the reports of its task so far."""
 
 from __future__ import annotations
 
 import threading
 
 PATIENCE = 3600.0  # seconds before a task's first report
-LEAST, SLOWER = 1 / 6, 10  # afterwards: this share of the patience at least, or so many times the slowest interval
-LONGEST_TICK = 1.0  # seconds that count at once: a driver that was stopped for an hour has not waited for that hour
+LEAST, SLOWER = 1 / 6, 10  # afterwards: this share of the patience, or the longest interval times SLOWER if that is longer
+LONGEST_TICK = 1.0  # the most seconds that one wait() counts: time in which the supervisor was stopped is not silence
 
 
 class Watchdog:
-    """The silence of one worker. patience: seconds before a task's first report; 0: for ever.
+    """Measures how long one worker has been silent.
 
-    It has no clock: whoever looks after the worker says how much time has passed, so no step of the clock and no sleep
-    of the machine is taken for silence, nor is the time in which nobody listened.
+    It has no clock: the supervisor of the worker says how much time has passed. So a step of the clock, a suspended machine
+    and the time in which nobody listens do not count as silence.
+
+    Args:
+        patience: Seconds that the worker may be silent before a task's first report; 0: without limit.
     """
 
     def __init__(self, patience: float = PATIENCE) -> None:
@@ -25,18 +28,18 @@ class Watchdog:
         self._reports = 0
 
     def begin(self) -> None:
-        """A task begins."""
+        """Forget the reports of the last task, because a new one begins."""
         with self._lock:
             self._silence = self._slowest = 0.0
             self._reports = 0
 
     def listen(self) -> None:
-        """From here on the worker's next report is waited for."""
+        """Start to count silence, because the supervisor now waits for the worker's next report."""
         with self._lock:
             self._listening = True
 
     def hear(self) -> None:
-        """The worker has reported, or ended; nobody waits for it until listen()."""
+        """End the silence, because the worker has reported or ended; counting starts again at listen()."""
         with self._lock:
             self._slowest = max(self._slowest, self._silence)
             self._silence = 0.0
@@ -44,11 +47,15 @@ class Watchdog:
             self._listening = False
 
     def limit(self) -> float:
-        """Seconds that the worker may be silent."""
+        """Seconds that the worker may be silent now."""
         return max(LEAST * self.patience, SLOWER * self._slowest) if self._reports else self.patience
 
     def wait(self, seconds: float) -> bool:
-        """Counts some more seconds; whether the worker has been silent for too long."""
+        """Add time to the silence; returns whether the worker has been silent for too long.
+
+        Args:
+            seconds: That have passed since the last call; at most LONGEST_TICK of them count.
+        """
         with self._lock:
             if not self._listening or not self.patience:
                 return False
@@ -56,6 +63,6 @@ class Watchdog:
             return self._silence > self.limit()
 
     def cause(self) -> str:
-        """The silence in words."""
+        """The silence in words, such as "no progress for 5 minutes"."""
         seconds = round(self._silence)
         return f"no progress for {f'{seconds // 60} minutes' if seconds >= 120 else f'{seconds} seconds'}"

@@ -1,4 +1,4 @@
-"""A worker process: it does one task after another, started by `local` with the work's name, "module:function"."""
+"""The worker process that local.py starts: it does one task after another."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ from typing import Any
 from ablate.processes.child import Parent, has_broken
 from ablate.schedule.tasks import Work
 
-# Besides "failed", how a task can end by an exception:
-BROKEN = "broken"  # this process, or what it shares a GPU or memory with, is to blame: in a fresh one it may work
-NOWHERE = "nowhere"  # nothing can be written, by this task or any other
+# The statuses, besides "failed", of a task that ended by an exception:
+BROKEN = "broken"  # caused by this process or by others on its GPU or memory: the task may succeed in a new process
+NOWHERE = "nowhere"  # no file can be written, neither by this task nor by any other
 _NO_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def main(work: str) -> None:
-    """Receives (log path, pickled payload), reports events, sends ("ended", status, cause), and waits for the next."""
+    """Do tasks until the process ends: receive (log path, pickled payload), report events, send ("ended", status, cause).
+
+    Args:
+        work: "module:function" or "module:class".
+    """
     parent = Parent()
     while True:
         log, payload = parent.receive()
@@ -37,14 +41,14 @@ def do(
     stop: Callable[[], bool],
     report: Callable[[dict[str, Any]], None],
 ) -> tuple[str, str, str]:
-    """Does one task and returns ("ended", status, cause).
+    """Do one task and return ("ended", status, cause).
 
     Args:
-        work_name: "module:function".
-        log: Path of the file to which whatever the task prints is appended.
+        work_name: "module:function" or "module:class".
+        log: Path of the file to which printed text is appended.
         load: Returns the payload.
-        stop: Whether the task is to end after its epoch.
-        report: Takes its events.
+        stop: Returns whether the task must end after its epoch.
+        report: Receives the task's events.
     """
     try:
         with _log_to(log):
@@ -59,7 +63,11 @@ def do(
 
 
 def load_work(name: str) -> Work:
-    """Imports "module:name": a function, or a class whose new instance does the work and keeps what its tasks share."""
+    """Import the work: a function, or a new instance of a class, which keeps what its tasks share.
+
+    Args:
+        name: "module:function" or "module:class".
+    """
     module, _, attribute = name.partition(":")
     found: Any = getattr(importlib.import_module(module), attribute)
     work: Work = found() if isinstance(found, type) else found
@@ -68,12 +76,20 @@ def load_work(name: str) -> Work:
 
 @functools.cache
 def work_of_process(name: str) -> Work:
-    """The work that all tasks of this process share."""
+    """The work, loaded once in this process and shared by all its tasks.
+
+    Args:
+        name: As in load_work().
+    """
     return load_work(name)
 
 
 def what_failed(error: BaseException) -> tuple[str, str]:
-    """The (status, cause in one line) of a task whose work raised; the status is "failed", BROKEN or NOWHERE."""
+    """The (status, cause) of a task that ended by an exception; the status is "failed", BROKEN or NOWHERE.
+
+    Args:
+        error: What the work raised; the first line of its message is the cause.
+    """
     lines = str(error).strip().splitlines()
     cause = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     if isinstance(error, OSError) and error.errno in _NO_WRITING:
@@ -83,7 +99,7 @@ def what_failed(error: BaseException) -> tuple[str, str]:
 
 @contextlib.contextmanager
 def _log_to(path: str) -> Any:
-    """Appends to a file what the process prints, the traceback of a crash included."""
+    """Append the text that the process prints to a file, including the traceback of a crash."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     kept = os.dup(2)
     with open(path, "ab") as log:
@@ -94,7 +110,7 @@ def _log_to(path: str) -> Any:
             yield
         finally:
             for stream in (sys.stdout, sys.stderr):
-                with contextlib.suppress(OSError):  # a full disk loses what was printed, not what was trained
+                with contextlib.suppress(OSError):  # a full disk loses printed text but must not end the training
                     stream.flush()
             os.dup2(kept, 1)
             os.dup2(kept, 2)
