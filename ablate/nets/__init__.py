@@ -1,1 +1,4 @@
-"""Architectures: notation <-> Architecture -> Blueprint -> torch module. A leaf; only `build` needs torch."""
+"""Network architectures: name <-> Architecture -> Blueprint -> torch module.
+
+This package imports nothing of ablate but errors and registry. Only `build`, `custom` and `weights` need torch.
+"""

@@ -1,4 +1,4 @@
-"""Architecture: one network by its axes, every one of them decided. No names and no layers here."""
+"""Architecture: the axes of one network, every one of them with a value. Names and layers are in other modules."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ablate.errors import NotationError
 
 DepthRule = Literal["convolutions", "nominal"]
 Kernels = tuple[int, ...]
-Block = Union[Kernels, str]  # kernel sizes; "basic"; "bottleneck"; or a reader's "module:callable"
-Blocks = Union[int, tuple[int, ...]]  # in every group, or in each
+Block = Union[Kernels, str]  # kernel sizes; "basic"; "bottleneck"; or a user-defined "module:callable"
+Blocks = Union[int, tuple[int, ...]]  # blocks per group: one number for all groups, or one for each
 
 BASIC: Kernels = (3, 3)
-MAX_N = 2000  # blocks per group; WRN-12004 is far past anything trainable
+MAX_N = 2000  # blocks per group; a WRN-12004 is far deeper than anything that can be trained
 MAX_K = 64.0
 MAX_BLOCK = 16  # convolutions in a block
 MAX_KERNEL = 15
 MAX_CARDINALITY = 1024
 MAX_BASE_WIDTH = 4096
-DECIMALS = 6  # of every number in a name, so that every network has one
+DECIMALS = 6  # of every number in a name, so that every network has a name
 
 SHORTCUTS = ("A", "B", "C")
 ACTIVATION_ORDERS = ("pre", "post", "bn_after_addition", "relu_before_addition", "relu_only_pre")
@@ -42,13 +42,31 @@ CHOICES = {
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """One network, free of the convention its depth is written in. The defaults are those of the wide ResNet.
+    """The axes of one network, independent of the convention by which its depth is written.
 
-    N: blocks per group; k: widening factor; block: kernel sizes, first to last, or a kind of block; dropout: rate inside
-    the blocks; cardinality: groups of a block's 3x3 convolution; base_width: channels of each in the first stage;
-    survival: probability of the last block to be there in training, decaying linearly from 1 (stochastic depth).
-    python is a reader's own network, a "module:callable"; args are its arguments, or those of a reader's block, as JSON;
-    code is a digest of its source.
+    The defaults are those of the wide ResNet.
+
+    Args:
+        N: blocks per group, 1 to 2000; one number for all groups, or one for each.
+        k: widening factor, 0.0625 to 64, with at most 6 decimals.
+        block: kernel sizes from first to last, "basic", "bottleneck", or a user-defined "module:callable".
+        dropout: rate inside the blocks, 0 to below 1.
+        family: key of the family, such as "WRN" or "ImageNet-ResNet".
+        cardinality: groups of a block's 3x3 convolution, 1 to 1024.
+        base_width: channels of each of these groups in the first stage, 1 to 4096.
+        survival: probability that the last block is active in a training batch, above 0 to 1. The probability of the
+            other blocks decays linearly from 1 (stochastic depth).
+        shortcut: one of SHORTCUTS: A without parameters, B 1x1 where the shape changes, C 1x1 in every block.
+        activation_order: one of ACTIVATION_ORDERS, as in figure 4 of He et al. 2016.
+        norm: kind of normalization, one of NORMS.
+        activation: nonlinearity, one of ACTIVATIONS.
+        pool: kind of the global pooling, one of POOLS.
+        python: a user-defined network as "module:callable"; "" for a network of a built-in family.
+        args: arguments of the user-defined network or block, as JSON.
+        code: digest of the source of the user-defined network or block; "" if there is none.
+
+    Raises:
+        NotationError: a value is outside of what is allowed.
     """
 
     N: Blocks
@@ -85,11 +103,16 @@ class Architecture:
 
     @property
     def l(self) -> int:
-        """Deepening factor: convolutions in a block."""
+        """The deepening factor: convolutions in a block."""
         return convolutions_in(self.block)
 
     def with_axis(self, axis: str, value: Any) -> Architecture:
-        """The same with another value of one axis, unchecked: solving for a budget asks for many."""
+        """A copy with another value of one axis, not checked: solving for a budget makes many copies.
+
+        Args:
+            axis: name of a field, such as "k".
+            value: the new value.
+        """
         other = object.__new__(Architecture)
         for _ in map(_set, repeat(other), _AXES, values_of(self)):
             pass
@@ -104,7 +127,7 @@ class Architecture:
 
 @lru_cache(maxsize=4096)
 def _check_numbers(k: float, dropout: float, survival: float) -> None:
-    """Refuses a network's numbers; those of most are known, so that a plan of many checks few."""
+    """Raises NotationError for a number that is not allowed; cached, so that a plan with many networks checks few."""
     if not (math.isfinite(k) and 1 / 16 <= k <= MAX_K):
         raise NotationError(f"widening factor k = {k:g}; allowed: 0.0625 to {MAX_K:g}")
     if not (math.isfinite(dropout) and 0 <= dropout < 1):
@@ -118,7 +141,7 @@ def _check_numbers(k: float, dropout: float, survival: float) -> None:
 
 @lru_cache(maxsize=4096)
 def _check_kernels(block: Kernels) -> None:
-    """Refuses a block's kernel sizes."""
+    """Raises NotationError for kernel sizes that are not allowed."""
     if not 1 <= len(block) <= MAX_BLOCK:
         raise NotationError(f"a block of {len(block)} convolutions; allowed: 1 to {MAX_BLOCK}")
     for kernel in block:
@@ -128,13 +151,17 @@ def _check_kernels(block: Kernels) -> None:
 
 
 _AXES = tuple(field.name for field in fields(Architecture))
-values_of: Callable[[Architecture], tuple[Any, ...]] = attrgetter(*_AXES)  # of all axes, in their order
+values_of: Callable[[Architecture], tuple[Any, ...]] = attrgetter(*_AXES)  # the values of all axes, in their order
 _set = object.__setattr__
-DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Architecture)[1:]}  # N has none
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Architecture)[1:]}  # N has no default
 
 
 def convolutions_in(block: Block) -> int:
-    """How many convolutions a block has, its shortcut aside; a reader's block counts as two."""
+    """The number of convolutions in a block, without its shortcut. A user-defined block counts as two.
+
+    Args:
+        block: kernel sizes, or a kind of block.
+    """
     if isinstance(block, str):
         return 3 if block == "bottleneck" else 2
     return len(block)
@@ -142,10 +169,18 @@ def convolutions_in(block: Block) -> int:
 
 @lru_cache(maxsize=4096)
 def format_block(block: Block) -> str:
-    """ "B(3,1,3)" for (3, 1, 3); a kind of block is its own name."""
+    """The text of a block: "B(3,1,3)" for (3, 1, 3); a kind of block is its own name.
+
+    Args:
+        block: kernel sizes, or a kind of block.
+    """
     return block if isinstance(block, str) else f"B({','.join(map(str, block))})"
 
 
 def rounded(width: float) -> int:
-    """A number of channels: the nearest whole one, half up, at least 1."""
+    """A whole number of channels: the nearest one, half rounded up, at least 1.
+
+    Args:
+        width: number of channels, possibly fractional.
+    """
     return max(1, int(width + 0.5))

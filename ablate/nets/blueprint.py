@@ -1,4 +1,4 @@
-"""A network as plain data: layers in sections. No torch here; shapes are (channels, height, width) of one image."""
+"""A network as plain data: sections of layers. No torch here; shapes are (channels, height, width) of one image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Conv:
-    """A square convolution padded by kernel // 2; groups: into how many its channels are split."""
+    """A square convolution, padded by kernel // 2.
+
+    Args:
+        in_channels: channels of its input.
+        out_channels: channels of its output.
+        kernel: side of the kernel in pixels, odd.
+        stride: in pixels, in both directions.
+        groups: number of groups that the channels are split into.
+        bias: whether it has a bias for each output channel.
+    """
 
     in_channels: int
     out_channels: int
@@ -22,18 +31,36 @@ class Conv:
 
 @dataclass(frozen=True, slots=True)
 class BatchNorm:
+    """Batch normalization with a trainable scale and shift.
+
+    Args:
+        channels: channels of its input.
+    """
+
     channels: int
 
 
 @dataclass(frozen=True, slots=True)
 class GroupNorm:
+    """Group normalization with a trainable scale and shift.
+
+    Args:
+        channels: channels of its input.
+        groups: number of groups that the channels are split into.
+    """
+
     channels: int
     groups: int
 
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """A pointwise nonlinearity by its name. inplace: its input is needed by nobody else."""
+    """A pointwise nonlinearity.
+
+    Args:
+        kind: its name, one of architecture.ACTIVATIONS.
+        inplace: whether it may overwrite its input, because no other layer needs it.
+    """
 
     kind: str = "relu"
     inplace: bool = True
@@ -41,12 +68,26 @@ class Activation:
 
 @dataclass(frozen=True, slots=True)
 class Dropout:
+    """Dropout of single elements.
+
+    Args:
+        rate: probability that an element is set to zero in training, 0 to below 1.
+    """
+
     rate: float
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Square pooling, "max" or "average". partial: a last window that the image does not fill counts too."""
+    """Square pooling.
+
+    Args:
+        kind: "max" or "average".
+        kernel: side of the window in pixels.
+        stride: in pixels, in both directions.
+        padding: pixels on each side.
+        partial: whether a last window that is only partly inside the image counts too.
+    """
 
     kind: str
     kernel: int
@@ -57,20 +98,37 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class GlobalPool:
-    """Mean or maximum over height and width, flattened to (channels,)."""
+    """Mean or maximum over height and width, flattened to (channels,).
+
+    Args:
+        kind: "average" or "max".
+    """
 
     kind: str = "average"
 
 
 @dataclass(frozen=True, slots=True)
 class Linear:
+    """A linear layer with bias.
+
+    Args:
+        in_features: numbers in its input.
+        out_features: numbers in its output.
+    """
+
     in_features: int
     out_features: int
 
 
 @dataclass(frozen=True, slots=True)
 class Subsample:
-    """A shortcut without parameters: every stride-th pixel, the missing channels zero (ResNet's option A)."""
+    """A shortcut without parameters: every stride-th pixel, the missing channels zero (option A of ResNet).
+
+    Args:
+        in_channels: channels of its input.
+        out_channels: channels of its output, at least in_channels.
+        stride: in pixels, in both directions.
+    """
 
     in_channels: int
     out_channels: int
@@ -79,9 +137,14 @@ class Subsample:
 
 @dataclass(frozen=True, slots=True)
 class Residual:
-    """after(shortcut(s) + branch(s)) of s = shared(x); an empty shortcut is the identity.
+    """A residual block: after(shortcut(s) + branch(s)) with s = shared(x).
 
-    survival: with this probability the branch is there in a training batch; in evaluation it is scaled by it.
+    Args:
+        shared: layers before branch and shortcut.
+        branch: layers of the residual branch.
+        shortcut: layers of the shortcut; empty for the identity.
+        after: layers after the addition.
+        survival: probability that the branch is active in a training batch. In evaluation the branch is scaled by it.
     """
 
     shared: tuple[Layer, ...]
@@ -93,11 +156,15 @@ class Residual:
 
 @dataclass(frozen=True, slots=True)
 class Custom:
-    """A reader's "module:callable" with its arguments; it returns a torch module.
+    """A user-defined "module:callable" that returns a torch module.
 
-    args: JSON, which tells 1 from 1.0; offered: arguments it is given if it names them; code: a digest of its source, so
-    that other code is another layer. out_channels and stride: what it must make of its input; stride 0
-    stands for one value a channel.
+    Args:
+        python: the callable, as "module:callable".
+        out_channels: channels that its output must have.
+        stride: ratio of input to output size; 0 if the output must be one value per channel.
+        args: its arguments as JSON, which distinguishes 1 from 1.0.
+        offered: (name, value) of arguments that are passed if the callable has parameters of these names.
+        code: digest of its source, so that a layer with other code is another layer.
     """
 
     python: str
@@ -110,7 +177,12 @@ class Custom:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """The same shape-preserving layer, `times` times over, each with weights of its own."""
+    """The same shape-preserving layer several times, each time with separate weights.
+
+    Args:
+        layer: the layer.
+        times: how often, 0 or more.
+    """
 
     layer: Layer
     times: int
@@ -133,14 +205,24 @@ Layer = Union[
 
 
 class Section(NamedTuple):
-    """A named stretch of layers: conv1, a group of blocks, the head."""
+    """Consecutive layers with a name: conv1, a group of blocks, the head.
+
+    Args:
+        name: such as "conv1".
+        layers: in order.
+    """
 
     name: str
     layers: tuple[Layer, ...]
 
 
 class Blueprint(NamedTuple):
-    """A whole network: the shape of its input image and its sections in order."""
+    """A whole network.
+
+    Args:
+        input_shape: (channels, height, width) of an input image.
+        sections: in order.
+    """
 
     input_shape: Shape
     sections: tuple[Section, ...]

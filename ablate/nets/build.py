@@ -1,7 +1,8 @@
 """Blueprint -> torch.nn.Module.
 
-Initialization follows the authors' code: convolutions normal with std sqrt(2 / fan_in), the linear weight uniform within
-1 / sqrt(fan_in), every bias and batch norm's beta zero. Paper: silent on gamma; here: one.
+Initialization follows the authors' code: convolutions normal with standard deviation sqrt(2 / fan_in), linear weights
+uniform within 1 / sqrt(fan_in), every bias and the shift (beta) of batch norm zero. The paper does not state the scale
+(gamma) of batch norm; here it is one.
 """
 
 from __future__ import annotations
@@ -32,7 +33,13 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 
 class Dropout(nn.Module):
-    """Zeroes each element with probability `rate` in training; its draws come from a generator the trainer sets."""
+    """Set each element to zero with probability `rate` in training.
+
+    The trainer sets `generator`; with None the draws come from torch's global generator.
+
+    Args:
+        rate: 0 to below 1.
+    """
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -40,39 +47,63 @@ class Dropout(nn.Module):
         self.generator: torch.Generator | None = None
 
     def forward(self, x: Tensor) -> Tensor:
+        """The features with dropout applied in training, unchanged in evaluation.
+
+        Args:
+            x: features of any shape.
+        """
         if not self.training or self.rate == 0:
             return x
         kept = torch.empty_like(x).bernoulli_(1 - self.rate, generator=self.generator)
         return (x * kept) / (1 - self.rate)
 
     def extra_repr(self) -> str:
+        """The rate, for torch's printout of the module."""
         return f"rate={self.rate}"
 
 
 class GlobalMaxPool(nn.Module):
-    """The maximum over height and width; torch's own has no deterministic gradient on every device."""
+    """The maximum over height and width. torch's own layer has no deterministic gradient on every device."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """The maximum of each channel, (N, C).
+
+        Args:
+            x: features (N, C, H, W).
+        """
         return x.amax((2, 3))
 
 
 class Subsample(nn.Module):
-    """Every stride-th pixel, the missing channels zero."""
+    """Every stride-th pixel, with the missing channels zero.
+
+    Args:
+        layer: its description.
+    """
 
     def __init__(self, layer: bp.Subsample) -> None:
         super().__init__()
         self.stride, self.more = layer.stride, layer.out_channels - layer.in_channels
 
     def forward(self, x: Tensor) -> Tensor:
+        """The subsampled features (N, out_channels, ceil(H / stride), ceil(W / stride)).
+
+        Args:
+            x: features (N, in_channels, H, W).
+        """
         return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.more))
 
 
 class Residual(nn.Module):
-    """after(shortcut(s) + branch(s)) of s = shared(x).
+    """A residual block: after(shortcut(s) + branch(s)) with s = shared(x).
 
-    survival: in training the branch is there with this probability, one draw a batch from a generator on the CPU that
-    the trainer sets; in evaluation it is scaled by it. checkpoint: the inside is not kept for the backward pass but
-    computed again, with the same dropout and without a second look at the batch's statistics.
+    With survival below 1, one draw per training batch decides whether the branch is active, from a generator on the CPU
+    that the trainer sets; in evaluation the branch is scaled by survival. With `checkpoint`, the features inside the block
+    are not kept for the backward pass but computed again, with the same dropout and without a second update of the batch
+    statistics.
+
+    Args:
+        layer: its description.
     """
 
     def __init__(self, layer: bp.Residual) -> None:
@@ -87,6 +118,11 @@ class Residual(nn.Module):
         self.compiled: Callable[[Tensor, float], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
+        """The features after the block, (N, out_channels, H', W').
+
+        Args:
+            x: features (N, C, H, W).
+        """
         scale = 1.0
         if self.survival < 1:
             scale = float(torch.rand((), generator=self.generator) < self.survival) if self.training else self.survival
@@ -111,20 +147,26 @@ class Residual(nn.Module):
         elif scale > 0:
             result = result + scale * self.branch(x)
         elif self.after:
-            result = result.clone()  # it may be this block's input, which `after` must not change
+            result = result.clone()  # it may be this block's input, which `after` must not overwrite
         return self.after(result)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
+        """The survival probability, for torch's printout of the module; "" if it is 1."""
         return f"survival={self.survival:g}" if self.survival < 1 else ""
 
 
 class Narrow(nn.Conv2d):
-    """A 1x1 convolution with stride of fewer than 8 channels, on the CPU as one of the pixels it reads.
+    """A strided 1x1 convolution of fewer than 8 channels. On the CPU it first selects the pixels that it reads.
 
-    PyTorch 2.15's own one overruns its memory in the backward pass on processors without AVX-512.
+    PyTorch 2.15's own convolution writes outside of its memory in the backward pass on processors without AVX-512.
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        """The convolved features (N, out_channels, H', W').
+
+        Args:
+            x: features (N, in_channels, H, W).
+        """
         if x.device.type != "cpu":
             return super().forward(x)
         rows, columns = self.stride
@@ -132,7 +174,11 @@ class Narrow(nn.Conv2d):
 
 
 class Recomputation:
-    """A block computed a second time as it was the first: its dropout drawn from where the generators then stood."""
+    """The second computation of a block, with the dropout draws of the first: it restores the generators' earlier states.
+
+    Args:
+        block: the block, before its first computation.
+    """
 
     def __init__(self, block: Residual) -> None:
         self.norms = [module for module in block.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -142,12 +188,13 @@ class Recomputation:
 
     @contextmanager
     def context(self) -> Iterator[None]:
+        """Run the body with the generator states of the first computation and without updates of the batch statistics."""
         now = {generator: generator.get_state() for generator in self.states}
         kept = [(norm, norm.momentum, norm.num_batches_tracked) for norm in self.norms]
         try:
             for generator, state in self.states.items():
                 generator.set_state(state)
-            for norm in self.norms:  # they see their batch once more, and remember nothing of it
+            for norm in self.norms:  # the second pass over the same batch must not change the running statistics
                 norm.momentum, norm.num_batches_tracked = 0.0, None
             yield
         finally:
@@ -158,9 +205,14 @@ class Recomputation:
 
 
 def build(blueprint: bp.Blueprint, generator: torch.Generator | None = None) -> nn.Sequential:
-    """The module of a blueprint on the CPU, initialized from the generator; maps (N, C, H, W) to logits (N, classes).
+    """The module of a blueprint on the CPU; it maps images (N, C, H, W) to logits (N, classes).
 
-    A reader's own module is left as it initializes itself, with torch's global generator seeded from the same one.
+    A user-defined module keeps its own initialization, for which torch's global generator is seeded with the generator's
+    initial seed.
+
+    Args:
+        blueprint: the network.
+        generator: source of the initial weights; None for torch's global generator.
     """
     if generator is None:
         return _build(blueprint, generator)
@@ -178,7 +230,12 @@ def _build(blueprint: bp.Blueprint, generator: torch.Generator | None) -> nn.Seq
 
 
 def initialize(network: nn.Module, generator: torch.Generator | None = None) -> None:
-    """Draws every weight anew, in the order of the modules; leaves a reader's own modules alone."""
+    """Draw all weights, in the order of the modules, except those of user-defined modules.
+
+    Args:
+        network: changed in place.
+        generator: source of the weights; None for torch's global generator.
+    """
     with torch.no_grad():
         for module in network.children():
             if isinstance(module, Own):
@@ -197,20 +254,27 @@ def initialize(network: nn.Module, generator: torch.Generator | None = None) -> 
 
 
 def checkpoint_blocks(network: nn.Module) -> None:
-    """Has every block computed again in the backward pass instead of kept: less memory, more time, the same result."""
+    """Compute every block again in the backward pass instead of keeping its features: less memory, more time, same result.
+
+    Args:
+        network: changed in place.
+    """
     for module in network.modules():
         if isinstance(module, Residual):
             module.checkpoint = True
 
 
 def compile_blocks(network: nn.Module) -> None:
-    """Has every block compiled at its first batch; blocks of the same kind and size share what was compiled.
+    """Compile every block at its first batch; blocks of the same kind and size share the compiled code.
 
-    The draws of dropout stay as they are. A network without blocks is left alone. Raises RunError.
+    Dropout itself is not compiled, so its draws do not change. A network without blocks is unchanged.
+
+    Args:
+        network: changed in place.
     """
     import torch._dynamo
 
-    # Beyond the limit a block would run as it is, with other last bits and nothing said; now it raises.
+    # Above the limit a block would silently run uncompiled, with other last bits. With this setting it raises.
     torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 4096
     torch._dynamo.config.fail_on_recompile_limit_hit = True
     for module in network.modules():

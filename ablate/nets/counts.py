@@ -1,9 +1,9 @@
-"""Every count of a network, read from its blueprint. No torch here.
+"""Every count of a network, computed from its blueprint. No torch here.
 
-Conventions, one image and one forward pass: multiply_adds counts convolutions and linear layers, biases aside; activations
-counts the output elements of the same layers (as RegNet does); parameters counts every trainable number. kept counts the
-elements that autograd holds for the backward pass; kept_by_blocks the same where only each block's input is held and its
-inside computed again.
+All counts are for one image and one forward pass. multiply_adds counts convolutions and linear layers without their
+biases. activations counts the output elements of the same layers (as RegNet does). parameters counts every trainable
+number. kept counts the elements that autograd holds for the backward pass; kept_by_blocks counts the same where only
+the input of each block is held and the features inside the block are computed again.
 """
 
 from __future__ import annotations
@@ -35,15 +35,25 @@ IN_PLACE = ("relu", "leaky_relu", "elu")  # activations that can overwrite their
 
 
 class Counts(NamedTuple):
-    """What a stretch of layers costs, for one image."""
+    """The counts of some consecutive layers, for one image.
+
+    Args:
+        parameters: trainable numbers.
+        multiply_adds: of convolutions and linear layers, without biases.
+        activations: output elements of convolutions and linear layers.
+        layers: convolutions and linear layers.
+        kept: elements that autograd holds for the backward pass.
+        entries: elements of the input of each block, and elements that are kept outside of blocks.
+        largest: elements that are kept inside the block that keeps the most.
+    """
 
     parameters: int
     multiply_adds: int
     activations: int
-    layers: int  # convolutions and linear layers
+    layers: int
     kept: int = 0
-    entries: int = 0  # kept by blocks: the input of each block, and what is kept outside of them
-    largest: int = 0  # the most that one block keeps
+    entries: int = 0
+    largest: int = 0
 
     def __add__(self, other: Counts) -> Counts:  # type: ignore[override]
         a, b, c, d, e, f, g = self
@@ -51,12 +61,17 @@ class Counts(NamedTuple):
         return Counts(a + i, b + j, c + k, d + l, e + m, f + n, g if g > o else o)
 
     def times(self, n: int) -> Counts:
+        """The counts of n times these layers.
+
+        Args:
+            n: 0 or more.
+        """
         a, b, c, d, e, f, g = self
         return Counts(a * n, b * n, c * n, d * n, e * n, f * n, g if n else 0)
 
     @property
     def kept_by_blocks(self) -> int:
-        """Elements held for the backward pass where blocks are computed again: their inputs, and one block's inside."""
+        """Elements held for the backward pass where blocks are computed again: their inputs, and the inside of one."""
         return min(self.kept, self.entries + self.largest)
 
 
@@ -64,7 +79,13 @@ NOTHING = Counts(0, 0, 0, 0)
 
 
 class State(NamedTuple):
-    """What a layer is handed: the tensor's shape, whether autograd holds it already, and whether outside of a block."""
+    """What a layer receives.
+
+    Args:
+        shape: (channels, height, width) of its input.
+        held: whether autograd already holds the input.
+        outside: whether it is held outside of a block.
+    """
 
     shape: Shape
     held: bool = False
@@ -72,19 +93,36 @@ class State(NamedTuple):
 
 
 def count(blueprint: Blueprint) -> Counts:
-    """Exact totals of the whole network. Raises NotationError where images are too small for it."""
+    """Exact totals of a network.
+
+    Args:
+        blueprint: the network.
+
+    Raises:
+        NotationError: images are too small for the network.
+    """
     return total(counts for _, counts, _ in count_sections(blueprint))
 
 
 class LinearCounts(NamedTuple):
-    """Counts of a network that grows by the block: with one block in each group, with two, and what each later adds."""
+    """Counts of a network as a linear function of the number of blocks per group.
+
+    Args:
+        one: with one block in each group.
+        two: with two blocks in each group.
+        later: what each further block per group adds.
+    """
 
     one: Counts
     two: Counts
     later: Counts
 
     def at(self, n: int) -> Counts:
-        """Counts with N blocks in each group; the largest block is among the first three."""
+        """The counts with n blocks in each group. The largest block is among the first three.
+
+        Args:
+            n: blocks per group, 1 or more.
+        """
         if n == 1:
             return self.one
         (a, b, c, d, e, f, g), (h, i, j, k, l, m, o), more = self.two, self.later, n - 2
@@ -93,7 +131,14 @@ class LinearCounts(NamedTuple):
 
 
 def count_linearly(blueprint: Blueprint) -> LinearCounts:
-    """Counts for any number of blocks, from a network whose groups are a block and a Repeat of it."""
+    """Counts for any number of blocks, from a network with groups of one block and a Repeat of it.
+
+    Args:
+        blueprint: the network.
+
+    Raises:
+        NotationError: images are too small for the network.
+    """
     firsts, seconds, laters = list[Counts](), list[Counts](), list[Counts]()
     state = State(blueprint.input_shape)
     for section in blueprint.sections:
@@ -113,7 +158,14 @@ def count_linearly(blueprint: Blueprint) -> LinearCounts:
 
 
 def count_sections(blueprint: Blueprint) -> Iterator[tuple[str, Counts, Shape]]:
-    """(name, counts, output shape) of each section in order."""
+    """(name, counts, output shape) of each section in order.
+
+    Args:
+        blueprint: the network.
+
+    Raises:
+        NotationError: images are too small for the network.
+    """
     state = State(blueprint.input_shape)
     for section in blueprint.sections:
         counts, state = _count_sequence(section.layers, state)
@@ -131,9 +183,13 @@ def _count_sequence(layers: tuple[Layer, ...], state: State) -> tuple[Counts, St
 
 
 def total(parts: Iterable[Counts]) -> Counts:
-    """Their sum, and the largest of their largest blocks."""
+    """The sum of all counts; `largest` is the maximum.
+
+    Args:
+        parts: counts to add.
+    """
     parameters = multiply_adds = activations = number = kept = entries = largest = 0
-    for p, m, a, n, k, e, most in parts:  # by hand: planning counts a hundred thousand networks
+    for p, m, a, n, k, e, most in parts:  # explicit additions for speed: planning counts a hundred thousand networks
         parameters += p
         multiply_adds += m
         activations += a
@@ -145,7 +201,7 @@ def total(parts: Iterable[Counts]) -> Counts:
 
 
 def _holding(state: State, more: int = 0) -> tuple[int, int]:
-    """kept and entries of a layer that holds its input for the backward pass, and `more` elements beside it."""
+    """(kept, entries) of a layer that holds its input and `more` further elements for the backward pass."""
     channels, height, width = state.shape
     size = channels * height * width
     return more if state.held else size + more, more if state.outside else size + more
@@ -174,12 +230,12 @@ def _norm(layer: BatchNorm | GroupNorm, state: State) -> tuple[Counts, State]:
 def _activation(layer: Activation, state: State) -> tuple[Counts, State]:
     if not _holds_output(layer):
         return Counts(0, 0, 0, 0, *_holding(state)), State(state.shape)
-    same = layer.inplace and layer.kind in IN_PLACE  # the tensor it was handed
+    same = layer.inplace and layer.kind in IN_PLACE  # the output is the same tensor as the input
     return Counts(0, 0, 0, 0, *_holding(state if same else State(state.shape))), State(state.shape, True, True)
 
 
 def _holds_output(layer: Layer) -> bool:
-    """Whether a layer is an activation that needs its output for the backward pass, and not its input."""
+    """Whether a layer is an activation that needs its output for the backward pass, not its input."""
     if not isinstance(layer, Activation):
         return False
     return layer.kind in ("relu", "tanh") or (layer.inplace and layer.kind in IN_PLACE)
@@ -193,14 +249,15 @@ def _dropout(layer: Dropout, state: State) -> tuple[Counts, State]:
 def _pool(layer: Pool, state: State) -> tuple[Counts, State]:
     channels, *sizes = state.shape
     height, width = (_pooled(layer, size) for size in sizes)
-    indices = 2 * channels * height * width if layer.kind == "max" else 0  # of eight bytes each
+    indices = 2 * channels * height * width if layer.kind == "max" else 0  # an index has eight bytes
     return Counts(0, 0, 0, 0, *_holding(state, indices)), State((channels, height, width))
 
 
 def _pooled(layer: Pool, size: int) -> int:
+    """The size of a pooled image in pixels, of an image of `size` pixels."""
     covered = size + 2 * layer.padding - layer.kernel
     out = (covered + (layer.stride - 1 if layer.partial else 0)) // layer.stride + 1
-    out -= layer.partial and (out - 1) * layer.stride >= size + layer.padding  # no window starts in the padding
+    out -= layer.partial and (out - 1) * layer.stride >= size + layer.padding  # no window begins in the padding
     if out < 1:
         raise NotationError(f"images are too small: {size} pixels where {layer.kernel} are pooled")
     return out
@@ -231,7 +288,7 @@ def _residual(layer: Residual, state: State) -> tuple[Counts, State]:
     counts, inner = _count_sequence(layer.shared, state)
     branch, out = _count_sequence(layer.branch, inner)
     first = layer.branch[0]
-    held = inner.held or not _holds_output(first)  # by the branch
+    held = inner.held or not _holds_output(first)  # whether the branch already holds the block's inner input
     shortcut, beside = _count_sequence(layer.shortcut, State(inner.shape, held))
     assert out.shape == beside.shape, f"branch {out} and shortcut {beside} differ"
     after, out = _count_sequence(layer.after, State(out.shape))
@@ -239,7 +296,7 @@ def _residual(layer: Residual, state: State) -> tuple[Counts, State]:
     input_kept, entry = _holding(state)
     opening = (*layer.shared, first)[0]
     if _holds_output(opening) and (layer.shared or not layer.shortcut):
-        input_kept = 0  # nothing in the block holds its input
+        input_kept = 0  # no layer in the block holds the block's input
     counts = Counts(parameters, multiply_adds, activations, number, kept, entry, kept - input_kept)
     return counts, State(out.shape, out.held)
 
@@ -285,5 +342,13 @@ _COUNT: dict[type, Callable[[Any, State], tuple[Counts, State]]] = {
 
 
 def count_layer(layer: Layer, state: State) -> tuple[Counts, State]:
-    """The counts of one layer, and the state after it."""
+    """(counts of one layer, state after it).
+
+    Args:
+        layer: the layer.
+        state: what it receives.
+
+    Raises:
+        NotationError: images are too small for the layer.
+    """
     return _COUNT[type(layer)](layer, state)

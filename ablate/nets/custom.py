@@ -1,7 +1,7 @@
-"""The reader's own modules: "module:callable" -> torch module, its counts taken on the meta device.
+"""User-defined modules: "module:callable" -> torch module, with its counts measured on the meta device.
 
-The module is looked for beside the study file, in the current directory, and where Python looks. Every error in it
-names the reader's file and line. What is loaded is what is digested: changed files are loaded anew.
+A module is searched beside the study file, in the current directory, and on Python's path. Every error in it names the
+user's file and line. The digest is always that of the loaded code: changed files are loaded again.
 """
 
 from __future__ import annotations
@@ -36,35 +36,57 @@ LIBRARIES = (*(str(Path(module.__file__ or "").parent) for module in (torch, imp
 
 
 class Loaded(NamedTuple):
-    """A module, and the digest that its files had then; "" for an installed one."""
+    """A loaded module.
+
+    Args:
+        module: the module.
+        digest: of its files when they were loaded; "" for an installed module.
+    """
 
     module: ModuleType
     digest: str
 
 
-_folders: tuple[str, ...] = ()  # where readers' modules are looked for first
+_folders: tuple[str, ...] = ()  # searched first for user-defined modules
 _loaded: dict[str, Loaded] = {}
-_appended: list[str] = []  # to sys.path
-_files: set[Path] = set()  # of the readers' modules, as they were loaded
+_appended: list[str] = []  # folders that look_in() added to sys.path
+_files: set[Path] = set()  # files of the user-defined modules that are loaded
 
 
 class Own(nn.Sequential):
-    """Holds a reader's module, which initializes itself; its errors name the reader's line."""
+    """A container for a user-defined module, which initializes itself; errors in it name the user's file and line.
+
+    Args:
+        reference: the callable, as "module:callable".
+        module: what the callable returned.
+    """
 
     def __init__(self, reference: str, module: nn.Module) -> None:
         super().__init__(module)
         self.reference = reference
 
     def forward(self, x: Tensor) -> Tensor:
+        """The output of the user-defined module.
+
+        Args:
+            x: features (N, C, H, W).
+
+        Raises:
+            NotationError: the module raises an error.
+        """
         with _readers_errors(self.reference):
             features: Tensor = self[0](x)
             return features
 
 
 def look_in(*folders: Path) -> None:
-    """Where modules are looked for from now on, before Python's own places.
+    """Set the folders that are searched for user-defined modules before Python's path.
 
-    What they import later, when they are called, is looked for there last: nothing there hides an installed package.
+    They are also appended to sys.path, for imports that happen when the modules are called. There they come last, so no
+    file in them hides an installed package.
+
+    Args:
+        folders: in order; they replace those of the previous call.
     """
     global _folders
     sys.path[:] = [folder for folder in sys.path if folder not in _appended]
@@ -74,9 +96,16 @@ def look_in(*folders: Path) -> None:
 
 
 def code_digest(reference: str) -> str:
-    """16 hexadecimal digits of the source of a callable, comments and blank lines aside. Raises NotationError.
+    """The digest of the source of a callable, 16 hexadecimal digits; comments and blank lines do not change it.
 
-    That is its module and all that it imports, but for what is installed; of an installed one the file that defines it.
+    The source is the callable's module and all that it imports, without installed packages. Of a callable in an installed
+    package it is the file that defines the callable.
+
+    Args:
+        reference: "module:callable".
+
+    Raises:
+        NotationError: the module or the callable is missing, or raises an error.
     """
     found, loaded = _find(reference), _loaded[reference.partition(":")[0]]
     if loaded.digest:
@@ -88,14 +117,29 @@ def code_digest(reference: str) -> str:
 
 
 def check_code(architecture: Architecture) -> None:
-    """Refuses a reader's source that is not the one an architecture was made with. Raises NotationError."""
+    """Check that the source of a user-defined network or block is the one that an architecture was made with.
+
+    Args:
+        architecture: one with a user-defined network or block.
+
+    Raises:
+        NotationError: the source has changed, or cannot be loaded.
+    """
     reference = architecture.python or str(architecture.block)
     if code_digest(reference) != architecture.code:
         raise NotationError(f"{reference} has changed since the run began; run again to train what it is now")
 
 
 def make_module(layer: Custom) -> nn.Module:
-    """The reader's module. Raises NotationError."""
+    """The module that a user-defined callable returns, initialized by itself.
+
+    Args:
+        layer: the callable and its arguments.
+
+    Raises:
+        NotationError: the callable is missing, raises an error, or returns something that is not a torch module with
+            parameters of known shapes.
+    """
     function = _find(layer.python)
     with _readers_errors(layer.python):
         names = inspect.signature(function).parameters
@@ -111,9 +155,17 @@ def make_module(layer: Custom) -> nn.Module:
 
 @lru_cache(maxsize=1024)
 def count_custom(layer: Custom, shape: Shape) -> tuple[tuple[int, ...], Shape]:
-    """What counts.Counts holds of a reader's module for one image of a shape, in its order, and the shape that it makes.
+    """(counts of a user-defined module for one image, output shape), measured on the meta device.
 
-    Taken on the meta device. Raises NotationError.
+    Args:
+        layer: the callable and its arguments.
+        shape: (channels, height, width) of its input.
+
+    Returns:
+        The first six fields of counts.Counts in their order, and the output shape (channels, height, width).
+
+    Raises:
+        NotationError: the module cannot be made, raises an error, or returns something else than features or logits.
     """
     with torch.device("meta"):
         module = make_module(layer)
@@ -127,7 +179,7 @@ def count_custom(layer: Custom, shape: Shape) -> tuple[tuple[int, ...], Shape]:
         held[tensor.untyped_storage()._cdata] = tensor
         return tensor
 
-    batch = torch.empty((2, *shape), device="meta")  # two images: batch norm refuses one
+    batch = torch.empty((2, *shape), device="meta")  # two images, because batch norm does not accept one
     holding = torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor)
     with _readers_errors(layer.python), redirect_stdout(sys.stderr):
         for part in module.modules():
@@ -137,7 +189,7 @@ def count_custom(layer: Custom, shape: Shape) -> tuple[tuple[int, ...], Shape]:
             output = module.train()(batch)
         weights = {tensor.untyped_storage()._cdata for tensor in (*module.parameters(), *module.buffers())}
         parameters = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
-    dimensions = 4 if layer.stride else 2  # a block's features, a network's logits
+    dimensions = 4 if layer.stride else 2  # features of a block, or logits of a network
     if not isinstance(output, Tensor) or output.ndim != dimensions or len(output) != len(batch):
         found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         wanted = "(2, channels, height, width)" if layer.stride else "(2, classes)"
@@ -149,7 +201,7 @@ def count_custom(layer: Custom, shape: Shape) -> tuple[tuple[int, ...], Shape]:
 
 
 def _find(reference: str) -> Callable[..., Any]:
-    """The callable of "package.module:name", from the files as they now are. Raises NotationError."""
+    """The callable of "package.module:name", from the present files. Raises NotationError."""
     name, _, attribute = reference.partition(":")
     with _readers_errors(reference), redirect_stdout(sys.stderr):
         sources = _sources(name)
@@ -167,9 +219,9 @@ def _find(reference: str) -> Callable[..., Any]:
 
 
 def _load(name: str, sources: dict[str, Path]) -> ModuleType:
-    """The module, loaded anew; installed ones of the names in `sources` stay what everybody else imports."""
+    """The module, loaded again. Installed modules of the names in `sources` remain what all other code imports."""
     before, hidden = list(sys.path), {module: sys.modules.pop(module) for module in sources if module in sys.modules}
-    sys.path[:0] = _folders  # here they come first, so that the reader's own modules are found whatever is installed
+    sys.path[:0] = _folders  # first here, so that user-defined modules take precedence over installed ones
     try:
         importlib.invalidate_caches()
         return importlib.import_module(name)
@@ -179,7 +231,7 @@ def _load(name: str, sources: dict[str, Path]) -> ModuleType:
 
 
 def _sources(name: str) -> dict[str, Path]:
-    """The files of a module and of all that it imports, but for what is installed; none of an installed one."""
+    """The files of a module and of all that it imports, without installed packages; empty for an installed module."""
     found: dict[str, Path] = {}
     waiting = [name]
     while waiting:
@@ -191,7 +243,7 @@ def _sources(name: str) -> dict[str, Path]:
 
 
 def _local_file(module: str) -> Path | None:
-    """The file of a module in the readers' folders, or elsewhere on Python's path if it is not installed there."""
+    """The file of a module in the user's folders, or elsewhere on Python's path if it is not installed there."""
     top, *rest = module.split(".")
     for folder in () if top == "ablate" else (*_folders, *_uninstalled(top)):
         base = Path(folder, top, *rest)
@@ -202,7 +254,7 @@ def _local_file(module: str) -> Path | None:
 
 
 def _uninstalled(top: str) -> tuple[str, ...]:
-    """The folder that a top-level module lies in, where that is a project's own: an editable install, PYTHONPATH."""
+    """The folder of a top-level module in a project folder (an editable install, PYTHONPATH); empty for other modules."""
     try:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
@@ -217,7 +269,7 @@ def _uninstalled(top: str) -> tuple[str, ...]:
 
 
 def _imports(module: str, path: Path) -> Iterator[str]:
-    """The names of modules that a file may import, and the packages that the module lies in."""
+    """The names of modules that a file may import, and the packages that contain the module."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     yield package or module
     for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
@@ -230,7 +282,7 @@ def _imports(module: str, path: Path) -> Iterator[str]:
 
 
 def _cleaned(path: Path) -> str:
-    """A source without comments, blank lines and what stands at the ends of lines."""
+    """A source without comments, blank lines and trailing spaces."""
     with tokenize.open(path) as file:
         source = file.read()
     lines = source.split("\n")
@@ -247,7 +299,7 @@ def _file(module: ModuleType) -> Path:
 
 @contextmanager
 def _readers_errors(reference: str) -> Iterator[None]:
-    """Whatever the reader's code raises, as one line with its file and line."""
+    """Raise every error of user-defined code as a NotationError of one line, with the user's file and line."""
     try:
         yield
     except NotationError:
@@ -264,7 +316,7 @@ def _readers_errors(reference: str) -> Iterator[None]:
 
 
 def _defined(reference: str) -> str:
-    """Where a callable is defined, as far as that is known: "file:line: "."""
+    """The place where a callable is defined as "file:line: "; "" if it is unknown."""
     module, _, attribute = reference.partition(":")
     found: Any = _loaded[module].module if module in _loaded else None
     try:

@@ -1,4 +1,4 @@
-"""A network in plain values, as `ablate show --json` prints them."""
+"""A network as plain values, as `ablate show --json` prints them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,17 @@ from ablate.nets.options import OPTIONS
 
 
 def describe_network(architecture: Architecture, rule: DepthRule, classes: int, input_shape: Shape) -> dict[str, Any]:
-    """Its family and axes, both depths, totals and sections; counts as in ablate.nets.blueprint."""
+    """The family and axes of a network, both depths, totals and sections; counts as in ablate.nets.counts.
+
+    Args:
+        architecture: the network.
+        rule: depth convention of its name.
+        classes: number of classes.
+        input_shape: (channels, height, width) of an image.
+
+    Raises:
+        NotationError: images are too small for the network, or a user-defined module cannot be used.
+    """
     sections = []
     total = NOTHING
     network = blueprint(architecture, classes, input_shape)
@@ -59,7 +69,11 @@ def describe_families() -> dict[str, Any]:
 
 
 def layers_text(layers: Iterable[Layer]) -> str:
-    """The convolutions, pools and linear layers in a few words, blocks in brackets: "[3x3, 160; 3x3, 160] x 4"."""
+    """The convolutions, pools and linear layers as a short text, blocks in brackets: "[3x3, 160; 3x3, 160] x 4".
+
+    Args:
+        layers: in order.
+    """
     blocks: list[tuple[str, int]] = []
     for outer in layers:
         layer, times = (outer.layer, outer.times) if isinstance(outer, Repeat) else (outer, 1)
@@ -72,7 +86,7 @@ def layers_text(layers: Iterable[Layer]) -> str:
 
 
 def _inside(layer: Layer) -> str:
-    """One layer; of a residual block its branch, without the stride that only the first block of a group has."""
+    """The text of one layer; of a residual block, its branch without the stride, which only a group's first block has."""
     match layer:
         case Conv(_, width, kernel, stride, groups):
             text = f"{kernel}x{kernel}, {width}" + (f", {groups} groups" if groups > 1 else "")

@@ -1,6 +1,6 @@
-"""The table of families, and what a network of any of them is made of.
+"""The table of families, with the blueprint and the counts of a network of any family.
 
-A package adds its own by an entry point in the group `ablate.families` that names a Family.
+A package adds a family by an entry point in the group `ablate.families` that names a Family.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ablate.nets.counts import Counts, LinearCounts, count, count_linearly
 from ablate.nets.family import Family, Parts
 from ablate.registry import Registry
 
-PYTHON = "python"  # the family of the readers' own networks
-IMAGENET = "ImageNet-"  # how the families begin that are networks for ImageNet
+PYTHON = "python"  # the family of user-defined networks
+IMAGENET = "ImageNet-"  # prefix of the families of networks for ImageNet
 
 BUILT_IN = (
     imagenet.RESNET,
@@ -36,7 +36,7 @@ BUILT_IN = (
 
 
 def _own_network(architecture: Architecture, classes: int, input_shape: Shape) -> Blueprint:
-    """A reader's network: one layer that is opaque to us."""
+    """The blueprint of a user-defined network: one opaque layer."""
     offered = (("classes", classes), ("num_classes", classes), ("input_shape", input_shape))
     network = Custom(architecture.python, classes, 0, architecture.args, offered, architecture.code)
     return Blueprint(input_shape, (Section("network", (network,)),))
@@ -49,12 +49,19 @@ def _write_own(parts: Parts) -> str:
 OWN = Family(PYTHON, "the reader's", "python", (), (), _write_own, _own_network, ("args",))
 
 
-# Every family by its name: the built-in ones, the readers' own, those of installed packages.
+# Every family by its name: built-in families, user-defined networks, families of installed packages.
 FAMILIES = Registry("ablate.families", Family, *BUILT_IN, OWN)
 
 
 def find_family(key: str) -> Family:
-    """The family of a key. Raises NotationError."""
+    """The family of a key.
+
+    Args:
+        key: such as "WRN" or "ImageNet-ResNet".
+
+    Raises:
+        NotationError: there is no such family.
+    """
     try:
         return FAMILIES[key]
     except KeyError:
@@ -63,7 +70,14 @@ def find_family(key: str) -> Family:
 
 
 def axes_of(architecture: Architecture) -> dict[str, Any]:
-    """Every axis of a network by name, in plain values: family, N (None without groups), its family's, its arguments."""
+    """Every axis of a network by name, as plain values.
+
+    Args:
+        architecture: the network.
+
+    Returns:
+        "family", "N" (None for a family without depth), the family's axes, and user-defined arguments as "args.<name>".
+    """
     family = find_family(architecture.family)
     named = [axis for axis in ("python", *family.axes) if axis != "args" and (axis != "python" or architecture.python)]
     axes = {axis: getattr(architecture, axis) for axis in named}
@@ -76,50 +90,88 @@ def axes_of(architecture: Architecture) -> dict[str, Any]:
 def task_of(
     architecture: Architecture, classes: int | None = None, image_size: int | None = None, channels: int = 3
 ) -> tuple[int, Shape]:
-    """(classes, input shape): those asked for, else those of ImageNet or CIFAR-10, as the network was made for."""
+    """(classes, input shape) for a network; by default those of ImageNet or CIFAR-10, whichever its family is made for.
+
+    Args:
+        architecture: the network.
+        classes: number of classes; None for 1000 (ImageNet) or 10.
+        image_size: height and width in pixels; None for 224 (ImageNet) or 32.
+        channels: 1 or 3.
+    """
     usual, size = (1000, 224) if architecture.family.startswith(IMAGENET) else (10, 32)
     return classes or usual, (channels, image_size or size, image_size or size)
 
 
 @lru_cache(maxsize=4096)
 def blueprint(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Blueprint:
-    """The layers of a network for images of input_shape (channels, height, width)."""
+    """The blueprint of a network.
+
+    Args:
+        architecture: the network.
+        classes: number of classes.
+        input_shape: (channels, height, width) of an image.
+
+    Raises:
+        NotationError: there is no such family.
+    """
     return find_family(architecture.family).blueprint(architecture, classes, input_shape)
 
 
 def count_network(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Counts:
-    """Exact totals of a network. Raises NotationError."""
+    """Exact totals of a network.
+
+    Args:
+        architecture: the network.
+        classes: number of classes.
+        input_shape: (channels, height, width) of an image.
+
+    Raises:
+        NotationError: images are too small for the network, or a user-defined module cannot be used.
+    """
     return counts_along(architecture, "N", classes, input_shape)(architecture.N)
 
 
 def counts_along(
     architecture: Architecture, axis: str, classes: int = 10, input_shape: Shape = (3, 32, 32)
 ) -> Callable[[Any], Counts]:
-    """What gives the totals of a network with any value of one axis. It raises NotationError.
+    """A function from a value of one axis to the totals of the network with this value. It raises NotationError.
 
-    Where the groups are alike, one look at its blocks is enough for networks of every depth, dropout and survival.
+    Where the groups are alike, the blocks are counted once for networks of every depth, dropout and survival.
+
+    Args:
+        architecture: the network.
+        axis: name of the axis, such as "N" or "k".
+        classes: number of classes.
+        input_shape: (channels, height, width) of an image.
     """
     n = architecture.N
     if not (isinstance(n, int) and find_family(architecture.family).groups):
         return lambda value: _count(architecture.with_axis(axis, value), classes, input_shape)
-    along_k = axis == "N"  # any axis would do
+    along_k = axis == "N"  # the depth is an argument of LinearCounts.at(), so any other axis can be the key
     i = _COSTLY.index("k" if along_k else axis)
     values = _costly(architecture)
     by_value = _by_value(values[:i], values[i + 1 :], architecture.dropout > 0, classes, input_shape)
     return by_value[values[i]].at if along_k else lambda value: by_value[value].at(n)
 
 
-_COSTLY = tuple(axis for axis in DEFAULTS if axis not in ("dropout", "survival"))  # what those are changes no count
+_COSTLY = tuple(axis for axis in DEFAULTS if axis not in ("dropout", "survival"))  # these two rates change no count
 _costly = attrgetter(*_COSTLY)
 
 
 def what_counts(architecture: Architecture) -> tuple[Any, ...]:
-    """What the counts of a network depend on: networks that agree in it have the same."""
+    """The values that the counts of a network depend on. Networks with equal values have equal counts.
+
+    Args:
+        architecture: the network.
+    """
     return architecture.N, architecture.dropout > 0, *_costly(architecture)
 
 
 class _ByValue(dict[Any, LinearCounts]):
-    """The counts of networks of any depth that differ in one of _COSTLY, by its value; the others stand around it."""
+    """The counts of networks of any depth that differ in one axis of _COSTLY, by the value of this axis.
+
+    `before` and `after` are the values of the other axes, in the order of _COSTLY.
+    """
 
     def __init__(self, before: tuple[Any, ...], after: tuple[Any, ...], drops: bool, *task: Any) -> None:
         self.before, self.after, self.drops, self.task = before, after, drops, task

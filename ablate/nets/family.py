@@ -1,4 +1,4 @@
-"""Family: what a kind of network is called, which axes it has, and how its axes become a blueprint."""
+"""Family: the names of a kind of network, its axes, and how its axes become a blueprint."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from ablate.errors import NotationError
 from ablate.nets.architecture import Architecture, Block, Blocks, DepthRule, convolutions_in, format_block
 from ablate.nets.blueprint import Blueprint, Shape
 
-Parts = Mapping[str, Any]  # axes by name, as far as a name or a study gives them; depth rather than N
-NUMBER = r"[0-9]{1,4}(?:\.[0-9]{1,6})?"  # in names: a widening factor, a rate
+Parts = Mapping[str, Any]  # axes by name, those that a name or a study gives; with "depth" instead of "N"
+NUMBER = r"[0-9]{1,4}(?:\.[0-9]{1,6})?"  # a number in a name: a widening factor, a rate
 STYLE_AXES = ("dropout", "survival", "shortcut", "activation_order", "norm", "activation", "pool")
 
 
 def no_defaults(parts: Parts) -> dict[str, Any]:
+    """The defaults of a family with no defaults that differ from those of Architecture: an empty dictionary.
+
+    Args:
+        parts: the axes that are given; not used.
+    """
     return {}
 
 
@@ -23,14 +28,24 @@ def no_defaults(parts: Parts) -> dict[str, Any]:
 class Family:
     """One family of networks.
 
-    heads: regular expressions of how its names begin, their groups named after axes; any of them is enough.
-    shared: the same for names that mean another family unless this one is asked for, or the data is ImageNet.
-    write: the beginning of a name from its parts, one that `heads` or `shared` match.
-    axes: what can be varied besides depth; defaults: the values of axes that nothing is said about.
-    groups, offset: depth = groups * N * (convolutions in a block) + offset; each group is a block and a Repeat of
-    N - 1, unless survival tells the blocks apart; no count depends on the rates of dropout and survival. table: the
-    blocks of each depth, where only some depths exist; no groups and no table: there is one network, without a depth.
-    channels: those of the first group at k = 1. remarks: what a reader must know of the network of a depth.
+    Args:
+        key: its name, such as "WRN".
+        source: the paper that defines it.
+        form: the form of its names, such as "WRN-<depth>-<k>".
+        examples: names.
+        heads: regular expressions for the beginning of its names, with groups named after axes. One match is enough.
+        write: (all axes by name) -> the beginning of a name, which one of `heads` or `shared` matches.
+        blueprint: (architecture, classes, input shape) -> the network.
+        axes: the axes that can vary besides depth.
+        defaults: (axes that are given) -> values of axes that are not given, where they differ from those of Architecture.
+        shared: as `heads`, for names that mean another family unless this one is asked for, or the data is ImageNet.
+        groups: number of groups; depth = groups * N * (convolutions in a block) + offset. A group is a block and a Repeat
+            of N - 1 blocks, unless survival makes the blocks different. The rates of dropout and survival change no count.
+        offset: the constant term of the depth.
+        table: depth -> blocks per group, where only some depths exist. Without groups and table the family has one network,
+            which has no depth.
+        channels: channels of the first group at k = 1.
+        remarks: depth -> what a reader must know about the network of this depth.
     """
 
     key: str
@@ -51,26 +66,46 @@ class Family:
 
     @property
     def name(self) -> str:
-        """In the table of families."""
+        """The key, under which the family is in the table of families."""
         return self.key
 
     @property
     def has_depth(self) -> bool:
+        """Whether its networks differ in depth."""
         return bool(self.groups or self.table)
 
     def depth(self, architecture: Architecture, rule: DepthRule = "convolutions") -> int | None:
-        """The depth a name states; None for a network without one."""
+        """The depth that a name states; None for a network without one.
+
+        Args:
+            architecture: a network of this family.
+            rule: depth convention.
+        """
         n = architecture.N
         if isinstance(n, tuple):
             return sum(n) * convolutions_in(architecture.block) + 2
         return self.groups * n * self.counted(architecture.block, rule) + self.offset if self.groups else None
 
     def counted(self, block: Block, rule: DepthRule) -> int:
-        """How many convolutions of a block the depth convention counts."""
+        """The number of convolutions of a block that the depth convention counts.
+
+        Args:
+            block: kernel sizes, or a kind of block.
+            rule: depth convention.
+        """
         return 2 if rule == "nominal" and not isinstance(block, str) else convolutions_in(block)
 
     def blocks(self, depth: int, block: Block, rule: DepthRule = "convolutions") -> Blocks:
-        """N for a depth. Raises NotationError, naming the nearest possible depths, where there is none."""
+        """The number of blocks per group, N, for a depth.
+
+        Args:
+            depth: as a name states it.
+            block: kernel sizes, or a kind of block.
+            rule: depth convention.
+
+        Raises:
+            NotationError: the depth is not possible; the message names the nearest possible depths.
+        """
         if self.table:
             if depth not in self.table:
                 raise NotationError(f"depth {depth}: {self.key} has {', '.join(map(str, self.table))}")
@@ -90,7 +125,13 @@ class Family:
         return n
 
     def nearest(self, depth: int, block: Block, rule: DepthRule = "convolutions") -> list[int]:
-        """The possible depths around one that is not."""
+        """The possible depths nearest to an impossible one, at most two.
+
+        Args:
+            depth: as a name states it.
+            block: kernel sizes, or a kind of block.
+            rule: depth convention.
+        """
         if self.table:
             return sorted(self.table, key=lambda possible: abs(possible - depth))[:2]
         step = self.groups * self.counted(block, rule)

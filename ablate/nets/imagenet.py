@@ -1,9 +1,10 @@
-"""The residual networks for ImageNet, original, widened, pre-activation, and ResNeXt.
+"""Residual networks for ImageNet: original, widened, pre-activation, and ResNeXt.
 
 A 7x7 convolution of stride 2 to 64 channels, 3x3 max pooling of stride 2, four groups of blocks, global average
-pooling, a linear layer. Sources: He et al. 2015, table 1; WRN, tables 7 and 8: basic blocks are widened as a whole,
-bottlenecks in their 3x3 convolution only, and the stem stays as it is; He et al. 2016 for depth 200; Xie et al. 2017,
-table 1. The stride is on the bottleneck's 3x3, as in the published weights.
+pooling, a linear layer. The stride is on the bottleneck's 3x3 convolution, as in the published weights.
+
+Source: He et al. 2015, table 1. WRN, tables 7 and 8: all convolutions of basic blocks are widened, of bottlenecks only
+the 3x3 convolution, and the stem is not widened. He et al. 2016 for depth 200. Xie et al. 2017, table 1.
 """
 
 from __future__ import annotations
@@ -26,7 +27,13 @@ K = rf"(?P<k>{NUMBER})"
 
 
 def imagenet_resnet(architecture: Architecture, classes: int = 1000, input_shape: Shape = (3, 224, 224)) -> Blueprint:
-    """The layers of any of them for images of input_shape (channels, height, width)."""
+    """The blueprint of a residual network for ImageNet.
+
+    Args:
+        architecture: one of the families ImageNet-ResNet, ImageNet-pre-ResNet or ImageNet-ResNeXt.
+        classes: number of classes.
+        input_shape: (channels, height, width) of an image.
+    """
     assert isinstance(architecture.N, tuple)
     channels, groups = STEM, list[Group]()
     for (name, base, stride), blocks in zip(GROUPS, architecture.N):

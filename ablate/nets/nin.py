@@ -1,7 +1,9 @@
-"""Network in network, as the wide ResNet's authors train it beside theirs.
+"""Network in network (NIN), as the authors of the wide ResNet train it for comparison.
 
-Source: Lin et al. 2013; with batch norm, without dropout, its last average pooling followed by a linear layer. The
-convolutions have biases, as the parameter count of the authors' log has it.
+The differences from the paper: with batch norm, without dropout, and a linear layer after the last average pooling. The
+convolutions have biases, according to the parameter count in the authors' log.
+
+Source: Lin et al. 2013.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from ablate.nets.blueprint import Blueprint, Conv, Pool, Shape
 from ablate.nets.family import Family, Parts
 from ablate.nets.plain import AXES, defaults, plain_network
 
-STAGES = (  # (channels, kernel) of each convolution, and the pooling that ends the stage
+STAGES = (  # (channels, kernel) of each convolution, and the pooling at the end of the stage
     (((192, 5), (160, 1), (96, 1)), Pool("max", 3, 2, partial=True)),
     (((192, 5), (192, 1), (192, 1)), Pool("average", 3, 2, partial=True)),
     (((192, 3), (192, 1), (192, 1)), None),
@@ -19,7 +21,13 @@ STAGES = (  # (channels, kernel) of each convolution, and the pooling that ends 
 
 
 def nin(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Blueprint:
-    """The layers of the NIN for images of input_shape (channels, height, width)."""
+    """The blueprint of the NIN.
+
+    Args:
+        architecture: one of the family NIN.
+        classes: number of classes.
+        input_shape: (channels, height, width) of an image.
+    """
     stages = [([Conv(0, width, kernel, bias=True) for width, kernel in convs], pool) for convs, pool in STAGES]
     return plain_network(architecture, stages, classes, input_shape)
 

@@ -1,12 +1,14 @@
-"""A network's name and its axes, both ways: "WRN-40-2-B(1,3,1)" <-> Architecture.
+"""The name of a network and its axes, in both directions: "WRN-40-2-B(1,3,1)" <-> Architecture.
 
     [CIFAR-|ImageNet-]<head>[-option]...
 
-The head belongs to the family: WRN-<depth>-<k>, ResNet-<depth>, ResNeXt-29-8x64d, NIN. options.py has the table of the
-options; they come in any order, and what is left out is the family's own. The prefix decides between two families that
-share a name. Two depth conventions are in use for the wide ResNet: "convolutions" counts every convolution, depth =
-3 N l + 4 with l convolutions in a block; "nominal" is 6 N + 4 whatever l is. N, the number of blocks in each of the three
-groups, is what both mean. Sources: WRN, section 2; He et al. 2015 and 2016; Xie et al. 2017.
+The head belongs to the family: WRN-<depth>-<k>, ResNet-<depth>, ResNeXt-29-8x64d, NIN. The table of options is in
+options.py; they may be in any order, and an axis without an option has the family's default. The prefix distinguishes two
+families that share a name. Two depth conventions are in use for the wide ResNet: "convolutions" counts every convolution,
+depth = 3 N l + 4 with l convolutions in a block; "nominal" is 6 N + 4 for every l. N, the number of blocks in each of the
+three groups, is the same in both.
+
+Source: WRN, section 2; He et al. 2015 and 2016; Xie et al. 2017.
 """
 
 from __future__ import annotations
@@ -26,22 +28,32 @@ from ablate.nets.families import FAMILIES, IMAGENET, PYTHON, find_family
 from ablate.nets.family import STYLE_AXES, Family
 from ablate.nets.options import WORD_OF, clip, option_words, read_option
 
-LONGEST = 200  # characters of a name
+LONGEST = 200  # the most characters of a name
 PREFIXES = ("CIFAR-", IMAGENET)
 AXES = ("k", "block", "cardinality", "base_width", *STYLE_AXES, "python", "args", "code")
 _values = attrgetter(*AXES)
 
 
 def depth_of(architecture: Architecture, rule: DepthRule = "convolutions") -> int | None:
-    """Depth n under a convention, such as 3 N l + 4; None for a network without one."""
+    """The depth of a network under a convention, such as 3 N l + 4; None for a network without one.
+
+    Args:
+        architecture: the network.
+        rule: depth convention, "convolutions" or "nominal".
+    """
     return find_family(architecture.family).depth(architecture, rule)
 
 
 def read_name(name: str, family: str | None = None, imagenet: bool = False) -> dict[str, Any]:
-    """What a name says: its family and some axes, depth as it is written.
+    """The axes that a name gives: "family", "depth" as it is written, and others.
 
-    family: the one it must be of; imagenet: a name that two families share means the one for ImageNet.
-    Raises NotationError: what was read, where it stopped, and the nearest names.
+    Args:
+        name: such as "WRN-40-2-B(1,3,1)".
+        family: key of the family that the name must belong to; None for any.
+        imagenet: whether a name that two families share means the one for ImageNet.
+
+    Raises:
+        NotationError: this is not a name; the message says where reading stopped, and the nearest names.
     """
     return dict(_read(name, family, imagenet))
 
@@ -70,7 +82,7 @@ def _read(name: str, wanted: str | None, imagenet: bool) -> Mapping[str, Any]:
 
 
 def _heads(text: str, wanted: str | None, prefix: str, imagenet: bool) -> Iterator[tuple[Family, re.Match[str], bool]]:
-    """The families that a name may be of, the first its meaning, and whether it only shares the name."""
+    """(family, match of the head, whether the family only shares the name), the meaning of the name first."""
     chosen = list(FAMILIES.values()) if wanted is None else [find_family(wanted)]
     if prefix:
         chosen = [family for family in chosen if family.key.startswith(IMAGENET) == (prefix == IMAGENET)]
@@ -83,12 +95,12 @@ def _heads(text: str, wanted: str | None, prefix: str, imagenet: bool) -> Iterat
 
 @cache
 def _beginning(head: str) -> re.Pattern[str]:
-    """What a name begins with, as a whole."""
+    """The pattern of a whole head, which ends at "-" or at the end of the name."""
     return re.compile(rf"(?:{head})(?=-|\Z)", re.ASCII)
 
 
 def _options(family: Family, name: str, rest: str, given: set[str]) -> dict[str, Any]:
-    """The axes of "-B(3,1)-dropout0.3" and the like."""
+    """The axes of options such as "-B(3,1)-dropout0.3"."""
     found: dict[str, Any] = {}
     words = option_words(family)
     while rest:
@@ -115,9 +127,9 @@ def _options(family: Family, name: str, rest: str, given: set[str]) -> dict[str,
 
 
 def _unknown(text: str, prefix: str, wanted: str | None, imagenet: bool) -> NotationError:
-    """Why a text is no name: where it stops to be one, the family that it names, or the nearest one."""
+    """The error for a text that is not a name: where reading stops, the family that it names, or the nearest family."""
     short = text.removeprefix(prefix)
-    for end in range(min(len(short), LONGEST) - 1, 0, -1):  # a name, were it not for its end
+    for end in range(min(len(short), LONGEST) - 1, 0, -1):  # the longest beginning that is a name
         if found := next(_heads(short[:end], wanted, prefix, imagenet), None):
             read = f"network {_quoted(text)}: read {_quoted(prefix + short[:end])}, stopped at {_quoted(short[end:])}"
             return NotationError(f"{read}; such as {', '.join(found[0].examples)}")
@@ -146,12 +158,27 @@ def _unknown(text: str, prefix: str, wanted: str | None, imagenet: bool) -> Nota
 def parse_architecture(
     name: str, rule: DepthRule = "convolutions", family: str | None = None, imagenet: bool = False
 ) -> Architecture:
-    """The Architecture a name stands for under a depth convention. Raises NotationError."""
+    """The Architecture of a name.
+
+    Args:
+        name: such as "WRN-40-2-B(1,3,1)".
+        rule: depth convention of the name, "convolutions" or "nominal".
+        family: key of the family that the name must belong to; None for any.
+        imagenet: whether a name that two families share means the one for ImageNet.
+
+    Raises:
+        NotationError: this is not a name, or there is no such network.
+    """
     return make_architecture(read_name(name, family, imagenet), rule)
 
 
 def other_meanings(name: str, family: str) -> list[str]:
-    """The unambiguous names of the networks of other families that a name could mean."""
+    """The unambiguous names of the networks of other families that a name could mean.
+
+    Args:
+        name: such as "ResNet-50".
+        family: key of the family that the name means.
+    """
     found = []
     for key in FAMILIES:
         try:
@@ -165,7 +192,11 @@ def other_meanings(name: str, family: str) -> list[str]:
 
 
 def remark(architecture: Architecture) -> str:
-    """What a reader must know of a network's published numbers; "" if nothing."""
+    """What a reader must know about the published numbers of a network; "" if nothing.
+
+    Args:
+        architecture: the network.
+    """
     family, depth = find_family(architecture.family), depth_of(architecture)
     text = family.remarks.get(depth) if depth else None
     if text is None or replace(architecture, survival=1.0, dropout=0.0) != make_architecture(
@@ -176,9 +207,14 @@ def remark(architecture: Architecture) -> str:
 
 
 def make_architecture(parts: Mapping[str, Any], rule: DepthRule = "convolutions") -> Architecture:
-    """The Architecture of some axes: family (WRN), depth or N, and what differs from the family's own.
+    """The Architecture of some axes.
 
-    Raises NotationError where one is not the family's, or is missing.
+    Args:
+        parts: axes by name: "family" ("WRN" if it is missing), "depth" or "N", and what differs from the family's defaults.
+        rule: depth convention of "depth", "convolutions" or "nominal".
+
+    Raises:
+        NotationError: an axis does not belong to the family, is missing, or has a value that is not allowed.
     """
     family = find_family(parts.get("family", "WRN"))
     axes = {**family.defaults(parts), **{axis: parts[axis] for axis in AXES if axis in parts}}
@@ -214,7 +250,7 @@ def make_architecture(parts: Mapping[str, Any], rule: DepthRule = "convolutions"
 
 
 def _also(parts: Mapping[str, Any]) -> str:
-    """A hint where an impossible depth is one that another family has."""
+    """A hint for an impossible depth of a wide ResNet that a network for ImageNet has; "" if none has it."""
     depth = parts["depth"]
     if parts.get("family", "WRN") == "WRN" and depth in (18, 34, 50, 101, 152):
         k = _plain(parts.get("k", 1))
@@ -226,21 +262,34 @@ def _also(parts: Mapping[str, Any]) -> str:
 def format_architecture(
     architecture: Architecture, rule: DepthRule = "convolutions", show_block: bool = False, imagenet: bool = False
 ) -> str:
-    """The name of an Architecture; parse_architecture() of it, under the same rule, gives the Architecture back."""
+    """The name of an Architecture. parse_architecture() of it, under the same rule, gives the Architecture back.
+
+    Args:
+        architecture: the network.
+        rule: depth convention of the name, "convolutions" or "nominal".
+        show_block: whether a wide ResNet's block is written even if it is B(3,3).
+        imagenet: whether a name that two families share means the one for ImageNet, so that it needs no prefix.
+    """
     family, values = find_family(architecture.family), dict(zip(AXES, _values(architecture)))
     values["family"], values["depth"] = family.key, family.depth(architecture, rule)
     return _text(family, values, DEFAULTS | family.defaults(values), show_block, imagenet)
 
 
 def format_name(parts: Mapping[str, Any], show_block: bool = False, imagenet: bool = False) -> str:
-    """The text of a name from its family, its depth and its axes; B(3,3) is left out unless it is to be shown."""
+    """The name of a network from its axes.
+
+    Args:
+        parts: axes by name, "family" and "depth" among them; missing ones have the family's defaults.
+        show_block: whether a wide ResNet's block is written even if it is B(3,3).
+        imagenet: whether a name that two families share means the one for ImageNet, so that it needs no prefix.
+    """
     family = find_family(parts["family"])
     usual = DEFAULTS | family.defaults(parts)
     return _text(family, {"depth": None, **usual, **parts}, usual, show_block, imagenet)
 
 
 def _text(family: Family, values: Mapping[str, Any], usual: Mapping[str, Any], show_block: bool, imagenet: bool) -> str:
-    """The text of a name from all axes of a network, and those that its family gives one of which nothing is said."""
+    """The name of a network from all its axes (`values`) and the defaults of its family (`usual`)."""
     if family.key == PYTHON:
         return f"{values['python']}({_arguments(values['args'])})"
     text = family.write({**values, "k": _plain(values["k"])})
@@ -263,18 +312,18 @@ def _text(family: Family, values: Mapping[str, Any], usual: Mapping[str, Any], s
 
 @lru_cache(maxsize=65536)
 def _claimant(text: str, imagenet: bool) -> str:
-    """The family that a name means where none is said."""
+    """The family that a name means if no family is given; "" if none."""
     return next((family.key for family, *_ in _heads(text, None, "", imagenet)), "")
 
 
 def _arguments(args: str) -> str:
-    """ "depth=2, mode='wide'" of arguments in JSON."""
+    """The text of arguments in JSON: "depth=2, mode='wide'"."""
     return ", ".join(f"{key}={value!r}" for key, value in json.loads(args).items())
 
 
 @lru_cache(maxsize=4096)
 def _plain(number: float) -> str:
-    """Shortest decimal without exponent: 2.0 -> "2", 0.3 -> "0.3"."""
+    """The shortest decimal without exponent: 2.0 -> "2", 0.3 -> "0.3"."""
     return f"{number:.{DECIMALS}f}".rstrip("0").rstrip(".")
 
 

@@ -1,4 +1,4 @@
-"""The options of a network's name: words <-> axes. OPTIONS is their table, for people."""
+"""The options of a network's name: words <-> axes. OPTIONS is the table of them for documentation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ablate.errors import NotationError
 from ablate.nets.architecture import ACTIVATION_ORDERS, ACTIVATIONS, NORMS, POOLS, SHORTCUTS, Kernels
 from ablate.nets.family import NUMBER, Family
 
-OPTIONS = (  # as written, what it means, the axis
+OPTIONS = (  # option as it is written, its meaning, its axis
     ("-B(3,1,...)", "kernel sizes of a wide ResNet's block; B(3,3) where none are written", "block, l"),
     ("-basic, -bottleneck", "the kind of block of a ResNet or pre-ResNet for CIFAR", "block"),
     ("-w<k>", "widening factor, of families whose name does not begin with one", "k"),
@@ -42,7 +42,14 @@ _NUMBERED = {"w": "k", "dropout": "dropout", "survival": "survival"}
 
 
 def parse_block(text: str) -> Kernels:
-    """Kernel sizes of "B(3,1,3)". Raises NotationError."""
+    """The kernel sizes of a block, (3, 1, 3) for "B(3,1,3)".
+
+    Args:
+        text: such as "B(3,1,3)".
+
+    Raises:
+        NotationError: the text is not of this form.
+    """
     match = _BLOCK.fullmatch(text.strip())
     if match is None:
         raise NotationError(f"block '{clip(text)}'; allowed: B(M) with M a list of odd kernel sizes, such as B(3,1,3)")
@@ -50,7 +57,11 @@ def parse_block(text: str) -> Kernels:
 
 
 def read_option(option: str) -> tuple[str, Any]:
-    """(axis, value) of one option; ("", None) of what is none."""
+    """(axis, value) of one option; ("", None) for a text that is not an option.
+
+    Args:
+        option: without its hyphen, such as "dropout0.3".
+    """
     if option.startswith("B("):
         return ("block", parse_block(option)) if _BLOCK.fullmatch(option) else ("", None)
     if option in _WORDS:
@@ -62,7 +73,11 @@ def read_option(option: str) -> tuple[str, Any]:
 
 @lru_cache(maxsize=64)
 def option_words(family: Family) -> tuple[str, ...]:
-    """The options that names of a family may have, such as "shortcutB" and "dropout<rate>"."""
+    """The options that names of a family may have, such as "shortcutB" and "dropout<rate>".
+
+    Args:
+        family: the family.
+    """
     words = ["B(3,1,...)"] if "l" in family.axes else ["basic", "bottleneck"] if "block" in family.axes else []
     in_head = any("<k>" in head for head in (*family.heads, *family.shared))
     words += ["w<k>"] if "k" in family.axes and not in_head else []
@@ -72,6 +87,11 @@ def option_words(family: Family) -> tuple[str, ...]:
 
 
 def clip(text: str, length: int = 60) -> str:
-    """A text as one line of a message, not too long."""
+    """A text as one line of a message: unprintable characters escaped, the end replaced by "…" if it is too long.
+
+    Args:
+        text: any text.
+        length: the most characters.
+    """
     text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[: length + 1])
     return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,4 +1,4 @@
-"""Networks without shortcuts: stages of convolution, normalization, activation, each ended by pooling."""
+"""Networks without shortcuts: stages of convolution, normalization and activation, each with pooling at its end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ def plain_network(
     classes: int,
     input_shape: Shape,
 ) -> Blueprint:
-    """The sections conv1, one a stage, and head; each convolution is given the channels it is handed."""
+    """The blueprint of a network without shortcuts: a section for each stage, "conv1" and so on, and "head".
+
+    Args:
+        architecture: a network of a family without shortcuts.
+        stages: (convolutions, pooling or None) of each stage; in_channels of the convolutions are set here.
+        classes: number of classes.
+        input_shape: (channels, height, width) of an image.
+    """
     style = Style.of(architecture)
     channels, sections = input_shape[0], list[Section]()
     for i, (convolutions, pool) in enumerate(stages, 1):
@@ -33,5 +40,9 @@ def plain_network(
 
 
 def defaults(parts: Parts) -> dict[str, str]:
-    """No pre-activation: nothing is left open before the head."""
+    """The defaults of a family without shortcuts: post-activation, so the head needs no normalization and activation.
+
+    Args:
+        parts: the axes that are given; not used.
+    """
     return {"activation_order": "post"}

@@ -1,4 +1,4 @@
-"""What every residual network is made of: one block, whatever its convolutions and the order of its parts.
+"""The blocks and the skeleton of every residual network, for any convolutions and any order of layers in a block.
 
 The orders of normalization (N), activation (A) and convolution (C) are those of He et al. 2016, "Identity mappings in
 deep residual networks", figure 4:
@@ -38,7 +38,16 @@ from ablate.nets.blueprint import (
 
 
 class Style(NamedTuple):
-    """The choices that all blocks of a network share."""
+    """The choices that all blocks of a network share.
+
+    Args:
+        activation_order: one of architecture.ACTIVATION_ORDERS.
+        shortcut: "A", "B" or "C".
+        norm: "batch", "group" or "none".
+        activation: nonlinearity, one of architecture.ACTIVATIONS.
+        pool: kind of the global pooling, "average" or "max".
+        dropout: rate inside the blocks, 0 to below 1.
+    """
 
     activation_order: str = "pre"
     shortcut: str = "B"
@@ -49,11 +58,23 @@ class Style(NamedTuple):
 
     @classmethod
     def of(cls, architecture: Architecture) -> Style:
+        """The style of a network.
+
+        Args:
+            architecture: the network.
+        """
         return cls(*(getattr(architecture, field) for field in cls._fields))
 
 
 class Group(NamedTuple):
-    """Blocks at one resolution: the convolutions of the first (it carries the stride), those of the rest, how many."""
+    """Blocks at one resolution.
+
+    Args:
+        name: of its section, such as "conv2".
+        first: convolutions of the first block, which has the stride.
+        rest: convolutions of each other block.
+        blocks: number of blocks, at least 1.
+    """
 
     name: str
     first: tuple[Conv, ...]
@@ -66,7 +87,12 @@ _conv = lru_cache(maxsize=4096)(Conv)
 
 @lru_cache(maxsize=4096)
 def norm(style: Style, channels: int) -> tuple[Layer, ...]:
-    """The normalization of some channels; group norm in 32 groups, or as many as leave two channels in each."""
+    """The normalization layers for features; group norm has 32 groups, or fewer so that each has at least two channels.
+
+    Args:
+        style: of the network.
+        channels: channels of the features.
+    """
     match style.norm:
         case "batch":
             return (BatchNorm(channels),)
@@ -86,7 +112,20 @@ def residual_network(
     input_shape: Shape,
     stem_pool: Pool | None = None,
 ) -> Blueprint:
-    """The sections conv1, one a group, and head. survival: of the last block (Huang et al. 2016); 1 without decay."""
+    """The blueprint of a residual network: the sections "conv1", one for each group, and "head".
+
+    Args:
+        stem: the first convolution.
+        groups: in order.
+        style: of all blocks.
+        survival: survival probability of the last block; 1 for no stochastic depth.
+        classes: number of classes.
+        input_shape: (channels, height, width) of an image.
+        stem_pool: pooling after the first convolution; None for none.
+
+    Source:
+        Huang et al. 2016 for stochastic depth.
+    """
     channels = stem.out_channels
     opened = style.activation_order not in ("pre", "relu_only_pre") or stem_pool is not None
     conv1: list[Layer] = [stem]
@@ -100,7 +139,7 @@ def residual_network(
     blocks = sum(group.blocks for group in groups) if survival < 1 else len(groups)
     survivals = iter(linear_decay(survival, blocks))
     for i, group in enumerate(groups):
-        # Pooled features are active already: only there a pre-activation block begins with its convolution.
+        # Pooled features are activated already, so the first pre-activation block begins with its convolution.
         active = i == 0 and stem_pool is not None
         layers: list[Layer] = [residual_block(channels, group.first, style, next(survivals), active)]
         channels = group.first[-1].out_channels
@@ -115,7 +154,13 @@ def residual_network(
 
 
 def head(channels: int, style: Style, classes: int) -> tuple[Layer, ...]:
-    """What the residual stream still lacks, global pooling, and the classifier."""
+    """The layers after the last block: the open normalization and activation of pre-activation, global pooling, classifier.
+
+    Args:
+        channels: channels of the last block.
+        style: of the network.
+        classes: number of classes.
+    """
     layers: list[Layer] = []
     if style.activation_order == "pre":
         layers += [*norm(style, channels), Activation(style.activation, inplace=style.norm != "none")]
@@ -127,10 +172,20 @@ def head(channels: int, style: Style, classes: int) -> tuple[Layer, ...]:
 def residual_block(
     channels: int, convolutions: tuple[Conv, ...], style: Style, survival: float = 1.0, active: bool = False
 ) -> Residual:
-    """One block over `channels` channels. active: its input is normalized and activated already.
+    """One residual block.
 
     Where the shape changes, or everywhere for option C, a pre-activation block shares its first N A with the shortcut.
-    Dropout stands before every convolution but the first (WRN, section 2.4).
+    Dropout is before every convolution but the first.
+
+    Args:
+        channels: channels of its input.
+        convolutions: in order.
+        style: of the network.
+        survival: probability that the branch is active in a training batch.
+        active: whether the input is already normalized and activated.
+
+    Source:
+        WRN, section 2.4, for dropout.
     """
     stride = math.prod(conv.stride for conv in convolutions)
     shortcut = _shortcut(channels, convolutions[-1].out_channels, stride, style)
@@ -176,7 +231,14 @@ def _shortcut(channels: int, out_channels: int, stride: int, style: Style) -> tu
 
 
 def basic(in_channels: int, width: int, kernels: Iterable[int], stride: int) -> tuple[Conv, ...]:
-    """Convolutions of one width, the first of which carries the stride."""
+    """Convolutions of one width; the first has the stride.
+
+    Args:
+        in_channels: channels of the block's input.
+        width: output channels of each convolution.
+        kernels: kernel sizes in pixels, one for each convolution.
+        stride: in pixels.
+    """
     first, *others = kernels
     return _conv(in_channels, width, first, stride), *(_conv(width, width, kernel) for kernel in others)
 
@@ -184,7 +246,16 @@ def basic(in_channels: int, width: int, kernels: Iterable[int], stride: int) -> 
 def bottleneck(
     in_channels: int, inner: int, out_channels: int, stride: int, groups: int = 1, stride_on: int = 3
 ) -> tuple[Conv, ...]:
-    """1x1 to the inner width, 3x3 there in groups, 1x1 out of it. stride_on: which kernel carries the stride."""
+    """Three convolutions: 1x1 to the inner width, 3x3 in groups, 1x1 to the outer width.
+
+    Args:
+        in_channels: channels of the block's input.
+        inner: channels of the 3x3 convolution.
+        out_channels: channels of the block's output.
+        stride: in pixels.
+        groups: of the 3x3 convolution.
+        stride_on: kernel size of the convolution that has the stride, 1 or 3.
+    """
     return (
         Conv(in_channels, inner, 1, stride if stride_on == 1 else 1),
         Conv(inner, inner, 3, stride if stride_on == 3 else 1, groups),
@@ -193,5 +264,13 @@ def bottleneck(
 
 
 def linear_decay(survival: float, blocks: int) -> list[float]:
-    """p_l = 1 - l / L (1 - p_L) of the blocks l = 1..L (Huang et al. 2016, equation 4)."""
+    """The survival probabilities p_l = 1 - l / L (1 - p_L) of the blocks l = 1..L.
+
+    Args:
+        survival: p_L, of the last block.
+        blocks: L.
+
+    Source:
+        Huang et al. 2016, equation 4.
+    """
     return [1 - i / blocks * (1 - survival) for i in range(1, blocks + 1)]

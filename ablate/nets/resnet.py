@@ -1,9 +1,11 @@
-"""The residual networks for CIFAR. Sources: He et al. 2015, section 4.2; He et al. 2016 for the pre-activation ones.
+"""Residual networks for CIFAR.
 
 A 3x3 convolution to 16 channels, three groups of N blocks of width 16, 32 and 64, global average pooling, a linear
-layer. Basic blocks are two 3x3 convolutions; bottlenecks have four times as many channels outside, and carry the stride
-on their first 1x1, as the wide ResNet's authors have it. ResNet: post-activation, shortcuts without parameters (A);
-pre-ResNet: pre-activation, 1x1 shortcuts where the shape changes (B).
+layer. Basic blocks are two 3x3 convolutions. Bottlenecks have four times as many channels outside, and the stride is on
+their first 1x1 convolution, as in the code of the wide ResNet's authors. ResNet: post-activation, shortcuts without
+parameters (A); pre-ResNet: pre-activation, 1x1 shortcuts where the shape changes (B).
+
+Source: He et al. 2015, section 4.2; He et al. 2016 for the pre-activation networks.
 """
 
 from __future__ import annotations
@@ -18,11 +20,17 @@ from ablate.nets.residual import Group, Style, basic, bottleneck, residual_netwo
 STEM = 16
 GROUPS = (("conv2", 16, 1), ("conv3", 32, 2), ("conv4", 64, 2))  # name, width, stride
 EXPANSION = 4
-BOTTLENECKS_FROM = 164  # the depth from which He et al. 2016 use bottlenecks: 110 is basic, 164 and 1001 are not
+BOTTLENECKS_FROM = 164  # the depth from which He et al. 2016 use bottlenecks: 164 and 1001 have them, 110 does not
 
 
 def cifar_resnet(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Blueprint:
-    """The layers of a ResNet or pre-ResNet for images of input_shape (channels, height, width)."""
+    """The blueprint of a ResNet or pre-ResNet for CIFAR.
+
+    Args:
+        architecture: one of the families ResNet or pre-ResNet.
+        classes: number of classes.
+        input_shape: (channels, height, width) of an image.
+    """
     assert isinstance(architecture.N, int)
     channels, groups = STEM, list[Group]()
     for name, base, stride in GROUPS:

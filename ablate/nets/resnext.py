@@ -1,7 +1,10 @@
-"""ResNeXt for CIFAR. Source: Xie et al. 2017, section 5.3, and the authors' code.
+"""ResNeXt for CIFAR.
 
-A 3x3 convolution to 64 channels, three groups of N bottlenecks whose 3x3 convolution has `cardinality` groups of
-base_width, 2 base_width and 4 base_width channels; the groups put out 256, 512 and 1024. Post-activation blocks.
+A 3x3 convolution to 64 channels, three groups of N bottlenecks. The 3x3 convolutions of the groups have `cardinality`
+groups of base_width, 2 base_width and 4 base_width channels; the groups put out 256, 512 and 1024 channels.
+Post-activation blocks.
+
+Source: Xie et al. 2017, section 5.3, and the authors' code.
 """
 
 from __future__ import annotations
@@ -19,7 +22,13 @@ CARDINALITY = r"(?P<cardinality>\d{1,4})x(?P<base_width>\d{1,4})d"
 
 
 def cifar_resnext(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Blueprint:
-    """The layers of a ResNeXt for images of input_shape (channels, height, width)."""
+    """The blueprint of a ResNeXt for CIFAR.
+
+    Args:
+        architecture: one of the family ResNeXt.
+        classes: number of classes.
+        input_shape: (channels, height, width) of an image.
+    """
     assert isinstance(architecture.N, int)
     channels, groups = STEM, list[Group]()
     for i, (name, out, stride) in enumerate(GROUPS):
@@ -32,10 +41,20 @@ def cifar_resnext(architecture: Architecture, classes: int = 10, input_shape: Sh
 
 
 def defaults(parts: Parts) -> dict[str, Any]:
+    """The defaults of every ResNeXt: post-activation bottlenecks.
+
+    Args:
+        parts: the axes that are given; not used.
+    """
     return {"block": "bottleneck", "activation_order": "post"}
 
 
 def write(parts: Parts) -> str:
+    """The beginning of a ResNeXt's name, such as "ResNeXt-29-8x64d".
+
+    Args:
+        parts: axes by name; "depth", "cardinality" and "base_width" are read.
+    """
     return f"ResNeXt-{parts['depth']}-{parts['cardinality']}x{parts['base_width']}d"
 
 

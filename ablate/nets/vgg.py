@@ -1,6 +1,8 @@
-"""VGG for CIFAR, as the wide ResNet's authors train it beside theirs.
+"""VGG for CIFAR, as the authors of the wide ResNet train it for comparison.
 
-Source: Simonyan & Zisserman 2014; 3x3 convolutions with batch norm, the linear layers but the last replaced by pooling.
+3x3 convolutions with batch norm; pooling replaces all linear layers but the last.
+
+Source: Simonyan & Zisserman 2014.
 """
 
 from __future__ import annotations
@@ -14,7 +16,13 @@ STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels, convolut
 
 
 def vgg(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Blueprint:
-    """The layers of the VGG for images of input_shape (channels, height, width): sixteen convolutions."""
+    """The blueprint of the VGG with sixteen convolutions.
+
+    Args:
+        architecture: one of the family VGG.
+        classes: number of classes.
+        input_shape: (channels, height, width) of an image.
+    """
     pools = [Pool("max", 2, 2, partial=True)] * (len(STAGES) - 1) + [None]
     stages = [([Conv(0, width, 3)] * convolutions, pool) for (width, convolutions), pool in zip(STAGES, pools)]
     return plain_network(architecture, stages, classes, input_shape)

@@ -1,4 +1,4 @@
-"""Weights from files, under our names or under torchvision's, and the one mapping between the two.
+"""Weights from files with ablate's or torchvision's tensor names, and the mapping between the two.
 
 The residual networks for ImageNet have the names of torchvision's resnet.py, which timm's pretrained files share:
 conv1, bn1, layer<group>.<block>.conv<n>, .bn<n>, .downsample.<n>, fc.
@@ -24,12 +24,19 @@ from ablate.nets.families import blueprint
 from ablate.nets.notation import format_architecture
 
 PUBLIC = ("ImageNet-ResNet", "ImageNet-ResNeXt")
-INSIDE = ("state_dict", "model", "network")  # under which of its keys a file may hold the weights
-OPTIONAL = ".num_batches_tracked"  # older files lack it, and it changes no output
+INSIDE = ("state_dict", "model", "network")  # keys of a file that may hold the weights
+OPTIONAL = ".num_batches_tracked"  # missing in older files, and without effect on the output
 
 
 class Weights(NamedTuple):
-    """The tensors of a file that fit a network, by our names. names: whose the file has, "torchvision" or "ablate"."""
+    """The tensors of a file that match a network.
+
+    Args:
+        state: tensors by ablate's names.
+        names: convention of the names in the file, "torchvision" or "ablate".
+        tensors: number of tensors in the file.
+        parameters: trainable numbers of the network.
+    """
 
     state: dict[str, Tensor]
     names: str
@@ -38,13 +45,24 @@ class Weights(NamedTuple):
 
 
 def has_public_names(architecture: Architecture) -> bool:
-    """Whether there is a public definition: a post-activation residual network for ImageNet."""
+    """Whether torchvision defines names for a network: a post-activation residual network for ImageNet.
+
+    Args:
+        architecture: the network.
+    """
     return architecture.family in PUBLIC and architecture.activation_order == "post"
 
 
 @lru_cache(maxsize=64)
 def public_names(architecture: Architecture) -> Mapping[str, str]:
-    """torchvision's name of every tensor of ours, in the order of the network. Raises DataError where there is none."""
+    """torchvision's name of every tensor by ablate's name, in the order of the network.
+
+    Args:
+        architecture: the network.
+
+    Raises:
+        DataError: torchvision defines no names for the network.
+    """
     if not has_public_names(architecture):
         found = f"{format_architecture(architecture)} has no public names"
         raise DataError(f"{found}; allowed: post-activation {' and '.join(PUBLIC)}")
@@ -58,19 +76,35 @@ def public_names(architecture: Architecture) -> Mapping[str, str]:
 
 
 def to_public(architecture: Architecture, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state_dict of ours under torchvision's names. Raises DataError."""
+    """A state_dict with ablate's names under torchvision's names.
+
+    Args:
+        architecture: the network.
+        state: tensors by ablate's names.
+
+    Raises:
+        DataError: torchvision defines no names for the network.
+    """
     names = public_names(architecture)
     return {names[key]: tensor for key, tensor in state.items()}
 
 
 def from_public(architecture: Architecture, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state_dict of torchvision's under our names. Raises DataError."""
+    """A state_dict with torchvision's names under ablate's names.
+
+    Args:
+        architecture: the network.
+        state: tensors by torchvision's names.
+
+    Raises:
+        DataError: torchvision defines no names for the network.
+    """
     names = {public: ours for ours, public in public_names(architecture).items()}
     return {names[key]: tensor for key, tensor in state.items()}
 
 
 def _module_names(network: nn.Sequential) -> Iterator[tuple[str, str]]:
-    """(ours, torchvision's) of every module in order; those without weights are in it too."""
+    """(ablate's name, torchvision's name) of every module in order, modules without weights included."""
     (stem, opening), *groups, (head, closing) = network.named_children()
     yield from _numbered(opening, f"{stem}.", "")
     for i, (group, blocks) in enumerate(groups, 1):
@@ -84,7 +118,7 @@ def _module_names(network: nn.Sequential) -> Iterator[tuple[str, str]]:
 
 
 def _numbered(layers: nn.Module, ours: str, public: str) -> Iterator[tuple[str, str]]:
-    """conv1, bn1, conv2, bn2, ...: what follows a convolution has its number."""
+    """conv1, bn1, conv2, bn2, ...: a normalization has the number of the convolution before it."""
     n = 0
     for name, layer in layers.named_children():
         convolution = isinstance(layer, nn.Conv2d)
@@ -93,16 +127,21 @@ def _numbered(layers: nn.Module, ours: str, public: str) -> Iterator[tuple[str, 
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file by the names it has, on the CPU: safetensors, or a state_dict; no code in it is run.
+    """The tensors of a file by the names in the file, on the CPU. Code in the file is not run.
 
-    A state_dict may lie under "state_dict", "model" or "network", and its names may begin with "module.".
-    Raises DataError.
+    The tensors may be under "state_dict", "model" or "network". The prefix "module." is removed from their names.
+
+    Args:
+        path: a safetensors file, or a state_dict that torch.save wrote.
+
+    Raises:
+        DataError: the file is missing or damaged, or is not a state_dict.
     """
     if not path.is_file():
         raise DataError(f"weights {path}: no such file")
     try:
         found = _load(path)
-    except Exception as error:  # damaged bytes can raise anything
+    except Exception as error:  # damaged bytes can raise any error
         raise DataError(f"weights {path}: {_why(path, error)}") from None
     for key in INSIDE:
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
@@ -121,10 +160,10 @@ def _load(path: Path) -> Any:
         return load_file(path)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            if sum(part.file_size for part in archive.infolist()) > path.stat().st_size:  # torch.save packs nothing
+            if sum(part.file_size for part in archive.infolist()) > path.stat().st_size:  # torch.save does not compress
                 raise ValueError("unpacks to more than it is")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the age of the file's format
+        warnings.simplefilter("ignore")  # torch warns about old file formats
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -138,9 +177,15 @@ def _why(path: Path, error: Exception) -> str:
 
 
 def fit_weights(path: Path, architecture: Architecture, network: nn.Module) -> Weights:
-    """The weights of a file for a network, which may be on the meta device, whichever names the file has.
+    """The weights of a file for a network, by ablate's names; the file may have ablate's or torchvision's names.
 
-    Raises DataError: the first tensor that is missing, has another shape, or has no place.
+    Args:
+        path: a safetensors file, or a state_dict that torch.save wrote.
+        architecture: the network.
+        network: its module; it may be on the meta device.
+
+    Raises:
+        DataError: the file cannot be read, or a tensor is missing, unexpected, or has another shape or kind of number.
     """
     found, wanted = read_weights(path), network.state_dict()
     names: Mapping[str, str] = {key: key for key in wanted}
@@ -156,6 +201,7 @@ def fit_weights(path: Path, architecture: Architecture, network: nn.Module) -> W
 
 
 def _problems(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Iterator[str]:
+    """The differences between the tensors of a file and those of a network, as texts."""
     for name, tensor in wanted.items():
         if name not in found:
             if not name.endswith(OPTIONAL):
@@ -172,7 +218,17 @@ def _problems(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Iter
 def check_weights(
     path: Path, architecture: Architecture, classes: int, input_shape: tuple[int, int, int]
 ) -> dict[str, Any]:
-    """How a file fits a network, in plain values: file, names, tensors, parameters. Raises DataError."""
+    """How a file matches a network, as plain values: file, names, tensors, parameters.
+
+    Args:
+        path: a safetensors file, or a state_dict that torch.save wrote.
+        architecture: the network.
+        classes: number of classes.
+        input_shape: (channels, height, width) of an image.
+
+    Raises:
+        DataError: the file cannot be read, or does not match the network.
+    """
     with torch.device("meta"):
         network = build(blueprint(architecture, classes, input_shape))
     fitting = fit_weights(path, architecture, network)
@@ -180,6 +236,10 @@ def check_weights(
 
 
 def weights_text(fitting: dict[str, Any]) -> str:
-    """What `ablate show --weights` adds."""
+    """The line about a file of weights that `ablate show --weights` prints.
+
+    Args:
+        fitting: as returned by check_weights().
+    """
     counts = f"{fitting['tensors']} tensors, {fitting['parameters']:,} parameters"
     return f"Weights: {fitting['file']} fits, by {fitting['names']}'s names: {counts}."

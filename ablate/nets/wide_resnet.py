@@ -1,8 +1,10 @@
-"""Wide residual networks. Source: WRN, section 2 and Table 1.
+"""Wide residual networks (WRN).
 
-conv1 is a 3x3 convolution to 16 channels; conv2, conv3 and conv4 are groups of N blocks of width 16k, 32k and 64k, the
-first block of conv3 and conv4 with stride 2; a BN-ReLU, global average pooling and a linear layer end it. A fractional k
-rounds each width. The block is a list of kernel sizes, B(M), or a reader's own.
+conv1 is a 3x3 convolution to 16 channels. conv2, conv3 and conv4 are groups of N blocks of width 16k, 32k and 64k; the
+first block of conv3 and conv4 has stride 2. BN-ReLU, global average pooling and a linear layer follow. With a fractional
+k each width is rounded. The block is a list of kernel sizes, B(M), or user-defined.
+
+Source: WRN, section 2 and Table 1.
 """
 
 from __future__ import annotations
@@ -17,7 +19,13 @@ GROUPS = (("conv2", 16, 1), ("conv3", 32, 2), ("conv4", 64, 2))  # name, width a
 
 
 def wide_resnet(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Blueprint:
-    """The layers of a WRN for images of input_shape (channels, height, width)."""
+    """The blueprint of a WRN.
+
+    Args:
+        architecture: one of the family WRN.
+        classes: number of classes.
+        input_shape: (channels, height, width) of an image.
+    """
     stem, style = Conv(input_shape[0], STEM, 3), Style.of(architecture)
     widths = [(name, rounded(base * architecture.k), stride) for name, base, stride in GROUPS]
     channels, groups = STEM, list[Group]()
@@ -40,7 +48,7 @@ def _with_own_block(
     classes: int,
     input_shape: Shape,
 ) -> Blueprint:
-    """The skeleton around a reader's block, a callable (in_channels, out_channels, stride, ...) -> module."""
+    """The skeleton around a user-defined block, a callable (in_channels, out_channels, stride, ...) -> module."""
     assert isinstance(architecture.block, str) and isinstance(architecture.N, int)
     sections = [Section("conv1", (stem,))]
     channels = STEM
