@@ -1,1 +1,1 @@
-"""What it means: records -> summaries -> tables and figures. Same records, same bytes."""
+"""Turns records into summaries, tables and figures. Equal records give equal bytes."""

@@ -1,4 +1,4 @@
-"""What a study's summaries say together: each against its baseline, and beside the published value."""
+"""The results of a study: each variant compared with its baseline and with the published value."""
 
 from __future__ import annotations
 
@@ -27,7 +27,14 @@ EPOCHS = {"last": "at the last epoch", "best": "at the epoch where it is lowest 
 
 @dataclass(frozen=True)
 class StudyAnalysis:
-    """The summaries of a study in order, each with the one it is compared with (itself, if it is a baseline)."""
+    """The summaries of a study, each with the summary that it is compared with.
+
+    Args:
+        study: As loaded by load_study().
+        summaries: One per variant, in the order of the study.
+        baselines: The baseline of each summary, in the same order. A baseline has itself; None where there is none.
+        runs: The runs directory.
+    """
 
     study: Study
     summaries: tuple[Summary, ...]
@@ -36,53 +43,80 @@ class StudyAnalysis:
 
     @property
     def recorded(self) -> int:
-        """Trials with a record."""
+        """The number of trials that have a record."""
         return sum(summary.n for summary in self.summaries)
 
     @property
     def planned(self) -> int:
-        """Trials of the study."""
+        """The number of trials of the study."""
         return sum(summary.planned for summary in self.summaries)
 
     @property
     def progress(self) -> str:
-        """ "3 of 5 trials are recorded"."""
+        """The progress as text, such as "3 of 5 trials are recorded"."""
         return f"{self.recorded} of {self.planned} trials are recorded"
 
     @property
     def badge(self) -> str:
-        """What stands by every title: that a study runs at another scale, that epochs were chosen by test error."""
+        """The text beside every title; empty if there is none.
+
+        It says that the study runs at another scale, and that epochs were chosen by test error.
+        """
         chosen = "errors of the best epoch, chosen on the test images" if self.study.epoch_rule == "best" else ""
         return "; ".join(filter(None, [scale_badge(self.study.scale), chosen]))
 
     def setting(self, separator: str) -> str:
-        """What the variants share of data and recipe, and what is varied."""
+        """The data and recipe that the variants share, and the axes that vary, in words.
+
+        Args:
+            separator: The text between two parts, "; " or ". "; after a full stop the next part begins with a capital.
+        """
         return describe_setting(self.summaries, separator)
 
     def measured(self) -> str:
-        """What the errors of a trained study are."""
+        """The sentence that defines the errors of a trained study."""
         counts = sorted({summary.n for summary in self.summaries})
         seeds = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
         return f"Test error {EPOCHS[self.study.epoch_rule]}, in percent, median over {seeds}."
 
     @cached_property
     def imported(self) -> tuple[Imported, ...]:
-        """The authors' logs among the records."""
+        """The imported logs of the authors in the runs directory."""
         return tuple(read_imported(self.runs))
 
     def baseline(self, summary: Summary) -> Summary | None:
+        """The baseline of a variant; the summary itself if it is a baseline, None if it has none.
+
+        Args:
+            summary: One of `summaries`.
+        """
         return self._baseline_of.get(id(summary))
 
     def match(self, summary: Summary) -> Match | None:
-        """The published value of a variant."""
+        """The published value of a variant; None if there is none.
+
+        Args:
+            summary: One of `summaries`.
+        """
         return self._matches.get(id(summary))
 
     def log(self, summary: Summary) -> Logged | None:
-        """What an imported log says of a variant's network and data."""
+        """The error in an imported log of the variant's network on its data set; None without such a log.
+
+        Args:
+            summary: One of `summaries`.
+        """
         return find_log(summary, self.imported)
 
     def verdict(self, summary: Summary) -> Verdict | None:
-        """A variant against its baseline, among all comparisons of the study; None if one of the two has no seed yet."""
+        """The comparison of a variant with its baseline, corrected for the number of comparisons of the study.
+
+        Args:
+            summary: One of `summaries`.
+
+        Returns:
+            None if the variant has no baseline, is a baseline, or if one of the two has no recorded seed yet.
+        """
         return self.verdicts.get(id(summary))
 
     @cached_property
@@ -95,11 +129,12 @@ class StudyAnalysis:
 
     @cached_property
     def rows_without_variant(self) -> list[tuple[Published, PublishedRow]]:
+        """The published rows that match no variant and that reports show, each with its table."""
         return rows_without_variant(self.study, self.summaries)
 
     @cached_property
     def verdicts(self) -> dict[int, Verdict]:
-        """By the id of the summary."""
+        """The verdict of each compared summary, by the id() of the summary."""
         compared = [
             (summary, baseline)
             for summary, baseline in zip(self.summaries, self.baselines)
@@ -110,12 +145,12 @@ class StudyAnalysis:
 
     @property
     def base(self) -> Variant:
-        """The network that the others differ from, where nothing is trained."""
+        """The network that the others are compared with, in a study without seeds."""
         return (next(filter(None, self.baselines), None) or self.summaries[0]).variant
 
     @cached_property
     def networks(self) -> list[dict[str, Any]]:
-        """A row a network of a study without seeds."""
+        """One row per network of a study without seeds, as plain values."""
         rows = count_networks(self.summaries, self.base)
         if any(self.timed):
             for row, summary, probe in zip(rows, self.summaries, self.timed):
@@ -126,12 +161,12 @@ class StudyAnalysis:
 
     @cached_property
     def timed(self) -> list[Probe | None]:
-        """The probe of each network of a study without seeds."""
+        """The probe of each network in a study without seeds; None for a network that was not timed."""
         variants = [summary.variant for summary in self.summaries]
         return [None] * len(variants) if self.study.seeds else find_timed(variants, read_probes(self.runs))
 
     def timing(self) -> str:
-        """What was timed and on what; empty where nothing was."""
+        """What was timed and on which device; empty if nothing was timed."""
         probe = next(filter(None, self.timed), None)
         if probe is None:
             return ""
@@ -141,7 +176,11 @@ class StudyAnalysis:
         )
 
     def published_error(self, summary: Summary) -> float | None:
-        """The published test error of a variant's own network, in percent."""
+        """The published test error of a variant in percent; None unless it was published for exactly this network.
+
+        Args:
+            summary: One of `summaries`.
+        """
         match = self.match(summary)
         return match.error if match and match.row.architecture == summary.variant.architecture else None
 
@@ -152,11 +191,11 @@ class StudyAnalysis:
 
     @cached_property
     def growth(self) -> list[Exponent]:
-        """How the counts of a study without seeds grow with its axes."""
+        """The exponents with which the counts of a study without seeds grow along its axes."""
         return growth_exponents(self.growth_points)
 
     def as_json(self) -> dict[str, Any]:
-        """What `ablate report --json` prints."""
+        """The plain values that `ablate report --json` prints."""
         study = {
             "study": self.study.name,
             "title": self.study.title,
@@ -174,7 +213,7 @@ class StudyAnalysis:
         }
 
     def _summary_values(self, summary: Summary) -> dict[str, Any]:
-        """Stable field names: the seeds, against the baseline, beside the published value."""
+        """A variant's values under stable names: seeds, comparison with the baseline, published value."""
         baseline, verdict, match = self.baseline(summary), self.verdict(summary), self.match(summary)
         return {
             **summary.as_json(),
@@ -186,12 +225,19 @@ class StudyAnalysis:
 
     @cached_property
     def sentences(self) -> list[str]:
-        """What the seeds can and cannot say: each variant against its baseline, the order, the published values."""
+        """The conclusions that the seeds allow and do not allow, one sentence each.
+
+        They cover each variant against its baseline, the order of the variants, and the published values.
+        """
         compared = [f"{self._on(s)}{self.verdicts[id(s)].sentence}" for s in self.summaries if id(s) in self.verdicts]
         return [*compared, *self._order_sentences(), *self._published_sentences()]
 
     def stability(self, title: str) -> RankStability | None:
-        """How firm the order of the variants on one data set is; None with too few seeds or variants."""
+        """The stability of the order of the variants on one data set; None with too few seeds or variants.
+
+        Args:
+            title: One of `titles`.
+        """
         return self._stabilities[title]
 
     @cached_property
@@ -199,12 +245,16 @@ class StudyAnalysis:
         return {title: rank_stability([summary.error_by_seed for summary in self.on(title)]) for title in self.titles}
 
     def on(self, title: str) -> list[Summary]:
-        """The summaries with seeds on a data set."""
+        """The summaries of one data set that have a recorded seed.
+
+        Args:
+            title: The title of the data set.
+        """
         return [summary for summary in self.summaries if summary.n and summary.variant.data.title == title]
 
     @property
     def titles(self) -> list[str]:
-        """The data sets with recorded seeds."""
+        """The titles of the data sets that have recorded seeds."""
         return list(dict.fromkeys(summary.variant.data.title for summary in self.summaries if summary.n))
 
     def _on(self, summary: Summary) -> str:
@@ -242,7 +292,17 @@ class StudyAnalysis:
 def analyze_study(
     study: Study, variants: Sequence[Variant], baselines: Sequence[Variant | None], runs: Path
 ) -> StudyAnalysis:
-    """What the records in a runs directory say of a study. baselines: of each variant. Raises RecordError."""
+    """The analysis of the records that a runs directory has of a study.
+
+    Args:
+        study: As loaded by load_study().
+        variants: The variants of the study, in order.
+        baselines: The baseline of each variant, one of `variants`; None for no baseline.
+        runs: The runs directory.
+
+    Raises:
+        RecordError: A record is damaged, or records of one data set were made on different images.
+    """
     summaries = tuple(summarize(variants, study.seeds, runs, study.epoch_rule))
     of_variant = {id(summary.variant): summary for summary in summaries}
     compared = tuple(None if variant is None else of_variant[id(variant)] for variant in baselines)
@@ -250,7 +310,7 @@ def analyze_study(
 
 
 def _reproduced(summary: Summary, seeds: Description, match: Match) -> str:
-    """What may be said of a published value that was come by as ours was."""
+    """The sentence on a published value that was measured by the same protocol as ours."""
     low, high = seeds.interval
     within = "within" if low <= match.error <= high else "below" if match.error < low else "above"
     if seeds.n == 1:

@@ -1,4 +1,4 @@
-"""best.yaml: what a search chose, for the studies that take a value from it with {from: NAME}."""
+"""best.yaml: the values that a search chose, for the studies that take them with {from: NAME}."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ FILE = "best.yaml"
 
 
 def best_yaml(analysis: SearchAnalysis) -> bytes:
-    """The file's text in UTF-8: YAML that a study can read, errors in percent.
+    """The content of best.yaml: YAML in UTF-8 that a study can read, errors in percent.
 
-    `best` has the searched values of the best candidate; a search with two objectives has `pareto` instead, a mapping
-    each of the Pareto set with its values and both objectives, by cost. Without a candidate trained to the end neither.
-    net: the network that this makes, unless it is the value itself.
+    `best` has the searched values of the best candidate. A search with two objectives has `pareto` instead: a list of the
+    candidates of the Pareto set by cost, each with its values and both objectives. Neither is present before a candidate is
+    trained to the end. `net` is the network that the values give, unless it is itself a searched value.
+
+    Args:
+        analysis: The analysis of a search.
     """
     from ruamel.yaml import YAML
 
@@ -31,11 +34,15 @@ def best_yaml(analysis: SearchAnalysis) -> bytes:
 
 
 def best_values(analysis: SearchAnalysis) -> dict[str, Any]:
-    """The same as plain values."""
+    """The content of best.yaml as plain values; see best_yaml().
+
+    Args:
+        analysis: The analysis of a search.
+    """
     search, best = analysis.search, analysis.best
     values: dict[str, Any] = {
         "search": analysis.study.name,
-        "study": Path(analysis.study_file).name,  # where it lies on this machine is nobody's business
+        "study": Path(analysis.study_file).name,  # only the name: the path would reveal local folders
         "digest": search.digest,
         "finished": analysis.finished,
         "candidates": len(analysis.of_state("complete", "pruned")),
@@ -73,7 +80,7 @@ def _net(analysis: SearchAnalysis, one: Candidate) -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as YAML has it."""
+    """A value with tuples converted to lists, for YAML."""
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}
     return [_plain(one) for one in value] if isinstance(value, (tuple, list)) else value

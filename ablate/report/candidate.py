@@ -1,4 +1,4 @@
-"""Candidate: what a search tried, in plain values, and what came of it."""
+"""Candidate: one set of values that a search tried, as plain values, with its results."""
 
 from __future__ import annotations
 
@@ -20,10 +20,16 @@ DIVERGED = 100.0  # percent: the error of a diverged training where Optuna needs
 class Candidate:
     """One candidate of a search.
 
-    values: of the axes that are searched. trials: its trainings, folds in order, within a fold seeds in order. errors:
-    validation errors in percent by the index of the training, for those that are recorded; infinite where it diverged.
-    intermediate: what the pruner was told, by Optuna's step (a training, or an epoch counted over all trainings). also:
-    the second objective. enqueued: given in the study file, not sampled.
+    Args:
+        number: Its number in the search, from 0.
+        state: One of CandidateState.
+        values: The values of the searched axes, by axis.
+        variant: The network, data and recipe that the values give.
+        trials: Its trainings: the folds in order, and within a fold the seeds in order.
+        errors: The recorded validation errors in percent, by the index of the training; infinite where it diverged.
+        intermediate: The values reported to the pruner, by Optuna's step: a training, or an epoch counted over trainings.
+        also: The value of the second objective; None if there is no second objective.
+        enqueued: Whether the study file names the candidate, so that it was not sampled.
     """
 
     number: int
@@ -47,32 +53,45 @@ class Candidate:
         return statistics.fmean(self.errors.values()) if self.errors else None
 
     def objective(self, kind: str) -> float | None:
-        """The median or the mean of the recorded validation errors, in percent; kind: the study's `objective`."""
+        """The median or the mean of the recorded validation errors, in percent; None if nothing is recorded.
+
+        Args:
+            kind: The study's `objective`: "median_validation_error" or "mean_validation_error".
+        """
         return self.median if kind == "median_validation_error" else self.mean
 
     @property
     def recorded_ids(self) -> tuple[str, ...]:
-        """The ids of the trainings with an error, in their order."""
+        """The ids of the trainings that have an error, in the order of the trainings."""
         return tuple(self.trials[number].id for number in sorted(self.errors))
 
     @property
     def name(self) -> str:
-        """ "candidate 12 (dropout 0.3, lr 0.1)"."""
+        """The number and values as text, such as "candidate 12 (dropout 0.3, lr 0.1)"."""
         values = (f"{axis.rpartition('.')[2]} {self.value_text(value)}" for axis, value in self.values.items())
         return f"candidate {self.number} ({', '.join(values)})"
 
     def value_text(self, value: Any) -> str:
-        """A value as a reader would write it; a network of the reader's own by its name."""
+        """A value as it is written in a study file; a network defined in Python by its name.
+
+        Args:
+            value: A value of a searched axis.
+        """
         return self.variant.net if isinstance(value, dict) else plain(value)
 
     @property
     def label(self) -> str:
-        """See label_of()."""
+        """The network and the other values as text; see label_of()."""
         return label_of(self.variant, self.values)
 
 
 def label_of(variant: Variant, values: Mapping[str, Any]) -> str:
-    """The name of a candidate's network, then the values that it does not show: "WRN-16-4-dropout0.3, recipe.lr 0.1"."""
+    """A candidate's network, then the values that its name does not show: "WRN-16-4-dropout0.3, recipe.lr 0.1".
+
+    Args:
+        variant: The candidate's network, data and recipe.
+        values: The values of the searched axes, by axis.
+    """
     shown = [f"{axis} {_plain(value)}" for axis, value in values.items() if axis.startswith(("recipe.", "data."))]
     return ", ".join([variant.net, *shown])
 
@@ -82,5 +101,9 @@ def _plain(value: Any) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a searched value is a number."""
+    """Whether a searched value is a number; a bool is not.
+
+    Args:
+        value: A value of a searched axis.
+    """
     return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,4 +1,4 @@
-"""A search in plain numbers under stable names, for table.csv: a row a candidate."""
+"""The candidates of a search as plain numbers under stable names, for table.csv."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 
 
 def candidates_frame(analysis: SearchAnalysis) -> pd.DataFrame:
-    """A row a candidate, the ranked ones first.
+    """One row per candidate, the ranked candidates first.
 
-    rank: of those trained to the end, the same for those that share their trainings. Errors in percent, differences in
-    points; the objective's column bears its name. trials: the ids of the trainings with an error, in order; baseline: the
-    best, for those that are compared with it.
+    Errors are in percent, differences in points. Columns that need explanation:
+    rank: among the candidates trained to the end; candidates that share their trainings share a rank.
+    median_validation_error or mean_validation_error: the objective.
+    trials: the ids of the trainings that have an error, in order.
+    baseline: the best candidate, for the candidates that are compared with it.
+
+    Args:
+        analysis: The analysis of a search.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The tables of a search: the best candidates against the best of all, and the Pareto set."""
+"""The tables of a search: the best candidates compared with the best of all, and the Pareto set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ COSTS = {"parameters": ("Parameters", grouped), "multiply_adds": ("Mult-adds", q
 
 
 def search_tables(analysis: SearchAnalysis) -> list[Table]:
-    """The best candidates, the Pareto set; none before a candidate is trained to the end."""
+    """The tables of the best candidates and of the Pareto set; none before a candidate is trained to the end.
+
+    Args:
+        analysis: The analysis of a search.
+    """
     tables = []
     name = analysis.study.name
     if analysis.top:
@@ -31,10 +35,18 @@ def search_tables(analysis: SearchAnalysis) -> list[Table]:
 def candidates_table(
     analysis: SearchAnalysis, shown: Sequence[Candidate], label: str = "", caption: str = "", compared: bool = True
 ) -> Table:
-    """A row a candidate: its values, what it costs, its trainings in numbers, and what they say against the best.
+    """One row per candidate: its values, its cost, its trainings in numbers, and the comparison with the best.
 
-    The columns of the cost and the network are there where the candidates differ in them. The only axis says enough of
-    the network, unless axes are solved; parameters and what has a budget are always there.
+    The columns of the cost and of the network are present only where the candidates differ in them. If there is only one
+    axis, it describes the network well enough, unless axes are solved for a budget. With a budget, the parameters and the
+    measure of the budget are always shown.
+
+    Args:
+        analysis: The analysis of a search.
+        shown: The candidates in the order of the rows.
+        label: The name of the table.
+        caption: The caption of the table.
+        compared: Whether to compare the candidates with the best, if there are several.
     """
     search, footnotes, solved, budget = analysis.search, Footnotes(), analysis.solved, analysis.study.budget
     axes = search.axes
@@ -63,14 +75,14 @@ def candidates_table(
 
 
 def _titles(axes: Sequence[str], solved: Sequence[str]) -> list[str]:
-    """ "lr" for recipe.lr, where no other axis ends so; "k (start)" where k is solved from there."""
+    """Column titles: "lr" for recipe.lr where no other axis ends in "lr"; "k (start)" where k is solved from there."""
     ends = [axis.rpartition(".")[2] for axis in axes]
     titles = ends if len(set(ends)) == len(ends) else axes
     return [f"{title} (start)" if axis in solved else title for axis, title in zip(axes, titles)]
 
 
 def _training_cells(analysis: SearchAnalysis, one: Candidate) -> list[Cell]:
-    """The trainings in numbers; all but the deviation know the trainings behind them."""
+    """The trainings in numbers. All cells but the standard deviation carry the ids of the trainings."""
     found, trials = describe(one.errors), one.recorded_ids
     diverged = sum(map(math.isinf, one.errors.values()))
     n = f"{found.n}, {diverged} diverged" if diverged else str(found.n)
@@ -96,7 +108,7 @@ def _verdict_cells(analysis: SearchAnalysis, one: Candidate) -> list[Cell]:
 
 
 def _caption(analysis: SearchAnalysis) -> str:
-    """What the first table shows, its setting aside."""
+    """The caption of the first table, without the setting."""
     n, of = len(analysis.top), len(analysis.distinct)
     which = f"The {n} best of {of} candidates" if n < of else f"{counted(of, 'candidate')} trained to the end"
     kind = OBJECTIVES[analysis.search.objective]
@@ -107,7 +119,7 @@ def _caption(analysis: SearchAnalysis) -> str:
 
 
 def _comparison_caption(analysis: SearchAnalysis) -> str:
-    """What the columns against the best are; empty where nothing is compared."""
+    """The explanation of the columns that compare with the best; empty if nothing is compared."""
     if not analysis.verdicts:
         return ""
     kind, comparisons = OBJECTIVES[analysis.search.objective], counted(len(analysis.verdicts), "comparison")

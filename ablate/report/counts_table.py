@@ -1,4 +1,4 @@
-"""The tables of a study without seeds: its networks counted, and how the counts grow with an axis."""
+"""The tables of a study without seeds: the counts of its networks, and how the counts grow with an axis."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ TEXTS = ("net", "varied")
 
 
 def counts_table(analysis: StudyAnalysis) -> Table:
-    """A row a network: its axes, its counts, how long a training step took where that was timed."""
+    """One row per network: its axes, its counts, and the time of a training step where it was measured.
+
+    Args:
+        analysis: The analysis of a study without seeds.
+    """
     networks = analysis.networks
     columns = [Column(TITLES.get(key, key), key not in TEXTS) for key in networks[0]]
     rows = [[_cell(key, value) for key, value in network.items()] for network in networks]
@@ -33,7 +37,11 @@ def _cell(key: str, value: Any) -> Cell:
 
 
 def blocks_cell(blocks: int | tuple[int, ...] | None) -> Cell:
-    """N: the blocks of each group, sorted by those of the first; a dash for a network without groups."""
+    """The cell of N, sorted by the blocks of the first group; a dash for a network without groups.
+
+    Args:
+        blocks: The blocks per group: one number if all groups are equal; None for a network without groups.
+    """
     return Cell(blocks[0] if isinstance(blocks, (tuple, list)) else blocks, blocks_text(blocks))
 
 
@@ -48,7 +56,11 @@ def _counts_caption(analysis: StudyAnalysis) -> str:
 
 
 def growth_table(analysis: StudyAnalysis) -> Table:
-    """A row an axis and count: its exponent over all values of the axis, and between the two largest."""
+    """One row per axis and count: the exponent over all values of the axis, and between the two largest values.
+
+    Args:
+        analysis: The analysis of a study without seeds.
+    """
     columns = [Column("Axis", False), Column("Count", False), *map(Column, ("From", "To", "Exponent", "Two largest"))]
     rows = [
         [

@@ -1,4 +1,4 @@
-"""A report as plain values, whatever it is of: tables whose cells carry value and text, sentences, figures, provenance."""
+"""A report as plain values: tables with a value and a text per cell, sentences, figures, provenance."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ T = TypeVar("T")
 class Cell:
     """A cell of a table.
 
-    value: what it is sorted by, None where nothing is known; text: how it is written. mark: of its footnote, "a" or "a,b".
-    trials: the ids of the trials behind it.
+    Args:
+        value: The value that the cell is sorted by; None if there is no value.
+        text: The text that is shown.
+        mark: The mark of its footnotes, such as "a" or "a,b"; empty for none.
+        bold: Whether the text is bold.
+        trials: The ids of the trials that the value was computed from.
     """
 
     value: Any
@@ -27,14 +31,27 @@ class Cell:
 
 
 def words(text: str, mark: str = "") -> Cell:
-    """A cell whose value is its text."""
+    """A cell with its text as the value.
+
+    Args:
+        text: The text that is shown.
+        mark: The mark of its footnote; empty for none.
+    """
     return Cell(text, text, mark)
 
 
 def number(
     value: T | None, write: Callable[[T], str] = str, mark: str = "", bold: bool = False, trials: tuple[str, ...] = ()
 ) -> Cell:
-    """A cell with a value and the text that a number format makes of it; a dash for None."""
+    """A cell with a value and its formatted text.
+
+    Args:
+        value: The value; None is shown as a dash.
+        write: The number format, such as percent().
+        mark: The mark of its footnote; empty for none.
+        bold: Whether the text is bold.
+        trials: The ids of the trials that the value was computed from.
+    """
     return Cell(value, DASH if value is None else write(value), mark, bold, trials)
 
 
@@ -43,7 +60,12 @@ NO_VALUE = Cell(None, DASH)
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table. numeric: it is set to the right, and sorts by numbers."""
+    """A column of a table.
+
+    Args:
+        title: The header.
+        numeric: Whether the column is aligned to the right and sorted by number.
+    """
 
     title: str
     numeric: bool = True
@@ -51,7 +73,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells, a row a variant or candidate. label: its name, for references to it; notes: the footnotes, (mark, text)."""
+    """A table of cells, such as one row per variant or candidate.
+
+    Args:
+        label: The name for references to the table.
+        caption: The caption.
+        columns: The columns.
+        rows: The rows; each has one cell per column.
+        notes: The footnotes, as pairs (mark, text).
+    """
 
     label: str
     caption: str
@@ -61,43 +91,72 @@ class Table:
 
     @property
     def titles(self) -> list[str]:
+        """The headers of the columns."""
         return [column.title for column in self.columns]
 
 
 def make_table(
     columns: Sequence[Column], rows: Iterable[Sequence[Cell | str]], label: str = "", caption: str = "", notes: Any = ()
 ) -> Table:
-    """A table of cells and of texts, each of which becomes a cell."""
+    """A table from cells and texts.
+
+    Args:
+        columns: The columns.
+        rows: The rows; a text becomes a cell with that text.
+        label: The name for references to the table.
+        caption: The caption.
+        notes: The footnotes, an iterable of pairs (mark, text).
+    """
     cells = (tuple(cell if isinstance(cell, Cell) else words(cell) for cell in row) for row in rows)
     return Table(label, caption, tuple(columns), tuple(cells), tuple(notes))
 
 
 @dataclass(frozen=True)
 class Sentences:
-    """What can and cannot be said, a sentence each."""
+    """Conclusions of a study or search.
+
+    Args:
+        texts: One sentence each.
+    """
 
     texts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Notes:
-    """Prose in paragraphs, an empty line between two of them."""
+    """Prose.
+
+    Args:
+        text: Paragraphs, separated by an empty line.
+    """
 
     text: str
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What each figure shows, in words, by its name."""
+    """The figures of a report.
+
+    Args:
+        alt_texts: A description of each figure in words, by the name of the figure.
+    """
 
     alt_texts: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class TrialCurve:
-    """The epochs of one trial; loss in nats, error in percent, None where there is none. imported: from an authors' log.
+    """The learning curve of one trial.
 
-    variant: its number in the study, which gives the colour and the marker. trial: its id.
+    Args:
+        variant: The number of the variant in the study; it selects the colour and the marker.
+        label: The name of the variant.
+        seed: The seed; None if the curve has none, such as the curve of a log.
+        epochs: The numbers of the epochs.
+        train_loss: The training loss of each epoch in nats; None where there is none.
+        test_error: The test error of each epoch in percent; None where there is none.
+        trial: The id of the trial; empty if there is none.
+        imported: Whether the curve is from a log of the authors.
     """
 
     variant: int
@@ -112,14 +171,25 @@ class TrialCurve:
 
 @dataclass(frozen=True)
 class Curves:
-    """The curves of every trial."""
+    """The learning curves of all trials.
+
+    Args:
+        curves: One per trial.
+    """
 
     curves: tuple[TrialCurve, ...]
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a report was made with, in words; a row a trial; where all of it stands, and the files that this names."""
+    """What a report was made from.
+
+    Args:
+        texts: Versions, devices, code and times in words.
+        trials: One row per trial.
+        where: A sentence that names the files with the full data.
+        files: The file names in `where`, which become links.
+    """
 
     texts: tuple[str, ...]
     trials: Table
@@ -129,14 +199,24 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a report under a heading of its own."""
+    """A section of a report.
+
+    Args:
+        heading: The heading.
+        content: The content.
+    """
 
     heading: str
     content: Sentences | Notes | Figures | Curves | Provenance
 
 
 class Remark(NamedTuple):
-    """A paragraph below the tables."""
+    """A paragraph below the tables.
+
+    Args:
+        text: The text.
+        strong: Whether the text is emphasized.
+    """
 
     text: str
     strong: bool = False
@@ -146,7 +226,15 @@ class Remark(NamedTuple):
 class Document:
     """The report of a study or a search.
 
-    badge: what stands by every title, such as that it runs at another scale; about: what all tables have in common.
+    Args:
+        name: The name of the study.
+        title: The title of the study.
+        badge: The text beside every title, such as that the study runs at another scale; empty for none.
+        source: The paper or other source that the study follows; empty for none.
+        about: What all tables have in common; empty for none.
+        tables: The tables.
+        remarks: The paragraphs below the tables.
+        sections: The sections below the remarks.
     """
 
     name: str
@@ -160,25 +248,29 @@ class Document:
 
     @property
     def heading(self) -> str:
-        """The title, and what stands by it."""
+        """The title, with the badge in parentheses."""
         return f"{self.title} ({self.badge})" if self.badge else self.title
 
     @property
     def captions(self) -> list[str]:
-        """The caption of each table where it stands alone: the first one's begins with what the tables are about."""
+        """The captions of the tables. The caption of the first table begins with `about`."""
         return [
             f"Images: {self.about} {t.caption}" if self.about and not i else t.caption for i, t in enumerate(self.tables)
         ]
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What can and cannot be said."""
+        """The conclusions of all sections."""
         found = [section.content for section in self.sections if isinstance(section.content, Sentences)]
         return tuple(text for sentences in found for text in sentences.texts)
 
 
 def make_sections(*sections: tuple[str, Sentences | Notes | Figures | Curves | Provenance]) -> tuple[Section, ...]:
-    """A section for each heading and content that has something in it."""
+    """The sections that are not empty.
+
+    Args:
+        sections: Pairs (heading, content).
+    """
     return tuple(Section(heading, content) for heading, content in sections if _is_filled(content))
 
 
@@ -197,18 +289,26 @@ def _is_filled(content: Sentences | Notes | Figures | Curves | Provenance) -> bo
 
 
 def scale_badge(scale: str) -> str:
-    """What stands by every title of a study or search at another scale; empty for its own."""
+    """The text beside every title of a study or search that runs at another scale.
+
+    Args:
+        scale: The name of the scale; empty for the study as written, which has no badge.
+    """
     return f"{scale} scale, not the paper's" if scale else ""
 
 
 class Footnotes:
-    """Marks a, b, c, ... in the order in which their texts first come up."""
+    """Footnotes with the marks a, b, c, ... in the order in which their texts are first used."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
 
     def mark(self, text: str) -> str:
-        """The mark of a text; "" for none."""
+        """The mark of a footnote. The footnote is added if it is new.
+
+        Args:
+            text: The text of the footnote; an empty text has the mark "".
+        """
         if not text:
             return ""
         letters, n = "", len(self.texts)
@@ -218,4 +318,5 @@ class Footnotes:
 
     @property
     def notes(self) -> list[tuple[str, str]]:
+        """The footnotes as pairs (mark, text)."""
         return [(mark, text) for text, mark in self.texts.items()]

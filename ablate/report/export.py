@@ -1,4 +1,4 @@
-"""export_study(): a study's records in the formats of other tools: CSV, Parquet, TensorBoard's event files."""
+"""export_study(): the records of a study in the formats of other tools: CSV, Parquet, TensorBoard event files."""
 
 from __future__ import annotations
 
@@ -32,10 +32,21 @@ TAGS = {
 
 
 def export_study(name: str, trials: pd.DataFrame, runs: Path, to: Format, out: Path) -> list[Path]:
-    """Writes a study's trials and epochs into out/<name>/ and returns the paths. Raises RunError, RecordError.
+    """Write a study's trials and epochs into out/<name>/ and return the paths.
 
-    trials: a row a trial, as Experiment.results() has them. csv, parquet: `trials`, and `epochs` with a row a trial and
-    epoch; errors in percent, losses in nats, times in seconds. tensorboard: a directory a trial, an event file in each.
+    Errors are in percent, losses in nats, times in seconds.
+
+    Args:
+        name: The name of the study.
+        trials: One row per trial, as returned by Experiment.results().
+        runs: The runs directory.
+        to: csv and parquet: a file `trials`, and a file `epochs` with one row per trial and epoch. tensorboard: one
+            directory per trial with one event file.
+        out: The directory that <name>/ is made in.
+
+    Raises:
+        RunError: The directory cannot be made, no trial has an epoch, or the package of the format is missing.
+        RecordError: A record is damaged.
     """
     directory = out / name
     if directory.exists() and not directory.is_dir():
@@ -55,7 +66,15 @@ def export_study(name: str, trials: pd.DataFrame, runs: Path, to: Format, out: P
 
 
 def epochs_frame(trials: pd.DataFrame, runs: Path) -> pd.DataFrame:
-    """A row a trial and epoch: what tells the trial from others, its id and state, then EPOCH_FIELDS."""
+    """One row per trial and epoch: the columns that identify the trial, its id and state, then EPOCH_FIELDS.
+
+    Args:
+        trials: One row per trial, as returned by Experiment.results().
+        runs: The runs directory.
+
+    Raises:
+        RecordError: A record is damaged.
+    """
     import pandas as pd
 
     rows: list[Row] = []
@@ -67,19 +86,19 @@ def epochs_frame(trials: pd.DataFrame, runs: Path) -> pd.DataFrame:
 
 
 def _epochs(runs: Path, trial_id: str) -> list[Row]:
-    """The epochs of a trial, recorded or not. Raises RecordError for a record that lost some."""
+    """The epochs of a trial, finished or not. Raises RecordError for a finished record with missing epochs."""
     record = read_record(runs, trial_id)
     return record.epochs() if record else read_epochs(trial_directory(runs, trial_id))
 
 
 def _about(trials: pd.DataFrame) -> list[str]:
-    """The columns that say which trial it is: net, axes, parameters, seed, id, state."""
+    """The columns that identify a trial: net, axes, parameters, seed, id, state."""
     columns = list(trials.columns)
     return [*columns[: columns.index("id") + 1], "state"]
 
 
 def _to_parquet(frame: pd.DataFrame) -> bytes:
-    """Columns of one type each: an axis whose values are of several is written as text."""
+    """A Parquet file. Each column has one type: a column with values of several types is written as text."""
     _need("pyarrow", "parquet")
     frame = frame.copy()
     for column in frame.columns:
@@ -97,7 +116,7 @@ def _is_missing(value: Any) -> bool:
 
 
 def _event_files(trials: pd.DataFrame, runs: Path) -> dict[str, bytes]:
-    """The event file of each trial that has an epoch, by its path. Its name has no host and no time in it."""
+    """The event file of each trial that has an epoch, by path. The names contain no host and no time."""
     events = _need("tensorboard.compat.proto.event_pb2", "tensorboard")
     summaries = _need("tensorboard.compat.proto.summary_pb2", "tensorboard")
     writers = _need("tensorboard.summary.writer.record_writer", "tensorboard")
@@ -119,14 +138,14 @@ def _event_files(trials: pd.DataFrame, runs: Path) -> dict[str, bytes]:
 
 
 def _folder(trial: dict[str, Any]) -> str:
-    """ "WRN-10-1_recipe.lr_0.05_seed_0_<id>": what TensorBoard calls the trial."""
+    """The name of the trial in TensorBoard: "WRN-10-1_recipe.lr_0.05_seed_0_<id>"."""
     axes = [f"{axis} {plain(value)}" for axis, value in trial.items() if axis.startswith(("recipe.", "data."))]
     text = " ".join([trial["net"], *axes, f"seed {trial['seed']}", trial["id"]])
     return re.sub(r"[^\w.,()+=-]+", "_", text, flags=re.ASCII)
 
 
 def _wall_times(runs: Path, trial_id: str, rows: list[Row]) -> list[float]:
-    """When each epoch ended, in seconds since 1970, counted back from the end of the last."""
+    """The end of each epoch in seconds since 1970, computed backwards from the end of the last epoch."""
     record = read_record(runs, trial_id)
     end = _finished(record) if record else None
     if end is None:
@@ -145,7 +164,7 @@ def _finished(record: Record) -> float | None:
 
 
 def _need(module: str, what: str) -> Any:
-    """A module of a package that only this format needs."""
+    """A module of a package that only one format needs. Raises RunError if it is not installed."""
     package = module.partition(".")[0]
     try:
         return importlib.import_module(module)

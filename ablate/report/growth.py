@@ -1,8 +1,10 @@
-"""How a network's counts grow with each of its axes, read from networks that differ in one. Source: WRN, section 2.
+"""How the counts of a network grow with each axis, from networks that differ in one axis.
 
-Linear in l and in the number of blocks, quadratic in k: true in the limit. conv1, the classifier, batch norm, the 1x1
-shortcuts and the fewer channels that enter a group bend the power law, so an exponent is given over all values and
-another between the two largest.
+The counts are linear in l and in the number of blocks and quadratic in k, but only in the limit. conv1, the classifier,
+batch norm, the 1x1 shortcuts and the smaller number of channels at the input of a group change the power law. Therefore
+one exponent is given over all values, and another between the two largest.
+
+Source: WRN, section 2.
 """
 
 from __future__ import annotations
@@ -17,11 +19,19 @@ from ablate.report.summary import Summary
 from ablate.study.study import Variant
 
 MEASURES = ("parameters", "multiply_adds", "activations")
-GROWING = ("l", "N", "k", "cardinality", "base_width")  # and a reader's own args.*
+GROWING = ("l", "N", "k", "cardinality", "base_width")  # and args.* of networks defined in Python
 
 
 class GrowthPoint(NamedTuple):
-    """A network that differs from the base in one axis; the base itself is a point of every axis."""
+    """The counts of a network that differs from the base in one axis. The base itself is a point of every axis.
+
+    Args:
+        axis: The axis, such as "k".
+        value: The value of the axis.
+        parameters: The number of parameters.
+        multiply_adds: The multiply-adds of a forward pass of one image.
+        activations: The activations of a forward pass of one image.
+    """
 
     axis: str
     value: float
@@ -31,7 +41,16 @@ class GrowthPoint(NamedTuple):
 
 
 class Exponent(NamedTuple):
-    """The a of count ~ value^a: by least squares of the logarithms, and between the two largest values."""
+    """The exponent a in count ~ value^a.
+
+    Args:
+        axis: The axis, such as "k".
+        measure: The count: "parameters", "multiply_adds" or "activations".
+        smallest: The smallest value of the axis.
+        largest: The largest value of the axis.
+        fitted: The exponent over all values, by least squares of the logarithms.
+        last: The exponent between the two largest values.
+    """
 
     axis: str
     measure: str
@@ -42,7 +61,13 @@ class Exponent(NamedTuple):
 
 
 def net_axes(variant: Variant) -> dict[str, Any]:
-    """Every axis of a network by name, N and args.* included; a block of equal kernels is one of them, l times."""
+    """The value of every axis of a network, by name, with N and args.* included.
+
+    A block of equal kernels is given as one kernel, because l is the number of its convolutions.
+
+    Args:
+        variant: A variant of the study.
+    """
     axes, block = variant.network, variant.architecture.block
     if len(set(block)) == 1:
         axes["block"] = format_block(block[:1])
@@ -50,7 +75,12 @@ def net_axes(variant: Variant) -> dict[str, Any]:
 
 
 def differing_axes(variant: Variant, base: Variant) -> list[str]:
-    """The axes in which two networks differ; those of two families have no others to compare."""
+    """The axes in which two networks differ. For networks of two families it is "family" only.
+
+    Args:
+        variant: The one network.
+        base: The other network.
+    """
     ours, theirs = net_axes(variant), net_axes(base)
     if ours["family"] != theirs["family"]:
         return ["family"]
@@ -58,7 +88,12 @@ def differing_axes(variant: Variant, base: Variant) -> list[str]:
 
 
 def count_networks(summaries: Sequence[Summary], base: Variant) -> list[dict[str, Any]]:
-    """A row a network, plain values: net, in which axes it differs from the base, its numeric axes and counts."""
+    """One row per network as plain values: net, the axes in which it differs from the base, its numeric axes, its counts.
+
+    Args:
+        summaries: One per network.
+        base: The network that the others are compared with, one of those of `summaries`.
+    """
     axes = [net_axes(summary.variant) for summary in summaries]
     own = dict.fromkeys(axis for each in axes for axis in each if axis.startswith("args."))
     differing = {axis for summary in summaries for axis in differing_axes(summary.variant, base)}
@@ -77,9 +112,13 @@ def count_networks(summaries: Sequence[Summary], base: Variant) -> list[dict[str
 
 
 def growth_points(variants: Sequence[Variant], base: Variant) -> list[GrowthPoint]:
-    """The points of every numeric axis in which some network alone differs from the base; values increase.
+    """The points of every numeric axis that is the only difference of some network from the base; values increase.
 
-    Networks without one of the counts cannot be compared by ratios and are left out.
+    Networks that lack one of the counts cannot be compared by ratios and are left out.
+
+    Args:
+        variants: The networks.
+        base: The network that they are compared with.
     """
     found: dict[str, dict[float, GrowthPoint]] = {}
     reference = net_axes(base)
@@ -99,7 +138,11 @@ def growth_points(variants: Sequence[Variant], base: Variant) -> list[GrowthPoin
 
 
 def growth_exponents(points: Sequence[GrowthPoint]) -> list[Exponent]:
-    """An exponent an axis and measure, in the order of the points."""
+    """One exponent per axis and measure, in the order of the points.
+
+    Args:
+        points: As returned by growth_points().
+    """
     exponents = []
     for axis in dict.fromkeys(point.axis for point in points):
         of_axis = [point for point in points if point.axis == axis]

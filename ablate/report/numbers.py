@@ -1,4 +1,4 @@
-"""How a number is written in a table, a caption or a sentence."""
+"""The formats of numbers in tables, captions and sentences."""
 
 from __future__ import annotations
 
@@ -10,17 +10,30 @@ UNITS = {"G": 10**9, "M": 10**6, "k": 10**3}
 
 
 def counted(n: int, word: str) -> str:
-    """ "1 seed", "5 seeds"."""
+    """A number and a noun, such as "1 seed" or "5 seeds".
+
+    Args:
+        n: The number.
+        word: The noun in the singular; the plural is formed with "s".
+    """
     return f"{n} {word}" if n == 1 else f"{n} {word}s"
 
 
 def grouped(number: int) -> str:
-    """ "1,234,567"."""
+    """A number with separators of thousands, such as "1,234,567".
+
+    Args:
+        number: Any integer.
+    """
     return f"{number:,}"
 
 
 def quantity(number: int) -> str:
-    """ "26.4 M", "5.24 G": three digits."""
+    """A number with three digits and a unit prefix, such as "26.4 M" or "5.24 G".
+
+    Args:
+        number: A count, 0 or more.
+    """
     for unit, size in UNITS.items():
         if number >= size:
             scaled = number / size
@@ -29,7 +42,11 @@ def quantity(number: int) -> str:
 
 
 def stated_quantity(text: str) -> float | None:
-    """The number that a published "1.7M" states; None for another text."""
+    """The number that a published text such as "1.7M" states; None if the text is not a number.
+
+    Args:
+        text: A number, with the suffix k, M or G or without.
+    """
     try:
         return float(text[:-1]) * UNITS[text[-1]] if text[-1:] in UNITS else float(text)
     except ValueError:
@@ -37,37 +54,65 @@ def stated_quantity(text: str) -> float | None:
 
 
 def two_decimals(number: float) -> str:
-    """ "5.43"."""
+    """A number with two decimals, such as "5.43".
+
+    Args:
+        number: Any number.
+    """
     return f"{number:.2f}"
 
 
 def signed(difference: float) -> str:
-    """ "+0.50", "-1.20"."""
+    """A difference with its sign and two decimals, such as "+0.50" or "-1.20".
+
+    Args:
+        difference: Any number, such as points.
+    """
     return f"{difference:+.2f}"
 
 
 def percent(error: float) -> str:
-    """ "5.43", and "diverged" for an infinite error."""
+    """An error with two decimals and without a unit, such as "5.43"; "diverged" for an infinite error.
+
+    Args:
+        error: An error in percent.
+    """
     return f"{error:.2f}" if math.isfinite(error) else "diverged"
 
 
 def error_range(interval: Sequence[float]) -> str:
-    """ "38.60–41.15", of the two ends of an interval of errors."""
+    """An interval of errors, such as "38.60–41.15".
+
+    Args:
+        interval: The two ends in percent.
+    """
     return "–".join(map(percent, interval))
 
 
 def p_text(p: float) -> str:
-    """ "0.008", "0.0003": two digits of what is small."""
+    """A p-value, such as "0.008"; below 0.001 with one significant digit, such as "0.0003".
+
+    Args:
+        p: A p-value, 0 to 1.
+    """
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}"
 
 
 def seeds_needed_text(needed: float) -> str:
-    """ "≈ 30", "> 1,000"."""
+    """A number of seeds, such as "≈ 30"; "> 1,000" for infinity.
+
+    Args:
+        needed: As returned by seeds_needed().
+    """
     return "> 1,000" if math.isinf(needed) else f"≈ {needed:,.0f}"
 
 
 def blocks_text(blocks: int | Sequence[int] | None) -> str:
-    """ "4"; "3 4 6 3" where groups differ; a dash for a network without groups."""
+    """The blocks per group, such as "4"; "3 4 6 3" where the groups differ.
+
+    Args:
+        blocks: One number if all groups are equal; None for a network without groups, shown as a dash.
+    """
     if blocks is None:
         return DASH
     return str(blocks) if isinstance(blocks, int) else " ".join(map(str, blocks))

@@ -1,4 +1,4 @@
-"""The paper's table: a row a network, ours beside the published value, a group of columns a data set."""
+"""The main table of a trained study: one row per network, our value beside the published one, columns per data set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ from ablate.study.study import PublishedRow
 
 
 class NetworkRow(NamedTuple):
-    """A row: a variant on each data set, by the data set's title; or a row that is only published, and its source."""
+    """A row of the table: a variant on each data set, or a row that is only published.
+
+    Args:
+        summaries: The variant's summaries by the title of the data set; empty for a row that is only published.
+        published: The published row; None for a row of the study.
+        source: The source of the published row.
+    """
 
     summaries: dict[str, Summary]
     published: PublishedRow | None = None
@@ -28,20 +34,33 @@ class NetworkRow(NamedTuple):
 
     @property
     def first(self) -> Summary | None:
+        """The summary of the first data set; None for a row that is only published."""
         return next(iter(self.summaries.values()), None)
 
 
 class ColumnRule(NamedTuple):
-    """A column, and how it is filled: its cell for a variant, and for a row that is only published."""
+    """A column and the functions that compute its cells.
+
+    Args:
+        title: The header.
+        cell: The cell of a variant.
+        numeric: Whether the column is aligned to the right and sorted by number.
+        only_published: The cell of a row that is only published.
+        data: The title of the data set that the column shows; empty for a column about the network.
+    """
 
     title: str
     cell: Callable[[Summary], Cell]
     numeric: bool = True
     only_published: Callable[[NetworkRow], Cell] = lambda row: NO_VALUE
-    data: str = ""  # the title of the data set that the column is about; empty for the network itself
+    data: str = ""
 
     def of(self, row: NetworkRow) -> Cell:
-        """The cell of a row."""
+        """The cell of a row.
+
+        Args:
+            row: A row of the table.
+        """
         if row.published is not None:
             return self.only_published(row)
         summary = row.summaries.get(self.data) if self.data else row.first
@@ -49,9 +68,12 @@ class ColumnRule(NamedTuple):
 
 
 def paper_table(analysis: StudyAnalysis) -> Table:
-    """The table of a trained study. Errors in percent, differences in points.
+    """The main table of a trained study. Errors are in percent, differences in points.
 
-    The best median of each data set is bold. A published value whose protocol is not ours carries a footnote saying so.
+    The best median of each data set is bold. A published value has a footnote if its protocol differs from ours.
+
+    Args:
+        analysis: The analysis of a study with seeds.
     """
     footnotes = Footnotes()
     by_recipe = _by_recipe(analysis.summaries)
@@ -68,7 +90,7 @@ def paper_table(analysis: StudyAnalysis) -> Table:
 
 
 def _network_columns(analysis: StudyAnalysis, by_recipe: bool, footnotes: Footnotes) -> Iterable[ColumnRule]:
-    """What the network is: its name, the axes that vary beside it, its size."""
+    """The columns that describe the network: its name, the other axes that vary, its size."""
 
     def name(row: NetworkRow) -> Cell:
         published = row.published
@@ -100,7 +122,10 @@ def _network_columns(analysis: StudyAnalysis, by_recipe: bool, footnotes: Footno
 
 
 def _data_columns(analysis: StudyAnalysis, title: str, alone: bool, footnotes: Footnotes) -> Iterable[ColumnRule]:
-    """What one data set says: our median, the published value, their difference; alone also range and seeds."""
+    """The columns of one data set: our median, the published value, their difference.
+
+    With only one data set there are also the range and the number of seeds.
+    """
     best = _best(analysis.on(title))
     stands_for = next(s.variant.data.stands_for for s in analysis.summaries if s.variant.data.title == title)
 
@@ -114,7 +139,7 @@ def _data_columns(analysis: StudyAnalysis, title: str, alone: bool, footnotes: F
 
     def difference(summary: Summary) -> Cell:
         match, ours = analysis.match(summary), finite(summary.median)
-        same = match is not None and summary.variant.data.stands_for == match.data  # errors on other images do not compare
+        same = match is not None and summary.variant.data.stands_for == match.data  # other images: not comparable
         return number(ours - match.error, signed) if match and same and ours is not None else NO_VALUE
 
     def logged(summary: Summary) -> Cell:
@@ -138,7 +163,7 @@ def _data_columns(analysis: StudyAnalysis, title: str, alone: bool, footnotes: F
 
 
 def _more_columns(analysis: StudyAnalysis) -> Iterable[ColumnRule]:
-    """The measures beside the error, where records have them, and whatever else is published."""
+    """The columns of the measures beside the error, where records have them, and of other published values."""
     for name, measure in MEASURES.items():
         if measure is not ERROR and any(summary.median_of(name) is not None for summary in analysis.summaries):
             yield ColumnRule(measure.title, lambda summary, name=name: number(summary.median_of(name), percent))  # type: ignore[misc]
@@ -157,24 +182,25 @@ def _more_columns(analysis: StudyAnalysis) -> Iterable[ColumnRule]:
 
 
 def _protocol(match: Match) -> str:
-    """The footnote of a published value: where it is from, what differs, what is said of it."""
+    """The footnote of a published value: its source, the differences of protocol, the published notes."""
     differs = f"{match.published.source}; the protocols differ: {'; '.join(match.differences)}" if match.differences else ""
     return ". ".join(text for text in (differs, match.row.note, match.published.note) if text)
 
 
 def _best(summaries: Sequence[Summary]) -> set[float | None]:
-    """The lowest of several medians."""
+    """The lowest median, as a set; empty if there are fewer than two medians."""
     medians = [median for summary in summaries if (median := finite(summary.median)) is not None]
     return {min(medians)} if len(medians) > 1 else set()
 
 
 def _by_recipe(summaries: Sequence[Summary]) -> bool:
-    """Whether a network stands on one data set under several recipes, which then need rows of their own."""
+    """Whether some network was trained on one data set with several recipes, so that each recipe needs a row."""
     keys = [(*_key(summary, False), summary.variant.data.title) for summary in summaries]
     return len(set(keys)) < len(keys)
 
 
 def _key(summary: Summary, by_recipe: bool) -> tuple[str, ...]:
+    """The values that identify the row of a summary."""
     left_out = {DATA_TITLE} | (set() if by_recipe else {RECIPE_NAME})
     return (
         summary.net,
@@ -184,7 +210,7 @@ def _key(summary: Summary, by_recipe: bool) -> tuple[str, ...]:
 
 
 def _grouped(summaries: Sequence[Summary], by_recipe: bool) -> dict[tuple[str, ...], dict[str, Summary]]:
-    """The summaries by row, and in it by the title of the data set."""
+    """The summaries of each row, by the title of the data set."""
     rows: dict[tuple[str, ...], dict[str, Summary]] = {}
     for summary in summaries:
         rows.setdefault(_key(summary, by_recipe), {})[summary.variant.data.title] = summary

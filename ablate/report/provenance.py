@@ -1,4 +1,4 @@
-"""Where a study's numbers come from: versions, devices, code, a row a trial."""
+"""The origin of a study's numbers: versions, devices, code, and one row per trial."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ _MADE_COLUMNS = ("ablate", "revision", "python", "torch", "device", "threads", "
 
 
 def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
-    """The versions, devices and code behind the records, and the time they took, foreseen and actual."""
+    """The versions, devices and code of the records, and their estimated and actual times, one text each.
+
+    Args:
+        summaries: The summaries of a study or of the trainings of a search.
+        runs: The runs directory.
+    """
     records = [record for summary in summaries for record in summary.records]
     kinds: Counter[str] = Counter()
     for record in records:
@@ -46,9 +51,13 @@ def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
 
 
 def trials_frame(summaries: Sequence[Summary], runs: Path) -> pd.DataFrame:
-    """A row a trial, a column an axis that varies; errors in percent, losses in nats, times in seconds.
+    """One row per trial, with one column per axis that varies. Errors in percent, losses in nats, times in seconds.
 
-    test_error is at the epoch of the study's rule, everything else at the last.
+    test_error is the error of the epoch that the study's epoch rule selects; all other measures are of the last epoch.
+
+    Args:
+        summaries: The summaries of a study or of the trainings of a search.
+        runs: The runs directory.
     """
     import pandas as pd
 
@@ -80,7 +89,12 @@ def trials_frame(summaries: Sequence[Summary], runs: Path) -> pd.DataFrame:
 
 
 def provenance_table(frame: pd.DataFrame, fields: Sequence[str]) -> Table:
-    """Where each trial comes from. frame: a row a trial, with its id; fields: those of its columns that are shown."""
+    """The table of the provenance of each trial.
+
+    Args:
+        frame: One row per trial, with the column "id".
+        fields: The other columns to show; those that the frame lacks are left out.
+    """
     shown = [field for field in fields if field in frame]
     rows = [[words(row["id"]), *(_field_cell(field, row[field]) for field in shown)] for row in frame.to_dict("records")]
     values = [[row[i].value for row in rows if row[i].value is not None] for i in range(len(shown) + 1)]
@@ -105,7 +119,14 @@ _TIMED = {"train_images", "test_images", "epochs", "train_seconds", "test_second
 
 @dataclass(frozen=True)
 class Foreseen:
-    """Seconds of training and testing of a device's recorded trials: by its probes, and as they took. Start-up aside."""
+    """The estimated and the actual time of a device's trials. Both are of training and testing only, without start-up.
+
+    Args:
+        device: The name of the device.
+        trials: The number of recorded trials.
+        estimated_seconds: The time of these trials in seconds, as estimated from the probes.
+        actual_seconds: The time that these trials took, in seconds.
+    """
 
     device: str
     trials: int
@@ -114,9 +135,13 @@ class Foreseen:
 
 
 def estimated_against_actual(summaries: Iterable[Summary], probes: Sequence[Probe]) -> list[Foreseen]:
-    """One a device, in the order of their names: its recorded trials whose network was probed on it.
+    """One entry per device, sorted by name: its recorded trials with a network that was probed on the same device.
 
-    Probes are of `read_probes(runs)`. A trial that went from one device to another is left out.
+    A trial that was moved between devices is left out.
+
+    Args:
+        summaries: The summaries of a study.
+        probes: As returned by read_probes().
     """
     sums: dict[str, tuple[int, float, float]] = {}
     for summary in summaries:
@@ -138,7 +163,11 @@ def estimated_against_actual(summaries: Iterable[Summary], probes: Sequence[Prob
 
 
 def foreseen_lines(foreseen: Iterable[Foreseen]) -> list[str]:
-    """A line a device, as a report prints them."""
+    """One sentence per device for a report.
+
+    Args:
+        foreseen: As returned by estimated_against_actual().
+    """
     return [
         f"{one.device}: the probes foresaw {one.estimated_seconds / 3600:.3g} device-hours for "
         f"{counted(one.trials, 'trial')}, they took {one.actual_seconds / 3600:.3g} "

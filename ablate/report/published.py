@@ -1,4 +1,4 @@
-"""Published values beside ours: which row is which variant's, and in what the two ways to a value differ."""
+"""Published values beside ours: the variant that each published row matches, and the differences of protocol."""
 
 from __future__ import annotations
 
@@ -15,21 +15,35 @@ from ablate.study.study import Data, Published, PublishedRow, Recipe, Study
 
 NOT_RUN = "not part of this study"
 UNSTATED = {"preprocess": "preprocessing", "augment": "augmentation"}
-NOT_COMPARED = ("checkpoint_activations", "lr_batch_size")  # the same result; a way to write lr
+# The first does not change the result; the second is part of the learning rate, which is compared.
+NOT_COMPARED = ("checkpoint_activations", "lr_batch_size")
 
 
 class Match(NamedTuple):
-    """A published value (percent) for a variant, and each difference of protocol in words; none: the same protocol."""
+    """A published value for a variant.
+
+    Args:
+        published: The published table.
+        row: The row of the table.
+        error: The published test error in percent.
+        differences: The differences between the two protocols in words; empty if the protocols are the same.
+        data: The name of the data set of the value.
+    """
 
     published: Published
     row: PublishedRow
     error: float
     differences: tuple[str, ...]
-    data: str  # the data set of the value
+    data: str
 
 
 def find_published(study: Study, summary: Summary) -> Match | None:
-    """The first published value for a variant's network on its data set; None where the study states none."""
+    """The first published value for a variant's network on its data set; None if the study has none.
+
+    Args:
+        study: As loaded by load_study().
+        summary: The summary of the variant.
+    """
     variant = summary.variant
     for published in study.published:
         for row in published.rows:
@@ -43,14 +57,26 @@ def find_published(study: Study, summary: Summary) -> Match | None:
 
 
 class Logged(NamedTuple):
-    """The final test error (percent) of an authors' log of a variant's network on its data, and what to know of it."""
+    """The result of an imported log for a variant's network on its data set.
+
+    Args:
+        error: The final test error in percent; None if the log ends before the last epoch.
+        note: The footnote: the log, its epochs and its preprocessing.
+    """
 
     error: float | None
     note: str
 
 
 def find_log(summary: Summary, imported: Sequence[Imported]) -> Logged | None:
-    """The first imported log of a variant's network on its data set; one that ends early has no final error."""
+    """The result of the imported log that fits a variant's network and data set; None if there is none.
+
+    Complete logs and logs with the variant's preprocessing are preferred. An incomplete log has no final error.
+
+    Args:
+        summary: The summary of the variant.
+        imported: As returned by read_imported().
+    """
     variant = summary.variant
     for log in sorted(imported, key=lambda log: (not log.complete, log.preprocess != variant.data.preprocess)):
         if log.network == variant.architecture.identity() and log.data == variant.data.stands_for:
@@ -61,7 +87,15 @@ def find_log(summary: Summary, imported: Sequence[Imported]) -> Logged | None:
 
 
 def rows_without_variant(study: Study, summaries: tuple[Summary, ...]) -> list[tuple[Published, PublishedRow]]:
-    """The published rows that no variant stands beside: methods that are not built, data that is not trained on."""
+    """The published rows that match no variant, each with its table.
+
+    These are rows that the study states as not run and methods that are not implemented. A row is left out if it has errors
+    only on data sets that the study does not use.
+
+    Args:
+        study: As loaded by load_study().
+        summaries: The summaries of all variants.
+    """
     matched = {id(match.row) for summary in summaries if (match := find_published(study, summary))}
     known = {summary.variant.data.stands_for for summary in summaries}
 
@@ -73,13 +107,17 @@ def rows_without_variant(study: Study, summaries: tuple[Summary, ...]) -> list[t
 
 
 def _data_of(row: PublishedRow, data: Data, named: bool) -> str:
-    """The data set whose published value is meant: ours; for a variant that stands for the row, the row's only one."""
+    """The data set of the published value to compare with; empty if there is none.
+
+    This is the variant's data set. For a variant that stands for the row it may also be the only data set of the row.
+    """
     if data.stands_for in row.errors:
         return data.stands_for
     return next(iter(row.errors)) if named and len(row.errors) == 1 else ""
 
 
 def _differences(study: Study, published: Published, row: PublishedRow, summary: Summary, data: str) -> list[str]:
+    """The differences between our protocol and the published one, in words."""
     variant = summary.variant
     found = ["another network"] if row.architecture is not None and row.architecture != variant.architecture else []
     if published.recipe is None:
@@ -99,7 +137,12 @@ def _differences(study: Study, published: Published, row: PublishedRow, summary:
 
 
 def recipe_differences(ours: Recipe, theirs: Recipe) -> list[str]:
-    """ "10 epochs, not 200", a text a field that both use and that differs."""
+    """The differences of two recipes in words, such as "10 epochs, not 200". Fields that only one of them uses are ignored.
+
+    Args:
+        ours: Our recipe.
+        theirs: The published recipe.
+    """
     found = []
     one, other = ({**recipe.used, "lr": recipe.rate} for recipe in (ours, theirs))
     for field in one:
@@ -112,11 +155,17 @@ def recipe_differences(ours: Recipe, theirs: Recipe) -> list[str]:
 
 def _same(one: Any, other: Any) -> bool:
     numbers = isinstance(one, float) and isinstance(other, float)
-    return math.isclose(one, other) if numbers else bool(one == other)  # 0.1 * 384 / 128 is 0.3
+    return math.isclose(one, other) if numbers else bool(one == other)  # rounding: 0.1 * 384 / 128 is 0.3
 
 
 def data_differences(ours: Data, name: str, theirs: dict[str, Any]) -> list[str]:
-    """In which images, and in what is done to them, ours differ from the published data set of a name."""
+    """The differences in words between our images and their processing and those of the published value.
+
+    Args:
+        ours: Our data.
+        name: The name of the published data set, one of DATA_SETS.
+        theirs: The published fields of Data.
+    """
     known = DATA_SETS[name]
     found = [f"{ours.title}, not {known.title}"] if ours.name != name else []
     for key, most, what in zip(("train_size", "test_size"), known.images, ("training", "test")):

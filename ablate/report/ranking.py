@@ -1,7 +1,9 @@
-"""How firm a table's order is: under other seeds, beside a published order, and over several data sets.
+"""The certainty of a table's order: under other seeds, compared with a published order, and over several data sets.
 
-Errors are test errors in percent, infinite where a seed diverged. The lowest error has rank 1; equal errors share their
-ranks. Sources: Efron, 1979 (bootstrap); Kendall, 1945 (tau-b); Demšar, 2006 (critical difference).
+Errors are test errors in percent, infinite where a seed diverged. The lowest error has rank 1. Equal errors share their
+ranks.
+
+Sources: Efron, 1979 (bootstrap); Kendall, 1945 (tau-b); Demšar, 2006 (critical difference).
 """
 
 from __future__ import annotations
@@ -21,41 +23,73 @@ FEWEST_VARIANTS = 3
 
 
 class RankStability(NamedTuple):
-    """Shares of the bootstrap's draws; V variants in the order given."""
+    """Shares of the bootstrap draws, for V variants in the order given.
 
-    rank_probability: npt.NDArray[np.float64]  # (V, V): that variant i has rank r + 1; rows and columns sum to 1
-    same_order: float  # that the whole order is the observed one
-    same_first: float  # that the first of the observed order is first
+    Args:
+        rank_probability: (V, V): the share in which variant i has rank r + 1; rows and columns sum to 1.
+        same_order: The share in which the whole order is the observed one.
+        same_first: The share in which the first of the observed order is first.
+        draws: The number of draws.
+    """
+
+    rank_probability: npt.NDArray[np.float64]
+    same_order: float
+    same_first: float
     draws: int
 
 
 class OrderAgreement(NamedTuple):
-    """Two orders of the same names, pair by pair."""
+    """The agreement of two orders of the same names, pair by pair.
 
-    names: int  # that both have
+    Args:
+        names: The number of names that both have.
+        pairs: The number of pairs of names.
+        concordant: The pairs with the same order on both sides.
+        discordant: The pairs with opposite orders.
+        tied: The pairs that are equal on at least one side; they are neither concordant nor discordant.
+        tau: Kendall's tau-b, -1 to 1; None if all values of one side are equal.
+    """
+
+    names: int
     pairs: int
     concordant: int
     discordant: int
-    tied: int  # equal on either side, so neither of the two
-    tau: float | None  # Kendall's tau-b, -1 to 1; None where one side is equal throughout
+    tied: int
+    tau: float | None
 
 
 class CriticalDifference(NamedTuple):
-    """What a critical-difference diagram shows. Average ranks over the data sets, the best first."""
+    """The content of a critical-difference diagram.
+
+    Args:
+        average_ranks: The average rank of each variant over the data sets, the best first.
+        data_sets: The number of data sets.
+        friedman_p: The p-value of Friedman's test that no variant differs from another.
+        difference: The difference of two average ranks from which on two variants differ (Nemenyi).
+        groups: The variants that cannot be told apart, two or more names per group; no group contains another.
+    """
 
     average_ranks: dict[str, float]
     data_sets: int
-    friedman_p: float  # that no variant differs from another
-    difference: float  # of two average ranks, from which on two variants differ (Nemenyi)
-    groups: tuple[tuple[str, ...], ...]  # those not told apart, two names or more, none inside another
+    friedman_p: float
+    difference: float
+    groups: tuple[tuple[str, ...], ...]
 
 
 def rank_stability(errors: Sequence[Mapping[int, float]], draws: int = 10_000, seed: int = 0) -> RankStability | None:
-    """How often the order by medians would be another with other seeds; a mapping seed -> error a variant.
+    """How often the order of the medians would change with other seeds.
 
-    Seeds are drawn again with replacement; variants with the same seeds are given the same draws, as such trials share
-    the order of their images, the others draws of their own. None for fewer than two variants, and where one has fewer
-    than 3 seeds, since one seed drawn again and again would call any order certain.
+    Seeds are drawn with replacement. Variants with the same seeds use the same draws, because their trials share the order
+    of the images. Other variants use independent draws.
+
+    Args:
+        errors: One mapping from seed to error per variant.
+        draws: The number of bootstrap draws.
+        seed: The seed of the draws.
+
+    Returns:
+        None for fewer than two variants, or if a variant has fewer than 3 seeds: a single seed drawn again and again would
+        make any order look certain.
     """
     import numpy as np
     from scipy.stats import rankdata
@@ -64,7 +98,7 @@ def rank_stability(errors: Sequence[Mapping[int, float]], draws: int = 10_000, s
         return None
     generator = np.random.default_rng(seed)
     drawn: dict[tuple[int, ...], npt.NDArray[np.int64]] = {}
-    medians = np.empty((draws + 1, len(errors)))  # the first row is the observed one
+    medians = np.empty((draws + 1, len(errors)))  # row 0 is the observed one
     for i, of_variant in enumerate(errors):
         seeds = tuple(sorted(of_variant))
         if seeds not in drawn:
@@ -72,7 +106,7 @@ def rank_stability(errors: Sequence[Mapping[int, float]], draws: int = 10_000, s
         ordered = np.array([of_variant[each] for each in seeds])
         medians[0, i] = np.median(ordered)
         medians[1:, i] = np.median(ordered[drawn[seeds]], axis=1)
-    # Equal medians share the ranks from first to last, each with the same probability.
+    # Equal medians share the ranks from first to last; each rank has the same probability.
     first, last = (np.asarray(rankdata(medians, method=end, axis=1)) for end in ("min", "max"))
     shared = 1 / (last - first + 1)
     at_rank = (((first <= rank) & (rank <= last)) * shared for rank in range(1, len(errors) + 1))
@@ -86,11 +120,16 @@ def rank_stability(errors: Sequence[Mapping[int, float]], draws: int = 10_000, s
 
 
 def order_agreement(ours: Mapping[str, float], published: Mapping[str, float]) -> OrderAgreement:
-    """How far two lists of values put the names that both have in the same order."""
+    """The agreement of the order of two lists of values, for the names that both have.
+
+    Args:
+        ours: Our value by name; may be infinite.
+        published: The published value by name.
+    """
     from scipy.stats import kendalltau, rankdata
 
     names = [name for name in ours if name in published]
-    # Ranks, because two infinite values have no difference.
+    # Ranks, because the difference of two infinite values is not a number.
     first, second = (rankdata([values[name] for name in names]) for values in (ours, published))
     pairs = list(combinations(range(len(names)), 2))
     products = [float((first[i] - first[j]) * (second[i] - second[j])) for i, j in pairs]
@@ -106,15 +145,23 @@ def order_agreement(ours: Mapping[str, float], published: Mapping[str, float]) -
 
 
 def critical_difference(errors: Mapping[str, Mapping[str, float]], alpha: float = 0.05) -> CriticalDifference | None:
-    """Which variants differ over several data sets: data set -> variant -> error in percent, its median over seeds.
+    """The variants that differ over several data sets.
 
-    Variants that some data set lacks are left out. None for fewer than 3 variants, where there is one comparison and
-    nothing to draw, and for fewer than 5 data sets: both tests are approximations for many, and with fewer hardly any
-    difference of ranks is large enough. Unless Friedman's test finds a difference at all, all are one group.
+    If Friedman's test finds no difference, all variants form one group.
+
+    Args:
+        errors: The median error over the seeds in percent, by data set and then by variant. A variant that some data set
+            lacks is left out.
+        alpha: The significance level, 0 to 1.
+
+    Returns:
+        None for fewer than 3 variants: there is one comparison and nothing to draw. None also for fewer than 5 data sets:
+        both tests are approximations for many data sets, and with few hardly any difference of ranks is large enough.
     """
     from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
-    # scikit-posthocs returns the p-value of each pair, not the difference that a diagram shows, and needs statsmodels.
+    # scikit-posthocs is not used: it returns the p-value of each pair, not the difference that a diagram shows, and it
+    # needs statsmodels.
 
     complete = set.intersection(*map(set, errors.values())) if errors else set()
     names = [name for name in next(iter(errors.values()), {}) if name in complete]
@@ -131,7 +178,7 @@ def critical_difference(errors: Mapping[str, Mapping[str, float]], alpha: float 
 
 
 def _groups(average_ranks: Mapping[str, float], difference: float) -> tuple[tuple[str, ...], ...]:
-    """The longest runs of names, two or more, whose ends lie less than the difference apart; ranks increase."""
+    """The longest runs of two or more names with ends closer than the difference. Ranks increase."""
     names, ranks, reached = list(average_ranks), list(average_ranks.values()), 0
     groups = []
     for start in range(len(names)):

@@ -1,4 +1,4 @@
-"""Report: what a study or a search came to, made once and written in every form; FORMATS has the forms."""
+"""Report: the result of a study or a search, made once and written in every format of FORMATS."""
 
 from __future__ import annotations
 
@@ -27,33 +27,40 @@ if TYPE_CHECKING:
 
 
 class Report(ABC):
-    """What a study or a search came to: a document, figures, data frames. Each is made once, when it is first asked for."""
+    """The result of a study or a search: a document, figures and data frames.
+
+    Each of them is made once, when it is first used.
+    """
 
     analysis: StudyAnalysis | SearchAnalysis
 
     @abstractmethod
     def make_document(self, alt_texts: Mapping[str, str]) -> Document:
-        """The document. alt_texts: what each figure shows, by its name."""
+        """Make the document of the report.
+
+        Args:
+            alt_texts: A description of each figure in words, by the name of the figure.
+        """
 
     @abstractmethod
     def draw_figures(self) -> dict[str, DrawnFigure]:
-        """Every figure by its name."""
+        """Draw the figures and return them by name."""
 
     @abstractmethod
     def as_json(self) -> dict[str, Any]:
-        """What `ablate report --json` prints."""
+        """The plain values that `ablate report --json` prints."""
 
     @abstractmethod
     def frames(self) -> dict[str, pd.DataFrame]:
-        """What is written as CSV, by the names of the files."""
+        """The data frames that are written as CSV, by file name without the ending."""
 
     def more_files(self) -> dict[str, bytes]:
-        """What else is written, by the names of the files."""
+        """Further files of the report, as bytes by file name."""
         return {}
 
     @property
     def name(self) -> str:
-        """The study's name, which is that of the report's folder."""
+        """The name of the study, which is also the name of the report's directory."""
         return self.analysis.study.name
 
     @cached_property
@@ -63,18 +70,21 @@ class Report(ABC):
 
     @cached_property
     def figures(self) -> dict[str, DrawnFigure]:
-        """Every figure by its name."""
+        """The figures by name."""
         return self.draw_figures()
 
     def files(self) -> dict[str, bytes]:
-        """Every file of the report by its name."""
+        """The content of every file of the report by file name."""
         return {name: data for one in FORMATS for name, data in one.files(self).items()}
 
     def write(self, out: str | Path = "reports") -> list[Path]:
-        """Writes every file into out/<study>/ and returns the paths; removes figures that the report has no more.
+        """Write every file into out/<study>/ and return the paths. Figures that the report no longer has are removed.
+
+        Args:
+            out: The reports directory.
 
         Raises:
-            RunError: The folder cannot be made.
+            RunError: The directory cannot be made.
         """
         directory = Path(out) / self.name
         try:
@@ -91,7 +101,12 @@ class Report(ABC):
 
 
 class Format(NamedTuple):
-    """A form in which a report is written. files: what this makes of a report, by the names of the files."""
+    """A format that a report is written in.
+
+    Args:
+        name: The name of the format.
+        files: Returns the files of a report in this format, as bytes by file name.
+    """
 
     name: str
     files: Callable[[Report], dict[str, bytes]]
@@ -113,14 +128,27 @@ FORMATS = (
 
 
 def report_page(reports: Sequence[Report]) -> bytes:
-    """One self-contained HTML page of some reports."""
+    """One self-contained HTML page of one or more reports, in UTF-8.
+
+    Args:
+        reports: One report or more.
+    """
     return write_page(
         [(one.document, {name: figure.rendered("svg") for name, figure in one.figures.items()}) for one in reports]
     )
 
 
 def write_reports(reports: Sequence[Report], out: str | Path = "reports") -> list[list[Path]]:
-    """Writes each report into out/<study>/, and of several a page of all; returns the paths of each. Raises RunError."""
+    """Write each report into out/<study>/ and return the paths of each; for several reports also a common out/index.html.
+
+    Args:
+        reports: The reports; their names must differ.
+        out: The reports directory.
+
+    Raises:
+        RunError: Two studies have the same name, a directory cannot be made, or a report with fewer candidates would
+            replace the result of a finished search.
+    """
     names = [report.name for report in reports]
     if twice := [name for name in names if names.count(name) > 1]:
         raise RunError(f"two studies are called '{twice[0]}'; give them different names")
@@ -133,7 +161,10 @@ def write_reports(reports: Sequence[Report], out: str | Path = "reports") -> lis
 
 
 def _keep_best(analysis: StudyAnalysis | SearchAnalysis, out: Path) -> None:
-    """Refuses to put an empty report over what a finished search chose: most often `runs` is another than it was."""
+    """Raise RunError if a report would replace the result of a finished search by fewer candidates of the same search.
+
+    If the search was changed, only a report without candidates is refused. The usual cause is another `runs` directory.
+    """
     path = out / analysis.study.name / "best.yaml"
     if analysis.study.search is None or not path.is_file():
         return

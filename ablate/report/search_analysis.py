@@ -1,4 +1,4 @@
-"""The candidates of a search in order: which is the best, which stand on the Pareto front, what their trainings say."""
+"""The candidates of a search in order: the best, the Pareto set, and the comparisons between their trainings."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ from ablate.report.search_setting import TRAINING, describe_search, describe_tra
 from ablate.report.statistics import Verdict, reach_verdicts
 from ablate.study.study import Search, Study
 
-TOP = 10  # candidates that are shown, and compared with the best
+TOP = 10  # candidates that are shown and compared with the best
 
 
 @dataclass(frozen=True)
 class SearchAnalysis:
-    """The candidates of a search by their objective.
+    """The candidates of a search, ordered by their objective.
 
-    study_file: where the search is described; importances: of its parameters, shares of the variance; limit: how many
-    candidates there are to be, where that is not what the study says, as for a grid.
+    Args:
+        study: As loaded by load_study(), with a search.
+        candidates: The candidates of the search.
+        runs: The runs directory.
+        study_file: The path of the study file that describes the search.
+        importances: The importance of each parameter, as a share of the variance; None if it is not known.
+        limit: The number of candidates planned, where it differs from the study's, as for a grid; None for the study's.
     """
 
     study: Study
@@ -36,48 +41,55 @@ class SearchAnalysis:
 
     @property
     def search(self) -> Search:
-        """What is looked for, and how."""
+        """The description of the search."""
         assert self.study.search is not None
         return self.study.search
 
     @property
     def planned(self) -> int:
-        """How many candidates there are to be."""
+        """The number of candidates planned."""
         return self.search.trials if self.limit is None else self.limit
 
     @property
     def recorded(self) -> int:
-        """How many were trained to the end or pruned; one that failed is tried again."""
+        """The number of candidates trained to the end or pruned. A failed candidate is tried again."""
         return len(self.of_state("complete", "pruned"))
 
     @property
     def finished(self) -> bool:
-        """Whether all that are to be have ended."""
+        """Whether all planned candidates have ended."""
         return self.recorded >= self.planned
 
     @property
     def progress(self) -> str:
-        """ "31 of 40 candidates have ended"."""
+        """The progress as text, such as "31 of 40 candidates have ended"."""
         return f"{self.recorded} of {counted(self.planned, 'candidate')} {'has' if self.recorded == 1 else 'have'} ended"
 
     @property
     def badge(self) -> str:
-        """What stands by every title of a search at another scale."""
+        """The text beside every title of a search that runs at another scale; empty otherwise."""
         return scale_badge(self.study.scale)
 
     def setting(self, separator: str) -> str:
-        """Data, recipe, what is searched, the budget."""
+        """The data, the recipe, the searched axes and the budget, in words.
+
+        Args:
+            separator: The text between two parts, "; " or ". "; after a full stop the next part begins with a capital.
+        """
         return describe_search(self.study, separator)
 
     def measured(self) -> str:
-        """What the errors are: "validation error on 5 folds of the training images, 5 trainings a candidate, ..."."""
+        """What the errors are measured on.
+
+        Such as "validation error on 5 folds of the training images, 5 trainings a candidate, ...".
+        """
         return f"{describe_validation(self.study)}, {describe_trainings(self.study)}; the test images were not read"
 
     @cached_property
     def ranked(self) -> list[Candidate]:
-        """Those trained to the end with a finite objective, the lowest first.
+        """The candidates trained to the end with a finite objective, the lowest first.
 
-        Of equal ones the cheaper comes first where the cost is an objective, then the lower number.
+        Ties are broken by the lower cost if the cost is an objective, then by the lower number.
         """
         found = [one for one in self.of_state("complete") if math.isfinite(self.objective(one))]
         return sorted(found, key=self._order)
@@ -87,7 +99,7 @@ class SearchAnalysis:
 
     @cached_property
     def _alike(self) -> list[list[Candidate]]:
-        """The ranked ones, those together that have the same values and so share their trainings."""
+        """The ranked candidates, grouped by their trainings: equal values share their trainings."""
         found: dict[tuple[str, ...], list[Candidate]] = {}
         for one in self.ranked:
             found.setdefault(tuple(trial.id for trial in one.trials), []).append(one)
@@ -95,49 +107,65 @@ class SearchAnalysis:
 
     @property
     def distinct(self) -> list[Candidate]:
-        """The first of each of those that are alike, in the order of the ranks."""
+        """The first candidate of each group of candidates with equal values, in the order of the ranks."""
         return [alike[0] for alike in self._alike]
 
     @property
     def ranks(self) -> dict[int, int]:
-        """The rank of each, from 1, by its number; those that are alike share one."""
+        """The rank of each ranked candidate, from 1, by its number. Candidates with equal values share a rank."""
         return {one.number: rank for rank, alike in enumerate(self._alike, 1) for one in alike}
 
     @property
     def diverged(self) -> list[Candidate]:
-        """Those trained to the end whose objective is infinite."""
+        """The candidates trained to the end that have an infinite objective."""
         return [one for one in self.of_state("complete") if math.isinf(self.objective(one))]
 
     def of_state(self, *states: CandidateState) -> list[Candidate]:
+        """The candidates in one of some states.
+
+        Args:
+            states: The states, each one of CandidateState.
+        """
         return [one for one in self.candidates if one.state in states]
 
     def objective(self, candidate: Candidate) -> float:
-        """The median or mean of what is recorded, in percent; infinite where it diverged or nothing is recorded."""
+        """The median or mean of the recorded errors in percent; infinite if the candidate diverged or nothing is recorded.
+
+        Args:
+            candidate: A candidate of the search.
+        """
         value = candidate.objective(self.search.objective)
         return math.inf if value is None else value
 
     @property
     def best(self) -> Candidate | None:
+        """The candidate with the lowest objective; None if none is ranked."""
         return self.ranked[0] if self.ranked else None
 
     @property
     def ties(self) -> int:
-        """How many distinct others have exactly the objective of the best."""
+        """The number of other distinct candidates with exactly the objective of the best."""
         return sum(self.objective(one) == self.objective(self.distinct[0]) for one in self.distinct[1:])
 
     @property
     def solved(self) -> tuple[str, ...]:
-        """The axes that are solved for the budget, so that a network's name says more than the searched values."""
+        """The axes that are solved for the budget; empty without a budget.
+
+        With such axes the network's name contains more than the searched values.
+        """
         return self.study.budget.solve if self.study.budget else ()
 
     @property
     def top(self) -> list[Candidate]:
-        """The first of the distinct ones."""
+        """The first TOP distinct candidates."""
         return self.distinct[:TOP]
 
     @cached_property
     def verdicts(self) -> dict[int, Verdict]:
-        """Each of the top against the best, by the candidate's number, corrected for their number."""
+        """The comparison of each other top candidate with the best, by the candidate's number.
+
+        The p-values are corrected for the number of comparisons.
+        """
         if not self.top:
             return {}
         best, *others = self.top
@@ -146,7 +174,7 @@ class SearchAnalysis:
 
     @cached_property
     def runner_up(self) -> Verdict | None:
-        """The best against the second, as a comparison by itself."""
+        """The comparison of the best with the second, without correction; None for fewer than two."""
         if len(self.top) < 2:
             return None
         best, second = self.top[:2]
@@ -154,14 +182,18 @@ class SearchAnalysis:
 
     @cached_property
     def front(self) -> list[Candidate]:
-        """The Pareto set of error and cost, by cost; empty for a search with one objective."""
+        """The Pareto set of error and cost, sorted by cost; empty for a search with one objective."""
         if not self.search.also_minimize:
             return []
         points = [(float(self.cost(one)), self.objective(one)) for one in self.distinct]
         return [self.distinct[i] for i in pareto_front(points)]
 
     def cost(self, candidate: Candidate) -> int:
-        """The second objective of a search that has one."""
+        """The value of the second objective, such as a number of parameters. Only for a search that has one.
+
+        Args:
+            candidate: A candidate of the search.
+        """
         assert self.search.also_minimize is not None
         return int(getattr(candidate.variant.counts, self.search.also_minimize))
 

@@ -1,4 +1,4 @@
-"""The candidates of a search -> its Report."""
+"""The Report of a search."""
 
 from __future__ import annotations
 
@@ -29,11 +29,20 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class SearchReport(Report):
-    """The report of a search."""
+    """The report of a search.
+
+    Args:
+        analysis: The analysis of the search.
+    """
 
     analysis: SearchAnalysis
 
     def make_document(self, alt_texts: Mapping[str, str]) -> Document:
+        """Make the document of the report.
+
+        Args:
+            alt_texts: A description of each figure in words, by the name of the figure.
+        """
         analysis, study = self.analysis, self.analysis.study
         return Document(
             name=study.name,
@@ -66,19 +75,21 @@ class SearchReport(Report):
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """A row a training that has begun, as trainings_frame()."""
+        """One row per training that has begun, as returned by trainings_frame()."""
         return trainings_frame(self._trainings, self.analysis.runs)
 
     def frames(self) -> dict[str, pd.DataFrame]:
+        """The candidates and the trainings, for table.csv and trials.csv."""
         scale = {"scale": self.analysis.study.scale} if self.analysis.study.scale else {}
         frames = {"table": candidates_frame(self.analysis), "trials": self.trials}
         return {name: frame.assign(**scale) for name, frame in frames.items()}
 
     def more_files(self) -> dict[str, bytes]:
+        """best.yaml as bytes."""
         return {FILE: best_yaml(self.analysis)}
 
     def as_json(self) -> dict[str, Any]:
-        """What `ablate report --json` prints: errors in percent, null where infinite."""
+        """The plain values that `ablate report --json` prints: errors in percent, null where infinite."""
         analysis = self.analysis
         rows = candidates_frame(analysis).astype(object).where(lambda frame: frame.notna(), None).to_dict("records")
         return {
@@ -97,4 +108,5 @@ class SearchReport(Report):
         }
 
     def draw_figures(self) -> dict[str, DrawnFigure]:
+        """Draw the figures of a search and return them by name."""
         return draw_figures(self.analysis, "search")

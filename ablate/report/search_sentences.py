@@ -1,4 +1,4 @@
-"""What can and cannot be said of a search, in sentences."""
+"""The conclusions that a search allows and does not allow, in sentences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from ablate.study.study import Search
 
 
 def search_sentences(analysis: SearchAnalysis) -> list[str]:
-    """What can and cannot be said: the best and how sure that is, what was not measured to its end, what is missing."""
+    """The conclusions of a search: the best candidate and its certainty, and the candidates without a full result.
+
+    Args:
+        analysis: The analysis of a search.
+    """
     return [
         *_progress(analysis),
         *(_of_the_best(analysis, analysis.best) if analysis.best else _without_best(analysis)),
@@ -68,7 +72,7 @@ def _of_the_best(analysis: SearchAnalysis, best: Candidate) -> Iterator[str]:
 
 
 def _of_ties(analysis: SearchAnalysis) -> str:
-    """ "; 3 others have the same, and it came first"; empty where none has."""
+    """The ties of the best, such as "; 3 others have the same, and it came first"; empty without ties."""
     if not analysis.ties:
         return ""
     cost = analysis.search.also_minimize
@@ -77,7 +81,7 @@ def _of_ties(analysis: SearchAnalysis) -> str:
 
 
 def _edges(search: Search, best: Candidate) -> Iterator[str]:
-    """Where the best value is the lowest or highest that was allowed: the search may have been too narrow."""
+    """Best values at the lower or upper end of the searched range: the range may have been too narrow."""
     for parameter in search.parameters:
         value = best.values.get(parameter.axis)
         there = parameter.kind in ("float", "int") and present(parameter, best.values)
@@ -87,7 +91,13 @@ def _edges(search: Search, best: Candidate) -> Iterator[str]:
 
 
 def _of_the_others(others: int, alike: int, floor: float) -> str:
-    """How many of those in the table can be told apart from the best. floor: the smallest p-value that there can be."""
+    """How many of the other candidates in the table can be told apart from the best.
+
+    Args:
+        others: The number of other candidates in the table.
+        alike: How many of them have an adjusted p-value of ALPHA or more.
+        floor: The smallest adjusted p-value that is possible.
+    """
     if floor >= ALPHA:
         return (
             f"So few trainings can tell none of the {others} others in the table apart from it (smallest possible p "
@@ -104,7 +114,7 @@ def _without_best(analysis: SearchAnalysis) -> Iterator[str]:
 
 
 def _set_aside(analysis: SearchAnalysis) -> Iterator[str]:
-    """What was not measured to its end, and what diverged."""
+    """The candidates that were not trained to the end, and those that diverged."""
     if pruned := analysis.of_state("pruned"):
         yield f"{_were(len(pruned))} pruned after {_lengths(analysis.search, pruned)}, as worse than others."
     if failed := len(analysis.of_state("failed")):
@@ -116,7 +126,7 @@ def _set_aside(analysis: SearchAnalysis) -> Iterator[str]:
 
 
 def _lengths(search: Search, pruned: Sequence[Candidate]) -> str:
-    """How far pruned candidates came, in what the pruner counts: "2 to 4 of 5 trainings", "1 of 9 epochs"."""
+    """How far pruned candidates were trained, in the unit of the pruner: "2 to 4 of 5 trainings", "1 of 9 epochs"."""
     if search.prunes_over_epochs:
         reached = [max(one.intermediate, default=0) for one in pruned]
         wholes, unit = [sum(trial.recipe.epochs for trial in one.trials) for one in pruned], "epoch"
@@ -127,5 +137,5 @@ def _lengths(search: Search, pruned: Sequence[Candidate]) -> str:
 
 
 def _were(n: int) -> str:
-    """ "1 candidate was", "3 candidates were"."""
+    """A number of candidates with its verb: "1 candidate was", "3 candidates were"."""
     return f"{counted(n, 'candidate')} {'was' if n == 1 else 'were'}"

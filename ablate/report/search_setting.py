@@ -1,4 +1,4 @@
-"""The setting of a search in the words of a caption."""
+"""The setting of a search in words, for captions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ablate.report.setting import describe_data, describe_recipe
 from ablate.study.budget import Budget
 from ablate.study.study import Search, Study
 
-TRAINING = "training"  # what an error is of
+TRAINING = "training"  # the unit that has one validation error
 OBJECTIVES = {"median_validation_error": "median", "mean_validation_error": "mean"}
 MEASURES = {
     "parameters": "parameters", "multiply_adds": "multiply-adds", "activation_memory": "bytes of activation memory",
@@ -15,7 +15,12 @@ MEASURES = {
 
 
 def describe_search(study: Study, separator: str) -> str:
-    """Data, recipe, what is searched, the budget: "Digits, 128 images; SGD, 2 epochs; searched: k (base WRN-16-4)"."""
+    """Data, recipe, searched axes and budget: "Digits, 128 images; SGD, 2 epochs; searched: k (base WRN-16-4)".
+
+    Args:
+        study: As loaded by load_study(), with a search.
+        separator: The text between two parts, "; " or ". "; after a full stop the next part begins with a capital.
+    """
     search = _search_of(study)
     axes = search.axes
     data = study.data.model_copy(update={"test_size": None})  # the test images are not read
@@ -28,7 +33,11 @@ def describe_search(study: Study, separator: str) -> str:
 
 
 def describe_budget(budget: Budget) -> str:
-    """ "1.20 M parameters within 4%, depth and k solved"."""
+    """A budget in words, such as "1.20 M parameters within 4%, depth and k solved".
+
+    Args:
+        budget: A target with a tolerance, or a minimum or a maximum or both.
+    """
     measure, solved = MEASURES[budget.measure], f", {' and '.join(budget.solve)} solved" if budget.solve else ""
     if budget.target:
         return f"{quantity(budget.target)} {measure} within {100 * budget.tolerance:g}%{solved}"
@@ -37,7 +46,11 @@ def describe_budget(budget: Budget) -> str:
 
 
 def describe_validation(study: Study) -> str:
-    """What the errors of a search are measured on: "validation error on 5 folds of the training images"."""
+    """What the errors of a search are measured on, such as "validation error on 5 folds of the training images".
+
+    Args:
+        study: As loaded by load_study(), with a search.
+    """
     held_out = _search_of(study).held_out
     if (images := held_out[0].images) is not None:
         return f"validation error on {images:,} held-out training images"
@@ -45,7 +58,11 @@ def describe_validation(study: Study) -> str:
 
 
 def describe_trainings(study: Study) -> str:
-    """How often each candidate is trained: "5 trainings a candidate", "15 trainings a candidate (5 folds, 3 seeds)"."""
+    """The number of trainings per candidate: "5 trainings a candidate", "15 trainings a candidate (5 folds, 3 seeds)".
+
+    Args:
+        study: As loaded by load_study(), with a search.
+    """
     folds, seeds = len(_search_of(study).held_out), len(study.seeds)
     both = f" ({counted(folds, 'fold')}, {counted(seeds, 'seed')})" if min(folds, seeds) > 1 else ""
     return f"{counted(folds * seeds, TRAINING)} a candidate{both}"

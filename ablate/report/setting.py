@@ -1,4 +1,4 @@
-"""Data and recipe in the words of a caption."""
+"""Data and recipe in words, for captions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ from ablate.study.plan import plain
 from ablate.study.study import Data, Recipe
 
 COMPILE = "recipe.compile"
-SAME_RESULT = ("checkpoint_activations", "lr_batch_size")  # the latter is told with the rate
+SAME_RESULT = ("checkpoint_activations", "lr_batch_size")  # the second is shown with the learning rate
 
 
 def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
-    """The data sets and recipes of some variants, and what is varied in them."""
+    """The data sets and recipes of some variants, and the axes that vary, in words.
+
+    Args:
+        summaries: The summaries of a study.
+        separator: The text between two parts, "; " or ". "; after a full stop the next part begins with a capital.
+    """
     varied = {axis for summary in summaries for axis in summary.axes}
-    varied |= {COMPILE} if len({summary.variant.recipe.compile for summary in summaries}) > 1 else set()  # auto
+    varied |= {COMPILE} if len({summary.variant.recipe.compile for summary in summaries}) > 1 else set()  # auto: either
     alike: dict[str, list[str]] = {}
     for summary in summaries:
         told = describe_data(summary.variant.data.model_copy(update={"title": ""}), varied)
@@ -38,7 +43,12 @@ def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
 
 
 def describe_data(data: Data, varied: Collection[str] = ()) -> str:
-    """ "CIFAR-10 (JPEG copy), 5,000 training and 2,000 test images, mean/std, flips and crops"; without what is varied."""
+    """Data in words, such as "CIFAR-10 (JPEG copy), 5,000 training and 2,000 test images, mean/std, flips and crops".
+
+    Args:
+        data: The data of a variant.
+        varied: The axes to leave out, such as "data.train_size", because they vary.
+    """
     fields = (("train_size", "training"), ("test_size", "test"))
     sizes = [f"{size:,} {what}" for key, what in fields if (size := getattr(data, key)) and f"data.{key}" not in varied]
     said = {
@@ -52,9 +62,14 @@ def describe_data(data: Data, varied: Collection[str] = ()) -> str:
 
 
 def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> str:
-    """A recipe in words, with every departure from the named recipe that it is a change of; without what is varied.
+    """A recipe in words, with each difference from the named recipe that it is derived from.
 
-    Such as "SGD, 200 epochs, batch 128, learning rate 0.1, float32; unlike wrn_cifar: momentum 0.5, weight decay 0".
+    For example "SGD, 200 epochs, batch 128, learning rate 0.1, float32; unlike wrn_cifar: momentum 0.5, weight decay 0".
+
+    Args:
+        recipe: The recipe of a variant.
+        name: The name of the recipe that it is derived from; empty for none.
+        varied: The axes to leave out, such as "recipe.lr", because they vary.
     """
     scaled = f" for a batch of {recipe.lr_batch_size}" if recipe.lr_batch_size else ""
     said = {

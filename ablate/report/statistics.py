@@ -1,15 +1,18 @@
-"""What n seeds can say: a variant in numbers, two variants compared, and the sentence that follows.
+"""Statistics of seeds: a variant in numbers, the comparison of two variants, and the sentence that it allows.
 
-An errors mapping is seed -> test error in percent, infinite for a seed that diverged, which is worse than any other.
+An errors mapping is seed -> test error in percent. It is infinite for a seed that diverged, which is worse than any other.
 
 The p-value of a verdict is that of the exact permutation test of the rank sum (Wilcoxon; Mann and Whitney), two-sided,
-over all seeds of both sides. Its statistic is the number of seed pairs that a variant wins, so p-value and probability
-say the same thing; it takes ties and diverged seeds as they are; for normal errors it needs 5% more seeds than a test of
-means, and a third fewer than one of medians. Common seeds are not paired in it. They share the order of the images and
-their augmentation, but that is little of what a seed changes: in reports/block_types_cpu the errors of one seed correlate
-by -0.08, the mean over the 15 pairs of variants. And with five pairs the smallest p-value is 2/2^5 = 0.06, over all seeds
-2/252 = 0.008. The paired test stands beside it for information; to take the smaller of the two would be no test. Where
-common seeds do move errors together, the test over all seeds errs to the careful side.
+over all seeds of both sides. Reasons for this test:
+- Its statistic is the number of seed pairs that a variant wins, so the p-value and the probability agree.
+- It handles ties and diverged seeds without special cases.
+- For normal errors it needs 5% more seeds than a test of means, and a third fewer than a test of medians.
+
+Common seeds are not paired in it. They share the order of the images and their augmentation, but that is a small part of
+the effect of a seed: in reports/block_types_cpu the errors of one seed correlate by -0.08 (mean over the 15 pairs of
+variants). Also, with five pairs the smallest possible p-value is 2/2^5 = 0.06, over all seeds it is 2/252 = 0.008. The
+paired test is reported for information only; taking the smaller of the two p-values would not be a valid test. Where
+common seeds do move the errors together, the test over all seeds is conservative.
 
 Sources: Mann and Whitney, 1947; Lehmann, 1975 (the seeds needed); Holm, 1979; Hettmansperger and Sheather, 1986.
 """
@@ -25,66 +28,107 @@ from itertools import product
 from typing import NamedTuple
 
 ALPHA = 0.05
-INTERVAL_FROM = 8  # seeds; with 5, minimum to maximum misses the median once in 16 times; with 7 little is inside it
-RESAMPLES = 200_000  # all splits of 10 against 10 seeds are 184,756
+# Seeds. With 5 the range misses the true median once in 16 times; with 7 the 95% interval is hardly narrower.
+INTERVAL_FROM = 8
+RESAMPLES = 200_000  # 10 against 10 seeds have 184,756 splits, so they are exact
 MOST_SEEDS = 1000
-KEPT = 10_000  # p-values in memory
+KEPT = 10_000  # p-values per cache
 
 Errors = Mapping[int, float]
 
 
 class Description(NamedTuple):
-    """One variant's seeds. Errors in percent; mean and std are None if a seed diverged, std also for one seed."""
+    """The seeds of one variant in numbers. Errors are in percent.
+
+    Args:
+        n: The number of seeds.
+        median: The median; infinite if half or more of the seeds diverged.
+        mean: The mean; None if a seed diverged.
+        std: The standard deviation of the sample, with n - 1 in the denominator; None if a seed diverged or for one seed.
+        min: The lowest error.
+        max: The highest error.
+        interval: The lower and the upper end of the interval.
+        interval_kind: "range" (minimum to maximum) or "95% interval" (of the median).
+    """
 
     n: int
     median: float
     mean: float | None
-    std: float | None  # of the sample: n - 1 in the denominator
+    std: float | None
     min: float
     max: float
     interval: tuple[float, float]
-    interval_kind: str  # "range" or "95% interval"
+    interval_kind: str
 
 
 class Comparison(NamedTuple):
-    """A variant against a baseline. A seed pair is won by the lower error; a tie is half won."""
+    """A variant compared with a baseline. The lower error wins a seed pair; a tie counts as half a win.
+
+    Args:
+        n: The seeds of the variant.
+        baseline_n: The seeds of the baseline.
+        difference: The median of the variant minus that of the baseline, in points; None if one of them is infinite.
+        won: The pairs that the variant wins, of all n * baseline_n seed pairs.
+        probability: won / pairs: the probability that a seed of the variant is better than a seed of the baseline.
+        p_value: The two-sided p-value of the rank sum.
+        floor: The smallest p-value that is possible with these numbers of seeds.
+        resamples: The number of random splits that the p-value is estimated from; None if it is exact.
+        common: The number of seeds that both have.
+        paired_probability: The share of the common seeds at which the variant wins; None without common seeds.
+        paired_p_value: The two-sided p-value of the signed ranks, by sign flips; verdicts do not use it. None without
+            common seeds.
+        paired_floor: The smallest paired p-value that is possible; None without common seeds.
+    """
 
     n: int
     baseline_n: int
-    difference: float | None  # variant - baseline, of the medians, in points; None if one is infinite
-    won: float  # of all n * baseline_n seed pairs
-    probability: float  # won / pairs: that a seed of the variant beats a seed of the baseline
+    difference: float | None
+    won: float
+    probability: float
     p_value: float
-    floor: float  # the smallest p-value that so many seeds allow
-    resamples: int | None  # None where the p-value is exact; else how many random splits it is estimated from
-    common: int  # seeds of both
-    paired_probability: float | None  # the share of the common seeds at which the variant wins
-    paired_p_value: float | None  # sign flips of the signed ranks, two-sided; not the test that verdicts use
+    floor: float
+    resamples: int | None
+    common: int
+    paired_probability: float | None
+    paired_p_value: float | None
     paired_floor: float | None
 
     @property
     def pairs(self) -> int:
+        """The number of seed pairs."""
         return self.n * self.baseline_n
 
 
 class Verdict(NamedTuple):
-    """A comparison among several. adjusted_*: after Holm's correction."""
+    """One of several comparisons, corrected for their number by Holm's method.
+
+    Args:
+        name: The name of the variant.
+        comparison: The comparison without correction.
+        adjusted_p: The corrected p-value.
+        adjusted_floor: The smallest corrected p-value that is possible.
+        needed: The number of seeds needed per side; see seeds_needed().
+        sentence: The conclusion; see verdict_sentence().
+    """
 
     name: str
     comparison: Comparison
     adjusted_p: float
     adjusted_floor: float
-    needed: float | None  # see seeds_needed()
+    needed: float | None
     sentence: str
 
 
 def describe(errors: Errors) -> Description:
-    """One variant's seeds in numbers; errors of at least one seed.
+    """The seeds of one variant in numbers.
 
-    The interval of the median is Hettmansperger and Sheather's: between the two pairs of order statistics whose sign-test
-    confidence lies on either side of 95%. It needs no random draws and no shape of the errors. A bootstrap's interval of
-    a median has those same order statistics for ends, but reaches less than 95% with few seeds. With fewer than 8 seeds
-    the interval is minimum to maximum, and its kind is "range".
+    The interval of the median is the one of Hettmansperger and Sheather: it lies between the two pairs of order statistics
+    with sign-test confidence just below and just above 95%. It needs no random draws and no assumption on the distribution
+    of the errors. A bootstrap interval of a median ends at the same order statistics, but has less than 95% coverage with
+    few seeds. With fewer than 8 seeds the interval is minimum to maximum, and its kind is "range".
+
+    Args:
+        errors: The errors of at least one seed.
     """
     ordered = sorted(errors.values())
     n, mean = len(ordered), statistics.fmean(ordered) if math.isfinite(ordered[-1]) else None
@@ -102,7 +146,8 @@ def describe(errors: Errors) -> Description:
 
 def _median_interval(ordered: Sequence[float], level: float = 0.95) -> tuple[float, float]:
     n = len(ordered)
-    depth, tail = 1, 2 / 2**n  # the interval from the depth-th lowest to the depth-th highest misses the median so often
+    # tail: how often the interval from the depth-th lowest to the depth-th highest misses the median.
+    depth, tail = 1, 2 / 2**n
     while (deeper := tail + 2 * math.comb(n, depth) / 2**n) <= 1 - level:
         depth, tail = depth + 1, deeper
     share = (1 - level - tail) / (deeper - tail)
@@ -118,17 +163,22 @@ def _between(outer: float, inner: float, weight: float) -> float:
 
 
 def compare(variant: Errors, baseline: Errors) -> Comparison:
-    """A variant against a baseline, each with at least one seed.
+    """The comparison of a variant with a baseline.
 
-    The p-value doubles the smaller tail over all splits of the seeds into two sides. It is exact, but for equal errors
-    among more than 200,000 splits (10 seeds a side), where as many random ones estimate it, the same every time. The
-    paired one likewise, up to 17 common seeds; those without a difference are left out of it.
+    The p-value is twice the smaller tail over all splits of the seeds into two sides. It is exact, except where there are
+    equal errors and more than 200,000 splits (10 seeds per side): then it is estimated from 200,000 random splits, which
+    are the same every time. The paired p-value is computed likewise; it is exact up to 17 common seeds. Seeds without a
+    difference are left out of it.
+
+    Args:
+        variant: The errors of at least one seed.
+        baseline: The errors of at least one seed.
     """
     ours, theirs = sorted(variant.values()), sorted(baseline.values())
     ranks = _ranks([*ours, *theirs])
     won = _won(product(ours, theirs))
     splits = math.comb(len(ranks), len(ours))
-    tied = len(set(ranks)) < len(ranks)  # without ties all splits are counted at once, at any number of seeds
+    tied = len(set(ranks)) < len(ranks)  # without ties the exact p-value is fast at any number of seeds
     medians = statistics.median(ours), statistics.median(theirs)
     common = [(variant[seed], baseline[seed]) for seed in sorted(variant.keys() & baseline.keys())]
     return Comparison(
@@ -148,26 +198,26 @@ def compare(variant: Errors, baseline: Errors) -> Comparison:
 
 
 def _won(pairs: Iterable[tuple[float, float]]) -> float:
-    """Pairs of which the first is lower, equal ones half."""
+    """The number of pairs in which the first is lower; ties count as half."""
     return sum((ours < theirs) + (ours == theirs) / 2 for ours, theirs in pairs)
 
 
 def _ranks(values: Sequence[float]) -> tuple[float, ...]:
-    """Each value's place from 1, equal ones sharing theirs; rankdata() is for arrays, and slow for ten values."""
+    """The rank of each value from 1; ties share their rank. scipy's rankdata() is slow for ten values."""
     ordered = sorted(values)
     return tuple((bisect_left(ordered, value) + bisect_right(ordered, value) + 1) / 2 for value in values)
 
 
 @lru_cache(maxsize=KEPT)
 def _rank_sum_p_value(ours: tuple[float, ...], theirs: tuple[float, ...], splits: int, tied: bool) -> float:
-    """The p-value of the rank sum; kept, for few seeds can stand in few orders: 252, if there are five a side."""
+    """The p-value of the rank sum, cached: few seeds have few possible orders, 252 for five seeds per side."""
     from scipy.stats import mannwhitneyu
 
     return _permuted((ours, theirs), splits) if tied else float(mannwhitneyu(ours, theirs, method="exact").pvalue)
 
 
 def _paired_p_value(pairs: Sequence[tuple[float, float]]) -> float:
-    # Rounded, so that 0.3 - 0.2 ties with 0.2 - 0.1; two diverged seeds have no difference, though inf - inf is none.
+    # Rounded, so that 0.3 - 0.2 ties with 0.2 - 0.1. Two diverged seeds count as equal; inf - inf would be NaN.
     differences = [round(ours - theirs, 9) for ours, theirs in pairs if ours != theirs]
     ranks = _ranks([abs(difference) for difference in differences])
     signed = tuple(math.copysign(*both) for both in zip(ranks, differences))
@@ -177,12 +227,15 @@ def _paired_p_value(pairs: Sequence[tuple[float, float]]) -> float:
 
 @lru_cache(maxsize=KEPT)
 def _permuted(samples: tuple[tuple[float, ...], ...], rearrangements: int) -> float:
-    """The two-sided p-value of a sum: of the first of two samples over all splits, of one over all its signs."""
+    """The two-sided permutation p-value of a sum.
+
+    With two samples it is the sum of the first, over all splits; with one sample it is its sum, over all signs.
+    """
     from scipy.stats import permutation_test
 
     if rearrangements <= 2:
         return 1.0
-    if lone := [sample[0] for sample in samples if len(sample) == 1]:  # permutation_test() wants two seeds or more
+    if lone := [sample[0] for sample in samples if len(sample) == 1]:  # permutation_test() needs two seeds or more
         every = [rank for sample in samples for rank in sample]
         return min(1.0, 2 * min(sum(r <= lone[0] for r in every), sum(r >= lone[0] for r in every)) / len(every))
     result = permutation_test(
@@ -198,7 +251,13 @@ def _permuted(samples: tuple[tuple[float, ...], ...], rearrangements: int) -> fl
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected for their number, in the order given. Of floors: the smallest that each can become."""
+    """P-values corrected for their number by Holm's method, in the order given.
+
+    For the smallest possible p-values the result is the smallest that each corrected p-value can be.
+
+    Args:
+        p_values: The p-values of all comparisons, 0 to 1.
+    """
     adjusted, highest = [0.0] * len(p_values), 0.0
     for step, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
         highest = max(highest, min(1.0, (len(p_values) - step) * p_values[i]))
@@ -207,21 +266,27 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def seeds_needed(variant: Errors, baseline: Errors, power: float = 0.8, alpha: float = ALPHA) -> float | None:
-    """About how many seeds a side tell the two apart, were the observed probability the true one.
+    """The approximate number of seeds per side that tells two variants apart, if the observed probability is the true one.
 
-    Infinite above 1,000; None with fewer than 3 seeds on a side, which say too little. Exact to 20, then rounded up to
-    tens, from 100 on to hundreds; the observed probability alone is known too badly for more. For several comparisons
-    give alpha / comparisons, which is Holm's first step.
+    The formula is that of two normal samples with a distance that gives this probability. It uses the efficiency 3/pi of
+    the rank test and the usual term for few seeds. In simulations with alpha from 0.05 to 0.005 and n > 4 the power is 0.77
+    or more. The result is never below the n at which the exact test can reach alpha.
 
-    The formula is that of two normal samples as far apart as gives this probability, with the rank test's efficiency of
-    3/pi and the usual term for few seeds; for alpha = 0.05 to 0.005 and n > 4 simulated power is 0.77 or more. It is
-    never below the n at which the exact test can reach alpha.
+    Args:
+        variant: The errors by seed.
+        baseline: The errors by seed.
+        power: The probability of finding the difference, 0 to 1.
+        alpha: The significance level. For several comparisons use alpha / comparisons, the first step of Holm's method.
+
+    Returns:
+        Exact up to 20, then rounded up to tens, from 100 on to hundreds, because the observed probability is not known more
+        precisely. Infinite above 1,000. None with fewer than 3 seeds on a side, which are too few for an estimate.
     """
     if min(len(variant), len(baseline)) < 3:
         return None
     normal = statistics.NormalDist()
     won = _won(product(variant.values(), baseline.values()))
-    half = 0.5 / (len(variant) * len(baseline))  # of a pair: where all are won, the shift is not infinite
+    half = 0.5 / (len(variant) * len(baseline))  # half a pair: keeps the shift finite where all pairs are won
     probability = min(max(half, won * 2 * half), 1 - half)
     shift = math.sqrt(2) * abs(normal.inv_cdf(probability))
     significant, powerful = normal.inv_cdf(1 - alpha / 2), normal.inv_cdf(power)
@@ -239,10 +304,14 @@ def reach_verdicts(
     power: float = 0.8,
     unit: str = "seed",
 ) -> list[Verdict]:
-    """A verdict a pair (name and errors of the variant, of its baseline), corrected for the number of pairs.
+    """One verdict per pair of variant and baseline, corrected for the number of pairs.
 
-    Every side needs at least one seed. `power` and `alpha` are those of the seeds needed. unit: what an error is of, in
-    the sentences.
+    Args:
+        pairs: For each comparison the name and errors of the variant, and the name and errors of its baseline; each side
+            has at least one seed.
+        alpha: The significance level.
+        power: The power for the number of seeds needed.
+        unit: The unit that one error belongs to, in the sentences: "seed" or "training".
     """
     comparisons = [compare(errors, baseline_errors) for (_, errors), (_, baseline_errors) in pairs]
     adjusted = holm([comparison.p_value for comparison in comparisons])
@@ -266,9 +335,19 @@ def verdict_sentence(
     alpha: float = ALPHA,
     unit: str = "seed",
 ) -> str:
-    """What may be said of a comparison, as one sentence.
+    """The conclusion of a comparison as one sentence.
 
-    Of the n seeds needed it says nothing where that is None, and "a few more" where it is no more than there are.
+    Args:
+        name: The name of the variant.
+        baseline: The name of the baseline.
+        comparison: The comparison.
+        adjusted_p: Its corrected p-value.
+        adjusted_floor: The smallest corrected p-value that is possible.
+        comparisons: The number of comparisons that the p-value is corrected for.
+        needed: The seeds needed per side. None: the sentence does not mention them. If there are already as many, the
+            sentence says "a few more".
+        alpha: The significance level.
+        unit: The unit that one error belongs to: "seed" or "training".
     """
     holms = f" after Holm's correction for {comparisons} comparisons" if comparisons > 1 else ""
     if adjusted_p < alpha:
@@ -299,13 +378,13 @@ def _told_apart(name: str, baseline: str, comparison: Comparison, unit: str) -> 
     difference = comparison.difference
     if difference is None:
         return f"{sentence} ({pairs} {unit} pairs"
-    if round(difference, 2) == 0 or (difference < 0) != better:  # ranks and medians need not agree
+    if round(difference, 2) == 0 or (difference < 0) != better:  # ranks and medians may disagree
         return f"{sentence} by its {unit}s, though not by their median ({pairs} {unit} pairs"
     return f"{sentence} by {abs(difference):.2f} points ({pairs} {unit} pairs"
 
 
 def _sample(comparison: Comparison, unit: str) -> str:
-    """ "5 seeds", "5 and 3 seeds"."""
+    """The sizes of the two samples, such as "5 seeds" or "5 and 3 seeds"."""
     if comparison.n == comparison.baseline_n:
         return f"{comparison.n} {unit}{'s' * (comparison.n > 1)}"
     return f"{comparison.n} and {comparison.baseline_n} {unit}s"

@@ -1,4 +1,4 @@
-"""The table of what a study's seeds say: each variant in numbers, and against its baseline."""
+"""The table of the statistics of a study: each variant in numbers, and compared with its baseline."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ COMPARED = ("Baseline", "Difference", "P(better)", "p", "p (Holm)", "Seeds neede
 
 
 def statistics_table(analysis: StudyAnalysis) -> Table:
-    """A row a variant: its seeds in numbers, and what they say against its baseline."""
+    """One row per variant: its seeds in numbers, and the comparison with its baseline.
+
+    Args:
+        analysis: The analysis of a study with seeds.
+    """
     several = len({summary.variant.data.title for summary in analysis.summaries}) > 1
     kinds = dict.fromkeys(summary.description.interval_kind for summary in analysis.summaries if summary.description)
     interval = " or ".join(kinds or ["range"]).capitalize()
@@ -28,19 +32,35 @@ def statistics_table(analysis: StudyAnalysis) -> Table:
 
 
 def median_cell(summary: Summary, mark: str = "", bold: bool = False) -> Cell:
-    """The median test error, percent, with the trials behind it."""
+    """The cell of the median test error in percent, with its trials.
+
+    Args:
+        summary: The summary of the variant.
+        mark: The mark of its footnote; empty for none.
+        bold: Whether the text is bold.
+    """
     return number(summary.median, percent, mark, bold, summary.recorded_ids)
 
 
 def seeds_cell(summary: Summary) -> Cell:
-    """How many seeds: "5"; "3/5" where some are missing; "5, 1 diverged"."""
+    """The cell of the number of seeds: "5"; "3/5" where some are missing; "5, 1 diverged".
+
+    Args:
+        summary: The summary of the variant.
+    """
     n = str(summary.n) if summary.n == summary.planned else f"{summary.n}/{summary.planned}"
     text = f"{n}, {len(summary.diverged)} diverged" if summary.diverged else n
     return Cell(summary.n, text, trials=summary.recorded_ids)
 
 
 def interval_cell(summary: Summary) -> Cell:
-    """ "38.60–41.15": minimum to maximum; from 8 seeds on the 95% interval of the median. It sorts by the lower end."""
+    """The cell of the interval, such as "38.60–41.15", sorted by the lower end.
+
+    The interval is minimum to maximum, or from 8 seeds on the 95% interval of the median.
+
+    Args:
+        summary: The summary of the variant.
+    """
     if summary.description is None:
         return NO_VALUE
     interval = summary.description.interval

@@ -1,4 +1,4 @@
-"""A study's records -> its Report."""
+"""The Report of a study."""
 
 from __future__ import annotations
 
@@ -42,11 +42,20 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class StudyReport(Report):
-    """The report of a study."""
+    """The report of a study.
+
+    Args:
+        analysis: The analysis of the study.
+    """
 
     analysis: StudyAnalysis
 
     def make_document(self, alt_texts: Mapping[str, str]) -> Document:
+        """Make the document of the report.
+
+        Args:
+            alt_texts: A description of each figure in words, by the name of the figure.
+        """
         analysis, study = self.analysis, self.analysis.study
         return Document(
             name=study.name,
@@ -76,13 +85,15 @@ class StudyReport(Report):
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """A row a trial, as trials_frame()."""
+        """One row per trial, as returned by trials_frame()."""
         return trials_frame(self.analysis.summaries, self.analysis.runs)
 
     def as_json(self) -> dict[str, Any]:
+        """The plain values that `ablate report --json` prints."""
         return self.analysis.as_json()
 
     def frames(self) -> dict[str, pd.DataFrame]:
+        """table.csv, and trials.csv for a study with seeds or growth.csv for one without, by name."""
         import pandas as pd
 
         analysis, study = self.analysis, self.analysis.study
@@ -93,6 +104,7 @@ class StudyReport(Report):
         return {"table": pd.DataFrame(analysis.networks), **growth}
 
     def draw_figures(self) -> dict[str, DrawnFigure]:
+        """Draw the study's figures and return them by name; none before a trial is recorded."""
         seeds, chosen = self.analysis.study.seeds, self.analysis.study.figures
         if seeds and not self.analysis.recorded:
             return {}
@@ -100,7 +112,11 @@ class StudyReport(Report):
 
 
 def study_tables(analysis: StudyAnalysis) -> list[Table]:
-    """The study's own table, what its seeds say, how counts grow if nothing is trained."""
+    """The main table of the study, its statistics, and the growth of the counts if nothing is trained.
+
+    Args:
+        analysis: The analysis of the study.
+    """
     tables = [paper_table(analysis) if analysis.study.seeds else counts_table(analysis)]
     tables += [statistics_table(analysis)] if analysis.recorded else []
     return tables + ([growth_table(analysis)] if analysis.growth else [])
@@ -114,10 +130,10 @@ def _remarks(analysis: StudyAnalysis) -> list[Remark]:
 
 
 def _curves(analysis: StudyAnalysis) -> list[TrialCurve]:
-    """Every recorded seed's epochs, and the imported ones; all stand in one plot, each variant with its own number."""
+    """The curves of every recorded seed and of the imported logs, for one plot. Each variant has its own number."""
     shown = [summary for summary in analysis.summaries if summary.n]
     curves = [curve for number, summary in enumerate(shown) for curve in _seeds(number, summary)]
-    logs = {id(log.rows): log for log in imported_curves(analysis)}.values()  # one that is in several panels, once
+    logs = {id(log.rows): log for log in imported_curves(analysis)}.values()  # each log once, even if in several panels
     for i, log in enumerate(logs):
         epochs, losses, errors = ([row.get(key) for row in log.rows] for key in ("epoch", "train_loss", "test_error"))
         curves.append(TrialCurve(len(shown) + i, log.label, None, epochs, losses, errors, imported=True))  # type: ignore[arg-type]
@@ -129,7 +145,7 @@ def _seeds(number: int, summary: Summary) -> list[TrialCurve]:
     for one in summary.trials:
         if one.record:
             rows = one.record.epochs()
-            rows = rows[:-1] if one.record.diverged else rows  # as in the figures
+            rows = rows[:-1] if one.record.diverged else rows  # without the diverged epoch, as in the figures
             epochs, losses, errors = ([row[key] for row in rows] for key in ("epoch", "train_loss", "test_error"))
             found.append(TrialCurve(number, summary.label, one.trial.seed, epochs, losses, errors, one.trial.id))
     return found

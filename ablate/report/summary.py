@@ -1,4 +1,7 @@
-"""Records of a variant's seeds -> its Summary. Errors are test errors in percent, at the epoch of the study's rule."""
+"""The Summary of the records of a variant's seeds.
+
+Errors are test errors in percent, at the epoch that the study's epoch rule selects.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,12 @@ from ablate.study.study import EpochRule, Trial, Variant
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A trial and its record, None where it is not recorded."""
+    """A trial and its record.
+
+    Args:
+        trial: The trial.
+        record: Its record; None if it is not recorded.
+    """
 
     trial: Trial
     record: Record | None
@@ -28,25 +36,33 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class Summary:
-    """A variant's seeds in numbers. A diverged seed counts as worse than any error, so it is never left out."""
+    """The seeds of a variant in numbers. A diverged seed counts as worse than any error, so it is never left out.
+
+    Args:
+        variant: The variant.
+        axes: The values of the axes that vary in the study and that the network's name does not show.
+        trials: The trials in the order of the seeds, each with its record.
+        epoch_rule: "last" for the error of the last epoch, "best" for the lowest test error of all epochs.
+    """
 
     variant: Variant
-    axes: dict[str, Any]  # those that vary in the study and that the network's name does not show
+    axes: dict[str, Any]
     trials: tuple[TrialRecord, ...]
     epoch_rule: EpochRule = "last"
 
     @property
     def net(self) -> str:
+        """The name of the network."""
         return self.variant.net
 
     @property
     def name(self) -> str:
-        """The network and those varied axes that its entry names, but for the data set."""
+        """The network and the varied axes that its entry names, without the data set."""
         return self._named(DATA_TITLE)
 
     @property
     def label(self) -> str:
-        """The same with the data set, short enough for a legend."""
+        """The network and the varied axes that its entry names, with the data set; for legends."""
         return self._named()
 
     def _named(self, *without: str) -> str:
@@ -59,6 +75,7 @@ class Summary:
 
     @property
     def records(self) -> list[Record]:
+        """The records of the recorded trials, in the order of the seeds."""
         return [one.record for one in self.trials if one.record]
 
     @property
@@ -68,40 +85,46 @@ class Summary:
 
     @property
     def n(self) -> int:
-        """Seeds recorded, those that diverged included."""
+        """The number of recorded seeds, including those that diverged."""
         return len(self.records)
 
     @property
     def planned(self) -> int:
+        """The number of trials."""
         return len(self.trials)
 
     @property
     def seeds(self) -> list[int]:
+        """The recorded seeds."""
         return [one.trial.seed for one in self.trials if one.record]
 
     @property
     def diverged(self) -> list[int]:
+        """The recorded seeds that diverged."""
         return [one.trial.seed for one in self.trials if one.record and one.record.diverged]
 
     @property
     def errors(self) -> list[float]:
-        """A recorded seed's error each, infinite where it diverged."""
+        """The error of each recorded seed; infinite where it diverged."""
         return list(self.error_by_seed.values())
 
     @cached_property
     def error_by_seed(self) -> dict[int, float]:
-        """The errors by seed, in the order of the seeds."""
+        """The error of each recorded seed by seed, in the order of the seeds."""
         return {one.trial.seed: error_of(one.record, self.epoch_rule) for one in self.trials if one.record}
 
     @property
     def median(self) -> float | None:
-        """Median over the recorded seeds; None without any, infinite if half or more of them diverged."""
+        """The median over the recorded seeds; None without any, infinite if half or more of them diverged."""
         return statistics.median(self.errors) if self.errors else None
 
     def median_of(self, measure: str) -> float | None:
-        """The median of a measure, by its name, over the seeds whose record has it; None without any.
+        """The median of a measure over the seeds with a record of it; None without any.
 
         A diverged seed counts as worse than any value.
+
+        Args:
+            measure: A name of MEASURES, such as "error".
         """
         column = f"test_{measure}"
         records = [record for record in self.records if column in record.result]
@@ -114,7 +137,7 @@ class Summary:
         return describe(self.error_by_seed) if self.n else None
 
     def as_json(self) -> dict[str, Any]:
-        """Stable field names; an infinite error is null, and `diverged` says why."""
+        """Plain values under stable names. An infinite error is null; `diverged` lists its seed."""
         errors = self.errors
         return {
             "net": self.net,
@@ -137,7 +160,17 @@ class Summary:
 def summarize(
     variants: Sequence[Variant], seeds: tuple[int, ...], runs: Path, epoch_rule: EpochRule = "last"
 ) -> list[Summary]:
-    """A Summary a variant, in order. Raises RecordError if records of one data set were made on different images."""
+    """One Summary per variant, in order.
+
+    Args:
+        variants: The variants of a study.
+        seeds: The seeds of the study.
+        runs: The runs directory.
+        epoch_rule: "last" for the error of the last epoch, "best" for the lowest test error of all epochs.
+
+    Raises:
+        RecordError: A record is damaged, or records of one data set were made on different images.
+    """
     varied = varied_axes(variants)
     summaries = []
     for variant in variants:
@@ -164,12 +197,21 @@ def _check_images(summaries: Sequence[Summary]) -> None:
 
 
 def error_of(record: Record, epoch_rule: EpochRule) -> float:
-    """A record's test error, percent, infinite if it diverged. best: the lowest of all epochs, chosen by test error."""
+    """The test error of a record in percent; infinite if it diverged.
+
+    Args:
+        record: The record of a finished trial.
+        epoch_rule: "last" for the error of the last epoch, "best" for the lowest of all epochs, chosen by test error.
+    """
     if record.eval_error is None:
         return math.inf
     return record.eval_error if epoch_rule == "last" else min(row["test_error"] for row in record.epochs())
 
 
 def finite(number: float | None) -> float | None:
-    """The number, or None for one that JSON cannot hold."""
+    """The number, or None if it is not finite, because JSON has no infinity.
+
+    Args:
+        number: Any number; None stays None.
+    """
     return number if number is not None and math.isfinite(number) else None

@@ -1,4 +1,4 @@
-"""A cell of a written table -> the trials behind it. Reads table.csv and the trials.csv beside it, and nothing else."""
+"""Finds the trials behind a cell of a written table. It reads only table.csv and the trials.csv beside it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHOWN = (
 COUNTED = ("blocks_per_group", "parameters", "multiply_adds", "activations")
 PUBLISHED = ("published", "published_source", "protocol_differs", "not_run")
 COMPARED = ("baseline", "difference", "probability_better", "p_value", "p_floor", "p_holm")
-ERRORS = ("test_error", "validation_error")  # of a study, of a search
+ERRORS = ("test_error", "validation_error")  # of a study and of a search
 NUMBERS = {
     "candidate": int, "fold": int, "seed": int, "threads": int, **dict.fromkeys(ERRORS, float),
     "train_seconds": float, "test_seconds": float,
@@ -37,10 +37,18 @@ CsvRow = dict[str, str]
 
 @dataclass(frozen=True)
 class Trace:
-    """What stands behind a cell. row: from 1, without the header; value: as it is in table.csv.
+    """The origin of the value of a cell.
 
-    trials: the columns of trials.csv, SHOWN of them in text; selected: ids of those whose error the cell is;
-    baseline_trials: of a comparison; remarks: where the value is from, in words.
+    Args:
+        table: The path of table.csv.
+        row: The number of the row from 1, without the header.
+        column: The name of the column.
+        name: The text in the first column of the row.
+        value: The text of the cell in table.csv.
+        trials: The rows of trials.csv behind the row; the columns in SHOWN are shown as text.
+        selected: The ids of the trials that the cell has its value from, such as those of a median.
+        baseline_trials: The trials of the baseline, for a comparison.
+        remarks: The origin of the value in words.
     """
 
     table: str
@@ -69,9 +77,14 @@ class Trace:
 
 
 def trace_cell(path: Path, cell: str) -> Trace:
-    """The trace of a cell, "ROW,COL": each a number from 1, or the text of the first column and the column's name.
+    """The origin of the value of a cell.
 
-    Raises RecordError for a cell that is not there, or files that are not those of a report.
+    Args:
+        path: The path of a report's table.csv.
+        cell: "ROW,COL": each a number from 1, or the text of the row's first column and the name of the column.
+
+    Raises:
+        RecordError: The cell does not exist, or the files are not those of a report.
     """
     columns, rows = _read(path)
     if TRIALS not in columns:
@@ -104,7 +117,7 @@ def trace_cell(path: Path, cell: str) -> Trace:
 
 
 def _read(path: Path) -> tuple[list[str], list[CsvRow]]:
-    """The columns of a CSV file and its rows."""
+    """The columns and the rows of a CSV file."""
     try:
         text = path.read_bytes().decode()
     except UnicodeDecodeError:
@@ -118,7 +131,7 @@ def _read(path: Path) -> tuple[list[str], list[CsvRow]]:
 
 
 def _find(path: Path, cell: str, columns: list[str], rows: list[CsvRow]) -> tuple[int, str]:
-    """The row's index and the column's name. A network's name may have commas, a column's has none."""
+    """The index of the row and the name of the column. The name of a network may contain commas, a column's cannot."""
     row_text, comma, column_text = (part.strip().strip('"') for part in cell.rpartition(","))
     if not (comma and row_text and column_text):
         column = "median_test_error" if "median_test_error" in columns else columns[0]
@@ -160,7 +173,7 @@ def _trials(path: Path) -> dict[str, CsvRow]:
 
 
 def _of_row(path: Path, named: str, known: dict[str, CsvRow]) -> list[CsvRow]:
-    """The trials of the ids that a cell names."""
+    """The trials with the ids that a cell names."""
     ids = named.split()
     if missing := [trial for trial in ids if trial not in known]:
         where = path.with_name("trials.csv")
@@ -169,12 +182,12 @@ def _of_row(path: Path, named: str, known: dict[str, CsvRow]) -> list[CsvRow]:
 
 
 def _error(trial: CsvRow) -> float:
-    """A trial's error in percent, infinite where it diverged."""
+    """The error of a trial in percent; infinite if it diverged."""
     return float(next((trial[name] for name in ERRORS if trial.get(name)), math.inf))
 
 
 def _selected(row: CsvRow, column: str, value: str, trials: Sequence[CsvRow]) -> tuple[list[str], list[str]]:
-    """The ids of the trials whose error a median, minimum or maximum is, and that in words."""
+    """The ids of the trials that have the median, minimum or maximum error, and a sentence that says so."""
     if not trials:
         return [], []
     ordered = sorted(trials, key=_error)
@@ -191,7 +204,7 @@ def _selected(row: CsvRow, column: str, value: str, trials: Sequence[CsvRow]) ->
 
 
 def _same(ours: float, value: str) -> bool:
-    """Whether a cell has this error; an empty one is of trials that diverged."""
+    """Whether a cell has this error. An empty cell means an infinite error."""
     try:
         return math.isclose(ours, float(value), abs_tol=1e-6) if value else math.isinf(ours)
     except ValueError:
@@ -208,7 +221,7 @@ def _published(row: CsvRow) -> list[str]:
 
 
 def _plain(row: CsvRow) -> dict[str, Any]:
-    """A row of trials.csv with its numbers as numbers and None for what is not known."""
+    """A row of trials.csv with numbers converted, and None for missing values."""
     values: dict[str, Any] = {column: row.get(column) or None for column in SHOWN if column in row}
     for column, kind in NUMBERS.items():
         if values.get(column) is not None:

@@ -1,4 +1,4 @@
-"""The trainings of a search's candidates: their records, and a row each."""
+"""The trainings of the candidates of a search: their records, and one row each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ FIRST = ("candidate", "fold", "net")
 
 
 class CandidateTrainings(NamedTuple):
-    """Trainings of a candidate: their numbers in it, and their records as a summary."""
+    """Some trainings of a candidate.
+
+    Args:
+        candidate: The candidate.
+        numbers: The indices of the trainings in the candidate.
+        summary: The records of these trainings.
+    """
 
     candidate: Candidate
     numbers: list[int]
@@ -27,7 +33,14 @@ class CandidateTrainings(NamedTuple):
 
 
 def read_trainings(candidates: Sequence[Candidate], runs: Path) -> list[CandidateTrainings]:
-    """The candidates, each with the numbers and records of its trainings, a shared one with the first judged by it."""
+    """The candidates with the indices and records of their trainings.
+
+    A training that several candidates share is given to the first candidate with its error, or else to the first of them.
+
+    Args:
+        candidates: The candidates of a search.
+        runs: The runs directory.
+    """
     owners: dict[str, int] = {}
     for judged in (True, False):
         for one in candidates:
@@ -44,10 +57,14 @@ def read_trainings(candidates: Sequence[Candidate], runs: Path) -> list[Candidat
 
 
 def trainings_frame(found: Sequence[CandidateTrainings], runs: Path) -> pd.DataFrame:
-    """A row a training that has begun; errors in percent, losses in nats, times in seconds; folds counted from 1.
+    """One row per training that has begun; errors in percent, losses in nats, times in seconds; folds are counted from 1.
 
-    candidate: the first of those that are judged by it. Columns but for the error are empty where the record is on another
-    machine.
+    The column `candidate` has the first of the candidates that share the training. All columns except the error are empty
+    if the record is on another machine.
+
+    Args:
+        found: As returned by read_trainings().
+        runs: The runs directory.
     """
     import pandas as pd
 

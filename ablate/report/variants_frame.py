@@ -1,4 +1,4 @@
-"""A study in plain numbers under stable names, for table.csv: a row a variant."""
+"""The variants of a study as plain numbers under stable names, for table.csv."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
 
 def variants_frame(analysis: StudyAnalysis) -> pd.DataFrame:
-    """A row a variant and data set, then rows that are only published.
+    """One row per variant and data set, followed by the rows that are only published.
 
-    Errors in percent, differences in points; trials: the ids of those behind the row, in the order of `seeds`.
+    Errors are in percent, differences in points. `trials` has the ids of the row's trials, in the order of `seeds`.
+
+    Args:
+        analysis: The analysis of a study with seeds.
     """
     import pandas as pd
 

@@ -1,1 +1,1 @@
-"""A document, or a table of it, in the language of a file: one module for each."""
+"""Writers of documents and tables: one module per file format."""

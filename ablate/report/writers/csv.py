@@ -10,7 +10,11 @@ if TYPE_CHECKING:
 
 
 def to_csv(frame: pd.DataFrame) -> bytes:
-    """CSV in UTF-8, in which no text is a formula for a spreadsheet: one that could be stands behind an apostrophe."""
+    """CSV in UTF-8. A text that a spreadsheet would read as a formula gets an apostrophe in front.
+
+    Args:
+        frame: The data frame; its index is not written.
+    """
     frame = frame.rename(columns=_no_formula)
     for column in frame.columns:
         values = frame[column].tolist()

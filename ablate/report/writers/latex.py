@@ -7,13 +7,22 @@ from ablate.report.document import Cell, Document, Table
 
 
 def document_latex(document: Document) -> str:
-    """The tables, each under the title and its caption."""
+    """The tables, each with the title of the report in its caption.
+
+    Args:
+        document: The report.
+    """
     found = zip(document.captions, document.tables)
     return "\n".join(table_latex(table, f"{document.heading}. {caption}") for caption, table in found)
 
 
 def table_latex(table: Table, caption: str) -> str:
-    """A booktabs table, its footnotes below it."""
+    """A booktabs table with its footnotes below.
+
+    Args:
+        table: The table.
+        caption: The caption, unescaped.
+    """
     columns = "".join("r" if column.numeric else "l" for column in table.columns)
 
     def text(cell: Cell) -> str:
@@ -59,11 +68,15 @@ _LATEX = {
     "×": r"$\times$",
     "<": "$<$",
     ">": "$>$",
-    "[": "{[}",  # at the start of a row it would be an argument of the end of the row before
+    "[": "{[}",  # unescaped at the start of a row it would be read as an argument of the previous row's end
     "*": "{*}",
 }
 
 
 def latex_escape(text: str) -> str:
-    """Text that LaTeX prints as it is, in one paragraph."""
+    """A text that LaTeX prints unchanged, in one paragraph.
+
+    Args:
+        text: Any text; line breaks become spaces.
+    """
     return "".join(_LATEX.get(character, character) for character in printable(" ".join(text.split("\n"))))

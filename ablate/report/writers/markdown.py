@@ -11,7 +11,11 @@ from ablate.report.writers.plain import line_up
 
 
 def document_markdown(document: Document) -> str:
-    """The tables under their captions, the remarks, the sections; figures are linked, curves are left to the page."""
+    """The tables with their captions, the remarks and the sections. Figures are links; curves are left out.
+
+    Args:
+        document: The report.
+    """
     lines = [f"# {prose(' '.join(document.heading.split()))}", ""]
     lines += [f"Source: {prose(document.source)}.", ""] if document.source else []
     for caption, table in zip(document.captions, document.tables):
@@ -43,7 +47,11 @@ def _list(heading: str, texts: Sequence[str]) -> list[str]:
 
 
 def table_markdown(table: Table) -> str:
-    """A Markdown table whose columns also line up as plain text, its footnotes below it."""
+    """A Markdown table with its footnotes below. Its columns are also aligned as plain text.
+
+    Args:
+        table: The table.
+    """
 
     def text(cell: Cell) -> str:
         body = markdown_escape(cell.text)
@@ -58,11 +66,20 @@ def table_markdown(table: Table) -> str:
 
 
 def markdown_escape(text: str) -> str:
-    """A text of one line in which nothing is Markdown."""
-    return re.sub(r"[\\`*|<\[]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", printable(text))  # but inside a word
+    """A text in which nothing is Markdown syntax.
+
+    Args:
+        text: A text of one line.
+    """
+    # An underscore inside a word needs no escape.
+    return re.sub(r"[\\`*|<\[]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", printable(text))
 
 
 def prose(text: str) -> str:
-    """Prose, in paragraphs, in which Markdown finds no HTML and no link."""
+    """Paragraphs in which nothing is HTML or a link; other Markdown syntax is kept.
+
+    Args:
+        text: Paragraphs, separated by an empty line.
+    """
     lines = (re.sub(r"[\\[]|<(?=[A-Za-z/!?])", r"\\\g<0>", printable(line)) for line in text.split("\n"))
     return "\n".join(lines)

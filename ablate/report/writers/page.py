@@ -1,8 +1,8 @@
-"""index.html: one file with the tables, figures, curves and provenance of one report or of several.
+"""index.html: one file with the tables, figures, curves and provenance of one or more reports.
 
-It asks for nothing from elsewhere. A content security policy allows the one style and the one script in it, by their
-hashes, and images that are in the page; every text is escaped. Without the script the tables and figures are all there;
-with it tables sort and a cell shows its trials (assets/page.js), and every seed's curve answers the pointer (curves.js).
+The page loads nothing from elsewhere. Its content security policy allows only its own style and script, by their hashes,
+and images inside the page. Every text is escaped. The tables and figures work without the script. With the script, tables
+can be sorted, a cell shows its trials (assets/page.js), and the curves of the seeds respond to the pointer (curves.js).
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ from ablate.report.writers.page_curves import curve_data, to_json
 
 
 class Article(NamedTuple):
-    """A report on a page. svgs: its figures by name, SVG in UTF-8; anchor: the id that links to it."""
+    """A report on a page.
+
+    Args:
+        document: The report.
+        svgs: Its figures by name, as SVG in UTF-8.
+        anchor: The id that links to it.
+    """
 
     document: Document
     svgs: Mapping[str, bytes]
@@ -33,10 +39,10 @@ class Article(NamedTuple):
 
 
 def write_page(reports: Sequence[tuple[Document, Mapping[str, bytes]]]) -> bytes:
-    """The page, HTML in UTF-8, the same bytes for the same reports. With several, a list of them stands at the top.
+    """The page as HTML in UTF-8. Equal reports give equal bytes. A page of several reports begins with a list of them.
 
     Args:
-        reports: Documents, each with its figures by name, SVG in UTF-8; one report at least.
+        reports: Documents, each with its figures by name, as SVG in UTF-8; at least one.
     """
     assert reports, "a page of nothing"
     for document, _ in reports:
@@ -84,17 +90,17 @@ def _is_sortable(cell: Cell) -> bool:
 
 
 def _sort_value(cell: Cell) -> str:
-    """The number that a cell is sorted by, as JavaScript reads it."""
+    """The number that a cell is sorted by, in JavaScript syntax."""
     return "Infinity" if cell.value == math.inf else repr(cell.value)
 
 
 def _paragraphs(text: str) -> list[str]:
-    """A paragraph for each run of lines without an empty one."""
+    """The paragraphs of a text, without their line breaks. Empty lines separate paragraphs."""
     return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text) if part.strip()]
 
 
 def _check_trials(document: Document) -> None:
-    """That the page knows every trial that a cell names."""
+    """Check that the provenance contains every trial that a cell names."""
     known = {
         row[0].value
         for section in document.sections
@@ -111,7 +117,7 @@ def _style() -> str:
 
 
 def _palette() -> Sequence[str]:
-    from ablate.report.figures.style import PALETTE  # here, because it imports matplotlib
+    from ablate.report.figures.style import PALETTE  # imported here because it imports matplotlib
 
     return PALETTE
 
@@ -125,7 +131,7 @@ def _digest(text: str) -> str:
 
 
 def _anchors(names: Sequence[str]) -> list[str]:
-    """An id a report, all different: its name, so that a link to it stays right when others are added."""
+    """A unique id per report. It is the report's name, so that links stay valid when other reports are added."""
     anchors: list[str] = []
     for name in names:
         anchor = base = re.sub(r"[^\w-]+", "-", name) or "study"

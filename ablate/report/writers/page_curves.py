@@ -1,4 +1,4 @@
-"""The curves of a page as the data of assets/curves.js, the medians over the seeds among them."""
+"""The curves of a page as data for assets/curves.js, including the median over the seeds."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from ablate.report.document import TrialCurve
 
 
 def curve_data(curves: Sequence[TrialCurve], colours: int) -> list[dict[str, Any]]:
-    """A dict a variant for curves.js: number, colour (of so many), label, imported, lines, the median of the seeds last.
+    """One dict per variant for curves.js: number, colour, label, imported, lines. The median of the seeds is the last line.
 
-    A line: name, trial, bold (the median, or the only line), epoch, loss (nats), error (percent); five digits.
+    A line has name, trial, bold (the median, or the only line), epoch, loss (nats) and error (percent), with five digits.
+
+    Args:
+        curves: The curves of all trials.
+        colours: The number of colours; a variant's colour is its number modulo this.
     """
     groups: dict[tuple[int, bool, str], list[TrialCurve]] = {}
     for curve in curves:
@@ -30,9 +34,12 @@ def curve_data(curves: Sequence[TrialCurve], colours: int) -> list[dict[str, Any
 
 
 def median_curve(curves: Sequence[TrialCurve]) -> TrialCurve:
-    """The median over a variant's seeds at each epoch of the longest; None where half or more have no value there.
+    """The median over a variant's seeds at each epoch of the longest curve; None where half or more have no value.
 
-    A seed without a value at an epoch has diverged: it counts as worse than any, as in the tables.
+    A seed without a value at an epoch has diverged. It counts as worse than any other, as in the tables.
+
+    Args:
+        curves: The curves of one variant, at least one.
     """
     epochs = sorted({epoch for curve in curves for epoch in curve.epochs})
 
@@ -51,7 +58,11 @@ def median_curve(curves: Sequence[TrialCurve]) -> TrialCurve:
 
 
 def to_json(value: Any) -> str:
-    """JSON that can stand in a <script> element: no text in it can end the element."""
+    """JSON for a <script> element. No text in it can end the element.
+
+    Args:
+        value: Plain values; no infinity or NaN.
+    """
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # ASCII
     return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
 

@@ -9,7 +9,11 @@ from ablate.report.document import Cell, Document, Table
 
 
 def document_text(document: Document) -> str:
-    """The tables under their captions, then what can and cannot be said."""
+    """The tables with their captions, followed by the conclusions.
+
+    Args:
+        document: The report.
+    """
     tables = [f"{caption}\n\n{table_text(table)}" for caption, table in zip(document.captions, document.tables)]
     separated = "\n".join(tables)
     sentences = "".join(f"- {sentence}\n" for sentence in document.sentences)
@@ -17,7 +21,11 @@ def document_text(document: Document) -> str:
 
 
 def table_text(table: Table) -> str:
-    """A table whose columns line up, its footnotes below it."""
+    """A table with aligned columns and its footnotes below.
+
+    Args:
+        table: The table.
+    """
 
     def text(cell: Cell) -> str:
         return f"{printable(cell.text)} ({cell.mark})" if cell.mark else printable(cell.text)
@@ -30,7 +38,13 @@ def table_text(table: Table) -> str:
 
 
 def line_up(titles: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> list[str]:
-    """The lines of a table between bars, each column as wide as its widest text. numeric: which are set to the right."""
+    """The lines of a table with bars between the columns, each column as wide as its widest text.
+
+    Args:
+        titles: The headers.
+        rows: The texts of the cells.
+        numeric: For each column, whether it is aligned to the right.
+    """
     widths = [max(3, *(len(row[i]) for row in (titles, *rows))) for i in range(len(titles))]
 
     def line(row: Sequence[str]) -> str:
