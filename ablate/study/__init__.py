@@ -1,1 +1,1 @@
-"""What is asked: a study file -> Study -> variants -> trials. No torch here, so planning is instant."""
+"""The planning stage: study file -> Study -> variants -> trials. No torch here, so planning is instant."""

@@ -1,4 +1,4 @@
-"""The network of one variant, from its axes as a study gives them; axes that a budget solves are solved."""
+"""The network of one variant, from the axes that a study gives. Axes in `budget.solve` are solved."""
 
 from __future__ import annotations
 
@@ -20,11 +20,20 @@ from ablate.study.budget import BudgetResult, Naming, SolvedValue, solve_budget
 from ablate.study.costs import activation_memory
 from ablate.study.study import Data, Recipe, Study
 
-BESIDE = ("recipe.", "data.")  # axes that begin so are not the network's
+BESIDE = ("recipe.", "data.")  # prefixes of the axes that do not belong to the network
 
 
 class Network(NamedTuple):
-    """The network of a variant. written: its name before axes were solved; miss: why it misses the budget, or ""."""
+    """The network of a variant.
+
+    Args:
+        net: the network's name.
+        architecture: the network.
+        counts: its counts, for one image.
+        budget_result: how it meets the budget; None in a study without a budget.
+        written: the name before axes were solved.
+        miss: why the network misses the budget; "" if it meets it.
+    """
 
     net: str
     architecture: Architecture
@@ -35,17 +44,33 @@ class Network(NamedTuple):
 
 
 class Networks(dict[tuple[Any, ...], Network]):
-    """The networks of a study, each made once: variants that differ in recipe or data only share theirs."""
+    """The networks of a study. Each is built once: variants that differ only in recipe or data share their network.
+
+    Args:
+        study: as loaded by load_study().
+    """
 
     def __init__(self, study: Study) -> None:
         self.study = study
         self.solved: dict[Any, dict[Any, SolvedValue]] = {}  # (classes, input shape, recipe) -> solve_budget()'s `known`
 
     def of(self, axes: dict[str, Any], rule: DepthRule, data: Data, recipe: Recipe) -> Network:
-        """The network of some axes. Raises NotationError, StudyError."""
+        """The network of some axes.
+
+        Args:
+            axes: the variant's axes, by name; those of recipe and data are ignored.
+            rule: the layers that a depth counts.
+            data: the data set, for the classes and the input shape.
+            recipe: the recipe, for a budget of activation memory.
+
+        Raises:
+            NotationError: a name or a value is not valid.
+            StudyError: the axes contradict each other, or do not determine a network.
+            BudgetError: the network does not have an axis that is to be solved.
+        """
         asked = [each for each in axes.items() if not each[0].startswith(BESIDE)]
         budget, shape = self.study.budget, data.input_shape
-        weighed = recipe if budget and budget.measure == "activation_memory" else None  # no other measure depends on it
+        weighed = recipe if budget and budget.measure == "activation_memory" else None  # other measures do not depend on it
         key = repr(asked), rule, data.classes, shape, weighed  # repr, because 1 == 1.0 == True
         if key not in self:
             self[key] = self._made(axes, rule, data.classes, shape, weighed)
@@ -72,14 +97,14 @@ class Networks(dict[tuple[Any, ...], Network]):
 
 
 def architecture_of(study: Study, axes: dict[str, Any], rule: DepthRule, shown: bool) -> tuple[Architecture, str]:
-    """The network of some axes, which override what `net` says; and its name as given, "" if that has no depth.
+    """The network of some axes, which override what `net` says, and its name as given ("" if that has no depth).
 
-    If axes are to be solved, the first of them has an arbitrary value, and the later ones that of the variant.
+    If axes are to be solved, the first of them has an arbitrary value, and the later ones have the variant's value.
 
     Args:
-        study: the study.
-        axes: the variant's axes.
-        rule: what a depth counts.
+        study: as loaded by load_study().
+        axes: the variant's axes, by name.
+        rule: the layers that a depth counts.
         shown: whether the name shows the block.
 
     Raises:
@@ -120,17 +145,21 @@ _kernels = lru_cache(maxsize=4096)(parse_block)
 
 
 def _start(solve: tuple[str, ...], axis: str) -> str:
-    """Why an axis must be given although the budget solves it; "" if it does not."""
+    """Why an axis must be given although the budget solves it; "" if the budget does not solve it."""
     return f"; solve: [{', '.join(solve)}] starts from a {axis} that is written" if axis in solve else ""
 
 
 def for_imagenet(study: Study) -> bool:
-    """Whether a name that two families share means the family for ImageNet."""
+    """Whether a name that two families share means the ImageNet family.
+
+    Args:
+        study: as loaded by load_study().
+    """
     return study.data.data_set.imagenet_names
 
 
 def _named_fields(study: Study, axes: dict[str, Any]) -> dict[str, Any]:
-    """Fields of the architecture that follow from `net`, `family` and the arguments of a reader's network or block."""
+    """The fields of the architecture from `net`, `family` and the arguments of a user's own network or block."""
     net, key, block = axes.get("net"), axes.get("family"), axes.get("block", "")
     args = dotted(axes, "args.")
     if isinstance(net, dict):
@@ -151,7 +180,7 @@ def _named_fields(study: Study, axes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _code(study: Study, reference: str) -> str:
-    """The digest of a reader's source code, which is looked for beside the study file first."""
+    """The digest of the source code of a user's own network or block. The study file's folder is searched first."""
     from ablate.nets.custom import code_digest, look_in
 
     look_in(study.folder, Path())
@@ -159,5 +188,10 @@ def _code(study: Study, reference: str) -> str:
 
 
 def dotted(axes: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """The axes whose names begin with a prefix, without the prefix."""
+    """The axes with a prefix, under their names without it.
+
+    Args:
+        axes: values by the name of the axis.
+        prefix: such as "recipe.".
+    """
     return {axis.removeprefix(prefix): value for axis, value in axes.items() if axis.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""The baseline: which variant each variant is compared with."""
+"""The baseline: the variant that each variant is compared with."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from ablate.study.study import Study, Variant
 
 
 def find_baselines(study: Study, enumeration: Enumeration) -> tuple[Variant | None, ...]:
-    """For each variant, in order, the one that it is compared with: itself if it is a baseline, None if it has none.
+    """The baseline of each variant, in order. A baseline is its own baseline; None: the variant has none.
 
-    A study names one network, which means its variant on the same data set; or values of axes, which mean the variant
-    that differs in these axes only.
+    A study names either one network, which means the variant of it on the same data set, or values of axes, which mean the
+    variant that differs in these axes only.
+
+    Args:
+        study: as loaded by load_study().
+        enumeration: its variants.
 
     Raises:
         StudyError: no variant is the baseline, or several are.
@@ -33,7 +37,7 @@ def find_baselines(study: Study, enumeration: Enumeration) -> tuple[Variant | No
 
 
 def _by_name(study: Study, enumeration: Enumeration, net: str, place: str) -> list[Variant]:
-    """Every variant that is the named network as trained on its data set; of several recipes, by the study's own."""
+    """The variants of the named network, one on each data set. Of several recipes, the study's own recipe is preferred."""
     meant = _meanings(net, for_imagenet(study))
     found = enumeration.names.get(net) or [v for v in enumeration.variants if v.architecture in meant]
     if not found:
@@ -56,7 +60,7 @@ def _by_name(study: Study, enumeration: Enumeration, net: str, place: str) -> li
 
 
 def _by_axes(values: dict[str, Any], place: str, variants: tuple[Variant, ...]) -> tuple[Variant | None, ...]:
-    """For each variant, the one that has the given values of some axes and equals it in all others."""
+    """For each variant, the one that has the given values of some axes and equals it in all other axes."""
     axes = [_all_axes(variant) for variant in variants]
     known = dict.fromkeys(axis for each in axes for axis in each)  # not every network has every axis
     for axis in values:
@@ -81,11 +85,12 @@ def _all_axes(variant: Variant) -> dict[str, Any]:
 
 
 def _rest(axes: dict[str, Any], without: dict[str, Any]) -> str:
+    """The axes that are not in `without`, as a text that can be compared."""
     return repr(sorted((axis, repr(value)) for axis, value in axes.items() if axis not in without))
 
 
 def _meanings(net: str, imagenet: bool) -> list[Architecture]:
-    """The networks that a name stands for, under either depth convention."""
+    """The networks that a name can mean, under either depth convention."""
     found = []
     rules: tuple[DepthRule, ...] = ("convolutions", "nominal")
     for rule in rules:

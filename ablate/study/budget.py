@@ -1,6 +1,6 @@
-"""Budgets: what a network may cost, and the solving of its axes for that, one axis after the other.
+"""Budgets: the allowed cost of a network, and the solving of its axes for that cost, one axis after the other.
 
-No cost formula is written here: costs are read from blueprints.
+There is no cost formula here. Costs are read from blueprints.
 """
 
 from __future__ import annotations
@@ -29,14 +29,22 @@ from ablate.nets.families import find_family, what_counts
 from ablate.nets.notation import format_architecture
 
 SolvedAxis = Literal["depth", "k", "l", "cardinality", "base_width"]
-CountsAlong = Callable[[Architecture, str], Callable[[Any], Counts]]  # counts of a network at any value of an axis
+CountsAlong = Callable[[Architecture, str], Callable[[Any], Counts]]  # (network, axis) -> value of the axis -> counts
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a network may cost. A target is met within the tolerance (a fraction); bounds are met inclusively.
+    """The allowed cost of a network. A target is met within the tolerance; bounds are inclusive.
 
-    solve: the axes that are solved for it, one after the other.
+    Args:
+        measure: the cost that is limited.
+        target: the wanted cost; None if there are bounds.
+        tolerance: the allowed deviation from the target, as a fraction.
+        minimum: the lower bound, if any.
+        maximum: the upper bound, if any.
+        solve: the axes that are solved for the budget, one after the other.
+        on_miss: "error": a variant that misses the budget is an error; "drop": it is left out.
+        quantum: k is solved in steps of this many channels of the first group.
     """
 
     measure: Literal["parameters", "multiply_adds", "activation_memory"]
@@ -46,23 +54,41 @@ class Budget:
     maximum: int | None
     solve: tuple[SolvedAxis, ...]
     on_miss: Literal["error", "drop"]
-    quantum: int = 8  # k is solved in steps of so many channels of the first group
+    quantum: int = 8
 
 
 class Naming(NamedTuple):
-    """How the networks of a study are named: the options of format_architecture()."""
+    """How the networks of a study are named: the options of format_architecture().
+
+    Args:
+        rule: the layers that a depth counts.
+        show_block: whether the name shows the block.
+        imagenet: whether a name that two families share means the ImageNet family.
+    """
 
     rule: DepthRule
     show_block: bool
     imagenet: bool = False
 
     def of(self, architecture: Architecture) -> str:
-        """The name of a network."""
+        """The name of a network.
+
+        Args:
+            architecture: the network.
+        """
         return format_architecture(architecture, *self)
 
 
 class SolvedValue(NamedTuple):
-    """The value that a field of an Architecture was solved for, its counts, and (value, cost) of its two neighbours."""
+    """The value that an axis was solved for.
+
+    Args:
+        field: the field of Architecture.
+        value: its value.
+        counts: the network's counts at this value.
+        below: (value, cost) of the next cheaper value; None if there is none.
+        above: (value, cost) of the next more expensive value; None if there is none.
+    """
 
     field: str
     value: Any
@@ -73,7 +99,12 @@ class SolvedValue(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A value of the last solved axis next to the chosen one, and what the network would cost with it."""
+    """A network with the last solved axis at the value next to the chosen one.
+
+    Args:
+        net: its name.
+        count: its cost.
+    """
 
     net: str
     count: int
@@ -81,10 +112,15 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class BudgetResult:
-    """How a network meets its budget: its cost, and the fraction of the target (or bound) by which it differs.
+    """How a network meets its budget.
 
-    solved: the last axis that was solved; None where none was. Its neighbours are named on request, because a large
-    plan shows few of them.
+    Args:
+        count: its cost.
+        deviation: (cost - reference) / reference, where the reference is the target or a bound.
+        architecture: the network.
+        solved: the last axis that was solved; None where none was. Its neighbours are named on request, because a large
+            plan shows few of them.
+        naming: how networks are named.
     """
 
     count: int
@@ -95,12 +131,12 @@ class BudgetResult:
 
     @property
     def below(self) -> Neighbour | None:
-        """The next cheaper network."""
+        """The next cheaper network; None if there is none or no axis was solved."""
         return self._neighbour(self.solved.below) if self.solved else None
 
     @property
     def above(self) -> Neighbour | None:
-        """The next more expensive network."""
+        """The next more expensive network; None if there is none or no axis was solved."""
         return self._neighbour(self.solved.above) if self.solved else None
 
     def _neighbour(self, value_and_cost: tuple[Any, int] | None) -> Neighbour | None:
@@ -111,7 +147,13 @@ class BudgetResult:
 
 
 class AxisValues(NamedTuple):
-    """The values that an axis can be solved for, cheapest first: `field` of an Architecture is value(step) of a step."""
+    """The values that an axis can be solved for, the cheapest first.
+
+    Args:
+        field: the field of Architecture.
+        steps: increasing numbers, one for each value.
+        value: step -> the value of the field.
+    """
 
     field: str
     steps: Sequence[int]
@@ -128,17 +170,17 @@ def solve_budget(
 ) -> tuple[Architecture, Counts, BudgetResult, str]:
     """The network after its axes are solved: architecture, counts, budget result, and why it misses the budget ("" if not).
 
-    Each axis is solved with the earlier ones at their solved values and the later ones as given: with [depth, k], depth
-    comes as close as whole blocks can, and k takes up the rest.
+    Each axis is solved with the earlier ones at their solved values and the later ones as given. With [depth, k], depth is
+    solved first, in whole blocks, and k takes up the difference that remains.
 
     Args:
         architecture: the network; an axis in `budget.solve` may have any value.
         budget: the budget.
-        along: counts of a network at any value of one axis.
-        cost: the budget's measure of some counts.
+        along: the counts of a network at any value of one axis.
+        cost: counts -> the measure of the budget.
         naming: how networks are named in messages.
-        known: the values solved before under the same budget, `along` and `cost`; added to. Networks that differ only in
-            what costs nothing are solved once.
+        known: the values that were solved before under the same budget, `along` and `cost`; new values are added. Networks
+            that differ only in axes without a cost are solved once.
 
     Raises:
         BudgetError: the network does not have an axis that is to be solved.
@@ -164,7 +206,7 @@ def solve_budget(
 
 
 def _miss(net: str, result: BudgetResult, budget: Budget) -> str:
-    """What a network that misses its budget costs, and what is allowed."""
+    """The message for a network that misses its budget: its cost, and the allowed cost."""
     if budget.target:
         asked = f"{budget.target:,} ± {100 * budget.tolerance:g}%"
     else:
@@ -178,7 +220,7 @@ def _miss(net: str, result: BudgetResult, budget: Budget) -> str:
 def _solve_axis(
     architecture: Architecture, axis: str, budget: Budget, along: CountsAlong, cost: Callable[[Counts], int]
 ) -> SolvedValue:
-    """The value of one axis whose cost comes closest to the target, or is the largest within the maximum."""
+    """The value of one axis with the cost closest to the target, or the largest value within the maximum."""
     field, steps, value = solvable_values(architecture, axis, budget.quantum)
     most, count = len(steps), along(architecture, field)
     found: dict[int, Counts] = {}
@@ -204,7 +246,7 @@ def solvable_values(architecture: Architecture, axis: str, quantum: int) -> Axis
     Args:
         architecture: the network.
         axis: one of SolvedAxis.
-        quantum: k is solved in steps of so many channels of the first group.
+        quantum: k is solved in steps of this many channels of the first group.
 
     Raises:
         BudgetError: networks of this family, or with this block, do not have the axis.
@@ -233,7 +275,13 @@ def solvable_values(architecture: Architecture, axis: str, quantum: int) -> Axis
 
 
 def closest_to(target: int, cost: Callable[[int], int], high: int = MAX_N) -> int:
-    """The n in 1..high whose cost comes closest to the target; the smaller on a tie. The cost must increase with n."""
+    """The n in 1..high with the cost closest to the target; the smaller n on a tie.
+
+    Args:
+        target: the wanted cost.
+        cost: n -> cost, increasing.
+        high: the largest n.
+    """
     below = largest_within(target, cost, high)
     if below == 0:
         return 1
@@ -243,10 +291,15 @@ def closest_to(target: int, cost: Callable[[int], int], high: int = MAX_N) -> in
 
 
 def largest_within(maximum: int, cost: Callable[[int], int], high: int = MAX_N) -> int:
-    """The largest n in 1..high whose cost does not exceed the maximum; 0 if there is none. The cost must increase with n.
+    """The largest n in 1..high with a cost within the maximum; 0 if there is none.
 
     Costs are linear in depth and nearly quadratic in width, so a parabola through the costs of 1, 2 and the last n
-    predicts the answer. After ten predictions the rest is bisected.
+    predicts the answer. After ten predictions, bisection finds the rest.
+
+    Args:
+        maximum: the highest allowed cost.
+        cost: n -> cost, increasing.
+        high: the largest n.
     """
     first = cost(1)
     if first > maximum or high == 1:
@@ -259,7 +312,7 @@ def largest_within(maximum: int, cost: Callable[[int], int], high: int = MAX_N) 
         root = (slope - curve) ** 2 + 4 * curve * (maximum - first)
         if looks < 10 and root > 0 and (halves := slope - curve + math.sqrt(root)) > 0:
             guess = int(1 + 2 * (maximum - first) / halves + 1e-6)  # of first + slope (n - 1) + curve (n - 1) (n - 2)
-            guess = guess if looks else 1 << guess.bit_length()  # a power of two: many networks share it, and count it once
+            guess = guess if looks else 1 << guess.bit_length()  # a power of two, so that many networks share this count
         else:
             guess = (low + over) // 2
         n, looks = min(max(guess, low + 1), over - 1), looks + 1

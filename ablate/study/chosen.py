@@ -1,4 +1,4 @@
-"""Replaces `{from: NAME}` in a study by the value that a search chose, from the best.yaml that its report wrote."""
+"""Replaces `{from: NAME}` in a study by the value that a search chose, read from the best.yaml of the search's report."""
 
 from __future__ import annotations
 
@@ -16,13 +16,24 @@ from ablate.study.document import Document, KeyPath, describe, read_document
 from ablate.study.study import Frozen, Study
 from ablate.study.validation import validate
 
-Within = tuple[tuple[Path, str], ...]  # (file, scale) of the studies being loaded, each for the one before it
+Within = tuple[tuple[Path, str], ...]  # (file, scale) of the studies being loaded, outermost first
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 NAME_IN_TEXT = re.compile(r"""\bname["']?\s*:\s*["']?([\w.-]+)""")
 
 
 class BestFile(Frozen):
-    """The keys of best.yaml that a study needs. value: the objective, in percent; pareto: of two objectives, not best."""
+    """The keys of best.yaml that a study needs. Other keys are ignored.
+
+    Args:
+        search: the name of the search.
+        digest: 16 hexadecimal digits, see Search.digest.
+        finished: whether every candidate was trained.
+        candidates: how many candidates were trained.
+        objective: such as "median_validation_error".
+        value: the objective of the best candidate, in percent.
+        best: the values of the best candidate, by axis.
+        pareto: the Pareto set of a search with two objectives, which has no best candidate.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -38,7 +49,7 @@ class BestFile(Frozen):
 
 @dataclass(frozen=True)
 class _Choice:
-    """What a search chose. path: of its best.yaml; shown: the path as remarks show it, the same on every machine."""
+    """The choice of a search: `path` of its best.yaml, and `shown`, the path in remarks, the same on every machine."""
 
     path: Path
     shown: str
@@ -47,15 +58,18 @@ class _Choice:
 
 
 def take_chosen(document: Document, within: Within, load: Callable[..., Study]) -> tuple[str, ...]:
-    """Replaces every {from: NAME} in a document by the value that a search chose; returns a sentence for each.
+    """Replace every {from: NAME} in a document by the value that a search chose.
 
     Args:
-        document: the study file's values; changed.
-        within: the studies being loaded, to detect one that waits for itself.
+        document: the study file's values; changed in place.
+        within: the studies being loaded, to detect a study that depends on its own value.
         load: load_study().
 
+    Returns:
+        One sentence for each value.
+
     Raises:
-        StudyError: the search has not chosen a value, at the place of {from:}.
+        StudyError: the search has not chosen a value; the message names the place of {from:}.
     """
     choices: dict[str, _Choice] = {}
     said = []
@@ -72,16 +86,16 @@ def take_chosen(document: Document, within: Within, load: Callable[..., Study]) 
         except StudyError as error:
             document.fail(path, f"from: {error}")
         value = choice.best[key]
-        listed = len(path) == 4 and path[0] == "variants" and path[2] != "recipe"  # an axis, whose list is one of values
+        listed = len(path) == 4 and path[0] == "variants" and path[2] != "recipe"  # a list there means several values
         above[path[-1]] = [value] if listed and isinstance(value, list) else value
         said.append(_sentence(axis, key, choice))
     return tuple(dict.fromkeys(said))
 
 
 def _references(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, str]]:
-    """Every {from:} in a document where the value of an axis or a recipe field stands: (path, name of the axis)."""
+    """Every {from:} in a document where the value of an axis or a recipe field is expected: (path, name of the axis)."""
     axis = _axis_at(path) if isinstance(value, dict) and "from" in value else ""
-    if axis and (not axis.startswith("args.") or value.keys() <= {"from", "key"}):  # an argument may be any mapping
+    if axis and (not axis.startswith("args.") or value.keys() <= {"from", "key"}):  # an argument can be any mapping
         yield path, axis
         return
     for key, child in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
@@ -89,8 +103,8 @@ def _references(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _axis_at(path: KeyPath) -> str:
-    """The axis whose value stands at a path ("recipe.lr" for a field of a recipe); "" if there is none, as in scales."""
-    match path[:-1] if path and isinstance(path[-1], int) else path:  # one of a list of values
+    """The axis with its value at a path ("recipe.lr" for a field of a recipe); "" if there is none, as in scales."""
+    match path[:-1] if path and isinstance(path[-1], int) else path:  # an item of a list
         case ("recipe", str(field)) | ("variants", int(), "recipe", str(field)):
             return "" if field == "base" else f"recipe.{field}"
         case ("base",) | ("baseline",) | ("variants", int(), "net") | ("variants", int(), "one_at_a_time", "base"):
@@ -105,7 +119,7 @@ def _axis_at(path: KeyPath) -> str:
 
 
 def _read_reference(document: Document, path: KeyPath, reference: dict[str, Any], axis: str) -> tuple[str, str]:
-    """The name and the key of {from: NAME, key: KEY}; without a key, the axis."""
+    """The name and the key of {from: NAME, key: KEY}. Without a key, the key is the axis."""
     for key in reference:
         if key not in ("from", "key"):
             document.fail((*path, key), f"from: unknown key '{key}'; {allowed(key, ('from', 'key'))}")
@@ -118,7 +132,7 @@ def _read_reference(document: Document, path: KeyPath, reference: dict[str, Any]
 
 
 def _find_choice(document: Document, name: str, within: Within, load: Callable[..., Study]) -> _Choice:
-    """What a finished search chose. Raises StudyError, without a place, if its study has changed since."""
+    """The choice of a finished search. Raises StudyError, without a place, if its study has changed since."""
     folder = Path(document.name).parent
     places, shown = [folder / name], name
     if named := not name.endswith(".yaml"):
@@ -151,7 +165,7 @@ def _find_choice(document: Document, name: str, within: Within, load: Callable[.
 
 
 def _find_study(folder: Path, name: str, within: Within) -> tuple[Path, str] | None:
-    """(file, scale) of the search of a name, beside a study or in studies/; None if there is none. Raises StudyError."""
+    """(file, scale) of a search by its name, beside a study or in studies/; None if there is none. Raises StudyError."""
     study = _named(folder, name)
     if study and (study[0].resolve(), study[1]) in within:
         raise StudyError(f"{name} would wait for its own value ({study[0]}); name another search")
@@ -161,15 +175,15 @@ def _find_study(folder: Path, name: str, within: Within) -> tuple[Path, str] | N
 
 
 def _named(folder: Path, name: str) -> tuple[Path, str] | None:
-    """(file, scale) of the study whose name is `name`, or whose name and scale make it."""
+    """(file, scale) of the study with this name, or of the study and scale with this name together."""
     scaled = None
     for file in (*sorted(folder.glob("*.yaml")), *sorted(Path("studies").glob("*.yaml"))):
         try:
-            if not file.is_file():  # a pipe would not end
+            if not file.is_file():  # reading a pipe might never end
                 continue
             stated = NAME_IN_TEXT.findall(file.read_text(errors="replace"))
             if not any(name == one or name.startswith(f"{one}_") for one in stated):
-                continue  # most files, so that few are parsed
+                continue  # skips most files without parsing them
             value = read_document(file).value
         except (OSError, StudyError):
             continue
@@ -183,7 +197,7 @@ def _named(folder: Path, name: str) -> tuple[Path, str] | None:
 
 
 def _command(study: tuple[Path, str] | None, name: str, named: bool = True) -> str:
-    """The commands that write a search's best.yaml."""
+    """The commands that write a search's best.yaml, as text."""
     if study is None:
         called = f", with the study called {name}" if named else ""
         return f"ablate search STUDY && ablate report STUDY{called}"
@@ -193,7 +207,7 @@ def _command(study: tuple[Path, str] | None, name: str, named: bool = True) -> s
 
 
 def _sentence(axis: str, key: str, choice: _Choice) -> str:
-    """What was taken: "dropout 0.3: the best of 40 candidates of dropout_cifar10, 5.12% median validation error (...)"."""
+    """A remark: "dropout 0.3: the best of 40 candidates of dropout_cifar10, 5.12% median validation error (...)"."""
     file = choice.file
     of = "" if key == axis else f"the {key} of "
     reached = f"{file.value:.2f}% {file.objective.replace('_', ' ')}".strip()

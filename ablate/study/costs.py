@@ -1,6 +1,6 @@
-"""What a training costs before anything is timed: multiply-adds, the time of a GPU that the paper names, and memory.
+"""The cost of a training before anything is timed: multiply-adds, the time on a reference GPU, and memory.
 
-Memory is read from a network's counts: an estimate, to which workspaces and the allocator add.
+Memory is an estimate from a network's counts. Workspaces and the allocator need additional memory.
 """
 
 from __future__ import annotations
@@ -14,17 +14,27 @@ from ablate.nets.families import count_network
 from ablate.nets.notation import parse_architecture
 from ablate.study.study import Data, Recipe, Trial
 
-COMPILE_HOURS = 1.0  # of a Titan X: from there on a training repays that its blocks are compiled, on any device since
+COMPILE_HOURS = 1.0  # on a Titan X; a longer training saves more time than compiling takes, on any newer device
 
 
 def training_cost(trial: Trial) -> float:
-    """Multiply-adds of a whole training, for sorting: forward, backward (twice that), and the test set each epoch."""
+    """Multiply-adds of a whole training, for sorting: forward, backward (twice that), and the evaluation each epoch.
+
+    Args:
+        trial: the training.
+    """
     counts = count_network(trial.architecture, trial.data.classes, trial.data.input_shape)
     return cost_of(counts, trial.data, trial.recipe)
 
 
 def cost_of(counts: Counts, data: Data, recipe: Recipe) -> float:
-    """The same of a network with these counts."""
+    """Multiply-adds of a whole training, as training_cost().
+
+    Args:
+        counts: of the network, for one image.
+        data: for the number of images.
+        recipe: for the number of epochs.
+    """
     full = data.full_sizes
     train, test = (size or most or 50_000 for size, most in zip((data.train_size, data.test_size), full))
     if held_out := data.held_out:
@@ -34,24 +44,39 @@ def cost_of(counts: Counts, data: Data, recipe: Recipe) -> float:
 
 
 def compile_choice(counts: Counts, data: Data, recipe: Recipe) -> Literal["always", "never"]:
-    """What recipe.compile: auto means for a network: by its own cost alone, so that its trials keep their ids."""
+    """The meaning of recipe.compile: auto for a network. It depends only on the network's cost, so trial ids are stable.
+
+    Args:
+        counts: of the network, for one image.
+        data: for the number of images.
+        recipe: for the number of epochs.
+    """
     return "always" if cost_of(counts, data, recipe) >= 3600 * COMPILE_HOURS * titan_x_speed() else "never"
 
 
 @lru_cache(maxsize=1)
 def titan_x_speed() -> float:
-    """Multiply-adds a second, as training_cost() counts them, of the Titan X that needs 67.5 s for an epoch of WRN-28-2.
+    """Multiply-adds a second, as training_cost() counts them, of a Titan X. It needs 67.5 s for an epoch of WRN-28-2.
 
-    A measure that every study has before anything is timed. Source: WRN, Table 2, whose epochs are of training.
+    Every study has this measure before anything is timed.
+
+    Source: WRN, Table 2; its epochs are of training.
     """
     return 3 * 50_000 * count_network(parse_architecture("WRN-28-2"), 10, (3, 32, 32)).multiply_adds / 67.5
 
 
-BYTES = {"float32": 4, "bfloat16": 2}
+BYTES = {"float32": 4, "bfloat16": 2}  # of an activation, by precision
 
 
 class Memory(NamedTuple):
-    """Bytes of one training. momentum: whatever the optimizer keeps for each weight."""
+    """Bytes of one training.
+
+    Args:
+        weights: in float32.
+        gradients: in float32.
+        momentum: everything that the optimizer keeps for each weight.
+        activations: kept for the backward pass; with cast weights under bfloat16.
+    """
 
     weights: int
     gradients: int
@@ -60,13 +85,19 @@ class Memory(NamedTuple):
 
     @property
     def total(self) -> int:
+        """The sum of all parts, in bytes."""
         return sum(self)
 
 
 def training_memory(counts: Counts, recipe: Recipe) -> Memory:
-    """Weights, gradients and momentum in float32; a batch's activations kept for the backward pass in its precision.
+    """The memory of a training: weights, gradients and momentum in float32, activations in the recipe's precision.
 
-    Under bfloat16 the weights are there a second time, cast, for as long as the activations are.
+    The activations are those of one batch, kept for the backward pass. Under bfloat16 a cast copy of the weights is kept
+    as long as they are.
+
+    Args:
+        counts: of the network, for one image.
+        recipe: for precision, batch size, optimizer and checkpoint_activations.
     """
     size = BYTES[recipe.precision]
     weights = 4 * counts.parameters
@@ -77,7 +108,12 @@ def training_memory(counts: Counts, recipe: Recipe) -> Memory:
 
 
 def memory_choices(counts: Counts, recipe: Recipe) -> list[dict[str, Any]]:
-    """The training memory, in plain values, in both precisions, activations kept or computed again."""
+    """The training memory in both precisions, with activations kept or recomputed, in plain values.
+
+    Args:
+        counts: of the network, for one image.
+        recipe: its precision and checkpoint_activations are replaced by each choice.
+    """
     choices = []
     for precision in BYTES:
         for checkpoint in ("none", "blocks"):
@@ -89,6 +125,11 @@ def memory_choices(counts: Counts, recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def activation_memory(counts: Counts, recipe: Recipe) -> int:
-    """Bytes of one batch's activations that are kept for the backward pass; on several GPUs of each one's part of it."""
+    """Bytes of the activations of one batch that are kept for the backward pass; on several GPUs, of one GPU's part of it.
+
+    Args:
+        counts: of the network, for one image.
+        recipe: for precision, batch size, GPUs and checkpoint_activations.
+    """
     kept = counts.kept_by_blocks if recipe.checkpoint_activations == "blocks" else counts.kept
     return recipe.batch_size // recipe.gpus * BYTES[recipe.precision] * kept

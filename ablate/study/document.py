@@ -1,8 +1,10 @@
-"""YAML 1.2 text -> plain values that remember where they stood.
+"""YAML 1.2 text -> plain values with their positions in the text.
 
-Built from the parser's events rather than by a constructor: nothing recurses, so size and depth are bounded before any
-value exists; anchors, aliases and tags are refused, so nothing can expand or run; duplicate keys are errors.
-One kindness: YAML would split [WRN-28-2-B(3,3), ...] at the comma inside the brackets of B(3,3); here it stays whole.
+The values are built from the parser's events, not by a constructor. Nothing recurses, so size and depth are limited before
+any value exists. Anchors, aliases and tags are refused, so nothing can expand or run. Duplicate keys are errors.
+
+One exception to YAML: it would split [WRN-28-2-B(3,3), ...] at the comma inside the brackets of B(3,3). Here the name stays
+whole.
 """
 
 from __future__ import annotations
@@ -26,26 +28,53 @@ KeyPath = tuple[Any, ...]  # keys and indices from the root to a value
 
 @dataclass(slots=True)
 class Document:
-    """A file's value and the (line, column), from 1, of every key and value in it."""
+    """The value of a file, and the position of every key and value in it.
+
+    Args:
+        name: the file's name in messages.
+        value: plain values: mappings, lists, texts, numbers, booleans, None.
+        positions: (line, column), from 1, by path.
+    """
 
     name: str
     value: Any
     positions: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
 
     def place(self, *path: Any) -> str:
-        """ "file:line:column" of a key or value; one that has no position of its own stands at its nearest ancestor."""
+        """The text "file:line:column" of a key or value, or of its nearest ancestor that has a position.
+
+        For a value from the command line it is "override".
+
+        Args:
+            path: keys and indices from the root.
+        """
         where = next((self.positions[path[:n]] for n in range(len(path), -1, -1) if path[:n] in self.positions), None)
         if where == OVERRIDE:
             return "override"
         return f"{self.name}:{where[0]}:{where[1]}" if where else self.name
 
     def fail(self, path: KeyPath, message: str) -> NoReturn:
-        """Raises StudyError at a place."""
+        """Raise an error about a value.
+
+        Args:
+            path: keys and indices from the root.
+            message: the fact, then the remedy.
+
+        Raises:
+            StudyError: always; the message begins with the place.
+        """
         place = self.place(*path)
         raise StudyError(f"{place}: {message}" if place else message)
 
     def override(self, assignment: str) -> None:
-        """Applies "recipe.epochs=30": a dotted key and a YAML value, as if the file had said so; null takes a key out."""
+        """Set a value as if the file had said so. The value null removes the key.
+
+        Args:
+            assignment: a dotted key and a YAML value, such as "recipe.epochs=30".
+
+        Raises:
+            StudyError: the assignment is not valid, or a part of the key is not a mapping.
+        """
         key, equals, text = assignment.partition("=")
         path = tuple(key.strip().split("."))
         if not equals or not all(re.fullmatch(r"\w+", part) for part in path):
@@ -73,7 +102,12 @@ class Document:
         self.positions[path] = OVERRIDE
 
     def overlay(self, path: KeyPath, merged: tuple[str, ...]) -> None:
-        """Lays the mapping at a path over the whole: keys in `merged` part by part, others as they are; null takes out."""
+        """Replace values of the document by those of the mapping at a path. The value null removes a key.
+
+        Args:
+            path: where the mapping is, such as ("scales", "small").
+            merged: keys that are merged key by key; the values of others are replaced as a whole.
+        """
         for key, value in _at(self.value, path).items():
             under = self.value.get(key)
             if isinstance(under, str) and key in SHORT_FORMS:
@@ -100,14 +134,22 @@ def _at(value: Any, path: KeyPath) -> Any:
     return value
 
 
-OVERRIDE = (0, 0)  # the position of what the command line said
+OVERRIDE = (0, 0)  # the position of a value from the command line
 
 
 def read_document(path: Path, wanted: str = "name, data, recipe, variants, ...") -> Document:
-    """The document in a file, whose top level must be a mapping. Raises StudyError."""
+    """The document in a file.
+
+    Args:
+        path: the file, at most MAX_BYTES.
+        wanted: the expected keys, for the error message.
+
+    Raises:
+        StudyError: the file cannot be read, is not valid, or is not a mapping at its top level.
+    """
     try:
         with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)  # the file may have no end
+            data = file.read(MAX_BYTES + 1)  # the file may be endless, such as a device
     except (OSError, ValueError) as error:
         raise StudyError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > MAX_BYTES:
@@ -124,7 +166,15 @@ def read_document(path: Path, wanted: str = "name, data, recipe, variants, ...")
 
 
 def read_text(text: str, name: str) -> Document:
-    """The document in a string. Raises StudyError with line and column of what it cannot accept."""
+    """The document in a string.
+
+    Args:
+        text: YAML 1.2.
+        name: the file's name in messages.
+
+    Raises:
+        StudyError: the text is not accepted; the message names line and column.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -147,24 +197,25 @@ def read_text(text: str, name: str) -> Document:
     return builder.document
 
 
-# While YAML reads the text, the commas in B(3,3) are a character of as many columns that means nothing to it.
+# While YAML reads the text, the commas in B(3,3) are replaced by a character of the same width without a meaning in YAML.
 _BLOCK = re.compile(r"B\([^()\[\]{}'\"#\n]*\)")
 _COMMA = "\ue000"
 _NO_KEY = object()
 
 
 class _Builder:
-    """Makes a document's value from the parser's events, one at a time."""
+    """Builds a document's value from the parser's events, one at a time."""
 
     def __init__(self, document: Document, resolver: Any) -> None:
         self.document = document
         self.resolver = resolver
         self.open: list[tuple[Any, KeyPath]] = []  # the containers being filled, and their paths
-        self.keys: list[Any] = []  # for each open mapping, the key whose value comes next
+        self.keys: list[Any] = []  # for each open mapping, the key of the next value
         self.documents = self.values = 0
         self.here = (1, 1)
 
     def take(self, event: Any) -> None:
+        """Process the next event."""
         from ruamel.yaml import events
 
         if mark := getattr(event, "start_mark", None):
@@ -191,7 +242,7 @@ class _Builder:
             self.keys.pop()
 
     def check(self, event: Any, events: Any) -> None:
-        """Refuses what could expand, run or grow without bound."""
+        """Refuse events that could expand, run or grow without bound."""
         if isinstance(event, events.DocumentStartEvent):
             self.documents += 1
             if self.documents > 1:
@@ -210,6 +261,7 @@ class _Builder:
                 self.refuse(f"nested deeper than {MAX_DEPTH}")
 
     def scalar(self, event: Any) -> Any:
+        """The value of a scalar event."""
         from ruamel.yaml.nodes import ScalarNode
 
         tag = self.resolver.resolve(ScalarNode, event.value, event.implicit)
@@ -218,13 +270,14 @@ class _Builder:
                 self.refuse(f"the character U+{ord(found):04X} cannot be printed; leave it out")
         try:
             value = _scalar(str(tag).rpartition(":")[2], event.value)
-        except ValueError:  # text that only looks like a number, such as 0x_
+        except ValueError:  # text that resembles a number, such as 0x_
             value = event.value
         if isinstance(value, float) and not math.isfinite(value):
             self.refuse(f"the number {event.value[:80]} is not finite")
         return value.replace(_COMMA, ",") if isinstance(value, str) else value
 
     def begin_key(self, key: Any) -> None:
+        """Add a key to the open mapping."""
         mapping, path = self.open[-1]
         if not isinstance(key, str):
             self.refuse(f"the key {key!r} is not text; put it in quotes")
@@ -235,7 +288,7 @@ class _Builder:
         self.document.positions[path] = self.here
 
     def place(self, value: Any) -> KeyPath:
-        """Puts a value where the parser is and returns its path; a mapping's value stands where its key does."""
+        """Add a value at the parser's position and return its path. A mapping's value has the position of its key."""
         path: KeyPath = ()
         if not self.open:
             self.document.value = value
@@ -252,6 +305,7 @@ class _Builder:
         return path
 
     def refuse(self, message: str) -> NoReturn:
+        """Raise StudyError at the parser's position."""
         raise StudyError(f"{self.document.name}:{self.here[0]}:{self.here[1]}: {message}")
 
 
@@ -270,7 +324,11 @@ def _scalar(tag: str, text: str) -> Any:
 
 
 def describe(value: Any) -> str:
-    """A found value for an error message, short and in YAML's words."""
+    """A found value for an error message, short and in YAML's words.
+
+    Args:
+        value: a plain value of a document.
+    """
     if value is None:
         return "nothing"
     if isinstance(value, bool):

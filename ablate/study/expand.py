@@ -1,4 +1,4 @@
-"""The entries of a study as the axes of each variant, in order, on every data set; and what tells entries apart."""
+"""The entries of a study, expanded to the axes of each variant, and the axes that distinguish entries."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from ablate.errors import StudyError, allowed
 from ablate.study.study import Data, Entry, Study
 
 MAX_VARIANTS = 1_000_000
-RECIPE_NAME, DATA_TITLE = "recipe.name", "data.title"  # axes of variants if their entries differ in these
+RECIPE_NAME, DATA_TITLE = "recipe.name", "data.title"  # axes of variants where entries differ in them
 
 
 def cells(study: Study) -> Iterator[tuple[Entry, dict[str, Any], Data, str]]:
-    """Every variant of a study as (entry, axes, data, published row that it stands for; "" for the one of its own name).
+    """Every variant of a study, in order, as (entry, axes, data, published row).
+
+    The published row is the one that the entry's `stands_for` names; "" means the row with the network's own name.
+
+    Args:
+        study: as loaded by load_study().
 
     Raises:
-        StudyError: there are too many variants, or `stands_for` names no published row.
+        StudyError: there are too many variants, or `stands_for` does not name a published row for each network.
     """
     if sum(_size(entry) * len(entry.data) for entry in study.entries) > MAX_VARIANTS:
         raise StudyError(f"{study.places['variants']}: more than {MAX_VARIANTS:,} variants")
@@ -68,9 +73,12 @@ def _size(entry: Entry) -> int:
 
 
 def beside_axes(study: Study) -> Callable[[Entry, Data], dict[str, Any]]:
-    """A function (entry, data) -> the axes that tell its variants from those of other entries and data sets.
+    """A function (entry, data) -> the axes that distinguish its variants from those of other entries and data sets.
 
     These are the recipe's name, the data set's title, and fields of recipe and data in which entries differ.
+
+    Args:
+        study: as loaded by load_study().
     """
     data = [(one.title, one) for entry in study.entries for one in entry.data]
     recipes = [(entry.recipe_name, entry.recipe) for entry in study.entries]

@@ -1,4 +1,4 @@
-"""The language of `where`: comparisons and arithmetic over a variant's axes and counts, and nothing else.
+"""The language of `where`: comparisons and arithmetic with a variant's axes and counts, and nothing else.
 
 k * depth <= 400        block in ("B(3,3)", "B(3,1)") and recipe.lr < 0.2        not (parameters > 2e6)
 """
@@ -41,12 +41,21 @@ Value = Callable[[Names], Any]
 
 
 def compile_expression(text: str) -> Callable[[Names], bool]:
-    """A function from names (dotted ones too) to bool. Raises StudyError on anything outside the language."""
+    """A function from the values of names (dotted names too) to the value of the expression, true or false.
+
+    The function raises StudyError for an unknown name, or for a value that is not true or false.
+
+    Args:
+        text: a Python expression of at most MAX_LENGTH characters.
+
+    Raises:
+        StudyError: the text is not an expression, or uses something outside the language.
+    """
     if len(text) > MAX_LENGTH:
         raise StudyError(f"where: {len(text)} characters; allowed: at most {MAX_LENGTH}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's on what is odd in a program
+            warnings.simplefilter("ignore")  # such as a SyntaxWarning
             tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         reason = "too deep" if isinstance(error, (MemoryError, RecursionError)) else getattr(error, "msg", error)
@@ -68,7 +77,7 @@ def compile_expression(text: str) -> Callable[[Names], bool]:
 
 
 def _depth(node: ast.AST) -> int:
-    """How deep a tree goes, found without recursion."""
+    """The depth of a tree, found without recursion."""
     deepest, waiting = 0, [(node, 1)]
     while waiting:
         node, depth = waiting.pop()
@@ -78,6 +87,7 @@ def _depth(node: ast.AST) -> int:
 
 
 def _compile(node: ast.expr) -> Value:
+    """A function from names to the value of a node. Raises StudyError for a node outside the language."""
     match node:
         case ast.Constant(value=bool() | int() | float() | str() as constant):
             return lambda names: constant
@@ -113,6 +123,7 @@ def _compile(node: ast.expr) -> Value:
 
 
 def _dotted(node: ast.expr) -> str:
+    """The dotted name of a node, such as "recipe.lr"."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
@@ -121,6 +132,8 @@ def _dotted(node: ast.expr) -> str:
 
 
 def _name(name: str) -> Value:
+    """A function that looks a name up."""
+
     def look_up(names: Names) -> Any:
         if name not in names:
             near = allowed(name, names).partition("allowed: ")[0]
@@ -132,6 +145,7 @@ def _name(name: str) -> Value:
 
 
 def _number(value: Any) -> Any:
+    """The value, if it is a number. Raises TypeError otherwise."""
     if isinstance(value, (int, float)):
         return value
     raise TypeError(f"arithmetic on {value!r}; allowed: numbers")

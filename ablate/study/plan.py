@@ -31,9 +31,15 @@ MAX_TRIALS = 1_000_000
 
 @dataclass(frozen=True)
 class Enumeration:
-    """A study's variants in order; and in words, what was solved, merged, dropped, and chosen by a search.
+    """The variants of a study, in order, and remarks in words.
 
-    names: the variants of each network's name, including the name that it had before axes were solved.
+    Args:
+        variants: in the order of the study.
+        solved: one line for each network with a solved axis.
+        merged: one line for each variant that equals an earlier one.
+        dropped: one line for each variant that does not meet `where` or the budget.
+        names: the variants of each network's name, and of the name that it had before axes were solved.
+        chosen: one line for each value that a search chose.
     """
 
     variants: tuple[Variant, ...]
@@ -52,7 +58,7 @@ class Enumeration:
 
 
 def _notes(variant: Variant) -> Iterator[str]:
-    """What a reader should know about a network, and which other network its name could mean; may be ""."""
+    """Remarks on a network, and on the other network that its name could mean; may be ""."""
     yield remark(variant.architecture)
     if variant.architecture.family.startswith(IMAGENET) and not variant.data.data_set.imagenet_names:
         others = [
@@ -63,7 +69,7 @@ def _notes(variant: Variant) -> Iterator[str]:
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Turns garbage collection off: a plan keeps all that it makes, and scanning it again and again is slow."""
+    """Turn garbage collection off in the block. A plan keeps everything that it makes, and repeated scans would be slow."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -75,7 +81,15 @@ def _without_garbage_collection() -> Iterator[None]:
 
 @_without_garbage_collection()
 def enumerate_variants(study: Study) -> Enumeration:
-    """Every variant of a study: duplicates merged, budget solved, constraint applied. Raises StudyError with its place."""
+    """Every variant of a study: duplicates merged, axes solved for the budget, constraint applied.
+
+    Args:
+        study: as loaded by load_study().
+
+    Raises:
+        StudyError: a variant is not valid, none is left, or there are too many trials; the message names the place.
+        BudgetError: a variant misses the budget, and the study does not drop such variants.
+    """
     holds = compile_expression(study.where) if study.where else None
     found: dict[tuple[Any, ...], Variant] = {}
     names: dict[str, list[Variant]] = {}
@@ -123,9 +137,12 @@ def enumerate_variants(study: Study) -> Enumeration:
 
 
 def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
-    """A function that makes the variant of a search's candidate from the values of its axes.
+    """A function that makes the variant of a search's candidate from the values of its axes, by name.
 
-    It raises StudyError for a candidate that is not feasible, and BudgetError for one that misses the budget.
+    The function raises StudyError for a candidate that is not feasible, and BudgetError for one that misses the budget.
+
+    Args:
+        study: as loaded by load_study(); it has a search.
     """
     assert study.search is not None
     holds = compile_expression(study.where) if study.where else None
@@ -153,32 +170,55 @@ def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
 
 
 def plan_trials(study: Study, variants: Sequence[Variant]) -> list[Trial]:
-    """Every trial of a study: variants in order, seeds in order."""
+    """Every trial of a study: variants in order, and the seeds of each in order.
+
+    Args:
+        study: for the seeds.
+        variants: of the study's enumeration.
+    """
     return [trial for variant in variants for trial in variant.trials(study.seeds)]
 
 
 def trial_labels(study: Study, variants: Sequence[Variant]) -> dict[str, str]:
-    """What people read for each trial, by its id: the variant's label and the seed."""
+    """The label of each trial by its id: the variant's label and the seed.
+
+    Args:
+        study: for the seeds.
+        variants: of the study's enumeration.
+    """
     return {
         trial.id: f"{label(variant)} seed {trial.seed}" for variant in variants for trial in variant.trials(study.seeds)
     }
 
 
 def label(variant: Variant) -> str:
-    """The variant's network and the axes its name does not show."""
+    """The variant's label: its network's name, and the axes that the name does not show.
+
+    Args:
+        variant: the variant.
+    """
     named = {axis: plain(value) for axis, value in variant.axes.items() if axis.startswith(BESIDE)}
     rest = [text if axis in (RECIPE_NAME, DATA_TITLE) else f"{axis} {text}" for axis, text in named.items()]
     return ", ".join([variant.net, *rest])
 
 
 def varied_axes(variants: Sequence[Variant]) -> list[str]:
-    """The recipe.* and data.* axes that some entry gives and in which variants differ."""
+    """The recipe.* and data.* axes that some entry gives and in which variants differ.
+
+    Args:
+        variants: of a study's enumeration.
+    """
     named = dict.fromkeys(axis for variant in variants for axis in variant.axes if axis.startswith(BESIDE))
     return [axis for axis in named if len({axis_value(variant, axis) for variant in variants}) > 1]
 
 
 def axis_value(variant: Variant, axis: str) -> Any:
-    """The value of a recipe.* or data.* axis in a variant; "all" for a size that is not given."""
+    """The value of a recipe.* or data.* axis in a variant; "all" for a size that is not given.
+
+    Args:
+        variant: the variant.
+        axis: such as "recipe.lr" or "data.title".
+    """
     if axis in (RECIPE_NAME, DATA_TITLE):
         return variant.axes[axis]
     group, _, field = axis.partition(".")
@@ -187,7 +227,11 @@ def axis_value(variant: Variant, axis: str) -> Any:
 
 
 def plain(value: Any) -> str:
-    """A value as text, as a person writes it: 0.05, not 0.05000000000000001."""
+    """A value as text, with at most six significant digits: 0.05, not 0.05000000000000001.
+
+    Args:
+        value: a number, a text, or a tuple of them.
+    """
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple):
@@ -196,11 +240,11 @@ def plain(value: Any) -> str:
 
 
 class _Identities(dict[int, tuple[Any, bytes]]):
-    """The identities of recipes and data as JSON, each made once. Looked up by object, which is quick."""
+    """The identities of recipes and data as JSON, each made once. The key is the object's id(), which is fast."""
 
     def of(self, model: Recipe | Data) -> bytes:
         if id(model) not in self:
-            # The model is kept, because Python reuses ids.
+            # The model is kept alive, because Python reuses the ids of deleted objects.
             self[id(model)] = model, orjson.dumps(model.identity(), option=orjson.OPT_SORT_KEYS)
         return self[id(model)][1]
 
@@ -233,7 +277,7 @@ def _variant(
 
 
 class _Changes(dict[str, Any]):
-    """Changed fields, hashable. Compared by their text, because 1, 1.0 and true differ in a study."""
+    """Changed fields, hashable. They are compared as text, because 1, 1.0 and true differ in a study."""
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(repr(self))
@@ -249,7 +293,7 @@ def _replaced(model: Recipe | Data, changes: _Changes) -> Any:
 
 
 def _place(entry: Entry, axes: dict[str, Any], message: str) -> str:
-    """The place of the value that an error is about; the entry's, if it may be one of several values."""
+    """The place of the value that an error is about; the place of the entry if the value is not known."""
     named = [axis for axis in axes if message.startswith((f"{axis}:", f"{axis} ", f"unknown axis '{axis}'"))]
     named = named or (["net"] if entry.kind == "net" else [])
     places = [place for axis in named if (place := entry.places.get((axis, repr(axes[axis]))))]
@@ -257,7 +301,7 @@ def _place(entry: Entry, axes: dict[str, Any], message: str) -> str:
 
 
 def _tell_apart(variants: list[Variant]) -> list[Variant]:
-    """The variants; those with the same label (one depth under both conventions) have their N added to the name."""
+    """The variants, with N added to the names of those with equal labels (one depth under both conventions)."""
     labels = [label(variant) for variant in variants]
     times = Counter(labels)
     return [
@@ -287,7 +331,7 @@ def _names(variant: Variant, rule: DepthRule) -> dict[str, Any]:
         "block": format_block(architecture.block),
         "l": architecture.l,
         "k": architecture.k,
-        "depth": depth_of(architecture, rule) or math.nan,  # without one: neither deeper nor shallower
+        "depth": depth_of(architecture, rule) or math.nan,  # NaN is neither deeper nor shallower
         "N": variant.blocks_per_group if isinstance(variant.blocks_per_group, int) else math.nan,
         **{axis: getattr(architecture, axis) for axis in ("cardinality", "base_width", *STYLE_AXES)},
         "parameters": variant.counts.parameters,

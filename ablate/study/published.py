@@ -19,7 +19,18 @@ from ablate.study.validation import validate
 def published_values(
     document: Document, index: int, file: PublishedFile, rule: DepthRuleField, imagenet: bool
 ) -> Published:
-    """One published table, each row's network known by its architecture. Raises StudyError."""
+    """One published table. The network of each row is known by its architecture.
+
+    Args:
+        document: the study file's values and their places.
+        index: the position in the study's `published`, from 0.
+        file: the table as written.
+        rule: the study's depth rule, for a table without its own.
+        imagenet: whether a network's name that two families share means the ImageNet family.
+
+    Raises:
+        StudyError: a value is not valid; the message names its place.
+    """
     path = ("published", index)
     recipe = None
     if file.protocol.recipe is not None:
@@ -57,7 +68,7 @@ def _row(document: Document, place: tuple[Any, ...], row: RowFile, rule: DepthRu
 
 
 def _errors(document: Document, place: tuple[Any, ...], written: dict[str, Any]) -> dict[str, float]:
-    """The test errors of a row, in percent, by data set: every key that is no field of a row."""
+    """The test errors of a row, in percent, by data set: every key that is not a field of RowFile."""
     known = published_data_sets()
     for key, value in written.items():
         if key not in known:

@@ -1,4 +1,4 @@
-"""Named recipes and data sets with what a study changes in them -> Recipe and Data."""
+"""A named recipe or data set with the changes that a study writes -> Recipe, Data."""
 
 from __future__ import annotations
 
@@ -17,12 +17,21 @@ from ablate.study.study import Data, Recipe
 from ablate.study.validation import validate
 
 EXAMPLES = {"base": "wrn_cifar", "name": "cifar10"}
-FIXED = ("name", "title", "classes", "image_size", "channels", "copy_of", "root")  # for all variants of a study
-WRITTEN = tuple(name for name in Data.model_fields if name != "held_out")  # what a study file may write
+FIXED = ("name", "title", "classes", "image_size", "channels", "copy_of", "root")  # fields that are no axes
+WRITTEN = tuple(name for name in Data.model_fields if name != "held_out")  # allowed in a study file
 
 
 def read_recipe(document: Document, path: KeyPath, value: Any) -> Recipe:
-    """The recipe that a study writes at a path: a name, or a mapping with `base`. Raises StudyError."""
+    """The recipe that a study writes at a path.
+
+    Args:
+        document: the study file's values and their places.
+        path: where the recipe is, such as ("recipe",).
+        value: a recipe's name, or a mapping with `base`.
+
+    Raises:
+        StudyError: the recipe is not valid; the message names the place.
+    """
     fields = written_out(document, path, value)
     _refuse_unknown(document, path, fields, ("base", *recipe_model().model_fields))
     base = _named(document, path, fields, "base", RECIPES)
@@ -30,12 +39,13 @@ def read_recipe(document: Document, path: KeyPath, value: Any) -> Recipe:
 
 
 def _recipe(document: Document, path: KeyPath, fields: dict[str, Any]) -> Recipe:
+    """The checked Recipe of some fields."""
     checked = validate(document, recipe_model(), path, fields)
     return Recipe(**checked.values)
 
 
 def _refuse_unknown(document: Document, path: KeyPath, fields: dict[str, Any], known: Sequence[str]) -> None:
-    """Fails at the first key that is not known: a misspelt key is often also a missing one, and should be said first."""
+    """Fail at the first unknown key. A misspelt key often means a missing one too, and is the better message."""
     for key in fields:
         if key not in known:
             document.fail((*path, key), f"unknown key '{key}'; {allowed(str(key), known)}")
@@ -52,12 +62,21 @@ def _named(document: Document, path: KeyPath, fields: dict[str, Any], key: str, 
 
 
 def _kind(path: KeyPath) -> str:
-    """data or recipe: what stands at a path."""
+    """The last key of a path, "data" or "recipe"."""
     return next(part for part in reversed(path) if isinstance(part, str))
 
 
 def read_data(document: Document, path: KeyPath, value: Any) -> tuple[Data, ...]:
-    """The data sets that a study writes at a path: one, or a list. Raises StudyError."""
+    """The data sets that a study writes at a path.
+
+    Args:
+        document: the study file's values and their places.
+        path: where the data is, such as ("data",).
+        value: a data set's name, a mapping with `name`, or a list of them.
+
+    Raises:
+        StudyError: a data set is not valid, or two have one title; the message names the place.
+    """
     if not isinstance(value, list):
         return (_read_data(document, path, value),)
     found = tuple(_read_data(document, (*path, i), each) for i, each in enumerate(value))
@@ -71,6 +90,7 @@ def read_data(document: Document, path: KeyPath, value: Any) -> tuple[Data, ...]
 
 
 def _read_data(document: Document, path: KeyPath, value: Any) -> Data:
+    """One data set. A relative `root` is taken from the study file's folder."""
     fields = dict(written_out(document, path, value))
     _refuse_unknown(document, path, fields, WRITTEN)
     if isinstance(root := fields.get("root"), str):
@@ -82,7 +102,16 @@ def _read_data(document: Document, path: KeyPath, value: Any) -> Data:
 
 
 def written_out(document: Document, path: KeyPath, value: Any) -> dict[str, Any]:
-    """A recipe or data set as a mapping, where only its name is written."""
+    """A recipe or data set as a mapping, even if only its name is written.
+
+    Args:
+        document: the study file's values and their places.
+        path: where the value is; the last key is "data" or "recipe".
+        value: a name or a mapping.
+
+    Raises:
+        StudyError: the value is neither; the message names the place.
+    """
     key = _kind(path)
     if isinstance(value, str):
         return {SHORT_FORMS[key]: value}
@@ -92,7 +121,16 @@ def written_out(document: Document, path: KeyPath, value: Any) -> dict[str, Any]
 
 
 def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("data",)) -> Data:
-    """A named data set with some fields replaced, its facts kept and its sizes checked. Raises StudyError."""
+    """A named data set with some fields replaced. Its facts are kept, and its sizes are checked.
+
+    Args:
+        document: the study file's values and their places.
+        fields: fields of Data as written; `name` is required.
+        path: where the fields are.
+
+    Raises:
+        StudyError: a field is not valid for this data set; the message names the place.
+    """
     known = _named(document, path, fields, "name", DATA_SETS)
     facts = known.facts
     if known.title is None and "copy_of" in fields:
@@ -128,7 +166,15 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
 
 
 def replace_fields(model: Recipe | Data, changes: dict[str, Any]) -> Any:
-    """A recipe or data with some fields changed. Raises StudyError that names the key, without its place."""
+    """A recipe or data with some fields changed.
+
+    Args:
+        model: the recipe or data.
+        changes: values by field, as written in a study file.
+
+    Raises:
+        StudyError: a field or value is not valid; the message names the key, without its place.
+    """
     kind = "recipe" if isinstance(model, Recipe) else "data"
     names = list(recipe_model().model_fields) if kind == "recipe" else [name for name in WRITTEN if name not in FIXED]
     for key in changes:

@@ -1,4 +1,4 @@
-"""The shape of a study file, as pydantic models; its JSON Schema is what `ablate schema` prints."""
+"""The format of a study file, as pydantic models. `ablate schema` prints it as a JSON Schema."""
 
 from __future__ import annotations
 
@@ -71,11 +71,15 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class Bounds(Frozen):
+    """The bounds of a budget, both inclusive: min, max or both."""
+
     min: Quantity = None
     max: Quantity = None
 
 
 class BudgetFile(Frozen):
+    """The allowed cost of each network: exactly one of parameters, multiply_adds and activation_memory."""
+
     parameters: QuantityOrBounds = None
     multiply_adds: QuantityOrBounds = None
     activation_memory: Annotated[QuantityOrBounds, Field(description="bytes of a batch, kept for the backward pass")] = None
@@ -92,12 +96,12 @@ class BudgetFile(Frozen):
 
 
 def _ref(place: str) -> WithJsonSchema:
-    """The same as at another place of the schema, filled in by json_schema()."""
+    """A marker for the schema at another place. json_schema() turns it into a reference."""
     return WithJsonSchema({"x-as": place})
 
 
 class EntryFile(Frozen):
-    """One of net, grid, zip and one_at_a_time."""
+    """One item of 'variants': exactly one of net, grid, zip and one_at_a_time."""
 
     net: Annotated[
         Any,
@@ -115,7 +119,7 @@ class EntryFile(Frozen):
 
 
 def _choice(table: Mapping[str, Any], example: str = "") -> Any:
-    """The names of a table."""
+    """The type of the names of a table."""
     return Annotated[Literal[tuple(table)], Field(examples=[example] if example else None)]
 
 
@@ -124,6 +128,8 @@ def _read_augment(value: Any, info: ValidationInfo) -> Any:
 
 
 class _ClosedRecipe(Recipe, extra="forbid"):
+    """Recipe without unknown fields. Its values leave out fields of optimizers and schedules that are not given."""
+
     @property
     def values(self) -> dict[str, Any]:
         return {name: value for name, value in super().values.items() if value is not None or name in Recipe.model_fields}
@@ -131,7 +137,7 @@ class _ClosedRecipe(Recipe, extra="forbid"):
 
 @lru_cache(maxsize=1)
 def recipe_model() -> type[Recipe]:
-    """Recipe with the fields of every optimizer and schedule, each checked for its type and bounds, and no other."""
+    """Recipe with the fields of every optimizer and schedule, each checked for type and bounds, and no other fields."""
     kinds = (*OPTIMIZERS.values(), *SCHEDULES.values())
     fields: dict[str, Any] = {name: (field, None) for kind in kinds for name, field in kind.fields.items()}
     fields |= {"optimizer": (_choice(OPTIMIZERS), ...), "schedule": (_choice(SCHEDULES), "step")}
@@ -140,7 +146,7 @@ def recipe_model() -> type[Recipe]:
 
 @lru_cache(maxsize=1)
 def data_model() -> type[Data]:
-    """Data with the names that the tables know."""
+    """Data with the names of the tables as allowed values."""
     explained = "; ".join(f"{entry.name}: {entry.explained}" for entry in PREPROCESSING.values() if entry.explained)
     steps = {"type": "array", "items": {"anyOf": [{"enum": list(AUGMENTATIONS)}, {"type": "object", "maxProperties": 1}]}}
     written = WithJsonSchema({"anyOf": [{"enum": list(NAMED)}, steps]})
@@ -156,12 +162,12 @@ def data_model() -> type[Data]:
 
 
 def published_data_sets() -> dict[str, DataSet]:
-    """The data sets that published tables have columns of, by name."""
+    """The data sets that published tables can have a column for, by name."""
     return {name: entry for name, entry in DATA_SETS.items() if entry.published}
 
 
 def _optional(title: str, model: type[BaseModel], **fields: Any) -> type[BaseModel]:
-    """A model of the same fields, none of them needed; held_out is a search's own doing."""
+    """A model of the same fields, all of them optional. `held_out` is left out, because only a search sets it."""
     for key, info in model.model_fields.items():
         if key != "held_out":
             annotation: Any = Annotated[Union[info.rebuild_annotation(), None], Field(description=info.description)]
@@ -171,12 +177,12 @@ def _optional(title: str, model: type[BaseModel], **fields: Any) -> type[BaseMod
 
 @lru_cache(maxsize=1)
 def protocol_data_model() -> type[BaseModel]:
-    """The fields of Data as far as they are known of a published value."""
+    """The fields of Data, as far as they are known of a published value."""
     return _optional("ProtocolData", data_model())
 
 
 class Protocol(Frozen):
-    """How published values were come by. recipe and data: as a study's own, as far as it is known."""
+    """How published values were obtained. recipe and data are written as in a study, as far as they are known."""
 
     seeds: Annotated[int | None, Field(ge=1, description="the value is a median of so many")] = None
     recipe: Annotated[Any, _ref("properties/recipe")] = None
@@ -184,7 +190,7 @@ class Protocol(Frozen):
 
 
 class RowFile(Frozen):
-    """A row of a published table; beside these fields it has a test error in percent under the name of each data set."""
+    """A row of a published table. Besides these fields it has a test error in percent under the name of each data set."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -199,7 +205,7 @@ class RowFile(Frozen):
 
 
 class PublishedFile(Frozen):
-    """Published test errors, shown beside ours."""
+    """A table of published test errors, shown beside ours."""
 
     source: Annotated[str, Field(min_length=1, max_length=200, examples=["WRN, Table 2"])]
     note: Annotated[str, Field(max_length=1000)] = ""
@@ -209,7 +215,7 @@ class PublishedFile(Frozen):
 
 
 class ValidationFile(Frozen):
-    """Which training images are held out: each of so many folds in its turn, or one part of so many images."""
+    """The training images that are held out: each of several folds in turn, or one part with a given number of images."""
 
     folds: Annotated[int | None, Field(ge=2, le=100)] = None
     holdout: Annotated[int | None, Field(ge=1, description="images")] = None
@@ -217,7 +223,7 @@ class ValidationFile(Frozen):
 
 
 class RangeFile(Frozen):
-    """From low to high, both included: whole numbers where both are written so. Or choices; or, of a block, its kernels."""
+    """A range from low to high, both included, of whole numbers if both are; or choices; or the kernels of a block."""
 
     low: float | int | None = None
     high: float | int | None = None
@@ -230,7 +236,7 @@ class RangeFile(Frozen):
 
 
 class SearchFile(Frozen):
-    """A search: candidates from a space, each measured on held-out training images."""
+    """A search: candidates from a space, each evaluated on held-out training images."""
 
     space: Annotated[
         dict[str, Any],
@@ -256,7 +262,7 @@ class SearchFile(Frozen):
 
 
 class StudyFile(Frozen):
-    """A study: which networks, trained how, on what, with which seeds. Or a search for them."""
+    """A study: the networks, how they are trained, the data and the seeds. Or a search for networks."""
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["seeds", "variants"]}, {"required": ["search"]}]})
 
@@ -320,7 +326,7 @@ def json_schema() -> dict[str, Any]:
         several = {"type": "array", "minItems": 1, "items": one}
         schema["properties"][key] |= {"anyOf": [*one["anyOf"], several]} if key == "data" else one
     for field in schema["$defs"]["RecipeFile"]["properties"].values():
-        if "anyOf" in field:  # every one but base
+        if "anyOf" in field:  # all fields but base
             field["anyOf"].append(_FROM)
     row = schema["$defs"]["RowFile"]
     row["additionalProperties"] = False
@@ -334,7 +340,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _refer(schema: Any) -> None:
-    """Turns what _ref() marked into a reference; pydantic itself follows only those to its own definitions."""
+    """Turn the markers of _ref() into references. pydantic itself only refers to its own definitions."""
     if isinstance(schema, dict) and (place := schema.pop("x-as", None)):
         schema["$ref"] = f"#/{place}"
     for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():

@@ -24,11 +24,11 @@ from ablate.study.validation import validate
 from ablate.study.values import axis_values
 
 SPACE = ("search", "space")
-NOT_WITH = ("variants", "baseline", "published", "figures", "panels", "epoch_rule")  # keys that a search cannot have
+NOT_WITH = ("variants", "baseline", "published", "figures", "panels", "epoch_rule")  # keys that exclude `search`
 MAX_GRID = 10_000
 MAX_STEPS = 10**9
-LEAST_PAIRS = 5  # trainings a candidate: the Wilcoxon pruner needs four for p < 0.1 (1/16), and must save one
-UNREAD = ("data.test_size", "data.digest")  # axes that nothing in a search depends on
+LEAST_PAIRS = 5  # trainings a candidate: the Wilcoxon pruner needs four for p < 0.1 (1/16), and one more that it can save
+UNREAD = ("data.test_size", "data.digest")  # axes without any effect in a search
 
 
 def read_search(
@@ -38,13 +38,13 @@ def read_search(
 
     Args:
         document: the file's values and their places.
-        file: the file, which has a `search`.
+        file: the checked file, which has a `search`.
         data: the study's data sets.
         recipe: the study's recipe.
         seeds: the study's seeds.
 
     Raises:
-        StudyError: a value is not valid, or keys contradict each other.
+        StudyError: a value is not valid, or keys contradict each other; the message names the place.
     """
     search = file.search
     assert search is not None
@@ -109,10 +109,10 @@ def read_search(
 
 
 def _digest(document: Document, data: Data, recipe: Recipe, seeds: tuple[int, ...]) -> str:
-    """16 hexadecimal digits: a hash of all that the search depends on. Its number of trials is left out, as it may grow."""
+    """16 hexadecimal digits: a hash of all that the search depends on, except its number of trials, which may grow."""
     search = {key: value for key, value in document.value["search"].items() if key != "trials"}
     what = {key: document.value[key] for key in ("base", "budget", "where", "depth_rule") if key in document.value}
-    images = {key: value for key, value in data.identity().items() if key != "test_size"}  # no test image is read
+    images = {key: value for key, value in data.identity().items() if key != "test_size"}  # a search reads no test image
     what |= {"search": search, "data": images, "recipe": recipe.identity(), "seeds": seeds}
     try:
         text = orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
@@ -122,12 +122,13 @@ def _digest(document: Document, data: Data, recipe: Recipe, seeds: tuple[int, ..
 
 
 def _held_out(document: Document, search: SearchFile, data: Data) -> tuple[HeldOut, ...]:
+    """The folds, or the one part, that are held out."""
     validation = search.validation
     if (validation.folds is None) == (validation.holdout is None):
         document.fail(
             ("search", "validation"), "'search.validation' needs exactly one of folds, such as 5, and holdout, in images"
         )
-    images = data.train_size or data.data_set.images[0]  # None where a folder's are not counted before a run
+    images = data.train_size or data.data_set.images[0]  # None: the images of a folder are not counted yet
     if images is not None and (validation.holdout or 0) >= images:
         wanted = f"fewer than the {images:,} training images"
         document.fail(
@@ -139,7 +140,7 @@ def _held_out(document: Document, search: SearchFile, data: Data) -> tuple[HeldO
 
 
 def _parameter(document: Document, path: KeyPath, axis: str, value: Any, above: list[Parameter]) -> Parameter:
-    """One parameter of the space, from its value at a path. above: the parameters before it, which it may depend on."""
+    """One parameter of the space, from its value at a path. It may depend on the parameters `above` it."""
     name = ".".join(map(str, (*SPACE, axis)))
 
     def fail(message: str, *keys: Any) -> NoReturn:
@@ -165,7 +166,7 @@ def _parameter(document: Document, path: KeyPath, axis: str, value: Any, above: 
     place = document.place(*path)
     if kinds[0] == "choices":
         choices = axis_values(document, path if listed else (*path, "choices"), axis, part.choices)
-        if any(one == other for one, other in itertools.combinations(choices, 2)):  # 1, 1.0 and true are one to Optuna
+        if any(one == other for one, other in itertools.combinations(choices, 2)):  # 1, 1.0 and true are equal to Optuna
             fail("a choice is listed twice; list it once")
         return Parameter(named, axis, "categorical", choices=choices, when=when, place=place)
     if kinds[0] == "kernels":
@@ -190,7 +191,7 @@ def _parameter(document: Document, path: KeyPath, axis: str, value: Any, above: 
     if part.log and (low <= 0 or part.step is not None):
         fail("'log' is only valid with low above 0, and without step", "log")
     if part.step is not None:
-        steps = (Fraction(str(high)) - Fraction(str(low))) / Fraction(str(part.step))  # as exact as Optuna is
+        steps = (Fraction(str(high)) - Fraction(str(low))) / Fraction(str(part.step))  # exact, as in Optuna
         if steps.denominator > 1 or steps > MAX_STEPS:
             wanted = "a whole number of steps" if steps.denominator > 1 else f"at most {MAX_STEPS:,} of them"
             fail(f"found {low} to {high} in steps of {part.step}; allowed: {wanted}", "step")
@@ -203,7 +204,7 @@ def _parameter(document: Document, path: KeyPath, axis: str, value: Any, above: 
 def _check_values(
     document: Document, path: KeyPath, parameter: Parameter, written: Any, recipe: Recipe, data: Data
 ) -> None:
-    """Raises StudyError for ends of a range, and choices, that no candidate can have."""
+    """Raise StudyError for the end of a range, or a choice, that is not valid in any candidate."""
     axis = parameter.axis
     if axis in UNREAD:
         document.fail(
@@ -227,7 +228,7 @@ def _check_values(
 
 
 def _refusal(axis: str, value: Any, recipe: Recipe, data: Data) -> str:
-    """Why no candidate can have a value of an axis, whatever its other values are; "" if one can."""
+    """Why a value of an axis is not valid in any candidate; "" if it can be valid."""
     group, _, field = axis.partition(".")
     try:
         if axis in ("k", "dropout", "survival", "N", "cardinality", "base_width"):
@@ -243,11 +244,12 @@ def _refusal(axis: str, value: Any, recipe: Recipe, data: Data) -> str:
             replace_fields(recipe if group == "recipe" else data, {field: value})
     except AblateError as error:
         if group not in ("recipe", "data") or str(error).startswith(("unknown axis", f"{axis}: found")):
-            return str(error)  # any other error is due to another field, which may be searched too
+            return str(error)  # other errors are due to other fields, which may be searched too
     return ""
 
 
 def _range(document: Document, path: KeyPath, name: str, part: RangeFile) -> tuple[Any, Any]:
+    """The low and the high of a range. Fails unless both are written and low is below high."""
     if part.low is None or part.high is None or not part.low < part.high:
         found = f"low {describe(part.low)}, high {describe(part.high)}"
         document.fail(path, f"{name}: found {found}; allowed: low below high, both written")
@@ -257,7 +259,7 @@ def _range(document: Document, path: KeyPath, name: str, part: RangeFile) -> tup
 def _when(
     document: Document, path: KeyPath, conditions: dict[str, Any], above: list[Parameter]
 ) -> tuple[tuple[str, tuple[Any, ...]], ...]:
-    """The conditions of a parameter: (axis above it, the values with which the parameter is there)."""
+    """The conditions of a parameter: (an axis above it, the values of that axis with which the parameter exists)."""
     known = {parameter.axis: parameter for parameter in above if parameter.kind in ("categorical", "int")}
     when = []
     for axis, wanted in conditions.items():
@@ -276,7 +278,7 @@ def _when(
 
 
 def _check_exclusive(document: Document, parameters: list[Parameter]) -> None:
-    """Raises StudyError if a candidate can have two parameters of one axis, or of two axes that exclude each other."""
+    """Raise StudyError if a candidate can have two parameters of one axis, or of two axes that exclude each other."""
     for i, one in enumerate(parameters):
         for other in parameters[:i]:
             apart = any(a == b and not set(map(repr, u)) & set(map(repr, v)) for a, u in one.when for b, v in other.when)
@@ -289,6 +291,7 @@ def _check_exclusive(document: Document, parameters: list[Parameter]) -> None:
 
 
 def _enqueued(document: Document, index: int, values: dict[str, Any], parameters: list[Parameter]) -> dict[str, Any]:
+    """One enqueued candidate, as values of the axes. Fails for an axis or a value outside the space."""
     path: KeyPath = ("search", "enqueue", index)
     axes = dict.fromkeys(parameter.axis for parameter in parameters)
     if not values:
@@ -305,7 +308,7 @@ def _enqueued(document: Document, index: int, values: dict[str, Any], parameters
             document.fail((*path, axis), f"search.enqueue: {axis} is only valid with {when}")
         if not contains(there[0], value):
             document.fail((*path, axis), f"search.enqueue: {axis} {describe(value)} is not in search.space")
-        match there[0].kind:  # as Optuna returns it
+        match there[0].kind:  # the form in which Optuna returns values
             case "float":
                 value = float(value)
             case "kernels":
@@ -315,6 +318,7 @@ def _enqueued(document: Document, index: int, values: dict[str, Any], parameters
 
 
 def _grid(document: Document, parameters: Sequence[Parameter]) -> list[dict[str, Any]]:
+    """Every candidate of a finite space. Fails if the space is not finite, or has more than MAX_GRID candidates."""
     for p in parameters:
         if p.kind == "float" and p.step is None:
             raise StudyError(f"{p.place}: search.space.{p.axis}: sampler grid needs a step or choices")

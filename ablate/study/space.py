@@ -1,4 +1,4 @@
-"""The space of a search: which values its parameters can have, and all candidates of a finite space."""
+"""The space of a search: the values that its parameters can have, and all candidates of a finite space."""
 
 from __future__ import annotations
 
@@ -13,12 +13,22 @@ from ablate.study.study import Parameter, Search
 
 
 def present(parameter: Parameter, values: dict[str, Any]) -> bool:
-    """Whether a candidate has a parameter. values: those of the parameters above it, by axis."""
+    """Whether a candidate has a parameter.
+
+    Args:
+        parameter: of the search.
+        values: the candidate's values of the parameters above it, by axis.
+    """
     return all(axis in values and values[axis] in wanted for axis, wanted in parameter.when)
 
 
 def contains(parameter: Parameter, value: Any) -> bool:
-    """Whether a parameter can have a value; text and numbers are not converted."""
+    """Whether a parameter can have a value. Texts and numbers are not converted.
+
+    Args:
+        parameter: of the search.
+        value: as written in a study file.
+    """
     match parameter.kind:
         case "categorical":
             return any(type(choice) is type(value) and choice == value for choice in parameter.choices)
@@ -36,7 +46,11 @@ def contains(parameter: Parameter, value: Any) -> bool:
 
 
 def settings(parameter: Parameter) -> Iterator[Any]:
-    """Every value of a parameter with steps or choices, in order. There may be more than fit into memory."""
+    """Every value of a parameter, in order. There may be more than memory can hold.
+
+    Args:
+        parameter: with steps or choices.
+    """
     low, high, step = parameter.low, parameter.high, parameter.step
     match parameter.kind:
         case "categorical":
@@ -51,7 +65,11 @@ def settings(parameter: Parameter) -> Iterator[Any]:
 
 
 def grid(parameters: Sequence[Parameter]) -> Iterator[dict[str, Any]]:
-    """Every candidate, feasible or not, as values of the axes. Each parameter must have steps or choices."""
+    """Every candidate, feasible or not, as values by axis.
+
+    Args:
+        parameters: of the search, in order; each has steps or choices.
+    """
 
     def below(index: int, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if index == len(parameters):
@@ -66,12 +84,21 @@ def grid(parameters: Sequence[Parameter]) -> Iterator[dict[str, Any]]:
 
 
 def is_finite(search: Search) -> bool:
-    """Whether every parameter of a search has steps or choices."""
+    """Whether every parameter of a search has steps or choices.
+
+    Args:
+        search: the search.
+    """
     return all(parameter.kind != "float" or parameter.step is not None for parameter in search.parameters)
 
 
 def round_value(parameter: Parameter, value: Any) -> Any:
-    """A sampled number as a person writes it: 0.15, not 0.15000000000000002. Floats have six significant digits."""
+    """A sampled number without rounding errors: 0.15, not 0.15000000000000002. Floats have six significant digits.
+
+    Args:
+        parameter: of the search.
+        value: as sampled; values of other kinds than "float" are returned as they are.
+    """
     if parameter.kind != "float":
         return value
     rounded = float(f"{value:.6g}")

@@ -1,4 +1,4 @@
-"""load_study(): a YAML file -> Study, every check made, every error with file:line:column."""
+"""load_study(): a YAML file -> Study. All checks are made here, and every error names file:line:column."""
 
 from __future__ import annotations
 
@@ -25,9 +25,16 @@ SUFFIXES = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
 
 def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "", *, within: Within = ()) -> Study:
-    """The Study in a file. scale: one of its overlays; overrides: "recipe.epochs=30" and the like. Raises StudyError.
+    """The study in a file, completely checked.
 
-    within: the studies that are being loaded and take a value from this one.
+    Args:
+        path: the YAML file.
+        overrides: values that replace those of the file, such as "recipe.epochs=30".
+        scale: the name of one of the study's scales; "" for the study without a scale.
+        within: the studies that are being loaded and take a value from this one.
+
+    Raises:
+        StudyError: the study is not valid; the message names the place.
     """
     path = Path(path)
     document = read_document(path)
@@ -56,7 +63,7 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "",
     search = read_search(document, file, data, recipe, seeds) if file.search else None
     _check_kind(document, file)
     entries = tuple(_entry(document, i, entry, file, data, recipe) for i, entry in enumerate(file.variants or ()))
-    if search:  # what its candidates have in common
+    if search:  # one entry: what all candidates have in common
         name = written_out(document, ("recipe",), file.recipe)["base"]
         entries = (Entry("grid", {}, data, recipe, name, (), file.depth_rule, file.base, document.place("search")),)
     imagenet = data[0].data_set.imagenet_names
@@ -86,7 +93,7 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "",
 
 
 def _check_kind(document: Document, file: StudyFile) -> None:
-    """A study has seeds and variants, a search has neither to have."""
+    """Check that a study without a search has seeds and variants, and no base."""
     if file.search is not None:
         return
     for key in ("seeds", "variants"):
@@ -98,7 +105,7 @@ def _check_kind(document: Document, file: StudyFile) -> None:
 
 
 def _lay_over(document: Document, scale: str) -> None:
-    """Lays one of the study's scales over it; it gets a name of its own, so that no report takes the other's place."""
+    """Apply one of the study's scales. Its name is added to the study's, so that reports have separate directories."""
     scales = document.value.get("scales")
     if not isinstance(scales, dict) or scale not in scales:
         known = allowed(scale, scales) if isinstance(scales, dict) and scales else "the study has no scales"
@@ -110,7 +117,7 @@ def _lay_over(document: Document, scale: str) -> None:
 
 
 def _check_scale(document: Document, scale: str, keys: Any) -> None:
-    """A scale is a mapping of a study's own keys; their values are checked when it is laid over."""
+    """Check that a scale is a mapping of a study's keys. Its values are checked when the scale is used."""
     if not isinstance(keys, dict):
         document.fail(("scales", scale), f"scales.{scale}: found {describe(keys)}; allowed: a mapping")
     known = [key for key in StudyFile.model_fields if key != "scales"]
@@ -120,7 +127,7 @@ def _check_scale(document: Document, scale: str, keys: Any) -> None:
 
 
 def _refuse_nothing(document: Document, path: KeyPath, value: Any) -> None:
-    """A key without a value would otherwise silently mean its default; in a scale it takes the key out."""
+    """Fail at a key without a value, which would silently mean the default. In a scale it removes the key."""
     if path == ("scales",):
         return
     if value is None and not any(part == "args" or str(part).startswith("args.") for part in path):
@@ -133,6 +140,7 @@ def _refuse_nothing(document: Document, path: KeyPath, value: Any) -> None:
 def _entry(
     document: Document, index: int, file: EntryFile, study: StudyFile, data: tuple[Data, ...], recipe: Recipe
 ) -> Entry:
+    """One item of `variants`, checked."""
     kinds = [kind for kind in ("net", "grid", "zip", "one_at_a_time") if getattr(file, kind) is not None]
     path = ("variants", index)
     if len(kinds) != 1:
@@ -180,7 +188,8 @@ def _entry(
 
 
 def _seeds(document: Document, seeds: Any) -> tuple[int, ...]:
-    seeds = 1 if seeds is None else seeds  # a study must write them, a search need not
+    """The seeds of a study, from their number or a list."""
+    seeds = 1 if seeds is None else seeds  # only a search may leave them out
     found: list[Any] = seeds if isinstance(seeds, list) else [seeds]
     whole = bool(found) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in found)
     most = 2**31 if isinstance(seeds, list) else 10_001
@@ -193,6 +202,7 @@ def _seeds(document: Document, seeds: Any) -> tuple[int, ...]:
 
 
 def _budget(document: Document, file: BudgetFile) -> Budget:
+    """The budget of a study, checked."""
     names = ("parameters", "multiply_adds", "activation_memory")
     measures = [name for name in names if getattr(file, name) is not None]
     if len(measures) != 1:
@@ -225,7 +235,7 @@ def _budget(document: Document, file: BudgetFile) -> Budget:
 
 
 def _solved_axes(document: Document, found: Any) -> tuple[SolvedAxis, ...]:
-    """The axes of `solve`, one or a list of them."""
+    """The axes of `solve`, which is one axis or a list of axes."""
     axes = found if isinstance(found, list) else [] if found is None else [found]
     if found == []:
         document.fail(("budget", "solve"), "'budget.solve' is an empty list; name one axis or more")
@@ -240,7 +250,7 @@ def _solved_axes(document: Document, found: Any) -> tuple[SolvedAxis, ...]:
 
 
 def _quantity(document: Document, path: tuple[Any, ...], value: Any) -> int:
-    """2200000 for 2200000, 2.2e6 and "2.2M"."""
+    """A number from 2200000, 2.2e6 or "2.2M"."""
     number = None
     unit = "B" if "activation_memory" in path else ""
     text = value.strip().removesuffix(unit) if isinstance(value, str) else ""
@@ -258,7 +268,7 @@ def _quantity(document: Document, path: tuple[Any, ...], value: Any) -> int:
 
 
 def _percentage(document: Document, path: tuple[Any, ...], value: Any) -> float:
-    """0.05 for 0.05 and "5%"."""
+    """A fraction from 0.05 or "5%"."""
     number = None
     if isinstance(value, str) and (match := re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)\s*%", value.strip())):
         number = float(match[1]) / 100

@@ -1,6 +1,6 @@
 """The frozen values of a study: Recipe, Data, Entry, Study, Variant, Trial.
 
-A trial is known by what it is: its id is a hash of everything that can change its result, and of nothing else.
+A trial is identified by its definition: its id is a hash of everything that can change its result, and of nothing else.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from ablate.nets.families import axes_of, blueprint, find_family
 from ablate.registry import Kind
 from ablate.study.budget import Budget, BudgetResult
 
-FORMAT = 1  # of trial.json; a new field whose default keeps old results is left out at its default, so old ids hold
+FORMAT = 1  # of trial.json; a new field is left out at a default that keeps old results, so old ids stay valid
 
 
 class Frozen(BaseModel):
-    """A value that cannot change, accepts no unknown key and coerces nothing."""
+    """A model that cannot be changed, refuses unknown keys and converts no types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -39,10 +39,26 @@ EpochRule = Literal["last", "best"]
 
 
 class Recipe(Frozen):
-    """How a network is trained. Every field counts in the trial's id, but for those that cannot change a result.
+    """How a network is trained. Every field that can change a result is part of the trial's id.
 
-    Beside these fields a recipe has those of the optimizer and the schedule that it names, such as `momentum` and
-    `milestones`; the tables in ablate/kinds/ say which. It may have those of others, which then mean nothing.
+    Besides these fields a recipe has those of the optimizer and the schedule that it names, such as `momentum` and
+    `milestones`; see the tables in ablate/kinds/. Fields of other optimizers and schedules have no effect.
+
+    Args:
+        optimizer: a name of the table of optimizers.
+        lr: the learning rate at the start.
+        weight_decay: the factor of the L2 penalty.
+        decay_on: "all" parameters, or "weights": not those of batch norm, and no biases.
+        batch_size: images a step, of all GPUs together.
+        last_batch: whether a last batch that is smaller than the others is dropped or kept.
+        epochs: the number of epochs.
+        schedule: a name of the table of learning rate schedules.
+        precision: "bfloat16" trains under autocast.
+        lr_batch_size: the batch size that `lr` is for; the rate is lr * batch_size / lr_batch_size. None: `lr` is the rate.
+        checkpoint_activations: "blocks": activations are computed twice, for less memory and the same result.
+        compile: whether blocks are compiled, which changes last bits; "auto": in trainings of an hour or more on a Titan X.
+        gpus: how many GPUs train one trial; each takes its part of every batch.
+        sync_batch_norm: whether statistics are of the whole batch, not of each GPU's part of it.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -89,7 +105,7 @@ class Recipe(Frozen):
         return self
 
     def _divisible(self) -> None:
-        """Raises ValueError for what cannot be had of several GPUs that are to take equal parts of every batch."""
+        """Raise ValueError for settings that several GPUs with equal parts of every batch do not support."""
         if self.batch_size % self.gpus:
             raise ValueError(f"batch_size: {self.batch_size} cannot be divided by gpus: {self.gpus}")
         if self.last_batch != "drop":
@@ -101,27 +117,36 @@ class Recipe(Frozen):
 
     @property
     def rate(self) -> float:
-        """The learning rate before any drop: lr, scaled where it is for another batch size."""
+        """The learning rate before any drop: lr, scaled if it is for another batch size."""
         return self.lr * self.batch_size / self.lr_batch_size if self.lr_batch_size else self.lr
 
     @classmethod
     def named(cls, name: str, **changes: Any) -> Recipe:
-        """The recipe of a name, with some fields changed. Raises KeyError, pydantic.ValidationError."""
+        """A named recipe with some fields changed.
+
+        Args:
+            name: a name of the table of recipes.
+            changes: values by field.
+
+        Raises:
+            KeyError: there is no such recipe.
+            pydantic.ValidationError: a value is not valid.
+        """
         return cls(**{**RECIPES[name].fields, **changes})
 
     @property
     def values(self) -> dict[str, Any]:
-        """Every field by name, those of optimizers and schedules included."""
+        """Every field by name, including those of optimizers and schedules."""
         return dict(self)
 
     @property
     def kinds(self) -> tuple[Optimizer, Schedule]:
-        """The entries that the recipe names, whose fields it uses."""
+        """The optimizer and the schedule that the recipe names."""
         return OPTIMIZERS[self.optimizer], SCHEDULES[self.schedule]
 
     @property
     def used(self) -> dict[str, Any]:
-        """The fields that mean something, those of an optimizer after `lr` and those of a schedule after `schedule`."""
+        """The fields that have an effect: those of the optimizer follow `lr`, those of the schedule follow `schedule`."""
         values = self.values
         found: dict[str, Any] = {}
         optimizer, schedule = self.kinds
@@ -141,9 +166,15 @@ class Recipe(Frozen):
 
 
 class HeldOut(Frozen):
-    """Training images that are kept from training and measured on instead of the test images, which are never read.
+    """Training images that are not trained on. The trial is evaluated on them, and the test images are never read.
 
-    images: so many of them, or folds: one of so many parts of all, number `fold` from 0; drawn by the seed, stratified.
+    The images are drawn with the seed, stratified by class.
+
+    Args:
+        images: how many; or None if `folds` is given.
+        folds: the number of equal parts, of which one is held out; or None if `images` is given.
+        fold: the number of the part, from 0.
+        seed: of the draw.
     """
 
     images: Annotated[int | None, Field(ge=1)] = None
@@ -153,9 +184,22 @@ class HeldOut(Frozen):
 
 
 class Data(Frozen):
-    """Which images, how many of them, and what is done to them. Sizes are in images; None is all there are.
+    """The images of a trial: which, how many, and how they are preprocessed and augmented.
 
-    title: what tables call the images, and what tells one image_folder from another. digest: refuse other images.
+    Args:
+        name: a name of the table of data sets.
+        title: the name in tables. It identifies the images of an image_folder.
+        classes: how many.
+        image_size: height and width, in pixels.
+        channels: 1 or 3.
+        preprocess: a name of the table of preprocessing.
+        augment: augmentation steps, in order.
+        train_size: how many training images are used; None: all.
+        test_size: how many test images are used; None: all.
+        digest: the expected digest of the images, 16 hexadecimal digits; other images are refused. None: not checked.
+        copy_of: the data set that these images are a copy of, if any.
+        root: the directory of the images, relative to the study file's folder.
+        held_out: the part of the `train_size` images that is held out. Only a search sets it.
     """
 
     name: str
@@ -170,20 +214,29 @@ class Data(Frozen):
     digest: Annotated[str | None, Field(pattern="^[0-9a-f]{16}$", description="16 hexadecimal digits")] = None
     copy_of: Annotated[str | None, Field(description="what these images are a copy of")] = None
     root: Annotated[str | None, Field(description="where the images are, from the study file's folder")] = None
-    held_out: HeldOut | None = None  # of the train_size images; a search's, no study writes it
+    held_out: HeldOut | None = None
 
     @classmethod
     def named(cls, name: str, **changes: Any) -> Data:
-        """The data set of a name, with some fields changed or added. Raises KeyError, pydantic.ValidationError."""
+        """A named data set with some fields changed or added.
+
+        Args:
+            name: a name of the table of data sets.
+            changes: values by field.
+
+        Raises:
+            KeyError: there is no such data set.
+            pydantic.ValidationError: a value is not valid.
+        """
         return cls(**{"name": name, **DATA_SETS[name].facts, **changes})
 
     @property
     def input_shape(self) -> Shape:
-        """(channels, height, width) of one image."""
+        """The shape of one image: (C, H, W)."""
         return (self.channels, self.image_size, self.image_size)
 
     def identity(self) -> dict[str, Any]:
-        """The fields that can change a result. The title names the images only where nothing else does."""
+        """The fields that can change a result. The title is one of them only where nothing else identifies the images."""
         other = {"digest", "copy_of", "root", "augment"} | (set() if self.data_set.title is None else {"title"})
         other |= {"test_size"} if self.held_out else set()
         return {**self.model_dump(exclude=other, exclude_defaults=True), "augment": as_written(self.augment)}
@@ -200,34 +253,59 @@ class Data(Frozen):
 
     @property
     def full_sizes(self) -> tuple[int | None, int | None]:
-        """How many (training, test) images there are of the data set that these stand for; None where nobody knows."""
+        """How many (training, test) images the data set has, or the original of a copy; None where it is not known."""
         return DATA_SETS[self.stands_for].images
 
     @property
     def stands_for(self) -> str:
-        """The data set whose published values these images are held against."""
+        """The data set with the published values to compare with."""
         return self.copy_of or self.name
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One item of `variants`, not yet expanded. places: where each (axis, repr of value) stands."""
+    """One item of `variants`, not yet expanded.
+
+    Args:
+        kind: the key that the item has.
+        axes: the values of each axis.
+        data: the data sets.
+        recipe: the recipe, without the changes of recipe.* axes.
+        recipe_name: the name of the recipe that `recipe` is a change of.
+        stands_for: the published row of each network, in order; empty: the row with the network's own name.
+        depth_rule: the layers that a depth counts.
+        base: the network that one_at_a_time changes, as written.
+        place: "file:line:column" of the item.
+        places: the place of each (axis, repr of value).
+    """
 
     kind: Literal["net", "grid", "zip", "one_at_a_time"]
     axes: dict[str, tuple[Any, ...]]
     data: tuple[Data, ...]
     recipe: Recipe
     recipe_name: str
-    stands_for: tuple[str, ...]  # the published row of each network, in order; none: the one of its own name
+    stands_for: tuple[str, ...]
     depth_rule: DepthRule
-    base: Any  # the network that one_at_a_time changes
+    base: Any
     place: str
     places: dict[tuple[str, Any], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of a study: architecture + recipe + data. net: its name, with the block where the study names one."""
+    """One row of a study: architecture + recipe + data.
+
+    Args:
+        net: the network's name; it shows the block if the study names a block.
+        architecture: the network.
+        recipe: how it is trained.
+        data: the images.
+        axes: the values of the study's axes, by name.
+        counts: the network's counts, for one image.
+        budget_result: how the network meets the budget; None in a study without a budget.
+        stands_for: the published row; "": the row with the network's own name.
+        recipe_name: the name of the recipe that `recipe` is a change of.
+    """
 
     net: str
     architecture: Architecture
@@ -236,16 +314,17 @@ class Variant:
     axes: dict[str, Any]
     counts: Counts
     budget_result: BudgetResult | None = None
-    stands_for: str = ""  # the published row, where that is not the one of its own network
-    recipe_name: str = ""  # of the recipe that the study's is a change of
+    stands_for: str = ""
+    recipe_name: str = ""
 
     @property
     def blueprint(self) -> Blueprint:
+        """The network's blueprint: its layers for these classes and this input shape."""
         return blueprint(self.architecture, self.data.classes, self.data.input_shape)
 
     @property
     def blocks_per_group(self) -> Blocks | None:
-        """N; None for a network that has no such groups."""
+        """N; None for a network without groups of blocks."""
         return self.architecture.N if find_family(self.architecture.family).has_depth else None
 
     @property
@@ -254,20 +333,31 @@ class Variant:
         return axes_of(self.architecture)
 
     def trials(self, seeds: tuple[int, ...]) -> list[Trial]:
-        """One trial a seed, in the order of the seeds."""
+        """One trial a seed, in the order of the seeds.
+
+        Args:
+            seeds: whole numbers from 0.
+        """
         first = [Trial(self.architecture, self.recipe, self.data, seed) for seed in seeds[:1]]
         return first + [first[0].at_seed(seed) for seed in seeds[1:]]
 
 
 @lru_cache(maxsize=4096)
 def _identity(model: Recipe | Data) -> dict[str, Any]:
-    """Its identity(), which many trials share."""
+    """The model's identity(), cached because many trials share it."""
     return model.identity()
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One training: variant x seed."""
+    """One training: a variant with a seed.
+
+    Args:
+        architecture: the network.
+        recipe: how it is trained.
+        data: the images.
+        seed: of the initial weights, the order of the images and all other random draws.
+    """
 
     architecture: Architecture
     recipe: Recipe
@@ -275,14 +365,18 @@ class Trial:
     seed: int
 
     def at_seed(self, seed: int) -> Trial:
-        """The same training with another seed; what the others of their definitions are is found once for both."""
+        """The same training with another seed. The rest of the definition is computed once for both.
+
+        Args:
+            seed: the other seed.
+        """
         other = Trial(self.architecture, self.recipe, self.data, seed)
-        other.__dict__["_unseeded"] = self._unseeded  # as cached_property keeps it
+        other.__dict__["_unseeded"] = self._unseeded  # where cached_property stores it
         return other
 
     @cached_property
     def _unseeded(self) -> bytes:
-        """The definition without the seed, which comes last in it."""
+        """The definition without the seed, which is the last field."""
         what = {
             "format": FORMAT,
             "network": self.architecture.identity(),
@@ -293,7 +387,7 @@ class Trial:
 
     @cached_property
     def definition(self) -> bytes:
-        """trial.json: canonical JSON of everything that can change the result."""
+        """The bytes of trial.json: canonical JSON of everything that can change the result."""
         return b'%s,\n  "seed": %d\n}\n' % (self._unseeded.removesuffix(b"\n}"), self.seed)
 
     @cached_property
@@ -303,14 +397,22 @@ class Trial:
 
     @property
     def blueprint(self) -> Blueprint:
+        """The network's blueprint: its layers for these classes and this input shape."""
         return blueprint(self.architecture, self.data.classes, self.data.input_shape)
 
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """A row of a published table. errors: test error in percent by data set; other: what else is printed, by its title.
+    """A row of a published table.
 
-    architecture: the network of ours that it is, None for a method that is not built; not_run: why it is not.
+    Args:
+        label: as printed.
+        architecture: the network; None for a method that is not built here.
+        parameters: as printed, such as "1.4M".
+        errors: the test error in percent, by data set.
+        other: other printed values, by title and unit.
+        not_run: why the network is not trained here; "" if it is.
+        note: a remark on the row.
     """
 
     label: str
@@ -324,23 +426,41 @@ class PublishedRow:
 
 @dataclass(frozen=True)
 class Published:
-    """What a source reports, and how it came by it: the protocol, as far as it is stated."""
+    """The values that a source reports, and its protocol, as far as it is stated.
+
+    Args:
+        source: such as "WRN, Table 2".
+        note: a remark on the table.
+        rows: the rows of the table.
+        seeds: how many trainings a value is the median of; None if it is not known.
+        recipe: the recipe; None if it is not known.
+        data: the known fields of Data, by name.
+    """
 
     source: str
     note: str
     rows: tuple[PublishedRow, ...]
     seeds: int | None
     recipe: Recipe | None
-    data: dict[str, Any]  # fields of Data
+    data: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One value that a search looks for. axis: what it is of a network or recipe; name: Optuna's, with its condition.
+    """One value that a search looks for.
 
-    kind: float and int go from low to high, in steps or continuously, evenly in the logarithm if log; categorical and
-    kernels have choices: kernels is a block, B(M) with low to high convolutions and each kernel one of the choices.
-    when: (axis, values): it is there only where every one of these axes has one of these values.
+    Args:
+        name: Optuna's name: the axis, and the condition in brackets.
+        axis: the axis of the network, recipe or data.
+        kind: "float" and "int" have a range; "categorical" has choices; "kernels" is a block B(M) with `low` to `high`
+            convolutions, each kernel one of the choices.
+        low: the lower end of the range.
+        high: the upper end, which is included.
+        step: the distance between values; None: the range is continuous.
+        log: whether values are sampled evenly in the logarithm.
+        choices: the choices.
+        when: (axis, values): the parameter exists only if each of these axes has one of these values.
+        place: "file:line:column" of the parameter.
     """
 
     name: str
@@ -357,13 +477,23 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Search:
-    """What a search looks for, and how. trials: candidates, each of them trained on every fold with every seed.
+    """What a search looks for, and how.
 
-    held_out: the folds, or the one part that is held out. enqueue: candidates that come first, as values of the axes.
-    digest: of everything in the study that the search depends on, but for how many trials it has.
+    Args:
+        base: the network that is changed, as written; None where the space defines the whole network.
+        parameters: the space, in order.
+        held_out: the folds, or the one part that is held out.
+        objective: what is minimized.
+        also_minimize: the second objective, if any.
+        trials: how many candidates; each is trained on every fold with every seed.
+        sampler: how candidates are chosen.
+        pruner: how unpromising candidates are stopped.
+        seed: of the sampler.
+        enqueue: the first candidates, as values of the axes.
+        digest: a hash of everything in the study that the search depends on, except `trials`.
     """
 
-    base: Any  # the network that is changed, as written; None where the space says all
+    base: Any
     parameters: tuple[Parameter, ...]
     held_out: tuple[HeldOut, ...]
     objective: Literal["median_validation_error", "mean_validation_error"]
@@ -382,31 +512,54 @@ class Search:
 
     @property
     def prunes_over_epochs(self) -> bool:
-        """Whether the pruner is told of every epoch; else it is told of every training."""
+        """Whether the pruner receives the error of every epoch; otherwise it receives that of every training."""
         return self.pruner in ("median", "hyperband")
 
 
 @dataclass(frozen=True)
 class Study:
-    """One study file, checked; its variants are not yet enumerated."""
+    """One study file, checked. Its variants are not yet enumerated.
+
+    Args:
+        name: of the study and its reports; with the scale's name, if there is one.
+        title: the title in reports.
+        source: the paper's table or figure.
+        notes: printed with every table.
+        scale: the name of the scale; "" for the study without a scale.
+        data: the first of the study's data sets.
+        folder: of the study file; a user's own networks are searched for there.
+        recipe: the study's recipe; an entry may have another.
+        seeds: of each variant.
+        entries: the items of `variants`; of a search, one entry with what all candidates have in common.
+        where: the constraint as written, if any.
+        budget: the allowed cost of a network, if any.
+        baseline: a network as written, or values of axes; and its place. None: there is no baseline.
+        epoch_rule: "last", or "best": the epoch with the lowest test error.
+        published: the tables of published values.
+        figures: the names of the figures that the report draws.
+        panels: (title, networks) of each panel of the curves; empty: one panel a data set.
+        places: "file:line:column" of some keys, by key.
+        search: the search; None in a study with variants.
+        chosen: one sentence for each value that was taken from a search.
+    """
 
     name: str
     title: str
     source: str
     notes: str
-    scale: str  # the name of the overlay, "" for the study as it stands
-    data: Data  # the first, where there are several
-    folder: Path  # of the study file, where its own networks are looked for
+    scale: str
+    data: Data
+    folder: Path
     recipe: Recipe
     seeds: tuple[int, ...]
     entries: tuple[Entry, ...]
     where: str | None
     budget: Budget | None
-    baseline: tuple[str | dict[str, Any], str] | None  # a net as written, or values of axes; and its place
+    baseline: tuple[str | dict[str, Any], str] | None
     epoch_rule: EpochRule
     published: tuple[Published, ...]
     figures: tuple[str, ...]
-    panels: tuple[tuple[str, tuple[str, ...]], ...]  # of the curves: title, nets; none: one a data set
+    panels: tuple[tuple[str, tuple[str, ...]], ...]
     places: dict[str, str]
-    search: Search | None = None  # instead of entries
-    chosen: tuple[str, ...] = ()  # in words: each value that was taken from a search, and from where
+    search: Search | None = None
+    chosen: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Plain values -> pydantic models; what does not fit becomes one StudyError at its place in the document."""
+"""Plain values -> pydantic models. A value that is not valid becomes one StudyError at its place in the document."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from ablate.study.document import Document, KeyPath, describe
 
 
 def validate(document: Document, model: Any, path: KeyPath, value: Any) -> Any:
-    """The model of a value that stands at a path. Raises StudyError with place, value found and values allowed."""
+    """The model of a value.
+
+    Args:
+        document: the study file's values and their places.
+        model: the pydantic model.
+        path: where the value is.
+        value: a plain value of the document.
+
+    Raises:
+        StudyError: the value is not valid; the message has its place, the value found and the allowed values.
+    """
     error: Any
     try:
         return model.model_validate_json(json.dumps(value))
@@ -21,7 +31,7 @@ def validate(document: Document, model: Any, path: KeyPath, value: Any) -> Any:
         errors = validation.errors(include_url=False)
         error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])  # a misspelt key is also missing
     if error["type"] != "extra_forbidden" and error["loc"][-1:] in (("float",), ("int",)):
-        error["loc"] = error["loc"][:-1]  # which type of a union it is
+        error["loc"] = error["loc"][:-1]  # pydantic's name of a union's member
     full = (*path, *error["loc"])
     name = ".".join(str(part) for part in full if not isinstance(part, int)) or "study"
     match error["type"]:
@@ -42,13 +52,13 @@ def validate(document: Document, model: Any, path: KeyPath, value: Any) -> Any:
 
 
 def _such_as(model: Any, loc: tuple[Any, ...]) -> str:
-    """An example of a missing key's value."""
+    """An example of a missing key's value, for the message."""
     field = _field_at(model, loc)
     return f"; allowed: such as {loc[-1]}: {field.examples[0]}" if field and field.examples else ""
 
 
 def _wanted(model: Any, error: Any) -> str:
-    """What pydantic would have accepted, in YAML's words."""
+    """The values that pydantic would accept, in YAML's words."""
     field = _field_at(model, error["loc"])
     description = field.description if field and field.description else ""
     if error["type"] == "string_pattern_mismatch" and description:
@@ -61,14 +71,14 @@ def _wanted(model: Any, error: Any) -> str:
 
 
 def _field_at(model: Any, loc: tuple[Any, ...]) -> Any:
-    """The field that a place inside a model, or inside a field's list, belongs to."""
+    """The field at a location in a model. A location inside a list belongs to the list's field."""
     while loc and isinstance(loc[-1], int):
         loc = loc[:-1]
     return _model_at(model, loc[:-1]).model_fields.get(loc[-1]) if loc else None
 
 
 def _model_at(model: Any, loc: tuple[Any, ...]) -> Any:
-    """The model that a place inside a model has."""
+    """The model at a location in a model."""
     for part in loc:
         if not isinstance(part, int):
             model = _nested(model.model_fields[part].annotation) or model
@@ -76,7 +86,7 @@ def _model_at(model: Any, loc: tuple[Any, ...]) -> Any:
 
 
 def _nested(annotation: Any) -> Any:
-    """The model somewhere in a field's type."""
+    """The model somewhere in a field's type; None if there is none."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _nested(part))), None)

@@ -1,4 +1,4 @@
-"""The values of one axis in a study file, each checked for its type; ranges are checked where the network is made."""
+"""The values of one axis in a study file, each checked for its type. Ranges are checked where the network is made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\
 
 
 def axis_values(document: Document, path: tuple[Any, ...], axis: str, values: Any) -> tuple[Any, ...]:
-    """The values of an axis at a path, one or a list of them. Raises StudyError at the place of a wrong one."""
+    """The values of an axis at a path.
+
+    Args:
+        document: the study file's values and their places.
+        path: where the values are.
+        axis: a name of NET_AXES, or such as "recipe.lr", "data.train_size" or "args.width".
+        values: one value or a list of them.
+
+    Raises:
+        StudyError: an axis is unknown or a value has a wrong type; the message names the place.
+    """
     group, _, field = axis.partition(".")
     if axis not in NET_AXES and not (group in ("recipe", "data", "args") and re.fullmatch(r"\w+", field)):
         document.fail(path, f"unknown axis '{axis}'; {allowed(axis, (*NET_AXES, 'recipe.*', 'data.*', 'args.*'))}")
@@ -64,7 +74,7 @@ def axis_values(document: Document, path: tuple[Any, ...], axis: str, values: An
 
 
 def _own_network_wrong(net: dict[str, Any]) -> str:
-    """What is wrong with a reader's network, written as {python: package.module:callable, args: {...}}."""
+    """The error in a user's own network, written as {python: package.module:callable, args: {...}}; "" if there is none."""
     if unknown := [str(key) for key in net if key not in ("python", "args")]:
         return f"net: unknown key '{unknown[0]}'; {allowed(unknown[0], ('python', 'args'))}"
     if not isinstance(net.get("python"), str) or not REFERENCE.fullmatch(net["python"]):
