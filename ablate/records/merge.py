@@ -168,7 +168,7 @@ def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:
     equal = 0
     for name, directories in sorted(places.items()):
         imported = name.startswith(FOLDER)
-        if against := [] if imported else _other_definitions(directories):  # an import's trial.json names the log file
+        if against := [] if imported else _other_definitions(directories):  # imports may differ in the log's file name
             conflicts += against
             continue
         found: list[Found] = []
