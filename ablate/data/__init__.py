@@ -1,1 +1,4 @@
-"""Data sets: files -> uint8 images, once into a cache; subsets, preprocessing, augmentation on the device. A leaf."""
+"""Data sets: files -> uint8 images in a cache, subsets, preprocessing, and augmentation on the training device.
+
+This package does not import nets, study or train.
+"""

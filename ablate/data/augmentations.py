@@ -1,7 +1,7 @@
-"""The table of augmentation steps, and the names of usual lists of them.
+"""The table of augmentation steps, and named lists of steps.
 
-`augment` in a study file is a list of steps in order, such as [{crop: 4}, flip], or a name of such a list. What is drawn
-for an image is a function of (seed, epoch) alone: each step draws for all images of an epoch, in order, on the CPU. A
+`augment` in a study file is a list of steps in order, such as [{crop: 4}, flip], or the name of such a list. The draws
+for an image are a function of (seed, epoch) alone: each step draws for all images of an epoch, in order, on the CPU. A
 package adds a step by an entry point in the group `ablate.augmentations`.
 """
 
@@ -24,7 +24,12 @@ MAX_STEPS = 20
 
 
 class Index(NamedTuple):
-    """Which pixel of an image stands at each place of the augmented one: rows (B, H) and columns (B, W), int64."""
+    """For each pixel of an augmented image, the row and the column of the source pixel.
+
+    Args:
+        rows: int64 (B, H).
+        columns: int64 (B, W).
+    """
 
     rows: Tensor
     columns: Tensor
@@ -32,16 +37,16 @@ class Index(NamedTuple):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Augmentation(Kind):
-    """One step of an augmentation. Its `check` is also given the side of the images, in pixels, as `side`.
+    """One step of an augmentation. `check` also receives the side of the images in pixels, as the setting `side`.
 
     Args:
-        draw: (number of images N, side in pixels, generator on the CPU, settings) -> what is drawn for each, (N, ...).
+        draw: (number of images N, side in pixels, generator on the CPU, settings) -> the draws for each image, (N, ...).
         move: (index, draws of its B images) -> the index after this step; for steps that only move pixels.
-        short: the field that is meant by a step written as {name: value}.
+        short: the field that a step written as {name: value} sets; "" if a step has no such form.
         usual: (side in pixels) -> the settings of a step that is written by its name alone.
-        streamed: (side in pixels, settings) -> the same for one image that is decoded as it is needed, as a torchvision
-            transform; None: not for such images.
-        crops: whether `streamed` also brings the image to its size.
+        streamed: (side in pixels, settings) -> a torchvision transform that does the same with one streamed image; None if
+            the step is not possible with streamed images.
+        crops: whether `streamed` also scales the image to its size.
     """
 
     draw: Callable[[int, int, torch.Generator, Settings], Tensor]
@@ -54,7 +59,12 @@ class Augmentation(Kind):
 
 @dataclass(frozen=True)
 class Step:
-    """A step of a list: its name, and the settings that are written, in order of their names."""
+    """One step of a list.
+
+    Args:
+        name: in AUGMENTATIONS.
+        written: (field, value) of each setting that differs from the usual one, in order of the fields' names.
+    """
 
     name: str
     written: tuple[tuple[str, Any], ...] = ()
@@ -64,7 +74,7 @@ class Step:
 
 
 def _draw_crop(n: int, side: int, generator: torch.Generator, settings: Settings) -> Tensor:
-    """Shifts in pixels, int64 (N, 2), rows first, of up to the padding."""
+    """Shifts in pixels, int64 (N, 2), rows first, between -padding and padding."""
     import torch
 
     padding = settings["padding"]
@@ -72,12 +82,12 @@ def _draw_crop(n: int, side: int, generator: torch.Generator, settings: Settings
 
 
 def _crop(index: Index, shifts: Tensor) -> Index:
-    """A crop of a reflection-padded image is the image read at reflected places; the padded one never exists."""
+    """The index of a crop from a reflection-padded image, which is never made: reflected pixels are read instead."""
     return Index(_shifted(index.rows, shifts[:, :1]), _shifted(index.columns, shifts[:, 1:]))
 
 
 def _shifted(places: Tensor, shift: Tensor) -> Tensor:
-    """Places (B, L) read at l + shift; what runs out of 0..L-1 comes back as in a mirror that does not repeat the edge."""
+    """Positions (B, L) read at l + shift; outside of 0..L-1 they are reflected without repeating the edge."""
     import torch
 
     size = places.shape[1]
@@ -90,21 +100,24 @@ def _check_crop(settings: Settings) -> str:
 
 
 def _draw_flip(n: int, side: int, generator: torch.Generator, settings: Settings) -> Tensor:
-    """Whether to flip, bool (N,)."""
+    """Whether each image is flipped, bool (N,)."""
     import torch
 
     return torch.randint(0, 2, (n,), generator=generator).bool()
 
 
 def _flip(index: Index, flips: Tensor) -> Index:
-    """The columns read backwards."""
+    """The index with the columns of flipped images in reverse order."""
     import torch
 
     return Index(index.rows, torch.where(flips[:, None], index.columns.flip(1), index.columns))
 
 
 def _random_resized_crop(side: int, settings: Settings) -> Any:
-    """8% to 100% of the image, sides of 3:4 to 4:3, scaled. Source: torchvision's reference training for ImageNet."""
+    """A crop of 8% to 100% of the image's area and aspect ratio 3:4 to 4:3, scaled to side x side pixels.
+
+    Source: torchvision's reference training for ImageNet.
+    """
     from torchvision.transforms import RandomResizedCrop
 
     return RandomResizedCrop(side, (0.08, 1.0), (3 / 4, 4 / 3))
@@ -127,7 +140,7 @@ AUGMENTATIONS = Registry(
         draw=_draw_crop,
         move=_crop,
         short="padding",
-        usual=lambda side: {"padding": side // 8},  # 4 of 32, as the paper pads. Source: WRN, section 3
+        usual=lambda side: {"padding": side // 8},  # 4 pixels for 32x32 images. Source: WRN, section 3
         streamed=_random_resized_crop,
         crops=True,
     ),
@@ -135,8 +148,8 @@ AUGMENTATIONS = Registry(
 )
 
 Steps = tuple[Step, ...]
-Augment = Union[str, Steps]  # the name of a usual list, or steps
-NAMED: Mapping[str, tuple[Steps, str]] = {  # name of a list -> its steps, and its words
+Augment = Union[str, Steps]  # the name of a list in NAMED, or steps
+NAMED: Mapping[str, tuple[Steps, str]] = {  # name of a list -> (its steps, its words in captions)
     "flip_crop": ((Step("crop"), Step("flip")), "flips and crops"),
     "flip": ((Step("flip"),), "flips"),
     "crop": ((Step("crop"),), "crops"),
@@ -145,14 +158,14 @@ NAMED: Mapping[str, tuple[Steps, str]] = {  # name of a list -> its steps, and i
 
 
 def read_augmentation(value: Any, side: int) -> Augment:
-    """An augmentation as a study file writes it -> the name of a usual list, or steps.
+    """The augmentation of a value in a study file: the name of a list in NAMED if there is one, else steps.
 
     Args:
         value: a name of NAMED, or a list of steps, each a name or {name: settings}.
         side: of the images, in pixels.
 
     Raises:
-        ValueError: which says what was found and what is allowed.
+        ValueError: the value is not an augmentation; the message says what was found and what is allowed.
     """
     if isinstance(value, str):
         if value not in NAMED:
@@ -166,7 +179,7 @@ def read_augmentation(value: Any, side: int) -> Augment:
 
 
 def _read_step(value: Any, side: int) -> Step:
-    """A step as a study file writes it; settings that are the usual ones are left out."""
+    """The step of a value in a study file; settings with their usual values are left out."""
     if isinstance(value, dict) and len(value) == 1:
         ((name, given),) = value.items()
     elif isinstance(value, str):
@@ -195,25 +208,42 @@ def _read_step(value: Any, side: int) -> Step:
 
 
 def steps_of(augmentation: Augment) -> Steps:
-    """The steps of an augmentation, in order."""
+    """The steps of an augmentation, in order.
+
+    Args:
+        augmentation: the name of a list in NAMED, or steps.
+    """
     return NAMED[augmentation][0] if isinstance(augmentation, str) else augmentation
 
 
 def settings_of(step: Step, side: int) -> dict[str, Any]:
-    """All settings of a step for images of so many pixels a side."""
+    """All settings of a step, by name.
+
+    Args:
+        step: one step.
+        side: of the images, in pixels.
+    """
     entry = AUGMENTATIONS[step.name]
     return entry.settings({**entry.usual(side), **dict(step.written)})
 
 
 def as_written(augmentation: Augment) -> Any:
-    """An augmentation as a study file writes it."""
+    """An augmentation as a study file writes it: a name or a list.
+
+    Args:
+        augmentation: the name of a list in NAMED, or steps.
+    """
     if isinstance(augmentation, str):
         return augmentation
     return [{step.name: dict(step.written)} if step.written else step.name for step in augmentation]
 
 
 def describe_augmentation(augmentation: Augment) -> str:
-    """An augmentation in the words of a caption: "flips and crops"; "crops (padding 2), flips"."""
+    """An augmentation in the words of a caption: "flips and crops"; "crops (padding 2), flips".
+
+    Args:
+        augmentation: the name of a list in NAMED, or steps.
+    """
     if isinstance(augmentation, str):
         return NAMED[augmentation][1]
     told = []
@@ -224,17 +254,25 @@ def describe_augmentation(augmentation: Augment) -> str:
 
 
 def draw(augmentation: Augment, n: int, side: int, generator: torch.Generator) -> list[Tensor]:
-    """What each step draws for N images: one tensor (N, ...) a step, on the CPU."""
+    """The draws of each step for n images: one tensor (n, ...) for each step, on the CPU.
+
+    Args:
+        augmentation: the name of a list in NAMED, or steps.
+        n: number of images.
+        side: of the images, in pixels.
+        generator: on the CPU.
+    """
     return [AUGMENTATIONS[step.name].draw(n, side, generator, settings_of(step, side)) for step in steps_of(augmentation)]
 
 
 def augment(images: Tensor, index: Tensor, augmentation: Augment, draws: list[Tensor]) -> Tensor:
-    """The images at index (B,), augmented: one gather, whatever the steps.
+    """The images at an index, augmented: one gather for any number of steps.
 
     Args:
         images: (N, H, W, C), of any type.
         index: int64 (B,), into the images.
-        draws: of each step, for these B images.
+        augmentation: the name of a list in NAMED, or steps.
+        draws: the draws of each step for these B images, on the images' device; empty for no augmentation.
 
     Returns:
         (B, H, W, C), of the images' type.
@@ -251,21 +289,34 @@ def augment(images: Tensor, index: Tensor, augmentation: Augment, draws: list[Te
 
 
 def can_be_streamed(step: Step) -> bool:
-    """Whether a step is possible on images that are decoded as they are needed."""
+    """Whether a step is possible with streamed images, which are decoded when they are needed.
+
+    Args:
+        step: one step.
+    """
     return AUGMENTATIONS[step.name].streamed is not None and not (AUGMENTATIONS[step.name].crops and step.written)
 
 
 def transforms(augmentation: Augment, side: int) -> list[Any]:
-    """The steps as torchvision transforms of one image, for images that are decoded as they are needed."""
+    """The steps as torchvision transforms of one streamed image; without a crop among them, central_crop() is the first.
+
+    Args:
+        augmentation: the name of a list in NAMED, or steps.
+        side: of the result, in pixels.
+    """
     entries = [(AUGMENTATIONS[step.name], settings_of(step, side)) for step in steps_of(augmentation)]
     found = [entry.streamed(side, settings) for entry, settings in entries if entry.streamed]
     return [*([] if any(entry.crops for entry, _ in entries) else central_crop(side)), *found]
 
 
 def central_crop(side: int) -> list[Any]:
-    """As images are measured: the shorter side scaled to 256 pixels and the 224 in the middle, or in that proportion.
+    """The transforms of an evaluated image: for side 224, the shorter side scaled to 256 pixels and the central 224 pixels.
 
-    Source: He et al., "Deep Residual Learning", section 3.4, and torchvision's reference weights.
+    Args:
+        side: of the result, in pixels; the scaling is in proportion.
+
+    Source:
+        He et al., "Deep Residual Learning", section 3.4, and torchvision's reference weights.
     """
     from torchvision.transforms import CenterCrop, Resize
 

@@ -1,4 +1,4 @@
-"""Decoded images, once a machine: a cache keyed by the content of the files, one process decoding at a time."""
+"""Decoded images, cached once per machine. The key is the content of the files; one process at a time decodes."""
 
 from __future__ import annotations
 
@@ -23,29 +23,40 @@ from ablate.data.sources import Arrays, Images, Labelled, Reading
 from ablate.errors import DataError
 from ablate.files import write_atomically
 
-VERSION = 1  # of the decoding: another one decodes anew
+VERSION = 1  # of the decoding; after a change all images are decoded again
 
 
 class Location(NamedTuple):
-    """Where images are looked for, where they are kept decoded, and whether they may be fetched."""
+    """Where images are read and cached.
+
+    Args:
+        root: directory of the data sets' files.
+        cache: directory of the decoded images.
+        download: whether missing files may be downloaded.
+        fixed: whether root takes precedence over the root that a study gives.
+    """
 
     root: Path
     cache: Path
     download: bool = False
-    fixed: bool = False  # the root was asked for, whatever a study says
+    fixed: bool = False
 
     def of(self, root: str | None) -> Location:
-        """Where a data set is whose study says a root, if it does."""
+        """The location of a data set with the root that a study gives.
+
+        Args:
+            root: `data.root` of the study; None if it gives none.
+        """
         return self._replace(root=Path(root)) if root and not self.fixed else self
 
 
 def default_root() -> Path:
-    """$ABLATE_DATA, or data/ in the current directory."""
+    """The path in $ABLATE_DATA, or data/ in the current directory."""
     return Path(os.environ.get("ABLATE_DATA", "data"))
 
 
 def default_cache() -> Path:
-    """$ABLATE_CACHE, or ablate/ in the user's cache directory."""
+    """The path in $ABLATE_CACHE, or ablate/ in the user's cache directory."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("ABLATE_CACHE") or Path(base) / "ablate")
 
@@ -57,9 +68,17 @@ def load_images(
     announce: Callable[[str], None] = lambda message: None,
     expected: str | None = None,
 ) -> tuple[Images, str]:
-    """All images of a data set and the digest of their content (16 hexadecimal digits).
+    """(all images of a data set, the digest of their content as 16 hexadecimal digits).
 
-    Raises DataError if they are missing or damaged, or if another digest is expected.
+    Args:
+        name: in DATA_SETS; not a streamed one.
+        image_size: height and width in pixels.
+        location: where images are read and cached.
+        announce: receives a message before a download or the decoding.
+        expected: the digest that a study gives; None for any.
+
+    Raises:
+        DataError: images are missing or damaged, cannot be downloaded, or have another digest than expected.
     """
     images, digest = _load(name, Images, image_size, location, announce)
     check_digest(expected, digest, location)
@@ -72,16 +91,35 @@ def load_training(
     location: Location,
     announce: Callable[[str], None] = lambda message: None,
 ) -> tuple[Labelled, str]:
-    """The training images of a data set and the digest of their content alone (16 hexadecimal digits).
+    """(the training images of a data set, the digest of their content alone as 16 hexadecimal digits).
 
-    No file of the test images is opened, and none need be there: not even the cache of the whole data set is read, since
-    its name has the digest of all files. Raises DataError if the training images are missing or damaged.
+    No file of the test images is opened, and none needs to exist. Even the cache of the whole data set is not read, since
+    its name contains the digest of all files.
+
+    Args:
+        name: in DATA_SETS; not a streamed one.
+        image_size: height and width in pixels.
+        location: where images are read and cached.
+        announce: receives a message before a download or the decoding.
+
+    Raises:
+        DataError: training images are missing or damaged, or cannot be downloaded.
     """
     return _load(name, Labelled, image_size, location, announce)
 
 
 def check_digest(expected: str | None, digest: str, location: Location, of: str = "images") -> None:
-    """Raises DataError if another digest is expected."""
+    """Check the digest of images against the one that a study gives.
+
+    Args:
+        expected: of the study; None for any.
+        digest: of the images.
+        location: named in the error message.
+        of: which images, for the error message.
+
+    Raises:
+        DataError: the digests differ.
+    """
     if expected and expected != digest:
         raise DataError(f"data.digest: the study says {expected}; the {of} in {location.root} have {digest}")
 
@@ -89,7 +127,7 @@ def check_digest(expected: str | None, digest: str, location: Location, of: str 
 def _load(
     name: str, kind: type[Arrays], image_size: int, location: Location, announce: Callable[[str], None]
 ) -> tuple[Arrays, str]:
-    """All images, or the training images alone, by the kind that is asked for."""
+    """All images, or the training images alone, according to `kind`; with the digest."""
     source, training_only = source_of(name), kind is Labelled
     reading: Reading[Any] = source.training if training_only else source.whole
     download, stem = source.download, f"{name}-train" if training_only else name
@@ -112,7 +150,7 @@ def _load(
     def decode() -> Arrays:
         announce(f"decoding {len(files):,} files of {name} into {location.cache}")
         images: Arrays = reading.read(location.root, image_size)
-        if content_digest(reading.files(location.root), location) != digest:  # else they would be kept under its name
+        if content_digest(reading.files(location.root), location) != digest:  # the cache file has the digest in its name
             raise DataError(f"{name}: files in {location.root.absolute()} changed while they were decoded; run again")
         return images
 
@@ -120,7 +158,13 @@ def _load(
 
 
 def kept(path: Path, kind: type[Arrays], make: Callable[[], Arrays]) -> Arrays:
-    """The images of a cache file, made by make() in one process while the others wait."""
+    """The images of a cache file. If it is missing or damaged, one process makes them while the others wait.
+
+    Args:
+        path: the cache file, .npz.
+        kind: Images or Labelled.
+        make: returns the images.
+    """
     if (images := _read_cache(path, kind)) is None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
@@ -131,7 +175,13 @@ def kept(path: Path, kind: type[Arrays], make: Callable[[], Arrays]) -> Arrays:
 
 
 def known_digest(name: str, location: Location, training_only: bool = False) -> str | None:
-    """The digest of the files of a data set or its training part, without decoding them; None where there are none."""
+    """The digest of a data set's files, or of its training part, without decoding; None if there are no files.
+
+    Args:
+        name: in DATA_SETS.
+        location: where images are read and cached.
+        training_only: whether the digest is of the training part alone.
+    """
     if DATA_SETS[name].streamed:
         try:
             return (list_training if training_only else list_imagenet)(location.root)[1]
@@ -143,7 +193,7 @@ def known_digest(name: str, location: Location, training_only: bool = False) -> 
 
 
 def _download(name: str, download: Callable[[Path], object], root: Path, announce: Callable[[str], None]) -> None:
-    """Fetches what is missing or damaged, one process at a time."""
+    """Download what is missing or damaged, one process at a time."""
     root.mkdir(parents=True, exist_ok=True)
     announce(f"looking for {name} in {root}, fetching what is missing")
     with FileLock(root / f".{name}.lock"):
@@ -154,7 +204,14 @@ def _download(name: str, download: Callable[[Path], object], root: Path, announc
 
 
 def content_digest(files: list[Path], location: Location) -> str:
-    """SHA-256 over names and bytes of the files, cut to 16 digits; remembered as long as no file's size or time changes."""
+    """SHA-256 over names and bytes of files, cut to 16 hexadecimal digits.
+
+    The digest is cached until the size or the modification time of a file changes.
+
+    Args:
+        files: below location.root, in order.
+        location: where images are read and cached.
+    """
     listing = hashlib.sha256()
     for path in files:
         status = path.stat()
@@ -181,7 +238,7 @@ def _digest_arrays(images: Images | Labelled) -> str:
 
 
 def _read_cache(path: Path, kind: type[Arrays]) -> Arrays | None:
-    """The cached images; None if there are none or they are damaged (the archive carries checksums)."""
+    """The cached images; None if there are none or they are damaged (the archive has checksums)."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             return kind(*(archive[field] for field in kind._fields))

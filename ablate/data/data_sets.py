@@ -1,4 +1,4 @@
-"""The table of data sets: their facts, and where their images are read.
+"""The table of data sets: their facts, and how their images are read.
 
 A package adds one by an entry point in the group `ablate.data_sets`.
 """
@@ -17,22 +17,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DataSet:
-    """A data set that a study can name. What is None is said by the study.
+    """A data set that a study can name. A study gives the facts that are None here.
 
     Args:
         name: in study files.
-        title: in tables; None: the images are known by the title that a study gives them.
-        classes: how many.
-        image_size: pixels, square.
+        title: in tables; None: the study gives the images a title.
+        classes: number of classes.
+        image_size: height and width in pixels.
         channels: 1 or 3.
-        preprocess: unless a study says otherwise; a name of the table of preprocessing.
-        augment: the same; a name of a usual list of augmentation steps.
-        images: how many there are: (training, test).
-        source: how the images are read. It is a function so that a plan need not import what reads them.
-        streamed: decoded as they are needed, from DIR/train/<class>/* and DIR/val/<class>/*; then without a source.
-        resizable: images are cropped to any image_size.
-        measures: of a trial on these images, besides the error; names of the table of measures.
-        published: whether published tables can have a column of it, and a copy can stand for it.
+        preprocess: the default of a study; a name in the table of preprocessing.
+        augment: the default of a study; the name of a list of augmentation steps.
+        images: number of images: (training, test).
+        source: a function that returns how the images are read. It imports the readers only when it is called.
+        streamed: whether images are decoded when they are needed, from DIR/train/<class>/* and DIR/val/<class>/*, without a
+            source.
+        resizable: whether images are cropped to any image_size.
+        measures: of a trial on these images, besides the error; names in the table of measures.
+        published: whether published tables can have a column of it, and a copy can replace it.
         imagenet_names: whether a network's name that two families share means the one for ImageNet.
     """
 
@@ -53,7 +54,7 @@ class DataSet:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The fields of a study's data that need not be written, by name."""
+        """The fields of a study's data that have a default, by name."""
         names = ("title", "classes", "image_size", "channels", "preprocess", "augment")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
@@ -129,7 +130,11 @@ DATA_SETS = Registry(
 
 
 def source_of(name: str) -> Source:
-    """How the images of a data set that is not streamed are read."""
+    """How the images of a data set are read.
+
+    Args:
+        name: in DATA_SETS; not a streamed one.
+    """
     source = DATA_SETS[name].source
     assert source is not None, f"{name} is streamed"
     return source()

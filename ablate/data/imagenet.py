@@ -1,6 +1,6 @@
-"""ImageNet in torchvision's layout, DIR/train/<class>/* and DIR/val/<class>/*: which images there are; none is opened.
+"""ImageNet in torchvision's layout, DIR/train/<class>/* and DIR/val/<class>/*: the list of its images. None is opened.
 
-Names are kept as one array of bytes: as Python texts a million of them would be copied into every decoding process.
+File names are kept as one array of bytes. A million Python strings would be copied into every decoding process.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ Array = np.ndarray[Any, Any]
 
 
 class Listing(NamedTuple):
-    """The images of one part. names: bytes (N,), below folder; sizes in bytes, labels, int64 (N,).
+    """The images of one part of the data set, which are not opened.
 
-    changed: when each file was last changed, nanoseconds, int64 (N,); it is for this process alone, no digest has it.
-
-    Labels count the classes, which are in sorted order.
+    Args:
+        folder: the directory of the part.
+        names: paths below folder, bytes (N,).
+        sizes: of the files in bytes, int64 (N,).
+        changed: modification times of the files in nanoseconds, int64 (N,); no digest includes them.
+        labels: indices into classes, int64 (N,).
+        classes: names of the classes, sorted.
     """
 
     folder: Path
@@ -34,32 +38,55 @@ class Listing(NamedTuple):
     classes: tuple[str, ...]
 
     def subset(self, index: Array | slice) -> Listing:
-        """The images at index, with all classes."""
+        """The images at an index, with all classes.
+
+        Args:
+            index: int64 (M,), or a slice.
+        """
         taken = {name: getattr(self, name)[index] for name in ("names", "sizes", "changed", "labels")}
         return self._replace(**taken)
 
     def path(self, index: int) -> str:
-        """The file of one image."""
+        """The path of one image.
+
+        Args:
+            index: of the image.
+        """
         return os.path.join(self.folder, os.fsdecode(self.names[index]))
 
 
 class ImageFiles(NamedTuple):
-    """A data set that is decoded as it is read."""
+    """A data set with images that are decoded when they are needed.
+
+    Args:
+        train: the training images.
+        test: the test images; for ImageNet the validation images.
+    """
 
     train: Listing
     test: Listing
 
     @property
     def train_labels(self) -> Array:
+        """The labels of the training images, int64 (N,)."""
         return self.train.labels
 
     @property
     def test_labels(self) -> Array:
+        """The labels of the test images, int64 (N,)."""
         return self.test.labels
 
 
 def list_images(root: Path, part: str) -> Listing:
-    """The images below DIR/part/<class>/, in order. Raises DataError if there are none, or a class has none."""
+    """The images below DIR/part/<class>/, in order.
+
+    Args:
+        root: DIR.
+        part: "train" or "val".
+
+    Raises:
+        DataError: there are no classes, or a class has no images.
+    """
     folder = root / part
     classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir()) if folder.is_dir() else []
     if not classes:
@@ -89,10 +116,15 @@ def list_images(root: Path, part: str) -> Listing:
 
 
 def list_imagenet(root: Path) -> tuple[ImageFiles, str]:
-    """Training and validation images, and a digest (16 hexadecimal digits).
+    """(training and validation images, their digest as 16 hexadecimal digits).
 
-    The digest is of the names and sizes of all files: reading 150 GB at every start would take longer than it is worth.
-    Raises DataError if images are missing or the two parts differ in their classes.
+    The digest is of the names and sizes of all files, because reading 150 GB at every start would take too long.
+
+    Args:
+        root: the directory with train/ and val/.
+
+    Raises:
+        DataError: images are missing, or the two parts have different classes.
     """
     files = ImageFiles(list_images(root, "train"), list_images(root, "val"))
     if odd := sorted(set(files.train.classes) ^ set(files.test.classes)):
@@ -101,7 +133,14 @@ def list_imagenet(root: Path) -> tuple[ImageFiles, str]:
 
 
 def list_training(root: Path) -> tuple[Listing, str]:
-    """The training images, and a digest of them alone. Raises DataError if they are missing."""
+    """(the training images, the digest of their names and sizes as 16 hexadecimal digits).
+
+    Args:
+        root: the directory with train/.
+
+    Raises:
+        DataError: images are missing.
+    """
     files = list_images(root, "train")
     return files, _digest(files)
 

@@ -1,4 +1,4 @@
-"""The table of preprocessing: what is done to images before a network sees them, fitted to the training images.
+"""The table of preprocessing: transformations of images before the network, fitted to the training images.
 
 A package adds one by an entry point in the group `ablate.preprocessing`.
 """
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
     from ablate.data.tensors import Normalization
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # as published, of images in 0..1
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # published values, for images in 0..1
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Preprocessing(Kind):
-    """What is done to images.
+    """A preprocessing of images.
 
     Args:
-        fit: (training images, uint8 or prepared (N, H, W, C)) -> the normalization of a batch.
-        streamed: (device) -> the same for images that are never all in memory; None: not for such images.
-        prepare: what is done to all images at once before, as whitening.load_whitened(); None: nothing.
-        explained: for the documentation, where `words` do not say it all.
+        fit: (training images (N, H, W, C), uint8 or prepared) -> the normalization of a batch.
+        streamed: (device) -> the normalization for streamed images; None if it is not possible with them.
+        prepare: transforms all images before training, with the arguments of whitening.load_whitened(); None for nothing.
+        explained: a description for the documentation, where `words` are not enough.
     """
 
     fit: Callable[[Tensor], Normalization]
@@ -62,7 +62,7 @@ def _streamed(mean: tuple[float, ...], std: tuple[float, ...]) -> Callable[[torc
 
 
 def _published_mean_std(device: torch.device) -> Normalization:
-    """ImageNet's published mean and standard deviation, of images in 0..255."""
+    """ImageNet's published mean and standard deviation, in units of 0..255."""
     import torch
 
     from ablate.data.tensors import Normalization
@@ -83,7 +83,7 @@ PREPROCESSING = Registry(
     Preprocessing(
         name="zca",
         words="ZCA-whitened",
-        fit=_divided_by(1.0),  # whitened already, nothing is left to do
+        fit=_divided_by(1.0),  # the images are already whitened
         prepare=_whiten,
         explained="global contrast normalization, then whitening",
     ),

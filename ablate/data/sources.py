@@ -1,4 +1,4 @@
-"""Files in their original formats -> uint8 arrays. Layout of every image array: (N, H, W, C)."""
+"""Files in their original formats -> uint8 arrays. The layout of every image array is (N, H, W, C)."""
 
 from __future__ import annotations
 
@@ -18,15 +18,22 @@ if TYPE_CHECKING:
 
 DIGITS_TEST = 500
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-IMAGE_FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")  # no EPS: Pillow would run Ghostscript on it
-MOST_PIXELS, MOST_RATIO = 89_478_485, 64  # of an image, where Pillow too begins to doubt it, and of its sides
-SVHN_FILES = ("train_32x32.mat", "extra_32x32.mat", "test_32x32.mat")  # trained on: train + extra
+IMAGE_FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")  # without EPS, for which Pillow runs Ghostscript
+MOST_PIXELS, MOST_RATIO = 89_478_485, 64  # of an image: pixels, where Pillow warns too; ratio of its sides
+SVHN_FILES = ("train_32x32.mat", "extra_32x32.mat", "test_32x32.mat")  # training images: train + extra
 
 Labels = np.ndarray[Any, Any]
 
 
 class Images(NamedTuple):
-    """One data set: images uint8 (N, H, W, C), labels int64 (N,)."""
+    """The images and labels of a data set.
+
+    Args:
+        train_images: uint8 (N, H, W, C).
+        train_labels: int64 (N,).
+        test_images: uint8 (M, H, W, C).
+        test_labels: int64 (M,).
+    """
 
     train_images: np.ndarray[Any, Any]
     train_labels: np.ndarray[Any, Any]
@@ -35,7 +42,12 @@ class Images(NamedTuple):
 
 
 class Labelled(NamedTuple):
-    """The images of one part of a data set, uint8 (N, H, W, C), and their labels, int64 (N,)."""
+    """The images and labels of one part of a data set.
+
+    Args:
+        images: uint8 (N, H, W, C).
+        labels: int64 (N,).
+    """
 
     images: np.ndarray[Any, Any]
     labels: Labels
@@ -48,8 +60,10 @@ Arrays = TypeVar("Arrays", Images, Labelled)
 class Reading(Generic[Arrays]):
     """How images are found and read.
 
-    files(root): every file they are read from, none if they are not there; read(root, image_size): the images;
-    looked_for: what the error message says is missing.
+    Args:
+        files: (root) -> every file that they are read from; empty if they are missing.
+        read: (root, image size in pixels) -> the images.
+        looked_for: what the error message says is missing.
     """
 
     files: Callable[[Path], list[Path]]
@@ -58,10 +72,13 @@ class Reading(Generic[Arrays]):
 
 
 class Source(NamedTuple):
-    """A data set: the whole of it, and its training images alone, for which no file of the test images is opened.
+    """How a data set is downloaded and read.
 
-    download(root, training_only): fetches it, where that is possible. package: the installed package that the images come
-    with, whose version stands for them; "" if they come from files.
+    Args:
+        whole: the whole data set.
+        training: its training images alone; no file of the test images is opened.
+        download: (root, training_only) downloads it; None if this is not possible.
+        package: the installed package that contains the images, so that its version identifies them; "" for files.
     """
 
     whole: Reading[Images]
@@ -71,7 +88,7 @@ class Source(NamedTuple):
 
 
 def read_digits(root: Path, image_size: int) -> Images:
-    """scikit-learn's 1,797 handwritten digits, 8x8 in 17 greys; a fixed stratified split keeps 500 for testing."""
+    """scikit-learn's 1,797 handwritten digits, 8x8 pixels, 17 grey levels. A fixed stratified split has 500 test images."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -83,12 +100,20 @@ def read_digits(root: Path, image_size: int) -> Images:
 
 
 def _digits_training(root: Path, image_size: int) -> Labelled:
-    """One file holds all of them and the split is ours, so here the test images are read, and dropped at once."""
+    """The training images of the digits. One file has all images, so the test images are read and discarded."""
     return Labelled(*read_digits(root, image_size)[:2])
 
 
 def read_image_folder(root: Path, image_size: int) -> Images:
-    """train/<class>/* and test/<class>/*; other sizes are scaled by their shorter side and cropped at the centre."""
+    """The images of train/<class>/* and test/<class>/*, scaled by their shorter side and cropped at the centre.
+
+    Args:
+        root: the directory with train/ and test/.
+        image_size: height and width of the result in pixels.
+
+    Raises:
+        DataError: the two parts have different classes, or a file cannot be read as an image.
+    """
     train, test = (_images_below(root / part) for part in ("train", "test"))
     if odd := sorted({name for name, _ in train} ^ {name for name, _ in test}):
         raise DataError(f"{root}: train and test have different classes: {', '.join(odd[:5])} only in one of them")
@@ -96,26 +121,33 @@ def read_image_folder(root: Path, image_size: int) -> Images:
 
 
 def _decode(files: list[tuple[str, Path]], image_size: int) -> Labelled:
-    """The images of (class, file); labels count the classes in sorted order."""
+    """The images of (class, file); labels are indices into the sorted classes."""
     label = {name: i for i, name in enumerate(sorted({name for name, _ in files}))}
     images = np.stack([_read_image(path, image_size) for _, path in files])
     return Labelled(images, np.array([label[name] for name, _ in files], np.int64))
 
 
 def _images_below(part: Path) -> list[tuple[str, Path]]:
-    """(class, file) of every image in <class>/ and below, in order; what is no image by its name is passed over."""
+    """(class, file) of every image in <class>/ and below, in order; files with other suffixes are skipped."""
     classes = sorted(path for path in part.glob("*") if path.is_dir())
     found = [(path.name, file) for path in classes for file in sorted(path.rglob("*"))]
     return [(name, file) for name, file in found if file.suffix.lower() in IMAGE_SUFFIXES]
 
 
 def open_image(path: str | Path) -> Image:
-    """The image of a file in RGB. Raises DataError for what is none, or is larger or longer than any photograph."""
+    """The image of a file in RGB.
+
+    Args:
+        path: a file in one of IMAGE_FORMATS.
+
+    Raises:
+        DataError: the file is not an image, is damaged, or exceeds MOST_PIXELS or MOST_RATIO.
+    """
     import PIL.Image
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is not as it should be and can be read all the same
+            warnings.simplefilter("ignore")  # about defects of files that can be read nevertheless
             with PIL.Image.open(path, formats=IMAGE_FORMATS) as file:
                 wide, high = file.size
                 if wide * high > MOST_PIXELS or max(file.size) > MOST_RATIO * min(file.size):
@@ -124,7 +156,7 @@ def open_image(path: str | Path) -> Image:
                     )
                 image: Image = file.convert("RGB")
                 return image
-    except Exception as error:  # a damaged file raises whatever it comes upon
+    except Exception as error:  # a damaged file can raise any error
         raise DataError(f"{path}: cannot be read as an image: {error or type(error).__name__}") from None
 
 
@@ -156,14 +188,18 @@ IMAGE_FOLDER = Source(
 
 
 def cifar(name: str) -> Source:
-    """CIFAR-10 or CIFAR-100 through torchvision, which checks the MD5 of every file."""
+    """The source of CIFAR-10 or CIFAR-100: torchvision, which checks the MD5 of every file.
+
+    Args:
+        name: "CIFAR10" or "CIFAR100".
+    """
     folder, batches = {"CIFAR10": ("cifar-10-batches-py", "data_batch_*"), "CIFAR100": ("cifar-100-python", "train")}[name]
 
     def kind(training_only: bool) -> Any:
         import torchvision.datasets
 
         kind = getattr(torchvision.datasets, name)
-        # torchvision opens every file on its lists, to check it
+        # torchvision opens every file in its lists to check it; without a test list it opens no test file
         return type(name, (kind,), {"test_list": []}) if training_only else kind
 
     def download(root: Path, training_only: bool) -> None:
@@ -199,16 +235,16 @@ def cifar(name: str) -> Source:
 
 
 def extract_archive(archive: Path, into: Path) -> None:
-    """Extract a tar archive with Python's `data` filter, which refuses every member that would lie outside `into`.
+    """Extract a tar archive with Python's `data` filter, which refuses every member that would be outside of `into`.
 
     Args:
-        archive: A tar archive, compressed or not.
-        into: The directory to extract into.
+        archive: a tar archive, compressed or not.
+        into: the directory to extract into.
 
     Raises:
-        DataError: This Python has no such filter.
-        tarfile.TarError: The archive is damaged, or the filter refuses a member.
-        OSError: A file cannot be read or written.
+        DataError: this Python has no such filter.
+        tarfile.TarError: the archive is damaged, or the filter refuses a member.
+        OSError: a file cannot be read or written.
     """
     if not hasattr(tarfile, "data_filter"):
         raise DataError(
@@ -220,7 +256,7 @@ def extract_archive(archive: Path, into: Path) -> None:
 
 
 def read_svhn(root: Path, image_size: int) -> Images:
-    """Street View House Numbers, cropped digits: train + extra, in that order, and test. The digit 0 is stored as 10."""
+    """Street View House Numbers, cropped: train + extra, in that order, and test. The files label the digit 0 as 10."""
     return Images(*_svhn_training(root, image_size), *_read_mat(root / SVHN_FILES[-1]))
 
 
@@ -233,13 +269,13 @@ def _read_mat(path: Path) -> Labelled:
     """The images and labels of one of SVHN's files, which is parsed only if its MD5 is the published one.
 
     Args:
-        path: A file of MATLAB's format with X uint8 (32, 32, 3, N) and y uint8 (N, 1) of 1 to 10.
+        path: a file in MATLAB's format with X uint8 (32, 32, 3, N) and y uint8 (N, 1) of 1 to 10.
 
     Returns:
         Images uint8 (N, 32, 32, 3) and labels int64 (N,) of 0 to 9.
 
     Raises:
-        DataError: The file is missing, or is not the published one.
+        DataError: the file is missing, or is not the published one.
     """
     from scipy.io import loadmat
     from torchvision.datasets import SVHN
@@ -281,14 +317,33 @@ SVHN = Source(
 def check_images(
     images: Images, classes: int, input_shape: tuple[int, int, int], train_size: int | None, test_size: int | None
 ) -> None:
-    """Raises DataError if the images are not what a study declares; input_shape is (channels, height, width)."""
+    """Check that images are as a study declares them.
+
+    Args:
+        images: of a data set.
+        classes: number of classes.
+        input_shape: (channels, height, width).
+        train_size: number of training images to use; None for all.
+        test_size: number of test images to use; None for all.
+
+    Raises:
+        DataError: the images have another shape, other classes, or are too few.
+    """
     for array in (images.train_images, images.test_images):
         check_shape(array, input_shape)
     check_labels(images.train_labels, images.test_labels, classes, train_size, test_size)
 
 
 def check_shape(images: np.ndarray[Any, Any], input_shape: tuple[int, int, int]) -> None:
-    """Raises DataError if images (N, H, W, C) are not of (channels, height, width)."""
+    """Check that images have the shape that a study declares.
+
+    Args:
+        images: (N, H, W, C).
+        input_shape: (channels, height, width).
+
+    Raises:
+        DataError: the shapes differ.
+    """
     channels, height, width = input_shape
     if images.shape[1:] != (height, width, channels):
         found = "x".join(map(str, images.shape[1:]))
@@ -298,9 +353,17 @@ def check_shape(images: np.ndarray[Any, Any], input_shape: tuple[int, int, int])
 def check_labels(
     train: Labels, test: Labels | None, classes: int, train_size: int | None, test_size: int | None = None
 ) -> None:
-    """Raises DataError if the labels, int64 (N,), are of other classes or fewer images than a study declares.
+    """Check that labels are as a study declares them.
 
-    test: None where the test images do not matter.
+    Args:
+        train: labels of the training images, int64 (N,).
+        test: labels of the test images, int64 (M,); None if the test images are not used.
+        classes: number of classes.
+        train_size: number of training images to use; None for all.
+        test_size: number of test images to use; None for all.
+
+    Raises:
+        DataError: the labels have other classes, or are too few.
     """
     for what, labels, size in (("train_size", train, train_size), ("test_size", test, test_size)):
         if labels is not None and size is not None and size > len(labels):
@@ -311,7 +374,15 @@ def check_labels(
 
 
 def stratified(labels: Labels, size: int, seed: int = 0) -> Labels:
-    """Indices (size,), ascending, of a fixed subset in which every class keeps its share, the first of one order."""
+    """Indices (size,), ascending, of a fixed subset in which every class keeps its share.
+
+    The images of a class are the first ones of one random order.
+
+    Args:
+        labels: int64 (N,).
+        size: of the subset, at most N.
+        seed: of the random order.
+    """
     # RandomState's streams are frozen by NumPy's policy, so the subset is the same for every version.
     order = np.random.RandomState(seed).permutation(len(labels))
     classes, counts = np.unique(labels, return_counts=True)

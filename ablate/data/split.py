@@ -1,4 +1,4 @@
-"""Training images in two: those that are trained on, and those that are held out and stand in for the test images."""
+"""The split of the training images into images that are trained on and held-out images, which replace the test images."""
 
 from __future__ import annotations
 
@@ -11,11 +11,20 @@ from ablate.errors import DataError
 def split(
     labels: Labels, classes: int, seed: int, images: int | None = None, folds: int | None = None, fold: int | None = None
 ) -> tuple[Labels, Labels]:
-    """(indices that are trained on, indices that are held out) of labels (N,) of 0..classes-1, stratified, ascending.
+    """(indices that are trained on, indices that are held out), each ascending and stratified.
 
-    images: so many are held out; or folds: of so many parts that are all of them together, and as large as each other to
-    within one image, part number `fold` from 0. The same for every version of NumPy. Raises DataError where a class
-    cannot be in both.
+    The result is the same for every version of NumPy.
+
+    Args:
+        labels: int64 (N,) of 0..classes-1.
+        classes: number of classes.
+        seed: of the random order.
+        images: number of held-out images; None for folds.
+        folds: number of disjoint parts of all images, equal in size to within one image; None for `images`.
+        fold: which part is held out, from 0.
+
+    Raises:
+        DataError: a class cannot be in both parts.
     """
     counts = np.bincount(labels, minlength=classes)
     if images is not None:
@@ -35,6 +44,6 @@ def split(
             "allowed: no more folds than any class has images"
         )
     order = np.random.RandomState(seed).permutation(len(labels))
-    by_class = order[np.argsort(labels[order], kind="stable")]  # dealt like cards, a class after the other
+    by_class = order[np.argsort(labels[order], kind="stable")]  # every folds-th image of these is stratified
     held_out = np.sort(by_class[fold::folds])
     return np.setdiff1d(np.arange(len(labels)), held_out), held_out

@@ -1,6 +1,6 @@
-"""Images decoded as they are needed, by processes of their own, and streamed to the device in batches of uint8.
+"""Streamed images: decoded by worker processes when they are needed, and sent to the device in batches of uint8.
 
-What is drawn for an image depends on a seed of its own, so the number of processes changes nothing.
+The draws for an image depend on a separate seed, so the number of processes does not change the result.
 """
 
 from __future__ import annotations
@@ -23,15 +23,22 @@ from ablate.data.sources import open_image
 from ablate.errors import DataError
 from ablate.processes.child import end_with_parent
 
-WORKERS = 16  # at most: processes that decode
-SHARED = "/dev/shm"  # where torch keeps what processes share
+WORKERS = 16  # the most processes that decode
+SHARED = "/dev/shm"  # where torch keeps memory that processes share
 AGAIN = "put back the file that was there and run again"
 
 Batch = tuple[Tensor, Tensor]  # images uint8 (B, H, W, C), labels int64 (B,)
 
 
 class Streamed(NamedTuple):
-    """Images that are never all in memory: where they are, their labels int64 (N,), their side in pixels when cropped."""
+    """Images that are never all in memory.
+
+    Args:
+        files: the images.
+        labels: int64 (N,), on the CPU.
+        image_size: height and width in pixels after cropping.
+        device: that batches are sent to.
+    """
 
     files: Listing
     labels: Tensor
@@ -40,19 +47,32 @@ class Streamed(NamedTuple):
 
 
 def take_files(files: Listing, image_size: int, device: torch.device) -> Streamed:
-    """The images of a listing, to be streamed to the device."""
+    """The images of a listing, ready to be streamed to a device.
+
+    Args:
+        files: the images.
+        image_size: height and width in pixels after cropping.
+        device: that batches are sent to.
+    """
     return Streamed(files, torch.from_numpy(files.labels), image_size, device)
 
 
 def stream(
     part: Streamed, order: Tensor, batch_size: int, augment: Augment = "none", draws: int = 0, streams: int = 1
 ) -> Iterator[Batch]:
-    """The images at order (N,) in batches on the device, the last one as small as it comes.
+    """The images at an order in batches (images, labels) on the device; the last batch has the remaining images.
 
-    augment: a list of steps or its name; none: the crop in the middle; draws: the seed of what the steps draw.
-    streams: how many of them share this machine's cores.
-    Raises DataError, which names the file, for an image that cannot be read or is not the one it was, and which says
-    what to do where there is no room for decoded images.
+    Args:
+        part: the images.
+        order: indices, int64 (N,).
+        batch_size: images per batch.
+        augment: the name of a list of augmentation steps, or steps; "none" for the central crop.
+        draws: seed of the steps' draws.
+        streams: number of streams that share the machine's cores.
+
+    Raises:
+        DataError: an image cannot be read or has changed since the run began, or the system has no memory or file
+            descriptors left for decoded images.
     """
     batches = -(-len(order) // batch_size)
     loader: DataLoader[Any] = DataLoader(
@@ -62,8 +82,8 @@ def stream(
         num_workers=max(1, min(WORKERS, joblib.cpu_count() // streams, batches)),
         collate_fn=_collate,
         pin_memory=part.device.type == "cuda",
-        generator=torch.Generator(),  # a loader draws a number that is used by nothing here, else from torch's own
-        worker_init_fn=_end_with_parent,  # it would live on for seconds, and hold the trial's lock
+        generator=torch.Generator(),  # a loader draws a number that is not used here; the global generator must not change
+        worker_init_fn=_end_with_parent,  # otherwise it runs on for seconds after the trial, and holds its lock
     )
     for batch in _explaining(loader):
         if isinstance(batch, DataError):
@@ -73,7 +93,7 @@ def stream(
 
 
 def _explaining(loader: DataLoader[Any]) -> Iterator[Any]:
-    """The batches of a loader. Raises DataError where the system has no room for them."""
+    """The batches of a loader. Raises DataError if the system has no memory or file descriptors left for them."""
     try:
         yield from loader
     except (OSError, RuntimeError) as error:
@@ -102,12 +122,17 @@ def _end_with_parent(worker: int) -> None:
 
 
 def draw_seed(draws: int, index: int) -> int:
-    """The seed of what is drawn for one image."""
+    """The seed of the draws for one image.
+
+    Args:
+        draws: seed of all draws.
+        index: of the image.
+    """
     return int.from_bytes(hashlib.sha256(f"{draws}/{index}".encode()).digest()[:8], "big") >> 1
 
 
 class _Order(Sampler[tuple[int, int]]):
-    """(index, seed of its draws) of one image after the other."""
+    """(index, seed of its draws) of each image in order."""
 
     def __init__(self, order: Tensor, draws: int) -> None:
         self.order, self.draws = order, draws
@@ -116,15 +141,20 @@ class _Order(Sampler[tuple[int, int]]):
         return len(self.order)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        for start in range(0, len(self.order), 4096):  # a million Python numbers at once would take a while
+        for start in range(0, len(self.order), 4096):  # converting a million numbers at once would delay the first batch
             for index in self.order[start : start + 4096].tolist():
                 yield index, draw_seed(self.draws, index)
 
 
 class Decoded(Dataset[Union[Batch, DataError]]):
-    """(image uint8 (size, size, 3), label); an image that cannot be read is the DataError itself.
+    """Decoded images: (image uint8 (size, size, 3), label). For an image that cannot be read, the item is a DataError.
 
-    One that is raised in a decoding process would reach the user with its traceback.
+    An error raised in a decoding process would be shown to the user with the traceback of that process.
+
+    Args:
+        files: the images.
+        size: height and width in pixels after cropping.
+        augment: the name of a list of augmentation steps, or steps.
     """
 
     def __init__(self, files: Listing, size: int, augment: Augment) -> None:
@@ -145,13 +175,13 @@ class Decoded(Dataset[Union[Batch, DataError]]):
         except (OSError, DataError) as error:
             reason = str(error) if isinstance(error, DataError) else f"{path}: cannot be read as an image: {error}"
             return DataError(f"{reason}; {AGAIN}")
-        with torch.random.fork_rng(devices=[]):  # torchvision draws from torch's own generator
+        with torch.random.fork_rng(devices=[]):  # torchvision draws from torch's global generator
             torch.default_generator.manual_seed(seed)
             image = self.transform(image)
         return torch.from_numpy(np.array(image)), torch.tensor(self.files.labels[index])
 
 
 def _collate(items: list[Batch | DataError]) -> Batch | DataError:
-    """A batch, or the first error in it."""
+    """A batch, or the first error among its items."""
     errors = [item for item in items if isinstance(item, DataError)]
     return errors[0] if errors else tuple(default_collate(items))

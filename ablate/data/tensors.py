@@ -1,4 +1,4 @@
-"""Images on the training device, and how a batch of them is normalized. Nothing here loops over images."""
+"""Images on the training device, and the normalization of a batch. Nothing here loops over single images."""
 
 from __future__ import annotations
 
@@ -9,32 +9,51 @@ import numpy as np
 import torch
 from torch import Tensor
 
-CHUNK = 256  # images at a time that are counted: each pixel takes eight bytes meanwhile
+CHUNK = 256  # images that are counted at a time; each pixel takes eight bytes during this
 
 
 class LabelledTensors(NamedTuple):
-    """Images (N, H, W, C), uint8 or whitened float32, and labels int64 (N,), on the training device."""
+    """Images and labels on the training device.
+
+    Args:
+        images: (N, H, W, C), uint8 or whitened float32.
+        labels: int64 (N,).
+    """
 
     images: Tensor
     labels: Tensor
 
 
 class Normalization(NamedTuple):
-    """(x - mean) / std, each float32 (C,), in units of 0..255."""
+    """The normalization (x - mean) / std, in units of 0..255.
+
+    Args:
+        mean: of each channel, float32 (C,).
+        std: standard deviation of each channel, float32 (C,).
+    """
 
     mean: Tensor
     std: Tensor
 
 
 def to_tensors(images: Any, labels: Any, device: torch.device) -> LabelledTensors:
-    """Images (N, H, W, C) and labels (N,), on the device."""
+    """Images and labels on a device.
+
+    Args:
+        images: NumPy array (N, H, W, C).
+        labels: NumPy array int64 (N,).
+        device: the training device.
+    """
     return LabelledTensors(torch.from_numpy(np.ascontiguousarray(images)).to(device), torch.from_numpy(labels).to(device))
 
 
 def mean_and_std(images: Tensor) -> Normalization:
-    """The mean and standard deviation of each channel of images uint8 (N, H, W, C): float32 (C,), in units of 0..255.
+    """The mean and standard deviation of each channel, in units of 0..255; a standard deviation of 0 is replaced by 1.
 
-    Sums over the histogram are exact whole numbers, so the statistics do not depend on the order of adding.
+    The sums over the histogram are exact whole numbers, so the result does not depend on the order of addition.
+
+    Args:
+        images: uint8 (N, H, W, C).
     """
     channels = images.shape[-1]
     values = np.arange(256, dtype=np.int64)
@@ -49,11 +68,22 @@ def mean_and_std(images: Tensor) -> Normalization:
 
 
 def constant_normalization(mean: Sequence[float], std: Sequence[float], device: torch.device) -> Normalization:
-    """The normalization by a given mean and standard deviation of each channel, in units of 0..255."""
+    """The normalization by a given mean and standard deviation of each channel.
+
+    Args:
+        mean: C values, in units of 0..255.
+        std: C values, in units of 0..255.
+        device: the training device.
+    """
     return Normalization(*(torch.tensor(values, dtype=torch.float32, device=device) for values in (mean, std)))
 
 
 def normalize(images: Tensor, normalization: Normalization) -> Tensor:
-    """Images (B, H, W, C), uint8 or whitened -> float32 (B, C, H, W) in channels_last memory."""
+    """Normalized images float32 (B, C, H, W) in channels_last memory.
+
+    Args:
+        images: (B, H, W, C), uint8 or whitened float32.
+        normalization: as fitted to the training images.
+    """
     scaled = (images.float() - normalization.mean) / normalization.std
     return scaled.permute(0, 3, 1, 2)

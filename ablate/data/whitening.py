@@ -1,9 +1,9 @@
-"""Global contrast normalization and ZCA whitening, as the authors' CIFAR files were made.
+"""Global contrast normalization and ZCA whitening, with which the authors' CIFAR files were made.
 
-Source: WRN, section 3, and the scripts its repository points to, pylearn2's make_cifar10_gcn_whitened.py and
+Source: WRN, section 3, and the scripts that its repository refers to, pylearn2's make_cifar10_gcn_whitened.py and
 make_cifar100_gcn_whitened.py: CIFAR10(gcn=55.), which normalizes each image of 0..255 by its L2 norm, then ZCA() with its
-default filter_bias. The scripts: float32; here: float64, and float32 once whitened. Crops and flips come afterwards, as
-in the authors' code. Another kind of CPU may give other last bits.
+default filter_bias. The scripts compute in float32; here whitening is computed in float64 and stored in float32. Crops
+and flips come afterwards, as in the authors' code. Another kind of CPU may give other last bits.
 """
 
 from __future__ import annotations
@@ -18,25 +18,34 @@ from ablate.data.cache import Location, kept
 from ablate.data.sources import Images, stratified
 from ablate.errors import DataError
 
-CONTRAST_SCALE = 55.0  # the L2 norm of an image once its contrast is normalized; the scripts' gcn
-MIN_DIVISOR = 1e-8  # an image of one colour is not divided by its norm, nearly 0; pylearn2's min_divisor
-FILTER_BIAS = 0.1  # added to every eigenvalue of the covariance; pylearn2's filter_bias
-MAX_DIMENSIONS = 64 * 64 * 3  # of an image: the matrix has that many rows and columns, 1.2 GB
-VERSION = 1  # of the arithmetic: another one whitens anew
+CONTRAST_SCALE = 55.0  # the L2 norm of a contrast-normalized image; gcn in the scripts
+MIN_DIVISOR = 1e-8  # an image of one colour is not divided by its norm, which is nearly 0; min_divisor in pylearn2
+FILTER_BIAS = 0.1  # added to every eigenvalue of the covariance; filter_bias in pylearn2
+MAX_DIMENSIONS = 64 * 64 * 3  # numbers in an image: the matrix has as many rows and columns, 1.2 GB
+VERSION = 1  # of the arithmetic; after a change all images are whitened again
 CHUNK = 4096  # images at a time in float64
 
 Array = np.ndarray[Any, Any]
 
 
 class Whitening(NamedTuple):
-    """(x - mean) @ matrix, of contrast-normalized images x: mean (D,), matrix (D, D), symmetric, float64; D = H W C."""
+    """The whitening (x - mean) @ matrix of contrast-normalized images x, with D = H W C.
+
+    Args:
+        mean: float64 (D,).
+        matrix: float64 (D, D), symmetric.
+    """
 
     mean: Array
     matrix: Array
 
 
 def normalize_contrast(images: Array) -> Array:
-    """Images (N, ...) -> float64 (N, D): each has mean 0 and L2 norm 55, but for those of one colour, which are 0."""
+    """Images with mean 0 and L2 norm 55, float64 (N, D); images of one colour become 0.
+
+    Args:
+        images: (N, ...), of 0..255.
+    """
     flat = images.reshape(len(images), -1).astype(np.float64)
     flat -= flat.mean(1, keepdims=True)
     divisor = np.sqrt((flat**2).sum(1, keepdims=True)) / CONTRAST_SCALE
@@ -46,9 +55,13 @@ def normalize_contrast(images: Array) -> Array:
 
 
 def fit_whitening(images: Array) -> Whitening:
-    """The ZCA of training images uint8 (N, H, W, C): covariance + bias to the power -1/2. The same bits every time.
+    """The ZCA of training images: (covariance + bias) to the power -1/2. The result is bit-identical every time.
 
-    Raises DataError if the images are too large.
+    Args:
+        images: uint8 (N, H, W, C).
+
+    Raises:
+        DataError: the images are too large.
     """
     dimensions = int(np.prod(images.shape[1:]))
     if dimensions > MAX_DIMENSIONS:
@@ -57,7 +70,7 @@ def fit_whitening(images: Array) -> Whitening:
             f"data.preprocess: found zca for images of {size}, a matrix of {dimensions:,} rows and columns; "
             f"allowed: up to {MAX_DIMENSIONS:,} (64x64x3)"
         )
-    with threadpool_limits(1):  # how sums are split among threads would change their last bits
+    with threadpool_limits(1):  # with several threads the order of addition, and so the last bits, would vary
         mean = np.zeros(dimensions)
         for chunk in _chunks(images):
             mean += chunk.sum(0)
@@ -72,7 +85,12 @@ def fit_whitening(images: Array) -> Whitening:
 
 
 def whiten(images: Array, whitening: Whitening) -> Array:
-    """Images uint8 (N, H, W, C) -> whitened float32 of the same shape."""
+    """Whitened images, float32 (N, H, W, C).
+
+    Args:
+        images: uint8 (N, H, W, C).
+        whitening: as fitted to the training images.
+    """
     whitened = np.empty(images.shape, np.float32)
     with threadpool_limits(1):
         for i, chunk in enumerate(_chunks(images)):
@@ -83,6 +101,7 @@ def whiten(images: Array, whitening: Whitening) -> Array:
 
 
 def _chunks(images: Array) -> Iterator[Array]:
+    """Contrast-normalized images, CHUNK at a time."""
     for first in range(0, len(images), CHUNK):
         yield normalize_contrast(images[first : first + CHUNK])
 
@@ -96,10 +115,19 @@ def load_whitened(
     announce: Callable[[str], None] = lambda message: None,
     held_out: str = "",
 ) -> Images:
-    """The training images in use and all test images, whitened by the former: float32, kept beside the decoded ones.
+    """The training images in use and all test images, whitened by the former, float32; cached with the decoded images.
 
-    images, digest: what load_images() gave; train_size: of the subset, None for all. held_out: where the "test images"
-    are training images, what tells this choice of them from any other. Raises DataError.
+    Args:
+        name: in DATA_SETS.
+        images: as returned by load_images().
+        digest: as returned by load_images().
+        train_size: number of training images in use; None for all.
+        location: where images are read and cached.
+        announce: receives a message before the whitening.
+        held_out: for held-out training images in place of test images, a text that identifies their choice.
+
+    Raises:
+        DataError: the images are too large.
     """
     used = len(images.train_labels) if train_size is None else min(train_size, len(images.train_labels))
     size = images.train_images.shape[1]
