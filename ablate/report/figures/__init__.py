@@ -1,1 +1,1 @@
-"""The drawing of every figure, a file each, from plain values. Nothing here reads a report, a record or a study."""
+"""The drawing of every figure from plain values, one file each. Nothing here reads a report, a record or a study."""

@@ -1,4 +1,4 @@
-"""The candidates of a search as points, and how each kind of point looks in all figures of a search."""
+"""The candidates of a search as points, and the look of each kind of point in all figures of a search."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class CandidatePoint:
 
     Args:
         number: of the candidate.
-        kind: how it is drawn.
-        error: its objective in percent, infinite for one that failed or diverged.
+        kind: decides the look of the point.
+        error: its objective in percent; infinite if it failed or diverged.
         label: its network, and the values that the network's name does not show.
-        trainings: the errors of its trainings in percent, infinite where one diverged.
-        enqueued: whether the study file names it.
-        repeat: whether it has the trainings of another.
+        trainings: the errors of its trainings in percent, infinite for a training that diverged.
+        enqueued: whether the study file names the candidate.
+        repeat: whether it has the same trainings as another candidate.
     """
 
     number: int
@@ -46,7 +46,12 @@ class CandidatePoint:
 
 
 def draw_points(axis: Axes, points: Sequence[tuple[float, CandidatePoint]]) -> None:
-    """Draws each point with a finite error at its place along the axis."""
+    """Draws each point with a finite error.
+
+    Args:
+        axis: the axes to draw on.
+        points: (position on the horizontal axis, candidate) of each point.
+    """
     for kind, drawn in LOOKS.items():
         of_kind = [(place, point.error) for place, point in points if point.kind == kind]
         if of_kind:
@@ -54,7 +59,11 @@ def draw_points(axis: Axes, points: Sequence[tuple[float, CandidatePoint]]) -> N
 
 
 def point_handles(kinds: Collection[str]) -> list[Line2D]:
-    """The legend of the kinds of points that are there."""
+    """The legend entries of the kinds of points in a figure.
+
+    Args:
+        kinds: the kinds that the figure contains.
+    """
     return [
         Line2D(
             [], [], label=WORDS[kind], linestyle="", marker=drawn["marker"], markerfacecolor=drawn["facecolor"],

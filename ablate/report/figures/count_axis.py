@@ -14,12 +14,22 @@ LOG_RATIO = 5  # counts that differ by a greater ratio get a logarithmic axis
 
 
 def on_log_axis(counts: Sequence[int]) -> bool:
-    """Whether counts differ by so much that a linear axis would press the smallest together."""
+    """Whether counts differ so much that the smallest ones would be hard to distinguish on a linear axis.
+
+    Args:
+        counts: such as numbers of parameters, at least one.
+    """
     return max(counts) > LOG_RATIO * max(1, min(counts))
 
 
 def set_count_axis(axis: Axes, counts: Sequence[int], places: Sequence[float]) -> None:
-    """Sets scale, ticks and range for counts. places: where each of them is drawn, near the count itself."""
+    """Sets scale, ticks and range of the horizontal axis.
+
+    Args:
+        axis: the axes.
+        counts: the counts that are drawn, at least one.
+        places: the position at which each count is drawn, close to the count itself.
+    """
     low, high, label = min(places), max(places), EngFormatter(sep=" ")
     if len(set(counts)) == 1:
         half = 2 * max(abs(place - counts[0]) for place in places) or 0.1 * counts[0] or 1.0

@@ -1,4 +1,4 @@
-"""The critical-difference diagram. Source: Demšar, 2006."""
+"""The critical difference diagram. Source: Demšar, 2006."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ablate.report.figures.style import GREY, INK, LEGEND, SMALL, open_canvas, s
 
 @dataclass(frozen=True)
 class AverageRanks:
-    """Variants over several data sets.
+    """The average ranks of variants over several data sets.
 
     Args:
         ranks: the average rank of each variant by its label; 1 is the best.
-        critical_difference: two average ranks that differ by so much are told apart.
-        groups: the labels of variants that are not told apart, each group joined by a bar.
+        critical_difference: the smallest difference between two average ranks that is significant.
+        groups: the labels of variants without a significant difference; a bar joins each group.
     """
 
     ranks: Mapping[str, float]
@@ -27,7 +27,14 @@ class AverageRanks:
 
 @styled
 def draw_critical_difference(ranks: AverageRanks, title: str, caption: str, badge: str = "") -> Figure:
-    """Average ranks on a line, the best at the left; a bar joins variants that cannot be told apart."""
+    """Average ranks on a line, the best at the left. A bar joins variants without a significant difference.
+
+    Args:
+        ranks: the average ranks.
+        title: the title above the axes.
+        caption: the text below the title, such as the setting and the number of seeds.
+        badge: a warning in white on black above the title, such as another scale; empty for none.
+    """
     labels, average_ranks, difference = list(ranks.ranks), list(ranks.ranks.values()), ranks.critical_difference
     order = sorted(range(len(labels)), key=lambda i: (average_ranks[i], i))
     left, right = order[: (len(order) + 1) // 2], order[(len(order) + 1) // 2 :][::-1]
@@ -72,7 +79,7 @@ def _spans(groups: Sequence[Sequence[str]], rank_of: Mapping[str, float]) -> lis
 
 
 def _levels(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float, int]]:
-    """Each span with the first level on which it touches none before it."""
+    """Each span (start, end) with the lowest level on which it does not touch an earlier span."""
     placed: list[tuple[float, float, int]] = []
     for start, end in spans:
         taken = {level for a, b, level in placed if a <= end and start <= b}

@@ -1,6 +1,6 @@
-"""What figures of training curves share: lines of seeds and of their medians by epoch, axes, and the legend.
+"""The elements that figures of training curves share: lines of seeds and of their medians by epoch, axes, and the legend.
 
-Medians over the seeds are thick and marked, every seed is thin behind them.
+Medians over the seeds are thick lines with markers. Behind them each seed is a thin line.
 """
 
 from __future__ import annotations
@@ -21,18 +21,25 @@ CROSS: dict[str, Any] = {"marker": "x", "markersize": 6, "markeredgewidth": 1.6,
 
 
 def looks_of(names: Sequence[str]) -> dict[str, Look]:
-    """The look of each variant by its label, the same in every panel."""
+    """The look of each variant by its label, the same in every panel.
+
+    Args:
+        names: the labels, in the order of the colours.
+    """
     return {label: look(index) for index, label in enumerate(names)}
 
 
 def draw_measure(axis: Axes, curves: Sequence[SeedCurves], looks: Sequence[Look], measure: str, dashes: Any) -> None:
-    """Draws a measure's seeds thin and its medians thick; a solid line has markers, and a cross where a seed diverged.
+    """Draws the seeds of a measure as thin lines and the medians as thick lines.
+
+    A solid line has markers, and a cross where a seed diverged.
 
     Args:
+        axis: the axes to draw on.
         curves: of the variants.
         looks: of the variants.
         measure: one of MEASURES.
-        dashes: a line style of matplotlib; "-" is the solid one.
+        dashes: a line style of matplotlib; "-" for a solid line.
     """
     solid = dashes == "-"
     for of_variant, (colour, _) in zip(curves, looks):
@@ -53,21 +60,22 @@ def draw_measure(axis: Axes, curves: Sequence[SeedCurves], looks: Sequence[Look]
 
 
 def marker_style(marker: str, first: int, every: int, size: float) -> dict[str, Any]:
-    """The options of a line with a marker on some of its points.
+    """The options for a line with a marker on some of its points.
 
     Args:
-        first: the point with the first marker.
-        every: so many points from one marker to the next.
-        size: of the marker, points.
+        marker: a marker of matplotlib.
+        first: the index of the point with the first marker.
+        every: the number of points from one marker to the next.
+        size: of the marker, in points.
     """
     return {"marker": marker, "markevery": (first, every), "markersize": size}
 
 
 def finite_points(values: Curve, measure: str) -> tuple[Any, Any]:
-    """The epochs with a finite value, and these values, so that a line runs on over epochs without one.
+    """The epochs with a finite value, and these values. A line through them continues over epochs without a value.
 
     Args:
-        values: a seed's curve, or a median.
+        values: the curve of a seed, or a median.
         measure: one of MEASURES.
     """
     heights = values[:, MEASURES.index(measure)]
@@ -76,11 +84,17 @@ def finite_points(values: Curve, measure: str) -> tuple[Any, Any]:
 
 
 def _has_diverged(values: Curve) -> bool:
+    """Whether the curve of a seed ends in a divergence."""
     return bool(np.isinf(values[:, MEASURES.index("test_error")]).any())
 
 
 def set_epoch_axis(axis: Axes, curves: Sequence[Sequence[SeedCurves]]) -> None:
-    """Sets the range of the epochs, from the first to the last one of all curves, with whole numbers."""
+    """Sets the range of the horizontal axis, from epoch 1 to the last epoch of all curves, with whole numbers as ticks.
+
+    Args:
+        axis: the axes.
+        curves: one sequence for each group of curves that is drawn.
+    """
     last = max(1, *map(_last_epoch, curves))
     beside = 0.02 * (last - 1) or 0.5
     axis.set_xlim(1 - beside, last + beside)
@@ -88,14 +102,19 @@ def set_epoch_axis(axis: Axes, curves: Sequence[Sequence[SeedCurves]]) -> None:
 
 
 def _last_epoch(curves: Sequence[SeedCurves]) -> int:
+    """The last epoch of some curves; 0 if there are none."""
     return max((len(values) for each in curves for values in each.values), default=0)
 
 
 def axis_limits(curves: Sequence[Sequence[SeedCurves]], measure: str) -> tuple[float, float]:
-    """The range of an axis: from zero, unless all values lie far from it.
+    """The range (low, high) of a vertical axis. It begins at zero, unless all values are far from zero.
 
-    The medians of the first tenth, the single seeds of the first half and a seed that diverged would press the rest flat,
-    so they may leave it.
+    The medians in the first tenth of the epochs, the single seeds in the first half, and seeds that diverged may lie
+    outside the range, because they would compress the rest.
+
+    Args:
+        curves: one sequence for each group of curves that is drawn.
+        measure: one of MEASURES.
     """
     column, shown = MEASURES.index(measure), [np.array([])]
     for drawn in curves:
@@ -117,12 +136,22 @@ def axis_limits(curves: Sequence[Sequence[SeedCurves]], measure: str) -> tuple[f
 
 
 def legend_handle(name: str, of: Look, dashes: Any = "-") -> Line2D:
-    """What the legend shows of a line."""
+    """The legend entry of a line.
+
+    Args:
+        name: the text of the entry.
+        of: the look of the line.
+        dashes: a line style of matplotlib; "-" for a solid line.
+    """
     return Line2D([], [], label=name, color=of.colour, marker=of.marker, linestyle=dashes, markersize=5, linewidth=1.7)
 
 
 def cross_handles(curves: Sequence[Sequence[SeedCurves]]) -> list[Line2D]:
-    """What the legend says of the crosses, if a seed diverged after its first epoch."""
+    """The legend entry of the crosses; none if no seed diverged.
+
+    Args:
+        curves: one sequence for each group of curves that is drawn.
+    """
     diverged = any(_has_diverged(values) for drawn in curves for each in drawn for values in each.values)
     label = "a seed's last epoch before it diverged"
     return [Line2D([], [], label=label, color=INK, **CROSS)] if diverged else []

@@ -1,4 +1,4 @@
-"""Training curves as WRN's figures 2 and 3: test error solid on the right axis, training loss dashed on the left one."""
+"""Training curves like WRN's figures 2 and 3: test error solid on the right axis, training loss dashed on the left axis."""
 
 from __future__ import annotations
 
@@ -26,7 +26,14 @@ IMPORTED_LOOKS = (Look("#000000", "1"), Look("#6e6e6e", "2"), Look("#3c3c3c", "3
 
 @styled
 def draw_curves(curves: StudyCurves, title: str, caption: str, badge: str = "") -> Figure:
-    """Test error (solid, right) and training loss (dashed, left) by epoch, each seed thin, the medians thick."""
+    """Test error (solid, right) and training loss (dashed, left) by epoch; each seed thin, the medians thick.
+
+    Args:
+        curves: the curves of the study, and those from the authors' logs.
+        title: the title above the axes.
+        caption: the text below the title, such as the setting and the number of seeds.
+        badge: a warning in white on black above the title, such as another scale; empty for none.
+    """
     panels, imported, looks = curves.panels, curves.imported, looks_of(list(curves.names))
     greys = {curve.label: IMPORTED_LOOKS[i % len(IMPORTED_LOOKS)] for i, curve in enumerate(imported)}
     handles = [legend_handle(name, looks[label]) for label, name in curves.names.items()]
@@ -35,7 +42,7 @@ def draw_curves(curves: StudyCurves, title: str, caption: str, badge: str = "") 
     figure, axes = open_panels(title, caption, badge, len(panels), handles)
     for panel, loss_axis in zip(panels, axes):
         error_axis = loss_axis.twinx()
-        # The legend and the labels say it in words; the marks are on the test error alone.
+        # Only the test error has markers; the legend and the axis labels explain both lines in words.
         for axis, measure, dashes in ((loss_axis, "train_loss", DASHED), (error_axis, "test_error", "-")):
             draw_measure(axis, panel.curves, [looks[label] for label in panel.labels], measure, dashes)
         drawn = [panel.curves]
@@ -58,7 +65,7 @@ def draw_curves(curves: StudyCurves, title: str, caption: str, badge: str = "") 
 
 
 def _draw_imported(loss_axis: Axes, error_axis: Axes, curve: ImportedCurve, grey: Look) -> SeedCurves:
-    """Draws a curve from elsewhere and returns it as that of a seed."""
+    """Draws an imported curve, and returns it in the form of a seed's curve."""
     values = np.full((max((row["epoch"] for row in curve.rows), default=0), len(MEASURES)), np.nan)
     for row in curve.rows:
         values[row["epoch"] - 1] = [row.get("train_loss"), None, row.get("test_error")]

@@ -1,4 +1,4 @@
-"""Axes of errors in percent: whether they are logarithmic, and the vertical one of a search's figures."""
+"""Axes of errors in percent: whether they are logarithmic, and the vertical axis of a search's figures."""
 
 from __future__ import annotations
 
@@ -12,12 +12,21 @@ LOG_RATIO = 8  # errors that differ by a greater ratio get a logarithmic axis
 
 
 def on_log_axis(errors: Sequence[float]) -> bool:
-    """Whether finite errors differ by so much that a linear axis would press the lowest together."""
+    """Whether errors differ so much that the lowest ones would be hard to distinguish on a linear axis.
+
+    Args:
+        errors: finite errors in percent; may be empty.
+    """
     return bool(errors) and min(errors) > 0 and max(errors) / min(errors) > LOG_RATIO
 
 
 def set_validation_error_axis(axis: Axes, errors: Sequence[float]) -> None:
-    """Sets title, scale and range of the vertical axis for finite validation errors."""
+    """Sets title, scale and range of the vertical axis.
+
+    Args:
+        axis: the axes.
+        errors: finite validation errors in percent, at least one.
+    """
     log = on_log_axis(errors)
     axis.set_ylabel(f"validation error, %{', log scale' if log else ''}")
     if log:

@@ -1,4 +1,4 @@
-"""Test error by variant: every seed a point, the median a bar."""
+"""Test error by variant: a point for each seed, a bar for the median."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ablate.report.figures.variant_errors import StudyErrors
 
 
 def swarm(values: Sequence[float], apart: float, step: float, most: float) -> list[float]:
-    """A shift a value, so that values near each other do not cover each other: 0, step, -step, ...
+    """A shift for each value, so that points close to each other do not overlap: 0, step, -step, ...
 
     Args:
         values: positions along the axis.
-        apart: values nearer than this are near each other.
-        step: between two shifts.
-        most: the largest shift; where all are taken, values share one.
+        apart: two values closer than this are close to each other.
+        step: the distance between two shifts.
+        most: the largest shift. If all shifts are taken, several values share one.
     """
     places = [0.0]
     for n in range(1, int(most / step + 1e-9) + 1):
@@ -29,14 +29,21 @@ def swarm(values: Sequence[float], apart: float, step: float, most: float) -> li
     shifts = [0.0] * len(values)
     for i in sorted(range(len(values)), key=lambda i: values[i]):
         near = [shift for value, shift in placed if abs(value - values[i]) < apart]
-        shifts[i] = min(places, key=near.count)  # the first of the least crowded
+        shifts[i] = min(places, key=near.count)  # the first of those that are used least
         placed.append((values[i], shifts[i]))
     return shifts
 
 
 @styled
 def draw_errors(errors: StudyErrors, title: str, caption: str, badge: str = "") -> Figure:
-    """A row a variant, a panel a data set; the median of a panel's baseline runs through it as a dotted line."""
+    """A row for each variant, a panel for each data set. The median of a panel's baseline is a dotted line across the rows.
+
+    Args:
+        errors: the errors of the study.
+        title: the title above the axes.
+        caption: the text below the title, such as the setting and the number of seeds.
+        badge: a warning in white on black above the title, such as another scale; empty for none.
+    """
     panels = errors.panels
     rows = {label: (index, look(index)) for index, label in enumerate(errors.names)}
     baselines = {variant.label for panel in panels for variant in panel.variants if variant.baseline}

@@ -1,4 +1,4 @@
-"""Every candidate's error in the order in which they were tried, and the best so far."""
+"""The error of every candidate in the order in which they were tried, and the best error so far."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ablate.report.figures.style import GREY, open_canvas, styled
 
 @dataclass(frozen=True)
 class History:
-    """The candidates of a search in order; one at least has a finite error.
+    """The candidates of a search in order. At least one has a finite error.
 
     Args:
-        points: a point a candidate that has ended.
-        best_so_far: (number, error in percent) of each candidate that is better than all before it.
+        points: a point for each candidate that has ended.
+        best_so_far: (number, error in percent) of each candidate that is better than all candidates before it.
     """
 
     points: Sequence[CandidatePoint]
@@ -30,7 +30,14 @@ class History:
 
 @styled
 def draw_history(history: History, title: str, caption: str, badge: str = "") -> Figure:
-    """Error by number of the candidate; crosses on the foot where there is no finite one."""
+    """Error by number of the candidate; a cross at the bottom for a candidate without a finite error.
+
+    Args:
+        history: the candidates of the search.
+        title: the title above the axes.
+        caption: the text below the title, such as the setting and the number of seeds.
+        badge: a warning in white on black above the title, such as another scale; empty for none.
+    """
     points, steps = history.points, history.best_so_far
     shown = [point for point in points if math.isfinite(point.error)]
     crosses = [point.number for point in points if math.isinf(point.error)]

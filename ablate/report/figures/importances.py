@@ -1,4 +1,4 @@
-"""How much of the differences between candidates each parameter explains, as bars."""
+"""The importance of each parameter of a search as a bar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from ablate.report.figures.style import PALETTE, SMALL, TEXT, open_canvas, style
 
 @styled
 def draw_importances(bars: Sequence[tuple[str, float]], title: str, caption: str, badge: str = "") -> Figure:
-    """A bar a parameter in the given order; bars: (parameter, share of the variance)."""
+    """A bar for each parameter, in the given order.
+
+    Args:
+        bars: (parameter, share of the variance from 0 to 1) of each bar, at least one.
+        title: the title above the axes.
+        caption: the text below the title, such as the setting and the number of seeds.
+        badge: a warning in white on black above the title, such as another scale; empty for none.
+    """
     names = ["\n".join(wrap_text(name, 3.0, TEXT)) for name, _ in bars]
     longest = max(text_width(line, TEXT) for name in names for line in name.split("\n"))
     body = 0.6 + sum(0.12 + 0.16 * (name.count("\n") + 1) for name in names)

@@ -1,4 +1,4 @@
-"""What the pruner was told of every candidate, fold by fold or epoch by epoch."""
+"""The errors of every candidate that were reported to the pruner, fold by fold or epoch by epoch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ PALE = "#b8b8b8"
 
 @dataclass(frozen=True)
 class CandidateLine:
-    """A candidate's steps, and its errors in percent there, those that did not diverge."""
+    """The reported errors of a candidate that did not diverge.
+
+    Args:
+        number: of the candidate.
+        kind: decides the look of the line.
+        steps: the steps with a finite error, in increasing order.
+        errors: the errors at these steps, in percent.
+    """
 
     number: int
     kind: Literal["pruned", "complete", "best"]
@@ -28,12 +35,12 @@ class CandidateLine:
 
 @dataclass(frozen=True)
 class Intermediate:
-    """The lines of a search, one at least.
+    """The lines of a search, at least one.
 
     Args:
-        lines: one a candidate, in the order of their numbers.
-        step: what a step is, such as "fold" or "epoch".
-        every: after so many steps the next training begins; 0 to mark none.
+        lines: the candidates in the order of their numbers.
+        step: the meaning of a step, such as "fold" or "epoch".
+        every: the number of steps after which the next training begins; 0 to mark no beginnings.
     """
 
     lines: Sequence[CandidateLine]
@@ -43,7 +50,14 @@ class Intermediate:
 
 @styled
 def draw_intermediate(intermediate: Intermediate, title: str, caption: str, badge: str = "") -> Figure:
-    """Pruned candidates in colour, each to where it was pruned, the others grey, the best in bold."""
+    """Pruned candidates in colour, each up to the step at which it was pruned; the best in bold, the others in grey.
+
+    Args:
+        intermediate: the lines of the search.
+        title: the title above the axes.
+        caption: the text below the title, such as the setting and the number of seeds.
+        badge: a warning in white on black above the title, such as another scale; empty for none.
+    """
     lines, step, every = intermediate.lines, intermediate.step, intermediate.every
     pruned = [line for line in lines if line.kind == "pruned"]
     looks = {line.number: look(index) for index, line in enumerate(pruned)}

@@ -1,4 +1,4 @@
-"""place_labels(): names beside points of a drawing where they cover nothing; a name without room is left to the legend."""
+"""place_labels(): labels beside points where they cover nothing. A label without room is left out; the legend has it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.transforms import Bbox
 
 from ablate.report.figures.style import INK, SMALL, text_width
 
-# Where a name may stand, best first: below a front there is nothing but the front itself. Points, then alignments.
+# Possible spots of a label, the best first: offsets in points, then alignments. Below a Pareto front the figure is empty.
 SPOTS = (
     (-5, -5, "right", "top"),
     (5, -5, "left", "top"),
@@ -35,15 +35,17 @@ def place_labels(
     labels: Sequence[str],
     markers: Sequence[tuple[float, float]],
 ) -> None:
-    """Writes each point's label at the first spot that is inside the axes and free of markers, labels and the step line.
+    """Writes each label at the first spot that is inside the axes and free of markers, other labels and the step line.
 
     Args:
+        figure: the figure of the axes.
+        axis: the axes to write on; their range is already set.
         points: in data coordinates, in the order of the step line (steps-post) through them.
         labels: of the points.
-        markers: every other place that must stay free, in data coordinates.
+        markers: all other positions that must stay free, in data coordinates.
     """
     FigureCanvasAgg(figure)
-    figure.draw_without_rendering()  # so that the axes have their place
+    figure.draw_without_rendering()  # computes the position of the axes
     scale = figure.dpi / 72
     frame = axis.get_window_extent()
     shown = axis.transData.transform(np.array([*points, *markers], float).reshape(-1, 2))

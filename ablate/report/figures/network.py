@@ -1,4 +1,4 @@
-"""The drawing of a network. One unit is a point, so that boxes are as wide as their text."""
+"""The drawing of a network. One data unit is one point, so the boxes can be sized by the width of their text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ablate.files import write_atomically
 from ablate.report.figures.diagram import BlockDiagram, Box, Diagram
 from ablate.report.figures.style import INK, METADATA, STYLE
 
-# Fill and edge by kind of layer; every box says in words what it is, so it is readable in grey.
+# Fill and edge by kind of layer. Every box has a text, so the drawing is readable in grey, too.
 COLOURS = {
     "conv": ("#cfe1f2", "#2b6a9e"),
     "norm": ("#fbecc2", "#b5860b"),
@@ -38,14 +38,20 @@ COLOURS = {
 FLAT = ("norm", "activation")
 HEIGHTS = {"norm": 14, "activation": 14, "dropout": 20, "words": 12, "fork": 0, "plus": 15, "end": 0}
 GAPS = {"norm": 6, "activation": 6, "fork": 7, "end": 20, "words": 22}
-FIXED = ("fork", "words")  # never stretched, so that the forks and additions of blocks side by side are level
-BOX, GAP, FRAME, STRETCH = 24, 15, 8, 1.7  # heights of a box, an arrow, a frame's rim; how much arrows grow
+FIXED = ("fork", "words")  # gaps that are not stretched, so that forks and additions of neighbouring blocks are level
+BOX, GAP, FRAME, STRETCH = 24, 15, 8, 1.7  # points: box, arrow, rim of a frame; largest factor of arrows
 SMALL, TEXT, LARGE, GREY, PANEL = 7.5, 9.0, 14.0, "#666666", "#f5f5f5"
 MARGIN, PAD, APART, CORNER = 22, 16, 40, 8
 
 
 class ColumnItem(NamedTuple):
-    """One thing in a column: a box, words, a fork, a plus or an end, and the gap above it."""
+    """One element of a column.
+
+    Args:
+        box: a layer; or an element of the kind "words", "fork", "plus" or "end".
+        height: of the element, in points.
+        gap: above the element, in points.
+    """
 
     box: Box
     height: float
@@ -53,7 +59,15 @@ class ColumnItem(NamedTuple):
 
 
 def write_drawing(diagram: Diagram, path: Path) -> None:
-    """Draws a diagram into an .svg, .png or .pdf file, the same bytes each time. Raises RunError for another."""
+    """Draws a diagram into a file; the bytes are the same each time.
+
+    Args:
+        diagram: the drawing's values.
+        path: ends in .svg, .png or .pdf.
+
+    Raises:
+        RunError: the path has another ending, or its folder does not exist.
+    """
     check_path(path)
     kind, buffer = path.suffix.lower()[1:], io.BytesIO()
     with matplotlib.rc_context({**STYLE, "savefig.dpi": 300}):  # type: ignore[dict-item]
@@ -62,7 +76,14 @@ def write_drawing(diagram: Diagram, path: Path) -> None:
 
 
 def check_path(path: Path) -> None:
-    """Raises RunError where no drawing can be written."""
+    """Checks that a drawing can be written to a path.
+
+    Args:
+        path: ends in .svg, .png or .pdf.
+
+    Raises:
+        RunError: the path has another ending, or its folder does not exist.
+    """
     if path.suffix.lower()[1:] not in METADATA:
         raise RunError(
             f"{path} is not the name of a drawing; use one that ends in {', '.join(f'.{kind}' for kind in METADATA)}"
@@ -72,7 +93,11 @@ def check_path(path: Path) -> None:
 
 
 def draw_diagram(diagram: Diagram) -> Figure:
-    """The figure of a diagram, as large as what is on it."""
+    """The figure of a diagram, as large as its contents.
+
+    Args:
+        diagram: the drawing's values.
+    """
     figure = Figure(facecolor="white")
     axis = figure.add_axes((0, 0, 1, 1))
     axis.set_axis_off()
@@ -83,7 +108,7 @@ def draw_diagram(diagram: Diagram) -> Figure:
 
 
 def _draw_network(axis: Axes, diagram: Diagram) -> tuple[float, float]:
-    """Skeleton on the left, a panel a block on the right; width and height."""
+    """Draws the skeleton at the left and a panel for each block at the right; returns width and height in points."""
     _write(axis, MARGIN, 28, diagram.title, LARGE, weight="bold", ha="left")
     _write(axis, MARGIN, 46, diagram.caption, SMALL, color=GREY, ha="left")
     skeleton, columns = _skeleton_column(diagram), [_block_column(block) for block in diagram.blocks]
@@ -103,7 +128,7 @@ def _draw_network(axis: Axes, diagram: Diagram) -> tuple[float, float]:
         _write(axis, x + PAD + 20, top + 18, block.title, TEXT, weight="bold", ha="left")
         for i, remark in enumerate(block.remarks):
             _write(axis, x + PAD, top + 34 + 11 * i, remark, SMALL, color=GREY, ha="left")
-        # Blocks side by side end level; stages of a plain network, which differ more, only begin so.
+        # Blocks share one height; stages of a plain network, which differ more, only share the top.
         length = tall if block.residual else _height(column, stretch)
         middle = x + (width - left - right) / 2 + left
         _draw_block(axis, block, column, middle, top + heading + (room - tall) / 2, length)
@@ -114,7 +139,7 @@ def _draw_network(axis: Axes, diagram: Diagram) -> tuple[float, float]:
 
 
 def _draw_blocks(axis: Axes, diagram: Diagram) -> tuple[float, float]:
-    """Blocks side by side, their titles below; width and height."""
+    """Draws the blocks side by side, with their titles below; returns width and height in points."""
     columns = [_block_column(block) for block in diagram.blocks]
     x, top, tall = float(MARGIN), float(MARGIN), max(_height(column, 1.35) for column in columns)
     for block, column in zip(diagram.blocks, columns):
@@ -127,11 +152,13 @@ def _draw_blocks(axis: Axes, diagram: Diagram) -> tuple[float, float]:
 
 
 def _item(box: Box, gap: float | None = None) -> ColumnItem:
+    """The element of a box, with the height and gap of its kind."""
     height = HEIGHTS.get(box.kind, BOX + (9 if box.note else 0))
     return ColumnItem(box, height, GAPS.get(box.kind, GAP) if gap is None else gap)
 
 
 def _block_column(block: BlockDiagram) -> list[ColumnItem]:
+    """The column of a block: its branch, and what is shared before and after it."""
     boxes = [box for run in block.branch for box in run.boxes]
     if not block.residual:
         return _opened([Box("end", ""), *boxes, Box("end", "")])
@@ -140,7 +167,7 @@ def _block_column(block: BlockDiagram) -> list[ColumnItem]:
 
 
 def _opened(boxes: Sequence[Box]) -> list[ColumnItem]:
-    """Boxes with their gaps; a flat box that begins something has a whole arrow above it, the first box nothing."""
+    """Boxes with their gaps. The arrow above a flat box is short, except after words, a fork, a plus or an end."""
     items = [_item(boxes[0], 0)]
     for before, box in pairwise(boxes):
         begins = box.kind in FLAT and before.kind in HEIGHTS and before.kind not in (*FLAT, "dropout")
@@ -149,6 +176,7 @@ def _opened(boxes: Sequence[Box]) -> list[ColumnItem]:
 
 
 def _skeleton_column(diagram: Diagram) -> list[ColumnItem]:
+    """The column of the skeleton, from the input image to the last layer."""
     items = [_item(Box("words", diagram.image), 0)]
     for stage in diagram.stages:
         items += [_item(box, GAP + FRAME if i == 0 else None) for i, box in enumerate(stage.boxes)]
@@ -156,21 +184,24 @@ def _skeleton_column(diagram: Diagram) -> list[ColumnItem]:
 
 
 def _height(column: Sequence[ColumnItem], stretch: float = 1.0) -> float:
+    """The height of a column in points, with its gaps stretched by a factor."""
     return sum(item.height + _gap(item, stretch) for item in column)
 
 
 def _stretch(column: Sequence[ColumnItem], height: float) -> float:
+    """The factor for the gaps that makes a column this high."""
     return (height - _height(column, 0)) / (_height(column, 1) - _height(column, 0))
 
 
 def _gap(item: ColumnItem, stretch: float) -> float:
+    """The gap above an element, in points. Gaps above forks and words are not stretched."""
     return item.gap if item.box.kind in FIXED else stretch * item.gap
 
 
 def _draw_column(
     axis: Axes, column: Sequence[ColumnItem], x: float, top: float, area: float, width: float
 ) -> list[tuple[float, float]]:
-    """Draws a column, its gaps stretched to fill a height; the top and bottom of every item."""
+    """Draws a column with its gaps stretched to fill `area`; returns the top and bottom of every element."""
     stretch = _stretch(column, area)
     y, spans = top, []
     for item in column:
@@ -185,6 +216,7 @@ def _draw_column(
 
 
 def _draw_item(axis: Axes, box: Box, x: float, span: tuple[float, float], width: float) -> None:
+    """Draws one element of a column between two heights."""
     y = sum(span) / 2
     if box.kind == "words":
         _write(axis, x, y, box.text, 12 if "$" in box.text else TEXT)
@@ -206,6 +238,7 @@ def _draw_item(axis: Axes, box: Box, x: float, span: tuple[float, float], width:
 
 
 def _draw_block(axis: Axes, block: BlockDiagram, column: Sequence[ColumnItem], x: float, top: float, area: float) -> None:
+    """Draws the branch of a block as a column, and beside it the shortcut, if it has one."""
     width = _block_width(block)
     spans = _draw_column(axis, column, x, top, area, width)
     first = next(i for i, item in enumerate(column) if item.box.kind in ("fork", "end")) + 1
@@ -232,7 +265,7 @@ def _draw_block(axis: Axes, block: BlockDiagram, column: Sequence[ColumnItem], x
 
 
 def _draw_skeleton(axis: Axes, diagram: Diagram, column: Sequence[ColumnItem], x: float, top: float, area: float) -> float:
-    """Draws the skeleton with its groups' names and shapes; the x at which there is room again."""
+    """Draws the skeleton with the names and shapes of its sections; returns the x of its right edge with a margin."""
     names = max(max(_text_width(stage.name, TEXT, "bold"), _text_width(stage.output, SMALL)) for stage in diagram.stages)
     boxes = [box for stage in diagram.stages for box in stage.boxes]
     width = max(
@@ -258,18 +291,19 @@ def _draw_skeleton(axis: Axes, diagram: Diagram, column: Sequence[ColumnItem], x
 
 
 def _block_width(block: BlockDiagram) -> float:
-    """The width of a block's boxes: wider for more channels, and never less than their text."""
+    """The width of a block's boxes in points: wider for more channels, and at least as wide as their text."""
     boxes = [*block.shared, *(box for run in block.branch for box in run.boxes), *block.after]
     text = max(max(_text_width(box.text, TEXT), _text_width(box.note, SMALL)) for box in boxes) + 18
     return max(text, min(150, 74 * (1 + 0.28 * math.log2(max(1, block.channels / 16)))))
 
 
 def _shortcut_width(block: BlockDiagram) -> float:
+    """The width of the boxes on a block's shortcut, in points; 0 for the identity."""
     return max((max(_text_width(box.text, TEXT), _text_width(box.note, SMALL)) + 14 for box in block.shortcut), default=0)
 
 
 def _extent(block: BlockDiagram) -> tuple[float, float]:
-    """How far a block reaches to the left and to the right of its middle."""
+    """The distances from the middle of a block's branch to its left and right edges, in points."""
     half = _block_width(block) / 2
     if block.residual:
         return half, half + PAD + _shortcut_width(block)
@@ -277,12 +311,13 @@ def _extent(block: BlockDiagram) -> tuple[float, float]:
 
 
 def _rounded(x: float, y: float, width: float, height: float, radius: float, **look: Any) -> FancyBboxPatch:
+    """A rectangle with rounded corners."""
     look = {"linewidth": 0.9, "zorder": 3 if look["edgecolor"] != "none" else 0, **look}
     return FancyBboxPatch((x, y), width, height, boxstyle=f"round,pad=0,rounding_size={radius}", **look)
 
 
 def _line(axis: Axes, points: Sequence[tuple[float, float]], arrow: bool) -> None:
-    """A line through points, its corners rounded, with or without an arrowhead."""
+    """Draws a line through points with rounded corners, with or without an arrowhead."""
     vertices, codes = [points[0]], [Outline.MOVETO]
     for (a, b), (c, d), (e, f) in zip(points, points[1:], points[2:]):
         for corner in ((c + _toward(a - c), d + _toward(b - d)), (c, d), (c + _toward(e - c), d + _toward(f - d))):
@@ -295,22 +330,24 @@ def _line(axis: Axes, points: Sequence[tuple[float, float]], arrow: bool) -> Non
 
 
 def _toward(distance: float) -> float:
-    """Where a rounded corner begins, on the way from it."""
+    """The signed distance from a corner at which its rounding begins."""
     return math.copysign(min(CORNER, abs(distance)), distance)
 
 
 def _bracket(axis: Axes, x: float, top: float, bottom: float, text: str) -> None:
+    """Draws a bracket at the right of repeated boxes, with a text beside it."""
     axis.plot([x, x + 4, x + 4, x], [top, top, bottom, bottom], color=INK, linewidth=0.9)
     _write(axis, x + 8, (top + bottom) / 2, text, TEXT, ha="left")
 
 
 def _badge(axis: Axes, x: float, y: float, letter: str) -> None:
+    """Draws the letter of a block on a dark disc."""
     axis.add_patch(Circle((x, y), 6.5, facecolor=INK, edgecolor="none", zorder=4))
     _write(axis, x, y, letter, SMALL, color="white", weight="bold")
 
 
 def _write(axis: Axes, x: float, y: float, text: str, size: float, **look: Any) -> None:
-    """Text with the middle of its lower-case letters at a height, so that lines of boxes sit alike."""
+    """Writes text with the middle of its lower-case letters at the height y, so that texts in boxes are level."""
     look = {"color": INK, "ha": "center", "zorder": 5, **look}
     axis.text(x, y + 0.36 * size, text, size=size, va="baseline", math_fontfamily="cm", **look)
 

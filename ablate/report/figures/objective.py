@@ -1,4 +1,4 @@
-"""Error against each value that is searched: every training small, every candidate large, a fitted curve through them."""
+"""Error against each searched axis: small points for trainings, large points for candidates, and a fitted curve."""
 
 from __future__ import annotations
 
@@ -19,11 +19,18 @@ from ablate.report.figures.labels import place_labels
 from ablate.report.figures.style import GREY, INK, SMALL, log_ticks, open_panels, styled, text_width
 
 LONGEST = 28  # characters of a choice
-MOST_LABELLED = 8  # candidates named in the study file whose names are written beside their points
+MOST_LABELLED = 8  # most candidates named in the study file for which names are written beside the points
 
 
 class Band(NamedTuple):
-    """A fitted curve: its mean, and the ends of the band around it, at some values of the axis; arrays of one length."""
+    """A fitted curve with an uncertainty band, at M values of the axis, in data coordinates.
+
+    Args:
+        at: the values of the axis, shape (M,).
+        mean: the mean of the curve in percent, shape (M,).
+        low: the lower end of the band in percent, shape (M,).
+        high: the upper end of the band in percent, shape (M,).
+    """
 
     at: Any
     mean: Any
@@ -33,18 +40,18 @@ class Band(NamedTuple):
 
 @dataclass(frozen=True)
 class AxisPanel:
-    """What is drawn of one axis.
+    """The panel of one searched axis.
 
     Args:
-        axis: its name.
-        points: (value, candidate), one at least; of choices, the number in `choices` stands for the value.
-        choices: of an axis that is not numeric, those that are shown; else empty.
-        tried: how many choices there are.
+        axis: the name of the axis.
+        points: (value, candidate) of each point, at least one; for choices, the value is near the index in `choices`.
+        choices: the choices that are shown; empty for a numeric axis.
+        tried: the number of different choices that were tried.
         log: whether the axis is logarithmic.
         whole: whether all values are whole numbers.
-        low: where the axis begins.
-        high: where the axis ends.
-        curve: fitted to the candidates that were trained to the end; None for none.
+        low: the lower end of the axis.
+        high: the upper end of the axis.
+        curve: fitted to the candidates that were trained to the end; None for no curve.
     """
 
     axis: str
@@ -59,13 +66,20 @@ class AxisPanel:
 
     @property
     def errors(self) -> list[float]:
-        """Those of the candidates and of their single trainings, in percent."""
+        """The errors of the candidates and of their single trainings, in percent."""
         return [error for _, point in self.points for error in (point.error, *training_errors(point))]
 
 
 @styled
 def draw_objective(panels: Sequence[AxisPanel], title: str, caption: str, badge: str = "") -> Figure:
-    """A panel an axis; there is at least one."""
+    """A panel for each axis.
+
+    Args:
+        panels: the axes, at least one.
+        title: the title above the axes.
+        caption: the text below the title, such as the setting and the number of seeds.
+        badge: a warning in white on black above the title, such as another scale; empty for none.
+    """
     points = [point for panel in panels for _, point in panel.points]
     errors = [error for panel in panels for error in panel.errors]
     handles: list[Any] = point_handles({point.kind for point in points})
@@ -95,12 +109,16 @@ def draw_objective(panels: Sequence[AxisPanel], title: str, caption: str, badge:
 
 
 def training_errors(point: CandidatePoint) -> list[float]:
-    """The errors of a candidate's trainings, where there are several, those that diverged left out."""
+    """The finite errors of a candidate's trainings, in percent; empty for a candidate with one training.
+
+    Args:
+        point: the candidate.
+    """
     return [error for error in point.trainings if math.isfinite(error)] if len(point.trainings) > 1 else []
 
 
 def _set_value_axis(axis: Axes, panel: AxisPanel, room: float) -> None:
-    """Title, range and ticks of the horizontal axis. room: its width in inches."""
+    """Sets title, range and ticks of the horizontal axis, which is `room` inches wide."""
     low, high = panel.low, panel.high
     if panel.choices:
         shown = f"{len(panel.choices)} best of {panel.tried}" if panel.tried > len(panel.choices) else ""
@@ -116,7 +134,7 @@ def _set_value_axis(axis: Axes, panel: AxisPanel, room: float) -> None:
         axis.set_xscale("log")
         axis.set_xlim(low / (high / low) ** 0.05, high * (high / low) ** 0.05)
         log_ticks(axis.xaxis)
-        if high / low > 50:  # several decades have no room for more
+        if high / low > 50:  # over several decades there is no room for more ticks
             axis.xaxis.set_major_locator(LogLocator(numticks=8))
     else:
         beside = 0.05 * (high - low) or 0.5
@@ -125,7 +143,7 @@ def _set_value_axis(axis: Axes, panel: AxisPanel, room: float) -> None:
 
 
 def _write_names(figure: Figure, axis: Axes, panel: AxisPanel) -> None:
-    """The names of candidates that the study names, beside their points; where the axis has choices, those say it."""
+    """Writes the names of candidates that the study file names beside their points. Axes with choices need none."""
     named = sorted((value, point.error, point.label) for value, point in panel.points if point.enqueued)
     if panel.choices or not 0 < len(named) <= MOST_LABELLED:
         return

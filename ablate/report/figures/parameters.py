@@ -1,4 +1,4 @@
-"""Test error against parameters: seeds, medians, and the Pareto front of these."""
+"""Test error against parameters: seeds, medians, and the Pareto front of the medians."""
 
 from __future__ import annotations
 
@@ -16,11 +16,17 @@ from ablate.report.figures.labels import place_labels
 from ablate.report.figures.style import GREY, Look, log_ticks, look, open_canvas, styled
 from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors
 
-NEAR, STEP = 0.018, 0.03  # of the width of the axis: what counts as one place, and how far apart medians stand there
+NEAR, STEP = 0.018, 0.03  # shares of the axis: distance below which medians are shifted, and size of a shift
 
 
 class Front(NamedTuple):
-    """What is drawn of a panel, in data coordinates: the front's medians by parameters, its labels, every other marker."""
+    """The labelled points of a panel, in data coordinates.
+
+    Args:
+        points: the medians on the Pareto front, by parameters.
+        labels: of these medians.
+        markers: all markers of the panel.
+    """
 
     points: list[tuple[float, float]]
     labels: list[str]
@@ -28,12 +34,14 @@ class Front(NamedTuple):
 
 
 def dodge(values: Sequence[float], apart: float, step: float) -> list[float]:
-    """A shift a value, symmetric in each run of values near the next one, 0 for one by itself.
+    """A shift for each value, so that close values are drawn side by side; 0 for a value that is not close to another.
+
+    The shifts are symmetric in each run of values that are close to the next one.
 
     Args:
         values: positions along the axis.
-        apart: values nearer than this are in one run.
-        step: between the shifts of two that follow each other.
+        apart: two values closer than this are in one run.
+        step: the distance between the shifts of two values in a row.
     """
     order = sorted(range(len(values)), key=lambda i: (values[i], i))
     runs = [order[:1]]
@@ -51,9 +59,15 @@ def dodge(values: Sequence[float], apart: float, step: float) -> list[float]:
 
 @styled
 def draw_parameters(errors: StudyErrors, title: str, caption: str, badge: str = "") -> Figure:
-    """A panel a data set: medians large, seeds small, the medians' Pareto front a step line with its names.
+    """A panel for each data set: medians large, seeds small, the Pareto front of the medians a step line with its labels.
 
-    Medians off the front are hollow and pale. Equal counts are drawn side by side, and the axis says so.
+    Medians off the front are hollow and pale. Equal counts are drawn side by side; the label of the axis says so.
+
+    Args:
+        errors: the errors of the study.
+        title: the title above the axes.
+        caption: the text below the title, such as the setting and the number of seeds.
+        badge: a warning in white on black above the title, such as another scale; empty for none.
     """
     panels, names = errors.panels, errors.names
     looks = {label: look(index) for index, label in enumerate(names)}
@@ -75,6 +89,7 @@ def draw_parameters(errors: StudyErrors, title: str, caption: str, badge: str = 
 
 
 def _draw_panel(axis: Axes, panel: ErrorPanel, looks: Mapping[str, Look]) -> Front:
+    """Draws one panel, and returns its labelled points."""
     counts = [variant.parameters for variant in panel.variants]
     log_x, log_y = count_axis.on_log_axis(counts), error_axis.on_log_axis(panel.errors)
     places, shifted = _places(counts, log_x)
@@ -115,7 +130,7 @@ def _draw_panel(axis: Axes, panel: ErrorPanel, looks: Mapping[str, Look]) -> Fro
 
 
 def _places(counts: Sequence[int], log: bool) -> tuple[list[float], bool]:
-    """Where each variant stands on the axis, and whether some had to be moved aside."""
+    """The horizontal position of each variant, and whether any was shifted."""
     at = [math.log(count) if log else float(count) for count in counts]
     span = (max(at) - min(at)) or 0.2 * abs(at[0]) or 1.0
     shifts = dodge(at, NEAR * span, STEP * span)

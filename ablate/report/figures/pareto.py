@@ -1,4 +1,4 @@
-"""Error against cost of every candidate, with the Pareto front of the two."""
+"""Error against cost of every candidate, with the Pareto front."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ablate.report.figures.error_axis import set_validation_error_axis
 from ablate.report.figures.labels import place_labels
 from ablate.report.figures.style import GREY, PALETTE, Look, look, open_canvas, styled
 
-MOST_NAMED = 24  # candidates named in the study file that have a colour of their own in the legend
+MOST_NAMED = 24  # most candidates named in the study file for which the legend lists their colours
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class CostPoint:
     Args:
         number: of the candidate.
         label: its network, and the values that the network's name does not show.
-        cost: how many parameters, multiply-adds, ...
+        cost: such as the number of parameters or multiply-adds.
         error: its objective in percent.
-        on_front: whether no other is better in one of the two and as good in the other.
+        on_front: whether no other candidate dominates it.
         best: whether it has the lowest error.
         enqueued: whether the study file names it.
     """
@@ -42,21 +42,35 @@ class CostPoint:
 
 @dataclass(frozen=True)
 class ErrorAgainstCost:
-    """The candidates of a search, one at least, in the order of their ranks. measure: what the cost is."""
+    """The candidates of a search, at least one.
+
+    Args:
+        points: the candidates in the order of their ranks.
+        measure: the name of the cost, such as "parameters".
+    """
 
     points: Sequence[CostPoint]
     measure: str
 
     @property
     def front_steps(self) -> list[tuple[float, float]]:
-        """(cost, error in percent) of the Pareto set, by cost, and on to the greatest cost of any candidate."""
+        """(cost, error in percent) of the Pareto set by cost, extended to the greatest cost of any candidate."""
         line = sorted((float(point.cost), point.error) for point in self.points if point.on_front)
         return [*line, (float(max(point.cost for point in self.points)), line[-1][1])]
 
 
 @styled
 def draw_pareto(found: ErrorAgainstCost, title: str, caption: str, badge: str = "") -> Figure:
-    """The Pareto set filled, the others hollow, the lowest error a star; those named in the study in their own colours."""
+    """The Pareto set filled, the other candidates hollow, the lowest error a star.
+
+    Each candidate that the study file names has a different colour.
+
+    Args:
+        found: the candidates of the search.
+        title: the title above the axes.
+        caption: the text below the title, such as the setting and the number of seeds.
+        badge: a warning in white on black above the title, such as another scale; empty for none.
+    """
     points = found.points
     others = sorted((point for point in points if not point.best), key=lambda point: point.number)
     named = [point for point in others if point.enqueued]
@@ -91,6 +105,7 @@ def draw_pareto(found: ErrorAgainstCost, title: str, caption: str, badge: str = 
 
 
 def _handles(named: Sequence[CostPoint], looks: Mapping[int, Look]) -> list[Line2D]:
+    """The legend entries of the candidates that the study file names."""
     return [
         Line2D(
             [], [], label=point.label, linestyle="", markersize=6, color=looks[point.number].colour,

@@ -1,4 +1,4 @@
-"""How sure a ranking is: how often each variant takes each rank with other seeds."""
+"""The certainty of a ranking: how often each variant has each rank with other seeds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ablate.report.figures.style import LEGEND, TEXT, open_canvas, styled, text_
 
 @dataclass(frozen=True)
 class RankShares:
-    """How often each variant takes each rank.
+    """How often each of V variants has each rank.
 
     Args:
         labels: of the V variants.
@@ -27,7 +27,11 @@ class RankShares:
 
 
 def percent_text(share: float) -> str:
-    """A share of one in percent for a small cell: "", "<1", "37", ">99", "100"."""
+    """A share in percent, as short text for a cell: "", "<1", "37", ">99", "100".
+
+    Args:
+        share: from 0 to 1.
+    """
     if share <= 0:
         return ""
     if share >= 1:
@@ -37,7 +41,14 @@ def percent_text(share: float) -> str:
 
 @styled
 def draw_ranks(ranks: RankShares, title: str, caption: str, badge: str = "") -> Figure:
-    """A row a variant, a column a rank: how often, in percent, the variant takes the rank."""
+    """A row for each variant, a column for each rank: how often, in percent, the variant has the rank.
+
+    Args:
+        ranks: the shares of the ranks.
+        title: the title above the axes.
+        caption: the text below the title, such as the setting and the number of seeds.
+        badge: a warning in white on black above the title, such as another scale; empty for none.
+    """
     labels, shares = ranks.labels, np.asarray(ranks.shares, float)
     size = len(labels)
     names = ["\n".join(wrap_text(label, 3.0, TEXT)) for label in labels]
@@ -46,7 +57,7 @@ def draw_ranks(ranks: RankShares, title: str, caption: str, badge: str = "") -> 
     figure, (axis,) = open_canvas(
         title, caption, badge, width=longest + 0.5 + max(3.2, 0.42 * size), body=0.55 + heights * size
     )
-    # Ever darker, so it is the same order in grey.
+    # The colours become darker with the share, so the order is the same in grey print.
     sns.heatmap(
         shares, ax=axis, cmap="Blues", vmin=0, vmax=1.1, cbar=False, linewidths=1, linecolor="white", fmt="",
         annot=[[percent_text(share) for share in row] for row in shares], annot_kws={"fontsize": LEGEND},

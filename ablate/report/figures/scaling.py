@@ -1,4 +1,4 @@
-"""How the counts of networks grow with each axis. Source: WRN, section 2."""
+"""The growth of the counts of networks along each axis. Source: WRN, section 2."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ablate.report.numbers import quantity
 
 @dataclass(frozen=True)
 class GrowthLine:
-    """Networks that differ from the base in one axis alone, the base among them.
+    """Networks that differ from the base in one axis only, and the base.
 
     Args:
-        axis: its name.
-        exponent: a of count ~ value^a, fitted.
+        axis: the name of the axis.
+        exponent: the fitted a of count ~ value^a.
         points: (value of the axis, count), both relative to the base, in increasing order.
     """
 
@@ -31,7 +31,13 @@ class GrowthLine:
 
 @dataclass(frozen=True)
 class GrowthPanel:
-    """One count, such as "parameters". of_base: that of the base; lines: one an axis, the same axes in every panel."""
+    """The growth of one count.
+
+    Args:
+        count: its name, such as "parameters".
+        of_base: the count of the base.
+        lines: one for each axis; every panel has the same axes.
+    """
 
     count: str
     of_base: int
@@ -40,7 +46,12 @@ class GrowthPanel:
 
 @dataclass(frozen=True)
 class Scaling:
-    """The growth of two counts. base: the name of the network that all is relative to."""
+    """The growth of two counts.
+
+    Args:
+        base: the name of the network that values and counts are relative to.
+        panels: one for each count.
+    """
 
     base: str
     panels: Sequence[GrowthPanel]
@@ -48,7 +59,14 @@ class Scaling:
 
 @styled
 def draw_scaling(scaling: Scaling, title: str, caption: str, badge: str = "") -> Figure:
-    """A panel a count: counts against values, all relative to the base, with the fitted exponents."""
+    """A panel for each count: counts against values, all relative to the base, with the fitted exponents.
+
+    Args:
+        scaling: the growth of the counts.
+        title: the title above the axes.
+        caption: the text below the title, such as the setting and the number of seeds.
+        badge: a warning in white on black above the title, such as another scale; empty for none.
+    """
     figure, axes = open_canvas(title, caption, badge, width=8.4, body=3.5, columns=2, sharex=True, sharey=True)
     for axis, panel in zip(axes, scaling.panels):
         axis.set_xscale("log", base=2)
@@ -56,7 +74,7 @@ def draw_scaling(scaling: Scaling, title: str, caption: str, badge: str = "") ->
         drawn = []
         for index, line in enumerate(panel.lines):
             colour, marker = look(index)
-            size = max(3, 7 - 1.5 * index)  # lines that coincide stay apart
+            size = max(3, 7 - 1.5 * index)  # markers of lines that coincide stay visible
             label = f"{line.axis}: {line.exponent:.2f}"
             drawn += axis.plot(*zip(*line.points), color=colour, marker=marker, markersize=size, label=label)
         ratios = [value for line in panel.lines for value, _ in line.points]

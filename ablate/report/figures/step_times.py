@@ -1,4 +1,4 @@
-"""Milliseconds a training step as WRN's figure 4: bars, thin networks against wide ones, the test error beside each."""
+"""Milliseconds for a training step like WRN's figure 4: bars for thin and wide networks, the test error beside each."""
 
 from __future__ import annotations
 
@@ -26,14 +26,18 @@ from ablate.report.figures.style import (
 )
 from ablate.report.numbers import quantity
 
-LOG_RATIO = 20  # times that differ by more get a logarithmic axis
+LOG_RATIO = 20  # times that differ by a greater ratio get a logarithmic axis
 
 
 class StepTime(NamedTuple):
-    """How long a network takes for forward, backward and update of one minibatch, and its test error on CIFAR-10.
+    """The time of forward, backward and update of one minibatch, and the test error of the network on CIFAR-10.
 
-    group: what its colour and hatch stand for, such as "thin" or "wide". milliseconds: None if not measured.
-    error: as published, percent, None if not known.
+    Args:
+        label: the name of the network.
+        group: selects the colour and hatch of the bar, such as "thin" or "wide".
+        milliseconds: None if not measured.
+        error: as published, in percent; None if not known.
+        parameters: of the network.
     """
 
     label: str
@@ -45,14 +49,24 @@ class StepTime(NamedTuple):
 
 @dataclass(frozen=True)
 class StepTimes:
-    """Networks in order. reference: the label of the one that ratios are relative to; empty for no ratios."""
+    """The times of networks.
+
+    Args:
+        bars: the networks in order.
+        reference: the label of the network that ratios are relative to; empty for no ratios.
+    """
 
     bars: Sequence[StepTime]
     reference: str = ""
 
 
 def time_labels(bars: Sequence[StepTime], reference: str = "") -> list[str]:
-    """What stands at the end of each bar: "512 ms", with a reference "512 ms, 7.5×" (its own bar: "68.3 ms, 1×")."""
+    """The text at the end of each bar: "512 ms"; with a reference "512 ms, 7.5×", at the reference itself "68.3 ms, 1×".
+
+    Args:
+        bars: the networks.
+        reference: the label of the network that ratios are relative to; empty for no ratios.
+    """
     base = next((bar.milliseconds for bar in bars if bar.label == reference), None)
     return [
         "not measured"
@@ -64,7 +78,14 @@ def time_labels(bars: Sequence[StepTime], reference: str = "") -> list[str]:
 
 @styled
 def draw_step_times(times: StepTimes, title: str, caption: str, badge: str = "") -> Figure:
-    """A bar a network in the given order, its time at the end and its error at the right."""
+    """A bar for each network in the given order, its time at the end of the bar and its error at the right.
+
+    Args:
+        times: the times of the networks.
+        title: the title above the axes.
+        caption: the text below the title, such as the setting and the number of seeds.
+        badge: a warning in white on black above the title, such as another scale; empty for none.
+    """
     bars, reference = times.bars, times.reference
     groups = list(dict.fromkeys(bar.group for bar in bars))
     looks = {group: (PALETTE[i % len(PALETTE)], HATCHES[i % len(HATCHES)]) for i, group in enumerate(groups)}
@@ -91,7 +112,7 @@ def draw_step_times(times: StepTimes, title: str, caption: str, badge: str = "")
     if log:
         axis.set_xscale("log")
     if measured:
-        # Room for what stands at the ends, as a share of an axis of about four and a half inches.
+        # Leave room for the texts at the ends of the bars, as a share of an axis of about 4.5 inches.
         room = 1 - min(0.6, (max(text_width(end, LEGEND) for end in ends) + 0.15) / 4.5)
         axis.set_xlim(start, start * (max(measured) / start) ** (1 / room) if log else max(measured) / room)
     if log:
@@ -109,7 +130,7 @@ def draw_step_times(times: StepTimes, title: str, caption: str, badge: str = "")
 
 
 def _write_errors(axis: Axes, bars: Sequence[StepTime]) -> None:
-    """A column of the published errors at the right."""
+    """Writes a column of the published errors at the right."""
     known = any(bar.error is not None for bar in bars)
     errors = ["–" if bar.error is None else f"{bar.error:.2f}" for bar in bars]
     axis.set_yticks(range(len(bars)), errors if known else [""] * len(bars))
@@ -123,14 +144,16 @@ def _write_errors(axis: Axes, bars: Sequence[StepTime]) -> None:
 
 
 def _joined(text: str) -> str:
+    """A text with no-break spaces, so that it is not wrapped."""
     return text.replace(" ", "\u00a0")
 
 
 def _ratio(number: float) -> str:
+    """A ratio with two significant digits; a ratio of ten or more as a whole number."""
     return f"{number:.2g}" if number < 10 else f"{number:,.0f}"
 
 
 def _milliseconds(number: float) -> str:
-    """Three digits, no exponent."""
+    """A time with three significant digits, without an exponent."""
     digits = max(0, 2 - math.floor(math.log10(number))) if number > 0 else 0
     return f"{number:,.{digits}f}"

@@ -1,8 +1,8 @@
-"""How every figure looks, in one place: colours, markers, hatches, title, caption, badge, legend, and the bytes of a file.
+"""The look of every figure: colours, markers, hatches, title, caption, badge, legend, and the bytes of a file.
 
-A variant keeps one colour and one marker in all figures of a study. The colours are seaborn's "colorblind" ones, but for
-the two that are too pale on white, and two more; markers, dashes and hatches say the same again, for grey print.
-Texts are wrapped by their measured width, so a long title makes a figure taller and never runs over the frame.
+A variant has one colour and one marker in all figures of a study. The colours are those of seaborn's "colorblind" palette;
+the two that are too pale on white are replaced, and two are added. Markers, dashes and hatches repeat the information for
+grey print. Texts are wrapped by their measured width, so a long title makes a figure taller and never exceeds the frame.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ STYLE: dict[str, Any] = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
     "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # matplotlib's own, so the same on every machine
+    "font.sans-serif": ["DejaVu Sans"],  # included in matplotlib, so the same on every machine
     "font.size": TEXT,
     "text.color": INK,
-    "text.parse_math": False,  # a title may hold dollars
+    "text.parse_math": False,  # a title may contain dollar signs
     "axes.titlesize": TEXT,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
@@ -62,7 +62,7 @@ STYLE: dict[str, Any] = {
     "legend.fontsize": LEGEND,
     "hatch.linewidth": 0.7,
     "lines.linewidth": 1.4,
-    "svg.fonttype": "path",  # a page shows the same letters whatever fonts its reader has
+    "svg.fonttype": "path",  # letters as outlines: a page looks the same with any installed fonts
     "svg.hashsalt": "ablate",
     "pdf.fonttype": 42,  # TrueType: journals refuse Type 3
 }
@@ -72,32 +72,42 @@ METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None},
 }
 
-# What every drawing function is wrapped in, so that importing this module changes nothing for others.
+# Decorates every drawing function, so that importing this module does not change matplotlib's settings for other code.
 styled = matplotlib.rc_context(STYLE)  # type: ignore[arg-type]
 
 
 class Look(NamedTuple):
-    """The colour and marker of one variant."""
+    """The colour and marker of one variant.
+
+    Args:
+        colour: such as "#0173b2".
+        marker: a marker of matplotlib.
+    """
 
     colour: str
     marker: str
 
 
 def look(index: int) -> Look:
-    """The look of a study's variant number `index`: 132 differ, the first twelve by their colour alone."""
+    """The look of a variant. 132 looks differ; the first twelve differ in colour.
+
+    Args:
+        index: the number of the variant in its study, from 0.
+    """
     return Look(PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)])
 
 
 @styled
 def to_bytes(figure: Figure, kind: str) -> bytes:
-    """The figure as a file, the same bytes each time.
+    """The figure as the contents of a file; the bytes are the same each time.
 
     Args:
+        figure: the figure.
         kind: "png", "svg" or "pdf".
     """
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it is drawn as a box
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a missing letter is drawn as a box
         figure.savefig(buffer, format=kind, metadata=METADATA[kind], bbox_inches="tight", pad_inches=0.1)
     return buffer.getvalue()
 
@@ -114,25 +124,25 @@ def open_canvas(
     columns: int = 1,
     **options: Any,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure and its axes, row by row; badge, title and caption stand above them, the legend below.
+    """A figure and its axes, row by row. Badge, title and caption are above the axes, the legend is below.
 
     Args:
-        title: what the report is of.
-        caption: what must be said of the figure: setting, number of seeds.
-        badge: a warning in white on black, such as that a study runs at another scale; empty for none.
-        width: of the figure, inches.
-        body: the height of the axes with their labels, inches; the texts come on top of it.
-        legend: its entries; none for no legend.
-        rows: of axes.
-        columns: of axes.
-        options: those of Figure.subplots.
+        title: the title above the axes.
+        caption: the text below the title, such as the setting and the number of seeds.
+        badge: a warning in white on black above the title, such as another scale; empty for none.
+        width: of the figure, in inches.
+        body: the height of the axes with their labels, in inches; the height of the texts is added.
+        legend: the entries of the legend; empty for no legend.
+        rows: the number of rows of axes.
+        columns: the number of columns of axes.
+        options: passed to Figure.subplots.
     """
     figure = Figure(figsize=(width, body))
     header = _write_header(figure, title, caption, badge, width)
     footer = _write_legend(figure, legend, width)
     height = header + body + footer
     figure.set_size_inches(width, height)
-    for text in figure.texts:  # they were placed in inches from the top
+    for text in figure.texts:  # their positions were set in inches from the top
         text.set_y(1 - text.get_position()[1] / height)
     figure.set_layout_engine("constrained", w_pad=0.06, rect=(0, footer / height, 1, body / height))
     axes = figure.subplots(rows, columns, squeeze=False, **options)
@@ -142,10 +152,14 @@ def open_canvas(
 def open_panels(
     title: str, caption: str, badge: str, panels: int, legend: Sequence[Artist] = ()
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with some panels, and their axes in order; the texts as in open_canvas().
+    """A figure with several panels, and the axes of the panels in order.
 
     Args:
-        panels: how many, three a row at most; one at least.
+        title: the title above the axes.
+        caption: the text below the title, such as the setting and the number of seeds.
+        badge: a warning in white on black above the title, such as another scale; empty for none.
+        panels: the number of panels, at least one; a row has at most three.
+        legend: the entries of the legend; empty for no legend.
     """
     columns = panels if panels <= 2 else 2 if panels == 4 else 3
     rows = math.ceil(panels / columns)
@@ -162,7 +176,8 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
     """The width of a line of text in inches.
 
     Args:
-        size: of the letters, points.
+        text: one line.
+        size: of the letters, in points.
         weight: "normal" or "bold".
     """
     font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
@@ -170,16 +185,17 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
 
 
 def wrap_text(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
-    """The lines of a text; a word that is wider than a line is cut.
+    """The lines of a text. A word that is wider than a line is split.
 
     Args:
-        width: that no line exceeds, inches.
-        size: of the letters, points.
+        text: words separated by white space; a no-break space does not separate words.
+        width: the largest width of a line, in inches.
+        size: of the letters, in points.
         weight: "normal" or "bold".
     """
     lines: list[str] = []
     line = ""
-    for word in re.split(r"[ \t\r\n]+", text.strip()):  # a no-break space does not part words
+    for word in re.split(r"[ \t\r\n]+", text.strip()):  # not at no-break spaces
         longer = f"{line} {word}" if line else word
         if text_width(longer, size, weight) <= width:
             line = longer
@@ -194,7 +210,7 @@ def wrap_text(text: str, width: float, size: float, weight: str = "normal") -> l
 
 
 def _letters_within(word: str, width: float, size: float, weight: str) -> int:
-    """How many letters of a word fit into `width` inches, at least one; found by halving, for a word may be long."""
+    """The number of letters of a word that fit into `width` inches, at least one. Uses bisection, for long words."""
     return max(1, bisect_right(range(len(word)), width, key=lambda n: text_width(word[:n], size, weight)) - 1)
 
 
@@ -202,8 +218,8 @@ def log_ticks(axis: Axis, label: Any = None) -> None:
     """Sets ticks at 1, 2, 5, 10, ... on a logarithmic axis.
 
     Args:
-        axis: horizontal or vertical, its range set already.
-        label: a formatter of matplotlib; None for plain numbers.
+        axis: horizontal or vertical; its range is already set.
+        label: a formatter of matplotlib, or a function of value and position; None for plain numbers.
     """
     low, high = sorted(axis.get_view_interval())
     subs = (1.0, 2.0, 5.0) if high / low < 2000 else (1.0,)
@@ -213,7 +229,7 @@ def log_ticks(axis: Axis, label: Any = None) -> None:
 
 
 def _write_header(figure: Figure, title: str, caption: str, badge: str, width: float) -> float:
-    """Places badge, title and caption by inches from the top; returns the height they take."""
+    """Writes badge, title and caption, positioned in inches from the top; returns their height in inches."""
     top, room = 0.04, width - 2 * EDGE
     blocks: list[tuple[str, float, str, dict[str, Any]]] = [
         (badge, LEGEND, "bold", {"color": "white", "bbox": {"boxstyle": "square,pad=0.4", "fc": INK, "ec": INK}}),
@@ -241,10 +257,10 @@ def _write_header(figure: Figure, title: str, caption: str, badge: str, width: f
 
 
 def _write_legend(figure: Figure, handles: Sequence[Artist], width: float) -> float:
-    """Places the legend at the foot, in as many columns as fit; returns the height it takes."""
+    """Draws the legend at the bottom, in as many columns as fit, at most four; returns its height in inches."""
     if not handles:
         return 0.0
-    beside, between = 0.42, 0.25  # the handle of an entry, the gap between two columns
+    beside, between = 0.42, 0.25  # inches: the handle of an entry, the gap between two columns
     room = width - 2 * EDGE - beside
     for handle in handles:
         handle.set_label("\n".join(wrap_text(str(handle.get_label()), room, LEGEND)))

@@ -1,4 +1,4 @@
-"""Training error against test error by epoch, in percent on one axis."""
+"""Training error and test error by epoch, in percent on one axis."""
 
 from __future__ import annotations
 
@@ -18,9 +18,15 @@ from ablate.report.figures.training_curves import StudyCurves
 
 @styled
 def draw_train_test(curves: StudyCurves, title: str, caption: str, badge: str = "") -> Figure:
-    """Training error (dashed) and test error (solid), each seed thin, the medians thick.
+    """Training error (dashed) and test error (solid); each seed thin, the medians thick.
 
-    The training error is that of the training itself: on augmented images, while the weights change.
+    The training error is measured during training: on augmented images, while the weights change.
+
+    Args:
+        curves: the curves of the study.
+        title: the title above the axes.
+        caption: the text below the title, such as the setting and the number of seeds.
+        badge: a warning in white on black above the title, such as another scale; empty for none.
     """
     panels, looks = curves.panels, looks_of(list(curves.names))
     handles = [legend_handle(name, looks[label]) for label, name in curves.names.items()]

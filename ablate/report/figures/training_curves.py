@@ -1,4 +1,4 @@
-"""Training curves as values: those of a variant's seeds with their median, and curves from elsewhere."""
+"""Training curves as values: the curves of a variant's seeds with their median, and imported curves."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ Curve = npt.NDArray[np.float64]  # shape (epochs, measures), from epoch 1 on; Na
 
 
 class SeedCurves(NamedTuple):
-    """The curve of each recorded seed.
+    """The curves of the recorded seeds of a variant.
 
-    A diverged seed is infinite from the epoch in which it diverged, as it is in the table's median.
+    The values of a diverged seed are infinite from the epoch in which it diverged, as in the median of the tables.
+
+    Args:
+        seeds: the recorded seeds.
+        values: the curve of each seed, shape (epochs, measures).
     """
 
     seeds: tuple[int, ...]
     values: tuple[Curve, ...]
 
     def median(self) -> Curve:
-        """The median over the seeds that have a value, shape (epochs, measures); there is at least one seed."""
+        """The median over the seeds that have a value, shape (epochs, measures). There must be at least one seed."""
         longest = max(map(len, self.values))
         values = np.full((longest, len(MEASURES), len(self.values)), np.nan)
         for seed, of_seed in enumerate(self.values):
             values[: len(of_seed), :, seed] = of_seed
-        values.sort()  # those without a value come last
+        values.sort()  # NaN is sorted to the end
         known = np.count_nonzero(~np.isnan(values), axis=-1, keepdims=True)
         low, high = (np.take_along_axis(values, np.maximum(place, 0), -1) for place in ((known - 1) // 2, known // 2))
         middle: Curve = (low + high)[..., 0] / 2
@@ -36,10 +40,12 @@ class SeedCurves(NamedTuple):
 
 
 class ImportedCurve(NamedTuple):
-    """A curve from elsewhere, such as an author's log, drawn in grey beside ours.
+    """A curve from another source, such as an author's log, drawn in grey.
 
-    rows: an epoch each, with epoch (from 1), train_loss (nats) and test_error (percent), each of the two may be None.
-    panel: the title of the panel it belongs in; empty for every panel.
+    Args:
+        label: the name of the curve.
+        rows: one for each epoch, with epoch (from 1), train_loss (nats) and test_error (percent); the last two may be None.
+        panel: the title of the panel that shows the curve; empty for every panel.
     """
 
     label: str
@@ -49,7 +55,13 @@ class ImportedCurve(NamedTuple):
 
 @dataclass(frozen=True)
 class CurvePanel:
-    """The curves of some variants. title: empty for the only panel; labels: of the variants, none twice."""
+    """The curves of some variants.
+
+    Args:
+        title: of the panel; empty for the only panel.
+        labels: of the variants, all different.
+        curves: of the variants.
+    """
 
     title: str
     labels: Sequence[str]
@@ -58,7 +70,13 @@ class CurvePanel:
 
 @dataclass(frozen=True)
 class StudyCurves:
-    """The curves of a study. names: what the legend says of each label, in the order of the colours."""
+    """The curves of a study.
+
+    Args:
+        panels: in order.
+        names: the text of the legend by label, in the order of the colours.
+        imported: curves from the authors' logs.
+    """
 
     panels: Sequence[CurvePanel]
     names: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""The errors of a study's variants as values, a panel a data set."""
+"""The errors of a study's variants as values, with one panel for each data set."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ class VariantErrors:
     """A variant on one data set.
 
     Args:
-        label: its name, given to no other variant of the panel.
-        parameters: how many the network has.
+        label: its name, different from that of every other variant in the panel.
+        parameters: the number of parameters of the network.
         errors: test errors of the seeds that did not diverge, in percent, in the order of the seeds.
-        median: of all seeds, in percent; infinite where half of them diverged, None without any.
-        on_front: whether no other variant of the panel has as few parameters and as low a median.
-        baseline: whether others are compared with it.
+        median: of all seeds, in percent; infinite if half of them diverged, None without any seed.
+        on_front: whether no other variant of the panel dominates it in parameters and median.
+        baseline: whether other variants are compared with it.
     """
 
     label: str
@@ -29,20 +29,30 @@ class VariantErrors:
 
 @dataclass(frozen=True)
 class ErrorPanel:
-    """The variants of one data set. title: empty for the only panel."""
+    """The variants of one data set.
+
+    Args:
+        title: of the panel; empty for the only panel.
+        variants: in order.
+    """
 
     title: str
     variants: Sequence[VariantErrors]
 
     @property
     def errors(self) -> list[float]:
-        """The errors of all variants."""
+        """The finite errors of all variants, in percent."""
         return [error for variant in self.variants for error in variant.errors]
 
 
 @dataclass(frozen=True)
 class StudyErrors:
-    """The errors of a study. names: what the legend says of each label, in the order of the colours."""
+    """The errors of a study.
+
+    Args:
+        panels: one for each data set.
+        names: the text of the legend by label, in the order of the colours.
+    """
 
     panels: Sequence[ErrorPanel]
     names: Mapping[str, str]
