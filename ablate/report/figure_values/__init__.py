@@ -1,1 +1,1 @@
-"""What each figure shows, computed from a study or search as plain values; report/figures/ draws them."""
+"""The values of each figure, computed from a study or a search. report/figures/ draws them."""

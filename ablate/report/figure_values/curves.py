@@ -1,4 +1,4 @@
-"""The training curves of a study, beside those of the authors' logs."""
+"""The values of the figures with the training curves of a study, beside the curves of the authors' logs."""
 
 from __future__ import annotations
 
@@ -16,19 +16,41 @@ if TYPE_CHECKING:
 
 
 def curve_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """Of the figure with training loss and test error. Raises RecordError where epochs are lost."""
+    """The values of the figure with training loss and test error.
+
+    Args:
+        analysis: the analysis of the study.
+
+    Raises:
+        RecordError: a record has lost its epochs.
+    """
     curves = curves_of(study_panels(analysis.study, analysis.summaries), imported_curves(analysis))
     yield FigureInfo(curves, analysis.study.title, f"{analysis.setting('; ')}; median over seeds, each seed thin")
 
 
 def train_test_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """Of the figure with training error and test error. Raises RecordError where epochs are lost."""
+    """The values of the figure with training error and test error.
+
+    Args:
+        analysis: the analysis of the study.
+
+    Raises:
+        RecordError: a record has lost its epochs.
+    """
     shown = [summary for summary in analysis.summaries if summary.n]
     yield FigureInfo(curves_of(data_panels(shown)), analysis.study.title, f"{analysis.setting('; ')}; median over seeds")
 
 
 def curves_of(panels: Sequence[Panel], imported: Sequence[ImportedCurve] = ()) -> StudyCurves:
-    """The curves of the variants in each panel. Raises RecordError where epochs are lost."""
+    """The curves of the variants in each panel.
+
+    Args:
+        panels: the variants, grouped by panel.
+        imported: curves from the authors' logs.
+
+    Raises:
+        RecordError: a record has lost its epochs.
+    """
     drawn = [
         CurvePanel(title, labels, read_curves(summaries))
         for (title, summaries), labels in zip(panels, panel_labels(panels))

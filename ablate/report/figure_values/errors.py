@@ -1,4 +1,4 @@
-"""The errors of a study's seeds, beside the parameters of its networks."""
+"""The values of the figures with the errors of a study's seeds and the parameters of its networks."""
 
 from __future__ import annotations
 
@@ -17,14 +17,23 @@ if TYPE_CHECKING:
 
 
 def error_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """Of the figures with the errors by variant, and against parameters."""
+    """The values of the figures with the errors by variant, and with the errors against parameters.
+
+    Args:
+        analysis: the analysis of the study.
+    """
     shown = [summary for summary in analysis.summaries if summary.n]
     baselines = [analysis.baseline(summary) for summary in shown]
     yield FigureInfo(errors_of(shown, baselines), analysis.study.title, analysis.setting("; "))
 
 
 def errors_of(summaries: Sequence[Summary], baselines: Sequence[Summary | None] = ()) -> StudyErrors:
-    """The errors of some variants, a panel a data set. baselines: those that others are compared with."""
+    """The errors of some variants, with one panel for each data set.
+
+    Args:
+        summaries: the variants.
+        baselines: the variants that others are compared with; None where a variant has no baseline.
+    """
     panels, compared_with = data_panels(summaries), {id(baseline) for baseline in baselines}
     drawn = []
     for (title, of_data), labels in zip(panels, panel_labels(panels)):

@@ -1,4 +1,4 @@
-"""The errors of a search's candidates in the order in which they were tried."""
+"""The values of the figure with the errors of a search's candidates in the order in which they were tried."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def history_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
-    """Of the figure, where some candidate has a finite error."""
+    """The values of the figure; no values if no candidate has a finite error.
+
+    Args:
+        analysis: the analysis of the search.
+    """
     points = candidate_points(analysis)
     if finite_points(points):
         kind = OBJECTIVES[analysis.search.objective]
@@ -25,7 +29,11 @@ def history_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
 
 
 def best_so_far(points: Sequence[CandidatePoint]) -> list[tuple[int, float]]:
-    """(number, error in percent) of each candidate trained to the end that is better than all before it."""
+    """(number, error in percent) of each candidate trained to the end that is better than all candidates before it.
+
+    Args:
+        points: the candidates in the order of their numbers.
+    """
     steps: list[tuple[int, float]] = []
     for point in finite_points(list(points)):
         if point.kind != "pruned" and (not steps or point.error < steps[-1][1]):

@@ -1,4 +1,4 @@
-"""How much of the differences between candidates each parameter explains."""
+"""The values of the figure with the importance of each parameter of a search."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 def importance_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
-    """Of the figure, where there are parameters to compare."""
+    """The values of the figure; no values if there are fewer than two parameters to compare.
+
+    Args:
+        analysis: the analysis of the search.
+    """
     if analysis.importances and len(analysis.importances) > 1:
         about = f"{analysis.setting('; ')}; {analysis.measured()}"
         caption = f"{about}. Importance by functional analysis of variance (fANOVA) of a random forest."
@@ -20,5 +24,9 @@ def importance_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
 
 
 def ordered_importances(importances: Mapping[str, float]) -> list[tuple[str, float]]:
-    """(parameter, share of the variance), the most important first, equal ones by name."""
+    """(parameter, share of the variance) in the order of decreasing importance; parameters of equal importance by name.
+
+    Args:
+        importances: share of the variance by parameter, 0 to 1.
+    """
     return sorted(importances.items(), key=lambda one: (-one[1], one[0]))

@@ -1,4 +1,4 @@
-"""What the pruner of a search was told of each candidate."""
+"""The values of the figure with the errors that were reported to the pruner of a search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def intermediate_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
-    """Of the figure, where the search has a pruner and that was told something."""
+    """The values of the figure; no values if no error was reported, or without a pruner and any pruned candidate.
+
+    Args:
+        analysis: the analysis of the search.
+    """
     study = analysis.study
     pruner, over_epochs = analysis.search.pruner, analysis.search.prunes_over_epochs
     lines = candidate_lines(analysis, first=0 if over_epochs else 1)
@@ -33,9 +37,13 @@ def intermediate_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
 
 
 def candidate_lines(analysis: SearchAnalysis, first: int = 0) -> list[CandidateLine]:
-    """A line a candidate of which the pruner was told something, in the order of their numbers.
+    """A line for each candidate with reported errors, in the order of the numbers.
 
-    One for those that share their trainings and came equally far. first: what Optuna's step 0 is called.
+    Candidates with the same trainings, state and reported errors share one line.
+
+    Args:
+        analysis: the analysis of the search.
+        first: the number that the figure shows for Optuna's step 0.
     """
     lines: dict[str, CandidateLine] = {}
     for one in sorted(analysis.of_state("complete", "pruned"), key=lambda one: one.number):

@@ -1,4 +1,4 @@
-"""The errors of a search's candidates against each value that is searched, and a fitted curve through them."""
+"""The values of the figure with the errors of a search's candidates against each searched axis, with fitted curves."""
 
 from __future__ import annotations
 
@@ -24,11 +24,15 @@ from ablate.study.study import Parameter
 if TYPE_CHECKING:
     from ablate.report.search_analysis import SearchAnalysis
 
-MOST_CHOICES = 24  # of an axis that are shown, those of the lowest errors
+MOST_CHOICES = 24  # shown for one axis: those with the lowest errors
 
 
 def objective_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
-    """Of the figure, where some candidate has a finite error."""
+    """The values of the figure; no values if no candidate has a finite error.
+
+    Args:
+        analysis: the analysis of the search.
+    """
     points = candidate_points(analysis)
     panels, conditions = axis_panels(analysis, points), axis_conditions(analysis)
     if panels:
@@ -45,7 +49,12 @@ def objective_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
 
 
 def axis_panels(analysis: SearchAnalysis, points: list[CandidatePoint]) -> list[AxisPanel]:
-    """A panel an axis that some candidate with a finite error has, in the order of the space; repeats are left out."""
+    """A panel for each axis that some candidate with a finite error has, in the order of the space.
+
+    Args:
+        analysis: the analysis of the search.
+        points: its candidates; those that repeat the trainings of another are left out.
+    """
     candidates = {one.number: one for one in analysis.candidates}
     shown = [(candidates[point.number], point) for point in finite_points(points) if not point.repeat]
     panels = [_panel(axis, parts, shown) for axis, parts in _parameters(analysis).items()]
@@ -55,7 +64,11 @@ def axis_panels(analysis: SearchAnalysis, points: list[CandidatePoint]) -> list[
 
 
 def axis_conditions(analysis: SearchAnalysis) -> Mapping[str, list[str]]:
-    """The axes that the range of each axis depends on: they, not it, may cause a trend."""
+    """The axes that the range of each axis depends on. These axes, rather than the axis itself, may cause a trend.
+
+    Args:
+        analysis: the analysis of the search.
+    """
     return {
         axis: list(dict.fromkeys(above for part in parts for above, _ in part.when)) if len(parts) > 1 else []
         for axis, parts in _parameters(analysis).items()
@@ -63,7 +76,7 @@ def axis_conditions(analysis: SearchAnalysis) -> Mapping[str, list[str]]:
 
 
 def _parameters(analysis: SearchAnalysis) -> dict[str, list[Parameter]]:
-    """The parts of the space that each axis has."""
+    """The parameters of the space by their axis. An axis has several if its range depends on a condition."""
     parameters: dict[str, list[Parameter]] = {}
     for parameter in analysis.search.parameters:
         parameters.setdefault(parameter.axis, []).append(parameter)
@@ -71,6 +84,7 @@ def _parameters(analysis: SearchAnalysis) -> dict[str, list[Parameter]]:
 
 
 def _panel(axis: str, parts: Sequence[Parameter], shown: Sequence[tuple[Candidate, CandidatePoint]]) -> AxisPanel:
+    """The points of one axis, without a fitted curve."""
     having = [(one, point) for one, point in shown if axis in one.values]
     if all(part.kind in ("float", "int") for part in parts):
         points = [(float(one.values[axis]), point) for one, point in having]
@@ -87,7 +101,7 @@ def _panel(axis: str, parts: Sequence[Parameter], shown: Sequence[tuple[Candidat
     order = {text: place for place, text in enumerate(dict.fromkeys(listed))}
     choices = sorted(kept, key=lambda text: (order.get(text, len(order)), len(text), text))
     points = [
-        (place + 0.6 * ((i + 0.5) / len(tried[text]) - 0.5), point)  # those of one choice side by side
+        (place + 0.6 * ((i + 0.5) / len(tried[text]) - 0.5), point)  # points of one choice side by side
         for place, text in enumerate(choices)
         for i, point in enumerate(tried[text])
     ]
@@ -95,7 +109,7 @@ def _panel(axis: str, parts: Sequence[Parameter], shown: Sequence[tuple[Candidat
 
 
 def _band(panel: AxisPanel, log_y: bool) -> Band | None:
-    """A curve fitted to the candidates trained to the end, where the axis is numeric, in the coordinates of the drawing."""
+    """A curve fitted to the candidates trained to the end, in data coordinates; None if the axis is not numeric."""
     if panel.choices:
         return None
     whole = [(value, point.error) for value, point in panel.points if point.kind != "pruned"]

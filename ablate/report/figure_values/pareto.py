@@ -1,4 +1,4 @@
-"""The errors of a search's candidates against their cost, where that is a second objective."""
+"""The values of the figure with the errors of a search's candidates against their cost, the second objective."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def pareto_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
-    """Of the figure, where the search has two objectives and some candidate was trained to the end."""
+    """The values of the figure; no values for a search with one objective, or if no candidate was trained to the end.
+
+    Args:
+        analysis: the analysis of the search.
+    """
     if analysis.front:
         found, kind = error_against_cost(analysis), OBJECTIVES[analysis.search.objective]
         looks = f"filled: the Pareto set of error and {found.measure}; star: the lowest error"
@@ -24,7 +28,11 @@ def pareto_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
 
 
 def error_against_cost(analysis: SearchAnalysis) -> ErrorAgainstCost:
-    """A point a candidate trained to the end, those that share their trainings once."""
+    """A point for each candidate trained to the end. Candidates with the same trainings share one point.
+
+    Args:
+        analysis: the analysis of a search that has a second objective.
+    """
     front, measure = {one.number for one in analysis.front}, analysis.search.also_minimize
     assert measure is not None
     points = [

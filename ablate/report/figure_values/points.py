@@ -1,4 +1,4 @@
-"""The candidates of a search as points."""
+"""The candidates of a search as points of a figure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from ablate.report.search_analysis import SearchAnalysis
 
 
 def candidate_points(analysis: SearchAnalysis) -> list[CandidatePoint]:
-    """A point a candidate that has ended, in the order of their numbers.
+    """A point for each candidate that has ended, in the order of the numbers.
 
-    A pruned one stands at what of it is recorded; where that is nothing, at what the pruner was told last.
+    The error of a pruned candidate is its objective over the recorded trainings. If none is recorded, it is the last error
+    that was reported to the pruner.
+
+    Args:
+        analysis: the analysis of the search.
     """
     whole, distinct = analysis.ranks, {one.number for one in analysis.distinct}
     points = []
@@ -29,16 +33,25 @@ def candidate_points(analysis: SearchAnalysis) -> list[CandidatePoint]:
 
 
 def finite_points(points: list[CandidatePoint]) -> list[CandidatePoint]:
-    """Those that have a finite error."""
+    """The points with a finite error.
+
+    Args:
+        points: the candidates.
+    """
     return [point for point in points if math.isfinite(point.error)]
 
 
 def what_is_drawn(points: list[CandidatePoint]) -> str:
-    """Where a pruned candidate stands, for a caption; empty if there is none."""
+    """The part of a caption that says what is drawn of a pruned candidate; empty if no candidate was pruned.
+
+    Args:
+        points: the candidates.
+    """
     return ", of a pruned one what it had reached" if any(point.kind == "pruned" for point in points) else ""
 
 
 def _reached(analysis: SearchAnalysis, pruned: Candidate) -> float:
+    """The error of a pruned candidate in percent; infinite if there is none."""
     if pruned.errors:
         return analysis.objective(pruned)
     last = pruned.intermediate[max(pruned.intermediate)] if pruned.intermediate else math.inf

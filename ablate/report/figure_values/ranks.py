@@ -1,4 +1,4 @@
-"""How sure the order of a study's variants is: with other seeds, and over several data sets."""
+"""The values of the figures with the ranks of a study's variants: with other seeds, and over several data sets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def rank_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """Of the figures with the ranks, one a data set with three variants or more that all have enough seeds."""
+    """The values of the figures with the ranks, one for each data set.
+
+    A data set needs three or more variants that all have enough seeds.
+
+    Args:
+        analysis: the analysis of the study.
+    """
     titles = analysis.titles
     for number, title in enumerate(titles, 1):
         found, summaries = analysis.stability(title), analysis.on(title)
@@ -32,7 +38,11 @@ def rank_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
 
 
 def critical_difference_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """Of the critical-difference diagram, where there are enough data sets and variants."""
+    """The values of the critical difference diagram; no values if there are too few data sets or variants.
+
+    Args:
+        analysis: the analysis of the study.
+    """
     panels = data_panels(analysis.summaries)
     errors = {
         title: {label: s.median for label, s in zip(labels, of_panel) if s.median is not None}

@@ -1,4 +1,4 @@
-"""How the counts of networks grow with the axes in which they differ from a base."""
+"""The values of the figure with the growth of the counts of networks along each axis."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def scaling_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """Of the figure with the counts, where some networks differ from the base in one numeric axis."""
+    """The values of the figure; no values if no network differs from the base in exactly one numeric axis.
+
+    Args:
+        analysis: the analysis of the study.
+    """
     if points := analysis.growth_points:
         axes = net_axes(analysis.base)
         values = ", ".join(f"{axis} = {plain(axes[axis])}" for axis in dict.fromkeys(point.axis for point in points))
@@ -25,7 +29,12 @@ def scaling_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
 
 
 def scaling_of(points: Sequence[GrowthPoint], base: Variant) -> Scaling:
-    """The parameters and multiply-adds of some networks, relative to the base."""
+    """The parameters and multiply-adds of some networks, relative to those of the base.
+
+    Args:
+        points: networks that differ from the base in one axis, and the base itself.
+        base: the network that the values and counts are relative to.
+    """
     axes, exponents = net_axes(base), {(one.axis, one.measure): one.fitted for one in growth_exponents(points)}
     panels = []
     for measure in ("parameters", "multiply_adds"):

@@ -1,4 +1,4 @@
-"""How long a training step of each network takes."""
+"""The values of the figure with the time of a training step of each network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def step_time_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """Of the figure with the times, where some network was timed."""
+    """The values of the figure; no values if no network was timed.
+
+    Args:
+        analysis: the analysis of the study.
+    """
     if not any(analysis.timed):
         return
     bars = [
