@@ -1,4 +1,4 @@
-"""Summaries -> their training curves: every seed's, the medians over the seeds, both as tables of points."""
+"""The training curves of variants from their summaries: of every seed, and the medians over the seeds, as tables, too."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 
 def read_curves(summaries: Sequence[Summary]) -> list[SeedCurves]:
-    """The curves of each variant. Raises RecordError where epochs are lost."""
+    """The curves of each variant.
+
+    Args:
+        summaries: the variants.
+
+    Raises:
+        RecordError: a record has lost its epochs.
+    """
     found = []
     for summary in summaries:
         planned = summary.variant.recipe.epochs
@@ -26,6 +33,7 @@ def read_curves(summaries: Sequence[Summary]) -> list[SeedCurves]:
 
 
 def _curve(record: Record, planned: int) -> Curve:
+    """The curve of a seed; infinite from the epoch in which it diverged to the last planned one."""
     values = epoch_columns(record, MEASURES)
     if not record.diverged:
         return values
@@ -34,20 +42,38 @@ def _curve(record: Record, planned: int) -> Curve:
 
 
 def seed_points(summaries: Sequence[Summary]) -> pd.DataFrame:
-    """Curve variant, seed, epoch, train_loss (nats), train_error and test_error (percent), a row a seed and epoch."""
+    """A table with a row for each seed and epoch.
+
+    Its columns are variant (from 0), seed, epoch (from 1), train_loss (nats), train_error and test_error (percent).
+
+    Args:
+        summaries: the variants.
+
+    Raises:
+        RecordError: a record has lost its epochs.
+    """
     curves = read_curves(summaries)
     places = [(variant, seed) for variant, each in enumerate(curves) for seed in each.seeds]
     return _frame(("variant", "seed"), places, [values for each in curves for values in each.values])
 
 
 def curve_points(summaries: Sequence[Summary]) -> pd.DataFrame:
-    """Curve variant, epoch, train_loss (nats), train_error and test_error (percent): medians over the recorded seeds."""
+    """A table with a row for each variant and epoch: medians over the recorded seeds.
+
+    Its columns are variant (from 0), epoch (from 1), train_loss (nats), train_error and test_error (percent).
+
+    Args:
+        summaries: the variants.
+
+    Raises:
+        RecordError: a record has lost its epochs.
+    """
     medians = {(variant,): each.median() for variant, each in enumerate(read_curves(summaries)) if each.seeds}
     return _frame(("variant",), list(medians), list(medians.values()))
 
 
 def _frame(names: Sequence[str], places: Sequence[tuple[int, ...]], curves: Sequence[Curve]) -> pd.DataFrame:
-    """A row an epoch of each curve: its place, the epoch, MEASURES."""
+    """A table with a row for each curve and epoch: the keys of the curve (columns `names`), the epoch, MEASURES."""
     import pandas as pd
 
     lengths = list(map(len, curves))

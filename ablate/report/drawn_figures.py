@@ -17,7 +17,14 @@ FORMATS = ("png", "svg", "pdf")
 
 
 class FigureInfo(NamedTuple):
-    """What is computed for one drawing. number: which one of several drawings of a kind it is; 0 for the only one."""
+    """The values and texts of one drawing.
+
+    Args:
+        values: what the drawing function of the kind of figure takes.
+        title: the title above the axes.
+        caption: the text below the title.
+        number: of the drawing, from 1, where a kind has several; 0 for the only one.
+    """
 
     values: Any
     title: str
@@ -27,14 +34,19 @@ class FigureInfo(NamedTuple):
 
 @dataclass(frozen=True)
 class DrawnFigure:
-    """A figure of a report. alt_text: what it shows, for readers who cannot see it."""
+    """A figure of a report.
+
+    Args:
+        alt_text: a description for readers who cannot see the figure.
+        figure: the drawing.
+    """
 
     alt_text: str
     figure: Figure
     _written: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def rendered(self, format: str) -> bytes:
-        """The bytes of its file, made once.
+        """The bytes of the figure's file, rendered once.
 
         Args:
             format: one of FORMATS.
@@ -52,15 +64,20 @@ def draw_figures(analysis: Any, report: ReportKind, chosen: Sequence[str] = ()) 
     """Every figure of a report by its name, in order.
 
     Args:
-        analysis: what the report is made of; the functions of the table's entries read it. It has a `badge`.
+        analysis: the analysis that the report shows. It has a `badge`; the functions of the table's entries read the rest.
         report: the kind of report.
-        chosen: the figures that a study names, in its order.
+        chosen: the names of the figures that a study lists, in its order.
     """
     return dict(_drawings(analysis, figures_of(report, chosen)))
 
 
 def figures_of(report: ReportKind, chosen: Sequence[str] = ()) -> list[FigureKind]:
-    """The kinds of figures that a report has where there is something to show: the chosen ones, then those always there."""
+    """The kinds of figures that a report may have: the chosen ones, then those with the choice "always".
+
+    Args:
+        report: the kind of report.
+        chosen: the names of the figures that a study lists, in its order. Names of other reports' figures are ignored.
+    """
     kinds = {kind.name: kind for kind in FIGURES if kind.report == report}
     return [
         *(kinds[name] for name in chosen if name in kinds),
@@ -69,11 +86,16 @@ def figures_of(report: ReportKind, chosen: Sequence[str] = ()) -> list[FigureKin
 
 
 def is_figure(name: str) -> bool:
-    """Whether some report has figures of that name, or of that name and a number."""
+    """Whether some report has figures with this name, or with this name and a number.
+
+    Args:
+        name: such as "curves" or "ranks_2".
+    """
     return any(re.fullmatch(rf"{kind.name}(_\d+)?", name) for kind in FIGURES)
 
 
 def _drawings(analysis: Any, kinds: Sequence[FigureKind]) -> Iterator[tuple[str, DrawnFigure]]:
+    """The name and the drawing of each figure."""
     for kind in kinds:
         for info in _resolve(kind.values)(analysis):
             figure = _resolve(kind.draw)(info.values, info.title, info.caption, analysis.badge)
@@ -81,6 +103,6 @@ def _drawings(analysis: Any, kinds: Sequence[FigureKind]) -> Iterator[tuple[str,
 
 
 def _resolve(place: str) -> Any:
-    """The function at "module:function"; imported late, because drawing imports matplotlib."""
+    """The function at "module:function". It is imported here, because drawing imports matplotlib."""
     module, _, name = place.partition(":")
     return getattr(import_module(module), name)

@@ -1,4 +1,4 @@
-"""fit_curve(): a smooth curve through noisy values, with how uncertain it is."""
+"""fit_curve(): a smooth curve through noisy values, with its uncertainty."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-MOST_FITTED = 200  # values; a Gaussian process takes time with the cube of them
+MOST_FITTED = 200  # values; the time to fit a Gaussian process grows with the cube of their number
 FITTED = (
     "Curve: Gaussian process (an unknown offset, a constant times squared exponential no narrower than the SD of the "
     "values, white noise of 1% of the variance or more) fitted to the candidates trained to the end; band: two standard "
@@ -18,16 +18,29 @@ FITTED = (
 
 
 class FittedCurve(NamedTuple):
-    """A fitted curve at some places: its mean, and the standard deviation of that mean."""
+    """A fitted curve at M values of an axis.
+
+    Args:
+        mean: the mean of the curve, shape (M,).
+        deviation: the standard deviation of that mean, shape (M,).
+    """
 
     mean: Any
     deviation: Any
 
 
 def fit_curve(values: Sequence[float], errors: Sequence[float], at: Sequence[float]) -> FittedCurve | None:
-    """A Gaussian process through (value, error), at some values, as FITTED says.
+    """A Gaussian process fitted to N points, evaluated at M values; FITTED describes its kernel in words.
 
-    All in the coordinates in which they are drawn. None for fewer than 5 different values, or errors all the same.
+    All arguments are in the coordinates of the drawing, that is as logarithms where an axis is logarithmic.
+
+    Args:
+        values: the values of the axis, shape (N,).
+        errors: the errors at these values, shape (N,).
+        at: the values of the axis at which the curve is evaluated, shape (M,).
+
+    Returns:
+        The curve; None for fewer than 5 different values, or if all errors are equal.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
@@ -38,12 +51,12 @@ def fit_curve(values: Sequence[float], errors: Sequence[float], at: Sequence[flo
         return None
     kept = np.argsort(x, kind="stable")[:: math.ceil(len(x) / MOST_FITTED)]
     centre, width, middle, spread = x.mean(), x.std(), y.mean(), y.std()
-    offset = ConstantKernel(1.0, "fixed")  # without it the mean of all would be taken as known, and the band too narrow
+    offset = ConstantKernel(1.0, "fixed")  # without it the mean would count as known and the band be too narrow
     kernel = offset + ConstantKernel(1.0, (1e-2, 1e2)) * RBF(1.0, (1.0, 10.0)) + WhiteKernel(0.1, (1e-2, 10.0))
     process = GaussianProcessRegressor(kernel, n_restarts_optimizer=2, random_state=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a bound of the kernel was met, which is what it is for
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a parameter may reach a bound of the kernel
         process.fit(((x - centre) / width)[kept, None], ((y - middle) / spread)[kept])
     mean, deviation = process.predict(((np.asarray(at, float) - centre) / width)[:, None], return_std=True)
-    noise = process.kernel_.k2.noise_level  # which a prediction has and its mean has not
+    noise = process.kernel_.k2.noise_level  # a predicted value includes this noise, the mean does not
     return FittedCurve(middle + spread * mean, spread * np.sqrt(np.maximum(deviation**2 - noise, 0.0)))

@@ -1,4 +1,4 @@
-"""imported_curves(): the authors' logs that are shown beside a study's own curves."""
+"""imported_curves(): the authors' logs that are shown beside a study's curves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from ablate.report.panels import study_panels
 
 
 def imported_curves(analysis: StudyAnalysis) -> list[ImportedCurve]:
-    """The authors' logs of networks that a study has, each in the panel of its data set."""
+    """The authors' logs of networks that a study has, each in the panel of its data set.
+
+    Args:
+        analysis: the analysis of the study.
+    """
     networks = [summary.variant.architecture.identity() for summary in analysis.summaries]
     times = Counter(log.label for log in analysis.imported)
     names = {log.id: f"{log.label} ({log.source})" if times[log.label] > 1 else log.label for log in analysis.imported}

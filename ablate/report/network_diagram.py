@@ -1,4 +1,4 @@
-"""A network's blueprint -> a Diagram: its skeleton, and one block of each kind enlarged, as plain data to draw.
+"""Turns a network's blueprint into a Diagram: its skeleton, and one block of each kind enlarged, as plain values.
 
 Sources: WRN, figure 1 (the blocks) and table 1 (the groups).
 """
@@ -34,18 +34,23 @@ from ablate.nets.notation import parse_architecture
 from ablate.report.figures.diagram import BlockDiagram, Box, Diagram, RepeatedBoxes, SectionDiagram
 from ablate.report.numbers import quantity
 
-KINDS = 4  # blocks enlarged at most
+KINDS = 4  # the most kinds of blocks that are enlarged
 FIGURE_1 = {"basic": "WRN-16-1", "bottleneck": "pre-ResNet-164", "basic-wide": "WRN-16-4"}
 FIGURE_1 |= {"wide-dropout": "WRN-16-4-dropout0.3"}
 ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU", "silu": "SiLU", "gelu": "GELU", "mish": "Mish"}
 
 PlainStage = tuple[Layer, ...]  # a stage of a network without blocks
 BlockOrLayer = Union[Layer, PlainStage]
-Occurrences = list[tuple[str, BlockOrLayer, int]]  # (section, block, how many) wherever a kind of block stands
+Occurrences = list[tuple[str, BlockOrLayer, int]]  # (section, block, how many) for each occurrence of a kind
 
 
 def network_diagram(title: str, network: Blueprint) -> Diagram:
-    """The skeleton of a network and its most frequent kinds of blocks, four at most, in order of appearance."""
+    """The skeleton of a network and its most frequent kinds of blocks, at most four, in the order in which they appear.
+
+    Args:
+        title: the title of the diagram.
+        network: the blueprint of the network.
+    """
     kinds = _kinds(network)
     letters = {signature: chr(ord("a") + i) for i, signature in enumerate(kinds)}
     stages, total = list[SectionDiagram](), NOTHING
@@ -77,14 +82,14 @@ def figure_1_diagram() -> Diagram:
 
 
 def _is_plain(network: Blueprint) -> bool:
-    """Whether a network has no blocks, so that its stages take their place."""
+    """Whether a network has no blocks. Its stages are then drawn like blocks."""
     layers = [layer for section in network.sections for layer in section.layers]
     inner = [layer.layer if isinstance(layer, Repeat) else layer for layer in layers]
     return not any(isinstance(layer, (Residual, Custom)) for layer in inner)
 
 
 def _blocks_and_layers(section: Section, plain: bool) -> Iterator[tuple[BlockOrLayer, int]]:
-    """What a section consists of, and how many times over."""
+    """The blocks and layers of a section, and how often each is repeated."""
     pairs = [(layer.layer, layer.times) if isinstance(layer, Repeat) else (layer, 1) for layer in section.layers]
     kinds = {type(layer) for layer, _ in pairs}
     if plain and Conv in kinds and Linear not in kinds:
@@ -94,9 +99,9 @@ def _blocks_and_layers(section: Section, plain: bool) -> Iterator[tuple[BlockOrL
 
 
 def _kinds(network: Blueprint) -> dict[Any, Occurrences]:
-    """Every kind of block and where it stands; blocks that differ in width, stride or survival only are of one kind.
+    """Every kind of block, with its occurrences. Blocks that differ only in width, stride or survival are of one kind.
 
-    A reader's own block is none of them: nothing is known of its inside.
+    Custom blocks of a study are not included, because their inside is not known.
     """
     kinds: dict[Any, Occurrences] = {}
     for section in network.sections:
@@ -111,7 +116,7 @@ def _kinds(network: Blueprint) -> dict[Any, Occurrences]:
 
 
 def _signature(part: BlockOrLayer) -> Any:
-    """What blocks of one kind have in common."""
+    """A value that is equal for blocks of one kind."""
     if isinstance(part, tuple):
         return tuple(map(_signature, part))
     if isinstance(part, Residual):
@@ -121,7 +126,7 @@ def _signature(part: BlockOrLayer) -> Any:
 
 
 def _changes(part: BlockOrLayer) -> bool:
-    """Whether a block changes the shape."""
+    """Whether a block changes the shape of its input."""
     if not isinstance(part, Residual):
         return False
     convs = [layer for layer in part.branch if isinstance(layer, Conv)]
@@ -129,7 +134,7 @@ def _changes(part: BlockOrLayer) -> bool:
 
 
 def _block(letter: str, found: Occurrences) -> BlockDiagram:
-    """The kind of block that stands in these places."""
+    """The diagram of a kind of block, from its occurrences."""
     stages = list(dict.fromkeys(name for name, *_ in found))
     blocks = [replace(part, survival=1.0) if isinstance(part, Residual) else part for _, part, _ in found]
     versions = list(dict.fromkeys(blocks))
@@ -158,7 +163,7 @@ def _block(letter: str, found: Occurrences) -> BlockDiagram:
 
 
 def _folded(boxes: Sequence[Box]) -> tuple[RepeatedBoxes, ...]:
-    """Boxes in runs that each begin with a convolution or a pool."""
+    """Boxes grouped into runs that each begin with a convolution or a pool; equal neighbours become one run."""
     units: list[list[Box]] = []
     for box in boxes:
         units.append([box]) if box.kind in ("conv", "pool") or not units else units[-1].append(box)
@@ -171,7 +176,7 @@ def _boxes(versions: Sequence[Sequence[Layer]]) -> tuple[Box, ...]:
 
 
 def _box(versions: Sequence[Any]) -> Box:
-    """The box of one layer; numbers that differ between its versions are all said."""
+    """The box of one layer. Numbers that differ between its versions are all listed."""
 
     def said(field: str) -> str:
         values = [getattr(version, field) for version in versions]
@@ -206,7 +211,7 @@ def _box(versions: Sequence[Any]) -> Box:
 
 
 def _tile(part: BlockOrLayer, letter: str) -> Box:
-    """What stands for a layer or a block in the skeleton: its convolutions, as in WRN's table 1."""
+    """The box that represents a layer or a block in the skeleton: its convolutions, as in WRN's table 1."""
     if isinstance(part, (Residual, tuple)):
         layers = part.branch if isinstance(part, Residual) else part
         convs = [f"{layer.kernel}×{layer.kernel}, {layer.out_channels}" for layer in layers if isinstance(layer, Conv)]

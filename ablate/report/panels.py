@@ -1,4 +1,4 @@
-"""Summaries -> the panels of a figure, and the name each variant has in it, the same in every panel."""
+"""The panels of a figure from summaries, and the label of each variant, which is the same in every panel."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from dataclasses import replace
 from ablate.report.summary import Summary
 from ablate.study.study import Study
 
-Panel = tuple[str, Sequence[Summary]]  # its title, empty for the only one, and what it shows
+Panel = tuple[str, Sequence[Summary]]  # (title, empty for the only panel; the variants that it shows)
 
 
 def data_panels(summaries: Sequence[Summary]) -> list[Panel]:
-    """A panel a data set, in order, titled with it; one panel without a title if there is one data set."""
+    """A panel for each data set, in order, with the data set as its title; for one data set, one panel without a title.
+
+    Args:
+        summaries: the variants.
+    """
     titles = list(dict.fromkeys(summary.variant.data.title for summary in summaries))
     if len(titles) <= 1:
         return [("", list(summaries))]
@@ -21,14 +25,25 @@ def data_panels(summaries: Sequence[Summary]) -> list[Panel]:
 
 
 def study_panels(study: Study, summaries: Sequence[Summary]) -> list[Panel]:
-    """The panels that a study names, else one a data set; without the variants and panels that have no record."""
+    """The panels that a study names, else one for each data set. Variants and panels without a record are left out.
+
+    Args:
+        study: the study.
+        summaries: its variants.
+    """
     shown = [summary for summary in summaries if summary.n]
     named = [(title, [s for s in shown if s.net in nets]) for title, nets in study.panels]
     return [(title, of_panel) for title, of_panel in named if of_panel] or data_panels(shown)
 
 
 def panel_labels(panels: Sequence[Panel]) -> list[list[str]]:
-    """A name a variant and panel: its network and those axes that vary within some panel. None is twice in a panel."""
+    """The label of each variant in each panel: its network, and the axes that vary within some panel.
+
+    Within a panel all labels differ.
+
+    Args:
+        panels: the variants, grouped by panel.
+    """
     of_panels = [[summary.axes for summary in summaries] for _, summaries in panels]
     varying = {
         axis
@@ -40,7 +55,11 @@ def panel_labels(panels: Sequence[Panel]) -> list[list[str]]:
 
 
 def legend_names(panels: Sequence[Panel]) -> dict[str, str]:
-    """What the legend says of each label, in the order of the colours: which seeds are missing or diverged."""
+    """The text of the legend by label, in the order of the colours. It says which seeds are missing or diverged.
+
+    Args:
+        panels: the variants, grouped by panel.
+    """
     notes: dict[str, list[str]] = {}
     for (title, summaries), labels in zip(panels, panel_labels(panels)):
         for label, summary in zip(labels, summaries):
@@ -51,18 +70,23 @@ def legend_names(panels: Sequence[Panel]) -> dict[str, str]:
 
 
 def missing_seeds(summary: Summary) -> str:
-    """ "2/3, 1 diverged"; empty if every planned seed has an error."""
+    """Text such as "2/3, 1 diverged"; empty if every planned seed has an error.
+
+    Args:
+        summary: the variant.
+    """
     gaps = [] if summary.n == summary.planned else [f"{summary.n}/{summary.planned}"]
     gaps += [f"{len(summary.diverged)} diverged"] if summary.diverged else []
     return ", ".join(gaps)
 
 
 def _named(summary: Summary, axes: Collection[str]) -> str:
+    """The label of a variant with these axes only."""
     return replace(summary, axes={axis: value for axis, value in summary.axes.items() if axis in axes}).label
 
 
 def _all_different(labels: Sequence[str]) -> list[str]:
-    """The labels, a second one of a kind with a number."""
+    """The labels, with a number after each repeated one."""
     seen: Counter[str] = Counter()
     different = []
     for label in labels:

@@ -1,4 +1,4 @@
-"""pareto_front(): which of some points of cost and error no other one beats."""
+"""pareto_front(): the points of cost and error that no other point dominates."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from collections.abc import Sequence
 
 
 def pareto_front(points: Sequence[tuple[float, float | None]]) -> list[int]:
-    """The indices of the (cost, error) points that no other beats (at least as good in both, better in one), by cost.
+    """The indices of the points that no other point dominates, in the order of increasing cost.
 
-    Points without a finite error are in no front; equal points are in it together.
+    A point dominates another if it is at least as good in both values and better in one. Equal points are in the front
+    together. Points without a finite error are in no front.
+
+    Args:
+        points: (cost, error) of each point; lower is better, and the error may be None or infinite.
     """
     finite = [(cost, error, i) for i, (cost, error) in enumerate(points) if error is not None and math.isfinite(error)]
     return [
