@@ -1,4 +1,4 @@
-"""place_labels(): labels beside points where they cover nothing. A label without room is left out; the legend has it."""
+"""place_labels(): labels beside points where they cover nothing. A label without room is left out."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from ablate.report.figures.labels import place_labels
 from ablate.report.figures.style import GREY, INK, SMALL, log_ticks, open_panels, styled, text_width
 
 LONGEST = 28  # characters of a choice
-MOST_LABELLED = 8  # most candidates named in the study file for which names are written beside the points
+MOST_LABELLED = 8  # the most candidates named in the study file that get a label beside their points
 
 
 class Band(NamedTuple):

@@ -14,7 +14,7 @@ from ablate.report.figures.error_axis import set_validation_error_axis
 from ablate.report.figures.labels import place_labels
 from ablate.report.figures.style import GREY, PALETTE, Look, look, open_canvas, styled
 
-MOST_NAMED = 24  # most candidates named in the study file for which the legend lists their colours
+MOST_NAMED = 24  # the most candidates named in the study file that the legend lists
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ class VariantErrors:
         label: its name, different from that of every other variant in the panel.
         parameters: the number of parameters of the network.
         errors: test errors of the seeds that did not diverge, in percent, in the order of the seeds.
-        median: of all seeds, in percent; infinite if half of them diverged, None without any seed.
+        median: of all seeds, in percent; infinite if half or more of them diverged, None without any seed.
         on_front: whether no other variant of the panel dominates it in parameters and median.
         baseline: whether other variants are compared with it.
     """
