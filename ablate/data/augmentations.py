@@ -96,6 +96,7 @@ def _shifted(places: Tensor, shift: Tensor) -> Tensor:
 
 
 def _check_crop(settings: Settings) -> str:
+    """An error message if the padding is not smaller than the image; "" otherwise."""
     return "" if settings["padding"] < settings["side"] else f"padding needs to be below {settings['side']} pixels"
 
 

@@ -231,6 +231,7 @@ def content_digest(files: list[Path], location: Location) -> str:
 
 
 def _digest_arrays(images: Images | Labelled) -> str:
+    """SHA-256 over the bytes of the arrays, cut to 16 hexadecimal digits."""
     content = hashlib.sha256()
     for array in images:
         content.update(np.ascontiguousarray(array).tobytes())

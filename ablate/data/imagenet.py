@@ -146,6 +146,7 @@ def list_training(root: Path) -> tuple[Listing, str]:
 
 
 def _digest(*parts: Listing) -> str:
+    """SHA-256 over the names and sizes of the files, cut to 16 hexadecimal digits."""
     listing = hashlib.sha256()
     for part in parts:
         for name, size in zip(part.names.tolist(), part.sizes.tolist()):

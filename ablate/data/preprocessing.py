@@ -44,6 +44,8 @@ def _fit_mean_std(images: Tensor) -> Normalization:
 
 
 def _divided_by(divisor: float) -> Callable[[Tensor], Normalization]:
+    """A fit that returns mean 0 and the divisor as the standard deviation of every channel."""
+
     def fit(images: Tensor) -> Normalization:
         from ablate.data.tensors import constant_normalization
 
@@ -53,6 +55,8 @@ def _divided_by(divisor: float) -> Callable[[Tensor], Normalization]:
 
 
 def _streamed(mean: tuple[float, ...], std: tuple[float, ...]) -> Callable[[torch.device], Normalization]:
+    """A normalization for streamed images, by a fixed mean and standard deviation."""
+
     def fit(device: torch.device) -> Normalization:
         from ablate.data.tensors import constant_normalization
 
@@ -71,6 +75,7 @@ def _published_mean_std(device: torch.device) -> Normalization:
 
 
 def _whiten(*arguments: Any, **more: Any) -> Any:
+    """whitening.load_whitened(), imported only when it is called."""
     from ablate.data.whitening import load_whitened
 
     return load_whitened(*arguments, **more)

@@ -88,7 +88,12 @@ class Source(NamedTuple):
 
 
 def read_digits(root: Path, image_size: int) -> Images:
-    """scikit-learn's 1,797 handwritten digits, 8x8 pixels, 17 grey levels. A fixed stratified split has 500 test images."""
+    """scikit-learn's 1,797 handwritten digits, 8x8 pixels, 17 grey levels. A fixed stratified split has 500 test images.
+
+    Args:
+        root: not used.
+        image_size: not used.
+    """
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -161,6 +166,7 @@ def open_image(path: str | Path) -> Image:
 
 
 def _read_image(path: Path, size: int) -> np.ndarray[Any, Any]:
+    """The image of a file, uint8 (size, size, 3), scaled by its shorter side and cropped at the centre."""
     from PIL.Image import Resampling
 
     image = open_image(path)
@@ -173,6 +179,7 @@ def _read_image(path: Path, size: int) -> np.ndarray[Any, Any]:
 
 
 def _folder_files(root: Path) -> list[Path]:
+    """All images below train/ and test/; empty if one of the two has none."""
     parts = [[file for _, file in _images_below(root / part)] for part in ("train", "test")]
     return parts[0] + parts[1] if all(parts) else []
 
@@ -256,11 +263,20 @@ def extract_archive(archive: Path, into: Path) -> None:
 
 
 def read_svhn(root: Path, image_size: int) -> Images:
-    """Street View House Numbers, cropped: train + extra, in that order, and test. The files label the digit 0 as 10."""
+    """Street View House Numbers, cropped: train + extra, in that order, and test. The files label the digit 0 as 10.
+
+    Args:
+        root: the directory of SVHN_FILES.
+        image_size: not used.
+
+    Raises:
+        DataError: a file is missing, or is not the published one.
+    """
     return Images(*_svhn_training(root, image_size), *_read_mat(root / SVHN_FILES[-1]))
 
 
 def _svhn_training(root: Path, image_size: int) -> Labelled:
+    """The images of train and extra, in that order."""
     train, extra = (_read_mat(root / name) for name in SVHN_FILES[:-1])
     return Labelled(*(np.concatenate(both) for both in zip(train, extra)))
 
@@ -292,6 +308,7 @@ def _read_mat(path: Path) -> Labelled:
 
 
 def _svhn_files(root: Path, names: tuple[str, ...] = SVHN_FILES) -> list[Path]:
+    """Those of the named files that exist."""
     return [path for name in names if (path := root / name).is_file()]
 
 

@@ -111,6 +111,7 @@ def _explaining(loader: DataLoader[Any]) -> Iterator[Any]:
 
 
 def _megabytes(folder: str) -> str:
+    """The size of a folder's file system as text."""
     try:
         return f"{shutil.disk_usage(folder).total / 2**20:,.0f} MiB"
     except OSError:
@@ -118,6 +119,7 @@ def _megabytes(folder: str) -> str:
 
 
 def _end_with_parent(worker: int) -> None:
+    """End this decoding process when its parent process ends."""
     end_with_parent()
 
 

@@ -140,6 +140,7 @@ class Residual(nn.Module):
         return result
 
     def _compute(self, x: Tensor, scale: float) -> Tensor:
+        """The features after the block, with the branch scaled by `scale`; at 0 the branch is not computed."""
         x = self.shared(x)
         result: Tensor = self.shortcut(x)
         if scale == 1:
@@ -289,6 +290,7 @@ def _sequence(layers: Iterable[bp.Layer]) -> nn.Sequential:
 
 
 def _modules(layer: bp.Layer) -> Iterator[nn.Module]:
+    """The modules of one layer, in order."""
     match layer:
         case bp.Conv(in_channels, out_channels, kernel, stride, groups, bias):
             kind = Narrow if (kernel, stride > 1, in_channels < 8) == (1, True, True) else nn.Conv2d

@@ -173,6 +173,7 @@ def count_sections(blueprint: Blueprint) -> Iterator[tuple[str, Counts, Shape]]:
 
 
 def _count_sequence(layers: tuple[Layer, ...], state: State) -> tuple[Counts, State]:
+    """The sum of the counts of layers in order, and the state after them."""
     if not layers:
         return NOTHING, state
     parts = []

@@ -107,6 +107,7 @@ def _inside(layer: Layer) -> str:
 
 
 def _plain(counts: Any) -> dict[str, int]:
+    """The counts as plain values, by the names that `ablate show --json` prints."""
     return {
         "parameters": counts.parameters,
         "multiply_adds": counts.multiply_adds,

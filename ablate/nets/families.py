@@ -188,4 +188,5 @@ _by_value = lru_cache(maxsize=65536)(_ByValue)
 
 @lru_cache(maxsize=65536)
 def _count(architecture: Architecture, classes: int, input_shape: Shape) -> Counts:
+    """The counts of a network, cached."""
     return count(blueprint(architecture, classes, input_shape))

@@ -52,6 +52,7 @@ def imagenet_resnet(architecture: Architecture, classes: int = 1000, input_shape
 
 
 def _defaults(parts: Parts) -> dict[str, Any]:
+    """Basic blocks for depths 18 and 34, bottlenecks otherwise."""
     block = "basic" if parts.get("depth") in BASIC_DEPTHS else "bottleneck"
     return {"block": block, "activation_order": "post"}
 

@@ -60,6 +60,7 @@ def read_name(name: str, family: str | None = None, imagenet: bool = False) -> d
 
 @lru_cache(maxsize=4096)
 def _read(name: str, wanted: str | None, imagenet: bool) -> Mapping[str, Any]:
+    """As read_name(), cached."""
     if wanted == PYTHON:
         raise NotationError(f"network {_quoted(name)}: a network of your own has no name; it is written in a study")
     text = name.strip()
@@ -328,4 +329,5 @@ def _plain(number: float) -> str:
 
 
 def _quoted(text: str) -> str:
+    """The text as one clipped line in quotation marks."""
     return f"'{clip(text)}'"

@@ -53,6 +53,7 @@ def _defaults(parts: Parts) -> dict[str, Any]:
 
 
 def _pre_defaults(parts: Parts) -> dict[str, Any]:
+    """Bottlenecks from depth 164, and for depths that basic blocks cannot have; basic blocks otherwise."""
     depth = parts.get("depth") or 0
     basic_depth = depth % 6 == 2
     deep = depth >= BOTTLENECKS_FROM or (depth and not basic_depth)

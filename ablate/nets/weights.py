@@ -154,6 +154,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _load(path: Path) -> Any:
+    """The content of a file, without running code in it."""
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 
@@ -168,6 +169,7 @@ def _load(path: Path) -> Any:
 
 
 def _why(path: Path, error: Exception) -> str:
+    """The reason for an error while reading a file, as a text."""
     if isinstance(error, PermissionError):
         return "may not be read"
     if refused := re.search(r"GLOBAL ([\w.]+)", str(error)):

@@ -62,6 +62,7 @@ def _with_own_block(
 
 
 def _own_block(architecture: Architecture, channels: int, width: int, stride: int) -> Custom:
+    """The layer of a user-defined block, which is offered in_channels, out_channels and stride."""
     shape = (("in_channels", channels), ("out_channels", width), ("stride", stride))
     return Custom(str(architecture.block), width, stride, architecture.args, shape, architecture.code)
 
