@@ -1,1 +1,1 @@
-"""The commands, a file a subject. They compose the stages and hold no logic."""
+"""The commands, one module per subject. They call the other packages and contain no logic."""

@@ -1,7 +1,11 @@
-"""The `ablate` command: its commands in order, and how errors end. Only __main__ imports it.
+"""The `ablate` command: the list of its commands, and the exit codes of errors. Only __main__ imports it.
 
-Exit codes: 0 all is well; 2 usage, study or data error; 3 trials failed, diverged, came out otherwise in `verify` or were
-passed over by `merge`; 75 stopped by SIGTERM or SIGUSR1; 130 stopped by Ctrl-C.
+Exit codes:
+- 0: success.
+- 2: usage, study or data error.
+- 3: trials failed, diverged, had another result in `verify`, or were left out by `merge`.
+- 75: stopped by SIGTERM or SIGUSR1.
+- 130: stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -48,7 +52,7 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    pass
+    """Define the options of `ablate` before the command."""
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:
@@ -57,9 +61,9 @@ def _fail(message: str, code: int = 2) -> NoReturn:
 
 
 def main() -> None:
-    """The console script: errors become one line and exit code 2."""
+    """Run the console script. An expected error becomes one line on stderr and exit code 2."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # no letter that it cannot show is an error
+        if isinstance(stream, io.TextIOWrapper):  # escape characters that the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
     try:
         with handling(dict.fromkeys(PREEMPTING, preempted)):

@@ -1,4 +1,4 @@
-"""What the commands on a network print for people, from the same plain values that --json prints."""
+"""The text output of the commands on a network, from the same plain values that --json prints."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from ablate.study.plan import plain
 
 
 def network_text(network: dict[str, Any]) -> str:
-    """A network by section, with its totals, its depths and what training it keeps in memory."""
+    """A network by section, with its totals, its depths and the memory of its training.
+
+    Args:
+        network: As returned by ablate.api.describe().
+    """
     header = ["Section", "Output", "Layers", "Parameters", "Mult-adds", "Activations"]
     rows = [
         [section["name"], "x".join(map(str, section["output"])), section["layers"], *_counts(section)]
@@ -44,7 +48,11 @@ def network_text(network: dict[str, Any]) -> str:
 
 
 def families_text(described: dict[str, Any]) -> str:
-    """The families of networks, how they are named, and the options that a name may have."""
+    """The families of networks, the forms of their names, and the options of a name.
+
+    Args:
+        described: As returned by describe_families().
+    """
     families = [
         [family["form"], ", ".join(family["examples"]), family["source"], family["family"]]
         for family in described["families"]

@@ -1,4 +1,4 @@
-"""show, draw, evaluate, schema: what is done with a network, and the shape of a study file."""
+"""show, draw, evaluate, schema: the commands on a network, and the schema of study files."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def draw(
     image_size: ImageSize = None,
     channels: Channels = 3,
 ) -> None:
-    """Draw a network: its skeleton, and one block of each kind enlarged."""
+    """Draw a network: its structure, and one block of each kind enlarged."""
     from ablate.errors import RunError
 
     if bool(net) == figure_1:
@@ -106,7 +106,7 @@ def evaluate(
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
     as_json: Json = False,
 ) -> None:
-    """Measure a network with weights from a file: top-1 and top-5 error on test images."""
+    """Measure the top-1 and top-5 error of a network on test images, with weights from a file."""
     from ablate.data.cache import Location, default_cache, default_root
     from ablate.nets.notation import parse_architecture
     from ablate.schedule.slots import find_slots
@@ -120,7 +120,7 @@ def evaluate(
 
 
 def _evaluation_text(scores: dict[str, Any]) -> str:
-    """The errors in words."""
+    """The errors as text."""
     return (
         f"{scores['net']}: {scores['parameters']:,} parameters from {scores['weights']} ({scores['names']}'s names)\n"
         f"{scores['data']}: {scores['images']:,} images, top-1 error {scores['top1_error']:.2f}%, "

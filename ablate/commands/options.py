@@ -1,4 +1,4 @@
-"""The options that commands share, how their texts are read, and how commands print: data to stdout, messages to stderr."""
+"""The options that commands share, the parsing of their texts, and printing: data to stdout, messages to stderr."""
 
 from __future__ import annotations
 
@@ -37,35 +37,48 @@ ImageSize = Annotated[
 Channels = Annotated[int, typer.Option("--channels", min=1, max=16)]
 WEIGHTS = typer.Option("--weights", metavar="FILE", help="A state_dict or safetensors, by torchvision's names or ours.")
 RUNS, OUT = Path("runs"), Path("reports")
-MAX_GPUS = 1_000_000  # of a simulated run
+MAX_GPUS = 1_000_000  # limit of a simulated run
 
 
 def print_json(value: Any) -> None:
+    """Print a value as indented JSON to stdout.
+
+    Args:
+        value: Plain values.
+    """
     import orjson
 
     try:
         print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
-    except orjson.JSONEncodeError:  # the name of a file that is no Unicode text
+    except orjson.JSONEncodeError:  # a file name that is not valid Unicode
         print(json.dumps(value, indent=2))
 
 
 def say(*texts: str) -> None:
-    """Prints messages to stderr, with flags for parameters."""
+    """Print messages to stderr, with parameter names written as flags; see with_flags().
+
+    Args:
+        texts: The messages.
+    """
     for text in texts:
         print("\n".join(map(printable, with_flags(text).split("\n"))), file=sys.stderr)
 
 
 def with_flags(text: str) -> str:
-    """A message of the library with flags for the parameters it names: `slots_per_gpu` becomes --slots-per-gpu."""
+    """A message of the library with flags for the parameters that it names: `slots_per_gpu` becomes --slots-per-gpu.
+
+    Args:
+        text: The message; parameters are in backquotes.
+    """
     return re.sub("`([a-z]+(?:_[a-z]+)*)`", lambda found: f"--{found[1].replace('_', '-')}", text)
 
 
 def one_of(table: Registry[Any], suits: Callable[[Any], bool] = lambda entry: True) -> dict[str, Any]:
-    """Arguments of typer.Option for an option that is one of the names in a table.
+    """The arguments of typer.Option for an option that takes a name of a table.
 
     Args:
-        table: its names are the choices, also in the help and for the shell's completion.
-        suits: which entries can be named.
+        table: The table. Its names are the choices, which the help and the shell completion also show.
+        suits: Whether an entry is a choice.
     """
 
     def names() -> list[str]:
@@ -81,7 +94,14 @@ def one_of(table: Registry[Any], suits: Callable[[Any], bool] = lambda entry: Tr
 
 
 def parse_interval(text: str) -> tuple[int, float]:
-    """(epochs, seconds) of "10" or "300s", the other one 0. Raises RunError."""
+    """An interval as (epochs, seconds), one of them 0.
+
+    Args:
+        text: Epochs such as "10", or seconds such as "300s".
+
+    Raises:
+        RunError: The text has another form, or the number is 0.
+    """
     match = re.fullmatch(r"(\d{1,6})(s?)", text.strip())
     if match is None or int(match[1]) < 1:
         raise RunError(f"--checkpoint-every: found '{text}'; allowed: epochs such as 10, or seconds such as 300s")
@@ -89,7 +109,14 @@ def parse_interval(text: str) -> tuple[int, float]:
 
 
 def parse_cohort(text: str) -> int | None:
-    """5 of "5", None of "auto". Raises RunError."""
+    """The number of seeds that are trained together; None for "auto".
+
+    Args:
+        text: A number from 1 to 999, or "auto".
+
+    Raises:
+        RunError: The text has another form.
+    """
     if text == "auto":
         return None
     if not re.fullmatch(r"[1-9]\d{0,2}", text):
@@ -98,7 +125,14 @@ def parse_cohort(text: str) -> int | None:
 
 
 def parse_shard(text: str) -> tuple[int, int] | None:
-    """(2, 8) of "2/8", None of "". Raises RunError."""
+    """A shard as (index from 1, number of shards); None for an empty text.
+
+    Args:
+        text: Such as "2/8"; empty for no shard.
+
+    Raises:
+        RunError: The text has another form, or the index is not from 1 to the number of shards.
+    """
     if not text:
         return None
     match = re.fullmatch(r"([0-9]{1,7})/([0-9]{1,7})", text)
@@ -108,7 +142,14 @@ def parse_shard(text: str) -> tuple[int, int] | None:
 
 
 def parse_gpus(text: str) -> tuple[int, ...]:
-    """(1, 8, 512) of "1,8,512". Raises RunError."""
+    """Numbers of GPUs, without repetitions: "1,8,512" gives (1, 8, 512).
+
+    Args:
+        text: Numbers from 1 to MAX_GPUS, separated by commas.
+
+    Raises:
+        RunError: The text has another form, or a number is out of range.
+    """
     parts = [part.strip() for part in text.split(",")]
     if not all(re.fullmatch(r"[0-9]{1,7}", part) and 1 <= int(part) <= MAX_GPUS for part in parts):
         raise RunError(f"--gpus: found '{text}'; allowed: numbers from 1 to {MAX_GPUS:,}, such as 1,8,512")

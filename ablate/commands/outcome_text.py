@@ -1,4 +1,4 @@
-"""What the commands that change something say of what came of it."""
+"""The text output of the commands that change something: the summary of their results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from ablate.verify import Verification, VerifiedTrial
 
 
 def run_text(summary: RunSummary) -> str:
-    """The summary of a run in words: a line of counts, then a line a failed or diverged trial."""
+    """The summary of a run: a line of counts, then a line per failed or diverged trial.
+
+    Args:
+        summary: The summary of the run.
+    """
 
     if not summary.trials and not summary.shard:
         return "nothing is trained: the study has no seeds, its networks are counted; `ablate report` shows them"
@@ -26,7 +30,11 @@ def run_text(summary: RunSummary) -> str:
 
 
 def search_text(summary: SearchSummary) -> str:
-    """The summary of a search in words: a line of counts, the best, a line a failed candidate."""
+    """The summary of a search: a line of counts, the best candidate, then a line per failed candidate.
+
+    Args:
+        summary: The summary of the search.
+    """
     ended = summary.done_before + summary.evaluated + summary.pruned + summary.elsewhere
     left = summary.candidates - ended - len(summary.failed)
     counts = [f"{summary.evaluated} evaluated", f"{summary.pruned} pruned", f"{summary.done_before} before"]
@@ -40,7 +48,11 @@ def search_text(summary: SearchSummary) -> str:
 
 
 def verification_text(found: Verification) -> str:
-    """What came of each trial that was trained again, and how many are bit-equal."""
+    """The result of each trial that was trained again, and how many are bit-equal.
+
+    Args:
+        found: The results of `verify`.
+    """
     equal = sum(verdict.equal for verdict in found.trials)
     lines = [verdict_text(verdict) for verdict in found.trials]
     chosen = f"chosen of {found.recorded} recorded with --seed {found.seed}"
@@ -49,7 +61,11 @@ def verification_text(found: Verification) -> str:
 
 
 def verdict_text(verdict: VerifiedTrial) -> str:
-    """A line, and one more for what it was made with, where that has changed."""
+    """The result of one trial that was trained again; a second line lists what has changed, such as versions or images.
+
+    Args:
+        verdict: The result of the trial.
+    """
     name = f"{verdict.label} ({verdict.id})"
     if verdict.cause:
         return f"{name}: could not be trained again: {verdict.cause}"
@@ -65,7 +81,11 @@ def verdict_text(verdict: VerifiedTrial) -> str:
 
 
 def merge_text(plan: MergePlan) -> str:
-    """What was done, in a line."""
+    """The summary of a merge in one line.
+
+    Args:
+        plan: The plan that was carried out.
+    """
     counts = [f"recorded: {plan.finished} copied, {plan.equal} there already"]
     unfinished = len(plan.copies) - plan.finished
     counts += [f"unfinished: {unfinished} copied"] if unfinished else []

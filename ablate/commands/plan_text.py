@@ -1,4 +1,4 @@
-"""What `ablate plan` prints for people, from the same plain values that --json prints."""
+"""The text output of `ablate plan`, from the same plain values that --json prints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ MAX_REMARKS = 40
 
 
 def plan_text(plan: dict[str, Any]) -> str:
-    """The variants with their counts, how they meet the budget, and which trials are there; of a search, its space."""
+    """The variants with their counts, their deviation from the budget, their trials and costs; for a search, its space.
+
+    Args:
+        plan: As returned by Experiment.plan() or SearchExperiment.plan().
+    """
     if "search" in plan:
         return _search_text(plan)
     variants = plan["variants"]
@@ -55,7 +59,7 @@ def plan_text(plan: dict[str, Any]) -> str:
 
 
 def _search_text(plan: dict[str, Any]) -> str:
-    """What a search looks for, how, and how far it is."""
+    """What a search optimizes, its method, and its progress."""
     search = plan["search"]
     rows = [[one["axis"], _space(one), _when(one)] for one in search["space"]]
     conditions = any("when" in one for one in search["space"])
@@ -85,7 +89,7 @@ def _search_text(plan: dict[str, Any]) -> str:
 
 
 def _space(parameter: dict[str, Any]) -> str:
-    """ "0 to 0.6 in steps of 0.05", "0.01 to 1, log", "1, 2, 4", "B(M), 1 to 4 convolutions of 1 or 3"."""
+    """Values: "0 to 0.6 in steps of 0.05", "0.01 to 1, log", "1, 2, 4", "B(M), 1 to 4 convolutions, kernels 1 or 3"."""
     choices = [plain(choice) for choice in parameter.get("choices", ())]
     if parameter["kind"] == "categorical":
         return ", ".join(choices)
@@ -103,7 +107,11 @@ def _when(parameter: dict[str, Any]) -> str:
 
 
 def cost_lines(cost: dict[str, Any]) -> list[str]:
-    """The hours of the open trials, and when they end: here, and on each number of GPUs."""
+    """The hours of the open trials and the time when they end: on this machine, and on each number of GPUs.
+
+    Args:
+        cost: The value of "cost" in a plan.
+    """
     runs = [run for run in (cost["here"], *cost["gpus"]) if run and run["trials"]]
     lines = [_run_line(run, cost["open_trials"]) for run in runs]
     if any(run["approximate"] for run in runs):
@@ -138,14 +146,14 @@ def _run_line(run: dict[str, Any], open_trials: int) -> str:
 
 
 def _time(seconds: float) -> str:
-    """ "40 s", "12 min", "7.5 h", "9.1 days"."""
+    """A duration, such as "40 s", "12 min", "7.5 h" or "9.1 days"."""
     if seconds < 5400:
         return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 72 * 3600 else f"{seconds / 86400:,.1f} days"
 
 
 def _in_hours(seconds: float) -> str:
-    """Hours with three digits: "0.0042", "5.05", "1,230"."""
+    """Seconds converted to hours, with three digits, such as "0.0042", "5.05" or "1,230"."""
     hours = seconds / 3600
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:.3g}"
 

@@ -1,4 +1,4 @@
-"""trace, verify, import, export, merge: what is done with records and what was made of them."""
+"""trace, verify, import, export, merge: the commands on records and on reports made from them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def verify(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and the outcome only.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train some recorded trials again, chosen at random, and say whether they come out bit for bit the same."""
+    """Train some recorded trials again, chosen at random, and say whether the results are bit-identical."""
     import secrets
 
     from rich.console import Console
@@ -89,7 +89,7 @@ def import_(
     net: Annotated[str, typer.Option("--net", help="The network, instead of what the log says, such as WRN-40-4.")] = "",
     runs: Runs = RUNS,
 ) -> None:
-    """Keep the authors' logs beside our records, for their curves and errors to stand beside ours."""
+    """Import the authors' logs, to show their curves and errors beside ours."""
     from ablate.errors import RunError
     from ablate.records.imported import draft_torchnet, imported_text, write_imported
 
@@ -126,7 +126,7 @@ def merge(
     directories: Directories,
     into: Annotated[Path, typer.Option("--into", metavar="RUNS", help="Where they come together.", show_default=False)],
 ) -> None:
-    """Merge runs directories into one, or refuse where two records of a trial contradict each other."""
+    """Merge runs directories into one; refuse if two records of a trial contradict each other."""
     from ablate.commands.outcome_text import merge_text
     from ablate.errors import RecordError
     from ablate.launch import INCOMPLETE

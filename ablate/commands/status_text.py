@@ -1,4 +1,4 @@
-"""What `ablate status` prints for people, from the same plain values that --json prints."""
+"""The text output of `ablate status`, from the same plain values that --json prints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ NO_TRIALS = "no trials: the networks are counted, nothing is trained"
 
 
 def status_text(status: dict[str, Any]) -> str:
-    """The trials by state, a row a network, and the cause and log of each failure; of a search its candidates."""
+    """The trials by state, one row per network, and the cause and log of each failure; for a search, its candidates.
+
+    Args:
+        status: As returned by Experiment.status() or SearchExperiment.status().
+    """
     if "candidates" in status:
         return _candidates_text(status)
     if not status["trials"]:
@@ -48,5 +52,9 @@ def _candidates_text(status: dict[str, Any]) -> str:
 
 
 def count_states(states: Iterable[str]) -> str:
-    """ "3 recorded, 2 missing"."""
+    """The number of trials per state, such as "3 recorded, 2 missing".
+
+    Args:
+        states: The state of each trial.
+    """
     return ", ".join(f"{n} {state}" for state, n in Counter(states).items())

@@ -1,4 +1,4 @@
-"""What `ablate trace` prints for people."""
+"""The text output of `ablate trace`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from ablate.report.writers.plain import table_text
 
 
 def trace_text(trace: Trace) -> str:
-    """The trials as a table each, then where the value is from."""
+    """A table with one row per trial, then the origin of the value.
+
+    Args:
+        trace: As returned by trace_cell().
+    """
     lines = [printable(f"{trace.table}, row {trace.row} ({trace.name}), {trace.column}: {trace.value or 'empty'}"), ""]
     if trace.trials:
         lines.append(_table(trace.trials, trace.selected))

@@ -1,4 +1,4 @@
-"""run, report, plan, status: what is done with a study."""
+"""run, search, report, plan, status: the commands on a study."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def run(
     checkpoint_every: CheckpointEvery = "1",
     quiet: Quiet = False,
 ) -> None:
-    """Train what is missing."""
+    """Train the trials of a study that are not recorded yet."""
     from rich.console import Console
 
     from ablate.api import load_study
@@ -101,7 +101,7 @@ def search(
     checkpoint_every: CheckpointEvery = "1",
     quiet: Quiet = False,
 ) -> None:
-    """Search for what a study leaves open, on held-out training images only."""
+    """Search for the values that a study leaves open, on held-out training images only."""
     from rich.console import Console
 
     from ablate.api import load_search
@@ -127,7 +127,7 @@ def report(
     storage: Storage = "",
     as_json: Json = False,
 ) -> None:
-    """Write the tables, figures and page of what is recorded; of several studies a page of all, too."""
+    """Write tables, figures and an HTML page of the recorded trials; for several studies also a common page."""
     from ablate.api import load_experiment
     from ablate.report.report import write_reports
     from ablate.report.writers.plain import document_text
@@ -166,7 +166,7 @@ def plan(
     storage: Storage = "",
     as_json: Json = False,
 ) -> None:
-    """Show what would run and what it costs: networks, counts, budget, trials recorded and missing, hours and end."""
+    """Show what would run and its cost: networks, counts, budget, recorded and missing trials, hours and end."""
     from ablate.api import load_experiment
     from ablate.commands.plan_text import plan_text
     from ablate.estimate import CostOptions
@@ -185,7 +185,7 @@ def status(
     storage: Storage = "",
     as_json: Json = False,
 ) -> None:
-    """Show how far the trials are, and why some failed."""
+    """Show the state of the trials, and the causes of failures."""
     from ablate.api import load_experiment
     from ablate.commands.status_text import status_text
 
