@@ -109,7 +109,8 @@ def rows_without_variant(study: Study, summaries: tuple[Summary, ...]) -> list[t
 def _data_of(row: PublishedRow, data: Data, named: bool) -> str:
     """The data set of the published value to compare with; empty if there is none.
 
-    This is the variant's data set. For a variant that stands for the row it may also be the only data set of the row.
+    This is the variant's data set. If the study names the row that the variant represents, it may also be the only data set
+    of the row.
     """
     if data.stands_for in row.errors:
         return data.stands_for

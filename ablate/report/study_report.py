@@ -93,7 +93,7 @@ class StudyReport(Report):
         return self.analysis.as_json()
 
     def frames(self) -> dict[str, pd.DataFrame]:
-        """table.csv, and trials.csv for a study with seeds or growth.csv for one without, by name."""
+        """The data frames for table.csv, and for trials.csv (a study with seeds) or growth.csv (one without)."""
         import pandas as pd
 
         analysis, study = self.analysis, self.analysis.study

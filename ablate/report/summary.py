@@ -1,6 +1,7 @@
 """The Summary of the records of a variant's seeds.
 
-Errors are test errors in percent, at the epoch that the study's epoch rule selects.
+Errors are in percent, at the epoch that the study's epoch rule selects. They are test errors, or validation errors where
+the variant's data has held-out training images.
 """
 
 from __future__ import annotations
@@ -197,7 +198,7 @@ def _check_images(summaries: Sequence[Summary]) -> None:
 
 
 def error_of(record: Record, epoch_rule: EpochRule) -> float:
-    """The test error of a record in percent; infinite if it diverged.
+    """The error of a record on the images of its split, in percent; infinite if it diverged.
 
     Args:
         record: The record of a finished trial.
