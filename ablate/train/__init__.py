@@ -1,1 +1,1 @@
-"""One trial: its recipe, its loop, its checkpoints. Randomness is a function of (seed, stream, epoch)."""
+"""Trains one trial: recipe, training loop, checkpoints. Randomness is a function of (seed, stream, epoch)."""

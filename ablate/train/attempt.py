@@ -1,4 +1,4 @@
-"""Attempt: a trial in memory, from its last checkpoint on, and what it leaves in its directory as it goes."""
+"""Attempt: a trial in memory, trained from its last checkpoint, and the files that it writes while it trains."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ SendEvent = Callable[[dict[str, Any]], None]
 
 
 class Attempt:
-    """A trial in memory, from its last checkpoint on.
+    """A trial in memory, trained from its last checkpoint.
 
     Args:
         job: The trial and where it is trained.
         device: From configure().
-        group: The ranks that train it together, of which the first alone reads and writes its directory.
-        images: Where its images are taken from and kept.
+        group: The ranks that train the trial together; only rank 0 reads and writes the trial's directory.
+        images: Loads the images and keeps them for the next trial; None: a cache for this trial only.
 
     Raises:
-        AblateError: It cannot be trained.
+        AblateError: The trial cannot be trained.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class Attempt:
         self.network = make_network(trial.blueprint, recipe, trial.seed, device, job.location.cache)
         self.optimizer = make_optimizer(recipe, self.network)
         self.rows: list[Row] = []
-        self.earlier: list[dict[str, Any]] = []  # the attempts that this one continues
+        self.earlier: list[dict[str, Any]] = []  # the provenance of the attempts that this one continues
         self._resume()
         batches = TrainingBatches(train_part, normalization, trial.data, recipe, trial.seed, group)
         self.training = Training(group.distribute(self.network), self.optimizer, batches, recipe, job.plain)
-        # Streamed images are large: what there is room for in training, there is in testing.
+        # Streamed images are large: a test batch of the training batch size fits into memory if training does.
         size = recipe.batch_size if isinstance(test_part, Streamed) else TEST_BATCH * group.size
         tests = TestBatches(test_part, normalization, size, group=group)
         self.testing = Testing(self.network, tests, recipe, trial.data.data_set.measures)
@@ -84,24 +84,36 @@ class Attempt:
 
     @property
     def epoch(self) -> int:
-        """The one that is next or under way, from 1."""
+        """The epoch that runs now or is next, from 1."""
         return len(self.rows) + 1
 
     @property
     def diverged(self) -> bool:
+        """Whether a loss of the last epoch is not finite."""
         return bool(self.rows) and not all(_finite(self.rows[-1][key]) for key in ("train_loss", "test_loss"))
 
     @property
     def ended(self) -> bool:
+        """Whether no epoch is left to train: all are done, or the training has diverged."""
         return self.diverged or len(self.rows) == self.recipe.epochs
 
     def start_epoch(self) -> None:
+        """Set the optimizer to the learning rate of the epoch."""
         self.rate = start_epoch(self.recipe, self.optimizer, self.epoch)
 
     def add_epoch(
         self, train: Scores, test: Scores, train_seconds: float, test_seconds: float, side_by_side: int, report: SendEvent
     ) -> None:
-        """Notes an epoch; its seconds are its share of those that all side by side took."""
+        """Record an epoch and report it.
+
+        Args:
+            train: Scores of the training pass.
+            test: Scores of the test pass.
+            train_seconds: Of the training passes of all trials side by side; an equal share is recorded for this trial.
+            test_seconds: Likewise of the test passes.
+            side_by_side: How many trials ran side by side.
+            report: Receives the epoch's row and the images per second.
+        """
         train_seconds, test_seconds = train_seconds / side_by_side, test_seconds / side_by_side
         row: Row = {
             "epoch": self.epoch,
@@ -121,7 +133,14 @@ class Attempt:
         report({**row, **told})
 
     def keep(self, stopping: bool) -> str | None:
-        """Saves what is due after an epoch; the status with which the attempt is over, None if it goes on."""
+        """Save a checkpoint if one is due after an epoch, and the result after the last epoch.
+
+        Args:
+            stopping: Whether training is asked to stop here.
+
+        Returns:
+            "completed", "diverged" or "interrupted" if the attempt is over, None if it continues.
+        """
         epoch, now = len(self.rows), time.monotonic()
         due = bool(self.job.checkpoint_epochs) and epoch % self.job.checkpoint_epochs == 0
         due = due or 0 < self.job.checkpoint_seconds <= now - self.saved_at
@@ -141,12 +160,12 @@ class Attempt:
 
     @property
     def measured(self) -> list[str]:
-        """The columns of the measures and losses of an epoch."""
+        """The columns of an epoch's row that hold measures and losses."""
         passes = (("test", self.testing), ("train", self.training))
         return [f"{when}_{name}" for when, taken in passes for name in (*(one.name for one in taken.measures), "loss")]
 
     def record(self) -> str:
-        """Writes the result; its status."""
+        """Write the result and return its status, "completed" or "diverged"."""
         final, diverged = self.rows[-1], self.diverged
         status = "diverged" if diverged else "completed"
         peak = torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
@@ -166,7 +185,7 @@ class Attempt:
         if self.group.is_first:
             write_result(self.directory, result)
             if not diverged:
-                keep_newest(self.directory, 1)  # two generations until the result is there
+                keep_newest(self.directory, 1)  # an older generation is only needed until the result is written
         return status
 
 

@@ -1,7 +1,7 @@
 """Batched weight casts and batch counters; bit-identical results.
 
-The time of a thin network's step is mostly the launching of short kernels. Autocast casts each weight and each gradient
-in a kernel of its own, and each batch norm counts its batches in one: together a quarter of the launches.
+A thin network spends most of a step's time on launching short kernels. Autocast launches a kernel for each weight and each
+gradient that it casts, and each batch norm launches one to count its batches: together a quarter of all launches.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
-CAST = (nn.Conv2d, nn.Linear)  # what autocast casts the parameters of
+CAST = (nn.Conv2d, nn.Linear)  # the modules whose parameters autocast casts
 
 
 class BatchedCasts:
-    """The forward pass of a network in training, on bfloat16 copies of the weights that autocast would cast.
+    """The forward pass of a network in training mode, on bfloat16 copies of the weights that autocast would cast.
 
-    Call begin() once a pass over the images, then forward() and, after backward(), take_gradients() for each batch, then
-    end().
+    For each pass over the images, call begin() once; then, for each batch, forward() and, after backward(),
+    take_gradients(); then end().
 
     Args:
-        network: In training.
-        bfloat16: Whether its precision is bfloat16; else only the batch counters are batched.
+        network: In training mode.
+        bfloat16: Whether its precision is bfloat16; if not, only the batch counters are batched.
     """
 
     def __init__(self, network: nn.Module, bfloat16: bool) -> None:
@@ -38,18 +38,26 @@ class BatchedCasts:
         self.counters = [(norm, norm.num_batches_tracked) for norm in norms if norm.num_batches_tracked is not None]
 
     def begin(self) -> None:
-        """Takes the counters from batch norm, which then counts nothing."""
+        """Detach the counters from the batch norms, so that these do not count."""
         for norm, _ in self.counters:
             norm.num_batches_tracked = None
 
     def end(self, batches: int) -> None:
-        """Adds the batches of the pass to the counters of batch norm."""
+        """Attach the counters to the batch norms again, with the batches of the pass added.
+
+        Args:
+            batches: How many batches the pass had.
+        """
         for norm, counter in self.counters:
             assert counter is not None
             norm.num_batches_tracked = counter.add_(batches)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Returns the logits (B, classes) of images (B, C, H, W)."""
+        """Compute the logits, of shape (B, classes).
+
+        Args:
+            images: Normalized, of shape (B, C, H, W).
+        """
         if not self.copies:
             return self.network(images)  # type: ignore[no-any-return]
         with torch.no_grad():
@@ -57,7 +65,7 @@ class BatchedCasts:
         return functional_call(self.network, self.copies, (images,))  # type: ignore[no-any-return]
 
     def take_gradients(self) -> None:
-        """Casts the gradients of the copies to the weights' float32."""
+        """Cast the gradients of the copies to float32 and make them the gradients of the weights."""
         if not self.copies:
             return
         gradients = [torch.empty_like(weight) for weight in self.weights]

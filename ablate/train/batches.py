@@ -1,7 +1,7 @@
-"""What a pass trains or tests on: batches of normalized images, whether they are resident or streamed.
+"""Batches of normalized images for training and testing, resident on the device or streamed.
 
-Of resident images, order, draws and the place of the next batch are tensors that stay where they are on the device, so
-taking a batch is the same work each time and a CUDA graph can hold it.
+For resident images, the order, the random draws and the position of the next batch are tensors that keep their addresses on
+the device. So each batch takes the same work, and a CUDA graph can capture it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,24 @@ from ablate.study.study import Data, Recipe
 from ablate.train.process_group import ALONE, ProcessGroup
 from ablate.train.randomness import generator
 
-TEST_BATCH = 512  # of images that are on the device
+TEST_BATCH = 512  # images, if they are resident on the device
 
 
 class Batches:
-    """Batches of `sizes` in order: begin(epoch), then take(size) for each: of a group, this rank's part of it."""
+    """Batches of a set of images; in a process group, this rank's part of each batch.
+
+    Call begin(epoch), then take(size) for each size in `sizes`.
+
+    Args:
+        part: The training or test images.
+        normalization: Of the pixels; its device is the device of the batches.
+        size: Images of a batch, all ranks together.
+        drop_last: Whether a last batch of fewer images is left out.
+        group: The ranks that share each batch.
+
+    Attributes:
+        sizes: The number of images of each batch of a pass, all ranks together.
+    """
 
     def __init__(
         self,
@@ -37,20 +50,30 @@ class Batches:
         self.group = group
         self.part, self.normalization, self.size, self.sizes = part, normalization, size, [size] * (n // size) + tail
         self.device = normalization.mean.device
-        self.place = torch.zeros((), dtype=torch.int64, device=self.device)  # of the next batch's first image
+        self.place = torch.zeros((), dtype=torch.int64, device=self.device)  # position of the next batch's first image
         self.streamed: Iterator[Batch] = iter(())
 
     @property
     def images(self) -> int:
-        """How many images a pass gets to, all ranks together."""
+        """How many images a pass takes, all ranks together."""
         return sum(self.sizes)
 
     def begin(self, epoch: int) -> None:
-        """Starts a pass."""
+        """Start a pass.
+
+        Args:
+            epoch: From 1.
+        """
         self.place.zero_()
 
     def take(self, size: int) -> Batch:
-        """The next batch; of fewer images than ranks a part may be empty."""
+        """Take the next batch: images of shape (B, C, H, W), normalized, and labels of shape (B,).
+
+        This rank's part is empty if the batch has fewer images than there are ranks.
+
+        Args:
+            size: Images of the batch, all ranks together.
+        """
         first, last = self.group.batch_rows(size)
         if isinstance(self.part, Streamed):
             images, labels = next(self.streamed) if last > first else self.nothing(self.part)
@@ -61,36 +84,72 @@ class Batches:
         return normalize(images, self.normalization), labels
 
     def resident(self, part: LabelledTensors, rows: Tensor) -> Batch:
-        """Images uint8 (B, H, W, C) and labels at rows (B,) of this pass."""
+        """Take resident images, uint8 or whitened, of shape (B, H, W, C), and labels of shape (B,).
+
+        Args:
+            part: The images.
+            rows: Positions in the order of this pass, of shape (B,).
+        """
         raise NotImplementedError
 
     def stream(self, part: Streamed, order: Tensor, augment: Augment = "none", draws: int = 0) -> Iterator[Batch]:
-        """This rank's part of each batch of the images at order (N,)."""
+        """Yield this rank's part of each batch of streamed images.
+
+        Args:
+            part: The images.
+            order: Indices of the images of the pass, of shape (N,).
+            augment: The augmentation.
+            draws: Seed of its random draws.
+        """
         own = [batch[slice(*self.group.batch_rows(len(batch)))] for batch in torch.split(order, self.size)]
         return stream(part, torch.cat(own), max(1, len(own[0])), augment, draws, self.group.size)
 
     def nothing(self, part: Streamed) -> Batch:
-        """A batch without images."""
+        """A batch without images.
+
+        Args:
+            part: Streamed images, for the image size and the type of the labels.
+        """
         side, labels = part.image_size, part.labels[:0].to(self.device)
         return torch.empty((0, side, side, 3), dtype=torch.uint8, device=self.device), labels
 
 
 class TestBatches(Batches):
-    """All images as they are, in order."""
+    """All images, in order and without augmentation."""
 
     __test__ = False  # pytest
 
     def begin(self, epoch: int) -> None:
+        """Start a pass.
+
+        Args:
+            epoch: Has no effect here.
+        """
         super().begin(epoch)
         if isinstance(self.part, Streamed):
             self.streamed = self.stream(self.part, torch.arange(len(self.part.labels)))
 
     def resident(self, part: LabelledTensors, rows: Tensor) -> Batch:
+        """Take resident images, as Batches.resident() describes.
+
+        Args:
+            part: The images.
+            rows: Indices of images, of shape (B,).
+        """
         return part.images[rows], part.labels[rows]
 
 
 class TrainingBatches(Batches):
-    """The training images in the order and with the crops and flips of (seed, epoch)."""
+    """The training images, in the order and with the augmentation draws of (seed, epoch).
+
+    Args:
+        part: The training images.
+        normalization: Of the pixels.
+        data: Says the augmentation.
+        recipe: Says the batch size and whether the last batch is dropped.
+        seed: Of the trial.
+        group: The ranks that share each batch.
+    """
 
     def __init__(
         self,
@@ -108,6 +167,11 @@ class TrainingBatches(Batches):
             self.draws = [drawn.to(self.device) for drawn in self._draw(1)]
 
     def begin(self, epoch: int) -> None:
+        """Start a pass and draw its order and augmentation.
+
+        Args:
+            epoch: From 1.
+        """
         super().begin(epoch)
         order = torch.randperm(len(self.part.labels), generator=generator(self.seed, "order", epoch))
         if isinstance(self.part, Streamed):
@@ -119,11 +183,17 @@ class TrainingBatches(Batches):
             kept.copy_(drawn)
 
     def resident(self, part: LabelledTensors, rows: Tensor) -> Batch:
+        """Take resident images, as Batches.resident() describes, and augment them.
+
+        Args:
+            part: The images.
+            rows: Positions in the order of the epoch, of shape (B,).
+        """
         index = self.order[rows]
         draws = [drawn[rows] for drawn in self.draws]
         return augment(part.images, index, self.data.augment, draws), part.labels[index]
 
     def _draw(self, epoch: int) -> list[Tensor]:
-        """On the CPU, so that they are the same on every device."""
+        """The augmentation draws of an epoch. They are made on the CPU, so that they are the same on every device."""
         augmentation = generator(self.seed, "augmentation", epoch)
         return draw(self.data.augment, len(self.part.labels), self.data.image_size, augmentation)

@@ -1,4 +1,8 @@
-"""The state after an epoch, on disk: written aside, flushed, renamed, its SHA-256 beside it; two generations are kept."""
+"""Checkpoints: the state of a trial after an epoch, on disk.
+
+A checkpoint is written to a temporary file, flushed and renamed, with its SHA-256 in a second file. The two newest
+checkpoints are kept.
+"""
 
 from __future__ import annotations
 
@@ -13,32 +17,47 @@ import torch
 from ablate.files import write_atomically
 
 KEPT = 2
-VERSION = 1  # of what a state holds: another one is not read
+VERSION = 1  # of the content of a state: a state of another version is not read
 KEYS = {"epoch", "network", "optimizer", "data_digest", "rows", "attempts"}  # of a state of this version
 
 
 def save_checkpoint(directory: Path, epoch: int, state: dict[str, Any], keep: int = KEPT) -> None:
-    """Adds the state after an epoch and removes all but the newest `keep`."""
+    """Write a checkpoint and remove all but the newest ones.
+
+    Args:
+        directory: Of the trial.
+        epoch: That has ended, from 1.
+        state: Tensors and plain values by the names in KEYS, without "epoch".
+        keep: How many checkpoints remain.
+    """
     buffer = io.BytesIO()
     torch.save({"version": VERSION, "epoch": epoch, **state}, buffer)
     data = buffer.getvalue()
     path = directory / f"checkpoint-{epoch:06d}.pt"
-    # The hash goes first: a checkpoint without its hash, or the other way round, is simply not one.
+    # The hash is written first: a hash without a checkpoint is ignored, a checkpoint without its hash is damaged.
     write_atomically(_hash_path(path), hashlib.sha256(data).hexdigest().encode())
     write_atomically(path, data)
     keep_newest(directory, keep)
 
 
 def keep_newest(directory: Path, keep: int) -> None:
-    """Removes all but the newest checkpoints."""
+    """Remove all but the newest checkpoints.
+
+    Args:
+        directory: Of the trial.
+        keep: How many checkpoints remain.
+    """
     for old in _checkpoints(directory)[keep:]:
         _remove(old)
 
 
 def load_checkpoint(directory: Path) -> dict[str, Any] | None:
-    """The newest intact state, on the CPU; None if there is none.
+    """Load the newest intact state, with its tensors on the CPU; None if there is none.
 
-    One that is damaged is removed, one of another version put aside, and a line says so.
+    A damaged checkpoint is removed, and one of another version is renamed; both print a line.
+
+    Args:
+        directory: Of the trial.
     """
     found = _checkpoints(directory)
     for path, before in zip(found, [*found[1:], None]):
@@ -49,19 +68,19 @@ def load_checkpoint(directory: Path) -> dict[str, Any] | None:
             print(f"{path.name} is damaged; {then}")
             _remove(path)
             continue
-        if (version := state.get("version", VERSION)) != VERSION:  # the first had none
+        if (version := state.get("version", VERSION)) != VERSION:  # states of version 1 may lack the number
             print(f"{path.name} is of version {version}, this is version {VERSION}; {then}")
-            os.replace(path, path.with_suffix(f".version{version}"))  # what wrote it can have it back
+            os.replace(path, path.with_suffix(f".version{version}"))  # kept for the release that wrote it
             continue
         return state
     return None
 
 
 def _decode(data: bytes) -> dict[str, Any] | None:
-    """The state in some bytes, of tensors and plain values only; None if they hold something else."""
+    """Decode a state of tensors and plain values; None if the bytes are something else."""
     try:
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception:  # what is no checkpoint can raise anything
+    except Exception:  # bytes that are not a checkpoint can raise any exception
         return None
     if not isinstance(state, dict) or type(version := state.get("version", VERSION)) is not int:
         return None
@@ -69,7 +88,7 @@ def _decode(data: bytes) -> dict[str, Any] | None:
 
 
 def _checkpoints(directory: Path) -> list[Path]:
-    """Newest first."""
+    """The paths of the checkpoints, newest first."""
     return sorted(directory.glob("checkpoint-[0-9]*.pt"), reverse=True)
 
 

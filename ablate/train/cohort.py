@@ -1,7 +1,7 @@
-"""train_cohort(): the seeds of a variant trained side by side on one device, as many as fit into its memory.
+"""train_cohort(): trains the seeds of a variant side by side on one device, as many as fit into its memory.
 
-Each trial has its own record, checkpoint, divergence and id, and comes out as it would alone, bit for bit. Where the memory
-does not suffice they are trained in several rounds; a trial waits while other processes leave no room on the GPU.
+Each trial has its own id, record and checkpoints, may diverge without the others, and gives the same bits as alone. If the
+memory does not suffice for all, they are trained in several rounds. While other processes fill the GPU, trials wait.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from ablate.train.side_by_side import own_stream
 from ablate.train.trial import PATIENCE, free_memory, train_side_by_side
 
 POLL_SECONDS = 5.0
-SHARE = 0.95  # of the free memory that is given out
-OTHERS = 0.05  # of a GPU's memory: what is taken while nobody else trains on it
-OVERHEAD, WORKSPACE = 1.25, 128 * 2**20  # on the estimate of a training's memory: allocator and, in bytes, libraries
+SHARE = 0.95  # the part of a GPU's free memory that trials may use
+OTHERS = 0.05  # of a GPU's memory: if less is in use, no other process trains on it
+OVERHEAD, WORKSPACE = 1.25, 128 * 2**20  # factor for the allocator and bytes for libraries, on the estimated memory
 MIB = 2**20
 
 
 class CohortWork:
-    """train_cohort() as the work of a process, which keeps images and what it has measured for the next cohort."""
+    """train_cohort() as the work of a process, which keeps images and measured memory for the next cohort."""
 
     def __init__(self) -> None:
         self.cache = ProcessCache()
@@ -47,17 +47,17 @@ class CohortWork:
 def train_cohort(
     jobs: Sequence[Job], stop: Callable[[], bool], report: SendEvent, cache: ProcessCache | None = None
 ) -> str:
-    """Trains trials of one variant and returns "ended".
+    """Train trials of one variant and return "ended".
 
     Args:
-        jobs: One for each trial.
+        jobs: One for each trial, at least one.
         stop: As in train_trial().
-        report: Is given each trial's rows, and {"trial": id, "status": ..., "cause": ...} as it ends; the status is
-            "failed" if it raised an AblateError that concerns it alone.
-        cache: What this process keeps from one cohort to the next.
+        report: Receives the rows of each trial, and {"trial": id, "status": ..., "cause": ...} when a trial ends. The
+            status is "failed" if an AblateError concerns only that trial.
+        cache: What this process keeps for the next cohort; None: nothing is kept.
 
     Raises:
-        Exception: What concerns all of them.
+        Exception: An error that concerns all trials.
     """
 
     cache = cache or ProcessCache()
@@ -72,7 +72,8 @@ def train_cohort(
     device = configure(jobs[0].device)
     with ExitStack() as locks, own_stream(device):
         begun = [job for job in jobs if _begin(job, locks, tell)]
-        own = bool(jobs[0].trial.architecture.code)  # it draws from torch's only generator, so each of them alone
+        # A reader's network may draw from torch's global generator, so its trials are trained one after the other.
+        own = bool(jobs[0].trial.architecture.code)
         waiting = deque([(job,) for job in begun] if own else [tuple(begun)] if begun else [])
         needed = memory_needed(jobs[0], cache)
         while waiting:
@@ -96,7 +97,7 @@ def train_cohort(
 
 
 def _begin(job: Job, locks: ExitStack, tell: Callable[..., None]) -> bool:
-    """Begins an attempt at a trial and returns True, or reports why it cannot begin."""
+    """Begin an attempt at a trial and return True, or report why it cannot begin and return False."""
     directory = trial_directory(job.runs, job.trial.id)
     try:
         open_trial(directory, job.trial.definition)
@@ -111,7 +112,7 @@ def _begin(job: Job, locks: ExitStack, tell: Callable[..., None]) -> bool:
 
 
 def _train_on_ranks(job: Job, stop: Callable[[], bool], report: SendEvent, tell: Callable[..., None]) -> None:
-    """Trains a trial that takes all devices of this worker."""
+    """Train a trial that takes all devices of this worker."""
     with ExitStack() as locks:
         if not _begin(job, locks, tell):
             return
@@ -129,7 +130,7 @@ def _train(
     tell: Callable[..., None],
     cache: ProcessCache,
 ) -> tuple[Job, ...]:
-    """Trains some trials together and returns those that ran out of memory."""
+    """Train some trials together and return those that ran out of memory."""
     left = list(jobs)
     attempts: list[Attempt] = []
     try:
@@ -150,27 +151,36 @@ def _train(
 
 
 def memory_needed(job: Job, cache: ProcessCache) -> int:
-    """The bytes that a training takes: measured, or estimated from the network's layers and what libraries add."""
+    """The bytes of GPU memory that a training takes: measured, or estimated from the network's layers and for libraries.
+
+    Args:
+        job: Of the trial.
+        cache: Holds what this process has measured.
+    """
     estimate = training_memory(count(job.trial.blueprint), job.trial.recipe).total
     return cache.measured_memory.get(workload_of(job.trial)) or job.memory or int(OVERHEAD * estimate) + WORKSPACE
 
 
 def gpu_memory(device: torch.device) -> Optional[tuple[int, int]]:
-    """(free, all) bytes of a GPU, whoever uses it; None on the CPU."""
+    """The (free, total) bytes of a GPU, over all processes that use it; None on the CPU.
+
+    Args:
+        device: Of this process.
+    """
     return torch.cuda.mem_get_info(device) if device.type == "cuda" else None
 
 
 def wait_for_room(needed: int, device: torch.device, stop: Callable[[], bool], report: SendEvent) -> int:
-    """Waits until a training fits into the GPU's free memory and returns how many fit; 0 if it is stopped before.
+    """Wait until a training fits into the GPU's free memory and return how many fit; 0 if asked to stop before.
 
-    At least one counts as fitting where no other process uses the GPU. On the CPU any number fits: its memory is shared out
-    by the scheduler's slots.
+    If no other process uses the GPU, the number is at least 1. On the CPU any number fits: the number of slots limits the
+    memory in use.
 
     Args:
-        needed: Bytes of a training.
+        needed: Bytes of one training.
         device: Of this process.
         stop: As in train_trial().
-        report: Is given {} as a heartbeat.
+        report: Receives {} as a heartbeat.
     """
     while memory := gpu_memory(device):
         free, whole = memory
@@ -180,13 +190,13 @@ def wait_for_room(needed: int, device: torch.device, stop: Callable[[], bool], r
             return 1
         if stop():
             return 0
-        report({})  # it goes on
+        report({})
         time.sleep(POLL_SECONDS)
     return 2**31
 
 
 def _more(needed: int, device: torch.device) -> int:
-    """The bytes a training is assumed to need after it ran out of memory. Raises RunError if the device has no more."""
+    """The bytes assumed to be needed by a training that ran out of memory. Raises RunError if the device has no more."""
     free, whole = gpu_memory(device) or (0, 0)
     if whole - free < OTHERS * whole or not whole:
         raise RunError(

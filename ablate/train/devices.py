@@ -1,4 +1,4 @@
-"""The names of this machine's processor and GPUs, without torch, so that a plan finds what was timed on them at once."""
+"""The names of this machine's processor and GPUs, found without torch: a plan compares them with what was timed."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ NVIDIA = Path("/proc/driver/nvidia/gpus")
 
 
 def cpu_model() -> str:
-    """The processor's name; provenance adds the vector instructions that torch uses, in brackets."""
+    """The name of the processor; provenance() adds the vector instructions that torch uses, in brackets."""
     return next(iter(_values(CPUINFO, "model name")), "") or platform.processor() or "CPU"
 
 
 def gpu_models() -> list[str]:
-    """The names of the NVIDIA GPUs as torch has them; none where the driver does not tell."""
+    """The names of the NVIDIA GPUs, as torch names them; empty where the driver does not list them."""
     return [name for path in sorted(NVIDIA.glob("*/information")) for name in _values(path, "Model")]
 
 
 def _values(path: Path, key: str) -> list[str]:
-    """The values of the lines "key : value" of a file of the system's."""
+    """The values of the lines "key : value" of a system file; none if it cannot be read."""
     try:
         lines = path.read_text().splitlines()
     except OSError:

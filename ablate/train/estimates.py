@@ -1,8 +1,8 @@
-"""How long trials will take on a device, from what was timed. No torch here: a plan needs it.
+"""Estimates how long trials will take on a device, from recorded times and probes. It needs no torch: plans are fast.
 
-An epoch takes the median of what epochs took in recorded trials of the same network, recipe and data size on that device;
-else what the probe of its network says; else what the nearest network takes, scaled by multiply-adds. Augmentation and
-preprocessing are left out of what is told apart: next to the network they take no time.
+The seconds of an epoch are the median over recorded trials of the same network, recipe and data size on that device;
+otherwise those of the network's probe; otherwise those of the nearest network, scaled by multiply-adds. Augmentation and
+preprocessing are not distinguished: they take little time compared with the network.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from ablate.study.study import Data, Recipe, Trial, Variant
 
 
 def workload_of(timed: Trial | Variant) -> Workload:
-    """What decides how long a step of a trial takes."""
+    """The properties that determine how long a step of a trial takes.
+
+    Args:
+        timed: A trial or a variant.
+    """
     recipe, data = timed.recipe, timed.data
     return Workload(
         canonical(timed.architecture.identity()),
@@ -35,7 +39,11 @@ def workload_of(timed: Trial | Variant) -> Workload:
 
 
 def images_of(data: Data) -> tuple[int, int] | None:
-    """How many images a trial trains and tests on; None where a folder's are not counted before a run."""
+    """The numbers of (training, test) images of a trial; None if they are not known before a run.
+
+    Args:
+        data: Of the trial.
+    """
     full = data.full_sizes
     train, test = (min(filter(None, sizes), default=0) for sizes in zip((data.train_size, data.test_size), full))
     if (held_out := data.held_out) is not None:
@@ -45,7 +53,12 @@ def images_of(data: Data) -> tuple[int, int] | None:
 
 
 def images_trained(train_images: int, recipe: Recipe) -> int:
-    """Of so many training images, those that an epoch gets to: a last batch may be dropped."""
+    """How many training images an epoch uses: a last batch of fewer images may be dropped.
+
+    Args:
+        train_images: Number of training images.
+        recipe: Says the batch size and whether the last batch is dropped.
+    """
     return train_images - train_images % recipe.batch_size if recipe.last_batch == "drop" else train_images
 
 
@@ -53,9 +66,14 @@ Timed = dict[tuple[Workload, int, int], list[float]]  # seconds of recorded epoc
 
 
 class Estimate(NamedTuple):
-    """Seconds of an epoch and of a trial's start. source: the network it was scaled from.
+    """How long a trial is estimated to take.
 
-    approximate: scaled, or probed with another number of processes side by side.
+    Args:
+        epoch_seconds: Of an epoch, training and test.
+        startup_seconds: Before the first epoch.
+        basis: "records" (recorded trials), "probe" or "scaled" (from another network).
+        approximate: Whether it was scaled, or probed with another number of processes side by side.
+        source: Label of the network that it was scaled from; None if it was not scaled.
     """
 
     epoch_seconds: float
@@ -65,14 +83,26 @@ class Estimate(NamedTuple):
     source: str | None = None
 
     def trial_seconds(self, epochs: int) -> float:
-        """Seconds of a trial of so many epochs; checkpoints and the decoding of images are not in it."""
+        """The seconds of a trial, without writing checkpoints and decoding images.
+
+        Args:
+            epochs: How many epochs are trained.
+        """
         return self.startup_seconds + epochs * self.epoch_seconds
 
 
 def find_estimates(
     variants: Sequence[Variant], device: str, side_by_side: int, probes: Sequence[Probe], paces: Iterable[Pace]
 ) -> list[Estimate | None]:
-    """Each variant's estimate on a device; None where nothing was timed there, or no one knows how many images it has."""
+    """The estimate of each variant on a device; None where nothing was timed or the number of images is not known.
+
+    Args:
+        variants: Of a study.
+        device: The name of the processor or GPU, as in probes and paces.
+        side_by_side: How many processes share the device.
+        probes: Timed networks, on any device.
+        paces: Times of recorded trials, on any device.
+    """
     probes = [probe for probe in probes if probe.device == device]
     timed: Timed = {}
     for pace in paces:
@@ -88,7 +118,7 @@ def find_estimates(
 
 
 def _direct_estimate(variant: Variant, side_by_side: int, probes: Sequence[Probe], timed: Timed) -> Estimate | None:
-    """From recorded trials of the same, else from the probe of its network."""
+    """The estimate from recorded trials of the same workload, else from the probe of the network."""
     sizes, workload = images_of(variant.data), workload_of(variant)
     if sizes is None:
         return None
@@ -105,7 +135,7 @@ def _direct_estimate(variant: Variant, side_by_side: int, probes: Sequence[Probe
 def _scaled_estimate(
     variant: Variant, probes: Sequence[Probe], sources: Sequence[tuple[Variant, Estimate]]
 ) -> Estimate | None:
-    """From the network that is nearest in multiply-adds, of the same precision if there is one."""
+    """The estimate from the network with the nearest multiply-adds, of the same precision if there is one."""
     sizes = images_of(variant.data)
     if sizes is None:
         return None
@@ -128,13 +158,18 @@ def _ratio(ours: int, theirs: int) -> float:
 
 
 def _passes(variant: Variant) -> int:
-    """Forward passes over an image that an epoch comes to, a backward pass being two."""
+    """The work of an epoch in forward passes of one image; a backward pass counts as two."""
     train, test = images_of(variant.data) or (0, 0)
     return 3 * images_trained(train, variant.recipe) + test
 
 
 def find_timed(variants: Sequence[Variant], probes: Sequence[Probe]) -> list[Probe | None]:
-    """The probe of each network on the device that one of them was timed on last; None where it was not."""
+    """The probe of each variant's network on the device of the newest probe of any of them; None if not timed there.
+
+    Args:
+        variants: Of a study.
+        probes: Oldest first.
+    """
     workloads = [workload_of(variant) for variant in variants]
     ours = [probe for probe in probes if probe.workload in workloads]
     device = ours[-1].device if ours else ""

@@ -1,7 +1,7 @@
-"""evaluate(): the errors of a network with weights from a file.
+"""evaluate(): measures the errors of a network with weights from a file.
 
-ImageNet is never decoded as a whole: its validation images are streamed, cropped as the published weights of torchvision
-and timm are measured.
+The validation images of ImageNet are streamed, not decoded all at once, and cropped as in the published measurements of
+torchvision's and timm's weights.
 """
 
 from __future__ import annotations
@@ -32,11 +32,18 @@ from ablate.nets.notation import format_architecture
 from ablate.nets.weights import fit_weights
 from ablate.train.setup import configure
 
-PLAIN_SECONDS = 60.0  # between lines of progress where there is no terminal
+PLAIN_SECONDS = 60.0  # between lines of progress if the console is no terminal
 
 
 class EvaluatedImages(NamedTuple):
-    """Test images in batches on the CPU or the device, how many images, how many classes, and their normalization."""
+    """The test images of an evaluation.
+
+    Args:
+        batches: Of images, uint8 of shape (B, H, W, C), and labels, of shape (B,), on the CPU or the device.
+        images: Number of images.
+        classes: Number of classes.
+        normalization: Of the pixels.
+    """
 
     batches: Iterable[Batch]
     images: int
@@ -55,18 +62,21 @@ def evaluate(
     batch_size: int = 64,
     console: Console | None = None,
 ) -> dict[str, Any]:
-    """Returns the top-1 and top-5 error, in percent, on the test images (ImageNet: validation images), in plain values.
+    """Measure the top-1 and top-5 error, in percent, on the test images; for ImageNet, on the validation images.
 
     Args:
         architecture: Of the network.
-        weights: The file.
+        weights: Path of the file of weights.
         data: A name in DATA_SETS.
         location: Where the images are.
         device: As torch names it, "cpu" or "cuda".
-        classes: Instead of the data set's own.
-        image_size: Of an image_folder, in pixels.
-        batch_size: Images at once.
+        classes: Number of classes of the network; None: that of the data set.
+        image_size: Side of the images in pixels; None: that of the data set. An image_folder needs it.
+        batch_size: Images of a batch.
         console: Shows progress; None: standard error.
+
+    Returns:
+        The errors and the network, data set, weights, numbers of parameters and images, in plain values.
 
     Raises:
         AblateError: The images or weights are missing or do not fit.
@@ -80,7 +90,7 @@ def evaluate(
     console = console or Console(stderr=True)
     on = configure(device)
     layers = blueprint(architecture, classes, (known.channels, size, size))
-    count(layers)  # refuses images that are too small for it
+    count(layers)  # raises an error for images that are too small for the network
     network = build(layers)
     fitting = fit_weights(weights, architecture, network)
     network.load_state_dict(fitting.state)
@@ -106,7 +116,14 @@ def evaluate(
 def count_errors(
     network: nn.Module, batches: Iterable[Batch], normalization: Normalization, device: torch.device
 ) -> tuple[int, int]:
-    """How many images do not have their class first, and how many not among the first five; a NaN is an error."""
+    """Count the top-1 and top-5 errors; an image with a logit that is not finite counts as an error in both.
+
+    Args:
+        network: On the device.
+        batches: Of images, uint8 of shape (B, H, W, C), and labels, of shape (B,).
+        normalization: Of the pixels, on the device.
+        device: Where the network runs.
+    """
     network.eval()
     hits = torch.zeros(2, dtype=torch.int64, device=device)
     images = 0
@@ -122,7 +139,17 @@ def count_errors(
 
 
 def imagenet_images(root: Path, size: int, batch_size: int, device: torch.device) -> EvaluatedImages:
-    """The validation images below DIR/val/<class>/, streamed; the classes in sorted order. Raises DataError."""
+    """The validation images in ROOT/val/<class>/, streamed; the classes are in sorted order.
+
+    Args:
+        root: Directory of ImageNet.
+        size: Side of the images in pixels.
+        batch_size: Images of a batch.
+        device: Of the normalization.
+
+    Raises:
+        DataError: The images are missing or damaged.
+    """
     files = take_files(list_images(root, "val"), size, device)
     batches = stream(files, torch.arange(len(files.labels)), batch_size)
     streamed = PREPROCESSING["meanstd"].streamed
@@ -133,7 +160,19 @@ def imagenet_images(root: Path, size: int, batch_size: int, device: torch.device
 def small_images(
     data: str, size: int, location: Location, batch_size: int, device: torch.device, console: Console
 ) -> EvaluatedImages:
-    """The test images of a small data set, normalized as its trials are: by statistics of all training images."""
+    """The test images of a small data set, with the normalization of its trials: by statistics of all training images.
+
+    Args:
+        data: A name in DATA_SETS.
+        size: Side of the images in pixels.
+        location: Where the images are.
+        batch_size: Images of a batch.
+        device: Of the images.
+        console: Shows messages about downloads and decoding.
+
+    Raises:
+        DataError: The images are missing or damaged.
+    """
 
     def announce(message: str) -> None:
         console.print(message, highlight=False, markup=False, soft_wrap=True)
@@ -148,7 +187,7 @@ def small_images(
 
 
 def _shown(part: EvaluatedImages, console: Console) -> Iterator[Batch]:
-    """The batches, with a bar in a terminal and a line a minute elsewhere."""
+    """Yield the batches and show the progress: a bar in a terminal, elsewhere a line each minute."""
     done, printed = 0, time.monotonic()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("images", total=part.images)

@@ -1,4 +1,4 @@
-"""Job: what a worker is handed, and the images that its trial asks for. No torch: whoever hands out jobs needs none."""
+"""Job: what a worker receives; and the loading of its trial's images. No torch: the process that makes jobs needs none."""
 
 from __future__ import annotations
 
@@ -20,11 +20,19 @@ from ablate.study.study import Data, HeldOut, Trial
 
 @dataclass(frozen=True)
 class Job:
-    """A trial and where it is trained. checkpoint_epochs or checkpoint_seconds: at least so often (0: not by that).
+    """A trial and where it is trained.
 
-    folders: where a reader's networks are looked for first. digest: of the images when the run began, "" if not known.
-    plain: step by step, without CUDA graphs; the same result.
-    memory: bytes that a training of this network was measured to take on a GPU, if it was.
+    Args:
+        trial: To train.
+        runs: Directory of the records.
+        location: Where the images are.
+        device: "cpu" or "cuda".
+        checkpoint_epochs: A checkpoint is written after each so many epochs; 0: the epochs do not matter.
+        checkpoint_seconds: A checkpoint is written after an epoch if so many seconds have passed; 0: time does not matter.
+        folders: Where a reader's modules are looked for first.
+        digest: Of the images when the run began; "" if not known.
+        plain: Whether to train step by step, without CUDA graphs; the result is the same.
+        memory: Bytes that a training of this network was measured to take on a GPU; None if not measured.
     """
 
     trial: Trial
@@ -41,9 +49,14 @@ class Job:
 
 @dataclass(frozen=True)
 class ProbeJob:
-    """What a worker that times is handed. side_by_side: how many processes share the device.
+    """A network to time and the conditions of the timing.
 
-    memory: bytes each of them may take; None: its share of the GPU. folders: where a reader's networks are looked for.
+    Args:
+        trial: Of the network.
+        device: "cpu" or "cuda".
+        side_by_side: How many processes share the device.
+        memory: Bytes that each process may take; None: its share of the GPU.
+        folders: Where a reader's modules are looked for first.
     """
 
     trial: Trial
@@ -54,10 +67,10 @@ class ProbeJob:
 
 
 class ImageLoader:
-    """Loads the images of trials from the cache and checks them; keeps all training images for the next fold of them.
+    """Loads the images of trials from the cache and checks them; keeps all training images for the next fold.
 
     Args:
-        announce: Is given a line about whatever takes time.
+        announce: Receives a line of text about each slow step, such as a download.
     """
 
     def __init__(self, announce: Callable[[str], None]) -> None:
@@ -65,13 +78,17 @@ class ImageLoader:
         self._kept: tuple[Any, Union[Labelled, Listing], str] | None = None  # key, training images, their digest
 
     def load(self, data: Data, location: Location) -> tuple[Images | ImageFiles, str]:
-        """Returns the images of a trial, as many as it asks for, whitened where it says zca; and the digest of the files.
+        """Load as many images as a trial uses, whitened if its preprocessing is zca, and the digest of their files.
 
-        ImageNet is listed, not decoded. Where training images are held out, these stand in place of the test images, which
-        are never opened, and the digest is that of the training files.
+        ImageNet is listed, not decoded. If training images are held out, they take the place of the test images. The test
+        images are then never opened, and the digest is that of the training files.
+
+        Args:
+            data: Of the trial.
+            location: Where the images are.
 
         Raises:
-            DataError: They are missing, damaged or not what the data set declares.
+            DataError: The images are missing, damaged or not what the data set declares.
         """
         location = location.of(data.root)
         if data.held_out is not None:
@@ -93,7 +110,7 @@ class ImageLoader:
         return Images(*used), digest
 
     def _load_split(self, data: Data, held_out: HeldOut, location: Location) -> tuple[Images | ImageFiles, str]:
-        """The same with some of the training images in use held out."""
+        """Load images as load() does, with some of the training images in use held out."""
         part, digest = self._load_training(data, location)
         check_digest(data.digest, digest, location, "training images alone")
         if isinstance(part, Labelled):
@@ -111,7 +128,7 @@ class ImageLoader:
         return images, digest
 
     def _load_training(self, data: Data, location: Location) -> tuple[Union[Labelled, Listing], str]:
-        """All training images and their digest."""
+        """Load all training images and their digest."""
         key = (data.name, data.image_size, location)
         if self._kept is None or self._kept[0] != key:
             self._kept = None
@@ -123,7 +140,7 @@ class ImageLoader:
 
 
 def _used(labels: Labels, size: int | None) -> Any:
-    """The index of a fixed stratified subset of `size`, or of all."""
+    """The index of a fixed stratified subset of `size` images, or of all images."""
     return stratified(labels, size) if size is not None and size < len(labels) else slice(None)
 
 

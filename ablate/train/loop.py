@@ -1,8 +1,8 @@
 """Training and testing as steps that a device can repeat by itself.
 
-A step reads and writes tensors that stay where they are: the place in the epoch's order, the sums of loss and errors, the
-learning rate. So nothing is read from the device before a pass has ended, and a step can be captured once as a CUDA graph;
-side_by_side.py runs them.
+A step reads and writes tensors that keep their addresses: the position in the epoch's order, the sums of loss and errors,
+the learning rate. So nothing is read from the device before a pass has ended, and a step can be captured once as a CUDA
+graph. side_by_side.py runs the passes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ from ablate.train.randomness import stream_seed
 
 
 class Scores(NamedTuple):
-    """Mean cross-entropy in nats over `images` images, and each measure by its name, in its unit."""
+    """The result of a pass.
+
+    Args:
+        loss: Mean cross-entropy in nats.
+        images: Number of images of the pass.
+        measures: Each measure by its name, in its unit.
+    """
 
     loss: float
     images: int
@@ -33,9 +39,18 @@ class Scores(NamedTuple):
 
 
 class Pass:
-    """One pass over images after another: begin(epoch), step(size) for each of batches.sizes, scores().
+    """Passes over images, one after the other.
 
-    measures: those that are taken beside the error. generators: on the device, that a step draws from.
+    For each pass, call begin(epoch), step(size) for each size in batches.sizes, then scores().
+
+    Args:
+        network: On the device.
+        batches: The images.
+        recipe: Says the precision.
+        measures: Names in MEASURES that are taken in addition to the error.
+
+    Attributes:
+        generators: The generators on the device that a step draws from.
     """
 
     generators: tuple[torch.Generator, ...] = ()
@@ -49,39 +64,61 @@ class Pass:
 
     @property
     def capturable(self) -> bool:
-        """Whether a step does the same each time, decided on the device alone."""
+        """Whether every step of a size does the same work on the device, so that a CUDA graph can capture it."""
         return not (has_own(self.network) or isinstance(self.batches.part, Streamed) or self.group.size > 1)
 
     def begin(self, epoch: int) -> None:
-        """Starts a pass."""
+        """Start a pass.
+
+        Args:
+            epoch: From 1.
+        """
         self.batches.begin(epoch)
         for total in (self.loss, *self.totals):
             total.zero_()
 
     def step(self, size: int) -> None:
-        """One batch of that size."""
+        """Process one batch.
+
+        Args:
+            size: Images of the batch, all ranks together.
+        """
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits float32 (B, classes), computed in the recipe's precision."""
+        """Compute the logits in the recipe's precision, as float32 of shape (B, classes).
+
+        Args:
+            images: Normalized, of shape (B, C, H, W).
+        """
         with autocast(self.recipe, self.device):
             logits = self.compute(images)
         return logits.float()
 
     def compute(self, images: Tensor) -> Tensor:
-        """Logits (B, classes)."""
+        """Compute the logits, of shape (B, classes), in the current autocast precision.
+
+        Args:
+            images: Normalized, of shape (B, C, H, W).
+        """
         logits: Tensor = self.network(images)
         return logits
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Counts a batch in, on the device."""
+        """Add a batch to the sums of loss and measures, on the device.
+
+        Args:
+            loss: Mean cross-entropy of the batch, in nats, a scalar.
+            logits: float32 of shape (B, classes).
+            labels: int64 of shape (B,).
+        """
         logits = logits.detach()
         self.loss += loss.detach().double() * len(labels)
         for measure, total in zip(self.measures, self.totals):
             total += measure.total(logits, labels)
 
     def scores(self) -> Scores:
-        """Of the whole pass, all ranks together; waits for the device."""
+        """The scores of the whole pass, all ranks together; waits for the device."""
         images = self.batches.images
         loss, *totals = self.group.all_reduce(torch.stack([self.loss, *self.totals])).tolist()
         values = {measure.name: measure.value(total, images) for measure, total in zip(self.measures, totals)}
@@ -89,10 +126,17 @@ class Pass:
 
 
 class Training(Pass):
-    """Its step: a batch forward and backward, and the update; dropout and blocks left out are those of (seed, epoch).
+    """Training passes: a step runs a batch forward and backward and updates the weights.
 
-    Of several ranks all leave out the same blocks, and each draws dropout of its own for its part of the batch. plain:
-    everything as torch does it by itself, layer by layer; the bits are the same.
+    Dropout and stochastic depth are functions of (seed, epoch). All ranks leave out the same blocks; each rank draws its
+    own dropout for its part of the batch.
+
+    Args:
+        network: On the device, in DistributedDataParallel if there are several ranks.
+        optimizer: Of its parameters.
+        batches: The training images.
+        recipe: Says the precision.
+        plain: Whether to cast weights and count batches layer by layer, as torch does; the bits are the same.
     """
 
     def __init__(
@@ -121,18 +165,29 @@ class Training(Pass):
 
     @property
     def capturable(self) -> bool:
+        """Whether a CUDA graph can capture a step; stochastic depth and dropout that is drawn again prevent it."""
         return super().capturable and not (self.leaves_out or self.draws_again)
 
     def begin(self, epoch: int) -> None:
+        """Start a pass in training mode and seed its generators.
+
+        Args:
+            epoch: From 1.
+        """
         super().begin(epoch)
         self.network.train()
         if self.batched:
             self.batched.begin()
         self.depth.manual_seed(stream_seed(self.seed, "stochastic_depth", epoch))
         self.dropout.manual_seed(stream_seed(self.seed, "dropout", epoch, self.group.rank))
-        torch.manual_seed(self.dropout.initial_seed())  # a reader's modules draw from torch's own
+        torch.manual_seed(self.dropout.initial_seed())  # a reader's modules may draw from torch's global generator
 
     def step(self, size: int) -> None:
+        """Train on one batch.
+
+        Args:
+            size: Images of the batch, all ranks together.
+        """
         images, labels = self.batches.take(size)
         logits = self.forward(images)
         loss = F.cross_entropy(logits, labels)
@@ -140,7 +195,7 @@ class Training(Pass):
         loss.backward()  # type: ignore[no-untyped-call]
         if self.batched:
             self.batched.take_gradients()
-        if self.leaves_out:  # a block that was left out has gradient zero; momentum and decay go on
+        if self.leaves_out:  # a block that was left out has zero gradients; momentum and weight decay still apply to it
             for parameter in self.network.parameters():
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
@@ -148,39 +203,71 @@ class Training(Pass):
         self.add(loss, logits, labels)
 
     def compute(self, images: Tensor) -> Tensor:
+        """Compute the logits, of shape (B, classes), with batched casts if possible.
+
+        Args:
+            images: Normalized, of shape (B, C, H, W).
+        """
         return self.batched.forward(images) if self.batched else super().compute(images)
 
     def scores(self) -> Scores:
+        """The scores of the whole pass, all ranks together; waits for the device."""
         if self.batched:
             self.batched.end(len(self.batches.sizes))
         return super().scores()
 
 
 class Testing(Pass):
-    """Its step: a batch forward, in evaluation mode."""
+    """Test passes: a step runs a batch forward, in evaluation mode.
+
+    Args:
+        network: On the device.
+        batches: The test images.
+        recipe: Says the precision.
+        measures: Names in MEASURES that are taken in addition to the error.
+    """
 
     def __init__(self, network: nn.Module, batches: TestBatches, recipe: Recipe, measures: Sequence[str] = ()) -> None:
         super().__init__(network, batches, recipe, measures)
 
     def begin(self, epoch: int = 1) -> None:
+        """Start a pass in evaluation mode, with the buffers of rank 0 on all ranks.
+
+        Args:
+            epoch: Has no effect here.
+        """
         super().begin(epoch)
         self.group.broadcast_buffers(self.network)
         self.network.eval()
 
     @torch.no_grad()
     def step(self, size: int) -> None:
+        """Test one batch.
+
+        Args:
+            size: Images of the batch, all ranks together.
+        """
         images, labels = self.batches.take(size)
-        if not len(labels):  # of a last batch of fewer images than ranks
+        if not len(labels):  # the last batch may have fewer images than there are ranks
             return
         logits = self.forward(images)
         self.add(F.cross_entropy(logits, labels), logits, labels)
 
 
 def has_own(network: nn.Module) -> bool:
-    """Whether a part of it is a reader's own module, of which nothing is known."""
+    """Whether a network contains a reader's module, which may do anything in its forward pass.
+
+    Args:
+        network: Of a trial.
+    """
     return any(isinstance(module, Own) for module in network.modules())
 
 
 def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
-    """The recipe's precision: bfloat16 autocast, or nothing."""
+    """The context of the recipe's precision: bfloat16 autocast, or autocast that is disabled.
+
+    Args:
+        recipe: Of the trial.
+        device: Of the network.
+    """
     return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")

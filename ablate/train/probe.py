@@ -1,7 +1,7 @@
-"""probe(): how long a training step and a test batch of a network take, on random images, in the trainer's own loop.
+"""probe(): measures how long a training step and a test batch of a network take, with random images in the training loop.
 
-A round is a pass over a few batches, so augmentation, normalization, precision, update and CUDA graphs are those of a
-trial, and the device is waited for at its end.
+A round is a pass over a few batches. So augmentation, normalization, precision, update and CUDA graphs are those of a
+trial, and a round ends when the device has finished its work.
 """
 
 from __future__ import annotations
@@ -27,17 +27,25 @@ from ablate.train.provenance import provenance
 from ablate.train.setup import configure, make_network
 from ablate.train.side_by_side import WARM_UP, CudaGraphs, SideBySide, own_stream
 
-SECONDS = 2.5  # of timed training steps, where so many rounds fit in
-ROUND_SECONDS = 0.2  # of a round on CUDA, so that waiting for the device at its end does not count
-ROUNDS = (2, 40)  # at least, at most
-TEST_SECONDS = 2.0  # of a test batch: one that would take longer is made smaller
+SECONDS = 2.5  # of all timed training steps, within the limits of ROUNDS
+ROUND_SECONDS = 0.2  # of a round on CUDA: long compared with the wait for the device at its end
+ROUNDS = (2, 40)  # the least and the most
+TEST_SECONDS = 2.0  # of a test batch: a batch that would take longer is made smaller
 MIB = 2**20
 
 
 def probe(job: ProbeJob, stop: Callable[[], bool], report: Callable[[dict[str, Any]], None]) -> str:
-    """Times a trial's network and reports {"train_ms", "test_ms": [a round or batch each], "test_batch", "steps", ...}.
+    """Time the network of a trial.
 
-    Returns "probed", or "skipped" after it reported why as "remark": memory by the estimate in study/costs.py.
+    Args:
+        job: The network and the conditions.
+        stop: Is not called: a probe is short.
+        report: Receives {"train_ms": [milliseconds of a step, one for each round], "test_ms": [milliseconds of a batch],
+            "test_batch": images, "steps": number, "startup_seconds", "peak_memory_bytes", "device", "threads", "torch"};
+            or {"remark": why the network was skipped}.
+
+    Returns:
+        "probed", or "skipped" if the estimated memory exceeds the memory that there is.
     """
     device = configure(job.device)
     try:
@@ -51,7 +59,7 @@ def probe(job: ProbeJob, stop: Callable[[], bool], report: Callable[[dict[str, A
 
 def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]], None]) -> str:
     trial, recipe, data = job.trial, job.trial.recipe, job.trial.data
-    part = recipe.batch_size // recipe.gpus  # what one of several GPUs has to do
+    part = recipe.batch_size // recipe.gpus  # the images of one GPU
     recipe = recipe.model_copy(update={"batch_size": part, "gpus": 1, "sync_batch_norm": False})
     if trial.architecture.code:
         look_in(*job.folders)
@@ -66,7 +74,7 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
         return "skipped"
     channels = torch.ones(data.channels, device=device)
     normalization = Normalization(127.5 * channels, 64 * channels)
-    begin = time.perf_counter()  # by now the device is awake
+    begin = time.perf_counter()  # after the first use of the device, which initializes it
     network = make_network(trial.blueprint, recipe, trial.seed, device, default_cache())
     optimizer = make_optimizer(recipe, network)
     rounds = 0
@@ -80,7 +88,7 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
         return timed(Testing(network, TestBatches(part, normalization, size), recipe))
 
     def timed(one: Pass) -> Callable[[], float]:
-        """What runs a pass and returns the seconds that it took, by batch."""
+        """A function that runs a pass and returns its seconds per batch."""
         passes = SideBySide([one], CudaGraphs() if device.type == "cuda" else None)
 
         def run() -> float:
@@ -101,12 +109,12 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
     batches = 1 if device.type == "cpu" else max(1, math.ceil(ROUND_SECONDS / step))
     if batches > 1:
         train = training(batches)
-        step = train()  # warms up, and captures the step
+        step = train()  # the warm-up, which also captures the step
     least, most = ROUNDS
     train_ms = [1000 * train() for _ in range(min(most, max(least, int(SECONDS / step / batches))))]
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
     usual = min(train_ms) / 1000
-    most = recipe.batch_size if data.name == "imagenet" else TEST_BATCH  # as a trial tests
+    most = recipe.batch_size if data.name == "imagenet" else TEST_BATCH  # as in a trial
     test_batch = min(most, images_at_once(usual, recipe.batch_size))
     test = testing(test_batch, 1 if device.type == "cpu" else 2 * WARM_UP)
     warm_up = test()
@@ -127,13 +135,20 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
 
 
 def images_at_once(step_seconds: float, batch_size: int) -> int:
-    """How many images to test on at once: the trainer's, or what takes TEST_SECONDS if forward is a third of a step."""
+    """How many images a timed test batch has: TEST_BATCH, or as many as take TEST_SECONDS.
+
+    A forward pass is taken as a third of a training step.
+
+    Args:
+        step_seconds: Of a training step.
+        batch_size: Images of a training step.
+    """
     fitting = int(3 * TEST_SECONDS * batch_size / step_seconds)
     return max(1, min(TEST_BATCH, max(fitting, min(16, batch_size))))
 
 
 def _random_part(images: int, shape: tuple[int, int, int], classes: int, device: torch.device) -> LabelledTensors:
-    """Random pixels and labels; only their number counts."""
+    """Random pixels and labels; their values do not affect the times."""
     channels, height, width = shape
     pixels = torch.randint(0, 256, (images, height, width, channels), dtype=torch.uint8, device=device)
     return LabelledTensors(pixels, torch.randint(0, classes, (images,), device=device))

@@ -1,8 +1,9 @@
-"""The processes ("ranks") that train one trial together, one on each device.
+"""The process group of a trial: the processes ("ranks") that train it together, one on each device.
 
 Each rank takes its part of every batch in the order of (seed, epoch), and DistributedDataParallel averages the gradients,
-so all have the same weights. Batch norm uses each rank's part of the batch, as in the paper's Torch, with the running
-statistics of rank 0; with sync_batch_norm it uses the whole batch. The backend is gloo on CPUs and NCCL on GPUs.
+so all ranks have the same weights. Batch norm uses each rank's part of the batch, as the Torch of the paper (Zagoruyko and
+Komodakis, Wide Residual Networks) did, with the running statistics of rank 0; with sync_batch_norm it uses the whole batch.
+The backend is gloo on CPUs and NCCL on GPUs.
 """
 
 from __future__ import annotations
@@ -19,11 +20,16 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 HOST = "127.0.0.1"
-TIMEOUT = timedelta(minutes=30)  # of one exchange: the others wait while the first writes a checkpoint
+TIMEOUT = timedelta(minutes=30)  # of one collective operation: the other ranks wait while rank 0 writes a checkpoint
 
 
 class ProcessGroup:
-    """`size` processes, of which this one is number `rank` from 0; a group of one exchanges nothing."""
+    """The ranks of a trial, as one of them sees them; a group of one rank does not communicate.
+
+    Args:
+        rank: Of this process, from 0.
+        size: Number of ranks.
+    """
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
         self.rank, self.size = rank, size
@@ -34,16 +40,24 @@ class ProcessGroup:
         return self.rank == 0
 
     def batch_rows(self, size: int) -> tuple[int, int]:
-        """The rows [start, stop) of a batch of `size` that are this rank's."""
+        """The rows [start, stop) of a batch that this rank takes.
+
+        Args:
+            size: Images of the batch, all ranks together.
+        """
         return size * self.rank // self.size, size * (self.rank + 1) // self.size
 
     def distribute(self, network: nn.Module) -> nn.Module:
-        """Returns the network in DistributedDataParallel, with the weights of rank 0; of one rank, the network itself."""
+        """Wrap a network in DistributedDataParallel, with the weights of rank 0; a group of one rank returns it unchanged.
+
+        Args:
+            network: On the device of this rank.
+        """
         if self.size == 1:
             return network
         device = next(network.parameters()).device
-        # Blocks left out have unused parameters. Looking for them also keeps the gradient buckets: DDP would else rebuild
-        # them after the first step, and a resumed trial would add the gradients in another order.
+        # Blocks that are left out have unused parameters. find_unused_parameters also keeps the gradient buckets: without
+        # it DDP rebuilds them after the first step, and a resumed trial would add the gradients in another order.
         return DistributedDataParallel(
             network,
             device_ids=[device.index] if device.type == "cuda" else None,
@@ -51,19 +65,31 @@ class ProcessGroup:
         )
 
     def all_reduce(self, totals: Tensor) -> Tensor:
-        """Replaces a tensor by its sum over all ranks, and returns it."""
+        """Replace a tensor by its sum over all ranks, in place, and return it.
+
+        Args:
+            totals: Of the same shape on every rank.
+        """
         if self.size > 1:
             dist.all_reduce(totals)
         return totals
 
     def broadcast_buffers(self, network: nn.Module) -> None:
-        """Gives all ranks the buffers of rank 0, which are the running statistics of batch norm."""
+        """Copy the buffers of rank 0, which are the running statistics of batch norm, to all ranks.
+
+        Args:
+            network: On the device of this rank.
+        """
         if self.size > 1:
             for buffer in network.buffers():
                 dist.broadcast(buffer, src=0)
 
     def broadcast_object(self, value: Any) -> Any:
-        """Returns the value of rank 0 on every rank; its tensors must be on the CPU."""
+        """Broadcast the value of rank 0 to every rank and return it.
+
+        Args:
+            value: Any value that can be pickled, with its tensors on the CPU; only that of rank 0 matters.
+        """
         if self.size == 1:
             return value
         values = [value]
@@ -75,13 +101,13 @@ ALONE = ProcessGroup()
 
 
 def join_process_group(rank: int, size: int, port: int, listening: int, device: torch.device) -> ProcessGroup:
-    """Waits for all ranks and returns their group.
+    """Wait for all ranks and return their group.
 
     Args:
         rank: Of this process, from 0.
-        size: How many ranks there are.
-        port: Of 127.0.0.1, at which rank 0 listens.
-        listening: File descriptor of rank 0's listening socket.
+        size: Number of ranks.
+        port: On 127.0.0.1, where rank 0 listens.
+        listening: File descriptor of rank 0's listening socket; the other ranks ignore it.
         device: Of this rank.
     """
     first = rank == 0
@@ -99,18 +125,28 @@ def join_process_group(rank: int, size: int, port: int, listening: int, device: 
 
 
 def synchronize_batch_norm(network: nn.Module, device: torch.device) -> nn.Module:
-    """Returns the network with every batch norm using the whole batch; its state has the same names."""
+    """Make every batch norm of a network use the whole batch; the names in its state do not change.
+
+    Args:
+        network: May be changed in place; use the network that is returned.
+        device: Where it will be trained.
+    """
     if device.type == "cuda":
         converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return converted
-    for module in network.modules():  # torch's own is for GPUs only
+    for module in network.modules():  # torch's SyncBatchNorm supports GPUs only
         if isinstance(module, _BatchNorm):
             module.forward = partial(batch_norm, module)  # type: ignore[method-assign]
     return network
 
 
 def batch_norm(norm: _BatchNorm, x: Tensor) -> Tensor:
-    """Batch norm of this rank's part of a batch, in training by the statistics of all ranks' parts, of equal sizes."""
+    """Normalize this rank's part of a batch, in training mode with the statistics of the parts of all ranks.
+
+    Args:
+        norm: With running statistics, which are updated in training mode.
+        x: Of shape (B, C, ...), with the same B on every rank.
+    """
     mean, variance = norm.running_mean, norm.running_var
     assert mean is not None and variance is not None and norm.num_batches_tracked is not None
     if not norm.training:
@@ -132,16 +168,28 @@ def batch_norm(norm: _BatchNorm, x: Tensor) -> Tensor:
 
 
 class Sum(torch.autograd.Function):
-    """The sum over all ranks, and of their gradients."""
+    """The sum of a tensor over all ranks; its backward pass sums the gradients over all ranks."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Sum a tensor over all ranks.
+
+        Args:
+            ctx: The context of autograd; not used.
+            x: Of the same shape on every rank.
+        """
         total = x.clone()
         dist.all_reduce(total)
         return total
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """Sum the gradients over all ranks.
+
+        Args:
+            ctx: The context of autograd; not used.
+            gradient: Of this rank's sum.
+        """
         total = gradient.contiguous().clone()
         dist.all_reduce(total)
         return total

@@ -1,4 +1,4 @@
-"""What a result was made with: versions, device, code revision. No paths, no host or user names."""
+"""What a result was made with: versions, device, code revision. It contains no paths, host names or user names."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from ablate.train.devices import cpu_model
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
-    """Plain values for result.json."""
+    """The provenance of a result, as plain values for result.json.
+
+    Args:
+        device: Where the trial is trained.
+    """
     return {
         "ablate": ablate.__version__,
         "revision": _revision(),
         "python": platform.python_version(),
-        "torch": str(torch.__version__),  # a plain text: a checkpoint holds no classes
+        "torch": str(torch.__version__),  # a plain string: checkpoints contain no other classes
         "torchvision": _version("torchvision"),
         "numpy": _version("numpy"),
         "platform": f"{platform.system()} {platform.machine()}",
@@ -38,7 +42,7 @@ def _device_name(device: torch.device) -> str:
 
 @lru_cache(maxsize=1)
 def _revision() -> str | None:
-    """The git commit of the code, "+" where it has uncommitted changes; None where the code is not in a checkout."""
+    """The git commit of the code, with "+" if it has uncommitted changes; None if the code is not in a checkout."""
     package = Path(ablate.__file__).parent
 
     def git(*words: str) -> str:

@@ -1,4 +1,4 @@
-"""The process of a rank, started by ranks.py: it trains its part of a trial and waits to be ended."""
+"""The process of a rank, started by ranks.py: it trains its part of a trial, then waits until it is ended."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from ablate.train.trial import train_side_by_side
 
 
 def main() -> None:
-    """Receives what to train, pickled, and trains it.
+    """Receive a pickled job and train it.
 
-    Rank 0 alone reports events, asks whether to stop and sends ("ended", status). Any rank sends ("raised", exception,
-    whether another attempt would meet it again).
+    Only rank 0 reports events, asks whether to stop and sends ("ended", status). Any rank may send ("raised", exception,
+    whether another attempt would raise it again).
     """
     parent = Parent()
     job, rank, size, port, listening = pickle.loads(parent.receive())
@@ -31,7 +31,7 @@ def main() -> None:
         status = _train(parent, job, rank, size, port, listening)
         if rank == 0:
             parent.send("ended", status)
-    except (AblateError, OSError) as error:  # a user's mistake, or a full disk
+    except (AblateError, OSError) as error:  # a mistake of the user, or a full disk
         parent.send("raised", error, True)
     except Exception as error:
         traceback.print_exc()
@@ -51,7 +51,7 @@ def _train(parent: Parent, job: Job, rank: int, size: int, port: int, listening:
             parent.report(event)
 
     def stop() -> bool:
-        """Called by all ranks at the end of an epoch."""
+        """Whether to stop; all ranks call it at the end of an epoch and get the same answer."""
         return bool(group.broadcast_object(parent.ask_to_stop() if group.is_first else None))
 
     ((_, status),) = train_side_by_side([Attempt(job, device, group)], stop, report)

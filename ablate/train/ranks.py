@@ -1,7 +1,8 @@
-"""train_on_ranks(): a trial on several devices, a process on each, supervised by this process, which trains nothing.
+"""train_on_ranks(): trains a trial on several devices, with one process on each; this process supervises them.
 
-So this process never waits in a collective operation for a rank that has died: it ends all ranks within a second and starts
-them again from the last checkpoint. A rank ends when its input closes, and with the process group of its worker.
+This process trains nothing, so it never waits in a collective operation for a rank that has died: it ends all ranks within
+a second and starts them again from the last checkpoint. A rank ends when its input closes, or when the process group of its
+worker is ended.
 """
 
 from __future__ import annotations
@@ -23,20 +24,20 @@ from ablate.train.job import Job
 
 RETRIES = 1
 POLL_SECONDS = 0.2
-GRACE_SECONDS = 2.0  # for the cause: a rank may report first that another one has left a collective operation
+GRACE_SECONDS = 2.0  # to wait for the cause: the first report may only be that another rank left a collective operation
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
 
 Message = tuple[Any, ...]
 
 
 class RankDied(RunError):
-    """A rank ended before the trial did without reporting an error, or lost its GPU or memory."""
+    """A rank ended before the trial and reported no error, or it lost its GPU or ran out of memory."""
 
 
 def train_on_ranks(job: Job, stop: Callable[[], bool], report: Callable[[dict[str, Any]], None]) -> str:
-    """Trains a trial on as many devices as its recipe asks for, from its last checkpoint on.
+    """Train a trial on recipe.gpus devices, from its last checkpoint.
 
-    If a rank dies, all ranks are started once more from the checkpoint.
+    If a rank dies, all ranks are started once more from the last checkpoint.
 
     Args:
         job: The trial and where it is trained.
@@ -47,8 +48,9 @@ def train_on_ranks(job: Job, stop: Callable[[], bool], report: Callable[[dict[st
         A status, as train_trial() does.
 
     Raises:
-        AblateError, OSError: What a rank raised.
-        RunError: A rank raised anything else or died again, or there are too few GPUs.
+        AblateError: A rank raised it.
+        OSError: A rank raised it.
+        RunError: A rank raised another exception or died again, or there are too few GPUs.
     """
     size = job.trial.recipe.gpus
     if job.device == "cuda":
@@ -69,7 +71,7 @@ def train_on_ranks(job: Job, stop: Callable[[], bool], report: Callable[[dict[st
 
 
 def _train(job: Job, size: int, stop: Callable[[], bool], report: Callable[[dict[str, Any]], None]) -> str:
-    """One attempt, after which no rank is left."""
+    """Make one attempt; when it returns, no rank is running."""
     received: queue.SimpleQueue[tuple[int, Message]] = queue.SimpleQueue()
     children: list[Child] = []
     try:
@@ -106,7 +108,7 @@ def _train(job: Job, size: int, stop: Callable[[], bool], report: Callable[[dict
 
 
 def _send(child: Child, message: Any) -> None:
-    with contextlib.suppress(ChildEnded):  # which is seen elsewhere
+    with contextlib.suppress(ChildEnded):  # _train() notices that a child has ended
         child.send(message)
 
 
@@ -117,7 +119,10 @@ def _listen(rank: int, child: Child, received: queue.SimpleQueue[tuple[int, Mess
 
 
 def _cause(message: Message, received: queue.SimpleQueue[tuple[int, Message]], children: list[Child]) -> Exception:
-    """Why the ranks cannot go on: a user's mistake before a death before another exception, whichever came first."""
+    """Why the ranks cannot continue: a user's mistake, else the death of a rank, else another exception.
+
+    The order in which they were reported does not matter.
+    """
     deadline = time.monotonic() + GRACE_SECONDS
     _, error, final = message
     while not final and time.monotonic() < deadline:

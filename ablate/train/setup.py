@@ -27,7 +27,14 @@ from ablate.train.randomness import generator
 
 
 class TrialImages(NamedTuple):
-    """Training and test images for a device, the normalization fitted to the former, and the digest of the files."""
+    """The images of a trial on its device.
+
+    Args:
+        train: Training images.
+        test: Test images, or held-out training images in their place.
+        normalization: Fitted to the training images.
+        digest: Of the image files.
+    """
 
     train: Union[LabelledTensors, Streamed]
     test: Union[LabelledTensors, Streamed]
@@ -36,7 +43,7 @@ class TrialImages(NamedTuple):
 
 
 class ImageCache:
-    """The images of the latest trial on its device, for the next one, which most often uses the same or another fold."""
+    """Keeps the images of the last trial on the device, because the next trial usually needs the same or another fold."""
 
     def __init__(self) -> None:
         self._loader = ImageLoader(print)
@@ -44,10 +51,15 @@ class ImageCache:
         self._images: TrialImages | None = None
 
     def load(self, data: Data, location: Location, device: torch.device) -> TrialImages:
-        """Returns the images of a trial; those of another trial are released first.
+        """The images of a trial; the images of another trial are released first.
+
+        Args:
+            data: Of the trial.
+            location: Where the images are.
+            device: Of the trial.
 
         Raises:
-            DataError: They are missing, damaged or not what the data set declares.
+            DataError: The images are missing, damaged or not what the data set declares.
         """
         key = (data, location, device)
         if self._images is None or self._key != key:
@@ -71,7 +83,9 @@ class ImageCache:
 class ProcessCache:
     """What a process keeps from one trial to the next.
 
-    measured_memory: bytes that a training took at most, by its workload.
+    Args:
+        images: Of the last trial.
+        measured_memory: The peak memory of a training in bytes, by its workload.
     """
 
     images: ImageCache = field(default_factory=ImageCache)
@@ -79,9 +93,9 @@ class ProcessCache:
 
 
 def configure(device: str, deterministic: bool = True) -> torch.device:
-    """Returns the device, set to full float32 (no TF32) and to deterministic algorithms.
+    """Set torch to full float32 (no TF32) and to deterministic algorithms, and return the device.
 
-    cuDNN chooses its algorithms by its own rules, the same for the same shapes on the same device, and times nothing.
+    cuDNN chooses its algorithms by fixed rules, the same for the same shapes on the same device, and does not time them.
 
     Args:
         device: As torch names it: "cpu", "cuda" or "cuda:1".
@@ -92,23 +106,23 @@ def configure(device: str, deterministic: bool = True) -> torch.device:
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic, not deterministic
     torch.use_deterministic_algorithms(deterministic)
-    # Filling new tensors first would show a read of unset memory; it costs a write each and changes no right result.
+    # Filling new tensors would make reads of unset memory visible; it costs a write for each and changes no correct result.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return torch.device(device)
 
 
 def make_network(blueprint: Blueprint, recipe: Recipe, seed: int, device: torch.device, cache: Path) -> nn.Module:
-    """Returns the network on its device, in channels_last memory, with the weights that the seed initializes.
+    """Make a network on a device, in channels_last memory format, with the weights that a seed initializes.
 
     Args:
         blueprint: Of the network.
-        recipe: Says what is compiled, computed again and synchronized.
+        recipe: Says whether to compile, to checkpoint activations and to synchronize batch norm.
         seed: Of the initialization.
-        device: It is moved there.
-        cache: Below it is kept what is compiled, for every process and later run.
+        device: Where the network is trained.
+        cache: Directory of the compiled code, for all processes and later runs.
 
     Raises:
-        RunError: The recipe compiles and no compiler is there.
+        RunError: The recipe compiles the network and there is no compiler.
     """
     network: nn.Module = build(blueprint, generator(seed, "initialization"))
     if recipe.checkpoint_activations == "blocks":

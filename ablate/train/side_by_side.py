@@ -1,9 +1,9 @@
-"""Passes side by side on one device: a step of each, then the next of each; on CUDA captured once and replayed.
+"""Runs passes side by side on one device: one step of each pass, then the next step of each; on CUDA as a CUDA graph.
 
-A thin network's kernels are shorter than the time to launch them, and too small for the device. So the first few steps of a
-size run as they are, real steps that warm up what has to be; then one step of every pass is captured as one CUDA graph,
-each pass on a stream of its own, and the rest of the run replays it. The kernels and their order within a pass are those of
-the pass alone, so neither the graph nor the neighbours change a bit.
+The kernels of a thin network run shorter than their launches take, and they are too small for the device. So the first few
+steps of a batch size run without a graph; these are real steps that also warm up the libraries. Then one step of every pass
+is captured as one CUDA graph, with each pass on its own stream, and all later steps replay it. The kernels of a pass and
+their order are the same as without the graph and the other passes, so every bit of the results is the same.
 """
 
 from __future__ import annotations
@@ -18,16 +18,19 @@ import torch
 
 from ablate.train.loop import Pass, Scores
 
-WARM_UP = 3  # steps: cuDNN, cuBLAS and the optimizer make what they need in the first ones
+WARM_UP = 3  # steps: cuDNN, cuBLAS and the optimizer allocate their buffers in the first steps
 
-# capture(step, the generators that it draws from) -> what does the same as step(), which it does not do itself
+# capture(step, the generators that it draws from) -> a function that does the same as step(); capture() does no step itself
 Capture = Callable[[Callable[[], None], Sequence[torch.Generator]], Callable[[], None]]
 
 
 class SideBySide:
-    """Passes of equal sizes; run() may be called again and again. capture: None runs every step as it is.
+    """Passes that run side by side; run() may be called any number of times.
 
-    beat() is called after each step.
+    Args:
+        passes: With batches of equal sizes, on one device, at least one.
+        capture: Captures a step as a CUDA graph; None: no step is captured.
+        beat: Called after each step.
     """
 
     def __init__(
@@ -45,7 +48,11 @@ class SideBySide:
         self.streams = [] if alone else [_stream(device) for _ in self.passes]
 
     def run(self, epochs: Sequence[int]) -> list[Scores]:
-        """One whole pass of each, each in its own epoch."""
+        """Run one whole pass of each and return their scores.
+
+        Args:
+            epochs: The epoch of each pass, from 1.
+        """
         for one, epoch in zip(self.passes, epochs):
             one.begin(epoch)
         for size in self.sizes:
@@ -61,7 +68,7 @@ class SideBySide:
         self.captured.get(size, partial(self._each, size))()
 
     def _each(self, size: int) -> None:
-        """A step of each pass, on CUDA at the same time."""
+        """Do one step of each pass, on CUDA at the same time."""
         if not self.streams:
             for one in self.passes:
                 one.step(size)
@@ -76,9 +83,9 @@ class SideBySide:
 
 
 class CudaGraphs:
-    """Captures steps as CUDA graphs that never run at the same time, so that they share their memory.
+    """Captures steps as CUDA graphs that share their memory, because they never run at the same time.
 
-    The stream that is current must not be the device's default one.
+    The current stream must not be the default stream of the device.
     """
 
     def __init__(self) -> None:
@@ -96,7 +103,11 @@ class CudaGraphs:
 
 @contextmanager
 def own_stream(device: torch.device) -> Iterator[None]:
-    """On CUDA a stream that steps can be captured on is current within the block."""
+    """On CUDA, make a stream current within the block on which steps can be captured.
+
+    Args:
+        device: Of the steps; on the CPU the block has no effect.
+    """
     if device.type != "cuda":
         yield
         return

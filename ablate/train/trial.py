@@ -1,4 +1,4 @@
-"""train_trial(): one trial from wherever it stands to its result; train_side_by_side(): some, epoch by epoch."""
+"""train_trial(): trains one trial from its last checkpoint to its result; train_side_by_side(): several, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ablate.train.ranks import train_on_ranks
 from ablate.train.setup import ProcessCache, configure
 from ablate.train.side_by_side import Capture, CudaGraphs, SideBySide, own_stream
 
-BEAT_SECONDS = 10.0  # between signs of life within an epoch, for the watchdog
-PATIENCE = 0.5  # seconds for a lock, which `ablate status` may be trying at that moment
+BEAT_SECONDS = 10.0  # between heartbeats within an epoch, for the watchdog
+PATIENCE = 0.5  # seconds to wait for a trial's lock, which `ablate status` holds for a moment when it tests it
 
 
 class TrialWork:
-    """train_trial() as the work of a process, which keeps images for the next trial."""
+    """train_trial() as the work of a process that keeps images for the next trial."""
 
     def __init__(self) -> None:
         self.cache = ProcessCache()
@@ -32,22 +32,21 @@ class TrialWork:
 
 
 def train_trial(job: Job, stop: Callable[[], bool], report: SendEvent, cache: ProcessCache | None = None) -> str:
-    """Trains a trial to its result, resuming from its checkpoint.
+    """Train a trial to its result, from its last checkpoint.
 
-    A resumed trial equals an uninterrupted one bit for bit on the same device.
+    On the same device, a resumed trial equals an uninterrupted one bit for bit.
 
     Args:
         job: The trial and where it is trained.
-        stop: Asked at the end of each epoch; if it holds, a checkpoint is written and training ends.
-        report: Is given each epoch's row and images per second, and {} as a heartbeat.
-        cache: What this process keeps from one trial to the next.
+        stop: Called at the end of each epoch; if it returns True, a checkpoint is written and training ends.
+        report: Receives the row and the images per second of each epoch, and {} as a heartbeat.
+        cache: What this process keeps for the next trial; None: nothing is kept.
 
     Returns:
-        "completed", "diverged", "interrupted", "recorded" (there was nothing to do) or "busy" (another process trains
-        it).
+        "completed", "diverged", "interrupted", "recorded" (the trial had a result) or "busy" (another process trains it).
 
     Raises:
-        AblateError: It cannot be trained.
+        AblateError: The trial cannot be trained.
     """
     cache = cache or ProcessCache()
     directory = trial_directory(job.runs, job.trial.id)
@@ -72,7 +71,7 @@ def train_trial(job: Job, stop: Callable[[], bool], report: SendEvent, cache: Pr
 def train_side_by_side(
     attempts: Sequence[Attempt], stop: Callable[[], bool], report: SendEvent, capture: Optional[Capture] = None
 ) -> Iterator[tuple[Attempt, str]]:
-    """Trains trials on the same images together, an epoch of each, then the next of each.
+    """Train trials on the same images together: one epoch of each, then the next epoch of each.
 
     Args:
         attempts: Of the trials, on one device.
@@ -81,11 +80,12 @@ def train_side_by_side(
         capture: Captures their steps; None: CUDA graphs on a GPU, unless the jobs are plain.
 
     Yields:
-        Each attempt as it ends, and its status, as train_trial() returns it.
+        Each attempt as it ends, with its status as train_trial() returns it.
     """
     waiting, beat = list(attempts), _beating(report)
     while waiting:
-        for attempt in [attempt for attempt in waiting if attempt.ended]:  # killed just before its result was written
+        # An attempt may have ended before: its process was killed just before it wrote the result.
+        for attempt in [attempt for attempt in waiting if attempt.ended]:
             waiting.remove(attempt)
             yield attempt, attempt.record()
         if not waiting:
@@ -95,7 +95,7 @@ def train_side_by_side(
         graphs = capture or (CudaGraphs() if captures else None)
         training = SideBySide([attempt.training for attempt in together], graphs, beat)
         testing = SideBySide([attempt.testing for attempt in together], graphs, beat)
-        while waiting == together:  # until one has ended
+        while waiting == together:  # until an attempt has ended
             begin = time.monotonic()
             for attempt in together:
                 attempt.start_epoch()
@@ -114,7 +114,7 @@ def train_side_by_side(
 
 
 def _beating(report: SendEvent) -> Callable[[], None]:
-    """Returns a function that reports a heartbeat at most every BEAT_SECONDS."""
+    """A function that reports a heartbeat, at most one every BEAT_SECONDS."""
     last = time.monotonic()
 
     def beat() -> None:
@@ -127,7 +127,7 @@ def _beating(report: SendEvent) -> Callable[[], None]:
 
 
 def free_memory() -> None:
-    """Releases cached GPU memory to other processes."""
+    """Release cached GPU memory to other processes."""
     if torch.cuda.is_available():
         gc.collect()
         torch.cuda.empty_cache()
