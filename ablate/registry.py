@@ -112,6 +112,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
 
     @cached_property
     def _all(self) -> dict[str, Entry]:
+        """All entries, including those of installed packages."""
         found = dict(self.built_in)
         for point in entry_points(group=self.group):
             place = f"entry point {self.group}: {point.name}"

@@ -31,18 +31,21 @@ class Optimizer(Kind):
 
 
 def _sgd(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
+    """torch's SGD with these settings."""
     import torch
 
     return torch.optim.SGD(groups, **arguments, **settings)
 
 
 def _adam(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
+    """torch's Adam with these settings. A fused update is capturable, so that it can be part of a CUDA graph."""
     import torch
 
     return torch.optim.Adam(groups, **arguments, **settings, capturable=arguments["fused"])
 
 
 def _check_sgd(settings: Settings) -> str:
+    """The error in the settings of SGD; "" if there is none."""
     return "nesterov needs a momentum above 0" if settings["nesterov"] and settings["momentum"] == 0 else ""
 
 

@@ -53,15 +53,18 @@ def drop_epochs(settings: Settings, epochs: int) -> tuple[int, ...]:
 
 
 def _step_factor(settings: Settings, epoch: int, epochs: int) -> float:
+    """The factor on the learning rate: `drop` for each milestone that has been reached."""
     factor: float = settings["drop"] ** sum(epoch >= start for start in drop_epochs(settings, epochs))
     return factor
 
 
 def _step_discards(settings: Settings, epoch: int, epochs: int) -> bool:
+    """Whether the momentum is discarded: at each drop, if the recipe says so."""
     return settings["momentum_at_drop"] == "discard" and epoch in drop_epochs(settings, epochs)
 
 
 def _check_step(settings: Settings) -> str:
+    """The error in the settings of the step schedule; "" if there is none."""
     milestones = list(settings["milestones"])
     return "" if milestones == sorted(set(milestones)) else "milestones must increase"
 

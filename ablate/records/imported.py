@@ -208,6 +208,7 @@ def read_imported(runs: Path) -> list[Imported]:
 
 
 def _read(directory: Path) -> Imported:
+    """The imported training in a directory. Raises RecordError if it is damaged."""
     record = read_record(directory.parent, directory.name)
     try:
         epochs = record.epochs() if record else []

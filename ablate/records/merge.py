@@ -245,6 +245,7 @@ def look(directory: Path, imported: bool = False) -> Found:
 
 
 def _last_error(rows: Sequence[Row]) -> list[float]:
+    """The error of the last epoch, in percent; an empty list if there is no epoch."""
     return [row["test_error"] for row in rows[-1:]]
 
 
@@ -276,6 +277,7 @@ def _newer_probes(sources: Iterable[Path], into: Path) -> tuple[Probe, ...]:
 
 
 def _carry_out(plan: MergePlan) -> None:
+    """Copy the trials and the probes of a plan."""
     for found, target in plan.copies:
         _copy(found, target)
     for probe in plan.probes:
@@ -307,11 +309,13 @@ def _not_copied(directory: str, names: list[str]) -> list[str]:
 
 
 def _result(directory: Path) -> dict[str, Any] | None:
+    """The fields of a trial's result.json; None while the trial is unfinished."""
     record = read_record(directory.parent, directory.name)
     return record.result if record else None
 
 
 def _flush(path: Path) -> None:
+    """Flush a file to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

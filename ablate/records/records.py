@@ -115,6 +115,7 @@ class Record:
             raise self._lost()
 
     def _lost(self) -> RecordError:
+        """The error for an epochs.jsonl that is not the recorded one."""
         return RecordError(
             f"{self.directory}: damaged, its epochs.jsonl is not that of its result.json; remove it and run again"
         )
@@ -393,6 +394,7 @@ def trial_state(runs: Path, trial_id: str) -> RecordState:
 
 
 def _read_result(path: str) -> dict[str, Any] | None:
+    """The fields of a result.json without its hash; None if there is no such file. Raises RecordError if it is damaged."""
     try:
         data = read_file(path)
         value = orjson.loads(data)
@@ -431,7 +433,7 @@ _READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 
 
 
 def read_file(path: str | Path) -> bytes:
-    """The bytes of a file. Half the time of Path.read_bytes(), because a report reads thousands of small files.
+    """The bytes of a file, in half the time of Path.read_bytes(). A report reads thousands of small files.
 
     Args:
         path: the file.

@@ -119,6 +119,7 @@ class Result(BaseModel):
 
     @model_validator(mode="after")
     def _measures_are_numbers(self) -> Result:
+        """Check that other measures are numbers or null."""
         for key, value in (self.model_extra or {}).items():
             if key.startswith((TEST, VALIDATION, "train_")) and not (value is None or type(value) in (int, float)):
                 raise PydanticCustomError("measure", "{key} is no number", {"key": key, "found": value})
@@ -127,6 +128,7 @@ class Result(BaseModel):
     @field_validator("test_error", mode="after")
     @classmethod
     def _percentage(cls, error: Any, info: ValidationInfo) -> Any:
+        """Check that a completed trial has a test error from 0 to 100."""
         if info.data.get("status") == "completed" and not (isinstance(error, (int, float)) and 0 <= error <= 100):
             raise ValueError("a percentage")
         return error

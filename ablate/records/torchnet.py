@@ -193,6 +193,7 @@ def _rows(lines: list[_Stats], remarks: list[str]) -> list[Row]:
 
 
 def _row(line: _Stats, epoch: int) -> Row:
+    """The fields of one epoch."""
     loss = line.loss("train_loss")
     found = {
         "epoch": epoch,

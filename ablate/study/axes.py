@@ -79,6 +79,7 @@ class Networks(dict[tuple[Any, ...], Network]):
     def _made(
         self, axes: dict[str, Any], rule: DepthRule, classes: int, input_shape: Shape, weighed: Recipe | None
     ) -> Network:
+        """Build the network of some axes; see of()."""
         shown = "block" in axes or "l" in axes or "B(" in axes.get("net", "")
         naming, budget, result, miss = Naming(rule, shown, for_imagenet(self.study)), self.study.budget, None, ""
 

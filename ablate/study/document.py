@@ -129,6 +129,7 @@ class Document:
 
 
 def _at(value: Any, path: KeyPath) -> Any:
+    """The value at a path."""
     for key in path:
         value = value[key]
     return value

@@ -243,6 +243,7 @@ class _Identities(dict[int, tuple[Any, bytes]]):
     """The identities of recipes and data as JSON, each made once. The key is the object's id(), which is fast."""
 
     def of(self, model: Recipe | Data) -> bytes:
+        """The identity of a recipe or data, as JSON."""
         if id(model) not in self:
             # The model is kept alive, because Python reuses the ids of deleted objects.
             self[id(model)] = model, orjson.dumps(model.identity(), option=orjson.OPT_SORT_KEYS)

@@ -55,6 +55,7 @@ def _stated(fields: BaseModel) -> dict[str, Any]:
 
 
 def _row(document: Document, place: tuple[Any, ...], row: RowFile, rule: DepthRuleField, imagenet: bool) -> PublishedRow:
+    """One row of a published table, checked."""
     architecture, errors = None, _errors(document, place, row.model_extra or {})
     if row.net:
         named = imagenet or any(DATA_SETS[data].imagenet_names for data in errors)

@@ -124,6 +124,7 @@ def _choice(table: Mapping[str, Any], example: str = "") -> Any:
 
 
 def _read_augment(value: Any, info: ValidationInfo) -> Any:
+    """The augmentation steps of a study file's value. The default image size is 32 pixels."""
     return read_augmentation(value, info.data.get("image_size") or 32)
 
 
@@ -132,6 +133,7 @@ class _ClosedRecipe(Recipe, extra="forbid"):
 
     @property
     def values(self) -> dict[str, Any]:
+        """Every field by name, without the fields of optimizers and schedules that are not given."""
         return {name: value for name, value in super().values.items() if value is not None or name in Recipe.model_fields}
 
 

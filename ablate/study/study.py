@@ -91,6 +91,7 @@ class Recipe(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
+        """Check that the fields are complete and do not contradict each other."""
         for kind in self.kinds:
             if missing := [name for name in kind.fields if name not in self.values and name not in kind.defaults]:
                 raise ValueError(f"{kind.name} needs {missing[0]}")
