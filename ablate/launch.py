@@ -1,4 +1,4 @@
-"""run_trials(): what is missing, trained, whatever happens on the way. Composes records, data, schedule and train."""
+"""run_trials(): trains the trials that are not recorded, despite failures. Composes records, data, schedule and train."""
 
 from __future__ import annotations
 
@@ -35,19 +35,26 @@ if TYPE_CHECKING:
 
 WORK, COHORT_WORK = "ablate.train.trial:TrialWork", "ablate.train.cohort:CohortWork"
 WAIT_SECONDS = 0.5
-ImageSet = tuple[str, str, Optional[str], bool]  # what tells images from others: name, title, root, training images alone
+ImageSet = tuple[str, str, Optional[str], bool]  # the identity of images: name, title, root, training images only
 INTERRUPTED, INCOMPLETE = 130, 3  # exit codes
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run, none of which changes a result.
+    """How to run; no option changes a result.
 
-    device: auto, cpu or cuda; checkpoint_*: at least so often; inline: in this process, on the CPU, for debuggers;
-    cohort: seeds of a variant trained side by side by one worker, None: on a GPU as many as keep all slots busy;
-    shard: (2, 8) for the second of eight parts of the trials;
-    on: local, ray or ray:ADDRESS; hung_seconds: without a report, after which a trial counts as hung (0: never), see
-    schedule.watchdog.
+    Args:
+        device: "auto", "cpu" or "cuda".
+        slots: How many trials run at the same time, on GPUs at most; None: as many as the devices allow.
+        slots_per_gpu: How many slots share a GPU, from 1.
+        checkpoint_epochs: A checkpoint is written after each so many epochs; 0: the epochs do not matter.
+        checkpoint_seconds: A checkpoint is written after an epoch if so many seconds have passed; 0: time does not matter.
+        quiet: Whether to show nothing.
+        inline: Whether to run in this process, on the CPU, for debuggers.
+        cohort: How many seeds of a variant one worker trains side by side; None: on a GPU as many as keep all slots busy.
+        hung_seconds: Seconds without a report after which a trial counts as hung, see schedule.watchdog; 0: never.
+        on: "local", "ray" or "ray:ADDRESS".
+        shard: The part of the trials to run: (2, 8) is the second of eight; None: all.
     """
 
     device: str = "auto"
@@ -65,12 +72,25 @@ class RunOptions:
 
 @dataclass
 class RunSummary:
-    """What a run found and did. The lists hold (label, cause, log) of trials."""
+    """What a run found and did.
+
+    Args:
+        trials: How many trials the run has; in a shard, only those of the shard.
+        recorded_before: How many were recorded before the run.
+        trained: How many this run trained and recorded.
+        elsewhere: How many another run recorded meanwhile.
+        diverged: (label, cause, path of the log) of each trial that has diverged.
+        failed: (label, cause, path of the log) of each trial that failed in this run.
+        open: How many have no record at the end.
+        seconds: That the run took.
+        exit_code: 0 if all trials are recorded and none has diverged, else INCOMPLETE (3); 130 or 75 if it was stopped.
+        shard: As in RunOptions.
+    """
 
     trials: int = 0
     recorded_before: int = 0
     trained: int = 0
-    elsewhere: int = 0  # recorded by another run meanwhile
+    elsewhere: int = 0
     diverged: list[tuple[str, str, Path]] = field(default_factory=list)
     failed: list[tuple[str, str, Path]] = field(default_factory=list)
     open: int = 0
@@ -88,16 +108,16 @@ def run_trials(
     console: Console,
     folders: tuple[Path, ...] = (),
 ) -> RunSummary:
-    """Trains the trials that are not recorded and returns what came of all of them.
+    """Train the trials that are not recorded and return a summary of all.
 
     Args:
         trials: Each of them once.
-        labels: What people read for each trial, by its id.
+        labels: The name of each trial for people, by its id.
         runs: Directory of the records.
         location: Where the images are.
         options: How to run.
         console: Shows progress.
-        folders: Where the readers' networks are looked for first.
+        folders: Where the readers' modules are looked for first.
 
     Raises:
         AblateError: The run cannot start.
@@ -133,7 +153,7 @@ def run_trials(
 
 
 def _by_gpus(missing: Sequence[Trial]) -> list[tuple[int, list[Trial]]]:
-    """The trials by how many GPUs each takes, most first: if there are too few for these, none is begun."""
+    """The trials by the number of GPUs that each takes, most first: if there are too few GPUs, no trial is begun."""
     groups: dict[int, list[Trial]] = {}
     for trial in sorted(missing, key=lambda trial: -trial.recipe.gpus):
         groups.setdefault(trial.recipe.gpus, []).append(trial)
@@ -142,7 +162,7 @@ def _by_gpus(missing: Sequence[Trial]) -> list[tuple[int, list[Trial]]]:
 
 @dataclass(frozen=True)
 class _RunInProgress:
-    """A run under way, which notes in its summary what came of each trial."""
+    """A run in progress; it adds the outcome of each trial to its summary."""
 
     labels: Mapping[str, str]
     runs: Path
@@ -154,7 +174,7 @@ class _RunInProgress:
     summary: RunSummary
 
     def train(self, missing: Sequence[Trial], backend: Backend) -> None:
-        """Trains what is missing on a backend, and waits for what another run trains meanwhile."""
+        """Train the missing trials on a backend, and wait for the trials that another run is training."""
         from ablate.schedule.cohorts import Cohorts, cohort_size
         from ablate.schedule.progress import Progress
         from ablate.schedule.tasks import Outcome, Stop, Task
@@ -188,7 +208,7 @@ class _RunInProgress:
                             waiting.append(replace(one.task, payload=replace(one.task.payload, plain=True)))
                         else:
                             self.note(one, progress)
-                # What another run trains is waited for; should that run die, it is ours.
+                # Wait for the trials that another run trains; train those that it no longer runs.
                 time.sleep(WAIT_SECONDS if elsewhere else 0)
                 states = {task.id: trial_state(runs, task.id) for task in elsewhere}
                 for task in elsewhere:
@@ -202,13 +222,13 @@ class _RunInProgress:
         return self.digests[_image_set(trial.data)]
 
     def note(self, outcome: Outcome, progress: Progress) -> None:
-        """Puts an outcome where it belongs: the terminal, the summary, and for a failure the trial's directory."""
+        """Show an outcome, add it to the summary, and record a failure in the trial's directory."""
         record = read_record(self.runs, outcome.task.id)
         if outcome.status == "failed":
             self.summary.failed.append((outcome.task.label, outcome.cause, outcome.task.log))
             try:
                 write_failure(trial_directory(self.runs, outcome.task.id), outcome.cause, outcome.attempts)
-            except OSError as error:  # a full disk must not end the other trials too
+            except OSError as error:  # a full disk must not end the other trials
                 progress.say(f"{outcome.task.label}: its failure could not be noted: {error}")
         elif outcome.status == "recorded" and outcome.attempts == 1:
             self.summary.elsewhere += 1
@@ -220,7 +240,17 @@ class _RunInProgress:
 def open_backend(
     runs: Path, options: RunOptions, announce: Callable[[str], None], gpus: int = 1
 ) -> AbstractContextManager[Backend]:
-    """Where trials run that take so many GPUs each; see schedule.backends. Raises RunError."""
+    """Open the backend that the options ask for; see schedule.backends.
+
+    Args:
+        runs: Directory of the records.
+        options: How to run.
+        announce: Receives lines of text about a cluster, unless options.quiet.
+        gpus: How many GPUs each trial takes.
+
+    Raises:
+        RunError: There is no such backend or device.
+    """
     from ablate.schedule import backends
 
     on = "inline" if options.inline else options.on
@@ -229,12 +259,17 @@ def open_backend(
 
 
 def teller(console: Console, quiet: bool = False) -> Callable[[str], None]:
-    """What prints a line, as it is."""
+    """A function that prints a line of text without markup, highlighting or wrapping.
+
+    Args:
+        console: Where it is printed.
+        quiet: Whether to print nothing.
+    """
     return lambda line: None if quiet else console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _variant_of(task: Task) -> str | None:
-    """What tells variants apart; None for a trial that is to be trained alone."""
+    """The key of a task's variant; None for a trial that must be trained alone."""
     return None if task.payload.plain else replace(task.payload.trial, seed=0).id
 
 
@@ -248,7 +283,18 @@ def make_task(
     folders: tuple[Path, ...],
     digest: str = "",
 ) -> Task:
-    """The task of training a trial on a device, "cpu" or "cuda", on images of this digest."""
+    """The task of training a trial.
+
+    Args:
+        trial: To train.
+        label: The name of the trial for people.
+        runs: Directory of the records.
+        location: Where the images are.
+        device: "cpu" or "cuda".
+        options: Say how often to write checkpoints.
+        folders: Where the readers' modules are looked for first.
+        digest: Of the images; "" if not known.
+    """
     from ablate.schedule.tasks import Task
     from ablate.train.job import Job
 
@@ -257,7 +303,17 @@ def make_task(
 
 
 def prepare(trials: Sequence[Trial], location: Location, console: Console, quiet: bool) -> dict[ImageSet, str]:
-    """Makes sure, before any worker starts, that the images are there, decoded and what the study says; their digests."""
+    """Load all images that the trials need, decode and check them before any worker starts, and return their digests.
+
+    Args:
+        trials: To train.
+        location: Where the images are.
+        console: Shows messages about downloads and decoding.
+        quiet: Whether to show nothing.
+
+    Raises:
+        DataError: Images are missing, damaged or not as the study declares, or are fewer than a batch that is dropped.
+    """
     from ablate.train.job import ImageLoader
 
     loader = ImageLoader(teller(console, quiet))
@@ -276,7 +332,16 @@ def _image_set(data: Data) -> ImageSet:
 
 
 def check_digests(recorded: Sequence[tuple[Data, Record]], digests: dict[ImageSet, str], location: Location) -> None:
-    """Refuses images that are not those the study's records were made on. digests: those that are known by now."""
+    """Check that the images are those that the study's records were made with.
+
+    Args:
+        recorded: The data and the record of each recorded trial.
+        digests: Of the images that are loaded; the digests of others are looked up without loading them.
+        location: Where the images are.
+
+    Raises:
+        RecordError: A record was made with other images.
+    """
     from ablate.data.cache import known_digest
 
     known: dict[ImageSet, str | None] = {**digests}
@@ -293,7 +358,13 @@ def check_digests(recorded: Sequence[tuple[Data, Record]], digests: dict[ImageSe
 
 @contextmanager
 def signals(stop: Stop) -> Iterator[None]:
-    """SIGINT: stop after the epochs under way, a second one at once; SIGTERM, SIGUSR1: like the first."""
+    """Within the block, let signals stop a run.
+
+    The first SIGINT, and SIGTERM and SIGUSR1, stop it after the running epochs; a second SIGINT stops it at once.
+
+    Args:
+        stop: Of the run; its exit code becomes 130 for SIGINT, 75 for the others.
+    """
     with handling(
         {
             signal.SIGINT: lambda: stop.raise_to(2 if stop.level else 1, INTERRUPTED),
