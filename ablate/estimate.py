@@ -1,8 +1,8 @@
-"""What a study will cost: its networks timed on this device, and hours, device-hours and end time from what was timed.
+"""What a study will cost: times its networks on this device and estimates hours, device-hours and the end from the times.
 
-Timing is the work of worker processes under the conditions of a run: on the CPU as many at once as there are slots, one
-thread each, since they share the memory's bandwidth; on GPUs slots_per_gpu each. A plan reads what was timed; it needs no
-torch.
+Worker processes time the networks under the conditions of a run: on the CPU as many at once as there are slots, with one
+thread each, because they share the memory bandwidth; on GPUs slots_per_gpu on each. A plan only reads recorded times, so it
+needs no torch.
 """
 
 from __future__ import annotations
@@ -40,14 +40,19 @@ from ablate.train.estimates import Estimate, find_estimates, images_of, workload
 from ablate.train.job import ProbeJob
 
 WORK = "ablate.train.probe:probe"
-MAX_FAILURES = 5.0  # an epoch: one in 150 attempts at it succeeds
+MAX_FAILURES = 5.0  # per epoch: with so many, one in 150 attempts at an epoch succeeds
 
 
 @dataclass(frozen=True)
 class CostOptions:
-    """Where the study is to run, as in RunOptions. gpus: numbers of GPUs on which its run is simulated.
+    """Where the study will run.
 
-    failures: of a GPU a day, in that simulation.
+    Args:
+        device: As in RunOptions.
+        slots: As in RunOptions.
+        slots_per_gpu: As in RunOptions.
+        gpus: The numbers of GPUs on which the run is simulated, such as (4, 8).
+        failures: Failures of a GPU per day in these simulations.
     """
 
     device: str = "auto"
@@ -58,13 +63,21 @@ class CostOptions:
 
 
 class Hardware(NamedTuple):
-    """A kind of device, how many slots there are, and how many processes share a device: on the CPU all of them."""
+    """A machine that a run is estimated for.
+
+    Args:
+        device: Name of its processor or GPU, as in probes and paces.
+        kind: "cpu" or "cuda".
+        slots: Number of slots.
+        side_by_side: How many processes share a device; on the CPU all of them.
+        gpus: Number of GPUs of a simulated machine; None for this machine.
+    """
 
     device: str
     kind: str
     slots: int
     side_by_side: int
-    gpus: int | None = None  # in a simulation
+    gpus: int | None = None
 
 
 def probe_networks(
@@ -74,9 +87,20 @@ def probe_networks(
     announce: Callable[[str], None] = lambda line: None,
     folders: tuple[Path, ...] = (),
 ) -> list[str]:
-    """Times a few steps of each distinct network on this device, keeps the probes, and says what could not be timed.
+    """Time a few steps of each distinct network on this device and record the probes.
 
-    announce: is given a line a network. folders: where the readers' networks are looked for first. Raises RunError.
+    Args:
+        variants: Of the study.
+        runs: Directory of the records, which also holds the probes.
+        options: Where to time.
+        announce: Receives a line of text for each network.
+        folders: Where the readers' modules are looked for first.
+
+    Returns:
+        A remark for each network that could not be timed.
+
+    Raises:
+        RunError: The options are not valid, or there is no such device.
     """
     import psutil  # type: ignore[import-untyped]
 
@@ -97,7 +121,7 @@ def probe_networks(
             str(i),
             variant.net,
             ProbeJob(variant.trials((0,))[0], slots[0].device, at_once, share, folders),
-            0.0,  # equal costs, so the copies of one network stay together
+            0.0,  # with equal costs the copies of one network run at the same time
             log,
         )
         for i, variant in enumerate(distinct.values())
@@ -130,7 +154,14 @@ def probe_networks(
 
 
 def make_probe(variant: Variant, times: Sequence[dict[str, Any]], kind: str, side_by_side: int) -> Probe:
-    """The probe of what the processes that timed a network reported; times: of each what probe() reports."""
+    """The probe of a network from the reports of the processes that timed it.
+
+    Args:
+        variant: Of the network.
+        times: What train.probe.probe() reported in each process, at least one.
+        kind: "cpu" or "cuda".
+        side_by_side: How many processes shared the device.
+    """
     train_ms, test_ms = (
         Milliseconds(statistics.median(values), min(values))
         for values in ([ms for one in times for ms in one[key]] for key in ("train_ms", "test_ms"))
@@ -156,7 +187,11 @@ def make_probe(variant: Variant, times: Sequence[dict[str, Any]], kind: str, sid
 
 
 def probe_text(probe: Probe) -> str:
-    """A probe in words."""
+    """A probe in words, such as "12.3 ms a step of 128 (least 12.1), 10,407 images/s".
+
+    Args:
+        probe: Of a network.
+    """
     step, size, rate = probe.train_step_ms, probe.workload.batch_size, probe.images_per_second
     images = f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
     return f"{step.median:,.1f} ms a step of {size} (least {step.min:,.1f}), {images} images/s"
@@ -169,10 +204,23 @@ def estimate_cost(
     options: CostOptions,
     now: datetime | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Each variant's estimate, and what the study costs, in plain values, times in seconds.
+    """Estimate the cost of each variant and of the study, in plain values, with times in seconds.
 
-    trials: {"id", "state"} of each variant's; those recorded cost nothing, an interrupted one what is left of it. The
-    simulation gives the trials to the slots by the policy of a run, longest first by multiply-adds. Raises RunError.
+    The simulation starts trials by the policy of a run, longest first by multiply-adds.
+
+    Args:
+        variants: Of the study.
+        trials: {"id": ..., "state": ...} of each trial, for each variant. Recorded trials cost nothing; an interrupted
+            trial costs its remaining epochs.
+        runs: Directory of the records and probes.
+        options: Where the study will run.
+        now: When the run starts; None: now, in the local time zone.
+
+    Returns:
+        The "probe" and "estimate" of each variant, and the cost of the study.
+
+    Raises:
+        RunError: The options are not valid.
     """
     if options.failures and not options.gpus:
         raise RunError("`failures` requires `gpus`, on which a run is simulated")
@@ -215,12 +263,21 @@ def estimate_cost(
 
 
 def find_hardware(options: CostOptions, probes: Sequence[Probe], paces: Sequence[Pace]) -> Hardware | None:
-    """This machine as it was when it was timed; None if it never was. Raises RunError for options that cannot be.
+    """This machine, by the name under which it was timed; None if it was not timed.
 
-    The processor is known by its name, a GPU by the name the driver tells, else the GPU that was probed last is taken.
+    A processor is found by its name, a GPU by the name that the driver lists; if the driver lists none, the GPU that was
+    timed last is taken.
+
+    Args:
+        options: Where the study will run.
+        probes: Oldest first.
+        paces: Times of recorded trials.
+
+    Raises:
+        RunError: The options are not valid.
     """
     if not probes and not paces and options == CostOptions(gpus=options.gpus, failures=options.failures):
-        return None  # at once: joblib, which slots are counted with, takes a tenth of a second
+        return None  # before joblib, which counts the slots, is imported: that takes a tenth of a second
     from ablate.schedule.slots import DEVICE_FILES, find_slots
 
     gpu = options.device in ("auto", "cuda") and (
@@ -228,7 +285,7 @@ def find_hardware(options: CostOptions, probes: Sequence[Probe], paces: Sequence
     )
     if gpu and sys.platform != "linux":
         gpu = any(probe.kind == "cuda" for probe in probes[-1:])
-    # Where there may be GPUs, find_slots would count them with torch.
+    # If there may be GPUs, find_slots() is called for the CPU only to check the options: it would count GPUs with torch.
     slots = len(find_slots("cpu" if gpu else options.device, options.slots, options.slots_per_gpu))
     if gpu:
         visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
@@ -252,7 +309,7 @@ def _epochs_done(runs: Path, trial: dict[str, Any]) -> int:
 
 
 def _cost(variant: Variant, epochs: Sequence[int]) -> float:
-    """What a run sorts the variant's trials by."""
+    """The cost by which a run orders the variant's trials; 0 if none is open."""
     return training_cost(variant.trials((0,))[0]) if epochs else 0.0
 
 
@@ -265,9 +322,9 @@ def _simulate(
     failures: float,
     now: datetime,
 ) -> dict[str, Any]:
-    """A run of the open trials in a machine, its end in this machine's time zone; one on several GPUs fills as many slots.
+    """Simulate a run of the open trials on a machine; a trial on several GPUs counts as one trial on each of as many slots.
 
-    failures: of a slot a day.
+    `failures` is the number of failures of a slot per day. The end is given in the time zone of `now`.
     """
     trials = [(e, left, cost, n) for e, of_one, cost, n in zip(estimates, epochs, costs, gpus) if e for left in of_one]
     seconds = [e.trial_seconds(left) for e, left, _, _ in trials]
@@ -300,7 +357,7 @@ def _simulate(
 def _variant_values(
     variant: Variant, estimate: Estimate | None, epochs: Sequence[int], here: Hardware | None, probes: Sequence[Probe]
 ) -> dict[str, Any]:
-    """A variant's newest probe on this device, and its estimate."""
+    """A variant's newest probe on this device and its estimate, in plain values."""
     workload = workload_of(variant)
     probe = here and (
         find_probe(probes, workload, here.device, here.side_by_side) or find_probe(probes, workload, here.device)
@@ -328,7 +385,7 @@ def _variant_values(
 
 
 def _remarks(variants: Sequence[Variant], cost: dict[str, Any], probes: Sequence[Probe], options: CostOptions) -> list[str]:
-    """What is missing for an estimate, and what was assumed."""
+    """Sentences about what is missing for an estimate and what it assumes."""
     remarks = []
     if cost["open_trials"]:
         remarks += [
