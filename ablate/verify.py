@@ -1,4 +1,4 @@
-"""verify_trials(): recorded trials, trained again in a directory of their own, and how far off they come out.
+"""verify_trials(): trains recorded trials again in a temporary directory and compares the results with the records.
 
 The records are only read. Composes launch and records.
 """
@@ -29,11 +29,18 @@ MADE_WITH = ("device", "threads", "torch", "torchvision", "numpy", "python", "pl
 
 @dataclass(frozen=True)
 class VerifiedTrial:
-    """How a trial came out the second time.
+    """How the second training of a trial compares with its record.
 
-    equal: every epoch's losses and errors, bit for bit; first_difference: the first epoch that differs; test_error: then
-    and now, percent; furthest: the largest difference of a test error, in points; changed: what it was made with, then
-    and now, where that is not the same; cause: why it could not be trained again.
+    Args:
+        id: Of the trial.
+        label: The name of the trial for people.
+        equal: Whether the losses and errors of all epochs are equal, bit for bit.
+        first_difference: The first epoch that differs, from 1; None if none does or there is no second result.
+        test_error: Of the record and of the second training, in percent; None if there is none.
+        furthest: The largest difference of an epoch's test error, in percentage points; None if none can be compared.
+        device: On which the record was made.
+        changed: The provenance of the record and of the second training, by name, where they differ.
+        cause: Why the trial could not be trained again; "" if it was.
     """
 
     id: str
@@ -47,7 +54,7 @@ class VerifiedTrial:
     cause: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values under stable names."""
+        """The comparison as plain values with stable names."""
         changed = {name: {"then": then, "now": now} for name, (then, now) in self.changed.items()}
         error = {"then": self.test_error[0], "now": self.test_error[1]}
         return {
@@ -65,7 +72,14 @@ class VerifiedTrial:
 
 @dataclass(frozen=True)
 class Verification:
-    """The chosen trials, trained again, of how many recorded ones. exit_code: 0 if all are bit-equal."""
+    """The comparisons of the trials that were trained again.
+
+    Args:
+        seed: That chose the trials.
+        recorded: How many trials of the study were recorded.
+        trials: The comparison of each chosen trial.
+        exit_code: 0 if all are equal, bit for bit.
+    """
 
     seed: int
     recorded: int
@@ -73,12 +87,21 @@ class Verification:
     exit_code: int
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values under stable names."""
+        """The verification as plain values with stable names."""
         return {"seed": self.seed, "recorded": self.recorded, "trials": [verdict.as_json() for verdict in self.trials]}
 
 
 def choose_trials(recorded: Sequence[Trial], count: int, seed: int) -> list[Trial]:
-    """So many of the trials, at random, in the order they were given. The same seed chooses the same of the same."""
+    """Choose some of the trials at random; they keep their order.
+
+    Args:
+        recorded: The trials that have a record.
+        count: How many to choose, from 1.
+        seed: The same seed chooses the same of the same trials.
+
+    Raises:
+        RunError: No trial is recorded, or fewer than `count`.
+    """
     if not recorded:
         raise RunError("no trial of the study is recorded; run it first")
     if not 1 <= count <= len(recorded):
@@ -98,9 +121,23 @@ def verify_trials(
     console: Console,
     folders: tuple[Path, ...] = (),
 ) -> Verification:
-    """Trains `count` of the recorded trials again, chosen at random, and compares. Raises AblateError if it cannot start.
+    """Train some of the recorded trials again and compare the results with the records.
 
-    What is trained again lies in a temporary directory, which goes; nothing is written to `runs`.
+    The new results are in a temporary directory, which is removed; nothing is written to `runs`.
+
+    Args:
+        trials: Of the study.
+        labels: The name of each trial for people, by its id.
+        runs: Directory of the records.
+        count: How many trials to choose at random, from 1.
+        seed: Of the choice.
+        location: Where the images are.
+        options: How to run.
+        console: Shows progress.
+        folders: Where the readers' modules are looked for first.
+
+    Raises:
+        AblateError: The run cannot start, or a record was removed meanwhile.
     """
     recorded = [trial for trial in trials if read_record(runs, trial.id)]
     chosen = choose_trials(recorded, count, seed)
@@ -118,7 +155,14 @@ def verify_trials(
 
 
 def compare(label: str, then: Record, now: Record | None, cause: str = "") -> VerifiedTrial:
-    """How a second training of a trial differs from its record; cause: why there is none."""
+    """Compare the second training of a trial with its record.
+
+    Args:
+        label: The name of the trial for people.
+        then: The record.
+        now: The record of the second training; None if there is none.
+        cause: Why there is none; "" if that is not known.
+    """
     made = {"device": "?", **then.result.get("provenance", {})}
     if now is None:
         return VerifiedTrial(
@@ -139,7 +183,7 @@ def compare(label: str, then: Record, now: Record | None, cause: str = "") -> Ve
 
 
 def _bits(row: Row) -> list[str]:
-    """What is compared of an epoch: every number in the digits that tell it from all others."""
+    """The numbers of an epoch that are compared, each with the digits that determine it exactly."""
     return [repr(row[field]) for field in COMPARED]
 
 
