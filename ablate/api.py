@@ -1,8 +1,8 @@
-"""A study and the places it works in: what the commands do, from Python. Composes the stages.
+"""The Python interface: a study with its directories, and everything that the commands do with it. Composes the stages.
 
 experiment = ablate.load_study("studies/quickstart.yaml")
 experiment.run()
-experiment.results()        # a tidy DataFrame, a row a trial
+experiment.results()        # a tidy DataFrame with one row for each trial
 """
 
 from __future__ import annotations
@@ -43,9 +43,19 @@ def load_study(
     data_root: str | Path | None = None,
     download: bool = False,
 ) -> Experiment:
-    """The experiment of a study file. Raises StudyError.
+    """The experiment of a study file.
 
-    overrides: "recipe.epochs=30" and the like; scale: one of the study's own, such as "small".
+    Args:
+        path: Of the study file.
+        overrides: Changes to the file, such as "recipe.epochs=30".
+        scale: The name of one of the study's scales, such as "small"; "": none.
+        runs: Directory of the records; it need not exist.
+        data_root: Directory of the images; None: the default one.
+        download: Whether missing images are downloaded.
+
+    Raises:
+        StudyError: The file is missing or not valid, or it defines a search.
+        RunError: `runs` is not a directory.
     """
     found = load_experiment(path, overrides, scale=scale, runs=runs, data_root=data_root, download=download)
     if not isinstance(found, Experiment):
@@ -63,7 +73,21 @@ def load_search(
     data_root: str | Path | None = None,
     download: bool = False,
 ) -> SearchExperiment:
-    """The search of a study file, as load_study(). storage: a database's URL or a journal's path. Raises StudyError."""
+    """The search of a study file.
+
+    Args:
+        path: Of the study file.
+        overrides: As in load_study().
+        scale: As in load_study().
+        runs: As in load_study().
+        storage: URL of a database or path of a journal file; "": the SQLite file in the runs directory.
+        data_root: As in load_study().
+        download: As in load_study().
+
+    Raises:
+        StudyError: The file is missing or not valid, or it defines no search.
+        RunError: `runs` is not a directory.
+    """
     found = load_experiment(
         path, overrides, scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
     )
@@ -82,7 +106,21 @@ def load_experiment(
     data_root: str | Path | None = None,
     download: bool = False,
 ) -> Experiment | SearchExperiment:
-    """A study file's experiment, or search, whichever it is. Raises StudyError."""
+    """The experiment or the search of a study file.
+
+    Args:
+        path: Of the study file.
+        overrides: As in load_study().
+        scale: As in load_study().
+        runs: As in load_study().
+        storage: As in load_search(); an experiment ignores it.
+        data_root: As in load_study().
+        download: As in load_study().
+
+    Raises:
+        StudyError: The file is missing or not valid.
+        RunError: `runs` is not a directory.
+    """
     runs = Path(runs)
     if runs.exists() and not runs.is_dir():
         raise RunError(f"`runs`: {runs} is not a directory")
@@ -109,7 +147,20 @@ def describe(
     channels: int = 3,
     batch_size: int = 128,
 ) -> dict[str, Any]:
-    """A network as the plain values that `ablate show --json` prints; memory is in bytes, of training with momentum."""
+    """Describe a network, in the plain values that `ablate show --json` prints.
+
+    Args:
+        name: As the user wrote it; its other meanings are listed.
+        architecture: Of the network.
+        rule: How its depth is counted, "convolutions" or "nominal".
+        classes: Number of classes; None: 1000 for a family of ImageNet networks, else 10.
+        image_size: Height and width in pixels; None: 224 for a family of ImageNet networks, else 32.
+        channels: Of the images, 1 or 3.
+        batch_size: Of the training for which memory, in bytes, is estimated; the optimizer is SGD with momentum.
+
+    Raises:
+        AblateError: The network cannot be built for these images.
+    """
     from ablate.nets.describe import describe_network
     from ablate.nets.families import count_network, task_of
     from ablate.nets.notation import other_meanings
@@ -126,11 +177,20 @@ def describe(
 
 @dataclass(frozen=True, repr=False)
 class Experiment:
-    """A study, enumerated, with its runs directory and its data: plan(), run(), status(), results(), report()."""
+    """A study with its variants, the directory of its records and its data: plan(), run(), status(), results(), report().
+
+    Args:
+        study: From the study file.
+        enumeration: Its variants and what was left out.
+        baselines: The baseline of each variant, None for a variant that has none.
+        runs: Directory of the records.
+        data_root: Directory of the images; None: the default one.
+        download: Whether missing images are downloaded.
+    """
 
     study: Study
     enumeration: Enumeration
-    baselines: tuple[Variant | None, ...]  # of each variant
+    baselines: tuple[Variant | None, ...]
     runs: Path
     data_root: Path | None
     download: bool
@@ -140,18 +200,25 @@ class Experiment:
 
     @property
     def variants(self) -> tuple[Variant, ...]:
+        """The variants of the study, in order."""
         return self.enumeration.variants
 
     def trials(self) -> list[Trial]:
-        """Every trial, variants in order, seeds in order."""
+        """All trials, in the order of the variants and then of the seeds."""
         return plan_trials(self.study, self.variants)
 
     def plan(
         self, probe: bool = False, options: CostOptions | None = None, announce: Callable[[str], None] = lambda line: None
     ) -> dict[str, Any]:
-        """What would run and what it costs, as the plain values that `ablate plan --json` prints; times in seconds.
+        """What would run and what it costs, in the plain values that `ablate plan --json` prints; times are in seconds.
 
-        probe: time each network on this device first, and announce() it. Raises AblateError.
+        Args:
+            probe: Whether to time each network on this device first.
+            options: Where the study will run; None: on all devices of this machine.
+            announce: Receives a line of text for each network that is timed.
+
+        Raises:
+            AblateError: The options are not valid, or a probe cannot start.
         """
         options = options or CostOptions()
         folders = (self.study.folder.resolve(), Path.cwd())
@@ -167,7 +234,7 @@ class Experiment:
         }
 
     def status(self) -> dict[str, Any]:
-        """How far the trials are, and the cause of each failure, as `ablate status --json` prints."""
+        """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""
         trials: list[dict[str, Any]] = []
         for variant in self.variants:
             for trial in variant.trials(self.study.seeds):
@@ -182,25 +249,45 @@ class Experiment:
         return {"study": self.study.name, "states": states, "trials": trials}
 
     def analysis(self) -> StudyAnalysis:
-        """What the records say: summaries, comparisons, sentences. Raises RecordError."""
+        """The analysis of the records: summaries, comparisons, sentences.
+
+        Raises:
+            RecordError: A record is damaged.
+        """
         from ablate.report.analysis import analyze_study
 
         return analyze_study(self.study, self.variants, self.baselines, self.runs)
 
     def report(self) -> StudyReport:
-        """The report of what is recorded: tables, figures, files. Raises RecordError."""
+        """The report of the records: tables, figures, files.
+
+        Raises:
+            RecordError: A record is damaged.
+        """
         from ablate.report.study_report import StudyReport
 
         return StudyReport(self.analysis())
 
     def results(self) -> pd.DataFrame:
-        """A row a trial: net, the varied axes, seed, id, state, test_error (percent), seconds and where it ran."""
+        """One row for each trial: net, the varied axes, seed, id, state, test_error (percent), seconds and where it ran.
+
+        Raises:
+            RecordError: A record is damaged.
+        """
         return self.report().trials
 
     def run(self, options: RunOptions | None = None, console: Console | None = None) -> RunSummary:
-        """Trains what is missing; returns when all is recorded, failed or stopped. Raises AblateError before that.
+        """Train the trials that are not recorded; returns when all are recorded or failed, or the run was stopped.
 
-        Ctrl-C once stops after the epochs under way (exit code 130), twice at once; SIGTERM, SIGUSR1: like the first (75).
+        The first Ctrl-C stops the run after the running epochs, the second at once; the exit code is 130. SIGTERM and
+        SIGUSR1 stop it after the running epochs; the exit code is 75.
+
+        Args:
+            options: How to run; None: the defaults.
+            console: Shows progress; None: standard error.
+
+        Raises:
+            AblateError: The run cannot start.
         """
         from rich.console import Console as RichConsole
 
@@ -210,7 +297,7 @@ class Experiment:
         return run_trials(self.trials(), labels, self.runs, self.location(), options or RunOptions(), console, folders)
 
     def location(self) -> Location:
-        """Where images are looked for and kept decoded."""
+        """The directories where images are looked for and where they are kept decoded."""
         return _location(self.data_root, self.download)
 
     def _plan_variant(self, variant: Variant, varied: Sequence[str]) -> dict[str, Any]:
