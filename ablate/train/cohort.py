@@ -145,8 +145,8 @@ def _train(
             tell(attempt.job, status)
     except torch.OutOfMemoryError as error:
         print(f"{len(left)} side by side: {error}", flush=True)
-    if device.type == "cuda" and not left:
-        cache.measured_memory[workload_of(jobs[0].trial)] = torch.cuda.max_memory_allocated(device) // len(jobs)
+    if device.type == "cuda" and attempts and not left:
+        cache.measured_memory[workload_of(jobs[0].trial)] = torch.cuda.max_memory_allocated(device) // len(attempts)
     return tuple(left)
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from ablate.data.cache import Location, check_digest, load_images, load_training
 from ablate.data.imagenet import ImageFiles, Listing, list_imagenet, list_training
+from ablate.data.preprocessing import PREPROCESSING
 from ablate.data.sources import Images, Labelled, Labels, check_images, check_labels, check_shape, stratified
 from ablate.data.split import split
-from ablate.data.whitening import load_whitened
 from ablate.errors import DataError
 from ablate.study.study import Data, HeldOut, Trial
 
@@ -78,10 +78,10 @@ class ImageLoader:
         self._kept: tuple[Any, Union[Labelled, Listing], str] | None = None  # key, training images, their digest
 
     def load(self, data: Data, location: Location) -> tuple[Images | ImageFiles, str]:
-        """Load as many images as a trial uses, whitened if its preprocessing is zca, and the digest of their files.
+        """Load as many images as a trial uses, prepared as its preprocessing says, and the digest of their files.
 
-        ImageNet is listed, not decoded. If training images are held out, they take the place of the test images. The test
-        images are then never opened, and the digest is that of the training files.
+        Images that are streamed are listed, not decoded. If training images are held out, they take the place of the
+        test images. The test images are then never opened, and the digest is that of the training files.
 
         Args:
             data: Of the trial.
@@ -94,17 +94,17 @@ class ImageLoader:
         if data.held_out is not None:
             return self._load_split(data, data.held_out, location)
         self._kept = None
-        if data.name == "imagenet":
+        if data.data_set.streamed:
             files, digest = list_imagenet(location.root)
             check_digest(data.digest, digest, location)
             check_labels(files.train_labels, files.test_labels, data.classes, data.train_size, data.test_size)
-            _refuse_zca(data)
+            _refuse_unstreamed(data)
             sizes = (data.train_size, data.test_size)
             return ImageFiles(*(part.subset(_used(part.labels, size)) for part, size in zip(files, sizes))), digest
         images, digest = load_images(data.name, data.image_size, location, self.announce, data.digest)
         check_images(images, data.classes, data.input_shape, data.train_size, data.test_size)
-        if data.preprocess == "zca":
-            images = load_whitened(data.name, images, digest, data.train_size, location, self.announce)
+        if prepare := PREPROCESSING[data.preprocess].prepare:
+            images = prepare(data.name, images, digest, data.train_size, location, self.announce)
         train, test = _used(images.train_labels, data.train_size), _used(images.test_labels, data.test_size)
         used = images.train_images[train], images.train_labels[train], images.test_images[test], images.test_labels[test]
         return Images(*used), digest
@@ -119,12 +119,12 @@ class ImageLoader:
         used = np.arange(len(part.labels))[_used(part.labels, data.train_size)]
         train, test = (used[index] for index in split(part.labels[used], data.classes, **held_out.model_dump()))
         if isinstance(part, Listing):
-            _refuse_zca(data)
+            _refuse_unstreamed(data)
             return ImageFiles(part.subset(train), part.subset(test)), digest
         images = Images(part.images[train], part.labels[train], part.images[test], part.labels[test])
-        if data.preprocess == "zca":
+        if prepare := PREPROCESSING[data.preprocess].prepare:
             choice = "".join(f"-{name}{value}" for name, value in held_out.model_dump(exclude_none=True).items())
-            images = load_whitened(data.name, images, digest, None, location, self.announce, f"of{len(used)}{choice}")
+            images = prepare(data.name, images, digest, None, location, self.announce, f"of{len(used)}{choice}")
         return images, digest
 
     def _load_training(self, data: Data, location: Location) -> tuple[Union[Labelled, Listing], str]:
@@ -132,7 +132,7 @@ class ImageLoader:
         key = (data.name, data.image_size, location)
         if self._kept is None or self._kept[0] != key:
             self._kept = None
-            if data.name == "imagenet":
+            if data.data_set.streamed:
                 self._kept = (key, *list_training(location.root))
             else:
                 self._kept = (key, *load_training(data.name, data.image_size, location, self.announce))
@@ -144,6 +144,8 @@ def _used(labels: Labels, size: int | None) -> Any:
     return stratified(labels, size) if size is not None and size < len(labels) else slice(None)
 
 
-def _refuse_zca(data: Data) -> None:
-    if data.preprocess == "zca":
-        raise DataError("data.preprocess: found zca; allowed for imagenet: meanstd, scale, none")
+def _refuse_unstreamed(data: Data) -> None:
+    """Refuse preprocessing that needs all images in memory."""
+    if PREPROCESSING[data.preprocess].streamed is None:
+        possible = ", ".join(name for name, entry in PREPROCESSING.items() if entry.streamed)
+        raise DataError(f"data.preprocess: found {data.preprocess}; allowed for {data.name}: {possible}")
