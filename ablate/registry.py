@@ -121,9 +121,10 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             except Exception as error:
                 raise StudyError(f"{place}: {type(error).__name__}: {error}") from None
             if not isinstance(entry, self.kind):
-                raise StudyError(f"{place} is no {self.kind.__module__}.{self.kind.__qualname__}")
+                wanted = f"{self.kind.__module__}.{self.kind.__qualname__}"
+                raise StudyError(f"{place}: found {type(entry).__name__}; allowed: an object of {wanted}")
             if entry.name in found:
-                raise StudyError(f"{place}: the name {entry.name} is taken")
+                raise StudyError(f"{place}: the name {entry.name} is taken; choose another name")
             found[entry.name] = entry
         return found
 

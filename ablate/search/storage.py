@@ -77,7 +77,7 @@ def check_url(url: str) -> str:
     if "://" in url and not re.fullmatch(r"sqlite(\+\w+)?:///.*", url) and not URL_FORM.fullmatch(url):
         raise RunError(
             f"storage {printable(re.split(r'[^a-z0-9+]', url)[0])}://***: not a URL such as "
-            "postgresql://user:password@host:5432/database; allowed: that form, with other characters encoded (@ as %40)"
+            "postgresql://user:password@host:5432/database; use that form, and encode other characters (@ as %40)"
         )
     return url
 
@@ -120,7 +120,7 @@ def open_storage(url: str) -> BaseStorage:
     with storage_errors(url, *OPENING_ERRORS):
         if "://" not in url:
             if Path(url).exists() and not Path(url).is_file():
-                raise RunError(f"storage {url}: not a file; allowed: a journal's path, or a database's URL")
+                raise RunError(f"storage {url}: not a file; name a journal's path, or a database's URL")
             Path(url).parent.mkdir(parents=True, exist_ok=True)
             return JournalStorage(JournalFileBackend(url))
         settings = {"connect_args": {"timeout": SQLITE_SECONDS}} if url.startswith("sqlite:") else {"pool_pre_ping": True}

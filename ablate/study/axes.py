@@ -114,7 +114,7 @@ def architecture_of(study: Study, axes: dict[str, Any], rule: DepthRule, shown: 
     """
     for one, other in (("block", "l"), ("depth", "N")):
         if one in axes and other in axes:
-            raise StudyError(f"{one} and {other} both given; allowed: one of them")
+            raise StudyError(f"{one} and {other} both given; use one of them")
     solve = study.budget.solve if study.budget else ()
     fields = _named_fields(study, axes) | {axis: value for axis, value in axes.items() if axis in _OF_NETWORK}
     fields |= {axis: float(fields[axis]) + 0.0 for axis in ("k", "dropout", "survival") if axis in fields}  # -0.0 is 0.0
@@ -165,16 +165,16 @@ def _named_fields(study: Study, axes: dict[str, Any]) -> dict[str, Any]:
     args = dotted(axes, "args.")
     if isinstance(net, dict):
         if key is not None:
-            raise StudyError(f"family: found '{key}'; a network of your own has none")
+            raise StudyError(f"family: '{key}' is not valid for a network of your own; leave it out")
         args = {**net.get("args", {}), **args}
         fields = {"family": PYTHON, "python": net["python"], "code": _code(study, net["python"])}
     elif key == PYTHON:
-        raise StudyError("family: a network of your own is written as net: {python: package.module:callable}")
+        raise StudyError(f"family: found {PYTHON}; write a network of your own as net: {{python: package.module:callable}}")
     else:
         fields = read_name(net, key, for_imagenet(study)) if net is not None else {"family": key or "WRN"}
         if args and ":" not in block:
             first = next(iter(args))
-            raise StudyError(f"args.{first} given; allowed: with package.module:callable as block or net {{python: ...}}")
+            raise StudyError(f"args.{first} is only valid with package.module:callable as block or net {{python: ...}}")
     if ":" in block:
         fields["code"] = _code(study, block)
     return fields | ({"args": json.dumps(args, sort_keys=True)} if args else {})

@@ -85,7 +85,7 @@ def read_data(document: Document, path: KeyPath, value: Any) -> tuple[Data, ...]
     titles = [data.title for data in found]
     for i, title in enumerate(titles):
         if title in titles[:i]:
-            document.fail((*path, i), f"data: '{title}' is there twice; allowed: different titles")
+            document.fail((*path, i), f"data: '{title}' is listed twice; give each data set a title of its own")
     return found
 
 
@@ -141,7 +141,7 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
         fields = {"classes": original.classes, "image_size": original.image_size, **fields}
     elif "copy_of" in fields:
         own = ", ".join(name for name, entry in DATA_SETS.items() if entry.title is None)
-        document.fail((*path, "copy_of"), f"data.copy_of: {known.name} is none; allowed: with {own}")
+        document.fail((*path, "copy_of"), f"data.copy_of is not valid for {known.name}; leave it out, or use {own}")
     for key in ("title", "classes", "image_size", "channels"):
         changeable = key not in facts or (key == "image_size" and known.resizable)
         if key in fields and not changeable and fields[key] != facts[key]:

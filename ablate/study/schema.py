@@ -38,7 +38,7 @@ def _axes_schema(**more: Any) -> WithJsonSchema:
 Axes = Annotated[dict[str, Any], _axes_schema()]
 _FROM: dict[str, Any] = {
     "type": "object",
-    "description": "what a search chose: its name, or the path of its best.yaml; key: of another axis",
+    "description": "a value that a search chose; from: the search or its best.yaml; key: the axis, if another",
     "required": ["from"],
     "properties": {"from": {"type": "string"}, "key": {"type": "string"}},
     "additionalProperties": False,
@@ -82,14 +82,16 @@ class BudgetFile(Frozen):
 
     parameters: QuantityOrBounds = None
     multiply_adds: QuantityOrBounds = None
-    activation_memory: Annotated[QuantityOrBounds, Field(description="bytes of a batch, kept for the backward pass")] = None
+    activation_memory: Annotated[QuantityOrBounds, Field(description="bytes kept for the backward pass, of one batch")] = (
+        None
+    )
     tolerance: Percentage = "5%"
     solve: Annotated[
-        Any, Field(description="an axis, or a list: one after the other"), WithJsonSchema({"anyOf": [_SOLVED, _SEVERAL]})
+        Any, Field(description="an axis, or axes that are solved in order"), WithJsonSchema({"anyOf": [_SOLVED, _SEVERAL]})
     ] = None
     quantum: Annotated[
         Any,
-        Field(description="k in steps of so many channels of the first group, 8 unless given; exact: of one"),
+        Field(description="the step of k, in channels of the first group, by default 8; exact: 1"),
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1024}, {"const": "exact"}]}),
     ] = None
     on_miss: Literal["error", "drop"] = "error"
@@ -114,7 +116,7 @@ class EntryFile(Frozen):
     data: Annotated[Any, _ref("properties/data"), Field(description="instead of the study's")] = None
     recipe: Annotated[Any, _ref("properties/recipe"), Field(description="instead of the study's")] = None
     stands_for: Annotated[
-        list[str] | None, Field(description="the published row of each network; '': the one of its own name")
+        list[str] | None, Field(description="the published row of each network; '': the row of its own name")
     ] = None
 
 
@@ -153,7 +155,7 @@ def data_model() -> type[Data]:
     steps = {"type": "array", "items": {"anyOf": [{"enum": list(AUGMENTATIONS)}, {"type": "object", "maxProperties": 1}]}}
     written = WithJsonSchema({"anyOf": [{"enum": list(NAMED)}, steps]})
     in_order = Field(description="a list of steps in order, such as [{crop: 4}, flip], or the name of one")
-    copies: Any = Annotated[Optional[_choice(published_data_sets())], Field(description="what these images are a copy of")]
+    copies: Any = Annotated[Optional[_choice(published_data_sets())], Field(description="the data set that is copied")]
     fields: dict[str, Any] = {
         "name": (_choice(DATA_SETS), ...),
         "preprocess": (Annotated[_choice(PREPROCESSING), Field(description=explained)], ...),
@@ -186,7 +188,7 @@ def protocol_data_model() -> type[BaseModel]:
 class Protocol(Frozen):
     """How published values were obtained. recipe and data are written as in a study, as far as they are known."""
 
-    seeds: Annotated[int | None, Field(ge=1, description="the value is a median of so many")] = None
+    seeds: Annotated[int | None, Field(ge=1, description="how many trainings each value is the median of")] = None
     recipe: Annotated[Any, _ref("properties/recipe")] = None
     data: Annotated[Any, _ref("$defs/ProtocolData")] = None
 
@@ -196,13 +198,13 @@ class RowFile(Frozen):
 
     model_config = ConfigDict(extra="allow")
 
-    label: Annotated[str, Field(max_length=200, description="as printed; the net where it is left out")] = ""
+    label: Annotated[str, Field(max_length=200, description="as printed; by default the name under net")] = ""
     net: str | None = None
     parameters: Annotated[str, Field(max_length=200, description="as printed, such as 1.4M")] = ""
     other: Annotated[
-        dict[Title, Any], Field(default_factory=dict, max_length=100, description="what else is printed, by title and unit")
+        dict[Title, Any], Field(default_factory=dict, max_length=100, description="other printed values, by title and unit")
     ]
-    not_run: Annotated[str, Field(max_length=1000, description="why ours is not there")] = ""
+    not_run: Annotated[str, Field(max_length=1000, description="why the network is not trained here")] = ""
     note: Annotated[str, Field(max_length=1000)] = ""
 
 
@@ -220,8 +222,8 @@ class ValidationFile(Frozen):
     """The training images that are held out: each of several folds in turn, or one part with a given number of images."""
 
     folds: Annotated[int | None, Field(ge=2, le=100)] = None
-    holdout: Annotated[int | None, Field(ge=1, description="images")] = None
-    seed: Annotated[int, Field(ge=0, lt=2**31, description="which ones")] = 0
+    holdout: Annotated[int | None, Field(ge=1, description="how many images")] = None
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="decides which images are held out")] = 0
 
 
 class RangeFile(Frozen):
@@ -230,11 +232,11 @@ class RangeFile(Frozen):
     low: float | int | None = None
     high: float | int | None = None
     step: Annotated[float | int | None, Field(gt=0)] = None
-    log: Annotated[bool, Field(description="evenly in the logarithm")] = False
+    log: Annotated[bool, Field(description="whether values are sampled evenly in the logarithm")] = False
     choices: Annotated[list[Any] | None, Field(min_length=1, max_length=1000)] = None
-    l: Annotated[Any, Field(description="of a block: how many convolutions, such as {low: 1, high: 4}")] = None
-    kernels: Annotated[list[int] | None, Field(min_length=1, description="of a block: what each kernel may be")] = None
-    when: Annotated[dict[str, Any] | None, Field(description="there only where these axes have these values")] = None
+    l: Annotated[Any, Field(description="the number of convolutions of a block, such as {low: 1, high: 4}")] = None
+    kernels: Annotated[list[int] | None, Field(min_length=1, description="the kernel sizes that a block can have")] = None
+    when: Annotated[dict[str, Any] | None, Field(description="only if these axes have these values")] = None
 
 
 class SearchFile(Frozen):
@@ -247,19 +249,19 @@ class SearchFile(Frozen):
     ]
     validation: Annotated[ValidationFile, Field(examples=["{folds: 5}"])]
     objective: Literal["median_validation_error", "mean_validation_error"] = "median_validation_error"
-    trials: Annotated[int | None, Field(ge=1, le=100_000, description="candidates; a grid has as many as it has")] = None
+    trials: Annotated[int | None, Field(ge=1, le=100_000, description="candidates; by default all of a grid")] = None
     sampler: Literal["tpe", "gp", "random", "grid", "cmaes"] = "tpe"
     pruner: Annotated[
         Literal["none", "wilcoxon", "median", "hyperband"],
-        Field(description="wilcoxon: over the folds; median, hyperband: over the epochs"),
+        Field(description="wilcoxon compares errors of folds; median and hyperband compare errors of epochs"),
     ] = "none"
     also_minimize: Annotated[
-        Literal["parameters", "multiply_adds"] | None, Field(description="a second objective: the Pareto set of both")
+        Literal["parameters", "multiply_adds"] | None, Field(description="a second objective, for a Pareto set")
     ] = None
     seed: Seed = 0
     enqueue: Annotated[
         list[dict[str, Any]],
-        Field(default_factory=list, max_length=1000, description="candidates that come first, as values of the axes"),
+        Field(default_factory=list, max_length=1000, description="candidates to evaluate first, as values of axes"),
     ]
 
 
@@ -279,36 +281,36 @@ class StudyFile(Frozen):
     title: Annotated[str, Field(max_length=200)] = ""
     source: Annotated[str, Field(max_length=200, description="the paper's table or figure")] = ""
     notes: Annotated[str, Field(max_length=10_000, description="printed with every table")] = ""
-    data: Annotated[Any, Field(examples=["cifar10"], description="one, or a list: every network on each")]
+    data: Annotated[Any, Field(examples=["cifar10"], description="a data set, or a list for every network")]
     recipe: Annotated[Any, Field(examples=["wrn_cifar"])]
     seeds: Annotated[
         Any,
-        Field(examples=[5], description="how many, or which; 0: nothing is trained, networks are counted"),
+        Field(examples=[5], description="how many, or a list; 0: networks are counted and not trained"),
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "array", "items": {"type": "integer"}}]}),
     ] = None
     variants: Annotated[list[EntryFile] | None, Field(min_length=1, max_length=1000, examples=["[{net: WRN-28-2}]"])] = None
-    base: Annotated[Any, Field(description="of a search: the network that is changed"), WithJsonSchema(_NET)] = None
+    base: Annotated[Any, Field(description="the network that a search changes"), WithJsonSchema(_NET)] = None
     search: SearchFile | None = None
     depth_rule: DepthRuleField = "convolutions"
     where: str | None = None
     budget: BudgetFile | None = None
     baseline: Annotated[
         Any,
-        Field(description="a network, or values of axes: {dropout: 0} is each variant's own without dropout"),
+        Field(description="a network, or values of axes; {dropout: 0} means each variant without its dropout"),
         WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "object", "minProperties": 1}]}),
     ] = None
-    epoch_rule: Annotated[EpochRule, Field(description="best: chosen by test error, flagged wherever it is shown")] = "last"
+    epoch_rule: Annotated[EpochRule, Field(description="best: the lowest test error; reports say so")] = "last"
     figures: Annotated[list[_FigureName], Field(default=list(DEFAULTS), max_length=len(CHOICES))]
     panels: Annotated[
         dict[Title, list[str]],
-        Field(default_factory=dict, max_length=100, description="of the curves: the networks in each, by its title"),
+        Field(default_factory=dict, max_length=100, description="the networks of each panel of curves, by its title"),
     ]
     published: Annotated[list[PublishedFile], Field(default_factory=list, max_length=100)]
     scales: Annotated[
         dict[str, Any],
         Field(
             default_factory=dict,
-            description="by the name of a scale: keys laid over the study's; data, recipe, budget and search key by key",
+            description="by name: keys that replace the study's; data, recipe, budget, search are merged by key",
         ),
         WithJsonSchema({"type": "object", "additionalProperties": {"type": "object"}}),
     ]

@@ -66,24 +66,24 @@ class Recipe(Frozen):
     optimizer: str
     lr: Annotated[float, Field(gt=0, le=100)]
     weight_decay: Annotated[float, Field(ge=0, le=10)]
-    decay_on: Annotated[Literal["all", "weights"], Field(description="weights: not on batch norm and biases")]
+    decay_on: Annotated[Literal["all", "weights"], Field(description="weights: without batch norm and biases")]
     batch_size: Annotated[int, Field(ge=1, le=65536)]
-    last_batch: Annotated[Literal["drop", "keep"], Field(description="a last batch smaller than the others")]
+    last_batch: Annotated[Literal["drop", "keep"], Field(description="of a last batch that is smaller")]
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     schedule: str = "step"
     precision: Annotated[Literal["float32", "bfloat16"], Field(description="bfloat16: autocast")]
     lr_batch_size: Annotated[
-        int | None, Field(ge=1, le=65536, description="the batch size that lr is for: the rate is lr * batch_size / it")
+        int | None, Field(ge=1, le=65536, description="the rate is lr * batch_size / lr_batch_size; by default lr")
     ] = None
     checkpoint_activations: Annotated[
-        Literal["none", "blocks"], Field(description="blocks: computed twice for less memory, same result")
+        Literal["none", "blocks"], Field(description="blocks: activations are computed twice, for less memory")
     ] = "none"
     compile: Annotated[
         Literal["never", "auto", "always"],
-        Field(description="blocks are compiled, last bits differ; auto: where a training is an hour of a Titan X"),
+        Field(description="compiling changes last bits; auto: only in trainings of an hour or more on a Titan X"),
     ] = "never"
     gpus: Annotated[
-        int, Field(ge=1, le=64, description="a trial trains on so many at once, each taking its part of every batch")
+        int, Field(ge=1, le=64, description="how many GPUs train one trial; each takes its part of every batch")
     ] = 1
     sync_batch_norm: Annotated[bool, Field(description="statistics of the whole batch, not of each GPU's part of it")] = (
         False
@@ -110,7 +110,7 @@ class Recipe(Frozen):
         if self.batch_size % self.gpus:
             raise ValueError(f"batch_size: {self.batch_size} cannot be divided by gpus: {self.gpus}")
         if self.last_batch != "drop":
-            raise ValueError(f"gpus: {self.gpus} needs last_batch: drop, for a smaller one need not be divisible")
+            raise ValueError(f"gpus: {self.gpus} needs last_batch: drop, as gpus may not divide a smaller batch")
         if self.compile != "never":
             raise ValueError(f"gpus: {self.gpus} needs compile: never")
         if self.sync_batch_norm and self.checkpoint_activations != "none":
@@ -206,15 +206,15 @@ class Data(Frozen):
     name: str
     title: Annotated[str, Field(min_length=1, max_length=100)]
     classes: Annotated[int, Field(ge=2, le=100_000)]
-    image_size: Annotated[int, Field(ge=4, le=1024, description="pixels, square")]
+    image_size: Annotated[int, Field(ge=4, le=1024, description="height and width, in pixels")]
     channels: Literal[1, 3]
     preprocess: str
     augment: Augment
     train_size: Annotated[int | None, Field(ge=2)] = None
     test_size: Annotated[int | None, Field(ge=2)] = None
     digest: Annotated[str | None, Field(pattern="^[0-9a-f]{16}$", description="16 hexadecimal digits")] = None
-    copy_of: Annotated[str | None, Field(description="what these images are a copy of")] = None
-    root: Annotated[str | None, Field(description="where the images are, from the study file's folder")] = None
+    copy_of: Annotated[str | None, Field(description="the data set that is copied")] = None
+    root: Annotated[str | None, Field(description="directory, relative to the study file's folder")] = None
     held_out: HeldOut | None = None
 
     @classmethod

@@ -213,8 +213,11 @@ def test_it_is_told_wherever_a_recipe_is(package: Path, tmp_path: Path) -> None:
     "entry, said",
     [
         ("added:ABSENT", "entry point ablate.optimizers: rmsprop: AttributeError"),
-        ("added:NOT_ONE", "entry point ablate.optimizers: rmsprop is no ablate.kinds.optimizers.Optimizer"),
-        ("added:SGD", "entry point ablate.optimizers: rmsprop: the name sgd is taken"),
+        (
+            "added:NOT_ONE",
+            "entry point ablate.optimizers: rmsprop: found int; allowed: an object of ablate.kinds.optimizers.Optimizer",
+        ),
+        ("added:SGD", "entry point ablate.optimizers: rmsprop: the name sgd is taken; choose another name"),
     ],
 )
 def test_a_wrong_entry_point_is_said(package: Path, tmp_path: Path, entry: str, said: str) -> None:

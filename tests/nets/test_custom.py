@@ -245,7 +245,7 @@ def test_only_the_explicit_key_runs_code(study: Path, net: str, said: str) -> No
 
 
 def test_arguments_without_a_network_of_the_reader_s(study: Path) -> None:
-    with pytest.raises(StudyError, match=r"args\.width given; allowed: with package\.module:callable"):
+    with pytest.raises(StudyError, match=r"args\.width is only valid with package\.module:callable"):
         load_study(write(study, "grid: {net: WRN-10-1, args.width: [3]}"))
 
 

@@ -85,8 +85,8 @@ def test_its_names_are_read_written_and_counted(package: Path) -> None:
     "entry, said",
     [
         ("straight:ABSENT", "entry point ablate.families: straight: AttributeError"),
-        ("straight:NOT_ONE", "straight is no ablate.nets.family.Family"),
-        ("ablate.nets.vgg:FAMILY", "straight: the name VGG is taken"),
+        ("straight:NOT_ONE", "straight: found int; allowed: an object of ablate.nets.family.Family"),
+        ("ablate.nets.vgg:FAMILY", "straight: the name VGG is taken; choose another name"),
     ],
 )
 def test_a_wrong_entry_point_is_said(package: Path, entry: str, said: str) -> None:

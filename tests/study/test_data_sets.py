@@ -161,8 +161,12 @@ def test_what_it_is_a_copy_of_does_not_change_a_trial(tmp_path: Path) -> None:
         ("{name: cifar100, preprocess: zca}", "null", "2:17: data.1 has no value"),
         ("{name: cifar100, preprocess: zca}", "{preprocess: zca}", "2:17: data.name is missing"),
         ("preprocess: zca", "preproces: zca", "2:34: unknown key 'preproces'; did you mean 'preprocess'?"),
-        ("name: cifar100", "name: cifar10", "2:17: data: 'CIFAR-10' is there twice; allowed: different titles"),
-        ("name: cifar100", "name: cifar100, copy_of: cifar10", "2:34: data.copy_of: cifar100 is none"),
+        (
+            "name: cifar100",
+            "name: cifar10",
+            "2:17: data: 'CIFAR-10' is listed twice; give each data set a title of its own",
+        ),
+        ("name: cifar100", "name: cifar100, copy_of: cifar10", "2:34: data.copy_of is not valid for cifar100; leave"),
     ],
 )
 def test_errors_of_a_list_stand_at_its_item(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -173,7 +177,7 @@ def test_errors_of_a_list_stand_at_its_item(tmp_path: Path, old: str, new: str, 
     ("lines", "message"),
     [
         ("    data: []\n", "7:5: data: an empty list"),
-        ("    data: [svhn, svhn]\n", "7:18: data: 'SVHN' is there twice"),
+        ("    data: [svhn, svhn]\n", "7:18: data: 'SVHN' is listed twice"),
         ("    data: 5\n", "7:5: data: found 5; allowed: a name or a mapping"),
         ("    recipe: [adam]\n", "7:5: recipe: found a list; allowed: a name or a mapping"),
         ("    recipe: {epochs: 3}\n", "7:5: variants.recipe.base is missing"),

@@ -627,7 +627,7 @@ def test_a_network_for_imagenet_on_other_images_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "entry, said",
     [
-        ("grid: {family: python, depth: 10}", "family: a network of your own is written as net: {python:"),
+        ("grid: {family: python, depth: 10}", "family: found python; write a network of your own as net: {python:"),
         ("grid: {family: WNR, depth: 10}", "family: found 'WNR'; allowed: "),
         ("grid: {family: NIN, shortcut: A}", "shortcut: found A; NIN has norm, activation, pool"),
         ("grid: {family: ResNet, depth: 20, block: B(3,3)}", "block: found B(3,3); ResNet has basic or bottleneck"),
