@@ -1,9 +1,10 @@
-"""Durable file operations. After a crash, and to any reader, a file has either its old or its new bytes."""
+"""Durable file operations, and ids of contents. After a crash, and to any reader, a file has its old or its new bytes."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -13,6 +14,15 @@ from filelock import FileLock, Timeout
 
 TRIES = 3
 _NO_SUCH_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF)
+
+
+def content_id(data: bytes) -> str:
+    """An id of some bytes: the first 16 hexadecimal digits of their SHA-256.
+
+    Args:
+        data: such as the content of a trial.json.
+    """
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from ablate.records.records import EPOCH_FIELDS, Record, parse_epochs
+from ablate.records.records import EPOCH_FIELDS, PREFIX, Record, parse_epochs
 from ablate.records.result import TEST, VALIDATION, renamed
 
 Columns = npt.NDArray[np.float64]
@@ -39,7 +39,7 @@ def epoch_columns(record: Record, fields: Sequence[str]) -> Columns:
     Raises:
         RecordError: epochs.jsonl is not the one that was recorded, or epochs are missing.
     """
-    measured = f"{record.split}_"
+    measured = PREFIX[record.split]
     lines = record.epoch_lines()
     values = _decode(lines, measured, fields)
     if values is None:

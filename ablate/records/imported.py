@@ -15,16 +15,15 @@ from typing import Any
 import orjson
 
 from ablate.errors import RecordError, printable
-from ablate.files import write_atomically
+from ablate.files import content_id, write_atomically
 from ablate.nets.blueprint import Shape
-from ablate.records.records import Row, read_file, read_record, write_epochs, write_result
+from ablate.records.records import JSON_OPTIONS, Row, read_file, read_record, write_epochs, write_result
 from ablate.records.torchnet import Log, read_log
 
 FORMAT = 1  # of trial.json
 FOLDER = "imported"
 MOST_BYTES = 1 << 26  # of a log; the authors' logs have a few hundred kB
 KEYS = ("imported", "sha256", "net", "data")  # of trial.json; the id is a hash of their values
-_JSON = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def imported_id(definition: dict[str, Any]) -> str:
         definition: the values of trial.json; only those of KEYS are read.
     """
     what = {key: definition.get(key) for key in KEYS}
-    return hashlib.sha256(orjson.dumps(what, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+    return content_id(orjson.dumps(what, option=orjson.OPT_SORT_KEYS))
 
 
 def write_imported(runs: Path, draft: Draft) -> bool:
@@ -153,7 +152,7 @@ def write_imported(runs: Path, draft: Draft) -> bool:
         return False
     rows, definition = draft.log.rows, draft.definition
     directory.mkdir(parents=True, exist_ok=True)
-    write_atomically(directory / "trial.json", orjson.dumps(definition, option=_JSON))
+    write_atomically(directory / "trial.json", orjson.dumps(definition, option=JSON_OPTIONS | orjson.OPT_SORT_KEYS))
     write_epochs(directory, rows)
     last, diverged = rows[-1], _diverged(rows)
     keys = ("test_error", "test_loss", "train_error", "train_loss")

@@ -6,7 +6,6 @@ temporary directory beside its destination and then renamed, so a merge that was
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -19,9 +18,9 @@ from typing import Any
 import orjson
 
 from ablate.errors import RecordError
-from ablate.files import hold_lock
+from ablate.files import content_id, hold_lock
 from ablate.records.imported import FOLDER, imported_id
-from ablate.records.records import Row, read_epochs, read_file, read_record, trial_state
+from ablate.records.records import read_epochs, read_file, read_record, trial_state
 from ablate.records.timings import Probe, probe_path, read_probes, write_probe
 
 LOCK = ".merge.lock"
@@ -228,7 +227,7 @@ def look(directory: Path, imported: bool = False) -> Found:
     """
     try:
         definition = read_file(directory / "trial.json")
-        made = imported_id(orjson.loads(definition)) if imported else hashlib.sha256(definition).hexdigest()[:16]
+        made = imported_id(orjson.loads(definition)) if imported else content_id(definition)
     except (OSError, orjson.JSONDecodeError, AttributeError):
         raise RecordError(f"{directory}: damaged, its trial.json cannot be read; not merged") from None
     if made != directory.name:
@@ -238,15 +237,13 @@ def look(directory: Path, imported: bool = False) -> Found:
     record, rows = read_record(directory.parent, directory.name), read_epochs(directory)
     if record:
         record.epoch_lines()
-    if record and (record.result.get("epochs") != len(rows) or record.eval_error not in (None, *_last_error(rows))):
+    if record and (
+        record.result.get("epochs") != len(rows)
+        or record.eval_error not in (None, *(row["test_error"] for row in rows[-1:]))
+    ):
         raise RecordError(f"{directory}: damaged, its epochs.jsonl is not that of its result.json; not merged")
     errors = tuple((row["train_error"], row["test_error"]) for row in rows)
     return Found(directory, definition, record.result if record else None, errors)
-
-
-def _last_error(rows: Sequence[Row]) -> list[float]:
-    """The error of the last epoch, in percent; an empty list if there is no epoch."""
-    return [row["test_error"] for row in rows[-1:]]
 
 
 def _trials(runs: Path) -> Iterator[Path]:
@@ -291,7 +288,8 @@ def _copy(found: Found, target: Path) -> None:
     shutil.copytree(found.directory, aside, ignore=_not_copied)
     for path in aside.iterdir():
         _flush(path)
-    if read_file(aside / "trial.json") != found.definition or _result(aside) != found.result:
+    record = read_record(aside.parent, aside.name)
+    if read_file(aside / "trial.json") != found.definition or (record.result if record else None) != found.result:
         raise RecordError(f"{found.directory}: changed while it was copied; merge again")
     with ExitStack() as stack:
         if target.is_dir():
@@ -306,12 +304,6 @@ def _not_copied(directory: str, names: list[str]) -> list[str]:
     """The names that are not copied: locks, leftovers, and everything that is not a regular file, such as a link."""
     plain = [name for name in names if Path(directory, name).is_file() and not Path(directory, name).is_symlink()]
     return [name for name in names if name not in plain or name == "lock" or re.fullmatch(r"\..*\.tmp", name)]
-
-
-def _result(directory: Path) -> dict[str, Any] | None:
-    """The fields of a trial's result.json; None while the trial is unfinished."""
-    record = read_record(directory.parent, directory.name)
-    return record.result if record else None
 
 
 def _flush(path: Path) -> None:

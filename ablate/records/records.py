@@ -17,11 +17,12 @@ from typing import Any, Literal
 import orjson
 
 from ablate.errors import RecordError, printable
-from ablate.files import append_durably, hold_lock, remove_leftovers, write_atomically
+from ablate.files import append_durably, content_id, hold_lock, remove_leftovers, write_atomically
 from ablate.records.result import TEST, VALIDATION, check_result, renamed
 
 RecordState = Literal["recorded", "diverged", "failed", "running", "interrupted", "missing"]
 Split = Literal["test", "validation"]  # the images that a trial is evaluated on
+PREFIX: dict[Split, str] = {"test": TEST, "validation": VALIDATION}  # of measured fields on disk, by split
 Row = dict[str, Any]
 
 FINAL: tuple[RecordState, ...] = ("recorded", "diverged")  # states after which a trial is not trained again
@@ -36,7 +37,7 @@ EPOCH_FIELDS = (
     "test_seconds",
 )
 HASH, EPOCHS_HASH = "sha256", "epochs_sha256"  # fields of result.json: hashes of all before it, and of epochs.jsonl
-_JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+JSON_OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _HASH, _END = b',\n  "%s": ' % HASH.encode(), b"\n}\n"
 
 EPOCH_KINDS = {int, float, bool, type(None)}  # the types of an epoch's values
@@ -87,7 +88,7 @@ class Record:
         Raises:
             RecordError: epochs.jsonl is not the one that was recorded, or epochs are missing.
         """
-        rows = parse_epochs(self.epoch_lines(), f"{self.split}_")
+        rows = parse_epochs(self.epoch_lines(), PREFIX[self.split])
         self.check_epochs(len(rows))
         return rows
 
@@ -148,15 +149,10 @@ def open_trial(directory: Path, definition: bytes) -> None:
     if found == definition:
         return
     if found is not None:
-        if _id(found) == directory.name or _id(definition) != directory.name:
+        if content_id(found) == directory.name or content_id(definition) != directory.name:
             raise RecordError(f"{path}: defines another trial than its directory's name says; move the directory away")
         print(f"{path.name} is damaged; written again")
     write_atomically(path, definition)
-
-
-def _id(definition: bytes) -> str:
-    """The id of a trial with this trial.json; see study.Trial.id."""
-    return hashlib.sha256(definition).hexdigest()[:16]
 
 
 def measured_on(directory: Path) -> str:
@@ -301,7 +297,7 @@ def write_failure(directory: Path, cause: str, attempts: int) -> None:
     """
     directory.mkdir(parents=True, exist_ok=True)
     failure = {"cause": cause, "attempts": attempts}
-    write_atomically(directory / "failure.json", orjson.dumps(failure, option=_JSON))
+    write_atomically(directory / "failure.json", orjson.dumps(failure, option=JSON_OPTIONS))
 
 
 def read_failure(directory: Path) -> str | None:
@@ -336,7 +332,7 @@ def read_record(runs: Path, trial_id: str, split: Split | None = None) -> Record
     epochs_sha256 = result.pop(EPOCHS_HASH, None)
     if split is None:
         split = "validation" if measured_on(trial_directory(runs, trial_id)) == VALIDATION else "test"
-    measured = f"{split}_"
+    measured = PREFIX[split]
     if problem := check_result(result, measured):
         raise RecordError(f"{trial_directory(runs, trial_id) / 'result.json'}: {problem}")
     return Record(trial_id, runs, renamed(result, measured, TEST), split, epochs_sha256)
@@ -419,7 +415,7 @@ def result_bytes(fields: Mapping[str, Any], epoch_lines: bytes) -> bytes:
         epoch_lines: the bytes of epochs.jsonl.
     """
     fields = {**fields, EPOCHS_HASH: hashlib.sha256(epoch_lines).hexdigest()}
-    return _sealed(orjson.dumps(fields, option=_JSON).removesuffix(_END))
+    return _sealed(orjson.dumps(fields, option=JSON_OPTIONS).removesuffix(_END))
 
 
 def _sealed(head: bytes) -> bytes:

@@ -8,7 +8,6 @@ recorded trial took, whichever study it was trained for.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -19,13 +18,12 @@ import orjson
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ablate.errors import RecordError
-from ablate.files import write_atomically
-from ablate.records.records import read_file
+from ablate.files import content_id, write_atomically
+from ablate.records.records import JSON_OPTIONS, read_file
 from ablate.records.result import TEST, VALIDATION, renamed
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Whole = Annotated[int, Field(ge=1)]
-_JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ def write_probe(runs: Path, probe: Probe) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     value = asdict(probe)
     value["workload"]["network"] = orjson.loads(probe.workload.network)
-    write_atomically(path, orjson.dumps(value, option=_JSON))
+    write_atomically(path, orjson.dumps(value, option=JSON_OPTIONS))
     return path
 
 
@@ -163,7 +161,7 @@ def probe_path(runs: Path, probe: Probe) -> Path:
     """
     what = orjson.dumps([asdict(probe.workload), probe.side_by_side], option=orjson.OPT_SORT_KEYS)
     slug = re.sub(r"[^a-z0-9]+", "-", probe.device.lower()).strip("-") or "device"
-    return runs / "probes" / slug / f"{hashlib.sha256(what).hexdigest()[:16]}.json"
+    return runs / "probes" / slug / f"{content_id(what)}.json"
 
 
 def read_probes(runs: Path) -> list[Probe]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any, NoReturn
 import orjson
 
 from ablate.errors import AblateError, StudyError, allowed
+from ablate.files import content_id
 from ablate.nets.architecture import Architecture, format_block
 from ablate.nets.notation import read_name
 from ablate.nets.options import parse_block
@@ -118,7 +118,7 @@ def _digest(document: Document, data: Data, recipe: Recipe, seeds: tuple[int, ..
         text = orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     except orjson.JSONEncodeError:
         document.fail(("search",), "search: found a whole number of more than 64 bits; use a smaller one")
-    return hashlib.sha256(text).hexdigest()[:16]
+    return content_id(text)
 
 
 def _held_out(document: Document, search: SearchFile, data: Data) -> tuple[HeldOut, ...]:

@@ -5,7 +5,6 @@ A trial is identified by its definition: its id is a hash of everything that can
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ablate.data.augmentations import Augment, as_written
 from ablate.data.data_sets import DATA_SETS, DataSet
+from ablate.files import content_id
 from ablate.kinds.optimizers import OPTIMIZERS, Optimizer
 from ablate.kinds.recipes import RECIPES
 from ablate.kinds.schedules import SCHEDULES, Schedule
@@ -394,7 +394,7 @@ class Trial:
     @cached_property
     def id(self) -> str:
         """The first 16 hexadecimal digits of the definition's SHA-256."""
-        return hashlib.sha256(self.definition).hexdigest()[:16]
+        return content_id(self.definition)
 
     @property
     def blueprint(self) -> Blueprint:
