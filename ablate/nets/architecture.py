@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Any, Literal, Union
 
 from ablate.errors import NotationError
+from ablate.nets.activations import ACTIVATIONS
 
 DepthRule = Literal["convolutions", "nominal"]
 Kernels = tuple[int, ...]
@@ -29,13 +30,12 @@ DECIMALS = 6  # of every number in a name, so that every network has a name
 SHORTCUTS = ("A", "B", "C")
 ACTIVATION_ORDERS = ("pre", "post", "bn_after_addition", "relu_before_addition", "relu_only_pre")
 NORMS = ("batch", "group", "none")
-ACTIVATIONS = ("relu", "leaky_relu", "elu", "silu", "gelu", "mish", "hardswish", "tanh")
 POOLS = ("average", "max")
 CHOICES = {
     "shortcut": SHORTCUTS,
     "activation_order": ACTIVATION_ORDERS,
     "norm": NORMS,
-    "activation": ACTIVATIONS,
+    "activation": tuple(ACTIVATIONS),
     "pool": POOLS,
 }
 

@@ -58,7 +58,7 @@ class Activation:
     """A pointwise nonlinearity.
 
     Args:
-        kind: its name, one of architecture.ACTIVATIONS.
+        kind: its name, one of activations.ACTIVATIONS.
         inplace: whether it may overwrite its input, because no other layer needs it.
     """
 

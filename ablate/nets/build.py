@@ -17,19 +17,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ablate.nets import blueprint as bp
-from ablate.nets.counts import IN_PLACE
-from ablate.nets.custom import Own, make_module
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "silu": nn.SiLU,
-    "gelu": nn.GELU,
-    "mish": nn.Mish,
-    "hardswish": nn.Hardswish,
-    "tanh": nn.Tanh,
-}
+from ablate.nets.activations import ACTIVATIONS
+from ablate.nets.custom import CustomModule, make_module
 
 
 class Dropout(nn.Module):
@@ -239,7 +228,7 @@ def initialize(network: nn.Module, generator: torch.Generator | None = None) -> 
     """
     with torch.no_grad():
         for module in network.children():
-            if isinstance(module, Own):
+            if isinstance(module, CustomModule):
                 continue
             if isinstance(module, nn.Conv2d):
                 fan_in = module.weight[0].numel()
@@ -299,8 +288,9 @@ def _modules(layer: bp.Layer) -> Iterator[nn.Module]:
             yield nn.BatchNorm2d(channels)
         case bp.GroupNorm(channels, groups):
             yield nn.GroupNorm(groups, channels)
-        case bp.Activation(kind, inplace):
-            yield ACTIVATIONS[kind](**({"inplace": inplace} if kind in IN_PLACE else {}))
+        case bp.Activation(name, inplace):
+            activation = ACTIVATIONS[name]
+            yield getattr(nn, activation.module)(**({"inplace": inplace} if activation.in_place else {}))
         case bp.Dropout(rate):
             yield Dropout(rate)
         case bp.Linear(in_features, out_features):

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ablate.errors import NotationError
+from ablate.nets.activations import ACTIVATIONS
 from ablate.nets.blueprint import (
     Activation,
     BatchNorm,
@@ -30,8 +31,6 @@ from ablate.nets.blueprint import (
     Shape,
     Subsample,
 )
-
-IN_PLACE = ("relu", "leaky_relu", "elu")  # activations that can overwrite their input
 
 
 class Counts(NamedTuple):
@@ -231,7 +230,7 @@ def _norm(layer: BatchNorm | GroupNorm, state: State) -> tuple[Counts, State]:
 def _activation(layer: Activation, state: State) -> tuple[Counts, State]:
     if not _holds_output(layer):
         return Counts(0, 0, 0, 0, *_holding(state)), State(state.shape)
-    same = layer.inplace and layer.kind in IN_PLACE  # the output is the same tensor as the input
+    same = layer.inplace and ACTIVATIONS[layer.kind].in_place  # the output is the same tensor as the input
     return Counts(0, 0, 0, 0, *_holding(state if same else State(state.shape))), State(state.shape, True, True)
 
 
@@ -239,7 +238,8 @@ def _holds_output(layer: Layer) -> bool:
     """Whether a layer is an activation that needs its output for the backward pass, not its input."""
     if not isinstance(layer, Activation):
         return False
-    return layer.kind in ("relu", "tanh") or (layer.inplace and layer.kind in IN_PLACE)
+    kind = ACTIVATIONS[layer.kind]
+    return kind.needs_output or (layer.inplace and kind.in_place)
 
 
 @lru_cache(maxsize=4096)

@@ -35,7 +35,7 @@ from ablate.nets.blueprint import Custom, Shape
 LIBRARIES = (*(str(Path(module.__file__ or "").parent) for module in (torch, importlib)), __file__, "<frozen")
 
 
-class Loaded(NamedTuple):
+class LoadedModule(NamedTuple):
     """A loaded module.
 
     Args:
@@ -48,12 +48,12 @@ class Loaded(NamedTuple):
 
 
 _folders: tuple[str, ...] = ()  # searched first for user-defined modules
-_loaded: dict[str, Loaded] = {}
+_loaded: dict[str, LoadedModule] = {}
 _appended: list[str] = []  # folders that look_in() added to sys.path
 _files: set[Path] = set()  # files of the user-defined modules that are loaded
 
 
-class Own(nn.Sequential):
+class CustomModule(nn.Sequential):
     """A container for a user-defined module, which initializes itself; errors in it name the user's file and line.
 
     Args:
@@ -74,7 +74,7 @@ class Own(nn.Sequential):
         Raises:
             NotationError: the module raises an error.
         """
-        with _readers_errors(self.reference):
+        with _custom_errors(self.reference):
             features: Tensor = self[0](x)
             return features
 
@@ -110,7 +110,7 @@ def code_digest(reference: str) -> str:
     found, loaded = _find(reference), _loaded[reference.partition(":")[0]]
     if loaded.digest:
         return loaded.digest
-    with _readers_errors(reference):
+    with _custom_errors(reference):
         defined = inspect.isroutine(found) or inspect.isclass(found)
         file = inspect.getsourcefile(found) if defined else loaded.module.__file__
         return hashlib.sha256(_cleaned(Path(file or "")).encode()).hexdigest()[:16]
@@ -141,7 +141,7 @@ def make_module(layer: Custom) -> nn.Module:
             parameters of known shapes.
     """
     function = _find(layer.python)
-    with _readers_errors(layer.python):
+    with _custom_errors(layer.python):
         names = inspect.signature(function).parameters
         offered = {key: value for key, value in layer.offered if key in names}
         with redirect_stdout(sys.stderr):
@@ -150,7 +150,7 @@ def make_module(layer: Custom) -> nn.Module:
         raise NotationError(f"{layer.python} returned {type(module).__name__}; allowed: a torch.nn.Module")
     if any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
         raise NotationError(f"{layer.python} has lazy parameters; allowed: layers whose sizes are given")
-    return Own(layer.python, module)
+    return CustomModule(layer.python, module)
 
 
 @lru_cache(maxsize=1024)
@@ -181,7 +181,7 @@ def count_custom(layer: Custom, shape: Shape) -> tuple[tuple[int, ...], Shape]:
 
     batch = torch.empty((2, *shape), device="meta")  # two images, because batch norm does not accept one
     holding = torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor)
-    with _readers_errors(layer.python), redirect_stdout(sys.stderr):
+    with _custom_errors(layer.python), redirect_stdout(sys.stderr):
         for part in module.modules():
             if isinstance(part, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
                 part.register_forward_hook(note)
@@ -203,12 +203,12 @@ def count_custom(layer: Custom, shape: Shape) -> tuple[tuple[int, ...], Shape]:
 def _find(reference: str) -> Callable[..., Any]:
     """The callable of "package.module:name", from the present files. Raises NotationError."""
     name, _, attribute = reference.partition(":")
-    with _readers_errors(reference), redirect_stdout(sys.stderr):
+    with _custom_errors(reference), redirect_stdout(sys.stderr):
         sources = _sources(name)
         text = "".join(f"{module}\n{_cleaned(path)}\n" for module, path in sources.items())
         digest = hashlib.sha256(text.encode()).hexdigest()[:16] if sources else ""
         if name not in _loaded or _loaded[name].digest != digest:
-            _loaded[name] = Loaded(_load(name, sources) if sources else importlib.import_module(name), digest)
+            _loaded[name] = LoadedModule(_load(name, sources) if sources else importlib.import_module(name), digest)
             _files.update(sources.values())
         found: Any = _loaded[name].module
         for part in attribute.split("."):
@@ -298,7 +298,7 @@ def _file(module: ModuleType) -> Path:
 
 
 @contextmanager
-def _readers_errors(reference: str) -> Iterator[None]:
+def _custom_errors(reference: str) -> Iterator[None]:
     """Raise every error of user-defined code as a NotationError of one line, with the user's file and line."""
     try:
         yield

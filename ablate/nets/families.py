@@ -16,7 +16,7 @@ from ablate.nets import imagenet, nin, resnet, resnext, vgg, wide_resnet
 from ablate.nets.architecture import DEFAULTS, Architecture, format_block
 from ablate.nets.blueprint import Blueprint, Custom, Section, Shape
 from ablate.nets.counts import Counts, LinearCounts, count, count_linearly
-from ablate.nets.family import Family, Parts
+from ablate.nets.family import Family
 from ablate.registry import Registry
 
 PYTHON = "python"  # the family of user-defined networks
@@ -35,22 +35,17 @@ BUILT_IN = (
 )
 
 
-def _own_network(architecture: Architecture, classes: int, input_shape: Shape) -> Blueprint:
+def _custom_network(architecture: Architecture, classes: int, input_shape: Shape) -> Blueprint:
     """The blueprint of a user-defined network: one opaque layer."""
     offered = (("classes", classes), ("num_classes", classes), ("input_shape", input_shape))
     network = Custom(architecture.python, classes, 0, architecture.args, offered, architecture.code)
     return Blueprint(input_shape, (Section("network", (network,)),))
 
 
-def _write_own(parts: Parts) -> str:
-    return str(parts["python"])
-
-
-OWN = Family(PYTHON, "the reader's", "python", (), (), _write_own, _own_network, ("args",))
-
+CUSTOM = Family(PYTHON, "the reader's", "python", (), (), "{python}".format_map, _custom_network, ("args",))
 
 # Every family by its name: built-in families, user-defined networks, families of installed packages.
-FAMILIES = Registry("ablate.families", Family, *BUILT_IN, OWN)
+FAMILIES = Registry("ablate.families", Family, *BUILT_IN, CUSTOM)
 
 
 def find_family(key: str) -> Family:

@@ -15,13 +15,13 @@ NUMBER = r"[0-9]{1,4}(?:\.[0-9]{1,6})?"  # a number in a name: a widening factor
 STYLE_AXES = ("dropout", "survival", "shortcut", "activation_order", "norm", "activation", "pool")
 
 
-def no_defaults(parts: Parts) -> dict[str, Any]:
-    """The defaults of a family with no defaults that differ from those of Architecture: an empty dictionary.
+def always(**values: Any) -> Callable[[Parts], dict[str, Any]]:
+    """The `defaults` of a family where they are the same for all its networks.
 
     Args:
-        parts: the axes that are given; not used.
+        values: of axes, where they differ from those of Architecture.
     """
-    return {}
+    return lambda parts: dict(values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class Family:
     write: Callable[[Parts], str]
     blueprint: Callable[[Architecture, int, Shape], Blueprint]
     axes: tuple[str, ...]
-    defaults: Callable[[Parts], dict[str, Any]] = no_defaults
+    defaults: Callable[[Parts], dict[str, Any]] = lambda parts: {}
     shared: tuple[str, ...] = ()
     groups: int = 0
     offset: int = 0

@@ -16,7 +16,7 @@ from ablate.nets.architecture import Architecture, rounded
 from ablate.nets.blueprint import Blueprint, Conv, Pool, Shape
 from ablate.nets.family import NUMBER, STYLE_AXES, Family, Parts
 from ablate.nets.residual import Group, Style, basic, bottleneck, residual_network
-from ablate.nets.resnext import CARDINALITY, defaults, write
+from ablate.nets.resnext import CARDINALITY, DEFAULTS, NAME
 
 STEM = 64
 GROUPS = (("conv2", 64, 1), ("conv3", 128, 2), ("conv4", 256, 2), ("conv5", 512, 2))  # name, width, stride
@@ -118,10 +118,10 @@ RESNEXT = Family(
     form="ResNeXt-<50|101|152>-<cardinality>x<base width>d",
     examples=("ResNeXt-50-32x4d", "ResNeXt-101-64x4d"),
     heads=(rf"ResNeXt-(?P<depth>50|101|152)-{CARDINALITY}",),
-    write=write,
+    write=NAME.format_map,
     blueprint=imagenet_resnet,
     axes=("cardinality", "base_width", *STYLE_AXES),
-    defaults=defaults,
+    defaults=DEFAULTS,
     table={depth: blocks for depth, blocks in BOTTLENECK_DEPTHS.items() if depth < 200},
     channels=STEM,
 )

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from ablate.nets.architecture import Architecture
 from ablate.nets.blueprint import Blueprint, Conv, Pool, Shape
-from ablate.nets.family import Family, Parts
-from ablate.nets.plain import AXES, defaults, plain_network
+from ablate.nets.family import Family
+from ablate.nets.plain import AXES, DEFAULTS, plain_network
 
 STAGES = (  # (channels, kernel) of each convolution, and the pooling at the end of the stage
     (((192, 5), (160, 1), (96, 1)), Pool("max", 3, 2, partial=True)),
@@ -32,8 +32,4 @@ def nin(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 
     return plain_network(architecture, stages, classes, input_shape)
 
 
-def _write(parts: Parts) -> str:
-    return "NIN"
-
-
-FAMILY = Family("NIN", "Lin et al. 2013", "NIN", ("NIN",), ("NIN",), _write, nin, AXES, defaults)
+FAMILY = Family("NIN", "Lin et al. 2013", "NIN", ("NIN",), ("NIN",), "NIN".format_map, nin, AXES, DEFAULTS)

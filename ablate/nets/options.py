@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from ablate.errors import NotationError
-from ablate.nets.architecture import ACTIVATION_ORDERS, ACTIVATIONS, NORMS, POOLS, SHORTCUTS, Kernels
+from ablate.nets.activations import ACTIVATIONS
+from ablate.nets.architecture import ACTIVATION_ORDERS, NORMS, POOLS, SHORTCUTS, Kernels
 from ablate.nets.family import NUMBER, Family
 
 OPTIONS = (  # option as it is written, its meaning, its axis

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from ablate.nets.architecture import Architecture
 from ablate.nets.blueprint import Activation, Blueprint, Conv, Layer, Pool, Section, Shape
-from ablate.nets.family import Parts
+from ablate.nets.family import always
 from ablate.nets.residual import Style, head, norm
 
 AXES = ("norm", "activation", "pool")
+DEFAULTS = always(activation_order="post")  # so the head needs no normalization and activation
 
 
 def plain_network(
@@ -37,12 +38,3 @@ def plain_network(
         sections.append(Section(f"conv{i}", (*layers, *([pool] if pool else []))))
     sections.append(Section("head", head(channels, style, classes)))
     return Blueprint(input_shape, tuple(sections))
-
-
-def defaults(parts: Parts) -> dict[str, str]:
-    """The defaults of a family without shortcuts: post-activation, so the head needs no normalization and activation.
-
-    Args:
-        parts: the axes that are given; not used.
-    """
-    return {"activation_order": "post"}

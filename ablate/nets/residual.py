@@ -44,7 +44,7 @@ class Style(NamedTuple):
         activation_order: one of architecture.ACTIVATION_ORDERS.
         shortcut: "A", "B" or "C".
         norm: "batch", "group" or "none".
-        activation: nonlinearity, one of architecture.ACTIVATIONS.
+        activation: nonlinearity, one of activations.ACTIVATIONS.
         pool: kind of the global pooling, "average" or "max".
         dropout: rate inside the blocks, 0 to below 1.
     """

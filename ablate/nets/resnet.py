@@ -14,7 +14,7 @@ from typing import Any
 
 from ablate.nets.architecture import Architecture, rounded
 from ablate.nets.blueprint import Blueprint, Conv, Shape
-from ablate.nets.family import STYLE_AXES, Family, Parts
+from ablate.nets.family import STYLE_AXES, Family, Parts, always
 from ablate.nets.residual import Group, Style, basic, bottleneck, residual_network
 
 STEM = 16
@@ -48,10 +48,6 @@ def cifar_resnet(architecture: Architecture, classes: int = 10, input_shape: Sha
     return residual_network(stem, groups, Style.of(architecture), architecture.survival, classes, input_shape)
 
 
-def _defaults(parts: Parts) -> dict[str, Any]:
-    return {"block": "basic", "shortcut": "A", "activation_order": "post"}
-
-
 def _pre_defaults(parts: Parts) -> dict[str, Any]:
     """Bottlenecks from depth 164, and for depths that basic blocks cannot have; basic blocks otherwise."""
     depth = parts.get("depth") or 0
@@ -60,24 +56,16 @@ def _pre_defaults(parts: Parts) -> dict[str, Any]:
     return {"block": "bottleneck" if deep else "basic"}
 
 
-def _write(parts: Parts) -> str:
-    return f"ResNet-{parts['depth']}"
-
-
-def _write_pre(parts: Parts) -> str:
-    return f"pre-ResNet-{parts['depth']}"
-
-
 RESNET = Family(
     key="ResNet",
     source="He et al. 2015, for CIFAR",
     form="ResNet-<6n+2>",
     examples=("ResNet-20", "ResNet-110", "ResNet-110-survival0.5", "ResNet-56-shortcutB"),
     heads=(r"ResNet-(?P<depth>\d{1,6})",),
-    write=_write,
+    write="ResNet-{depth}".format_map,
     blueprint=cifar_resnet,
     axes=("block", "k", *STYLE_AXES),
-    defaults=_defaults,
+    defaults=always(block="basic", shortcut="A", activation_order="post"),
     groups=3,
     offset=2,
     remarks={1202: "WRN, Table 5 prints 10.2M parameters for it; by its construction it has 19,421,274"},
@@ -89,7 +77,7 @@ PRE_RESNET = Family(
     form="pre-ResNet-<6n+2, or 9n+2 with bottlenecks>",
     examples=("pre-ResNet-110", "pre-ResNet-164", "pre-ResNet-1001"),
     heads=(r"pre-ResNet-(?P<depth>\d{1,6})",),
-    write=_write_pre,
+    write="pre-ResNet-{depth}".format_map,
     blueprint=cifar_resnet,
     axes=("block", "k", *STYLE_AXES),
     defaults=_pre_defaults,

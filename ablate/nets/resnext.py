@@ -9,16 +9,16 @@ Source: Xie et al. 2017, section 5.3, and the authors' code.
 
 from __future__ import annotations
 
-from typing import Any
-
 from ablate.nets.architecture import Architecture
 from ablate.nets.blueprint import Blueprint, Conv, Shape
-from ablate.nets.family import STYLE_AXES, Family, Parts
+from ablate.nets.family import STYLE_AXES, Family, always
 from ablate.nets.residual import Group, Style, bottleneck, residual_network
 
 STEM = 64
 GROUPS = (("conv2", 256, 1), ("conv3", 512, 2), ("conv4", 1024, 2))  # name, output channels, stride
 CARDINALITY = r"(?P<cardinality>\d{1,4})x(?P<base_width>\d{1,4})d"
+NAME = "ResNeXt-{depth}-{cardinality}x{base_width}d"
+DEFAULTS = always(block="bottleneck", activation_order="post")
 
 
 def cifar_resnext(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 32, 32)) -> Blueprint:
@@ -40,34 +40,16 @@ def cifar_resnext(architecture: Architecture, classes: int = 10, input_shape: Sh
     return residual_network(stem, groups, Style.of(architecture), architecture.survival, classes, input_shape)
 
 
-def defaults(parts: Parts) -> dict[str, Any]:
-    """The defaults of every ResNeXt: post-activation bottlenecks.
-
-    Args:
-        parts: the axes that are given; not used.
-    """
-    return {"block": "bottleneck", "activation_order": "post"}
-
-
-def write(parts: Parts) -> str:
-    """The beginning of a ResNeXt's name, such as "ResNeXt-29-8x64d".
-
-    Args:
-        parts: axes by name; "depth", "cardinality" and "base_width" are read.
-    """
-    return f"ResNeXt-{parts['depth']}-{parts['cardinality']}x{parts['base_width']}d"
-
-
 FAMILY = Family(
     key="ResNeXt",
     source="Xie et al. 2017, for CIFAR",
     form="ResNeXt-<9n+2>-<cardinality>x<base width>d",
     examples=("ResNeXt-29-8x64d", "ResNeXt-29-16x64d-pre"),
     heads=(rf"ResNeXt-(?P<depth>\d{{1,6}})-{CARDINALITY}",),
-    write=write,
+    write=NAME.format_map,
     blueprint=cifar_resnext,
     axes=("cardinality", "base_width", *STYLE_AXES),
-    defaults=defaults,
+    defaults=DEFAULTS,
     groups=3,
     offset=2,
 )

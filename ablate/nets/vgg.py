@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from ablate.nets.architecture import Architecture
 from ablate.nets.blueprint import Blueprint, Conv, Pool, Shape
-from ablate.nets.family import Family, Parts
-from ablate.nets.plain import AXES, defaults, plain_network
+from ablate.nets.family import Family
+from ablate.nets.plain import AXES, DEFAULTS, plain_network
 
 STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels, convolutions; max pooling between the stages
 
@@ -28,8 +28,6 @@ def vgg(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 
     return plain_network(architecture, stages, classes, input_shape)
 
 
-def _write(parts: Parts) -> str:
-    return "VGG"
-
-
-FAMILY = Family("VGG", "Simonyan & Zisserman 2014", "VGG", ("VGG", "VGG-elu"), ("VGG",), _write, vgg, AXES, defaults)
+FAMILY = Family(
+    "VGG", "Simonyan & Zisserman 2014", "VGG", ("VGG", "VGG-elu"), ("VGG",), "VGG".format_map, vgg, AXES, DEFAULTS
+)

@@ -75,34 +75,6 @@ def public_names(architecture: Architecture) -> Mapping[str, str]:
     }
 
 
-def to_public(architecture: Architecture, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state_dict with ablate's names under torchvision's names.
-
-    Args:
-        architecture: the network.
-        state: tensors by ablate's names.
-
-    Raises:
-        DataError: torchvision defines no names for the network.
-    """
-    names = public_names(architecture)
-    return {names[key]: tensor for key, tensor in state.items()}
-
-
-def from_public(architecture: Architecture, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state_dict with torchvision's names under ablate's names.
-
-    Args:
-        architecture: the network.
-        state: tensors by torchvision's names.
-
-    Raises:
-        DataError: torchvision defines no names for the network.
-    """
-    names = {public: ours for ours, public in public_names(architecture).items()}
-    return {names[key]: tensor for key, tensor in state.items()}
-
-
 def _module_names(network: nn.Sequential) -> Iterator[tuple[str, str]]:
     """(ablate's name, torchvision's name) of every module in order, modules without weights included."""
     (stem, opening), *groups, (head, closing) = network.named_children()

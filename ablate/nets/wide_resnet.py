@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ablate.nets.architecture import Architecture, rounded
 from ablate.nets.blueprint import Blueprint, Conv, Custom, Repeat, Section, Shape
-from ablate.nets.family import NUMBER, STYLE_AXES, Family, Parts
+from ablate.nets.family import NUMBER, STYLE_AXES, Family
 from ablate.nets.residual import Group, Style, basic, head, residual_network
 
 STEM = 16
@@ -30,7 +30,7 @@ def wide_resnet(architecture: Architecture, classes: int = 10, input_shape: Shap
     widths = [(name, rounded(base * architecture.k), stride) for name, base, stride in GROUPS]
     channels, groups = STEM, list[Group]()
     if isinstance(architecture.block, str):
-        return _with_own_block(architecture, stem, widths, style, classes, input_shape)
+        return _with_custom_block(architecture, stem, widths, style, classes, input_shape)
     n = architecture.N
     assert isinstance(n, int)
     for name, width, stride in widths:
@@ -40,7 +40,7 @@ def wide_resnet(architecture: Architecture, classes: int = 10, input_shape: Shap
     return residual_network(stem, groups, style, architecture.survival, classes, input_shape)
 
 
-def _with_own_block(
+def _with_custom_block(
     architecture: Architecture,
     stem: Conv,
     widths: list[tuple[str, int, int]],
@@ -53,22 +53,18 @@ def _with_own_block(
     sections = [Section("conv1", (stem,))]
     channels = STEM
     for name, width, stride in widths:
-        first = _own_block(architecture, channels, width, stride)
-        rest = Repeat(_own_block(architecture, width, width, 1), architecture.N - 1)
+        first = _custom_block(architecture, channels, width, stride)
+        rest = Repeat(_custom_block(architecture, width, width, 1), architecture.N - 1)
         sections.append(Section(name, (first, rest)))
         channels = width
     sections.append(Section("head", head(channels, style, classes)))
     return Blueprint(input_shape, tuple(sections))
 
 
-def _own_block(architecture: Architecture, channels: int, width: int, stride: int) -> Custom:
+def _custom_block(architecture: Architecture, channels: int, width: int, stride: int) -> Custom:
     """The layer of a user-defined block, which is offered in_channels, out_channels and stride."""
     shape = (("in_channels", channels), ("out_channels", width), ("stride", stride))
     return Custom(str(architecture.block), width, stride, architecture.args, shape, architecture.code)
-
-
-def _write(parts: Parts) -> str:
-    return f"WRN-{parts['depth']}-{parts['k']}"
 
 
 FAMILY = Family(
@@ -77,7 +73,7 @@ FAMILY = Family(
     form="WRN-<depth>-<k>",
     examples=("WRN-28-10", "WRN-40-2-B(1,3,1)", "WRN-16-4-dropout0.3"),
     heads=(rf"WRN-(?P<depth>\d{{1,6}})-(?P<k>{NUMBER})",),
-    write=_write,
+    write="WRN-{depth}-{k}".format_map,
     blueprint=wide_resnet,
     axes=("block", "l", "k", *STYLE_AXES),
     groups=3,

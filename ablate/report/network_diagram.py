@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any, Union
 
+from ablate.nets.activations import ACTIVATIONS
 from ablate.nets.blueprint import (
     Activation,
     BatchNorm,
@@ -37,7 +38,6 @@ from ablate.report.numbers import quantity
 KINDS = 4  # the most kinds of blocks that are enlarged
 FIGURE_1 = {"basic": "WRN-16-1", "bottleneck": "pre-ResNet-164", "basic-wide": "WRN-16-4"}
 FIGURE_1 |= {"wide-dropout": "WRN-16-4-dropout0.3"}
-ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU", "silu": "SiLU", "gelu": "GELU", "mish": "Mish"}
 
 PlainStage = tuple[Layer, ...]  # a stage of a network without blocks
 BlockOrLayer = Union[Layer, PlainStage]
@@ -192,7 +192,7 @@ def _box(versions: Sequence[Any]) -> Box:
         case GroupNorm():
             return Box("norm", f"GN, {said('groups')} groups")
         case Activation(kind):
-            return Box("activation", ACTIVATIONS.get(kind, kind))
+            return Box("activation", ACTIVATIONS[kind].words)
         case Dropout(rate):
             return Box("dropout", f"dropout {rate:g}")
         case Pool(kind, kernel):

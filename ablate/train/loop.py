@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ablate.data.streaming import Streamed
 from ablate.kinds.measures import ERROR, MEASURES
 from ablate.nets.build import Dropout, Residual
-from ablate.nets.custom import Own
+from ablate.nets.custom import CustomModule
 from ablate.study.study import Recipe
 from ablate.train.batched_casts import BatchedCasts
 from ablate.train.batches import Batches, TestBatches, TrainingBatches
@@ -65,7 +65,7 @@ class Pass:
     @property
     def capturable(self) -> bool:
         """Whether every step of a size does the same work on the device, so that a CUDA graph can capture it."""
-        return not (has_own(self.network) or isinstance(self.batches.part, Streamed) or self.group.size > 1)
+        return not (has_custom(self.network) or isinstance(self.batches.part, Streamed) or self.group.size > 1)
 
     def begin(self, epoch: int) -> None:
         """Start a pass.
@@ -160,7 +160,7 @@ class Training(Pass):
         self.leaves_out = any(block.survival < 1 for block in blocks)  # some blocks in some batches
         again = any(block.checkpoint for block in blocks)
         self.draws_again = bool(drops) and again
-        other = self.leaves_out or again or recipe.compile != "never" or self.group.size > 1 or has_own(network)
+        other = self.leaves_out or again or recipe.compile != "never" or self.group.size > 1 or has_custom(network)
         self.batched = None if plain or other else BatchedCasts(network, recipe.precision == "bfloat16")
 
     @property
@@ -254,13 +254,13 @@ class Testing(Pass):
         self.add(F.cross_entropy(logits, labels), logits, labels)
 
 
-def has_own(network: nn.Module) -> bool:
-    """Whether a network contains a reader's module, which may do anything in its forward pass.
+def has_custom(network: nn.Module) -> bool:
+    """Whether a network contains a user-defined module, which may do anything in its forward pass.
 
     Args:
         network: Of a trial.
     """
-    return any(isinstance(module, Own) for module in network.modules())
+    return any(isinstance(module, CustomModule) for module in network.modules())
 
 
 def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:

@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ablate.errors import NotationError
 from ablate.nets import blueprint as bp
-from ablate.nets.architecture import ACTIVATION_ORDERS, ACTIVATIONS, Architecture
+from ablate.nets.activations import ACTIVATIONS
+from ablate.nets.architecture import ACTIVATION_ORDERS, Architecture
 from ablate.nets.build import Residual, build
 from ablate.nets.counts import Counts, count, count_sections
 from ablate.nets.describe import describe_network
@@ -86,7 +87,7 @@ NAMES = [
     *["WRN-10-1", "WRN-10-0.0625", "WRN-16-0.3-dropout0.5", "WRN-10-1.3-B(7)", "WRN-13-0.25-B(1,5,1)-dropout0.3"],
     *["WRN-16-0.3-B(3,1,3,1)", "WRN-7-0.0625-B(15)", "WRN-16-0.25-survival0.5"],
     *[f"WRN-16-0.25-{order}{rest}" for order in ORDERS for rest in ("", "-groupnorm", "-nonorm-shortcutC", "-shortcutA")],
-    *by_options("WRN-10-0.5", ["shortcutA", "shortcutC", "groupnorm", "nonorm", "maxpool", *ACTIVATIONS[1:]]),
+    *by_options("WRN-10-0.5", ["shortcutA", "shortcutC", "groupnorm", "nonorm", "maxpool", *[*ACTIVATIONS][1:]]),
     *["ResNet-8", "ResNet-14-w0.3", "ResNet-11-bottleneck", "ResNet-8-dropout0.2-survival0.9"],
     *by_options("ResNet-8", ["shortcutB", "shortcutC", "pre", "maxpool", "groupnorm", "nonorm", "gelu", *ORDERS[1:]]),
     *["pre-ResNet-11", "pre-ResNet-8", "pre-ResNet-20-bottleneck-w0.5", "pre-ResNet-11-shortcutA", "pre-ResNet-11-post"],

@@ -17,7 +17,7 @@ from ablate.launch import RunOptions
 from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
 from ablate.nets.counts import count
-from ablate.nets.custom import Own
+from ablate.nets.custom import CustomModule
 from ablate.nets.families import blueprint
 from ablate.records.records import read_epochs, trial_directory
 from ablate.train.job import Job
@@ -183,7 +183,7 @@ def test_torch_s_global_generator_is_left_alone(study: Path) -> None:
     (variant,) = load_study(study).variants
     network = build(variant.blueprint, torch.Generator().manual_seed(3))
     assert torch.equal(torch.rand(3), expected)
-    assert isinstance(network.network[0], Own) and isinstance(network.network[0][0], nn.Sequential)  # type: ignore[index]
+    assert isinstance(network.network[0], CustomModule) and isinstance(network.network[0][0], nn.Sequential)  # type: ignore[index]
 
 
 def line_of(text: str) -> int:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ablate.nets import blueprint as bp
-from ablate.nets.architecture import ACTIVATION_ORDERS, ACTIVATIONS
+from ablate.nets.activations import ACTIVATIONS
+from ablate.nets.architecture import ACTIVATION_ORDERS
 from ablate.nets.build import Residual, build, checkpoint_blocks
 from ablate.nets.counts import Counts, count
 from ablate.nets.families import blueprint
@@ -42,7 +43,7 @@ def made(name: str, shape: bp.Shape) -> tuple[Counts, nn.Module, Tensor]:
 
 
 ORDERS = [f"{order}{norm}" for order in ACTIVATION_ORDERS for norm in ("", "-nonorm", "-groupnorm", "-shortcutC-silu")]
-STYLES = ["shortcutA", "shortcutB", "shortcutC", "maxpool", "dropout0.3", *ACTIVATIONS[1:]]
+STYLES = ["shortcutA", "shortcutB", "shortcutC", "maxpool", "dropout0.3", *[*ACTIVATIONS][1:]]
 NAMES = [
     *["WRN-10-1", "WRN-10-2", "WRN-10-2-dropout0.3", "WRN-16-1-B(3)", "WRN-13-1-B(1,3,1)", "WRN-16-1"],
     *[f"WRN-16-1-{option}" for option in (*ORDERS, *STYLES)],

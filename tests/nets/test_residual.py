@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ablate.nets import blueprint as bp
-from ablate.nets.architecture import ACTIVATION_ORDERS, ACTIVATIONS, NORMS, SHORTCUTS
+from ablate.nets.activations import ACTIVATIONS
+from ablate.nets.architecture import ACTIVATION_ORDERS, NORMS, SHORTCUTS
 from ablate.nets.build import Dropout, Residual, build
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture
-from ablate.nets.weights import check_weights, fit_weights, from_public, public_names, read_weights, to_public
+from ablate.nets.weights import check_weights, fit_weights, public_names, read_weights
 
 TORCHVISION = {
     "resnet18": "ResNet-18",
@@ -85,6 +85,18 @@ def assert_same_outputs(theirs: nn.Module, mine: nn.Module) -> None:
         expected, found = theirs.eval()(images()), mine.eval()(images())
     assert expected.std() > 1e-2  # the weights are alive
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5 * expected.abs().max().item())
+
+
+def to_public(architecture: Architecture, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state_dict with ablate's names under torchvision's names."""
+    names = public_names(architecture)
+    return {names[key]: tensor for key, tensor in state.items()}
+
+
+def from_public(architecture: Architecture, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state_dict with torchvision's names under ablate's names."""
+    names = {public: ours for ours, public in public_names(architecture).items()}
+    return {names[key]: tensor for key, tensor in state.items()}
 
 
 def loaded(architecture: Architecture, theirs: nn.Module) -> nn.Module:
