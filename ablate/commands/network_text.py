@@ -66,3 +66,26 @@ def families_text(described: dict[str, Any]) -> str:
 
 def _counts(counts: dict[str, Any]) -> list[str]:
     return [f"{counts['parameters']:,}", quantity(counts["multiply_adds"]), quantity(counts["activations"])]
+
+
+def weights_text(fitting: dict[str, Any]) -> str:
+    """The line about a file of weights that `ablate show --weights` prints.
+
+    Args:
+        fitting: As returned by check_weights().
+    """
+    counts = f"{fitting['tensors']} tensors, {fitting['parameters']:,} parameters"
+    return f"Weights: {fitting['file']} fits, by {fitting['names']}'s names: {counts}."
+
+
+def evaluation_text(scores: dict[str, Any]) -> str:
+    """The errors of a network with weights from a file, as text.
+
+    Args:
+        scores: As returned by ablate.train.evaluate.evaluate().
+    """
+    return (
+        f"{scores['net']}: {scores['parameters']:,} parameters from {scores['weights']} ({scores['names']}'s names)\n"
+        f"{scores['data']}: {scores['images']:,} images, top-1 error {scores['top1_error']:.2f}%, "
+        f"top-5 error {scores['top5_error']:.2f}%"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Optional
 
 import typer
 
@@ -40,7 +40,7 @@ def show(
 ) -> None:
     """Show a network: layers, parameters, multiply-adds, activations, training memory."""
     from ablate.api import describe
-    from ablate.commands.network_text import families_text, network_text
+    from ablate.commands.network_text import families_text, network_text, weights_text
     from ablate.nets.describe import describe_families
     from ablate.nets.notation import parse_architecture
 
@@ -51,7 +51,7 @@ def show(
     architecture = parse_architecture(net, depth_rule, family, imagenet)
     network = describe(net, architecture, depth_rule, classes, image_size, channels, batch_size)
     if weights:
-        from ablate.nets.weights import check_weights, weights_text
+        from ablate.nets.weights import check_weights
 
         network["weights"] = check_weights(weights, architecture, network["classes"], tuple(network["input_shape"]))
     print_json(network) if as_json else print(network_text(network))
@@ -107,6 +107,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure the top-1 and top-5 error of a network on test images, with weights from a file."""
+    from ablate.commands.network_text import evaluation_text
     from ablate.data.cache import Location, default_cache, default_root
     from ablate.nets.notation import parse_architecture
     from ablate.schedule.slots import find_slots
@@ -116,16 +117,7 @@ def evaluate(
     location = Location(data_root or default_root(), default_cache())
     found = find_slots(device, 1)[0].device
     scores = measure(architecture, weights, data, location, found, classes, image_size, batch_size)
-    print_json(scores) if as_json else print(_evaluation_text(scores))
-
-
-def _evaluation_text(scores: dict[str, Any]) -> str:
-    """The errors as text."""
-    return (
-        f"{scores['net']}: {scores['parameters']:,} parameters from {scores['weights']} ({scores['names']}'s names)\n"
-        f"{scores['data']}: {scores['images']:,} images, top-1 error {scores['top1_error']:.2f}%, "
-        f"top-5 error {scores['top5_error']:.2f}%"
-    )
+    print_json(scores) if as_json else print(evaluation_text(scores))
 
 
 def schema() -> None:

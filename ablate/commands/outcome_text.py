@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ablate.launch import RunSummary
+from ablate.records.imported import Draft, diverged
 from ablate.records.merge import MergePlan
 from ablate.report.numbers import counted
 from ablate.schedule.progress import duration
@@ -92,3 +93,18 @@ def merge_text(plan: MergePlan) -> str:
     counts += [f"probes: {len(plan.probes)} copied"] if plan.probes else []
     counts += [f"passed over: {len(plan.passed_over)}"] if plan.passed_over else []
     return f"{plan.into}: {'; '.join(counts)}"
+
+
+def imported_text(draft: Draft) -> str:
+    """A summary of a log in one line: "WRN-40-4, 200 epochs, test error 5.11 % (best 4.92 %)".
+
+    Args:
+        draft: Of draft_torchnet().
+    """
+    log, last = draft.log, draft.log.rows[-1]
+    short = log.planned_epochs not in (None, len(log.rows))
+    epochs = f"{len(log.rows)}{f' of {log.planned_epochs}' if short else ''} epochs"
+    best = min(row["test_error"] for row in log.rows)
+    if diverged(log.rows):
+        return f"{log.net}, {epochs}, diverged (best test error {best:g} %)"
+    return f"{log.net}, {epochs}, test error {last['test_error']:g} % (best {best:g} %)"

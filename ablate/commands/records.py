@@ -90,8 +90,9 @@ def import_(
     runs: Runs = RUNS,
 ) -> None:
     """Import the authors' logs, to show their curves and errors beside ours."""
+    from ablate.commands.outcome_text import imported_text
     from ablate.errors import RunError
-    from ablate.records.imported import draft_torchnet, imported_text, write_imported
+    from ablate.records.imported import draft_torchnet, write_imported
 
     if runs.exists() and not runs.is_dir():
         raise RunError(f"--runs: {runs} is not a directory")

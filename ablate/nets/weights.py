@@ -207,13 +207,3 @@ def check_weights(
         network = build(blueprint(architecture, classes, input_shape))
     fitting = fit_weights(path, architecture, network)
     return {"file": str(path), "names": fitting.names, "tensors": fitting.tensors, "parameters": fitting.parameters}
-
-
-def weights_text(fitting: dict[str, Any]) -> str:
-    """The line about a file of weights that `ablate show --weights` prints.
-
-    Args:
-        fitting: as returned by check_weights().
-    """
-    counts = f"{fitting['tensors']} tensors, {fitting['parameters']:,} parameters"
-    return f"Weights: {fitting['file']} fits, by {fitting['names']}'s names: {counts}."

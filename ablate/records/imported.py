@@ -154,15 +154,15 @@ def write_imported(runs: Path, draft: Draft) -> bool:
     directory.mkdir(parents=True, exist_ok=True)
     write_atomically(directory / "trial.json", orjson.dumps(definition, option=JSON_OPTIONS | orjson.OPT_SORT_KEYS))
     write_epochs(directory, rows)
-    last, diverged = rows[-1], _diverged(rows)
+    last, has_diverged = rows[-1], diverged(rows)
     keys = ("test_error", "test_loss", "train_error", "train_loss")
     result = {
-        "status": "diverged" if diverged else "completed",
+        "status": "diverged" if has_diverged else "completed",
         "imported": True,
         "epoch_rule": "last",
         "epochs": len(rows),
         "planned_epochs": draft.log.planned_epochs,
-        **{key: None if diverged else last[key] for key in keys},
+        **{key: None if has_diverged else last[key] for key in keys},
         "best_test_error": min(row["test_error"] for row in rows),
         **{key: _total([row[key] for row in rows]) for key in ("train_seconds", "test_seconds")},
         "parameters": draft.log.parameters,
@@ -172,23 +172,12 @@ def write_imported(runs: Path, draft: Draft) -> bool:
     return True
 
 
-def imported_text(draft: Draft) -> str:
-    """A summary of a log in one line: "WRN-40-4, 200 epochs, test error 5.11 % (best 4.92 %)".
+def diverged(rows: list[Row]) -> bool:
+    """Whether the last epoch has a loss that is not finite.
 
     Args:
-        draft: of draft_torchnet().
+        rows: of the log, at least one.
     """
-    log, last = draft.log, draft.log.rows[-1]
-    short = log.planned_epochs not in (None, len(log.rows))
-    epochs = f"{len(log.rows)}{f' of {log.planned_epochs}' if short else ''} epochs"
-    best = min(row["test_error"] for row in log.rows)
-    if _diverged(log.rows):
-        return f"{log.net}, {epochs}, diverged (best test error {best:g} %)"
-    return f"{log.net}, {epochs}, test error {last['test_error']:g} % (best {best:g} %)"
-
-
-def _diverged(rows: list[Row]) -> bool:
-    """Whether the last epoch has a loss that is not finite."""
     return not all(math.isfinite(rows[-1][key]) for key in ("train_loss", "test_loss") if rows[-1][key] is not None)
 
 

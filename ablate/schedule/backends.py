@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ablate.errors import RunError
 from ablate.schedule.inline import open_inline, run_inline
-from ablate.schedule.local import open_workers, run_tasks
+from ablate.schedule.local import open_workers, run_in
 from ablate.schedule.slots import Slot, check_slots, find_slots
 from ablate.schedule.tasks import Executor, OnEvent, Outcome, Stop, Task
 from ablate.schedule.worker import load_work
@@ -38,12 +38,8 @@ class Backend(NamedTuple):
             on_event: Receives the events of all tasks.
         """
         if self.inline:  # without another thread, for debuggers
-            yield from run_inline(load_work(work), tasks, stop, on_event)
-        elif tasks:
-            with self.open(work, stop) as run:
-                # Not `yield from`: if the consumer raises, our workers must close before joblib waits for its threads.
-                for outcome in run_tasks(run, tasks, len(self.slots), on_event):  # noqa: UP028
-                    yield outcome
+            return run_inline(load_work(work), tasks, stop, on_event)
+        return run_in(self.open(work, stop), tasks, len(self.slots), on_event)
 
 
 @contextmanager

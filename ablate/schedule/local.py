@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from joblib import Parallel, delayed
@@ -47,12 +48,25 @@ def run_local(
         retries: As in open_workers().
         patience: Seconds, as in open_workers().
     """
-    if not tasks:
-        return
-    with open_workers(work, slots, stop, retries, patience) as run:
-        # Not `yield from`: if the consumer raises, our workers must close before joblib waits for its threads.
-        for outcome in run_tasks(run, tasks, len(slots), on_event):  # noqa: UP028
-            yield outcome
+    return run_in(open_workers(work, slots, stop, retries, patience), tasks, len(slots), on_event)
+
+
+def run_in(
+    opening: AbstractContextManager[Executor], tasks: Sequence[Task], slots: int, on_event: OnEvent
+) -> Iterator[Outcome]:
+    """Open an executor, run all tasks with it as run_tasks() does, and close it; without tasks it is not opened.
+
+    Args:
+        opening: Gives the executor, such as open_workers().
+        tasks: In any order.
+        slots: How many tasks run at the same time.
+        on_event: Receives the events of all tasks.
+    """
+    if tasks:
+        with opening as run:
+            # Not `yield from`: if the consumer raises, our workers must close before joblib waits for its threads.
+            for outcome in run_tasks(run, tasks, slots, on_event):  # noqa: UP028
+                yield outcome
 
 
 def run_tasks(run: Executor, tasks: Sequence[Task], slots: int, on_event: OnEvent) -> Iterator[Outcome]:

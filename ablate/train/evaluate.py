@@ -24,6 +24,7 @@ from ablate.data.preprocessing import PREPROCESSING
 from ablate.data.streaming import Batch, stream, take_files
 from ablate.data.tensors import Normalization, normalize, to_tensors
 from ablate.errors import DataError
+from ablate.kinds.measures import MEASURES, percentage
 from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
 from ablate.nets.counts import count
@@ -107,8 +108,8 @@ def evaluate(
         "names": fitting.names,
         "parameters": fitting.parameters,
         "images": part.images,
-        "top1_error": 100 * top1 / part.images,
-        "top5_error": 100 * top5 / part.images,
+        "top1_error": percentage(top1, part.images),
+        "top5_error": percentage(top5, part.images),
     }
 
 
@@ -125,17 +126,15 @@ def count_errors(
         device: Where the network runs.
     """
     network.eval()
-    hits = torch.zeros(2, dtype=torch.int64, device=device)
-    images = 0
+    measures = (MEASURES["error"], MEASURES["top5_error"])
+    errors = torch.zeros(len(measures), dtype=torch.int64, device=device)
     for batch in batches:
         pixels, labels = (tensor.to(device, non_blocking=True) for tensor in batch)
         logits = network(normalize(pixels, normalization)).float()
-        first = logits.topk(min(5, logits.shape[1])).indices == labels[:, None]
-        first &= logits.isfinite().all(1, keepdim=True)
-        hits += torch.stack([first[:, 0].sum(), first.sum()])
-        images += len(labels)
-    top1, top5 = hits.tolist()
-    return images - top1, images - top5
+        labels = labels.where(logits.isfinite().all(1), -1)  # which no prediction equals
+        errors += torch.stack([measure.total(logits, labels) for measure in measures])
+    top1, top5 = errors.tolist()
+    return top1, top5
 
 
 def imagenet_images(root: Path, size: int, batch_size: int, device: torch.device) -> EvaluatedImages:

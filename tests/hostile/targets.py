@@ -23,6 +23,7 @@ from recorded import DIGITS, recorded
 
 import ablate
 from ablate.api import Experiment, load_experiment
+from ablate.commands.outcome_text import imported_text
 from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.commands.trace_text import trace_text
@@ -34,7 +35,7 @@ from ablate.nets.families import blueprint
 from ablate.nets.notation import format_architecture, parse_architecture
 from ablate.nets.weights import fit_weights, read_weights
 from ablate.records.columns import epoch_columns
-from ablate.records.imported import draft_torchnet, imported_text
+from ablate.records.imported import draft_torchnet
 from ablate.records.merge import plan_merge
 from ablate.records.records import EPOCH_FIELDS, HASH, read_record
 from ablate.records.timings import read_paces

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from ablate.commands.outcome_text import imported_text
 from ablate.errors import AblateError, RecordError
-from ablate.records.imported import draft_torchnet, imported_id, imported_text, read_imported, write_imported
+from ablate.records.imported import draft_torchnet, imported_id, read_imported, write_imported
 from ablate.records.records import EPOCH_FIELDS, read_epochs, read_record
 from ablate.records.torchnet import Log, read_log
 
