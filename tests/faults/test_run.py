@@ -33,7 +33,7 @@ def check_files(runs: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1])
 def test_a_signal_that_preempts_keeps_the_epochs(tiny: Path, number: int) -> None:
-    """As SIGINT and SIGTERM do; see tests/test_cli.py."""
+    """As SIGINT and SIGTERM do; see tests/commands/test_cli.py."""
     running = start(tiny, *ENDLESS)
     wait_for(lambda: epochs_recorded(tiny.parent / "runs") >= 2, 300)
     worker = next(process for process in marked(str(tiny.parent)) if process.pid != running.pid)
