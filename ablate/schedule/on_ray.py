@@ -415,10 +415,7 @@ def _has(node: Mapping[str, Any], name: str) -> float:
     return float(node["Resources"].get(name, 0.0))
 
 
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
 def _in_words(error: BaseException) -> str:
     """The cause of a Ray error, in one line."""
-    return f"{type(error).__name__}: {_first_line(error)}"
+    name = type(error).__name__
+    return f"{name}: {next(iter(str(error).strip().splitlines()), name)}"

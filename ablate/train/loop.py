@@ -20,7 +20,7 @@ from ablate.nets.build import Dropout, Residual
 from ablate.nets.custom import CustomModule
 from ablate.study.study import Recipe
 from ablate.train.batched_casts import BatchedCasts
-from ablate.train.batches import Batches, TestBatches, TrainingBatches
+from ablate.train.batches import Batches, TrainingBatches
 from ablate.train.randomness import stream_seed
 
 
@@ -226,9 +226,6 @@ class Testing(Pass):
         recipe: Says the precision.
         measures: Names in MEASURES that are taken in addition to the error.
     """
-
-    def __init__(self, network: nn.Module, batches: TestBatches, recipe: Recipe, measures: Sequence[str] = ()) -> None:
-        super().__init__(network, batches, recipe, measures)
 
     def begin(self, epoch: int = 1) -> None:
         """Start a pass in evaluation mode, with the buffers of rank 0 on all ranks.
