@@ -18,7 +18,7 @@ from ablate.report.published import Logged, Match, find_log, find_published, row
 from ablate.report.ranking import RankStability, order_agreement, rank_stability
 from ablate.report.setting import describe_setting
 from ablate.report.statistics import INTERVAL_FROM, Description, Verdict, reach_verdicts
-from ablate.report.summary import Summary, summarize
+from ablate.report.summary import Summary, finite, summarize
 from ablate.study.study import Published, PublishedRow, Study, Variant
 from ablate.train.estimates import find_timed
 
@@ -183,6 +183,17 @@ class StudyAnalysis:
         """
         match = self.match(summary)
         return match.error if match and match.row.architecture == summary.variant.architecture else None
+
+    def published_difference(self, summary: Summary) -> float | None:
+        """Our median minus the published error in points; None without one of them, or if they are of other images.
+
+        Args:
+            summary: One of `summaries`.
+        """
+        match, ours = self.match(summary), finite(summary.median)
+        if match is None or ours is None or summary.variant.data.stands_for != match.data:
+            return None
+        return ours - match.error
 
     @cached_property
     def growth_points(self) -> list[GrowthPoint]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from ablate.report.candidate import Candidate
-from ablate.report.numbers import counted
 from ablate.report.search_analysis import SearchAnalysis
 
 FILE = "best.yaml"
@@ -53,7 +52,7 @@ def best_values(analysis: SearchAnalysis) -> dict[str, Any]:
             {
                 **_plain(one.values),
                 **_net(analysis, one),
-                "validation_error": _rounded(analysis.objective(one)),
+                "validation_error": round(analysis.objective(one), 10),
                 cost: analysis.cost(one),
             }
             for one in analysis.front
@@ -61,7 +60,7 @@ def best_values(analysis: SearchAnalysis) -> dict[str, Any]:
         return {**values, "pareto": front} if front else values
     if best is None:
         return values
-    chosen = {"value": _rounded(analysis.objective(best)), "trainings": len(best.errors)}
+    chosen = {"value": round(analysis.objective(best), 10), "trainings": len(best.errors)}
     return {**values, **chosen, **_net(analysis, best), "best": _plain(best.values)}
 
 
@@ -70,8 +69,8 @@ def _comment(analysis: SearchAnalysis) -> str:
         return "# A search with two objectives has no single best: pick one of the set and write its values in a study."
     name, axis = analysis.study.name, next(iter(analysis.best.values if analysis.best else analysis.search.axes))
     lines = [f"# A study takes a value from here with {{from: {name}}}, such as {axis}: {{from: {name}}}."]
-    if analysis.best and (ties := analysis.ties):
-        lines.append(f"# {counted(ties, 'other')} {'has' if ties == 1 else 'have'} the same error; this one came first.")
+    if analysis.best and analysis.ties:
+        lines.append(f"# {analysis.ties} error; this one came first.")
     return "\n".join(lines)
 
 
@@ -84,7 +83,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}
     return [_plain(one) for one in value] if isinstance(value, (tuple, list)) else value
-
-
-def _rounded(error: float) -> float:
-    return round(error, 10)

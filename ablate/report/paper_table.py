@@ -12,7 +12,7 @@ from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, mak
 from ablate.report.numbers import DASH, grouped, percent, quantity, signed, stated_quantity
 from ablate.report.panels import missing_seeds
 from ablate.report.published import NOT_RUN, Match
-from ablate.report.statistics_table import interval_cell, median_cell, seeds_cell
+from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell
 from ablate.report.summary import Summary, finite
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import plain
@@ -138,9 +138,7 @@ def _data_columns(analysis: StudyAnalysis, title: str, alone: bool, footnotes: F
         return number(match.error, percent, footnotes.mark(_protocol(match))) if match else NO_VALUE
 
     def difference(summary: Summary) -> Cell:
-        match, ours = analysis.match(summary), finite(summary.median)
-        same = match is not None and summary.variant.data.stands_for == match.data  # other images: not comparable
-        return number(ours - match.error, signed) if match and same and ours is not None else NO_VALUE
+        return number(analysis.published_difference(summary), signed)
 
     def logged(summary: Summary) -> Cell:
         log = analysis.log(summary)
@@ -151,8 +149,7 @@ def _data_columns(analysis: StudyAnalysis, title: str, alone: bool, footnotes: F
 
     yield ColumnRule("Median test error, %" if alone else f"{title}, %", median, data=title)
     if alone:
-        kinds = dict.fromkeys(s.description.interval_kind for s in analysis.on(title) if s.description)
-        yield ColumnRule(" or ".join(kinds or ["range"]).capitalize(), interval_cell, data=title)
+        yield ColumnRule(interval_title(analysis.on(title)), interval_cell, data=title)
         yield ColumnRule("n", seeds_cell, data=title)
     if analysis.study.published:
         names = ("Published", "Ours − published") if alone else (f"{title}, published", f"{title}, ours − published")

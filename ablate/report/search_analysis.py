@@ -85,6 +85,11 @@ class SearchAnalysis:
         """
         return f"{describe_validation(self.study)}, {describe_trainings(self.study)}; the test images were not read"
 
+    @property
+    def caption_start(self) -> str:
+        """What the caption of every figure begins with: the setting, and what the errors are measured on."""
+        return f"{self.setting('; ')}; {self.measured()}"
+
     @cached_property
     def ranked(self) -> list[Candidate]:
         """The candidates trained to the end with a finite objective, the lowest first.
@@ -143,9 +148,10 @@ class SearchAnalysis:
         return self.ranked[0] if self.ranked else None
 
     @property
-    def ties(self) -> int:
-        """The number of other distinct candidates with exactly the objective of the best."""
-        return sum(self.objective(one) == self.objective(self.distinct[0]) for one in self.distinct[1:])
+    def ties(self) -> str:
+        """Other distinct candidates with the objective of the best, such as "3 others have the same"; empty for none."""
+        ties = sum(self.objective(one) == self.objective(self.distinct[0]) for one in self.distinct[1:])
+        return f"{counted(ties, 'other')} {'has' if ties == 1 else 'have'} the same" if ties else ""
 
     @property
     def solved(self) -> tuple[str, ...]:

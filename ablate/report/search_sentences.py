@@ -77,7 +77,7 @@ def _of_ties(analysis: SearchAnalysis) -> str:
         return ""
     cost = analysis.search.also_minimize
     why = f"with no fewer {MEASURES[cost]}" if cost else "and it came first"
-    return f"; {counted(analysis.ties, 'other')} {'has' if analysis.ties == 1 else 'have'} the same, {why}"
+    return f"; {analysis.ties}, {why}"
 
 
 def _edges(search: Search, best: Candidate) -> Iterator[str]:

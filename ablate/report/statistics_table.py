@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ablate.report.analysis import EPOCHS, StudyAnalysis
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
 from ablate.report.numbers import DASH, counted, error_range, p_text, percent, seeds_needed_text, signed, two_decimals
@@ -18,9 +20,7 @@ def statistics_table(analysis: StudyAnalysis) -> Table:
         analysis: The analysis of a study with seeds.
     """
     several = len({summary.variant.data.title for summary in analysis.summaries}) > 1
-    kinds = dict.fromkeys(summary.description.interval_kind for summary in analysis.summaries if summary.description)
-    interval = " or ".join(kinds or ["range"]).capitalize()
-    titles = ["Variant", *(["Data"] if several else []), "n", "Median", "Mean ± SD", interval]
+    titles = ["Variant", *(["Data"] if several else []), "n", "Median", "Mean ± SD", interval_title(analysis.summaries)]
     titles += COMPARED if analysis.verdicts else ()
     rows = []
     for summary in analysis.summaries:
@@ -51,6 +51,16 @@ def seeds_cell(summary: Summary) -> Cell:
     n = str(summary.n) if summary.n == summary.planned else f"{summary.n}/{summary.planned}"
     text = f"{n}, {len(summary.diverged)} diverged" if summary.diverged else n
     return Cell(summary.n, text, trials=summary.recorded_ids)
+
+
+def interval_title(summaries: Iterable[Summary]) -> str:
+    """The title of the column with interval_cell(): "Range", "95% interval", or both.
+
+    Args:
+        summaries: The variants of the column.
+    """
+    kinds = dict.fromkeys(summary.description.interval_kind for summary in summaries if summary.description)
+    return " or ".join(kinds or ["range"]).capitalize()
 
 
 def interval_cell(summary: Summary) -> Cell:

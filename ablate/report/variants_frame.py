@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.published import NOT_RUN
-from ablate.report.summary import Summary, finite
+from ablate.report.summary import Summary
 from ablate.study.expand import DATA_TITLE
 from ablate.study.plan import plain
 from ablate.study.study import PublishedRow
@@ -56,10 +56,9 @@ def _frame_row(analysis: StudyAnalysis, summary: Summary) -> dict[str, Any]:
             "p_holm": verdict and verdict.adjusted_p,
         }
     if match:
-        ours, same = finite(summary.median), summary.variant.data.stands_for == match.data
         values |= {
             "published": match.error,
-            "published_difference": _rounded(ours - match.error) if ours is not None and same else None,
+            "published_difference": _rounded(analysis.published_difference(summary)),
             "published_source": match.published.source,
             "protocol_differs": "; ".join(match.differences),
         }

@@ -13,7 +13,8 @@ import orjson
 from matplotlib.figure import Figure
 
 from ablate.files import write_atomically
-from ablate.report.figures.style import GREY, INK, PALETTE, SMALL, TEXT, log_ticks, open_canvas, styled, to_bytes
+from ablate.report.figures.log_axis import log_ticks
+from ablate.report.figures.style import GREY, INK, PALETTE, SMALL, TEXT, open_canvas, styled, to_bytes
 from tests.benchmarks.comparison import Comparison, comparisons_text, times
 
 TITLES = {

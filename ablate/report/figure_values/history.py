@@ -24,7 +24,7 @@ def history_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     points = candidate_points(analysis)
     if finite_points(points):
         kind = OBJECTIVES[analysis.search.objective]
-        caption = f"{analysis.setting('; ')}; {analysis.measured()}; {kind} of each candidate{what_is_drawn(points)}."
+        caption = f"{analysis.caption_start}; {kind} of each candidate{what_is_drawn(points)}."
         yield FigureInfo(History(points, best_so_far(points)), analysis.study.title, caption)
 
 

@@ -18,8 +18,7 @@ def importance_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
         analysis: the analysis of the search.
     """
     if analysis.importances and len(analysis.importances) > 1:
-        about = f"{analysis.setting('; ')}; {analysis.measured()}"
-        caption = f"{about}. Importance by functional analysis of variance (fANOVA) of a random forest."
+        caption = f"{analysis.caption_start}. Importance by functional analysis of variance (fANOVA) of a random forest."
         yield FigureInfo(ordered_importances(analysis.importances), analysis.study.title, caption)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 from ablate.report.candidate import DIVERGED
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figures.intermediate import CandidateLine, Intermediate
-from ablate.report.search_analysis import SearchAnalysis
 
 if TYPE_CHECKING:
     from ablate.report.search_analysis import SearchAnalysis
@@ -31,8 +30,7 @@ def intermediate_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     next_begins = len(study.seeds) * len(analysis.search.held_out) > 1
     even = over_epochs and next_begins and "recipe.epochs" not in analysis.search.axes
     every = study.recipe.epochs if even else 0
-    about = f"{analysis.setting('; ')}; {analysis.measured()}"
-    caption = f"{about}; {told}{'; dotted: the next training begins' * bool(every)}."
+    caption = f"{analysis.caption_start}; {told}{'; dotted: the next training begins' * bool(every)}."
     yield FigureInfo(Intermediate(lines, step, every), study.title, caption)
 
 

@@ -13,10 +13,9 @@ from ablate.report.candidate import Candidate
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figure_values.points import candidate_points, finite_points, what_is_drawn
 from ablate.report.figures.candidate_points import CandidatePoint
-from ablate.report.figures.error_axis import on_log_axis
+from ablate.report.figures.log_axis import ERRORS, on_log_axis
 from ablate.report.figures.objective import AxisPanel, Band
 from ablate.report.fitted_curve import FITTED, fit_curve
-from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_setting import OBJECTIVES
 from ablate.study.plan import plain
 from ablate.study.study import Parameter
@@ -37,8 +36,7 @@ def objective_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     panels, conditions = axis_panels(analysis, points), axis_conditions(analysis)
     if panels:
         kind = OBJECTIVES[analysis.search.objective]
-        about = f"{analysis.setting('; ')}; {analysis.measured()}"
-        said = [f"{about}; large marks: {kind} of a candidate{what_is_drawn(points)}."]
+        said = [f"{analysis.caption_start}; large marks: {kind} of a candidate{what_is_drawn(points)}."]
         said += [FITTED] if any(panel.curve for panel in panels) else []
         said += [
             f"No curve over {panel.axis}, whose range depends on {' and '.join(conditions[panel.axis])}."
@@ -59,7 +57,8 @@ def axis_panels(analysis: SearchAnalysis, points: list[CandidatePoint]) -> list[
     shown = [(candidates[point.number], point) for point in finite_points(points) if not point.repeat]
     panels = [_panel(axis, parts, shown) for axis, parts in _parameters(analysis).items()]
     panels = [panel for panel in panels if panel.points]
-    log, conditions = on_log_axis([error for panel in panels for error in panel.errors]), axis_conditions(analysis)
+    log = on_log_axis([error for panel in panels for error in panel.errors], ERRORS)
+    conditions = axis_conditions(analysis)
     return [panel if conditions[panel.axis] else replace(panel, curve=_band(panel, log)) for panel in panels]
 
 

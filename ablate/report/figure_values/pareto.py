@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figures.pareto import CostPoint, ErrorAgainstCost
-from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_setting import MEASURES, OBJECTIVES
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def pareto_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     if analysis.front:
         found, kind = error_against_cost(analysis), OBJECTIVES[analysis.search.objective]
         looks = f"filled: the Pareto set of error and {found.measure}; star: the lowest error"
-        caption = f"{analysis.setting('; ')}; {analysis.measured()}; {kind} of each candidate; {looks}."
+        caption = f"{analysis.caption_start}; {kind} of each candidate; {looks}."
         yield FigureInfo(found, analysis.study.title, caption)
 
 

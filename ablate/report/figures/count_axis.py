@@ -7,19 +7,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from ablate.report.figures.style import log_ticks
+from ablate.report.figures.log_axis import COUNTS, log_ticks, on_log_axis
 from ablate.report.numbers import quantity
-
-LOG_RATIO = 5  # counts that differ by a greater ratio get a logarithmic axis
-
-
-def on_log_axis(counts: Sequence[int]) -> bool:
-    """Whether counts differ so much that the smallest ones would be hard to distinguish on a linear axis.
-
-    Args:
-        counts: such as numbers of parameters, at least one.
-    """
-    return max(counts) > LOG_RATIO * max(1, min(counts))
 
 
 def set_count_axis(axis: Axes, counts: Sequence[int], places: Sequence[float]) -> None:
@@ -35,7 +24,7 @@ def set_count_axis(axis: Axes, counts: Sequence[int], places: Sequence[float]) -
         half = 2 * max(abs(place - counts[0]) for place in places) or 0.1 * counts[0] or 1.0
         axis.set_xlim(counts[0] - half, counts[0] + half)
         axis.set_xticks([counts[0]], [quantity(counts[0])])
-    elif on_log_axis(counts):
+    elif on_log_axis(counts, COUNTS):
         axis.set_xscale("log")
         beside = (high / low) ** 0.08
         axis.set_xlim(low / beside, high * beside)

@@ -44,13 +44,13 @@ def draw_measure(axis: Axes, curves: Sequence[SeedCurves], looks: Sequence[Look]
     solid = dashes == "-"
     for of_variant, (colour, _) in zip(curves, looks):
         for values in of_variant.values:
-            epochs, heights = finite_points(values, measure)
+            epochs, heights = finite_epochs(values, measure)
             alone = "." if len(epochs) == 1 else ""
             axis.plot(epochs, heights, linestyle=dashes, linewidth=0.6, color=colour, alpha=0.35, marker=alone)
             if solid and len(epochs) and _has_diverged(values):
                 axis.plot(epochs[-1:], heights[-1:], **CROSS, color=colour, zorder=5)
     for index, (of_variant, (colour, marker)) in enumerate(zip(curves, looks)):
-        epochs, heights = finite_points(of_variant.median(), measure) if of_variant.seeds else ([], [])
+        epochs, heights = finite_epochs(of_variant.median(), measure) if of_variant.seeds else ([], [])
         every = max(1, math.ceil(len(epochs) / 8))
         marks = marker_style(marker, index % every, every, 4) if solid or len(epochs) == 1 else {}
         if not solid:
@@ -71,7 +71,7 @@ def marker_style(marker: str, first: int, every: int, size: float) -> dict[str, 
     return {"marker": marker, "markevery": (first, every), "markersize": size}
 
 
-def finite_points(values: Curve, measure: str) -> tuple[Any, Any]:
+def finite_epochs(values: Curve, measure: str) -> tuple[Any, Any]:
     """The epochs with a finite value, and these values. A line through them continues over epochs without a value.
 
     Args:
@@ -147,11 +147,15 @@ def legend_handle(name: str, of: Look, dashes: Any = "-") -> Line2D:
 
 
 def cross_handles(curves: Sequence[Sequence[SeedCurves]]) -> list[Line2D]:
-    """The legend entry of the crosses; none if no seed diverged.
+    """The legend entry of the crosses; none if no cross is drawn. A seed that diverged in epoch 1 has no cross.
 
     Args:
         curves: one sequence for each group of curves that is drawn.
     """
-    diverged = any(_has_diverged(values) for drawn in curves for each in drawn for values in each.values)
+    diverged = [values for drawn in curves for each in drawn for values in each.values if _has_diverged(values)]
     label = "a seed's last epoch before it diverged"
-    return [Line2D([], [], label=label, color=INK, **CROSS)] if diverged else []
+    return (
+        [Line2D([], [], label=label, color=INK, **CROSS)]
+        if any(len(finite_epochs(values, "test_error")[0]) for values in diverged)
+        else []
+    )

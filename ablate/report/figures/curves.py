@@ -12,7 +12,7 @@ from ablate.report.figures.curve_lines import (
     axis_limits,
     cross_handles,
     draw_measure,
-    finite_points,
+    finite_epochs,
     legend_handle,
     looks_of,
     marker_style,
@@ -70,7 +70,7 @@ def _draw_imported(loss_axis: Axes, error_axis: Axes, curve: ImportedCurve, grey
     for row in curve.rows:
         values[row["epoch"] - 1] = [row.get("train_loss"), None, row.get("test_error")]
     for axis, measure, dashes in ((loss_axis, "train_loss", DOTTED), (error_axis, "test_error", DASH_DOT)):
-        epochs, heights = finite_points(values, measure)
+        epochs, heights = finite_epochs(values, measure)
         every = max(1, math.ceil(len(epochs) / 6))
         marks = marker_style(grey.marker, every // 2, every, 7) if measure == "test_error" else {}
         wide = 1.5 if measure == "test_error" else 1.1

@@ -1,4 +1,4 @@
-"""Axes of errors in percent: whether they are logarithmic, and the vertical axis of a search's figures."""
+"""The vertical axis of a search's figures: errors in percent."""
 
 from __future__ import annotations
 
@@ -6,18 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from ablate.report.figures.style import log_ticks
-
-LOG_RATIO = 8  # errors that differ by a greater ratio get a logarithmic axis
-
-
-def on_log_axis(errors: Sequence[float]) -> bool:
-    """Whether errors differ so much that the lowest ones would be hard to distinguish on a linear axis.
-
-    Args:
-        errors: finite errors in percent; may be empty.
-    """
-    return bool(errors) and min(errors) > 0 and max(errors) / min(errors) > LOG_RATIO
+from ablate.report.figures.log_axis import ERRORS, log_ticks, on_log_axis
 
 
 def set_validation_error_axis(axis: Axes, errors: Sequence[float]) -> None:
@@ -27,7 +16,7 @@ def set_validation_error_axis(axis: Axes, errors: Sequence[float]) -> None:
         axis: the axes.
         errors: finite validation errors in percent, at least one.
     """
-    log = on_log_axis(errors)
+    log = on_log_axis(errors, ERRORS)
     axis.set_ylabel(f"validation error, %{', log scale' if log else ''}")
     if log:
         axis.set_yscale("log")

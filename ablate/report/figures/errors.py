@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from ablate.report.figures.error_axis import on_log_axis
-from ablate.report.figures.style import DOTTED, INK, TEXT, log_ticks, look, open_canvas, styled, text_width, wrap_text
+from ablate.report.figures.log_axis import ERRORS, log_ticks, on_log_axis
+from ablate.report.figures.style import DOTTED, INK, look, open_canvas, set_row_axis, styled, wrap_labels
 from ablate.report.figures.variant_errors import StudyErrors
 
 
@@ -47,16 +47,16 @@ def draw_errors(errors: StudyErrors, title: str, caption: str, badge: str = "") 
     panels = errors.panels
     rows = {label: (index, look(index)) for index, label in enumerate(errors.names)}
     baselines = {variant.label for panel in panels for variant in panel.variants if variant.baseline}
-    said = [f"{name}, baseline" if label in baselines else name for label, name in errors.names.items()]
-    written = ["\n".join(wrap_text(name, 3.0, TEXT)) for name in said]
-    longest = max((text_width(line, TEXT) for name in written for line in name.split("\n")), default=0.0)
+    names, longest = wrap_labels(
+        f"{name}, baseline" if label in baselines else name for label, name in errors.names.items()
+    )
     figure, axes = open_canvas(
         title, caption, badge, width=longest + 0.5 + (4.6 if len(panels) == 1 else 3.2 * len(panels)),
-        body=0.8 + sum(0.21 + 0.15 * (name.count("\n") + 1) for name in written),
+        body=0.8 + sum(0.21 + 0.15 * (name.count("\n") + 1) for name in names),
         columns=len(panels), sharey=True,
     )  # fmt: skip
     for panel, axis in zip(panels, axes):
-        log = on_log_axis(panel.errors)
+        log = on_log_axis(panel.errors, ERRORS)
         values = np.log(panel.errors) if log else np.array(panel.errors)
         apart = 0.015 * (values.max() - values.min()) if len(values) else 0.0
         if log:
@@ -78,9 +78,6 @@ def draw_errors(errors: StudyErrors, title: str, caption: str, badge: str = "") 
             log_ticks(axis.xaxis)
         explained = ": a point a seed, a bar their median" if len(panels) == 1 else ""
         axis.set(title=panel.title, xlabel=f"test error, %{', log scale' if log else ''}{explained}")
-        axis.set_yticks(range(len(written)), written)
-        axis.set_ylim(len(written) - 0.4, -0.6)
-        axis.grid(False, axis="y")
+        set_row_axis(axis, names)
         axis.spines["left"].set_visible(False)
-        axis.tick_params(axis="y", length=0)
     return figure

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from ablate.report.figures.style import PALETTE, SMALL, TEXT, open_canvas, styled, text_width, wrap_text
+from ablate.report.figures.style import PALETTE, SMALL, open_canvas, set_row_axis, styled, wrap_labels
 
 
 @styled
@@ -19,19 +19,15 @@ def draw_importances(bars: Sequence[tuple[str, float]], title: str, caption: str
         caption: the text below the title, such as the setting and the number of seeds.
         badge: a warning in white on black above the title, such as another scale; empty for none.
     """
-    names = ["\n".join(wrap_text(name, 3.0, TEXT)) for name, _ in bars]
-    longest = max(text_width(line, TEXT) for name in names for line in name.split("\n"))
+    names, longest = wrap_labels(name for name, _ in bars)
     body = 0.6 + sum(0.12 + 0.16 * (name.count("\n") + 1) for name in names)
     figure, (axis,) = open_canvas(title, caption, badge, width=longest + 4.6, body=body)
     shares = [share for _, share in bars]
     axis.barh(range(len(bars)), shares, height=0.6, color=PALETTE[0])
     for row, share in enumerate(shares):
         axis.annotate(f"{share:.2f}", (share, row), (4, 0), textcoords="offset points", va="center", fontsize=SMALL)
-    axis.set_yticks(range(len(names)), names)
-    axis.set_ylim(len(names) - 0.4, -0.6)
+    set_row_axis(axis, names)
     axis.set_xlim(0, 1.12 * (max(shares) or 1.0))
     axis.set_xlabel("importance, share of the variance of the error")
-    axis.grid(False, axis="y")
     axis.spines["left"].set_visible(False)
-    axis.tick_params(axis="y", length=0)
     return figure

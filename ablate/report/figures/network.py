@@ -21,7 +21,7 @@ from matplotlib.textpath import TextPath
 from ablate.errors import RunError
 from ablate.files import write_atomically
 from ablate.report.figures.diagram import BlockDiagram, Box, Diagram
-from ablate.report.figures.style import INK, METADATA, STYLE
+from ablate.report.figures.style import INK, METADATA, SMALL, STYLE, TEXT
 
 # Fill and edge by kind of layer. Every box has a text, so the drawing is readable in grey, too.
 COLOURS = {
@@ -40,7 +40,7 @@ HEIGHTS = {"norm": 14, "activation": 14, "dropout": 20, "words": 12, "fork": 0, 
 GAPS = {"norm": 6, "activation": 6, "fork": 7, "end": 20, "words": 22}
 FIXED = ("fork", "words")  # gaps that are not stretched, so that forks and additions of neighbouring blocks are level
 BOX, GAP, FRAME, STRETCH = 24, 15, 8, 1.7  # points: box, arrow, rim of a frame; largest factor of arrows
-SMALL, TEXT, LARGE, GREY, PANEL = 7.5, 9.0, 14.0, "#666666", "#f5f5f5"
+LARGE, REMARK, PANEL = 14.0, "#666666", "#f5f5f5"
 MARGIN, PAD, APART, CORNER = 22, 16, 40, 8
 
 
@@ -110,7 +110,7 @@ def draw_diagram(diagram: Diagram) -> Figure:
 def _draw_network(axis: Axes, diagram: Diagram) -> tuple[float, float]:
     """Draws the skeleton at the left and a panel for each block at the right; returns width and height in points."""
     _write(axis, MARGIN, 28, diagram.title, LARGE, weight="bold", ha="left")
-    _write(axis, MARGIN, 46, diagram.caption, SMALL, color=GREY, ha="left")
+    _write(axis, MARGIN, 46, diagram.caption, SMALL, color=REMARK, ha="left")
     skeleton, columns = _skeleton_column(diagram), [_block_column(block) for block in diagram.blocks]
     top, heading = 64.0, 38.0 + 11 * max((len(block.remarks) for block in diagram.blocks), default=0)
     area = max(_height(skeleton) + FRAME, *(_height(column) + heading + PAD for column in columns), 0)
@@ -127,7 +127,7 @@ def _draw_network(axis: Axes, diagram: Diagram) -> tuple[float, float]:
         _badge(axis, x + PAD + 7, top + 18, block.letter)
         _write(axis, x + PAD + 20, top + 18, block.title, TEXT, weight="bold", ha="left")
         for i, remark in enumerate(block.remarks):
-            _write(axis, x + PAD, top + 34 + 11 * i, remark, SMALL, color=GREY, ha="left")
+            _write(axis, x + PAD, top + 34 + 11 * i, remark, SMALL, color=REMARK, ha="left")
         # Blocks share one height; stages of a plain network, which differ more, only share the top.
         length = tall if block.residual else _height(column, stretch)
         middle = x + (width - left - right) / 2 + left
@@ -147,7 +147,7 @@ def _draw_blocks(axis: Axes, diagram: Diagram) -> tuple[float, float]:
         _draw_block(axis, block, column, x + left, top, tall)
         _write(axis, x + left, top + tall + 20, f"({block.letter}) {block.title}", TEXT)
         x += left + right + APART
-    _write(axis, (x - APART + MARGIN) / 2, top + tall + 44, diagram.caption, SMALL, color=GREY)
+    _write(axis, (x - APART + MARGIN) / 2, top + tall + 44, diagram.caption, SMALL, color=REMARK)
     return x - APART + MARGIN, top + tall + 44 + MARGIN
 
 
@@ -283,7 +283,7 @@ def _draw_skeleton(axis: Axes, diagram: Diagram, column: Sequence[ColumnItem], x
         frame = _rounded(left, start, width + 16 + times, end - start, 6, facecolor=PANEL, edgecolor="none")
         axis.add_patch(frame)
         _write(axis, left - 12, (start + end) / 2 - 6, stage.name, TEXT, weight="bold", ha="right")
-        _write(axis, left - 12, (start + end) / 2 + 6, stage.output, SMALL, color=GREY, ha="right")
+        _write(axis, left - 12, (start + end) / 2 + 6, stage.output, SMALL, color=REMARK, ha="right")
         for box, span in zip(stage.boxes, inside):
             if box.times > 1:
                 _write(axis, middle + width / 2 + 8, sum(span) / 2, f"× {box.times}", TEXT, ha="left")

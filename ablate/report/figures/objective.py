@@ -16,7 +16,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from ablate.report.figures.candidate_points import CandidatePoint, draw_points, point_handles
 from ablate.report.figures.error_axis import set_validation_error_axis
 from ablate.report.figures.labels import place_labels
-from ablate.report.figures.style import GREY, INK, SMALL, log_ticks, open_panels, styled, text_width
+from ablate.report.figures.log_axis import log_ticks
+from ablate.report.figures.style import GREY, INK, SMALL, open_panels, styled, text_width
 
 LONGEST = 28  # characters of a choice
 MOST_LABELLED = 8  # the most candidates named in the study file that get a label beside their points

@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ablate.report.figures import count_axis, error_axis
+from ablate.report.figures.count_axis import set_count_axis
 from ablate.report.figures.labels import place_labels
-from ablate.report.figures.style import GREY, Look, log_ticks, look, open_canvas, styled
+from ablate.report.figures.log_axis import COUNTS, ERRORS, log_ticks, on_log_axis
+from ablate.report.figures.style import GREY, WIDTHS, Look, look, open_canvas, styled
 from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors
 
 NEAR, STEP = 0.018, 0.03  # shares of the axis: distance below which medians are shifted, and size of a shift
@@ -77,7 +78,7 @@ def draw_parameters(errors: StudyErrors, title: str, caption: str, badge: str = 
     ]
     if len(names) > 1:
         handles.append(Line2D([], [], label="Pareto front", color=GREY, linewidth=1.0))
-    width = {1: 6.4, 2: 9.4}.get(len(panels), 12.0)
+    width = WIDTHS[min(len(panels), 3) - 1]
     figure, axes = open_canvas(title, caption, badge, width=width, body=3.5, legend=handles, columns=len(panels))
     fronts = []
     for panel, axis in zip(panels, axes):
@@ -91,7 +92,7 @@ def draw_parameters(errors: StudyErrors, title: str, caption: str, badge: str = 
 def _draw_panel(axis: Axes, panel: ErrorPanel, looks: Mapping[str, Look]) -> Front:
     """Draws one panel, and returns its labelled points."""
     counts = [variant.parameters for variant in panel.variants]
-    log_x, log_y = count_axis.on_log_axis(counts), error_axis.on_log_axis(panel.errors)
+    log_x, log_y = on_log_axis(counts, COUNTS), on_log_axis(panel.errors, ERRORS)
     places, shifted = _places(counts, log_x)
     axis.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
     front: list[tuple[float, float, str]] = []
@@ -117,7 +118,7 @@ def _draw_panel(axis: Axes, panel: ErrorPanel, looks: Mapping[str, Look]) -> Fro
     if line and len(panel.variants) > 1:
         ends = [*line, (max(*places, line[-1][0]), line[-1][1])]
         axis.plot(*zip(*ends), drawstyle="steps-post", color=GREY, linewidth=1.0, zorder=2)
-    count_axis.set_count_axis(axis, counts, places)
+    set_count_axis(axis, counts, places)
     said = ", ".join(["log scale"] * log_x + ["equal counts side by side"] * shifted)
     axis.set(xlabel=f"parameters ({said})" if said else "parameters")
     axis.set_ylabel(f"test error, %{', log scale' if log_y else ''}")

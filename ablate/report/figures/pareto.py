@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ablate.report.figures.candidate_points import LOOKS, point_handles
-from ablate.report.figures.count_axis import on_log_axis, set_count_axis
+from ablate.report.figures.count_axis import set_count_axis
 from ablate.report.figures.error_axis import set_validation_error_axis
 from ablate.report.figures.labels import place_labels
+from ablate.report.figures.log_axis import COUNTS, on_log_axis
 from ablate.report.figures.style import GREY, PALETTE, Look, look, open_canvas, styled
 
 MOST_NAMED = 24  # the most candidates named in the study file that the legend lists
@@ -95,7 +96,7 @@ def draw_pareto(found: ErrorAgainstCost, title: str, caption: str, badge: str = 
             facecolor=colour if on else "white", edgecolor="white" if on else colour, linewidth=0.8 if on else 1.2,
         )  # fmt: skip
     axis.plot(*zip(*found.front_steps), drawstyle="steps-post", color=GREY, linewidth=1.0, zorder=2)
-    axis.set_xlabel(f"{found.measure}, log scale" if on_log_axis(costs) else found.measure)
+    axis.set_xlabel(f"{found.measure}, log scale" if on_log_axis(costs, COUNTS) else found.measure)
     set_count_axis(axis, costs, costs)
     labelled = sorted((point for point in points if point.on_front or point.enqueued), key=lambda p: (p.cost, p.number))
     places = [(float(point.cost), point.error) for point in labelled]

@@ -10,7 +10,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ablate.report.figures.style import LEGEND, TEXT, open_canvas, styled, text_width, wrap_text
+from ablate.report.figures.style import LEGEND, open_canvas, styled, wrap_labels
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,7 @@ def draw_ranks(ranks: RankShares, title: str, caption: str, badge: str = "") -> 
     """
     labels, shares = ranks.labels, np.asarray(ranks.shares, float)
     size = len(labels)
-    names = ["\n".join(wrap_text(label, 3.0, TEXT)) for label in labels]
-    longest = max(text_width(line, TEXT) for name in names for line in name.split("\n"))
+    names, longest = wrap_labels(labels)
     heights = max(0.3, *(0.1 + 0.15 * (name.count("\n") + 1) for name in names))
     figure, (axis,) = open_canvas(
         title, caption, badge, width=longest + 0.5 + max(3.2, 0.42 * size), body=0.55 + heights * size

@@ -11,22 +11,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ablate.report.figures.log_axis import TIMES, log_ticks, on_log_axis
 from ablate.report.figures.style import (
     GREY,
     HATCHES,
     LEGEND,
     PALETTE,
     SMALL,
-    TEXT,
-    log_ticks,
     open_canvas,
+    set_row_axis,
     styled,
     text_width,
-    wrap_text,
+    wrap_labels,
 )
 from ablate.report.numbers import quantity
-
-LOG_RATIO = 20  # times that differ by a greater ratio get a logarithmic axis
 
 
 class StepTime(NamedTuple):
@@ -89,8 +87,7 @@ def draw_step_times(times: StepTimes, title: str, caption: str, badge: str = "")
     bars, reference = times.bars, times.reference
     groups = list(dict.fromkeys(bar.group for bar in bars))
     looks = {group: (PALETTE[i % len(PALETTE)], HATCHES[i % len(HATCHES)]) for i, group in enumerate(groups)}
-    names = ["\n".join(wrap_text(f"{bar.label} ({_joined(quantity(bar.parameters))})", 3.0, TEXT)) for bar in bars]
-    longest = max((text_width(line, TEXT) for name in names for line in name.split("\n")), default=0.0)
+    names, longest = wrap_labels(f"{bar.label} ({_joined(quantity(bar.parameters))})" for bar in bars)
     handles = [
         Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=group) for group, (colour, hatch) in looks.items()
     ]
@@ -99,7 +96,7 @@ def draw_step_times(times: StepTimes, title: str, caption: str, badge: str = "")
         body=0.95 + sum(0.19 + 0.15 * (name.count("\n") + 1) for name in names), legend=handles if len(groups) > 1 else (),
     )  # fmt: skip
     measured = [bar.milliseconds for bar in bars if bar.milliseconds is not None]
-    log = bool(measured) and max(measured) / min(measured) > LOG_RATIO
+    log = on_log_axis(measured, TIMES)
     start = min(measured) / 2 if log else 0.0
     ends = time_labels(bars, reference)
     for row, (bar, end) in enumerate(zip(bars, ends)):
@@ -119,13 +116,8 @@ def draw_step_times(times: StepTimes, title: str, caption: str, badge: str = "")
         log_ticks(axis.xaxis)
     base = f"; × relative to {reference}" if any(bar.label == reference for bar in bars) else ""
     axis.set_xlabel(f"milliseconds a training step{', log scale' if log else ''}{base}")
-    axis.set_yticks(range(len(bars)), names)
-    axis.set_ylim(len(bars) - 0.4, -0.6)
-    axis.grid(False, axis="y")
+    set_row_axis(axis, names)
     _write_errors(axis.twinx(), bars)
-    for each in figure.axes:
-        each.spines["right"].set_visible(False)
-        each.tick_params(axis="y", length=0)
     return figure
 
 
@@ -133,8 +125,7 @@ def _write_errors(axis: Axes, bars: Sequence[StepTime]) -> None:
     """Writes a column of the published errors at the right."""
     known = any(bar.error is not None for bar in bars)
     errors = ["–" if bar.error is None else f"{bar.error:.2f}" for bar in bars]
-    axis.set_yticks(range(len(bars)), errors if known else [""] * len(bars))
-    axis.set_ylim(len(bars) - 0.4, -0.6)
+    set_row_axis(axis, errors if known else [""] * len(bars))
     axis.grid(False)
     if known:
         axis.annotate(

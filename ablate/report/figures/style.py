@@ -12,17 +12,15 @@ import math
 import re
 import warnings
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 INK, GREY = "#222222", "#5f5f5f"
 PALETTE = (
@@ -34,6 +32,7 @@ HATCHES = ("", "////", "xxxx", "----", "\\\\\\\\", "||||")
 DASHED, DASH_DOT, DOTTED = (0, (4, 2)), (0, (6, 2, 1, 2)), (0, (1, 2))
 TITLE, TEXT, SMALL, LEGEND = 11.0, 9.0, 7.5, 8.0  # points
 EDGE = 0.08  # inches
+WIDTHS = (6.4, 9.4, 12.0)  # inches: figures with one, two, and more columns of panels
 STYLE: dict[str, Any] = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
@@ -163,7 +162,7 @@ def open_panels(
     """
     columns = panels if panels <= 2 else 2 if panels == 4 else 3
     rows = math.ceil(panels / columns)
-    width = {1: 6.4, 2: 9.4}.get(columns, 12.0)
+    width = WIDTHS[min(columns, 3) - 1]
     figure, axes = open_canvas(
         title, caption, badge, width=width, body=3.4 * rows, legend=legend, rows=rows, columns=columns
     )
@@ -214,18 +213,27 @@ def _letters_within(word: str, width: float, size: float, weight: str) -> int:
     return max(1, bisect_right(range(len(word)), width, key=lambda n: text_width(word[:n], size, weight)) - 1)
 
 
-def log_ticks(axis: Axis, label: Any = None) -> None:
-    """Sets ticks at 1, 2, 5, 10, ... on a logarithmic axis.
+def wrap_labels(labels: Iterable[str]) -> tuple[list[str], float]:
+    """The labels of rows, with line breaks, and the width of their longest line in inches.
 
     Args:
-        axis: horizontal or vertical; its range is already set.
-        label: a formatter of matplotlib, or a function of value and position; None for plain numbers.
+        labels: of the rows.
     """
-    low, high = sorted(axis.get_view_interval())
-    subs = (1.0, 2.0, 5.0) if high / low < 2000 else (1.0,)
-    axis.set_major_locator(LogLocator(subs=subs, numticks=20 if high / low < 1e5 else 5))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(label or (lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")))
+    wrapped = ["\n".join(wrap_text(label, 3.0, TEXT)) for label in labels]
+    return wrapped, max((text_width(line, TEXT) for label in wrapped for line in label.split("\n")), default=0.0)
+
+
+def set_row_axis(axis: Axes, labels: Sequence[str]) -> None:
+    """Sets a vertical axis with one row for each label, the first at the top, without ticks and grid.
+
+    Args:
+        axis: the axes.
+        labels: of the rows.
+    """
+    axis.set_yticks(range(len(labels)), labels)
+    axis.set_ylim(len(labels) - 0.4, -0.6)
+    axis.grid(False, axis="y")
+    axis.tick_params(axis="y", length=0)
 
 
 def _write_header(figure: Figure, title: str, caption: str, badge: str, width: float) -> float:

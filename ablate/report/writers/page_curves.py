@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ablate.report.document import TrialCurve
+from ablate.report.summary import finite
 
 
 def curve_data(curves: Sequence[TrialCurve], colours: int) -> list[dict[str, Any]]:
@@ -45,7 +46,7 @@ def median_curve(curves: Sequence[TrialCurve]) -> TrialCurve:
 
     def medians(values: Sequence[dict[int, float | None]]) -> list[float | None]:
         rows = [[math.inf if (v := by_epoch.get(epoch)) is None else v for by_epoch in values] for epoch in epochs]
-        return [_finite(statistics.median(row)) for row in rows]
+        return [finite(statistics.median(row)) for row in rows]
 
     return replace(
         curves[0],
@@ -81,7 +82,3 @@ def _curve_name(curve: TrialCurve) -> str:
 
 def _rounded(number: float | None) -> float | None:
     return None if number is None or not math.isfinite(number) else float(f"{number:.5g}")
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None

@@ -20,7 +20,7 @@ from report.figures.tidy import assert_tidy
 from ablate.api import load_study
 from ablate.errors import RecordError
 from ablate.records.records import open_trial, trial_directory, write_epochs, write_result
-from ablate.report.curves import curve_points, seed_points
+from ablate.report.curves import curve_points, read_curves
 from ablate.report.figure_values.curves import curves_of
 from ablate.report.figure_values.errors import errors_of
 from ablate.report.figures.curves import draw_curves
@@ -28,7 +28,7 @@ from ablate.report.figures.errors import draw_errors, swarm
 from ablate.report.figures.parameters import dodge, draw_parameters
 from ablate.report.figures.style import look
 from ablate.report.figures.train_test import draw_train_test
-from ablate.report.figures.training_curves import ImportedCurve
+from ablate.report.figures.training_curves import MEASURES, ImportedCurve
 from ablate.report.panels import data_panels, legend_names, panel_labels
 from ablate.report.summary import Summary, summarize
 
@@ -94,12 +94,13 @@ def legend_texts(figure: Figure) -> list[str]:
 
 
 def test_a_diverged_seed_is_infinite_from_its_epoch(tmp_path: Path) -> None:
-    points = seed_points(study(tmp_path, [[7.0, math.inf, None], [5.0, 6.0, 4.0]]))
-    assert points[points.variant == 0].groupby("seed").test_error.apply(list).to_dict() == {
+    first, second = read_curves(study(tmp_path, [[7.0, math.inf, None], [5.0, 6.0, 4.0]]))
+    train_error, test_error = MEASURES.index("train_error"), MEASURES.index("test_error")
+    assert {seed: values[:, test_error].tolist() for seed, values in zip(first.seeds, first.values)} == {
         0: [10.0, 9.0, 8.0, 7.0],
         1: [50.0, 50.0, math.inf, math.inf],
     }
-    assert points[(points.variant == 1) & (points.seed == 2)].train_error.tolist() == [3.5, 3.0, 2.5, 2.0]
+    assert second.values[2][:, train_error].tolist() == [3.5, 3.0, 2.5, 2.0]
 
 
 def test_a_median_over_diverged_seeds_is_infinite(tmp_path: Path) -> None:
@@ -130,6 +131,18 @@ def test_a_diverged_seed_ends_in_a_cross(tmp_path: Path) -> None:
     (cross,) = [line for line in figure.axes[1].lines if line.get_marker() == "x"]
     assert np.asarray(cross.get_xydata()).tolist() == [[2.0, 50.0]]
     assert legend_texts(figure)[0] == "WRN-10-1-B(3,3) (1 diverged)" and "before it diverged" in legend_texts(figure)[-1]
+
+
+def test_the_legend_has_no_cross_where_none_is_drawn(tmp_path: Path) -> None:
+    summaries = study(tmp_path, [[7.0, 6.0, math.inf], [5.0, 6.0, 4.0]])
+    curves = curves_of([("", summaries)])
+    for seeds in curves.panels[0].curves:
+        for values in seeds.values:
+            if np.isinf(values).any():
+                values[:] = math.inf  # as if the seed had diverged in epoch 1
+    for figure in (draw_curves(curves, "title", "caption"), draw_train_test(curves, "title", "caption")):
+        assert not [line for axis in figure.axes for line in axis.lines if line.get_marker() == "x"]
+        assert not any("before it diverged" in text for text in legend_texts(figure))
 
 
 @pytest.mark.parametrize("panels", [2, 3, 4, 5])
@@ -270,7 +283,8 @@ def test_records_that_lost_their_epochs_are_not_drawn_as_if_they_had_none(tmp_pa
 
 def test_without_epochs_the_curves_are_empty(tmp_path: Path) -> None:
     summaries = study(tmp_path, [[None] * 3] * 2)
-    assert seed_points(summaries).empty and curve_points(summaries).empty
+    assert not any(values.size for each in read_curves(summaries) for values in each.values)
+    assert curve_points(summaries).empty
     assert_tidy(draw_curves(curves_of([("", summaries)]), "title", "caption"))
     assert_tidy(draw_train_test(curves_of(data_panels(summaries)), "title", "caption"))
 
