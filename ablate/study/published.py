@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
-
 from ablate.data.data_sets import DATA_SETS
 from ablate.errors import NotationError, StudyError, allowed
 from ablate.nets.notation import parse_architecture
@@ -45,13 +43,9 @@ def published_values(
         rows.append(_row(document, place, row, file.depth_rule or rule, imagenet))
     data: dict[str, Any] = {}
     if file.protocol.data is not None:
-        data = _stated(validate(document, protocol_data_model(), (*path, "protocol", "data"), file.protocol.data))
+        stated = validate(document, protocol_data_model(), (*path, "protocol", "data"), file.protocol.data)
+        data = {key: value for key, value in stated if value is not None}
     return Published(file.source, file.note, tuple(rows), file.protocol.seeds, recipe, data)
-
-
-def _stated(fields: BaseModel) -> dict[str, Any]:
-    """The fields that are not None."""
-    return {key: value for key, value in fields if value is not None}
 
 
 def _row(document: Document, place: tuple[Any, ...], row: RowFile, rule: DepthRuleField, imagenet: bool) -> PublishedRow:

@@ -61,11 +61,6 @@ def _named(document: Document, path: KeyPath, fields: dict[str, Any], key: str, 
     return table[name]
 
 
-def _kind(path: KeyPath) -> str:
-    """The last key of a path, "data" or "recipe"."""
-    return next(part for part in reversed(path) if isinstance(part, str))
-
-
 def read_data(document: Document, path: KeyPath, value: Any) -> tuple[Data, ...]:
     """The data sets that a study writes at a path.
 
@@ -112,7 +107,7 @@ def written_out(document: Document, path: KeyPath, value: Any) -> dict[str, Any]
     Raises:
         StudyError: the value is neither; the message names the place.
     """
-    key = _kind(path)
+    key = next(part for part in reversed(path) if isinstance(part, str))
     if isinstance(value, str):
         return {SHORT_FORMS[key]: value}
     if not isinstance(value, dict):

@@ -15,6 +15,7 @@ from ablate.files import content_id
 from ablate.nets.architecture import Architecture, format_block
 from ablate.nets.notation import read_name
 from ablate.nets.options import parse_block
+from ablate.study.budget import Budget
 from ablate.study.document import Document, KeyPath, describe
 from ablate.study.resolve import replace_fields
 from ablate.study.schema import RangeFile, SearchFile, StudyFile
@@ -32,7 +33,12 @@ UNREAD = ("data.test_size", "data.digest")  # axes without any effect in a searc
 
 
 def read_search(
-    document: Document, file: StudyFile, data: tuple[Data, ...], recipe: Recipe, seeds: tuple[int, ...]
+    document: Document,
+    file: StudyFile,
+    data: tuple[Data, ...],
+    recipe: Recipe,
+    seeds: tuple[int, ...],
+    budget: Budget | None,
 ) -> Search:
     """The search of a study file.
 
@@ -42,6 +48,7 @@ def read_search(
         data: the study's data sets.
         recipe: the study's recipe.
         seeds: the study's seeds.
+        budget: the study's budget.
 
     Raises:
         StudyError: a value is not valid, or keys contradict each other; the message names the place.
@@ -69,11 +76,8 @@ def read_search(
             parameters.append(_parameter(document, path, axis, part, parameters))
             _check_values(document, path, parameters[-1], part, recipe, data[0])
     _check_exclusive(document, parameters)
-    first = (
-        [file.budget.solve] if file.budget and isinstance(file.budget.solve, str) else (file.budget and file.budget.solve)
-    )
     for parameter in parameters:
-        if first and parameter.axis == first[0]:
+        if budget and parameter.axis in budget.solve[:1]:
             raise StudyError(
                 f"{parameter.place}: 'search.space.{parameter.axis}' has no effect, as 'budget.solve' replaces every value "
                 "of it; leave one of them out"
@@ -90,8 +94,7 @@ def read_search(
     if search.pruner == "wilcoxon" and len(held_out) * len(seeds) < LEAST_PAIRS:
         found = f"wilcoxon cannot prune with {len(held_out) * len(seeds)} trainings a candidate"
         document.fail(("search", "pruner"), f"search.pruner: {found}; use none, median or hyperband, or more folds")
-    if search.sampler == "grid":
-        _grid(document, parameters)
+    cells = _grid(document, parameters) if search.sampler == "grid" else []
     enqueue = tuple(_enqueued(document, i, values, parameters) for i, values in enumerate(search.enqueue))
     return Search(
         file.base,
@@ -99,7 +102,7 @@ def read_search(
         held_out,
         search.objective,
         search.also_minimize,
-        search.trials or len(_grid(document, parameters)),
+        search.trials or len(cells),
         search.sampler,
         search.pruner,
         search.seed,
@@ -207,10 +210,7 @@ def _check_values(
     """Raise StudyError for the end of a range, or a choice, that is not valid in any candidate."""
     axis = parameter.axis
     if axis in UNREAD:
-        document.fail(
-            path,
-            f"search.space: {axis} cannot be searched; of data augment, preprocess, train_size can",
-        )
+        document.fail(path, f"search.space: {axis} cannot be searched; of data augment, preprocess, train_size can")
     places: list[KeyPath] = [path, path]
     values: list[Any] = [parameter.low, parameter.high]
     if parameter.kind == "categorical":

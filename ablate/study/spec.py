@@ -60,10 +60,13 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "",
     if twice := [name for name in file.figures if file.figures.count(name) > 1]:
         document.fail(("figures",), f"figures: '{twice[0]}' is listed twice; list it once")
     seeds = _seeds(document, file.seeds)
-    search = read_search(document, file, data, recipe, seeds) if file.search else None
-    _check_kind(document, file)
-    entries = tuple(_entry(document, i, entry, file, data, recipe) for i, entry in enumerate(file.variants or ()))
-    if search:  # one entry: what all candidates have in common
+    budget = _budget(document, file.budget) if file.budget else None
+    search = None
+    if file.search is None:
+        _check_kind(document, file)
+        entries = tuple(_entry(document, i, entry, file, data, recipe) for i, entry in enumerate(file.variants or ()))
+    else:  # one entry: what all candidates have in common
+        search = read_search(document, file, data, recipe, seeds, budget)
         name = written_out(document, ("recipe",), file.recipe)["base"]
         entries = (Entry("grid", {}, data, recipe, name, (), file.depth_rule, file.base, document.place("search")),)
     imagenet = data[0].data_set.imagenet_names
@@ -80,7 +83,7 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "",
         seeds=seeds,
         entries=entries,
         where=file.where,
-        budget=_budget(document, file.budget) if file.budget else None,
+        budget=budget,
         baseline=(file.baseline, document.place("baseline")) if file.baseline else None,
         epoch_rule=file.epoch_rule,
         figures=tuple(file.figures),
@@ -94,8 +97,6 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "",
 
 def _check_kind(document: Document, file: StudyFile) -> None:
     """Check that a study without a search has seeds and variants, and no base."""
-    if file.search is not None:
-        return
     for key in ("seeds", "variants"):
         if getattr(file, key) is None:
             example = StudyFile.model_fields[key].examples
