@@ -13,7 +13,7 @@ from ablate.nets.counts import count
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture
 from ablate.records.records import read_epochs
-from ablate.train import network
+from ablate.train import setup
 from ablate.train.checkpoint import load_checkpoint
 from tests.benchmarks import plain_loop, workers
 from tests.benchmarks.jobs import TrainJob, WriteJob
@@ -40,7 +40,7 @@ def test_both_loops_train_on_the_same_images_and_make_the_same_steps(monkeypatch
 
         return call
 
-    for module in (network, plain_loop):
+    for module in (setup, plain_loop):
         monkeypatch.setattr(module, "build", keep(module.build))
     wanted = job(steps_alone=True)
     ours = workers._prepare(wanted)

@@ -251,12 +251,12 @@ def test_search_says_that_a_study_is_none(ablate: Command, tmp_path: Path) -> No
     ("words", "said"),
     [
         (("search", "nowhere.yaml"), "nowhere.yaml: No such file"),
-        (("search", "search.yaml", "-s", "search.trials=0"), "-s: search.trials: found 0; allowed: "),
-        (("search", "search.yaml", "-s", "search.space.k=[1, 1]"), "-s: search.space.k: found a choice twice"),
+        (("search", "search.yaml", "-s", "search.trials=0"), "override: search.trials: found 0; allowed: "),
+        (("search", "search.yaml", "-s", "search.space.k=[1, 1]"), "override: search.space.k: a choice is listed twice"),
         (("search", "search.yaml", "--device", "tpu"), "--device: found 'tpu'; allowed: auto, cpu, cuda"),
         (("search", "search.yaml", "--checkpoint-every", "5m"), "--checkpoint-every: found '5m'"),
         (("search", "search.yaml", "--runs", "search.yaml"), "--runs: search.yaml is not a directory"),
-        (("search", "search.yaml", "--scale", "tow"), "--scale: found 'tow'; did you mean 'two'? allowed: two"),
+        (("search", "search.yaml", "--scale", "tow"), "unknown scale 'tow'; did you mean 'two'? allowed: two"),
         (("search", "search.yaml", "-s", "search.validation.folds=13"), "search.validation: found 13 folds; class"),
         (
             ("search", "search.yaml", "-s", "search.validation={holdout: 97}"),

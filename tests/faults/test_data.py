@@ -50,22 +50,23 @@ def test_a_full_dev_shm_and_too_few_descriptors_are_named(part: Streamed) -> Non
     if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
         pytest.skip("a /dev/shm of one's own takes root")
     done = subprocess.run(["unshare", "-m", "sh", "-c", small], capture_output=True, text=True, timeout=120)
-    assert done.stdout.startswith(
-        "/dev/shm: full: decoded batches pass through it, it has 0 MiB; allowed: more of it (docker"
-    )
+    assert done.stdout.startswith("/dev/shm is full: decoded batches pass through it, it has 0 MiB; enlarge it (docker")
 
 
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Bus error. out of shared memory."), "/dev/shm: full"),
-        (RuntimeError("unable to write to file </torch_7>: No space left on device (28)"), "/dev/shm: full"),
+        (
+            RuntimeError("DataLoader worker (pid 7) is killed by signal: Bus error. out of shared memory."),
+            "/dev/shm is full",
+        ),
+        (RuntimeError("unable to write to file </torch_7>: No space left on device (28)"), "/dev/shm is full"),
         (
             RuntimeError("Too many open files. Communication with the workers is no longer possible."),
             r"\(ulimit -n 65536\)",
         ),
-        (OSError(24, "Too many open files"), r"no more file descriptors for decoded batches"),
-        (RuntimeError("received 0 items of ancdata"), "no more file descriptors"),
+        (OSError(24, "Too many open files"), "no file descriptors are left for decoded batches"),
+        (RuntimeError("received 0 items of ancdata"), "no file descriptors are left"),
     ],
 )
 def test_what_torch_says_of_a_system_without_room_is_told_with_the_fix(

@@ -60,7 +60,7 @@ SIXTY = f"k: [{', '.join(map(str, range(1, 61)))}]"
 BOMBS = {
     "aliases": ("study", ALIASES.encode(), "anchors and aliases"),
     "variants": ("study", GRID.format(1, f"{TEN}, {SIXTY}, dropout: [0, 0.1]").encode(), "more than 1,000,000 variants"),
-    "trials": ("study", GRID.format(10_000, SIXTY).encode(), "allowed: 1,000,000 trials"),
+    "trials": ("study", GRID.format(10_000, SIXTY).encode(), "are more than 1,000,000 trials"),
     "one long word": ("study", b"name: " + b"a" * 250_000, "name"),
     "digits": ("study", b"name: x\nseeds: " + b"9" * 200_000, ""),
     "power": ("expression", b"9**9**9**9 > 1", "not accepted"),
@@ -89,7 +89,7 @@ def test_a_bomb_is_one_line(name: str, tmp_path: Path) -> None:
 
 def test_a_file_without_an_end_is_not_read_to_it() -> None:
     with watched():
-        with pytest.raises(StudyError, match="/dev/zero: more than 262144 bytes"):
+        with pytest.raises(StudyError, match="/dev/zero has more than 262144 bytes"):
             load_experiment("/dev/zero")
         with pytest.raises(RecordError, match="/dev/zero: more than"):
             draft_torchnet(Path("/dev/zero"), "cifar10", "meanstd", 10, (3, 32, 32))

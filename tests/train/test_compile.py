@@ -15,7 +15,7 @@ from ablate.nets.build import build, compile_blocks
 from ablate.nets.notation import parse_architecture
 from ablate.records.records import read_epochs
 from ablate.study.study import Trial
-from ablate.train import network
+from ablate.train import setup
 from ablate.train.job import Job
 from ablate.train.trial import train_trial
 
@@ -56,7 +56,7 @@ def test_not_with_activations_computed_again(tmp_path: Path) -> None:
 
 
 def test_without_a_compiler_it_is_refused_in_words(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network.shutil, "which", lambda name: None)
+    monkeypatch.setattr(setup.shutil, "which", lambda name: None)
     with pytest.raises(RunError, match=r"recipe\.compile: .*C\+\+ compiler.*allowed here: never"):
         train_trial(job(tiny, tmp_path / "runs", "always"), lambda: False, lambda row: None)
 

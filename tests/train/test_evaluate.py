@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from ablate.commands.cli import app, main
 from ablate.data.cache import Location
 from ablate.data.tensors import Normalization, normalize
-from ablate.errors import DataError, RunError
+from ablate.errors import DataError
 from ablate.nets.build import build
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture
@@ -237,14 +237,14 @@ def test_what_cannot_be_evaluated_is_one_line(
 
     assert "fc.weight: found (7, 512); allowed: (1000, 512)" in line()
     assert "no such file" in line("--classes", CLASSES, file=tmp_path / "none.pt")
-    assert f"looked for val/<class>/* in {tmp_path}" in line("--classes", CLASSES, root=tmp_path)
+    assert f"val/<class>/* not found in {tmp_path}" in line("--classes", CLASSES, root=tmp_path)
     assert "did you mean" in line(net="ResNext-50-32x4d")
     damaged = tmp_path / "w.safetensors"
     damaged.write_bytes(weights.read_bytes()[:-5])
     assert "damaged" in line("--classes", CLASSES, file=damaged)
 
     assert "image_folder: --classes and --image-size must be given" in line("--data", "image_folder")
-    assert "digits: found --image-size 32; allowed: 8" in line("--data", "digits", "--image-size", 32)
+    assert "digits: --image-size: found 32; allowed: 8" in line("--data", "digits", "--image-size", 32)
 
     fewer = tmp_path / "fewer" / "val"
     (fewer / "a").mkdir(parents=True)
@@ -267,10 +267,12 @@ def test_a_damaged_image_is_named(folder: Path, weights: Path, tmp_path: Path) -
     assert str(caught.value).startswith(f"{broken}: cannot be read as an image") and "\n" not in str(caught.value)
 
 
-def test_a_device_that_is_not_there(weights: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_is_not_there(
+    weights: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("ablate.schedule.slots._gpus", list)
-    with pytest.raises(RunError, match="no CUDA device is visible"):
-        evaluate(parse_architecture("ResNet-18"), weights, "imagenet", Location(folder, folder), "cuda", CLASSES)
+    words = ("--weights", weights, "--data", "imagenet", "--data-root", folder, "--classes", CLASSES, "--device", "cuda")
+    assert "no CUDA device is visible" in refused(monkeypatch, capsys, "evaluate", "ResNet-18", *words)
 
 
 def test_show_says_whether_weights_fit(weights: Path) -> None:
