@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -35,21 +32,3 @@ def tiny(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY)
     return path
-
-
-@pytest.fixture(autouse=True)
-def no_process_outlives_its_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Kills what a test started and did not end, as one that fails does: a driver would train for hours."""
-    started: list[subprocess.Popen[Any]] = []
-    begin = subprocess.Popen.__init__
-
-    def noted(self: subprocess.Popen[Any], *arguments: Any, **more: Any) -> None:
-        begin(self, *arguments, **more)
-        started.append(self)
-
-    monkeypatch.setattr(subprocess.Popen, "__init__", noted)
-    yield
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
