@@ -25,7 +25,7 @@ def printable(text: str) -> str:
     """A text as one line that is safe to print. Characters that would act on a terminal are replaced by Python escapes.
 
     Args:
-        text: any text, such as a value quoted from a file.
+        text: Any text, such as a value quoted from a file.
     """
     return UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], text)
 
@@ -36,7 +36,7 @@ class AblateError(Exception):
     The message is one complete line of printable characters, whatever it quotes.
 
     Args:
-        text: the message. It is made printable and is cut at LONGEST characters.
+        text: The message. It is made printable and is cut at LONGEST characters.
     """
 
     def __init__(self, text: str) -> None:
@@ -72,8 +72,8 @@ def allowed(found: str, names: Iterable[str]) -> str:
     """The end of an error message: "did you mean '...'?" if a valid name is similar, then the valid names.
 
     Args:
-        found: the name that is not valid.
-        names: the valid names. At most SEVERAL of them are listed.
+        found: The name that is not valid.
+        names: The valid names. At most SEVERAL of them are listed.
     """
     names = [str(name) for name in names]
     near = difflib.get_close_matches(found, names[: 10 * SEVERAL], n=1, cutoff=0.6)

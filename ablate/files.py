@@ -20,7 +20,7 @@ def content_id(data: bytes) -> str:
     """An id of some bytes: the first 16 hexadecimal digits of their SHA-256.
 
     Args:
-        data: such as the content of a trial.json.
+        data: Such as the content of a trial.json.
     """
     return hashlib.sha256(data).hexdigest()[:16]
 
@@ -29,11 +29,11 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Write a file atomically: write a temporary file beside it, flush it to the disk, and rename it.
 
     Args:
-        path: the file, which may exist. Its directory must exist.
-        data: the new content.
+        path: The file, which may exist. Its directory must exist.
+        data: The new content.
 
     Raises:
-        OSError: the file cannot be written; the error names the file.
+        OSError: The file cannot be written; the error names the file.
     """
     for tries in range(1, TRIES + 1):
         # The name is random because processes on other machines may share the directory, and have equal process ids.
@@ -58,10 +58,10 @@ def flush_directory(directory: Path) -> None:
     """Flush a directory's entries, such as a rename, to the disk. Does nothing where the file system does not support it.
 
     Args:
-        directory: an existing directory.
+        directory: An existing directory.
 
     Raises:
-        OSError: the directory cannot be opened or flushed.
+        OSError: The directory cannot be opened or flushed.
     """
     try:
         descriptor = os.open(directory, os.O_RDONLY)
@@ -82,7 +82,7 @@ def remove_leftovers(directory: Path) -> None:
     """Remove the temporary files that a killed write_atomically() left.
 
     Args:
-        directory: the directory of the files.
+        directory: The directory of the files.
     """
     for path in directory.glob(".*.tmp"):
         path.unlink(missing_ok=True)
@@ -92,11 +92,11 @@ def append_durably(path: Path, line: bytes) -> None:
     """Append one line to a file and flush it to the disk.
 
     Args:
-        path: the file; it is created if it does not exist.
-        line: the line, with its line end.
+        path: The file; it is created if it does not exist.
+        line: The line, with its line end.
 
     Raises:
-        OSError: the file cannot be written; the error names the file.
+        OSError: The file cannot be written; the error names the file.
     """
     with _naming(path), open(path, "ab") as file:
         file.write(line)
@@ -122,11 +122,11 @@ def hold_lock(path: Path, patience: float = 0.0) -> Iterator[bool]:
     The operating system releases the lock if the process dies.
 
     Args:
-        path: the lock file; it is created if it does not exist.
-        patience: seconds to wait for the lock.
+        path: The lock file; it is created if it does not exist.
+        patience: Seconds to wait for the lock.
 
     Raises:
-        OSError: the lock file cannot be opened.
+        OSError: The lock file cannot be opened.
     """
     lock = FileLock(path, timeout=patience)
     try:

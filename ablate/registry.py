@@ -20,7 +20,7 @@ def no_objection(settings: Settings) -> str:
     """The `check` of an entry that accepts all settings: always "", which means no error.
 
     Args:
-        settings: the values of the entry's fields, not read.
+        settings: The values of the entry's fields, not read.
     """
     return ""
 
@@ -30,11 +30,11 @@ class Kind:
     """One entry of a table.
 
     Args:
-        name: the name in study files, of lower-case letters, digits and "_".
-        words: the name in captions and tables.
-        fields: the fields of a recipe (or step) that only this entry has: name -> type, as pydantic reads it.
-        defaults: values of fields that may be left out. A field at its default is not part of a trial's id.
-        check: settings -> the error in the settings as a whole, or "".
+        name: The name in study files, of lower-case letters, digits and "_".
+        words: The name in captions and tables.
+        fields: The fields of a recipe (or step) that only this entry has: name -> type, as pydantic reads it.
+        defaults: Values of fields that may be left out. A field at its default is not part of a trial's id.
+        check: Settings -> the error in the settings as a whole, or "".
     """
 
     name: str
@@ -47,10 +47,10 @@ class Kind:
         """The values of this entry's fields by name. A field without a value has its default.
 
         Args:
-            values: values of fields by name; other fields are ignored.
+            values: Values of fields by name; other fields are ignored.
 
         Raises:
-            KeyError: a field has neither value nor default.
+            KeyError: A field has neither value nor default.
         """
         return {name: values[name] if name in values else self.defaults[name] for name in self.fields}
 
@@ -58,10 +58,10 @@ class Kind:
         """The settings that can change a result. Settings at their default are left out.
 
         Args:
-            values: values of fields by name, as for settings().
+            values: Values of fields by name, as for settings().
 
         Raises:
-            KeyError: a field has neither value nor default.
+            KeyError: A field has neither value nor default.
         """
         return {
             name: value
@@ -89,12 +89,12 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     points are read when a name that is not built in is looked up, or when all names are listed.
 
     Args:
-        group: the group of the entry points, such as "ablate.optimizers".
-        kind: the class of an entry.
-        built_in: the entries that are part of ablate.
+        group: The group of the entry points, such as "ablate.optimizers".
+        kind: The class of an entry.
+        built_in: The entries that are part of ablate.
 
     Raises:
-        StudyError: on a lookup, if an installed package offers an object of another class, or a name that is taken.
+        StudyError: On a lookup, if an installed package offers an object of another class, or a name that is taken.
     """
 
     def __init__(self, group: str, kind: type[Entry], *built_in: Entry) -> None:

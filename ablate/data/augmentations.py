@@ -42,11 +42,11 @@ class Augmentation(Kind):
     Args:
         draw: (number of images N, side in pixels, generator on the CPU, settings) -> the draws for each image, (N, ...).
         move: (index, draws of its B images) -> the index after this step; for steps that only move pixels.
-        short: the field that a step written as {name: value} sets; "" if a step has no such form.
+        short: The field that a step written as {name: value} sets; "" if a step has no such form.
         usual: (side in pixels) -> the settings of a step that is written by its name alone.
         streamed: (side in pixels, settings) -> a torchvision transform that does the same with one streamed image; None if
             the step is not possible with streamed images.
-        crops: whether `streamed` also scales the image to its size.
+        crops: Whether `streamed` also scales the image to its size.
     """
 
     draw: Callable[[int, int, torch.Generator, Settings], Tensor]
@@ -62,7 +62,7 @@ class Step:
     """One step of a list.
 
     Args:
-        name: in AUGMENTATIONS.
+        name: In AUGMENTATIONS.
         written: (field, value) of each setting that differs from the usual one, in order of the fields' names.
     """
 
@@ -162,11 +162,11 @@ def read_augmentation(value: Any, side: int) -> Augment:
     """The augmentation of a value in a study file: the name of a list in NAMED if there is one, else steps.
 
     Args:
-        value: a name of NAMED, or a list of steps, each a name or {name: settings}.
-        side: of the images, in pixels.
+        value: A name of NAMED, or a list of steps, each a name or {name: settings}.
+        side: Of the images, in pixels.
 
     Raises:
-        ValueError: the value is not an augmentation; the message says what was found and what is allowed.
+        ValueError: The value is not an augmentation; the message says what was found and what is allowed.
     """
     if isinstance(value, str):
         if value not in NAMED:
@@ -212,7 +212,7 @@ def steps_of(augmentation: Augment) -> Steps:
     """The steps of an augmentation, in order.
 
     Args:
-        augmentation: the name of a list in NAMED, or steps.
+        augmentation: The name of a list in NAMED, or steps.
     """
     return NAMED[augmentation][0] if isinstance(augmentation, str) else augmentation
 
@@ -221,8 +221,8 @@ def settings_of(step: Step, side: int) -> dict[str, Any]:
     """All settings of a step, by name.
 
     Args:
-        step: one step.
-        side: of the images, in pixels.
+        step: One step.
+        side: Of the images, in pixels.
     """
     entry = AUGMENTATIONS[step.name]
     return entry.settings({**entry.usual(side), **dict(step.written)})
@@ -232,7 +232,7 @@ def as_written(augmentation: Augment) -> Any:
     """An augmentation as a study file writes it: a name or a list.
 
     Args:
-        augmentation: the name of a list in NAMED, or steps.
+        augmentation: The name of a list in NAMED, or steps.
     """
     if isinstance(augmentation, str):
         return augmentation
@@ -243,7 +243,7 @@ def describe_augmentation(augmentation: Augment) -> str:
     """An augmentation in the words of a caption: "flips and crops"; "crops (padding 2), flips".
 
     Args:
-        augmentation: the name of a list in NAMED, or steps.
+        augmentation: The name of a list in NAMED, or steps.
     """
     if isinstance(augmentation, str):
         return NAMED[augmentation][1]
@@ -258,10 +258,10 @@ def draw(augmentation: Augment, n: int, side: int, generator: torch.Generator) -
     """The draws of each step for n images: one tensor (n, ...) for each step, on the CPU.
 
     Args:
-        augmentation: the name of a list in NAMED, or steps.
-        n: number of images.
-        side: of the images, in pixels.
-        generator: on the CPU.
+        augmentation: The name of a list in NAMED, or steps.
+        n: Number of images.
+        side: Of the images, in pixels.
+        generator: On the CPU.
     """
     return [AUGMENTATIONS[step.name].draw(n, side, generator, settings_of(step, side)) for step in steps_of(augmentation)]
 
@@ -272,8 +272,8 @@ def augment(images: Tensor, index: Tensor, augmentation: Augment, draws: list[Te
     Args:
         images: (N, H, W, C), of any type.
         index: int64 (B,), into the images.
-        augmentation: the name of a list in NAMED, or steps.
-        draws: the draws of each step for these B images, on the images' device; empty for no augmentation.
+        augmentation: The name of a list in NAMED, or steps.
+        draws: The draws of each step for these B images, on the images' device; empty for no augmentation.
 
     Returns:
         (B, H, W, C), of the images' type.
@@ -293,7 +293,7 @@ def can_be_streamed(step: Step) -> bool:
     """Whether a step is possible with streamed images, which are decoded when they are needed.
 
     Args:
-        step: one step.
+        step: One step.
     """
     return AUGMENTATIONS[step.name].streamed is not None and not (AUGMENTATIONS[step.name].crops and step.written)
 
@@ -302,8 +302,8 @@ def transforms(augmentation: Augment, side: int) -> list[Any]:
     """The steps as torchvision transforms of one streamed image; without a crop among them, central_crop() is the first.
 
     Args:
-        augmentation: the name of a list in NAMED, or steps.
-        side: of the result, in pixels.
+        augmentation: The name of a list in NAMED, or steps.
+        side: Of the result, in pixels.
     """
     entries = [(AUGMENTATIONS[step.name], settings_of(step, side)) for step in steps_of(augmentation)]
     found = [entry.streamed(side, settings) for entry, settings in entries if entry.streamed]
@@ -314,7 +314,7 @@ def central_crop(side: int) -> list[Any]:
     """The transforms of an evaluated image: for side 224, the shorter side scaled to 256 pixels and the central 224 pixels.
 
     Args:
-        side: of the result, in pixels; the scaling is in proportion.
+        side: Of the result, in pixels; the scaling is in proportion.
 
     Source:
         He et al., "Deep Residual Learning", section 3.4, and torchvision's reference weights.

@@ -30,10 +30,10 @@ class Location(NamedTuple):
     """Where images are read and cached.
 
     Args:
-        root: directory of the data sets' files.
-        cache: directory of the decoded images.
-        download: whether missing files may be downloaded.
-        fixed: whether root takes precedence over the root that a study gives.
+        root: Directory of the data sets' files.
+        cache: Directory of the decoded images.
+        download: Whether missing files may be downloaded.
+        fixed: Whether root takes precedence over the root that a study gives.
     """
 
     root: Path
@@ -71,14 +71,14 @@ def load_images(
     """(all images of a data set, the digest of their content as 16 hexadecimal digits).
 
     Args:
-        name: in DATA_SETS; not a streamed one.
-        image_size: height and width in pixels.
-        location: where images are read and cached.
-        announce: receives a message before a download or the decoding.
-        expected: the digest that a study gives; None for any.
+        name: In DATA_SETS; not a streamed one.
+        image_size: Height and width in pixels.
+        location: Where images are read and cached.
+        announce: Receives a message before a download or the decoding.
+        expected: The digest that a study gives; None for any.
 
     Raises:
-        DataError: images are missing or damaged, cannot be downloaded, or have another digest than expected.
+        DataError: Images are missing or damaged, cannot be downloaded, or have another digest than expected.
     """
     images, digest = _load(name, Images, image_size, location, announce)
     check_digest(expected, digest, location)
@@ -97,13 +97,13 @@ def load_training(
     its name contains the digest of all files.
 
     Args:
-        name: in DATA_SETS; not a streamed one.
-        image_size: height and width in pixels.
-        location: where images are read and cached.
-        announce: receives a message before a download or the decoding.
+        name: In DATA_SETS; not a streamed one.
+        image_size: Height and width in pixels.
+        location: Where images are read and cached.
+        announce: Receives a message before a download or the decoding.
 
     Raises:
-        DataError: training images are missing or damaged, or cannot be downloaded.
+        DataError: Training images are missing or damaged, or cannot be downloaded.
     """
     return _load(name, Labelled, image_size, location, announce)
 
@@ -112,13 +112,13 @@ def check_digest(expected: str | None, digest: str, location: Location, of: str 
     """Check the digest of images against the one that a study gives.
 
     Args:
-        expected: of the study; None for any.
-        digest: of the images.
-        location: named in the error message.
-        of: which images, for the error message.
+        expected: Of the study; None for any.
+        digest: Of the images.
+        location: Named in the error message.
+        of: Which images, for the error message.
 
     Raises:
-        DataError: the digests differ.
+        DataError: The digests differ.
     """
     if expected and expected != digest:
         raise DataError(f"data.digest: the study says {expected}; the {of} in {location.root} have {digest}")
@@ -161,9 +161,9 @@ def kept(path: Path, kind: type[Arrays], make: Callable[[], Arrays]) -> Arrays:
     """The images of a cache file. If it is missing or damaged, one process makes them while the others wait.
 
     Args:
-        path: the cache file, .npz.
+        path: The cache file, .npz.
         kind: Images or Labelled.
-        make: returns the images.
+        make: Returns the images.
     """
     if (images := _read_cache(path, kind)) is None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -178,9 +178,9 @@ def known_digest(name: str, location: Location, training_only: bool = False) -> 
     """The digest of a data set's files, or of its training part, without decoding; None if there are no files.
 
     Args:
-        name: in DATA_SETS.
-        location: where images are read and cached.
-        training_only: whether the digest is of the training part alone.
+        name: In DATA_SETS.
+        location: Where images are read and cached.
+        training_only: Whether the digest is of the training part alone.
     """
     if DATA_SETS[name].streamed:
         try:
@@ -209,8 +209,8 @@ def content_digest(files: list[Path], location: Location) -> str:
     The digest is cached until the size or the modification time of a file changes.
 
     Args:
-        files: below location.root, in order.
-        location: where images are read and cached.
+        files: Below location.root, in order.
+        location: Where images are read and cached.
     """
     listing = hashlib.sha256()
     for path in files:

@@ -20,21 +20,21 @@ class DataSet:
     """A data set that a study can name. A study gives the facts that are None here.
 
     Args:
-        name: in study files.
-        title: in tables; None: the study gives the images a title.
-        classes: number of classes.
-        image_size: height and width in pixels.
+        name: In study files.
+        title: In tables; None: the study gives the images a title.
+        classes: Number of classes.
+        image_size: Height and width in pixels.
         channels: 1 or 3.
-        preprocess: the default of a study; a name in the table of preprocessing.
-        augment: the default of a study; the name of a list of augmentation steps.
-        images: number of images: (training, test).
-        source: a function that returns how the images are read. It imports the readers only when it is called.
-        streamed: whether images are decoded when they are needed, from DIR/train/<class>/* and DIR/val/<class>/*, without a
+        preprocess: The default of a study; a name in the table of preprocessing.
+        augment: The default of a study; the name of a list of augmentation steps.
+        images: Number of images: (training, test).
+        source: A function that returns how the images are read. It imports the readers only when it is called.
+        streamed: Whether images are decoded when they are needed, from DIR/train/<class>/* and DIR/val/<class>/*, without a
             source.
-        resizable: whether images are cropped to any image_size.
-        measures: of a trial on these images, besides the error; names in the table of measures.
-        published: whether published tables can have a column of it, and a copy can replace it.
-        imagenet_names: whether a network's name that two families share means the one for ImageNet.
+        resizable: Whether images are cropped to any image_size.
+        measures: Of a trial on these images, besides the error; names in the table of measures.
+        published: Whether published tables can have a column of it, and a copy can replace it.
+        imagenet_names: Whether a network's name that two families share means the one for ImageNet.
     """
 
     name: str
@@ -133,7 +133,7 @@ def source_of(name: str) -> Source:
     """How the images of a data set are read.
 
     Args:
-        name: in DATA_SETS; not a streamed one.
+        name: In DATA_SETS; not a streamed one.
     """
     source = DATA_SETS[name].source
     assert source is not None, f"{name} is streamed"

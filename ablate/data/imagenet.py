@@ -22,12 +22,12 @@ class Listing(NamedTuple):
     """The images of one part of the data set, which are not opened.
 
     Args:
-        folder: the directory of the part.
-        names: paths below folder, bytes (N,).
-        sizes: of the files in bytes, int64 (N,).
-        changed: modification times of the files in nanoseconds, int64 (N,); no digest includes them.
-        labels: indices into classes, int64 (N,).
-        classes: names of the classes, sorted.
+        folder: The directory of the part.
+        names: Paths below folder, bytes (N,).
+        sizes: Of the files in bytes, int64 (N,).
+        changed: Modification times of the files in nanoseconds, int64 (N,); no digest includes them.
+        labels: Indices into classes, int64 (N,).
+        classes: Names of the classes, sorted.
     """
 
     folder: Path
@@ -50,7 +50,7 @@ class Listing(NamedTuple):
         """The path of one image.
 
         Args:
-            index: of the image.
+            index: Of the image.
         """
         return os.path.join(self.folder, os.fsdecode(self.names[index]))
 
@@ -59,8 +59,8 @@ class ImageFiles(NamedTuple):
     """A data set with images that are decoded when they are needed.
 
     Args:
-        train: the training images.
-        test: the test images; for ImageNet the validation images.
+        train: The training images.
+        test: The test images; for ImageNet the validation images.
     """
 
     train: Listing
@@ -85,7 +85,7 @@ def list_images(root: Path, part: str) -> Listing:
         part: "train" or "val".
 
     Raises:
-        DataError: there are no classes, or a class has no images.
+        DataError: There are no classes, or a class has no images.
     """
     folder = root / part
     classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir()) if folder.is_dir() else []
@@ -121,10 +121,10 @@ def list_imagenet(root: Path) -> tuple[ImageFiles, str]:
     The digest is of the names and sizes of all files, because reading 150 GB at every start would take too long.
 
     Args:
-        root: the directory with train/ and val/.
+        root: The directory with train/ and val/.
 
     Raises:
-        DataError: images are missing, or the two parts have different classes.
+        DataError: Images are missing, or the two parts have different classes.
     """
     files = ImageFiles(list_images(root, "train"), list_images(root, "val"))
     if odd := sorted(set(files.train.classes) ^ set(files.test.classes)):
@@ -136,10 +136,10 @@ def list_training(root: Path) -> tuple[Listing, str]:
     """(the training images, the digest of their names and sizes as 16 hexadecimal digits).
 
     Args:
-        root: the directory with train/.
+        root: The directory with train/.
 
     Raises:
-        DataError: images are missing.
+        DataError: Images are missing.
     """
     files = list_images(root, "train")
     return files, _digest(files)

@@ -27,8 +27,8 @@ class Preprocessing(Kind):
     Args:
         fit: (training images (N, H, W, C), uint8 or prepared) -> the normalization of a batch.
         streamed: (device) -> the normalization for streamed images; None if it is not possible with them.
-        prepare: transforms all images before training, with the arguments of whitening.load_whitened(); None for nothing.
-        explained: a description for the documentation, where `words` are not enough.
+        prepare: Transforms all images before training, with the arguments of whitening.load_whitened(); None for nothing.
+        explained: A description for the documentation, where `words` are not enough.
     """
 
     fit: Callable[[Tensor], Normalization]

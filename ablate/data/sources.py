@@ -63,7 +63,7 @@ class Reading(Generic[Arrays]):
     Args:
         files: (root) -> every file that they are read from; empty if they are missing.
         read: (root, image size in pixels) -> the images.
-        looked_for: what the error message says is missing.
+        looked_for: What the error message says is missing.
     """
 
     files: Callable[[Path], list[Path]]
@@ -75,10 +75,10 @@ class Source(NamedTuple):
     """How a data set is downloaded and read.
 
     Args:
-        whole: the whole data set.
-        training: its training images alone; no file of the test images is opened.
+        whole: The whole data set.
+        training: Its training images alone; no file of the test images is opened.
         download: (root, training_only) downloads it; None if this is not possible.
-        package: the installed package that contains the images, so that its version identifies them; "" for files.
+        package: The installed package that contains the images, so that its version identifies them; "" for files.
     """
 
     whole: Reading[Images]
@@ -91,8 +91,8 @@ def read_digits(root: Path, image_size: int) -> Images:
     """scikit-learn's 1,797 handwritten digits, 8x8 pixels, 17 grey levels. A fixed stratified split has 500 test images.
 
     Args:
-        root: not used.
-        image_size: not used.
+        root: Not used.
+        image_size: Not used.
     """
     from sklearn.datasets import load_digits
 
@@ -113,11 +113,11 @@ def read_image_folder(root: Path, image_size: int) -> Images:
     """The images of train/<class>/* and test/<class>/*, scaled by their shorter side and cropped at the centre.
 
     Args:
-        root: the directory with train/ and test/.
-        image_size: height and width of the result in pixels.
+        root: The directory with train/ and test/.
+        image_size: Height and width of the result in pixels.
 
     Raises:
-        DataError: the two parts have different classes, or a file cannot be read as an image.
+        DataError: The two parts have different classes, or a file cannot be read as an image.
     """
     train, test = (_images_below(root / part) for part in ("train", "test"))
     if odd := sorted({name for name, _ in train} ^ {name for name, _ in test}):
@@ -143,10 +143,10 @@ def open_image(path: str | Path) -> Image:
     """The image of a file in RGB.
 
     Args:
-        path: a file in one of IMAGE_FORMATS.
+        path: A file in one of IMAGE_FORMATS.
 
     Raises:
-        DataError: the file is not an image, is damaged, or exceeds MOST_PIXELS or MOST_RATIO.
+        DataError: The file is not an image, is damaged, or exceeds MOST_PIXELS or MOST_RATIO.
     """
     import PIL.Image
 
@@ -245,13 +245,13 @@ def extract_archive(archive: Path, into: Path) -> None:
     """Extract a tar archive with Python's `data` filter, which refuses every member that would be outside of `into`.
 
     Args:
-        archive: a tar archive, compressed or not.
-        into: the directory to extract into.
+        archive: A tar archive, compressed or not.
+        into: The directory to extract into.
 
     Raises:
-        DataError: this Python has no such filter.
-        tarfile.TarError: the archive is damaged, or the filter refuses a member.
-        OSError: a file cannot be read or written.
+        DataError: This Python has no such filter.
+        tarfile.TarError: The archive is damaged, or the filter refuses a member.
+        OSError: A file cannot be read or written.
     """
     if not hasattr(tarfile, "data_filter"):
         raise DataError(
@@ -266,11 +266,11 @@ def read_svhn(root: Path, image_size: int) -> Images:
     """Street View House Numbers, cropped: train + extra, in that order, and test. The files label the digit 0 as 10.
 
     Args:
-        root: the directory of SVHN_FILES.
-        image_size: not used.
+        root: The directory of SVHN_FILES.
+        image_size: Not used.
 
     Raises:
-        DataError: a file is missing, or is not the published one.
+        DataError: A file is missing, or is not the published one.
     """
     return Images(*_svhn_training(root, image_size), *_read_mat(root / SVHN_FILES[-1]))
 
@@ -285,13 +285,13 @@ def _read_mat(path: Path) -> Labelled:
     """The images and labels of one of SVHN's files, which is parsed only if its MD5 is the published one.
 
     Args:
-        path: a file in MATLAB's format with X uint8 (32, 32, 3, N) and y uint8 (N, 1) of 1 to 10.
+        path: A file in MATLAB's format with X uint8 (32, 32, 3, N) and y uint8 (N, 1) of 1 to 10.
 
     Returns:
         Images uint8 (N, 32, 32, 3) and labels int64 (N,) of 0 to 9.
 
     Raises:
-        DataError: the file is missing, or is not the published one.
+        DataError: The file is missing, or is not the published one.
     """
     from scipy.io import loadmat
     from torchvision.datasets import SVHN
@@ -337,14 +337,14 @@ def check_images(
     """Check that images are as a study declares them.
 
     Args:
-        images: of a data set.
-        classes: number of classes.
+        images: Of a data set.
+        classes: Number of classes.
         input_shape: (channels, height, width).
-        train_size: number of training images to use; None for all.
-        test_size: number of test images to use; None for all.
+        train_size: Number of training images to use; None for all.
+        test_size: Number of test images to use; None for all.
 
     Raises:
-        DataError: the images have another shape, other classes, or are too few.
+        DataError: The images have another shape, other classes, or are too few.
     """
     for array in (images.train_images, images.test_images):
         check_shape(array, input_shape)
@@ -359,7 +359,7 @@ def check_shape(images: np.ndarray[Any, Any], input_shape: tuple[int, int, int])
         input_shape: (channels, height, width).
 
     Raises:
-        DataError: the shapes differ.
+        DataError: The shapes differ.
     """
     channels, height, width = input_shape
     if images.shape[1:] != (height, width, channels):
@@ -373,14 +373,14 @@ def check_labels(
     """Check that labels are as a study declares them.
 
     Args:
-        train: labels of the training images, int64 (N,).
-        test: labels of the test images, int64 (M,); None if the test images are not used.
-        classes: number of classes.
-        train_size: number of training images to use; None for all.
-        test_size: number of test images to use; None for all.
+        train: Labels of the training images, int64 (N,).
+        test: Labels of the test images, int64 (M,); None if the test images are not used.
+        classes: Number of classes.
+        train_size: Number of training images to use; None for all.
+        test_size: Number of test images to use; None for all.
 
     Raises:
-        DataError: the labels have other classes, or are too few.
+        DataError: The labels have other classes, or are too few.
     """
     for what, labels, size in (("train_size", train, train_size), ("test_size", test, test_size)):
         if labels is not None and size is not None and size > len(labels):
@@ -397,8 +397,8 @@ def stratified(labels: Labels, size: int, seed: int = 0) -> Labels:
 
     Args:
         labels: int64 (N,).
-        size: of the subset, at most N.
-        seed: of the random order.
+        size: Of the subset, at most N.
+        seed: Of the random order.
     """
     # RandomState's streams are frozen by NumPy's policy, so the subset is the same for every version.
     order = np.random.RandomState(seed).permutation(len(labels))

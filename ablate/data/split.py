@@ -17,14 +17,14 @@ def split(
 
     Args:
         labels: int64 (N,) of 0..classes-1.
-        classes: number of classes.
-        seed: of the random order.
-        images: number of held-out images; None for folds.
-        folds: number of disjoint parts of all images, equal in size to within one image; None for `images`.
-        fold: which part is held out, from 0.
+        classes: Number of classes.
+        seed: Of the random order.
+        images: Number of held-out images; None for folds.
+        folds: Number of disjoint parts of all images, equal in size to within one image; None for `images`.
+        fold: Which part is held out, from 0.
 
     Raises:
-        DataError: a class cannot be in both parts.
+        DataError: A class cannot be in both parts.
     """
     counts = np.bincount(labels, minlength=classes)
     if images is not None:

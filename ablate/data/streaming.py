@@ -34,10 +34,10 @@ class Streamed(NamedTuple):
     """Images that are never all in memory.
 
     Args:
-        files: the images.
+        files: The images.
         labels: int64 (N,), on the CPU.
-        image_size: height and width in pixels after cropping.
-        device: that batches are sent to.
+        image_size: Height and width in pixels after cropping.
+        device: That batches are sent to.
     """
 
     files: Listing
@@ -50,9 +50,9 @@ def take_files(files: Listing, image_size: int, device: torch.device) -> Streame
     """The images of a listing, ready to be streamed to a device.
 
     Args:
-        files: the images.
-        image_size: height and width in pixels after cropping.
-        device: that batches are sent to.
+        files: The images.
+        image_size: Height and width in pixels after cropping.
+        device: That batches are sent to.
     """
     return Streamed(files, torch.from_numpy(files.labels), image_size, device)
 
@@ -63,15 +63,15 @@ def stream(
     """The images at an order in batches (images, labels) on the device; the last batch has the remaining images.
 
     Args:
-        part: the images.
-        order: indices, int64 (N,).
-        batch_size: images per batch.
-        augment: the name of a list of augmentation steps, or steps; "none" for the central crop.
-        draws: seed of the steps' draws.
-        streams: number of streams that share the machine's cores.
+        part: The images.
+        order: Indices, int64 (N,).
+        batch_size: Images per batch.
+        augment: The name of a list of augmentation steps, or steps; "none" for the central crop.
+        draws: Seed of the steps' draws.
+        streams: Number of streams that share the machine's cores.
 
     Raises:
-        DataError: an image cannot be read or has changed since the run began, or the system has no memory or file
+        DataError: An image cannot be read or has changed since the run began, or the system has no memory or file
             descriptors left for decoded images.
     """
     batches = -(-len(order) // batch_size)
@@ -127,8 +127,8 @@ def draw_seed(draws: int, index: int) -> int:
     """The seed of the draws for one image.
 
     Args:
-        draws: seed of all draws.
-        index: of the image.
+        draws: Seed of all draws.
+        index: Of the image.
     """
     return int.from_bytes(hashlib.sha256(f"{draws}/{index}".encode()).digest()[:8], "big") >> 1
 
@@ -154,9 +154,9 @@ class Decoded(Dataset[Union[Batch, DataError]]):
     An error raised in a decoding process would be shown to the user with the traceback of that process.
 
     Args:
-        files: the images.
-        size: height and width in pixels after cropping.
-        augment: the name of a list of augmentation steps, or steps.
+        files: The images.
+        size: Height and width in pixels after cropping.
+        augment: The name of a list of augmentation steps, or steps.
     """
 
     def __init__(self, files: Listing, size: int, augment: Augment) -> None:

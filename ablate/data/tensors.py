@@ -28,8 +28,8 @@ class Normalization(NamedTuple):
     """The normalization (x - mean) / std, in units of 0..255.
 
     Args:
-        mean: of each channel, float32 (C,).
-        std: standard deviation of each channel, float32 (C,).
+        mean: Of each channel, float32 (C,).
+        std: Standard deviation of each channel, float32 (C,).
     """
 
     mean: Tensor
@@ -42,7 +42,7 @@ def to_tensors(images: Any, labels: Any, device: torch.device) -> LabelledTensor
     Args:
         images: NumPy array (N, H, W, C).
         labels: NumPy array int64 (N,).
-        device: the training device.
+        device: The training device.
     """
     return LabelledTensors(torch.from_numpy(np.ascontiguousarray(images)).to(device), torch.from_numpy(labels).to(device))
 
@@ -73,7 +73,7 @@ def constant_normalization(mean: Sequence[float], std: Sequence[float], device: 
     Args:
         mean: C values, in units of 0..255.
         std: C values, in units of 0..255.
-        device: the training device.
+        device: The training device.
     """
     return Normalization(*(torch.tensor(values, dtype=torch.float32, device=device) for values in (mean, std)))
 
@@ -83,7 +83,7 @@ def normalize(images: Tensor, normalization: Normalization) -> Tensor:
 
     Args:
         images: (B, H, W, C), uint8 or whitened float32.
-        normalization: as fitted to the training images.
+        normalization: As fitted to the training images.
     """
     scaled = (images.float() - normalization.mean) / normalization.std
     return scaled.permute(0, 3, 1, 2)

@@ -61,7 +61,7 @@ def fit_whitening(images: Array) -> Whitening:
         images: uint8 (N, H, W, C).
 
     Raises:
-        DataError: the images are too large.
+        DataError: The images are too large.
     """
     dimensions = int(np.prod(images.shape[1:]))
     if dimensions > MAX_DIMENSIONS:
@@ -89,7 +89,7 @@ def whiten(images: Array, whitening: Whitening) -> Array:
 
     Args:
         images: uint8 (N, H, W, C).
-        whitening: as fitted to the training images.
+        whitening: As fitted to the training images.
     """
     whitened = np.empty(images.shape, np.float32)
     with threadpool_limits(1):
@@ -118,16 +118,16 @@ def load_whitened(
     """The training images in use and all test images, whitened by the former, float32; cached with the decoded images.
 
     Args:
-        name: in DATA_SETS.
-        images: as returned by load_images().
-        digest: as returned by load_images().
-        train_size: number of training images in use; None for all.
-        location: where images are read and cached.
-        announce: receives a message before the whitening.
-        held_out: for held-out training images in place of test images, a text that identifies their choice.
+        name: In DATA_SETS.
+        images: As returned by load_images().
+        digest: As returned by load_images().
+        train_size: Number of training images in use; None for all.
+        location: Where images are read and cached.
+        announce: Receives a message before the whitening.
+        held_out: For held-out training images in place of test images, a text that identifies their choice.
 
     Raises:
-        DataError: the images are too large.
+        DataError: The images are too large.
     """
     used = len(images.train_labels) if train_size is None else min(train_size, len(images.train_labels))
     size = images.train_images.shape[1]

@@ -13,9 +13,9 @@ class FigureKind:
     """A figure of a report.
 
     Args:
-        name: the name in file names and in a study's `figures:`. A number follows it where a report has several drawings.
-        alt_text: what the figure shows, for readers who cannot see it.
-        report: the reports that have it: of a study with seeds ("trained"), of a study without ("counted"), or of a search.
+        name: The name in file names and in a study's `figures:`. A number follows it where a report has several drawings.
+        alt_text: What the figure shows, for readers who cannot see it.
+        report: The reports that have it: of a study with seeds ("trained"), of a study without ("counted"), or of a search.
         choice: "default": drawn unless the study's `figures:` leaves it out; "optional": drawn only where `figures:` names
             it; "always": drawn wherever it has values.
         values: "module:function", from the analysis that a report is made of to one `FigureInfo` a drawing.

@@ -21,9 +21,9 @@ class Measure:
     """A measure of a network on labelled images.
 
     Args:
-        name: the name in study files and records: `test_<name>`, `train_<name>`, `validation_<name>`.
-        words: the name in sentences and captions.
-        unit: the unit of its values, such as "%".
+        name: The name in study files and records: `test_<name>`, `train_<name>`, `validation_<name>`.
+        words: The name in sentences and captions.
+        unit: The unit of its values, such as "%".
         total: (logits float32 (B, classes), labels int64 (B,)) -> the sum over the batch, a scalar tensor on their device.
         value: (sum over all images, number of images) -> the measure.
     """
@@ -44,8 +44,8 @@ def percentage(errors: float, images: int) -> float:
     """Errors in percent of the images.
 
     Args:
-        errors: how many images are misclassified, a whole number.
-        images: how many images were evaluated, at least 1.
+        errors: How many images are misclassified, a whole number.
+        images: How many images were evaluated, at least 1.
     """
     return 100 * int(errors) / images
 

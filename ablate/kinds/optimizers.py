@@ -23,7 +23,7 @@ class Optimizer(Kind):
     Args:
         build: (parameter groups, arguments, settings) -> the torch optimizer. The arguments are those that torch's
             optimizers share: `lr`, `weight_decay`, and the implementation of the update: `foreach`, `fused`.
-        states: settings -> how many float32 numbers the optimizer keeps for each weight.
+        states: Settings -> how many float32 numbers the optimizer keeps for each weight.
     """
 
     build: Callable[[Any, Settings, Settings], TorchOptimizer]

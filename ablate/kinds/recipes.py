@@ -19,8 +19,8 @@ class NamedRecipe:
     """A recipe that a study file can name.
 
     Args:
-        name: the name in study files.
-        fields: fields of Recipe, and of the optimizer and schedule that it names.
+        name: The name in study files.
+        fields: Fields of Recipe, and of the optimizer and schedule that it names.
     """
 
     name: str

@@ -18,9 +18,9 @@ def never(settings: Settings, epoch: int, epochs: int) -> bool:
     """False: the `discards_momentum` of a schedule that keeps the momentum.
 
     Args:
-        settings: the values of the schedule's fields, not read.
-        epoch: the epoch, from 1, not read.
-        epochs: the number of epochs, not read.
+        settings: The values of the schedule's fields, not read.
+        epoch: The epoch, from 1, not read.
+        epochs: The number of epochs, not read.
     """
     return False
 
@@ -30,8 +30,8 @@ class Schedule(Kind):
     """A learning rate schedule that a recipe can name: pure functions of (settings, epoch from 1, number of epochs).
 
     Args:
-        factor: the factor on the recipe's learning rate in an epoch.
-        discards_momentum: whether the optimizer's state is set to zero at the start of an epoch.
+        factor: The factor on the recipe's learning rate in an epoch.
+        discards_momentum: Whether the optimizer's state is set to zero at the start of an epoch.
     """
 
     factor: Callable[[Settings, int, int], float]
@@ -44,8 +44,8 @@ def drop_epochs(settings: Settings, epochs: int) -> tuple[int, ...]:
     Example: 60, 120 and 160 of 200 epochs for milestones 0.3, 0.6 and 0.8.
 
     Args:
-        settings: the values of the schedule's fields; `milestones` are fractions of the epochs.
-        epochs: the number of epochs.
+        settings: The values of the schedule's fields; `milestones` are fractions of the epochs.
+        epochs: The number of epochs.
 
     Source: WRN, section 3, and the authors' code.
     """

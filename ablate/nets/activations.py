@@ -9,10 +9,10 @@ class ActivationKind(NamedTuple):
     """A pointwise nonlinearity.
 
     Args:
-        module: name of its class in torch.nn.
-        words: its name in drawings.
-        in_place: whether it can overwrite its input.
-        needs_output: whether its backward pass needs its output instead of its input, even where it is not in place.
+        module: Name of its class in torch.nn.
+        words: Its name in drawings.
+        in_place: Whether it can overwrite its input.
+        needs_output: Whether its backward pass needs its output instead of its input, even where it is not in place.
     """
 
     module: str

@@ -47,26 +47,26 @@ class Architecture:
     The defaults are those of the wide ResNet.
 
     Args:
-        N: blocks per group, 1 to 2000; one number for all groups, or one for each.
-        k: widening factor, 0.0625 to 64, with at most 6 decimals.
-        block: kernel sizes from first to last, "basic", "bottleneck", or a user-defined "module:callable".
-        dropout: rate inside the blocks, 0 to below 1.
-        family: key of the family, such as "WRN" or "ImageNet-ResNet".
-        cardinality: groups of a block's 3x3 convolution, 1 to 1024.
-        base_width: channels of each of these groups in the first stage, 1 to 4096.
-        survival: probability that the last block is active in a training batch, above 0 to 1. The probability of the
+        N: Blocks per group, 1 to 2000; one number for all groups, or one for each.
+        k: Widening factor, 0.0625 to 64, with at most 6 decimals.
+        block: Kernel sizes from first to last, "basic", "bottleneck", or a user-defined "module:callable".
+        dropout: Rate inside the blocks, 0 to below 1.
+        family: Key of the family, such as "WRN" or "ImageNet-ResNet".
+        cardinality: Groups of a block's 3x3 convolution, 1 to 1024.
+        base_width: Channels of each of these groups in the first stage, 1 to 4096.
+        survival: Probability that the last block is active in a training batch, above 0 to 1. The probability of the
             other blocks decays linearly from 1 (stochastic depth).
-        shortcut: one of SHORTCUTS: A without parameters, B 1x1 where the shape changes, C 1x1 in every block.
-        activation_order: one of ACTIVATION_ORDERS, as in figure 4 of He et al. 2016.
-        norm: kind of normalization, one of NORMS.
-        activation: nonlinearity, one of ACTIVATIONS.
-        pool: kind of the global pooling, one of POOLS.
-        python: a user-defined network as "module:callable"; "" for a network of a built-in family.
-        args: arguments of the user-defined network or block, as JSON.
-        code: digest of the source of the user-defined network or block; "" if there is none.
+        shortcut: One of SHORTCUTS: A without parameters, B 1x1 where the shape changes, C 1x1 in every block.
+        activation_order: One of ACTIVATION_ORDERS, as in figure 4 of He et al. 2016.
+        norm: Kind of normalization, one of NORMS.
+        activation: Nonlinearity, one of ACTIVATIONS.
+        pool: Kind of the global pooling, one of POOLS.
+        python: A user-defined network as "module:callable"; "" for a network of a built-in family.
+        args: Arguments of the user-defined network or block, as JSON.
+        code: Digest of the source of the user-defined network or block; "" if there is none.
 
     Raises:
-        NotationError: a value is outside of what is allowed.
+        NotationError: A value is outside of what is allowed.
     """
 
     N: Blocks
@@ -110,8 +110,8 @@ class Architecture:
         """A copy with another value of one axis, not checked: solving for a budget makes many copies.
 
         Args:
-            axis: name of a field, such as "k".
-            value: the new value.
+            axis: Name of a field, such as "k".
+            value: The new value.
         """
         other = object.__new__(Architecture)
         for _ in map(_set, repeat(other), _AXES, values_of(self)):
@@ -160,7 +160,7 @@ def convolutions_in(block: Block) -> int:
     """The number of convolutions in a block, without its shortcut. A user-defined block counts as two.
 
     Args:
-        block: kernel sizes, or a kind of block.
+        block: Kernel sizes, or a kind of block.
     """
     if isinstance(block, str):
         return 3 if block == "bottleneck" else 2
@@ -172,7 +172,7 @@ def format_block(block: Block) -> str:
     """The text of a block: "B(3,1,3)" for (3, 1, 3); a kind of block is its own name.
 
     Args:
-        block: kernel sizes, or a kind of block.
+        block: Kernel sizes, or a kind of block.
     """
     return block if isinstance(block, str) else f"B({','.join(map(str, block))})"
 
@@ -181,6 +181,6 @@ def rounded(width: float) -> int:
     """A whole number of channels: the nearest one, half rounded up, at least 1.
 
     Args:
-        width: number of channels, possibly fractional.
+        width: Number of channels, possibly fractional.
     """
     return max(1, int(width + 0.5))

@@ -13,12 +13,12 @@ class Conv:
     """A square convolution, padded by kernel // 2.
 
     Args:
-        in_channels: channels of its input.
-        out_channels: channels of its output.
-        kernel: side of the kernel in pixels, odd.
-        stride: in pixels, in both directions.
-        groups: number of groups that the channels are split into.
-        bias: whether it has a bias for each output channel.
+        in_channels: Channels of its input.
+        out_channels: Channels of its output.
+        kernel: Side of the kernel in pixels, odd.
+        stride: In pixels, in both directions.
+        groups: Number of groups that the channels are split into.
+        bias: Whether it has a bias for each output channel.
     """
 
     in_channels: int
@@ -34,7 +34,7 @@ class BatchNorm:
     """Batch normalization with a trainable scale and shift.
 
     Args:
-        channels: channels of its input.
+        channels: Channels of its input.
     """
 
     channels: int
@@ -45,8 +45,8 @@ class GroupNorm:
     """Group normalization with a trainable scale and shift.
 
     Args:
-        channels: channels of its input.
-        groups: number of groups that the channels are split into.
+        channels: Channels of its input.
+        groups: Number of groups that the channels are split into.
     """
 
     channels: int
@@ -58,8 +58,8 @@ class Activation:
     """A pointwise nonlinearity.
 
     Args:
-        kind: its name, one of activations.ACTIVATIONS.
-        inplace: whether it may overwrite its input, because no other layer needs it.
+        kind: Its name, one of activations.ACTIVATIONS.
+        inplace: Whether it may overwrite its input, because no other layer needs it.
     """
 
     kind: str = "relu"
@@ -71,7 +71,7 @@ class Dropout:
     """Dropout of single elements.
 
     Args:
-        rate: probability that an element is set to zero in training, 0 to below 1.
+        rate: Probability that an element is set to zero in training, 0 to below 1.
     """
 
     rate: float
@@ -83,10 +83,10 @@ class Pool:
 
     Args:
         kind: "max" or "average".
-        kernel: side of the window in pixels.
-        stride: in pixels, in both directions.
-        padding: pixels on each side.
-        partial: whether a last window that is only partly inside the image counts too.
+        kernel: Side of the window in pixels.
+        stride: In pixels, in both directions.
+        padding: Pixels on each side.
+        partial: Whether a last window that is only partly inside the image counts too.
     """
 
     kind: str
@@ -112,8 +112,8 @@ class Linear:
     """A linear layer with bias.
 
     Args:
-        in_features: numbers in its input.
-        out_features: numbers in its output.
+        in_features: Numbers in its input.
+        out_features: Numbers in its output.
     """
 
     in_features: int
@@ -125,9 +125,9 @@ class Subsample:
     """A shortcut without parameters: every stride-th pixel, the missing channels zero (option A of ResNet).
 
     Args:
-        in_channels: channels of its input.
-        out_channels: channels of its output, at least in_channels.
-        stride: in pixels, in both directions.
+        in_channels: Channels of its input.
+        out_channels: Channels of its output, at least in_channels.
+        stride: In pixels, in both directions.
     """
 
     in_channels: int
@@ -140,11 +140,11 @@ class Residual:
     """A residual block: after(shortcut(s) + branch(s)) with s = shared(x).
 
     Args:
-        shared: layers before branch and shortcut.
-        branch: layers of the residual branch.
-        shortcut: layers of the shortcut; empty for the identity.
-        after: layers after the addition.
-        survival: probability that the branch is active in a training batch. In evaluation the branch is scaled by it.
+        shared: Layers before branch and shortcut.
+        branch: Layers of the residual branch.
+        shortcut: Layers of the shortcut; empty for the identity.
+        after: Layers after the addition.
+        survival: Probability that the branch is active in a training batch. In evaluation the branch is scaled by it.
     """
 
     shared: tuple[Layer, ...]
@@ -159,12 +159,12 @@ class Custom:
     """A user-defined "module:callable" that returns a torch module.
 
     Args:
-        python: the callable, as "module:callable".
-        out_channels: channels that its output must have.
-        stride: ratio of input to output size; 0 if the output must be one value per channel.
-        args: its arguments as JSON, which distinguishes 1 from 1.0.
+        python: The callable, as "module:callable".
+        out_channels: Channels that its output must have.
+        stride: Ratio of input to output size; 0 if the output must be one value per channel.
+        args: Its arguments as JSON, which distinguishes 1 from 1.0.
         offered: (name, value) of arguments that are passed if the callable has parameters of these names.
-        code: digest of its source, so that a layer with other code is another layer.
+        code: Digest of its source, so that a layer with other code is another layer.
     """
 
     python: str
@@ -180,8 +180,8 @@ class Repeat:
     """The same shape-preserving layer several times, each time with separate weights.
 
     Args:
-        layer: the layer.
-        times: how often, 0 or more.
+        layer: The layer.
+        times: How often, 0 or more.
     """
 
     layer: Layer
@@ -208,8 +208,8 @@ class Section(NamedTuple):
     """Consecutive layers with a name: conv1, a group of blocks, the head.
 
     Args:
-        name: such as "conv1".
-        layers: in order.
+        name: Such as "conv1".
+        layers: In order.
     """
 
     name: str
@@ -221,7 +221,7 @@ class Blueprint(NamedTuple):
 
     Args:
         input_shape: (channels, height, width) of an input image.
-        sections: in order.
+        sections: In order.
     """
 
     input_shape: Shape

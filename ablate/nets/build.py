@@ -39,7 +39,7 @@ class Dropout(nn.Module):
         """The features with dropout applied in training, unchanged in evaluation.
 
         Args:
-            x: features of any shape.
+            x: Features of any shape.
         """
         if not self.training or self.rate == 0:
             return x
@@ -58,7 +58,7 @@ class GlobalMaxPool(nn.Module):
         """The maximum of each channel, (N, C).
 
         Args:
-            x: features (N, C, H, W).
+            x: Features (N, C, H, W).
         """
         return x.amax((2, 3))
 
@@ -67,7 +67,7 @@ class Subsample(nn.Module):
     """Every stride-th pixel, with the missing channels zero.
 
     Args:
-        layer: its description.
+        layer: Its description.
     """
 
     def __init__(self, layer: bp.Subsample) -> None:
@@ -78,7 +78,7 @@ class Subsample(nn.Module):
         """The subsampled features (N, out_channels, ceil(H / stride), ceil(W / stride)).
 
         Args:
-            x: features (N, in_channels, H, W).
+            x: Features (N, in_channels, H, W).
         """
         return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.more))
 
@@ -92,7 +92,7 @@ class Residual(nn.Module):
     statistics.
 
     Args:
-        layer: its description.
+        layer: Its description.
     """
 
     def __init__(self, layer: bp.Residual) -> None:
@@ -110,7 +110,7 @@ class Residual(nn.Module):
         """The features after the block, (N, out_channels, H', W').
 
         Args:
-            x: features (N, C, H, W).
+            x: Features (N, C, H, W).
         """
         scale = 1.0
         if self.survival < 1:
@@ -155,7 +155,7 @@ class Narrow(nn.Conv2d):
         """The convolved features (N, out_channels, H', W').
 
         Args:
-            x: features (N, in_channels, H, W).
+            x: Features (N, in_channels, H, W).
         """
         if x.device.type != "cpu":
             return super().forward(x)
@@ -167,7 +167,7 @@ class Recomputation:
     """The second computation of a block, with the dropout draws of the first: it restores the generators' earlier states.
 
     Args:
-        block: the block, before its first computation.
+        block: The block, before its first computation.
     """
 
     def __init__(self, block: Residual) -> None:
@@ -201,8 +201,8 @@ def build(blueprint: bp.Blueprint, generator: torch.Generator | None = None) -> 
     initial seed.
 
     Args:
-        blueprint: the network.
-        generator: source of the initial weights; None for torch's global generator.
+        blueprint: The network.
+        generator: Source of the initial weights; None for torch's global generator.
     """
     if generator is None:
         return _build(blueprint, generator)
@@ -223,8 +223,8 @@ def initialize(network: nn.Module, generator: torch.Generator | None = None) -> 
     """Draw all weights, in the order of the modules, except those of user-defined modules.
 
     Args:
-        network: changed in place.
-        generator: source of the weights; None for torch's global generator.
+        network: Changed in place.
+        generator: Source of the weights; None for torch's global generator.
     """
     with torch.no_grad():
         for module in network.children():
@@ -247,7 +247,7 @@ def checkpoint_blocks(network: nn.Module) -> None:
     """Compute every block again in the backward pass instead of keeping its features: less memory, more time, same result.
 
     Args:
-        network: changed in place.
+        network: Changed in place.
     """
     for module in network.modules():
         if isinstance(module, Residual):
@@ -260,7 +260,7 @@ def compile_blocks(network: nn.Module) -> None:
     Dropout itself is not compiled, so its draws do not change. A network without blocks is unchanged.
 
     Args:
-        network: changed in place.
+        network: Changed in place.
     """
     import torch._dynamo
 

@@ -37,13 +37,13 @@ class Counts(NamedTuple):
     """The counts of some consecutive layers, for one image.
 
     Args:
-        parameters: trainable numbers.
-        multiply_adds: of convolutions and linear layers, without biases.
-        activations: output elements of convolutions and linear layers.
-        layers: convolutions and linear layers.
-        kept: elements that autograd holds for the backward pass.
-        entries: elements of the input of each block, and elements that are kept outside of blocks.
-        largest: elements that are kept inside the block that keeps the most.
+        parameters: Trainable numbers.
+        multiply_adds: Of convolutions and linear layers, without biases.
+        activations: Output elements of convolutions and linear layers.
+        layers: Convolutions and linear layers.
+        kept: Elements that autograd holds for the backward pass.
+        entries: Elements of the input of each block, and elements that are kept outside of blocks.
+        largest: Elements that are kept inside the block that keeps the most.
     """
 
     parameters: int
@@ -82,8 +82,8 @@ class State(NamedTuple):
 
     Args:
         shape: (channels, height, width) of its input.
-        held: whether autograd already holds the input.
-        outside: whether it is held outside of a block.
+        held: Whether autograd already holds the input.
+        outside: Whether it is held outside of a block.
     """
 
     shape: Shape
@@ -95,10 +95,10 @@ def count(blueprint: Blueprint) -> Counts:
     """Exact totals of a network.
 
     Args:
-        blueprint: the network.
+        blueprint: The network.
 
     Raises:
-        NotationError: images are too small for the network.
+        NotationError: Images are too small for the network.
     """
     return total(counts for _, counts, _ in count_sections(blueprint))
 
@@ -107,9 +107,9 @@ class LinearCounts(NamedTuple):
     """Counts of a network as a linear function of the number of blocks per group.
 
     Args:
-        one: with one block in each group.
-        two: with two blocks in each group.
-        later: what each further block per group adds.
+        one: With one block in each group.
+        two: With two blocks in each group.
+        later: What each further block per group adds.
     """
 
     one: Counts
@@ -120,7 +120,7 @@ class LinearCounts(NamedTuple):
         """The counts with n blocks in each group. The largest block is among the first three.
 
         Args:
-            n: blocks per group, 1 or more.
+            n: Blocks per group, 1 or more.
         """
         if n == 1:
             return self.one
@@ -133,10 +133,10 @@ def count_linearly(blueprint: Blueprint) -> LinearCounts:
     """Counts for any number of blocks, from a network with groups of one block and a Repeat of it.
 
     Args:
-        blueprint: the network.
+        blueprint: The network.
 
     Raises:
-        NotationError: images are too small for the network.
+        NotationError: Images are too small for the network.
     """
     firsts, seconds, laters = list[Counts](), list[Counts](), list[Counts]()
     state = State(blueprint.input_shape)
@@ -160,10 +160,10 @@ def count_sections(blueprint: Blueprint) -> Iterator[tuple[str, Counts, Shape]]:
     """(name, counts, output shape) of each section in order.
 
     Args:
-        blueprint: the network.
+        blueprint: The network.
 
     Raises:
-        NotationError: images are too small for the network.
+        NotationError: Images are too small for the network.
     """
     state = State(blueprint.input_shape)
     for section in blueprint.sections:
@@ -186,7 +186,7 @@ def total(parts: Iterable[Counts]) -> Counts:
     """The sum of all counts; `largest` is the maximum.
 
     Args:
-        parts: counts to add.
+        parts: Counts to add.
     """
     parameters = multiply_adds = activations = number = kept = entries = largest = 0
     for p, m, a, n, k, e, most in parts:  # explicit additions for speed: planning counts a hundred thousand networks
@@ -346,10 +346,10 @@ def count_layer(layer: Layer, state: State) -> tuple[Counts, State]:
     """(counts of one layer, state after it).
 
     Args:
-        layer: the layer.
-        state: what it receives.
+        layer: The layer.
+        state: What it receives.
 
     Raises:
-        NotationError: images are too small for the layer.
+        NotationError: Images are too small for the layer.
     """
     return _COUNT[type(layer)](layer, state)

@@ -39,8 +39,8 @@ class LoadedModule(NamedTuple):
     """A loaded module.
 
     Args:
-        module: the module.
-        digest: of its files when they were loaded; "" for an installed module.
+        module: The module.
+        digest: Of its files when they were loaded; "" for an installed module.
     """
 
     module: ModuleType
@@ -57,8 +57,8 @@ class CustomModule(nn.Sequential):
     """A container for a user-defined module, which initializes itself; errors in it name the user's file and line.
 
     Args:
-        reference: the callable, as "module:callable".
-        module: what the callable returned.
+        reference: The callable, as "module:callable".
+        module: What the callable returned.
     """
 
     def __init__(self, reference: str, module: nn.Module) -> None:
@@ -69,10 +69,10 @@ class CustomModule(nn.Sequential):
         """The output of the user-defined module.
 
         Args:
-            x: features (N, C, H, W).
+            x: Features (N, C, H, W).
 
         Raises:
-            NotationError: the module raises an error.
+            NotationError: The module raises an error.
         """
         with _custom_errors(self.reference):
             features: Tensor = self[0](x)
@@ -86,7 +86,7 @@ def look_in(*folders: Path) -> None:
     file in them hides an installed package.
 
     Args:
-        folders: in order; they replace those of the previous call.
+        folders: In order; they replace those of the previous call.
     """
     global _folders
     sys.path[:] = [folder for folder in sys.path if folder not in _appended]
@@ -105,7 +105,7 @@ def code_digest(reference: str) -> str:
         reference: "module:callable".
 
     Raises:
-        NotationError: the module or the callable is missing, or raises an error.
+        NotationError: The module or the callable is missing, or raises an error.
     """
     found, loaded = _find(reference), _loaded[reference.partition(":")[0]]
     if loaded.digest:
@@ -120,10 +120,10 @@ def check_code(architecture: Architecture) -> None:
     """Check that the source of a user-defined network or block is the one that an architecture was made with.
 
     Args:
-        architecture: one with a user-defined network or block.
+        architecture: One with a user-defined network or block.
 
     Raises:
-        NotationError: the source has changed, or cannot be loaded.
+        NotationError: The source has changed, or cannot be loaded.
     """
     reference = architecture.python or str(architecture.block)
     if code_digest(reference) != architecture.code:
@@ -134,10 +134,10 @@ def make_module(layer: Custom) -> nn.Module:
     """The module that a user-defined callable returns, initialized by itself.
 
     Args:
-        layer: the callable and its arguments.
+        layer: The callable and its arguments.
 
     Raises:
-        NotationError: the callable is missing, raises an error, or returns something that is not a torch module with
+        NotationError: The callable is missing, raises an error, or returns something that is not a torch module with
             parameters of known shapes.
     """
     function = _find(layer.python)
@@ -158,14 +158,14 @@ def count_custom(layer: Custom, shape: Shape) -> tuple[tuple[int, ...], Shape]:
     """(counts of a user-defined module for one image, output shape), measured on the meta device.
 
     Args:
-        layer: the callable and its arguments.
+        layer: The callable and its arguments.
         shape: (channels, height, width) of its input.
 
     Returns:
         The first six fields of counts.Counts in their order, and the output shape (channels, height, width).
 
     Raises:
-        NotationError: the module cannot be made, raises an error, or returns something else than features or logits.
+        NotationError: The module cannot be made, raises an error, or returns something else than features or logits.
     """
     with torch.device("meta"):
         module = make_module(layer)

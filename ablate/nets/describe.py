@@ -18,13 +18,13 @@ def describe_network(architecture: Architecture, rule: DepthRule, classes: int, 
     """The family and axes of a network, both depths, totals and sections; counts as in ablate.nets.counts.
 
     Args:
-        architecture: the network.
-        rule: depth convention of its name.
-        classes: number of classes.
+        architecture: The network.
+        rule: Depth convention of its name.
+        classes: Number of classes.
         input_shape: (channels, height, width) of an image.
 
     Raises:
-        NotationError: images are too small for the network, or a user-defined module cannot be used.
+        NotationError: Images are too small for the network, or a user-defined module cannot be used.
     """
     sections = []
     total = NOTHING
@@ -72,7 +72,7 @@ def layers_text(layers: Iterable[Layer]) -> str:
     """The convolutions, pools and linear layers as a short text, blocks in brackets: "[3x3, 160; 3x3, 160] x 4".
 
     Args:
-        layers: in order.
+        layers: In order.
     """
     blocks: list[tuple[str, int]] = []
     for outer in layers:

@@ -52,10 +52,10 @@ def find_family(key: str) -> Family:
     """The family of a key.
 
     Args:
-        key: such as "WRN" or "ImageNet-ResNet".
+        key: Such as "WRN" or "ImageNet-ResNet".
 
     Raises:
-        NotationError: there is no such family.
+        NotationError: There is no such family.
     """
     try:
         return FAMILIES[key]
@@ -68,7 +68,7 @@ def axes_of(architecture: Architecture) -> dict[str, Any]:
     """Every axis of a network by name, as plain values.
 
     Args:
-        architecture: the network.
+        architecture: The network.
 
     Returns:
         "family", "N" (None for a family without depth), the family's axes, and user-defined arguments as "args.<name>".
@@ -88,9 +88,9 @@ def task_of(
     """(classes, input shape) for a network; by default those of ImageNet or CIFAR-10, whichever its family is made for.
 
     Args:
-        architecture: the network.
-        classes: number of classes; None for 1000 (ImageNet) or 10.
-        image_size: height and width in pixels; None for 224 (ImageNet) or 32.
+        architecture: The network.
+        classes: Number of classes; None for 1000 (ImageNet) or 10.
+        image_size: Height and width in pixels; None for 224 (ImageNet) or 32.
         channels: 1 or 3.
     """
     usual, size = (1000, 224) if architecture.family.startswith(IMAGENET) else (10, 32)
@@ -102,12 +102,12 @@ def blueprint(architecture: Architecture, classes: int = 10, input_shape: Shape 
     """The blueprint of a network.
 
     Args:
-        architecture: the network.
-        classes: number of classes.
+        architecture: The network.
+        classes: Number of classes.
         input_shape: (channels, height, width) of an image.
 
     Raises:
-        NotationError: there is no such family.
+        NotationError: There is no such family.
     """
     return find_family(architecture.family).blueprint(architecture, classes, input_shape)
 
@@ -116,12 +116,12 @@ def count_network(architecture: Architecture, classes: int = 10, input_shape: Sh
     """Exact totals of a network.
 
     Args:
-        architecture: the network.
-        classes: number of classes.
+        architecture: The network.
+        classes: Number of classes.
         input_shape: (channels, height, width) of an image.
 
     Raises:
-        NotationError: images are too small for the network, or a user-defined module cannot be used.
+        NotationError: Images are too small for the network, or a user-defined module cannot be used.
     """
     return counts_along(architecture, "N", classes, input_shape)(architecture.N)
 
@@ -134,9 +134,9 @@ def counts_along(
     Where the groups are alike, the blocks are counted once for networks of every depth, dropout and survival.
 
     Args:
-        architecture: the network.
-        axis: name of the axis, such as "N" or "k".
-        classes: number of classes.
+        architecture: The network.
+        axis: Name of the axis, such as "N" or "k".
+        classes: Number of classes.
         input_shape: (channels, height, width) of an image.
     """
     n = architecture.N
@@ -157,7 +157,7 @@ def what_counts(architecture: Architecture) -> tuple[Any, ...]:
     """The values that the counts of a network depend on. Networks with equal values have equal counts.
 
     Args:
-        architecture: the network.
+        architecture: The network.
     """
     return architecture.N, architecture.dropout > 0, *_costly(architecture)
 

@@ -19,7 +19,7 @@ def always(**values: Any) -> Callable[[Parts], dict[str, Any]]:
     """The `defaults` of a family where they are the same for all its networks.
 
     Args:
-        values: of axes, where they differ from those of Architecture.
+        values: Of axes, where they differ from those of Architecture.
     """
     return lambda parts: dict(values)
 
@@ -29,23 +29,23 @@ class Family:
     """One family of networks.
 
     Args:
-        key: its name, such as "WRN".
-        source: the paper that defines it.
-        form: the form of its names, such as "WRN-<depth>-<k>".
-        examples: names.
-        heads: regular expressions for the beginning of its names, with groups named after axes. One match is enough.
+        key: Its name, such as "WRN".
+        source: The paper that defines it.
+        form: The form of its names, such as "WRN-<depth>-<k>".
+        examples: Names.
+        heads: Regular expressions for the beginning of its names, with groups named after axes. One match is enough.
         write: (all axes by name) -> the beginning of a name, which one of `heads` or `shared` matches.
         blueprint: (architecture, classes, input shape) -> the network.
-        axes: the axes that can vary besides depth.
+        axes: The axes that can vary besides depth.
         defaults: (axes that are given) -> values of axes that are not given, where they differ from those of Architecture.
-        shared: as `heads`, for names that mean another family unless this one is asked for, or the data is ImageNet.
-        groups: number of groups; depth = groups * N * (convolutions in a block) + offset. A group is a block and a Repeat
+        shared: As `heads`, for names that mean another family unless this one is asked for, or the data is ImageNet.
+        groups: Number of groups; depth = groups * N * (convolutions in a block) + offset. A group is a block and a Repeat
             of N - 1 blocks, unless survival makes the blocks different. The rates of dropout and survival change no count.
-        offset: the constant term of the depth.
-        table: depth -> blocks per group, where only some depths exist. Without groups and table the family has one network,
+        offset: The constant term of the depth.
+        table: Depth -> blocks per group, where only some depths exist. Without groups and table the family has one network,
             which has no depth.
-        channels: channels of the first group at k = 1.
-        remarks: depth -> what a reader must know about the network of this depth.
+        channels: Channels of the first group at k = 1.
+        remarks: Depth -> what a reader must know about the network of this depth.
     """
 
     key: str
@@ -78,8 +78,8 @@ class Family:
         """The depth that a name states; None for a network without one.
 
         Args:
-            architecture: a network of this family.
-            rule: depth convention.
+            architecture: A network of this family.
+            rule: Depth convention.
         """
         n = architecture.N
         if isinstance(n, tuple):
@@ -90,8 +90,8 @@ class Family:
         """The number of convolutions of a block that the depth convention counts.
 
         Args:
-            block: kernel sizes, or a kind of block.
-            rule: depth convention.
+            block: Kernel sizes, or a kind of block.
+            rule: Depth convention.
         """
         return 2 if rule == "nominal" and not isinstance(block, str) else convolutions_in(block)
 
@@ -99,12 +99,12 @@ class Family:
         """The number of blocks per group, N, for a depth.
 
         Args:
-            depth: as a name states it.
-            block: kernel sizes, or a kind of block.
-            rule: depth convention.
+            depth: As a name states it.
+            block: Kernel sizes, or a kind of block.
+            rule: Depth convention.
 
         Raises:
-            NotationError: the depth is not possible; the message names the nearest possible depths.
+            NotationError: The depth is not possible; the message names the nearest possible depths.
         """
         if self.table:
             if depth not in self.table:
@@ -128,9 +128,9 @@ class Family:
         """The possible depths nearest to an impossible one, at most two.
 
         Args:
-            depth: as a name states it.
-            block: kernel sizes, or a kind of block.
-            rule: depth convention.
+            depth: As a name states it.
+            block: Kernel sizes, or a kind of block.
+            rule: Depth convention.
         """
         if self.table:
             return sorted(self.table, key=lambda possible: abs(possible - depth))[:2]

@@ -30,8 +30,8 @@ def imagenet_resnet(architecture: Architecture, classes: int = 1000, input_shape
     """The blueprint of a residual network for ImageNet.
 
     Args:
-        architecture: one of the families ImageNet-ResNet, ImageNet-pre-ResNet or ImageNet-ResNeXt.
-        classes: number of classes.
+        architecture: One of the families ImageNet-ResNet, ImageNet-pre-ResNet or ImageNet-ResNeXt.
+        classes: Number of classes.
         input_shape: (channels, height, width) of an image.
     """
     assert isinstance(architecture.N, tuple)

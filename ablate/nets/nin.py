@@ -24,8 +24,8 @@ def nin(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 
     """The blueprint of the NIN.
 
     Args:
-        architecture: one of the family NIN.
-        classes: number of classes.
+        architecture: One of the family NIN.
+        classes: Number of classes.
         input_shape: (channels, height, width) of an image.
     """
     stages = [([Conv(0, width, kernel, bias=True) for width, kernel in convs], pool) for convs, pool in STAGES]

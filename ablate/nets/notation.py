@@ -38,8 +38,8 @@ def depth_of(architecture: Architecture, rule: DepthRule = "convolutions") -> in
     """The depth of a network under a convention, such as 3 N l + 4; None for a network without one.
 
     Args:
-        architecture: the network.
-        rule: depth convention, "convolutions" or "nominal".
+        architecture: The network.
+        rule: Depth convention, "convolutions" or "nominal".
     """
     return find_family(architecture.family).depth(architecture, rule)
 
@@ -48,12 +48,12 @@ def read_name(name: str, family: str | None = None, imagenet: bool = False) -> d
     """The axes that a name gives: "family", "depth" as it is written, and others.
 
     Args:
-        name: such as "WRN-40-2-B(1,3,1)".
-        family: key of the family that the name must belong to; None for any.
-        imagenet: whether a name that two families share means the one for ImageNet.
+        name: Such as "WRN-40-2-B(1,3,1)".
+        family: Key of the family that the name must belong to; None for any.
+        imagenet: Whether a name that two families share means the one for ImageNet.
 
     Raises:
-        NotationError: this is not a name; the message says where reading stopped, and the nearest names.
+        NotationError: This is not a name; the message says where reading stopped, and the nearest names.
     """
     return dict(_read(name, family, imagenet))
 
@@ -162,13 +162,13 @@ def parse_architecture(
     """The Architecture of a name.
 
     Args:
-        name: such as "WRN-40-2-B(1,3,1)".
-        rule: depth convention of the name, "convolutions" or "nominal".
-        family: key of the family that the name must belong to; None for any.
-        imagenet: whether a name that two families share means the one for ImageNet.
+        name: Such as "WRN-40-2-B(1,3,1)".
+        rule: Depth convention of the name, "convolutions" or "nominal".
+        family: Key of the family that the name must belong to; None for any.
+        imagenet: Whether a name that two families share means the one for ImageNet.
 
     Raises:
-        NotationError: this is not a name, or there is no such network.
+        NotationError: This is not a name, or there is no such network.
     """
     return make_architecture(read_name(name, family, imagenet), rule)
 
@@ -177,8 +177,8 @@ def other_meanings(name: str, family: str) -> list[str]:
     """The unambiguous names of the networks of other families that a name could mean.
 
     Args:
-        name: such as "ResNet-50".
-        family: key of the family that the name means.
+        name: Such as "ResNet-50".
+        family: Key of the family that the name means.
     """
     found = []
     for key in FAMILIES:
@@ -196,7 +196,7 @@ def remark(architecture: Architecture) -> str:
     """What a reader must know about the published numbers of a network; "" if nothing.
 
     Args:
-        architecture: the network.
+        architecture: The network.
     """
     family, depth = find_family(architecture.family), depth_of(architecture)
     text = family.remarks.get(depth) if depth else None
@@ -211,11 +211,11 @@ def make_architecture(parts: Mapping[str, Any], rule: DepthRule = "convolutions"
     """The Architecture of some axes.
 
     Args:
-        parts: axes by name: "family" ("WRN" if it is missing), "depth" or "N", and what differs from the family's defaults.
-        rule: depth convention of "depth", "convolutions" or "nominal".
+        parts: Axes by name: "family" ("WRN" if it is missing), "depth" or "N", and what differs from the family's defaults.
+        rule: Depth convention of "depth", "convolutions" or "nominal".
 
     Raises:
-        NotationError: an axis does not belong to the family, is missing, or has a value that is not allowed.
+        NotationError: An axis does not belong to the family, is missing, or has a value that is not allowed.
     """
     family = find_family(parts.get("family", "WRN"))
     axes = {**family.defaults(parts), **{axis: parts[axis] for axis in AXES if axis in parts}}
@@ -266,10 +266,10 @@ def format_architecture(
     """The name of an Architecture. parse_architecture() of it, under the same rule, gives the Architecture back.
 
     Args:
-        architecture: the network.
-        rule: depth convention of the name, "convolutions" or "nominal".
-        show_block: whether a wide ResNet's block is written even if it is B(3,3).
-        imagenet: whether a name that two families share means the one for ImageNet, so that it needs no prefix.
+        architecture: The network.
+        rule: Depth convention of the name, "convolutions" or "nominal".
+        show_block: Whether a wide ResNet's block is written even if it is B(3,3).
+        imagenet: Whether a name that two families share means the one for ImageNet, so that it needs no prefix.
     """
     family, values = find_family(architecture.family), dict(zip(AXES, _values(architecture)))
     values["family"], values["depth"] = family.key, family.depth(architecture, rule)
@@ -280,9 +280,9 @@ def format_name(parts: Mapping[str, Any], show_block: bool = False, imagenet: bo
     """The name of a network from its axes.
 
     Args:
-        parts: axes by name, "family" and "depth" among them; missing ones have the family's defaults.
-        show_block: whether a wide ResNet's block is written even if it is B(3,3).
-        imagenet: whether a name that two families share means the one for ImageNet, so that it needs no prefix.
+        parts: Axes by name, "family" and "depth" among them; missing ones have the family's defaults.
+        show_block: Whether a wide ResNet's block is written even if it is B(3,3).
+        imagenet: Whether a name that two families share means the one for ImageNet, so that it needs no prefix.
     """
     family = find_family(parts["family"])
     usual = DEFAULTS | family.defaults(parts)

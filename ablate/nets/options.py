@@ -46,10 +46,10 @@ def parse_block(text: str) -> Kernels:
     """The kernel sizes of a block, (3, 1, 3) for "B(3,1,3)".
 
     Args:
-        text: such as "B(3,1,3)".
+        text: Such as "B(3,1,3)".
 
     Raises:
-        NotationError: the text is not of this form.
+        NotationError: The text is not of this form.
     """
     match = _BLOCK.fullmatch(text.strip())
     if match is None:
@@ -61,7 +61,7 @@ def read_option(option: str) -> tuple[str, Any]:
     """(axis, value) of one option; ("", None) for a text that is not an option.
 
     Args:
-        option: without its hyphen, such as "dropout0.3".
+        option: Without its hyphen, such as "dropout0.3".
     """
     if option.startswith("B("):
         return ("block", parse_block(option)) if _BLOCK.fullmatch(option) else ("", None)
@@ -77,7 +77,7 @@ def option_words(family: Family) -> tuple[str, ...]:
     """The options that names of a family may have, such as "shortcutB" and "dropout<rate>".
 
     Args:
-        family: the family.
+        family: The family.
     """
     words = ["B(3,1,...)"] if "l" in family.axes else ["basic", "bottleneck"] if "block" in family.axes else []
     in_head = any("<k>" in head for head in (*family.heads, *family.shared))
@@ -91,8 +91,8 @@ def clip(text: str, length: int = 60) -> str:
     """A text as one line of a message: unprintable characters escaped, the end replaced by "…" if it is too long.
 
     Args:
-        text: any text.
-        length: the most characters.
+        text: Any text.
+        length: The most characters.
     """
     text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[: length + 1])
     return text if len(text) <= length else text[: length - 1] + "…"

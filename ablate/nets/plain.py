@@ -22,9 +22,9 @@ def plain_network(
     """The blueprint of a network without shortcuts: a section for each stage, "conv1" and so on, and "head".
 
     Args:
-        architecture: a network of a family without shortcuts.
+        architecture: A network of a family without shortcuts.
         stages: (convolutions, pooling or None) of each stage; in_channels of the convolutions are set here.
-        classes: number of classes.
+        classes: Number of classes.
         input_shape: (channels, height, width) of an image.
     """
     style = Style.of(architecture)

@@ -41,12 +41,12 @@ class Style(NamedTuple):
     """The choices that all blocks of a network share.
 
     Args:
-        activation_order: one of architecture.ACTIVATION_ORDERS.
+        activation_order: One of architecture.ACTIVATION_ORDERS.
         shortcut: "A", "B" or "C".
         norm: "batch", "group" or "none".
-        activation: nonlinearity, one of activations.ACTIVATIONS.
-        pool: kind of the global pooling, "average" or "max".
-        dropout: rate inside the blocks, 0 to below 1.
+        activation: Nonlinearity, one of activations.ACTIVATIONS.
+        pool: Kind of the global pooling, "average" or "max".
+        dropout: Rate inside the blocks, 0 to below 1.
     """
 
     activation_order: str = "pre"
@@ -61,7 +61,7 @@ class Style(NamedTuple):
         """The style of a network.
 
         Args:
-            architecture: the network.
+            architecture: The network.
         """
         return cls(*(getattr(architecture, field) for field in cls._fields))
 
@@ -70,10 +70,10 @@ class Group(NamedTuple):
     """Blocks at one resolution.
 
     Args:
-        name: of its section, such as "conv2".
-        first: convolutions of the first block, which has the stride.
-        rest: convolutions of each other block.
-        blocks: number of blocks, at least 1.
+        name: Of its section, such as "conv2".
+        first: Convolutions of the first block, which has the stride.
+        rest: Convolutions of each other block.
+        blocks: Number of blocks, at least 1.
     """
 
     name: str
@@ -90,8 +90,8 @@ def norm(style: Style, channels: int) -> tuple[Layer, ...]:
     """The normalization layers for features; group norm has 32 groups, or fewer so that each has at least two channels.
 
     Args:
-        style: of the network.
-        channels: channels of the features.
+        style: Of the network.
+        channels: Channels of the features.
     """
     match style.norm:
         case "batch":
@@ -115,13 +115,13 @@ def residual_network(
     """The blueprint of a residual network: the sections "conv1", one for each group, and "head".
 
     Args:
-        stem: the first convolution.
-        groups: in order.
-        style: of all blocks.
-        survival: survival probability of the last block; 1 for no stochastic depth.
-        classes: number of classes.
+        stem: The first convolution.
+        groups: In order.
+        style: Of all blocks.
+        survival: Survival probability of the last block; 1 for no stochastic depth.
+        classes: Number of classes.
         input_shape: (channels, height, width) of an image.
-        stem_pool: pooling after the first convolution; None for none.
+        stem_pool: Pooling after the first convolution; None for none.
 
     Source:
         Huang et al. 2016 for stochastic depth.
@@ -157,9 +157,9 @@ def head(channels: int, style: Style, classes: int) -> tuple[Layer, ...]:
     """The layers after the last block: the open normalization and activation of pre-activation, global pooling, classifier.
 
     Args:
-        channels: channels of the last block.
-        style: of the network.
-        classes: number of classes.
+        channels: Channels of the last block.
+        style: Of the network.
+        classes: Number of classes.
     """
     layers: list[Layer] = []
     if style.activation_order == "pre":
@@ -178,11 +178,11 @@ def residual_block(
     Dropout is before every convolution but the first.
 
     Args:
-        channels: channels of its input.
-        convolutions: in order.
-        style: of the network.
-        survival: probability that the branch is active in a training batch.
-        active: whether the input is already normalized and activated.
+        channels: Channels of its input.
+        convolutions: In order.
+        style: Of the network.
+        survival: Probability that the branch is active in a training batch.
+        active: Whether the input is already normalized and activated.
 
     Source:
         WRN, section 2.4, for dropout.
@@ -234,10 +234,10 @@ def basic(in_channels: int, width: int, kernels: Iterable[int], stride: int) -> 
     """Convolutions of one width; the first has the stride.
 
     Args:
-        in_channels: channels of the block's input.
-        width: output channels of each convolution.
-        kernels: kernel sizes in pixels, one for each convolution.
-        stride: in pixels.
+        in_channels: Channels of the block's input.
+        width: Output channels of each convolution.
+        kernels: Kernel sizes in pixels, one for each convolution.
+        stride: In pixels.
     """
     first, *others = kernels
     return _conv(in_channels, width, first, stride), *(_conv(width, width, kernel) for kernel in others)
@@ -249,12 +249,12 @@ def bottleneck(
     """Three convolutions: 1x1 to the inner width, 3x3 in groups, 1x1 to the outer width.
 
     Args:
-        in_channels: channels of the block's input.
-        inner: channels of the 3x3 convolution.
-        out_channels: channels of the block's output.
-        stride: in pixels.
-        groups: of the 3x3 convolution.
-        stride_on: kernel size of the convolution that has the stride, 1 or 3.
+        in_channels: Channels of the block's input.
+        inner: Channels of the 3x3 convolution.
+        out_channels: Channels of the block's output.
+        stride: In pixels.
+        groups: Of the 3x3 convolution.
+        stride_on: Kernel size of the convolution that has the stride, 1 or 3.
     """
     return (
         Conv(in_channels, inner, 1, stride if stride_on == 1 else 1),

@@ -27,8 +27,8 @@ def cifar_resnet(architecture: Architecture, classes: int = 10, input_shape: Sha
     """The blueprint of a ResNet or pre-ResNet for CIFAR.
 
     Args:
-        architecture: one of the families ResNet or pre-ResNet.
-        classes: number of classes.
+        architecture: One of the families ResNet or pre-ResNet.
+        classes: Number of classes.
         input_shape: (channels, height, width) of an image.
     """
     assert isinstance(architecture.N, int)

@@ -25,8 +25,8 @@ def cifar_resnext(architecture: Architecture, classes: int = 10, input_shape: Sh
     """The blueprint of a ResNeXt for CIFAR.
 
     Args:
-        architecture: one of the family ResNeXt.
-        classes: number of classes.
+        architecture: One of the family ResNeXt.
+        classes: Number of classes.
         input_shape: (channels, height, width) of an image.
     """
     assert isinstance(architecture.N, int)

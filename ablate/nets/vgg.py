@@ -19,8 +19,8 @@ def vgg(architecture: Architecture, classes: int = 10, input_shape: Shape = (3, 
     """The blueprint of the VGG with sixteen convolutions.
 
     Args:
-        architecture: one of the family VGG.
-        classes: number of classes.
+        architecture: One of the family VGG.
+        classes: Number of classes.
         input_shape: (channels, height, width) of an image.
     """
     pools = [Pool("max", 2, 2, partial=True)] * (len(STAGES) - 1) + [None]

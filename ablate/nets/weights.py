@@ -32,10 +32,10 @@ class Weights(NamedTuple):
     """The tensors of a file that match a network.
 
     Args:
-        state: tensors by ablate's names.
-        names: convention of the names in the file, "torchvision" or "ablate".
-        tensors: number of tensors in the file.
-        parameters: trainable numbers of the network.
+        state: Tensors by ablate's names.
+        names: Convention of the names in the file, "torchvision" or "ablate".
+        tensors: Number of tensors in the file.
+        parameters: Trainable numbers of the network.
     """
 
     state: dict[str, Tensor]
@@ -48,7 +48,7 @@ def has_public_names(architecture: Architecture) -> bool:
     """Whether torchvision defines names for a network: a post-activation residual network for ImageNet.
 
     Args:
-        architecture: the network.
+        architecture: The network.
     """
     return architecture.family in PUBLIC and architecture.activation_order == "post"
 
@@ -58,10 +58,10 @@ def public_names(architecture: Architecture) -> Mapping[str, str]:
     """torchvision's name of every tensor by ablate's name, in the order of the network.
 
     Args:
-        architecture: the network.
+        architecture: The network.
 
     Raises:
-        DataError: torchvision defines no names for the network.
+        DataError: Torchvision defines no names for the network.
     """
     if not has_public_names(architecture):
         found = f"{format_architecture(architecture)} has no public names"
@@ -104,10 +104,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     The tensors may be under "state_dict", "model" or "network". The prefix "module." is removed from their names.
 
     Args:
-        path: a safetensors file, or a state_dict that torch.save wrote.
+        path: A safetensors file, or a state_dict that torch.save wrote.
 
     Raises:
-        DataError: the file is missing or damaged, or is not a state_dict.
+        DataError: The file is missing or damaged, or is not a state_dict.
     """
     if not path.is_file():
         raise DataError(f"weights {path}: no such file")
@@ -154,12 +154,12 @@ def fit_weights(path: Path, architecture: Architecture, network: nn.Module) -> W
     """The weights of a file for a network, by ablate's names; the file may have ablate's or torchvision's names.
 
     Args:
-        path: a safetensors file, or a state_dict that torch.save wrote.
-        architecture: the network.
-        network: its module; it may be on the meta device.
+        path: A safetensors file, or a state_dict that torch.save wrote.
+        architecture: The network.
+        network: Its module; it may be on the meta device.
 
     Raises:
-        DataError: the file cannot be read, or a tensor is missing, unexpected, or has another shape or kind of number.
+        DataError: The file cannot be read, or a tensor is missing, unexpected, or has another shape or kind of number.
     """
     found, wanted = read_weights(path), network.state_dict()
     names: Mapping[str, str] = {key: key for key in wanted}
@@ -195,13 +195,13 @@ def check_weights(
     """How a file matches a network, as plain values: file, names, tensors, parameters.
 
     Args:
-        path: a safetensors file, or a state_dict that torch.save wrote.
-        architecture: the network.
-        classes: number of classes.
+        path: A safetensors file, or a state_dict that torch.save wrote.
+        architecture: The network.
+        classes: Number of classes.
         input_shape: (channels, height, width) of an image.
 
     Raises:
-        DataError: the file cannot be read, or does not match the network.
+        DataError: The file cannot be read, or does not match the network.
     """
     with torch.device("meta"):
         network = build(blueprint(architecture, classes, input_shape))

@@ -22,8 +22,8 @@ def wide_resnet(architecture: Architecture, classes: int = 10, input_shape: Shap
     """The blueprint of a WRN.
 
     Args:
-        architecture: one of the family WRN.
-        classes: number of classes.
+        architecture: One of the family WRN.
+        classes: Number of classes.
         input_shape: (channels, height, width) of an image.
     """
     stem, style = Conv(input_shape[0], STEM, 3), Style.of(architecture)

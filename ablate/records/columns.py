@@ -33,11 +33,11 @@ def epoch_columns(record: Record, fields: Sequence[str]) -> Columns:
     """Some fields of every epoch of a record, shape (epochs, fields). A null is NaN.
 
     Args:
-        record: of read_record().
-        fields: names of EPOCH_FIELDS.
+        record: Of read_record().
+        fields: Names of EPOCH_FIELDS.
 
     Raises:
-        RecordError: epochs.jsonl is not the one that was recorded, or epochs are missing.
+        RecordError: Epochs.jsonl is not the one that was recorded, or epochs are missing.
     """
     measured = PREFIX[record.split]
     lines = record.epoch_lines()

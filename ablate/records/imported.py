@@ -32,17 +32,17 @@ class Imported:
 
     Args:
         id: 16 hexadecimal digits, see imported_id().
-        directory: the record's directory.
-        label: the name in tables and figures, such as "WRN-40-4, authors' log".
-        net: the network's name, such as "WRN-40-4".
-        network: the architecture's identity, by axis.
-        data: the data set's name.
-        preprocess: a name of the table of preprocessing.
-        epochs: rows of EPOCH_FIELDS, errors in percent; None where a value is not known.
-        test_error: at the last epoch, in percent; None if the training diverged.
-        best_test_error: the lowest of all epochs, in percent.
-        planned_epochs: how many epochs the run was to have; None where the log does not say.
-        source: the name of the log file.
+        directory: The record's directory.
+        label: The name in tables and figures, such as "WRN-40-4, authors' log".
+        net: The network's name, such as "WRN-40-4".
+        network: The architecture's identity, by axis.
+        data: The data set's name.
+        preprocess: A name of the table of preprocessing.
+        epochs: Rows of EPOCH_FIELDS, errors in percent; None where a value is not known.
+        test_error: At the last epoch, in percent; None if the training diverged.
+        best_test_error: The lowest of all epochs, in percent.
+        planned_epochs: How many epochs the run was to have; None where the log does not say.
+        source: The name of the log file.
     """
 
     id: str
@@ -69,8 +69,8 @@ class Draft:
     """A log that has been read and checked, to be written as a record.
 
     Args:
-        definition: the values of trial.json.
-        log: the network and the epochs.
+        definition: The values of trial.json.
+        log: The network and the epochs.
     """
 
     definition: dict[str, Any]
@@ -85,7 +85,7 @@ class Draft:
         """The record's directory.
 
         Args:
-            runs: the runs directory.
+            runs: The runs directory.
         """
         return runs / FOLDER / self.id
 
@@ -94,17 +94,17 @@ def draft_torchnet(path: Path, data: str, preprocess: str, classes: int, shape: 
     """The draft of a record from a log of the authors' code.
 
     Args:
-        path: the log file, at most MOST_BYTES.
-        data: the data set's name.
-        preprocess: a name of the table of preprocessing.
-        classes: how many classes the data set has.
+        path: The log file, at most MOST_BYTES.
+        data: The data set's name.
+        preprocess: A name of the table of preprocessing.
+        classes: How many classes the data set has.
         shape: (C, H, W) of an image.
-        net: the network's name; None: as the log's options say.
+        net: The network's name; None: as the log's options say.
 
     Raises:
-        RecordError: the log is not valid, or contradicts the arguments.
+        RecordError: The log is not valid, or contradicts the arguments.
         NotationError: `net` does not follow the notation.
-        OSError: the file cannot be read.
+        OSError: The file cannot be read.
     """
     with open(path, "rb") as file:
         content = file.read(MOST_BYTES + 1)
@@ -127,7 +127,7 @@ def imported_id(definition: dict[str, Any]) -> str:
     """The id of an imported record: 16 hexadecimal digits of a SHA-256.
 
     Args:
-        definition: the values of trial.json; only those of KEYS are read.
+        definition: The values of trial.json; only those of KEYS are read.
     """
     what = {key: definition.get(key) for key in KEYS}
     return content_id(orjson.dumps(what, option=orjson.OPT_SORT_KEYS))
@@ -137,15 +137,15 @@ def write_imported(runs: Path, draft: Draft) -> bool:
     """Record an imported training. The result is written last, so an interrupted import leaves no record.
 
     Args:
-        runs: the runs directory.
-        draft: of draft_torchnet().
+        runs: The runs directory.
+        draft: Of draft_torchnet().
 
     Returns:
         Whether the training was recorded now; False if it was recorded before.
 
     Raises:
-        RecordError: the record that exists is damaged.
-        OSError: a file cannot be written.
+        RecordError: The record that exists is damaged.
+        OSError: A file cannot be written.
     """
     directory = draft.directory(runs)
     if read_record(runs / FOLDER, draft.id):
@@ -176,7 +176,7 @@ def diverged(rows: list[Row]) -> bool:
     """Whether the last epoch has a loss that is not finite.
 
     Args:
-        rows: of the log, at least one.
+        rows: Of the log, at least one.
     """
     return not all(math.isfinite(rows[-1][key]) for key in ("train_loss", "test_loss") if rows[-1][key] is not None)
 
@@ -185,10 +185,10 @@ def read_imported(runs: Path) -> list[Imported]:
     """Every imported training, sorted by network, data and id.
 
     Args:
-        runs: the runs directory.
+        runs: The runs directory.
 
     Raises:
-        RecordError: a record is damaged.
+        RecordError: A record is damaged.
     """
     places = [path.parent for path in (runs / FOLDER).glob("*/result.json")]
     found = [_read(place) for place in places if not place.name.startswith(".")]  # those are left by an unfinished merge

@@ -34,9 +34,9 @@ class Found:
     """The content of a trial's directory.
 
     Args:
-        directory: the trial's directory.
-        definition: the bytes of trial.json.
-        result: the fields of result.json; None while the trial is unfinished.
+        directory: The trial's directory.
+        definition: The bytes of trial.json.
+        result: The fields of result.json; None while the trial is unfinished.
         errors: (training, test) of each epoch, in percent.
     """
 
@@ -51,7 +51,7 @@ class Found:
         The text is empty if nothing but times and provenance differ, or if one of the trials is unfinished.
 
         Args:
-            other: another record of the same trial.
+            other: Another record of the same trial.
         """
         if self.result is None or other.result is None:
             return ""
@@ -68,13 +68,13 @@ class MergePlan:
     """What a merge will do. Nothing is written if there are conflicts.
 
     Args:
-        into: the runs directory that is merged into.
+        into: The runs directory that is merged into.
         copies: (from, to) of each trial that is copied.
-        probes: the probes that are copied.
-        equal: how many finished trials `into` and a source both have, with equal results.
-        conflicts: one line for each pair of records that contradict each other.
-        kept: one line for each trial that was trained twice, and for each search that is not merged.
-        passed_over: one line for each directory that cannot be merged.
+        probes: The probes that are copied.
+        equal: How many finished trials `into` and a source both have, with equal results.
+        conflicts: One line for each pair of records that contradict each other.
+        kept: One line for each trial that was trained twice, and for each search that is not merged.
+        passed_over: One line for each directory that cannot be merged.
     """
 
     into: Path
@@ -95,14 +95,14 @@ def merge_runs(sources: Sequence[Path], into: Path) -> MergePlan:
     """Merge runs directories into one.
 
     Args:
-        sources: runs directories, in the order in which their records are preferred.
-        into: the runs directory to merge into; it is created if it does not exist. Its own records are preferred to all.
+        sources: Runs directories, in the order in which their records are preferred.
+        into: The runs directory to merge into; it is created if it does not exist. Its own records are preferred to all.
 
     Returns:
         What was done. If it has conflicts, nothing was written.
 
     Raises:
-        RecordError: a directory is not a runs directory, another merge is running, or a trial changed or is being trained.
+        RecordError: A directory is not a runs directory, another merge is running, or a trial changed or is being trained.
     """
     check_directories(sources, into)
     if (plan := plan_merge(sources, into)).conflicts:
@@ -128,11 +128,11 @@ def check_directories(sources: Sequence[Path], into: Path) -> None:
     """Check that the directories can be merged.
 
     Args:
-        sources: the runs directories to merge.
-        into: the runs directory to merge into; it may not exist yet.
+        sources: The runs directories to merge.
+        into: The runs directory to merge into; it may not exist yet.
 
     Raises:
-        RecordError: a source does not exist, is not a runs directory or is `into`; or `into` is not a directory.
+        RecordError: A source does not exist, is not a runs directory or is `into`; or `into` is not a directory.
     """
     if into.exists() and not into.is_dir():
         raise RecordError(f"`into`: {into} is not a directory")
@@ -149,8 +149,8 @@ def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:
     """The plan of a merge. Nothing is written.
 
     Args:
-        sources: runs directories, in the order in which their records are preferred.
-        into: the runs directory to merge into; it may not exist yet.
+        sources: Runs directories, in the order in which their records are preferred.
+        into: The runs directory to merge into; it may not exist yet.
     """
     places: dict[str, list[Path]] = {}
     passed_over: list[str] = []
@@ -219,11 +219,11 @@ def look(directory: Path, imported: bool = False) -> Found:
     """The content of a trial's directory.
 
     Args:
-        directory: the trial's directory.
-        imported: whether the directory is of an imported training, with an id of another kind.
+        directory: The trial's directory.
+        imported: Whether the directory is of an imported training, with an id of another kind.
 
     Raises:
-        RecordError: the record is damaged, or the trial is being trained.
+        RecordError: The record is damaged, or the trial is being trained.
     """
     try:
         definition = read_file(directory / "trial.json")

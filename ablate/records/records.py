@@ -7,6 +7,7 @@ with test_ therefore begin with validation_. The names are changed only here, wh
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import stat
 from collections.abc import Callable, Mapping
@@ -48,11 +49,11 @@ class Record:
     """The record of a trial.
 
     Args:
-        id: the trial's id.
-        runs: the runs directory.
-        result: the fields of result.json; those of the evaluation begin with `test_`, whatever the split.
-        split: the images that the trial was evaluated on: test images, or held-out training images ("validation").
-        epochs_sha256: the hash of epochs.jsonl when the result was written; None in a record of an earlier version.
+        id: The trial's id.
+        runs: The runs directory.
+        result: The fields of result.json; those of the evaluation begin with `test_`, whatever the split.
+        split: The images that the trial was evaluated on: test images, or held-out training images ("validation").
+        epochs_sha256: The hash of epochs.jsonl when the result was written; None in a record of an earlier version.
     """
 
     id: str
@@ -82,11 +83,21 @@ class Record:
         error = self.result.get("test_error")
         return None if self.diverged or error is None else float(error)
 
+    def error(self, epoch_rule: Literal["last", "best"] = "last") -> float:
+        """The error on the images of the split, in percent, for medians and ranks; infinite if the trial diverged.
+
+        Args:
+            epoch_rule: "last" for the error of the last epoch, "best" for the lowest of all epochs, chosen by test error.
+        """
+        if self.eval_error is None:
+            return math.inf
+        return self.eval_error if epoch_rule == "last" else float(min(row["test_error"] for row in self.epochs()))
+
     def epochs(self) -> list[Row]:
         """Every epoch, a row of EPOCH_FIELDS each.
 
         Raises:
-            RecordError: epochs.jsonl is not the one that was recorded, or epochs are missing.
+            RecordError: Epochs.jsonl is not the one that was recorded, or epochs are missing.
         """
         rows = parse_epochs(self.epoch_lines(), PREFIX[self.split])
         self.check_epochs(len(rows))
@@ -96,7 +107,7 @@ class Record:
         """The bytes of epochs.jsonl.
 
         Raises:
-            RecordError: they are not those that were recorded.
+            RecordError: They are not those that were recorded.
         """
         lines = read_epoch_lines(self.directory)
         if self.epochs_sha256 not in (None, hashlib.sha256(lines).hexdigest()):
@@ -107,10 +118,10 @@ class Record:
         """Check the number of epochs that were read.
 
         Args:
-            found: how many epochs were read.
+            found: How many epochs were read.
 
         Raises:
-            RecordError: the result has another number.
+            RecordError: The result has another number.
         """
         if found != self.result.get("epochs", found):
             raise self._lost()
@@ -126,7 +137,7 @@ def trial_directory(runs: Path, trial_id: str) -> Path:
     """The directory of a trial's record.
 
     Args:
-        runs: the runs directory.
+        runs: The runs directory.
         trial_id: 16 hexadecimal digits.
     """
     return runs / trial_id
@@ -136,12 +147,12 @@ def open_trial(directory: Path, definition: bytes) -> None:
     """Create the trial's directory and its trial.json. A damaged trial.json is written again.
 
     Args:
-        directory: of trial_directory().
-        definition: the bytes of trial.json.
+        directory: Of trial_directory().
+        definition: The bytes of trial.json.
 
     Raises:
-        RecordError: the directory holds another trial.
-        OSError: a file cannot be read or written.
+        RecordError: The directory holds another trial.
+        OSError: A file cannot be read or written.
     """
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "trial.json"
@@ -159,10 +170,10 @@ def measured_on(directory: Path) -> str:
     """The prefix of measured fields on disk: VALIDATION if the trial holds out training images, else TEST.
 
     Args:
-        directory: the trial's directory. Without a readable trial.json the answer is TEST.
+        directory: The trial's directory. Without a readable trial.json the answer is TEST.
 
     Raises:
-        RecordError: trial.json is not a regular file.
+        RecordError: Trial.json is not a regular file.
     """
     try:
         definition = read_file(f"{directory}/trial.json")
@@ -181,7 +192,7 @@ def begin_attempt(directory: Path) -> None:
     """Remove the files of an earlier attempt: its failure.json and temporary files. The caller holds the trial's lock.
 
     Args:
-        directory: the trial's directory.
+        directory: The trial's directory.
     """
     remove_leftovers(directory)
     (directory / "failure.json").unlink(missing_ok=True)
@@ -191,11 +202,11 @@ def append_epoch(directory: Path, row: Row) -> None:
     """Append an epoch to epochs.jsonl. A loss that is not finite is written as null.
 
     Args:
-        directory: the trial's directory.
-        row: the values of EPOCH_FIELDS by name, and of other measures.
+        directory: The trial's directory.
+        row: The values of EPOCH_FIELDS by name, and of other measures.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: The file cannot be written.
     """
     append_durably(directory / "epochs.jsonl", orjson.dumps(renamed(row, TEST, measured_on(directory))) + b"\n")
 
@@ -204,11 +215,11 @@ def read_epochs(directory: Path) -> list[Row]:
     """The epochs 1, 2, ... in order, up to the first line that is torn, damaged or out of order.
 
     Args:
-        directory: the trial's directory.
+        directory: The trial's directory.
 
     Raises:
-        RecordError: epochs.jsonl is not a regular file or is too large.
-        OSError: it cannot be read.
+        RecordError: Epochs.jsonl is not a regular file or is too large.
+        OSError: It cannot be read.
     """
     lines = read_epoch_lines(directory)
     return parse_epochs(lines, measured_on(directory)) if lines else []
@@ -218,11 +229,11 @@ def read_epoch_lines(directory: Path) -> bytes:
     """The bytes of epochs.jsonl; b"" if there is no such file.
 
     Args:
-        directory: the trial's directory.
+        directory: The trial's directory.
 
     Raises:
-        RecordError: epochs.jsonl is not a regular file or is too large.
-        OSError: it cannot be read.
+        RecordError: Epochs.jsonl is not a regular file or is too large.
+        OSError: It cannot be read.
     """
     try:
         return read_file(f"{directory}/epochs.jsonl")
@@ -234,8 +245,8 @@ def parse_epochs(lines: bytes, measured: str) -> list[Row]:
     """The epochs of the lines of epochs.jsonl, up to the first line that is torn, damaged or out of order.
 
     Args:
-        lines: the bytes of the file.
-        measured: the prefix of measured fields in these lines: TEST or VALIDATION. In the rows it is TEST.
+        lines: The bytes of the file.
+        measured: The prefix of measured fields in these lines: TEST or VALIDATION. In the rows it is TEST.
     """
     needed = _NEEDED[measured]
     rows: list[Row] = []
@@ -256,11 +267,11 @@ def write_epochs(directory: Path, rows: list[Row]) -> None:
     """Write epochs.jsonl with exactly these epochs. A torn line, and epochs that will be trained again, are removed.
 
     Args:
-        directory: the trial's directory.
-        rows: the epochs 1, 2, ... in order.
+        directory: The trial's directory.
+        rows: The epochs 1, 2, ... in order.
 
     Raises:
-        OSError: the file cannot be read or written.
+        OSError: The file cannot be read or written.
     """
     path = directory / "epochs.jsonl"
     measured = measured_on(directory)
@@ -273,11 +284,11 @@ def write_result(directory: Path, result: Mapping[str, Any]) -> None:
     """Write result.json, with its SHA-256 and that of epochs.jsonl. The trial is then never trained again.
 
     Args:
-        directory: the trial's directory.
-        result: the fields of result.json; those of the evaluation begin with `test_`.
+        directory: The trial's directory.
+        result: The fields of result.json; those of the evaluation begin with `test_`.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: The file cannot be written.
     """
     fields = renamed(result, TEST, measured_on(directory))
     write_atomically(directory / "result.json", result_bytes(fields, read_epoch_lines(directory)))
@@ -288,12 +299,12 @@ def write_failure(directory: Path, cause: str, attempts: int) -> None:
     """Write failure.json: why a trial has no result. The next run tries the trial again.
 
     Args:
-        directory: the trial's directory; it is created if it does not exist.
-        cause: in words.
-        attempts: how many attempts have failed.
+        directory: The trial's directory; it is created if it does not exist.
+        cause: In words.
+        attempts: How many attempts have failed.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: The file cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
     failure = {"cause": cause, "attempts": attempts}
@@ -304,7 +315,7 @@ def read_failure(directory: Path) -> str | None:
     """The cause of the last attempt's failure; None if it did not fail.
 
     Args:
-        directory: the trial's directory.
+        directory: The trial's directory.
     """
     try:
         failure = orjson.loads(read_file(f"{directory}/failure.json"))
@@ -319,12 +330,12 @@ def read_record(runs: Path, trial_id: str, split: Split | None = None) -> Record
     """The record of a trial; None if the trial is not recorded.
 
     Args:
-        runs: the runs directory.
+        runs: The runs directory.
         trial_id: 16 hexadecimal digits.
-        split: the images that the trial is evaluated on; None: as its trial.json says.
+        split: The images that the trial is evaluated on; None: as its trial.json says.
 
     Raises:
-        RecordError: result.json is damaged.
+        RecordError: Result.json is damaged.
     """
     result = _read_result(f"{runs}/{trial_id}/result.json")
     if result is None:
@@ -344,9 +355,9 @@ def recover_record(runs: Path, trial_id: str, announce: Callable[[str], None]) -
     A damaged result.json is renamed and announced. The trial then goes on from its last checkpoint.
 
     Args:
-        runs: the runs directory.
+        runs: The runs directory.
         trial_id: 16 hexadecimal digits.
-        announce: called with one line, such as print.
+        announce: Called with one line, such as print.
     """
     try:
         record = read_record(runs, trial_id)
@@ -366,11 +377,11 @@ def trial_state(runs: Path, trial_id: str) -> RecordState:
     """The state of a trial. "recorded" and "diverged" are final; "failed" and "interrupted" trials go on in the next run.
 
     Args:
-        runs: the runs directory.
+        runs: The runs directory.
         trial_id: 16 hexadecimal digits.
 
     Raises:
-        RecordError: result.json is damaged.
+        RecordError: Result.json is damaged.
     """
     directory = trial_directory(runs, trial_id)
     if record := read_record(runs, trial_id):
@@ -411,8 +422,8 @@ def result_bytes(fields: Mapping[str, Any], epoch_lines: bytes) -> bytes:
     """The bytes of result.json.
 
     Args:
-        fields: the fields under their names in the file.
-        epoch_lines: the bytes of epochs.jsonl.
+        fields: The fields under their names in the file.
+        epoch_lines: The bytes of epochs.jsonl.
     """
     fields = {**fields, EPOCHS_HASH: hashlib.sha256(epoch_lines).hexdigest()}
     return _sealed(orjson.dumps(fields, option=JSON_OPTIONS).removesuffix(_END))
@@ -432,11 +443,11 @@ def read_file(path: str | Path) -> bytes:
     """The bytes of a file, in half the time of Path.read_bytes(). A report reads thousands of small files.
 
     Args:
-        path: the file.
+        path: The file.
 
     Raises:
-        OSError: the file cannot be read; the error names it.
-        RecordError: it is not a regular file, or it has more than MOST_BYTES.
+        OSError: The file cannot be read; the error names it.
+        RecordError: It is not a regular file, or it has more than MOST_BYTES.
     """
     descriptor = os.open(path, _READING)
     try:

@@ -26,9 +26,9 @@ def renamed(fields: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
     """The same fields in the same order, with one prefix of the names replaced by another.
 
     Args:
-        fields: values by name.
-        old: the prefix to replace, such as TEST.
-        new: the prefix instead of it, such as VALIDATION.
+        fields: Values by name.
+        old: The prefix to replace, such as TEST.
+        new: The prefix instead of it, such as VALIDATION.
     """
     if old == new:
         return dict(fields)
@@ -48,14 +48,14 @@ class Provenance(BaseModel):
     """The software and hardware that trained a trial.
 
     Args:
-        ablate: the version of ablate.
-        revision: the revision of the source code; None in a release.
-        python: the version of Python.
-        torch: the version of torch.
-        device: the name of the device.
-        threads: how many CPU threads torch used.
-        started: the time in ISO 8601.
-        finished: the time in ISO 8601.
+        ablate: The version of ablate.
+        revision: The revision of the source code; None in a release.
+        python: The version of Python.
+        torch: The version of torch.
+        device: The name of the device.
+        threads: How many CPU threads torch used.
+        started: The time in ISO 8601.
+        finished: The time in ISO 8601.
     """
 
     model_config = ConfigDict(strict=True)
@@ -77,20 +77,20 @@ class Result(BaseModel):
 
     Args:
         status: "completed" or "diverged".
-        test_error: at the last epoch; required of a completed trial.
-        test_loss: at the last epoch.
-        train_error: at the last epoch.
-        train_loss: at the last epoch.
-        best_test_error: the lowest of all epochs.
-        epochs: how many were trained.
-        planned_epochs: of an imported training: how many it was to have, where that is known.
-        train_seconds: of all epochs.
-        test_seconds: of all epochs.
-        train_images: how many images an epoch trains on.
-        test_images: how many images are evaluated.
-        data_digest: a digest of the images.
-        provenance: of the last attempt.
-        earlier_attempts: the provenance of the attempts that were interrupted.
+        test_error: At the last epoch; required of a completed trial.
+        test_loss: At the last epoch.
+        train_error: At the last epoch.
+        train_loss: At the last epoch.
+        best_test_error: The lowest of all epochs.
+        epochs: How many were trained.
+        planned_epochs: Of an imported training: how many it was to have, where that is known.
+        train_seconds: Of all epochs.
+        test_seconds: Of all epochs.
+        train_images: How many images an epoch trains on.
+        test_images: How many images are evaluated.
+        data_digest: A digest of the images.
+        provenance: Of the last attempt.
+        earlier_attempts: The provenance of the attempts that were interrupted.
     """
 
     model_config = ConfigDict(strict=True, extra="allow")
@@ -144,8 +144,8 @@ def check_result(result: Mapping[str, Any], measured: str) -> str:
     """The error in the values of a result.json, in words; "" if there is none.
 
     Args:
-        result: the fields under their names in the file.
-        measured: the prefix of measured fields: TEST or VALIDATION.
+        result: The fields under their names in the file.
+        measured: The prefix of measured fields: TEST or VALIDATION.
     """
     try:
         (HeldOutResult if measured == VALIDATION else Result).model_validate(result)

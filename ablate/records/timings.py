@@ -31,15 +31,15 @@ class Workload:
     """Everything that decides how long a step takes on a device.
 
     Args:
-        network: the architecture's identity as a text, see canonical().
-        classes: how many.
+        network: The architecture's identity as a text, see canonical().
+        classes: How many.
         input_shape: (C, H, W).
-        batch_size: images a training step, of all GPUs together.
+        batch_size: Images a training step, of all GPUs together.
         precision: "float32" or "bfloat16".
-        optimizer: a name of the table of optimizers.
+        optimizer: A name of the table of optimizers.
         checkpoint_activations: "none" or "blocks", as in a recipe.
         compile: "never" or "always", as in a trial's recipe.
-        gpus: how many GPUs train one trial.
+        gpus: How many GPUs train one trial.
     """
 
     network: str
@@ -58,8 +58,8 @@ class Milliseconds:
     """The median and the minimum of the timed rounds.
 
     Args:
-        median: milliseconds.
-        min: milliseconds.
+        median: Milliseconds.
+        min: Milliseconds.
     """
 
     median: Positive
@@ -71,22 +71,22 @@ class Probe:
     """The times of one process, out of those that shared the device.
 
     Args:
-        net: the network's name at that time.
-        workload: the timed work.
-        device: the device's name.
+        net: The network's name at that time.
+        workload: The timed work.
+        device: The device's name.
         kind: "cpu" or "cuda".
-        side_by_side: how many processes shared the device.
+        side_by_side: How many processes shared the device.
         threads: CPU threads of the process.
-        torch: the version of torch.
-        multiply_adds: of one image and one forward pass.
-        train_step_ms: forward pass, backward pass and update of one batch.
-        test_batch: images in a batch of the evaluation.
-        test_batch_ms: forward pass of `test_batch` images.
-        images_per_second: training images a second.
-        startup_seconds: to build the network, plus the additional time of its first step.
-        peak_memory_bytes: of training, on CUDA; None on a CPU.
-        steps: how many steps were timed, over all processes.
-        date: the time of the probe in ISO 8601.
+        torch: The version of torch.
+        multiply_adds: Of one image and one forward pass.
+        train_step_ms: Forward pass, backward pass and update of one batch.
+        test_batch: Images in a batch of the evaluation.
+        test_batch_ms: Forward pass of `test_batch` images.
+        images_per_second: Training images a second.
+        startup_seconds: To build the network, plus the additional time of its first step.
+        peak_memory_bytes: Of training, on CUDA; None on a CPU.
+        steps: How many steps were timed, over all processes.
+        date: The time of the probe in ISO 8601.
     """
 
     net: str
@@ -112,8 +112,8 @@ class Probe:
         With several GPUs, one GPU was timed with its part of the batch. The communication between them is not included.
 
         Args:
-            train_images: how many images an epoch trains on.
-            test_images: how many images are evaluated after it.
+            train_images: How many images an epoch trains on.
+            test_images: How many images are evaluated after it.
         """
         train = train_images / self.workload.batch_size * self.train_step_ms.median
         return (train + test_images / self.workload.gpus / self.test_batch * self.test_batch_ms.median) / 1000
@@ -126,7 +126,7 @@ def canonical(network: dict[str, Any]) -> str:
     """A network's identity as a text. Equal networks have equal texts.
 
     Args:
-        network: the architecture's identity, in plain values.
+        network: The architecture's identity, in plain values.
     """
     return orjson.dumps(network, option=orjson.OPT_SORT_KEYS).decode()
 
@@ -135,14 +135,14 @@ def write_probe(runs: Path, probe: Probe) -> Path:
     """Write a probe. It replaces an earlier probe of the same work on the same device.
 
     Args:
-        runs: the runs directory.
-        probe: of any device.
+        runs: The runs directory.
+        probe: Of any device.
 
     Returns:
         The file's path.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: The file cannot be written.
     """
     path = probe_path(runs, probe)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -156,8 +156,8 @@ def probe_path(runs: Path, probe: Probe) -> Path:
     """The path of a probe's file.
 
     Args:
-        runs: the runs directory.
-        probe: of any device.
+        runs: The runs directory.
+        probe: Of any device.
     """
     what = orjson.dumps([asdict(probe.workload), probe.side_by_side], option=orjson.OPT_SORT_KEYS)
     slug = re.sub(r"[^a-z0-9]+", "-", probe.device.lower()).strip("-") or "device"
@@ -168,7 +168,7 @@ def read_probes(runs: Path) -> list[Probe]:
     """Every probe of every device that can be read, the oldest first.
 
     Args:
-        runs: the runs directory.
+        runs: The runs directory.
     """
     found = filter(None, map(_read_probe, sorted(runs.glob("probes/*/*.json"))))
     return sorted(found, key=lambda probe: probe.date)
@@ -180,10 +180,10 @@ def find_probe(
     """The newest probe of a workload; None if there is none.
 
     Args:
-        probes: of read_probes().
-        workload: the work to look for.
-        device: the device's name; None: any device.
-        side_by_side: how many processes shared the device; None: any number.
+        probes: Of read_probes().
+        workload: The work to look for.
+        device: The device's name; None: any device.
+        side_by_side: How many processes shared the device; None: any number.
     """
     fitting = [
         probe
@@ -197,7 +197,7 @@ def devices_of(probes: Sequence[Probe], kind: str) -> list[str]:
     """The names of the probed devices of a kind, the last probed first.
 
     Args:
-        probes: of read_probes(), the oldest first.
+        probes: Of read_probes(), the oldest first.
         kind: "cpu" or "cuda".
     """
     return list(dict.fromkeys(probe.device for probe in reversed(probes) if probe.kind == kind))
@@ -218,13 +218,13 @@ class Pace:
     """How long an epoch of a recorded trial took, training and evaluation together.
 
     Args:
-        workload: of the trial. Its checkpoint_activations is always "none", as a trial's identity leaves it out: it changes
+        workload: Of the trial. Its checkpoint_activations is always "none", as a trial's identity leaves it out: it changes
             no result.
-        train_images: how many images an epoch trained on.
-        test_images: how many images were evaluated after it.
-        device: the device's name.
-        epoch_seconds: the mean of all epochs.
-        finished: the time in ISO 8601; "" if not recorded.
+        train_images: How many images an epoch trained on.
+        test_images: How many images were evaluated after it.
+        device: The device's name.
+        epoch_seconds: The mean of all epochs.
+        finished: The time in ISO 8601; "" if not recorded.
     """
 
     workload: Workload
@@ -239,7 +239,7 @@ def read_paces(runs: Path) -> list[Pace]:
     """The pace of every recorded trial that was trained on one kind of device. Damaged records are ignored.
 
     Args:
-        runs: the runs directory.
+        runs: The runs directory.
     """
     return [pace for path in sorted(runs.glob("*/result.json")) if (pace := _read_pace(path))]
 

@@ -33,12 +33,12 @@ class Log:
     """The content of a log.
 
     Args:
-        net: the network's name.
-        architecture: the network.
-        rows: the epochs 1, 2, ..., of EPOCH_FIELDS; errors in percent, None where the log has no value.
-        planned_epochs: how many epochs the run was to have; None where the log does not say.
-        parameters: the network's number of parameters.
-        remarks: one line for each part of the log that was ignored.
+        net: The network's name.
+        architecture: The network.
+        rows: The epochs 1, 2, ..., of EPOCH_FIELDS; errors in percent, None where the log has no value.
+        planned_epochs: How many epochs the run was to have; None where the log does not say.
+        parameters: The network's number of parameters.
+        remarks: One line for each part of the log that was ignored.
     """
 
     net: str
@@ -86,15 +86,15 @@ def read_log(name: str, content: bytes, preprocess: str, classes: int, shape: Sh
     An epoch that appears again belongs to a run that was resumed there. It replaces the earlier one and all after that.
 
     Args:
-        name: the name of the file in error messages.
-        content: the bytes of the file.
-        preprocess: a name of the table of preprocessing.
-        classes: how many classes the data set has.
+        name: The name of the file in error messages.
+        content: The bytes of the file.
+        preprocess: A name of the table of preprocessing.
+        classes: How many classes the data set has.
         shape: (C, H, W) of an image.
-        net: the network's name; None: as the log's options say.
+        net: The network's name; None: as the log's options say.
 
     Raises:
-        RecordError: the log is not valid or contradicts the arguments; the message names file and line.
+        RecordError: The log is not valid or contradicts the arguments; the message names file and line.
         NotationError: `net` does not follow the notation.
     """
     lines, remarks = _lines(name, content.decode("utf-8", errors="replace"))

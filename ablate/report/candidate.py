@@ -47,19 +47,6 @@ class Candidate:
         """The median of the validation errors, in percent; infinite if half of the trainings diverged."""
         return statistics.median(self.errors.values()) if self.errors else None
 
-    @cached_property
-    def mean(self) -> float | None:
-        """The mean of the validation errors, in percent; infinite if one training diverged."""
-        return statistics.fmean(self.errors.values()) if self.errors else None
-
-    def objective(self, kind: str) -> float | None:
-        """The median or the mean of the recorded validation errors, in percent; None if nothing is recorded.
-
-        Args:
-            kind: The study's `objective`: "median_validation_error" or "mean_validation_error".
-        """
-        return self.median if kind == "median_validation_error" else self.mean
-
     @property
     def recorded_ids(self) -> tuple[str, ...]:
         """The ids of the trainings that have an error, in the order of the trainings."""

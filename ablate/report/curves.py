@@ -20,10 +20,10 @@ def read_curves(summaries: Sequence[Summary]) -> list[SeedCurves]:
     """The curves of each variant.
 
     Args:
-        summaries: the variants.
+        summaries: The variants.
 
     Raises:
-        RecordError: a record has lost its epochs.
+        RecordError: A record has lost its epochs.
     """
     found = []
     for summary in summaries:
@@ -47,10 +47,10 @@ def curve_points(summaries: Sequence[Summary]) -> pd.DataFrame:
     Its columns are variant (from 0), epoch (from 1), train_loss (nats), train_error and test_error (percent).
 
     Args:
-        summaries: the variants.
+        summaries: The variants.
 
     Raises:
-        RecordError: a record has lost its epochs.
+        RecordError: A record has lost its epochs.
     """
     import pandas as pd
 

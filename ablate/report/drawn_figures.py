@@ -20,10 +20,10 @@ class FigureInfo(NamedTuple):
     """The values and texts of one drawing.
 
     Args:
-        values: what the drawing function of the kind of figure takes.
-        title: the title above the axes.
-        caption: the text below the title.
-        number: of the drawing, from 1, where a kind has several; 0 for the only one.
+        values: What the drawing function of the kind of figure takes.
+        title: The title above the axes.
+        caption: The text below the title.
+        number: Of the drawing, from 1, where a kind has several; 0 for the only one.
     """
 
     values: Any
@@ -37,8 +37,8 @@ class DrawnFigure:
     """A figure of a report.
 
     Args:
-        alt_text: a description for readers who cannot see the figure.
-        figure: the drawing.
+        alt_text: A description for readers who cannot see the figure.
+        figure: The drawing.
     """
 
     alt_text: str
@@ -49,7 +49,7 @@ class DrawnFigure:
         """The bytes of the figure's file, rendered once.
 
         Args:
-            format: one of FORMATS.
+            format: One of FORMATS.
         """
         from ablate.report.figures.style import to_bytes
 
@@ -64,9 +64,9 @@ def draw_figures(analysis: Any, report: ReportKind, chosen: Sequence[str] = ()) 
     """Every figure of a report by its name, in order.
 
     Args:
-        analysis: the analysis that the report shows. It has a `badge`; the functions of the table's entries read the rest.
-        report: the kind of report.
-        chosen: the names of the figures that a study lists, in its order.
+        analysis: The analysis that the report shows. It has a `badge`; the functions of the table's entries read the rest.
+        report: The kind of report.
+        chosen: The names of the figures that a study lists, in its order.
     """
     return dict(_drawings(analysis, figures_of(report, chosen)))
 
@@ -75,8 +75,8 @@ def figures_of(report: ReportKind, chosen: Sequence[str] = ()) -> list[FigureKin
     """The kinds of figures that a report may have: the chosen ones, then those with the choice "always".
 
     Args:
-        report: the kind of report.
-        chosen: the names of the figures that a study lists, in its order. Names of other reports' figures are ignored.
+        report: The kind of report.
+        chosen: The names of the figures that a study lists, in its order. Names of other reports' figures are ignored.
     """
     kinds = {kind.name: kind for kind in FIGURES if kind.report == report}
     return [
@@ -89,7 +89,7 @@ def is_figure(name: str) -> bool:
     """Whether some report has figures with this name, or with this name and a number.
 
     Args:
-        name: such as "curves" or "ranks_2".
+        name: Such as "curves" or "ranks_2".
     """
     return any(re.fullmatch(rf"{kind.name}(_\d+)?", name) for kind in FIGURES)
 

@@ -40,7 +40,7 @@ def export_study(name: str, trials: pd.DataFrame, runs: Path, to: Format, out: P
         name: The name of the study.
         trials: One row per trial, as returned by Experiment.results().
         runs: The runs directory.
-        to: csv and parquet: a file `trials`, and a file `epochs` with one row per trial and epoch. tensorboard: one
+        to: Csv and parquet: a file `trials`, and a file `epochs` with one row per trial and epoch. tensorboard: one
             directory per trial with one event file.
         out: The directory that <name>/ is made in.
 

@@ -21,8 +21,8 @@ class FittedCurve(NamedTuple):
     """A fitted curve at M values of an axis.
 
     Args:
-        mean: the mean of the curve, shape (M,).
-        deviation: the standard deviation of that mean, shape (M,).
+        mean: The mean of the curve, shape (M,).
+        deviation: The standard deviation of that mean, shape (M,).
     """
 
     mean: Any
@@ -35,9 +35,9 @@ def fit_curve(values: Sequence[float], errors: Sequence[float], at: Sequence[flo
     All arguments are in the coordinates of the drawing, that is as logarithms where an axis is logarithmic.
 
     Args:
-        values: the values of the axis, shape (N,).
-        errors: the errors at these values, shape (N,).
-        at: the values of the axis at which the curve is evaluated, shape (M,).
+        values: The values of the axis, shape (N,).
+        errors: The errors at these values, shape (N,).
+        at: The values of the axis at which the curve is evaluated, shape (M,).
 
     Returns:
         The curve; None for fewer than 5 different values, or if all errors are equal.

@@ -13,7 +13,7 @@ def imported_curves(analysis: StudyAnalysis) -> list[ImportedCurve]:
     """The authors' logs of networks that a study has, each in the panel of its data set.
 
     Args:
-        analysis: the analysis of the study.
+        analysis: The analysis of the study.
     """
     networks = [summary.variant.architecture.identity() for summary in analysis.summaries]
     times = Counter(log.label for log in analysis.imported)

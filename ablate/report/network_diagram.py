@@ -48,8 +48,8 @@ def network_diagram(title: str, network: Blueprint) -> Diagram:
     """The skeleton of a network and its most frequent kinds of blocks, at most four, in the order in which they appear.
 
     Args:
-        title: the title of the diagram.
-        network: the blueprint of the network.
+        title: The title of the diagram.
+        network: The blueprint of the network.
     """
     kinds = _kinds(network)
     letters = {signature: chr(ord("a") + i) for i, signature in enumerate(kinds)}

@@ -16,7 +16,7 @@ def data_panels(summaries: Sequence[Summary]) -> list[Panel]:
     """A panel for each data set, in order, with the data set as its title; for one data set, one panel without a title.
 
     Args:
-        summaries: the variants.
+        summaries: The variants.
     """
     titles = list(dict.fromkeys(summary.variant.data.title for summary in summaries))
     if len(titles) <= 1:
@@ -28,8 +28,8 @@ def study_panels(study: Study, summaries: Sequence[Summary]) -> list[Panel]:
     """The panels that a study names, else one for each data set. Variants and panels without a record are left out.
 
     Args:
-        study: the study.
-        summaries: its variants.
+        study: The study.
+        summaries: Its variants.
     """
     shown = [summary for summary in summaries if summary.n]
     named = [(title, [s for s in shown if s.net in nets]) for title, nets in study.panels]
@@ -42,7 +42,7 @@ def panel_labels(panels: Sequence[Panel]) -> list[list[str]]:
     Within a panel all labels differ.
 
     Args:
-        panels: the variants, grouped by panel.
+        panels: The variants, grouped by panel.
     """
     of_panels = [[summary.axes for summary in summaries] for _, summaries in panels]
     varying = {
@@ -58,7 +58,7 @@ def legend_names(panels: Sequence[Panel]) -> dict[str, str]:
     """The text of the legend by label, in the order of the colours. It says which seeds are missing or diverged.
 
     Args:
-        panels: the variants, grouped by panel.
+        panels: The variants, grouped by panel.
     """
     notes: dict[str, list[str]] = {}
     for (title, summaries), labels in zip(panels, panel_labels(panels)):
@@ -73,7 +73,7 @@ def missing_seeds(summary: Summary) -> str:
     """Text such as "2/3, 1 diverged"; empty if every planned seed has an error.
 
     Args:
-        summary: the variant.
+        summary: The variant.
     """
     gaps = [] if summary.n == summary.planned else [f"{summary.n}/{summary.planned}"]
     gaps += [f"{len(summary.diverged)} diverged"] if summary.diverged else []

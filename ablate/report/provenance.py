@@ -12,7 +12,7 @@ from ablate.records.records import trial_state
 from ablate.records.timings import Probe, find_probe, read_probes
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, words
 from ablate.report.numbers import counted
-from ablate.report.summary import Summary, error_of, finite
+from ablate.report.summary import Summary, finite
 from ablate.train.estimates import images_trained, workload_of
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def trials_frame(summaries: Sequence[Summary], runs: Path) -> pd.DataFrame:
                     "id": one.trial.id,
                     "state": one.record.state if one.record else trial_state(runs, one.trial.id),
                     "epoch_rule": summary.epoch_rule if one.record else None,
-                    "test_error": finite(error_of(one.record, summary.epoch_rule)) if one.record else None,
+                    "test_error": finite(one.record.error(summary.epoch_rule)) if one.record else None,
                     **{key: result.get(key) for key in _RESULT_COLUMNS},
                     "attempts": len(result.get("earlier_attempts", ())) + 1 if result else None,
                     **{key: made.get(key) for key in _MADE_COLUMNS},

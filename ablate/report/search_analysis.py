@@ -139,8 +139,7 @@ class SearchAnalysis:
         Args:
             candidate: A candidate of the search.
         """
-        value = candidate.objective(self.search.objective)
-        return math.inf if value is None else value
+        return self.search.objective_of(candidate.errors.values()) if candidate.errors else math.inf
 
     @property
     def best(self) -> Candidate | None:

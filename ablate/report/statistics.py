@@ -69,7 +69,7 @@ class Comparison(NamedTuple):
         baseline_n: The seeds of the baseline.
         difference: The median of the variant minus that of the baseline, in points; None if one of them is infinite.
         won: The pairs that the variant wins, of all n * baseline_n seed pairs.
-        probability: won / pairs: the probability that a seed of the variant is better than a seed of the baseline.
+        probability: Won / pairs: the probability that a seed of the variant is better than a seed of the baseline.
         p_value: The two-sided p-value of the rank sum.
         floor: The smallest p-value that is possible with these numbers of seeds.
         resamples: The number of random splits that the p-value is estimated from; None if it is exact.

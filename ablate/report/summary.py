@@ -112,7 +112,7 @@ class Summary:
     @cached_property
     def error_by_seed(self) -> dict[int, float]:
         """The error of each recorded seed by seed, in the order of the seeds."""
-        return {one.trial.seed: error_of(one.record, self.epoch_rule) for one in self.trials if one.record}
+        return {one.trial.seed: one.record.error(self.epoch_rule) for one in self.trials if one.record}
 
     @property
     def median(self) -> float | None:
@@ -195,18 +195,6 @@ def _check_images(summaries: Sequence[Summary]) -> None:
                     f"{record.directory} and {first.directory}: recorded on different images "
                     f"({record.result.get('data_digest')}, {first.result.get('data_digest')}); no median mixes them"
                 )
-
-
-def error_of(record: Record, epoch_rule: EpochRule) -> float:
-    """The error of a record on the images of its split, in percent; infinite if it diverged.
-
-    Args:
-        record: The record of a finished trial.
-        epoch_rule: "last" for the error of the last epoch, "best" for the lowest of all epochs, chosen by test error.
-    """
-    if record.eval_error is None:
-        return math.inf
-    return record.eval_error if epoch_rule == "last" else min(row["test_error"] for row in record.epochs())
 
 
 def finite(number: float | None) -> float | None:

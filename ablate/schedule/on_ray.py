@@ -25,13 +25,11 @@ from typing import Any, Optional
 
 from ablate.errors import RunError
 from ablate.schedule.slots import Slot
-from ablate.schedule.tasks import Executor, OnEvent, Outcome, Stop, Task
+from ablate.schedule.tasks import POLL_SECONDS, RETRIES, Executor, OnEvent, Outcome, Stop, Task
 from ablate.schedule.watchdog import PATIENCE, Watchdog
 from ablate.schedule.worker import BROKEN, NOWHERE
 
-RETRIES = 1
 LOST_NODES = 10  # attempts of a trial that may be lost with their nodes, in addition to RETRIES
-POLL_SECONDS = 0.2
 SENT_SECONDS = 1.0  # to wait until the last message has left a process
 TOKEN_SECONDS = 60.0  # within which every node must have read the driver's token file
 ENVIRONMENT = {  # of a cluster that is started here

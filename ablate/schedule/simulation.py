@@ -49,7 +49,7 @@ def simulate(
         seed: Of the failures.
 
     Raises:
-        ValueError: slots is less than 1.
+        ValueError: Slots is less than 1.
     """
     if slots < 1:
         raise ValueError(f"slots: found {slots}; allowed: 1 or more")

@@ -1,12 +1,7 @@
-"""The trainings of a candidate, and the objective computed from their errors."""
+"""The trainings of a candidate."""
 
 from __future__ import annotations
 
-import math
-import statistics
-from collections.abc import Sequence
-
-from ablate.records.records import Record
 from ablate.study.study import Data, HeldOut, Study, Trial, Variant
 
 
@@ -14,8 +9,8 @@ def candidate_trials(study: Study, variant: Variant) -> tuple[Trial, ...]:
     """The trainings of a candidate: folds in order, within a fold seeds in order.
 
     Args:
-        study: a study that has a search.
-        variant: the network, recipe and data of the candidate.
+        study: A study that has a search.
+        variant: The network, recipe and data of the candidate.
     """
     assert study.search is not None
     folds = [hold_out(variant.data, held_out) for held_out in study.search.held_out]
@@ -26,8 +21,8 @@ def hold_out(data: Data, held_out: HeldOut) -> Data:
     """The same data with some training images held out for validation. The test images are then not read.
 
     Args:
-        data: the data of a variant.
-        held_out: the fold or the part of the training images to hold out.
+        data: The data of a variant.
+        held_out: The fold or the part of the training images to hold out.
     """
     return data.model_copy(update={"held_out": held_out, "test_size": None})
 
@@ -36,27 +31,8 @@ def name_training(trial: Trial) -> str:
     """A training of a candidate in words: "fold 2 seed 0". Folds are counted from 1.
 
     Args:
-        trial: one of candidate_trials().
+        trial: One of candidate_trials().
     """
     held_out = trial.data.held_out
     fold = f"fold {held_out.fold + 1} " if held_out and held_out.fold is not None else ""
     return f"{fold}seed {trial.seed}"
-
-
-def error_of(record: Record) -> float:
-    """The validation error of a training, in percent; infinite if it diverged.
-
-    Args:
-        record: the record of one of candidate_trials().
-    """
-    return math.inf if record.eval_error is None else record.eval_error
-
-
-def objective_of(kind: str, errors: Sequence[float]) -> float:
-    """The objective of a candidate, in percent: the median or the mean of its errors.
-
-    Args:
-        kind: the study's `objective`, "median_validation_error" or "mean_validation_error".
-        errors: validation errors of the trainings in percent, infinite for a training that diverged; at least one.
-    """
-    return statistics.median(errors) if kind == "median_validation_error" else statistics.fmean(errors)

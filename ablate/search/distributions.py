@@ -20,8 +20,8 @@ def pick_values(search: Search, pick: Pick) -> dict[str, Any]:
     """The values of a candidate by axis. Each parameter with a fulfilled condition is picked, in order.
 
     Args:
-        search: the search.
-        pick: called once for each Optuna parameter that the candidate has.
+        search: The search.
+        pick: Called once for each Optuna parameter that the candidate has.
     """
     values: dict[str, Any] = {}
     for parameter in search.parameters:
@@ -42,7 +42,7 @@ def all_distributions(search: Search) -> dict[str, BaseDistribution]:
     """The distribution of every parameter that a candidate may have, by its name in Optuna.
 
     Args:
-        search: the search.
+        search: The search.
     """
     found: dict[str, BaseDistribution] = {}
     for parameter in search.parameters:
@@ -56,8 +56,8 @@ def optuna_params(search: Search, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a candidate as Optuna's parameters, for a candidate that is given rather than sampled.
 
     Args:
-        search: the search.
-        values: values by axis. Axes may be missing; their parameters are then missing, too.
+        search: The search.
+        values: Values by axis. Axes may be missing; their parameters are then missing, too.
     """
     params: dict[str, Any] = {}
     known: dict[str, Any] = {}
@@ -78,7 +78,7 @@ def suggest_with(trial: optuna.Trial) -> Pick:
     """A Pick that lets Optuna suggest the values of a trial, or returns those that the trial already has.
 
     Args:
-        trial: a running trial of Optuna.
+        trial: A running trial of Optuna.
     """
 
     def pick(name: str, distribution: BaseDistribution) -> Any:

@@ -36,7 +36,7 @@ def register_driver(study: optuna.Study, runs: Path) -> Iterator[str]:
 
     Args:
         study: Optuna's study of the search.
-        runs: the runs directory.
+        runs: The runs directory.
     """
     name = uuid.uuid4().hex[:16]
     _folder(study, runs).mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def heartbeat(name: str) -> dict[str, Any]:
     """The heartbeat that a driver writes now: a value of the user attribute WORKER.
 
     Args:
-        name: the driver's name.
+        name: The driver's name.
     """
     return {"name": name, "seen": time.time()}
 
@@ -65,7 +65,7 @@ def driver_of(trial: FrozenTrial) -> str | None:
     """The name of the driver that has a candidate; None until the driver has written it.
 
     Args:
-        trial: the candidate in Optuna.
+        trial: The candidate in Optuna.
     """
     worker = trial.user_attrs.get(WORKER)
     return worker["name"] if worker else None
@@ -76,8 +76,8 @@ def is_alive(study: optuna.Study, trial: FrozenTrial, runs: Path) -> bool:
 
     Args:
         study: Optuna's study of the search.
-        trial: the candidate in Optuna.
-        runs: the runs directory.
+        trial: The candidate in Optuna.
+        runs: The runs directory.
     """
     if (name := driver_of(trial)) is None:  # datetime_start has no time zone: on another machine it may differ by hours
         begun = trial.datetime_start.timestamp() if trial.datetime_start else 0.0

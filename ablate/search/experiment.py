@@ -38,11 +38,11 @@ class SearchExperiment:
     """A search with its runs directory, its storage and its images.
 
     Args:
-        study: a study that has a search.
-        file: the name of the study file.
-        runs: the runs directory.
-        storage: the URL of a database or the path of a journal; "" for an SQLite file in the runs directory.
-        location: where the images are.
+        study: A study that has a search.
+        file: The name of the study file.
+        runs: The runs directory.
+        storage: The URL of a database or the path of a journal; "" for an SQLite file in the runs directory.
+        location: Where the images are.
     """
 
     study: Study
@@ -65,7 +65,7 @@ class SearchExperiment:
         """The URL of Optuna's storage, or the path of its journal.
 
         Raises:
-            RunError: the storage is not a URL of the expected form.
+            RunError: The storage is not a URL of the expected form.
         """
         from ablate.search.storage import check_url, default_storage
 
@@ -76,7 +76,7 @@ class SearchExperiment:
         """Optuna's study, or None if the search has not begun.
 
         Raises:
-            RunError: the storage cannot be read.
+            RunError: The storage cannot be read.
         """
         from ablate.search.storage import find_search
 
@@ -103,11 +103,11 @@ class SearchExperiment:
         SIGUSR1 stop it like the first Ctrl-C (exit code 75).
 
         Args:
-            options: how to run; None for the devices of this machine.
-            console: where progress is printed; None for stderr.
+            options: How to run; None for the devices of this machine.
+            console: Where progress is printed; None for stderr.
 
         Raises:
-            AblateError: the search cannot start, or its storage fails.
+            AblateError: The search cannot start, or its storage fails.
         """
         from rich.console import Console as RichConsole
 
@@ -139,12 +139,12 @@ class SearchExperiment:
         Candidates that are not sampled yet are represented by random candidates.
 
         Args:
-            probe: whether to time each network on this device first.
-            options: the devices for which costs are estimated; None for the default ones.
-            announce: called with a line of text for each network that is timed.
+            probe: Whether to time each network on this device first.
+            options: The devices for which costs are estimated; None for the default ones.
+            announce: Called with a line of text for each network that is timed.
 
         Raises:
-            AblateError: no candidate is feasible, or a network cannot be timed.
+            AblateError: No candidate is feasible, or a network cannot be timed.
         """
         from ablate.estimate import CostOptions, estimate_cost, probe_networks
 
@@ -195,7 +195,7 @@ class SearchExperiment:
                 "state": candidate.state,
                 "trainings": len(candidate.errors),
                 "of": len(candidate.trials),
-                "validation_error": candidate.objective(self.search.objective),
+                "validation_error": self.search.objective_of(candidate.errors.values()) if candidate.errors else None,
             }
             for candidate in candidates
         ]
@@ -213,7 +213,7 @@ class SearchExperiment:
         For a small space the result is all its candidates, because evaluating a candidate a second time costs nothing.
 
         Raises:
-            StudyError: no candidate is feasible.
+            StudyError: No candidate is feasible.
         """
         from ablate.search.sampler import draw_values
 

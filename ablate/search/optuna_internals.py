@@ -23,7 +23,7 @@ def continue_trial(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
 
     Args:
         study: Optuna's study of the search.
-        trial: a running trial of the study.
+        trial: A running trial of the study.
     """
     return optuna.Trial(study, trial._trial_id)
 
@@ -32,7 +32,7 @@ def enqueued_params(trial: FrozenTrial) -> dict[str, Any]:
     """The parameters that a trial was enqueued with, by name; empty if it was not enqueued.
 
     Args:
-        trial: a trial of Optuna.
+        trial: A trial of Optuna.
     """
     return dict(trial.system_attrs.get("fixed_params", {}))
 
@@ -44,7 +44,7 @@ def forget_gp_draw(study: optuna.Study, trial: FrozenTrial) -> None:
 
     Args:
         study: Optuna's study of the search.
-        trial: the trial to be sampled again.
+        trial: The trial to be sampled again.
     """
     for key in trial.system_attrs:
         if key.startswith(GP_DRAW):

@@ -16,11 +16,11 @@ class SearchProgress(Progress):
     """Follows the candidates of a search. Its methods may be called from any thread.
 
     Args:
-        total: the number of candidates in total.
-        done: how many of these had ended before this run.
-        slots: the names of the slots.
-        console: where to print.
-        quiet: whether to print nothing.
+        total: The number of candidates in total.
+        done: How many of these had ended before this run.
+        slots: The names of the slots.
+        console: Where to print.
+        quiet: Whether to print nothing.
     """
 
     unit = "candidates"
@@ -34,9 +34,9 @@ class SearchProgress(Progress):
         """Counts a candidate that has ended, and prints its number, label and result.
 
         Args:
-            number: of the candidate.
-            label: the name of its network and its values.
-            result: text such as "5.12% validation error" or "pruned".
+            number: Of the candidate.
+            label: The name of its network and its values.
+            result: Text such as "5.12% validation error" or "pruned".
         """
         with self.lock:
             self.ended += 1
@@ -57,16 +57,16 @@ class SearchSummary:
     """The result of a run of a search.
 
     Args:
-        candidates: the number of candidates in total.
-        done_before: candidates that had ended before this run.
-        evaluated: candidates that this run trained to the end.
-        pruned: candidates that this run pruned.
-        elsewhere: candidates that other drivers ended during this run.
-        trained: trainings that this run completed or that diverged in it.
-        best: the candidate with the lowest error, in words; "" if none is complete.
+        candidates: The number of candidates in total.
+        done_before: Candidates that had ended before this run.
+        evaluated: Candidates that this run trained to the end.
+        pruned: Candidates that this run pruned.
+        elsewhere: Candidates that other drivers ended during this run.
+        trained: Trainings that this run completed or that diverged in it.
+        best: The candidate with the lowest error, in words; "" if none is complete.
         failed: (label, cause, path of the log) of each candidate that failed.
-        seconds: duration of this run.
-        exit_code: of the process; 0 if every candidate ended.
+        seconds: Duration of this run.
+        exit_code: Of the process; 0 if every candidate ended.
     """
 
     candidates: int = 0

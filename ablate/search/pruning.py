@@ -19,8 +19,8 @@ def make_pruner(search: Search, steps: int) -> BasePruner:
     """Optuna's pruner of a search.
 
     Args:
-        search: the search.
-        steps: epochs of one candidate over all its folds and seeds.
+        search: The search.
+        steps: Epochs of one candidate over all its folds and seeds.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -43,11 +43,11 @@ class Pruning:
     Nothing is pruned at the last step.
 
     Args:
-        search: the search.
-        trial: the candidate in Optuna.
-        reported: the errors in percent that were reported before an interruption, by step.
-        epochs: of one training.
-        trainings: of the candidate.
+        search: The search.
+        trial: The candidate in Optuna.
+        reported: The errors in percent that were reported before an interruption, by step.
+        epochs: Of one training.
+        trainings: Of the candidate.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class Pruning:
         """Reports an epoch of a training, if the steps are epochs.
 
         Args:
-            training: the number of the training, from 0.
-            row: the epoch's measures; its `test_error` is the validation error in percent.
+            training: The number of the training, from 0.
+            row: The epoch's measures; its `test_error` is the validation error in percent.
         """
         if self.over_epochs:
             self._report(training * self.epochs + row["epoch"], row["test_error"])
@@ -77,8 +77,8 @@ class Pruning:
         """Reports a training that has ended, if the steps are trainings.
 
         Args:
-            training: the number of the training, from 0.
-            error: its validation error in percent; infinite if it diverged.
+            training: The number of the training, from 0.
+            error: Its validation error in percent; infinite if it diverged.
         """
         if not self.over_epochs:
             self._report(training, error)

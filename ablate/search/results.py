@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ablate.records.records import read_record
 from ablate.report.candidate import Candidate, CandidateState
-from ablate.search.candidates import candidate_trials, error_of
+from ablate.search.candidates import candidate_trials
 from ablate.search.distributions import pick_values
 from ablate.search.drivers import is_alive
 from ablate.search.storage import current_trials
@@ -31,9 +31,9 @@ def read_candidates(study: Study, opened: optuna.Study, runs: Path) -> list[Cand
     """Every candidate that has begun, in the order of the numbers, without failed ones that another candidate replaces.
 
     Args:
-        study: a study that has a search.
+        study: A study that has a search.
         opened: Optuna's study of the search.
-        runs: the runs directory.
+        runs: The runs directory.
     """
     search = study.search
     assert search is not None
@@ -80,7 +80,7 @@ def _errors(trial: FrozenTrial, trials: Sequence[Trial], runs: Path) -> dict[int
     if result := trial.user_attrs.get(RESULT):
         return {i: math.inf if error is None else error for i, error in enumerate(result["validation_errors"])}
     records = {i: read_record(runs, one.id) for i, one in enumerate(trials)}
-    return {i: error_of(record) for i, record in records.items() if record}
+    return {i: record.error() for i, record in records.items() if record}
 
 
 def count_planned(study: Study, known: Sequence[FrozenTrial] | None) -> int:
@@ -89,8 +89,8 @@ def count_planned(study: Study, known: Sequence[FrozenTrial] | None) -> int:
     All candidates of a grid are enqueued when the search begins, so there may be fewer than the study asks for.
 
     Args:
-        study: a study that has a search.
-        known: the current trials; None before the search begins.
+        study: A study that has a search.
+        known: The current trials; None before the search begins.
     """
     search = study.search
     assert search is not None
@@ -121,6 +121,6 @@ def best_objective(trials: Iterable[FrozenTrial]) -> float | None:
     """The lowest objective, in percent; None if there is no trial.
 
     Args:
-        trials: completed trials of Optuna.
+        trials: Completed trials of Optuna.
     """
     return min((trial.values[0] for trial in trials), default=None)

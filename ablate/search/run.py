@@ -38,7 +38,7 @@ from ablate.processes.signals import PREEMPTING, handling, preempted
 from ablate.records.records import Record, Row, read_epochs, read_record, trial_directory, trial_state, write_failure
 from ablate.report.candidate import DIVERGED, label_of
 from ablate.schedule.tasks import Executor, Outcome, Stop, Task
-from ablate.search.candidates import candidate_trials, error_of, name_training, objective_of
+from ablate.search.candidates import candidate_trials, name_training
 from ablate.search.distributions import pick_values, suggest_with
 from ablate.search.drivers import WORKER, driver_of, heartbeat, is_alive, register_driver
 from ablate.search.optuna_internals import continue_trial
@@ -70,9 +70,9 @@ class Taken(NamedTuple):
     """A candidate that this driver works on.
 
     Args:
-        trial: the candidate in Optuna.
-        values: its values by axis.
-        reported: the errors in percent that an earlier driver reported to the pruner, by step.
+        trial: The candidate in Optuna.
+        values: Its values by axis.
+        reported: The errors in percent that an earlier driver reported to the pruner, by step.
     """
 
     trial: optuna.Trial
@@ -92,16 +92,16 @@ def run_search(
     """Evaluates the candidates that remain; returns a summary.
 
     Args:
-        study: the study, which has a search.
-        runs: the runs directory.
-        url: of Optuna's storage, or the path of a journal.
-        location: where the images are.
-        options: how to run.
-        console: where progress is printed.
-        folders: searched first for the modules of the study's custom networks.
+        study: The study, which has a search.
+        runs: The runs directory.
+        url: Of Optuna's storage, or the path of a journal.
+        location: Where the images are.
+        options: How to run.
+        console: Where progress is printed.
+        folders: Searched first for the modules of the study's custom networks.
 
     Raises:
-        AblateError: the search cannot start, or its storage fails.
+        AblateError: The search cannot start, or its storage fails.
     """
     begun = time.monotonic()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -141,16 +141,16 @@ class SearchDriver:
     """This process as a driver of a search. Other drivers may work on the same search; see drivers.py.
 
     Args:
-        study: a study that has a search.
-        runs: the runs directory.
-        url: of Optuna's storage, or the path of a journal.
-        location: where the images are.
-        options: how to run.
-        folders: searched first for the modules of the study's custom networks.
-        device: the name of the device that every slot of this run uses, such as "cuda".
+        study: A study that has a search.
+        runs: The runs directory.
+        url: Of Optuna's storage, or the path of a journal.
+        location: Where the images are.
+        options: How to run.
+        folders: Searched first for the modules of the study's custom networks.
+        device: The name of the device that every slot of this run uses, such as "cuda".
 
     Raises:
-        RunError: the storage cannot be opened.
+        RunError: The storage cannot be opened.
     """
 
     progress: SearchProgress
@@ -184,7 +184,7 @@ class SearchDriver:
         """Whether a candidate can be built, meets the budget and fulfills the study's `where`.
 
         Args:
-            values: of the candidate, by axis.
+            values: Of the candidate, by axis.
         """
         try:
             self.make(values)
@@ -196,10 +196,10 @@ class SearchDriver:
         """Decodes and checks the images, and enqueues failed candidates again.
 
         Args:
-            console: where progress is printed.
+            console: Where progress is printed.
 
         Raises:
-            AblateError: the images cannot be read, or an enqueued candidate is not feasible.
+            AblateError: The images cannot be read, or an enqueued candidate is not feasible.
         """
         data = self.study.data
         one = candidate_trials(self.study, self.make(draw_values(self.search, self.make)))
@@ -213,7 +213,7 @@ class SearchDriver:
         """The number of candidates that the search evaluates in total.
 
         Args:
-            trials: the current trials; None to read them from the storage.
+            trials: The current trials; None to read them from the storage.
         """
         return count_planned(self.study, self.trials() if trials is None else trials)
 
@@ -267,7 +267,7 @@ class SearchDriver:
         """Whether a driver on another machine, which does not share the lock, has just taken the last candidate.
 
         Args:
-            trial: the candidate that this driver was given.
+            trial: The candidate that this driver was given.
         """
         before = [other for other in self.trials() if other.number < trial.number]
         return len(before) >= self.count_planned(before)
@@ -290,7 +290,7 @@ class SearchDriver:
         """Trains a candidate and reports the result to Optuna. If the search is stopped, the candidate stays running.
 
         Args:
-            taken: a candidate from take_candidate().
+            taken: A candidate from take_candidate().
         """
         variant = self.make(taken.values)
         trials = candidate_trials(self.study, variant)
@@ -303,7 +303,7 @@ class SearchDriver:
                 break
             if not isinstance(record, Record):
                 return self.fail(taken.trial, label, record) if record.status == "failed" else None
-            errors.append(error_of(record))
+            errors.append(record.error())
             pruning.report_training(index, errors[-1])
             if pruning.pruned:
                 break
@@ -318,9 +318,9 @@ class SearchDriver:
         """The record of a training, trained first if there is none; or the outcome of a training that left no record.
 
         Args:
-            trial: the training.
-            label: its name on the terminal.
-            on_epoch: called with every epoch, including those of an earlier attempt; returns whether to end the training.
+            trial: The training.
+            label: Its name on the terminal.
+            on_epoch: Called with every epoch, including those of an earlier attempt; returns whether to end the training.
                 None if no epoch is needed.
         """
         directory = trial_directory(self.runs, trial.id)
@@ -351,12 +351,12 @@ class SearchDriver:
         """Ends a candidate with its objectives.
 
         Args:
-            trial: the candidate in Optuna.
-            label: its name on the terminal.
-            variant: its network, recipe and data.
-            errors: validation errors of its trainings in percent, infinite for a training that diverged.
+            trial: The candidate in Optuna.
+            label: Its name on the terminal.
+            variant: Its network, recipe and data.
+            errors: Validation errors of its trainings in percent, infinite for a training that diverged.
         """
-        objective = objective_of(self.search.objective, errors)
+        objective = self.search.objective_of(errors)
         costs = [float(getattr(variant.counts, self.search.also_minimize))] if self.search.also_minimize else []
         with self.lock:
             if not self._tell(trial, TrialState.COMPLETE, [min(objective, DIVERGED), *costs]):
@@ -371,8 +371,8 @@ class SearchDriver:
         """Ends a candidate as pruned.
 
         Args:
-            trial: the candidate in Optuna.
-            label: its name on the terminal.
+            trial: The candidate in Optuna.
+            label: Its name on the terminal.
         """
         if self._tell(trial, TrialState.PRUNED):
             self.summary.pruned += 1
@@ -382,9 +382,9 @@ class SearchDriver:
         """Ends a candidate that cannot be trained. The next run of the search tries it again.
 
         Args:
-            trial: the candidate in Optuna.
-            label: its name on the terminal.
-            outcome: of the training that failed.
+            trial: The candidate in Optuna.
+            label: Its name on the terminal.
+            outcome: Of the training that failed.
         """
         write_failure(trial_directory(self.runs, outcome.task.id), outcome.cause, outcome.attempts)
         self._tell(trial, TrialState.FAIL)

@@ -30,8 +30,8 @@ def make_sampler(search: Search, seed: int) -> BaseSampler:
     """Optuna's sampler of a search. For a grid any sampler will do, because all its candidates are enqueued.
 
     Args:
-        search: the search.
-        seed: of the sampler's random numbers.
+        search: The search.
+        seed: Of the sampler's random numbers.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -56,8 +56,8 @@ class FeasibleSampler(BaseSampler):
     that continues after an interruption samples the same values as an uninterrupted one.
 
     Args:
-        search: the search.
-        check: raises AblateError for values that no candidate can have.
+        search: The search.
+        check: Raises AblateError for values that no candidate can have.
     """
 
     def __init__(self, search: Search, check: CheckValues) -> None:
@@ -70,7 +70,7 @@ class FeasibleSampler(BaseSampler):
 
         Args:
             study: Optuna's study of the search.
-            trial: the trial to be sampled.
+            trial: The trial to be sampled.
         """
         return self.space
 
@@ -81,11 +81,11 @@ class FeasibleSampler(BaseSampler):
 
         Args:
             study: Optuna's study of the search.
-            trial: the trial to be sampled. Enqueued parameters, and those drawn before an interruption, are kept.
-            search_space: the distributions by parameter; not used, because `check` decides on all parameters together.
+            trial: The trial to be sampled. Enqueued parameters, and those drawn before an interruption, are kept.
+            search_space: The distributions by parameter; not used, because `check` decides on all parameters together.
 
         Raises:
-            StudyError: no feasible candidate was found.
+            StudyError: No feasible candidate was found.
         """
         fixed = enqueued_params(trial)
         if _is_complete(self.search, known := {**fixed, **trial.params}):
@@ -116,12 +116,12 @@ class FeasibleSampler(BaseSampler):
 
         Args:
             study: Optuna's study of the search.
-            trial: the trial to be sampled.
-            param_name: a parameter that sample_relative() did not draw.
-            param_distribution: its distribution.
+            trial: The trial to be sampled.
+            param_name: A parameter that sample_relative() did not draw.
+            param_distribution: Its distribution.
 
         Raises:
-            AssertionError: in every case.
+            AssertionError: In every case.
         """
         raise AssertionError(f"{param_name} was sampled with the others")
 
@@ -130,14 +130,14 @@ def draw_params(search: Search, check: CheckValues, seed: int, fixed: Mapping[st
     """Optuna's parameters of a feasible candidate, drawn at random.
 
     Args:
-        search: the search.
-        check: raises AblateError for values that no candidate can have.
-        seed: of the random numbers.
-        fixed: parameters that are not drawn, by name.
+        search: The search.
+        check: Raises AblateError for values that no candidate can have.
+        seed: Of the random numbers.
+        fixed: Parameters that are not drawn, by name.
 
     Raises:
-        StudyError: none of DRAWS candidates is feasible.
-        AblateError: the first ALIKE candidates were all refused for this reason.
+        StudyError: None of DRAWS candidates is feasible.
+        AblateError: The first ALIKE candidates were all refused for this reason.
     """
     random = np.random.RandomState(seed)
     reason: AblateError | None = None
@@ -157,12 +157,12 @@ def draw_values(search: Search, check: CheckValues, seed: int = 0) -> dict[str, 
     """The values by axis of a feasible candidate, drawn at random.
 
     Args:
-        search: the search.
-        check: raises AblateError for values that no candidate can have.
-        seed: of the random numbers.
+        search: The search.
+        check: Raises AblateError for values that no candidate can have.
+        seed: Of the random numbers.
 
     Raises:
-        StudyError: no feasible candidate was found.
+        StudyError: No feasible candidate was found.
     """
     params = draw_params(search, check, seed, {})
     return pick_values(search, lambda name, _: params[name])
@@ -172,11 +172,11 @@ def check_enqueued(search: Search, check: CheckValues) -> None:
     """Checks that every candidate which the study enqueues is feasible.
 
     Args:
-        search: the search.
-        check: raises AblateError for values that no candidate can have.
+        search: The search.
+        check: Raises AblateError for values that no candidate can have.
 
     Raises:
-        StudyError: a candidate is not feasible.
+        StudyError: A candidate is not feasible.
     """
     for values in search.enqueue:
         try:
@@ -218,7 +218,7 @@ def derive_seed(seed: int, number: int) -> int:
     """The seed of one candidate, 0 to 2^32 - 1.
 
     Args:
-        seed: of the search.
-        number: of the candidate.
+        seed: Of the search.
+        number: Of the candidate.
     """
     return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big")

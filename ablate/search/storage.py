@@ -48,7 +48,7 @@ def default_storage(runs: Path) -> str:
     """The URL of the SQLite file in the runs directory.
 
     Args:
-        runs: the runs directory.
+        runs: The runs directory.
     """
     from sqlalchemy import URL
 
@@ -59,7 +59,7 @@ def hide_password(text: str) -> str:
     """A text without the password of any URL in it that check_url() accepts.
 
     Args:
-        text: such as an error message of a database driver.
+        text: Such as an error message of a database driver.
     """
     hidden = re.sub(r"(://[^:/@\s]*):[^'\"\n]*@", r"\1:***@", text)
     return re.sub(r"(?i)(\w*(?:password|passwd|pwd|secret|token)\w*)=[^&\s'\"]+", r"\1=***", hidden)
@@ -69,10 +69,10 @@ def check_url(url: str) -> str:
     """The URL of a storage, or the path of a journal, unchanged.
 
     Args:
-        url: such as "postgresql://user:password@host:5432/database"; or a path.
+        url: Such as "postgresql://user:password@host:5432/database"; or a path.
 
     Raises:
-        RunError: the URL does not have this form, so that its password cannot be found and hidden.
+        RunError: The URL does not have this form, so that its password cannot be found and hidden.
     """
     if "://" in url and not re.fullmatch(r"sqlite(\+\w+)?:///.*", url) and not URL_FORM.fullmatch(url):
         raise RunError(
@@ -86,7 +86,7 @@ def study_name(study: Study) -> str:
     """The name of a study's search in Optuna.
 
     Args:
-        study: a study that has a search.
+        study: A study that has a search.
     """
     assert study.search is not None
     return f"{study.name} {study.search.digest[:8]}"
@@ -97,10 +97,10 @@ def hold_search(runs: Path) -> Iterator[None]:
     """A context manager: within the block no other process of this machine opens the storage or samples a candidate.
 
     Args:
-        runs: the runs directory.
+        runs: The runs directory.
 
     Raises:
-        RunError: another process has held the lock for LOCK_SECONDS.
+        RunError: Another process has held the lock for LOCK_SECONDS.
     """
     with hold_lock(runs / LOCK, LOCK_SECONDS) as free:
         if not free:
@@ -112,10 +112,10 @@ def open_storage(url: str) -> BaseStorage:
     """The storage at a URL or at the path of a journal; created if it does not exist.
 
     Args:
-        url: such as "postgresql+psycopg://user:password@host/db"; or a path.
+        url: Such as "postgresql+psycopg://user:password@host/db"; or a path.
 
     Raises:
-        RunError: the storage cannot be opened.
+        RunError: The storage cannot be opened.
     """
     with storage_errors(url, *OPENING_ERRORS):
         if "://" not in url:
@@ -131,13 +131,13 @@ def open_search(study: Study, url: str, runs: Path, possible: Callable[[dict[str
     """The Optuna study of a search with all its enqueued candidates; created if it does not exist.
 
     Args:
-        study: a study that has a search.
-        url: of the storage, or the path of a journal.
-        runs: the runs directory.
-        possible: whether a candidate with these values by axis is feasible; a grid enqueues those that are.
+        study: A study that has a search.
+        url: Of the storage, or the path of a journal.
+        runs: The runs directory.
+        possible: Whether a candidate with these values by axis is feasible; a grid enqueues those that are.
 
     Raises:
-        RunError: the storage cannot be opened.
+        RunError: The storage cannot be opened.
     """
     search = study.search
     assert search is not None
@@ -180,10 +180,10 @@ def retry_failed(opened: optuna.Study, runs: Path) -> None:
 
     Args:
         opened: Optuna's study of the search.
-        runs: the runs directory.
+        runs: The runs directory.
 
     Raises:
-        RunError: another process has held the lock for LOCK_SECONDS.
+        RunError: Another process has held the lock for LOCK_SECONDS.
     """
     with hold_search(runs):
         for trial in current_trials(opened.get_trials(deepcopy=False)):
@@ -196,7 +196,7 @@ def current_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """The trials that count: without surplus ones, and without failed ones that another trial replaces.
 
     Args:
-        trials: all trials of a search.
+        trials: All trials of a search.
     """
     replaced = {trial.user_attrs.get(RETRIES) for trial in trials}
     return [trial for trial in trials if trial.number not in replaced and not trial.user_attrs.get(SURPLUS)]
@@ -206,12 +206,12 @@ def find_search(study: Study, url: str, runs: Path) -> optuna.Study | None:
     """The Optuna study of a search, or None if it has not begun. Writes nothing.
 
     Args:
-        study: a study that has a search.
-        url: of the storage, or the path of a journal.
-        runs: the runs directory.
+        study: A study that has a search.
+        url: Of the storage, or the path of a journal.
+        runs: The runs directory.
 
     Raises:
-        RunError: the storage cannot be read.
+        RunError: The storage cannot be read.
     """
     from sqlalchemy import create_engine, inspect, make_url
 
@@ -244,11 +244,11 @@ def storage_errors(url: str, *others: type[Exception]) -> Iterator[None]:
     """A context manager: within the block, errors of the storage become a RunError that does not contain its password.
 
     Args:
-        url: of the storage, or the path of a journal.
-        others: further types of errors to convert.
+        url: Of the storage, or the path of a journal.
+        others: Further types of errors to convert.
 
     Raises:
-        RunError: the storage failed.
+        RunError: The storage failed.
     """
     import sqlalchemy.exc
 

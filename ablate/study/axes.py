@@ -27,12 +27,12 @@ class Network(NamedTuple):
     """The network of a variant.
 
     Args:
-        net: the network's name.
-        architecture: the network.
-        counts: its counts, for one image.
-        budget_result: how it meets the budget; None in a study without a budget.
-        written: the name before axes were solved.
-        miss: why the network misses the budget; "" if it meets it.
+        net: The network's name.
+        architecture: The network.
+        counts: Its counts, for one image.
+        budget_result: How it meets the budget; None in a study without a budget.
+        written: The name before axes were solved.
+        miss: Why the network misses the budget; "" if it meets it.
     """
 
     net: str
@@ -47,7 +47,7 @@ class Networks(dict[tuple[Any, ...], Network]):
     """The networks of a study. Each is built once: variants that differ only in recipe or data share their network.
 
     Args:
-        study: as loaded by load_study().
+        study: As loaded by load_study().
     """
 
     def __init__(self, study: Study) -> None:
@@ -58,15 +58,15 @@ class Networks(dict[tuple[Any, ...], Network]):
         """The network of some axes.
 
         Args:
-            axes: the variant's axes, by name; those of recipe and data are ignored.
-            rule: the layers that a depth counts.
-            data: the data set, for the classes and the input shape.
-            recipe: the recipe, for a budget of activation memory.
+            axes: The variant's axes, by name; those of recipe and data are ignored.
+            rule: The layers that a depth counts.
+            data: The data set, for the classes and the input shape.
+            recipe: The recipe, for a budget of activation memory.
 
         Raises:
-            NotationError: a name or a value is not valid.
-            StudyError: the axes contradict each other, or do not determine a network.
-            BudgetError: the network does not have an axis that is to be solved.
+            NotationError: A name or a value is not valid.
+            StudyError: The axes contradict each other, or do not determine a network.
+            BudgetError: The network does not have an axis that is to be solved.
         """
         asked = [each for each in axes.items() if not each[0].startswith(BESIDE)]
         budget, shape = self.study.budget, data.input_shape
@@ -103,14 +103,14 @@ def architecture_of(study: Study, axes: dict[str, Any], rule: DepthRule, shown: 
     If axes are to be solved, the first of them has an arbitrary value, and the later ones have the variant's value.
 
     Args:
-        study: as loaded by load_study().
-        axes: the variant's axes, by name.
-        rule: the layers that a depth counts.
-        shown: whether the name shows the block.
+        study: As loaded by load_study().
+        axes: The variant's axes, by name.
+        rule: The layers that a depth counts.
+        shown: Whether the name shows the block.
 
     Raises:
-        NotationError: a name or a value is not valid.
-        StudyError: the axes contradict each other, or do not determine a network.
+        NotationError: A name or a value is not valid.
+        StudyError: The axes contradict each other, or do not determine a network.
     """
     for one, other in (("block", "l"), ("depth", "N")):
         if one in axes and other in axes:
@@ -154,7 +154,7 @@ def for_imagenet(study: Study) -> bool:
     """Whether a name that two families share means the ImageNet family.
 
     Args:
-        study: as loaded by load_study().
+        study: As loaded by load_study().
     """
     return study.data.data_set.imagenet_names
 
@@ -192,7 +192,7 @@ def dotted(axes: dict[str, Any], prefix: str) -> dict[str, Any]:
     """The axes with a prefix, under their names without it.
 
     Args:
-        axes: values by the name of the axis.
-        prefix: such as "recipe.".
+        axes: Values by the name of the axis.
+        prefix: Such as "recipe.".
     """
     return {axis.removeprefix(prefix): value for axis, value in axes.items() if axis.startswith(prefix)}

@@ -20,11 +20,11 @@ def find_baselines(study: Study, enumeration: Enumeration) -> tuple[Variant | No
     variant that differs in these axes only.
 
     Args:
-        study: as loaded by load_study().
-        enumeration: its variants.
+        study: As loaded by load_study().
+        enumeration: Its variants.
 
     Raises:
-        StudyError: no variant is the baseline, or several are.
+        StudyError: No variant is the baseline, or several are.
     """
     variants = enumeration.variants
     if study.baseline is None:

@@ -37,14 +37,14 @@ class Budget:
     """The allowed cost of a network. A target is met within the tolerance; bounds are inclusive.
 
     Args:
-        measure: the cost that is limited.
-        target: the wanted cost; None if there are bounds.
-        tolerance: the allowed deviation from the target, as a fraction.
-        minimum: the lower bound, if any.
-        maximum: the upper bound, if any.
-        solve: the axes that are solved for the budget, one after the other.
+        measure: The cost that is limited.
+        target: The wanted cost; None if there are bounds.
+        tolerance: The allowed deviation from the target, as a fraction.
+        minimum: The lower bound, if any.
+        maximum: The upper bound, if any.
+        solve: The axes that are solved for the budget, one after the other.
         on_miss: "error": a variant that misses the budget is an error; "drop": it is left out.
-        quantum: k is solved in steps of this many channels of the first group.
+        quantum: K is solved in steps of this many channels of the first group.
     """
 
     measure: Literal["parameters", "multiply_adds", "activation_memory"]
@@ -61,9 +61,9 @@ class Naming(NamedTuple):
     """How the networks of a study are named: the options of format_architecture().
 
     Args:
-        rule: the layers that a depth counts.
-        show_block: whether the name shows the block.
-        imagenet: whether a name that two families share means the ImageNet family.
+        rule: The layers that a depth counts.
+        show_block: Whether the name shows the block.
+        imagenet: Whether a name that two families share means the ImageNet family.
     """
 
     rule: DepthRule
@@ -74,7 +74,7 @@ class Naming(NamedTuple):
         """The name of a network.
 
         Args:
-            architecture: the network.
+            architecture: The network.
         """
         return format_architecture(architecture, *self)
 
@@ -83,9 +83,9 @@ class SolvedValue(NamedTuple):
     """The value that an axis was solved for.
 
     Args:
-        field: the field of Architecture.
-        value: its value.
-        counts: the network's counts at this value.
+        field: The field of Architecture.
+        value: Its value.
+        counts: The network's counts at this value.
         below: (value, cost) of the next cheaper value; None if there is none.
         above: (value, cost) of the next more expensive value; None if there is none.
     """
@@ -102,8 +102,8 @@ class Neighbour:
     """A network with the last solved axis at the value next to the chosen one.
 
     Args:
-        net: its name.
-        count: its cost.
+        net: Its name.
+        count: Its cost.
     """
 
     net: str
@@ -115,12 +115,12 @@ class BudgetResult:
     """How a network meets its budget.
 
     Args:
-        count: its cost.
+        count: Its cost.
         deviation: (cost - reference) / reference, where the reference is the target or a bound.
-        architecture: the network.
-        solved: the last axis that was solved; None where none was. Its neighbours are named on request, because a large
+        architecture: The network.
+        solved: The last axis that was solved; None where none was. Its neighbours are named on request, because a large
             plan shows few of them.
-        naming: how networks are named.
+        naming: How networks are named.
     """
 
     count: int
@@ -150,9 +150,9 @@ class AxisValues(NamedTuple):
     """The values that an axis can be solved for, the cheapest first.
 
     Args:
-        field: the field of Architecture.
-        steps: increasing numbers, one for each value.
-        value: step -> the value of the field.
+        field: The field of Architecture.
+        steps: Increasing numbers, one for each value.
+        value: Step -> the value of the field.
     """
 
     field: str
@@ -174,16 +174,16 @@ def solve_budget(
     solved first, in whole blocks, and k takes up the difference that remains.
 
     Args:
-        architecture: the network; an axis in `budget.solve` may have any value.
-        budget: the budget.
-        along: the counts of a network at any value of one axis.
-        cost: counts -> the measure of the budget.
-        naming: how networks are named in messages.
-        known: the values that were solved before under the same budget, `along` and `cost`; new values are added. Networks
+        architecture: The network; an axis in `budget.solve` may have any value.
+        budget: The budget.
+        along: The counts of a network at any value of one axis.
+        cost: Counts -> the measure of the budget.
+        naming: How networks are named in messages.
+        known: The values that were solved before under the same budget, `along` and `cost`; new values are added. Networks
             that differ only in axes without a cost are solved once.
 
     Raises:
-        BudgetError: the network does not have an axis that is to be solved.
+        BudgetError: The network does not have an axis that is to be solved.
     """
     solved = None
     for axis in budget.solve:
@@ -244,12 +244,12 @@ def solvable_values(architecture: Architecture, axis: str, quantum: int) -> Axis
     """The values that an axis of a network can be solved for.
 
     Args:
-        architecture: the network.
-        axis: one of SolvedAxis.
-        quantum: k is solved in steps of this many channels of the first group.
+        architecture: The network.
+        axis: One of SolvedAxis.
+        quantum: K is solved in steps of this many channels of the first group.
 
     Raises:
-        BudgetError: networks of this family, or with this block, do not have the axis.
+        BudgetError: Networks of this family, or with this block, do not have the axis.
     """
     family = find_family(architecture.family)
     match axis:
@@ -278,9 +278,9 @@ def closest_to(target: int, cost: Callable[[int], int], high: int = MAX_N) -> in
     """The n in 1..high with the cost closest to the target; the smaller n on a tie.
 
     Args:
-        target: the wanted cost.
-        cost: n -> cost, increasing.
-        high: the largest n.
+        target: The wanted cost.
+        cost: N -> cost, increasing.
+        high: The largest n.
     """
     below = largest_within(target, cost, high)
     if below == 0:
@@ -297,9 +297,9 @@ def largest_within(maximum: int, cost: Callable[[int], int], high: int = MAX_N) 
     predicts the answer. After ten predictions, bisection finds the rest.
 
     Args:
-        maximum: the highest allowed cost.
-        cost: n -> cost, increasing.
-        high: the largest n.
+        maximum: The highest allowed cost.
+        cost: N -> cost, increasing.
+        high: The largest n.
     """
     first = cost(1)
     if first > maximum or high == 1:

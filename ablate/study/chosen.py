@@ -25,14 +25,14 @@ class BestFile(Frozen):
     """The keys of best.yaml that a study needs. Other keys are ignored.
 
     Args:
-        search: the name of the search.
+        search: The name of the search.
         digest: 16 hexadecimal digits, see Search.digest.
-        finished: whether every candidate was trained.
-        candidates: how many candidates were trained.
-        objective: such as "median_validation_error".
-        value: the objective of the best candidate, in percent.
-        best: the values of the best candidate, by axis.
-        pareto: the Pareto set of a search with two objectives, which has no best candidate.
+        finished: Whether every candidate was trained.
+        candidates: How many candidates were trained.
+        objective: Such as "median_validation_error".
+        value: The objective of the best candidate, in percent.
+        best: The values of the best candidate, by axis.
+        pareto: The Pareto set of a search with two objectives, which has no best candidate.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -61,15 +61,15 @@ def take_chosen(document: Document, within: Within, load: Callable[..., Study]) 
     """Replace every {from: NAME} in a document by the value that a search chose.
 
     Args:
-        document: the study file's values; changed in place.
-        within: the studies being loaded, to detect a study that depends on its own value.
+        document: The study file's values; changed in place.
+        within: The studies being loaded, to detect a study that depends on its own value.
         load: load_study().
 
     Returns:
         One sentence for each value.
 
     Raises:
-        StudyError: the search has not chosen a value; the message names the place of {from:}.
+        StudyError: The search has not chosen a value; the message names the place of {from:}.
     """
     choices: dict[str, _Choice] = {}
     said = []

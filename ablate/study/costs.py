@@ -14,6 +14,7 @@ from ablate.nets.families import count_network
 from ablate.nets.notation import parse_architecture
 from ablate.study.study import Data, Recipe, Trial
 
+MIB = 2**20  # bytes of a mebibyte
 COMPILE_HOURS = 1.0  # on a Titan X; a longer training saves more time than compiling takes, on any newer device
 
 
@@ -21,7 +22,7 @@ def training_cost(trial: Trial) -> float:
     """Multiply-adds of a whole training, for sorting: forward, backward (twice that), and the evaluation each epoch.
 
     Args:
-        trial: the training.
+        trial: The training.
     """
     counts = count_network(trial.architecture, trial.data.classes, trial.data.input_shape)
     return cost_of(counts, trial.data, trial.recipe)
@@ -31,9 +32,9 @@ def cost_of(counts: Counts, data: Data, recipe: Recipe) -> float:
     """Multiply-adds of a whole training, as training_cost().
 
     Args:
-        counts: of the network, for one image.
-        data: for the number of images.
-        recipe: for the number of epochs.
+        counts: Of the network, for one image.
+        data: For the number of images.
+        recipe: For the number of epochs.
     """
     full = data.full_sizes
     train, test = (size or most or 50_000 for size, most in zip((data.train_size, data.test_size), full))
@@ -47,9 +48,9 @@ def compile_choice(counts: Counts, data: Data, recipe: Recipe) -> Literal["alway
     """The meaning of recipe.compile: auto for a network. It depends only on the network's cost, so trial ids are stable.
 
     Args:
-        counts: of the network, for one image.
-        data: for the number of images.
-        recipe: for the number of epochs.
+        counts: Of the network, for one image.
+        data: For the number of images.
+        recipe: For the number of epochs.
     """
     return "always" if cost_of(counts, data, recipe) >= 3600 * COMPILE_HOURS * titan_x_speed() else "never"
 
@@ -72,10 +73,10 @@ class Memory(NamedTuple):
     """Bytes of one training.
 
     Args:
-        weights: in float32.
-        gradients: in float32.
-        momentum: everything that the optimizer keeps for each weight.
-        activations: kept for the backward pass; with cast weights under bfloat16.
+        weights: In float32.
+        gradients: In float32.
+        momentum: Everything that the optimizer keeps for each weight.
+        activations: Kept for the backward pass; with cast weights under bfloat16.
     """
 
     weights: int
@@ -96,8 +97,8 @@ def training_memory(counts: Counts, recipe: Recipe) -> Memory:
     as long as they are.
 
     Args:
-        counts: of the network, for one image.
-        recipe: for precision, batch size, optimizer and checkpoint_activations.
+        counts: Of the network, for one image.
+        recipe: For precision, batch size, optimizer and checkpoint_activations.
     """
     size = BYTES[recipe.precision]
     weights = 4 * counts.parameters
@@ -111,8 +112,8 @@ def memory_choices(counts: Counts, recipe: Recipe) -> list[dict[str, Any]]:
     """The training memory in both precisions, with activations kept or recomputed, in plain values.
 
     Args:
-        counts: of the network, for one image.
-        recipe: its precision and checkpoint_activations are replaced by each choice.
+        counts: Of the network, for one image.
+        recipe: Its precision and checkpoint_activations are replaced by each choice.
     """
     choices = []
     for precision in BYTES:
@@ -128,8 +129,8 @@ def activation_memory(counts: Counts, recipe: Recipe) -> int:
     """Bytes of the activations of one batch that are kept for the backward pass; on several GPUs, of one GPU's part of it.
 
     Args:
-        counts: of the network, for one image.
-        recipe: for precision, batch size, GPUs and checkpoint_activations.
+        counts: Of the network, for one image.
+        recipe: For precision, batch size, GPUs and checkpoint_activations.
     """
     kept = counts.kept_by_blocks if recipe.checkpoint_activations == "blocks" else counts.kept
     return recipe.batch_size // recipe.gpus * BYTES[recipe.precision] * kept

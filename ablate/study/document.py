@@ -31,8 +31,8 @@ class Document:
     """The value of a file, and the position of every key and value in it.
 
     Args:
-        name: the file's name in messages.
-        value: plain values: mappings, lists, texts, numbers, booleans, None.
+        name: The file's name in messages.
+        value: Plain values: mappings, lists, texts, numbers, booleans, None.
         positions: (line, column), from 1, by path.
     """
 
@@ -46,7 +46,7 @@ class Document:
         For a value from the command line it is "override".
 
         Args:
-            path: keys and indices from the root.
+            path: Keys and indices from the root.
         """
         where = next((self.positions[path[:n]] for n in range(len(path), -1, -1) if path[:n] in self.positions), None)
         if where == OVERRIDE:
@@ -57,11 +57,11 @@ class Document:
         """Raise an error about a value.
 
         Args:
-            path: keys and indices from the root.
-            message: the fact, then the remedy.
+            path: Keys and indices from the root.
+            message: The fact, then the remedy.
 
         Raises:
-            StudyError: always; the message begins with the place.
+            StudyError: Always; the message begins with the place.
         """
         place = self.place(*path)
         raise StudyError(f"{place}: {message}" if place else message)
@@ -70,10 +70,10 @@ class Document:
         """Set a value as if the file had said so. The value null removes the key.
 
         Args:
-            assignment: a dotted key and a YAML value, such as "recipe.epochs=30".
+            assignment: A dotted key and a YAML value, such as "recipe.epochs=30".
 
         Raises:
-            StudyError: the assignment is not valid, or a part of the key is not a mapping.
+            StudyError: The assignment is not valid, or a part of the key is not a mapping.
         """
         key, equals, text = assignment.partition("=")
         path = tuple(key.strip().split("."))
@@ -105,8 +105,8 @@ class Document:
         """Replace values of the document by those of the mapping at a path. The value null removes a key.
 
         Args:
-            path: where the mapping is, such as ("scales", "small").
-            merged: keys that are merged key by key; the values of others are replaced as a whole.
+            path: Where the mapping is, such as ("scales", "small").
+            merged: Keys that are merged key by key; the values of others are replaced as a whole.
         """
         for key, value in _at(self.value, path).items():
             under = self.value.get(key)
@@ -142,11 +142,11 @@ def read_document(path: Path, wanted: str = "name, data, recipe, variants, ...")
     """The document in a file.
 
     Args:
-        path: the file, at most MAX_BYTES.
-        wanted: the expected keys, for the error message.
+        path: The file, at most MAX_BYTES.
+        wanted: The expected keys, for the error message.
 
     Raises:
-        StudyError: the file cannot be read, is not valid, or is not a mapping at its top level.
+        StudyError: The file cannot be read, is not valid, or is not a mapping at its top level.
     """
     try:
         with open(path, "rb") as file:
@@ -171,10 +171,10 @@ def read_text(text: str, name: str) -> Document:
 
     Args:
         text: YAML 1.2.
-        name: the file's name in messages.
+        name: The file's name in messages.
 
     Raises:
-        StudyError: the text is not accepted; the message names line and column.
+        StudyError: The text is not accepted; the message names line and column.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -328,7 +328,7 @@ def describe(value: Any) -> str:
     """A found value for an error message, short and in YAML's words.
 
     Args:
-        value: a plain value of a document.
+        value: A plain value of a document.
     """
     if value is None:
         return "nothing"

@@ -20,10 +20,10 @@ def cells(study: Study) -> Iterator[tuple[Entry, dict[str, Any], Data, str]]:
     The published row is the one that the entry's `stands_for` names; "" means the row with the network's own name.
 
     Args:
-        study: as loaded by load_study().
+        study: As loaded by load_study().
 
     Raises:
-        StudyError: there are too many variants, or `stands_for` does not name a published row for each network.
+        StudyError: There are too many variants, or `stands_for` does not name a published row for each network.
     """
     if sum(_size(entry) * len(entry.data) for entry in study.entries) > MAX_VARIANTS:
         raise StudyError(f"{study.places['variants']}: more than {MAX_VARIANTS:,} variants")
@@ -78,7 +78,7 @@ def beside_axes(study: Study) -> Callable[[Entry, Data], dict[str, Any]]:
     These are the recipe's name, the data set's title, and fields of recipe and data in which entries differ.
 
     Args:
-        study: as loaded by load_study().
+        study: As loaded by load_study().
     """
     data = [(one.title, one) for entry in study.entries for one in entry.data]
     recipes = [(entry.recipe_name, entry.recipe) for entry in study.entries]

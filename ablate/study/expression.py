@@ -46,10 +46,10 @@ def compile_expression(text: str) -> Callable[[Names], bool]:
     The function raises StudyError for an unknown name, or for a value that is not true or false.
 
     Args:
-        text: a Python expression of at most MAX_LENGTH characters.
+        text: A Python expression of at most MAX_LENGTH characters.
 
     Raises:
-        StudyError: the text is not an expression, or uses something outside the language.
+        StudyError: The text is not an expression, or uses something outside the language.
     """
     if len(text) > MAX_LENGTH:
         raise StudyError(f"where: {len(text)} characters; allowed: at most {MAX_LENGTH}")

@@ -34,12 +34,12 @@ class Enumeration:
     """The variants of a study, in order, and remarks in words.
 
     Args:
-        variants: in the order of the study.
-        solved: one line for each network with a solved axis.
-        merged: one line for each variant that equals an earlier one.
-        dropped: one line for each variant that does not meet `where` or the budget.
-        names: the variants of each network's name, and of the name that it had before axes were solved.
-        chosen: one line for each value that a search chose.
+        variants: In the order of the study.
+        solved: One line for each network with a solved axis.
+        merged: One line for each variant that equals an earlier one.
+        dropped: One line for each variant that does not meet `where` or the budget.
+        names: The variants of each network's name, and of the name that it had before axes were solved.
+        chosen: One line for each value that a search chose.
     """
 
     variants: tuple[Variant, ...]
@@ -84,11 +84,11 @@ def enumerate_variants(study: Study) -> Enumeration:
     """Every variant of a study: duplicates merged, axes solved for the budget, constraint applied.
 
     Args:
-        study: as loaded by load_study().
+        study: As loaded by load_study().
 
     Raises:
-        StudyError: a variant is not valid, none is left, or there are too many trials; the message names the place.
-        BudgetError: a variant misses the budget, and the study does not drop such variants.
+        StudyError: A variant is not valid, none is left, or there are too many trials; the message names the place.
+        BudgetError: A variant misses the budget, and the study does not drop such variants.
     """
     holds = compile_expression(study.where) if study.where else None
     found: dict[tuple[Any, ...], Variant] = {}
@@ -142,7 +142,7 @@ def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
     The function raises StudyError for a candidate that is not feasible, and BudgetError for one that misses the budget.
 
     Args:
-        study: as loaded by load_study(); it has a search.
+        study: As loaded by load_study(); it has a search.
     """
     assert study.search is not None
     holds = compile_expression(study.where) if study.where else None
@@ -173,8 +173,8 @@ def plan_trials(study: Study, variants: Sequence[Variant]) -> list[Trial]:
     """Every trial of a study: variants in order, and the seeds of each in order.
 
     Args:
-        study: for the seeds.
-        variants: of the study's enumeration.
+        study: For the seeds.
+        variants: Of the study's enumeration.
     """
     return [trial for variant in variants for trial in variant.trials(study.seeds)]
 
@@ -183,8 +183,8 @@ def trial_labels(study: Study, variants: Sequence[Variant]) -> dict[str, str]:
     """The label of each trial by its id: the variant's label and the seed.
 
     Args:
-        study: for the seeds.
-        variants: of the study's enumeration.
+        study: For the seeds.
+        variants: Of the study's enumeration.
     """
     return {
         trial.id: f"{label(variant)} seed {trial.seed}" for variant in variants for trial in variant.trials(study.seeds)
@@ -195,7 +195,7 @@ def label(variant: Variant) -> str:
     """The variant's label: its network's name, and the axes that the name does not show.
 
     Args:
-        variant: the variant.
+        variant: The variant.
     """
     named = {axis: plain(value) for axis, value in variant.axes.items() if axis.startswith(BESIDE)}
     rest = [text if axis in (RECIPE_NAME, DATA_TITLE) else f"{axis} {text}" for axis, text in named.items()]
@@ -206,7 +206,7 @@ def varied_axes(variants: Sequence[Variant]) -> list[str]:
     """The recipe.* and data.* axes that some entry gives and in which variants differ.
 
     Args:
-        variants: of a study's enumeration.
+        variants: Of a study's enumeration.
     """
     named = dict.fromkeys(axis for variant in variants for axis in variant.axes if axis.startswith(BESIDE))
     return [axis for axis in named if len({axis_value(variant, axis) for variant in variants}) > 1]
@@ -216,8 +216,8 @@ def axis_value(variant: Variant, axis: str) -> Any:
     """The value of a recipe.* or data.* axis in a variant; "all" for a size that is not given.
 
     Args:
-        variant: the variant.
-        axis: such as "recipe.lr" or "data.title".
+        variant: The variant.
+        axis: Such as "recipe.lr" or "data.title".
     """
     if axis in (RECIPE_NAME, DATA_TITLE):
         return variant.axes[axis]
@@ -230,7 +230,7 @@ def plain(value: Any) -> str:
     """A value as text, with at most six significant digits: 0.05, not 0.05000000000000001.
 
     Args:
-        value: a number, a text, or a tuple of them.
+        value: A number, a text, or a tuple of them.
     """
     if isinstance(value, float):
         return f"{value:g}"

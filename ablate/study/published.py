@@ -20,14 +20,14 @@ def published_values(
     """One published table. The network of each row is known by its architecture.
 
     Args:
-        document: the study file's values and their places.
-        index: the position in the study's `published`, from 0.
-        file: the table as written.
-        rule: the study's depth rule, for a table without its own.
-        imagenet: whether a network's name that two families share means the ImageNet family.
+        document: The study file's values and their places.
+        index: The position in the study's `published`, from 0.
+        file: The table as written.
+        rule: The study's depth rule, for a table without its own.
+        imagenet: Whether a network's name that two families share means the ImageNet family.
 
     Raises:
-        StudyError: a value is not valid; the message names its place.
+        StudyError: A value is not valid; the message names its place.
     """
     path = ("published", index)
     recipe = None

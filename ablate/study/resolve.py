@@ -25,12 +25,12 @@ def read_recipe(document: Document, path: KeyPath, value: Any) -> Recipe:
     """The recipe that a study writes at a path.
 
     Args:
-        document: the study file's values and their places.
-        path: where the recipe is, such as ("recipe",).
-        value: a recipe's name, or a mapping with `base`.
+        document: The study file's values and their places.
+        path: Where the recipe is, such as ("recipe",).
+        value: A recipe's name, or a mapping with `base`.
 
     Raises:
-        StudyError: the recipe is not valid; the message names the place.
+        StudyError: The recipe is not valid; the message names the place.
     """
     fields = written_out(document, path, value)
     _refuse_unknown(document, path, fields, ("base", *recipe_model().model_fields))
@@ -65,12 +65,12 @@ def read_data(document: Document, path: KeyPath, value: Any) -> tuple[Data, ...]
     """The data sets that a study writes at a path.
 
     Args:
-        document: the study file's values and their places.
-        path: where the data is, such as ("data",).
-        value: a data set's name, a mapping with `name`, or a list of them.
+        document: The study file's values and their places.
+        path: Where the data is, such as ("data",).
+        value: A data set's name, a mapping with `name`, or a list of them.
 
     Raises:
-        StudyError: a data set is not valid, or two have one title; the message names the place.
+        StudyError: A data set is not valid, or two have one title; the message names the place.
     """
     if not isinstance(value, list):
         return (_read_data(document, path, value),)
@@ -100,12 +100,12 @@ def written_out(document: Document, path: KeyPath, value: Any) -> dict[str, Any]
     """A recipe or data set as a mapping, even if only its name is written.
 
     Args:
-        document: the study file's values and their places.
-        path: where the value is; the last key is "data" or "recipe".
-        value: a name or a mapping.
+        document: The study file's values and their places.
+        path: Where the value is; the last key is "data" or "recipe".
+        value: A name or a mapping.
 
     Raises:
-        StudyError: the value is neither; the message names the place.
+        StudyError: The value is neither; the message names the place.
     """
     key = next(part for part in reversed(path) if isinstance(part, str))
     if isinstance(value, str):
@@ -119,12 +119,12 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
     """A named data set with some fields replaced. Its facts are kept, and its sizes are checked.
 
     Args:
-        document: the study file's values and their places.
-        fields: fields of Data as written; `name` is required.
-        path: where the fields are.
+        document: The study file's values and their places.
+        fields: Fields of Data as written; `name` is required.
+        path: Where the fields are.
 
     Raises:
-        StudyError: a field is not valid for this data set; the message names the place.
+        StudyError: A field is not valid for this data set; the message names the place.
     """
     known = _named(document, path, fields, "name", DATA_SETS)
     facts = known.facts
@@ -164,11 +164,11 @@ def replace_fields(model: Recipe | Data, changes: dict[str, Any]) -> Any:
     """A recipe or data with some fields changed.
 
     Args:
-        model: the recipe or data.
-        changes: values by field, as written in a study file.
+        model: The recipe or data.
+        changes: Values by field, as written in a study file.
 
     Raises:
-        StudyError: a field or value is not valid; the message names the key, without its place.
+        StudyError: A field or value is not valid; the message names the key, without its place.
     """
     kind = "recipe" if isinstance(model, Recipe) else "data"
     names = list(recipe_model().model_fields) if kind == "recipe" else [name for name in WRITTEN if name not in FIXED]

@@ -43,15 +43,15 @@ def read_search(
     """The search of a study file.
 
     Args:
-        document: the file's values and their places.
-        file: the checked file, which has a `search`.
-        data: the study's data sets.
-        recipe: the study's recipe.
-        seeds: the study's seeds.
-        budget: the study's budget.
+        document: The file's values and their places.
+        file: The checked file, which has a `search`.
+        data: The study's data sets.
+        recipe: The study's recipe.
+        seeds: The study's seeds.
+        budget: The study's budget.
 
     Raises:
-        StudyError: a value is not valid, or keys contradict each other; the message names the place.
+        StudyError: A value is not valid, or keys contradict each other; the message names the place.
     """
     search = file.search
     assert search is not None

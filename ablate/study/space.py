@@ -16,8 +16,8 @@ def present(parameter: Parameter, values: dict[str, Any]) -> bool:
     """Whether a candidate has a parameter.
 
     Args:
-        parameter: of the search.
-        values: the candidate's values of the parameters above it, by axis.
+        parameter: Of the search.
+        values: The candidate's values of the parameters above it, by axis.
     """
     return all(axis in values and values[axis] in wanted for axis, wanted in parameter.when)
 
@@ -26,8 +26,8 @@ def contains(parameter: Parameter, value: Any) -> bool:
     """Whether a parameter can have a value. Texts and numbers are not converted.
 
     Args:
-        parameter: of the search.
-        value: as written in a study file.
+        parameter: Of the search.
+        value: As written in a study file.
     """
     match parameter.kind:
         case "categorical":
@@ -49,7 +49,7 @@ def settings(parameter: Parameter) -> Iterator[Any]:
     """Every value of a parameter, in order. There may be more than memory can hold.
 
     Args:
-        parameter: with steps or choices.
+        parameter: With steps or choices.
     """
     low, high, step = parameter.low, parameter.high, parameter.step
     match parameter.kind:
@@ -68,7 +68,7 @@ def grid(parameters: Sequence[Parameter]) -> Iterator[dict[str, Any]]:
     """Every candidate, feasible or not, as values by axis.
 
     Args:
-        parameters: of the search, in order; each has steps or choices.
+        parameters: Of the search, in order; each has steps or choices.
     """
 
     def below(index: int, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -87,7 +87,7 @@ def is_finite(search: Search) -> bool:
     """Whether every parameter of a search has steps or choices.
 
     Args:
-        search: the search.
+        search: The search.
     """
     return all(parameter.kind != "float" or parameter.step is not None for parameter in search.parameters)
 
@@ -96,8 +96,8 @@ def round_value(parameter: Parameter, value: Any) -> Any:
     """A sampled number without rounding errors: 0.15, not 0.15000000000000002. Floats have six significant digits.
 
     Args:
-        parameter: of the search.
-        value: as sampled; values of other kinds than "float" are returned as they are.
+        parameter: Of the search.
+        value: As sampled; values of other kinds than "float" are returned as they are.
     """
     if parameter.kind != "float":
         return value

@@ -28,13 +28,13 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "",
     """The study in a file, completely checked.
 
     Args:
-        path: the YAML file.
-        overrides: values that replace those of the file, such as "recipe.epochs=30".
-        scale: the name of one of the study's scales; "" for the study without a scale.
-        within: the studies that are being loaded and take a value from this one.
+        path: The YAML file.
+        overrides: Values that replace those of the file, such as "recipe.epochs=30".
+        scale: The name of one of the study's scales; "" for the study without a scale.
+        within: The studies that are being loaded and take a value from this one.
 
     Raises:
-        StudyError: the study is not valid; the message names the place.
+        StudyError: The study is not valid; the message names the place.
     """
     path = Path(path)
     document = read_document(path)

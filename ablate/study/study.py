@@ -5,6 +5,8 @@ A trial is identified by its definition: its id is a hash of everything that can
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -45,20 +47,20 @@ class Recipe(Frozen):
     `milestones`; see the tables in ablate/kinds/. Fields of other optimizers and schedules have no effect.
 
     Args:
-        optimizer: a name of the table of optimizers.
-        lr: the learning rate at the start.
-        weight_decay: the factor of the L2 penalty.
+        optimizer: A name of the table of optimizers.
+        lr: The learning rate at the start.
+        weight_decay: The factor of the L2 penalty.
         decay_on: "all" parameters, or "weights": not those of batch norm, and no biases.
-        batch_size: images a step, of all GPUs together.
-        last_batch: whether a last batch that is smaller than the others is dropped or kept.
-        epochs: the number of epochs.
-        schedule: a name of the table of learning rate schedules.
+        batch_size: Images a step, of all GPUs together.
+        last_batch: Whether a last batch that is smaller than the others is dropped or kept.
+        epochs: The number of epochs.
+        schedule: A name of the table of learning rate schedules.
         precision: "bfloat16" trains under autocast.
-        lr_batch_size: the batch size that `lr` is for; the rate is lr * batch_size / lr_batch_size. None: `lr` is the rate.
+        lr_batch_size: The batch size that `lr` is for; the rate is lr * batch_size / lr_batch_size. None: `lr` is the rate.
         checkpoint_activations: "blocks": activations are computed twice, for less memory and the same result.
-        compile: whether blocks are compiled, which changes last bits; "auto": in trainings of an hour or more on a Titan X.
-        gpus: how many GPUs train one trial; each takes its part of every batch.
-        sync_batch_norm: whether statistics are of the whole batch, not of each GPU's part of it.
+        compile: Whether blocks are compiled, which changes last bits; "auto": in trainings of an hour or more on a Titan X.
+        gpus: How many GPUs train one trial; each takes its part of every batch.
+        sync_batch_norm: Whether statistics are of the whole batch, not of each GPU's part of it.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -126,12 +128,12 @@ class Recipe(Frozen):
         """A named recipe with some fields changed.
 
         Args:
-            name: a name of the table of recipes.
-            changes: values by field.
+            name: A name of the table of recipes.
+            changes: Values by field.
 
         Raises:
-            KeyError: there is no such recipe.
-            pydantic.ValidationError: a value is not valid.
+            KeyError: There is no such recipe.
+            pydantic.ValidationError: A value is not valid.
         """
         return cls(**{**RECIPES[name].fields, **changes})
 
@@ -172,10 +174,10 @@ class HeldOut(Frozen):
     The images are drawn with the seed, stratified by class.
 
     Args:
-        images: how many; or None if `folds` is given.
-        folds: the number of equal parts, of which one is held out; or None if `images` is given.
-        fold: the number of the part, from 0.
-        seed: of the draw.
+        images: How many; or None if `folds` is given.
+        folds: The number of equal parts, of which one is held out; or None if `images` is given.
+        fold: The number of the part, from 0.
+        seed: Of the draw.
     """
 
     images: Annotated[int | None, Field(ge=1)] = None
@@ -188,19 +190,19 @@ class Data(Frozen):
     """The images of a trial: which, how many, and how they are preprocessed and augmented.
 
     Args:
-        name: a name of the table of data sets.
-        title: the name in tables. It identifies the images of an image_folder.
-        classes: how many.
-        image_size: height and width, in pixels.
+        name: A name of the table of data sets.
+        title: The name in tables. It identifies the images of an image_folder.
+        classes: How many.
+        image_size: Height and width, in pixels.
         channels: 1 or 3.
-        preprocess: a name of the table of preprocessing.
-        augment: augmentation steps, in order.
-        train_size: how many training images are used; None: all.
-        test_size: how many test images are used; None: all.
-        digest: the expected digest of the images, 16 hexadecimal digits; other images are refused. None: not checked.
-        copy_of: the data set that these images are a copy of, if any.
-        root: the directory of the images, relative to the study file's folder.
-        held_out: the part of the `train_size` images that is held out. Only a search sets it.
+        preprocess: A name of the table of preprocessing.
+        augment: Augmentation steps, in order.
+        train_size: How many training images are used; None: all.
+        test_size: How many test images are used; None: all.
+        digest: The expected digest of the images, 16 hexadecimal digits; other images are refused. None: not checked.
+        copy_of: The data set that these images are a copy of, if any.
+        root: The directory of the images, relative to the study file's folder.
+        held_out: The part of the `train_size` images that is held out. Only a search sets it.
     """
 
     name: str
@@ -222,12 +224,12 @@ class Data(Frozen):
         """A named data set with some fields changed or added.
 
         Args:
-            name: a name of the table of data sets.
-            changes: values by field.
+            name: A name of the table of data sets.
+            changes: Values by field.
 
         Raises:
-            KeyError: there is no such data set.
-            pydantic.ValidationError: a value is not valid.
+            KeyError: There is no such data set.
+            pydantic.ValidationError: A value is not valid.
         """
         return cls(**{"name": name, **DATA_SETS[name].facts, **changes})
 
@@ -268,16 +270,16 @@ class Entry:
     """One item of `variants`, not yet expanded.
 
     Args:
-        kind: the key that the item has.
-        axes: the values of each axis.
-        data: the data sets.
-        recipe: the recipe, without the changes of recipe.* axes.
-        recipe_name: the name of the recipe that `recipe` is a change of.
-        stands_for: the published row of each network, in order; empty: the row with the network's own name.
-        depth_rule: the layers that a depth counts.
-        base: the network that one_at_a_time changes, as written.
+        kind: The key that the item has.
+        axes: The values of each axis.
+        data: The data sets.
+        recipe: The recipe, without the changes of recipe.* axes.
+        recipe_name: The name of the recipe that `recipe` is a change of.
+        stands_for: The published row of each network, in order; empty: the row with the network's own name.
+        depth_rule: The layers that a depth counts.
+        base: The network that one_at_a_time changes, as written.
         place: "file:line:column" of the item.
-        places: the place of each (axis, repr of value).
+        places: The place of each (axis, repr of value).
     """
 
     kind: Literal["net", "grid", "zip", "one_at_a_time"]
@@ -297,15 +299,15 @@ class Variant:
     """One row of a study: architecture + recipe + data.
 
     Args:
-        net: the network's name; it shows the block if the study names a block.
-        architecture: the network.
-        recipe: how it is trained.
-        data: the images.
-        axes: the values of the study's axes, by name.
-        counts: the network's counts, for one image.
-        budget_result: how the network meets the budget; None in a study without a budget.
-        stands_for: the published row; "": the row with the network's own name.
-        recipe_name: the name of the recipe that `recipe` is a change of.
+        net: The network's name; it shows the block if the study names a block.
+        architecture: The network.
+        recipe: How it is trained.
+        data: The images.
+        axes: The values of the study's axes, by name.
+        counts: The network's counts, for one image.
+        budget_result: How the network meets the budget; None in a study without a budget.
+        stands_for: The published row; "": the row with the network's own name.
+        recipe_name: The name of the recipe that `recipe` is a change of.
     """
 
     net: str
@@ -337,7 +339,7 @@ class Variant:
         """One trial a seed, in the order of the seeds.
 
         Args:
-            seeds: whole numbers from 0.
+            seeds: Whole numbers from 0.
         """
         first = [Trial(self.architecture, self.recipe, self.data, seed) for seed in seeds[:1]]
         return first + [first[0].at_seed(seed) for seed in seeds[1:]]
@@ -354,10 +356,10 @@ class Trial:
     """One training: a variant with a seed.
 
     Args:
-        architecture: the network.
-        recipe: how it is trained.
-        data: the images.
-        seed: of the initial weights, the order of the images and all other random draws.
+        architecture: The network.
+        recipe: How it is trained.
+        data: The images.
+        seed: Of the initial weights, the order of the images and all other random draws.
     """
 
     architecture: Architecture
@@ -369,7 +371,7 @@ class Trial:
         """The same training with another seed. The rest of the definition is computed once for both.
 
         Args:
-            seed: the other seed.
+            seed: The other seed.
         """
         other = Trial(self.architecture, self.recipe, self.data, seed)
         other.__dict__["_unseeded"] = self._unseeded  # where cached_property stores it
@@ -407,13 +409,13 @@ class PublishedRow:
     """A row of a published table.
 
     Args:
-        label: as printed.
-        architecture: the network; None for a method that is not built here.
-        parameters: as printed, such as "1.4M".
-        errors: the test error in percent, by data set.
-        other: other printed values, by title and unit.
-        not_run: why the network is not trained here; "" if it is.
-        note: a remark on the row.
+        label: As printed.
+        architecture: The network; None for a method that is not built here.
+        parameters: As printed, such as "1.4M".
+        errors: The test error in percent, by data set.
+        other: Other printed values, by title and unit.
+        not_run: Why the network is not trained here; "" if it is.
+        note: A remark on the row.
     """
 
     label: str
@@ -430,12 +432,12 @@ class Published:
     """The values that a source reports, and its protocol, as far as it is stated.
 
     Args:
-        source: such as "WRN, Table 2".
-        note: a remark on the table.
-        rows: the rows of the table.
-        seeds: how many trainings a value is the median of; None if it is not known.
-        recipe: the recipe; None if it is not known.
-        data: the known fields of Data, by name.
+        source: Such as "WRN, Table 2".
+        note: A remark on the table.
+        rows: The rows of the table.
+        seeds: How many trainings a value is the median of; None if it is not known.
+        recipe: The recipe; None if it is not known.
+        data: The known fields of Data, by name.
     """
 
     source: str
@@ -452,14 +454,14 @@ class Parameter:
 
     Args:
         name: Optuna's name: the axis, and the condition in brackets.
-        axis: the axis of the network, recipe or data.
+        axis: The axis of the network, recipe or data.
         kind: "float" and "int" have a range; "categorical" has choices; "kernels" is a block B(M) with `low` to `high`
             convolutions, each kernel one of the choices.
-        low: the lower end of the range.
-        high: the upper end, which is included.
-        step: the distance between values; None: the range is continuous.
-        log: whether values are sampled evenly in the logarithm.
-        choices: the choices.
+        low: The lower end of the range.
+        high: The upper end, which is included.
+        step: The distance between values; None: the range is continuous.
+        log: Whether values are sampled evenly in the logarithm.
+        choices: The choices.
         when: (axis, values): the parameter exists only if each of these axes has one of these values.
         place: "file:line:column" of the parameter.
     """
@@ -481,17 +483,17 @@ class Search:
     """What a search looks for, and how.
 
     Args:
-        base: the network that is changed, as written; None where the space defines the whole network.
-        parameters: the space, in order.
-        held_out: the folds, or the one part that is held out.
-        objective: what is minimized.
-        also_minimize: the second objective, if any.
-        trials: how many candidates; each is trained on every fold with every seed.
-        sampler: how candidates are chosen.
-        pruner: how unpromising candidates are stopped.
-        seed: of the sampler.
-        enqueue: the first candidates, as values of the axes.
-        digest: a hash of everything in the study that the search depends on, except `trials`.
+        base: The network that is changed, as written; None where the space defines the whole network.
+        parameters: The space, in order.
+        held_out: The folds, or the one part that is held out.
+        objective: What is minimized.
+        also_minimize: The second objective, if any.
+        trials: How many candidates; each is trained on every fold with every seed.
+        sampler: How candidates are chosen.
+        pruner: How unpromising candidates are stopped.
+        seed: Of the sampler.
+        enqueue: The first candidates, as values of the axes.
+        digest: A hash of everything in the study that the search depends on, except `trials`.
     """
 
     base: Any
@@ -511,6 +513,14 @@ class Search:
         """The axes that are searched, in order."""
         return list(dict.fromkeys(parameter.axis for parameter in self.parameters))
 
+    def objective_of(self, errors: Collection[float]) -> float:
+        """The objective of a candidate, in percent: the median or the mean of its errors.
+
+        Args:
+            errors: The validation errors of its trainings in percent, infinite where one diverged; at least one.
+        """
+        return statistics.median(errors) if self.objective == "median_validation_error" else statistics.fmean(errors)
+
     @property
     def prunes_over_epochs(self) -> bool:
         """Whether the pruner receives the error of every epoch; otherwise it receives that of every training."""
@@ -522,26 +532,26 @@ class Study:
     """One study file, checked. Its variants are not yet enumerated.
 
     Args:
-        name: of the study and its reports; with the scale's name, if there is one.
-        title: the title in reports.
-        source: the paper's table or figure.
-        notes: printed with every table.
-        scale: the name of the scale; "" for the study without a scale.
-        data: the first of the study's data sets.
-        folder: of the study file; a user's own networks are searched for there.
-        recipe: the study's recipe; an entry may have another.
-        seeds: of each variant.
-        entries: the items of `variants`; of a search, one entry with what all candidates have in common.
-        where: the constraint as written, if any.
-        budget: the allowed cost of a network, if any.
-        baseline: a network as written, or values of axes; and its place. None: there is no baseline.
+        name: Of the study and its reports; with the scale's name, if there is one.
+        title: The title in reports.
+        source: The paper's table or figure.
+        notes: Printed with every table.
+        scale: The name of the scale; "" for the study without a scale.
+        data: The first of the study's data sets.
+        folder: Of the study file; a user's own networks are searched for there.
+        recipe: The study's recipe; an entry may have another.
+        seeds: Of each variant.
+        entries: The items of `variants`; of a search, one entry with what all candidates have in common.
+        where: The constraint as written, if any.
+        budget: The allowed cost of a network, if any.
+        baseline: A network as written, or values of axes; and its place. None: there is no baseline.
         epoch_rule: "last", or "best": the epoch with the lowest test error.
-        published: the tables of published values.
-        figures: the names of the figures that the report draws.
+        published: The tables of published values.
+        figures: The names of the figures that the report draws.
         panels: (title, networks) of each panel of the curves; empty: one panel a data set.
         places: "file:line:column" of some keys, by key.
-        search: the search; None in a study with variants.
-        chosen: one sentence for each value that was taken from a search.
+        search: The search; None in a study with variants.
+        chosen: One sentence for each value that was taken from a search.
     """
 
     name: str

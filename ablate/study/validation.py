@@ -16,13 +16,13 @@ def validate(document: Document, model: Any, path: KeyPath, value: Any) -> Any:
     """The model of a value.
 
     Args:
-        document: the study file's values and their places.
-        model: the pydantic model.
-        path: where the value is.
-        value: a plain value of the document.
+        document: The study file's values and their places.
+        model: The pydantic model.
+        path: Where the value is.
+        value: A plain value of the document.
 
     Raises:
-        StudyError: the value is not valid; the message has its place, the value found and the allowed values.
+        StudyError: The value is not valid; the message has its place, the value found and the allowed values.
     """
     error: Any
     try:

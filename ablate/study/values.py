@@ -19,13 +19,13 @@ def axis_values(document: Document, path: tuple[Any, ...], axis: str, values: An
     """The values of an axis at a path.
 
     Args:
-        document: the study file's values and their places.
-        path: where the values are.
-        axis: a name of NET_AXES, or such as "recipe.lr", "data.train_size" or "args.width".
-        values: one value or a list of them.
+        document: The study file's values and their places.
+        path: Where the values are.
+        axis: A name of NET_AXES, or such as "recipe.lr", "data.train_size" or "args.width".
+        values: One value or a list of them.
 
     Raises:
-        StudyError: an axis is unknown or a value has a wrong type; the message names the place.
+        StudyError: An axis is unknown or a value has a wrong type; the message names the place.
     """
     group, _, field = axis.partition(".")
     if axis not in NET_AXES and not (group in ("recipe", "data", "args") and re.fullmatch(r"\w+", field)):

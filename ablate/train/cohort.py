@@ -18,20 +18,19 @@ from ablate.errors import AblateError, RunError
 from ablate.files import hold_lock
 from ablate.nets.counts import count
 from ablate.records.records import begin_attempt, open_trial, trial_directory
-from ablate.study.costs import training_memory
+from ablate.study.costs import MIB, training_memory
 from ablate.train.attempt import Attempt, SendEvent
 from ablate.train.estimates import workload_of
 from ablate.train.job import Job
 from ablate.train.ranks import train_on_ranks
 from ablate.train.setup import ProcessCache, configure
 from ablate.train.side_by_side import own_stream
-from ablate.train.trial import PATIENCE, free_memory, train_side_by_side
+from ablate.train.trial import LOCK_SECONDS, free_memory, train_side_by_side
 
-POLL_SECONDS = 5.0
+MEMORY_POLL_SECONDS = 5.0
 SHARE = 0.95  # the part of a GPU's free memory that trials may use
 OTHERS = 0.05  # of a GPU's memory: if less is in use, no other process trains on it
 OVERHEAD, WORKSPACE = 1.25, 128 * 2**20  # factor for the allocator and bytes for libraries, on the estimated memory
-MIB = 2**20
 
 
 class CohortWork:
@@ -101,7 +100,7 @@ def _begin(job: Job, locks: ExitStack, tell: Callable[..., None]) -> bool:
     directory = trial_directory(job.runs, job.trial.id)
     try:
         open_trial(directory, job.trial.definition)
-        free = locks.enter_context(hold_lock(directory / "lock", PATIENCE))
+        free = locks.enter_context(hold_lock(directory / "lock", LOCK_SECONDS))
         if free and not (directory / "result.json").exists():
             begin_attempt(directory)
             return True
@@ -191,7 +190,7 @@ def wait_for_room(needed: int, device: torch.device, stop: Callable[[], bool], r
         if stop():
             return 0
         report({})
-        time.sleep(POLL_SECONDS)
+        time.sleep(MEMORY_POLL_SECONDS)
     return 2**31
 
 

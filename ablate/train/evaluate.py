@@ -96,7 +96,7 @@ def evaluate(
     fitting = fit_weights(weights, architecture, network)
     network.load_state_dict(fitting.state)
     network.to(device=on, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    part = imagenet_images(location.root, size, batch_size, on) if known.streamed else None
+    part = streamed_images(data, location.root, size, batch_size, on) if known.streamed else None
     part = part or small_images(data, size, location, batch_size, on, console)
     if part.classes != classes:
         raise DataError(f"{data}: the images have {part.classes} classes, the network {classes}; set `classes`")
@@ -137,11 +137,12 @@ def count_errors(
     return top1, top5
 
 
-def imagenet_images(root: Path, size: int, batch_size: int, device: torch.device) -> EvaluatedImages:
+def streamed_images(data: str, root: Path, size: int, batch_size: int, device: torch.device) -> EvaluatedImages:
     """The validation images in ROOT/val/<class>/, streamed; the classes are in sorted order.
 
     Args:
-        root: Directory of ImageNet.
+        data: A name in DATA_SETS, of a data set that is streamed.
+        root: Directory of the data set.
         size: Side of the images in pixels.
         batch_size: Images of a batch.
         device: Of the normalization.
@@ -151,7 +152,7 @@ def imagenet_images(root: Path, size: int, batch_size: int, device: torch.device
     """
     files = take_files(list_images(root, "val"), size, device)
     batches = stream(files, torch.arange(len(files.labels)), batch_size)
-    streamed = PREPROCESSING["meanstd"].streamed
+    streamed = PREPROCESSING[DATA_SETS[data].preprocess].streamed
     assert streamed is not None
     return EvaluatedImages(batches, len(files.labels), len(files.files.classes), streamed(device))
 

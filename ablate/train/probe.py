@@ -6,7 +6,6 @@ trial, and a round ends when the device has finished its work.
 
 from __future__ import annotations
 
-import gc
 import math
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from ablate.data.cache import default_cache
 from ablate.data.tensors import LabelledTensors, Normalization
 from ablate.nets.counts import count
 from ablate.nets.custom import check_code, look_in
-from ablate.study.costs import training_memory
+from ablate.study.costs import MIB, training_memory
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
 from ablate.train.job import ProbeJob
 from ablate.train.loop import Pass, Testing, Training
@@ -26,12 +25,12 @@ from ablate.train.optimization import make_optimizer
 from ablate.train.provenance import provenance
 from ablate.train.setup import configure, make_network
 from ablate.train.side_by_side import WARM_UP, CudaGraphs, SideBySide, own_stream
+from ablate.train.trial import free_memory
 
 SECONDS = 2.5  # of all timed training steps, within the limits of ROUNDS
 ROUND_SECONDS = 0.2  # of a round on CUDA: long compared with the wait for the device at its end
 ROUNDS = (2, 40)  # the least and the most
 TEST_SECONDS = 2.0  # of a test batch: a batch that would take longer is made smaller
-MIB = 2**20
 
 
 def probe(job: ProbeJob, stop: Callable[[], bool], report: Callable[[dict[str, Any]], None]) -> str:
@@ -52,9 +51,7 @@ def probe(job: ProbeJob, stop: Callable[[], bool], report: Callable[[dict[str, A
         with own_stream(device):
             return _probe(job, device, report)
     finally:
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        free_memory()
 
 
 def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]], None]) -> str:

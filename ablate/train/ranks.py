@@ -20,10 +20,9 @@ from typing import Any
 
 from ablate.errors import RunError
 from ablate.processes.parent import Child, ChildEnded
+from ablate.schedule.tasks import POLL_SECONDS, RETRIES
 from ablate.train.job import Job
 
-RETRIES = 1
-POLL_SECONDS = 0.2
 GRACE_SECONDS = 2.0  # to wait for the cause: the first report may only be that another rank left a collective operation
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
 

@@ -18,7 +18,7 @@ from ablate.train.setup import ProcessCache, configure
 from ablate.train.side_by_side import Capture, CudaGraphs, SideBySide, own_stream
 
 BEAT_SECONDS = 10.0  # between heartbeats within an epoch, for the watchdog
-PATIENCE = 0.5  # seconds to wait for a trial's lock, which `ablate status` holds for a moment when it tests it
+LOCK_SECONDS = 0.5  # seconds to wait for a trial's lock, which `ablate status` holds for a moment when it tests it
 
 
 class TrialWork:
@@ -51,7 +51,7 @@ def train_trial(job: Job, stop: Callable[[], bool], report: SendEvent, cache: Pr
     cache = cache or ProcessCache()
     directory = trial_directory(job.runs, job.trial.id)
     open_trial(directory, job.trial.definition)
-    with hold_lock(directory / "lock", PATIENCE) as free:
+    with hold_lock(directory / "lock", LOCK_SECONDS) as free:
         if not free:
             return "busy"
         if (directory / "result.json").exists():

@@ -173,7 +173,7 @@ def test_as_many_as_there_is_measured_room_for(jobs: list[Job], monkeypatch: pyt
 
 
 def test_a_training_waits_for_its_neighbours_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cohort, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(cohort, "MEMORY_POLL_SECONDS", 0.0)
     free = iter([GIB, 2 * GIB, 20 * GIB, 1, 1])
     told: list[dict[str, Any]] = []
     monkeypatch.setattr(cohort, "gpu_memory", lambda device: (next(free), 80 * GIB))
@@ -187,7 +187,7 @@ def test_a_training_waits_for_its_neighbours_to_leave(monkeypatch: pytest.Monkey
 
 def test_after_a_failure_beside_others_more_room_is_waited_for(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
     """Once out of memory with 4 GiB free, it is not tried again before there are 4.8."""
-    monkeypatch.setattr(cohort, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(cohort, "MEMORY_POLL_SECONDS", 0.0)
     asked: list[int] = []
     free = iter([4 * GIB, 4 * GIB, 4 * GIB, 9 * GIB])
     monkeypatch.setattr(cohort, "gpu_memory", lambda device: (asked.append(1), (next(free), 80 * GIB))[1])

@@ -24,7 +24,7 @@ from ablate.errors import DataError
 from ablate.nets.build import build
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture
-from ablate.train.evaluate import count_errors, evaluate, imagenet_images
+from ablate.train.evaluate import count_errors, evaluate, streamed_images
 
 CLASSES = 7
 CPU = torch.device("cpu")
@@ -128,7 +128,7 @@ def call(*words: object) -> Any:
 
 
 def test_imagenet_is_preprocessed_as_torchvision_does_it(folder: Path, reference: Reference) -> None:
-    part = imagenet_images(folder, 224, 10, CPU)
+    part = streamed_images("imagenet", folder, 224, 10, CPU)
     pixels, labels = (torch.cat(tensors) for tensors in zip(*part.batches))
     assert (part.images, part.classes) == (6 * CLASSES, CLASSES)
     torch.testing.assert_close(normalize(pixels, part.normalization), reference.inputs, rtol=0, atol=1e-5)

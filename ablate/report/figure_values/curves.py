@@ -19,10 +19,10 @@ def curve_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """The values of the figure with training loss and test error.
 
     Args:
-        analysis: the analysis of the study.
+        analysis: The analysis of the study.
 
     Raises:
-        RecordError: a record has lost its epochs.
+        RecordError: A record has lost its epochs.
     """
     curves = curves_of(study_panels(analysis.study, analysis.summaries), imported_curves(analysis))
     yield FigureInfo(curves, analysis.study.title, f"{analysis.setting('; ')}; median over seeds, each seed thin")
@@ -32,10 +32,10 @@ def train_test_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """The values of the figure with training error and test error.
 
     Args:
-        analysis: the analysis of the study.
+        analysis: The analysis of the study.
 
     Raises:
-        RecordError: a record has lost its epochs.
+        RecordError: A record has lost its epochs.
     """
     shown = [summary for summary in analysis.summaries if summary.n]
     yield FigureInfo(curves_of(data_panels(shown)), analysis.study.title, f"{analysis.setting('; ')}; median over seeds")
@@ -45,11 +45,11 @@ def curves_of(panels: Sequence[Panel], imported: Sequence[ImportedCurve] = ()) -
     """The curves of the variants in each panel.
 
     Args:
-        panels: the variants, grouped by panel.
-        imported: curves from the authors' logs.
+        panels: The variants, grouped by panel.
+        imported: Curves from the authors' logs.
 
     Raises:
-        RecordError: a record has lost its epochs.
+        RecordError: A record has lost its epochs.
     """
     drawn = [
         CurvePanel(title, labels, read_curves(summaries))

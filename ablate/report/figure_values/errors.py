@@ -20,7 +20,7 @@ def error_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """The values of the figures with the errors by variant, and with the errors against parameters.
 
     Args:
-        analysis: the analysis of the study.
+        analysis: The analysis of the study.
     """
     shown = [summary for summary in analysis.summaries if summary.n]
     baselines = [analysis.baseline(summary) for summary in shown]
@@ -31,8 +31,8 @@ def errors_of(summaries: Sequence[Summary], baselines: Sequence[Summary | None] 
     """The errors of some variants, with one panel for each data set.
 
     Args:
-        summaries: the variants.
-        baselines: the variants that others are compared with; None where a variant has no baseline.
+        summaries: The variants.
+        baselines: The variants that others are compared with; None where a variant has no baseline.
     """
     panels, compared_with = data_panels(summaries), {id(baseline) for baseline in baselines}
     drawn = []

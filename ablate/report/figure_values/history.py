@@ -19,7 +19,7 @@ def history_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     """The values of the figure; no values if no candidate has a finite error.
 
     Args:
-        analysis: the analysis of the search.
+        analysis: The analysis of the search.
     """
     points = candidate_points(analysis)
     if finite_points(points):
@@ -32,7 +32,7 @@ def best_so_far(points: Sequence[CandidatePoint]) -> list[tuple[int, float]]:
     """(number, error in percent) of each candidate trained to the end that is better than all candidates before it.
 
     Args:
-        points: the candidates in the order of their numbers.
+        points: The candidates in the order of their numbers.
     """
     steps: list[tuple[int, float]] = []
     for point in finite_points(list(points)):

@@ -15,7 +15,7 @@ def importance_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     """The values of the figure; no values if there are fewer than two parameters to compare.
 
     Args:
-        analysis: the analysis of the search.
+        analysis: The analysis of the search.
     """
     if analysis.importances and len(analysis.importances) > 1:
         caption = f"{analysis.caption_start}. Importance by functional analysis of variance (fANOVA) of a random forest."
@@ -26,6 +26,6 @@ def ordered_importances(importances: Mapping[str, float]) -> list[tuple[str, flo
     """(parameter, share of the variance) in the order of decreasing importance; parameters of equal importance by name.
 
     Args:
-        importances: share of the variance by parameter, 0 to 1.
+        importances: Share of the variance by parameter, 0 to 1.
     """
     return sorted(importances.items(), key=lambda one: (-one[1], one[0]))

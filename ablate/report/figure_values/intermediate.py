@@ -17,7 +17,7 @@ def intermediate_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     """The values of the figure; no values if no error was reported, or without a pruner and any pruned candidate.
 
     Args:
-        analysis: the analysis of the search.
+        analysis: The analysis of the search.
     """
     study = analysis.study
     pruner, over_epochs = analysis.search.pruner, analysis.search.prunes_over_epochs
@@ -40,8 +40,8 @@ def candidate_lines(analysis: SearchAnalysis, first: int = 0) -> list[CandidateL
     Candidates with the same trainings, state and reported errors share one line.
 
     Args:
-        analysis: the analysis of the search.
-        first: the number that the figure shows for Optuna's step 0.
+        analysis: The analysis of the search.
+        first: The number that the figure shows for Optuna's step 0.
     """
     lines: dict[str, CandidateLine] = {}
     for one in sorted(analysis.of_state("complete", "pruned"), key=lambda one: one.number):

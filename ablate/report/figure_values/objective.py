@@ -30,7 +30,7 @@ def objective_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     """The values of the figure; no values if no candidate has a finite error.
 
     Args:
-        analysis: the analysis of the search.
+        analysis: The analysis of the search.
     """
     points = candidate_points(analysis)
     panels, conditions = axis_panels(analysis, points), axis_conditions(analysis)
@@ -50,8 +50,8 @@ def axis_panels(analysis: SearchAnalysis, points: list[CandidatePoint]) -> list[
     """A panel for each axis that some candidate with a finite error has, in the order of the space.
 
     Args:
-        analysis: the analysis of the search.
-        points: its candidates; those that repeat the trainings of another are left out.
+        analysis: The analysis of the search.
+        points: Its candidates; those that repeat the trainings of another are left out.
     """
     candidates = {one.number: one for one in analysis.candidates}
     shown = [(candidates[point.number], point) for point in finite_points(points) if not point.repeat]
@@ -66,7 +66,7 @@ def axis_conditions(analysis: SearchAnalysis) -> Mapping[str, list[str]]:
     """The axes that the range of each axis depends on. These axes, rather than the axis itself, may cause a trend.
 
     Args:
-        analysis: the analysis of the search.
+        analysis: The analysis of the search.
     """
     return {
         axis: list(dict.fromkeys(above for part in parts for above, _ in part.when)) if len(parts) > 1 else []

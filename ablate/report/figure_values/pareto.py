@@ -17,7 +17,7 @@ def pareto_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     """The values of the figure; no values for a search with one objective, or if no candidate was trained to the end.
 
     Args:
-        analysis: the analysis of the search.
+        analysis: The analysis of the search.
     """
     if analysis.front:
         found, kind = error_against_cost(analysis), OBJECTIVES[analysis.search.objective]
@@ -30,7 +30,7 @@ def error_against_cost(analysis: SearchAnalysis) -> ErrorAgainstCost:
     """A point for each candidate trained to the end. Candidates with the same trainings share one point.
 
     Args:
-        analysis: the analysis of a search that has a second objective.
+        analysis: The analysis of a search that has a second objective.
     """
     front, measure = {one.number for one in analysis.front}, analysis.search.also_minimize
     assert measure is not None

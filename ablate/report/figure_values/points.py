@@ -16,7 +16,7 @@ def candidate_points(analysis: SearchAnalysis) -> list[CandidatePoint]:
     that was reported to the pruner.
 
     Args:
-        analysis: the analysis of the search.
+        analysis: The analysis of the search.
     """
     whole, distinct = analysis.ranks, {one.number for one in analysis.distinct}
     points = []
@@ -36,7 +36,7 @@ def finite_points(points: list[CandidatePoint]) -> list[CandidatePoint]:
     """The points with a finite error.
 
     Args:
-        points: the candidates.
+        points: The candidates.
     """
     return [point for point in points if math.isfinite(point.error)]
 
@@ -45,7 +45,7 @@ def what_is_drawn(points: list[CandidatePoint]) -> str:
     """The part of a caption that says what is drawn of a pruned candidate; empty if no candidate was pruned.
 
     Args:
-        points: the candidates.
+        points: The candidates.
     """
     return ", of a pruned one what it had reached" if any(point.kind == "pruned" for point in points) else ""
 

@@ -21,7 +21,7 @@ def rank_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     A data set needs three or more variants that all have enough seeds.
 
     Args:
-        analysis: the analysis of the study.
+        analysis: The analysis of the study.
     """
     titles = analysis.titles
     for number, title in enumerate(titles, 1):
@@ -41,7 +41,7 @@ def critical_difference_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """The values of the critical difference diagram; no values if there are too few data sets or variants.
 
     Args:
-        analysis: the analysis of the study.
+        analysis: The analysis of the study.
     """
     panels = data_panels(analysis.summaries)
     errors = {

@@ -19,7 +19,7 @@ def scaling_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """The values of the figure; no values if no network differs from the base in exactly one numeric axis.
 
     Args:
-        analysis: the analysis of the study.
+        analysis: The analysis of the study.
     """
     if points := analysis.growth_points:
         axes = net_axes(analysis.base)
@@ -32,8 +32,8 @@ def scaling_of(points: Sequence[GrowthPoint], base: Variant) -> Scaling:
     """The parameters and multiply-adds of some networks, relative to those of the base.
 
     Args:
-        points: networks that differ from the base in one axis, and the base itself.
-        base: the network that the values and counts are relative to.
+        points: Networks that differ from the base in one axis, and the base itself.
+        base: The network that the values and counts are relative to.
     """
     axes, exponents = net_axes(base), {(one.axis, one.measure): one.fitted for one in growth_exponents(points)}
     panels = []

@@ -16,7 +16,7 @@ def step_time_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """The values of the figure; no values if no network was timed.
 
     Args:
-        analysis: the analysis of the study.
+        analysis: The analysis of the study.
     """
     if not any(analysis.timed):
         return

@@ -27,13 +27,13 @@ class CandidatePoint:
     """A candidate in a figure.
 
     Args:
-        number: of the candidate.
-        kind: decides the look of the point.
-        error: its objective in percent; infinite if it failed or diverged.
-        label: its network, and the values that the network's name does not show.
-        trainings: the errors of its trainings in percent, infinite for a training that diverged.
-        enqueued: whether the study file names the candidate.
-        repeat: whether it has the same trainings as another candidate.
+        number: Of the candidate.
+        kind: Decides the look of the point.
+        error: Its objective in percent; infinite if it failed or diverged.
+        label: Its network, and the values that the network's name does not show.
+        trainings: The errors of its trainings in percent, infinite for a training that diverged.
+        enqueued: Whether the study file names the candidate.
+        repeat: Whether it has the same trainings as another candidate.
     """
 
     number: int
@@ -49,7 +49,7 @@ def draw_points(axis: Axes, points: Sequence[tuple[float, CandidatePoint]]) -> N
     """Draws each point with a finite error.
 
     Args:
-        axis: the axes to draw on.
+        axis: The axes to draw on.
         points: (position on the horizontal axis, candidate) of each point.
     """
     for kind, drawn in LOOKS.items():
@@ -62,7 +62,7 @@ def point_handles(kinds: Collection[str]) -> list[Line2D]:
     """The legend entries of the kinds of points in a figure.
 
     Args:
-        kinds: the kinds that the figure contains.
+        kinds: The kinds that the figure contains.
     """
     return [
         Line2D(

@@ -15,9 +15,9 @@ def set_count_axis(axis: Axes, counts: Sequence[int], places: Sequence[float]) -
     """Sets scale, ticks and range of the horizontal axis.
 
     Args:
-        axis: the axes.
-        counts: the counts that are drawn, at least one.
-        places: the position at which each count is drawn, close to the count itself.
+        axis: The axes.
+        counts: The counts that are drawn, at least one.
+        places: The position at which each count is drawn, close to the count itself.
     """
     low, high, label = min(places), max(places), EngFormatter(sep=" ")
     if len(set(counts)) == 1:

@@ -15,9 +15,9 @@ class AverageRanks:
     """The average ranks of variants over several data sets.
 
     Args:
-        ranks: the average rank of each variant by its label; 1 is the best.
-        critical_difference: the smallest difference between two average ranks that is significant.
-        groups: the labels of variants without a significant difference; a bar joins each group.
+        ranks: The average rank of each variant by its label; 1 is the best.
+        critical_difference: The smallest difference between two average ranks that is significant.
+        groups: The labels of variants without a significant difference; a bar joins each group.
     """
 
     ranks: Mapping[str, float]
@@ -30,10 +30,10 @@ def draw_critical_difference(ranks: AverageRanks, title: str, caption: str, badg
     """Average ranks on a line, the best at the left. A bar joins variants without a significant difference.
 
     Args:
-        ranks: the average ranks.
-        title: the title above the axes.
-        caption: the text below the title, such as the setting and the number of seeds.
-        badge: a warning in white on black above the title, such as another scale; empty for none.
+        ranks: The average ranks.
+        title: The title above the axes.
+        caption: The text below the title, such as the setting and the number of seeds.
+        badge: A warning in white on black above the title, such as another scale; empty for none.
     """
     labels, average_ranks, difference = list(ranks.ranks), list(ranks.ranks.values()), ranks.critical_difference
     order = sorted(range(len(labels)), key=lambda i: (average_ranks[i], i))

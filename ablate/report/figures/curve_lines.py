@@ -24,7 +24,7 @@ def looks_of(names: Sequence[str]) -> dict[str, Look]:
     """The look of each variant by its label, the same in every panel.
 
     Args:
-        names: the labels, in the order of the colours.
+        names: The labels, in the order of the colours.
     """
     return {label: look(index) for index, label in enumerate(names)}
 
@@ -35,11 +35,11 @@ def draw_measure(axis: Axes, curves: Sequence[SeedCurves], looks: Sequence[Look]
     A solid line has markers, and a cross where a seed diverged.
 
     Args:
-        axis: the axes to draw on.
-        curves: of the variants.
-        looks: of the variants.
-        measure: one of MEASURES.
-        dashes: a line style of matplotlib; "-" for a solid line.
+        axis: The axes to draw on.
+        curves: Of the variants.
+        looks: Of the variants.
+        measure: One of MEASURES.
+        dashes: A line style of matplotlib; "-" for a solid line.
     """
     solid = dashes == "-"
     for of_variant, (colour, _) in zip(curves, looks):
@@ -63,10 +63,10 @@ def marker_style(marker: str, first: int, every: int, size: float) -> dict[str, 
     """The options for a line with a marker on some of its points.
 
     Args:
-        marker: a marker of matplotlib.
-        first: the index of the point with the first marker.
-        every: the number of points from one marker to the next.
-        size: of the marker, in points.
+        marker: A marker of matplotlib.
+        first: The index of the point with the first marker.
+        every: The number of points from one marker to the next.
+        size: Of the marker, in points.
     """
     return {"marker": marker, "markevery": (first, every), "markersize": size}
 
@@ -75,8 +75,8 @@ def finite_epochs(values: Curve, measure: str) -> tuple[Any, Any]:
     """The epochs with a finite value, and these values. A line through them continues over epochs without a value.
 
     Args:
-        values: the curve of a seed, or a median.
-        measure: one of MEASURES.
+        values: The curve of a seed, or a median.
+        measure: One of MEASURES.
     """
     heights = values[:, MEASURES.index(measure)]
     (places,) = np.nonzero(np.isfinite(heights))
@@ -92,8 +92,8 @@ def set_epoch_axis(axis: Axes, curves: Sequence[Sequence[SeedCurves]]) -> None:
     """Sets the range of the horizontal axis, from epoch 1 to the last epoch of all curves, with whole numbers as ticks.
 
     Args:
-        axis: the axes.
-        curves: one sequence for each group of curves that is drawn.
+        axis: The axes.
+        curves: One sequence for each group of curves that is drawn.
     """
     last = max(1, *map(_last_epoch, curves))
     beside = 0.02 * (last - 1) or 0.5
@@ -113,8 +113,8 @@ def axis_limits(curves: Sequence[Sequence[SeedCurves]], measure: str) -> tuple[f
     outside the range, because they would compress the rest.
 
     Args:
-        curves: one sequence for each group of curves that is drawn.
-        measure: one of MEASURES.
+        curves: One sequence for each group of curves that is drawn.
+        measure: One of MEASURES.
     """
     column, shown = MEASURES.index(measure), [np.array([])]
     for drawn in curves:
@@ -139,9 +139,9 @@ def legend_handle(name: str, of: Look, dashes: Any = "-") -> Line2D:
     """The legend entry of a line.
 
     Args:
-        name: the text of the entry.
-        of: the look of the line.
-        dashes: a line style of matplotlib; "-" for a solid line.
+        name: The text of the entry.
+        of: The look of the line.
+        dashes: A line style of matplotlib; "-" for a solid line.
     """
     return Line2D([], [], label=name, color=of.colour, marker=of.marker, linestyle=dashes, markersize=5, linewidth=1.7)
 
@@ -150,7 +150,7 @@ def cross_handles(curves: Sequence[Sequence[SeedCurves]]) -> list[Line2D]:
     """The legend entry of the crosses; none if no cross is drawn. A seed that diverged in epoch 1 has no cross.
 
     Args:
-        curves: one sequence for each group of curves that is drawn.
+        curves: One sequence for each group of curves that is drawn.
     """
     diverged = [values for drawn in curves for each in drawn for values in each.values if _has_diverged(values)]
     label = "a seed's last epoch before it diverged"

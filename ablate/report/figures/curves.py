@@ -29,10 +29,10 @@ def draw_curves(curves: StudyCurves, title: str, caption: str, badge: str = "") 
     """Test error (solid, right) and training loss (dashed, left) by epoch; each seed thin, the medians thick.
 
     Args:
-        curves: the curves of the study, and those from the authors' logs.
-        title: the title above the axes.
-        caption: the text below the title, such as the setting and the number of seeds.
-        badge: a warning in white on black above the title, such as another scale; empty for none.
+        curves: The curves of the study, and those from the authors' logs.
+        title: The title above the axes.
+        caption: The text below the title, such as the setting and the number of seeds.
+        badge: A warning in white on black above the title, such as another scale; empty for none.
     """
     panels, imported, looks = curves.panels, curves.imported, looks_of(list(curves.names))
     greys = {curve.label: IMPORTED_LOOKS[i % len(IMPORTED_LOOKS)] for i, curve in enumerate(imported)}

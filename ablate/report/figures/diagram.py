@@ -10,10 +10,10 @@ class Box(NamedTuple):
 
     Args:
         kind: "conv", "norm", "activation", "dropout", "pool", "linear", "subsample", "custom" or "block".
-        text: the first line.
-        note: a second line in smaller letters; empty for none.
-        times: the number of repetitions.
-        letter: of the kind of block that is enlarged beside the skeleton; empty for none.
+        text: The first line.
+        note: A second line in smaller letters; empty for none.
+        times: The number of repetitions.
+        letter: Of the kind of block that is enlarged beside the skeleton; empty for none.
     """
 
     kind: str
@@ -27,8 +27,8 @@ class RepeatedBoxes(NamedTuple):
     """Boxes one after another, repeated as a whole.
 
     Args:
-        boxes: in the order of the data flow.
-        times: the number of repetitions.
+        boxes: In the order of the data flow.
+        times: The number of repetitions.
     """
 
     boxes: tuple[Box, ...]
@@ -39,15 +39,15 @@ class BlockDiagram(NamedTuple):
     """One kind of block: after(shortcut(s) + branch(s)) with s = shared(x). If it is not residual, its branch alone.
 
     Args:
-        letter: refers to the block in the skeleton.
-        title: of the block.
-        remarks: lines that say where the block occurs, and how often.
-        channels: of the narrowest convolution.
-        residual: whether it has a shortcut and an addition.
-        branch: the residual branch; all boxes of a block that is not residual.
-        shared: boxes before the branch and the shortcut divide.
-        shortcut: boxes of the shortcut; empty for the identity.
-        after: boxes after the addition.
+        letter: Refers to the block in the skeleton.
+        title: Of the block.
+        remarks: Lines that say where the block occurs, and how often.
+        channels: Of the narrowest convolution.
+        residual: Whether it has a shortcut and an addition.
+        branch: The residual branch; all boxes of a block that is not residual.
+        shared: Boxes before the branch and the shortcut divide.
+        shortcut: Boxes of the shortcut; empty for the identity.
+        after: Boxes after the addition.
     """
 
     letter: str
@@ -65,9 +65,9 @@ class SectionDiagram(NamedTuple):
     """A section of the network.
 
     Args:
-        name: of the section.
-        output: the shape of its output, such as "16 × 32 × 32".
-        boxes: its layers and blocks, in the order of the data flow.
+        name: Of the section.
+        output: The shape of its output, such as "16 × 32 × 32".
+        boxes: Its layers and blocks, in the order of the data flow.
     """
 
     name: str
@@ -79,11 +79,11 @@ class Diagram(NamedTuple):
     """One drawing: the skeleton of a network, and the blocks beside it.
 
     Args:
-        title: above the drawing; empty in figure 1.
-        caption: a line of text, such as the counts of the network.
-        image: the input with its shape; empty in figure 1.
-        stages: the sections of the skeleton; empty in figure 1.
-        blocks: the enlarged blocks.
+        title: Above the drawing; empty in figure 1.
+        caption: A line of text, such as the counts of the network.
+        image: The input with its shape; empty in figure 1.
+        stages: The sections of the skeleton; empty in figure 1.
+        blocks: The enlarged blocks.
     """
 
     title: str

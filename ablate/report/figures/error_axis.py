@@ -13,8 +13,8 @@ def set_validation_error_axis(axis: Axes, errors: Sequence[float]) -> None:
     """Sets title, scale and range of the vertical axis.
 
     Args:
-        axis: the axes.
-        errors: finite validation errors in percent, at least one.
+        axis: The axes.
+        errors: Finite validation errors in percent, at least one.
     """
     log = on_log_axis(errors, ERRORS)
     axis.set_ylabel(f"validation error, %{', log scale' if log else ''}")

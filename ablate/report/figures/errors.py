@@ -17,10 +17,10 @@ def swarm(values: Sequence[float], apart: float, step: float, most: float) -> li
     """A shift for each value, so that points close to each other do not overlap: 0, step, -step, ...
 
     Args:
-        values: positions along the axis.
-        apart: two values closer than this are close to each other.
-        step: the distance between two shifts.
-        most: the largest shift. If all shifts are taken, several values share one.
+        values: Positions along the axis.
+        apart: Two values closer than this are close to each other.
+        step: The distance between two shifts.
+        most: The largest shift. If all shifts are taken, several values share one.
     """
     places = [0.0]
     for n in range(1, int(most / step + 1e-9) + 1):
@@ -39,10 +39,10 @@ def draw_errors(errors: StudyErrors, title: str, caption: str, badge: str = "") 
     """A row for each variant, a panel for each data set. The median of a panel's baseline is a dotted line across the rows.
 
     Args:
-        errors: the errors of the study.
-        title: the title above the axes.
-        caption: the text below the title, such as the setting and the number of seeds.
-        badge: a warning in white on black above the title, such as another scale; empty for none.
+        errors: The errors of the study.
+        title: The title above the axes.
+        caption: The text below the title, such as the setting and the number of seeds.
+        badge: A warning in white on black above the title, such as another scale; empty for none.
     """
     panels = errors.panels
     rows = {label: (index, look(index)) for index, label in enumerate(errors.names)}

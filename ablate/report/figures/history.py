@@ -20,7 +20,7 @@ class History:
     """The candidates of a search in order. At least one has a finite error.
 
     Args:
-        points: a point for each candidate that has ended.
+        points: A point for each candidate that has ended.
         best_so_far: (number, error in percent) of each candidate that is better than all candidates before it.
     """
 
@@ -33,10 +33,10 @@ def draw_history(history: History, title: str, caption: str, badge: str = "") ->
     """Error by number of the candidate; a cross at the bottom for a candidate without a finite error.
 
     Args:
-        history: the candidates of the search.
-        title: the title above the axes.
-        caption: the text below the title, such as the setting and the number of seeds.
-        badge: a warning in white on black above the title, such as another scale; empty for none.
+        history: The candidates of the search.
+        title: The title above the axes.
+        caption: The text below the title, such as the setting and the number of seeds.
+        badge: A warning in white on black above the title, such as another scale; empty for none.
     """
     points, steps = history.points, history.best_so_far
     shown = [point for point in points if math.isfinite(point.error)]

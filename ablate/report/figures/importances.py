@@ -15,9 +15,9 @@ def draw_importances(bars: Sequence[tuple[str, float]], title: str, caption: str
 
     Args:
         bars: (parameter, share of the variance from 0 to 1) of each bar, at least one.
-        title: the title above the axes.
-        caption: the text below the title, such as the setting and the number of seeds.
-        badge: a warning in white on black above the title, such as another scale; empty for none.
+        title: The title above the axes.
+        caption: The text below the title, such as the setting and the number of seeds.
+        badge: A warning in white on black above the title, such as another scale; empty for none.
     """
     names, longest = wrap_labels(name for name, _ in bars)
     body = 0.6 + sum(0.12 + 0.16 * (name.count("\n") + 1) for name in names)

@@ -21,10 +21,10 @@ class CandidateLine:
     """The reported errors of a candidate that did not diverge.
 
     Args:
-        number: of the candidate.
-        kind: decides the look of the line.
-        steps: the steps with a finite error, in increasing order.
-        errors: the errors at these steps, in percent.
+        number: Of the candidate.
+        kind: Decides the look of the line.
+        steps: The steps with a finite error, in increasing order.
+        errors: The errors at these steps, in percent.
     """
 
     number: int
@@ -38,9 +38,9 @@ class Intermediate:
     """The lines of a search, at least one.
 
     Args:
-        lines: the candidates in the order of their numbers.
-        step: the meaning of a step, such as "fold" or "epoch".
-        every: the number of steps after which the next training begins; 0 to mark no beginnings.
+        lines: The candidates in the order of their numbers.
+        step: The meaning of a step, such as "fold" or "epoch".
+        every: The number of steps after which the next training begins; 0 to mark no beginnings.
     """
 
     lines: Sequence[CandidateLine]
@@ -53,10 +53,10 @@ def draw_intermediate(intermediate: Intermediate, title: str, caption: str, badg
     """Pruned candidates in colour, each up to the step at which it was pruned; the best in bold, the others in grey.
 
     Args:
-        intermediate: the lines of the search.
-        title: the title above the axes.
-        caption: the text below the title, such as the setting and the number of seeds.
-        badge: a warning in white on black above the title, such as another scale; empty for none.
+        intermediate: The lines of the search.
+        title: The title above the axes.
+        caption: The text below the title, such as the setting and the number of seeds.
+        badge: A warning in white on black above the title, such as another scale; empty for none.
     """
     lines, step, every = intermediate.lines, intermediate.step, intermediate.every
     pruned = [line for line in lines if line.kind == "pruned"]

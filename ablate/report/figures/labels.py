@@ -38,11 +38,11 @@ def place_labels(
     """Writes each label at the first spot that is inside the axes and free of markers, other labels and the step line.
 
     Args:
-        figure: the figure of the axes.
-        axis: the axes to write on; their range is already set.
-        points: in data coordinates, in the order of the step line (steps-post) through them.
-        labels: of the points.
-        markers: all other positions that must stay free, in data coordinates.
+        figure: The figure of the axes.
+        axis: The axes to write on; their range is already set.
+        points: In data coordinates, in the order of the step line (steps-post) through them.
+        labels: Of the points.
+        markers: All other positions that must stay free, in data coordinates.
     """
     FigureCanvasAgg(figure)
     figure.draw_without_rendering()  # computes the position of the axes

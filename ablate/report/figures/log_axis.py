@@ -15,7 +15,7 @@ def on_log_axis(values: Sequence[float], ratio: float) -> bool:
     """Whether values differ so much that the lowest ones would be hard to distinguish on a linear axis.
 
     Args:
-        values: finite numbers; may be empty.
+        values: Finite numbers; may be empty.
         ratio: ERRORS, COUNTS or TIMES.
     """
     return bool(values) and min(values) > 0 and max(values) / min(values) > ratio
@@ -25,8 +25,8 @@ def log_ticks(axis: Axis, label: Any = None) -> None:
     """Sets ticks at 1, 2, 5, 10, ... on a logarithmic axis.
 
     Args:
-        axis: horizontal or vertical; its range is already set.
-        label: a formatter of matplotlib, or a function of value and position; None for plain numbers.
+        axis: Horizontal or vertical; its range is already set.
+        label: A formatter of matplotlib, or a function of value and position; None for plain numbers.
     """
     low, high = sorted(axis.get_view_interval())
     subs = (1.0, 2.0, 5.0) if high / low < 2000 else (1.0,)

@@ -48,9 +48,9 @@ class ColumnItem(NamedTuple):
     """One element of a column.
 
     Args:
-        box: a layer; or an element of the kind "words", "fork", "plus" or "end".
-        height: of the element, in points.
-        gap: above the element, in points.
+        box: A layer; or an element of the kind "words", "fork", "plus" or "end".
+        height: Of the element, in points.
+        gap: Above the element, in points.
     """
 
     box: Box
@@ -62,11 +62,11 @@ def write_drawing(diagram: Diagram, path: Path) -> None:
     """Draws a diagram into a file; the bytes are the same each time.
 
     Args:
-        diagram: the drawing's values.
-        path: ends in .svg, .png or .pdf.
+        diagram: The drawing's values.
+        path: Ends in .svg, .png or .pdf.
 
     Raises:
-        RunError: the path has another ending, or its folder does not exist.
+        RunError: The path has another ending, or its folder does not exist.
     """
     check_path(path)
     kind, buffer = path.suffix.lower()[1:], io.BytesIO()
@@ -79,10 +79,10 @@ def check_path(path: Path) -> None:
     """Checks that a drawing can be written to a path.
 
     Args:
-        path: ends in .svg, .png or .pdf.
+        path: Ends in .svg, .png or .pdf.
 
     Raises:
-        RunError: the path has another ending, or its folder does not exist.
+        RunError: The path has another ending, or its folder does not exist.
     """
     if path.suffix.lower()[1:] not in METADATA:
         raise RunError(
@@ -96,7 +96,7 @@ def draw_diagram(diagram: Diagram) -> Figure:
     """The figure of a diagram, as large as its contents.
 
     Args:
-        diagram: the drawing's values.
+        diagram: The drawing's values.
     """
     figure = Figure(facecolor="white")
     axis = figure.add_axes((0, 0, 1, 1))

@@ -27,10 +27,10 @@ class Band(NamedTuple):
     """A fitted curve with an uncertainty band, at M values of the axis, in data coordinates.
 
     Args:
-        at: the values of the axis, shape (M,).
-        mean: the mean of the curve in percent, shape (M,).
-        low: the lower end of the band in percent, shape (M,).
-        high: the upper end of the band in percent, shape (M,).
+        at: The values of the axis, shape (M,).
+        mean: The mean of the curve in percent, shape (M,).
+        low: The lower end of the band in percent, shape (M,).
+        high: The upper end of the band in percent, shape (M,).
     """
 
     at: Any
@@ -44,15 +44,15 @@ class AxisPanel:
     """The panel of one searched axis.
 
     Args:
-        axis: the name of the axis.
+        axis: The name of the axis.
         points: (value, candidate) of each point, at least one; for choices, the value is near the index in `choices`.
-        choices: the choices that are shown; empty for a numeric axis.
-        tried: the number of different choices that were tried.
-        log: whether the axis is logarithmic.
-        whole: whether all values are whole numbers.
-        low: the lower end of the axis.
-        high: the upper end of the axis.
-        curve: fitted to the candidates that were trained to the end; None for no curve.
+        choices: The choices that are shown; empty for a numeric axis.
+        tried: The number of different choices that were tried.
+        log: Whether the axis is logarithmic.
+        whole: Whether all values are whole numbers.
+        low: The lower end of the axis.
+        high: The upper end of the axis.
+        curve: Fitted to the candidates that were trained to the end; None for no curve.
     """
 
     axis: str
@@ -76,10 +76,10 @@ def draw_objective(panels: Sequence[AxisPanel], title: str, caption: str, badge:
     """A panel for each axis.
 
     Args:
-        panels: the axes, at least one.
-        title: the title above the axes.
-        caption: the text below the title, such as the setting and the number of seeds.
-        badge: a warning in white on black above the title, such as another scale; empty for none.
+        panels: The axes, at least one.
+        title: The title above the axes.
+        caption: The text below the title, such as the setting and the number of seeds.
+        badge: A warning in white on black above the title, such as another scale; empty for none.
     """
     points = [point for panel in panels for _, point in panel.points]
     errors = [error for panel in panels for error in panel.errors]
@@ -113,7 +113,7 @@ def training_errors(point: CandidatePoint) -> list[float]:
     """The finite errors of a candidate's trainings, in percent; empty for a candidate with one training.
 
     Args:
-        point: the candidate.
+        point: The candidate.
     """
     return [error for error in point.trainings if math.isfinite(error)] if len(point.trainings) > 1 else []
 

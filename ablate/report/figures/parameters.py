@@ -24,9 +24,9 @@ class Front(NamedTuple):
     """The labelled points of a panel, in data coordinates.
 
     Args:
-        points: the medians on the Pareto front, by parameters.
-        labels: of these medians.
-        markers: all markers of the panel.
+        points: The medians on the Pareto front, by parameters.
+        labels: Of these medians.
+        markers: All markers of the panel.
     """
 
     points: list[tuple[float, float]]
@@ -40,9 +40,9 @@ def dodge(values: Sequence[float], apart: float, step: float) -> list[float]:
     The shifts are symmetric in each run of values that are close to the next one.
 
     Args:
-        values: positions along the axis.
-        apart: two values closer than this are in one run.
-        step: the distance between the shifts of two values in a row.
+        values: Positions along the axis.
+        apart: Two values closer than this are in one run.
+        step: The distance between the shifts of two values in a row.
     """
     order = sorted(range(len(values)), key=lambda i: (values[i], i))
     runs = [order[:1]]
@@ -65,10 +65,10 @@ def draw_parameters(errors: StudyErrors, title: str, caption: str, badge: str = 
     Medians off the front are hollow and pale. Equal counts are drawn side by side; the label of the axis says so.
 
     Args:
-        errors: the errors of the study.
-        title: the title above the axes.
-        caption: the text below the title, such as the setting and the number of seeds.
-        badge: a warning in white on black above the title, such as another scale; empty for none.
+        errors: The errors of the study.
+        title: The title above the axes.
+        caption: The text below the title, such as the setting and the number of seeds.
+        badge: A warning in white on black above the title, such as another scale; empty for none.
     """
     panels, names = errors.panels, errors.names
     looks = {label: look(index) for index, label in enumerate(names)}

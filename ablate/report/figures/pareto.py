@@ -23,13 +23,13 @@ class CostPoint:
     """A candidate that was trained to the end.
 
     Args:
-        number: of the candidate.
-        label: its network, and the values that the network's name does not show.
-        cost: such as the number of parameters or multiply-adds.
-        error: its objective in percent.
-        on_front: whether no other candidate dominates it.
-        best: whether it has the lowest error.
-        enqueued: whether the study file names it.
+        number: Of the candidate.
+        label: Its network, and the values that the network's name does not show.
+        cost: Such as the number of parameters or multiply-adds.
+        error: Its objective in percent.
+        on_front: Whether no other candidate dominates it.
+        best: Whether it has the lowest error.
+        enqueued: Whether the study file names it.
     """
 
     number: int
@@ -46,8 +46,8 @@ class ErrorAgainstCost:
     """The candidates of a search, at least one.
 
     Args:
-        points: the candidates in the order of their ranks.
-        measure: the name of the cost, such as "parameters".
+        points: The candidates in the order of their ranks.
+        measure: The name of the cost, such as "parameters".
     """
 
     points: Sequence[CostPoint]
@@ -67,10 +67,10 @@ def draw_pareto(found: ErrorAgainstCost, title: str, caption: str, badge: str = 
     Each candidate that the study file names has a different colour.
 
     Args:
-        found: the candidates of the search.
-        title: the title above the axes.
-        caption: the text below the title, such as the setting and the number of seeds.
-        badge: a warning in white on black above the title, such as another scale; empty for none.
+        found: The candidates of the search.
+        title: The title above the axes.
+        caption: The text below the title, such as the setting and the number of seeds.
+        badge: A warning in white on black above the title, such as another scale; empty for none.
     """
     points = found.points
     others = sorted((point for point in points if not point.best), key=lambda point: point.number)

@@ -18,8 +18,8 @@ class RankShares:
     """How often each of V variants has each rank.
 
     Args:
-        labels: of the V variants.
-        shares: an array of shape (V, V); [i, r] is the probability, 0 to 1, that variant i has rank r + 1.
+        labels: Of the V variants.
+        shares: An array of shape (V, V); [i, r] is the probability, 0 to 1, that variant i has rank r + 1.
     """
 
     labels: Sequence[str]
@@ -30,7 +30,7 @@ def percent_text(share: float) -> str:
     """A share in percent, as short text for a cell: "", "<1", "37", ">99", "100".
 
     Args:
-        share: from 0 to 1.
+        share: From 0 to 1.
     """
     if share <= 0:
         return ""
@@ -44,10 +44,10 @@ def draw_ranks(ranks: RankShares, title: str, caption: str, badge: str = "") -> 
     """A row for each variant, a column for each rank: how often, in percent, the variant has the rank.
 
     Args:
-        ranks: the shares of the ranks.
-        title: the title above the axes.
-        caption: the text below the title, such as the setting and the number of seeds.
-        badge: a warning in white on black above the title, such as another scale; empty for none.
+        ranks: The shares of the ranks.
+        title: The title above the axes.
+        caption: The text below the title, such as the setting and the number of seeds.
+        badge: A warning in white on black above the title, such as another scale; empty for none.
     """
     labels, shares = ranks.labels, np.asarray(ranks.shares, float)
     size = len(labels)

@@ -19,8 +19,8 @@ class GrowthLine:
     """Networks that differ from the base in one axis only, and the base.
 
     Args:
-        axis: the name of the axis.
-        exponent: the fitted a of count ~ value^a.
+        axis: The name of the axis.
+        exponent: The fitted a of count ~ value^a.
         points: (value of the axis, count), both relative to the base, in increasing order.
     """
 
@@ -34,9 +34,9 @@ class GrowthPanel:
     """The growth of one count.
 
     Args:
-        count: its name, such as "parameters".
-        of_base: the count of the base.
-        lines: one for each axis; every panel has the same axes.
+        count: Its name, such as "parameters".
+        of_base: The count of the base.
+        lines: One for each axis; every panel has the same axes.
     """
 
     count: str
@@ -49,8 +49,8 @@ class Scaling:
     """The growth of two counts.
 
     Args:
-        base: the name of the network that values and counts are relative to.
-        panels: one for each count.
+        base: The name of the network that values and counts are relative to.
+        panels: One for each count.
     """
 
     base: str
@@ -62,10 +62,10 @@ def draw_scaling(scaling: Scaling, title: str, caption: str, badge: str = "") ->
     """A panel for each count: counts against values, all relative to the base, with the fitted exponents.
 
     Args:
-        scaling: the growth of the counts.
-        title: the title above the axes.
-        caption: the text below the title, such as the setting and the number of seeds.
-        badge: a warning in white on black above the title, such as another scale; empty for none.
+        scaling: The growth of the counts.
+        title: The title above the axes.
+        caption: The text below the title, such as the setting and the number of seeds.
+        badge: A warning in white on black above the title, such as another scale; empty for none.
     """
     figure, axes = open_canvas(title, caption, badge, width=8.4, body=3.5, columns=2, sharex=True, sharey=True)
     for axis, panel in zip(axes, scaling.panels):

@@ -31,11 +31,11 @@ class StepTime(NamedTuple):
     """The time of forward, backward and update of one minibatch, and the test error of the network on CIFAR-10.
 
     Args:
-        label: the name of the network.
-        group: selects the colour and hatch of the bar, such as "thin" or "wide".
+        label: The name of the network.
+        group: Selects the colour and hatch of the bar, such as "thin" or "wide".
         milliseconds: None if not measured.
-        error: as published, in percent; None if not known.
-        parameters: of the network.
+        error: As published, in percent; None if not known.
+        parameters: Of the network.
     """
 
     label: str
@@ -50,8 +50,8 @@ class StepTimes:
     """The times of networks.
 
     Args:
-        bars: the networks in order.
-        reference: the label of the network that ratios are relative to; empty for no ratios.
+        bars: The networks in order.
+        reference: The label of the network that ratios are relative to; empty for no ratios.
     """
 
     bars: Sequence[StepTime]
@@ -62,8 +62,8 @@ def time_labels(bars: Sequence[StepTime], reference: str = "") -> list[str]:
     """The text at the end of each bar: "512 ms"; with a reference "512 ms, 7.5×", at the reference itself "68.3 ms, 1×".
 
     Args:
-        bars: the networks.
-        reference: the label of the network that ratios are relative to; empty for no ratios.
+        bars: The networks.
+        reference: The label of the network that ratios are relative to; empty for no ratios.
     """
     base = next((bar.milliseconds for bar in bars if bar.label == reference), None)
     return [
@@ -79,10 +79,10 @@ def draw_step_times(times: StepTimes, title: str, caption: str, badge: str = "")
     """A bar for each network in the given order, its time at the end of the bar and its error at the right.
 
     Args:
-        times: the times of the networks.
-        title: the title above the axes.
-        caption: the text below the title, such as the setting and the number of seeds.
-        badge: a warning in white on black above the title, such as another scale; empty for none.
+        times: The times of the networks.
+        title: The title above the axes.
+        caption: The text below the title, such as the setting and the number of seeds.
+        badge: A warning in white on black above the title, such as another scale; empty for none.
     """
     bars, reference = times.bars, times.reference
     groups = list(dict.fromkeys(bar.group for bar in bars))

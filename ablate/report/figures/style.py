@@ -79,8 +79,8 @@ class Look(NamedTuple):
     """The colour and marker of one variant.
 
     Args:
-        colour: such as "#0173b2".
-        marker: a marker of matplotlib.
+        colour: Such as "#0173b2".
+        marker: A marker of matplotlib.
     """
 
     colour: str
@@ -91,7 +91,7 @@ def look(index: int) -> Look:
     """The look of a variant. 132 looks differ; the first twelve differ in colour.
 
     Args:
-        index: the number of the variant in its study, from 0.
+        index: The number of the variant in its study, from 0.
     """
     return Look(PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)])
 
@@ -101,7 +101,7 @@ def to_bytes(figure: Figure, kind: str) -> bytes:
     """The figure as the contents of a file; the bytes are the same each time.
 
     Args:
-        figure: the figure.
+        figure: The figure.
         kind: "png", "svg" or "pdf".
     """
     buffer = io.BytesIO()
@@ -126,15 +126,15 @@ def open_canvas(
     """A figure and its axes, row by row. Badge, title and caption are above the axes, the legend is below.
 
     Args:
-        title: the title above the axes.
-        caption: the text below the title, such as the setting and the number of seeds.
-        badge: a warning in white on black above the title, such as another scale; empty for none.
-        width: of the figure, in inches.
-        body: the height of the axes with their labels, in inches; the height of the texts is added.
-        legend: the entries of the legend; empty for no legend.
-        rows: the number of rows of axes.
-        columns: the number of columns of axes.
-        options: passed to Figure.subplots.
+        title: The title above the axes.
+        caption: The text below the title, such as the setting and the number of seeds.
+        badge: A warning in white on black above the title, such as another scale; empty for none.
+        width: Of the figure, in inches.
+        body: The height of the axes with their labels, in inches; the height of the texts is added.
+        legend: The entries of the legend; empty for no legend.
+        rows: The number of rows of axes.
+        columns: The number of columns of axes.
+        options: Passed to Figure.subplots.
     """
     figure = Figure(figsize=(width, body))
     header = _write_header(figure, title, caption, badge, width)
@@ -154,11 +154,11 @@ def open_panels(
     """A figure with several panels, and the axes of the panels in order.
 
     Args:
-        title: the title above the axes.
-        caption: the text below the title, such as the setting and the number of seeds.
-        badge: a warning in white on black above the title, such as another scale; empty for none.
-        panels: the number of panels, at least one; a row has at most three.
-        legend: the entries of the legend; empty for no legend.
+        title: The title above the axes.
+        caption: The text below the title, such as the setting and the number of seeds.
+        badge: A warning in white on black above the title, such as another scale; empty for none.
+        panels: The number of panels, at least one; a row has at most three.
+        legend: The entries of the legend; empty for no legend.
     """
     columns = panels if panels <= 2 else 2 if panels == 4 else 3
     rows = math.ceil(panels / columns)
@@ -175,8 +175,8 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
     """The width of a line of text in inches.
 
     Args:
-        text: one line.
-        size: of the letters, in points.
+        text: One line.
+        size: Of the letters, in points.
         weight: "normal" or "bold".
     """
     font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
@@ -187,9 +187,9 @@ def wrap_text(text: str, width: float, size: float, weight: str = "normal") -> l
     """The lines of a text. A word that is wider than a line is split.
 
     Args:
-        text: words separated by white space; a no-break space does not separate words.
-        width: the largest width of a line, in inches.
-        size: of the letters, in points.
+        text: Words separated by white space; a no-break space does not separate words.
+        width: The largest width of a line, in inches.
+        size: Of the letters, in points.
         weight: "normal" or "bold".
     """
     lines: list[str] = []
@@ -217,7 +217,7 @@ def wrap_labels(labels: Iterable[str]) -> tuple[list[str], float]:
     """The labels of rows, with line breaks, and the width of their longest line in inches.
 
     Args:
-        labels: of the rows.
+        labels: Of the rows.
     """
     wrapped = ["\n".join(wrap_text(label, 3.0, TEXT)) for label in labels]
     return wrapped, max((text_width(line, TEXT) for label in wrapped for line in label.split("\n")), default=0.0)
@@ -227,8 +227,8 @@ def set_row_axis(axis: Axes, labels: Sequence[str]) -> None:
     """Sets a vertical axis with one row for each label, the first at the top, without ticks and grid.
 
     Args:
-        axis: the axes.
-        labels: of the rows.
+        axis: The axes.
+        labels: Of the rows.
     """
     axis.set_yticks(range(len(labels)), labels)
     axis.set_ylim(len(labels) - 0.4, -0.6)

@@ -23,10 +23,10 @@ def draw_train_test(curves: StudyCurves, title: str, caption: str, badge: str = 
     The training error is measured during training: on augmented images, while the weights change.
 
     Args:
-        curves: the curves of the study.
-        title: the title above the axes.
-        caption: the text below the title, such as the setting and the number of seeds.
-        badge: a warning in white on black above the title, such as another scale; empty for none.
+        curves: The curves of the study.
+        title: The title above the axes.
+        caption: The text below the title, such as the setting and the number of seeds.
+        badge: A warning in white on black above the title, such as another scale; empty for none.
     """
     panels, looks = curves.panels, looks_of(list(curves.names))
     handles = [legend_handle(name, looks[label]) for label, name in curves.names.items()]

@@ -19,8 +19,8 @@ class SeedCurves(NamedTuple):
     The values of a diverged seed are infinite from the epoch in which it diverged, as in the median of the tables.
 
     Args:
-        seeds: the recorded seeds.
-        values: the curve of each seed, shape (epochs, measures).
+        seeds: The recorded seeds.
+        values: The curve of each seed, shape (epochs, measures).
     """
 
     seeds: tuple[int, ...]
@@ -43,9 +43,9 @@ class ImportedCurve(NamedTuple):
     """A curve from another source, such as an author's log, drawn in grey.
 
     Args:
-        label: the name of the curve.
-        rows: one for each epoch, with epoch (from 1), train_loss (nats) and test_error (percent); the last two may be None.
-        panel: the title of the panel that shows the curve; empty for every panel.
+        label: The name of the curve.
+        rows: One for each epoch, with epoch (from 1), train_loss (nats) and test_error (percent); the last two may be None.
+        panel: The title of the panel that shows the curve; empty for every panel.
     """
 
     label: str
@@ -58,9 +58,9 @@ class CurvePanel:
     """The curves of some variants.
 
     Args:
-        title: of the panel; empty for the only panel.
-        labels: of the variants, all different.
-        curves: of the variants.
+        title: Of the panel; empty for the only panel.
+        labels: Of the variants, all different.
+        curves: Of the variants.
     """
 
     title: str
@@ -73,9 +73,9 @@ class StudyCurves:
     """The curves of a study.
 
     Args:
-        panels: in order.
-        names: the text of the legend by label, in the order of the colours.
-        imported: curves from the authors' logs.
+        panels: In order.
+        names: The text of the legend by label, in the order of the colours.
+        imported: Curves from the authors' logs.
     """
 
     panels: Sequence[CurvePanel]

@@ -11,12 +11,12 @@ class VariantErrors:
     """A variant on one data set.
 
     Args:
-        label: its name, different from that of every other variant in the panel.
-        parameters: the number of parameters of the network.
-        errors: test errors of the seeds that did not diverge, in percent, in the order of the seeds.
-        median: of all seeds, in percent; infinite if half or more of them diverged, None without any seed.
-        on_front: whether no other variant of the panel dominates it in parameters and median.
-        baseline: whether other variants are compared with it.
+        label: Its name, different from that of every other variant in the panel.
+        parameters: The number of parameters of the network.
+        errors: Test errors of the seeds that did not diverge, in percent, in the order of the seeds.
+        median: Of all seeds, in percent; infinite if half or more of them diverged, None without any seed.
+        on_front: Whether no other variant of the panel dominates it in parameters and median.
+        baseline: Whether other variants are compared with it.
     """
 
     label: str
@@ -32,8 +32,8 @@ class ErrorPanel:
     """The variants of one data set.
 
     Args:
-        title: of the panel; empty for the only panel.
-        variants: in order.
+        title: Of the panel; empty for the only panel.
+        variants: In order.
     """
 
     title: str
@@ -50,8 +50,8 @@ class StudyErrors:
     """The errors of a study.
 
     Args:
-        panels: one for each data set.
-        names: the text of the legend by label, in the order of the colours.
+        panels: One for each data set.
+        names: The text of the legend by label, in the order of the colours.
     """
 
     panels: Sequence[ErrorPanel]
