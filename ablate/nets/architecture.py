@@ -127,7 +127,7 @@ class Architecture:
 
 @lru_cache(maxsize=4096)
 def _check_numbers(k: float, dropout: float, survival: float) -> None:
-    """Raises NotationError for a number that is not allowed; cached, so that a plan with many networks checks few."""
+    """Raise NotationError for a number that is not allowed; cached, so that a plan with many networks checks few."""
     if not (math.isfinite(k) and 1 / 16 <= k <= MAX_K):
         raise NotationError(f"widening factor k = {k:g}; allowed: 0.0625 to {MAX_K:g}")
     if not (math.isfinite(dropout) and 0 <= dropout < 1):
@@ -141,7 +141,7 @@ def _check_numbers(k: float, dropout: float, survival: float) -> None:
 
 @lru_cache(maxsize=4096)
 def _check_kernels(block: Kernels) -> None:
-    """Raises NotationError for kernel sizes that are not allowed."""
+    """Raise NotationError for kernel sizes that are not allowed."""
     if not 1 <= len(block) <= MAX_BLOCK:
         raise NotationError(f"a block of {len(block)} convolutions; allowed: 1 to {MAX_BLOCK}")
     for kernel in block:

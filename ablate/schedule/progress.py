@@ -85,7 +85,7 @@ class Progress:
 
     @contextlib.contextmanager
     def _whatever_the_terminal_does(self) -> Iterator[None]:
-        """Ends the display, but not the training, if the terminal has gone."""
+        """End the display, but not the training, if the terminal has gone."""
         try:
             yield
         except (OSError, ValueError, SystemExit):  # rich exits on a broken pipe

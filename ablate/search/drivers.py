@@ -109,7 +109,7 @@ def _lock(study: optuna.Study, runs: Path, name: str) -> Path:
 
 
 def _send_heartbeats(study: optuna.Study, name: str, done: threading.Event) -> None:
-    """Renews the heartbeat of a driver's running candidates until `done` is set."""
+    """Renew the heartbeat of a driver's running candidates until `done` is set."""
     while not done.wait(HEARTBEAT_SECONDS):
         with contextlib.suppress(Exception):  # the database may be unreachable for a short time
             for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -119,7 +119,7 @@ def _send_heartbeats(study: optuna.Study, name: str, done: threading.Event) -> N
 
 
 def _remove_old_locks(study: optuna.Study, runs: Path) -> None:
-    """Removes the lock files of drivers that have ended and left no running candidate."""
+    """Remove the lock files of drivers that have ended and left no running candidate."""
     needed = {driver_of(trial) for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))}
     for path in _folder(study, runs).glob("*.lock"):
         with contextlib.suppress(OSError), hold_lock(path) as free:

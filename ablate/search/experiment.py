@@ -97,7 +97,7 @@ class SearchExperiment:
         return read_candidates(self.study, self.opened, self.runs) if self.opened else []
 
     def run(self, options: RunOptions | None = None, console: Console | None = None) -> SearchSummary:
-        """Evaluates the candidates that remain; returns when all have ended, or when the search is stopped.
+        """Evaluate the candidates that remain; return when all have ended, or when the search is stopped.
 
         Ctrl-C stops the search after the current epochs (exit code 130). A second Ctrl-C stops it immediately. SIGTERM and
         SIGUSR1 stop it like the first Ctrl-C (exit code 75).

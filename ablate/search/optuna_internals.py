@@ -38,7 +38,7 @@ def enqueued_params(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def forget_gp_draw(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Clears the draw that GPSampler made for a trial before an interruption, so that it draws the same values again.
+    """Clear the draw that GPSampler made for a trial before an interruption, so that it draws the same values again.
 
     Without this, GPSampler would avoid the draw as if it belonged to another trial.
 

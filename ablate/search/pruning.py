@@ -64,7 +64,7 @@ class Pruning:
         self.pruned = False
 
     def report_epoch(self, training: int, row: Row) -> None:
-        """Reports an epoch of a training, if the steps are epochs.
+        """Report an epoch of a training, if the steps are epochs.
 
         Args:
             training: The number of the training, from 0.
@@ -74,7 +74,7 @@ class Pruning:
             self._report(training * self.epochs + row["epoch"], row["test_error"])
 
     def report_training(self, training: int, error: float) -> None:
-        """Reports a training that has ended, if the steps are trainings.
+        """Report a training that has ended, if the steps are trainings.
 
         Args:
             training: The number of the training, from 0.

@@ -89,7 +89,7 @@ def run_search(
     console: Console,
     folders: tuple[Path, ...] = (),
 ) -> SearchSummary:
-    """Evaluates the candidates that remain; returns a summary.
+    """Evaluate the candidates that remain; return a summary.
 
     Args:
         study: The study, which has a search.
@@ -111,7 +111,7 @@ def run_search(
 
 
 def _run_driver(driver: SearchDriver, backend: Backend, url: str, console: Console, begun: float) -> SearchSummary:
-    """Runs a driver on all slots of a backend until the search ends or is stopped."""
+    """Run a driver on all slots of a backend until the search ends or is stopped."""
     options, slots = driver.options, backend.slots
     with handling(dict.fromkeys(PREEMPTING, preempted)):
         driver.prepare(console)
@@ -193,7 +193,7 @@ class SearchDriver:
         return True
 
     def prepare(self, console: Console) -> None:
-        """Decodes and checks the images, and enqueues failed candidates again.
+        """Decode and check the images, and enqueue failed candidates again.
 
         Args:
             console: Where progress is printed.
@@ -226,7 +226,7 @@ class SearchDriver:
         return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in self.trials())
 
     def serve(self) -> None:
-        """Evaluates one candidate after another until none is left or the search stops. Each slot has one thread."""
+        """Evaluate one candidate after another until none is left or the search stops. Each slot has one thread."""
         try:
             while not self.stop.level:
                 if taken := self.take_candidate():
@@ -273,12 +273,12 @@ class SearchDriver:
         return len(before) >= self.count_planned(before)
 
     def _withdraw(self, trial: optuna.Trial) -> None:
-        """Ends a surplus candidate; it does not count."""
+        """End a surplus candidate; it does not count."""
         trial.set_user_attr(SURPLUS, True)
         self.opened.tell(trial, state=TrialState.FAIL)
 
     def _sign(self, trial: optuna.Trial, reported: Mapping[int, float]) -> Taken:
-        """Writes this driver's name to a candidate, and samples the candidate's values."""
+        """Write this driver's name to a candidate, and sample the candidate's values."""
         trial.set_user_attr(WORKER, heartbeat(self.name))
         return Taken(trial, pick_values(self.search, suggest_with(trial)), reported)
 
@@ -287,7 +287,7 @@ class SearchDriver:
         return any(trial.state == TrialState.RUNNING and driver_of(trial) != self.name for trial in self.trials())
 
     def evaluate(self, taken: Taken) -> None:
-        """Trains a candidate and reports the result to Optuna. If the search is stopped, the candidate stays running.
+        """Train a candidate and report the result to Optuna. If the search is stopped, the candidate stays running.
 
         Args:
             taken: A candidate from take_candidate().
@@ -348,7 +348,7 @@ class SearchDriver:
                 return outcome
 
     def complete(self, trial: optuna.Trial, label: str, variant: Variant, errors: list[float]) -> None:
-        """Ends a candidate with its objectives.
+        """End a candidate with its objectives.
 
         Args:
             trial: The candidate in Optuna.
@@ -368,7 +368,7 @@ class SearchDriver:
         self.progress.candidate(trial.number, label, f"{objective:.2f}% validation error{better}")
 
     def prune(self, trial: optuna.Trial, label: str) -> None:
-        """Ends a candidate as pruned.
+        """End a candidate as pruned.
 
         Args:
             trial: The candidate in Optuna.
@@ -379,7 +379,7 @@ class SearchDriver:
             self.progress.candidate(trial.number, label, "pruned")
 
     def fail(self, trial: optuna.Trial, label: str, outcome: Outcome) -> None:
-        """Ends a candidate that cannot be trained. The next run of the search tries it again.
+        """End a candidate that cannot be trained. The next run of the search tries it again.
 
         Args:
             trial: The candidate in Optuna.
@@ -392,7 +392,7 @@ class SearchDriver:
         self.progress.candidate(trial.number, label, f"failed: {outcome.cause}")
 
     def _tell(self, trial: optuna.Trial, state: TrialState, values: list[float] | None = None) -> bool:
-        """Ends a candidate in Optuna. Returns False if another driver had ended it already."""
+        """End a candidate in Optuna. Return False if another driver had ended it already."""
         try:
             self.opened.tell(trial, values, state)
         except (UpdateFinishedTrialError, ValueError):  # ValueError: for a finished trial, among other reasons

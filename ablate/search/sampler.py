@@ -169,7 +169,7 @@ def draw_values(search: Search, check: CheckValues, seed: int = 0) -> dict[str, 
 
 
 def check_enqueued(search: Search, check: CheckValues) -> None:
-    """Checks that every candidate which the study enqueues is feasible.
+    """Check that every candidate which the study enqueues is feasible.
 
     Args:
         search: The search.
@@ -191,7 +191,7 @@ def _draw(distribution: BaseDistribution, random: np.random.RandomState) -> Any:
 
 
 def _complete(search: Search, check: CheckValues, found: dict[str, Any], sample: Pick) -> AblateError | None:
-    """Samples the missing parameters of a candidate into `found`. Returns why it is not feasible, or None."""
+    """Sample the missing parameters of a candidate into `found`. Return why it is not feasible, or None."""
 
     def pick(name: str, distribution: BaseDistribution) -> Any:
         if name not in found:

@@ -165,7 +165,7 @@ def open_search(study: Study, url: str, runs: Path, possible: Callable[[dict[str
 
 
 def _await_enqueued(opened: optuna.Study) -> None:
-    """Waits for another process that enqueues, as long as new candidates appear."""
+    """Wait for another process that enqueues, as long as new candidates appear."""
     count, changed = -1, time.monotonic()
     while "enqueued" not in opened.user_attrs and time.monotonic() - changed < STILL_SECONDS:
         if (found := len(opened.get_trials(deepcopy=False))) != count:
@@ -174,7 +174,7 @@ def _await_enqueued(opened: optuna.Study) -> None:
 
 
 def retry_failed(opened: optuna.Study, runs: Path) -> None:
-    """Enqueues every failed candidate again as a new one, because Optuna cannot change an ended trial.
+    """Enqueue every failed candidate again as a new one, because Optuna cannot change an ended trial.
 
     The new candidate keeps the number of the failed one in the user attribute RETRIES.
 

@@ -312,7 +312,7 @@ def _tell_apart(variants: list[Variant]) -> list[Variant]:
 
 
 def _check_batches(recipe: Recipe, data: Data) -> None:
-    """Raises StudyError if a training epoch would have no step."""
+    """Raise StudyError if a training epoch would have no step."""
     images = data.train_size or data.data_set.images[0]
     if images is not None and (part := data.held_out):
         images -= part.images or -(-images // (part.folds or 1))

@@ -46,7 +46,7 @@ class CandidatePoint:
 
 
 def draw_points(axis: Axes, points: Sequence[tuple[float, CandidatePoint]]) -> None:
-    """Draws each point with a finite error.
+    """Draw each point with a finite error.
 
     Args:
         axis: The axes to draw on.

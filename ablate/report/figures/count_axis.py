@@ -12,7 +12,7 @@ from ablate.report.numbers import quantity
 
 
 def set_count_axis(axis: Axes, counts: Sequence[int], places: Sequence[float]) -> None:
-    """Sets scale, ticks and range of the horizontal axis.
+    """Set scale, ticks and range of the horizontal axis.
 
     Args:
         axis: The axes.

@@ -30,7 +30,7 @@ def looks_of(names: Sequence[str]) -> dict[str, Look]:
 
 
 def draw_measure(axis: Axes, curves: Sequence[SeedCurves], looks: Sequence[Look], measure: str, dashes: Any) -> None:
-    """Draws the seeds of a measure as thin lines and the medians as thick lines.
+    """Draw the seeds of a measure as thin lines and the medians as thick lines.
 
     A solid line has markers, and a cross where a seed diverged.
 
@@ -89,7 +89,7 @@ def _has_diverged(values: Curve) -> bool:
 
 
 def set_epoch_axis(axis: Axes, curves: Sequence[Sequence[SeedCurves]]) -> None:
-    """Sets the range of the horizontal axis, from epoch 1 to the last epoch of all curves, with whole numbers as ticks.
+    """Set the range of the horizontal axis, from epoch 1 to the last epoch of all curves, with whole numbers as ticks.
 
     Args:
         axis: The axes.

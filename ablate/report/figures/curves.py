@@ -65,7 +65,7 @@ def draw_curves(curves: StudyCurves, title: str, caption: str, badge: str = "") 
 
 
 def _draw_imported(loss_axis: Axes, error_axis: Axes, curve: ImportedCurve, grey: Look) -> SeedCurves:
-    """Draws an imported curve, and returns it in the form of a seed's curve."""
+    """Draw an imported curve, and return it in the form of a seed's curve."""
     values = np.full((max((row["epoch"] for row in curve.rows), default=0), len(MEASURES)), np.nan)
     for row in curve.rows:
         values[row["epoch"] - 1] = [row.get("train_loss"), None, row.get("test_error")]

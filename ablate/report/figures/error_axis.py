@@ -10,7 +10,7 @@ from ablate.report.figures.log_axis import ERRORS, log_ticks, on_log_axis
 
 
 def set_validation_error_axis(axis: Axes, errors: Sequence[float]) -> None:
-    """Sets title, scale and range of the vertical axis.
+    """Set title, scale and range of the vertical axis.
 
     Args:
         axis: The axes.

@@ -35,7 +35,7 @@ def place_labels(
     labels: Sequence[str],
     markers: Sequence[tuple[float, float]],
 ) -> None:
-    """Writes each label at the first spot that is inside the axes and free of markers, other labels and the step line.
+    """Write each label at the first spot that is inside the axes and free of markers, other labels and the step line.
 
     Args:
         figure: The figure of the axes.

@@ -22,7 +22,7 @@ def on_log_axis(values: Sequence[float], ratio: float) -> bool:
 
 
 def log_ticks(axis: Axis, label: Any = None) -> None:
-    """Sets ticks at 1, 2, 5, 10, ... on a logarithmic axis.
+    """Set ticks at 1, 2, 5, 10, ... on a logarithmic axis.
 
     Args:
         axis: Horizontal or vertical; its range is already set.

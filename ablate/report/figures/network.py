@@ -59,7 +59,7 @@ class ColumnItem(NamedTuple):
 
 
 def write_drawing(diagram: Diagram, path: Path) -> None:
-    """Draws a diagram into a file; the bytes are the same each time.
+    """Draw a diagram into a file; the bytes are the same each time.
 
     Args:
         diagram: The drawing's values.
@@ -76,7 +76,7 @@ def write_drawing(diagram: Diagram, path: Path) -> None:
 
 
 def check_path(path: Path) -> None:
-    """Checks that a drawing can be written to a path.
+    """Check that a drawing can be written to a path.
 
     Args:
         path: Ends in .svg, .png or .pdf.
@@ -108,7 +108,7 @@ def draw_diagram(diagram: Diagram) -> Figure:
 
 
 def _draw_network(axis: Axes, diagram: Diagram) -> tuple[float, float]:
-    """Draws the skeleton at the left and a panel for each block at the right; returns width and height in points."""
+    """Draw the skeleton at the left and a panel for each block at the right; return width and height in points."""
     _write(axis, MARGIN, 28, diagram.title, LARGE, weight="bold", ha="left")
     _write(axis, MARGIN, 46, diagram.caption, SMALL, color=REMARK, ha="left")
     skeleton, columns = _skeleton_column(diagram), [_block_column(block) for block in diagram.blocks]
@@ -139,7 +139,7 @@ def _draw_network(axis: Axes, diagram: Diagram) -> tuple[float, float]:
 
 
 def _draw_blocks(axis: Axes, diagram: Diagram) -> tuple[float, float]:
-    """Draws the blocks side by side, with their titles below; returns width and height in points."""
+    """Draw the blocks side by side, with their titles below; return width and height in points."""
     columns = [_block_column(block) for block in diagram.blocks]
     x, top, tall = float(MARGIN), float(MARGIN), max(_height(column, 1.35) for column in columns)
     for block, column in zip(diagram.blocks, columns):
@@ -201,7 +201,7 @@ def _gap(item: ColumnItem, stretch: float) -> float:
 def _draw_column(
     axis: Axes, column: Sequence[ColumnItem], x: float, top: float, area: float, width: float
 ) -> list[tuple[float, float]]:
-    """Draws a column with its gaps stretched to fill `area`; returns the top and bottom of every element."""
+    """Draw a column with its gaps stretched to fill `area`; return the top and bottom of every element."""
     stretch = _stretch(column, area)
     y, spans = top, []
     for item in column:
@@ -216,7 +216,7 @@ def _draw_column(
 
 
 def _draw_item(axis: Axes, box: Box, x: float, span: tuple[float, float], width: float) -> None:
-    """Draws one element of a column between two heights."""
+    """Draw one element of a column between two heights."""
     y = sum(span) / 2
     if box.kind == "words":
         _write(axis, x, y, box.text, 12 if "$" in box.text else TEXT)
@@ -238,7 +238,7 @@ def _draw_item(axis: Axes, box: Box, x: float, span: tuple[float, float], width:
 
 
 def _draw_block(axis: Axes, block: BlockDiagram, column: Sequence[ColumnItem], x: float, top: float, area: float) -> None:
-    """Draws the branch of a block as a column, and beside it the shortcut, if it has one."""
+    """Draw the branch of a block as a column, and beside it the shortcut, if it has one."""
     width = _block_width(block)
     spans = _draw_column(axis, column, x, top, area, width)
     first = next(i for i, item in enumerate(column) if item.box.kind in ("fork", "end")) + 1
@@ -265,7 +265,7 @@ def _draw_block(axis: Axes, block: BlockDiagram, column: Sequence[ColumnItem], x
 
 
 def _draw_skeleton(axis: Axes, diagram: Diagram, column: Sequence[ColumnItem], x: float, top: float, area: float) -> float:
-    """Draws the skeleton with the names and shapes of its sections; returns the x of its right edge with a margin."""
+    """Draw the skeleton with the names and shapes of its sections; return the x of its right edge with a margin."""
     names = max(max(_text_width(stage.name, TEXT, "bold"), _text_width(stage.output, SMALL)) for stage in diagram.stages)
     boxes = [box for stage in diagram.stages for box in stage.boxes]
     width = max(
@@ -317,7 +317,7 @@ def _rounded(x: float, y: float, width: float, height: float, radius: float, **l
 
 
 def _line(axis: Axes, points: Sequence[tuple[float, float]], arrow: bool) -> None:
-    """Draws a line through points with rounded corners, with or without an arrowhead."""
+    """Draw a line through points with rounded corners, with or without an arrowhead."""
     vertices, codes = [points[0]], [Outline.MOVETO]
     for (a, b), (c, d), (e, f) in zip(points, points[1:], points[2:]):
         for corner in ((c + _toward(a - c), d + _toward(b - d)), (c, d), (c + _toward(e - c), d + _toward(f - d))):
@@ -335,19 +335,19 @@ def _toward(distance: float) -> float:
 
 
 def _bracket(axis: Axes, x: float, top: float, bottom: float, text: str) -> None:
-    """Draws a bracket at the right of repeated boxes, with a text beside it."""
+    """Draw a bracket at the right of repeated boxes, with a text beside it."""
     axis.plot([x, x + 4, x + 4, x], [top, top, bottom, bottom], color=INK, linewidth=0.9)
     _write(axis, x + 8, (top + bottom) / 2, text, TEXT, ha="left")
 
 
 def _badge(axis: Axes, x: float, y: float, letter: str) -> None:
-    """Draws the letter of a block on a dark disc."""
+    """Draw the letter of a block on a dark disc."""
     axis.add_patch(Circle((x, y), 6.5, facecolor=INK, edgecolor="none", zorder=4))
     _write(axis, x, y, letter, SMALL, color="white", weight="bold")
 
 
 def _write(axis: Axes, x: float, y: float, text: str, size: float, **look: Any) -> None:
-    """Writes text with the middle of its lower-case letters at the height y, so that texts in boxes are level."""
+    """Write text with the middle of its lower-case letters at the height y, so that texts in boxes are level."""
     look = {"color": INK, "ha": "center", "zorder": 5, **look}
     axis.text(x, y + 0.36 * size, text, size=size, va="baseline", math_fontfamily="cm", **look)
 

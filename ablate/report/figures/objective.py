@@ -119,7 +119,7 @@ def training_errors(point: CandidatePoint) -> list[float]:
 
 
 def _set_value_axis(axis: Axes, panel: AxisPanel, room: float) -> None:
-    """Sets title, range and ticks of the horizontal axis, which is `room` inches wide."""
+    """Set title, range and ticks of the horizontal axis, which is `room` inches wide."""
     low, high = panel.low, panel.high
     if panel.choices:
         shown = f"{len(panel.choices)} best of {panel.tried}" if panel.tried > len(panel.choices) else ""
@@ -144,7 +144,7 @@ def _set_value_axis(axis: Axes, panel: AxisPanel, room: float) -> None:
 
 
 def _write_names(figure: Figure, axis: Axes, panel: AxisPanel) -> None:
-    """Writes the names of candidates that the study file names beside their points. Axes with choices need none."""
+    """Write the names of candidates that the study file names beside their points. Axes with choices need none."""
     named = sorted((value, point.error, point.label) for value, point in panel.points if point.enqueued)
     if panel.choices or not 0 < len(named) <= MOST_LABELLED:
         return

@@ -90,7 +90,7 @@ def draw_parameters(errors: StudyErrors, title: str, caption: str, badge: str = 
 
 
 def _draw_panel(axis: Axes, panel: ErrorPanel, looks: Mapping[str, Look]) -> Front:
-    """Draws one panel, and returns its labelled points."""
+    """Draw one panel, and return its labelled points."""
     counts = [variant.parameters for variant in panel.variants]
     log_x, log_y = on_log_axis(counts, COUNTS), on_log_axis(panel.errors, ERRORS)
     places, shifted = _places(counts, log_x)

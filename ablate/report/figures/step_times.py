@@ -122,7 +122,7 @@ def draw_step_times(times: StepTimes, title: str, caption: str, badge: str = "")
 
 
 def _write_errors(axis: Axes, bars: Sequence[StepTime]) -> None:
-    """Writes a column of the published errors at the right."""
+    """Write a column of the published errors at the right."""
     known = any(bar.error is not None for bar in bars)
     errors = ["–" if bar.error is None else f"{bar.error:.2f}" for bar in bars]
     set_row_axis(axis, errors if known else [""] * len(bars))

@@ -224,7 +224,7 @@ def wrap_labels(labels: Iterable[str]) -> tuple[list[str], float]:
 
 
 def set_row_axis(axis: Axes, labels: Sequence[str]) -> None:
-    """Sets a vertical axis with one row for each label, the first at the top, without ticks and grid.
+    """Set a vertical axis with one row for each label, the first at the top, without ticks and grid.
 
     Args:
         axis: The axes.
@@ -237,7 +237,7 @@ def set_row_axis(axis: Axes, labels: Sequence[str]) -> None:
 
 
 def _write_header(figure: Figure, title: str, caption: str, badge: str, width: float) -> float:
-    """Writes badge, title and caption, positioned in inches from the top; returns their height in inches."""
+    """Write badge, title and caption, positioned in inches from the top; return their height in inches."""
     top, room = 0.04, width - 2 * EDGE
     blocks: list[tuple[str, float, str, dict[str, Any]]] = [
         (badge, LEGEND, "bold", {"color": "white", "bbox": {"boxstyle": "square,pad=0.4", "fc": INK, "ec": INK}}),
@@ -265,7 +265,7 @@ def _write_header(figure: Figure, title: str, caption: str, badge: str, width: f
 
 
 def _write_legend(figure: Figure, handles: Sequence[Artist], width: float) -> float:
-    """Draws the legend at the bottom, in as many columns as fit, at most four; returns its height in inches."""
+    """Draw the legend at the bottom, in as many columns as fit, at most four; return its height in inches."""
     if not handles:
         return 0.0
     beside, between = 0.42, 0.25  # inches: the handle of an entry, the gap between two columns
