@@ -37,7 +37,7 @@ def epoch_columns(record: Record, fields: Sequence[str]) -> Columns:
         fields: Names of EPOCH_FIELDS.
 
     Raises:
-        RecordError: Epochs.jsonl is not the one that was recorded, or epochs are missing.
+        RecordError: epochs.jsonl is not the one that was recorded, or epochs are missing.
     """
     measured = PREFIX[record.split]
     lines = record.epoch_lines()

@@ -97,7 +97,7 @@ class Record:
         """Every epoch, a row of EPOCH_FIELDS each.
 
         Raises:
-            RecordError: Epochs.jsonl is not the one that was recorded, or epochs are missing.
+            RecordError: epochs.jsonl is not the one that was recorded, or epochs are missing.
         """
         rows = parse_epochs(self.epoch_lines(), PREFIX[self.split])
         self.check_epochs(len(rows))
@@ -173,7 +173,7 @@ def measured_on(directory: Path) -> str:
         directory: The trial's directory. Without a readable trial.json the answer is TEST.
 
     Raises:
-        RecordError: Trial.json is not a regular file.
+        RecordError: trial.json is not a regular file.
     """
     try:
         definition = read_file(f"{directory}/trial.json")
@@ -218,7 +218,7 @@ def read_epochs(directory: Path) -> list[Row]:
         directory: The trial's directory.
 
     Raises:
-        RecordError: Epochs.jsonl is not a regular file or is too large.
+        RecordError: epochs.jsonl is not a regular file or is too large.
         OSError: It cannot be read.
     """
     lines = read_epoch_lines(directory)
@@ -232,7 +232,7 @@ def read_epoch_lines(directory: Path) -> bytes:
         directory: The trial's directory.
 
     Raises:
-        RecordError: Epochs.jsonl is not a regular file or is too large.
+        RecordError: epochs.jsonl is not a regular file or is too large.
         OSError: It cannot be read.
     """
     try:
@@ -335,7 +335,7 @@ def read_record(runs: Path, trial_id: str, split: Split | None = None) -> Record
         split: The images that the trial is evaluated on; None: as its trial.json says.
 
     Raises:
-        RecordError: Result.json is damaged.
+        RecordError: result.json is damaged.
     """
     result = _read_result(f"{runs}/{trial_id}/result.json")
     if result is None:
@@ -381,7 +381,7 @@ def trial_state(runs: Path, trial_id: str) -> RecordState:
         trial_id: 16 hexadecimal digits.
 
     Raises:
-        RecordError: Result.json is damaged.
+        RecordError: result.json is damaged.
     """
     directory = trial_directory(runs, trial_id)
     if record := read_record(runs, trial_id):
