@@ -1,4 +1,8 @@
-"""Durable file operations, and ids of contents. After a crash, and to any reader, a file has its old or its new bytes."""
+"""Files that ablate keeps: durable writes, bounded reads, locks, and ids of contents.
+
+After a crash, and to any reader, a file has its old or its new bytes. The directories may come from elsewhere, so no link
+in them is followed, nothing but a regular file is opened, and no more than a limit is read.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,27 @@ import errno
 import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ablate.errors import RecordError
+
 TRIES = 3
+MOST_BYTES = 1 << 28  # that read_file() reads unless another limit is given; the epochs of a long trial take a tenth of it
+CHUNK = 65536  # bytes, about 250 epochs
+KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+# Follow no link, do not wait for the other end of a pipe, pass the file on to no other program; O_BINARY: Windows.
+_SAFELY = sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
 _NO_SUCH_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF)
 
 
@@ -23,6 +42,108 @@ def content_id(data: bytes) -> str:
         data: Such as the content of a trial.json.
     """
     return hashlib.sha256(data).hexdigest()[:16]
+
+
+def real_directory(path: Path) -> Path:
+    """A path, unless something other than a directory is in its place, such as a link to one.
+
+    Args:
+        path: Of a directory that ablate makes; it need not exist.
+
+    Raises:
+        RecordError: It is no directory.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISDIR(mode := os.lstat(path).st_mode):
+            raise RecordError(f"{path}: is {_kind(mode)}, not a directory; remove it and run again")
+    return path
+
+
+def is_real_directory(path: Path) -> bool:
+    """Whether there is a directory at a path, and not only a link to one.
+
+    Args:
+        path: Any path.
+    """
+    return path.is_dir() and not path.is_symlink()
+
+
+def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
+    """Open a regular file and return its descriptor. No link is followed, and the call never waits.
+
+    Args:
+        path: In a directory of real_directory().
+        flags: As in os.open(); with os.O_CREAT a new file is readable and writable as the umask says.
+
+    Raises:
+        RecordError: Something else is in the place of the file.
+        OSError: The file cannot be opened; the error names it.
+    """
+    try:
+        descriptor = os.open(path, flags | _SAFELY, 0o666)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            if not stat.S_ISREG(mode := os.lstat(path).st_mode):
+                raise _no_file(path, mode) from None
+        error.filename = str(path)
+        raise
+    if not stat.S_ISREG(mode := os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _no_file(path, mode)
+    return descriptor
+
+
+def open_to_append(path: str | Path) -> int:
+    """Open a file to append to it and return its descriptor. A file that has a second name (a hard link) is copied first.
+
+    Args:
+        path: In a directory of real_directory(); the file is created if it does not exist.
+
+    Raises:
+        RecordError: Something else is in the place of the file.
+        OSError: The file cannot be opened; the error names it.
+    """
+    descriptor = open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    if os.fstat(descriptor).st_nlink > 1:
+        os.close(descriptor)
+        write_atomically(Path(path), read_file(path))
+        descriptor = open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    return descriptor
+
+
+def read_file(path: str | Path, most: int = MOST_BYTES) -> bytes:
+    """The bytes of a regular file, in half the time of Path.read_bytes(). A report reads thousands of small files.
+
+    Args:
+        path: In a directory of real_directory().
+        most: How many bytes it may have.
+
+    Raises:
+        RecordError: Something else is in the place of the file, or it is larger.
+        OSError: The file cannot be read; the error names it.
+    """
+    descriptor = open_regular(path)
+    try:
+        data = os.read(descriptor, CHUNK)
+        if len(data) == CHUNK:
+            if os.fstat(descriptor).st_size > most:
+                raise RecordError(f"{path}: more than {most:,} bytes; remove it and run again")
+            with open(descriptor, "rb", closefd=False) as file:
+                data += file.read(most)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    finally:
+        os.close(descriptor)
+    return data
+
+
+def _kind(mode: int) -> str:
+    return KINDS.get(stat.S_IFMT(mode), "a regular file" if stat.S_ISREG(mode) else "of another kind")
+
+
+def _no_file(path: str | Path, mode: int) -> RecordError:
+    return RecordError(f"{path}: is {_kind(mode)}, not a regular file; remove it and run again")
 
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
@@ -40,7 +161,7 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
         aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
         with _naming(path):
             try:
-                with open(aside, "wb") as file:
+                with open(aside, "xb") as file:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
@@ -98,7 +219,7 @@ def append_durably(path: Path, line: bytes) -> None:
     Raises:
         OSError: The file cannot be written; the error names the file.
     """
-    with _naming(path), open(path, "ab") as file:
+    with _naming(path), open(open_to_append(path), "ab") as file:
         file.write(line)
         file.flush()
         os.fsync(file.fileno())
@@ -126,9 +247,11 @@ def hold_lock(path: Path, patience: float = 0.0) -> Iterator[bool]:
         patience: Seconds to wait for the lock.
 
     Raises:
-        OSError: The lock file cannot be opened.
+        RecordError: Something else is in the place of the lock file.
+        OSError: The lock file cannot be opened, or its file system cannot lock files.
     """
-    lock = FileLock(path, timeout=patience)
+    os.close(open_to_append(path))  # filelock empties the file, so it must be nobody else's
+    lock = FileLock(path, timeout=patience, fallback_to_soft=False)
     try:
         lock.acquire()
     except Timeout:

@@ -15,13 +15,12 @@ from typing import Any
 import orjson
 
 from ablate.errors import RecordError, printable
-from ablate.files import content_id, write_atomically
+from ablate.files import content_id, read_file, write_atomically
 from ablate.nets.blueprint import Shape
-from ablate.records.records import JSON_OPTIONS, Row, read_file, read_record, write_epochs, write_result
+from ablate.records.records import IMPORTED, JSON_OPTIONS, Row, read_record, write_epochs, write_result
 from ablate.records.torchnet import Log, read_log
 
 FORMAT = 1  # of trial.json
-FOLDER = "imported"
 MOST_BYTES = 1 << 26  # of a log; the authors' logs have a few hundred kB
 KEYS = ("imported", "sha256", "net", "data")  # of trial.json; the id is a hash of their values
 
@@ -87,7 +86,7 @@ class Draft:
         Args:
             runs: The runs directory.
         """
-        return runs / FOLDER / self.id
+        return runs / IMPORTED / self.id
 
 
 def draft_torchnet(path: Path, data: str, preprocess: str, classes: int, shape: Shape, net: str | None = None) -> Draft:
@@ -148,7 +147,7 @@ def write_imported(runs: Path, draft: Draft) -> bool:
         OSError: A file cannot be written.
     """
     directory = draft.directory(runs)
-    if read_record(runs / FOLDER, draft.id):
+    if read_record(runs / IMPORTED, draft.id):
         return False
     rows, definition = draft.log.rows, draft.definition
     directory.mkdir(parents=True, exist_ok=True)
@@ -190,7 +189,7 @@ def read_imported(runs: Path) -> list[Imported]:
     Raises:
         RecordError: A record is damaged.
     """
-    places = [path.parent for path in (runs / FOLDER).glob("*/result.json")]
+    places = [path.parent for path in (runs / IMPORTED).glob("*/result.json")]
     found = [_read(place) for place in places if not place.name.startswith(".")]  # those are left by an unfinished merge
     return sorted(found, key=lambda imported: (imported.net, imported.data, imported.preprocess, imported.id))
 

@@ -18,9 +18,9 @@ from typing import Any
 import orjson
 
 from ablate.errors import RecordError
-from ablate.files import content_id, hold_lock
-from ablate.records.imported import FOLDER, imported_id
-from ablate.records.records import read_epochs, read_file, read_record, trial_state
+from ablate.files import content_id, hold_lock, is_real_directory, read_file
+from ablate.records.imported import imported_id
+from ablate.records.records import IMPORTED, read_epochs, read_record, trial_state
 from ablate.records.timings import Probe, probe_path, read_probes, write_probe
 
 LOCK = ".merge.lock"
@@ -36,12 +36,14 @@ class Found:
     Args:
         directory: The trial's directory.
         definition: The bytes of trial.json.
-        result: The fields of result.json; None while the trial is unfinished.
+        sealed: The bytes of result.json; None while the trial is unfinished.
+        result: Its fields.
         errors: (training, test) of each epoch, in percent.
     """
 
     directory: Path
     definition: bytes
+    sealed: bytes | None
     result: dict[str, Any] | None
     errors: tuple[tuple[float | None, float | None], ...]
 
@@ -111,7 +113,7 @@ def merge_runs(sources: Sequence[Path], into: Path) -> MergePlan:
     with hold_lock(into / LOCK) as free:
         if not free:
             raise RecordError(f"another merge into {into} is going on; wait for its end")
-        for folder in (into, into / FOLDER):
+        for folder in (into, into / IMPORTED):
             for left in folder.glob(f".*{_ASIDE}"):  # from a merge that was killed
                 target = folder / left.name.removeprefix(".").removesuffix(_ASIDE).removesuffix(_OLD)
                 if left.name.endswith(f"{_OLD}{_ASIDE}") and not target.exists():
@@ -166,7 +168,7 @@ def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:
     kept = [f"{path}: not merged; the trainings of its searches are, so to search again costs little" for path in searches]
     equal = 0
     for name, directories in sorted(places.items()):
-        imported = name.startswith(FOLDER)
+        imported = name.startswith(IMPORTED)
         if against := [] if imported else _other_definitions(directories):  # imports may differ in the log's file name
             conflicts += against
             continue
@@ -236,28 +238,24 @@ def look(directory: Path, imported: bool = False) -> Found:
         raise RecordError(f"{directory}: is being trained; merge again when it is done")
     record, rows = read_record(directory.parent, directory.name), read_epochs(directory)
     if record:
-        record.epoch_lines()
-    if record and (
-        record.result.get("epochs") != len(rows)
-        or record.eval_error not in (None, *(row["test_error"] for row in rows[-1:]))
-    ):
-        raise RecordError(f"{directory}: damaged, its epochs.jsonl is not that of its result.json; not merged")
+        record.check_epochs(len(rows))
     errors = tuple((row["train_error"], row["test_error"]) for row in rows)
-    return Found(directory, definition, record.result if record else None, errors)
+    sealed = read_file(directory / "result.json") if record else None
+    return Found(directory, definition, sealed, record.result if record else None, errors)
 
 
 def _trials(runs: Path) -> Iterator[Path]:
     """The directories of the trials of a runs directory, then those of its imported trainings."""
-    for folder in (runs, runs / FOLDER):
+    for folder in (runs, runs / IMPORTED):
         if folder.is_dir():
-            yield from sorted(path for path in folder.iterdir() if _ID.fullmatch(path.name) and path.is_dir())
+            yield from sorted(path for path in folder.iterdir() if _ID.fullmatch(path.name) and is_real_directory(path))
 
 
 def _strangers(runs: Path) -> Iterator[str]:
     """One line for each file or directory that is not part of a runs directory."""
     for path in sorted(runs.iterdir()):
-        known = _ID.fullmatch(path.name) or path.name in (FOLDER, "probes", SEARCH) or path.name.startswith(".")
-        if not known:
+        trial = _ID.fullmatch(path.name) and is_real_directory(path)
+        if not (trial or path.name in (IMPORTED, "probes", SEARCH) or path.name.startswith(".")):
             yield f"{path}: is no trial; not merged"
 
 
@@ -288,8 +286,8 @@ def _copy(found: Found, target: Path) -> None:
     shutil.copytree(found.directory, aside, ignore=_not_copied)
     for path in aside.iterdir():
         _flush(path)
-    record = read_record(aside.parent, aside.name)
-    if read_file(aside / "trial.json") != found.definition or (record.result if record else None) != found.result:
+    sealed = read_file(aside / "result.json") if (aside / "result.json").exists() else None
+    if (read_file(aside / "trial.json"), sealed) != (found.definition, found.sealed):
         raise RecordError(f"{found.directory}: changed while it was copied; merge again")
     with ExitStack() as stack:
         if target.is_dir():

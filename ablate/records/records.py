@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,15 @@ from typing import Any, Literal
 import orjson
 
 from ablate.errors import RecordError, printable
-from ablate.files import append_durably, content_id, hold_lock, remove_leftovers, write_atomically
+from ablate.files import (
+    append_durably,
+    content_id,
+    hold_lock,
+    read_file,
+    real_directory,
+    remove_leftovers,
+    write_atomically,
+)
 from ablate.records.result import TEST, VALIDATION, check_result, renamed
 
 RecordState = Literal["recorded", "diverged", "failed", "running", "interrupted", "missing"]
@@ -37,7 +44,9 @@ EPOCH_FIELDS = (
     "train_seconds",
     "test_seconds",
 )
+TRIAL = "trial"  # field of result.json: the trial's id; results of earlier versions have none
 HASH, EPOCHS_HASH = "sha256", "epochs_sha256"  # fields of result.json: hashes of all before it, and of epochs.jsonl
+IMPORTED = "imported"  # the directory of imported trainings, whose ids are of another kind
 JSON_OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _HASH, _END = b',\n  "%s": ' % HASH.encode(), b"\n}\n"
 
@@ -114,6 +123,27 @@ class Record:
             raise self._lost()
         return lines
 
+    def check(self) -> None:
+        """Check that trial.json and epochs.jsonl are those of the result; a missing trial.json is not needed.
+
+        Raises:
+            RecordError: They are not.
+        """
+        try:
+            made = content_id(read_file(self.directory / "trial.json"))
+        except FileNotFoundError:
+            made = self.id
+        except OSError as error:
+            raise RecordError(f"{self.directory / 'trial.json'}: cannot be read ({error}); run again") from None
+        if made != self.id and self.runs.name != IMPORTED:
+            raise RecordError(f"{self.directory / 'trial.json'}: damaged or of another trial ({made}); run again")
+        lines = self.epoch_lines()
+        self.check_epochs(lines.count(b"\n"))
+        if lines and not self.diverged:
+            rows = parse_epochs(lines[lines.rfind(b"\n", 0, -1) + 1 :], PREFIX[self.split], first=None)
+            if not rows or rows[0]["test_error"] != self.eval_error:
+                raise self._lost()
+
     def check_epochs(self, found: int) -> None:
         """Check the number of epochs that were read.
 
@@ -134,13 +164,16 @@ class Record:
 
 
 def trial_directory(runs: Path, trial_id: str) -> Path:
-    """The directory of a trial's record.
+    """The directory of a trial's record, which may not exist yet.
 
     Args:
         runs: The runs directory.
         trial_id: 16 hexadecimal digits.
+
+    Raises:
+        RecordError: Something else is in its place, such as a link to a directory.
     """
-    return runs / trial_id
+    return real_directory(runs / trial_id)
 
 
 def open_trial(directory: Path, definition: bytes) -> None:
@@ -156,7 +189,10 @@ def open_trial(directory: Path, definition: bytes) -> None:
     """
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "trial.json"
-    found = path.read_bytes() if path.exists() else None
+    try:
+        found = read_file(path)
+    except FileNotFoundError:
+        found = None
     if found == definition:
         return
     if found is not None:
@@ -241,12 +277,13 @@ def read_epoch_lines(directory: Path) -> bytes:
         return b""
 
 
-def parse_epochs(lines: bytes, measured: str) -> list[Row]:
+def parse_epochs(lines: bytes, measured: str, first: int | None = 1) -> list[Row]:
     """The epochs of the lines of epochs.jsonl, up to the first line that is torn, damaged or out of order.
 
     Args:
         lines: The bytes of the file.
         measured: The prefix of measured fields in these lines: TEST or VALIDATION. In the rows it is TEST.
+        first: The number of the first epoch; None: any, for a single line.
     """
     needed = _NEEDED[measured]
     rows: list[Row] = []
@@ -255,7 +292,7 @@ def parse_epochs(lines: bytes, measured: str) -> list[Row]:
             row = orjson.loads(line)
         except orjson.JSONDecodeError:
             break
-        if not isinstance(row, dict) or row.get("epoch") != len(rows) + 1 or not needed <= row.keys():
+        if not isinstance(row, dict) or (first and row.get("epoch") != len(rows) + first) or not needed <= row.keys():
             break
         if not EPOCH_KINDS.issuperset(map(type, row.values())):
             break
@@ -276,12 +313,12 @@ def write_epochs(directory: Path, rows: list[Row]) -> None:
     path = directory / "epochs.jsonl"
     measured = measured_on(directory)
     data = b"".join(orjson.dumps(renamed(row, TEST, measured)) + b"\n" for row in rows)
-    if (path.read_bytes() if path.exists() else b"") != data:
+    if read_epoch_lines(directory) != data:
         write_atomically(path, data)
 
 
 def write_result(directory: Path, result: Mapping[str, Any]) -> None:
-    """Write result.json, with its SHA-256 and that of epochs.jsonl. The trial is then never trained again.
+    """Write result.json, with the trial's id, its SHA-256 and that of epochs.jsonl. The trial is then never trained again.
 
     Args:
         directory: The trial's directory.
@@ -290,7 +327,7 @@ def write_result(directory: Path, result: Mapping[str, Any]) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    fields = renamed(result, TEST, measured_on(directory))
+    fields = {TRIAL: directory.name, **renamed(result, TEST, measured_on(directory))}
     write_atomically(directory / "result.json", result_bytes(fields, read_epoch_lines(directory)))
     (directory / "failure.json").unlink(missing_ok=True)
 
@@ -329,43 +366,53 @@ def read_failure(directory: Path) -> str | None:
 def read_record(runs: Path, trial_id: str, split: Split | None = None) -> Record | None:
     """The record of a trial; None if the trial is not recorded.
 
+    What any reader of a record relies on is checked here: that the result is the one that was written, that it is this
+    trial's, and that trial.json and epochs.jsonl belong to it. A result of an earlier version does not say whose it is, so
+    it is only known to fit its epochs.
+
     Args:
         runs: The runs directory.
         trial_id: 16 hexadecimal digits.
         split: The images that the trial is evaluated on; None: as its trial.json says.
 
     Raises:
-        RecordError: result.json is damaged.
+        RecordError: The record is damaged, or it is another trial's.
     """
-    result = _read_result(f"{runs}/{trial_id}/result.json")
+    directory = trial_directory(runs, trial_id)
+    path = directory / "result.json"
+    result = _read_result(path)
     if result is None:
         return None
+    if (owner := result.pop(TRIAL, trial_id)) != trial_id:
+        raise RecordError(f"{path}: is the result of trial {owner}, not of this one; remove it and run again")
     epochs_sha256 = result.pop(EPOCHS_HASH, None)
     if split is None:
-        split = "validation" if measured_on(trial_directory(runs, trial_id)) == VALIDATION else "test"
+        split = "validation" if measured_on(directory) == VALIDATION else "test"
     measured = PREFIX[split]
     if problem := check_result(result, measured):
-        raise RecordError(f"{trial_directory(runs, trial_id) / 'result.json'}: {problem}")
-    return Record(trial_id, runs, renamed(result, measured, TEST), split, epochs_sha256)
+        raise RecordError(f"{path}: {problem}")
+    record = Record(trial_id, runs, renamed(result, measured, TEST), split, epochs_sha256)
+    record.check()
+    return record
 
 
 def recover_record(runs: Path, trial_id: str, announce: Callable[[str], None]) -> Record | None:
     """The record of a trial; None if the trial is not recorded. For a caller that can train the trial.
 
-    A damaged result.json is renamed and announced. The trial then goes on from its last checkpoint.
+    The result.json of a damaged record is renamed and announced. The trial then goes on from its last checkpoint.
 
     Args:
         runs: The runs directory.
         trial_id: 16 hexadecimal digits.
         announce: Called with one line, such as print.
+
+    Raises:
+        RecordError: Something else is in the place of the trial's directory.
     """
+    directory = trial_directory(runs, trial_id)
     try:
-        record = read_record(runs, trial_id)
-        if record is not None:
-            record.epoch_lines()
-        return record
+        return read_record(runs, trial_id)
     except RecordError as error:
-        directory = trial_directory(runs, trial_id)
         with hold_lock(directory / "lock") as free:
             if free:
                 os.replace(directory / "result.json", directory / "result.json.damaged")
@@ -400,7 +447,7 @@ def trial_state(runs: Path, trial_id: str) -> RecordState:
     return "interrupted" if read_epochs(directory) else "missing"
 
 
-def _read_result(path: str) -> dict[str, Any] | None:
+def _read_result(path: Path) -> dict[str, Any] | None:
     """The fields of a result.json without its hash; None if there is no such file. Raises RecordError if it is damaged."""
     try:
         data = read_file(path)
@@ -432,37 +479,3 @@ def result_bytes(fields: Mapping[str, Any], epoch_lines: bytes) -> bytes:
 def _sealed(head: bytes) -> bytes:
     """The bytes of a result: `head` and the last line, which holds the SHA-256 of `head`."""
     return b'%s%s"%s"%s' % (head, _HASH, hashlib.sha256(head).hexdigest().encode(), _END)
-
-
-CHUNK = 65536  # bytes, about 250 epochs
-MOST_BYTES = 1 << 28  # of a file; 100,000 epochs take a tenth of it
-_READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)  # O_BINARY: Windows; O_NONBLOCK: others
-
-
-def read_file(path: str | Path) -> bytes:
-    """The bytes of a file, in half the time of Path.read_bytes(). A report reads thousands of small files.
-
-    Args:
-        path: The file.
-
-    Raises:
-        OSError: The file cannot be read; the error names it.
-        RecordError: It is not a regular file, or it has more than MOST_BYTES.
-    """
-    descriptor = os.open(path, _READING)
-    try:
-        kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
-        if kind not in (stat.S_IFREG, stat.S_IFDIR):  # os.read() raises for a directory
-            raise RecordError(f"{path}: not a regular file; remove it and run again")
-        data = os.read(descriptor, CHUNK)
-        if len(data) == CHUNK:
-            with open(descriptor, "rb", closefd=False) as file:
-                data += file.read(MOST_BYTES)
-            if len(data) > MOST_BYTES:
-                raise RecordError(f"{path}: more than {MOST_BYTES:,} bytes; remove it and run again")
-    except OSError as error:
-        error.filename = str(path)
-        raise
-    finally:
-        os.close(descriptor)
-    return data

@@ -18,8 +18,8 @@ import orjson
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ablate.errors import RecordError
-from ablate.files import content_id, write_atomically
-from ablate.records.records import JSON_OPTIONS, read_file
+from ablate.files import content_id, read_file, write_atomically
+from ablate.records.records import JSON_OPTIONS
 from ablate.records.result import TEST, VALIDATION, renamed
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

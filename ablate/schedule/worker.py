@@ -11,8 +11,11 @@ import pickle
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from ablate.errors import RecordError
+from ablate.files import open_to_append, real_directory
 from ablate.processes.child import Parent, has_broken
 from ablate.schedule.tasks import Work
 
@@ -58,7 +61,7 @@ def do(
                 with contextlib.suppress(OSError):
                     traceback.print_exc()
                 return ("ended", *what_failed(error))
-    except OSError as error:  # of the log itself
+    except (OSError, RecordError) as error:  # of the log itself
         return ("ended", *what_failed(error))
 
 
@@ -100,9 +103,9 @@ def what_failed(error: BaseException) -> tuple[str, str]:
 @contextlib.contextmanager
 def _log_to(path: str) -> Any:
     """Append the text that the process prints to a file, including the traceback of a crash."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    real_directory(Path(path).parent).mkdir(parents=True, exist_ok=True)
     kept = os.dup(2)
-    with open(path, "ab") as log:
+    with open(open_to_append(path), "ab") as log:
         sys.stdout.flush()
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)

@@ -23,6 +23,8 @@ from ablate.train.process_group import ALONE, ProcessGroup
 from ablate.train.provenance import provenance
 from ablate.train.setup import ImageCache, make_network
 
+SLACK = 2**28  # bytes of a checkpoint beside weights and optimizer: rows, provenance, names
+
 SendEvent = Callable[[dict[str, Any]], None]
 
 
@@ -69,8 +71,12 @@ class Attempt:
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
 
+    def _newest_checkpoint(self) -> dict[str, Any] | None:
+        weights = sum(tensor.nbytes for tensor in self.network.state_dict().values())
+        return load_checkpoint(self.directory, 8 * weights + SLACK)
+
     def _resume(self) -> None:
-        if checkpoint := self.group.broadcast_object(load_checkpoint(self.directory) if self.group.is_first else None):
+        if checkpoint := self.group.broadcast_object(self._newest_checkpoint() if self.group.is_first else None):
             if checkpoint["data_digest"] != self.digest:
                 raise RecordError(
                     f"{self.directory}: begun on images of digest {checkpoint['data_digest']}, now {self.digest}; "
@@ -148,6 +154,7 @@ class Attempt:
             state = {
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
+                "trial": self.job.trial.id,
                 "data_digest": self.digest,
                 "rows": self.rows,
                 "attempts": [*self.earlier, {**self.made, "last_epoch": epoch}],

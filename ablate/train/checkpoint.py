@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ablate.files import write_atomically
+from ablate.files import read_file, write_atomically
 
 KEPT = 2
+NAME = re.compile(r"checkpoint-[0-9]{6,9}\.pt")
 VERSION = 1  # of the content of a state: a state of another version is not read
 KEYS = {"epoch", "network", "optimizer", "data_digest", "rows", "attempts"}  # of a state of this version
 
@@ -51,21 +53,26 @@ def keep_newest(directory: Path, keep: int) -> None:
         _remove(old)
 
 
-def load_checkpoint(directory: Path) -> dict[str, Any] | None:
-    """Load the newest intact state, with its tensors on the CPU; None if there is none.
+def load_checkpoint(directory: Path, most: int) -> dict[str, Any] | None:
+    """Load the newest intact state of the trial, with its tensors on the CPU; None if there is none.
 
-    A damaged checkpoint is removed, and one of another version is renamed; both print a line.
+    A checkpoint that is damaged or another trial's is removed, and one of another version is renamed; both print a line.
 
     Args:
         directory: Of the trial.
+        most: How many bytes a checkpoint of this trial may have; a larger one is damaged.
+
+    Raises:
+        RecordError: Something other than a file is in the place of a checkpoint.
     """
     found = _checkpoints(directory)
     for path, before in zip(found, [*found[1:], None]):
         then = f"going on from {before.name}" if before else "starting from the first epoch"
-        data = path.read_bytes()
+        data = read_file(path, most) if path.lstat().st_size <= most else b""
         state = _decode(data) if hashlib.sha256(data).hexdigest().encode() == _known_hash(path) else None
-        if state is None:
-            print(f"{path.name} is damaged; {then}")
+        # Older states do not say whose they are.
+        if state is None or state.get("trial", directory.name) != directory.name:
+            print(f"{path.name} is {'of another trial' if state else 'damaged'}; {then}")
             _remove(path)
             continue
         if (version := state.get("version", VERSION)) != VERSION:  # states of version 1 may lack the number
@@ -89,7 +96,11 @@ def _decode(data: bytes) -> dict[str, Any] | None:
 
 def _checkpoints(directory: Path) -> list[Path]:
     """The paths of the checkpoints, newest first."""
-    return sorted(directory.glob("checkpoint-[0-9]*.pt"), reverse=True)
+    return sorted((path for path in directory.iterdir() if NAME.fullmatch(path.name)), key=_epoch, reverse=True)
+
+
+def _epoch(path: Path) -> int:
+    return int(path.stem.removeprefix("checkpoint-"))
 
 
 def _remove(path: Path) -> None:
@@ -99,7 +110,7 @@ def _remove(path: Path) -> None:
 
 def _known_hash(path: Path) -> bytes:
     try:
-        return _hash_path(path).read_bytes()
+        return read_file(_hash_path(path))
     except FileNotFoundError:
         return b""
 
