@@ -10,6 +10,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ KINDS = {
 }
 # Follow no link, do not wait for the other end of a pipe, pass the file on to no other program; O_BINARY: Windows.
 _SAFELY = sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
+LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.tmp", re.DOTALL)  # the name of a temporary file of write_atomically()
 _NO_SUCH_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF)
 
 
@@ -205,8 +207,9 @@ def remove_leftovers(directory: Path) -> None:
     Args:
         directory: The directory of the files.
     """
-    for path in directory.glob(".*.tmp"):
-        path.unlink(missing_ok=True)
+    for path in directory.iterdir():
+        if LEFTOVER.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def append_durably(path: Path, line: bytes) -> None:

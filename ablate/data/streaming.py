@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Union
 
-import joblib
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,6 +21,7 @@ from ablate.data.imagenet import Listing
 from ablate.data.sources import open_image
 from ablate.errors import DataError
 from ablate.processes.child import end_with_parent
+from ablate.processes.cores import count_cores
 
 WORKERS = 16  # the most processes that decode
 SHARED = "/dev/shm"  # where torch keeps memory that processes share
@@ -79,7 +79,7 @@ def stream(
         Decoded(part.files, part.image_size, augment),
         batch_size,
         sampler=_Order(order, draws),
-        num_workers=max(1, min(WORKERS, joblib.cpu_count() // streams, batches)),
+        num_workers=max(1, min(WORKERS, count_cores() // streams, batches)),
         collate_fn=_collate,
         pin_memory=part.device.type == "cuda",
         generator=torch.Generator(),  # a loader draws a number that is not used here; the global generator must not change

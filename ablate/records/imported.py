@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from ablate.errors import RecordError, printable
-from ablate.files import content_id, read_file, write_atomically
+from ablate.files import content_id, is_real_directory, read_file, real_directory, write_atomically
 from ablate.nets.blueprint import Shape
 from ablate.records.records import IMPORTED, JSON_OPTIONS, Row, read_record, write_epochs, write_result
 from ablate.records.torchnet import Log, read_log
@@ -150,7 +150,8 @@ def write_imported(runs: Path, draft: Draft) -> bool:
     if read_record(runs / IMPORTED, draft.id):
         return False
     rows, definition = draft.log.rows, draft.definition
-    directory.mkdir(parents=True, exist_ok=True)
+    real_directory(directory.parent).mkdir(parents=True, exist_ok=True)
+    real_directory(directory).mkdir(exist_ok=True)
     write_atomically(directory / "trial.json", orjson.dumps(definition, option=JSON_OPTIONS | orjson.OPT_SORT_KEYS))
     write_epochs(directory, rows)
     last, has_diverged = rows[-1], diverged(rows)
@@ -189,7 +190,8 @@ def read_imported(runs: Path) -> list[Imported]:
     Raises:
         RecordError: A record is damaged.
     """
-    places = [path.parent for path in (runs / IMPORTED).glob("*/result.json")]
+    folder = real_directory(runs / IMPORTED)
+    places = [path.parent for path in folder.glob("*/result.json") if is_real_directory(path.parent)]
     found = [_read(place) for place in places if not place.name.startswith(".")]  # those are left by an unfinished merge
     return sorted(found, key=lambda imported: (imported.net, imported.data, imported.preprocess, imported.id))
 

@@ -18,7 +18,7 @@ import orjson
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ablate.errors import RecordError
-from ablate.files import content_id, read_file, write_atomically
+from ablate.files import content_id, is_real_directory, read_file, real_directory, write_atomically
 from ablate.records.records import JSON_OPTIONS
 from ablate.records.result import TEST, VALIDATION, renamed
 
@@ -145,7 +145,8 @@ def write_probe(runs: Path, probe: Probe) -> Path:
         OSError: The file cannot be written.
     """
     path = probe_path(runs, probe)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    real_directory(path.parent.parent).mkdir(parents=True, exist_ok=True)
+    real_directory(path.parent).mkdir(exist_ok=True)
     value = asdict(probe)
     value["workload"]["network"] = orjson.loads(probe.workload.network)
     write_atomically(path, orjson.dumps(value, option=JSON_OPTIONS))
@@ -170,7 +171,8 @@ def read_probes(runs: Path) -> list[Probe]:
     Args:
         runs: The runs directory.
     """
-    found = filter(None, map(_read_probe, sorted(runs.glob("probes/*/*.json"))))
+    folder = runs / "probes"
+    found = filter(None, map(_read_probe, _paths(folder, "*.json") if is_real_directory(folder) else []))
     return sorted(found, key=lambda probe: probe.date)
 
 
@@ -201,6 +203,11 @@ def devices_of(probes: Sequence[Probe], kind: str) -> list[str]:
         kind: "cpu" or "cuda".
     """
     return list(dict.fromkeys(probe.device for probe in reversed(probes) if probe.kind == kind))
+
+
+def _paths(folder: Path, pattern: str) -> list[Path]:
+    """The paths that match in the directories of a folder; links to directories are left out."""
+    return sorted(path for path in folder.glob(f"*/{pattern}") if is_real_directory(path.parent))
 
 
 def _read_probe(path: Path) -> Probe | None:
@@ -241,7 +248,7 @@ def read_paces(runs: Path) -> list[Pace]:
     Args:
         runs: The runs directory.
     """
-    return [pace for path in sorted(runs.glob("*/result.json")) if (pace := _read_pace(path))]
+    return [pace for path in _paths(runs, "result.json") if (pace := _read_pace(path))]
 
 
 def _read_pace(path: Path) -> Pace | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ablate.errors import RunError
-from ablate.files import write_atomically
+from ablate.files import real_directory, write_atomically
 from ablate.records.records import EPOCH_FIELDS, Record, Row, read_epochs, read_record, trial_directory
 from ablate.report.writers.csv import to_csv
 from ablate.study.plan import plain
@@ -48,7 +48,7 @@ def export_study(name: str, trials: pd.DataFrame, runs: Path, to: Format, out: P
         RunError: The directory cannot be made, no trial has an epoch, or the package of the format is missing.
         RecordError: A record is damaged.
     """
-    directory = out / name
+    directory = real_directory(out / name)
     if directory.exists() and not directory.is_dir():
         raise RunError(f"`out`: {directory} cannot be a directory, a file is in its place")
     epochs = epochs_frame(trials, runs)
@@ -60,7 +60,7 @@ def export_study(name: str, trials: pd.DataFrame, runs: Path, to: Format, out: P
         write = to_csv if to == "csv" else _to_parquet
         files = {f"trials.{to}": write(trials), f"epochs.{to}": write(epochs)}
     for path, data in files.items():
-        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        real_directory((directory / path).parent).mkdir(parents=True, exist_ok=True)
         write_atomically(directory / path, data)
     return [directory / path for path in files]
 

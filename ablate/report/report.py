@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ablate.errors import RunError, StudyError
-from ablate.files import write_atomically
+from ablate.files import real_directory, remove_leftovers, write_atomically
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.document import Document
 from ablate.report.drawn_figures import FORMATS as FIGURE_FORMATS
@@ -85,12 +85,14 @@ class Report(ABC):
 
         Raises:
             RunError: The directory cannot be made.
+        RecordError: A link, or another file, is in its place.
         """
         directory = Path(out) / self.name
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            real_directory(directory).mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise RunError(f"`out`: {directory} cannot be a directory, a file is in its place") from None
+        remove_leftovers(directory)
         files = self.files()
         for name, data in files.items():
             write_atomically(directory / name, data)

@@ -169,7 +169,7 @@ def _pass_on(stop: Stop, workers: Sequence[Worker], done: threading.Event) -> No
                 worker.ask_to_stop()
             elif stop.level > 1:
                 worker.kill()
-            if worker.watchdog.wait(passed):
+            if worker.watchdog.wait(passed, stop.level > 0):
                 worker.give_up()
 
 

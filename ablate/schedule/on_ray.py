@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ablate.errors import RunError
+from ablate.files import write_atomically
 from ablate.schedule.slots import Slot
 from ablate.schedule.tasks import POLL_SECONDS, RETRIES, Executor, OnEvent, Outcome, Stop, Task
 from ablate.schedule.watchdog import PATIENCE, Watchdog
@@ -219,7 +220,7 @@ def open_on_ray(
         while not done.wait(POLL_SECONDS):
             now = time.monotonic()
             for attempt in list(under_way.values()):
-                if attempt.watchdog.wait(now - before) and not attempt.hung:
+                if attempt.watchdog.wait(now - before, stop.level > 0) and not attempt.hung:
                     attempt.hung = attempt.watchdog.cause()
                     number, node = attempt.process
                     end.options(scheduling_strategy=_on_node(node)).remote(number)
@@ -363,7 +364,7 @@ def _check_storage(ray: Any, nodes: Sequence[Mapping[str, Any]], runs: Path) -> 
     """Raise RunError with the nodes that cannot read a file that the driver writes into the records' directory."""
     runs.mkdir(parents=True, exist_ok=True)
     token, secret = runs.resolve() / f".token-{uuid.uuid4().hex}", secrets.token_hex(8)
-    token.write_text(secret)
+    write_atomically(token, secret.encode())
     read = ray.remote(num_cpus=0, max_retries=0)(_read)
     try:
         asked = {}

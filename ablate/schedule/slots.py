@@ -7,9 +7,8 @@ import os
 import sys
 from dataclasses import dataclass, field
 
-import joblib
-
 from ablate.errors import RunError
+from ablate.processes.cores import count_cores
 
 # On Linux every GPU needs one of these device files: NVIDIA's, AMD's, WSL's, Jetson's.
 DEVICE_FILES = ("/dev/nvidia*", "/dev/kfd", "/dev/dxg", "/dev/nvmap", "/dev/nvhost*")
@@ -61,7 +60,7 @@ def find_slots(
     else:
         # One thread for each process: it measured 1.1 to 1.2 times the throughput of one process with two threads.
         hidden = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-        found = [Slot(f"core {i}", "cpu", hidden) for i in range(slots or max(1, joblib.cpu_count() // gpus_per_slot))]
+        found = [Slot(f"core {i}", "cpu", hidden) for i in range(slots or max(1, count_cores() // gpus_per_slot))]
     return found[:slots]
 
 

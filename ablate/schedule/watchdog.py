@@ -6,6 +6,7 @@ import threading
 
 PATIENCE = 3600.0  # seconds before a task's first report
 LEAST, SLOWER = 1 / 6, 10  # afterwards: this share of the patience, or the longest interval times SLOWER if that is longer
+GRACE_SECONDS = 60.0  # that a worker which was asked to stop may be silent; while it trains it reports every ten seconds
 LONGEST_TICK = 1.0  # the most seconds that one wait() counts: time in which the supervisor was stopped is not silence
 
 
@@ -50,17 +51,18 @@ class Watchdog:
         """Seconds that the worker may be silent now."""
         return max(LEAST * self.patience, SLOWER * self._slowest) if self._reports else self.patience
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float, stopping: bool = False) -> bool:
         """Add time to the silence; returns whether the worker has been silent for too long.
 
         Args:
             seconds: That have passed since the last call; at most LONGEST_TICK of them count.
+            stopping: Whether the worker was asked to stop: then the limit is GRACE_SECONDS, whatever the patience.
         """
         with self._lock:
-            if not self._listening or not self.patience:
+            if not self._listening or not (self.patience or stopping):
                 return False
             self._silence += min(seconds, LONGEST_TICK)
-            return self._silence > self.limit()
+            return self._silence > (GRACE_SECONDS if stopping else self.limit())
 
     def cause(self) -> str:
         """The silence in words, such as "no progress for 5 minutes"."""

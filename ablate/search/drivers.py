@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock
 from optuna.trial import FrozenTrial, TrialState
 
-from ablate.files import hold_lock
+from ablate.files import hold_lock, real_directory
 from ablate.search.optuna_internals import continue_trial
 
 FOLDER = ".searching"  # in the runs directory; contains the lock files
@@ -39,9 +38,10 @@ def register_driver(study: optuna.Study, runs: Path) -> Iterator[str]:
         runs: The runs directory.
     """
     name = uuid.uuid4().hex[:16]
-    _folder(study, runs).mkdir(parents=True, exist_ok=True)
+    real_directory(runs / FOLDER).mkdir(parents=True, exist_ok=True)
+    real_directory(_folder(study, runs)).mkdir(exist_ok=True)
     done = threading.Event()
-    with FileLock(_lock(study, runs, name)):
+    with hold_lock(_lock(study, runs, name)):
         thread = threading.Thread(target=_send_heartbeats, args=(study, name, done), daemon=True)
         thread.start()
         try:
