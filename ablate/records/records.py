@@ -10,6 +10,7 @@ import hashlib
 import math
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -124,19 +125,11 @@ class Record:
         return lines
 
     def check(self) -> None:
-        """Check that trial.json and epochs.jsonl are those of the result; a missing trial.json is not needed.
+        """Check that epochs.jsonl is that of the result: its hash, the number of epochs, the error of the last one.
 
         Raises:
-            RecordError: They are not.
+            RecordError: It is not.
         """
-        try:
-            made = content_id(read_file(self.directory / "trial.json"))
-        except FileNotFoundError:
-            made = self.id
-        except OSError as error:
-            raise RecordError(f"{self.directory / 'trial.json'}: cannot be read ({error}); run again") from None
-        if made != self.id and self.runs.name != IMPORTED:
-            raise RecordError(f"{self.directory / 'trial.json'}: damaged or of another trial ({made}); run again")
         lines = self.epoch_lines()
         self.check_epochs(lines.count(b"\n"))
         if lines and not self.diverged:
@@ -366,9 +359,8 @@ def read_failure(directory: Path) -> str | None:
 def read_record(runs: Path, trial_id: str, split: Split | None = None) -> Record | None:
     """The record of a trial; None if the trial is not recorded.
 
-    What any reader of a record relies on is checked here: that the result is the one that was written, that it is this
-    trial's, and that trial.json and epochs.jsonl belong to it. A result of an earlier version does not say whose it is, so
-    it is only known to fit its epochs.
+    What every reader relies on is checked here: the result is the one that was written, it is this trial's, and the epochs
+    are its epochs. A result of an earlier version does not say whose it is; then trial.json must be this trial's.
 
     Args:
         runs: The runs directory.
@@ -383,7 +375,7 @@ def read_record(runs: Path, trial_id: str, split: Split | None = None) -> Record
     result = _read_result(path)
     if result is None:
         return None
-    if (owner := result.pop(TRIAL, trial_id)) != trial_id:
+    if (owner := result.pop(TRIAL, None) or _defined(directory)) != trial_id:
         raise RecordError(f"{path}: is the result of trial {owner}, not of this one; remove it and run again")
     epochs_sha256 = result.pop(EPOCHS_HASH, None)
     if split is None:
@@ -394,6 +386,14 @@ def read_record(runs: Path, trial_id: str, split: Split | None = None) -> Record
     record = Record(trial_id, runs, renamed(result, measured, TEST), split, epochs_sha256)
     record.check()
     return record
+
+
+def _defined(directory: Path) -> str:
+    """The id of the trial that trial.json defines; the directory's name if there is no trial.json, or of an import."""
+    with suppress(FileNotFoundError):
+        if directory.parent.name != IMPORTED:
+            return content_id(read_file(directory / "trial.json"))
+    return directory.name
 
 
 def recover_record(runs: Path, trial_id: str, announce: Callable[[str], None]) -> Record | None:
@@ -440,7 +440,7 @@ def trial_state(runs: Path, trial_id: str) -> RecordState:
             with hold_lock(directory / "lock") as free:
                 if not free:
                     return "running"
-        except OSError:  # the runs of another user cannot be locked
+        except (OSError, RecordError):  # another user's file, or no file
             pass
     if (directory / "failure.json").exists():
         return "failed"

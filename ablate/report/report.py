@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ablate.errors import RunError, StudyError
+from ablate.errors import RecordError, RunError, StudyError
 from ablate.files import real_directory, remove_leftovers, write_atomically
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.document import Document
@@ -84,14 +84,13 @@ class Report(ABC):
             out: The reports directory.
 
         Raises:
-            RunError: The directory cannot be made.
-        RecordError: A link, or another file, is in its place.
+            RunError: The directory cannot be made, or a link is in its place.
         """
         directory = Path(out) / self.name
         try:
             real_directory(directory).mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise RunError(f"`out`: {directory} cannot be a directory, a file is in its place") from None
+        except (FileExistsError, NotADirectoryError, RecordError):
+            raise RunError(f"`out`: {directory} cannot be a directory, a file or a link is in its place") from None
         remove_leftovers(directory)
         files = self.files()
         for name, data in files.items():

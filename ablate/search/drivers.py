@@ -18,6 +18,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ablate.errors import RecordError
 from ablate.files import hold_lock, real_directory
 from ablate.search.optuna_internals import continue_trial
 
@@ -84,7 +85,7 @@ def is_alive(study: optuna.Study, trial: FrozenTrial, runs: Path) -> bool:
         return abs(time.time() - begun) < UNNAMED_SECONDS
     path = _lock(study, runs, name)
     if path.exists():
-        with contextlib.suppress(OSError), hold_lock(path) as free:  # OSError: the file belongs to another user
+        with contextlib.suppress(OSError, RecordError), hold_lock(path) as free:  # another user's file, or no file
             return not free
     return _has_heartbeat(name, float(trial.user_attrs[WORKER]["seen"]))
 
@@ -122,6 +123,6 @@ def _remove_old_locks(study: optuna.Study, runs: Path) -> None:
     """Remove the lock files of drivers that have ended and left no running candidate."""
     needed = {driver_of(trial) for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))}
     for path in _folder(study, runs).glob("*.lock"):
-        with contextlib.suppress(OSError), hold_lock(path) as free:
+        with contextlib.suppress(OSError, RecordError), hold_lock(path) as free:
             if free and path.stem not in needed:
                 path.unlink(missing_ok=True)

@@ -53,7 +53,7 @@ def keep_newest(directory: Path, keep: int) -> None:
         _remove(old)
 
 
-def load_checkpoint(directory: Path, most: int) -> dict[str, Any] | None:
+def load_checkpoint(directory: Path, most: int = 2**34) -> dict[str, Any] | None:
     """Load the newest intact state of the trial, with its tensors on the CPU; None if there is none.
 
     A checkpoint that is damaged or another trial's is removed, and one of another version is renamed; both print a line.

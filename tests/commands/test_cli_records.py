@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import TINY
+from console import Command
 
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
+from ablate.api import load_study
+from ablate.launch import RunOptions
+
 LOG = """\
 Network has \t8949210\tparameters\t
 json_stats: {"model":"wide-resnet","depth":40,"widen_factor":4,"max_epoch":2,"epoch":1,"lr":0.1,"test_acc":95.08,"loss":1}\t
@@ -20,31 +21,23 @@ json_stats: {"model":"wide-resnet","depth":40,"widen_factor":4,"max_epoch":2,"ep
 """
 
 
-def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("ablate")), *map(str, words)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of two trials with its records and its report."""
     folder = tmp_path_factory.mktemp("trained")
     (folder / "tiny.yaml").write_text(TINY.replace("seeds: 2", "seeds: 1").replace("epochs: 3", "epochs: 2"))
+    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ABLATE_CACHE", str(folder / "cache"))
-        assert run(folder, "run", "tiny.yaml", "--quiet", "--slots", 1).returncode == 0
+        experiment = load_study(folder / "tiny.yaml", runs=folder / "runs")
+        assert experiment.run(RunOptions(inline=True, quiet=True)).exit_code == 0
     return folder
 
 
-@pytest.fixture
-def ablate(trained: Path, tmp_path: Path) -> Command:
+@pytest.fixture(autouse=True)
+def copied(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained / "runs", tmp_path / "runs")
     shutil.copy(trained / "tiny.yaml", tmp_path)
-
-    def call(*words: object) -> subprocess.CompletedProcess[str]:
-        return run(tmp_path, *words)
-
-    return call
 
 
 def test_verify_says_bit_equal(ablate: Command) -> None:

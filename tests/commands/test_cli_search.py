@@ -8,18 +8,16 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from console import Command, command_line
 from waiting import wait_for
 
 from ablate.api import load_search
-from ablate.commands.cli import main
 from ablate.search import storage
 
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
 TINY_SEARCH = """\
 name: tiny_search
 title: A tiny search
@@ -51,10 +49,6 @@ URLS = (
 )
 
 
-def command_line(*words: object) -> list[str]:
-    return [str(Path(sys.executable).with_name("ablate")), *map(str, words)]
-
-
 def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command_line(*words), cwd=folder, capture_output=True, text=True, timeout=120)
 
@@ -73,26 +67,12 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def ablate(tried: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The console script in a folder with the search and its records; in this process, which has torch imported by now."""
-    monkeypatch.delenv("ABLATE_STORAGE", raising=False)
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def copied(tried: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search and its records in the test's folder."""
     monkeypatch.setattr(storage, "ATTEMPTS", 1)  # at a database that does not answer
     shutil.copytree(tried / "runs", tmp_path / "runs")
     shutil.copy(tried / "search.yaml", tmp_path)
-
-    def call(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
-        line = ["ablate", *map(str, words)]
-        with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
-            patch.setattr(sys, "argv", line)
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            main()
-        out, err = capsys.readouterr()
-        return subprocess.CompletedProcess(line, int(ended.value.code or 0), out, err)
-
-    return call
 
 
 def status(ablate: Command, *words: object) -> dict[str, Any]:
@@ -286,7 +266,7 @@ def test_a_search_whose_name_is_taken_by_a_file(ablate: Command, tmp_path: Path)
 @pytest.mark.parametrize("url", URLS)
 def test_a_storage_that_cannot_be_had_is_one_line_without_its_password(ablate: Command, tmp_path: Path, url: str) -> None:
     before = trainings(tmp_path / "runs")
-    said = refused(ablate("search", "search.yaml", "--storage", url))
+    said = refused(ablate("search", "search.yaml", "--storage", url, "--device", "cpu"))
     assert said.startswith("error: storage ") and SECRET not in said
     assert trainings(tmp_path / "runs") == before
     for path in tmp_path.rglob("*"):
@@ -360,7 +340,7 @@ def test_a_failed_training_is_exit_3_and_is_tried_again(ablate: Command, tmp_pat
     assert sorted(one["net"] for one in found["candidates"])[-1] == "WRN-10-0.25-dropout0.3"
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75), (signal.SIGUSR1, 75)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
 def test_a_signal_keeps_the_epochs_and_the_candidate(ablate: Command, tmp_path: Path, number: int, code: int) -> None:
     shutil.rmtree(tmp_path / "runs")
     words = ("search", "search.yaml", "-s", "recipe.epochs=4000", "--slots", 1)

@@ -85,10 +85,10 @@ WRITES: dict[str, tuple[Callable[[Path], None], Callable[[Path], Any], Any, Any]
     "failure": (lambda directory: write_failure(directory, "new", 2), read_failure, "old", "new"),
     "definition": (lambda directory: open_trial(directory, DEFINITION), lambda d: (d / "trial.json").exists(), False, True),
     "result": (
-        lambda directory: write_result(directory, {"status": "completed", "epochs": 2, "test_error": 7.0}),
+        lambda directory: write_result(directory, {"status": "completed", "epochs": 2, "test_error": 1.0}),
         lambda d: (read := read_record(d.parent, d.name)) and (read.eval_error, len(read.epochs())),
         None,
-        (7.0, 2),
+        (1.0, 2),
     ),
 }
 

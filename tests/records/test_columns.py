@@ -148,7 +148,7 @@ def test_a_record_that_lost_epochs_is_refused_as_row_by_row(tmp_path: Path, defi
     open_trial(directory, definition)
     for epoch in (1, 2):
         append_epoch(directory, {**VALUES, "epoch": epoch})
-    write_result(directory, {"status": "completed", "epochs": 2, "test_error": 5.0})
+    write_result(directory, {"status": "completed", "epochs": 2, "test_error": 100})
     record, path = read_record(tmp_path, directory.name), directory / "epochs.jsonl"
     assert record is not None and epoch_columns(record, ("test_loss", "epoch")).tolist() == [[0.1 + 0.2, 1], [0.1 + 0.2, 2]]
     whole = path.read_bytes()

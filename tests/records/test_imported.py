@@ -215,7 +215,10 @@ def test_a_damaged_import_is_named(tmp_path: Path, name: str) -> None:
     draft = draft_torchnet(write_log(tmp_path / "log.txt", line(1)), "cifar10", "zca", *CIFAR10)
     write_imported(tmp_path, draft)
     (tmp_path / "imported" / draft.id / name).write_bytes(b"{")
-    with pytest.raises(RecordError, match=f"{draft.id}: damaged; remove it and import the log again"):
+    with pytest.raises(
+        RecordError,
+        match=f"{draft.id}: damaged(, its epochs.jsonl is not that|; remove it and import)",
+    ):
         read_imported(tmp_path)
 
 

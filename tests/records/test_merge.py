@@ -184,7 +184,7 @@ def test_a_damaged_record_is_passed_over_with_a_line(places: tuple[Path, Path, P
 def test_what_is_no_record_is_passed_over_at_once(
     places: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, name: str, what: str
 ) -> None:
-    monkeypatch.setattr("ablate.records.records.MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("ablate.files.MOST_BYTES", 1 << 20)
     one, other, into = places
     trial(one, 1)
     hostile = trial(other, 2) / name

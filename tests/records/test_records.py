@@ -3,16 +3,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import orjson
 import pytest
 
 from ablate.errors import RecordError
-from ablate.files import hold_lock, write_atomically
+from ablate.files import CHUNK, hold_lock, write_atomically
 from ablate.records.records import (
-    CHUNK,
     EPOCH_FIELDS,
     append_epoch,
     measured_on,
@@ -93,11 +94,11 @@ def test_states_in_the_order_of_a_trial(tmp_path: Path) -> None:
     write_failure(directory, "MemoryError: too wide", attempts=2)
     assert trial_state(tmp_path, ID) == "failed"
     assert read_failure(directory) == "MemoryError: too wide"
-    write_result(directory, {"status": "completed", "test_error": 5.0})
+    write_result(directory, {"status": "completed", "test_error": 1.0})
     assert trial_state(tmp_path, ID) == "recorded"
     assert read_failure(directory) is None
     record = read_record(tmp_path, ID)
-    assert record is not None and record.eval_error == 5.0
+    assert record is not None and record.eval_error == 1.0
     write_result(directory, {"status": "diverged", "test_error": None})
     assert trial_state(tmp_path, ID) == "diverged"
 
@@ -153,11 +154,39 @@ def test_a_result_with_a_value_that_cannot_be_is_refused(tmp_path: Path, key: st
 def test_a_record_whose_epochs_are_lost_says_so(tmp_path: Path) -> None:
     directory = tmp_path / "0123456789abcdef"
     directory.mkdir()
+    write_epochs(directory, [row(1), row(2, test_error=5.0)])
     write_result(directory, {"status": "completed", "epochs": 2, "test_error": 5.0})
     record = read_record(tmp_path, directory.name)
     assert record is not None
+    (directory / "epochs.jsonl").unlink()
+    for read in (record.epochs, lambda: read_record(tmp_path, directory.name)):
+        with pytest.raises(RecordError, match=r"damaged, its epochs.jsonl is not that of its result.json"):
+            read()
+
+
+@pytest.mark.parametrize("error", [4.0, None])
+def test_a_result_that_contradicts_its_epochs_is_refused(tmp_path: Path, error: float | None) -> None:
+    """Whoever wrote it knew how to seal it."""
+    open_trial(tmp_path / ID, DEFINITION)
+    write_epochs(tmp_path / ID, [row(1), row(2, test_error=5.0 if error else None)])
+    write_result(tmp_path / ID, results(4.0))
     with pytest.raises(RecordError, match=r"damaged, its epochs.jsonl is not that of its result.json"):
-        record.epochs()
+        read_record(tmp_path, ID)
+
+
+def test_a_record_of_another_trial_is_refused_by_every_reader(tmp_path: Path) -> None:
+    """Of an earlier version, which does not say whose it is, trial.json must tell."""
+    open_trial(tmp_path / ID, DEFINITION)
+    write_epochs(tmp_path / ID, [row(1), row(2, test_error=5.0)])
+    write_result(tmp_path / ID, results())
+    shutil.copytree(tmp_path / ID, tmp_path / ("b" * 16))
+    with pytest.raises(RecordError, match=f"is the result of trial {ID}, not of this one; remove it and run again"):
+        read_record(tmp_path, "b" * 16)
+    for name in (ID, "b" * 16):
+        (tmp_path / name / "result.json").write_bytes(orjson.dumps(results()))
+    assert read_record(tmp_path, ID) is not None
+    with pytest.raises(RecordError, match=f"is the result of trial {ID}"):
+        read_record(tmp_path, "b" * 16)
 
 
 def results(error: float | None = 5.0) -> dict[str, object]:
@@ -170,7 +199,7 @@ def test_held_out_images_are_called_so_on_disk_and_nowhere_else(tmp_path: Path) 
     for definition, name in ((HELD_OUT, "validation"), (DEFINITION, "test")):
         directory = tmp_path / hashlib.sha256(definition).hexdigest()[:16]
         open_trial(directory, definition)
-        rows = [row(1, test_top5_error=1.0), row(2, test_error=7.0)]
+        rows = [row(1, test_top5_error=1.0), row(2, test_error=5.0)]
         append_epoch(directory, rows[0])
         append_epoch(directory, rows[1])
         appended = (directory / "epochs.jsonl").read_bytes()
@@ -193,7 +222,7 @@ def test_held_out_images_are_called_so_on_disk_and_nowhere_else(tmp_path: Path) 
 def test_the_other_kinds_names_are_refused(tmp_path: Path) -> None:
     """A test error is never read as one on held-out images, nor the other way round."""
     for definition, other in ((HELD_OUT, DEFINITION), (DEFINITION, HELD_OUT)):
-        directory, source = tmp_path / f"of {len(other)}", tmp_path / f"to {len(other)}"
+        directory, source = (tmp_path / folder / f"of {len(other)}" for folder in ("runs", "others"))
         open_trial(directory, definition)
         open_trial(source, other)
         append_epoch(source, row(1))
@@ -202,7 +231,7 @@ def test_the_other_kinds_names_are_refused(tmp_path: Path) -> None:
             (directory / file).write_bytes((source / file).read_bytes())
         assert read_epochs(directory) == []
         with pytest.raises(RecordError, match=r"result\.json: (test|validation)_error: found None; allowed: a percentage"):
-            read_record(tmp_path, directory.name)
+            read_record(directory.parent, directory.name)
 
 
 def test_a_damaged_result_is_said_under_the_name_that_the_file_has(tmp_path: Path) -> None:
@@ -215,6 +244,7 @@ def test_a_damaged_result_is_said_under_the_name_that_the_file_has(tmp_path: Pat
 @pytest.mark.parametrize("definition", [b"", b"[]", b'{"data": null}', b'{"data": {}}', b'{"network": {"held_out": 1}}'])
 def test_whatever_else_a_definition_is_nothing_is_held_out(tmp_path: Path, definition: bytes) -> None:
     open_trial(tmp_path / ID, definition)
+    write_epochs(tmp_path / ID, [row(1), row(2, test_error=5.0)])
     write_result(tmp_path / ID, results())
     record = read_record(tmp_path, ID)
     assert record is not None and record.split == "test"
@@ -224,11 +254,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for name in ("result.json", "epochs.jsonl"):
         (tmp_path / ID / name).mkdir(parents=True)
     path = re.escape(f"{tmp_path / ID / 'result.json'}")
-    with pytest.raises(
-        RecordError, match=rf"^{path}: cannot be read \(.*Is a directory: '{path}'\); remove it and run again$"
-    ):
+    with pytest.raises(RecordError, match=rf"^{path}: is a directory, not a regular file; remove it and run again$"):
         read_record(tmp_path, ID)
-    with pytest.raises(IsADirectoryError, match=r"epochs\.jsonl"):
+    with pytest.raises(RecordError, match=r"epochs\.jsonl: is a directory"):
         read_epochs(tmp_path / ID)
 
 
