@@ -96,7 +96,7 @@ def _decode(data: bytes) -> dict[str, Any] | None:
 
 def _checkpoints(directory: Path) -> list[Path]:
     """The paths of the checkpoints, newest first."""
-    return sorted((path for path in directory.iterdir() if NAME.fullmatch(path.name)), key=_epoch, reverse=True)
+    return sorted((path for path in directory.glob("checkpoint-*.pt") if NAME.fullmatch(path.name)), key=_epoch, reverse=True)
 
 
 def _epoch(path: Path) -> int:

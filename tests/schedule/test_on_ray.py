@@ -44,32 +44,42 @@ def environment() -> Iterator[None]:
     os.environ.update(before)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster(environment: None) -> Iterator[Any]:
-    """A head without resources, which is the driver's, and three nodes of two cores and a GPU."""
+    """A head without resources, which is the driver's, and nodes of two cores and a GPU: three at the start of each test."""
     import ray
     from ray.cluster_utils import Cluster
 
     soon = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
     head = {"num_cpus": 0, "num_gpus": 0, "include_dashboard": False, "_system_config": soon}
     made = Cluster(initialize_head=True, head_node_args=head)
-    for _ in range(3):
-        made.add_node(num_cpus=2, num_gpus=1, object_store_memory=80 << 20)
     yield made
     ray.shutdown()
     made.shutdown()
+
+
+@pytest.fixture
+def three_nodes(cluster: Any) -> Iterator[Any]:
+    """The cluster with three nodes, and no connection to it."""
+    import ray
+
+    while len(cluster.worker_nodes) < 3:
+        cluster.add_node(num_cpus=2, num_gpus=1, object_store_memory=80 << 20)
+    cluster.wait_for_nodes()
+    yield cluster
+    ray.shutdown()
 
 
 def task(folder: Path, name: str, **told: Any) -> Task:
     return Task(name, name, {"marks": str(folder), "name": name, **told}, 1.0, folder / f"{name}.log")
 
 
-def test_on_a_cluster_of_three_nodes(cluster: Any, tmp_path: Path) -> None:
+def test_on_a_cluster_of_three_nodes(three_nodes: Any, tmp_path: Path) -> None:
     """Parts of GPUs, events, causes, retries, an end that is asked for, a lost node, a stop: as on one machine."""
     said: list[str] = []
-    with open_cluster(cluster.address, tmp_path / "runs", "auto", None, 0.5, said.append) as slots:
+    with open_cluster(three_nodes.address, tmp_path / "runs", "auto", None, 0.5, said.append) as slots:
         assert [slot.device for slot in slots] == ["cuda"] * 6 and said == [
-            f"connected to the Ray cluster at {cluster.address}"
+            f"connected to the Ray cluster at {three_nodes.address}"
         ]
         assert not list((tmp_path / "runs").iterdir())
         events: list[tuple[str, str]] = []
@@ -102,7 +112,7 @@ def test_on_a_cluster_of_three_nodes(cluster: Any, tmp_path: Path) -> None:
             lost = [task(tmp_path, f"lost{n}", seconds=4, epochs=1) for n in range(6)]
             running = run_tasks(run, lost, len(slots), on_event)
             wait_for(lambda: all((tmp_path / one.id).exists() for one in lost), 400)
-            cluster.remove_node(sorted(cluster.worker_nodes, key=str)[0], allow_graceful=False)
+            three_nodes.remove_node(sorted(three_nodes.worker_nodes, key=str)[0], allow_graceful=False)
             ended = {one.task.id: one for one in running}
             assert {one.status for one in ended.values()} == {"completed"}, [one.cause for one in ended.values()]
             assert sorted(one.attempts for one in ended.values()) == [1, 1, 1, 1, 2, 2]
@@ -113,11 +123,11 @@ def test_on_a_cluster_of_three_nodes(cluster: Any, tmp_path: Path) -> None:
             assert {one.status for one in stopped} <= {"interrupted", "not started"}
 
 
-def test_a_task_that_hangs_is_ended_and_tried_again(cluster: Any, tmp_path: Path) -> None:
+def test_a_task_that_hangs_is_ended_and_tried_again(three_nodes: Any, tmp_path: Path) -> None:
     """Whether it waits, is stopped or holds the interpreter's lock; one that waits for resources does not hang."""
     ways = ("hangs", "stopped", "holds the GIL")
     with (
-        open_cluster(cluster.address, tmp_path / "runs", "cuda", None, 1, lambda line: None) as slots,
+        open_cluster(three_nodes.address, tmp_path / "runs", "cuda", None, 1, lambda line: None) as slots,
         open_on_ray("hurt:work", slots, 1, Stop(), patience=60) as run,
     ):
         tasks = [task(tmp_path, way, how=way) for way in ways] + [task(tmp_path, "waits", epochs=1)]
@@ -133,10 +143,10 @@ def test_a_task_that_hangs_is_ended_and_tried_again(cluster: Any, tmp_path: Path
 LONG = ("-s", "recipe.epochs=12", "-s", "data.train_size=256")
 
 
-def test_a_study_that_is_stopped_and_loses_a_node_equals_a_local_run(cluster: Any, tiny: Path, tmp_path: Path) -> None:
+def test_a_study_that_is_stopped_and_loses_a_node_equals_a_local_run(three_nodes: Any, tiny: Path, tmp_path: Path) -> None:
     whole = load_study(tiny, LONG[1::2], runs=tmp_path / "whole")
     assert whole.run(RunOptions(inline=True, quiet=True)).exit_code == 0
-    line = [sys.executable, "-m", "ablate", "run", "tiny.yaml", "--on", f"ray:{cluster.address}", "--device", "cpu"]
+    line = [sys.executable, "-m", "ablate", "run", "tiny.yaml", "--on", f"ray:{three_nodes.address}", "--device", "cpu"]
     begin = functools.partial(subprocess.Popen, [*line, *LONG], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     runs = tmp_path / "runs"
 
@@ -152,7 +162,7 @@ def test_a_study_that_is_stopped_and_loses_a_node_equals_a_local_run(cluster: An
     assert 3 < kept < 4 * 12
     driver = begin()
     wait_for(lambda: recorded() > kept + 3, 400)
-    cluster.remove_node(sorted(cluster.worker_nodes, key=str)[0], allow_graceful=False)
+    three_nodes.remove_node(sorted(three_nodes.worker_nodes, key=str)[0], allow_graceful=False)
     said = driver.communicate(timeout=300)[1]
     assert driver.returncode == 0 and "4 trained" in said, said
     for trial in whole.trials():
@@ -198,12 +208,12 @@ def fail_on_a_node(path: str) -> str:
     raise ValueError(f"no ablate here\nfor {path}")
 
 
-def test_a_stop_does_not_wait_for_resources(cluster: Any, tmp_path: Path) -> None:
+def test_a_stop_does_not_wait_for_resources(three_nodes: Any, tmp_path: Path) -> None:
     import ray
 
     stop = Stop()
     with (
-        open_cluster(cluster.address, tmp_path / "runs", "cuda", None, 1, lambda line: None) as slots,
+        open_cluster(three_nodes.address, tmp_path / "runs", "cuda", None, 1, lambda line: None) as slots,
         open_on_ray(WORK, slots, 1, stop) as run,
     ):
         others = [ray.remote(num_gpus=1)(sleep_long).remote() for _ in slots]
@@ -216,21 +226,21 @@ def test_a_stop_does_not_wait_for_resources(cluster: Any, tmp_path: Path) -> Non
         assert not ray.wait(others, timeout=0)[0]
 
 
-def test_a_node_that_cannot_do_it_is_told_in_a_line(cluster: Any, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_node_that_cannot_do_it_is_told_in_a_line(three_nodes: Any, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(on_ray, "_read", fail_on_a_node)
     with (
         pytest.raises(RunError, match=r"Ray: a node cannot run the check \(.*; give all nodes the same"),
-        open_cluster(cluster.address, tmp_path / "runs", "cpu", None, 1, lambda line: None),
+        open_cluster(three_nodes.address, tmp_path / "runs", "cpu", None, 1, lambda line: None),
     ):
         pass
     assert not list((tmp_path / "runs").iterdir())
 
 
-def test_a_directory_that_a_node_does_not_see_is_refused(cluster: Any, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_directory_that_a_node_does_not_see_is_refused(three_nodes: Any, tmp_path: Path, monkeypatch: Any) -> None:
     """The driver's file is gone before the nodes read it, as one that stands on the driver's own disk."""
-    monkeypatch.setattr(Path, "write_text", lambda path, text: path.touch())
+    monkeypatch.setattr(on_ray, "write_atomically", lambda path, data: path.touch())
     with (
         pytest.raises(RunError, match=r"`runs`: .*runs is not the same directory on .*every node of the Ray cluster"),
-        open_cluster(cluster.address, tmp_path / "runs", "cpu", None, 1, lambda line: None),
+        open_cluster(three_nodes.address, tmp_path / "runs", "cpu", None, 1, lambda line: None),
     ):
         pass

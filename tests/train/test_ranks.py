@@ -148,7 +148,7 @@ def breaks(attempts, *others):
     count = len(mark.read_text()) if mark.exists() else 0
     if attempts[0].group.is_first:
         mark.write_text("x" * (count + 1))
-    time.sleep(1)
+    time.sleep(0.2)
     if count < {times}:
         raise {error}
     return train(attempts, *others)
@@ -161,10 +161,8 @@ LOST_GPU = "RuntimeError('CUDA error: an illegal memory access was encountered')
     ("error", "times", "raised", "attempts"),
     [
         (LOST_GPU, 1, None, 2),
-        (LOST_GPU, 9, RankDied, 2),
         ("MemoryError('no room')", 9, RankDied, 2),
         ("OSError(28, 'No space left on device', 'there')", 9, OSError, 1),
-        ("ValueError('no such thing')", 9, RunError, 1),
     ],
 )
 def test_what_breaks_in_a_rank_is_tried_again_where_that_may_help(
