@@ -150,6 +150,8 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
         document.fail(
             (*path, "augment"), f"data.augment: found {wrong[0]}; allowed for {known.name}: steps without settings"
         )
+    if checked.on_damaged == "skip" and (known.streamed or not known.folders):
+        document.fail((*path, "on_damaged"), f"data.on_damaged: found skip; allowed for {known.name}: refuse")
     data = Data(**checked.values)
     for key, most in zip(("train_size", "test_size"), known.images):
         size = getattr(data, key)
