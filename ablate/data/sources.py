@@ -156,7 +156,7 @@ def without_damaged(images: Arrays, files: list[Path], skip: bool) -> Arrays:
         skip: Whether damaged images are passed over, not refused.
 
     Raises:
-        DataError: Images are damaged and not passed over; the first are named.
+        DataError: Images are damaged and not passed over; the first are named. Or no image is left of a part.
     """
     intact: list[np.ndarray[Any, Any]] = [labels >= 0 for labels in images[1::2]]
     if all(kept.all() for kept in intact):
@@ -167,6 +167,8 @@ def without_damaged(images: Arrays, files: list[Path], skip: bool) -> Arrays:
             f"{len(damaged):,} of {len(files):,} images are damaged; repair or remove them, or set data.on_damaged: skip "
             f"to pass over them: {name_some([*map(_damage, damaged[:NAMED]), *map(str, damaged[NAMED:])])}"
         )
+    if not all(kept.any() for kept in intact):
+        raise DataError(f"{len(damaged):,} of {len(files):,} images are damaged, and no other is left; repair them")
     return type(images)(*(array[kept] for i, kept in enumerate(intact) for array in images[2 * i : 2 * i + 2]))
 
 

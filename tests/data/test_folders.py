@@ -323,6 +323,12 @@ def test_damaged_images_are_passed_over_and_counted(here: Location) -> None:
     assert len(load_training("image_folder", 8, here, skip_damaged=True)[0].labels) == 7
 
 
+def test_a_part_of_which_nothing_is_left_is_refused(here: Location) -> None:
+    hurt(here, *(f"test/{name}/{i}.png" for name in ("cat", "dog") for i in range(2)))
+    with pytest.raises(DataError, match="4 of 12 images are damaged, and no other is left"):
+        load(here, on_damaged="skip")
+
+
 def test_a_disk_that_fails_is_no_damage(here: Location, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: Any) -> None:
         raise OSError(5, "Input/output error")
