@@ -24,6 +24,7 @@ from ablate.study.costs import memory_choices, training_memory
 from ablate.study.plan import Enumeration, axis_value, enumerate_variants, label, plan_trials, trial_labels, varied_axes
 from ablate.study.spec import load_study as read_study
 from ablate.study.study import Recipe, Study, Trial, Variant
+from ablate.train.job import plan_images
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -225,12 +226,14 @@ class Experiment:
         skipped = probe_networks(self.variants, self.runs, options, announce, folders) if probe else []
         varied = varied_axes(self.variants)
         planned = [self._plan_variant(variant, varied) for variant in self.variants]
+        images, refused = plan_images((variant.data for variant in self.variants), self.location())
         estimates, cost = estimate_cost(self.variants, [one["trials"] for one in planned], self.runs, options)
         return {
             "study": self.study.name,
             "variants": [{**one, **estimate} for one, estimate in zip(planned, estimates)],
+            "images": images,
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
-            "remarks": self.enumeration.remarks(),
+            "remarks": [*self.enumeration.remarks(), *refused],
         }
 
     def status(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ AblateError               one line for the user, exit code 2
 │   └── BudgetError       a network cannot meet the budget
 ├── NotationError         a network's name does not follow the notation, or a user's own network cannot be imported
 ├── DataError             images or weights are missing, damaged or not as declared
+│   └── DamagedImage      a file in the place of an image cannot be decoded
 ├── RecordError           a record is damaged, or contradicts what would be written to its directory
 └── RunError              a run cannot start: there is no such device, or records cannot be written
 """
@@ -58,6 +59,10 @@ class NotationError(AblateError):
 
 class DataError(AblateError):
     """Images or weights are missing, damaged or different from what is declared."""
+
+
+class DamagedImage(DataError):
+    """A file in the place of an image cannot be decoded."""
 
 
 class RecordError(AblateError):

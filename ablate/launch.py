@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
-from ablate.errors import DataError, RecordError
+from ablate.errors import DataError, RecordError, printable
 from ablate.processes.signals import PREEMPTED, PREEMPTING, handling, preempted
 from ablate.records.records import (
     FINAL,
@@ -265,7 +265,7 @@ def teller(console: Console, quiet: bool = False) -> Callable[[str], None]:
         console: Where it is printed.
         quiet: Whether to print nothing.
     """
-    return lambda line: None if quiet else console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return lambda line: None if quiet else console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def _variant_of(task: Task) -> str | None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ablate.commands.status_text import NO_TRIALS, count_states
+from ablate.data.folders import describe_counts
 from ablate.errors import printable
 from ablate.report.document import Column, make_table
 from ablate.report.numbers import DASH, blocks_text, counted, quantity
@@ -53,9 +54,19 @@ def plan_text(plan: dict[str, Any]) -> str:
     lines = [table_text(make_table(columns, rows)), *map(printable, plan["remarks"][:MAX_REMARKS])]
     if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
         lines.append(f"... and {more} more remarks, in --json")
+    lines += _images_lines(plan)
     trials = f"{counted(len(states), 'trial')}: {count_states(states)}" if states else NO_TRIALS
     lines.append(f"{counted(len(variants), 'variant')}, {trials}")
     return "\n".join(lines + cost_lines(plan["cost"]))
+
+
+def _images_lines(plan: dict[str, Any]) -> list[str]:
+    """The number of images of each class, and what is passed over, one line per data set and part."""
+    return [
+        printable(f"images of {title}, {line}")
+        for title, counts in plan.get("images", {}).items()
+        for line in describe_counts(counts)
+    ]
 
 
 def _search_text(plan: dict[str, Any]) -> str:
@@ -77,7 +88,7 @@ def _search_text(plan: dict[str, Any]) -> str:
         lines.append(f"networks: {' to '.join(least)} parameters, {' to '.join(most)} multiply-adds")
     each = f"{counted(folds, 'fold')}, {counted(seeds, 'seed')}"
     states = count_states([state for state, n in search["states"].items() for _ in range(n)])
-    lines += map(printable, plan["remarks"])
+    lines += [*map(printable, plan["remarks"]), *_images_lines(plan)]
     lines += [f"{counted(search['candidates'], 'candidate')} of {each}, {trainings} trainings: {states}"]
     if search["distinct"]:
         lines.append(

@@ -18,12 +18,15 @@ import numpy as np
 from filelock import FileLock
 
 from ablate.data.data_sets import DATA_SETS, source_of
+from ablate.data.folders import IMAGE_SUFFIXES, MOST_BYTES, open_regular_target
 from ablate.data.imagenet import list_imagenet, list_training
-from ablate.data.sources import Arrays, Images, Labelled, Reading
+from ablate.data.sources import Arrays, Images, Labelled, Reading, has_deep_pixels, without_damaged
 from ablate.errors import DataError
 from ablate.files import write_atomically
 
 VERSION = 1  # of the decoding; after a change all images are decoded again
+DIGEST_VERSION = 2  # of the digests of contents; after a change all files are hashed again
+PIECE = 1 << 20  # bytes of a file that are hashed at a time
 
 
 class Location(NamedTuple):
@@ -67,6 +70,7 @@ def load_images(
     location: Location,
     announce: Callable[[str], None] = lambda message: None,
     expected: str | None = None,
+    skip_damaged: bool = False,
 ) -> tuple[Images, str]:
     """(all images of a data set, the digest of their content as 16 hexadecimal digits).
 
@@ -76,11 +80,12 @@ def load_images(
         location: Where images are read and cached.
         announce: Receives a message before a download or the decoding.
         expected: The digest that a study gives; None for any.
+        skip_damaged: Whether damaged images are passed over, not refused.
 
     Raises:
         DataError: Images are missing or damaged, cannot be downloaded, or have another digest than expected.
     """
-    images, digest = _load(name, Images, image_size, location, announce)
+    images, digest = _load(name, Images, image_size, location, announce, skip_damaged)
     check_digest(expected, digest, location)
     return images, digest
 
@@ -90,6 +95,7 @@ def load_training(
     image_size: int,
     location: Location,
     announce: Callable[[str], None] = lambda message: None,
+    skip_damaged: bool = False,
 ) -> tuple[Labelled, str]:
     """(the training images of a data set, the digest of their content alone as 16 hexadecimal digits).
 
@@ -101,11 +107,12 @@ def load_training(
         image_size: Height and width in pixels.
         location: Where images are read and cached.
         announce: Receives a message before a download or the decoding.
+        skip_damaged: Whether damaged images are passed over, not refused.
 
     Raises:
         DataError: Training images are missing or damaged, or cannot be downloaded.
     """
-    return _load(name, Labelled, image_size, location, announce)
+    return _load(name, Labelled, image_size, location, announce, skip_damaged)
 
 
 def check_digest(expected: str | None, digest: str, location: Location, of: str = "images") -> None:
@@ -125,7 +132,12 @@ def check_digest(expected: str | None, digest: str, location: Location, of: str 
 
 
 def _load(
-    name: str, kind: type[Arrays], image_size: int, location: Location, announce: Callable[[str], None]
+    name: str,
+    kind: type[Arrays],
+    image_size: int,
+    location: Location,
+    announce: Callable[[str], None],
+    skip_damaged: bool,
 ) -> tuple[Arrays, str]:
     """All images, or the training images alone, according to `kind`; with the digest."""
     source, training_only = source_of(name), kind is Labelled
@@ -154,7 +166,7 @@ def _load(
             raise DataError(f"{name}: files in {location.root.absolute()} changed while they were decoded; run again")
         return images
 
-    return kept(path, kind, decode), digest
+    return without_damaged(kept(path, kind, decode), files, skip_damaged), digest
 
 
 def kept(path: Path, kind: type[Arrays], make: Callable[[], Arrays]) -> Arrays:
@@ -188,7 +200,10 @@ def known_digest(name: str, location: Location, training_only: bool = False) -> 
         except DataError:
             return None
     source = source_of(name)
-    files = (source.training.files if training_only else source.whole.files)(location.root)
+    try:
+        files = (source.training.files if training_only else source.whole.files)(location.root)
+    except DataError:
+        return None
     return content_digest(files, location) if files else None
 
 
@@ -211,23 +226,44 @@ def content_digest(files: list[Path], location: Location) -> str:
     Args:
         files: Below location.root, in order.
         location: Where images are read and cached.
+
+    Raises:
+        DataError: A file cannot be read.
     """
-    listing = hashlib.sha256()
+    listing = hashlib.sha256(b"%d\n" % DIGEST_VERSION)
     for path in files:
-        status = path.stat()
-        listing.update(f"{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be opened: {error.strerror}") from None
+        listing.update(b"%s\0%d\0%d\n" % (os.fsencode(path.absolute()), status.st_size, status.st_mtime_ns))
     memo = location.cache / "digests" / listing.hexdigest()[:32]
     if memo.exists() and re.fullmatch(r"[0-9a-f]{16}", known := memo.read_text()):
         return known
     content = hashlib.sha256()
     for path in files:
-        data = path.read_bytes()
-        content.update(f"{path.relative_to(location.root).as_posix()}\0{len(data)}\0".encode())
-        content.update(data)
+        _add_content(content, path, os.fsencode(path.relative_to(location.root).as_posix()))
     digest = content.hexdigest()[:16]
     memo.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(memo, digest.encode())
     return digest
+
+
+def _add_content(digest: hashlib._Hash, path: Path, name: bytes) -> None:
+    """Add the name, the size and the bytes of a file to a digest, and whether its pixels are read otherwise than before."""
+    most = MOST_BYTES if path.suffix.lower() in IMAGE_SUFFIXES else None
+    with open(open_regular_target(path, most), "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        digest.update(b"%s\0%d\0" % (name, size))
+        left = size
+        while left and (piece := file.read(min(left, PIECE))):
+            digest.update(piece)
+            left -= len(piece)
+        if left or file.read(1):
+            raise DataError(f"{path}: changed while it was read; run again")
+        file.seek(0)
+        if has_deep_pixels(file):
+            digest.update(b"16 bits divided by 257")
 
 
 def _digest_arrays(images: Images | Labelled) -> str:

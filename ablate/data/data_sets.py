@@ -31,6 +31,7 @@ class DataSet:
         source: A function that returns how the images are read. It imports the readers only when it is called.
         streamed: Whether images are decoded when they are needed, from DIR/train/<class>/* and DIR/val/<class>/*, without a
             source.
+        folders: The folders of the training and the test images, each with a folder for each class; None for other layouts.
         resizable: Whether images are cropped to any image_size.
         measures: Of a trial on these images, besides the error; names in the table of measures.
         published: Whether published tables can have a column of it, and a copy can replace it.
@@ -47,6 +48,7 @@ class DataSet:
     images: tuple[int | None, int | None] = (None, None)
     source: Callable[[], Source] | None = None
     streamed: bool = False
+    folders: tuple[str, str] | None = None
     resizable: bool = False
     measures: tuple[str, ...] = ()
     published: bool = True
@@ -121,11 +123,12 @@ DATA_SETS = Registry(
         image_size=224,
         images=(1_281_167, 50_000),
         streamed=True,
+        folders=("train", "val"),
         resizable=True,
         measures=("top5_error",),
         imagenet_names=True,
     ),
-    DataSet(name="image_folder", source=_image_folder, published=False),
+    DataSet(name="image_folder", source=_image_folder, folders=("train", "test"), published=False),
 )
 
 

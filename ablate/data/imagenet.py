@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ablate.data.sources import IMAGE_SUFFIXES
+from ablate.data.folders import IMAGE_SUFFIXES, check_classes, walk_parts
 from ablate.errors import DataError
 
 Array = np.ndarray[Any, Any]
@@ -28,6 +28,7 @@ class Listing(NamedTuple):
         changed: Modification times of the files in nanoseconds, int64 (N,); no digest includes them.
         labels: Indices into classes, int64 (N,).
         classes: Names of the classes, sorted.
+        counts: The number of files read and passed over, by class.
     """
 
     folder: Path
@@ -36,6 +37,7 @@ class Listing(NamedTuple):
     changed: Array
     labels: Array
     classes: tuple[str, ...]
+    counts: dict[str, dict[str, int]]
 
     def subset(self, index: Array | slice) -> Listing:
         """The images at an index, with all classes.
@@ -87,32 +89,26 @@ def list_images(root: Path, part: str) -> Listing:
     Raises:
         DataError: There are no classes, or a class has no images.
     """
-    folder = root / part
-    classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir()) if folder.is_dir() else []
-    if not classes:
+    (found,) = walk_parts(root, [part], files_first=True)
+    if not found.images:
         raise DataError(
             f"imagenet: {part}/<class>/* not found in {root.absolute()}; "
             "set data.root in the study, `data_root` or ABLATE_DATA to where it is"
         )
-    names: list[bytes] = []
-    stats: list[tuple[int, int]] = []
-    counts = []
-    for name in classes:
-        before = len(names)
-        for directory, inner, files in os.walk(folder / name, followlinks=True):
-            inner.sort()
-            for file in sorted(files):
-                if file.lower().endswith(IMAGE_SUFFIXES):
-                    path = os.path.join(directory, file)
-                    names.append(os.fsencode(os.path.relpath(path, folder)))
-                    found = os.stat(path)
-                    stats.append((found.st_size, found.st_mtime_ns))
-        counts.append(len(names) - before)
-        if not counts[-1]:
-            raise DataError(f"imagenet: no image in {folder / name}; allowed: {', '.join(IMAGE_SUFFIXES)}")
-    labels = np.repeat(np.arange(len(classes)), counts)
+    for name, paths in found.images.items():
+        if not paths:
+            folder = root / part / os.fsdecode(name)
+            raise DataError(f"imagenet: no image in {folder}; allowed: {', '.join(IMAGE_SUFFIXES)}")
+    names = [path for paths in found.images.values() for path in paths]
+    stats = []
+    for name in names:
+        status = os.stat(os.path.join(found.folder, name))
+        stats.append((status.st_size, status.st_mtime_ns))
+    labels = np.repeat(np.arange(len(found.images)), [len(paths) for paths in found.images.values()])
     sizes, changed = np.array(stats, np.int64).T
-    return Listing(folder, np.array(names), sizes, changed, labels, tuple(classes))
+    return Listing(
+        root / part, np.array(names), sizes, changed, labels, tuple(map(os.fsdecode, found.images)), found.counts
+    )
 
 
 def list_imagenet(root: Path) -> tuple[ImageFiles, str]:
@@ -127,8 +123,7 @@ def list_imagenet(root: Path) -> tuple[ImageFiles, str]:
         DataError: Images are missing, or the two parts have different classes.
     """
     files = ImageFiles(list_images(root, "train"), list_images(root, "val"))
-    if odd := sorted(set(files.train.classes) ^ set(files.test.classes)):
-        raise DataError(f"{root}: train and val have different classes: {', '.join(odd[:5])} only in one of them")
+    check_classes(root, {"train": files.train.classes, "val": files.test.classes})
     return files, _digest(*files)
 
 

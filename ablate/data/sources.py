@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import tarfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from ablate.errors import DataError
+from ablate.data.folders import IMAGE_FORMATS, MOST_BYTES, NAMED, check_classes, name_some, open_regular_target, walk_parts
+from ablate.errors import DamagedImage, DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 DIGITS_TEST = 500
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-IMAGE_FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")  # without EPS, for which Pillow runs Ghostscript
+FOLDERS = ("train", "test")  # of an image folder
+TIFF_BITS, TIFF_BLACK = 258, 262  # numbers of tags: bits of a pixel; 0 if a pixel of value 0 is white
 MOST_PIXELS, MOST_RATIO = 89_478_485, 64  # of an image: pixels, where Pillow warns too; ratio of its sides
 SVHN_FILES = ("train_32x32.mat", "extra_32x32.mat", "test_32x32.mat")  # training images: train + extra
 
@@ -54,6 +56,7 @@ class Labelled(NamedTuple):
 
 
 Arrays = TypeVar("Arrays", Images, Labelled)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -117,52 +120,149 @@ def read_image_folder(root: Path, image_size: int) -> Images:
         image_size: Height and width of the result in pixels.
 
     Raises:
-        DataError: The two parts have different classes, or a file cannot be read as an image.
+        DataError: The two parts have different classes, or files cannot be read.
     """
-    train, test = (_images_below(root / part) for part in ("train", "test"))
-    if odd := sorted({name for name, _ in train} ^ {name for name, _ in test}):
-        raise DataError(f"{root}: train and test have different classes: {', '.join(odd[:5])} only in one of them")
-    return Images(*_decode(train, image_size), *_decode(test, image_size))
+    train, test = (part.files for part in walk_parts(root, FOLDERS))
+    check_classes(root, {"train": (name for name, _ in train), "test": (name for name, _ in test)})
+    images, labels = _decode([*train, *test], image_size)
+    n = len(train)
+    return Images(images[:n], labels[:n], images[n:], labels[n:])
 
 
-def _decode(files: list[tuple[str, Path]], image_size: int) -> Labelled:
-    """The images of (class, file); labels are indices into the sorted classes."""
+def _decode(files: list[tuple[bytes, Path]], image_size: int) -> Labelled:
+    """The images of (class, file); labels are indices into the sorted classes, -1 - index for an image that is damaged."""
     label = {name: i for i, name in enumerate(sorted({name for name, _ in files}))}
-    images = np.stack([_read_image(path, image_size) for _, path in files])
-    return Labelled(images, np.array([label[name] for name, _ in files], np.int64))
+    images = np.zeros((len(files), image_size, image_size, 3), np.uint8)
+    labels = np.array([label[name] for name, _ in files], np.int64)
+    refused = []
+    for i, (_, path) in enumerate(files):
+        try:
+            images[i] = _read_image(path, image_size)
+        except DamagedImage:
+            labels[i] = -1 - labels[i]
+        except DataError as error:
+            refused.append(str(error))
+    if refused:
+        raise DataError(f"{len(refused):,} of {len(files):,} images cannot be used: {name_some(refused)}")
+    return Labelled(images, labels)
 
 
-def _images_below(part: Path) -> list[tuple[str, Path]]:
-    """(class, file) of every image in <class>/ and below, in order; files with other suffixes are skipped."""
-    classes = sorted(path for path in part.glob("*") if path.is_dir())
-    found = [(path.name, file) for path in classes for file in sorted(path.rglob("*"))]
-    return [(name, file) for name, file in found if file.suffix.lower() in IMAGE_SUFFIXES]
+def without_damaged(images: Arrays, files: list[Path], skip: bool) -> Arrays:
+    """The images without those that are damaged.
+
+    Args:
+        images: As a Reading reads them; the label of a damaged image is negative.
+        files: That they are read from, in order.
+        skip: Whether damaged images are passed over, not refused.
+
+    Raises:
+        DataError: Images are damaged and not passed over; the first are named. Or no image is left of a part.
+    """
+    intact: list[np.ndarray[Any, Any]] = [labels >= 0 for labels in images[1::2]]
+    if all(kept.all() for kept in intact):
+        return images
+    damaged: list[Path] = [path for path, kept in zip(files, np.concatenate(intact)) if not kept]
+    if not skip:
+        raise DataError(
+            f"{len(damaged):,} of {len(files):,} images are damaged; repair or remove them, or set data.on_damaged: skip "
+            f"to pass over them: {name_some([*map(_damage, damaged[:NAMED]), *map(str, damaged[NAMED:])])}"
+        )
+    if not all(kept.any() for kept in intact):
+        raise DataError(f"{len(damaged):,} of {len(files):,} images are damaged, and no other is left; repair them")
+    return type(images)(*(array[kept] for i, kept in enumerate(intact) for array in images[2 * i : 2 * i + 2]))
+
+
+def _damage(path: Path) -> str:
+    """The path of a damaged image and what is wrong with it."""
+    try:
+        open_image(path)
+    except DataError as error:
+        return str(error)
+    return str(path)
 
 
 def open_image(path: str | Path) -> Image:
-    """The image of a file in RGB.
+    """The image of a file in RGB. Grey values of 16 bits are divided by 257.
 
     Args:
         path: A file in one of IMAGE_FORMATS.
 
     Raises:
-        DataError: The file is not an image, is damaged, or exceeds MOST_PIXELS or MOST_RATIO.
+        DamagedImage: The file is not an image, is damaged, or exceeds MOST_PIXELS or MOST_RATIO.
+        DataError: Its pixels are no 8 or 16 bits, or it cannot be opened or is no regular file.
+    """
+    descriptor = open_regular_target(path, MOST_BYTES)
+    try:
+        with open(descriptor, "rb") as file:
+            return _read_pixels(file, lambda image: (_eight_bits(image) or image).convert("RGB"))
+    except (DataError, MemoryError) as error:
+        raise DataError(f"{path}: {error or 'there is no memory for it'}") from None
+    except Exception as error:  # a damaged file can raise any error
+        kind = DataError if isinstance(error, OSError) and error.errno else DamagedImage  # Pillow's have no number
+        raise kind(f"{path}: cannot be read as an image: {_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    import PIL
+
+    if isinstance(error, PIL.UnidentifiedImageError):  # its text names our file object
+        return f"damaged, or not in a format that is read ({', '.join(IMAGE_FORMATS)})"
+    return str(error) or type(error).__name__
+
+
+def _read_pixels(file: BinaryIO, take: Callable[[Image], T]) -> T:
+    """What `take` makes of the image in a file."""
+    import PIL.Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about defects of files that can be read nevertheless
+        with PIL.Image.open(file, formats=IMAGE_FORMATS) as image:
+            wide, high = image.size
+            if wide * high > MOST_PIXELS or max(image.size) > MOST_RATIO * min(image.size):
+                raise ValueError(f"{wide}x{high} pixels; allowed: {MOST_PIXELS:,} pixels, sides of up to 1:{MOST_RATIO}")
+            return take(image)
+
+
+def _eight_bits(image: Image) -> Image | None:
+    """A grey image of more than 8 bits with 8 bits; None for an image that needs no change.
+
+    A TIFF of 32 bits is taken to have 8 bits if no value is larger, else 16 bits.
+
+    Raises:
+        DataError: The pixels are floating-point numbers, or integers beyond 16 bits.
     """
     import PIL.Image
 
+    if image.mode.startswith("F"):
+        raise DataError(f"mode {image.mode}, floating-point pixels; save it with 8 or 16 bits")
+    if not image.mode.startswith("I"):
+        return None
+    values = np.asarray(image).astype(np.int64)
+    low, high = values.min(), values.max()
+    tags = getattr(image, "tag_v2", {})  # of a TIFF
+    if image.mode == "I" and tags and low >= 0 and high <= 255:
+        return None
+    if low < 0 or high > 65535:
+        raise DataError(f"mode {image.mode}, pixels from {low} to {high}; save it with 8 or 16 bits")
+    most = 4095 if tags.get(TIFF_BITS) == (12,) else 65535
+    values = most - values if tags.get(TIFF_BLACK) == 0 else values
+    return PIL.Image.fromarray(((values * 255 + most // 2) // most).astype(np.uint8))
+
+
+def has_deep_pixels(file: BinaryIO) -> bool:
+    """Whether a file is an image that has more than 8 bits and is read with 8. Versions before this one cut off its values.
+
+    Args:
+        file: At its start; it is read from there.
+    """
+    head = file.read(26)
+    if not (head.startswith((b"P2", b"P5", b"II", b"MM")) or (head.startswith(b"\x89PNG") and head[24:] == b"\x10\0")):
+        return False
+    file.seek(0)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about defects of files that can be read nevertheless
-            with PIL.Image.open(path, formats=IMAGE_FORMATS) as file:
-                wide, high = file.size
-                if wide * high > MOST_PIXELS or max(file.size) > MOST_RATIO * min(file.size):
-                    raise ValueError(
-                        f"{wide}x{high} pixels; allowed: {MOST_PIXELS:,} pixels, sides of up to 1:{MOST_RATIO}"
-                    )
-                image: Image = file.convert("RGB")
-                return image
-    except Exception as error:  # a damaged file can raise any error
-        raise DataError(f"{path}: cannot be read as an image: {error or type(error).__name__}") from None
+        return _read_pixels(file, _eight_bits) is not None
+    except Exception:  # whatever is wrong is said when the image is read
+        return False
 
 
 def _read_image(path: Path, size: int) -> np.ndarray[Any, Any]:
@@ -180,15 +280,19 @@ def _read_image(path: Path, size: int) -> np.ndarray[Any, Any]:
 
 def _folder_files(root: Path) -> list[Path]:
     """All images below train/ and test/; empty if one of the two has none."""
-    parts = [[file for _, file in _images_below(root / part)] for part in ("train", "test")]
-    return parts[0] + parts[1] if all(parts) else []
+    parts = [part.files for part in walk_parts(root, FOLDERS)]
+    return [path for files in parts for _, path in files] if all(parts) else []
+
+
+def _training_files(root: Path) -> list[tuple[bytes, Path]]:
+    return walk_parts(root, FOLDERS[:1])[0].files
 
 
 IMAGE_FOLDER = Source(
     Reading(_folder_files, read_image_folder, "train/<class>/* and test/<class>/*"),
     Reading(
-        lambda root: [file for _, file in _images_below(root / "train")],
-        lambda root, image_size: _decode(_images_below(root / "train"), image_size),
+        lambda root: [path for _, path in _training_files(root)],
+        lambda root, image_size: _decode(_training_files(root), image_size),
         "train/<class>/*",
     ),
 )
@@ -388,6 +492,23 @@ def check_labels(
     names = len(np.unique(train))
     if names != classes or (train if test is None else test).max() >= classes:
         raise DataError(f"data.classes: the study says {classes}; the training images have {names}")
+
+
+def count_copies(train: np.ndarray[Any, Any], test: np.ndarray[Any, Any]) -> int:
+    """The number of test images that have the same pixels as a training image. Copies of a file are among them.
+
+    Streamed images are never all decoded, so their copies are not counted.
+
+    Args:
+        train: uint8 (N, H, W, C).
+        test: uint8 (M, H, W, C).
+    """
+    known = {_pixel_hash(image) for image in train}
+    return sum(_pixel_hash(image) in known for image in test)
+
+
+def _pixel_hash(image: np.ndarray[Any, Any]) -> bytes:
+    return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
 
 
 def stratified(labels: Labels, size: int, seed: int = 0) -> Labels:

@@ -44,6 +44,9 @@ def _is_printable(text: str) -> str:
 Text = Annotated[str, AfterValidator(_is_printable)]
 
 
+Count = Annotated[int, Field(ge=0)]
+
+
 class Provenance(BaseModel):
     """The software and hardware that trained a trial.
 
@@ -88,6 +91,10 @@ class Result(BaseModel):
         test_seconds: Of all epochs.
         train_images: How many images an epoch trains on.
         test_images: How many images are evaluated.
+        image_files: By part and class, how many images of the data set were read (the key "read") and how many files were
+            passed over (by reason). None where images are not in class folders.
+        test_images_in_training: How many of the evaluated images have the pixels of a training image; None where images are
+            streamed.
         data_digest: A digest of the images.
         provenance: Of the last attempt.
         earlier_attempts: The provenance of the attempts that were interrupted.
@@ -107,6 +114,8 @@ class Result(BaseModel):
     test_seconds: float = 0.0
     train_images: int = 0
     test_images: int = 0
+    image_files: dict[Text, dict[Text, dict[Text, Count]]] | None = None
+    test_images_in_training: Count | None = None
     data_digest: Text = ""
     provenance: Provenance = Provenance()
     earlier_attempts: list[Provenance] = []

@@ -12,10 +12,12 @@ from ablate.report.candidates_frame import candidates_frame
 from ablate.report.candidates_table import search_tables
 from ablate.report.document import Document, Figures, Notes, Provenance, Remark, Sentences, make_sections
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
+from ablate.report.files_table import files_tables
 from ablate.report.provenance import made_with, provenance_table
 from ablate.report.report import Report
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_sentences import search_sentences
+from ablate.report.setting import describe_copies
 from ablate.report.trainings import CandidateTrainings, read_trainings, trainings_frame
 
 if TYPE_CHECKING:
@@ -44,13 +46,14 @@ class SearchReport(Report):
             alt_texts: A description of each figure in words, by the name of the figure.
         """
         analysis, study = self.analysis, self.analysis.study
+        summaries = [each.summary for each in self._trainings]
         return Document(
             name=study.name,
             title=study.title,
             badge=analysis.badge,
             source=study.source,
-            about=f"{analysis.setting('. ')}.",
-            tables=tuple(search_tables(analysis)),
+            about=f"{'. '.join([analysis.setting('. '), *describe_copies(summaries)])}.",
+            tables=(*search_tables(analysis), *files_tables(study.name, summaries)),
             remarks=tuple(Remark(f"Chosen by a search: {text}.") for text in study.chosen),
             sections=make_sections(
                 ("What the search can and cannot say", Sentences(tuple(search_sentences(analysis)))),

@@ -18,7 +18,7 @@ SAME_RESULT = ("checkpoint_activations", "lr_batch_size")  # the second is shown
 
 
 def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
-    """The data sets and recipes of some variants, and the axes that vary, in words.
+    """The data sets and recipes of some variants, copies among their images, and the axes that vary, in words.
 
     Args:
         summaries: The summaries of a study.
@@ -32,6 +32,7 @@ def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
         titles = alike.setdefault(told, [])
         titles += [] if summary.variant.data.title in titles else [summary.variant.data.title]
     data = [" and ".join(filter(None, [", ".join(titles[:-1]), titles[-1]])) + told for told, titles in alike.items()]
+    data += describe_copies(summaries)
     recipes: dict[str, dict[str, None]] = {}
     for summary in summaries:
         name = str(summary.axes.get(RECIPE_NAME, ""))
@@ -40,6 +41,24 @@ def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
     shown = sorted(varied - {DATA_TITLE, RECIPE_NAME})
     word = "Varied" if separator.startswith(".") else "varied"
     return separator.join([*data, *named, *([f"{word}: {', '.join(shown)}"] if shown else [])])
+
+
+def describe_copies(summaries: Sequence[Summary]) -> list[str]:
+    """Texts such as "16 of 16 test images are also training images", one for each data set of the records that has any.
+
+    Args:
+        summaries: Of a study, or of the trainings of a search.
+    """
+    found: dict[str, None] = {}
+    several = len({summary.variant.data.title for summary in summaries}) > 1
+    for summary in summaries:
+        what = "held-out" if summary.trials and summary.trials[0].trial.data.held_out else "test"
+        of = f" of {summary.variant.data.title}" if several else ""
+        for record in summary.records:
+            if copies := record.result.get("test_images_in_training"):
+                images = record.result.get("test_images", 0)
+                found[f"{copies:,} of {images:,} {what} images{of} are also training images"] = None
+    return list(found)
 
 
 def describe_data(data: Data, varied: Collection[str] = ()) -> str:
@@ -55,6 +74,7 @@ def describe_data(data: Data, varied: Collection[str] = ()) -> str:
         "title": data.title,
         "sizes": f"{' and '.join(sizes)} images" if sizes else "",
         "image_size": f"{data.image_size} pixels" if data.data_set.image_size not in (None, data.image_size) else "",
+        "on_damaged": "damaged images passed over" if data.on_damaged == "skip" else "",
         "preprocess": PREPROCESSING[data.preprocess].words,
         "augment": describe_augmentation(data.augment),
     }

@@ -23,6 +23,7 @@ from ablate.report.document import (
     make_sections,
 )
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
+from ablate.report.files_table import files_tables
 from ablate.report.imported_curves import imported_curves
 from ablate.report.paper_table import paper_table
 from ablate.report.provenance import made_with, provenance_table, trials_frame
@@ -63,7 +64,7 @@ class StudyReport(Report):
             badge=analysis.badge,
             source=study.source,
             about=f"{analysis.setting('. ')}." if study.seeds else "",
-            tables=tuple(study_tables(analysis)),
+            tables=(*study_tables(analysis), *files_tables(study.name, analysis.summaries)),
             remarks=tuple(_remarks(analysis)),
             sections=make_sections(
                 ("What the seeds can and cannot say", Sentences(tuple(analysis.sentences))),

@@ -147,6 +147,7 @@ class SearchExperiment:
             AblateError: No candidate is feasible, or a network cannot be timed.
         """
         from ablate.estimate import CostOptions, estimate_cost, probe_networks
+        from ablate.train.job import plan_images
 
         options = options or CostOptions()
         candidates = self.candidates()
@@ -159,6 +160,7 @@ class SearchExperiment:
         trials += [self._trials(candidate.variant) for candidate in open_]
         folders = (self.study.folder.resolve(), Path.cwd())
         skipped = probe_networks(variants, self.runs, options, announce, folders) if probe else []
+        images, refused = plan_images((hold_out(self.study.data, self.search.held_out[0]),), self.location)
         _, cost = estimate_cost(variants, trials, self.runs, options)
         counts = [variant.counts for variant in (*drawn, *(candidate.variant for candidate in candidates))]
         return {
@@ -181,8 +183,9 @@ class SearchExperiment:
                 if counts
                 else None,
             },
+            "images": images,
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
-            "remarks": [f"chosen: {line}" for line in self.study.chosen],
+            "remarks": [*(f"chosen: {line}" for line in self.study.chosen), *refused],
         }
 
     def status(self) -> dict[str, Any]:

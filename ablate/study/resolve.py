@@ -8,7 +8,7 @@ from typing import Any
 
 from ablate.data.augmentations import as_written, can_be_streamed, steps_of
 from ablate.data.data_sets import DATA_SETS
-from ablate.errors import StudyError, allowed
+from ablate.errors import StudyError, allowed, printable
 from ablate.kinds.recipes import RECIPES
 from ablate.registry import Entry, Registry
 from ablate.study.document import SHORT_FORMS, Document, KeyPath, describe
@@ -145,12 +145,16 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
             )
         if key not in fields and key not in facts:
             document.fail(path, f"data.{key} is missing; {known.name} needs title, classes and image_size")
-    checked = validate(document, data_model(), path, {**facts, **fields})
+    root = fields.get("root")
+    text = {"root": printable(root)} if isinstance(root, str) else {}  # the name of a directory need not be text
+    checked = validate(document, data_model(), path, {**facts, **fields, **text})
     if known.streamed and (wrong := [step for step in steps_of(checked.augment) if not can_be_streamed(step)]):
         document.fail(
             (*path, "augment"), f"data.augment: found {wrong[0]}; allowed for {known.name}: steps without settings"
         )
-    data = Data(**checked.values)
+    if checked.on_damaged == "skip" and (known.streamed or not known.folders):
+        document.fail((*path, "on_damaged"), f"data.on_damaged: found skip; allowed for {known.name}: refuse")
+    data = Data(**checked.values).model_copy(update={"root": root})
     for key, most in zip(("train_size", "test_size"), known.images):
         size = getattr(data, key)
         if size is not None and most is not None and size > most:

@@ -202,6 +202,8 @@ class Data(Frozen):
         digest: The expected digest of the images, 16 hexadecimal digits; other images are refused. None: not checked.
         copy_of: The data set that these images are a copy of, if any.
         root: The directory of the images, relative to the study file's folder.
+        on_damaged: What happens to images in folders that cannot be decoded: "refuse" ends the run and names them, "skip"
+            passes over them and counts them.
         held_out: The part of the `train_size` images that is held out. Only a search sets it.
     """
 
@@ -217,6 +219,9 @@ class Data(Frozen):
     digest: Annotated[str | None, Field(pattern="^[0-9a-f]{16}$", description="16 hexadecimal digits")] = None
     copy_of: Annotated[str | None, Field(description="the data set that is copied")] = None
     root: Annotated[str | None, Field(description="directory, relative to the study file's folder")] = None
+    on_damaged: Annotated[
+        Literal["refuse", "skip"], Field(description="images of an image_folder that cannot be decoded; skip: counted")
+    ] = "refuse"
     held_out: HeldOut | None = None
 
     @classmethod

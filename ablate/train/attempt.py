@@ -48,8 +48,9 @@ class Attempt:
         self.group = group
         self.job, self.recipe, self.device = job, recipe, device
         self.directory = trial_directory(job.runs, trial.id)
-        loaded = (images or ImageCache()).load(trial.data, job.location, device)
-        train_part, test_part, normalization, self.digest = loaded
+        images = images or ImageCache()
+        train_part, test_part, normalization, self.digest = images.load(trial.data, job.location, device)
+        self.image_facts = dict(images.facts)
         if job.digest and self.digest != job.digest:
             raise DataError(f"images of digest {self.digest}, {job.digest} when the run began; restore them and run again")
         self.made: dict[str, Any] = {**provenance(device), "side_by_side": 1, "started": _now()}
@@ -185,6 +186,7 @@ class Attempt:
             "peak_memory_bytes": peak and peak // self.made["side_by_side"],
             "train_images": len(self.training.batches.part.labels),
             "test_images": len(self.testing.batches.part.labels),
+            **self.image_facts,
             "data_digest": self.digest,
             "provenance": {**self.made, "finished": _now()},
             "earlier_attempts": self.earlier,

@@ -23,7 +23,7 @@ from ablate.data.imagenet import list_images
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.data.streaming import Batch, stream, take_files
 from ablate.data.tensors import Normalization, normalize, to_tensors
-from ablate.errors import DataError
+from ablate.errors import DataError, printable
 from ablate.kinds.measures import MEASURES, percentage
 from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
@@ -175,7 +175,7 @@ def small_images(
     """
 
     def announce(message: str) -> None:
-        console.print(message, highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(message), highlight=False, markup=False, soft_wrap=True)
 
     images, _ = load_images(data, size, location, announce)
     train = to_tensors(images.train_images, images.train_labels, device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union
@@ -10,9 +10,10 @@ from typing import Any, Union
 import numpy as np
 
 from ablate.data.cache import Location, check_digest, load_images, load_training
+from ablate.data.folders import DAMAGED, FileCounts, count_files, describe_passed_over, name_some, walk_parts
 from ablate.data.imagenet import ImageFiles, Listing, list_imagenet, list_training
 from ablate.data.preprocessing import PREPROCESSING
-from ablate.data.sources import Images, Labelled, Labels, check_images, check_labels, check_shape, stratified
+from ablate.data.sources import Images, Labelled, Labels, check_images, check_labels, check_shape, count_copies, stratified
 from ablate.data.split import split
 from ablate.errors import DataError
 from ablate.study.study import Data, HeldOut, Trial
@@ -69,12 +70,16 @@ class ProbeJob:
 class ImageLoader:
     """Loads the images of trials from the cache and checks them; keeps all training images for the next fold.
 
+    Its `facts` are fields of a result.json that tell of the images loaded last: how many files were read and passed over,
+    and how many test images are also training images.
+
     Args:
         announce: Receives a line of text about each slow step, such as a download.
     """
 
     def __init__(self, announce: Callable[[str], None]) -> None:
         self.announce = announce
+        self.facts: dict[str, Any] = {}
         self._kept: tuple[Any, Union[Labelled, Listing], str] | None = None  # key, training images, their digest
 
     def load(self, data: Data, location: Location) -> tuple[Images | ImageFiles, str]:
@@ -91,6 +96,7 @@ class ImageLoader:
             DataError: The images are missing, damaged or not what the data set declares.
         """
         location = location.of(data.root)
+        self.facts = {}
         if data.held_out is not None:
             return self._load_split(data, data.held_out, location)
         self._kept = None
@@ -99,10 +105,15 @@ class ImageLoader:
             check_digest(data.digest, digest, location)
             check_labels(files.train_labels, files.test_labels, data.classes, data.train_size, data.test_size)
             _refuse_unstreamed(data)
+            self._note_files(data, {part.folder.name: part.counts for part in files})
             sizes = (data.train_size, data.test_size)
             return ImageFiles(*(part.subset(_used(part.labels, size)) for part, size in zip(files, sizes))), digest
-        images, digest = load_images(data.name, data.image_size, location, self.announce, data.digest)
+        skip = data.on_damaged == "skip"
+        images, digest = load_images(data.name, data.image_size, location, self.announce, data.digest, skip)
         check_images(images, data.classes, data.input_shape, data.train_size, data.test_size)
+        self._note_files(data, _count_read(data, location, images.train_labels, images.test_labels))
+        train, test = _used(images.train_labels, data.train_size), _used(images.test_labels, data.test_size)
+        self._note_copies(data, images.train_images[train], images.test_images[test])
         if prepare := PREPROCESSING[data.preprocess].prepare:
             images = prepare(data.name, images, digest, data.train_size, location, self.announce)
         train, test = _used(images.train_labels, data.train_size), _used(images.test_labels, data.test_size)
@@ -120,8 +131,11 @@ class ImageLoader:
         train, test = (used[index] for index in split(part.labels[used], data.classes, **held_out.model_dump()))
         if isinstance(part, Listing):
             _refuse_unstreamed(data)
+            self._note_files(data, {part.folder.name: part.counts})
             return ImageFiles(part.subset(train), part.subset(test)), digest
+        self._note_files(data, _count_read(data, location, part.labels))
         images = Images(part.images[train], part.labels[train], part.images[test], part.labels[test])
+        self._note_copies(data, images.train_images, images.test_images)
         if prepare := PREPROCESSING[data.preprocess].prepare:
             choice = "".join(f"-{name}{value}" for name, value in held_out.model_dump(exclude_none=True).items())
             images = prepare(data.name, images, digest, None, location, self.announce, f"of{len(used)}{choice}")
@@ -129,14 +143,75 @@ class ImageLoader:
 
     def _load_training(self, data: Data, location: Location) -> tuple[Union[Labelled, Listing], str]:
         """Load all training images and their digest."""
-        key = (data.name, data.image_size, location)
+        key = (data.name, data.image_size, location, data.on_damaged)
         if self._kept is None or self._kept[0] != key:
             self._kept = None
             if data.data_set.streamed:
                 self._kept = (key, *list_training(location.root))
             else:
-                self._kept = (key, *load_training(data.name, data.image_size, location, self.announce))
+                skip = data.on_damaged == "skip"
+                self._kept = (key, *load_training(data.name, data.image_size, location, self.announce, skip))
         return self._kept[1:]
+
+    def _note_files(self, data: Data, counts: FileCounts) -> None:
+        """Keep the counts of files, and announce what was passed over."""
+        if counts:
+            self.facts["image_files"] = counts
+        for part, classes in counts.items():
+            if over := describe_passed_over(classes):
+                self.announce(f"{data.title}, {part}: passed over: {over}")
+            if empty := [name for name, found in classes.items() if not found.get("read", 1)]:
+                self.announce(f"{data.title}, {part}: class folders without images: {name_some(empty)}")
+
+    def _note_copies(self, data: Data, train: Any, test: Any) -> None:
+        """Keep the number of test images that are also training images, and announce it."""
+        copies = self.facts["test_images_in_training"] = count_copies(train, test)
+        if copies:
+            what = "test" if data.held_out is None else "held-out"
+            self.announce(f"{data.title}: {copies:,} of {len(test):,} {what} images are also training images")
+
+
+def plan_images(used: Iterable[Data], location: Location) -> tuple[dict[str, FileCounts], list[str]]:
+    """(the counts of count_images() by the title of the data, a remark on each data set whose images would be refused).
+
+    Args:
+        used: The data of each variant; those whose images are not in place yet are left out.
+        location: Where the images are.
+    """
+    counts: dict[str, FileCounts] = {}
+    refused = []
+    for title, data in {data.title: data for data in used}.items():
+        try:
+            counts |= {title: found} if (found := count_images(data, location)) else {}
+        except DataError as error:
+            refused.append(f"{title}: images are refused: {error}")
+    return counts, refused
+
+
+def count_images(data: Data, location: Location) -> FileCounts:
+    """The number of image files and of files passed over, by part and class; empty if the images are not in class folders.
+
+    Args:
+        data: Of a trial; if training images are held out, no other folder is listed.
+        location: Where the images are.
+
+    Raises:
+        DataError: A file is refused.
+    """
+    folders = data.data_set.folders or ()
+    names = folders[:1] if data.held_out else folders
+    return count_files(part for part in walk_parts(location.of(data.root).root, names) if part.images)
+
+
+def _count_read(data: Data, location: Location, *labels: Labels) -> FileCounts:
+    """The counts of count_images(), with the images that were read; the others are damaged."""
+    counts = count_images(data, location)
+    for part, read in zip(counts.values(), labels):
+        classes = [found for found in part.values() if found.get("read")]
+        for found, n in zip(classes, np.bincount(read, minlength=len(classes)).tolist()):
+            if damaged := found["read"] - n:
+                found.update({"read": n, DAMAGED: damaged})
+    return counts
 
 
 def _used(labels: Labels, size: int | None) -> Any:

@@ -16,7 +16,7 @@ from ablate.data.imagenet import ImageFiles
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.data.streaming import Streamed, take_files
 from ablate.data.tensors import LabelledTensors, Normalization, to_tensors
-from ablate.errors import RunError
+from ablate.errors import RunError, printable
 from ablate.nets.blueprint import Blueprint
 from ablate.nets.build import build, checkpoint_blocks, compile_blocks
 from ablate.records.timings import Workload
@@ -45,8 +45,13 @@ class TrialImages(NamedTuple):
 class ImageCache:
     """Keeps the images of the last trial on the device, because the next trial usually needs the same or another fold."""
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The facts of an ImageLoader about these images."""
+        return self._loader.facts
+
     def __init__(self) -> None:
-        self._loader = ImageLoader(print)
+        self._loader = ImageLoader(lambda line: print(printable(line)))
         self._key: Any = None
         self._images: TrialImages | None = None
 

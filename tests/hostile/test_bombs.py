@@ -99,6 +99,7 @@ def test_an_image_is_opened_by_what_it_may_be(tmp_path: Path, monkeypatch: pytes
     """A .png that is PostScript would be handed to Ghostscript."""
     asked = []
     monkeypatch.setattr(Image, "open", lambda path, formats: asked.append(formats))
+    (tmp_path / "x.png").touch()
     with pytest.raises(DataError):
         open_image(tmp_path / "x.png")
     assert asked and "EPS" not in asked[0]
