@@ -9,7 +9,8 @@ import ablate
 
 ROOT = Path(ablate.__file__).parent
 LEVELS = [
-    {"errors", "files", "processes"},
+    {"errors"},
+    {"files", "processes"},
     {"registry"},
     {"nets", "data", "kinds"},
     {"study", "records"},

@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+RETRIES = 1  # times that work is tried again after its process or its device failed
+POLL_SECONDS = 0.2  # between looks at whether a stop was asked for
 END_SECONDS = 5.0  # that a child has to end by itself after its input was closed
 SIGNALS: dict[int, str] = {
     signal.SIGKILL: "SIGKILL",

@@ -320,8 +320,9 @@ def write_result(directory: Path, result: Mapping[str, Any]) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    fields = {TRIAL: directory.name, **renamed(result, TEST, measured_on(directory))}
-    write_atomically(directory / "result.json", result_bytes(fields, read_epoch_lines(directory)))
+    fields = renamed(result, TEST, measured_on(directory))
+    data = result_bytes(directory.name, fields, read_epoch_lines(directory))
+    write_atomically(directory / "result.json", data)
     (directory / "failure.json").unlink(missing_ok=True)
 
 
@@ -465,14 +466,15 @@ def _read_result(path: Path) -> dict[str, Any] | None:
     return value
 
 
-def result_bytes(fields: Mapping[str, Any], epoch_lines: bytes) -> bytes:
+def result_bytes(trial_id: str, fields: Mapping[str, Any], epoch_lines: bytes) -> bytes:
     """The bytes of result.json.
 
     Args:
+        trial_id: 16 hexadecimal digits.
         fields: The fields under their names in the file.
         epoch_lines: The bytes of epochs.jsonl.
     """
-    fields = {**fields, EPOCHS_HASH: hashlib.sha256(epoch_lines).hexdigest()}
+    fields = {TRIAL: trial_id, **fields, EPOCHS_HASH: hashlib.sha256(epoch_lines).hexdigest()}
     return _sealed(orjson.dumps(fields, option=JSON_OPTIONS).removesuffix(_END))
 
 

@@ -18,9 +18,9 @@ from typing import Any
 from joblib import Parallel, delayed
 
 from ablate.processes.child import END, STOP
-from ablate.processes.parent import Child, ChildEnded
+from ablate.processes.parent import POLL_SECONDS, RETRIES, Child, ChildEnded
 from ablate.schedule.slots import Slot
-from ablate.schedule.tasks import POLL_SECONDS, RETRIES, Executor, OnEvent, Outcome, Stop, Task, longest_first
+from ablate.schedule.tasks import Executor, OnEvent, Outcome, Stop, Task, longest_first
 from ablate.schedule.watchdog import PATIENCE, Watchdog
 from ablate.schedule.worker import BROKEN, NOWHERE
 

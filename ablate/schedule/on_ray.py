@@ -25,8 +25,9 @@ from typing import Any, Optional
 
 from ablate.errors import RunError
 from ablate.files import write_atomically
+from ablate.processes.parent import POLL_SECONDS, RETRIES
 from ablate.schedule.slots import Slot
-from ablate.schedule.tasks import POLL_SECONDS, RETRIES, Executor, OnEvent, Outcome, Stop, Task
+from ablate.schedule.tasks import Executor, OnEvent, Outcome, Stop, Task
 from ablate.schedule.watchdog import PATIENCE, Watchdog
 from ablate.schedule.worker import BROKEN, NOWHERE
 

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-RETRIES = 1  # times that a task is tried again after its process or its device failed
-POLL_SECONDS = 0.2  # between looks at whether a stop was asked for
-
 # The work is called as work(payload, stop, report) -> status; see train_trial(). report({}) is a heartbeat.
 Work = Callable[[Any, Callable[[], bool], Callable[[dict[str, Any]], None]], str]
 

@@ -96,7 +96,8 @@ def _decode(data: bytes) -> dict[str, Any] | None:
 
 def _checkpoints(directory: Path) -> list[Path]:
     """The paths of the checkpoints, newest first."""
-    return sorted((path for path in directory.glob("checkpoint-*.pt") if NAME.fullmatch(path.name)), key=_epoch, reverse=True)
+    found = (path for path in directory.glob("checkpoint-*.pt") if NAME.fullmatch(path.name))
+    return sorted(found, key=_epoch, reverse=True)
 
 
 def _epoch(path: Path) -> int:

@@ -19,8 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ablate.errors import RunError
-from ablate.processes.parent import Child, ChildEnded
-from ablate.schedule.tasks import POLL_SECONDS, RETRIES
+from ablate.processes.parent import POLL_SECONDS, RETRIES, Child, ChildEnded
 from ablate.train.job import Job
 
 GRACE_SECONDS = 2.0  # to wait for the cause: the first report may only be that another rank left a collective operation

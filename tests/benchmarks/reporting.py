@@ -158,7 +158,7 @@ def record_files(trial: Trial, rows: Sequence[Row]) -> dict[str, bytes]:
         "earlier_attempts": [],
     }
     lines = b"".join(orjson.dumps(row) + b"\n" for row in rows)
-    return {"trial.json": trial.definition, "epochs.jsonl": lines, "result.json": result_bytes(result, lines)}
+    return {"trial.json": trial.definition, "epochs.jsonl": lines, "result.json": result_bytes(trial.id, result, lines)}
 
 
 def _rows(epochs: int, generator: np.random.Generator) -> list[Row]:

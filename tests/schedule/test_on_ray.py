@@ -46,7 +46,7 @@ def environment() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def cluster(environment: None) -> Iterator[Any]:
-    """A head without resources, which is the driver's, and nodes of two cores and a GPU: three at the start of each test."""
+    """A head without resources, which is the driver's, and the three nodes of two cores and a GPU that a test adds."""
     import ray
     from ray.cluster_utils import Cluster
 

@@ -1,18 +1,50 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ablate.errors import RunError
+from ablate.processes import cores
+from ablate.processes.cores import count_cores
 from ablate.schedule import slots
 from ablate.schedule.slots import find_slots
 
 
 def test_a_slot_a_core_of_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots.joblib, "cpu_count", lambda: 3)
+    monkeypatch.setattr(slots, "count_cores", lambda: 3)
     found = find_slots("cpu")
     assert len(found) == 3 and {slot.device for slot in found} == {"cpu"}
     assert all(slot.environment["OMP_NUM_THREADS"] == "1" for slot in found)
     assert len(find_slots("cpu", slots=2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("group", "files"),
+    [
+        ("0::/a/b", {"a/cpu.max": "150000 100000", "a/b/cpu.max": "max 100000"}),
+        ("4:cpu,cpuacct:/a/b\n0::/", {"cpu/a/cpu.cfs_quota_us": "150000", "cpu/a/cpu.cfs_period_us": "100000"}),
+        ("4:cpu,cpuacct:/a", {"cpu,cpuacct/a/cpu.cfs_quota_us": "150000", "cpu,cpuacct/a/cpu.cfs_period_us": "100000"}),
+    ],
+)
+def test_a_quota_of_the_processes_own_group_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, files: dict[str, str]
+) -> None:
+    monkeypatch.setattr(cores.joblib, "cpu_count", lambda: 64)
+    (tmp_path / "proc/self").mkdir(parents=True)
+    assert count_cores(tmp_path) == 64
+    (tmp_path / "proc/self/cgroup").write_text(f"3:memory:/a\n{group}\n")
+    assert count_cores(tmp_path) == 64
+    for name, text in files.items():
+        path = tmp_path / "sys/fs/cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert count_cores(tmp_path) == 2  # a core and a half
+    for path in (tmp_path / "sys").rglob("*quota*"):
+        path.write_text("-1")
+    for path in (tmp_path / "sys").rglob("cpu.max"):
+        path.write_text("max 100000")
+    assert count_cores(tmp_path) == 64
 
 
 def test_a_slot_a_gpu_and_more_where_asked(monkeypatch: pytest.MonkeyPatch) -> None:
