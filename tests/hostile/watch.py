@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import matplotlib  # noqa: F401 - its import makes directories of its own
+
 from ablate.errors import UNPRINTABLE, AblateError
 
 SECONDS = 20  # of a processor, that one input may take
