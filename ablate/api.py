@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import RunError, StudyError
 from ablate.estimate import CostOptions, estimate_cost, probe_networks
+from ablate.files import expand
 from ablate.launch import RunOptions, RunSummary, run_trials
 from ablate.nets.architecture import Architecture, DepthRule
 from ablate.records.records import read_failure, trial_directory, trial_state
@@ -136,7 +137,7 @@ def load_experiment(
 def _location(data_root: str | Path | None, download: bool) -> Location:
     from ablate.data.cache import Location, default_cache, default_root
 
-    return Location(Path(data_root) if data_root else default_root(), default_cache(), download, data_root is not None)
+    return Location(expand(data_root) if data_root else default_root(), default_cache(), download, data_root is not None)
 
 
 def describe(

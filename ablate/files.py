@@ -46,6 +46,15 @@ def content_id(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
+def expand(path: str | Path) -> Path:
+    """A path with ~ and $VARIABLES replaced, as a shell would; what is not known stays as it is.
+
+    Args:
+        path: As a user wrote it.
+    """
+    return Path(os.path.expanduser(os.path.expandvars(path)))
+
+
 def real_directory(path: Path) -> Path:
     """A path, unless something other than a directory is in its place, such as a link to one.
 

@@ -22,6 +22,7 @@ from ablate.commands.options import (
     say,
 )
 from ablate.data.data_sets import DATA_SETS
+from ablate.files import expand
 
 
 def show(
@@ -114,7 +115,7 @@ def evaluate(
     from ablate.train.evaluate import evaluate as measure
 
     architecture = parse_architecture(net, depth_rule, family, DATA_SETS[data].imagenet_names)
-    location = Location(data_root or default_root(), default_cache())
+    location = Location(expand(data_root) if data_root else default_root(), default_cache())
     found = find_slots(device, 1)[0].device
     scores = measure(architecture, weights, data, location, found, classes, image_size, batch_size)
     print_json(scores) if as_json else print(evaluation_text(scores))

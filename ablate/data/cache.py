@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import io
 import os
 import re
 import tarfile
-import zipfile
 import zlib
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-from filelock import FileLock
-
+from ablate.data.array_cache import LOCK_SECONDS, digest_arrays, kept, share
 from ablate.data.data_sets import DATA_SETS, source_of
 from ablate.data.folders import IMAGE_SUFFIXES, MOST_BYTES, open_regular_target
 from ablate.data.imagenet import list_imagenet, list_training
 from ablate.data.sources import Arrays, Images, Labelled, Reading, has_deep_pixels, without_damaged
-from ablate.errors import DataError
-from ablate.files import write_atomically
+from ablate.errors import DataError, RecordError
+from ablate.files import expand, hold_lock, read_file, real_directory, write_atomically
 
-VERSION = 1  # of the decoding; after a change all images are decoded again
+VERSION = 2  # of the decoding; after a change all images are decoded again
 DIGEST_VERSION = 2  # of the digests of contents; after a change all files are hashed again
 PIECE = 1 << 20  # bytes of a file that are hashed at a time
 
@@ -50,18 +47,22 @@ class Location(NamedTuple):
         Args:
             root: `data.root` of the study; None if it gives none.
         """
-        return self._replace(root=Path(root)) if root and not self.fixed else self
+        return self._replace(root=expand(root)) if root and not self.fixed else self
 
 
 def default_root() -> Path:
     """The path in $ABLATE_DATA, or data/ in the current directory."""
-    return Path(os.environ.get("ABLATE_DATA", "data"))
+    return expand(os.environ.get("ABLATE_DATA") or "data")
 
 
 def default_cache() -> Path:
-    """The path in $ABLATE_CACHE, or ablate/ in the user's cache directory."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("ABLATE_CACHE") or Path(base) / "ablate")
+    """The path in $ABLATE_CACHE, or ablate/ in the user's cache directory; see array_cache where neither can be used."""
+    if told := os.environ.get("ABLATE_CACHE"):
+        return expand(told)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ablate"
+    except RuntimeError:  # a user without a home directory: a path that cannot be used, so there is no cache
+        return Path(os.devnull) / "ablate"
 
 
 def load_images(
@@ -144,9 +145,9 @@ def _load(
     reading: Reading[Any] = source.training if training_only else source.whole
     download, stem = source.download, f"{name}-train" if training_only else name
     if source.package:
-        path = location.cache / f"{stem}-{version(source.package)}-v{VERSION}.npz"
-        packaged = kept(path, kind, lambda: reading.read(location.root, image_size))
-        return packaged, _digest_arrays(packaged)
+        path = location.cache / f"{stem}-{version(source.package)}-v{VERSION}"
+        packaged = kept(path, kind, lambda: reading.read(location.root, image_size), announce)
+        return packaged, digest_arrays(packaged)[:16]
     if location.download and download:
         _download(name, lambda root: download(root, training_only), location.root, announce)
     files = reading.files(location.root)
@@ -157,7 +158,7 @@ def _load(
             f"{get} data.root in the study, `data_root` or ABLATE_DATA to where it is"
         )
     digest = content_digest(files, location)
-    path = location.cache / f"{stem}-{digest}-{image_size}-v{VERSION}.npz"
+    path = location.cache / f"{stem}-{digest}-{image_size}-v{VERSION}"
 
     def decode() -> Arrays:
         announce(f"decoding {len(files):,} files of {name} into {location.cache}")
@@ -166,24 +167,7 @@ def _load(
             raise DataError(f"{name}: files in {location.root.absolute()} changed while they were decoded; run again")
         return images
 
-    return without_damaged(kept(path, kind, decode), files, skip_damaged), digest
-
-
-def kept(path: Path, kind: type[Arrays], make: Callable[[], Arrays]) -> Arrays:
-    """The images of a cache file. If it is missing or damaged, one process makes them while the others wait.
-
-    Args:
-        path: The cache file, .npz.
-        kind: Images or Labelled.
-        make: Returns the images.
-    """
-    if (images := _read_cache(path, kind)) is None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            if (images := _read_cache(path, kind)) is None:
-                images = make()
-                _write_cache(path, images)
-    return images
+    return without_damaged(kept(path, kind, decode, announce), files, skip_damaged), digest
 
 
 def known_digest(name: str, location: Location, training_only: bool = False) -> str | None:
@@ -211,7 +195,9 @@ def _download(name: str, download: Callable[[Path], object], root: Path, announc
     """Download what is missing or damaged, one process at a time."""
     root.mkdir(parents=True, exist_ok=True)
     announce(f"looking for {name} in {root}, fetching what is missing")
-    with FileLock(root / f".{name}.lock"):
+    with hold_lock(root / f".{name}.lock", LOCK_SECONDS) as free:
+        if not free:
+            raise DataError(f"{name}: {root / f'.{name}.lock'} was held by another process for an hour; remove it")
         try:
             download(root)
         except (DataError, OSError, RuntimeError, EOFError, tarfile.TarError, zlib.error) as error:
@@ -238,14 +224,18 @@ def content_digest(files: list[Path], location: Location) -> str:
             raise DataError(f"{path}: cannot be opened: {error.strerror}") from None
         listing.update(b"%s\0%d\0%d\n" % (os.fsencode(path.absolute()), status.st_size, status.st_mtime_ns))
     memo = location.cache / "digests" / listing.hexdigest()[:32]
-    if memo.exists() and re.fullmatch(r"[0-9a-f]{16}", known := memo.read_text()):
-        return known
+    with contextlib.suppress(OSError, RecordError):
+        if re.fullmatch(rb"[0-9a-f]{16}", known := read_file(real_directory(memo.parent) / memo.name)):
+            return known.decode()
     content = hashlib.sha256()
     for path in files:
         _add_content(content, path, os.fsencode(path.relative_to(location.root).as_posix()))
     digest = content.hexdigest()[:16]
-    memo.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(memo, digest.encode())
+    with contextlib.suppress(OSError, RecordError):  # then the files are hashed again the next time
+        real_directory(memo.parent).mkdir(parents=True, exist_ok=True)
+        share(memo.parent)
+        write_atomically(memo, digest.encode())
+        share(memo)
     return digest
 
 
@@ -264,26 +254,3 @@ def _add_content(digest: hashlib._Hash, path: Path, name: bytes) -> None:
         file.seek(0)
         if has_deep_pixels(file):
             digest.update(b"16 bits divided by 257")
-
-
-def _digest_arrays(images: Images | Labelled) -> str:
-    """SHA-256 over the bytes of the arrays, cut to 16 hexadecimal digits."""
-    content = hashlib.sha256()
-    for array in images:
-        content.update(np.ascontiguousarray(array).tobytes())
-    return content.hexdigest()[:16]
-
-
-def _read_cache(path: Path, kind: type[Arrays]) -> Arrays | None:
-    """The cached images; None if there are none or they are damaged (the archive has checksums)."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return kind(*(archive[field] for field in kind._fields))
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
-        return None
-
-
-def _write_cache(path: Path, images: Images | Labelled) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, **images._asdict())
-    write_atomically(path, buffer.getbuffer())

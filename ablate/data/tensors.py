@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -44,7 +45,10 @@ def to_tensors(images: Any, labels: Any, device: torch.device) -> LabelledTensor
         labels: NumPy array int64 (N,).
         device: The training device.
     """
-    return LabelledTensors(torch.from_numpy(np.ascontiguousarray(images)).to(device), torch.from_numpy(labels).to(device))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # it is mapped, and never written to
+        pixels, classes = (torch.from_numpy(np.ascontiguousarray(array)) for array in (images, labels))
+    return LabelledTensors(pixels.to(device), classes.to(device))
 
 
 def mean_and_std(images: Tensor) -> Normalization:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ablate.data.cache import Location, kept
+from ablate.data.array_cache import kept
+from ablate.data.cache import Location
 from ablate.data.sources import Images, stratified
 from ablate.errors import DataError
 
@@ -132,7 +133,7 @@ def load_whitened(
     used = len(images.train_labels) if train_size is None else min(train_size, len(images.train_labels))
     size = images.train_images.shape[1]
     how = f"zca{used}{held_out}-gcn{CONTRAST_SCALE:g}-bias{FILTER_BIAS:g}-v{VERSION}"
-    path = location.cache / f"{name}-{digest}-{size}-{how}.npz"
+    path = location.cache / f"{name}-{digest}-{size}-{how}"
 
     def make() -> Images:
         announce(f"whitening {name} by {used:,} training images, once, into {location.cache}")
@@ -143,4 +144,4 @@ def load_whitened(
         whitening = fit_whitening(train)
         return Images(whiten(train, whitening), labels, whiten(images.test_images, whitening), images.test_labels)
 
-    return kept(path, Images, make)
+    return kept(path, Images, make, announce)

@@ -9,6 +9,7 @@ from typing import Any
 from ablate.data.augmentations import as_written, can_be_streamed, steps_of
 from ablate.data.data_sets import DATA_SETS
 from ablate.errors import StudyError, allowed, printable
+from ablate.files import expand
 from ablate.kinds.recipes import RECIPES
 from ablate.registry import Entry, Registry
 from ablate.study.document import SHORT_FORMS, Document, KeyPath, describe
@@ -89,10 +90,7 @@ def _read_data(document: Document, path: KeyPath, value: Any) -> Data:
     fields = dict(written_out(document, path, value))
     _refuse_unknown(document, path, fields, WRITTEN)
     if isinstance(root := fields.get("root"), str):
-        try:
-            fields["root"] = str(Path(document.name).parent / Path(root).expanduser())
-        except RuntimeError as error:
-            document.fail((*path, "root"), f"data.root: found {describe(root)}: {error}")
+        fields["root"] = str(Path(document.name).parent / expand(root))
     return resolve_data(document, fields, path)
 
 

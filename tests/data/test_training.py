@@ -95,7 +95,7 @@ def test_they_are_those_of_the_whole(here: Location, monkeypatch: pytest.MonkeyP
     assert digest != of_all and len(digest) == 16
     assert_equal(alone, load_training(name, SIZES.get(name, 32), here)[0])  # from the cache
     assert load_images(name, SIZES.get(name, 32), here)[1] == of_all
-    assert len(list(here.cache.glob("*.npz"))) == 2
+    assert len(list(here.cache.glob("*/sha256"))) == 2
 
 
 @pytest.mark.parametrize("change", [remove, spoil])
@@ -140,9 +140,9 @@ def test_no_test_file_is_opened(here: Location, monkeypatch: pytest.MonkeyPatch,
 
 def test_the_cache_holds_training_images_only(here: Location) -> None:
     alone, _ = load_training("digits", 8, here)
-    (path,) = here.cache.glob("*.npz")
-    with np.load(path) as archive:
-        assert set(archive.files) == {"images", "labels"} and len(archive["labels"]) == len(alone.labels) == 1297
+    (path,) = here.cache.glob("digits-train-*-v2")
+    assert {file.name for file in path.iterdir()} == {"images.npy", "labels.npy", "sha256"}
+    assert len(np.load(path / "labels.npy")) == len(alone.labels) == 1297
 
 
 @pytest.mark.parametrize(
