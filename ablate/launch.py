@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any
 
 from ablate.errors import DataError, RecordError, printable
 from ablate.processes.signals import PREEMPTED, PREEMPTING, handling, preempted
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 WORK, COHORT_WORK = "ablate.train.trial:TrialWork", "ablate.train.cohort:CohortWork"
 WAIT_SECONDS = 0.5
-ImageSet = tuple[str, str, Optional[str], bool]  # the identity of images: name, title, root, training images only
+ImageSet = tuple[Any, ...]  # the identity of images
 INTERRUPTED, INCOMPLETE = 130, 3  # exit codes
 
 
@@ -132,8 +132,8 @@ def run_trials(
     summary = RunSummary(len(trials), len(trials) - len(missing), shard=options.shard)
     recorded = [(trial.data, record) for trial in trials if (record := records[trial.id])]
     with handling(dict.fromkeys(PREEMPTING, preempted)):
-        digests = prepare(missing, location, console, options.quiet)
-        check_digests(recorded, digests, location)
+        digests, pixels = prepare(missing, location, console, options.quiet)
+        check_digests(recorded, digests, pixels, location)
         run = _RunInProgress(labels, runs, location, options, console, folders, digests, summary)
         for gpus, group in _by_gpus(missing):
             if not summary.exit_code:
@@ -302,14 +302,19 @@ def make_task(
     return Task(trial.id, label, job, training_cost(trial), trial_directory(runs, trial.id) / "log.txt")
 
 
-def prepare(trials: Sequence[Trial], location: Location, console: Console, quiet: bool) -> dict[ImageSet, str]:
-    """Load all images that the trials need, decode and check them before any worker starts, and return their digests.
+def prepare(
+    trials: Sequence[Trial], location: Location, console: Console, quiet: bool
+) -> tuple[dict[ImageSet, str], dict[ImageSet, str]]:
+    """Load all images that the trials need, decode and check them before any worker starts.
 
     Args:
         trials: To train.
         location: Where the images are.
         console: Shows messages about downloads and decoding.
         quiet: Whether to show nothing.
+
+    Returns:
+        The digests of the images' files, and of their decoded values; images that are streamed have no such value.
 
     Raises:
         DataError: Images are missing, damaged or not as the study declares, or are fewer than a batch that is dropped.
@@ -318,25 +323,34 @@ def prepare(trials: Sequence[Trial], location: Location, console: Console, quiet
 
     loader = ImageLoader(teller(console, quiet))
     digests: dict[ImageSet, str] = {}
+    pixels: dict[ImageSet, str] = {}
     for data in dict.fromkeys(trial.data for trial in trials):
         images, digests[_image_set(data)] = loader.load(data, location)
+        if digest := loader.facts.get("pixel_digest"):
+            pixels[_image_set(data)] = digest
         size = len(images.train_labels)
         for recipe in dict.fromkeys(trial.recipe for trial in trials if trial.data == data):
             if recipe.last_batch == "drop" and size < recipe.batch_size:
                 raise DataError(f"recipe.batch_size: {recipe.batch_size} of {size} images leaves no batch")
-    return digests
+    return digests, pixels
 
 
 def _image_set(data: Data) -> ImageSet:
-    return (data.name, data.title, data.root, data.held_out is not None)
+    return (data.name, data.title, data.root, data.held_out is not None, data.image_size, data.on_damaged)
 
 
-def check_digests(recorded: Sequence[tuple[Data, Record]], digests: dict[ImageSet, str], location: Location) -> None:
+def check_digests(
+    recorded: Sequence[tuple[Data, Record]],
+    digests: Mapping[ImageSet, str],
+    pixels: Mapping[ImageSet, str],
+    location: Location,
+) -> None:
     """Check that the images are those that the study's records were made with.
 
     Args:
         recorded: The data and the record of each recorded trial.
         digests: Of the images that are loaded; the digests of others are looked up without loading them.
+        pixels: Digests of the decoded values of the images that are loaded.
         location: Where the images are.
 
     Raises:
@@ -353,6 +367,12 @@ def check_digests(recorded: Sequence[tuple[Data, Record]], digests: dict[ImageSe
             raise RecordError(
                 f"{record.directory}: recorded on images of digest {other}, those in place now have {known[image_set]}; "
                 "restore the images, give the new ones another data.title, or use another runs directory"
+            )
+        before = record.result.get("pixel_digest")  # records of earlier versions have none
+        if before and pixels.get(image_set, before) != before:
+            raise RecordError(
+                f"{record.directory}: its images were decoded to other values ({before}) than here ({pixels[image_set]}); "
+                "decode them with the version of Pillow that was used then, or use another runs directory"
             )
 
 

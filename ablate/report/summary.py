@@ -185,16 +185,23 @@ def summarize(
 
 
 def _check_images(summaries: Sequence[Summary]) -> None:
-    seen: dict[tuple[str, str], Record] = {}
+    """Check that all records of a data set were made with the same files, decoded to the same values if that is known."""
+    seen: dict[Any, Record] = {}
     for summary in summaries:
-        key = (summary.variant.data.name, summary.variant.data.title)
+        data = summary.variant.data
         for record in summary.records:
-            first = seen.setdefault(key, record)
-            if first.result.get("data_digest") != record.result.get("data_digest"):
-                raise RecordError(
-                    f"{record.directory} and {first.directory}: recorded on different images "
-                    f"({record.result.get('data_digest')}, {first.result.get('data_digest')}); no median mixes them"
-                )
+            keys: list[tuple[Any, ...]] = [("data_digest", data.name, data.title)]
+            if "pixel_digest" in record.result:  # records of earlier versions have none
+                keys.append(("pixel_digest", data.name, data.title, data.image_size, data.on_damaged))
+            for key in keys:
+                first = seen.setdefault(key, record)
+                digests = [each.result.get(key[0]) for each in (record, first)]
+                if digests[0] != digests[1]:
+                    how = "different images" if key[0] == "data_digest" else "the same images, decoded to different values"
+                    raise RecordError(
+                        f"{record.directory} and {first.directory}: recorded on {how} "
+                        f"({', '.join(map(str, digests))}); no median mixes them"
+                    )
 
 
 def finite(number: float | None) -> float | None:

@@ -206,7 +206,7 @@ class SearchDriver:
         # Such a preprocessing is computed from the training images, so it differs between the folds.
         held_out = one if PREPROCESSING[data.preprocess].prepare else one[:1]
         check_enqueued(self.search, self.make)
-        self.digests = prepare(held_out, self.location, console, self.options.quiet)
+        self.digests, self.pixels = prepare(held_out, self.location, console, self.options.quiet)
         retry_failed(self.opened, self.runs)
 
     def count_planned(self, trials: list[FrozenTrial] | None = None) -> int:
@@ -331,7 +331,7 @@ class SearchDriver:
 
         while True:
             if record := read_record(self.runs, trial.id):
-                check_digests([(trial.data, record)], self.digests, self.location)
+                check_digests([(trial.data, record)], self.digests, self.pixels, self.location)
                 if on_epoch:
                     any(map(on_epoch, record.epochs()))
                 return record

@@ -9,6 +9,7 @@ from typing import Any, Union
 
 import numpy as np
 
+from ablate.data.array_cache import digest_arrays
 from ablate.data.cache import Location, check_digest, load_images, load_training
 from ablate.data.folders import DAMAGED, FileCounts, count_files, describe_passed_over, name_some, walk_parts
 from ablate.data.imagenet import ImageFiles, Listing, list_imagenet, list_training
@@ -70,8 +71,8 @@ class ProbeJob:
 class ImageLoader:
     """Loads the images of trials from the cache and checks them; keeps all training images for the next fold.
 
-    Its `facts` are fields of a result.json that tell of the images loaded last: how many files were read and passed over,
-    and how many test images are also training images.
+    Its `facts` are fields of a result.json that tell of the images loaded last: a digest of all decoded values, how many
+    files were read and passed over, and how many test images are also training images.
 
     Args:
         announce: Receives a line of text about each slow step, such as a download.
@@ -110,6 +111,7 @@ class ImageLoader:
             return ImageFiles(*(part.subset(_used(part.labels, size)) for part, size in zip(files, sizes))), digest
         skip = data.on_damaged == "skip"
         images, digest = load_images(data.name, data.image_size, location, self.announce, data.digest, skip)
+        self.facts["pixel_digest"] = digest_arrays(images)[:16]
         check_images(images, data.classes, data.input_shape, data.train_size, data.test_size)
         self._note_files(data, _count_read(data, location, images.train_labels, images.test_labels))
         train, test = _used(images.train_labels, data.train_size), _used(images.test_labels, data.test_size)
@@ -125,6 +127,7 @@ class ImageLoader:
         part, digest = self._load_training(data, location)
         check_digest(data.digest, digest, location, "training images alone")
         if isinstance(part, Labelled):
+            self.facts["pixel_digest"] = digest_arrays(part)[:16]
             check_shape(part.images, data.input_shape)
         check_labels(part.labels, None, data.classes, data.train_size)
         used = np.arange(len(part.labels))[_used(part.labels, data.train_size)]
