@@ -1,6 +1,20 @@
-"""The `ablate` command as `python -m ablate`."""
+"""The `ablate` command, also as `python -m ablate`."""
 
-from ablate.commands.cli import main
+import sys
+
+from ablate.processes.signals import PREEMPTING, handling, preempted
+
+
+def main() -> None:
+    """Import the command and run it. A signal during the import ends the process as a later one does."""
+    try:
+        with handling(dict.fromkeys(PREEMPTING, preempted)):
+            from ablate.commands.cli import main as run
+        run()
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        sys.exit(130)
+
 
 if __name__ == "__main__":
     main()

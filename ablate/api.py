@@ -21,7 +21,7 @@ from ablate.nets.architecture import Architecture, DepthRule
 from ablate.records.records import read_failure, trial_directory, trial_state
 from ablate.search.experiment import SearchExperiment
 from ablate.study.baseline import find_baselines
-from ablate.study.costs import memory_choices, training_memory
+from ablate.study.costs import memory_choices, memory_need, training_memory
 from ablate.study.plan import Enumeration, axis_value, enumerate_variants, label, plan_trials, trial_labels, varied_axes
 from ablate.study.spec import load_study as read_study
 from ablate.study.study import Recipe, Study, Trial, Variant
@@ -233,6 +233,7 @@ class Experiment:
             "study": self.study.name,
             "variants": [{**one, **estimate} for one, estimate in zip(planned, estimates)],
             "images": images,
+            "memory": memory_need((one.counts, one.recipe, one.data) for one in self.variants)._asdict(),
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
             "remarks": [*self.enumeration.remarks(), *refused],
         }

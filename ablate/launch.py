@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablate.errors import DataError, RecordError, printable
+from ablate.errors import DataError, RecordError, RunError, printable
+from ablate.processes.limits import memory_limit
 from ablate.processes.signals import PREEMPTED, PREEMPTING, handling, preempted
 from ablate.records.records import (
     FINAL,
@@ -22,7 +23,7 @@ from ablate.records.records import (
     write_failure,
 )
 from ablate.schedule.shards import assign_shards
-from ablate.study.costs import training_cost
+from ablate.study.costs import memory_need, training_cost, trial_counts
 from ablate.study.study import Data, Trial
 
 if TYPE_CHECKING:
@@ -138,6 +139,8 @@ def run_trials(
         for gpus, group in _by_gpus(missing):
             if not summary.exit_code:
                 with open_backend(runs, options, say, gpus) as backend:
+                    if options.on == "local" and backend.slots[0].device == "cpu":
+                        check_memory(group, min(len(backend.slots), len(group)) * gpus)
                     run.train(group, backend)
     for trial in trials:
         record = records[trial.id] or read_record(runs, trial.id)
@@ -150,6 +153,26 @@ def run_trials(
     if not summary.exit_code and (summary.open or summary.diverged):
         summary.exit_code = INCOMPLETE
     return summary
+
+
+def check_memory(trials: Sequence[Trial], slots: int) -> None:
+    """Refuse a run on this machine's CPU that needs more memory than there is.
+
+    Args:
+        trials: To train.
+        slots: How many of them run at the same time.
+
+    Raises:
+        RunError: The run needs more.
+    """
+    need = memory_need((trial_counts(trial), trial.recipe, trial.data) for trial in trials)
+    if need.total(slots) > (most := memory_limit()):
+        fit = max(0, most - need.images) // need.slot
+        raise RunError(
+            f"{slots} trials at the same time need about {need.total(slots) / 1e9:,.1f} GB of memory, "
+            f"{need.slot / 1e9:,.1f} GB each and {need.images / 1e9:,.1f} GB for images; there are {most / 1e9:,.1f} GB; "
+            + (f"use `slots` {fit}" if fit else "a smaller recipe.batch_size needs less")
+        )
 
 
 def _by_gpus(missing: Sequence[Trial]) -> list[tuple[int, list[Trial]]]:

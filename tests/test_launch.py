@@ -12,8 +12,10 @@ from original_formats import write_imagenet, write_svhn
 from PIL import Image
 from rich.console import Console
 
+from ablate import launch
+from ablate.api import load_study
 from ablate.data.cache import Location
-from ablate.errors import DataError, RecordError
+from ablate.errors import DataError, RecordError, RunError
 from ablate.launch import RunOptions, RunSummary, run_trials
 from ablate.nets.architecture import Architecture
 from ablate.records.records import read_record
@@ -122,3 +124,15 @@ def test_a_root_that_is_asked_for_counts_more_than_a_studys(images: Path) -> Non
     options = RunOptions(inline=True)
     done = run_trials([ours], {ours.id: "One"}, images.parent / "runs", place, options, Console(file=StringIO()))
     assert (done.trained, done.exit_code) == (1, 0)
+
+
+def test_a_run_that_cannot_fit_into_the_memory_is_refused(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trials = load_study(tiny).trials()
+    monkeypatch.setattr(launch, "memory_limit", lambda: 2 << 30)
+    launch.check_memory(trials, 2)
+    said = r"64 trials at the same time need about 3\d\.\d GB of memory, 0\.5 GB each .*; there are 2\.1 GB; use `slots` 3"
+    with pytest.raises(RunError, match=said):
+        launch.check_memory(trials, 64)
+    monkeypatch.setattr(launch, "memory_limit", lambda: 1 << 28)
+    with pytest.raises(RunError, match=r"a smaller recipe\.batch_size needs less"):
+        launch.check_memory(trials, 1)

@@ -55,9 +55,16 @@ def plan_text(plan: dict[str, Any]) -> str:
     if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
         lines.append(f"... and {more} more remarks, in --json")
     lines += _images_lines(plan)
+    lines += [_memory_line(plan["memory"])] if states else []
     trials = f"{counted(len(states), 'trial')}: {count_states(states)}" if states else NO_TRIALS
     lines.append(f"{counted(len(variants), 'variant')}, {trials}")
     return "\n".join(lines + cost_lines(plan["cost"]))
+
+
+def _memory_line(memory: dict[str, int]) -> str:
+    """The memory of a run on the CPU."""
+    images = f", and {quantity(memory['images'])}B of images for all slots together" if memory["images"] else ""
+    return f"memory on the CPU: about {quantity(memory['slot'])}B a slot{images}"
 
 
 def _images_lines(plan: dict[str, Any]) -> list[str]:

@@ -21,7 +21,7 @@ from ablate.data.imagenet import Listing
 from ablate.data.sources import open_image
 from ablate.errors import DataError
 from ablate.processes.child import end_with_parent
-from ablate.processes.cores import count_cores
+from ablate.processes.limits import count_cores
 
 WORKERS = 16  # the most processes that decode
 SHARED = "/dev/shm"  # where torch keeps memory that processes share

@@ -145,7 +145,7 @@ class Child:
 
 
 def startup_code(main: str, arguments: Sequence[str] = ()) -> str:
-    """The code that a child runs with `python -c`: it sets this process's module search path and calls a function.
+    """The code that a child runs with `python -c`: it sets the module search path and calls a function.
 
     It imports only the built-in sys before the path is set: `python -c` puts the current directory first in the path, so a
     file such as json.py there would be run.
@@ -155,8 +155,17 @@ def startup_code(main: str, arguments: Sequence[str] = ()) -> str:
         arguments: Strings that the function is called with.
     """
     module, _, function = main.partition(":")
-    path = [str(entry) for entry in sys.path]
-    return f"import sys; sys.path[:] = {path!r}; from {module} import {function}; {function}(*{[*arguments]!r})"
+    return f"import sys; sys.path[:] = {search_path()!r}; from {module} import {function}; {function}(*{[*arguments]!r})"
+
+
+def search_path() -> list[str]:
+    """This process's module search path without the current directory, whose files are not ours to run.
+
+    If ablate itself is there, as in a checkout, it comes last, where it replaces no other module.
+    """
+    here, package = os.path.realpath(os.curdir), os.path.realpath(Path(__file__).parents[2])
+    path = [str(entry) for entry in sys.path if os.path.realpath(entry or os.curdir) != here]
+    return [*path, package] if package == here else path
 
 
 @functools.cache

@@ -342,10 +342,14 @@ def _connect(address: Optional[str], announce: Callable[[str], None]) -> tuple[A
     ray = _import_ray()
     if ray.is_initialized():
         return ray, False
+    here = Path.cwd()
     try:
+        os.chdir(here.anchor)  # Ray puts the current directory into the module search path of every worker
         ray.init(**how)
     except Exception as error:  # ray.init() may raise an error of any class
         raise RunError(f"Ray: {address or 'a cluster here'}: {_in_words(error)}") from None
+    finally:
+        os.chdir(here)
     announce(f"connected to the Ray cluster at {address}" if address else "started a Ray cluster on this machine")
     return ray, True
 

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, field
 
 from ablate.errors import RunError
-from ablate.processes.cores import count_cores
+from ablate.processes.limits import count_cores
 
 # On Linux every GPU needs one of these device files: NVIDIA's, AMD's, WSL's, Jetson's.
 DEVICE_FILES = ("/dev/nvidia*", "/dev/kfd", "/dev/dxg", "/dev/nvmap", "/dev/nvhost*")

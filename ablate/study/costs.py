@@ -5,9 +5,12 @@ Memory is an estimate from a network's counts. Workspaces and the allocator need
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
+from ablate.data.preprocessing import PREPROCESSING
 from ablate.kinds.optimizers import OPTIMIZERS
 from ablate.nets.counts import Counts
 from ablate.nets.families import count_network
@@ -15,6 +18,7 @@ from ablate.nets.notation import parse_architecture
 from ablate.study.study import Data, Recipe, Trial
 
 MIB = 2**20  # bytes of a mebibyte
+PROCESS_BYTES = 500 * MIB  # of a worker process on the CPU, beside its training
 COMPILE_HOURS = 1.0  # on a Titan X; a longer training saves more time than compiling takes, on any newer device
 
 
@@ -24,8 +28,16 @@ def training_cost(trial: Trial) -> float:
     Args:
         trial: The training.
     """
-    counts = count_network(trial.architecture, trial.data.classes, trial.data.input_shape)
-    return cost_of(counts, trial.data, trial.recipe)
+    return cost_of(trial_counts(trial), trial.data, trial.recipe)
+
+
+def trial_counts(trial: Trial) -> Counts:
+    """The counts of a trial's network, for one image.
+
+    Args:
+        trial: The training.
+    """
+    return count_network(trial.architecture, trial.data.classes, trial.data.input_shape)
 
 
 def cost_of(counts: Counts, data: Data, recipe: Recipe) -> float:
@@ -106,6 +118,49 @@ def training_memory(counts: Counts, recipe: Recipe) -> Memory:
     states = optimizer.states(optimizer.settings(recipe.values))
     cast = size * counts.parameters if size < 4 else 0
     return Memory(weights, weights, states * weights, activation_memory(counts, recipe) + cast)
+
+
+class MemoryNeed(NamedTuple):
+    """The memory of a run on the CPU.
+
+    Args:
+        slot: Bytes of each worker process.
+        images: Bytes of the decoded images, which all processes share; 0 for data sets whose size is not known.
+    """
+
+    slot: int
+    images: int
+
+    def total(self, slots: int) -> int:
+        """Bytes that a run needs.
+
+        Args:
+            slots: How many trials run at the same time.
+        """
+        return slots * self.slot + self.images
+
+
+def memory_need(trainings: Iterable[tuple[Counts, Recipe, Data]]) -> MemoryNeed:
+    """The memory that a run on the CPU needs; an estimate.
+
+    Args:
+        trainings: The counts of the network, the recipe and the data of each training, at least one.
+    """
+    slot, images = 0, dict[Any, int]()
+    for counts, recipe, data in trainings:
+        slot = max(slot, PROCESS_BYTES + training_memory(counts, recipe).total)
+        if (key := (data.name, data.title, data.image_size, data.preprocess)) not in images:
+            images[key] = _image_bytes(data)
+    return MemoryNeed(slot, sum(images.values()))
+
+
+def _image_bytes(data: Data) -> int:
+    """Bytes of the decoded images of a data set, and of those that its preprocessing makes of them."""
+    sizes = data.full_sizes
+    if data.data_set.streamed or None in sizes:
+        return 0
+    pixels = sum(size or 0 for size in sizes) * math.prod(data.input_shape)
+    return pixels * (5 if PREPROCESSING[data.preprocess].prepare else 1)  # prepared images are float32
 
 
 def memory_choices(counts: Counts, recipe: Recipe) -> list[dict[str, Any]]:

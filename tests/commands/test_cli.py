@@ -222,6 +222,30 @@ def test_a_preemption_before_anything_has_begun_is_one_too() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (75, "", "")
 
 
+IMPORTING = """
+import builtins, os, sys
+from ablate.__main__ import main
+load = builtins.__import__
+def interrupted(name, *more):
+    if name == "typer":
+        os.kill(os.getpid(), NUMBER)
+    return load(name, *more)
+builtins.__import__ = interrupted
+sys.argv = ["ablate", "schema"]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [(signal.SIGINT, 130, "error: interrupted\n"), (signal.SIGTERM, 75, ""), (signal.SIGUSR1, 75, "")],
+)
+def test_a_signal_while_the_command_is_imported_is_no_traceback(number: int, code: int, said: str) -> None:
+    line = [sys.executable, "-c", IMPORTING.replace("NUMBER", str(int(number)))]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+
+
 def test_two_ctrl_c_stop_now(driver: Callable[..., subprocess.Popen[str]], tiny: Path, tmp_path: Path) -> None:
     words = ("-s", "recipe.epochs=1", "-s", "data.train_size=1297", "-s", "recipe.batch_size=1", "-s", "seeds=1")
     running = driver("run", tiny, *words, "--checkpoint-every", "60s")

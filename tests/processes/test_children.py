@@ -12,8 +12,9 @@ import psutil
 import pytest
 from waiting import wait_for
 
+import ablate
 from ablate.processes.child import END, STOP
-from ablate.processes.parent import Child, ChildEnded
+from ablate.processes.parent import Child, ChildEnded, search_path
 from ablate.schedule.local import run_local
 from ablate.schedule.slots import Slot
 from ablate.schedule.tasks import Stop, Task
@@ -32,7 +33,7 @@ def child() -> Iterator[Child]:
 
 
 def test_a_child_answers_and_ends_when_it_is_closed(child: Child) -> None:
-    assert child.receive() == ("event", ("one", "two's"), sys.path)
+    assert child.receive() == ("event", ("one", "two's"), search_path())
     child.send({"any": [1, b"\x00"]})
     assert child.receive() == ("event", {"any": [1, b"\x00"]})
     assert not child.ended
@@ -108,11 +109,16 @@ def test_a_module_in_the_current_directory_is_not_imported(
     assert (tmp_path / "attempts").read_text() == f"{tmp_path}\n" and not (tmp_path / "executed").exists()
 
 
-def test_the_current_directory_is_searched_where_the_parent_searches_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", ["", *sys.path])
+def test_the_current_directory_is_on_no_childs_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "link").symlink_to("here")
+    monkeypatch.chdir(tmp_path / "here")
+    others = [entry for entry in sys.path if entry not in ("", ".")]
+    monkeypatch.setattr(sys, "path", ["", ".", str(tmp_path / "here"), str(tmp_path / "link"), *others])
     child = Child("mains:echo")
-    assert child.receive()[2][0] == ""
+    assert child.receive()[2] == others
+    child.close()
+    monkeypatch.chdir(Path(ablate.__file__).parents[1])  # a checkout: last, where it replaces no module
+    child = Child("mains:echo")
+    assert child.receive()[2][-1] == str(Path.cwd())
     child.close()

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ablate.errors import RunError
-from ablate.processes import cores
-from ablate.processes.cores import count_cores
+from ablate.processes import limits
+from ablate.processes.limits import count_cores, memory_limit
 from ablate.schedule import slots
 from ablate.schedule.slots import find_slots
 
@@ -30,7 +30,7 @@ def test_a_slot_a_core_of_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_quota_of_the_processes_own_group_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, files: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(cores.joblib, "cpu_count", lambda: 64)
+    monkeypatch.setattr(limits.joblib, "cpu_count", lambda: 64)
     (tmp_path / "proc/self").mkdir(parents=True)
     assert count_cores(tmp_path) == 64
     (tmp_path / "proc/self/cgroup").write_text(f"3:memory:/a\n{group}\n")
@@ -45,6 +45,20 @@ def test_a_quota_of_the_processes_own_group_counts(
     for path in (tmp_path / "sys").rglob("cpu.max"):
         path.write_text("max 100000")
     assert count_cores(tmp_path) == 64
+
+
+@pytest.mark.parametrize(
+    ("group", "file"), [("0::/a/b", "a/memory.max"), ("4:memory:/a/b", "memory/a/memory.limit_in_bytes")]
+)
+def test_the_memory_of_the_processes_own_group_counts(tmp_path: Path, group: str, file: str) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    whole = memory_limit(tmp_path)
+    (tmp_path / "proc/self/cgroup").write_text(f"{group}\n")
+    path = tmp_path / "sys/fs/cgroup" / file
+    path.parent.mkdir(parents=True)
+    for text, most in (("max", whole), ("9223372036854771712", whole), ("1000000\n", 1_000_000)):
+        path.write_text(text)
+        assert memory_limit(tmp_path) == most
 
 
 def test_a_slot_a_gpu_and_more_where_asked(monkeypatch: pytest.MonkeyPatch) -> None:
