@@ -130,7 +130,7 @@ def test_a_run_that_cannot_fit_into_the_memory_is_refused(tiny: Path, monkeypatc
     trials = load_study(tiny).trials()
     monkeypatch.setattr(launch, "memory_limit", lambda: 2 << 30)
     launch.check_memory(trials, 2)
-    said = r"64 trials at the same time need about 3\d\.\d GB of memory, 0\.5 GB each .*; there are 2\.1 GB; use `slots` 3"
+    said = r"64 trials at the same time need about 3\d\.\d GB of memory, 0\.5 GB each .*; there are 2\.1 GB; use `slots` 4"
     with pytest.raises(RunError, match=said):
         launch.check_memory(trials, 64)
     monkeypatch.setattr(launch, "memory_limit", lambda: 1 << 28)
