@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.api import Experiment, load_study
-from ablate.records.records import append_epoch, open_trial, trial_directory, write_result
+from ablate.records.records import Row, open_trial, trial_directory, write_epochs, write_result
 from ablate.study.study import Trial
 
 DIGITS = """\
@@ -31,9 +31,11 @@ def record(runs: Path, trial: Trial, error: float | None, first: float = 90.0, *
     """A trial of two epochs, with the error (percent) of the last, None if it diverged, and of the first."""
     directory = trial_directory(runs, trial.id)
     open_trial(directory, trial.definition)
+    rows: list[Row] = []
     for epoch, error_then in ((1, first), (2, 90.0 if error is None else error)):
         row = {"epoch": epoch, "lr": 0.1, "train_loss": 2.0 / epoch, "train_error": 50.0, "test_loss": 1.0}
-        append_epoch(directory, {**row, "test_error": error_then, "train_seconds": 2.0, "test_seconds": 1.0})
+        rows.append({**row, "test_error": error_then, "train_seconds": 2.0, "test_seconds": 1.0})
+    write_epochs(directory, rows)
     result = {
         "status": "diverged" if error is None else "completed",
         "epoch_rule": "last",

@@ -18,7 +18,7 @@ from ablate.api import Experiment, load_study
 from ablate.commands.plan_text import cost_lines, plan_text
 from ablate.errors import RunError
 from ablate.estimate import CostOptions, estimate_cost
-from ablate.records.records import append_epoch, open_trial, trial_directory, write_result
+from ablate.records.records import append_epoch, open_trial, trial_directory, write_epochs, write_result
 from ablate.records.timings import Milliseconds, Probe, probe_path, read_probes, write_probe
 from ablate.report.provenance import estimated_against_actual, foreseen_lines
 from ablate.report.summary import summarize
@@ -81,7 +81,7 @@ def recorded(experiment: Experiment, trial: Trial, seconds: float, device: str =
     """A record of 10 epochs that took so many seconds, a fifth of them testing."""
     directory = trial_directory(experiment.runs, trial.id)
     open_trial(directory, trial.definition)
-    result = {
+    result: dict[str, Any] = {
         "status": "completed",
         "epochs": 10,
         "test_error": 5.0,
@@ -93,7 +93,10 @@ def recorded(experiment: Experiment, trial: Trial, seconds: float, device: str =
         "provenance": {"device": device, "finished": "2026-01-01"},
         "earlier_attempts": [],
     }
-    write_result(directory, {**result, **changes})
+    result |= changes
+    fields = ("lr", "train_loss", "train_error", "test_loss", "test_error", "train_seconds", "test_seconds")
+    write_epochs(directory, [{"epoch": n + 1, **dict.fromkeys(fields, 5.0)} for n in range(result["epochs"])])
+    write_result(directory, result)
 
 
 def estimates(experiment: Experiment, options: CostOptions | None = None) -> tuple[list[Any], dict[str, Any]]:

@@ -54,7 +54,8 @@ def again(experiment: Experiment, count: int = 2, seed: int = 0) -> Verification
 
 
 def change_result(record: Record, **changes: Any) -> None:
-    write_result(record.directory, {**record.result, "provenance": {**record.result["provenance"], **changes}})
+    result = {**record.result, "test_error": read_epochs(record.directory)[-1]["test_error"]}
+    write_result(record.directory, {**result, "provenance": {**record.result["provenance"], **changes}})
 
 
 def test_what_is_trained_again_is_bit_equal_and_the_records_are_not_touched(experiment: Experiment) -> None:

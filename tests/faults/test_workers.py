@@ -181,10 +181,8 @@ def test_a_worker_that_cannot_be_started_says_why(tmp_path: Path, monkeypatch: p
 def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "t.log").mkdir()
     outcome = run([task(tmp_path, "t")])["t"]
-    assert (outcome.status, outcome.attempts) == (
-        "failed",
-        1,
-    ) and f"Is a directory: '{tmp_path / 't.log'}'" in outcome.cause
+    assert (outcome.status, outcome.attempts) == ("failed", 1)
+    assert f"{tmp_path / 't.log'}: is a directory, not a regular file" in outcome.cause
 
 
 # The watchdog

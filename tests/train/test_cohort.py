@@ -64,10 +64,10 @@ def test_each_is_as_it_is_alone_and_says_for_itself_how_it_ended(jobs: list[Job]
     train_trial(done, lambda: False, lambda row: None)
     load = attempt.load_checkpoint
 
-    def refuse(directory: Path) -> dict[str, Any] | None:
+    def refuse(directory: Path, most: int) -> dict[str, Any] | None:
         if directory.name == damaged.trial.id:
             raise RecordError("begun on other images")
-        return load(directory)
+        return load(directory, most)
 
     monkeypatch.setattr(attempt, "load_checkpoint", refuse)
     (busy.runs / busy.trial.id).mkdir()

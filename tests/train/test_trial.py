@@ -201,7 +201,7 @@ def test_a_lost_epochs_file_is_written_again_from_the_checkpoint(job: Job, damag
 def test_what_an_earlier_attempt_left_is_cleared(job: Job) -> None:
     directory = trial_directory(job.runs, job.trial.id)
     write_failure(directory, "an old cause", attempts=2)
-    (directory / ".checkpoint-000001.pt.123.tmp").write_bytes(b"half")
+    (directory / ".checkpoint-000001.pt.0123abcd.tmp").write_bytes(b"half")
     assert train_trial(job, *stop_after(1)) == "interrupted"
     assert read_failure(directory) is None and not list(directory.glob(".*"))
 

@@ -63,7 +63,7 @@ def study(
             directory, diverged = trial_directory(experiment.runs, trial.id), math.isinf(error)
             open_trial(directory, trial.definition)
             last = 3 if diverged else epochs
-            write_epochs(directory, [epoch(n, 50.0 if diverged else error + epochs - n) for n in range(1, last + 1)])
+            write_epochs(directory, [epoch(n, 50.0 if diverged else error + (epochs - n)) for n in range(1, last + 1)])
             status: dict[str, Any] = {
                 "status": "diverged" if diverged else "completed",
                 "epochs": last,
