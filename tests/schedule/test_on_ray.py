@@ -109,10 +109,11 @@ def test_on_a_cluster_of_three_nodes(three_nodes: Any, tmp_path: Path) -> None:
             assert ended["raises"].cause == "ValueError: no such thing" and "\n" not in ended["dies always"].cause
             assert events.count(("plain", "epoch")) == 3 and "plain runs" in (tmp_path / "plain.log").read_text()
 
-            lost = [task(tmp_path, f"lost{n}", seconds=4, epochs=1) for n in range(6)]
+            lost = [task(tmp_path, f"lost{n}", until="go", epochs=1) for n in range(6)]
             running = run_tasks(run, lost, len(slots), on_event)
             wait_for(lambda: all((tmp_path / one.id).exists() for one in lost), 400)
             three_nodes.remove_node(sorted(three_nodes.worker_nodes, key=str)[0], allow_graceful=False)
+            (tmp_path / "go").touch()
             ended = {one.task.id: one for one in running}
             assert {one.status for one in ended.values()} == {"completed"}, [one.cause for one in ended.values()]
             assert sorted(one.attempts for one in ended.values()) == [1, 1, 1, 1, 2, 2]

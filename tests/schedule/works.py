@@ -17,7 +17,8 @@ def work(payload: dict[str, Any], stop: Callable[[], bool], report: Callable[[di
         file.write(f"{os.getpid()}\n")
     print(f"{name} runs")
     deadline = time.monotonic() + payload.get("seconds", 0)
-    while time.monotonic() < deadline:
+    waiting = marks / payload["until"] if "until" in payload else None  # for this file
+    while time.monotonic() < deadline or (waiting and not waiting.exists()):
         if stop():
             return "interrupted"
         time.sleep(0.02)
