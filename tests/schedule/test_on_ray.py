@@ -113,6 +113,8 @@ def test_on_a_cluster_of_three_nodes(three_nodes: Any, tmp_path: Path) -> None:
             running = run_tasks(run, lost, len(slots), on_event)
             wait_for(lambda: all((tmp_path / one.id).exists() for one in lost), 400)
             three_nodes.remove_node(sorted(three_nodes.worker_nodes, key=str)[0], allow_graceful=False)
+            begun = [(one.id, "started") for one in lost]
+            wait_for(lambda: sum(map(events.count, begun)) == 8, 400)
             (tmp_path / "go").touch()
             ended = {one.task.id: one for one in running}
             assert {one.status for one in ended.values()} == {"completed"}, [one.cause for one in ended.values()]
