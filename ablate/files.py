@@ -34,6 +34,7 @@ KINDS = {
 # Follow no link, do not wait for the other end of a pipe, pass the file on to no other program; O_BINARY: Windows.
 _SAFELY = sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
 LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.tmp", re.DOTALL)  # the name of a temporary file of write_atomically()
+_NO_SUCH_LOCK = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 _NO_SUCH_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF)
 
 
@@ -269,6 +270,12 @@ def hold_lock(path: Path, patience: float = 0.0) -> Iterator[bool]:
     except Timeout:
         yield False
         return
+    except OSError as error:
+        if error.errno in _NO_SUCH_LOCK:
+            raise OSError(
+                error.errno, "its file system cannot lock files (flock); use another directory", str(path)
+            ) from None
+        raise
     try:
         yield True
     finally:

@@ -229,6 +229,23 @@ def test_nobody_listens_nobody_waits_and_a_sleep_of_the_machine_is_no_silence() 
     assert not any(Watchdog(0).wait(1e9) for _ in range(10)) and watchdog.PATIENCE == 3600
 
 
+def test_who_does_not_answer_a_stop_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However patient the run is with a task that was not asked to stop."""
+    dog = Watchdog(0)
+    dog.begin()
+    dog.listen()
+    assert not any(dog.wait(1, stopping=True) for _ in range(60)) and dog.wait(1, stopping=True)
+    monkeypatch.setattr(watchdog, "GRACE_SECONDS", 1.0)
+    stop = Stop()
+    outcomes = run_local(
+        "hurt:work", [task(tmp_path, "hangs", how="hangs")], TWO[:1], stop, lambda *event: None, patience=0
+    )
+    threading.Timer(0, lambda: (wait_for(lambda: (tmp_path / "hangs.child").exists()), stop.raise_to(1, 75))).start()
+    (outcome,) = outcomes
+    assert (outcome.status, outcome.attempts) == ("interrupted", 1)
+    assert not is_alive(int((tmp_path / "hangs.child").read_text()))
+
+
 def test_a_driver_that_was_stopped_does_not_take_its_own_sleep_for_silence(tmp_path: Path) -> None:
     script = (
         "from test_workers import *\n"

@@ -16,7 +16,7 @@ import pytest
 import recorded
 
 from ablate.api import Experiment, load_study
-from ablate.errors import RecordError
+from ablate.errors import RecordError, RunError
 from ablate.report.curves import curve_points
 from ablate.report.document import Cell, Column, Table, make_table
 from ablate.report.figure_values.errors import errors_of
@@ -275,3 +275,24 @@ def test_trials_have_a_column_an_axis_that_varies(tmp_path: Path) -> None:
     assert list(frame.columns[:6]) == ["net", "block", "k", "recipe.lr", "parameters", "seed"]
     assert frame[["block", "k", "recipe.lr"]].drop_duplicates().shape == (8, 3) == (len(frame), 3)
     assert set(frame.block) == {"B(3,3)", "B(3,1)"} and set(frame.k) == {1.0, 2.0}
+
+
+def test_what_a_killed_report_left_is_removed(experiment: Experiment, tmp_path: Path) -> None:
+    fill(experiment, ERRORS)
+    directory = tmp_path / "out" / experiment.study.name
+    directory.mkdir(parents=True)
+    left, mine = directory / ".table.md.0123abcd.tmp", directory / ".mine.tmp"
+    for path in (left, mine):
+        path.write_text("half")
+    experiment.report().write(tmp_path / "out")
+    assert not left.exists() and mine.exists()
+
+
+def test_a_report_is_not_written_through_a_link(experiment: Experiment, tmp_path: Path) -> None:
+    fill(experiment, ERRORS)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / experiment.study.name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match="cannot be a directory, a file or a link is in its place"):
+        experiment.report().write(tmp_path / "out")
+    assert not list((tmp_path / "elsewhere").iterdir())
