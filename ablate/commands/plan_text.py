@@ -103,6 +103,7 @@ def _search_text(plan: dict[str, Any]) -> str:
         )
     elif search["drawn"]:
         lines.append(f"what is not sampled yet costs what {counted(search['drawn'], 'candidate')} drawn at random cost:")
+    lines += [_memory_line(plan["memory"])] if plan["memory"] else []
     return "\n".join(lines + cost_lines(plan["cost"]))
 
 

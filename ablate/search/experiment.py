@@ -15,6 +15,7 @@ from ablate.launch import RunOptions
 from ablate.records.records import trial_state
 from ablate.report.candidate import Candidate
 from ablate.search.candidates import candidate_trials, hold_out
+from ablate.study.costs import memory_need
 from ablate.study.plan import candidate_maker
 from ablate.study.space import grid, is_finite
 from ablate.study.study import Parameter, Search, Study, Variant
@@ -184,6 +185,7 @@ class SearchExperiment:
                 else None,
             },
             "images": images,
+            "memory": memory_need((one.counts, one.recipe, one.data) for one in variants)._asdict() if variants else None,
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
             "remarks": [*(f"chosen: {line}" for line in self.study.chosen), *refused],
         }

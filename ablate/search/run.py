@@ -28,6 +28,7 @@ from ablate.launch import (
     WORK,
     RunOptions,
     check_digests,
+    check_memory,
     make_task,
     open_backend,
     prepare,
@@ -114,7 +115,8 @@ def _run_driver(driver: SearchDriver, backend: Backend, url: str, console: Conso
     """Run a driver on all slots of a backend until the search ends or is stopped."""
     options, slots = driver.options, backend.slots
     with handling(dict.fromkeys(PREEMPTING, preempted)):
-        driver.prepare(console)
+        on_our_cpu = options.on == "local" and slots[0].device == "cpu"
+        driver.prepare(console, len(slots) * driver.study.recipe.gpus if on_our_cpu else 0)
     summary = driver.summary
     summary.candidates, summary.done_before = driver.count_planned(), driver.count_ended()
     names = [slot.name for slot in slots]
@@ -176,6 +178,7 @@ class SearchDriver:
         self.summary = SearchSummary()
         self.lock = threading.Lock()
         self.digests: dict[Any, str] = {}
+        self.pixels: dict[Any, str] = {}
         self.opened = open_search(study, url, runs, self.is_possible)
         self.opened.sampler = FeasibleSampler(self.search, self.make)
         self.opened.pruner = make_pruner(self.search, study.recipe.epochs * len(self.search.held_out) * len(study.seeds))
@@ -192,17 +195,20 @@ class SearchDriver:
             return False
         return True
 
-    def prepare(self, console: Console) -> None:
+    def prepare(self, console: Console, processes: int) -> None:
         """Decode and check the images, and enqueue failed candidates again.
 
         Args:
             console: Where progress is printed.
+            processes: How many will train on the CPU of this machine at the same time; 0 if they train elsewhere.
 
         Raises:
             AblateError: The images cannot be read, or an enqueued candidate is not feasible.
         """
         data = self.study.data
         one = candidate_trials(self.study, self.make(draw_values(self.search, self.make)))
+        if processes:
+            check_memory(one, processes)
         # Such a preprocessing is computed from the training images, so it differs between the folds.
         held_out = one if PREPROCESSING[data.preprocess].prepare else one[:1]
         check_enqueued(self.search, self.make)
