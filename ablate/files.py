@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,21 @@ def real_directory(path: Path) -> Path:
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISDIR(mode := os.lstat(path).st_mode):
             raise RecordError(f"{path}: is {_kind(mode)}, not a directory; remove it and run again")
+    return path
+
+
+def regular_file(path: Path) -> Path:
+    """A path, unless something other than a regular file is in its place.
+
+    Args:
+        path: Of a file that another library opens by its path; it need not exist.
+
+    Raises:
+        RecordError: It is no regular file.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(mode := os.lstat(path).st_mode):
+            raise _no_file(path, mode)
     return path
 
 
@@ -212,14 +228,46 @@ def flush_directory(directory: Path) -> None:
 
 
 def remove_leftovers(directory: Path) -> None:
-    """Remove the temporary files that a killed write_atomically() left.
+    """Remove the temporary files that a killed write_atomically() left; a directory is none.
 
     Args:
         directory: The directory of the files.
     """
     for path in directory.iterdir():
-        if LEFTOVER.fullmatch(path.name):
+        if LEFTOVER.fullmatch(path.name) and not is_real_directory(path):
             path.unlink(missing_ok=True)
+
+
+def remove(path: Path) -> None:
+    """Remove whatever is at a path, if it can be removed. Of a link, what it leads to stays.
+
+    Args:
+        path: Of a file, a link or a directory with all that is in it.
+    """
+    with contextlib.suppress(OSError):
+        if is_real_directory(path):
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def copy_durably(source: Path, target: Path) -> None:
+    """Copy a regular file and its times, and flush the copy to the disk.
+
+    Args:
+        source: In a directory of real_directory().
+        target: A new file.
+
+    Raises:
+        RecordError: Something else is in the place of the source.
+        OSError: A file cannot be read or written; the error names it.
+    """
+    with open(open_regular(source), "rb") as read, _naming(target), open(target, "xb") as written:
+        shutil.copyfileobj(read, written)
+        written.flush()
+        os.fsync(written.fileno())
+        status = os.fstat(read.fileno())
+        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def append_durably(path: Path, line: bytes) -> None:

@@ -251,7 +251,7 @@ class _RunInProgress:
             self.summary.failed.append((outcome.task.label, outcome.cause, outcome.task.log))
             try:
                 write_failure(trial_directory(self.runs, outcome.task.id), outcome.cause, outcome.attempts)
-            except OSError as error:  # a full disk must not end the other trials
+            except (OSError, RecordError) as error:  # a full disk must not end the other trials
                 progress.say(f"{outcome.task.label}: its failure could not be noted: {error}")
         elif outcome.status == "recorded" and outcome.attempts == 1:
             self.summary.elsewhere += 1

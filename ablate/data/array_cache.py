@@ -11,7 +11,6 @@ import hashlib
 import mmap
 import os
 import secrets
-import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ import numpy as np
 
 from ablate.data.sources import Arrays, Images, Labelled
 from ablate.errors import RecordError
-from ablate.files import flush_directory, hold_lock, is_real_directory, open_regular, read_file, real_directory
+from ablate.files import flush_directory, hold_lock, is_real_directory, open_regular, read_file, real_directory, remove
 
 LOCK_SECONDS, SAID_SECONDS = 3600.0, 10.0  # to wait for another process that decodes; before it is said
 SUM = "sha256"  # the file with the digest
@@ -139,7 +138,7 @@ def _map(path: Path) -> Array:
 def _write(path: Path, images: Images | Labelled) -> None:
     """Write the images into a new directory and put it in the place of the old one. The caller holds the lock."""
     for left in path.parent.glob(f".{path.name}.*.tmp"):  # of a process that was killed
-        _remove(left)
+        remove(left)
     aside, old = (path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp") for _ in range(2))
     aside.mkdir()
     share(aside)
@@ -156,8 +155,8 @@ def _write(path: Path, images: Images | Labelled) -> None:
         os.rename(aside, path)
         flush_directory(path.parent)
     finally:
-        _remove(aside)
-        _remove(old)
+        remove(aside)
+        remove(old)
 
 
 def _seal(file: Any) -> None:
@@ -165,12 +164,3 @@ def _seal(file: Any) -> None:
     file.flush()
     os.fsync(file.fileno())
     os.chmod(file.name, 0o444)
-
-
-def _remove(path: Path) -> None:
-    """Remove whatever is at a path, if it can be removed."""
-    with contextlib.suppress(OSError):
-        if is_real_directory(path):
-            shutil.rmtree(path)
-        else:
-            path.unlink()

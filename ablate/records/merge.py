@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -18,15 +18,26 @@ from typing import Any
 import orjson
 
 from ablate.errors import RecordError
-from ablate.files import content_id, hold_lock, is_real_directory, read_file
+from ablate.files import (
+    content_id,
+    copy_durably,
+    flush_directory,
+    hold_lock,
+    is_real_directory,
+    read_file,
+    real_directory,
+    remove,
+)
 from ablate.records.imported import imported_id
 from ablate.records.records import IMPORTED, read_epochs, read_record, trial_state
 from ablate.records.timings import Probe, probe_path, read_probes, write_probe
 
 LOCK = ".merge.lock"
 SEARCH = "search.db"  # Optuna's storage
+MOST_COPIED = 1 << 34  # bytes of a file, as of a checkpoint
 _ASIDE, _OLD = ".merging", ".old"
 _ID = re.compile(r"[0-9a-f]{16}")
+_TEMPORARY = re.compile(r"\..*\.tmp", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -113,13 +124,13 @@ def merge_runs(sources: Sequence[Path], into: Path) -> MergePlan:
     with hold_lock(into / LOCK) as free:
         if not free:
             raise RecordError(f"another merge into {into} is going on; wait for its end")
-        for folder in (into, into / IMPORTED):
+        for folder in (into, real_directory(into / IMPORTED)):
             for left in folder.glob(f".*{_ASIDE}"):  # from a merge that was killed
                 target = folder / left.name.removeprefix(".").removesuffix(_ASIDE).removesuffix(_OLD)
-                if left.name.endswith(f"{_OLD}{_ASIDE}") and not target.exists():
+                if left.name.endswith(f"{_OLD}{_ASIDE}") and is_real_directory(left) and not os.path.lexists(target):
                     os.rename(left, target)  # killed between the two renames of _copy()
                 else:
-                    shutil.rmtree(left)
+                    remove(left)
         plan = plan_merge(sources, into)  # another merge may have changed it before the lock was held
         if not plan.conflicts:
             _carry_out(plan)
@@ -143,7 +154,7 @@ def check_directories(sources: Sequence[Path], into: Path) -> None:
             raise RecordError(f"{source} {'is a file' if source.exists() else 'does not exist'}; name a runs directory")
         if into.exists() and source.samefile(into):
             raise RecordError(f"{source} is the directory that is merged into; name another runs directory")
-        if not any(_trials(source)) and not (source / "probes").is_dir():
+        if not any(_trials(source)) and not is_real_directory(source / "probes"):
             raise RecordError(f"{source} holds no trials; name a runs directory")
 
 
@@ -247,7 +258,7 @@ def look(directory: Path, imported: bool = False) -> Found:
 def _trials(runs: Path) -> Iterator[Path]:
     """The directories of the trials of a runs directory, then those of its imported trainings."""
     for folder in (runs, runs / IMPORTED):
-        if folder.is_dir():
+        if folder.is_dir() if folder == runs else is_real_directory(folder):
             yield from sorted(path for path in folder.iterdir() if _ID.fullmatch(path.name) and is_real_directory(path))
 
 
@@ -281,33 +292,31 @@ def _carry_out(plan: MergePlan) -> None:
 
 def _copy(found: Found, target: Path) -> None:
     """Copy a trial to a temporary directory and rename it. An unfinished trial at the destination is replaced."""
-    target.parent.mkdir(exist_ok=True)
+    real_directory(target.parent).mkdir(exist_ok=True)
     aside, old = (target.with_name(f".{target.name}{what}{_ASIDE}") for what in ("", _OLD))
-    shutil.copytree(found.directory, aside, ignore=_not_copied)
-    for path in aside.iterdir():
-        _flush(path)
+    aside.mkdir()
+    try:
+        for path in found.directory.iterdir():
+            if _is_copied(path):
+                copy_durably(path, aside / path.name)
+    except BaseException:
+        remove(aside)
+        raise
+    flush_directory(aside)
     sealed = read_file(aside / "result.json") if (aside / "result.json").exists() else None
     if (read_file(aside / "trial.json"), sealed) != (found.definition, found.sealed):
         raise RecordError(f"{found.directory}: changed while it was copied; merge again")
     with ExitStack() as stack:
-        if target.is_dir():
+        if os.path.lexists(real_directory(target)):
             if not stack.enter_context(hold_lock(target / "lock")):
                 raise RecordError(f"{target}: is being trained; merge again when it is done")
             os.rename(target, old)
         os.rename(aside, target)
-    shutil.rmtree(old, ignore_errors=True)
+    remove(old)
 
 
-def _not_copied(directory: str, names: list[str]) -> list[str]:
-    """The names that are not copied: locks, leftovers, and everything that is not a regular file, such as a link."""
-    plain = [name for name in names if Path(directory, name).is_file() and not Path(directory, name).is_symlink()]
-    return [name for name in names if name not in plain or name == "lock" or re.fullmatch(r"\..*\.tmp", name)]
-
-
-def _flush(path: Path) -> None:
-    """Flush a file to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _is_copied(path: Path) -> bool:
+    """Whether a file of a trial is copied: not a lock, a leftover, or anything but a regular file of MOST_COPIED bytes."""
+    status = path.lstat()
+    regular = stat.S_ISREG(status.st_mode) and status.st_size <= MOST_COPIED
+    return regular and path.name != "lock" and not _TEMPORARY.fullmatch(path.name)

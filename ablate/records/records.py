@@ -353,7 +353,7 @@ def read_failure(directory: Path) -> str | None:
         return printable(str(failure["cause"]))
     except FileNotFoundError:
         return None
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+    except (OSError, RecordError, orjson.JSONDecodeError, KeyError, TypeError):
         return "unknown, its failure.json is damaged"
 
 
@@ -416,7 +416,8 @@ def recover_record(runs: Path, trial_id: str, announce: Callable[[str], None]) -
     except RecordError as error:
         with hold_lock(directory / "lock") as free:
             if free:
-                os.replace(directory / "result.json", directory / "result.json.damaged")
+                with suppress(FileNotFoundError):  # put aside by another run
+                    os.replace(directory / "result.json", directory / "result.json.damaged")
                 announce(f"{str(error).split(';')[0]}; put aside, going on from the trial's last checkpoint")
         return None
 

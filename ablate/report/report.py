@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ablate.errors import RecordError, RunError, StudyError
-from ablate.files import real_directory, remove_leftovers, write_atomically
+from ablate.files import is_real_directory, open_regular, real_directory, remove_leftovers, write_atomically
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.document import Document
 from ablate.report.drawn_figures import FORMATS as FIGURE_FORMATS
@@ -96,7 +96,8 @@ class Report(ABC):
         for name, data in files.items():
             write_atomically(directory / name, data)
         for path in directory.iterdir():
-            if path.suffix[1:] in FIGURE_FORMATS and is_figure(path.stem) and path.name not in files:
+            old = path.suffix[1:] in FIGURE_FORMATS and is_figure(path.stem) and path.name not in files
+            if old and not is_real_directory(path):
                 path.unlink()
         return [directory / name for name in files]
 
@@ -168,11 +169,11 @@ def _keep_best(analysis: StudyAnalysis | SearchAnalysis, out: Path) -> None:
     If the search was changed, only a report without candidates is refused. The usual cause is another `runs` directory.
     """
     path = out / analysis.study.name / "best.yaml"
-    if analysis.study.search is None or not path.is_file():
+    if analysis.study.search is None:
         return
     try:
-        there = BestFile.model_validate(read_document(path).value)
-    except (StudyError, ValueError):
+        there = BestFile.model_validate(read_document(path, opened=open_regular).value)
+    except (StudyError, RecordError, ValueError):
         return
     same = there.digest == analysis.study.search.digest
     if there.finished and analysis.recorded < (there.candidates if same else 1):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import RecordError, allowed
+from ablate.files import read_file
 from ablate.report.numbers import percent
 
 TRIALS = "trials"  # the column of table.csv with the ids
@@ -119,7 +120,7 @@ def trace_cell(path: Path, cell: str) -> Trace:
 def _read(path: Path) -> tuple[list[str], list[CsvRow]]:
     """The columns and the rows of a CSV file."""
     try:
-        text = path.read_bytes().decode()
+        text = read_file(path).decode()
     except UnicodeDecodeError:
         raise RecordError(f"{path}: is no CSV file in UTF-8; allowed: the table.csv of a report") from None
     reader = csv.DictReader(io.StringIO(text, newline=""), restval="")

@@ -369,9 +369,9 @@ class SearchDriver:
                 return
             self.summary.evaluated += 1
             better = ""
-            if self.lowest is None or objective < self.lowest:
+            if math.isfinite(objective) and (self.lowest is None or objective < self.lowest):
                 self.lowest, better = objective, ", the best so far"
-        self.progress.candidate(trial.number, label, f"{objective:.2f}% validation error{better}")
+        self.progress.candidate(trial.number, label, f"{_in_words(objective)}{better}")
 
     def prune(self, trial: optuna.Trial, label: str) -> None:
         """End a candidate as pruned.
@@ -413,7 +413,14 @@ class SearchDriver:
         if not complete:
             return ""
         best = min(complete, key=lambda trial: trial.values[0])
-        return f"{best.user_attrs[RESULT]['net']}: {best.values[0]:.2f}% validation error"
+        found = best.user_attrs[RESULT]
+        errors = [math.inf if error is None else error for error in found["validation_errors"]]
+        return f"{found['net']}: {_in_words(self.search.objective_of(errors))}"
+
+
+def _in_words(objective: float) -> str:
+    """An objective in percent; it is infinite if too many of the trainings diverged."""
+    return f"{objective:.2f}% validation error" if math.isfinite(objective) else "diverged"
 
 
 def _epoch_listener(pruning: Pruning, training: int) -> Callable[[Row], bool] | None:

@@ -19,8 +19,8 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from ablate.errors import RunError, printable
-from ablate.files import hold_lock
+from ablate.errors import RecordError, RunError, printable
+from ablate.files import hold_lock, regular_file
 from ablate.search.distributions import optuna_params
 from ablate.search.optuna_internals import enqueued_params
 from ablate.study.space import grid
@@ -119,8 +119,6 @@ def open_storage(url: str) -> BaseStorage:
     """
     with storage_errors(url, *OPENING_ERRORS):
         if "://" not in url:
-            if Path(url).exists() and not Path(url).is_file():
-                raise RunError(f"storage {url}: not a file; name a journal's path, or a database's URL")
             Path(url).parent.mkdir(parents=True, exist_ok=True)
             return JournalStorage(JournalFileBackend(url))
         settings = {"connect_args": {"timeout": SQLITE_SECONDS}} if url.startswith("sqlite:") else {"pool_pre_ping": True}
@@ -143,6 +141,7 @@ def open_search(study: Study, url: str, runs: Path, possible: Callable[[dict[str
     assert search is not None
     runs.mkdir(parents=True, exist_ok=True)
     with hold_search(runs), storage_errors(url, *OPENING_ERRORS):
+        _check_files(url, runs)
         storage = open_storage(url)
         name, objectives = study_name(study), 2 if search.also_minimize else 1
         try:
@@ -217,12 +216,33 @@ def find_search(study: Study, url: str, runs: Path) -> optuna.Study | None:
 
     with storage_errors(url, *OPENING_ERRORS), contextlib.suppress(KeyError):
         file = url if "://" not in url else make_url(url).database if url.startswith("sqlite") else None
+        _check_files(url, runs)
         if file and not Path(file).exists():
             return None
         if "://" in url and not inspect(create_engine(url)).has_table("studies"):
             return None
         return optuna.load_study(study_name=study_name(study), storage=open_storage(url))
     return None
+
+
+def _check_files(url: str, runs: Path) -> None:
+    """Check the files of a storage, which are opened by their paths. One that the user names may be a link.
+
+    Raises:
+        RunError: Something other than a file is in the place of one.
+    """
+    from sqlalchemy import make_url
+
+    if url == default_storage(runs):
+        for end in ("", "-journal", "-wal", "-shm"):
+            try:
+                regular_file(runs / f"{FILE}{end}")
+            except RecordError as error:
+                raise RunError(f"storage {error}") from None
+        return
+    file = url if "://" not in url else make_url(url).database if url.startswith("sqlite") else None
+    if file and Path(file).exists() and not Path(file).is_file():
+        raise RunError(f"storage {url}: not a file; name a journal's path, or a database's URL")
 
 
 def _create_tables(make: Callable[[], BaseStorage]) -> BaseStorage:

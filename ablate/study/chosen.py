@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from ablate.errors import StudyError, allowed
+from ablate.files import open_regular
 from ablate.study.document import Document, KeyPath, describe, read_document
 from ablate.study.study import Frozen, Study
 from ablate.study.validation import validate
@@ -143,7 +144,7 @@ def _find_choice(document: Document, name: str, within: Within, load: Callable[.
     if path is None:
         study = _find_study(folder, name, within) if named else None
         raise StudyError(f"there is no {' or '.join(map(str, places))}; first run: {_command(study, name, named)}")
-    best = read_document(path, "search, digest, best, ...")
+    best = read_document(path, "search, digest, best, ...", open_regular if named else None)
     file: BestFile = validate(best, BestFile, (), best.value)
     if named and file.search != name:
         best.fail(("search",), f"this is the best of {describe(file.search)}, not of {name}")

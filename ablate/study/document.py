@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -138,18 +139,21 @@ def _at(value: Any, path: KeyPath) -> Any:
 OVERRIDE = (0, 0)  # the position of a value from the command line
 
 
-def read_document(path: Path, wanted: str = "name, data, recipe, variants, ...") -> Document:
+def read_document(
+    path: Path, wanted: str = "name, data, recipe, variants, ...", opened: Callable[[Path], int] | None = None
+) -> Document:
     """The document in a file.
 
     Args:
         path: The file, at most MAX_BYTES.
         wanted: The expected keys, for the error message.
+        opened: Opens the file, such as open_regular(); None: as the user names it, whatever it is.
 
     Raises:
         StudyError: The file cannot be read, is not valid, or is not a mapping at its top level.
     """
     try:
-        with open(path, "rb") as file:
+        with open(opened(path) if opened else path, "rb") as file:
             data = file.read(MAX_BYTES + 1)  # the file may be endless, such as a device
     except (OSError, ValueError) as error:
         raise StudyError(f"{path}: {getattr(error, 'strerror', None) or error}") from None

@@ -17,7 +17,7 @@ import torch
 from ablate.errors import AblateError, RunError
 from ablate.files import hold_lock
 from ablate.nets.counts import count
-from ablate.records.records import begin_attempt, open_trial, trial_directory
+from ablate.records.records import begin_attempt, open_trial, read_record, trial_directory
 from ablate.study.costs import MIB, training_memory
 from ablate.train.attempt import Attempt, SendEvent
 from ablate.train.estimates import workload_of
@@ -101,7 +101,7 @@ def _begin(job: Job, locks: ExitStack, tell: Callable[..., None]) -> bool:
     try:
         open_trial(directory, job.trial.definition)
         free = locks.enter_context(hold_lock(directory / "lock", LOCK_SECONDS))
-        if free and not (directory / "result.json").exists():
+        if free and not read_record(job.runs, job.trial.id):
             begin_attempt(directory)
             return True
         tell(job, "recorded" if free else "busy")

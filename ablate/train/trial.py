@@ -10,7 +10,7 @@ from typing import Optional
 import torch
 
 from ablate.files import hold_lock
-from ablate.records.records import begin_attempt, open_trial, trial_directory
+from ablate.records.records import begin_attempt, open_trial, read_record, trial_directory
 from ablate.train.attempt import Attempt, SendEvent
 from ablate.train.job import Job
 from ablate.train.ranks import train_on_ranks
@@ -54,7 +54,7 @@ def train_trial(job: Job, stop: Callable[[], bool], report: SendEvent, cache: Pr
     with hold_lock(directory / "lock", LOCK_SECONDS) as free:
         if not free:
             return "busy"
-        if (directory / "result.json").exists():
+        if read_record(job.runs, job.trial.id):
             return "recorded"
         begin_attempt(directory)
         if job.trial.recipe.gpus > 1:

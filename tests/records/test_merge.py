@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -244,13 +243,14 @@ def test_a_merge_that_is_killed_is_run_again(places: tuple[Path, Path, Path], mo
 def test_what_changes_under_the_copy_is_refused(places: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     a, _, into = places
     trial(a, 0)
-    copytree = shutil.copytree
+    copy_durably = merge.copy_durably
 
-    def copy(source: Path, target: Path, **options: Any) -> None:
-        copytree(source, target, **options)
-        (target / "result.json").write_bytes(orjson.dumps({"status": "completed", "test_error": 1.0}))
+    def copy(source: Path, target: Path) -> None:
+        copy_durably(source, target)
+        if target.name == "result.json":
+            target.write_bytes(orjson.dumps({"status": "completed", "test_error": 1.0}))
 
-    monkeypatch.setattr(merge.shutil, "copytree", copy)
+    monkeypatch.setattr(merge, "copy_durably", copy)
     with pytest.raises(RecordError, match="changed while it was copied"):
         merge_runs([a], into)
     assert not (into / identity(0)).exists()
