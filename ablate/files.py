@@ -314,7 +314,8 @@ def hold_lock(path: Path, patience: float = 0.0) -> Iterator[bool]:
     os.close(open_to_append(path))  # filelock empties the file, so it must be nobody else's
     lock = FileLock(path, timeout=patience, fallback_to_soft=False)
     try:
-        lock.acquire()
+        with _naming(path):
+            lock.acquire()
     except Timeout:
         yield False
         return

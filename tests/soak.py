@@ -1,4 +1,6 @@
-"""A soak test: random studies, random kills of workers and drivers, full disks; the results are those of undisturbed runs.
+"""A soak test: random studies and searches, one driver or two, random kills of workers and drivers, full disks.
+
+The results are those of undisturbed runs.
 
     python -m tests.soak --minutes M [--seed S]
 
@@ -25,13 +27,16 @@ from typing import Any
 
 import psutil
 
+from ablate.api import load_search
 from ablate.errors import AblateError
 from ablate.records.records import parse_epochs, read_epoch_lines, read_record
 from ablate.train.checkpoint import load_checkpoint
 
 NETS = ("WRN-10-0.25", "WRN-10-0.25-dropout0.3", "WRN-10-0.25-B(3,1)", "ResNet-8-w0.25", "WRN-16-0.25-survival0.7")
 WORKER_SIGNALS = (signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP)
-DRIVER_SIGNALS = {signal.SIGKILL: (-9,), signal.SIGINT: (130, 0), signal.SIGTERM: (75, 0)}  # and how it may then end
+DRIVER_SIGNALS = {  # and how it may then end; a stopped one goes on after a while
+    signal.SIGKILL: (-9,), signal.SIGINT: (130, 0), signal.SIGTERM: (75, 0), signal.SIGSTOP: (0,),
+}  # fmt: skip
 DISK_MEGABYTES = 12
 ENDED = (0, 3)  # exit codes of a run that came to its end
 PATIENCE = 600.0  # seconds for what takes a few on a machine that does nothing else
@@ -48,6 +53,8 @@ class Round:
         self.folder, self.kinds, self.runs = folder, kinds, runs
         self.draw = random.Random(seed)
         self.study = folder / "study.yaml"
+        self.command = self.draw.choice(("run", "run", "search"))
+        self.said: dict[int, Path] = {}  # by the process id of a driver, the file of its output
 
     def __call__(self) -> None:
         """Raises Difference."""
@@ -68,18 +75,33 @@ class Round:
                     if self.wait(last, ENDED, "the last run") == 0:
                         break
             compare(whole, broken)
+            if self.command == "search" and (found := self.candidates(broken)) != (expected := self.candidates(whole)):
+                raise Difference(f"candidates {found} and {expected}")
+
+    def candidates(self, runs: Path) -> list[str]:
+        """The candidates of a search with their errors. A failed one that was tried again has another number."""
+        found = load_search(self.study, runs=runs).candidates()
+        return sorted(f"{one.state} {one.values} {one.errors}" for one in found)
 
     def invent(self) -> str:
-        """A study of 2 to 4 trials."""
+        """A study of 2 to 4 trials, or a search of as many."""
         draw = self.draw
         nets = draw.sample(NETS, draw.randint(1, 2))
         size, epochs = draw.choice((128, 256)), draw.randint(12, 30)
-        data = f"{{name: digits, train_size: {size}, test_size: 64, augment: {draw.choice(('flip_crop', 'crop', 'none'))}}}"
+        tested = "" if self.command == "search" else "test_size: 64, "
+        data = f"{{name: digits, train_size: {size}, {tested}augment: {draw.choice(('flip_crop', 'crop', 'none'))}}}"
         base = draw.choice(("wrn_cifar", "wrn_cifar", "adam"))
-        return (
+        begin = (
             f"name: soak\ndata: {data}\nrecipe: {{base: {base}, epochs: {epochs}, batch_size: {draw.choice((16, 32))}}}\n"
-            f"seeds: {2 if len(nets) == 2 else draw.randint(2, 4)}\nvariants:\n  - net: [{', '.join(nets)}]\n"
         )
+        if self.command == "search":
+            return (
+                f"{begin}seeds: 1\nbase: {nets[0]}\nsearch:\n  space: {{recipe.weight_decay: [0.0001, 0.01]}}\n"
+                "  validation: {holdout: 64}\n  objective: median_validation_error\n"
+                f"  trials: {draw.randint(2, 4)}\n  sampler: random\n  pruner: none\n"
+            )
+        seeds = 2 if len(nets) == 2 else draw.randint(2, 4)
+        return f"{begin}seeds: {seeds}\nvariants:\n  - net: [{', '.join(nets)}]\n"
 
     @contextlib.contextmanager
     def driver(self, runs: Path, largest_file: int | None = None) -> Iterator[subprocess.Popen[str]]:
@@ -87,11 +109,24 @@ class Round:
             if largest_file is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
 
-        line = [sys.executable, "-m", "ablate", "run", str(self.study), "--runs", str(runs), "--slots", "2", "--quiet"]
-        said = open(self.folder / "said.txt", "w+")  # noqa: SIM115
+        line = [
+            sys.executable,
+            "-m",
+            "ablate",
+            self.command,
+            str(self.study),
+            "--runs",
+            str(runs),
+            "--slots",
+            "2",
+            "--quiet",
+        ]
+        path = self.folder / f"said-{len(self.said)}.txt"
+        said = open(path, "w+")  # noqa: SIM115
         process = subprocess.Popen(
             [*line, "--device", "cpu"], cwd=self.folder, stdout=said, stderr=said, text=True, preexec_fn=limit
         )
+        self.said[process.pid] = path
         try:
             yield process
         finally:
@@ -106,7 +141,7 @@ class Round:
             code = process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             raise Difference(f"{what}: no end after {PATIENCE:g} seconds") from None
-        said = (self.folder / "said.txt").read_text()
+        said = self.said[process.pid].read_text()
         if code not in allowed or "Traceback" in said:
             raise Difference(f"{what}: exit code {code}, allowed {allowed}: {said[-2000:]}")
         return code
@@ -115,44 +150,65 @@ class Round:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(self.draw.uniform(0, seconds))
 
-    def pause_at_work(self, process: subprocess.Popen[str], seconds: float) -> None:
-        """The same once there are workers."""
-        while process.poll() is None and not workers_of(process):
-            time.sleep(0.05)
-        self.pause(process, seconds)
+    def pause_at_work(self, process: subprocess.Popen[str], runs: Path, seconds: float) -> bool:
+        """The same once an epoch has been trained from now on; whether there was one."""
+        before = epochs_in(runs)
+        while process.poll() is None:
+            if epochs_in(runs) != before:
+                self.pause(process, seconds)
+                return True
+            time.sleep(0.02)
+        return False
 
     def disturb(self, runs: Path, is_small: bool) -> None:
-        """A run some of whose workers are hurt, and most often its driver at last."""
-        number = self.draw.choice([None, *DRIVER_SIGNALS, *DRIVER_SIGNALS])
-        with self.driver(runs) as process:
-            if number and self.draw.random() < 0.15:
-                self.pause(process, 4)  # while it starts
-            else:
-                self.hurt_workers(process)
-            workers = workers_of(process)
-            if number is None or process.poll() is not None:
-                self.wait(process, ENDED, "a run whose workers were hurt")
-                return
-            # Before Python has begun to listen, a signal ends it as any other program.
-            listening = bool(workers)
-            process.send_signal(number)
-            self.kinds[f"{number.name} of the driver"] += 1
-            codes = (*DRIVER_SIGNALS[number], *ENDED)
-            try:
-                self.wait(process, codes, f"a driver that was sent {number.name}")
-            except Difference:
-                if listening or process.poll() not in (-number, 1, 130):
-                    raise
-            _, alive = psutil.wait_procs(workers, timeout=5)
-            if alive:
-                raise Difference(f"{number.name} of the driver: {len(alive)} workers alive after 5 seconds")
+        """A run some of whose workers are hurt, and most often its driver at last; in a third with two drivers."""
+        with contextlib.ExitStack() as stack:
+            drivers = [stack.enter_context(self.driver(runs))]
+            if self.draw.random() < 0.35:
+                self.pause(drivers[0], 3)
+                drivers.append(stack.enter_context(self.driver(runs)))
+                self.kinds["two drivers at once"] += 1
+            self.hurt(drivers[0], runs)
+            for other in drivers[1:]:
+                if self.draw.random() < 0.5:
+                    self.hurt(other, runs)
+                else:
+                    self.wait(other, ENDED, "a driver beside another")
 
-    def hurt_workers(self, process: subprocess.Popen[str]) -> None:
-        for _ in range(self.draw.randint(1, 4)):
-            self.pause_at_work(process, 2.5)
-            if workers := workers_of(process):
+    def hurt(self, process: subprocess.Popen[str], runs: Path) -> None:
+        number = self.draw.choice([None, *DRIVER_SIGNALS, *DRIVER_SIGNALS])
+        starting = number is not None and self.draw.random() < 0.15
+        if starting:
+            self.pause(process, 4)
+        else:
+            self.hurt_workers(process, runs)
+            starting = number is not None and not self.pause_at_work(process, runs, 0.5)
+        workers = workers_of(process)
+        if number is None or process.poll() is not None:
+            self.wait(process, ENDED, "a run whose workers were hurt")
+            return
+        # Before Python has begun to listen, a signal ends it as any other program.
+        listening = bool(workers)
+        process.send_signal(number)
+        self.kinds[f"{number.name} of a driver {'while it starts' if starting else 'at work'}"] += 1
+        if number == signal.SIGSTOP:
+            time.sleep(self.draw.uniform(0, 3))
+            process.send_signal(signal.SIGCONT)
+        codes = (*DRIVER_SIGNALS[number], *ENDED)
+        try:
+            self.wait(process, codes, f"a driver that was sent {number.name}")
+        except Difference:
+            if listening or process.poll() not in (-number, 1, 130):
+                raise
+        _, alive = psutil.wait_procs(workers, timeout=5)
+        if alive:
+            raise Difference(f"{number.name} of the driver: {len(alive)} workers alive after 5 seconds")
+
+    def hurt_workers(self, process: subprocess.Popen[str], runs: Path) -> None:
+        for _ in range(self.draw.randint(0, 3)):
+            if self.pause_at_work(process, runs, 0.5) and (workers := workers_of(process)):
                 number, worker = self.draw.choice(WORKER_SIGNALS), self.draw.choice(workers)
-                self.kinds[f"{number.name} of a worker"] += send(worker, number)
+                self.kinds[f"{number.name} of a worker at work"] += send(worker, number)
                 if number == signal.SIGSTOP:
                     self.pause(process, 2)
                     send(worker, self.draw.choice((signal.SIGCONT, signal.SIGKILL)))
@@ -180,6 +236,15 @@ class Round:
                     record.epochs()
             except AblateError as error:
                 raise Difference(str(error)) from None
+
+
+def epochs_in(runs: Path) -> dict[str, int]:
+    """The length of the epochs of each trial."""
+    found = {}
+    for path in runs.glob("*/epochs.jsonl"):
+        with contextlib.suppress(OSError):
+            found[path.parent.name] = path.stat().st_size
+    return found
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
@@ -259,7 +324,7 @@ def soak(minutes: float, seed: int, runs: int = 8) -> int:
                 return 1
         rounds += 1
         faults = ", ".join(f"{n} x {kind}" for kind, n in sorted(kinds.items()))
-        print(f"{rounds} studies, {sum(kinds.values())} faults survived: {faults}", flush=True)
+        print(f"{rounds} rounds, {sum(kinds.values())} faults survived: {faults}", flush=True)
     return 0
 
 

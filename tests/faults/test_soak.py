@@ -10,4 +10,4 @@ from soak import soak
 
 def test_a_disturbed_study_ends_as_an_undisturbed_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert soak(0, seed=4, runs=2) == 0, capsys.readouterr().out
-    assert re.search(r"^1 studies, [1-9]\d* faults survived", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^1 rounds, [1-9]\d* faults survived", capsys.readouterr().out, re.MULTILINE)

@@ -11,11 +11,15 @@ import hashlib
 import io
 import json
 import math
+import os
+import re
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy
 import scipy.stats  # noqa: F401 - that it is not imported while something is watched
 import torch
 from PIL import Image
@@ -27,8 +31,11 @@ from ablate.commands.outcome_text import imported_text
 from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.commands.trace_text import trace_text
-from ablate.data.sources import _read_image
-from ablate.errors import NotationError
+from ablate.data.array_cache import kept
+from ablate.data.cache import Location
+from ablate.data.sources import Images, _read_image
+from ablate.errors import UNPRINTABLE, NotationError
+from ablate.files import LEFTOVER
 from ablate.nets import custom
 from ablate.nets.build import build
 from ablate.nets.families import blueprint
@@ -37,7 +44,7 @@ from ablate.nets.weights import fit_weights, read_weights
 from ablate.records.columns import epoch_columns
 from ablate.records.imported import draft_torchnet
 from ablate.records.merge import plan_merge
-from ablate.records.records import EPOCH_FIELDS, HASH, read_record
+from ablate.records.records import EPOCH_FIELDS, HASH, begin_attempt, read_record
 from ablate.records.timings import read_paces
 from ablate.report.study_report import StudyReport
 from ablate.report.trace import trace_cell
@@ -46,7 +53,9 @@ from ablate.report.writers.markdown import document_markdown
 from ablate.report.writers.page import write_page
 from ablate.report.writers.plain import document_text
 from ablate.study.expression import compile_expression
-from ablate.train.checkpoint import load_checkpoint
+from ablate.study.study import Data
+from ablate.train.checkpoint import keep_newest, load_checkpoint
+from ablate.train.job import ImageLoader
 
 STUDIES = Path(ablate.__file__).parent.parent / "studies"
 NAMES = {"k": 2.0, "depth": 16, "block": "B(3,3)", "N": math.nan, "parameters": 691_674, "recipe.milestones": (0.3, 0.6)}
@@ -76,6 +85,10 @@ variants:
 """
 TWO = DIGITS + "seeds: 2\nvariants: [{net: [WRN-10-0.25, WRN-10-0.25-B(3,1)]}]\nbaseline: WRN-10-0.25\n"
 STATE = {"epoch": 1, "rows": [], "network": {"a": torch.zeros(2)}, "optimizer": {}, "data_digest": "x", "attempts": []}
+IMAGES = Images(
+    numpy.ones((4, 2, 2, 1), numpy.uint8), numpy.arange(4), numpy.zeros((2, 2, 2, 1), numpy.uint8), numpy.arange(2)
+)
+CACHED = (*(f"{name}.npy" for name in Images._fields), "sha256")
 FILES = ("result.json", "epochs.jsonl", "trial.json", "failure.json")
 LOG = (
     'json_stats: {"model":"wide-resnet","depth":10,"widen_factor":1,"num_classes":10,"dropout":0,"epoch":%d,"lr":0.1,'
@@ -290,6 +303,80 @@ def _image_seeds() -> list[bytes]:
     return found
 
 
+def _cache(folder: Path, data: bytes) -> None:
+    """One file of the image cache, which one by the first byte. The cache decides nothing."""
+    shutil.copytree(_cached(), folder, dirs_exist_ok=True)
+    (folder / "entry" / CACHED[data[0] % len(CACHED) if data else 0]).chmod(0o666)
+    (folder / "entry" / CACHED[data[0] % len(CACHED) if data else 0]).write_bytes(data[1:])
+    found = kept(folder / "entry", Images, lambda: IMAGES, lambda line: None)
+    assert all(numpy.array_equal(*pair) for pair in zip(found, IMAGES)), found
+
+
+@functools.cache
+def _cached() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="hostile-"))
+    kept(folder / "entry", Images, lambda: IMAGES, lambda line: None)
+    return folder
+
+
+def _cache_seeds() -> list[bytes]:
+    return [bytes([number]) + (_cached() / "entry" / name).read_bytes() for number, name in enumerate(CACHED)]
+
+
+def _checkpoints(folder: Path, data: bytes) -> None:
+    """The names in a trial's directory, a NUL between them; each is an intact checkpoint, or the hash of one."""
+    state = _saved(STATE)
+    for name in _names(data.split(b"\0")):
+        content = hashlib.sha256(state).hexdigest().encode() if name.endswith(b".sha256") else state
+        _write(os.fsencode(folder) + b"/" + name, content)
+    before = set(os.listdir(folder))
+    found = load_checkpoint(folder)
+    assert not found or found["epoch"] == 1
+    keep_newest(folder, 1)
+    begin_attempt(folder)
+    for name in before - set(os.listdir(folder)):
+        ours = re.fullmatch(r"checkpoint-\d{6,9}\.(pt|sha256)", name, re.ASCII) or name == "failure.json"
+        assert ours or LEFTOVER.fullmatch(name), name
+
+
+def _names(names: list[bytes]) -> list[bytes]:
+    """Those that a file may have."""
+    return [name[:200] for name in names[:50] if name.strip(b".") and not {0, ord("/")} & set(name)]
+
+
+def _write(path: bytes, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+CHECKPOINTS = (
+    b"checkpoint-000001.pt\0checkpoint-000001.sha256\0checkpoint-000002.pt\0.x.0123abcd.tmp\0failure.json\0log.txt"
+)
+
+
+def _folder(folder: Path, data: bytes) -> None:
+    """A class folder: the name of a file, a slash, its bytes, two slashes, the name of the next, and so on."""
+    for path in (f"{part}/{name}" for part in ("train", "test") for name in ("cat", "dog")):
+        (folder / path).mkdir(parents=True)
+        (folder / path / "0.png").write_bytes(_image_seeds()[0])
+    cats = folder / "train" / "cat"
+    pieces = [piece.partition(b"/") for piece in data.split(b"//")]
+    for name in _names([name for name, _, _ in pieces]):
+        _write(os.fsencode(cats) + b"/" + name, next(content for other, _, content in pieces if other[:200] == name))
+    said: list[str] = []
+    loader = ImageLoader(said.append)
+    taken = Data.named("image_folder", title="x", classes=2, image_size=8)
+    images, _ = loader.load(taken, Location(folder, folder / "cache"))
+    counts = loader.facts["image_files"]["train"]["cat"]
+    assert sum(counts.values()) == len(os.listdir(cats)) and not any(map(UNPRINTABLE.search, said)), (counts, said)
+    assert len(images.train_labels) == 1 + counts["read"]
+
+
+def _folder_seeds() -> list[bytes]:
+    png = _image_seeds()[0]
+    return [b"1.png/" + png + b"//._2.png/x//notes.txt/x//.hidden/x", b"1.jpg/" + png, b"1.png/x"]
+
+
 def _yaml_seeds() -> list[bytes]:
     return [path.read_bytes() for path in sorted(STUDIES.glob("*.yaml")) if path.name != "best.yaml"] + [TWO.encode()]
 
@@ -311,4 +398,7 @@ TARGETS = {
     "checkpoint": Target(_state, lambda: [_saved(STATE)]),
     "weights": Target(_weights, _weights_seeds),
     "image": Target(_image, _image_seeds),
+    "cache": Target(_cache, _cache_seeds),
+    "checkpoints": Target(_checkpoints, lambda: [CHECKPOINTS]),
+    "folder": Target(_folder, _folder_seeds),
 }

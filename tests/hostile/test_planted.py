@@ -32,7 +32,7 @@ import torch
 if __name__ == "__main__":  # the tests' own modules, as pytest finds them
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from hostile.targets import LOG, TAKES, _probe_seeds
+from hostile.targets import IMAGES, LOG, TAKES, _probe_seeds
 
 from ablate import launch
 from ablate.api import load_experiment, load_search, load_study
@@ -77,7 +77,6 @@ search:
   pruner: none
 """
 INLINE = RunOptions(inline=True, quiet=True)
-IMAGES = Images(np.ones((4, 2, 2, 1), np.uint8), np.arange(4), np.zeros((2, 2, 2, 1), np.uint8), np.arange(2))
 
 
 class Finding(BaseException):

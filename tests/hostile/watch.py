@@ -39,6 +39,8 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         _seen.append(f"{event} {args[:1]}")
     elif event in CHANGING or (event == "open" and isinstance(args[2], int) and args[2] & WRITING):
         for path in args[: 2 if event in ("os.rename", "os.link", "os.symlink") else 1]:
+            if event in ("os.remove", "os.rmdir") and args[1] != -1:  # of shutil.rmtree(), in a directory that is open
+                path = os.path.join(os.readlink(f"/proc/self/fd/{args[1]}"), path)
             if not _allowed(path):
                 _seen.append(f"{event} {path!r}")
 

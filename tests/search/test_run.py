@@ -148,6 +148,11 @@ def test_a_training_that_diverges_is_worse_than_any_error(tmp_path: Path, pruner
     assert any(candidate.median == math.inf for candidate in candidates(path, tmp_path / "runs"))
 
 
+def test_where_all_diverge_none_is_the_best(tmp_path: Path) -> None:
+    summary = search(invent(tmp_path, trials=2), tmp_path / "runs", Landscape(diverges=lambda trial: True))
+    assert summary.evaluated == 2 and summary.best.endswith(": diverged")
+
+
 def test_a_fold_that_diverges_does_not_spoil_the_median(tmp_path: Path) -> None:
     path = invent(tmp_path, trials=1, space="{dropout: [0.3]}")
     search(path, tmp_path / "runs", Landscape(diverges=lambda trial: trial.data.held_out.fold == 0))  # type: ignore
