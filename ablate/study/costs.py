@@ -159,8 +159,9 @@ def _image_bytes(data: Data) -> int:
     sizes = data.full_sizes
     if data.data_set.streamed or None in sizes:
         return 0
-    pixels = sum(size or 0 for size in sizes) * math.prod(data.input_shape)
-    return pixels * (5 if PREPROCESSING[data.preprocess].prepare else 1)  # prepared images are float32
+    train, test = (size or 0 for size in sizes)
+    prepared = min(train, data.train_size or train) + test if PREPROCESSING[data.preprocess].prepare else 0
+    return (train + test + 4 * prepared) * math.prod(data.input_shape)  # prepared images are float32
 
 
 def memory_choices(counts: Counts, recipe: Recipe) -> list[dict[str, Any]]:
