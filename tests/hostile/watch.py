@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import matplotlib  # noqa: F401 - its import makes directories of its own
+import matplotlib.font_manager  # noqa: F401 - its import makes directories of its own
 
 from ablate.errors import UNPRINTABLE, AblateError
 
