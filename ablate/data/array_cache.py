@@ -110,15 +110,21 @@ def _read(path: Path, kind: type[Arrays]) -> Arrays | None:
         return None
     try:
         images = kind(*(_map(path / f"{name}.npy") for name in kind._fields))
-        return images if _sum(images) == read_file(path / SUM) else None
+        known = read_file(path / SUM)
+        if not known.startswith(_forms(images)):  # a damaged header may claim any number of values
+            return None
+        return images if _sum(images) == known else None
     except Exception:  # bytes that are no array can raise any exception
         return None
 
 
 def _sum(images: Images | Labelled) -> bytes:
     """The content of the file SUM: a digest of shapes, types and values."""
-    forms = " ".join(f"{array.dtype.str}{array.shape}" for array in images)
-    return f"{forms} {digest_arrays(images)}".encode()
+    return _forms(images) + digest_arrays(images).encode()
+
+
+def _forms(images: Images | Labelled) -> bytes:
+    return "".join(f"{array.dtype.str}{array.shape} " for array in images).encode()
 
 
 def _map(path: Path) -> Array:
