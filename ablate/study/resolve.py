@@ -90,7 +90,9 @@ def _read_data(document: Document, path: KeyPath, value: Any) -> Data:
     fields = dict(written_out(document, path, value))
     _refuse_unknown(document, path, fields, WRITTEN)
     if isinstance(root := fields.get("root"), str):
-        fields["root"] = str(Path(document.name).parent / expand(root))
+        if (expanded := expand(root)).parts[:1] and expanded.parts[0].startswith("~"):
+            document.fail((*path, "root"), f"data.root: found {describe(root)}; there is no such user")
+        fields["root"] = str(Path(document.name).parent / expanded)
     return resolve_data(document, fields, path)
 
 

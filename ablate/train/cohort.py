@@ -17,6 +17,7 @@ import torch
 from ablate.errors import AblateError, RunError
 from ablate.files import hold_lock
 from ablate.nets.counts import count
+from ablate.nets.custom import look_in
 from ablate.records.records import begin_attempt, open_trial, read_record, trial_directory
 from ablate.study.costs import MIB, training_memory
 from ablate.train.attempt import Attempt, SendEvent
@@ -73,6 +74,8 @@ def train_cohort(
         begun = [job for job in jobs if _begin(job, locks, tell)]
         # A reader's network may draw from torch's global generator, so its trials are trained one after the other.
         own = bool(jobs[0].trial.architecture.code)
+        if own:
+            look_in(*jobs[0].folders)
         waiting = deque([(job,) for job in begun] if own else [tuple(begun)] if begun else [])
         needed = memory_needed(jobs[0], cache)
         while waiting:
