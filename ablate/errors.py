@@ -7,6 +7,7 @@ AblateError               one line for the user, exit code 2
 ├── DataError             images or weights are missing, damaged or not as declared
 │   └── DamagedImage      a file in the place of an image cannot be decoded
 ├── RecordError           a record is damaged, or contradicts what would be written to its directory
+│   └── DamagedRecord     the content of one of its files is not the one that was written
 └── RunError              a run cannot start: there is no such device, or records cannot be written
 """
 
@@ -67,6 +68,10 @@ class DamagedImage(DataError):
 
 class RecordError(AblateError):
     """A record on disk is damaged, or contradicts the trial that its directory is named for."""
+
+
+class DamagedRecord(RecordError):
+    """The content of a record's file is not the one that was written, or is another trial's."""
 
 
 class RunError(AblateError):

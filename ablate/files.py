@@ -171,7 +171,8 @@ def _kind(mode: int) -> str:
 
 
 def _no_file(path: str | Path, mode: int) -> RecordError:
-    return RecordError(f"{path}: is {_kind(mode)}, not a regular file; remove it and run again")
+    remedy = "put the file itself in its place" if stat.S_ISLNK(mode) else "remove it and run again"
+    return RecordError(f"{path}: is {_kind(mode)}, not a regular file; {remedy}")
 
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
@@ -227,14 +228,15 @@ def flush_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def remove_leftovers(directory: Path) -> None:
+def remove_leftovers(directory: Path, of: str = "") -> None:
     """Remove the temporary files that a killed write_atomically() left; a directory is none.
 
     Args:
         directory: The directory of the files.
+        of: The name of the file that was being written; "" for any.
     """
     for path in directory.iterdir():
-        if LEFTOVER.fullmatch(path.name) and not is_real_directory(path):
+        if LEFTOVER.fullmatch(path.name) and path.name.startswith(f".{of}") and not is_real_directory(path):
             path.unlink(missing_ok=True)
 
 
@@ -312,7 +314,11 @@ def hold_lock(path: Path, patience: float = 0.0) -> Iterator[bool]:
         RecordError: Something else is in the place of the lock file.
         OSError: The lock file cannot be opened, or its file system cannot lock files.
     """
-    os.close(open_to_append(path))  # filelock empties the file, so it must be nobody else's
+    descriptor = open_regular(path, os.O_WRONLY | os.O_CREAT)
+    status = os.fstat(descriptor)
+    os.close(descriptor)
+    if status.st_nlink > 1 and status.st_size:  # a lock is empty: this is another file, which filelock might empty
+        raise RecordError(f"{path}: has content and a second name (a hard link); remove it and run again")
     lock = FileLock(path, timeout=patience, fallback_to_soft=False)
     try:
         with _naming(path):

@@ -139,8 +139,7 @@ def run_trials(
         for gpus, group in _by_gpus(missing):
             if not summary.exit_code:
                 with open_backend(runs, options, say, gpus) as backend:
-                    if options.on == "local" and backend.slots[0].device == "cpu":
-                        check_memory(group, min(len(backend.slots), len(group)) * gpus)
+                    fit_to_memory(backend, group, len(group), options, say)
                     run.train(group, backend)
     for trial in trials:
         record = records[trial.id] or read_record(runs, trial.id)
@@ -155,24 +154,37 @@ def run_trials(
     return summary
 
 
-def check_memory(trials: Sequence[Trial], slots: int) -> None:
-    """Refuse a run on this machine's CPU that needs more memory than there is.
+def fit_to_memory(
+    backend: Backend, trials: Sequence[Trial], most: int, options: RunOptions, say: Callable[[str], None]
+) -> None:
+    """Leave only as many slots on this machine's CPU as its memory has room for; other backends stay as they are.
 
     Args:
-        trials: To train.
-        slots: How many of them run at the same time.
+        backend: Its slots are changed.
+        trials: Some of those to train.
+        most: How many trials there are to train.
+        options: If they name the number of slots, it is not changed.
+        say: Receives a line if slots are left out.
 
     Raises:
-        RunError: The run needs more.
+        RunError: The memory does not suffice for one slot, or for as many as the options name.
     """
+    if options.inline or options.on != "local" or backend.slots[0].device != "cpu" or not most:
+        return
     need = memory_need((trial_counts(trial), trial.recipe, trial.data) for trial in trials)
-    if need.total(slots) > (most := memory_limit()):
-        fit = max(0, most - need.images) // need.slot
-        raise RunError(
-            f"{slots} trials at the same time need about {need.total(slots) / 1e9:,.1f} GB of memory, "
-            f"{need.slot / 1e9:,.1f} GB each and {need.images / 1e9:,.1f} GB for images; there are {most / 1e9:,.1f} GB; "
-            + (f"use `slots` {fit}" if fit else "a smaller recipe.batch_size needs less")
-        )
+    need = need._replace(slot=need.slot * trials[0].recipe.gpus)
+    slots, whole = min(len(backend.slots), most), memory_limit()
+    if need.total(slots) <= whole:
+        return
+    fit = max(0, whole - need.images) // need.slot
+    told = (
+        f"{slots} trials at the same time need about {need.total(slots) / 1e9:,.1f} GB of memory, "
+        f"{need.slot / 1e9:,.1f} GB each and {need.images / 1e9:,.1f} GB for images; there are {whole / 1e9:,.1f} GB"
+    )
+    if options.slots is not None or not fit:
+        raise RunError(f"{told}; " + (f"use `slots` {fit}" if fit else "a smaller recipe.batch_size needs less"))
+    say(f"{told}; {fit} at the same time")
+    del backend.slots[fit:]
 
 
 def _by_gpus(missing: Sequence[Trial]) -> list[tuple[int, list[Trial]]]:
@@ -246,7 +258,10 @@ class _RunInProgress:
 
     def note(self, outcome: Outcome, progress: Progress) -> None:
         """Show an outcome, add it to the summary, and record a failure in the trial's directory."""
-        record = read_record(self.runs, outcome.task.id)
+        try:
+            record = read_record(self.runs, outcome.task.id)
+        except RecordError as error:  # of this trial alone
+            record, outcome = None, replace(outcome, status="failed", cause=str(error))
         if outcome.status == "failed":
             self.summary.failed.append((outcome.task.label, outcome.cause, outcome.task.log))
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from ablate.errors import DataError, RecordError, RunError
 from ablate.launch import RunOptions, RunSummary, run_trials
 from ablate.nets.architecture import Architecture
 from ablate.records.records import read_record
+from ablate.schedule.backends import Backend
+from ablate.schedule.slots import Slot
 from ablate.study.study import Data, Recipe, Trial
 
 
@@ -127,12 +130,19 @@ def test_a_root_that_is_asked_for_counts_more_than_a_studys(images: Path) -> Non
 
 
 def test_a_run_that_cannot_fit_into_the_memory_is_refused(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trials = load_study(tiny).trials()
+    trials, said = load_study(tiny).trials(), list[str]()
+
+    def slots(asked: int, options: RunOptions, most: int = 64) -> int:
+        backend = Backend([Slot("core", "cpu")] * asked, lambda work, stop: None)  # type: ignore[arg-type, return-value]
+        launch.fit_to_memory(backend, trials, most, options, said.append)
+        return len(backend.slots)
+
     monkeypatch.setattr(launch, "memory_limit", lambda: 2 << 30)
-    launch.check_memory(trials, 2)
-    said = r"64 trials at the same time need about 3\d\.\d GB of memory, 0\.5 GB each .*; there are 2\.1 GB; use `slots` 4"
-    with pytest.raises(RunError, match=said):
-        launch.check_memory(trials, 64)
+    assert (slots(2, RunOptions(slots=2)), slots(64, RunOptions(), most=2), slots(64, RunOptions(on="ray"))) == (2, 64, 64)
+    told = r"64 trials at the same time need about 3\d\.\d GB of memory, 0\.5 GB each .*; there are 2\.1 GB; "
+    with pytest.raises(RunError, match=told + "use `slots` 4"):
+        slots(64, RunOptions(slots=64))
+    assert not said and slots(64, RunOptions()) == 4 and re.fullmatch(told + "4 at the same time", said[0])
     monkeypatch.setattr(launch, "memory_limit", lambda: 1 << 28)
     with pytest.raises(RunError, match=r"a smaller recipe\.batch_size needs less"):
-        launch.check_memory(trials, 1)
+        slots(1, RunOptions())

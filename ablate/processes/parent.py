@@ -159,13 +159,20 @@ def startup_code(main: str, arguments: Sequence[str] = ()) -> str:
 
 
 def search_path() -> list[str]:
-    """This process's module search path without the current directory, whose files are not ours to run.
+    """This process's module search path without the current directory that `python -m` and `python -c` put first.
 
-    If ablate itself is there, as in a checkout, it comes last, where it replaces no other module.
+    A directory that was installed, or named in PYTHONPATH, stays. If ablate itself is in the current directory, as in a
+    checkout, it comes last, where it replaces no other module.
     """
-    here, package = os.path.realpath(os.curdir), os.path.realpath(Path(__file__).parents[2])
-    path = [str(entry) for entry in sys.path if os.path.realpath(entry or os.curdir) != here]
-    return [*path, package] if package == here else path
+    try:
+        here = os.path.realpath(os.curdir)
+    except FileNotFoundError:  # it was removed
+        here = ""
+    path = [str(entry) for entry in sys.path if entry not in ("", os.curdir)]
+    if path and os.path.realpath(path[0]) == here:
+        del path[0]
+    package = os.path.realpath(Path(__file__).parents[2])
+    return [*path, package] if package == here and package not in path else path
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import orjson
 
-from ablate.errors import RecordError, printable
+from ablate.errors import DamagedRecord, RecordError, printable
 from ablate.files import (
     append_durably,
     content_id,
@@ -149,9 +149,9 @@ class Record:
         if found != self.result.get("epochs", found):
             raise self._lost()
 
-    def _lost(self) -> RecordError:
+    def _lost(self) -> DamagedRecord:
         """The error for an epochs.jsonl that is not the recorded one."""
-        return RecordError(
+        return DamagedRecord(
             f"{self.directory}: damaged, its epochs.jsonl is not that of its result.json; remove it and run again"
         )
 
@@ -376,14 +376,17 @@ def read_record(runs: Path, trial_id: str, split: Split | None = None) -> Record
     result = _read_result(path)
     if result is None:
         return None
-    if (owner := result.pop(TRIAL, None) or _defined(directory)) != trial_id:
-        raise RecordError(f"{path}: is the result of trial {owner}, not of this one; remove it and run again")
+    sealed_alone = TRIAL not in result  # as an earlier version did
+    if (owner := result.pop(TRIAL, trial_id)) != trial_id:
+        raise DamagedRecord(f"{path}: is the result of trial {owner}, not of this one; remove it and run again")
+    if sealed_alone and (owner := _defined(directory)) != trial_id:
+        raise RecordError(f"{directory / 'trial.json'}: damaged or of another trial ({owner}); remove it and run again")
     epochs_sha256 = result.pop(EPOCHS_HASH, None)
     if split is None:
         split = "validation" if measured_on(directory) == VALIDATION else "test"
     measured = PREFIX[split]
     if problem := check_result(result, measured):
-        raise RecordError(f"{path}: {problem}")
+        raise DamagedRecord(f"{path}: {problem}")
     record = Record(trial_id, runs, renamed(result, measured, TEST), split, epochs_sha256)
     record.check()
     return record
@@ -413,11 +416,14 @@ def recover_record(runs: Path, trial_id: str, announce: Callable[[str], None]) -
     directory = trial_directory(runs, trial_id)
     try:
         return read_record(runs, trial_id)
-    except RecordError as error:
+    except DamagedRecord:
         with hold_lock(directory / "lock") as free:
-            if free:
-                with suppress(FileNotFoundError):  # put aside by another run
-                    os.replace(directory / "result.json", directory / "result.json.damaged")
+            if not free:
+                return None
+            try:
+                return read_record(runs, trial_id)  # another run may have written it again
+            except DamagedRecord as error:
+                os.replace(directory / "result.json", directory / "result.json.damaged")
                 announce(f"{str(error).split(';')[0]}; put aside, going on from the trial's last checkpoint")
         return None
 
@@ -456,13 +462,15 @@ def _read_result(path: Path) -> dict[str, Any] | None:
         value = orjson.loads(data)
     except FileNotFoundError:
         return None
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise RecordError(f"{path}: cannot be read ({error}); remove it and run again") from None
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error}); try again") from None
+    except orjson.JSONDecodeError as error:
+        raise DamagedRecord(f"{path}: cannot be read ({error}); remove it and run again") from None
     if not isinstance(value, dict):
-        raise RecordError(f"{path}: not a JSON object; remove it and run again")
+        raise DamagedRecord(f"{path}: not a JSON object; remove it and run again")
     # A result of an earlier version has no hash.
     if (HASH in value or EPOCHS_HASH in value) and data != _sealed(data[: data.rfind(_HASH)]):
-        raise RecordError(f"{path}: damaged, its {HASH} is not that of its content; remove it and run again")
+        raise DamagedRecord(f"{path}: damaged, its {HASH} is not that of its content; remove it and run again")
     value.pop(HASH, None)
     return value
 

@@ -19,7 +19,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from ablate.errors import RecordError
 from ablate.files import content_id, is_real_directory, read_file, real_directory, write_atomically
-from ablate.records.records import JSON_OPTIONS
+from ablate.records.records import JSON_OPTIONS, TRIAL
 from ablate.records.result import TEST, VALIDATION, renamed
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -235,11 +235,14 @@ class Pace:
     """
 
     workload: Workload
-    train_images: int
-    test_images: int
+    train_images: Whole
+    test_images: Whole
     device: str
-    epoch_seconds: float
+    epoch_seconds: Positive
     finished: str
+
+
+_paces = TypeAdapter(Pace)
 
 
 def read_paces(runs: Path) -> list[Pace]:
@@ -254,16 +257,22 @@ def read_paces(runs: Path) -> list[Pace]:
 def _read_pace(path: Path) -> Pace | None:
     """The pace of the trial with this result.json; None if it is damaged or if several kinds of device were used."""
     try:
-        trial = orjson.loads(read_file(path.with_name("trial.json")))
+        definition = read_file(path.with_name("trial.json"))
         result = renamed(orjson.loads(read_file(path)), VALIDATION, TEST)
         devices = {made["device"] for made in (result["provenance"], *result.get("earlier_attempts", ()))}
-        seconds = (result["train_seconds"] + result["test_seconds"]) / result["epochs"]
-        workload = _workload(trial)
-        sizes = int(result["train_images"]), int(result["test_images"])
-        finished = str(result["provenance"].get("finished", ""))
+        if len(devices) != 1 or result.get(TRIAL, path.parent.name) != path.parent.name:
+            return None
+        found = {
+            "workload": asdict(_workload(orjson.loads(definition))),
+            "train_images": result["train_images"],
+            "test_images": result["test_images"],
+            "device": devices.pop(),
+            "epoch_seconds": (result["train_seconds"] + result["test_seconds"]) / result["epochs"],
+            "finished": str(result["provenance"].get("finished", "")),
+        }
+        return _paces.validate_python(found)
     except (OSError, RecordError, AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
-    return Pace(workload, *sizes, devices.pop(), seconds, finished) if len(devices) == 1 and seconds > 0 else None
 
 
 def _workload(trial: dict[str, Any]) -> Workload:

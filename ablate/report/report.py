@@ -158,7 +158,7 @@ def write_reports(reports: Sequence[Report], out: str | Path = "reports") -> lis
         _keep_best(report.analysis, Path(out))
     written = [report.write(out) for report in reports]
     if len(reports) > 1:
-        remove_leftovers(Path(out))
+        remove_leftovers(Path(out), "index.html")
         write_atomically(Path(out) / "index.html", report_page(reports))
     return written
 

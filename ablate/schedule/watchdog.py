@@ -23,7 +23,7 @@ class Watchdog:
     def __init__(self, patience: float = PATIENCE) -> None:
         self.patience = patience
         self._lock = threading.Lock()
-        self._listening = False
+        self._listening = self._stopping = False
         self._silence = 0.0
         self._slowest = 0.0
         self._reports = 0
@@ -56,13 +56,16 @@ class Watchdog:
 
         Args:
             seconds: That have passed since the last call; at most LONGEST_TICK of them count.
-            stopping: Whether the worker was asked to stop: then the limit is GRACE_SECONDS, whatever the patience.
+            stopping: Whether the worker was asked to stop: then the limit is GRACE_SECONDS from there on, or
+                ten times the longest interval between its reports if that is longer.
         """
         with self._lock:
+            if stopping and not self._stopping:
+                self._stopping, self._silence = True, 0.0  # what was before the stop is no disobedience
             if not self._listening or not (self.patience or stopping):
                 return False
             self._silence += min(seconds, LONGEST_TICK)
-            return self._silence > (GRACE_SECONDS if stopping else self.limit())
+            return self._silence > (max(GRACE_SECONDS, SLOWER * self._slowest) if stopping else self.limit())
 
     def cause(self) -> str:
         """The silence in words, such as "no progress for 5 minutes"."""

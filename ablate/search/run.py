@@ -28,7 +28,7 @@ from ablate.launch import (
     WORK,
     RunOptions,
     check_digests,
-    check_memory,
+    fit_to_memory,
     make_task,
     open_backend,
     prepare,
@@ -36,7 +36,7 @@ from ablate.launch import (
     teller,
 )
 from ablate.processes.signals import PREEMPTING, handling, preempted
-from ablate.records.records import Record, Row, read_epochs, read_record, trial_directory, trial_state, write_failure
+from ablate.records.records import Record, Row, read_epochs, recover_record, trial_directory, trial_state, write_failure
 from ablate.report.candidate import DIVERGED, label_of
 from ablate.schedule.tasks import Executor, Outcome, Stop, Task
 from ablate.search.candidates import candidate_trials, name_training
@@ -115,8 +115,9 @@ def _run_driver(driver: SearchDriver, backend: Backend, url: str, console: Conso
     """Run a driver on all slots of a backend until the search ends or is stopped."""
     options, slots = driver.options, backend.slots
     with handling(dict.fromkeys(PREEMPTING, preempted)):
-        on_our_cpu = options.on == "local" and slots[0].device == "cpu"
-        driver.prepare(console, len(slots) * driver.study.recipe.gpus if on_our_cpu else 0)
+        left = max(0, driver.count_planned() - driver.count_ended())
+        fit_to_memory(backend, driver.candidate(), left, options, teller(console))
+        driver.prepare(console)
     summary = driver.summary
     summary.candidates, summary.done_before = driver.count_planned(), driver.count_ended()
     names = [slot.name for slot in slots]
@@ -195,20 +196,21 @@ class SearchDriver:
             return False
         return True
 
-    def prepare(self, console: Console, processes: int) -> None:
+    def candidate(self) -> tuple[Trial, ...]:
+        """The trainings of a candidate drawn at random."""
+        return candidate_trials(self.study, self.make(draw_values(self.search, self.make)))
+
+    def prepare(self, console: Console) -> None:
         """Decode and check the images, and enqueue failed candidates again.
 
         Args:
             console: Where progress is printed.
-            processes: How many will train on the CPU of this machine at the same time; 0 if they train elsewhere.
 
         Raises:
             AblateError: The images cannot be read, or an enqueued candidate is not feasible.
         """
         data = self.study.data
-        one = candidate_trials(self.study, self.make(draw_values(self.search, self.make)))
-        if processes:
-            check_memory(one, processes)
+        one = self.candidate()
         # Such a preprocessing is computed from the training images, so it differs between the folds.
         held_out = one if PREPROCESSING[data.preprocess].prepare else one[:1]
         check_enqueued(self.search, self.make)
@@ -336,7 +338,7 @@ class SearchDriver:
             return on_epoch is not None and event["event"] == "epoch" and on_epoch(event)
 
         while True:
-            if record := read_record(self.runs, trial.id):
+            if record := recover_record(self.runs, trial.id, self.progress.say):
                 check_digests([(trial.data, record)], self.digests, self.pixels, self.location)
                 if on_epoch:
                     any(map(on_epoch, record.epochs()))

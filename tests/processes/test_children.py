@@ -114,11 +114,18 @@ def test_the_current_directory_is_on_no_childs_path(tmp_path: Path, monkeypatch:
     (tmp_path / "link").symlink_to("here")
     monkeypatch.chdir(tmp_path / "here")
     others = [entry for entry in sys.path if entry not in ("", ".")]
-    monkeypatch.setattr(sys, "path", ["", ".", str(tmp_path / "here"), str(tmp_path / "link"), *others])
+    for first in ("", ".", str(tmp_path / "here"), str(tmp_path / "link")):
+        monkeypatch.setattr(sys, "path", [first, *others, ""])
+        child = Child("mains:echo")
+        assert child.receive()[2] == others
+        child.close()
+    monkeypatch.setattr(sys, "path", [*others, str(tmp_path / "here")])  # a package is installed from there
     child = Child("mains:echo")
-    assert child.receive()[2] == others
+    assert child.receive()[2] == sys.path
     child.close()
-    monkeypatch.chdir(Path(ablate.__file__).parents[1])  # a checkout: last, where it replaces no module
+    checkout = Path(ablate.__file__).parents[1]
+    monkeypatch.chdir(checkout)  # comes last, where it replaces no module
+    monkeypatch.setattr(sys, "path", ["", *(entry for entry in others if os.path.realpath(entry) != str(checkout))])
     child = Child("mains:echo")
     assert child.receive()[2][-1] == str(Path.cwd())
     child.close()

@@ -185,7 +185,7 @@ def test_a_record_of_another_trial_is_refused_by_every_reader(tmp_path: Path) ->
     for name in (ID, "b" * 16):
         (tmp_path / name / "result.json").write_bytes(orjson.dumps(results()))
     assert read_record(tmp_path, ID) is not None
-    with pytest.raises(RecordError, match=f"is the result of trial {ID}"):
+    with pytest.raises(RecordError, match=rf"trial\.json: damaged or of another trial \({ID}\)"):
         read_record(tmp_path, "b" * 16)
 
 
