@@ -376,10 +376,10 @@ def read_record(runs: Path, trial_id: str, split: Split | None = None) -> Record
     result = _read_result(path)
     if result is None:
         return None
-    sealed_alone = TRIAL not in result  # as an earlier version did
+    names_its_trial = TRIAL in result  # not in results of earlier versions
     if (owner := result.pop(TRIAL, trial_id)) != trial_id:
         raise DamagedRecord(f"{path}: is the result of trial {owner}, not of this one; remove it and run again")
-    if sealed_alone and (owner := _defined(directory)) != trial_id:
+    if not names_its_trial and (owner := _defined(directory)) != trial_id:
         raise RecordError(f"{directory / 'trial.json'}: damaged or of another trial ({owner}); remove it and run again")
     epochs_sha256 = result.pop(EPOCHS_HASH, None)
     if split is None:
@@ -411,7 +411,7 @@ def recover_record(runs: Path, trial_id: str, announce: Callable[[str], None]) -
         announce: Called with one line, such as print.
 
     Raises:
-        RecordError: Something else is in the place of the trial's directory.
+        RecordError: A file of the record cannot be read, or something else is in its place or the directory's.
     """
     directory = trial_directory(runs, trial_id)
     try:
