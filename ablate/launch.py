@@ -142,7 +142,11 @@ def run_trials(
                     fit_to_memory(backend, group, len(group), options, say)
                     run.train(group, backend)
     for trial in trials:
-        record = records[trial.id] or read_record(runs, trial.id)
+        try:
+            record = records[trial.id] or read_record(runs, trial.id)
+        except RecordError as error:  # it was damaged while the run went on
+            record = None
+            say(str(error))
         if record is None:
             summary.open += 1
         elif record.diverged:
