@@ -16,6 +16,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from typing import Any
 
 LONGEST = 4000  # characters of a message
 SEVERAL = 200  # names that a message lists
@@ -90,3 +91,21 @@ def allowed(found: str, names: Iterable[str]) -> str:
     hint = f"did you mean '{near[0]}'? " if near else ""
     more = f" and {len(names) - SEVERAL} more" if len(names) > SEVERAL else ""
     return f"{hint}allowed: {', '.join(names[:SEVERAL])}{more}"
+
+
+def describe(value: Any) -> str:
+    """A found value for an error message, short and in YAML's words.
+
+    Args:
+        value: A plain value of a YAML document.
+    """
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    text = f"'{value}'" if isinstance(value, str) else str(value)
+    return text if len(text) <= 80 else text[:79] + "…"

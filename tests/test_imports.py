@@ -11,7 +11,7 @@ ROOT = Path(ablate.__file__).parent
 LEVELS = [
     {"errors"},
     {"files", "processes"},
-    {"registry"},
+    {"registry", "own_code"},
     {"nets", "data", "kinds"},
     {"study", "records"},
     {"train"},

@@ -182,7 +182,7 @@ def _named_fields(study: Study, axes: dict[str, Any]) -> dict[str, Any]:
 
 def _code(study: Study, reference: str) -> str:
     """The digest of the source code of a user's own network or block. The study file's folder is searched first."""
-    from ablate.nets.custom import code_digest, look_in
+    from ablate.own_code import code_digest, look_in
 
     look_in(study.folder, Path())
     return code_digest(reference)

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from ablate.errors import StudyError, allowed
+from ablate.errors import StudyError, allowed, describe
 from ablate.files import open_regular
-from ablate.study.document import Document, KeyPath, describe, read_document
+from ablate.study.document import Document, KeyPath, read_document
 from ablate.study.study import Frozen, Study
 from ablate.study.validation import validate
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ablate.errors import UNPRINTABLE, StudyError
+from ablate.errors import UNPRINTABLE, StudyError, describe
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 16
@@ -326,21 +326,3 @@ def _scalar(tag: str, text: str) -> Any:
     if tag == "float":
         return float(digits.lower().replace(".inf", "inf").replace(".nan", "nan"))
     return text
-
-
-def describe(value: Any) -> str:
-    """A found value for an error message, short and in YAML's words.
-
-    Args:
-        value: A plain value of a document.
-    """
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, (list, tuple)):
-        return "a list"
-    text = f"'{value}'" if isinstance(value, str) else str(value)
-    return text if len(text) <= 80 else text[:79] + "…"

@@ -23,7 +23,7 @@ from ablate.study.axes import BESIDE, Network, Networks, dotted
 from ablate.study.costs import compile_choice
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME, beside_axes, cells
 from ablate.study.expression import compile_expression
-from ablate.study.resolve import replace_fields
+from ablate.study.resolve import replace_fields, value_at
 from ablate.study.study import Data, Entry, Recipe, Study, Trial, Variant
 
 MAX_TRIALS = 1_000_000
@@ -209,7 +209,7 @@ def varied_axes(variants: Sequence[Variant]) -> list[str]:
         variants: Of a study's enumeration.
     """
     named = dict.fromkeys(axis for variant in variants for axis in variant.axes if axis.startswith(BESIDE))
-    return [axis for axis in named if len({axis_value(variant, axis) for variant in variants}) > 1]
+    return [axis for axis in named if len({repr(axis_value(variant, axis)) for variant in variants}) > 1]
 
 
 def axis_value(variant: Variant, axis: str) -> Any:
@@ -222,7 +222,7 @@ def axis_value(variant: Variant, axis: str) -> Any:
     if axis in (RECIPE_NAME, DATA_TITLE):
         return variant.axes[axis]
     group, _, field = axis.partition(".")
-    value = getattr(variant.recipe if group == "recipe" else variant.data, field)
+    value = value_at(variant.recipe if group == "recipe" else variant.data, field)
     return "all" if value is None else value
 
 
@@ -230,12 +230,16 @@ def plain(value: Any) -> str:
     """A value as text, with at most six significant digits: 0.05, not 0.05000000000000001.
 
     Args:
-        value: A number, a text, or a tuple of them.
+        value: A number, a text, or a list or mapping of them.
     """
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple):
-        return " ".join(plain(part) for part in value)
+        return " ".join(map(plain, value))
+    if isinstance(value, list):
+        return f"[{', '.join(map(plain, value))}]"
+    if isinstance(value, dict):  # {name: one_cycle, warmup: 0.3} -> one_cycle warmup 0.3
+        return " ".join(plain(each) if key in ("name", "python") else f"{key} {plain(each)}" for key, each in value.items())
     return str(value)
 
 

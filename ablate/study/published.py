@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ablate.data.data_sets import DATA_SETS
-from ablate.errors import NotationError, StudyError, allowed
+from ablate.errors import NotationError, StudyError, allowed, describe
 from ablate.nets.notation import parse_architecture
-from ablate.study.document import Document, describe
+from ablate.study.document import Document
 from ablate.study.resolve import read_recipe
 from ablate.study.schema import DepthRuleField, PublishedFile, RowFile, protocol_data_model, published_data_sets
 from ablate.study.study import Published, PublishedRow

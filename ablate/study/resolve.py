@@ -8,11 +8,11 @@ from typing import Any
 
 from ablate.data.augmentations import as_written, can_be_streamed, steps_of
 from ablate.data.data_sets import DATA_SETS
-from ablate.errors import StudyError, allowed, printable
+from ablate.errors import StudyError, allowed, describe, printable
 from ablate.files import expand
 from ablate.kinds.recipes import RECIPES
 from ablate.registry import Entry, Registry
-from ablate.study.document import SHORT_FORMS, Document, KeyPath, describe
+from ablate.study.document import SHORT_FORMS, Document, KeyPath
 from ablate.study.schema import data_model, recipe_model
 from ablate.study.study import Data, Recipe
 from ablate.study.validation import validate
@@ -169,7 +169,7 @@ def replace_fields(model: Recipe | Data, changes: dict[str, Any]) -> Any:
 
     Args:
         model: The recipe or data.
-        changes: Values by field, as written in a study file.
+        changes: Values by field, as written in a study file. A dotted field is inside another: "loss.args.gamma".
 
     Raises:
         StudyError: A field or value is not valid; the message names the key, without its place.
@@ -177,12 +177,51 @@ def replace_fields(model: Recipe | Data, changes: dict[str, Any]) -> Any:
     kind = "recipe" if isinstance(model, Recipe) else "data"
     names = list(recipe_model().model_fields) if kind == "recipe" else [name for name in WRITTEN if name not in FIXED]
     for key in changes:
-        if key not in names:
+        if key.partition(".")[0] not in names:
             raise StudyError(f"unknown axis '{kind}.{key}'; {allowed(key, names)}")
     document = Document("", {}, {})
+    fields = as_fields(model)
+    for key, value in changes.items():
+        fields = _changed(fields, kind, key.split("."), value)
     if isinstance(model, Recipe):
-        return _recipe(document, (kind,), {**model.values, **changes})
-    fields = {**model.values, "augment": as_written(model.augment), **changes}
+        return _recipe(document, (kind,), fields)
     if model.held_out is not None:
         fields["held_out"] = model.held_out.model_dump()
     return resolve_data(document, {key: value for key, value in fields.items() if value is not None})
+
+
+def as_fields(model: Recipe | Data) -> dict[str, Any]:
+    """The fields of a recipe or data as a study file writes them, by name.
+
+    Args:
+        model: The recipe or data.
+    """
+    if isinstance(model, Data):
+        return {**model.values, "augment": as_written(model.augment)}
+    return model.values
+
+
+def _changed(fields: dict[str, Any], place: str, path: list[str], value: Any) -> dict[str, Any]:
+    """A mapping with one value changed, which may be inside mappings of it. A name there is short for {name: ...}."""
+    first, *rest = path
+    if not rest:
+        return {**fields, first: value}
+    place, inner = f"{place}.{first}", fields.get(first)
+    if isinstance(inner, str):
+        inner = {"name": inner}
+    if not isinstance(inner, dict | None):
+        raise StudyError(f"{place}.{'.'.join(rest)}: {place} is {describe(inner)}, not a mapping")
+    return {**fields, first: _changed(inner or {}, place, rest, value)}
+
+
+def value_at(model: Recipe | Data, field: str) -> Any:
+    """The value of a field, as a study file writes it; None where it has none.
+
+    Args:
+        model: The recipe or data.
+        field: Its name. A dotted field is inside another: "loss.args.gamma".
+    """
+    found: Any = as_fields(model)
+    for key in field.split("."):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found

@@ -30,7 +30,7 @@ def _axes_schema(**more: Any) -> WithJsonSchema:
             "type": "object",
             "minProperties": 1,
             "properties": {axis: more.get(axis, {}) for axis in (*NET_AXES, *more)},
-            "propertyNames": {"pattern": rf"^({names}|recipe\.\w+|data\.\w+|args\.\w+)$"},
+            "propertyNames": {"pattern": rf"^({names}|recipe(\.\w+)+|data(\.\w+)+|args\.\w+)$"},
         }
     )
 

@@ -10,13 +10,13 @@ from typing import Any, NoReturn
 
 import orjson
 
-from ablate.errors import AblateError, StudyError, allowed
+from ablate.errors import AblateError, StudyError, allowed, describe
 from ablate.files import content_id
 from ablate.nets.architecture import Architecture, format_block
 from ablate.nets.notation import read_name
 from ablate.nets.options import parse_block
 from ablate.study.budget import Budget
-from ablate.study.document import Document, KeyPath, describe
+from ablate.study.document import Document, KeyPath
 from ablate.study.resolve import replace_fields
 from ablate.study.schema import RangeFile, SearchFile, StudyFile
 from ablate.study.space import contains, grid, present

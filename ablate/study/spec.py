@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
-from ablate.errors import StudyError, allowed
+from ablate.errors import StudyError, allowed, describe
 from ablate.study.budget import Budget, SolvedAxis
 from ablate.study.chosen import Within, take_chosen
-from ablate.study.document import Document, KeyPath, describe, read_document
+from ablate.study.document import Document, KeyPath, read_document
 from ablate.study.expression import compile_expression
 from ablate.study.published import published_values
 from ablate.study.resolve import read_data, read_recipe, written_out

@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from ablate.errors import allowed
-from ablate.study.document import Document, KeyPath, describe
+from ablate.errors import allowed, describe
+from ablate.study.document import Document, KeyPath
 
 
 def validate(document: Document, model: Any, path: KeyPath, value: Any) -> Any:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ablate.errors import NotationError, allowed
+from ablate.errors import NotationError, allowed, describe
 from ablate.nets.architecture import CHOICES
 from ablate.nets.families import find_family
 from ablate.nets.options import parse_block
-from ablate.study.document import Document, describe
+from ablate.own_code import REFERENCE, own_code_error
+from ablate.study.document import Document
 from ablate.study.schema import NET_AXES
-
-REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")  # package.module:callable
 
 
 def axis_values(document: Document, path: tuple[Any, ...], axis: str, values: Any) -> tuple[Any, ...]:
@@ -21,14 +20,14 @@ def axis_values(document: Document, path: tuple[Any, ...], axis: str, values: An
     Args:
         document: The study file's values and their places.
         path: Where the values are.
-        axis: A name of NET_AXES, or such as "recipe.lr", "data.train_size" or "args.width".
+        axis: A name of NET_AXES, or such as "recipe.lr", "data.args.size" or "args.width".
         values: One value or a list of them.
 
     Raises:
         StudyError: An axis is unknown or a value has a wrong type; the message names the place.
     """
     group, _, field = axis.partition(".")
-    if axis not in NET_AXES and not (group in ("recipe", "data", "args") and re.fullmatch(r"\w+", field)):
+    if axis not in NET_AXES and not (group in ("recipe", "data", "args") and re.fullmatch(r"\w+(\.\w+)*", field)):
         document.fail(path, f"unknown axis '{axis}'; {allowed(axis, (*NET_AXES, 'recipe.*', 'data.*', 'args.*'))}")
     if not isinstance(values, list):
         values = [values]
@@ -42,7 +41,7 @@ def axis_values(document: Document, path: tuple[Any, ...], axis: str, values: An
         if axis in ("l", "depth", "N", "cardinality", "base_width"):
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 10**6:
                 return "a whole number from 1"
-        elif "." in axis and group != "args" and (value is None or isinstance(value, dict)):
+        elif "." in axis and group != "args" and value is None:
             return "a value"
         elif axis in ("k", "dropout", "survival") and not number:
             return "a number"
@@ -64,21 +63,10 @@ def axis_values(document: Document, path: tuple[Any, ...], axis: str, values: An
         return None
 
     for i, value in enumerate(values):
-        if axis == "net" and isinstance(value, dict) and (wrong := _own_network_wrong(value)):
-            document.fail((*path, i), wrong)
+        if axis == "net" and isinstance(value, dict) and (wrong := own_code_error(value)):
+            document.fail((*path, i), f"net{wrong}")
         if axis == "net" and isinstance(value, str) and REFERENCE.fullmatch(value):
             document.fail((*path, i), f"net: found '{value}'; allowed: a name, or {{python: {value}}}")
         if wanted := check(value):
             document.fail((*path, i), f"{axis}: found {describe(value)}; allowed: {wanted}")
     return tuple(values)
-
-
-def _own_network_wrong(net: dict[str, Any]) -> str:
-    """The error in a user's own network, written as {python: package.module:callable, args: {...}}; "" if there is none."""
-    if unknown := [str(key) for key in net if key not in ("python", "args")]:
-        return f"net: unknown key '{unknown[0]}'; {allowed(unknown[0], ('python', 'args'))}"
-    if not isinstance(net.get("python"), str) or not REFERENCE.fullmatch(net["python"]):
-        return f"net.python: found {describe(net.get('python'))}; allowed: package.module:callable"
-    if not isinstance(net.get("args", {}), dict):
-        return f"net.args: found {describe(net['args'])}; allowed: a mapping"
-    return ""

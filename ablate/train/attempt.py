@@ -12,7 +12,8 @@ import torch
 
 from ablate.data.streaming import Streamed
 from ablate.errors import DataError, RecordError
-from ablate.nets.custom import check_code, look_in
+from ablate.nets.custom import check_code
+from ablate.own_code import look_in
 from ablate.records.records import Row, append_epoch, trial_directory, write_epochs, write_result
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
 from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint

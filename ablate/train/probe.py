@@ -16,7 +16,8 @@ import torch
 from ablate.data.cache import default_cache
 from ablate.data.tensors import LabelledTensors, Normalization
 from ablate.nets.counts import count
-from ablate.nets.custom import check_code, look_in
+from ablate.nets.custom import check_code
+from ablate.own_code import look_in
 from ablate.study.costs import MIB, training_memory
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
 from ablate.train.job import ProbeJob

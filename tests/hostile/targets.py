@@ -26,6 +26,7 @@ from PIL import Image
 from recorded import DIGITS, recorded
 
 import ablate
+from ablate import own_code
 from ablate.api import Experiment, load_experiment
 from ablate.commands.outcome_text import imported_text
 from ablate.commands.plan_text import plan_text
@@ -36,7 +37,6 @@ from ablate.data.cache import Location
 from ablate.data.sources import Images, _read_image
 from ablate.errors import UNPRINTABLE, NotationError
 from ablate.files import LEFTOVER
-from ablate.nets import custom
 from ablate.nets.build import build
 from ablate.nets.families import blueprint
 from ablate.nets.notation import format_architecture, parse_architecture
@@ -121,11 +121,11 @@ class _no_code:
         self.asked = asked
 
     def __enter__(self) -> None:
-        self.before = custom._find
-        custom._find = self.refuse
+        self.before = own_code.find_callable
+        own_code.find_callable = self.refuse
 
     def __exit__(self, *error: object) -> None:
-        custom._find = self.before
+        own_code.find_callable = self.before
 
     def refuse(self, reference: str) -> Any:
         assert self.asked, "code is loaded that nobody asked for"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablate.errors import UNPRINTABLE, StudyError
+from ablate.errors import UNPRINTABLE, StudyError, describe
 from ablate.study import document
-from ablate.study.document import MAX_BYTES, OVERRIDE, Document, describe, read_document, read_text
+from ablate.study.document import MAX_BYTES, OVERRIDE, Document, read_document, read_text
 
 
 def value(text: str) -> Any:

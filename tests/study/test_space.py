@@ -625,7 +625,7 @@ SPACES = [
     ("{N: {low: 1, high: 2001}}", "6:11: search.space.N: N = 2001 blocks per group; allowed: 1 to 2000"),
     ("{recipe.lr: {low: -0.1, high: 0.5}}", "6:11: search.space.recipe.lr: found -0.1; allowed: greater than 0"),
     ("{recipe.lr: [0.1, fast]}", "6:28: search.space.recipe.lr: found 'fast'; allowed: number"),
-    ("{recipe.lr: [{a: 1}]}", "6:23: recipe.lr: found a mapping; allowed: a value"),
+    ("{recipe.lr: [{a: 1}]}", "6:23: search.space.recipe.lr: found a mapping; allowed: number"),
     ("{recipe.epochs: {low: 1.0, high: 3}}", "6:11: search.space.recipe.epochs: found 1.0; allowed: integer"),
     ("{recipe.epochs: {low: 1, high: 4, step: 1.5}}", "6:11: search.space.recipe.epochs: found 1.0; allowed: integer"),
     ("{recipe.milestones: [[0.5], [60]]}", "6:38: search.space.recipe.milestones: found 60; allowed: less than 1"),

@@ -243,7 +243,7 @@ ERRORS = [
     ("seeds: 3", "seeds: [1, 1]", "4:1: seeds: 1 is listed twice; list it once"),
     ("base: wrn_cifar, ", "", "3:1: recipe.base is missing; allowed: such as base: wrn_cifar"),
     ("epochs: 2", "milestones: [60]", "3:40: recipe.milestones: found 60; allowed: less than 1 (fractions of the epochs)"),
-    ("depth: 16", "depth: 16, recipe.lr: [{a: 1}]", "7:46: recipe.lr: found a mapping; allowed: a value"),
+    ("depth: 16", "depth: 16, recipe.lr: [{a: 1}]", "7:46: recipe.lr: found a mapping; allowed: number"),
     ("{k: [1, 2], d", "{k: 1.12345678, d", "7:5: widening factor k = 1.12345678; allowed: at most 6 decimals"),
     ("depth: 16", "depth: 16, l: 1000000", "7:34: l: found 1000000; allowed: 1 to 16"),
     (

@@ -1,0 +1,337 @@
+"""A user's own code: "module:callable" -> the callable, its digest, and its errors in one line.
+
+A module is searched beside the study file, in the current directory, and on Python's path. Every error in it names the
+user's file and line. The digest is always that of the loaded code: changed files are loaded again. Code is imported only
+for the keys of a study file, or arguments of a command, that name it.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import io
+import json
+import re
+import sys
+import tokenize
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from ablate.errors import NotationError, allowed, describe
+
+REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+KEYS = ("python", "args")  # of own code in a study file
+
+
+@dataclass(frozen=True)
+class OwnCode:
+    """A callable of the user's and its arguments, as `{python: module:callable, args: {...}}` in a study file.
+
+    Args:
+        python: The callable, as "package.module:callable".
+        arguments: Its arguments by name, as JSON with sorted keys.
+        code: The digest of its source, from code_digest().
+    """
+
+    python: str
+    arguments: str = "{}"
+    code: str = ""
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{key}={value!r}" for key, value in self.args.items())
+        return f"{self.python}({given})" if given else self.python
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """The arguments by name, in plain values."""
+        found: dict[str, Any] = json.loads(self.arguments)
+        return found
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """The value as a study file writes it."""
+        return {"python": self.python, **({"args": self.args} if self.args else {})}
+
+    def identity(self) -> dict[str, Any]:
+        """What can change a result, in plain values."""
+        return {**self.written, "code": self.code}
+
+    def call(self, **offered: Any) -> Any:
+        """Call it with its arguments, and those of `offered` that its signature has and a study does not set.
+
+        Args:
+            offered: Values by the name of a parameter.
+
+        Raises:
+            NotationError: The callable is missing, does not fit its arguments, or raises an error.
+        """
+        function = find_callable(self.python)
+        with own_errors(self.python), redirect_stdout(sys.stderr):
+            names = inspect.signature(function).parameters
+            return function(**{key: value for key, value in offered.items() if key in names} | self.args)
+
+    def check(self, *offered: str) -> None:
+        """Check that it can be imported and that its signature fits, without calling it.
+
+        Args:
+            offered: The names of the parameters that call() will offer.
+
+        Raises:
+            NotationError: It cannot be imported, it has a parameter without a value, or lacks one that the study sets.
+        """
+        function = find_callable(self.python)
+        try:
+            parameters = inspect.signature(function).parameters
+        except ValueError:  # some callables that are written in C have no signature
+            return
+        named = [name for name, one in parameters.items() if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)]
+        every = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+        for key in self.args:
+            if key not in named and not every:
+                raise NotationError(f"{self.python} has no parameter '{key}'; {allowed(key, named)}")
+        for name in named:
+            if parameters[name].default is inspect.Parameter.empty and name not in (*offered, *self.args):
+                known = f"its args and {', '.join(offered)}" if offered else "its args"
+                raise NotationError(f"{self.python} needs a value for its parameter '{name}'; it receives {known}")
+
+
+def read_own_code(value: Mapping[str, Any], folders: tuple[Path, ...]) -> OwnCode:
+    """The own code that a mapping of a study file names, with the digest of its source.
+
+    Args:
+        value: {python: module:callable, args: {...}}.
+        folders: Searched for its module before Python's path, in order.
+
+    Raises:
+        NotationError: The mapping is not valid, or the callable is missing or raises an error.
+    """
+    if wrong := own_code_error(value):
+        raise NotationError(wrong)
+    look_in(*folders)
+    try:
+        arguments = json.dumps(value.get("args", {}), sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise NotationError(f"args: {error}; use plain values") from None
+    return OwnCode(value["python"], arguments, code_digest(value["python"]))
+
+
+def own_code_error(value: Mapping[str, Any]) -> str:
+    """The error in a mapping that names own code, without the name of its key; "" if there is none.
+
+    Args:
+        value: As a study file writes it.
+    """
+    if unknown := [str(key) for key in value if key not in KEYS]:
+        return f": unknown key '{unknown[0]}'; {allowed(unknown[0], KEYS)}"
+    if not isinstance(value.get("python"), str) or not REFERENCE.fullmatch(value["python"]):
+        return f".python: found {describe(value.get('python'))}; allowed: package.module:callable"
+    if not isinstance(value.get("args", {}), dict):
+        return f".args: found {describe(value['args'])}; allowed: a mapping"
+    return ""
+
+
+class LoadedModule(NamedTuple):
+    """A loaded module.
+
+    Args:
+        module: The module.
+        digest: Of its files when they were loaded; "" for an installed module.
+    """
+
+    module: ModuleType
+    digest: str
+
+
+_folders: tuple[str, ...] = ()  # searched first for user's modules
+_loaded: dict[str, LoadedModule] = {}
+_appended: list[str] = []  # folders that look_in() added to sys.path
+_files: set[Path] = set()  # files of the user's modules that are loaded
+_torch = importlib.util.find_spec("torch")
+LIBRARIES = (
+    *(str(Path(file).parent) for file in (_torch and _torch.origin, importlib.__file__) if file),
+    str(Path(__file__).parent),
+    "<frozen",
+)  # a frame in these is not the user's
+
+
+def look_in(*folders: Path) -> None:
+    """Set the folders that are searched for user's modules before Python's path.
+
+    They are also appended to sys.path, for imports that happen when the modules are called. There they come last, so no
+    file in them hides an installed package.
+
+    Args:
+        folders: In order; they replace those of the previous call.
+    """
+    global _folders
+    sys.path[:] = [folder for folder in sys.path if folder not in _appended]
+    _folders = tuple(dict.fromkeys(str(folder.resolve()) for folder in folders))
+    _appended[:] = [folder for folder in _folders if folder not in sys.path]
+    sys.path += _appended
+
+
+def code_digest(reference: str) -> str:
+    """The digest of the source of a callable, 16 hexadecimal digits; comments and blank lines do not change it.
+
+    The source is the callable's module and all that it imports, without installed packages. Of a callable in an installed
+    package it is the file that defines the callable.
+
+    Args:
+        reference: "module:callable".
+
+    Raises:
+        NotationError: The module or the callable is missing, or raises an error.
+    """
+    found, loaded = find_callable(reference), _loaded[reference.partition(":")[0]]
+    if loaded.digest:
+        return loaded.digest
+    with own_errors(reference):
+        defined = inspect.isroutine(found) or inspect.isclass(found)
+        file = inspect.getsourcefile(found) if defined else loaded.module.__file__
+        return hashlib.sha256(_cleaned(Path(file or "")).encode()).hexdigest()[:16]
+
+
+def find_callable(reference: str) -> Callable[..., Any]:
+    """The callable of a reference, from the present files.
+
+    Args:
+        reference: "package.module:callable".
+
+    Raises:
+        NotationError: The module or the callable is missing, or raises an error.
+    """
+    name, _, attribute = reference.partition(":")
+    with own_errors(reference), redirect_stdout(sys.stderr):
+        sources = _sources(name)
+        text = "".join(f"{module}\n{_cleaned(path)}\n" for module, path in sources.items())
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16] if sources else ""
+        if name not in _loaded or _loaded[name].digest != digest:
+            _loaded[name] = LoadedModule(_load(name, sources) if sources else importlib.import_module(name), digest)
+            _files.update(sources.values())
+        found: Any = _loaded[name].module
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    if not callable(found):
+        raise NotationError(f"{reference} is {type(found).__name__}; allowed: a callable")
+    return found  # type: ignore[no-any-return]
+
+
+def _load(name: str, sources: dict[str, Path]) -> ModuleType:
+    """The module, loaded again. Installed modules of the names in `sources` remain what all other code imports."""
+    before, hidden = list(sys.path), {module: sys.modules.pop(module) for module in sources if module in sys.modules}
+    sys.path[:0] = _folders  # first here, so that user's modules take precedence over installed ones
+    try:
+        importlib.invalidate_caches()
+        return importlib.import_module(name)
+    finally:
+        sys.path[:] = before
+        sys.modules.update({name: module for name, module in hidden.items() if _file(module) not in _files})
+
+
+def _sources(name: str) -> dict[str, Path]:
+    """The files of a module and of all that it imports, without installed packages; empty for an installed module."""
+    found: dict[str, Path] = {}
+    waiting = [name]
+    while waiting:
+        module = waiting.pop()
+        if module not in found and (path := _local_file(module)):
+            found[module] = path
+            waiting += _imports(module, path)
+    return dict(sorted(found.items()))
+
+
+def _local_file(module: str) -> Path | None:
+    """The file of a module in the user's folders, or elsewhere on Python's path if it is not installed there."""
+    top, *rest = module.split(".")
+    for folder in () if top == "ablate" else (*_folders, *_uninstalled(top)):
+        base = Path(folder, top, *rest)
+        for path in (base / "__init__.py", base.with_name(f"{base.name}.py")):
+            if path.is_file():
+                return path
+    return None
+
+
+def _uninstalled(top: str) -> tuple[str, ...]:
+    """The folder of a top-level module in a project folder (an editable install, PYTHONPATH); empty for other modules."""
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return ()
+    if spec is None or spec.origin is None or top in sys.stdlib_module_names:
+        return ()
+    path = Path(spec.origin)
+    if path.suffix != ".py" or {"site-packages", "dist-packages"} & set(path.parts):
+        return ()
+    folder = str(path.parents[1] if path.name == "__init__.py" else path.parent)
+    return () if folder in _appended else (folder,)
+
+
+def _imports(module: str, path: Path) -> Iterator[str]:
+    """The names of modules that a file may import, and the packages that contain the module."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    yield package or module
+    for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = "." * node.level + (node.module or "")
+            start = importlib.util.resolve_name(start, package) if node.level else start
+            yield from (start, *(f"{start}.{alias.name}" for alias in node.names))
+
+
+def _cleaned(path: Path) -> str:
+    """A source without comments, blank lines and trailing spaces."""
+    with tokenize.open(path) as file:
+        source = file.read()
+    lines = source.split("\n")
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _file(module: ModuleType) -> Path:
+    return Path(module.__file__ or "")
+
+
+@contextmanager
+def own_errors(reference: str) -> Iterator[None]:
+    """Raise every error of the user's code as a NotationError of one line, with the user's file and line.
+
+    Args:
+        reference: "package.module:callable".
+    """
+    try:
+        yield
+    except NotationError:
+        raise
+    except SyntaxError as error:
+        raise NotationError(f"{reference}: {error.filename}:{error.lineno}: SyntaxError: {error.msg}") from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(LIBRARIES)]
+        place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else _defined(reference)
+        text = " ".join(str(error).split())[:300]
+        raise NotationError(f"{reference}: {place}{type(error).__name__}: {text}") from None
+
+
+def _defined(reference: str) -> str:
+    """The place where a callable is defined as "file:line: "; "" if it is unknown."""
+    module, _, attribute = reference.partition(":")
+    found: Any = _loaded[module].module if module in _loaded else None
+    try:
+        for part in attribute.split("."):
+            found = getattr(found, part)
+        return f"{inspect.getsourcefile(found)}:{inspect.getsourcelines(found)[1]}: "
+    except (AttributeError, TypeError, OSError):
+        return ""

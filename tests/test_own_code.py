@@ -1,0 +1,87 @@
+"""A user's own code: how it is called, and what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ablate.errors import NotationError
+from ablate.own_code import OwnCode, read_own_code
+
+MINE = """
+def scale(x, factor=2, *, seed=0):
+    return x * factor + seed
+
+def takes_all(x, **others):
+    return sorted(others)
+
+def fails(x):
+    return x / 0
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "own_things.py").write_text(MINE)
+    return tmp_path
+
+
+def read(folder: Path, name: str, **args: object) -> OwnCode:
+    return read_own_code({"python": f"own_things:{name}", "args": args}, (folder,))
+
+
+def test_a_call_offers_what_the_signature_has_and_the_arguments_win(folder: Path) -> None:
+    assert read(folder, "scale").call(x=3, seed=1, other=9) == 7
+    assert read(folder, "scale", factor=5, seed=4).call(x=3, seed=1) == 19
+    assert read(folder, "takes_all", a=1).call(x=3, seed=1) == ["a"]
+
+
+def test_the_identity_is_what_is_written_and_the_digest(folder: Path) -> None:
+    one, other = read(folder, "scale", factor=5), read(folder, "scale", factor=6)
+    assert one.identity() == {"python": "own_things:scale", "args": {"factor": 5}, "code": one.code}
+    assert one.code == other.code and one != other and hash(one) != hash(other)
+    (folder / "own_things.py").write_text(MINE.replace("+ seed", "- seed"))
+    assert read(folder, "scale", factor=5).code != one.code
+
+
+@pytest.mark.parametrize(
+    "name, args, message",
+    [
+        ("scale", {}, ""),
+        ("takes_all", {"a": 1}, ""),
+        ("scale", {"factr": 1}, "own_things:scale has no parameter 'factr'; did you mean 'factor'?"),
+        ("fails", {"y": 1}, "own_things:fails has no parameter 'y'; allowed: x"),
+    ],
+)
+def test_a_signature_that_does_not_fit(folder: Path, name: str, args: dict[str, object], message: str) -> None:
+    own = read(folder, name, **args)
+    if not message:
+        return own.check("x")
+    with pytest.raises(NotationError) as caught:
+        own.check("x")
+    assert str(caught.value).startswith(message)
+
+
+def test_a_parameter_without_a_value(folder: Path) -> None:
+    with pytest.raises(NotationError, match="needs a value for its parameter 'x'; it receives its args and step"):
+        read(folder, "scale").check("step")
+
+
+def test_an_error_names_the_user_s_line(folder: Path) -> None:
+    with pytest.raises(NotationError, match=r"own_things\.py:9: ZeroDivisionError"):
+        read(folder, "fails").call(x=1)
+
+
+@pytest.mark.parametrize(
+    "written, message",
+    [
+        ({"python": "own_things"}, ".python: found 'own_things'; allowed: package.module:callable"),
+        ({"python": "own_things:scale", "arg": {}}, ": unknown key 'arg'; did you mean"),
+        ({"python": "own_things:scale", "args": [1]}, ".args: found a list; allowed: a mapping"),
+    ],
+)
+def test_a_mapping_that_is_wrong(folder: Path, written: dict[str, object], message: str) -> None:
+    with pytest.raises(NotationError) as caught:
+        read_own_code(written, (folder,))
+    assert str(caught.value).startswith(message)
