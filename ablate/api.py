@@ -274,7 +274,8 @@ class Experiment:
         return StudyReport(self.analysis())
 
     def results(self) -> pd.DataFrame:
-        """One row for each trial: net, the varied axes, seed, id, state, test_error (percent), seconds and where it ran.
+        """One row for each trial: net, the varied axes, seed, id, state, the measure that the study decides by, such as
+        test_error (percent), seconds and where it ran.
 
         Raises:
             RecordError: A record is damaged.
@@ -299,7 +300,8 @@ class Experiment:
         labels = trial_labels(self.study, self.variants)
         console = console or RichConsole(stderr=True)
         folders = (self.study.folder.resolve(), Path.cwd())
-        return run_trials(self.trials(), labels, self.runs, self.location(), options or RunOptions(), console, folders)
+        options, by = options or RunOptions(), self.study.decision
+        return run_trials(self.trials(), labels, self.runs, self.location(), options, console, folders, by)
 
     def location(self) -> Location:
         """The directories where images are looked for and where they are kept decoded."""

@@ -24,6 +24,7 @@ from ablate.records.records import (
 )
 from ablate.schedule.shards import assign_shards
 from ablate.study.costs import memory_need, training_cost, trial_counts
+from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.study import Data, Trial
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def run_trials(
     options: RunOptions,
     console: Console,
     folders: tuple[Path, ...] = (),
+    decision: Decision = TEST_ERROR,
 ) -> RunSummary:
     """Train the trials that are not recorded and return a summary of all.
 
@@ -119,6 +121,7 @@ def run_trials(
         options: How to run.
         console: Shows progress.
         folders: Where the readers' modules are looked for first.
+        decision: The measure that is shown of each trial.
 
     Raises:
         AblateError: The run cannot start.
@@ -135,7 +138,7 @@ def run_trials(
     with handling(dict.fromkeys(PREEMPTING, preempted)):
         digests, pixels = prepare(missing, location, console, options.quiet)
         check_digests(recorded, digests, pixels, location)
-        run = _RunInProgress(labels, runs, location, options, console, folders, digests, summary)
+        run = _RunInProgress(labels, runs, location, options, console, folders, digests, summary, decision)
         for gpus, group in _by_gpus(missing):
             if not summary.exit_code:
                 with open_backend(runs, options, say, gpus) as backend:
@@ -211,6 +214,7 @@ class _RunInProgress:
     folders: tuple[Path, ...]
     digests: dict[ImageSet, str]
     summary: RunSummary
+    decision: Decision = TEST_ERROR
 
     def train(self, missing: Sequence[Trial], backend: Backend) -> None:
         """Train the missing trials on a backend, and wait for the trials that another run is training."""
@@ -227,7 +231,7 @@ class _RunInProgress:
         runs.mkdir(parents=True, exist_ok=True)
         slots = backend.slots[: len(tasks)]
         before = summary.recorded_before + summary.trained + summary.elsewhere
-        progress = Progress(tasks, before, [slot.name for slot in slots], self.console, options.quiet)
+        progress = Progress(tasks, before, [slot.name for slot in slots], self.console, options.quiet, self.decision)
         stop = Stop(lambda: progress.say("stopping when the epochs under way are done and kept; Ctrl-C again stops now"))
 
         gpu = device == "cuda"
@@ -276,7 +280,8 @@ class _RunInProgress:
             self.summary.elsewhere += 1
         elif record is not None:
             self.summary.trained += 1
-        progress.outcome(outcome, record.eval_error if record else None)
+        value = record.result.get(self.decision.column) if record and not record.diverged else None
+        progress.outcome(outcome, value)
 
 
 def open_backend(

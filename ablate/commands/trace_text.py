@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ablate.errors import printable
 from ablate.report.document import Column, make_table
-from ablate.report.trace import SHOWN, CsvRow, Trace
+from ablate.report.trace import CsvRow, Trace, shown_columns
 from ablate.report.writers.plain import table_text
 
 
@@ -18,17 +18,19 @@ def trace_text(trace: Trace) -> str:
     """
     lines = [printable(f"{trace.table}, row {trace.row} ({trace.name}), {trace.column}: {trace.value or 'empty'}"), ""]
     if trace.trials:
-        lines.append(_table(trace.trials, trace.selected))
+        lines.append(_table(trace.trials, trace.selected, trace.measure))
     if trace.baseline_trials:
-        lines += ["The baseline's trials:", "", _table(trace.baseline_trials, [])]
+        lines += ["The baseline's trials:", "", _table(trace.baseline_trials, [], trace.measure)]
     return "\n".join([*lines, *map(printable, trace.remarks)])
 
 
-def _table(trials: Sequence[CsvRow], selected: Sequence[str]) -> str:
-    shown = [column for column in SHOWN if any(trial.get(column) for trial in trials)]
+def _table(trials: Sequence[CsvRow], selected: Sequence[str], measure: str) -> str:
+    shown = [column for column in shown_columns(measure) if any(trial.get(column) for trial in trials)]
     chosen = [["*"] if trial["id"] in selected else [""] for trial in trials] if selected else [[] for _ in trials]
     rows = [first + [_shown(column, trial.get(column, "")) for column in shown] for first, trial in zip(chosen, trials)]
-    columns = [Column(title, title.endswith(("error", "seconds"))) for title in (*([""] if selected else []), *shown)]
+    columns = [
+        Column(title, title == measure or title.endswith("seconds")) for title in (*([""] if selected else []), *shown)
+    ]
     return table_text(make_table(columns, rows))
 
 

@@ -14,7 +14,7 @@ class FigureKind:
 
     Args:
         name: The name in file names and in a study's `figures:`. A number follows it where a report has several drawings.
-        alt_text: What the figure shows, for readers who cannot see it.
+        alt_text: What the figure shows, for readers who cannot see it. {measure} is what the study decides by.
         report: The reports that have it: of a study with seeds ("trained"), of a study without ("counted"), or of a search.
         choice: "default": drawn unless the study's `figures:` leaves it out; "optional": drawn only where `figures:` names
             it; "always": drawn wherever it has values.
@@ -33,7 +33,7 @@ class FigureKind:
 FIGURES = (
     FigureKind(
         name="curves",
-        alt_text="Training curves: test error solid, training loss dashed",
+        alt_text="Training curves: {measure} solid, training loss dashed",
         report="trained",
         choice="default",
         values="ablate.report.figure_values.curves:curve_values",
@@ -41,7 +41,7 @@ FIGURES = (
     ),
     FigureKind(
         name="train_test",
-        alt_text="Training error and test error by epoch",
+        alt_text="Training error and {measure} by epoch",
         report="trained",
         choice="optional",
         values="ablate.report.figure_values.curves:train_test_values",
@@ -49,7 +49,7 @@ FIGURES = (
     ),
     FigureKind(
         name="errors",
-        alt_text="Test error by variant, a point a seed",
+        alt_text="{Measure} by variant, a point a seed",
         report="trained",
         choice="default",
         values="ablate.report.figure_values.errors:error_values",
@@ -57,7 +57,7 @@ FIGURES = (
     ),
     FigureKind(
         name="parameters",
-        alt_text="Test error against parameters, with the Pareto front",
+        alt_text="{Measure} against parameters, with the Pareto front",
         report="trained",
         choice="default",
         values="ablate.report.figure_values.errors:error_values",

@@ -34,7 +34,7 @@ def epoch_columns(record: Record, fields: Sequence[str]) -> Columns:
 
     Args:
         record: Of read_record().
-        fields: Names of EPOCH_FIELDS.
+        fields: Names of EPOCH_FIELDS, or of other measures.
 
     Raises:
         RecordError: epochs.jsonl is not the one that was recorded, or epochs are missing.
@@ -43,7 +43,7 @@ def epoch_columns(record: Record, fields: Sequence[str]) -> Columns:
     lines = record.epoch_lines()
     values = _decode(lines, measured, fields)
     if values is None:
-        rows = [[row[field] for field in fields] for row in parse_epochs(lines, measured)]
+        rows = [[row.get(field) for field in fields] for row in parse_epochs(lines, measured)]
         values = np.array(rows, float).reshape(len(rows), len(fields))
     record.check_epochs(len(values))
     return values
@@ -52,6 +52,8 @@ def epoch_columns(record: Record, fields: Sequence[str]) -> Columns:
 def _decode(lines: bytes, measured: str, fields: Sequence[str]) -> Columns | None:
     """The fields, shape (epochs, fields), without a torn last line; None where a line has an unusual form."""
     lines, line = lines[: lines.rfind(b"\n") + 1], _LINE[measured]
+    if not set(fields) <= set(EPOCH_FIELDS):
+        return None
     names = lines.translate(None, _NUMBER)
     epochs = len(names) // len(line)
     if names != line * epochs:

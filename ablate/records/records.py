@@ -93,15 +93,33 @@ class Record:
         error = self.result.get("test_error")
         return None if self.diverged or error is None else float(error)
 
-    def error(self, epoch_rule: Literal["last", "best"] = "last") -> float:
-        """The error on the images of the split, in percent, for medians and ranks; infinite if the trial diverged.
+    def error(self) -> float:
+        """The error on the images of the split at the last epoch, in percent; infinite if the trial diverged."""
+        return self.value("test_error", math.inf)
+
+    def value(
+        self, column: str, worst: float, epoch_rule: Literal["last", "best"] = "last", maximized: bool = False
+    ) -> float:
+        """A measure of the trial, for medians and ranks.
 
         Args:
-            epoch_rule: "last" for the error of the last epoch, "best" for the lowest of all epochs, chosen by test error.
+            column: The name of the measure in `result` and in the epochs, such as "test_error".
+            worst: The value of a trial that diverged.
+            epoch_rule: "last" for the value of the last epoch, "best" for the best of all epochs.
+            maximized: Whether the highest value is the best.
+
+        Raises:
+            RecordError: The record does not have the measure, or epochs are missing.
         """
-        if self.eval_error is None:
-            return math.inf
-        return self.eval_error if epoch_rule == "last" else float(min(row["test_error"] for row in self.epochs()))
+        if self.diverged:
+            return worst
+        if epoch_rule == "best":
+            found = [float(row[column]) for row in self.epochs() if row.get(column) is not None]
+            if found:
+                return max(found) if maximized else min(found)
+        if self.result.get(column) is None:
+            raise RecordError(f"{self.directory}: has no {column}; remove it and run again")
+        return float(self.result[column])
 
     def epochs(self) -> list[Row]:
         """Every epoch, a row of EPOCH_FIELDS each.

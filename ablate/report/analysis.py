@@ -13,16 +13,15 @@ from ablate.records.imported import Imported, read_imported
 from ablate.records.timings import Probe, read_probes
 from ablate.report.document import scale_badge
 from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
-from ablate.report.numbers import counted
+from ablate.report.numbers import UnitFormat, counted, format_of
 from ablate.report.published import Logged, Match, find_log, find_published, rows_without_variant
 from ablate.report.ranking import RankStability, order_agreement, rank_stability
 from ablate.report.setting import describe_setting
 from ablate.report.statistics import INTERVAL_FROM, Description, Verdict, reach_verdicts
 from ablate.report.summary import Summary, finite, summarize
+from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.study import Published, PublishedRow, Study, Variant
 from ablate.train.estimates import find_timed
-
-EPOCHS = {"last": "at the last epoch", "best": "at the epoch where it is lowest (chosen on the test images)"}
 
 
 @dataclass(frozen=True)
@@ -60,10 +59,21 @@ class StudyAnalysis:
     def badge(self) -> str:
         """The text beside every title; empty if there is none.
 
-        It says that the study runs at another scale, and that epochs were chosen by test error.
+        It says that the study runs at another scale, and that epochs were chosen on the test images.
         """
-        chosen = "errors of the best epoch, chosen on the test images" if self.study.epoch_rule == "best" else ""
+        best = self.study.epoch_rule == "best" and self.decision.split == "test"
+        chosen = f"{self.decision.noun}s of the best epoch, chosen on the test images" if best else ""
         return "; ".join(filter(None, [scale_badge(self.study.scale), chosen]))
+
+    @property
+    def decision(self) -> Decision:
+        """What the variants are compared by."""
+        return self.study.decision
+
+    @property
+    def format(self) -> UnitFormat:
+        """How values of the measure that the study decides by are written."""
+        return format_of(self.decision.unit)
 
     def setting(self, separator: str) -> str:
         """The data and recipe that the variants share, and the axes that vary, in words.
@@ -74,10 +84,19 @@ class StudyAnalysis:
         return describe_setting(self.summaries, separator)
 
     def measured(self) -> str:
-        """The sentence that defines the errors of a trained study."""
+        """The sentence that defines the values of a trained study."""
         counts = sorted({summary.n for summary in self.summaries})
         seeds = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
-        return f"Test error {EPOCHS[self.study.epoch_rule]}, in percent, median over {seeds}."
+        return f"{self.epochs}, median over {seeds}."
+
+    @property
+    def epochs(self) -> str:
+        """What the study decides by, at which epoch and in which unit: "Test error at the last epoch, in percent"."""
+        by, when = self.decision, "at the last epoch"
+        if self.study.epoch_rule == "best":
+            images = {"test": " (chosen on the test images)", "validation": " (chosen on the held-out images)", "": ""}
+            when = f"at the epoch where it is {by.lowest}{images[by.split]}"
+        return ", ".join(filter(None, [f"{by.title} {when}", by.in_unit]))
 
     @cached_property
     def imported(self) -> tuple[Imported, ...]:
@@ -140,7 +159,11 @@ class StudyAnalysis:
             for summary, baseline in zip(self.summaries, self.baselines)
             if baseline is not None and baseline is not summary and summary.n and baseline.n
         ]
-        reached = reach_verdicts([((s.name, s.error_by_seed), (b.name, b.error_by_seed)) for s, b in compared])
+        reached = reach_verdicts(
+            [((s.name, s.error_by_seed), (b.name, b.error_by_seed)) for s, b in compared],
+            maximized=self.decision.maximized,
+            distance=self.format.distance,
+        )
         return {id(s): verdict for (s, _), verdict in zip(compared, reached)}
 
     @property
@@ -190,7 +213,7 @@ class StudyAnalysis:
         Args:
             summary: One of `summaries`.
         """
-        match, ours = self.match(summary), finite(summary.median)
+        match, ours = self.match(summary), finite(summary.test_median)
         if match is None or ours is None or summary.variant.data.stands_for != match.data:
             return None
         return ours - match.error
@@ -253,7 +276,7 @@ class StudyAnalysis:
 
     @cached_property
     def _stabilities(self) -> dict[str, RankStability | None]:
-        return {title: rank_stability([summary.error_by_seed for summary in self.on(title)]) for title in self.titles}
+        return {title: rank_stability([summary.costs for summary in self.on(title)]) for title in self.titles}
 
     def on(self, title: str) -> list[Summary]:
         """The summaries of one data set that have a recorded seed.
@@ -284,8 +307,9 @@ class StudyAnalysis:
 
     def _published_sentences(self) -> Iterator[str]:
         for title in self.titles:
-            matched = {s.label: (s, match) for s in self.on(title) if (match := self.match(s)) and s.median is not None}
-            ours = {name: s.median for name, (s, _) in matched.items() if s.median is not None}
+            found = [(s, match) for s in self.on(title) if (match := self.match(s)) and s.test_median is not None]
+            matched = {s.label: (s, match) for s, match in found}
+            ours = {name: s.test_median for name, (s, _) in matched.items() if s.test_median is not None}
             agreement = order_agreement(ours, {name: match.error for name, (_, match) in matched.items()})
             if agreement.tau is not None and agreement.names > 2:
                 same = not any(match.differences for _, match in matched.values())
@@ -296,7 +320,7 @@ class StudyAnalysis:
                     f"{f' on {title}' if len(self.titles) > 1 else ''}."
                 )
             for summary, match in matched.values():
-                if not match.differences and summary.description:
+                if not match.differences and summary.description and self.decision == TEST_ERROR:
                     yield f"{self._on(summary)}{_reproduced(summary, summary.description, match)}"
 
 
@@ -314,7 +338,7 @@ def analyze_study(
     Raises:
         RecordError: A record is damaged, or records of one data set were made on different images.
     """
-    summaries = tuple(summarize(variants, study.seeds, runs, study.epoch_rule))
+    summaries = tuple(summarize(variants, study.seeds, runs, study.epoch_rule, study.decision))
     of_variant = {id(summary.variant): summary for summary in summaries}
     compared = tuple(None if variant is None else of_variant[id(variant)] for variant in baselines)
     return StudyAnalysis(study, summaries, compared, runs)

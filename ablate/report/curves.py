@@ -11,6 +11,7 @@ from ablate.records.columns import epoch_columns
 from ablate.records.records import Record
 from ablate.report.figures.training_curves import MEASURES, Curve, SeedCurves
 from ablate.report.summary import Summary
+from ablate.study.decision import Decision
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,23 +29,25 @@ def read_curves(summaries: Sequence[Summary]) -> list[SeedCurves]:
     found = []
     for summary in summaries:
         planned = summary.variant.recipe.epochs
-        found.append(SeedCurves(tuple(summary.seeds), tuple(_curve(record, planned) for record in summary.records)))
+        curves = tuple(_curve(record, planned, summary.decision) for record in summary.records)
+        found.append(SeedCurves(tuple(summary.seeds), curves))
     return found
 
 
-def _curve(record: Record, planned: int) -> Curve:
+def _curve(record: Record, planned: int, by: Decision) -> Curve:
     """The curve of a seed; infinite from the epoch in which it diverged to the last planned one."""
-    values = epoch_columns(record, MEASURES)
+    values = epoch_columns(record, (*MEASURES[:-1], by.column))
     if not record.diverged:
         return values
     kept = values[:-1]
-    return np.concatenate([kept, np.full((max(0, planned - len(kept)), len(MEASURES)), np.inf)])
+    return np.concatenate([kept, np.tile([np.inf, np.inf, by.worst], (max(0, planned - len(kept)), 1))])
 
 
 def curve_points(summaries: Sequence[Summary]) -> pd.DataFrame:
     """A table with a row for each variant and epoch: medians over the recorded seeds.
 
-    Its columns are variant (from 0), epoch (from 1), train_loss (nats), train_error and test_error (percent).
+    Its columns are variant (from 0), epoch (from 1), train_loss (nats), train_error and test_error (percent); the last is
+    the measure that the study decides by.
 
     Args:
         summaries: The variants.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from ablate.report.numbers import DASH
+from ablate.study.decision import TEST_ERROR, Decision
 
 T = TypeVar("T")
 
@@ -154,7 +155,8 @@ class TrialCurve:
         seed: The seed; None if the curve has none, such as the curve of a log.
         epochs: The numbers of the epochs.
         train_loss: The training loss of each epoch in nats; None where there is none.
-        test_error: The test error of each epoch in percent; None where there is none.
+        values: The measure that the study decides by at each epoch, such as the test error in percent; None where there
+            is none.
         trial: The id of the trial; empty if there is none.
         imported: Whether the curve is from a log of the authors.
     """
@@ -164,7 +166,7 @@ class TrialCurve:
     seed: int | None
     epochs: Sequence[int]
     train_loss: Sequence[float | None]
-    test_error: Sequence[float | None]
+    values: Sequence[float | None]
     trial: str = ""
     imported: bool = False
 
@@ -175,9 +177,11 @@ class Curves:
 
     Args:
         curves: One per trial.
+        decision: The measure that they show.
     """
 
     curves: tuple[TrialCurve, ...]
+    decision: Decision = TEST_ERROR
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,8 @@ def draw_figures(analysis: Any, report: ReportKind, chosen: Sequence[str] = ()) 
     """Every figure of a report by its name, in order.
 
     Args:
-        analysis: The analysis that the report shows. It has a `badge`; the functions of the table's entries read the rest.
+        analysis: The analysis that the report shows. It has a `badge` and a `study`; the functions of the table's entries
+            read the rest.
         report: The kind of report.
         chosen: The names of the figures that a study lists, in its order.
     """
@@ -96,10 +97,12 @@ def is_figure(name: str) -> bool:
 
 def _drawings(analysis: Any, kinds: Sequence[FigureKind]) -> Iterator[tuple[str, DrawnFigure]]:
     """The name and the drawing of each figure."""
+    decision = analysis.study.decision
     for kind in kinds:
+        alt_text = kind.alt_text.format(measure=decision.words, Measure=decision.title)
         for info in _resolve(kind.values)(analysis):
             figure = _resolve(kind.draw)(info.values, info.title, info.caption, analysis.badge)
-            yield f"{kind.name}_{info.number}" if info.number else kind.name, DrawnFigure(kind.alt_text, figure)
+            yield f"{kind.name}_{info.number}" if info.number else kind.name, DrawnFigure(alt_text, figure)
 
 
 def _resolve(place: str) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 DASH = "–"
 UNITS = {"G": 10**9, "M": 10**6, "k": 10**3}
@@ -80,13 +81,59 @@ def percent(error: float) -> str:
     return f"{error:.2f}" if math.isfinite(error) else "diverged"
 
 
-def error_range(interval: Sequence[float]) -> str:
+def error_range(interval: Sequence[float], write: Callable[[float], str] = percent) -> str:
     """An interval of errors, such as "38.60–41.15".
 
     Args:
         interval: The two ends in percent.
+        write: Writes one end.
     """
-    return "–".join(map(percent, interval))
+    return "–".join(map(write, interval))
+
+
+def in_points(difference: float) -> str:
+    """A difference of percentages with its unit, such as "1.20 points".
+
+    Args:
+        difference: In points.
+    """
+    return f"{difference:.2f} points"
+
+
+class UnitFormat(NamedTuple):
+    """How values of a measure are written.
+
+    Args:
+        value: A value; "diverged" for an infinite one.
+        spread: A standard deviation.
+        signed: A difference with its sign.
+        distance: An absolute difference with its unit.
+        with_unit: A value with its unit, such as "5.43%" or "0.2134 nats".
+    """
+
+    value: Callable[[float], str]
+    spread: Callable[[float], str]
+    signed: Callable[[float], str]
+    distance: Callable[[float], str]
+    with_unit: Callable[[float], str]
+
+
+def format_of(unit: str) -> UnitFormat:
+    """How values of a unit are written: percentages with two decimals, other values with four significant digits.
+
+    Args:
+        unit: Such as "%" or "nats"; "" for none.
+    """
+    if unit == "%":
+        return UnitFormat(percent, two_decimals, signed, in_points, lambda value: f"{value:.2f}%")
+    after = f" {unit}" if unit else ""
+    return UnitFormat(
+        lambda value: f"{value:.4g}" if math.isfinite(value) else "diverged",
+        lambda value: f"{value:.2g}",
+        lambda value: f"{value:+.4g}",
+        lambda value: f"{value:.4g}{after}",
+        lambda value: f"{value:.4g}{after}",
+    )
 
 
 def p_text(p: float) -> str:

@@ -14,6 +14,7 @@ from ablate.report.panels import missing_seeds
 from ablate.report.published import NOT_RUN, Match
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell
 from ablate.report.summary import Summary, finite
+from ablate.study.decision import Decision
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import plain
 from ablate.study.study import PublishedRow
@@ -68,7 +69,7 @@ class ColumnRule(NamedTuple):
 
 
 def paper_table(analysis: StudyAnalysis) -> Table:
-    """The main table of a trained study. Errors are in percent, differences in points.
+    """The main table of a trained study. Percentages have differences in points.
 
     The best median of each data set is bold. A published value has a footnote if its protocol differs from ours.
 
@@ -126,7 +127,7 @@ def _data_columns(analysis: StudyAnalysis, title: str, alone: bool, footnotes: F
 
     With only one data set there are also the range and the number of seeds.
     """
-    best = _best(analysis.on(title))
+    best = _best(analysis.on(title), analysis.decision)
     stands_for = next(s.variant.data.stands_for for s in analysis.summaries if s.variant.data.title == title)
 
     def median(summary: Summary) -> Cell:
@@ -147,7 +148,8 @@ def _data_columns(analysis: StudyAnalysis, title: str, alone: bool, footnotes: F
     def only_published(row: NetworkRow) -> Cell:
         return number(row.published.errors.get(stands_for) if row.published else None, percent)
 
-    yield ColumnRule("Median test error, %" if alone else f"{title}, %", median, data=title)
+    unit = f", {analysis.decision.unit}" if analysis.decision.unit else ""
+    yield ColumnRule(f"Median {analysis.decision.axis}" if alone else f"{title}{unit}", median, data=title)
     if alone:
         yield ColumnRule(interval_title(analysis.on(title)), interval_cell, data=title)
         yield ColumnRule("n", seeds_cell, data=title)
@@ -184,10 +186,10 @@ def _protocol(match: Match) -> str:
     return ". ".join(text for text in (differs, match.row.note, match.published.note) if text)
 
 
-def _best(summaries: Sequence[Summary]) -> set[float | None]:
-    """The lowest median, as a set; empty if there are fewer than two medians."""
+def _best(summaries: Sequence[Summary], by: Decision) -> set[float | None]:
+    """The best median, as a set; empty if there are fewer than two medians."""
     medians = [median for summary in summaries if (median := finite(summary.median)) is not None]
-    return {min(medians)} if len(medians) > 1 else set()
+    return {by.best(medians)} if len(medians) > 1 else set()
 
 
 def _by_recipe(summaries: Sequence[Summary]) -> bool:

@@ -53,7 +53,8 @@ def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
 def trials_frame(summaries: Sequence[Summary], runs: Path) -> pd.DataFrame:
     """One row per trial, with one column per axis that varies. Errors in percent, losses in nats, times in seconds.
 
-    test_error is the error of the epoch that the study's epoch rule selects; all other measures are of the last epoch.
+    The measure that the study decides by, such as test_error, is of the epoch that its epoch rule selects; all other
+    measures are of the last epoch.
 
     Args:
         summaries: The summaries of a study or of the trainings of a search.
@@ -79,7 +80,7 @@ def trials_frame(summaries: Sequence[Summary], runs: Path) -> pd.DataFrame:
                     "id": one.trial.id,
                     "state": one.record.state if one.record else trial_state(runs, one.trial.id),
                     "epoch_rule": summary.epoch_rule if one.record else None,
-                    "test_error": finite(one.record.error(summary.epoch_rule)) if one.record else None,
+                    summary.decision.name: finite(summary.value(one.record)) if one.record else None,
                     **{key: result.get(key) for key in _RESULT_COLUMNS},
                     "attempts": len(result.get("earlier_attempts", ())) + 1 if result else None,
                     **{key: made.get(key) for key in _MADE_COLUMNS},

@@ -10,6 +10,7 @@ from ablate.data.data_sets import DATA_SETS
 from ablate.records.imported import Imported
 from ablate.report.numbers import counted
 from ablate.report.summary import Summary
+from ablate.study.decision import TEST_ERROR
 from ablate.study.plan import plain
 from ablate.study.study import Data, Published, PublishedRow, Recipe, Study
 
@@ -133,7 +134,9 @@ def _differences(study: Study, published: Published, row: PublishedRow, summary:
     elif summary.n not in (0, published.seeds):
         found.append(f"{counted(summary.n, 'seed')}, not {published.seeds}")
     if study.epoch_rule != "last":
-        found.append("the epoch with the lowest test error, not the last")
+        found.append(f"the epoch with the {study.decision.lowest} {study.decision.words}, not the last")
+    if summary.test_median is None and study.decision != TEST_ERROR:
+        found.append(f"{study.decision.words}, not test error")
     return found
 
 

@@ -1,6 +1,7 @@
 """Statistics of seeds: a variant in numbers, the comparison of two variants, and the sentence that it allows.
 
-An errors mapping is seed -> test error in percent. It is infinite for a seed that diverged, which is worse than any other.
+An errors mapping is seed -> a value that is the lower the better, such as the test error in percent. It is infinite for a
+seed that diverged, which is worse than any other. reach_verdicts() also takes values that are the higher the better.
 
 The p-value of a verdict is that of the exact permutation test of the rank sum (Wilcoxon; Mann and Whitney), two-sided,
 over all seeds of both sides. Reasons for this test:
@@ -22,10 +23,12 @@ from __future__ import annotations
 import math
 import statistics
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from ablate.report.numbers import in_points
 
 ALPHA = 0.05
 # Seeds. With 5 the range misses the true median once in 16 times; with 7 the 95% interval is hardly narrower.
@@ -67,7 +70,7 @@ class Comparison(NamedTuple):
     Args:
         n: The seeds of the variant.
         baseline_n: The seeds of the baseline.
-        difference: The median of the variant minus that of the baseline, in points; None if one of them is infinite.
+        difference: The median of the variant minus that of the baseline, in the unit; None if one of them is infinite.
         won: The pairs that the variant wins, of all n * baseline_n seed pairs.
         probability: Won / pairs: the probability that a seed of the variant is better than a seed of the baseline.
         p_value: The two-sided p-value of the rank sum.
@@ -131,7 +134,7 @@ def describe(errors: Errors) -> Description:
         errors: The errors of at least one seed.
     """
     ordered = sorted(errors.values())
-    n, mean = len(ordered), statistics.fmean(ordered) if math.isfinite(ordered[-1]) else None
+    n, mean = len(ordered), statistics.fmean(ordered) if all(map(math.isfinite, ordered)) else None
     return Description(
         n=n,
         median=statistics.median(ordered),
@@ -303,6 +306,8 @@ def reach_verdicts(
     alpha: float = ALPHA,
     power: float = 0.8,
     unit: str = "seed",
+    maximized: bool = False,
+    distance: Callable[[float], str] = in_points,
 ) -> list[Verdict]:
     """One verdict per pair of variant and baseline, corrected for the number of pairs.
 
@@ -312,16 +317,26 @@ def reach_verdicts(
         alpha: The significance level.
         power: The power for the number of seeds needed.
         unit: The unit that one error belongs to, in the sentences: "seed" or "training".
+        maximized: Whether the values are the higher the better. Their differences keep their sign.
+        distance: Writes the absolute difference of two medians with its unit.
     """
+    sign = -1 if maximized else 1
+    pairs = [_signed(pair, sign) for pair in pairs]
     comparisons = [compare(errors, baseline_errors) for (_, errors), (_, baseline_errors) in pairs]
     adjusted = holm([comparison.p_value for comparison in comparisons])
     floors = holm([comparison.floor for comparison in comparisons])
     verdicts = []
     for ((name, errors), (baseline, baseline_errors)), comparison, p, floor in zip(pairs, comparisons, adjusted, floors):
         needed = seeds_needed(errors, baseline_errors, power, alpha / len(pairs))
-        sentence = verdict_sentence(name, baseline, comparison, p, floor, len(pairs), needed, alpha, unit)
-        verdicts.append(Verdict(name, comparison, p, floor, needed, sentence))
+        sentence = verdict_sentence(name, baseline, comparison, p, floor, len(pairs), needed, alpha, unit, distance)
+        difference = comparison.difference and sign * comparison.difference
+        verdicts.append(Verdict(name, comparison._replace(difference=difference), p, floor, needed, sentence))
     return verdicts
+
+
+def _signed(pair: tuple[tuple[str, Errors], tuple[str, Errors]], sign: int) -> Any:
+    """The pair with all values multiplied by a sign."""
+    return tuple((name, {seed: sign * value for seed, value in values.items()}) for name, values in pair)
 
 
 def verdict_sentence(
@@ -334,6 +349,7 @@ def verdict_sentence(
     needed: float | None = None,
     alpha: float = ALPHA,
     unit: str = "seed",
+    distance: Callable[[float], str] = in_points,
 ) -> str:
     """The conclusion of a comparison as one sentence.
 
@@ -348,10 +364,11 @@ def verdict_sentence(
             sentence says "a few more".
         alpha: The significance level.
         unit: The unit that one error belongs to: "seed" or "training".
+        distance: Writes the absolute difference of two medians with its unit.
     """
     holms = f" after Holm's correction for {comparisons} comparisons" if comparisons > 1 else ""
     if adjusted_p < alpha:
-        return f"{_told_apart(name, baseline, comparison, unit)}; p {_p(adjusted_p)}{holms})."
+        return f"{_told_apart(name, baseline, comparison, unit, distance)}; p {_p(adjusted_p)}{holms})."
     told = "would"
     sample = _sample(comparison, unit)
     sentence = f"{name} and {baseline} cannot be told apart with {sample}"
@@ -370,7 +387,7 @@ def verdict_sentence(
     return f"{sentence}; about {needed:,.0f} {unit}s {told}."
 
 
-def _told_apart(name: str, baseline: str, comparison: Comparison, unit: str) -> str:
+def _told_apart(name: str, baseline: str, comparison: Comparison, unit: str, distance: Callable[[float], str]) -> str:
     better = comparison.probability > 0.5
     won = comparison.won if better else comparison.pairs - comparison.won
     pairs = f"all {comparison.pairs}" if won == comparison.pairs else f"{won:g} of {comparison.pairs}"
@@ -378,9 +395,9 @@ def _told_apart(name: str, baseline: str, comparison: Comparison, unit: str) -> 
     difference = comparison.difference
     if difference is None:
         return f"{sentence} ({pairs} {unit} pairs"
-    if round(difference, 2) == 0 or (difference < 0) != better:  # ranks and medians may disagree
+    if distance(abs(difference)) == distance(0.0) or (difference < 0) != better:  # ranks and medians may disagree
         return f"{sentence} by its {unit}s, though not by their median ({pairs} {unit} pairs"
-    return f"{sentence} by {abs(difference):.2f} points ({pairs} {unit} pairs"
+    return f"{sentence} by {distance(abs(difference))} ({pairs} {unit} pairs"
 
 
 def _sample(comparison: Comparison, unit: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ablate.report.analysis import EPOCHS, StudyAnalysis
+from ablate.report.analysis import StudyAnalysis
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
-from ablate.report.numbers import DASH, counted, error_range, p_text, percent, seeds_needed_text, signed, two_decimals
+from ablate.report.numbers import DASH, counted, error_range, format_of, p_text, seeds_needed_text, two_decimals
 from ablate.report.summary import Summary
 
 TEXTS = ("Variant", "Data", "Baseline")
@@ -32,14 +32,14 @@ def statistics_table(analysis: StudyAnalysis) -> Table:
 
 
 def median_cell(summary: Summary, mark: str = "", bold: bool = False) -> Cell:
-    """The cell of the median test error in percent, with its trials.
+    """The cell of the median of the measure that the study decides by, with its trials.
 
     Args:
         summary: The summary of the variant.
         mark: The mark of its footnote; empty for none.
         bold: Whether the text is bold.
     """
-    return number(summary.median, percent, mark, bold, summary.recorded_ids)
+    return number(summary.median, format_of(summary.decision.unit).value, mark, bold, summary.recorded_ids)
 
 
 def seeds_cell(summary: Summary) -> Cell:
@@ -74,15 +74,17 @@ def interval_cell(summary: Summary) -> Cell:
     if summary.description is None:
         return NO_VALUE
     interval = summary.description.interval
-    return Cell(interval[0], error_range(interval), trials=summary.recorded_ids)
+    text = error_range(interval, format_of(summary.decision.unit).value)
+    return Cell(interval[0], text, trials=summary.recorded_ids)
 
 
 def _mean_cell(summary: Summary) -> Cell:
     found = summary.description
     if found is None or found.mean is None:
         return Cell(None, DASH, trials=summary.recorded_ids)
-    spread = "" if found.std is None else f" ± {found.std:.2f}"
-    return Cell(found.mean, f"{found.mean:.2f}{spread}", trials=summary.recorded_ids)
+    write = format_of(summary.decision.unit)
+    spread = "" if found.std is None else f" ± {write.spread(found.std)}"
+    return Cell(found.mean, f"{write.value(found.mean)}{spread}", trials=summary.recorded_ids)
 
 
 def _verdict_cells(analysis: StudyAnalysis, summary: Summary) -> list[Cell]:
@@ -94,7 +96,7 @@ def _verdict_cells(analysis: StudyAnalysis, summary: Summary) -> list[Cell]:
     c = verdict.comparison
     return [
         words(baseline.name),
-        number(c.difference, signed),
+        number(c.difference, analysis.format.signed),
         number(c.probability, two_decimals),
         number(c.p_value, p_text),
         number(verdict.adjusted_p, p_text),
@@ -104,17 +106,18 @@ def _verdict_cells(analysis: StudyAnalysis, summary: Summary) -> list[Cell]:
 
 def _caption(analysis: StudyAnalysis) -> str:
     said = (
-        f"What the seeds say. Test error {EPOCHS[analysis.study.epoch_rule]}, in percent; SD of the sample; with fewer "
+        f"What the seeds say. {analysis.epochs}; SD of the sample; with fewer "
         "than 8 seeds the range from lowest to highest, as a 95% interval of the median would hardly be narrower."
     )
-    verdicts = analysis.verdicts.values()
+    by, verdicts = analysis.decision, analysis.verdicts.values()
+    points = " in points" if by.unit == "%" else ""
     if not verdicts:
         return said
     floors = sorted(verdict.comparison.floor for verdict in verdicts)
     least = " to ".join(dict.fromkeys(map(p_text, (floors[0], floors[-1]))))
     return (
-        f"{said} Against the baseline: the difference of the medians in points; the share of all seed pairs in which "
-        "the variant has the lower error; the permutation p-value of the rank sum, two-sided (so many seeds allow "
+        f"{said} Against the baseline: the difference of the medians{points}; the share of all seed pairs in which the "
+        f"variant has the {by.lower} {by.noun}; the permutation p-value of the rank sum, two-sided (so many seeds allow "
         f"none below {least}), and after Holm's correction for {counted(len(verdicts), 'comparison')}; about how many "
         "seeds a side would tell them apart."
     )

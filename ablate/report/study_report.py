@@ -31,13 +31,15 @@ from ablate.report.report import Report
 from ablate.report.statistics_table import statistics_table
 from ablate.report.summary import Summary
 from ablate.report.variants_frame import variants_frame
+from ablate.study.decision import Decision
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FIELDS = (
-    "net", "seed", "state", "epoch_rule", "test_error", "revision", "ablate", "torch", "python", "device", "threads",
-    "train_seconds", "test_seconds", "data_digest", "started", "finished",
+FIELDS_BEFORE = ("net", "seed", "state", "epoch_rule")  # the measure that the study decides by
+FIELDS_AFTER = (
+    "revision", "ablate", "torch", "python", "device", "threads", "train_seconds", "test_seconds", "data_digest", "started",
+    "finished",
 )  # fmt: skip
 
 
@@ -69,7 +71,7 @@ class StudyReport(Report):
             sections=make_sections(
                 ("What the seeds can and cannot say", Sentences(tuple(analysis.sentences))),
                 ("Notes", Notes(study.notes)),
-                ("Every seed's curve", Curves(tuple(_curves(analysis)))),
+                ("Every seed's curve", Curves(tuple(_curves(analysis)), analysis.decision)),
                 ("Figures", Figures(alt_texts)),
                 *([("Made with", self._provenance())] if study.seeds else []),
             ),
@@ -79,7 +81,7 @@ class StudyReport(Report):
         recorded = self.trials[self.trials["epoch_rule"].notna()]
         return Provenance(
             tuple(made_with(self.analysis.summaries, self.analysis.runs)),
-            provenance_table(recorded, FIELDS),
+            provenance_table(recorded, (*FIELDS_BEFORE, self.analysis.decision.name, *FIELDS_AFTER)),
             "Every trial, its id and its provenance are in trials.csv.",
             ("trials.csv",),
         )
@@ -136,9 +138,14 @@ def _curves(analysis: StudyAnalysis) -> list[TrialCurve]:
     curves = [curve for number, summary in enumerate(shown) for curve in _seeds(number, summary)]
     logs = {id(log.rows): log for log in imported_curves(analysis)}.values()  # each log once, even if in several panels
     for i, log in enumerate(logs):
-        epochs, losses, errors = ([row.get(key) for row in log.rows] for key in ("epoch", "train_loss", "test_error"))
+        epochs, losses, errors = ([row.get(key) for row in log.rows] for key in _columns(analysis.decision))
         curves.append(TrialCurve(len(shown) + i, log.label, None, epochs, losses, errors, imported=True))  # type: ignore[arg-type]
     return curves
+
+
+def _columns(decision: Decision) -> tuple[str, str, str]:
+    """The columns of an epoch that a curve shows."""
+    return "epoch", "train_loss", decision.column
 
 
 def _seeds(number: int, summary: Summary) -> list[TrialCurve]:
@@ -147,6 +154,6 @@ def _seeds(number: int, summary: Summary) -> list[TrialCurve]:
         if one.record:
             rows = one.record.epochs()
             rows = rows[:-1] if one.record.diverged else rows  # without the diverged epoch, as in the figures
-            epochs, losses, errors = ([row[key] for row in rows] for key in ("epoch", "train_loss", "test_error"))
-            found.append(TrialCurve(number, summary.label, one.trial.seed, epochs, losses, errors, one.trial.id))
+            epochs, losses, values = ([row.get(key) for row in rows] for key in _columns(summary.decision))
+            found.append(TrialCurve(number, summary.label, one.trial.seed, epochs, losses, values, one.trial.id))  # type: ignore[arg-type]
     return found

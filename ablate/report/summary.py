@@ -1,7 +1,6 @@
 """The Summary of the records of a variant's seeds.
 
-Errors are in percent, at the epoch that the study's epoch rule selects. They are test errors, or validation errors where
-the variant's data has held-out training images.
+Values are of the measure that the study decides by, such as test errors in percent, at the epoch that its rule selects.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from typing import Any
 from ablate.errors import RecordError
 from ablate.records.records import Record, Split, read_record
 from ablate.report.statistics import Description, describe
+from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import axis_value, plain, varied_axes
 from ablate.study.study import EpochRule, Trial, Variant
@@ -43,13 +43,15 @@ class Summary:
         variant: The variant.
         axes: The values of the axes that vary in the study and that the network's name does not show.
         trials: The trials in the order of the seeds, each with its record.
-        epoch_rule: "last" for the error of the last epoch, "best" for the lowest test error of all epochs.
+        epoch_rule: "last" for the value of the last epoch, "best" for the best of all epochs.
+        decision: What the variants are compared by.
     """
 
     variant: Variant
     axes: dict[str, Any]
     trials: tuple[TrialRecord, ...]
     epoch_rule: EpochRule = "last"
+    decision: Decision = TEST_ERROR
 
     @property
     def net(self) -> str:
@@ -106,18 +108,40 @@ class Summary:
 
     @property
     def errors(self) -> list[float]:
-        """The error of each recorded seed; infinite where it diverged."""
+        """The value of each recorded seed; infinite where it diverged."""
         return list(self.error_by_seed.values())
 
     @cached_property
     def error_by_seed(self) -> dict[int, float]:
-        """The error of each recorded seed by seed, in the order of the seeds."""
-        return {one.trial.seed: one.record.error(self.epoch_rule) for one in self.trials if one.record}
+        """The value of each recorded seed by seed, in the order of the seeds."""
+        return {one.trial.seed: self.value(one.record) for one in self.trials if one.record}
+
+    def value(self, record: Record) -> float:
+        """The value of a record that the study decides by; infinite if the trial diverged.
+
+        Args:
+            record: Of one of the trials.
+
+        Raises:
+            RecordError: The record does not have the measure.
+        """
+        by = self.decision
+        return record.value(by.column, by.worst, self.epoch_rule, by.maximized)
+
+    @property
+    def costs(self) -> dict[int, float]:
+        """The value of each recorded seed by seed, as a number that is the lower the better."""
+        return {seed: self.decision.cost(value) for seed, value in self.error_by_seed.items()}
 
     @property
     def median(self) -> float | None:
         """The median over the recorded seeds; None without any, infinite if half or more of them diverged."""
         return statistics.median(self.errors) if self.errors else None
+
+    @property
+    def test_median(self) -> float | None:
+        """The median test error in percent, to compare with published values; None where there is none."""
+        return self.median if self.decision == TEST_ERROR else None
 
     def median_of(self, measure: str) -> float | None:
         """The median of a measure over the seeds with a record of it; None without any.
@@ -147,19 +171,23 @@ class Summary:
             "parameters": self.variant.counts.parameters,
             "multiply_adds": self.variant.counts.multiply_adds,
             "data": self.variant.data.title,
-            "median_test_error": finite(self.median),
+            self.decision.median_name: finite(self.median),
             "n": self.n,
             "planned": self.planned,
             "seeds": self.seeds,
             "diverged": self.diverged,
             "min": finite(min(errors, default=None)),
             "max": finite(max(errors, default=None)),
-            "test_errors": [finite(error) for error in errors],
+            self.decision.values_name: [finite(error) for error in errors],
         }
 
 
 def summarize(
-    variants: Sequence[Variant], seeds: tuple[int, ...], runs: Path, epoch_rule: EpochRule = "last"
+    variants: Sequence[Variant],
+    seeds: tuple[int, ...],
+    runs: Path,
+    epoch_rule: EpochRule = "last",
+    decision: Decision = TEST_ERROR,
 ) -> list[Summary]:
     """One Summary per variant, in order.
 
@@ -167,7 +195,8 @@ def summarize(
         variants: The variants of a study.
         seeds: The seeds of the study.
         runs: The runs directory.
-        epoch_rule: "last" for the error of the last epoch, "best" for the lowest test error of all epochs.
+        epoch_rule: "last" for the value of the last epoch, "best" for the best of all epochs.
+        decision: What the variants are compared by.
 
     Raises:
         RecordError: A record is damaged, or records of one data set were made on different images.
@@ -179,7 +208,7 @@ def summarize(
         trials = variant.trials(seeds)
         of_variant = tuple(TrialRecord(trial, read_record(runs, trial.id, split)) for trial in trials)
         axes = {axis: axis_value(variant, axis) for axis in varied}
-        summaries.append(Summary(variant, axes, of_variant, epoch_rule))
+        summaries.append(Summary(variant, axes, of_variant, epoch_rule, decision))
     _check_images(summaries)
     return summaries
 

@@ -13,25 +13,23 @@ from typing import Any
 
 from ablate.errors import RecordError, allowed
 from ablate.files import read_file
-from ablate.report.numbers import percent
+from ablate.report.numbers import format_of
 
 TRIALS = "trials"  # the column of table.csv with the ids
 SHOWN = (
-    "id", "candidate", "fold", "seed", "state", "test_error", "validation_error", "epoch_rule", "revision", "ablate",
+    "id", "candidate", "fold", "seed", "state", "*", "epoch_rule", "revision", "ablate",
     "python", "torch", "device", "threads",
     "train_seconds", "test_seconds", "started", "finished",
 )  # fmt: skip
+MEASURE = "*"  # in SHOWN: the measure that the study or search decides by
+MEDIAN = "median_"  # the name of a column with the median of a measure begins so
 COUNTED = ("blocks_per_group", "parameters", "multiply_adds", "activations")
 PUBLISHED = ("published", "published_source", "protocol_differs", "not_run")
 COMPARED = ("baseline", "difference", "probability_better", "p_value", "p_floor", "p_holm")
-ERRORS = ("test_error", "validation_error")  # of a study and of a search
 NUMBERS = {
-    "candidate": int, "fold": int, "seed": int, "threads": int, **dict.fromkeys(ERRORS, float),
-    "train_seconds": float, "test_seconds": float,
+    "candidate": int, "fold": int, "seed": int, "threads": int, "train_seconds": float, "test_seconds": float,
 }  # fmt: skip
-SELECTED = {
-    "median_test_error": "the median", "median_validation_error": "the median", "min": "the minimum", "max": "the maximum",
-}  # fmt: skip
+SELECTED = {"min": "the minimum", "max": "the maximum"}
 
 CsvRow = dict[str, str]
 
@@ -50,6 +48,7 @@ class Trace:
         selected: The ids of the trials that the cell has its value from, such as those of a median.
         baseline_trials: The trials of the baseline, for a comparison.
         remarks: The origin of the value in words.
+        measure: The column of trials.csv with the measure that the study or search decides by.
     """
 
     table: str
@@ -61,6 +60,7 @@ class Trace:
     selected: list[str]
     baseline_trials: list[CsvRow]
     remarks: list[str]
+    measure: str
 
     def as_json(self) -> dict[str, Any]:
         """Plain values under stable names."""
@@ -71,8 +71,8 @@ class Trace:
             "name": self.name,
             "value": self.value,
             "selected": self.selected,
-            "trials": [_plain(row) for row in self.trials],
-            "baseline_trials": [_plain(row) for row in self.baseline_trials],
+            "trials": [_plain(row, self.measure) for row in self.trials],
+            "baseline_trials": [_plain(row, self.measure) for row in self.baseline_trials],
             "remarks": self.remarks,
         }
 
@@ -93,9 +93,9 @@ def trace_cell(path: Path, cell: str) -> Trace:
             f"{path}: has no column '{TRIALS}'; allowed: the table.csv of a study with seeds, written by this version"
         )
     index, column = _find(path, cell, columns, rows)
-    row = rows[index]
+    row, measure = rows[index], measure_of(columns)
     name, value = row[columns[0]], row[column]
-    known = {} if column in PUBLISHED else _trials(path.with_name("trials.csv"))
+    known = {} if column in PUBLISHED else _trials(path.with_name("trials.csv"), measure)
     trials = [] if column in PUBLISHED else _of_row(path, row[TRIALS], known)
     remarks: list[str] = []
     selected: list[str] = []
@@ -103,10 +103,11 @@ def trace_cell(path: Path, cell: str) -> Trace:
     if column in PUBLISHED or (column == "published_difference" and not trials):
         remarks = _published(row)
     elif column == "published_difference":
-        selected, remarks = _selected(row, "median_test_error", row.get("median_test_error", ""), trials)
+        median = f"{MEDIAN}{measure}"
+        selected, remarks = _selected(row, median, row.get(median, ""), trials, measure)
         remarks += _published(row)
-    elif column in SELECTED:
-        selected, remarks = _selected(row, column, value, trials)
+    elif column in SELECTED or column.startswith(MEDIAN):
+        selected, remarks = _selected(row, column, value, trials, measure)
     elif column in COMPARED and row.get("baseline"):
         baseline = _of_row(path, row.get("baseline_trials", ""), known)
         remarks = [f"compared with {row['baseline']}: all {'trainings' if 'number' in row else 'seeds'} of both"]
@@ -114,7 +115,16 @@ def trace_cell(path: Path, cell: str) -> Trace:
         remarks = [f"{column} is counted from the network; no training changes it"]
     if column not in PUBLISHED and not trials:
         remarks.append("no trial is behind this row" + (f": {row['not_run']}" if row.get("not_run") else ""))
-    return Trace(str(path), index + 1, column, name, value, trials, selected, baseline, remarks)
+    return Trace(str(path), index + 1, column, name, value, trials, selected, baseline, remarks, measure)
+
+
+def measure_of(columns: Sequence[str]) -> str:
+    """The column of trials.csv with the measure that a study or search decides by.
+
+    Args:
+        columns: Of its table.csv; the median of that measure comes before other medians.
+    """
+    return next((name.removeprefix(MEDIAN) for name in columns if name.startswith(MEDIAN)), "validation_error")
 
 
 def _read(path: Path) -> tuple[list[str], list[CsvRow]]:
@@ -135,7 +145,7 @@ def _find(path: Path, cell: str, columns: list[str], rows: list[CsvRow]) -> tupl
     """The index of the row and the name of the column. The name of a network may contain commas, a column's cannot."""
     row_text, comma, column_text = (part.strip().strip('"') for part in cell.rpartition(","))
     if not (comma and row_text and column_text):
-        column = "median_test_error" if "median_test_error" in columns else columns[0]
+        column = next((name for name in columns if name.startswith(MEDIAN)), columns[0])
         raise RecordError(f"`cell`: found '{cell}'; allowed: ROW,COL such as 1,{column}")
     names = [row[columns[0]] for row in rows]
     if row_text.isdecimal():
@@ -159,13 +169,13 @@ def _find(path: Path, cell: str, columns: list[str], rows: list[CsvRow]) -> tupl
     raise RecordError(f"`cell`: column: found '{column_text}'; {allowed(column_text, columns)}")
 
 
-def _trials(path: Path) -> dict[str, CsvRow]:
+def _trials(path: Path, measure: str) -> dict[str, CsvRow]:
     """The rows of trials.csv by id."""
     columns, rows = _read(path)
     if "id" not in columns:
         raise RecordError(f"{path}: has no column 'id'; write the report again with `ablate report`")
     for row in rows:
-        for column in NUMBERS:
+        for column in (*NUMBERS, measure):
             try:
                 float(row.get(column) or 0)
             except ValueError:
@@ -182,24 +192,27 @@ def _of_row(path: Path, named: str, known: dict[str, CsvRow]) -> list[CsvRow]:
     return [known[trial] for trial in ids]
 
 
-def _error(trial: CsvRow) -> float:
-    """The error of a trial in percent; infinite if it diverged."""
-    return float(next((trial[name] for name in ERRORS if trial.get(name)), math.inf))
-
-
-def _selected(row: CsvRow, column: str, value: str, trials: Sequence[CsvRow]) -> tuple[list[str], list[str]]:
-    """The ids of the trials that have the median, minimum or maximum error, and a sentence that says so."""
-    if not trials:
+def _selected(row: CsvRow, column: str, value: str, trials: Sequence[CsvRow], decided: str) -> tuple[list[str], list[str]]:
+    """The ids of the trials that have the median, minimum or maximum of a measure, and a sentence that says so."""
+    measure = column.removeprefix(MEDIAN) if column.startswith(MEDIAN) else decided
+    if not trials or measure not in trials[0]:
         return [], []
-    ordered = sorted(trials, key=_error)
+    worst = -math.inf if row.get("goal") == "maximize" and measure == decided else math.inf
+
+    def number(trial: CsvRow) -> float:
+        return float(trial[measure]) if trial.get(measure) else worst
+
+    write = format_of("%" if measure.endswith("error") else "").value
+    ordered = sorted(trials, key=number)
     n = len(ordered)
     middle = [ordered[n // 2]] if n % 2 else ordered[n // 2 - 1 : n // 2 + 1]
     chosen = {"min": ordered[:1], "max": ordered[-1:]}.get(column, middle)
-    what = SELECTED[column]
-    ours = statistics.median(map(_error, chosen))
+    what = SELECTED.get(column, "the median")
+    ours = statistics.median(map(number, chosen))
     if not _same(ours, value):
-        return [], [f"{what} of these errors is {percent(ours)}: one of the two files is older; write the report again"]
-    names = " and ".join(f"{trial['id']} (seed {trial.get('seed')}, {percent(_error(trial))})" for trial in chosen)
+        these = "errors" if measure.endswith("error") else "values"
+        return [], [f"{what} of these {these} is {write(ours)}: one of the two files is older; write the report again"]
+    names = " and ".join(f"{trial['id']} (seed {trial.get('seed')}, {write(number(trial))})" for trial in chosen)
     verb = "lies between" if len(chosen) == 2 else "is"
     return [trial["id"] for trial in chosen], [f"{what} of {n} {verb} {names}"]
 
@@ -221,10 +234,19 @@ def _published(row: CsvRow) -> list[str]:
     return lines + ([f"not run: {row['not_run']}"] if row.get("not_run") else [])
 
 
-def _plain(row: CsvRow) -> dict[str, Any]:
+def shown_columns(measure: str) -> list[str]:
+    """The columns of trials.csv that a trace shows.
+
+    Args:
+        measure: The column with the measure that the study or search decides by.
+    """
+    return [measure if column == MEASURE else column for column in SHOWN]
+
+
+def _plain(row: CsvRow, measure: str) -> dict[str, Any]:
     """A row of trials.csv with numbers converted, and None for missing values."""
-    values: dict[str, Any] = {column: row.get(column) or None for column in SHOWN if column in row}
-    for column, kind in NUMBERS.items():
+    values: dict[str, Any] = {column: row.get(column) or None for column in shown_columns(measure) if column in row}
+    for column, kind in {**NUMBERS, measure: float}.items():
         if values.get(column) is not None:
             values[column] = kind(float(values[column]))
     return values

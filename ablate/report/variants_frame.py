@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def variants_frame(analysis: StudyAnalysis) -> pd.DataFrame:
     """One row per variant and data set, followed by the rows that are only published.
 
-    Errors are in percent, differences in points. `trials` has the ids of the row's trials, in the order of `seeds`.
+    Errors are in percent, differences in points. `goal` is there where the highest value is the best. `trials` has the
+    ids of the row's trials, in the order of `seeds`.
 
     Args:
         analysis: The analysis of a study with seeds.
@@ -39,11 +40,12 @@ def _frame_row(analysis: StudyAnalysis, summary: Summary) -> dict[str, Any]:
     axes = {axis: plain(value) for axis, value in values.pop("axes").items() if axis != DATA_TITLE}
     values["seeds"] = " ".join(map(str, values["seeds"]))
     values["diverged"] = " ".join(map(str, values["diverged"]))
-    values.pop("test_errors")
+    values.pop(summary.decision.values_name)
     d, baseline, verdict, match = (
         summary.description, analysis.baseline(summary), analysis.verdict(summary), analysis.match(summary)
     )  # fmt: skip
     values |= {"mean": d and d.mean, "std": d and d.std, "epoch_rule": summary.epoch_rule}
+    values |= {"goal": summary.decision.goal} if summary.decision.maximized else {}
     if baseline:
         c = verdict.comparison if verdict else None
         values |= {

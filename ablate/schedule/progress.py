@@ -15,6 +15,7 @@ from rich.text import Text
 
 from ablate.errors import printable
 from ablate.schedule.tasks import Outcome, Task
+from ablate.study.decision import TEST_ERROR, Decision
 
 PLAIN_SECONDS = 60.0
 REDRAW_SECONDS = 0.25  # lines are printed with the next redraw: a redraw takes longer than to start a trial
@@ -31,13 +32,21 @@ class Progress:
         slots: The names of the slots.
         console: Shows the progress.
         quiet: Whether to show nothing.
+        decision: The measure that is shown of each trial.
     """
 
     unit = "trials"
 
     def __init__(
-        self, tasks: Sequence[Task], recorded: int, slots: Sequence[str], console: Console, quiet: bool = False
+        self,
+        tasks: Sequence[Task],
+        recorded: int,
+        slots: Sequence[str],
+        console: Console,
+        quiet: bool = False,
+        decision: Decision = TEST_ERROR,
     ) -> None:
+        self.decision = decision
         self.console = console
         self.quiet = quiet
         self.total = len(tasks) + recorded
@@ -135,7 +144,7 @@ class Progress:
             if event["event"] == "ended":
                 self.bars.update(self.slots[slot], completed=0, **_fields("idle"))
                 return
-            self.bars.update(self.slots[slot], **_shown(task, event))
+            self.bars.update(self.slots[slot], **_shown(task, event, self.decision))
             if event["event"] == "epoch":
                 fraction = event["epoch"] / event["epochs"]
                 if self.pace_from is None:
@@ -151,12 +160,12 @@ class Progress:
         if event["event"] == "started" and event["attempt"] > 1:
             self.say(f"{task.label}: {event.get('cause') or 'its worker died'}; again from its checkpoint")
 
-    def outcome(self, outcome: Outcome, error: float | None) -> None:
+    def outcome(self, outcome: Outcome, value: float | None) -> None:
         """Show how a task ended.
 
         Args:
             outcome: Of the task.
-            error: Its test error in percent; None if it has none.
+            value: Of the measure that is shown, such as its test error in percent; None if it has none.
         """
         task = outcome.task
         with self.lock:
@@ -164,7 +173,8 @@ class Progress:
                 self.ended += 1
                 self.done[task.id] = task.cost
                 self.kept.setdefault(task.id, task.cost)
-        result = f"{error:.2f}% test error" if error is not None else outcome.status
+        by = self.decision
+        result = outcome.status if value is None else f"{_written(value, by)} {by.words}"
         cause = f": {outcome.cause}" if outcome.cause else ""
         if outcome.status not in ("busy", "not started"):
             self.say(f"[{self.ended}/{self.total}] {task.label}: {result}{cause}")
@@ -193,13 +203,19 @@ def _fields(label: str = "", epoch: str = "", error: str = "", rate: str = "") -
     return dict(zip(FIELDS, (label, epoch, error, rate)))
 
 
-def _shown(task: Task, event: dict[str, Any]) -> dict[str, Any]:
+def _written(value: float, decision: Decision) -> str:
+    """A value with its unit, such as "5.12%" or "0.3412"."""
+    return f"{value:.2f}%" if decision.unit == "%" else " ".join(filter(None, [f"{value:.4g}", decision.unit]))
+
+
+def _shown(task: Task, event: dict[str, Any], decision: Decision) -> dict[str, Any]:
     """The fields of a slot's bar after an event of a task."""
     label = printable(event.get("label", task.label))
     if event["event"] == "started":
         return {"completed": 0.0, **_fields(label, "starting")}
     epoch, epochs = event["epoch"], event["epochs"]
-    error, rate = f"{event['test_error']:.2f}%", f"{event['images_per_second']:,.0f} images/s"
+    value = event.get(decision.column)
+    error, rate = "" if value is None else _written(value, decision), f"{event['images_per_second']:,.0f} images/s"
     return {"completed": epoch / epochs, **_fields(label, f"epoch {epoch}/{epochs}", error, rate)}
 
 

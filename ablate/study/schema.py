@@ -299,7 +299,7 @@ class StudyFile(Frozen):
         Field(description="a network, or values of axes; {dropout: 0} means each variant without its dropout"),
         WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "object", "minProperties": 1}]}),
     ] = None
-    epoch_rule: Annotated[EpochRule, Field(description="best: the lowest test error; reports say so")] = "last"
+    epoch_rule: Annotated[EpochRule, Field(description="best: the epoch with the best value; reports say so")] = "last"
     figures: Annotated[list[_FigureName], Field(default=list(DEFAULTS), max_length=len(CHOICES))]
     panels: Annotated[
         dict[Title, list[str]],

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from ablate.errors import StudyError, allowed, describe
 from ablate.study.budget import Budget, SolvedAxis
 from ablate.study.chosen import Within, take_chosen
+from ablate.study.decision import TEST_ERROR, VALIDATION_ERROR
 from ablate.study.document import Document, KeyPath, read_document
 from ablate.study.expression import compile_expression
 from ablate.study.published import published_values
@@ -92,6 +93,7 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "",
         places={key: document.place(key) for key in PLACES},
         search=search,
         chosen=chosen,
+        decision=VALIDATION_ERROR if search else TEST_ERROR,
     )
 
 

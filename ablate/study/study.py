@@ -27,6 +27,7 @@ from ablate.nets.counts import Counts
 from ablate.nets.families import axes_of, blueprint, find_family
 from ablate.registry import Kind
 from ablate.study.budget import Budget, BudgetResult
+from ablate.study.decision import TEST_ERROR, Decision
 
 FORMAT = 1  # of trial.json; a new field is left out at a default that keeps old results, so old ids stay valid
 
@@ -550,13 +551,14 @@ class Study:
         where: The constraint as written, if any.
         budget: The allowed cost of a network, if any.
         baseline: A network as written, or values of axes; and its place. None: there is no baseline.
-        epoch_rule: "last", or "best": the epoch with the lowest test error.
+        epoch_rule: "last", or "best": the epoch with the best value of the measure that the study decides by.
         published: The tables of published values.
         figures: The names of the figures that the report draws.
         panels: (title, networks) of each panel of the curves; empty: one panel a data set.
         places: "file:line:column" of some keys, by key.
         search: The search; None in a study with variants.
         chosen: One sentence for each value that was taken from a search.
+        decision: What the variants are compared by.
     """
 
     name: str
@@ -579,3 +581,4 @@ class Study:
     places: dict[str, str]
     search: Search | None = None
     chosen: tuple[str, ...] = ()
+    decision: Decision = TEST_ERROR

@@ -54,7 +54,7 @@ def test_a_log_stands_beside_the_variant_of_its_network(tmp_path: Path) -> None:
     assert [row["test_error"] for row in curve.rows] == [40.0, 11.5]
     (shown,) = [section.content for section in report.document.sections if isinstance(section.content, Curves)]
     drawn = [curve for curve in shown.curves if curve.imported]
-    assert [(one.label, one.test_error) for one in drawn] == [("WRN-10-1, authors' log", [40.0, 11.5])]
+    assert [(one.label, one.values) for one in drawn] == [("WRN-10-1, authors' log", [40.0, 11.5])]
 
 
 def test_a_log_that_ends_early_has_no_final_error_and_another_preprocessing_is_said(tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
-// Every seed's curve, drawn from the JSON beside it: test error solid on the right axis, training loss dashed on the left.
+// Every seed's curve, drawn from the JSON beside it: the measure that the study decides by (`error`) solid on the
+// right axis, training loss dashed on the left.
 
 const SHAPES = [ // the markers of the figures, in their order: corners, turn in degrees, inner radius of a star
   [24, 0], [4, 45], [4, 0], [3, -90], [3, 90], [4, 0, 0.4],
   [4, 45, 0.4], [5, -90, 0.45], [3, 180], [3, 0], [6, 0], [5, -90],
 ];
-const AXES = { loss: "training loss, nats (dashed)", error: "test error, % (solid)", epoch: "epoch" };
 const PARTS = { all: 0, "last half": 0.5, "last tenth": 0.9 }; // of the epochs: where they start
 
 function drawn(parent, name, attributes, text = "") {
@@ -45,6 +45,8 @@ function range(values) {
 }
 
 function makeCurves(box, index) {
+  const { measure, unit } = box.dataset;
+  const AXES = { loss: "training loss, nats (dashed)", error: `${measure}${unit && `, ${unit}`} (solid)`, epoch: "epoch" };
   const variants = JSON.parse(box.querySelector("script").textContent);
   const lines = variants.flatMap((variant) => variant.lines);
   const has = (kind) => lines.some((line) => line[kind].some((value) => value !== null));
@@ -139,7 +141,7 @@ function makeCurves(box, index) {
   function tell({ variant, line, point }, dot) {
     const [epoch, error, loss] = [line.epoch, line.error, line.loss].map((values) => values[point.i]);
     const said = [`${line.name}, epoch ${epoch}`];
-    if (error !== null) said.push(`test error ${error} %`);
+    if (error !== null) said.push(`${measure} ${error} ${unit}`.trim());
     if (loss !== null) said.push(`training loss ${loss} nats`);
     tip.replaceChildren(element("b", {}, variant.label), ...said.map((text) => element("div", {}, text)));
     if (line.trial) tip.append(element("code", {}, line.trial));

@@ -10,6 +10,7 @@ from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figures.training_curves import CurvePanel, ImportedCurve, StudyCurves
 from ablate.report.imported_curves import imported_curves
 from ablate.report.panels import Panel, data_panels, legend_names, panel_labels, study_panels
+from ablate.study.decision import TEST_ERROR
 
 if TYPE_CHECKING:
     from ablate.report.analysis import StudyAnalysis
@@ -29,7 +30,7 @@ def curve_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
 
 
 def train_test_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figure with training error and test error.
+    """The values of the figure with training error and test error; no values for a study that decides by another measure.
 
     Args:
         analysis: The analysis of the study.
@@ -37,6 +38,8 @@ def train_test_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     Raises:
         RecordError: A record has lost its epochs.
     """
+    if analysis.decision.measure != "error":
+        return
     shown = [summary for summary in analysis.summaries if summary.n]
     yield FigureInfo(curves_of(data_panels(shown)), analysis.study.title, f"{analysis.setting('; ')}; median over seeds")
 
@@ -55,4 +58,5 @@ def curves_of(panels: Sequence[Panel], imported: Sequence[ImportedCurve] = ()) -
         CurvePanel(title, labels, read_curves(summaries))
         for (title, summaries), labels in zip(panels, panel_labels(panels))
     ]
-    return StudyCurves(drawn, legend_names(panels), imported)
+    shown = [summary for _, summaries in panels for summary in summaries]
+    return StudyCurves(drawn, legend_names(panels), imported, shown[0].decision if shown else TEST_ERROR)

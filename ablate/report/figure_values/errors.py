@@ -11,6 +11,7 @@ from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors, Varian
 from ablate.report.panels import data_panels, legend_names, panel_labels
 from ablate.report.pareto import pareto_front
 from ablate.report.summary import Summary
+from ablate.study.decision import TEST_ERROR
 
 if TYPE_CHECKING:
     from ablate.report.analysis import StudyAnalysis
@@ -34,10 +35,12 @@ def errors_of(summaries: Sequence[Summary], baselines: Sequence[Summary | None] 
         summaries: The variants.
         baselines: The variants that others are compared with; None where a variant has no baseline.
     """
+    by = summaries[0].decision if summaries else TEST_ERROR
     panels, compared_with = data_panels(summaries), {id(baseline) for baseline in baselines}
     drawn = []
     for (title, of_data), labels in zip(panels, panel_labels(panels)):
-        front = pareto_front([(summary.variant.counts.parameters, summary.median) for summary in of_data])
+        costs = [None if summary.median is None else by.cost(summary.median) for summary in of_data]
+        front = pareto_front([(summary.variant.counts.parameters, cost) for summary, cost in zip(of_data, costs)])
         variants = [
             VariantErrors(
                 label,
@@ -50,4 +53,4 @@ def errors_of(summaries: Sequence[Summary], baselines: Sequence[Summary | None] 
             for index, (label, summary) in enumerate(zip(labels, of_data))
         ]
         drawn.append(ErrorPanel(title, variants))
-    return StudyErrors(drawn, legend_names(panels))
+    return StudyErrors(drawn, legend_names(panels), by)

@@ -23,14 +23,14 @@ def rank_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     Args:
         analysis: The analysis of the study.
     """
-    titles = analysis.titles
+    titles, by = analysis.titles, analysis.decision
     for number, title in enumerate(titles, 1):
         found, summaries = analysis.stability(title), analysis.on(title)
         if found and len(summaries) > 2:
             about = analysis.setting("; ") if len(titles) == 1 else title
             (labels,) = panel_labels([("", summaries)])
             yield FigureInfo(
-                RankShares(labels, found.rank_probability),
+                RankShares(labels, found.rank_probability, f"the {by.lowest} {by.noun}"),
                 f"{analysis.study.title}: the order with other seeds",
                 f"{about}; {found.draws:,} bootstrap draws of the seeds",
                 number if len(titles) > 1 else 0,
@@ -45,7 +45,7 @@ def critical_difference_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """
     panels = data_panels(analysis.summaries)
     errors = {
-        title: {label: s.median for label, s in zip(labels, of_panel) if s.median is not None}
+        title: {label: analysis.decision.cost(s.median) for label, s in zip(labels, of_panel) if s.median is not None}
         for (title, of_panel), labels in zip(panels, panel_labels(panels))
     }
     if found := critical_difference(errors):

@@ -60,7 +60,7 @@ def draw_curves(curves: StudyCurves, title: str, caption: str, badge: str = "") 
         if loss_axis.get_subplotspec().is_first_col() or len(panels) < 3:  # type: ignore[union-attr]
             loss_axis.set_ylabel(f"training loss, nats (dashed{', imported dotted' if imported else ''})")
         if loss_axis.get_subplotspec().is_last_col() or len(panels) < 3:  # type: ignore[union-attr]
-            error_axis.set_ylabel(f"test error, % (solid{', imported dash-dot' if imported else ''})")
+            error_axis.set_ylabel(f"{curves.decision.axis} (solid{', imported dash-dot' if imported else ''})")
     return figure
 
 

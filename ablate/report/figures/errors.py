@@ -73,11 +73,11 @@ def draw_errors(errors: StudyErrors, title: str, caption: str, badge: str = "") 
                 axis.axvline(variant.median, color=INK, linewidth=0.9, linestyle=DOTTED, zorder=1)
         axis.margins(x=0.05)
         if not panel.errors:
-            axis.set_xlim(0, 100)
+            errors.set_empty(axis.set_xlim)
         if log:
             log_ticks(axis.xaxis)
         explained = ": a point a seed, a bar their median" if len(panels) == 1 else ""
-        axis.set(title=panel.title, xlabel=f"test error, %{', log scale' if log else ''}{explained}")
+        axis.set(title=panel.title, xlabel=f"{errors.decision.axis}{', log scale' if log else ''}{explained}")
         set_row_axis(axis, names)
         axis.spines["left"].set_visible(False)
     return figure

@@ -82,14 +82,14 @@ def draw_parameters(errors: StudyErrors, title: str, caption: str, badge: str = 
     figure, axes = open_canvas(title, caption, badge, width=width, body=3.5, legend=handles, columns=len(panels))
     fronts = []
     for panel, axis in zip(panels, axes):
-        fronts.append(_draw_panel(axis, panel, looks))
+        fronts.append(_draw_panel(axis, panel, looks, errors))
         axis.set_title(panel.title)
     for front, axis in zip(fronts, axes):
         place_labels(figure, axis, front.points, front.labels, front.markers)
     return figure
 
 
-def _draw_panel(axis: Axes, panel: ErrorPanel, looks: Mapping[str, Look]) -> Front:
+def _draw_panel(axis: Axes, panel: ErrorPanel, looks: Mapping[str, Look], errors: StudyErrors) -> Front:
     """Draw one panel, and return its labelled points."""
     counts = [variant.parameters for variant in panel.variants]
     log_x, log_y = on_log_axis(counts, COUNTS), on_log_axis(panel.errors, ERRORS)
@@ -121,10 +121,10 @@ def _draw_panel(axis: Axes, panel: ErrorPanel, looks: Mapping[str, Look]) -> Fro
     set_count_axis(axis, counts, places)
     said = ", ".join(["log scale"] * log_x + ["equal counts side by side"] * shifted)
     axis.set(xlabel=f"parameters ({said})" if said else "parameters")
-    axis.set_ylabel(f"test error, %{', log scale' if log_y else ''}")
+    axis.set_ylabel(f"{errors.decision.axis}{', log scale' if log_y else ''}")
     axis.margins(y=0.12)
     if not panel.errors:
-        axis.set_ylim(0, 100)
+        errors.set_empty(axis.set_ylim)
     if log_y:
         log_ticks(axis.yaxis)
     return Front(line, [label for *_, label in front], markers)

@@ -20,10 +20,12 @@ class RankShares:
     Args:
         labels: Of the V variants.
         shares: An array of shape (V, V); [i, r] is the probability, 0 to 1, that variant i has rank r + 1.
+        first: What has rank 1.
     """
 
     labels: Sequence[str]
     shares: Any
+    first: str = "the lowest error"
 
 
 def percent_text(share: float) -> str:
@@ -63,6 +65,6 @@ def draw_ranks(ranks: RankShares, title: str, caption: str, badge: str = "") -> 
         xticklabels=[str(rank + 1) for rank in range(size)], yticklabels=names,
     )  # fmt: skip
     axis.tick_params(axis="y", rotation=0)
-    axis.set_xlabel("rank, 1 the lowest error; cells: how often, %")
+    axis.set_xlabel(f"rank, 1 {ranks.first}; cells: how often, %")
     axis.tick_params(length=0)
     return figure

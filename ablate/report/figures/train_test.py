@@ -40,5 +40,5 @@ def draw_train_test(curves: StudyCurves, title: str, caption: str, badge: str = 
         axis.set_ylim(0.0 if min(low) < max(high) / 3 else min(low), max(high))
         set_epoch_axis(axis, [panel.curves])
         axis.set_title(panel.title)
-        axis.set(xlabel="epoch", ylabel="error, %: test (solid), train (dashed)")
+        axis.set(xlabel="epoch", ylabel=f"error, %: {curves.decision.split} (solid), train (dashed)")
     return figure

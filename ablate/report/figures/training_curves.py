@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-MEASURES = ("train_loss", "train_error", "test_error")  # nats, percent, percent
+from ablate.study.decision import TEST_ERROR, Decision
+
+# nats, percent, percent; "test_error" is the measure that the study decides by, whatever its name and unit
+MEASURES = ("train_loss", "train_error", "test_error")
 Curve = npt.NDArray[np.float64]  # shape (epochs, measures), from epoch 1 on; NaN where there is no value
 
 
@@ -76,8 +79,10 @@ class StudyCurves:
         panels: In order.
         names: The text of the legend by label, in the order of the colours.
         imported: Curves from the authors' logs.
+        decision: The measure that the study decides by.
     """
 
     panels: Sequence[CurvePanel]
     names: Mapping[str, str]
     imported: Sequence[ImportedCurve] = ()
+    decision: Decision = TEST_ERROR

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from ablate.study.decision import TEST_ERROR, Decision
 
 
 @dataclass(frozen=True)
@@ -13,8 +16,8 @@ class VariantErrors:
     Args:
         label: Its name, different from that of every other variant in the panel.
         parameters: The number of parameters of the network.
-        errors: Test errors of the seeds that did not diverge, in percent, in the order of the seeds.
-        median: Of all seeds, in percent; infinite if half or more of them diverged, None without any seed.
+        errors: The values of the seeds that did not diverge, such as test errors in percent, in the order of the seeds.
+        median: Of all seeds; infinite if half or more of them diverged, None without any seed.
         on_front: Whether no other variant of the panel dominates it in parameters and median.
         baseline: Whether other variants are compared with it.
     """
@@ -41,7 +44,7 @@ class ErrorPanel:
 
     @property
     def errors(self) -> list[float]:
-        """The finite errors of all variants, in percent."""
+        """The finite values of all variants."""
         return [error for variant in self.variants for error in variant.errors]
 
 
@@ -52,7 +55,17 @@ class StudyErrors:
     Args:
         panels: One for each data set.
         names: The text of the legend by label, in the order of the colours.
+        decision: The measure.
     """
 
     panels: Sequence[ErrorPanel]
     names: Mapping[str, str]
+    decision: Decision = TEST_ERROR
+
+    def set_empty(self, set_limits: Callable[[float, float], Any]) -> None:
+        """Set the range of an axis without values.
+
+        Args:
+            set_limits: Of the axis.
+        """
+        set_limits(0, 100 if self.decision.unit == "%" else 1)

@@ -71,7 +71,7 @@ def _template() -> jinja2.Template:
     environment.filters |= {
         "base64": lambda data: base64.b64encode(data).decode(),
         "counted": counted,
-        "curve_json": lambda content: Markup(to_json(curve_data(content.curves, len(_palette())))),
+        "curve_json": lambda content: Markup(to_json(curve_data(content.curves, len(_palette()), content.decision.worst))),
         "paragraphs": _paragraphs,
         "sort_value": _sort_value,
     }
@@ -91,7 +91,7 @@ def _is_sortable(cell: Cell) -> bool:
 
 def _sort_value(cell: Cell) -> str:
     """The number that a cell is sorted by, in JavaScript syntax."""
-    return "Infinity" if cell.value == math.inf else repr(cell.value)
+    return repr(cell.value).replace("inf", "Infinity") if isinstance(cell.value, float) else repr(cell.value)
 
 
 def _paragraphs(text: str) -> list[str]:

@@ -259,7 +259,7 @@ def test_the_median_curve_counts_a_seed_that_diverged_as_worse_than_any() -> Non
     ]
     median = median_curve(seeds)
     assert median.epochs == [1, 2, 3, 4]
-    assert median.test_error == [60.0, 20.0, None, None]
+    assert median.values == [60.0, 20.0, None, None]
     assert median.train_loss == [2.0, 2.0, 9.0, None]
 
 
