@@ -152,6 +152,7 @@ class LoadedModule(NamedTuple):
 
 _folders: tuple[str, ...] = ()  # searched first for user's modules
 _loaded: dict[str, LoadedModule] = {}
+_defaults: dict[tuple[str, str], dict[str, str]] = {}  # (reference, digest) -> the JSON of each plain default
 _appended: list[str] = []  # folders that look_in() added to sys.path
 _files: set[Path] = set()  # files of the user's modules that are loaded
 _torch = importlib.util.find_spec("torch")
@@ -197,6 +198,52 @@ def code_digest(reference: str) -> str:
         defined = inspect.isroutine(found) or inspect.isclass(found)
         file = inspect.getsourcefile(found) if defined else loaded.module.__file__
         return hashlib.sha256(_cleaned(Path(file or "")).encode()).hexdigest()[:16]
+
+
+def default_arguments(reference: str, code: str) -> dict[str, Any]:
+    """The defaults of a callable's parameters, by name, as far as a study file could write them.
+
+    Args:
+        reference: "module:callable".
+        code: The digest of its source. If the present source has another digest, no default is known.
+
+    Raises:
+        NotationError: The module or the callable is missing, or raises an error.
+    """
+    key = reference, code
+    if key not in _defaults and code_digest(reference) == code:
+        try:
+            parameters = inspect.signature(find_callable(reference)).parameters.values()
+        except ValueError:  # some callables that are written in C have no signature
+            parameters = dict[str, inspect.Parameter]().values()
+        known = ((one.name, _plain(one.default)) for one in parameters if one.default is not one.empty)
+        _defaults[key] = {name: text for name, text in known if text is not None}
+    return {name: json.loads(text) for name, text in _defaults.get(key, {}).items()}
+
+
+def _plain(value: Any) -> str | None:
+    """A value as JSON; None for a value that a study file cannot write."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def takes_argument(reference: str, name: str) -> bool:
+    """Whether a callable has a parameter of a name, or takes arguments of any name.
+
+    Args:
+        reference: "module:callable".
+        name: The name of the parameter.
+
+    Raises:
+        NotationError: The module or the callable is missing, or raises an error.
+    """
+    try:
+        parameters = inspect.signature(find_callable(reference)).parameters
+    except ValueError:
+        return True
+    return name in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
 
 def find_callable(reference: str) -> Callable[..., Any]:

@@ -9,6 +9,8 @@ import typer
 
 from ablate.commands.options import (
     WEIGHTS,
+    Argument,
+    Arguments,
     Channels,
     Classes,
     DepthRule,
@@ -19,6 +21,7 @@ from ablate.commands.options import (
     Root,
     one_of,
     print_json,
+    read_network,
     say,
 )
 from ablate.data.data_sets import DATA_SETS
@@ -27,8 +30,11 @@ from ablate.files import expand
 
 def show(
     net: Annotated[
-        str, typer.Argument(metavar="[NET]", help="A network, such as WRN-40-2-B(1,3,1); none: every kind there is.")
+        str,
+        typer.Argument(metavar="[NET]", help="Such as WRN-40-2-B(1,3,1), or module:callable; none: every kind."),
     ] = "",
+    argument: Argument = None,
+    args: Arguments = "",
     depth_rule: DepthRule = "convolutions",
     family: FamilyKey = None,
     imagenet: ForImageNet = False,
@@ -43,13 +49,12 @@ def show(
     from ablate.api import describe
     from ablate.commands.network_text import families_text, network_text, weights_text
     from ablate.nets.describe import describe_families
-    from ablate.nets.notation import parse_architecture
 
     if not net:
         listed = describe_families()
         print_json(listed) if as_json else print(families_text(listed))
         return
-    architecture = parse_architecture(net, depth_rule, family, imagenet)
+    architecture = read_network(net, depth_rule, family, imagenet, argument, args)
     network = describe(net, architecture, depth_rule, classes, image_size, channels, batch_size)
     if weights:
         from ablate.nets.weights import check_weights
@@ -61,11 +66,15 @@ def show(
 
 
 def draw(
-    net: Annotated[str, typer.Argument(metavar="[NET]", help="A network, such as WRN-28-10.", show_default=False)] = "",
+    net: Annotated[
+        str, typer.Argument(metavar="[NET]", help="WRN-28-10 and the like, or module:callable.", show_default=False)
+    ] = "",
     figure_1: Annotated[bool, typer.Option("--figure-1", help="Instead of NET, the paper's four kinds of blocks.")] = False,
     out: Annotated[
         Optional[Path], typer.Option("-o", "--out", metavar="PATH", help="An .svg, .png or .pdf, instead of NET.svg.")
     ] = None,
+    argument: Argument = None,
+    args: Arguments = "",
     depth_rule: DepthRule = "convolutions",
     family: FamilyKey = None,
     imagenet: ForImageNet = False,
@@ -79,14 +88,13 @@ def draw(
     if bool(net) == figure_1:
         raise RunError(f"draw: found {'NET and --figure-1' if net else 'neither'}; allowed: NET or --figure-1, one of them")
     from ablate.nets.families import blueprint, task_of
-    from ablate.nets.notation import parse_architecture
     from ablate.report.figures.network import check_path, write_drawing
     from ablate.report.network_diagram import figure_1_diagram, network_diagram
 
-    path = out or Path(f"{net or 'figure_1'}.svg")
+    path = out or Path(f"{net.replace(':', '.') or 'figure_1'}.svg")
     check_path(path)
     if net:
-        architecture = parse_architecture(net, depth_rule, family, imagenet)
+        architecture = read_network(net, depth_rule, family, imagenet, argument, args)
         diagram = network_diagram(net, blueprint(architecture, *task_of(architecture, classes, image_size, channels)))
     else:
         diagram = figure_1_diagram()
@@ -95,10 +103,15 @@ def draw(
 
 
 def evaluate(
-    net: Annotated[str, typer.Argument(metavar="NET", help="A network, such as WRN-50-2-bottleneck.", show_default=False)],
+    net: Annotated[
+        str,
+        typer.Argument(metavar="NET", help="WRN-50-2-bottleneck and the like, or module:callable.", show_default=False),
+    ],
     weights: Annotated[Path, WEIGHTS],
     data: Annotated[str, typer.Option("--data", help="imagenet is read from DIR/val/<class>/*.", **one_of(DATA_SETS))],
     data_root: Root = None,
+    argument: Argument = None,
+    args: Arguments = "",
     depth_rule: DepthRule = "convolutions",
     family: FamilyKey = None,
     classes: Annotated[Optional[int], typer.Option("--classes", min=2, max=100_000, help="Instead of the data's.")] = None,
@@ -110,11 +123,10 @@ def evaluate(
     """Measure the top-1 and top-5 error of a network on test images, with weights from a file."""
     from ablate.commands.network_text import evaluation_text
     from ablate.data.cache import Location, default_cache, default_root
-    from ablate.nets.notation import parse_architecture
     from ablate.schedule.slots import find_slots
     from ablate.train.evaluate import evaluate as measure
 
-    architecture = parse_architecture(net, depth_rule, family, DATA_SETS[data].imagenet_names)
+    architecture = read_network(net, depth_rule, family, DATA_SETS[data].imagenet_names, argument, args)
     location = Location(expand(data_root) if data_root else default_root(), default_cache())
     found = find_slots(device, 1)[0].device
     scores = measure(architecture, weights, data, location, found, classes, image_size, batch_size)

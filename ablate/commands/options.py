@@ -7,12 +7,16 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import typer
 
-from ablate.errors import RunError, allowed, printable
+from ablate.errors import RunError, allowed, describe, printable
 from ablate.registry import Registry
+
+if TYPE_CHECKING:
+    from ablate.nets.architecture import Architecture
+    from ablate.nets.architecture import DepthRule as DepthRuleName
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (YAML).", show_default=False)]
 Set = Annotated[
@@ -33,6 +37,13 @@ ForImageNet = Annotated[bool, typer.Option("--imagenet", help="Read a name that 
 Classes = Annotated[Optional[int], typer.Option("--classes", min=2, max=100_000, help="10, or 1000 for ImageNet's.")]
 ImageSize = Annotated[
     Optional[int], typer.Option("--image-size", min=4, max=1024, help="Pixels, square: 32, or 224 for ImageNet's.")
+]
+Argument = Annotated[
+    Optional[list[str]],
+    typer.Option("-a", "--arg", metavar="KEY=VALUE", help="An argument of module:callable, such as depth=3."),
+]
+Arguments = Annotated[
+    str, typer.Option("--args", metavar="MAPPING", help="Of module:callable, such as '{depth: 3, norm: batch}'.")
 ]
 Channels = Annotated[int, typer.Option("--channels", min=1, max=16)]
 WEIGHTS = typer.Option("--weights", metavar="FILE", help="A state_dict or safetensors, by torchvision's names or ours.")
@@ -91,6 +102,41 @@ def one_of(table: Registry[Any], suits: Callable[[Any], bool] = lambda entry: Tr
 
     shown = [name for name, entry in table.built_in.items() if suits(entry)]
     return {"parser": parse, "metavar": f"[{'|'.join(shown)}]", "autocompletion": names}
+
+
+def read_network(
+    net: str, rule: DepthRuleName, family: str | None, imagenet: bool, arguments: Optional[list[str]], args: str
+) -> Architecture:
+    """The network of a name, or of "module:callable" with its arguments. Its module is looked for here first.
+
+    Args:
+        net: Such as "WRN-28-10" or "mynet:build".
+        rule: How the name counts depth.
+        family: The family of the name; None: any.
+        imagenet: Whether a name that two families share means ImageNet's.
+        arguments: Of the callable, each as "KEY=VALUE" with a YAML value.
+        args: Of the callable, as a YAML or JSON mapping; "" for none.
+
+    Raises:
+        AblateError: The network cannot be built, or an argument is not of this form.
+    """
+    from ablate.nets.notation import own_architecture, parse_architecture
+    from ablate.own_code import REFERENCE
+    from ablate.study.document import read_text
+
+    if not REFERENCE.fullmatch(net):
+        if arguments or args:
+            raise RunError(f"--args: '{net}' has none; allowed for module:callable")
+        return parse_architecture(net, rule, family, imagenet)
+    given = read_text(args, "--args").value if args else {}
+    if not isinstance(given, dict):
+        raise RunError(f"--args: found {describe(given)}; allowed: a mapping such as {{depth: 3}}")
+    for assignment in arguments or ():
+        key, equals, text = assignment.partition("=")
+        if not equals or not text or not key.isidentifier():
+            raise RunError(f"--arg: found '{assignment}'; allowed: KEY=VALUE, such as depth=3")
+        given[key] = read_text(text, f"--arg {key}").value
+    return own_architecture(net, given, (Path.cwd(),))
 
 
 def parse_interval(text: str) -> tuple[int, float]:

@@ -17,10 +17,19 @@ from ablate.nets.architecture import DEFAULTS, Architecture, format_block
 from ablate.nets.blueprint import Blueprint, Custom, Section, Shape
 from ablate.nets.counts import Counts, LinearCounts, count, count_linearly
 from ablate.nets.family import Family
+from ablate.own_code import default_arguments
 from ablate.registry import Registry
 
 PYTHON = "python"  # the family of user-defined networks
 IMAGENET = "ImageNet-"  # prefix of the families of networks for ImageNet
+OFFERED = (
+    "classes",
+    "num_classes",
+    "input_shape",
+    "in_channels",
+    "out_channels",
+    "stride",
+)  # set here, so they are no axes
 
 BUILT_IN = (
     imagenet.RESNET,
@@ -71,15 +80,32 @@ def axes_of(architecture: Architecture) -> dict[str, Any]:
         architecture: The network.
 
     Returns:
-        "family", "N" (None for a family without depth), the family's axes, and user-defined arguments as "args.<name>".
+        "family", "N" (None for a family without depth), the family's axes, and the arguments of a user-defined network or
+        block as "args.<name>", with the defaults of its signature.
     """
     family = find_family(architecture.family)
     named = [axis for axis in ("python", *family.axes) if axis != "args" and (axis != "python" or architecture.python)]
     axes = {axis: getattr(architecture, axis) for axis in named}
     if "block" in axes or family.table:
         axes["block"] = format_block(architecture.block)
-    args = {f"args.{name}": value for name, value in json.loads(architecture.args).items()}
+    args = {f"args.{name}": value for name, value in arguments_of(architecture).items()}
     return {"family": family.key, "N": architecture.N if family.has_depth else None, **axes, **args}
+
+
+def arguments_of(architecture: Architecture) -> dict[str, Any]:
+    """The arguments of a user-defined network or block by name: the defaults of its signature, and those that are written.
+
+    Args:
+        architecture: The network. One without user-defined code has no arguments.
+
+    Raises:
+        NotationError: The callable is missing, or raises an error.
+    """
+    written = json.loads(architecture.args)
+    if not architecture.code:
+        return dict(written)
+    known = default_arguments(architecture.python or format_block(architecture.block), architecture.code)
+    return {**{name: value for name, value in known.items() if name not in OFFERED}, **written}
 
 
 def task_of(

@@ -20,13 +20,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache, lru_cache
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 from ablate.errors import NotationError
 from ablate.nets.architecture import BASIC, CHOICES, DECIMALS, DEFAULTS, Architecture, Blocks, DepthRule, format_block
-from ablate.nets.families import FAMILIES, IMAGENET, PYTHON, find_family
+from ablate.nets.families import FAMILIES, IMAGENET, OFFERED, PYTHON, find_family
 from ablate.nets.family import STYLE_AXES, Family
 from ablate.nets.options import WORD_OF, clip, option_words, read_option
+from ablate.own_code import read_own_code
 
 LONGEST = 200  # the most characters of a name
 PREFIXES = ("CIFAR-", IMAGENET)
@@ -173,6 +175,22 @@ def parse_architecture(
     return make_architecture(read_name(name, family, imagenet), rule)
 
 
+def own_architecture(reference: str, args: Mapping[str, Any], folders: tuple[Path, ...] = ()) -> Architecture:
+    """The Architecture of a user-defined network, with the digest of its source.
+
+    Args:
+        reference: The callable, as "module:callable".
+        args: Its arguments by name, in plain values.
+        folders: Searched for its module before Python's path, in order.
+
+    Raises:
+        NotationError: The callable is missing or raises an error, it lacks an argument, or an argument is no plain value.
+    """
+    own = read_own_code({"python": reference, "args": dict(args)}, folders)
+    own.check(*OFFERED)
+    return make_architecture({"family": PYTHON, "python": reference, "args": own.arguments, "code": own.code})
+
+
 def other_meanings(name: str, family: str) -> list[str]:
     """The unambiguous names of the networks of other families that a name could mean.
 
@@ -292,7 +310,7 @@ def format_name(parts: Mapping[str, Any], show_block: bool = False, imagenet: bo
 def _text(family: Family, values: Mapping[str, Any], usual: Mapping[str, Any], show_block: bool, imagenet: bool) -> str:
     """The name of a network from all its axes (`values`) and the defaults of its family (`usual`)."""
     if family.key == PYTHON:
-        return f"{values['python']}({_arguments(values['args'])})"
+        return f"{values['python']}({written_arguments(values['args'])})"
     text = family.write({**values, "k": _plain(values["k"])})
     if _claimant(text, imagenet) != family.key:
         text = (IMAGENET if family.key.startswith(IMAGENET) else "CIFAR-") + text
@@ -300,7 +318,7 @@ def _text(family: Family, values: Mapping[str, Any], usual: Mapping[str, Any], s
         text += f"-w{_plain(values['k'])}"
     if "block" in family.axes and (values["block"] != usual["block"] or (show_block and "l" in family.axes)):
         text += f"-{format_block(values['block'])}"
-        text += f"({_arguments(values['args'])})" if values["args"] != DEFAULTS["args"] else ""
+        text += f"({written_arguments(values['args'])})" if values["args"] != DEFAULTS["args"] else ""
     if values["dropout"]:
         text += f"-dropout{_plain(values['dropout'])}"
     if values["survival"] != 1:
@@ -317,8 +335,12 @@ def _claimant(text: str, imagenet: bool) -> str:
     return next((family.key for family, *_ in _heads(text, None, "", imagenet)), "")
 
 
-def _arguments(args: str) -> str:
-    """The text of arguments in JSON: "depth=2, mode='wide'"."""
+def written_arguments(args: str) -> str:
+    """The text of arguments: "depth=2, mode='wide'".
+
+    Args:
+        args: The arguments as JSON.
+    """
     return ", ".join(f"{key}={value!r}" for key, value in json.loads(args).items())
 
 

@@ -1,5 +1,7 @@
 """Weights from files with ablate's or torchvision's tensor names, and the mapping between the two.
 
+A user-defined network has the names of its own state_dict(), or ablate's, which a checkpoint has.
+
 The residual networks for ImageNet have the names of torchvision's resnet.py, which timm's pretrained files share:
 conv1, bn1, layer<group>.<block>.conv<n>, .bn<n>, .downsample.<n>, fc.
 """
@@ -25,6 +27,7 @@ from ablate.nets.notation import format_architecture
 
 PUBLIC = ("ImageNet-ResNet", "ImageNet-ResNeXt")
 INSIDE = ("state_dict", "model", "network")  # keys of a file that may hold the weights
+OWN_DEPTH = 3  # names before those of a user-defined network's own tensors
 OPTIONAL = ".num_batches_tracked"  # missing in older files, and without effect on the output
 
 
@@ -33,7 +36,7 @@ class Weights(NamedTuple):
 
     Args:
         state: Tensors by ablate's names.
-        names: Convention of the names in the file, "torchvision" or "ablate".
+        names: Convention of the names in the file: "torchvision", "ablate", or a user-defined "module:callable".
         tensors: Number of tensors in the file.
         parameters: Trainable numbers of the network.
     """
@@ -163,7 +166,7 @@ def fit_weights(path: Path, architecture: Architecture, network: nn.Module) -> W
     """
     found, wanted = read_weights(path), network.state_dict()
     names: Mapping[str, str] = {key: key for key in wanted}
-    public = public_names(architecture) if has_public_names(architecture) else {}
+    public, whose = _other_names(architecture, wanted)
     is_public = sum(name in found for name in public.values()) > sum(name in found for name in names)
     names = public if is_public else names
     if problems := list(_problems(found, {names[key]: tensor for key, tensor in wanted.items()})):
@@ -171,7 +174,14 @@ def fit_weights(path: Path, architecture: Architecture, network: nn.Module) -> W
         raise DataError(f"weights {path} for {format_architecture(architecture)}: {problems[0]}{more}")
     state = {key: found.get(names[key], tensor) for key, tensor in wanted.items()}
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Weights(state, "torchvision" if is_public else "ablate", len(found), parameters)
+    return Weights(state, whose if is_public else "ablate", len(found), parameters)
+
+
+def _other_names(architecture: Architecture, wanted: Mapping[str, Tensor]) -> tuple[Mapping[str, str], str]:
+    """(the other name of every tensor by ablate's name, whose names these are); without any, an empty mapping."""
+    if architecture.python:  # the module is alone in a section and in a container; its own names are without them
+        return {key: key.split(".", OWN_DEPTH)[-1] for key in wanted}, architecture.python
+    return (public_names(architecture) if has_public_names(architecture) else {}), "torchvision"
 
 
 def _problems(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Iterator[str]:

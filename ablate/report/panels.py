@@ -32,7 +32,7 @@ def study_panels(study: Study, summaries: Sequence[Summary]) -> list[Panel]:
         summaries: Its variants.
     """
     shown = [summary for summary in summaries if summary.n]
-    named = [(title, [s for s in shown if s.net in nets]) for title, nets in study.panels]
+    named = [(title, [s for s in shown if {s.net, s.variant.whole_name} & {*nets}]) for title, nets in study.panels]
     return [(title, of_panel) for title, of_panel in named if of_panel] or data_panels(shown)
 
 

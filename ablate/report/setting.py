@@ -11,6 +11,7 @@ from ablate.report.numbers import counted
 from ablate.report.summary import Summary
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import plain
+from ablate.study.short_names import describe_codes
 from ablate.study.study import Data, Recipe
 
 COMPILE = "recipe.compile"
@@ -19,6 +20,8 @@ SAME_RESULT = ("checkpoint_activations", "lr_batch_size")  # the second is shown
 
 def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
     """The data sets and recipes of some variants, copies among their images, and the axes that vary, in words.
+
+    Networks of the user's own code are named first, because rows and labels show only what varies in them.
 
     Args:
         summaries: The summaries of a study.
@@ -40,7 +43,8 @@ def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
     named = [f"{' and '.join(names)}: {text}" if len(recipes) > 1 else text for text, names in recipes.items()]
     shown = sorted(varied - {DATA_TITLE, RECIPE_NAME})
     word = "Varied" if separator.startswith(".") else "varied"
-    return separator.join([*data, *named, *([f"{word}: {', '.join(shown)}"] if shown else [])])
+    networks = describe_codes([summary.variant for summary in summaries], plain)
+    return separator.join([*networks, *data, *named, *([f"{word}: {', '.join(shown)}"] if shown else [])])
 
 
 def describe_copies(summaries: Sequence[Summary]) -> list[str]:

@@ -9,7 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ablate.errors import StudyError
+from ablate.errors import StudyError, describe
 from ablate.nets.architecture import MAX_BLOCK, Architecture, DepthRule
 from ablate.nets.blueprint import Shape
 from ablate.nets.counts import Counts
@@ -92,6 +92,8 @@ class Networks(dict[tuple[Any, ...], Network]):
         else:
             cost = partial(activation_memory, recipe=weighed) if weighed else attrgetter(budget.measure)
             known = self.solved.setdefault((classes, input_shape, weighed), {})
+            if not written and any(axis.startswith("args.") for axis in budget.solve):
+                written = naming.of(architecture)
             architecture, counts, result, miss = solve_budget(architecture, budget, along, cost, naming, known)
         net = naming.of(architecture)
         return Network(net, architecture, counts, result, written or net, miss)
@@ -162,11 +164,13 @@ def for_imagenet(study: Study) -> bool:
 def _named_fields(study: Study, axes: dict[str, Any]) -> dict[str, Any]:
     """The fields of the architecture from `net`, `family` and the arguments of a user's own network or block."""
     net, key, block = axes.get("net"), axes.get("family"), axes.get("block", "")
-    args = dotted(axes, "args.")
+    changes = dotted(axes, "args.")
+    args: dict[str, Any] = net.get("args", {}) if isinstance(net, dict) else {}
+    for name, value in changes.items():
+        args = _with_argument(args, name.split("."), value)
     if isinstance(net, dict):
         if key is not None:
             raise StudyError(f"family: '{key}' is not valid for a network of your own; leave it out")
-        args = {**net.get("args", {}), **args}
         fields = {"family": PYTHON, "python": net["python"], "code": _code(study, net["python"])}
     elif key == PYTHON:
         raise StudyError(f"family: found {PYTHON}; write a network of your own as net: {{python: package.module:callable}}")
@@ -178,6 +182,17 @@ def _named_fields(study: Study, axes: dict[str, Any]) -> dict[str, Any]:
     if ":" in block:
         fields["code"] = _code(study, block)
     return fields | ({"args": json.dumps(args, sort_keys=True)} if args else {})
+
+
+def _with_argument(args: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+    """Arguments with one value changed, which may be inside mappings of them."""
+    first, *rest = path
+    if rest:
+        inner = args.get(first, {})
+        if not isinstance(inner, dict):
+            raise StudyError(f"args.{'.'.join(path)}: {first} is {describe(inner)}, not a mapping")
+        value = _with_argument(inner, rest, value)
+    return {**args, first: value}
 
 
 def _code(study: Study, reference: str) -> str:

@@ -10,6 +10,7 @@ from ablate.nets.architecture import Architecture, DepthRule
 from ablate.nets.notation import parse_architecture
 from ablate.study.axes import for_imagenet
 from ablate.study.plan import Enumeration, label, plain
+from ablate.study.resolve import as_fields
 from ablate.study.study import Study, Variant
 
 
@@ -69,7 +70,7 @@ def _by_axes(values: dict[str, Any], place: str, variants: tuple[Variant, ...]) 
     base = {
         _rest(each, values): variant
         for each, variant in zip(axes, variants)
-        if all(axis in each and plain(each[axis]) == plain(value) for axis, value in values.items())
+        if all(_has(each, axis, value) for axis, value in values.items())
     }
     if not base:
         said = ", ".join(f"{axis} {plain(value)}" for axis, value in values.items())
@@ -79,14 +80,35 @@ def _by_axes(values: dict[str, Any], place: str, variants: tuple[Variant, ...]) 
 
 def _all_axes(variant: Variant) -> dict[str, Any]:
     """Every axis of a variant: the network's, the recipe's and the data's."""
-    recipe = {f"recipe.{key}": value for key, value in variant.recipe.values.items()}
-    data = {f"data.{key}": value for key, value in variant.data.values.items()}
+    recipe, data = _flat("recipe", as_fields(variant.recipe)), _flat("data", as_fields(variant.data))
     return {**variant.network, "N": variant.architecture.N, **recipe, **data}
 
 
+def _flat(prefix: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields by dotted name. Those inside a mapping stand beside the mapping: "recipe.loss" and "recipe.loss.args"."""
+    found: dict[str, Any] = {}
+    for key, value in fields.items():
+        found[f"{prefix}.{key}"] = value
+        if isinstance(value, dict):
+            found |= _flat(f"{prefix}.{key}", value)
+    return found
+
+
+def _has(axes: dict[str, Any], axis: str, value: Any) -> bool:
+    """Whether an axis has a value. An argument without a value is none, as it has no default that is known."""
+    if axis not in axes:
+        return value is None and axis.startswith("args.")
+    return plain(axes[axis]) == plain(value)
+
+
 def _rest(axes: dict[str, Any], without: dict[str, Any]) -> str:
-    """The axes that are not in `without`, as a text that can be compared."""
-    return repr(sorted((axis, repr(value)) for axis, value in axes.items() if axis not in without))
+    """The axes that are not in `without`, as a text that can be compared; mappings around and in these are left out too."""
+    rest = [
+        (axis, repr(value))
+        for axis, value in axes.items()
+        if not any(f"{other}.".startswith(f"{axis}.") or axis.startswith(f"{other}.") for other in without)
+    ]
+    return repr(sorted(rest))
 
 
 def _meanings(net: str, imagenet: bool) -> list[Architecture]:

@@ -5,12 +5,13 @@ There is no cost formula here. Costs are read from blueprints.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from ablate.errors import BudgetError
+from ablate.errors import BudgetError, allowed, describe
 from ablate.nets.architecture import (
     BASIC,
     DECIMALS,
@@ -25,10 +26,14 @@ from ablate.nets.architecture import (
     format_block,
 )
 from ablate.nets.counts import Counts
-from ablate.nets.families import find_family, what_counts
+from ablate.nets.families import arguments_of, find_family, what_counts
 from ablate.nets.notation import format_architecture
+from ablate.own_code import takes_argument
+from ablate.study.steps import StepCosts, choose_step
 
-SolvedAxis = Literal["depth", "k", "l", "cardinality", "base_width"]
+SolvedAxis = Literal["depth", "k", "l", "cardinality", "base_width"]  # and args.* of user-defined code
+ARGUMENT = "args."  # prefix of an argument of user-defined code
+MOST_VALUES = 4096  # of a solved argument, where no `high` is written
 CountsAlong = Callable[[Architecture, str], Callable[[Any], Counts]]  # (network, axis) -> value of the axis -> counts
 
 
@@ -45,6 +50,9 @@ class Budget:
         solve: The axes that are solved for the budget, one after the other.
         on_miss: "error": a variant that misses the budget is an error; "drop": it is left out.
         quantum: K is solved in steps of this many channels of the first group.
+        low: The lowest value of a solved argument of user-defined code; None: one step.
+        high: The highest value; None: MOST_VALUES steps are allowed.
+        step: The distance between two values.
     """
 
     measure: Literal["parameters", "multiply_adds", "activation_memory"]
@@ -52,9 +60,12 @@ class Budget:
     tolerance: float
     minimum: int | None
     maximum: int | None
-    solve: tuple[SolvedAxis, ...]
+    solve: tuple[str, ...]
     on_miss: Literal["error", "drop"]
     quantum: int = 8
+    low: float | int | None = None
+    high: float | int | None = None
+    step: float | int = 1
 
 
 class Naming(NamedTuple):
@@ -102,7 +113,7 @@ class Neighbour:
     """A network with the last solved axis at the value next to the chosen one.
 
     Args:
-        net: Its name.
+        net: Its name; of user-defined code, the argument that is solved, such as "width 32".
         count: Its cost.
     """
 
@@ -143,6 +154,9 @@ class BudgetResult:
         if self.solved is None or value_and_cost is None:
             return None
         value, cost = value_and_cost
+        if self.solved.field == "args":  # what differs is shorter, and the network is named in the same row
+            ours, theirs = json.loads(self.architecture.args), json.loads(value)
+            return Neighbour(", ".join(f"{key} {each:g}" for key, each in theirs.items() if ours.get(key) != each), cost)
         return Neighbour(self.naming.of(self.architecture.with_axis(self.solved.field, value)), cost)
 
 
@@ -189,7 +203,8 @@ def solve_budget(
     for axis in budget.solve:
         key = axis, what_counts(architecture)
         if key not in known:
-            known[key] = _solve_axis(architecture, axis, budget, along, cost)
+            solve = _solve_argument if axis.startswith(ARGUMENT) else _solve_axis
+            known[key] = solve(architecture, axis, budget, along, cost)
         solved = known[key]
         architecture = architecture.with_axis(solved.field, solved.value)
     counts = solved.counts if solved else along(architecture, "N")(architecture.N)
@@ -238,6 +253,51 @@ def _solve_axis(
     else:
         i = max(1, largest_within(budget.maximum or 0, cost_of, most))
     return SolvedValue(field, value(steps[i - 1]), found[i], neighbour(i - 1), neighbour(i + 1))
+
+
+def _solve_argument(
+    architecture: Architecture, axis: str, budget: Budget, along: CountsAlong, cost: Callable[[Counts], int]
+) -> SolvedValue:
+    """The value of an argument of user-defined code, found as _solve_axis() finds that of an axis."""
+    name = axis.removeprefix(ARGUMENT)
+    _check_argument(architecture, name)
+    low, step = budget.step if budget.low is None else budget.low, budget.step
+    most = MOST_VALUES if budget.high is None else int((budget.high - low) / step + 1e-9) + 1
+    written, count, found = json.loads(architecture.args), along(architecture, "args"), dict[int, Counts]()
+
+    def value(i: int) -> str:
+        number = low + (i - 1) * step
+        return json.dumps(
+            {**written, name: round(number, DECIMALS) if isinstance(number, float) else number}, sort_keys=True
+        )
+
+    def cost_of(i: int) -> int:
+        found[i] = count(value(i))
+        return cost(found[i])
+
+    costs = StepCosts(cost_of, most)
+    try:
+        chosen, below, above = choose_step(costs, budget.target, budget.maximum or 0, closest_to, largest_within)
+    except BudgetError as error:
+        raise BudgetError(f"budget.solve: {axis}: {error}") from None
+
+    def neighbour(i: int | None) -> tuple[Any, int] | None:
+        return (value(i), costs.known[i]) if i is not None else None
+
+    return SolvedValue("args", value(chosen), found[chosen], neighbour(below), neighbour(above))
+
+
+def _check_argument(architecture: Architecture, name: str) -> None:
+    """Raise BudgetError if a network's user-defined code has no numeric argument of a name."""
+    reference = architecture.python or format_block(architecture.block)
+    if not architecture.code:
+        raise BudgetError(f"budget.solve: {architecture.family} has no args.{name}; only package.module:callable has")
+    if not takes_argument(reference, name):
+        known = [f"args.{each}" for each in arguments_of(architecture)]
+        raise BudgetError(f"budget.solve: {reference} has no args.{name}; {allowed(f'args.{name}', known)}")
+    usual = arguments_of(architecture).get(name, 1)
+    if isinstance(usual, bool) or not isinstance(usual, (int, float)):
+        raise BudgetError(f"budget.solve: args.{name} of {reference} is {describe(usual)}; allowed: a number")
 
 
 def solvable_values(architecture: Architecture, axis: str, quantum: int) -> AxisValues:

@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 
 from ablate.errors import BudgetError, NotationError, StudyError, allowed
-from ablate.nets.architecture import DepthRule, format_block
-from ablate.nets.families import IMAGENET
+from ablate.nets.architecture import Architecture, DepthRule, format_block
+from ablate.nets.families import IMAGENET, arguments_of
 from ablate.nets.family import STYLE_AXES
 from ablate.nets.notation import depth_of, other_meanings, remark
 from ablate.study.axes import BESIDE, Network, Networks, dotted
@@ -24,6 +24,7 @@ from ablate.study.costs import compile_choice
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME, beside_axes, cells
 from ablate.study.expression import compile_expression
 from ablate.study.resolve import replace_fields, value_at
+from ablate.study.short_names import describe_codes, short_names
 from ablate.study.study import Data, Entry, Recipe, Study, Trial, Variant
 
 MAX_TRIALS = 1_000_000
@@ -53,7 +54,8 @@ class Enumeration:
         """All remarks, each line with its kind: "solved: ...", "note: ..."."""
         notes = tuple(filter(None, dict.fromkeys(text for variant in self.variants for text in _notes(variant))))
         done = (("solved", self.solved), ("merged", self.merged), ("dropped", self.dropped))
-        groups = (("chosen", self.chosen), *done, ("note", notes))
+        networks = tuple(describe_codes(self.variants, plain)) if any(one.whole_name for one in self.variants) else ()
+        groups = (("chosen", self.chosen), ("network", networks), *done, ("note", notes))
         return [f"{what}: {line}" for what, lines in groups for line in lines]
 
 
@@ -115,7 +117,7 @@ def enumerate_variants(study: Study) -> Enumeration:
             continue
         if network.written != variant.net:
             solved.append(f"{network.written} becomes {variant.net} to meet the budget")
-        definition = variant.architecture, identities.of(variant.recipe), identities.of(variant.data)
+        definition = with_all_arguments(variant.architecture), identities.of(variant.recipe), identities.of(variant.data)
         if (first := found.setdefault(definition, variant)) is not variant:
             one, other = label(variant), label(first)
             merged.append(f"{one} is there twice" if one == other else f"{one} is the same as {other}")
@@ -123,16 +125,16 @@ def enumerate_variants(study: Study) -> Enumeration:
             names.setdefault(name, []).append(first)
     if not found:
         raise StudyError(f"{study.places['variants']}: no variant is left of {len(dropped)}; the first: {dropped[0]}")
-    for title, nets in study.panels:
-        for net in nets:
-            if net not in names:
-                raise StudyError(f"{study.places['panels']}: panels.{title}: found '{net}'; {allowed(net, names)}")
     if len(found) * len(study.seeds) > MAX_TRIALS:
         place = study.places["variants"]
         raise StudyError(
             f"{place}: {len(found):,} variants of {len(study.seeds):,} seeds are more than {MAX_TRIALS:,} trials"
         )
-    variants = _tell_apart(list(found.values()))
+    variants = _tell_apart(_shortly_named(list(found.values()), study, names))
+    for title, nets in study.panels:
+        for net in nets:
+            if net not in names:
+                raise StudyError(f"{study.places['panels']}: panels.{title}: found '{net}'; {allowed(net, names)}")
     return Enumeration(tuple(variants), tuple(solved), tuple(merged), tuple(dropped), names, study.chosen)
 
 
@@ -169,6 +171,17 @@ def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
     return make
 
 
+def with_all_arguments(architecture: Architecture) -> Architecture:
+    """A network with every argument of its user-defined code written. Two of them are equal if they are one network.
+
+    Args:
+        architecture: The network. One without user-defined code is returned as it is.
+    """
+    if not architecture.code:
+        return architecture
+    return architecture.with_axis("args", json.dumps(arguments_of(architecture), sort_keys=True))
+
+
 def plan_trials(study: Study, variants: Sequence[Variant]) -> list[Trial]:
     """Every trial of a study: variants in order, and the seeds of each in order.
 
@@ -197,9 +210,13 @@ def label(variant: Variant) -> str:
     Args:
         variant: The variant.
     """
+    return ", ".join([variant.net, *_beside(variant)])
+
+
+def _beside(variant: Variant) -> list[str]:
+    """The axes of a variant's recipe and data, as its label shows them."""
     named = {axis: plain(value) for axis, value in variant.axes.items() if axis.startswith(BESIDE)}
-    rest = [text if axis in (RECIPE_NAME, DATA_TITLE) else f"{axis} {text}" for axis, text in named.items()]
-    return ", ".join([variant.net, *rest])
+    return [text if axis in (RECIPE_NAME, DATA_TITLE) else f"{axis} {text}" for axis, text in named.items()]
 
 
 def varied_axes(variants: Sequence[Variant]) -> list[str]:
@@ -305,6 +322,16 @@ def _place(entry: Entry, axes: dict[str, Any], message: str) -> str:
     return places[0] if places else entry.place
 
 
+def _shortly_named(variants: list[Variant], study: Study, names: dict[str, list[Variant]]) -> list[Variant]:
+    """The variants with the short names of user-defined networks, which are added to `names` beside the whole names."""
+    solved = study.budget.solve if study.budget else ()
+    short = short_names(variants, solved, [", ".join(_beside(variant)) for variant in variants], plain)
+    for name, variant in zip(short, variants):
+        if name != variant.net:
+            names.setdefault(name, []).append(variant)
+    return [replace(one, net=name, whole_name=one.net) if name != one.net else one for name, one in zip(short, variants)]
+
+
 def _tell_apart(variants: list[Variant]) -> list[Variant]:
     """The variants, with N added to the names of those with equal labels (one depth under both conventions)."""
     labels = [label(variant) for variant in variants]
@@ -342,7 +369,7 @@ def _names(variant: Variant, rule: DepthRule) -> dict[str, Any]:
         "parameters": variant.counts.parameters,
         "multiply_adds": variant.counts.multiply_adds,
     }
-    names |= {f"args.{key}": value for key, value in json.loads(architecture.args).items()}
+    names |= {f"args.{key}": value for key, value in arguments_of(architecture).items()}
     for prefix, model in (("recipe", variant.recipe), ("data", variant.data)):
         names |= {f"{prefix}.{key}": value for key, value in model.values.items()}
     return names

@@ -57,7 +57,7 @@ _NET: dict[str, Any] = {
 }
 _NUMBER = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": "^[0-9.]+ *[kMG]$"}]}
 _BOUNDS = {"type": "object", "properties": {"min": _NUMBER, "max": _NUMBER}, "additionalProperties": False}
-_SOLVED: dict[str, Any] = {"enum": list(get_args(SolvedAxis))}
+_SOLVED: dict[str, Any] = {"anyOf": [{"enum": list(get_args(SolvedAxis))}, {"type": "string", "pattern": r"^args\.\w+$"}]}
 _SEVERAL = {"type": "array", "items": _SOLVED, "minItems": 1, "uniqueItems": True}
 _PERCENTAGE = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": "^[0-9.]+ *%$"}]}
 Changes = Annotated[dict[str, Any], _axes_schema(base=_NET)]
@@ -93,6 +93,11 @@ class BudgetFile(Frozen):
         Any,
         Field(description="the step of k, in channels of the first group, by default 8; exact: 1"),
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1024}, {"const": "exact"}]}),
+    ] = None
+    low: Annotated[float | int | None, Field(description="the lowest value of args.* in solve; by default one step")] = None
+    high: Annotated[float | int | None, Field(description="the highest value of args.* in solve")] = None
+    step: Annotated[
+        float | int | None, Field(gt=0, description="the distance between two values of args.* in solve, by default 1")
     ] = None
     on_miss: Literal["error", "drop"] = "error"
 

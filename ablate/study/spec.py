@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ablate.errors import StudyError, allowed, describe
-from ablate.study.budget import Budget, SolvedAxis
+from ablate.study.budget import ARGUMENT, Budget, SolvedAxis
 from ablate.study.chosen import Within, take_chosen
 from ablate.study.decision import TEST_ERROR, VALIDATION_ERROR
 from ablate.study.document import Document, KeyPath, read_document
@@ -234,18 +234,31 @@ def _budget(document: Document, file: BudgetFile) -> Budget:
     solve = _solved_axes(document, file.solve)
     if file.quantum is not None and "k" not in solve:
         document.fail(("budget", "quantum"), "'budget.quantum' is only valid with solve: k, as only k has channels")
-    return Budget(measure, target, tolerance, minimum, maximum, solve, file.on_miss, quantum)  # type: ignore[arg-type]
+    ranged = _solved_range(document, file, solve)
+    return Budget(measure, target, tolerance, minimum, maximum, solve, file.on_miss, quantum, *ranged)  # type: ignore[arg-type]
 
 
-def _solved_axes(document: Document, found: Any) -> tuple[SolvedAxis, ...]:
+def _solved_range(document: Document, file: BudgetFile, solve: tuple[str, ...]) -> tuple[Any, Any, Any]:
+    """The lowest and the highest value of a solved argument of the user's own code, and the step between values."""
+    for key in ("low", "high", "step"):
+        if getattr(file, key) is not None and not any(axis.startswith(ARGUMENT) for axis in solve):
+            document.fail(("budget", key), f"'budget.{key}' is only valid with solve: args.*, an argument of your own code")
+    step = 1 if file.step is None else file.step
+    low = step if file.low is None else file.low
+    if file.high is not None and file.high < low:
+        document.fail(("budget", "high"), f"budget.high: found {describe(file.high)}; allowed: from {low:g}, the low")
+    return file.low, file.high, step
+
+
+def _solved_axes(document: Document, found: Any) -> tuple[str, ...]:
     """The axes of `solve`, which is one axis or a list of axes."""
     axes = found if isinstance(found, list) else [] if found is None else [found]
     if found == []:
         document.fail(("budget", "solve"), "'budget.solve' is an empty list; name one axis or more")
     for i, axis in enumerate(axes):
         path = ("budget", "solve", i) if isinstance(found, list) else ("budget", "solve")
-        if axis not in get_args(SolvedAxis):
-            wanted = allowed(str(axis), get_args(SolvedAxis))
+        if axis not in get_args(SolvedAxis) and not re.fullmatch(r"args\.\w+", str(axis)):
+            wanted = allowed(str(axis), (*get_args(SolvedAxis), "args.*"))
             document.fail(path, f"budget.solve: found {describe(axis)}; {wanted}")
         if axis in axes[:i]:
             document.fail(path, f"budget.solve: {axis} is listed twice; list it once")

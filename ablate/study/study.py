@@ -305,7 +305,8 @@ class Variant:
     """One row of a study: architecture + recipe + data.
 
     Args:
-        net: The network's name; it shows the block if the study names a block.
+        net: The network's name; it shows the block if the study names a block. Of a network of user-defined code it is what
+            varies in the study, such as "norm batch".
         architecture: The network.
         recipe: How it is trained.
         data: The images.
@@ -314,6 +315,7 @@ class Variant:
         budget_result: How the network meets the budget; None in a study without a budget.
         stands_for: The published row; "": the row with the network's own name.
         recipe_name: The name of the recipe that `recipe` is a change of.
+        whole_name: The network's name with all arguments that are written, if `net` is a shorter one; else "".
     """
 
     net: str
@@ -325,6 +327,7 @@ class Variant:
     budget_result: BudgetResult | None = None
     stands_for: str = ""
     recipe_name: str = ""
+    whole_name: str = ""
 
     @property
     def blueprint(self) -> Blueprint:

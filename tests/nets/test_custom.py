@@ -109,7 +109,8 @@ def write(path: Path, *variants: str, **top: str) -> Path:
 def test_arguments_are_axes_and_counts_are_exact(study: Path) -> None:
     write(study, "grid: {net: {python: readers:small, args: {depth: 2}}, args.width: [4, 6]}")
     small, large = load_study(study).variants
-    assert [small.net, large.net] == ["readers:small(depth=2, width=4)", "readers:small(depth=2, width=6)"]
+    assert [small.net, large.net] == ["width 4", "width 6"]
+    assert small.whole_name == "readers:small(depth=2, width=4)"
     for variant, width in ((small, 4), (large, 6)):
         weights = 9 * width + 9 * width**2
         assert variant.counts.parameters == weights + 2 * width + 10 * width + 10
@@ -128,11 +129,11 @@ def test_one_at_a_time_and_zip(study: Path) -> None:
         where="parameters < 10000",
     )
     assert [variant.net for variant in load_study(study).variants] == [
-        "readers:small()",
-        "readers:small(width=4)",
-        "readers:small(depth=2)",
-        "readers:small(width=3)",
-        "readers:small(width=5)",
+        "base",
+        "width 4",
+        "depth 2",
+        "width 3",
+        "width 5",
     ]
 
 
@@ -363,7 +364,8 @@ def test_a_block_takes_arguments_and_none_of_the_axes_it_would_ignore(study: Pat
         "    return nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2)\n"
     )
     variants = load_study(write(study, "grid: {block: readers:block, k: 1, depth: 10, args.kernel: [1, 3]}")).variants
-    assert [variant.net for variant in variants] == [f"WRN-10-1-readers:block(kernel={kernel})" for kernel in (1, 3)]
+    assert [variant.net for variant in variants] == ["kernel 1", "kernel 3"]
+    assert variants[0].whole_name == "WRN-10-1-readers:block(kernel=1)"
     assert variants[0].counts.parameters < variants[1].counts.parameters
     for axis in (
         "dropout: 0.3",
