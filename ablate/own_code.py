@@ -64,6 +64,25 @@ class OwnCode:
         """What can change a result, in plain values."""
         return {**self.written, "code": self.code}
 
+    def bind(self) -> Callable[..., Any]:
+        """The callable with its arguments set. It takes values by the name of a parameter, as call() does.
+
+        Of the values, it passes on those that the signature has and a study does not set. Bind a callable once if it is
+        called often: call() reads its source files each time.
+
+        Raises:
+            NotationError: The callable is missing. The bound callable raises it for every error in the user's code.
+        """
+        function, arguments = find_callable(self.python), self.args
+        with own_errors(self.python):
+            names = inspect.signature(function).parameters
+
+        def bound(**offered: Any) -> Any:
+            with own_errors(self.python), redirect_stdout(sys.stderr):
+                return function(**{key: value for key, value in offered.items() if key in names} | arguments)
+
+        return bound
+
     def call(self, **offered: Any) -> Any:
         """Call it with its arguments, and those of `offered` that its signature has and a study does not set.
 
@@ -73,10 +92,16 @@ class OwnCode:
         Raises:
             NotationError: The callable is missing, does not fit its arguments, or raises an error.
         """
-        function = find_callable(self.python)
-        with own_errors(self.python), redirect_stdout(sys.stderr):
-            names = inspect.signature(function).parameters
-            return function(**{key: value for key, value in offered.items() if key in names} | self.args)
+        return self.bind()(**offered)
+
+    def check_unchanged(self) -> None:
+        """Check that the source is the one that this value was read with.
+
+        Raises:
+            NotationError: The source has changed, or cannot be loaded.
+        """
+        if code_digest(self.python) != self.code:
+            raise NotationError(f"{self.python} has changed since the run began; run again to train what it is now")
 
     def check(self, *offered: str) -> None:
         """Check that it can be imported and that its signature fits, without calling it.

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from ablate.errors import NotationError, RunError
+from ablate.own_code import OwnCode
 from ablate.registry import Kind, Registry, Settings
 
 if TYPE_CHECKING:
+    from torch import nn
     from torch.optim import Optimizer as TorchOptimizer
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
+Betas = Annotated[tuple[Beta, Beta], Field(description="decay of the averages of the gradient and of its square")]
+Momentum = Annotated[float, Field(ge=0, lt=1, description="factor on the last update")]
+Nesterov = Annotated[bool, Field(description="Nesterov momentum")]
+Eps = Annotated[float, Field(gt=0, le=1, description="added to the denominator")]
+OFFERED = ("network", "lr", "weight_decay")  # to an optimizer of the user's own, by name
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -24,10 +32,16 @@ class Optimizer(Kind):
         build: (parameter groups, arguments, settings) -> the torch optimizer. The arguments are those that torch's
             optimizers share: `lr`, `weight_decay`, and the implementation of the update: `foreach`, `fused`.
         states: Settings -> how many float32 numbers the optimizer keeps for each weight.
+        capturable: Whether an update can be part of a CUDA graph, which needs a learning rate on the device.
+        initial: Initial values of states that do not begin at zero, by their names in the torch optimizer's state.
+        make: (network, arguments) -> the torch optimizer, in place of `build`, for an optimizer of the user's own.
     """
 
     build: Callable[[Any, Settings, Settings], TorchOptimizer]
     states: Callable[[Settings], int]
+    capturable: bool = True
+    initial: Mapping[str, float] = field(default_factory=dict)
+    make: Callable[[nn.Module, Settings], TorchOptimizer] | None = None
 
 
 def _sgd(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
@@ -44,10 +58,56 @@ def _adam(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimize
     return torch.optim.Adam(groups, **arguments, **settings, capturable=arguments["fused"])
 
 
-def _check_sgd(settings: Settings) -> str:
-    """The error in the settings of SGD; "" if there is none."""
+def _adamw(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
+    """torch's AdamW with these settings; as _adam()."""
+    import torch
+
+    return torch.optim.AdamW(groups, **arguments, **settings, capturable=arguments["fused"])
+
+
+def _unfused(arguments: Settings) -> dict[str, Any]:
+    """The arguments for an optimizer without a fused update: it is capturable where another would be fused."""
+    shared = {key: arguments[key] for key in ("lr", "weight_decay")}
+    return {**shared, "foreach": True, "capturable": arguments["fused"]}
+
+
+def _nadam(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
+    """torch's NAdam with these settings."""
+    import torch
+
+    return torch.optim.NAdam(groups, **_unfused(arguments), **settings)
+
+
+def _rmsprop(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
+    """torch's RMSprop with these settings."""
+    import torch
+
+    return torch.optim.RMSprop(groups, **_unfused(arguments), **settings)
+
+
+def _muon(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
+    """torch's Muon for the weights of layers, and its AdamW for all other parameters."""
+    from ablate.kinds.muon import MuonAndAdamW
+
+    return MuonAndAdamW(groups, arguments, settings)  # type: ignore[return-value]
+
+
+def _lamb(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
+    """timm's LAMB with these settings. Gradients are clipped only by the recipe's `clip_norm`."""
+    try:
+        from timm.optim.lamb import Lamb
+    except ImportError:
+        raise RunError("recipe.optimizer: lamb needs the package timm; run: pip install timm") from None
+    shared = {key: arguments[key] for key in ("lr", "weight_decay")}
+    return Lamb(groups, **shared, **settings, max_grad_norm=None)
+
+
+def _check_momentum(settings: Settings) -> str:
+    """The error in the settings of an optimizer with Nesterov momentum; "" if there is none."""
     return "nesterov needs a momentum above 0" if settings["nesterov"] and settings["momentum"] == 0 else ""
 
+
+ADAM = {"betas": (0.9, 0.999), "eps": 1e-8}
 
 OPTIMIZERS = Registry(
     "ablate.optimizers",
@@ -55,16 +115,122 @@ OPTIMIZERS = Registry(
     Optimizer(
         name="sgd",
         words="SGD",
-        fields={"momentum": Beta, "nesterov": bool},
-        check=_check_sgd,
+        fields={"momentum": Momentum, "nesterov": Nesterov},
+        check=_check_momentum,
         build=_sgd,
         states=lambda settings: int(settings["momentum"] > 0),
     ),
     Optimizer(
         name="adam",
         words="Adam",
-        fields={"betas": tuple[Beta, Beta], "eps": Annotated[float, Field(gt=0, le=1)]},
+        fields={"betas": Betas, "eps": Eps},
         build=_adam,
         states=lambda settings: 2,
     ),
+    Optimizer(
+        name="adamw",  # source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization"
+        words="AdamW",
+        fields={"betas": Betas, "eps": Eps},
+        defaults=ADAM,
+        build=_adamw,
+        states=lambda settings: 2,
+    ),
+    Optimizer(
+        name="nadam",  # source: Dozat, "Incorporating Nesterov Momentum into Adam"
+        words="NAdam",
+        fields={
+            "betas": Betas,
+            "eps": Eps,
+            "momentum_decay": Annotated[float, Field(ge=0, le=1, description="of NAdam's momentum schedule")],
+            "decoupled_weight_decay": Annotated[bool, Field(description="weight decay as in AdamW")],
+        },
+        defaults={**ADAM, "momentum_decay": 4e-3, "decoupled_weight_decay": False},
+        build=_nadam,
+        states=lambda settings: 2,
+        initial={"mu_product": 1.0},
+    ),
+    Optimizer(
+        name="rmsprop",
+        words="RMSprop",
+        fields={
+            "alpha": Annotated[float, Field(ge=0, lt=1, description="decay of the average of the squared gradient")],
+            "momentum": Momentum,
+            "eps": Eps,
+            "centered": Annotated[bool, Field(description="divides by the standard deviation of the gradient")],
+        },
+        defaults={"alpha": 0.99, "momentum": 0.0, "eps": 1e-8, "centered": False},
+        build=_rmsprop,
+        states=lambda settings: 1 + int(settings["momentum"] > 0) + int(settings["centered"]),
+    ),
+    Optimizer(
+        name="muon",  # source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks"
+        words="Muon",
+        fields={
+            "momentum": Momentum,
+            "nesterov": Nesterov,
+            "ns_steps": Annotated[int, Field(ge=1, lt=100, description="Newton-Schulz iterations")],
+            "adjust_lr": Annotated[
+                Literal["original", "match_rms_adamw", "spectral_unclamped"],
+                Field(description="how the rate depends on a matrix's shape; match_rms_adamw: rates of AdamW fit"),
+            ],
+            "betas": Betas,
+            "eps": Eps,
+        },
+        defaults={"momentum": 0.95, "nesterov": True, "ns_steps": 5, "adjust_lr": "match_rms_adamw", **ADAM},
+        check=_check_momentum,
+        build=_muon,
+        states=lambda settings: 1,
+        capturable=False,  # torch's Muon reads the learning rate on the host
+    ),
+    Optimizer(
+        name="lamb",  # source: You et al., "Large Batch Optimization for Deep Learning"
+        words="LAMB",
+        fields={"betas": Betas, "eps": Eps},
+        defaults={"betas": (0.9, 0.999), "eps": 1e-6},
+        build=_lamb,
+        states=lambda settings: 2,
+        capturable=False,  # timm's LAMB counts its steps on the host
+    ),
 )
+
+
+def find_optimizer(named: str | OwnCode) -> Optimizer:
+    """The entry of an optimizer: of the table, or made for the user's own code.
+
+    The user's own code is a function `f(network, **args)` that returns a torch optimizer of the network's parameters. It
+    is offered `lr`, the recipe's learning rate, and `weight_decay` where it has parameters of these names. Of the memory
+    it is assumed that two numbers are kept for each weight. Its updates are no part of a CUDA graph.
+
+    Args:
+        named: A name of the table, or own code.
+
+    Raises:
+        KeyError: There is no such name.
+    """
+    if isinstance(named, str):
+        return OPTIMIZERS[named]
+    own = named
+
+    def make(network: nn.Module, arguments: Settings) -> TorchOptimizer:
+        made = own.call(network=network, **{key: arguments[key] for key in ("lr", "weight_decay")})
+        return checked_optimizer(made, own.python)
+
+    def build(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
+        raise NotImplementedError
+
+    return Optimizer(name=own.python, words=str(own), build=build, states=lambda settings: 2, capturable=False, make=make)
+
+
+def checked_optimizer(made: Any, reference: str) -> TorchOptimizer:
+    """What a user's code returned, if it is an optimizer.
+
+    Args:
+        made: What it returned.
+        reference: The code, for the message.
+
+    Raises:
+        NotationError: It is something else.
+    """
+    if not all(hasattr(made, name) for name in ("step", "zero_grad", "state_dict", "load_state_dict", "param_groups")):
+        raise NotationError(f"{reference} returned {type(made).__name__}; allowed: a torch.optim.Optimizer")
+    return made  # type: ignore[no-any-return]

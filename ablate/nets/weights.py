@@ -26,7 +26,7 @@ from ablate.nets.families import blueprint
 from ablate.nets.notation import format_architecture
 
 PUBLIC = ("ImageNet-ResNet", "ImageNet-ResNeXt")
-INSIDE = ("state_dict", "model", "network")  # keys of a file that may hold the weights
+INSIDE = ("average", "state_dict", "model", "network")  # keys of a file that may hold the weights, the best first
 OWN_DEPTH = 3  # names before those of a user-defined network's own tensors
 OPTIONAL = ".num_batches_tracked"  # missing in older files, and without effect on the output
 
@@ -104,7 +104,8 @@ def _numbered(layers: nn.Module, ours: str, public: str) -> Iterator[tuple[str, 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a file by the names in the file, on the CPU. Code in the file is not run.
 
-    The tensors may be under "state_dict", "model" or "network". The prefix "module." is removed from their names.
+    The tensors may be under "average", "state_dict", "model" or "network". The prefix "module." of
+    their names is removed.
 
     Args:
         path: A safetensors file, or a state_dict that torch.save wrote.

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 
 from ablate.data.augmentations import describe_augmentation
 from ablate.data.preprocessing import PREPROCESSING
-from ablate.kinds.optimizers import OPTIMIZERS
 from ablate.report.numbers import counted
 from ablate.report.summary import Summary
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
@@ -97,7 +96,7 @@ def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> 
     """
     scaled = f" for a batch of {recipe.lr_batch_size}" if recipe.lr_batch_size else ""
     said = {
-        "optimizer": OPTIMIZERS[recipe.optimizer].words,
+        "optimizer": recipe.kinds[0].words,
         "epochs": counted(recipe.epochs, "epoch"),
         "batch_size": f"batch {recipe.batch_size}",
         "lr": f"learning rate {recipe.lr:g}{scaled}",
@@ -109,6 +108,7 @@ def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> 
     text = ", ".join(words for key, words in said.items() if f"recipe.{key}" not in varied)
     usual = Recipe.named(name).values if name else recipe.values
     told = {*said, *SAME_RESULT, "compile"} | {axis.removeprefix("recipe.") for axis in varied}
+    usual = {**recipe.defaults, **usual}
     departures = [
         f"{key.replace('_', ' ')} {plain(value)}"
         for key, value in recipe.used.items()

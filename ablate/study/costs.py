@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from ablate.data.preprocessing import PREPROCESSING
-from ablate.kinds.optimizers import OPTIMIZERS
 from ablate.nets.counts import Counts
 from ablate.nets.families import count_network
 from ablate.nets.notation import parse_architecture
@@ -87,7 +86,7 @@ class Memory(NamedTuple):
     Args:
         weights: In float32.
         gradients: In float32.
-        momentum: Everything that the optimizer keeps for each weight.
+        momentum: Everything that is kept for each weight: by the optimizer, and the moving average of the weights.
         activations: Kept for the backward pass; with cast weights under bfloat16.
     """
 
@@ -114,8 +113,8 @@ def training_memory(counts: Counts, recipe: Recipe) -> Memory:
     """
     size = BYTES[recipe.precision]
     weights = 4 * counts.parameters
-    optimizer = OPTIMIZERS[recipe.optimizer]
-    states = optimizer.states(optimizer.settings(recipe.values))
+    optimizer = recipe.kinds[0]
+    states = optimizer.states(optimizer.settings(recipe.values)) + int(recipe.ema.decay > 0)
     cast = size * counts.parameters if size < 4 else 0
     return Memory(weights, weights, states * weights, activation_memory(counts, recipe) + cast)
 
@@ -182,11 +181,13 @@ def memory_choices(counts: Counts, recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def activation_memory(counts: Counts, recipe: Recipe) -> int:
-    """Bytes of the activations of one batch that are kept for the backward pass; on several GPUs, of one GPU's part of it.
+    """Bytes of the activations of one batch that are kept for the backward pass.
+
+    On several GPUs it is one GPU's part of the batch; with gradient accumulation it is one of its parts.
 
     Args:
         counts: Of the network, for one image.
-        recipe: For precision, batch size, GPUs and checkpoint_activations.
+        recipe: For precision, batch size, GPUs, accumulate and checkpoint_activations.
     """
     kept = counts.kept_by_blocks if recipe.checkpoint_activations == "blocks" else counts.kept
-    return recipe.batch_size // recipe.gpus * BYTES[recipe.precision] * kept
+    return -(-(recipe.batch_size // recipe.gpus) // recipe.accumulate) * BYTES[recipe.precision] * kept

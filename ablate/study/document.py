@@ -22,7 +22,8 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 16
 MAX_VALUES = 50_000
 
-SHORT_FORMS = {"data": "name", "recipe": "base"}  # `data: cifar10` is short for `data: {name: cifar10}`
+# `data: cifar10` is short for `data: {name: cifar10}`
+SHORT_FORMS = {"data": "name", "recipe": "base", "optimizer": "name", "schedule": "name", "loss": "name"}
 
 KeyPath = tuple[Any, ...]  # keys and indices from the root to a value
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,7 +24,7 @@ from ablate.study.axes import BESIDE, Network, Networks, dotted
 from ablate.study.costs import compile_choice
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME, beside_axes, cells
 from ablate.study.expression import compile_expression
-from ablate.study.resolve import replace_fields, value_at
+from ablate.study.resolve import as_fields, replace_fields, value_at
 from ablate.study.short_names import describe_codes, short_names
 from ablate.study.study import Data, Entry, Recipe, Study, Trial, Variant
 
@@ -238,6 +239,8 @@ def axis_value(variant: Variant, axis: str) -> Any:
     """
     if axis in (RECIPE_NAME, DATA_TITLE):
         return variant.axes[axis]
+    if isinstance(written := variant.axes.get(axis), dict):
+        return written
     group, _, field = axis.partition(".")
     value = value_at(variant.recipe if group == "recipe" else variant.data, field)
     return "all" if value is None else value
@@ -277,13 +280,13 @@ def _variant(
     """The variant of some axes, and its network."""
     recipe = entry.recipe
     if changes := dotted(axes, "recipe."):
-        recipe = _replaced(recipe, _Changes(changes))
+        recipe = _replaced(recipe, _Changes(changes), networks.study.folder)
     if changes := dotted(axes, "data."):
-        data = _replaced(data, _Changes(changes))
+        data = _replaced(data, _Changes(changes), networks.study.folder)
     _check_batches(recipe, data)
     network = networks.of(axes, entry.depth_rule, data, recipe)
     if recipe.compile == "auto":
-        recipe = _replaced(recipe, _Changes(compile=compile_choice(network.counts, data, recipe)))
+        recipe = _replaced(recipe, _Changes(compile=compile_choice(network.counts, data, recipe)), networks.study.folder)
     variant = Variant(
         network.net,
         network.architecture,
@@ -309,9 +312,9 @@ class _Changes(dict[str, Any]):
 
 
 @lru_cache(maxsize=4096)
-def _replaced(model: Recipe | Data, changes: _Changes) -> Any:
+def _replaced(model: Recipe | Data, changes: _Changes, folder: Path) -> Any:
     """replace_fields(), cached: many variants change the same fields."""
-    return replace_fields(model, dict(changes))
+    return replace_fields(model, dict(changes), folder)
 
 
 def _place(entry: Entry, axes: dict[str, Any], message: str) -> str:
@@ -370,6 +373,6 @@ def _names(variant: Variant, rule: DepthRule) -> dict[str, Any]:
         "multiply_adds": variant.counts.multiply_adds,
     }
     names |= {f"args.{key}": value for key, value in arguments_of(architecture).items()}
-    for prefix, model in (("recipe", variant.recipe), ("data", variant.data)):
-        names |= {f"{prefix}.{key}": value for key, value in model.values.items()}
+    for prefix, values in (("recipe", as_fields(variant.recipe)), ("data", variant.data.values)):
+        names |= {f"{prefix}.{key}": value for key, value in values.items()}
     return names

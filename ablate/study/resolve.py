@@ -11,13 +11,16 @@ from ablate.data.data_sets import DATA_SETS
 from ablate.errors import StudyError, allowed, describe, printable
 from ablate.files import expand
 from ablate.kinds.recipes import RECIPES
+from ablate.own_code import OwnCode
 from ablate.registry import Entry, Registry
 from ablate.study.document import SHORT_FORMS, Document, KeyPath
-from ablate.study.schema import data_model, recipe_model
-from ablate.study.study import Data, Recipe
+from ablate.study.recipe_forms import changed_kind, flat_fields, read_recipe_code, refuse_foreign
+from ablate.study.schema import KINDS, WITH, data_model, recipe_model
+from ablate.study.study import Data, Part, Recipe
 from ablate.study.validation import validate
 
 EXAMPLES = {"base": "wrn_cifar", "name": "cifar10"}
+LEADING = {"mixup": "alpha", "cutmix": "alpha", "ema": "decay"}  # the field that a number alone means; of others `name`
 FIXED = ("name", "title", "classes", "image_size", "channels", "copy_of", "root")  # fields that are no axes
 WRITTEN = tuple(name for name in Data.model_fields if name != "held_out")  # allowed in a study file
 
@@ -35,14 +38,25 @@ def read_recipe(document: Document, path: KeyPath, value: Any) -> Recipe:
     """
     fields = written_out(document, path, value)
     _refuse_unknown(document, path, fields, ("base", *recipe_model().model_fields))
-    base = _named(document, path, fields, "base", RECIPES)
-    return _recipe(document, path, {**base.fields, **{key: each for key, each in fields.items() if key != "base"}})
+    base = _named(document, path, fields, "base", RECIPES).fields
+    beside = {key: each for key, each in fields.items() if key != "base"}
+    written = flat_fields(document, path, beside, base, beside)
+    full = {**base, **changed_kind(base, written), **written}
+    refuse_foreign(document, path, written, full)
+    return _recipe(document, path, full, Path(document.name).parent)
 
 
-def _recipe(document: Document, path: KeyPath, fields: dict[str, Any]) -> Recipe:
-    """The checked Recipe of some fields."""
-    checked = validate(document, recipe_model(), path, fields)
+def _recipe(document: Document, path: KeyPath, fields: dict[str, Any], folder: Path) -> Recipe:
+    """The checked Recipe of some fields, whose own code is searched in a folder."""
+    found = read_recipe_code(document, path, fields, folder)
+    plain = {key: each.written if isinstance(each, Part) else _as_json(each) for key, each in found.items()}
+    checked = validate(document, recipe_model(), path, plain)
     return Recipe(**checked.values)
+
+
+def _as_json(value: Any) -> Any:
+    """A value as JSON can hold it."""
+    return vars(value) if isinstance(value, OwnCode) else value
 
 
 def _refuse_unknown(document: Document, path: KeyPath, fields: dict[str, Any], known: Sequence[str]) -> None:
@@ -164,12 +178,13 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
     return data
 
 
-def replace_fields(model: Recipe | Data, changes: dict[str, Any]) -> Any:
+def replace_fields(model: Recipe | Data, changes: dict[str, Any], folder: Path = Path()) -> Any:
     """A recipe or data with some fields changed.
 
     Args:
         model: The recipe or data.
         changes: Values by field, as written in a study file. A dotted field is inside another: "loss.args.gamma".
+        folder: Of the study file; the modules of own code are searched there first.
 
     Raises:
         StudyError: A field or value is not valid; the message names the key, without its place.
@@ -180,14 +195,37 @@ def replace_fields(model: Recipe | Data, changes: dict[str, Any]) -> Any:
         if key.partition(".")[0] not in names:
             raise StudyError(f"unknown axis '{kind}.{key}'; {allowed(key, names)}")
     document = Document("", {}, {})
+    if isinstance(model, Recipe):
+        return _recipe(document, (kind,), _changed_recipe(document, model, changes), folder)
     fields = as_fields(model)
     for key, value in changes.items():
         fields = _changed(fields, kind, key.split("."), value)
-    if isinstance(model, Recipe):
-        return _recipe(document, (kind,), fields)
     if model.held_out is not None:
         fields["held_out"] = model.held_out.model_dump()
     return resolve_data(document, {key: value for key, value in fields.items() if value is not None})
+
+
+def _changed_recipe(document: Document, model: Recipe, changes: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a recipe with some changes, flat. Whole fields are changed before values inside them."""
+    fields, written = as_fields(model), dict[str, Any]()
+    for key in sorted(changes, key=lambda key: key.count(".")):
+        first, *rest = key.split(".")
+        if first in KINDS and rest and isinstance(fields[first], str):  # the field of a named optimizer, schedule or loss
+            field = first if rest == ["name"] else ".".join(rest)
+            known = dict.fromkeys(name for entry in KINDS[first].values() for name in entry.fields)
+            if field not in (first, *known, *WITH.get(first, ())):
+                raise StudyError(f"unknown axis 'recipe.{key}'; {allowed(field, ('name', *known))}")
+            if field in written:
+                raise StudyError(f"recipe.{key}: recipe.{field} is written too; leave one of them out")
+            flat = {field: changes[key]}
+        else:
+            fields = _changed(fields, "recipe", [first, *rest], changes[key])
+            flat = flat_fields(document, ("recipe",), {first: fields[first]}, model.values, written)
+        written |= flat
+        fields |= flat
+    if "args" in written:
+        written["python"] = fields.get("python")
+    return {**model.values, **changed_kind(model.values, written), **written}
 
 
 def as_fields(model: Recipe | Data) -> dict[str, Any]:
@@ -198,7 +236,8 @@ def as_fields(model: Recipe | Data) -> dict[str, Any]:
     """
     if isinstance(model, Data):
         return {**model.values, "augment": as_written(model.augment)}
-    return model.values
+    found = {key: each.written if isinstance(each, (OwnCode, Part)) else each for key, each in model.values.items()}
+    return found | ({"python": None} | model.python.written if model.python else {})
 
 
 def _changed(fields: dict[str, Any], place: str, path: list[str], value: Any) -> dict[str, Any]:
@@ -207,8 +246,8 @@ def _changed(fields: dict[str, Any], place: str, path: list[str], value: Any) ->
     if not rest:
         return {**fields, first: value}
     place, inner = f"{place}.{first}", fields.get(first)
-    if isinstance(inner, str):
-        inner = {"name": inner}
+    if isinstance(inner, (str, int, float)):
+        inner = {LEADING.get(first, "name"): inner}
     if not isinstance(inner, dict | None):
         raise StudyError(f"{place}.{'.'.join(rest)}: {place} is {describe(inner)}, not a mapping")
     return {**fields, first: _changed(inner or {}, place, rest, value)}
@@ -221,7 +260,13 @@ def value_at(model: Recipe | Data, field: str) -> Any:
         model: The recipe or data.
         field: Its name. A dotted field is inside another: "loss.args.gamma".
     """
-    found: Any = as_fields(model)
-    for key in field.split("."):
-        found = found.get(key) if isinstance(found, dict) else None
+    first, *rest = field.split(".")
+    found: Any = as_fields(model).get(first)
+    if isinstance(model, Recipe) and isinstance(found, str) and first in KINDS and rest:
+        return found if rest == ["name"] else model.used.get(rest[0])
+    for key in rest:
+        if isinstance(found, dict):
+            found = found.get(key)
+        elif LEADING.get(first) != key:  # a number alone is the value of its leading field
+            return None
     return found

@@ -6,16 +6,29 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Optional, Union, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    create_model,
+)
 
 from ablate.data.augmentations import AUGMENTATIONS, NAMED, read_augmentation
 from ablate.data.data_sets import DATA_SETS, DataSet
 from ablate.data.preprocessing import PREPROCESSING
+from ablate.errors import StudyError, allowed, describe
 from ablate.kinds.figures import CHOICES, DEFAULTS
+from ablate.kinds.losses import LOSSES
 from ablate.kinds.optimizers import OPTIMIZERS
 from ablate.kinds.recipes import RECIPES
 from ablate.kinds.schedules import SCHEDULES
 from ablate.nets.family import STYLE_AXES
+from ablate.own_code import OwnCode
+from ablate.registry import Kind, Registry
 from ablate.study.budget import SolvedAxis
 from ablate.study.study import Data, EpochRule, Frozen, Recipe
 
@@ -144,12 +157,63 @@ class _ClosedRecipe(Recipe, extra="forbid"):
         return {name: value for name, value in super().values.items() if value is not None or name in Recipe.model_fields}
 
 
+KINDS: dict[str, Registry[Any]] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "loss": LOSSES}  # by a recipe's field
+WITH: dict[str, tuple[str, ...]] = {
+    "optimizer": ("lr", "weight_decay", "decay_on")
+}  # fields of a mapping beside its kind's
+
+
+def _read_own(value: Any) -> Any:
+    """The own code of a value in which resolve.py has found it; other values unchanged."""
+    return OwnCode(**value) if isinstance(value, dict) else value
+
+
+def _kind_field(field: str, table: Registry[Any]) -> Any:
+    """The type of a field that names an entry of a table, or own code."""
+
+    def read(value: Any) -> Any:
+        if (isinstance(value, str) and value in table) or isinstance(value, dict):
+            return _read_own(value)
+        raise ValueError(f"found {describe(value)}; {allowed(str(value), table)}, or {{python: module:callable}}")
+
+    fields = dict.fromkeys(name for kind in table.values() for name in kind.fields)
+    mapping = {
+        "type": "object",
+        "properties": {"name": {"enum": list(table)}, **{name: {} for name in (*fields, *WITH.get(field, ()))}},
+        "additionalProperties": False,
+    }
+    return Annotated[
+        Any, PlainValidator(read), WithJsonSchema({"anyOf": [{"enum": list(table)}, mapping, *_NET["anyOf"][2:]]})
+    ]
+
+
+def _kind_fields() -> dict[str, Any]:
+    """The fields of every optimizer, schedule and loss with their types.
+
+    Raises:
+        StudyError: Two of them give a field of one name different types.
+    """
+    found: dict[str, Any] = {}
+    first: dict[str, Kind] = {}
+    for kind in (kind for table in KINDS.values() for kind in table.values()):
+        for name, field in kind.fields.items():
+            if found.setdefault(name, field) != field:
+                raise StudyError(f"{kind.name}: the field {name} has another type than that of {first[name].name}")
+            first.setdefault(name, kind)
+    return found
+
+
 @lru_cache(maxsize=1)
 def recipe_model() -> type[Recipe]:
-    """Recipe with the fields of every optimizer and schedule, each checked for type and bounds, and no other fields."""
-    kinds = (*OPTIMIZERS.values(), *SCHEDULES.values())
-    fields: dict[str, Any] = {name: (field, None) for kind in kinds for name, field in kind.fields.items()}
-    fields |= {"optimizer": (_choice(OPTIMIZERS), ...), "schedule": (_choice(SCHEDULES), "step")}
+    """Recipe with the fields of every optimizer, schedule and loss, each checked for type and bounds, and no others."""
+    fields: dict[str, Any] = {name: (field, None) for name, field in _kind_fields().items()}
+    required = {"optimizer": ..., "schedule": "step", "loss": "cross_entropy"}
+    fields |= {field: (_kind_field(field, table), required[field]) for field, table in KINDS.items()}
+    own = Annotated[
+        Any, PlainValidator(_read_own), Field(description="a recipe of your own"), WithJsonSchema({"type": "string"})
+    ]
+    arguments = Annotated[Any, Field(description="of the recipe of your own"), WithJsonSchema({"type": "object"})]
+    fields |= {"python": (own, None), "args": (arguments, None)}
     return create_model("RecipeFields", __base__=_ClosedRecipe, **fields)
 
 

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, NoReturn
 
 import orjson
@@ -66,7 +67,7 @@ def read_search(
         if isinstance(file.base, list):
             document.fail(("base",), "base: found a list; allowed: one network")
         axis_values(document, ("base",), "net", file.base)
-        if wrong := _refusal("net", file.base, recipe, data[0]):
+        if wrong := _refusal("net", file.base, recipe, data[0], Path()):
             document.fail(("base",), f"base: {wrong}")
     parameters: list[Parameter] = []
     for axis, parts in search.space.items():
@@ -208,7 +209,7 @@ def _check_values(
     document: Document, path: KeyPath, parameter: Parameter, written: Any, recipe: Recipe, data: Data
 ) -> None:
     """Raise StudyError for the end of a range, or a choice, that is not valid in any candidate."""
-    axis = parameter.axis
+    axis, folder = parameter.axis, Path(document.name).parent
     if axis in UNREAD:
         document.fail(path, f"search.space: {axis} cannot be searched; of data augment, preprocess, train_size can")
     places: list[KeyPath] = [path, path]
@@ -223,11 +224,11 @@ def _check_values(
         values.append(format_block((1,) * parameter.high))
         places.append((*path, "l"))
     for place, value in zip(places, values):
-        if wrong := _refusal(axis, value, recipe, data):
+        if wrong := _refusal(axis, value, recipe, data, folder):
             document.fail(place, f"search.space.{axis}: {wrong.removeprefix(f'{axis}: ')}")
 
 
-def _refusal(axis: str, value: Any, recipe: Recipe, data: Data) -> str:
+def _refusal(axis: str, value: Any, recipe: Recipe, data: Data, folder: Path) -> str:
     """Why a value of an axis is not valid in any candidate; "" if it can be valid."""
     group, _, field = axis.partition(".")
     try:
@@ -241,7 +242,7 @@ def _refusal(axis: str, value: Any, recipe: Recipe, data: Data) -> str:
         elif axis == "net" and isinstance(value, str):
             read_name(value, None, data.data_set.imagenet_names)
         elif group in ("recipe", "data"):
-            replace_fields(recipe if group == "recipe" else data, {field: value})
+            replace_fields(recipe if group == "recipe" else data, {field: value}, folder)
     except AblateError as error:
         if group not in ("recipe", "data") or str(error).startswith(("unknown axis", f"{axis}: found")):
             return str(error)  # other errors are due to other fields, which may be searched too

@@ -12,6 +12,7 @@ import torch
 
 from ablate.data.streaming import Streamed
 from ablate.errors import DataError, RecordError
+from ablate.kinds.hooks import Hooks
 from ablate.nets.custom import check_code
 from ablate.own_code import look_in
 from ablate.records.records import Row, append_epoch, trial_directory, write_epochs, write_result
@@ -19,7 +20,7 @@ from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
 from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint
 from ablate.train.job import Job
 from ablate.train.loop import Scores, Testing, Training
-from ablate.train.optimization import make_optimizer, restore, start_epoch
+from ablate.train.optimization import make_optimizer, own_optimizer, restore, start_epoch
 from ablate.train.process_group import ALONE, ProcessGroup
 from ablate.train.provenance import provenance
 from ablate.train.setup import ImageCache, make_network
@@ -58,17 +59,32 @@ class Attempt:
         if trial.architecture.code:
             look_in(*job.folders)
             check_code(trial.architecture)
+        if recipe.own_code:
+            look_in(*job.folders)
+            for own in recipe.own_code.values():
+                own.check_unchanged()
+        self.hooks = Hooks(recipe.python) if recipe.python else None
         self.network = make_network(trial.blueprint, recipe, trial.seed, device, job.location.cache)
-        self.optimizer = make_optimizer(recipe, self.network)
+        averaged = recipe.ema.decay > 0
+        self.average = make_network(trial.blueprint, recipe, trial.seed, device, job.location.cache) if averaged else None
+        self.optimizer = (
+            own_optimizer(self.hooks, recipe, self.network)
+            if self.hooks and "optimizer" in self.hooks
+            else make_optimizer(recipe, self.network)
+        )
         self.rows: list[Row] = []
         self.earlier: list[dict[str, Any]] = []  # the provenance of the attempts that this one continues
-        self._resume()
         batches = TrainingBatches(train_part, normalization, trial.data, recipe, trial.seed, group)
-        self.training = Training(group.distribute(self.network), self.optimizer, batches, recipe, job.plain)
+        averages = self._resume()
+        distributed = group.distribute(self.network)
+        self.training = Training(distributed, self.optimizer, batches, recipe, job.plain, self.average, self.hooks)
+        if averages and self.average:
+            self.average.load_state_dict(averages)
         # Streamed images are large: a test batch of the training batch size fits into memory if training does.
         size = recipe.batch_size if isinstance(test_part, Streamed) else TEST_BATCH * group.size
         tests = TestBatches(test_part, normalization, size, group=group)
-        self.testing = Testing(self.network, tests, recipe, trial.data.data_set.measures)
+        tested = self.average or self.network
+        self.testing = Testing(tested, tests, recipe, trial.data.data_set.measures, self.hooks)
         self.saved_at = time.monotonic()
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
@@ -77,7 +93,9 @@ class Attempt:
         weights = sum(tensor.nbytes for tensor in self.network.state_dict().values())
         return load_checkpoint(self.directory, 8 * weights + SLACK)
 
-    def _resume(self) -> None:
+    def _resume(self) -> dict[str, Any] | None:
+        """Load the newest checkpoint, if there is one, and return its moving average of the weights."""
+        averages = None
         if checkpoint := self.group.broadcast_object(self._newest_checkpoint() if self.group.is_first else None):
             if checkpoint["data_digest"] != self.digest:
                 raise RecordError(
@@ -87,8 +105,12 @@ class Attempt:
             self.network.load_state_dict(checkpoint["network"])
             restore(self.optimizer, checkpoint["optimizer"])
             self.rows, self.earlier = checkpoint["rows"], checkpoint["attempts"]
+            averages = checkpoint.get("average")
+            if self.hooks:
+                self.hooks.restore(checkpoint.get("recipe"))
         if self.group.is_first:
             write_epochs(self.directory, self.rows)
+        return averages
 
     @property
     def epoch(self) -> int:
@@ -107,7 +129,7 @@ class Attempt:
 
     def start_epoch(self) -> None:
         """Set the optimizer to the learning rate of the epoch."""
-        self.rate = start_epoch(self.recipe, self.optimizer, self.epoch)
+        self.rate = start_epoch(self.recipe, self.optimizer, self.epoch, self.training.rates)
 
     def add_epoch(
         self, train: Scores, test: Scores, train_seconds: float, test_seconds: float, side_by_side: int, report: SendEvent
@@ -159,6 +181,8 @@ class Attempt:
                 "trial": self.job.trial.id,
                 "data_digest": self.digest,
                 "rows": self.rows,
+                **({"average": self.average.state_dict()} if self.average else {}),
+                **({"recipe": own} if self.hooks and (own := self.hooks.state()) is not None else {}),
                 "attempts": [*self.earlier, {**self.made, "last_epoch": epoch}],
             }
             save_checkpoint(self.directory, epoch, state)

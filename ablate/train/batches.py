@@ -146,7 +146,7 @@ class TrainingBatches(Batches):
         part: The training images.
         normalization: Of the pixels.
         data: Says the augmentation.
-        recipe: Says the batch size and whether the last batch is dropped.
+        recipe: Says the batch size, whether the last batch is dropped, and how images are drawn.
         seed: Of the trial.
         group: The ranks that share each batch.
     """
@@ -162,6 +162,7 @@ class TrainingBatches(Batches):
     ) -> None:
         super().__init__(part, normalization, recipe.batch_size, recipe.last_batch == "drop", group)
         self.data, self.seed = data, seed
+        self.chances = chances_of(part.labels, data.classes) if recipe.sampler == "balanced" else None
         if isinstance(part, LabelledTensors):
             self.order = torch.empty(len(part.labels), dtype=torch.int64, device=self.device)
             self.draws = [drawn.to(self.device) for drawn in self._draw(1)]
@@ -173,7 +174,7 @@ class TrainingBatches(Batches):
             epoch: From 1.
         """
         super().begin(epoch)
-        order = torch.randperm(len(self.part.labels), generator=generator(self.seed, "order", epoch))
+        order = self._draw_order(len(self.part.labels), generator(self.seed, "order", epoch))
         if isinstance(self.part, Streamed):
             seed = generator(self.seed, "augmentation", epoch).initial_seed()
             self.streamed = self.stream(self.part, order[: self.images], self.data.augment, seed)
@@ -193,7 +194,45 @@ class TrainingBatches(Batches):
         draws = [drawn[rows] for drawn in self.draws]
         return augment(part.images, index, self.data.augment, draws), part.labels[index]
 
+    def _draw_order(self, n: int, draws: torch.Generator) -> Tensor:
+        """The images of an epoch, in order, int64 (N,): each once; or, if balanced, each class equally often on average."""
+        if self.chances is None:
+            return torch.randperm(n, generator=draws)
+        return torch.multinomial(self.chances, n, replacement=True, generator=draws)
+
     def _draw(self, epoch: int) -> list[Tensor]:
         """The augmentation draws of an epoch. They are made on the CPU, so that they are the same on every device."""
         augmentation = generator(self.seed, "augmentation", epoch)
         return draw(self.data.augment, len(self.part.labels), self.data.image_size, augmentation)
+
+
+def class_weights(batches: TrainingBatches) -> Tensor:
+    """The weight of each class in a balanced loss, float32 (classes,), on the device; their mean over the images is 1.
+
+    Args:
+        batches: The training images.
+    """
+    return balanced(batches.part.labels, batches.data.classes).float().to(batches.device)
+
+
+def balanced(labels: Tensor, classes: int) -> Tensor:
+    """images / (classes * images of the class) for each class, float64 (classes,), of the classes that have images.
+
+    Args:
+        labels: int64 (N,), from 0.
+        classes: How many.
+
+    Source: King and Zeng, "Logistic Regression in Rare Events Data", as in scikit-learn's class_weight="balanced".
+    """
+    images = torch.bincount(labels.cpu(), minlength=classes).double()  # on CUDA it is not deterministic
+    return len(labels) / ((images > 0).sum() * images.clamp(min=1))
+
+
+def chances_of(labels: Tensor, classes: int) -> Tensor:
+    """The relative chance of each image to be drawn, float64 (N,), on the CPU: all classes are equally likely.
+
+    Args:
+        labels: int64 (N,), from 0.
+        classes: How many.
+    """
+    return balanced(labels, classes)[labels.cpu()]

@@ -72,8 +72,8 @@ def train_cohort(
     device = configure(jobs[0].device)
     with ExitStack() as locks, own_stream(device):
         begun = [job for job in jobs if _begin(job, locks, tell)]
-        # A reader's network may draw from torch's global generator, so its trials are trained one after the other.
-        own = bool(jobs[0].trial.architecture.code)
+        # A reader's code may draw from torch's global generator, so its trials are trained one after the other.
+        own = bool(jobs[0].trial.architecture.code or jobs[0].trial.recipe.own_code)
         if own:
             look_in(*jobs[0].folders)
         waiting = deque([(job,) for job in begun] if own else [tuple(begun)] if begun else [])

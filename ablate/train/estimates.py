@@ -31,11 +31,28 @@ def workload_of(timed: Trial | Variant) -> Workload:
         data.input_shape,
         recipe.batch_size,
         recipe.precision,
-        recipe.optimizer,
+        work_of(recipe),
         recipe.checkpoint_activations,
         recipe.compile,
         recipe.gpus,
     )
+
+
+def work_of(recipe: Recipe) -> str:
+    """The optimizer, and each other part of a recipe that changes the time or the memory of a step, as a text.
+
+    Args:
+        recipe: Of the trial.
+    """
+    optimizer, _, loss = recipe.kinds
+    parts = {
+        loss.name: recipe.loss != "cross_entropy",
+        "mixed": recipe.mixup.alpha > 0 or recipe.cutmix.alpha > 0,
+        "ema": recipe.ema.decay > 0,
+        f"accumulate {recipe.accumulate}": recipe.accumulate > 1,
+        str(recipe.python): recipe.python is not None,
+    }
+    return ", ".join([optimizer.name, *(name for name, there in parts.items() if there)])
 
 
 def images_of(data: Data) -> tuple[int, int] | None:

@@ -11,16 +11,22 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
-from ablate.data.streaming import Streamed
+from ablate.data.streaming import Batch, Streamed
+from ablate.errors import NotationError
+from ablate.kinds.hooks import Hooks
+from ablate.kinds.losses import LossFunctions, checked_loss
 from ablate.kinds.measures import ERROR, MEASURES
 from ablate.nets.build import Dropout, Residual
 from ablate.nets.custom import CustomModule
 from ablate.study.study import Recipe
+from ablate.train.average import Average
 from ablate.train.batched_casts import BatchedCasts
-from ablate.train.batches import Batches, TrainingBatches
+from ablate.train.batches import Batches, TrainingBatches, class_weights
+from ablate.train.mixing import Mixer
+from ablate.train.optimization import Rates
 from ablate.train.randomness import stream_seed
 
 
@@ -28,7 +34,8 @@ class Scores(NamedTuple):
     """The result of a pass.
 
     Args:
-        loss: Mean cross-entropy in nats.
+        loss: The mean loss. In training it is what is minimized, with label smoothing, mixed labels and class weights; in a
+            test it is the recipe's loss without them, by default the cross-entropy in nats.
         images: Number of images of the pass.
         measures: Each measure by its name, in its unit.
     """
@@ -46,8 +53,9 @@ class Pass:
     Args:
         network: On the device.
         batches: The images.
-        recipe: Says the precision.
+        recipe: Says the precision and the loss.
         measures: Names in MEASURES that are taken in addition to the error.
+        hooks: Of a recipe of the user's own; None: there is none.
 
     Attributes:
         generators: The generators on the device that a step draws from.
@@ -55,8 +63,17 @@ class Pass:
 
     generators: tuple[torch.Generator, ...] = ()
 
-    def __init__(self, network: nn.Module, batches: Batches, recipe: Recipe, measures: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        batches: Batches,
+        recipe: Recipe,
+        measures: Sequence[str] = (),
+        hooks: Hooks | None = None,
+    ) -> None:
         self.network, self.batches, self.recipe, self.device = network, batches, recipe, batches.device
+        self.hooks = hooks
+        self.losses = make_losses(recipe, hooks)
         self.group = batches.group
         self.loss = torch.zeros((), dtype=torch.float64, device=self.device)
         self.measures = [ERROR, *(MEASURES[name] for name in measures)]
@@ -64,8 +81,12 @@ class Pass:
 
     @property
     def capturable(self) -> bool:
-        """Whether every step of a size does the same work on the device, so that a CUDA graph can capture it."""
-        return not (has_custom(self.network) or isinstance(self.batches.part, Streamed) or self.group.size > 1)
+        """Whether every step of a size does the same work on the device, so that a CUDA graph can capture it.
+
+        A loss or a recipe of the user's own may do anything in a step, and so may a module.
+        """
+        own = self.recipe.python is not None or not self.recipe.kinds[2].capturable or has_custom(self.network)
+        return not (own or isinstance(self.batches.part, Streamed) or self.group.size > 1)
 
     def begin(self, epoch: int) -> None:
         """Start a pass.
@@ -76,6 +97,9 @@ class Pass:
         self.batches.begin(epoch)
         for total in (self.loss, *self.totals):
             total.zero_()
+
+    def prepare(self) -> None:
+        """Set what the host decides for the next step. It is called before each step, outside of a CUDA graph."""
 
     def step(self, size: int) -> None:
         """Process one batch.
@@ -108,7 +132,7 @@ class Pass:
         """Add a batch to the sums of loss and measures, on the device.
 
         Args:
-            loss: Mean cross-entropy of the batch, in nats, a scalar.
+            loss: The mean loss of the batch, a scalar.
             logits: float32 of shape (B, classes).
             labels: int64 of shape (B,).
         """
@@ -135,8 +159,10 @@ class Training(Pass):
         network: On the device, in DistributedDataParallel if there are several ranks.
         optimizer: Of its parameters.
         batches: The training images.
-        recipe: Says the precision.
+        recipe: Says the precision, the loss, the schedule and all else that a step does.
         plain: Whether to cast weights and count batches layer by layer, as torch does; the bits are the same.
+        average: A network of the same layers that becomes the moving average of the first; None: none is kept.
+        hooks: Of a recipe of the user's own; None: there is none.
     """
 
     def __init__(
@@ -146,9 +172,21 @@ class Training(Pass):
         batches: TrainingBatches,
         recipe: Recipe,
         plain: bool = False,
+        average: nn.Module | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
-        super().__init__(network, batches, recipe)
+        super().__init__(network, batches, recipe, hooks=hooks)
+        if recipe.class_weights == "balanced":
+            self.losses = make_losses(recipe, hooks, class_weights(batches))
         self.optimizer, self.seed = optimizer, batches.seed
+        self.classes, steps = batches.data.classes, len(batches.sizes)
+        self.rates = Rates(recipe, steps, hooks)
+        self.done = 0  # steps of the whole training
+        self.own = network.module if isinstance(network, DistributedDataParallel) else network
+        self.average = Average(recipe, self.own, average, steps) if average else None
+        mixes = recipe.mixup.alpha or recipe.cutmix.alpha
+        self.mixer = Mixer(recipe, self.classes, steps, self.seed, self.device) if mixes else None
+        self.draws = torch.Generator(self.device)  # of a recipe of the user's own
         self.dropout, self.depth = torch.Generator(self.device), torch.Generator()
         self.generators = (self.dropout,)
         blocks = [module for module in network.modules() if isinstance(module, Residual)]
@@ -161,12 +199,18 @@ class Training(Pass):
         again = any(block.checkpoint for block in blocks)
         self.draws_again = bool(drops) and again
         other = self.leaves_out or again or recipe.compile != "never" or self.group.size > 1 or has_custom(network)
+        other = other or recipe.accumulate > 1  # gradients of several parts would be added in bfloat16
         self.batched = None if plain or other else BatchedCasts(network, recipe.precision == "bfloat16")
 
     @property
     def capturable(self) -> bool:
-        """Whether a CUDA graph can capture a step; stochastic depth and dropout that is drawn again prevent it."""
-        return super().capturable and not (self.leaves_out or self.draws_again)
+        """Whether a CUDA graph can capture a step.
+
+        Stochastic depth, dropout that is drawn again, a momentum that the schedule changes, and an optimizer that reads its
+        rate on the host prevent it.
+        """
+        host = self.rates.cycles_momentum or not self.recipe.kinds[0].capturable
+        return super().capturable and not (self.leaves_out or self.draws_again or host)
 
     def begin(self, epoch: int) -> None:
         """Start a pass in training mode and seed its generators.
@@ -181,6 +225,18 @@ class Training(Pass):
         self.depth.manual_seed(stream_seed(self.seed, "stochastic_depth", epoch))
         self.dropout.manual_seed(stream_seed(self.seed, "dropout", epoch, self.group.rank))
         torch.manual_seed(self.dropout.initial_seed())  # a reader's modules may draw from torch's global generator
+        self.draws.manual_seed(stream_seed(self.seed, "recipe", epoch, self.group.rank))
+        self.done = (epoch - 1) * len(self.batches.sizes)
+        if self.mixer:
+            self.mixer.begin(epoch)
+
+    def prepare(self) -> None:
+        """Set the learning rate, the momentum and the decay of the average for the next step."""
+        if self.rates.by_step:
+            self.rates.set(self.optimizer, self.done)
+        if self.average:
+            self.average.set_step(self.done)
+        self.done += 1
 
     def step(self, size: int) -> None:
         """Train on one batch.
@@ -188,19 +244,56 @@ class Training(Pass):
         Args:
             size: Images of the batch, all ranks together.
         """
-        images, labels = self.batches.take(size)
-        logits = self.forward(images)
-        loss = F.cross_entropy(logits, labels)
+        images, labels = self.changed(*self.batches.take(size))
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        for part in zip(images.tensor_split(self.recipe.accumulate), labels.tensor_split(self.recipe.accumulate)):
+            self.backward(*part, len(images))
         if self.batched:
             self.batched.take_gradients()
         if self.leaves_out:  # a block that was left out has zero gradients; momentum and weight decay still apply to it
             for parameter in self.network.parameters():
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
+        if self.recipe.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
         self.optimizer.step()
-        self.add(loss, logits, labels)
+        if self.hooks and "after_step" in self.hooks:
+            self.hooks.call("after_step", self.own)
+        if self.average:
+            self.average.update()
+
+    def changed(self, images: Tensor, labels: Tensor) -> Batch:
+        """A batch as the recipe changes it: mixed, and by the hook of the user's own recipe.
+
+        Args:
+            images: float32 (B, C, H, W), normalized.
+            labels: int64 (B,).
+
+        Returns:
+            The images and the labels, int64 (B,), or the shares of the classes in them, float32 (B, classes).
+        """
+        if self.mixer:
+            images, labels = self.mixer.mix(images, labels)
+        if self.hooks and "batch" in self.hooks:
+            images, labels = checked_batch(self.hooks.call("batch", images, labels, self.draws), self.hooks)
+        return images, labels
+
+    def backward(self, images: Tensor, labels: Tensor, whole: int) -> None:
+        """Add the gradients of a part of a batch, and its loss and errors to the sums.
+
+        An image with a mixed label counts as an error where its first prediction is not the class of the largest share.
+
+        Args:
+            images: float32 (B, C, H, W), normalized.
+            labels: int64 (B,), or shares of the classes, float32 (B, classes).
+            whole: Images of the whole batch.
+        """
+        if not len(images):  # a smaller last batch may have fewer images than there are parts
+            return
+        logits = self.forward(images)
+        loss = self.losses.train(logits, labels)
+        (loss if len(images) == whole else loss * (len(images) / whole)).backward()  # type: ignore[no-untyped-call]
+        self.add(loss, logits, labels if labels.ndim == 1 else labels.argmax(1))
 
     def compute(self, images: Tensor) -> Tensor:
         """Compute the logits, of shape (B, classes), with batched casts if possible.
@@ -214,6 +307,8 @@ class Training(Pass):
         """The scores of the whole pass, all ranks together; waits for the device."""
         if self.batched:
             self.batched.end(len(self.batches.sizes))
+        if self.average:
+            self.average.end_epoch()
         return super().scores()
 
 
@@ -248,7 +343,44 @@ class Testing(Pass):
         if not len(labels):  # the last batch may have fewer images than there are ranks
             return
         logits = self.forward(images)
-        self.add(F.cross_entropy(logits, labels), logits, labels)
+        self.add(self.losses.test(logits, labels), logits, labels)
+
+
+def make_losses(recipe: Recipe, hooks: Hooks | None, weights: Tensor | None = None) -> LossFunctions:
+    """The training loss and the test loss of a recipe.
+
+    Args:
+        recipe: Says the loss.
+        hooks: Of a recipe of the user's own; its method `loss` takes the place of both.
+        weights: Of the classes in training, float32 (classes,); None: all count alike.
+
+    Raises:
+        NotationError: A loss of the user's own is missing.
+    """
+    if hooks and "loss" in hooks:
+
+        def own(logits: Tensor, labels: Tensor) -> Tensor:
+            return checked_loss(hooks.call("loss", logits, labels), hooks.own.python)
+
+        return LossFunctions(own, own)
+    kind = recipe.kinds[2]
+    return kind.build(kind.settings(recipe.values), weights)
+
+
+def checked_batch(made: object, hooks: Hooks) -> Batch:
+    """What the hook `batch` of a user's own recipe returned, if it is a batch.
+
+    Args:
+        made: What it returned.
+        hooks: Of the recipe.
+
+    Raises:
+        NotationError: It is something else.
+    """
+    match made:
+        case (Tensor() as images, Tensor() as labels) if len(images) == len(labels) and labels.ndim in (1, 2):
+            return images, labels
+    raise NotationError(f"{hooks.own.python}: batch returned {type(made).__name__}; allowed: (images, labels)")
 
 
 def has_custom(network: nn.Module) -> bool:

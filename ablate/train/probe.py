@@ -15,6 +15,7 @@ import torch
 
 from ablate.data.cache import default_cache
 from ablate.data.tensors import LabelledTensors, Normalization
+from ablate.kinds.hooks import Hooks
 from ablate.nets.counts import count
 from ablate.nets.custom import check_code
 from ablate.own_code import look_in
@@ -22,7 +23,7 @@ from ablate.study.costs import MIB, training_memory
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
 from ablate.train.job import ProbeJob
 from ablate.train.loop import Pass, Testing, Training
-from ablate.train.optimization import make_optimizer
+from ablate.train.optimization import make_optimizer, own_optimizer
 from ablate.train.provenance import provenance
 from ablate.train.setup import configure, make_network
 from ablate.train.side_by_side import WARM_UP, CudaGraphs, SideBySide, own_stream
@@ -59,9 +60,11 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
     trial, recipe, data = job.trial, job.trial.recipe, job.trial.data
     part = recipe.batch_size // recipe.gpus  # the images of one GPU
     recipe = recipe.model_copy(update={"batch_size": part, "gpus": 1, "sync_batch_norm": False})
-    if trial.architecture.code:
+    if trial.architecture.code or recipe.own_code:
         look_in(*job.folders)
+    if trial.architecture.code:
         check_code(trial.architecture)
+    hooks = Hooks(recipe.python) if recipe.python else None
     needed, free = training_memory(count(trial.blueprint), recipe).total, job.memory
     if device.type == "cuda":
         unused, all_of_it = torch.cuda.mem_get_info(device)
@@ -74,16 +77,19 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
     normalization = Normalization(127.5 * channels, 64 * channels)
     begin = time.perf_counter()  # after the first use of the device, which initializes it
     network = make_network(trial.blueprint, recipe, trial.seed, device, default_cache())
-    optimizer = make_optimizer(recipe, network)
+    average = make_network(trial.blueprint, recipe, trial.seed, device, default_cache()) if recipe.ema.decay else None
+    own = hooks and "optimizer" in hooks and own_optimizer(hooks, recipe, network)
+    optimizer = own or make_optimizer(recipe, network)
     rounds = 0
 
     def training(batches: int) -> Callable[[], float]:
         part = _random_part(recipe.batch_size * batches, data.input_shape, data.classes, device)
-        return timed(Training(network, optimizer, TrainingBatches(part, normalization, data, recipe, trial.seed), recipe))
+        images = TrainingBatches(part, normalization, data, recipe, trial.seed)
+        return timed(Training(network, optimizer, images, recipe, average=average, hooks=hooks))
 
     def testing(size: int, batches: int) -> Callable[[], float]:
         part = _random_part(size * batches, data.input_shape, data.classes, device)
-        return timed(Testing(network, TestBatches(part, normalization, size), recipe))
+        return timed(Testing(average or network, TestBatches(part, normalization, size), recipe, hooks=hooks))
 
     def timed(one: Pass) -> Callable[[], float]:
         """A function that runs a pass and returns its seconds per batch."""

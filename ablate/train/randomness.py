@@ -11,7 +11,7 @@ from typing import Literal
 
 import torch
 
-Stream = Literal["initialization", "order", "augmentation", "dropout", "stochastic_depth"]
+Stream = Literal["initialization", "order", "augmentation", "dropout", "stochastic_depth", "mixing", "recipe"]
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0, rank: int = 0) -> int:

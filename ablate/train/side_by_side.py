@@ -61,6 +61,8 @@ class SideBySide:
         return [one.scores() for one in self.passes]
 
     def _step(self, size: int) -> None:
+        for one in self.passes:
+            one.prepare()
         if self.capture and size not in self.captured and self.steps[size] == WARM_UP < self.sizes.count(size):
             generators = [generator for one in self.passes for generator in one.generators]
             self.captured[size] = self.capture(partial(self._each, size), generators)

@@ -1,4 +1,4 @@
-"""What an installed package adds: an optimizer, a schedule, an augmentation step, a data set, a measure.
+"""What an installed package adds: an optimizer, a schedule, a loss, an augmentation step, a data set, a measure.
 
 Each is one entry. From it come the study file's choices and errors, the schema, a trial's id, its memory, captions, the
 differences of protocols, and the training itself.
@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -18,6 +17,7 @@ from ablate.data.augmentations import AUGMENTATIONS
 from ablate.data.cache import Location
 from ablate.data.data_sets import DATA_SETS
 from ablate.errors import StudyError
+from ablate.kinds.losses import LOSSES
 from ablate.kinds.measures import MEASURES
 from ablate.kinds.optimizers import OPTIMIZERS
 from ablate.kinds.schedules import SCHEDULES
@@ -34,9 +34,8 @@ from ablate.study.study import Recipe, Study, Trial
 from ablate.train.job import Job
 from ablate.train.trial import train_trial
 
-TABLES: tuple[Registry, ...] = (OPTIMIZERS, SCHEDULES, AUGMENTATIONS, DATA_SETS, MEASURES)
+TABLES: tuple[Registry, ...] = (OPTIMIZERS, SCHEDULES, LOSSES, AUGMENTATIONS, DATA_SETS, MEASURES)
 MODULE = """
-import math
 from typing import Annotated
 
 import numpy as np
@@ -46,27 +45,43 @@ from pydantic import Field
 from ablate.data.augmentations import Augmentation, Index
 from ablate.data.data_sets import DataSet
 from ablate.data.sources import Images, Labelled, Reading, Source
+from ablate.kinds.losses import Loss, LossFunctions, shares_of
 from ablate.kinds.measures import Measure
 from ablate.kinds.optimizers import Optimizer
 from ablate.kinds.schedules import Schedule
 
-RMSPROP = Optimizer(
-    name="rmsprop",
-    words="RMSprop",
-    fields={"alpha": Annotated[float, Field(gt=0, lt=1)]},
-    defaults={"alpha": 0.99},
-    build=lambda groups, arguments, settings: torch.optim.RMSprop(
+ADAGRAD = Optimizer(
+    name="adagrad",
+    words="Adagrad",
+    fields={"lr_decay": Annotated[float, Field(ge=0, lt=1)]},
+    defaults={"lr_decay": 0.0},
+    build=lambda groups, arguments, settings: torch.optim.Adagrad(
         groups, **{key: value for key, value in arguments.items() if key != "fused"}, **settings
     ),
     states=lambda settings: 1,
 )
-COSINE = Schedule(
-    name="cosine",
-    words="cosine",
-    fields={"final": Annotated[float, Field(ge=0, lt=1)]},
-    defaults={"final": 0.0},
-    factor=lambda settings, epoch, epochs: settings["final"]
-    + (1 - settings["final"]) * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2,
+INVERSE = Schedule(
+    name="inverse",
+    words="inverse",
+    fields={"slope": Annotated[float, Field(ge=0, lt=10)]},
+    defaults={"slope": 1.0},
+    factor=lambda settings, place: 1 / (1 + settings["slope"] * place.epoch),
+)
+
+
+def squared(settings, weights):
+    def loss(logits, labels):
+        return settings["scale"] * ((logits.softmax(1) - shares_of(labels, logits.shape[1])) ** 2).sum(1).mean()
+
+    return LossFunctions(loss, loss)
+
+
+BRIER = Loss(
+    name="brier",
+    words="Brier score",
+    fields={"scale": Annotated[float, Field(gt=0)]},
+    defaults={"scale": 1.0},
+    build=squared,
 )
 UPSIDE_DOWN = Augmentation(
     name="upside_down",
@@ -107,9 +122,11 @@ NOT_ONE = 3
 """
 ENTRIES = """\
 [ablate.optimizers]
-rmsprop = added:RMSPROP
+adagrad = added:ADAGRAD
 [ablate.schedules]
-cosine = added:COSINE
+inverse = added:INVERSE
+[ablate.losses]
+brier = added:BRIER
 [ablate.augmentations]
 upside_down = added:UPSIDE_DOWN
 [ablate.data_sets]
@@ -120,7 +137,7 @@ confidence = added:CONFIDENCE
 STUDY = """\
 name: added
 data: {name: dots, augment: [upside_down, {crop: 2}]}
-recipe: {base: wrn_cifar, optimizer: rmsprop, schedule: cosine, lr: 0.001, epochs: 3, batch_size: 16}
+recipe: {base: wrn_cifar, optimizer: adagrad, schedule: inverse, loss: brier, lr: 0.001, epochs: 3, batch_size: 16}
 seeds: 1
 variants: [{net: WRN-10-0.25}]
 """
@@ -166,16 +183,16 @@ def test_it_is_trained_and_recorded(package: Path, tmp_path: Path) -> None:
     record = read_record(tmp_path / "runs", trial.id)
     assert record is not None
     rates = [row["lr"] for row in record.epochs()]
-    assert rates == pytest.approx([0.001 * (1 + np.cos(np.pi * epoch / 3)) / 2 for epoch in range(3)])
+    assert rates == pytest.approx([0.001 / (1 + epoch) for epoch in range(3)])
     assert 50 <= record.result["test_confidence"] <= 100
     assert all("test_confidence" in row and "train_confidence" not in row for row in record.epochs())
 
 
 def test_its_fields_are_checked_where_they_stand(package: Path, tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match=r"recipe.alpha: found 2\.0; allowed: less than 1"):
-        study_of(tmp_path, "recipe.alpha=2.0")
-    with pytest.raises(StudyError, match=r"recipe.optimizer: found 'rmsprob'; did you mean 'rmsprop'\?"):
-        study_of(tmp_path, "recipe.optimizer=rmsprob")
+    with pytest.raises(StudyError, match=r"recipe.lr_decay: found 2\.0; allowed: less than 1"):
+        study_of(tmp_path, "recipe.lr_decay=2.0")
+    with pytest.raises(StudyError, match=r"recipe.optimizer: found 'adagrat'; did you mean 'adagrad'\?"):
+        study_of(tmp_path, "recipe.optimizer=adagrat")
     with pytest.raises(StudyError, match=r"data.augment: found the step 'upsidedown'; did you mean 'upside_down'"):
         study_of(tmp_path, "data.augment=[upsidedown]")
     with pytest.raises(StudyError, match=r"data.name: found 'dot'; did you mean 'dots'"):
@@ -186,44 +203,48 @@ def test_its_fields_count_in_an_id_where_they_are_used(package: Path, tmp_path: 
     def of(*overrides: str) -> str:
         return trial_of(study_of(tmp_path, *overrides)).id
 
-    assert of() == of("recipe.alpha=0.99") != of("recipe.alpha=0.9")
-    assert of() == of("recipe.momentum=0.5") == of("recipe.milestones=[0.5]")  # of SGD, of steps
+    assert (
+        of() == of("recipe.lr_decay=0.0") == of("recipe.scale=1.0") != of("recipe.lr_decay=0.1") != of("recipe.scale=2.0")
+    )
+    assert of() == of("recipe.momentum=0.5")  # of SGD
+    with pytest.raises(StudyError, match=r"recipe.milestones is a field of schedule step; schedule is inverse"):
+        of("recipe.milestones=[0.5]")
     assert of("recipe.schedule=step") != of("recipe.schedule=step", "recipe.milestones=[0.5]")
 
 
 def test_it_is_told_wherever_a_recipe_is(package: Path, tmp_path: Path) -> None:
-    study = study_of(tmp_path, "recipe.final=0.1")
+    study = study_of(tmp_path, "recipe.slope=0.5")
     told = describe_recipe(study.recipe, "wrn_cifar")
     assert told == (
-        "RMSprop, 3 epochs, batch 16, learning rate 0.001, float32; unlike wrn_cifar: alpha 0.99, "
-        "schedule cosine, final 0.1"
+        "Adagrad, 3 epochs, batch 16, learning rate 0.001, float32; "
+        "unlike wrn_cifar: schedule inverse, slope 0.5, loss brier"
     )
     assert describe_data(study.data) == "Dots, mean/std, images upside down, crops (padding 2)"
     differences = recipe_differences(study.recipe, Recipe.named("wrn_cifar"))
-    assert "rmsprop, not sgd" in differences and "schedule cosine, not step" in differences
+    assert "adagrad, not sgd" in differences and "schedule inverse, not step" in differences
     counts = count_network(trial_of(study).architecture, 2, (1, 8, 8))
     assert training_memory(counts, study.recipe).momentum == 4 * counts.parameters
     whole = schema.json_schema()
-    assert "rmsprop" in str(whole["$defs"]["RecipeFile"]["properties"]["optimizer"])
-    assert {"alpha", "final"} <= set(whole["$defs"]["RecipeFile"]["properties"])
+    assert "adagrad" in str(whole["$defs"]["RecipeFile"]["properties"]["optimizer"])
+    assert {"lr_decay", "slope", "scale"} <= set(whole["$defs"]["RecipeFile"]["properties"])
     assert "dots" in str(whole["properties"]["data"]) and "upside_down" in str(whole["$defs"]["DataFile"])
 
 
 @pytest.mark.parametrize(
     "entry, said",
     [
-        ("added:ABSENT", "entry point ablate.optimizers: rmsprop: AttributeError"),
+        ("added:ABSENT", "entry point ablate.optimizers: adagrad: AttributeError"),
         (
             "added:NOT_ONE",
-            "entry point ablate.optimizers: rmsprop: found int; allowed: an object of ablate.kinds.optimizers.Optimizer",
+            "entry point ablate.optimizers: adagrad: found int; allowed: an object of ablate.kinds.optimizers.Optimizer",
         ),
-        ("added:SGD", "entry point ablate.optimizers: rmsprop: the name sgd is taken; choose another name"),
+        ("added:SGD", "entry point ablate.optimizers: adagrad: the name sgd is taken; choose another name"),
     ],
 )
 def test_a_wrong_entry_point_is_said(package: Path, tmp_path: Path, entry: str, said: str) -> None:
     with (tmp_path / "added.py").open("a") as file:
         file.write("from ablate.kinds.optimizers import OPTIMIZERS\nSGD = OPTIMIZERS['sgd']\n")
-    (package / "entry_points.txt").write_text(f"[ablate.optimizers]\nrmsprop = {entry}\n")
+    (package / "entry_points.txt").write_text(f"[ablate.optimizers]\nadagrad = {entry}\n")
     with pytest.raises(StudyError) as caught:
         study_of(tmp_path, "data=digits")
     assert said in str(caught.value)

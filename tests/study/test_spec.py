@@ -13,7 +13,7 @@ from ablate.study.baseline import find_baselines
 from ablate.study.budget import Budget
 from ablate.study.document import Document
 from ablate.study.plan import Enumeration, candidate_maker, enumerate_variants, plan_trials
-from ablate.study.resolve import read_recipe, replace_fields, resolve_data
+from ablate.study.resolve import as_fields, read_recipe, replace_fields, resolve_data
 from ablate.study.schema import StudyFile, json_schema
 from ablate.study.space import grid
 from ablate.study.spec import load_study
@@ -326,8 +326,11 @@ def nowhere() -> Document:
 @pytest.mark.parametrize("base", RECIPES)
 def test_named_recipes_are_complete(base: str) -> None:
     recipe = read_recipe(nowhere(), ("recipe",), base)
-    later = {"checkpoint_activations", "compile", "gpus", "lr_batch_size", "schedule", "sync_batch_norm"}
-    assert {key: value for key, value in recipe.values.items() if key not in later} == RECIPES[base].fields
+    written = as_fields(recipe)
+    defaults = {key: field.default for key, field in Recipe.model_fields.items() if not field.is_required()}
+    assert {key: written[key] for key in RECIPES[base].fields} == RECIPES[base].fields
+    others = {key: value for key, value in recipe.values.items() if key not in RECIPES[base].fields}
+    assert others == {key: defaults[key] for key in others}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,58 @@
+"""The exponential moving average of a network's weights, which is tested in place of the weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ablate.kinds.schedules import epochs_of
+from ablate.study.study import Recipe
+
+
+class Average:
+    """Keeps a network at the exponential moving average of another one's weights and running statistics.
+
+    After each update, average = decay * average + (1 - decay) * weights. In the warm-up the average is a copy of the
+    weights. Whole numbers, such as the batches that batch norm has counted, are copied at the end of an epoch.
+
+    Args:
+        recipe: Says the decay and the warm-up.
+        network: The network that is trained, on the device.
+        average: Another network of the same layers, on the same device; it becomes a copy of the first.
+        steps_per_epoch: Steps of an epoch.
+
+    Source: Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging"; the form as in TensorFlow's
+    ExponentialMovingAverage.
+    """
+
+    def __init__(self, recipe: Recipe, network: nn.Module, average: nn.Module, steps_per_epoch: int) -> None:
+        self.network, self.decay = average, recipe.ema.decay
+        self.warmup = epochs_of(recipe.ema.warmup, recipe.epochs) * steps_per_epoch
+        average.load_state_dict(network.state_dict())
+        average.requires_grad_(False)
+        theirs = average.state_dict(keep_vars=True)
+        pairs = [(theirs[name], one.detach()) for name, one in network.state_dict(keep_vars=True).items()]
+        self.pairs = [(mean.detach(), one) for mean, one in pairs if one.is_floating_point()]
+        self.counters = [(mean, one) for mean, one in pairs if not one.is_floating_point()]
+        self.follow = torch.zeros((), device=next(network.parameters()).device)  # read by a CUDA graph at each step
+        self.set_step(0)
+
+    def set_step(self, step: int) -> None:
+        """Set the decay of a step.
+
+        Args:
+            step: From 0.
+        """
+        self.follow.fill_(1.0 if step < self.warmup else 1 - self.decay)
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move the average towards the weights, after an update of the weights."""
+        means, weights = ([pair[side] for pair in self.pairs] for side in (0, 1))
+        torch._foreach_lerp_(means, weights, [self.follow] * len(means))
+
+    @torch.no_grad()
+    def end_epoch(self) -> None:
+        """Copy the whole numbers."""
+        for mean, one in self.counters:
+            mean.copy_(one)
