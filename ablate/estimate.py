@@ -401,6 +401,6 @@ def _remarks(variants: Sequence[Variant], cost: dict[str, Any], probes: Sequence
             remarks.append("no estimate: nothing is timed on this device; `probe` times a few steps of each network")
     if options.gpus and not cost["gpus"]:
         remarks.append("`gpus`: no GPU is timed; run `ablate plan STUDY --probe` on one and bring its RUNS/probes here")
-    if any(variant.data.data_set.streamed for variant in variants):
-        remarks.append("ImageNet: a probe does not time the decoding of its images")
+    streamed = dict.fromkeys(variant.data.title for variant in variants if variant.data.streamed)
+    remarks += [f"{title}: a probe does not time the decoding of its images" for title in streamed]
     return remarks

@@ -368,7 +368,7 @@ def prepare(
     """
     from ablate.train.job import ImageLoader
 
-    loader = ImageLoader(teller(console, quiet))
+    loader = ImageLoader(teller(console, quiet), again=True)
     digests: dict[ImageSet, str] = {}
     pixels: dict[ImageSet, str] = {}
     for data in dict.fromkeys(trial.data for trial in trials):
@@ -383,7 +383,8 @@ def prepare(
 
 
 def _image_set(data: Data) -> ImageSet:
-    return (data.name, data.title, data.root, data.held_out is not None, data.image_size, data.on_damaged)
+    held_out, streamed = data.held_out is not None, data.streamed
+    return (data.name, data.title, data.root, held_out, data.image_size, data.on_damaged, streamed, data.read_options)
 
 
 def check_digests(
@@ -409,7 +410,14 @@ def check_digests(
     for data, record in recorded:
         image_set, other = _image_set(data), record.result.get("data_digest")
         if image_set not in known:
-            known[image_set] = known_digest(data.name, location.of(data.root), data.held_out is not None)
+            known[image_set] = known_digest(
+                data.name,
+                location.of(data.root),
+                data.held_out is not None,
+                data.read_options,
+                data.stream,
+                data.image_size,
+            )
         if known[image_set] and other != known[image_set]:
             raise RecordError(
                 f"{record.directory}: recorded on images of digest {other}, those in place now have {known[image_set]}; "

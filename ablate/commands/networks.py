@@ -108,7 +108,14 @@ def evaluate(
         typer.Argument(metavar="NET", help="WRN-50-2-bottleneck and the like, or module:callable.", show_default=False),
     ],
     weights: Annotated[Path, WEIGHTS],
-    data: Annotated[str, typer.Option("--data", help="imagenet is read from DIR/val/<class>/*.", **one_of(DATA_SETS))],
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            help="imagenet is read from DIR/val/<class>/*.",
+            **one_of(DATA_SETS, lambda entry: entry.channels is not None),
+        ),
+    ],
     data_root: Root = None,
     argument: Argument = None,
     args: Arguments = "",

@@ -97,7 +97,7 @@ def import_(
     if runs.exists() and not runs.is_dir():
         raise RunError(f"--runs: {runs} is not a directory")
     known = DATA_SETS[data]
-    assert known.classes and known.image_size
+    assert known.classes and known.image_size and known.channels
     shape = (known.channels, known.image_size, known.image_size)
     drafts = [(log, draft_torchnet(log, data, preprocess, known.classes, shape, net or None)) for log in logs]
     for log, draft in drafts:

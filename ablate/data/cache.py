@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ablate.data.array_cache import LOCK_SECONDS, digest_arrays, kept, share
-from ablate.data.data_sets import DATA_SETS, source_of
+from ablate.data.data_sets import DATA_SETS, NOTHING_SAID, source_of
+from ablate.data.decoding import has_deep_pixels, without_damaged
 from ablate.data.folders import IMAGE_SUFFIXES, MOST_BYTES, open_regular_target
-from ablate.data.imagenet import list_imagenet, list_training
-from ablate.data.sources import Arrays, Images, Labelled, Reading, has_deep_pixels, without_damaged
+from ablate.data.listing import list_files, list_training_files
+from ablate.data.own_data import known_own_digest, load_own, own_facts
+from ablate.data.read_options import Facts, ReadOptions
+from ablate.data.sources import Arrays, Images, Labelled, Labels, Reading
 from ablate.errors import DataError, RecordError
 from ablate.files import expand, hold_lock, read_file, real_directory, write_atomically
 
@@ -72,6 +75,8 @@ def load_images(
     announce: Callable[[str], None] = lambda message: None,
     expected: str | None = None,
     skip_damaged: bool = False,
+    options: ReadOptions = NOTHING_SAID,
+    again: bool = False,
 ) -> tuple[Images, str]:
     """(all images of a data set, the digest of their content as 16 hexadecimal digits).
 
@@ -82,11 +87,14 @@ def load_images(
         announce: Receives a message before a download or the decoding.
         expected: The digest that a study gives; None for any.
         skip_damaged: Whether damaged images are passed over, not refused.
+        options: What the study says of how they are read.
+        again: Whether own code is called although its images are in the cache.
 
     Raises:
         DataError: Images are missing or damaged, cannot be downloaded, or have another digest than expected.
+        NotationError: Own code raises an error.
     """
-    images, digest = _load(name, Images, image_size, location, announce, skip_damaged)
+    images, digest = _load(name, Images, image_size, location, announce, skip_damaged, options, again)
     check_digest(expected, digest, location)
     return images, digest
 
@@ -97,6 +105,8 @@ def load_training(
     location: Location,
     announce: Callable[[str], None] = lambda message: None,
     skip_damaged: bool = False,
+    options: ReadOptions = NOTHING_SAID,
+    again: bool = False,
 ) -> tuple[Labelled, str]:
     """(the training images of a data set, the digest of their content alone as 16 hexadecimal digits).
 
@@ -109,11 +119,62 @@ def load_training(
         location: Where images are read and cached.
         announce: Receives a message before a download or the decoding.
         skip_damaged: Whether damaged images are passed over, not refused.
+        options: What the study says of how they are read.
+        again: Whether own code is called although its images are in the cache.
 
     Raises:
         DataError: Training images are missing or damaged, or cannot be downloaded.
+        NotationError: Own code raises an error.
     """
-    return _load(name, Labelled, image_size, location, announce, skip_damaged)
+    return _load(name, Labelled, image_size, location, announce, skip_damaged, options, again)
+
+
+def load_validation(
+    name: str,
+    image_size: int,
+    location: Location,
+    announce: Callable[[str], None] = lambda message: None,
+    skip_damaged: bool = False,
+    options: ReadOptions = NOTHING_SAID,
+) -> tuple[Labelled, str]:
+    """(the validation images, which are a part of their own, the digest of their content as 16 hexadecimal digits).
+
+    Args:
+        name: In DATA_SETS; not a streamed one.
+        image_size: Height and width in pixels.
+        location: Where images are read and cached.
+        announce: Receives a message before the decoding.
+        skip_damaged: Whether damaged images are passed over, not refused.
+        options: What the study says of how they are read.
+
+    Raises:
+        DataError: The data set has no such part, or images are missing or damaged.
+        NotationError: Own code raises an error.
+    """
+    return _load(name, Labelled, image_size, location, announce, skip_damaged, options, validation=True)
+
+
+def list_labels(
+    name: str, location: Location, options: ReadOptions, training_only: bool = False
+) -> tuple[Labels, ...] | None:
+    """The labels of all training and test images of a data set, where those that a study uses are decoded alone.
+
+    Args:
+        name: In DATA_SETS.
+        location: Where images are read and cached.
+        options: What the study says of how they are read.
+        training_only: Whether the labels of the training images are all that is asked for.
+
+    Returns:
+        int64 (N,) of each part; None if all images are decoded, so that they have all labels.
+
+    Raises:
+        DataError: Images are missing, or refused.
+    """
+    if not any(options.sizes):
+        return None
+    labels = source_of(name, options).labels
+    return labels(location.root, training_only) if labels else None
 
 
 def check_digest(expected: str | None, digest: str, location: Location, of: str = "images") -> None:
@@ -132,6 +193,30 @@ def check_digest(expected: str | None, digest: str, location: Location, of: str 
         raise DataError(f"data.digest: the study says {expected}; the {of} in {location.root} have {digest}")
 
 
+def infer_facts(name: str, location: Location, options: ReadOptions, image_size: int = 0) -> Facts:
+    """What images say of themselves, for a study that does not; a plan does this.
+
+    Of images in folders, the training folder is listed and 64 headers are read. Of arrays, a header and the labels are
+    read. Of tables, the labels and the headers of the first images are read. Own code is called once for each code and
+    arguments, and what it said is kept in the cache.
+
+    Args:
+        name: In DATA_SETS.
+        location: Where images are read and cached.
+        options: What the study says of how they are read.
+        image_size: That the study says, in pixels; 0 if it says none.
+
+    Raises:
+        DataError: Images are missing, damaged, or nothing that can be read.
+        NotationError: Own code raises an error.
+    """
+    if options.own:
+        return own_facts(location.root, location.cache, options, image_size or None)
+    facts = source_of(name, options).facts
+    assert facts is not None, f"the table of data sets says all of {name}"
+    return facts(location.root)
+
+
 def _load(
     name: str,
     kind: type[Arrays],
@@ -139,52 +224,72 @@ def _load(
     location: Location,
     announce: Callable[[str], None],
     skip_damaged: bool,
+    options: ReadOptions,
+    again: bool = False,
+    validation: bool = False,
 ) -> tuple[Arrays, str]:
-    """All images, or the training images alone, according to `kind`; with the digest."""
-    source, training_only = source_of(name), kind is Labelled
-    reading: Reading[Any] = source.training if training_only else source.whole
-    download, stem = source.download, f"{name}-train" if training_only else name
+    """All images, or the images of one part, according to `kind`; with the digest."""
+    if options.own:
+        return load_own(kind, image_size, location.root, location.cache, options, announce, again, validation)
+    source, training_only = source_of(name, options), kind is Labelled
+    reading: Reading[Any] | None = source.training if training_only else source.whole
+    stem = f"{name}-train" if training_only else name
+    if validation:
+        reading, stem = source.validation, f"{name}-validation"
+    if reading is None:
+        raise DataError(f"{name}: has no validation images of its own; hold out training images")
+    read, download, root = reading.read, source.download, location.root
     if source.package:
         path = location.cache / f"{stem}-{version(source.package)}-v{VERSION}"
-        packaged = kept(path, kind, lambda: reading.read(location.root, image_size), announce)
+        packaged = kept(path, kind, lambda: read(root, image_size), announce)
         return packaged, digest_arrays(packaged)[:16]
     if location.download and download:
-        _download(name, lambda root: download(root, training_only), location.root, announce)
-    files = reading.files(location.root)
+        _download(name, lambda root: download(root, training_only), root, announce)
+    files = reading.files(root)
     if not files:
         get = "fetch it with `download`, or set" if download else "set"
         raise DataError(
-            f"{name}: {reading.looked_for} not found in {location.root.absolute()}; "
+            f"{name}: {reading.looked_for} not found in {root.absolute()}; "
             f"{get} data.root in the study, `data_root` or ABLATE_DATA to where it is"
         )
     digest = content_digest(files, location)
-    path = location.cache / f"{stem}-{digest}-{image_size}-v{VERSION}"
+    path = location.cache / f"{stem}-{digest}-{image_size}-v{VERSION}{options.stem}"
+    decoded = reading.decoded(root) if reading.decoded else files
 
     def decode() -> Arrays:
-        announce(f"decoding {len(files):,} files of {name} into {location.cache}")
-        images: Arrays = reading.read(location.root, image_size)
-        if content_digest(reading.files(location.root), location) != digest:  # the cache file has the digest in its name
-            raise DataError(f"{name}: files in {location.root.absolute()} changed while they were decoded; run again")
+        announce(f"decoding {len(decoded):,} files of {name} into {location.cache}")
+        images: Arrays = read(root, image_size)
+        if content_digest(reading.files(root), location) != digest:  # the cache file has the digest in its name
+            raise DataError(f"{name}: files in {root.absolute()} changed while they were decoded; run again")
         return images
 
-    return without_damaged(kept(path, kind, decode, announce), files, skip_damaged), digest
+    return without_damaged(kept(path, kind, decode, announce), decoded, skip_damaged), digest
 
 
-def known_digest(name: str, location: Location, training_only: bool = False) -> str | None:
+def known_digest(
+    name: str,
+    location: Location,
+    training_only: bool = False,
+    options: ReadOptions = NOTHING_SAID,
+    streamed: bool = False,
+    image_size: int = 0,
+) -> str | None:
     """The digest of a data set's files, or of its training part, without decoding; None if there are no files.
 
     Args:
         name: In DATA_SETS.
         location: Where images are read and cached.
         training_only: Whether the digest is of the training part alone.
+        options: What the study says of how they are read.
+        streamed: Whether the study streams the images.
+        image_size: Height and width in pixels, for images of own code.
     """
-    if DATA_SETS[name].streamed:
-        try:
-            return (list_training if training_only else list_imagenet)(location.root)[1]
-        except DataError:
-            return None
-    source = source_of(name)
+    if options.own:
+        return known_own_digest(image_size, location.root, location.cache, options, training_only)
+    source = source_of(name, options)
     try:
+        if streamed or DATA_SETS[name].streamed:
+            return (list_training_files if training_only else list_files)(name, source, location.root, options)[1]
         files = (source.training.files if training_only else source.whole.files)(location.root)
     except DataError:
         return None

@@ -9,10 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ablate.data.read_options import ReadOptions
 from ablate.registry import Registry
 
 if TYPE_CHECKING:
     from ablate.data.sources import Source
+
+
+NOTHING_SAID = ReadOptions()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -24,13 +28,15 @@ class DataSet:
         title: In tables; None: the study gives the images a title.
         classes: Number of classes.
         image_size: Height and width in pixels.
-        channels: 1 or 3.
+        channels: 1 or 3; None: as the images have.
         preprocess: The default of a study; a name in the table of preprocessing.
         augment: The default of a study; the name of a list of augmentation steps.
         images: Number of images: (training, test).
-        source: A function that returns how the images are read. It imports the readers only when it is called.
-        streamed: Whether images are decoded when they are needed, from DIR/train/<class>/* and DIR/val/<class>/*, without a
-            source.
+        source: A function that returns how the images are read. It imports the readers only when it is called. It receives
+            the ReadOptions of a study if `options` names any.
+        options: The keys of a study's data that say how these images are read: "resize", "split", "columns", "stream",
+            "sizes" (a subset is decoded alone), "python".
+        streamed: Whether images are decoded when they are needed, without a study that says so.
         folders: The folders of the training and the test images, each with a folder for each class; None for other layouts.
         resizable: Whether images are cropped to any image_size.
         measures: Of a trial on these images, besides the error; names in the table of measures.
@@ -42,11 +48,12 @@ class DataSet:
     title: str | None = None
     classes: int | None = None
     image_size: int | None = None
-    channels: int = 3
+    channels: int | None = 3
     preprocess: str = "meanstd"
     augment: str = "flip_crop"
     images: tuple[int | None, int | None] = (None, None)
-    source: Callable[[], Source] | None = None
+    source: Callable[..., Source] | None = None
+    options: tuple[str, ...] = ()
     streamed: bool = False
     folders: tuple[str, str] | None = None
     resizable: bool = False
@@ -62,31 +69,111 @@ class DataSet:
 
 
 def _digits() -> Source:
-    from ablate.data.sources import DIGITS
+    from ablate.data.original_files import DIGITS
 
     return DIGITS
 
 
 def _cifar(name: str) -> Callable[[], Source]:
     def source() -> Source:
-        from ablate.data.sources import cifar
+        from ablate.data.original_files import cifar
 
         return cifar(name)
 
     return source
 
 
-def _svhn() -> Source:
-    from ablate.data.sources import SVHN
+def _svhn(name: str, *extra: str) -> Callable[[], Source]:
+    def source() -> Source:
+        from ablate.data.original_files import svhn
 
-    return SVHN
+        return svhn(name, ("train_32x32.mat", *extra))
+
+    return source
 
 
-def _image_folder() -> Source:
-    from ablate.data.sources import IMAGE_FOLDER
+def _mnist(kind: str) -> Callable[[], Source]:
+    def source() -> Source:
+        from ablate.data.original_files import mnist
 
-    return IMAGE_FOLDER
+        return mnist(kind)
 
+    return source
+
+
+def _emnist(split: str) -> Callable[[], Source]:
+    def source() -> Source:
+        from ablate.data.original_files import emnist
+
+        return emnist(split)
+
+    return source
+
+
+def _stl10() -> Source:
+    from ablate.data.original_files import stl10
+
+    return stl10()
+
+
+def _imagenet(options: ReadOptions) -> Source:
+    from ablate.data.image_files import class_folders
+
+    return class_folders(options, "train", "val", files_first=True)
+
+
+def _imagenette(folder: str) -> Callable[[ReadOptions], Source]:
+    def source(options: ReadOptions) -> Source:
+        from ablate.data.image_files import imagenette
+
+        return imagenette(folder, options)
+
+    return source
+
+
+def _food101(options: ReadOptions) -> Source:
+    from ablate.data.image_files import food101
+
+    return food101(options)
+
+
+def _pets(options: ReadOptions) -> Source:
+    from ablate.data.image_files import pets
+
+    return pets(options)
+
+
+def _image_folder(options: ReadOptions) -> Source:
+    from ablate.data.image_files import class_folders
+
+    return class_folders(options)
+
+
+def _arrays(options: ReadOptions) -> Source:
+    from ablate.data.arrays import arrays
+
+    return arrays(options)
+
+
+def _parquet(options: ReadOptions) -> Source:
+    from ablate.data.parquet import parquet
+
+    return parquet(options)
+
+
+EMNIST = {  # split -> (title, classes, (training images, test images))
+    "balanced": ("EMNIST balanced", 47, (112_800, 18_800)),
+    "letters": ("EMNIST letters", 26, (124_800, 20_800)),
+    "digits": ("EMNIST digits", 10, (240_000, 40_000)),
+    "byclass": ("EMNIST by class", 62, (697_932, 116_323)),
+    "bymerge": ("EMNIST by merge", 47, (697_932, 116_323)),
+    "mnist": ("EMNIST MNIST", 10, (60_000, 10_000)),
+}
+IMAGENETTE = {  # name -> (folder of the archive, title, image size)
+    "imagenette": ("imagenette2", "Imagenette", 224),
+    "imagenette_320": ("imagenette2-320", "Imagenette (320 pixels)", 224),
+    "imagenette_160": ("imagenette2-160", "Imagenette (160 pixels)", 128),
+}
 
 DATA_SETS = Registry(
     "ablate.data_sets",
@@ -114,30 +201,124 @@ DATA_SETS = Registry(
         preprocess="scale",
         augment="none",
         images=(604_388, 26_032),
-        source=_svhn,
+        source=_svhn("svhn", "extra_32x32.mat"),
     ),
+    DataSet(
+        name="svhn_without_extra",
+        title="SVHN (without extra)",
+        classes=10,
+        image_size=32,
+        preprocess="scale",
+        augment="none",
+        images=(73_257, 26_032),
+        source=_svhn("svhn_without_extra"),
+    ),
+    *(
+        DataSet(
+            name=name,
+            title=title,
+            classes=10,
+            image_size=28,
+            channels=1,
+            augment=augment,
+            images=(60_000, 10_000),
+            source=_mnist(kind),
+        )
+        for name, title, kind, augment in (
+            ("mnist", "MNIST", "MNIST", "none"),
+            ("fashion_mnist", "Fashion-MNIST", "FashionMNIST", "flip_crop"),
+            ("kmnist", "KMNIST", "KMNIST", "none"),
+        )
+    ),
+    *(
+        DataSet(
+            name=f"emnist_{split}",
+            title=title,
+            classes=classes,
+            image_size=28,
+            channels=1,
+            augment="none",
+            images=images,
+            source=_emnist(split),
+        )
+        for split, (title, classes, images) in EMNIST.items()
+    ),
+    DataSet(name="stl10", title="STL-10", classes=10, image_size=96, images=(5_000, 8_000), source=_stl10),
     DataSet(
         name="imagenet",
         title="ImageNet",
         classes=1000,
         image_size=224,
         images=(1_281_167, 50_000),
+        source=_imagenet,
+        options=("stream",),
         streamed=True,
         folders=("train", "val"),
         resizable=True,
         measures=("top5_error",),
         imagenet_names=True,
     ),
-    DataSet(name="image_folder", source=_image_folder, folders=("train", "test"), published=False),
+    *(
+        DataSet(
+            name=name,
+            title=title,
+            classes=10,
+            image_size=image_size,
+            images=(9_469, 3_925),
+            source=_imagenette(folder),
+            options=("resize", "stream", "sizes"),
+            folders=("train", "test"),
+            resizable=True,
+        )
+        for name, (folder, title, image_size) in IMAGENETTE.items()
+    ),
+    DataSet(
+        name="food101",
+        title="Food-101",
+        classes=101,
+        image_size=224,
+        images=(75_750, 25_250),
+        source=_food101,
+        options=("stream",),
+        streamed=True,
+        resizable=True,
+    ),
+    DataSet(
+        name="pets",
+        title="Oxford-IIIT Pets",
+        classes=37,
+        image_size=224,
+        images=(3_680, 3_669),
+        source=_pets,
+        options=("resize", "stream", "sizes"),
+        resizable=True,
+    ),
+    DataSet(
+        name="image_folder",
+        source=_image_folder,
+        options=("resize", "split", "stream", "sizes"),
+        folders=("train", "test"),
+        published=False,
+    ),
+    DataSet(name="arrays", channels=None, source=_arrays, options=("resize", "split"), published=False),
+    DataSet(
+        name="parquet",
+        channels=None,
+        source=_parquet,
+        options=("resize", "split", "columns", "sizes"),
+        published=False,
+    ),
+    DataSet(name="python", channels=None, options=("resize", "split", "columns", "python"), published=False),
 )
 
 
-def source_of(name: str) -> Source:
+def source_of(name: str, options: ReadOptions = NOTHING_SAID) -> Source:
     """How the images of a data set are read.
 
     Args:
-        name: In DATA_SETS; not a streamed one.
+        name: In DATA_SETS; not "python", whose images own code returns.
+        options: What the study says of it.
     """
-    source = DATA_SETS[name].source
-    assert source is not None, f"{name} is streamed"
-    return source()
+    entry = DATA_SETS[name]
+    assert entry.source is not None, f"{name} has no files"
+    return entry.source(options) if entry.options else entry.source()

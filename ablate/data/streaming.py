@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from ablate.data.augmentations import Augment, transforms
-from ablate.data.imagenet import Listing
-from ablate.data.sources import open_image
+from ablate.data.decoding import open_image
+from ablate.data.listing import Listing
 from ablate.errors import DataError
 from ablate.processes.child import end_with_parent
 from ablate.processes.limits import count_cores

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from ablate.data.augmentations import describe_augmentation
 from ablate.data.preprocessing import PREPROCESSING
@@ -14,6 +16,7 @@ from ablate.study.short_names import describe_codes
 from ablate.study.study import Data, Recipe
 
 COMPILE = "recipe.compile"
+RESIZE_WORDS = {"crop": "cropped at the centre", "stretch": "stretched to a square", "pad": "padded to a square"}
 SAME_RESULT = ("checkpoint_activations", "lr_batch_size")  # the second is shown with the learning rate
 
 
@@ -77,11 +80,23 @@ def describe_data(data: Data, varied: Collection[str] = ()) -> str:
         "title": data.title,
         "sizes": f"{' and '.join(sizes)} images" if sizes else "",
         "image_size": f"{data.image_size} pixels" if data.data_set.image_size not in (None, data.image_size) else "",
+        "own": _describe_own(data, varied),
+        "resize": RESIZE_WORDS.get(data.resize or "", ""),
+        "split": f"test images drawn with seed {data.split.seed}" if data.split else "",
+        "stream": "decoded when needed" if data.stream else "",
         "on_damaged": "damaged images passed over" if data.on_damaged == "skip" else "",
         "preprocess": PREPROCESSING[data.preprocess].words,
         "augment": describe_augmentation(data.augment),
     }
     return ", ".join(text for key, text in said.items() if key == "title" or (text and f"data.{key}" not in varied))
+
+
+def _describe_own(data: Data, varied: Collection[str]) -> str:
+    """The own code that returns the images, such as "images of my_data:load(side=16)", without arguments that vary."""
+    if data.own is None:
+        return ""
+    args = {key: value for key, value in data.own.args.items() if f"data.args.{key}" not in varied}
+    return f"images of {replace(data.own, arguments=json.dumps(args))}"
 
 
 def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> str:

@@ -219,9 +219,9 @@ def _check_images(summaries: Sequence[Summary]) -> None:
     for summary in summaries:
         data = summary.variant.data
         for record in summary.records:
-            keys: list[tuple[Any, ...]] = [("data_digest", data.name, data.title)]
+            keys: list[tuple[Any, ...]] = [("data_digest", data.name, data.title, data.own, data.streamed)]
             if "pixel_digest" in record.result:  # records of earlier versions have none
-                keys.append(("pixel_digest", data.name, data.title, data.image_size, data.on_damaged))
+                keys.append(("pixel_digest", data.name, data.title, data.image_size, data.on_damaged, data.read_options))
             for key in keys:
                 first = seen.setdefault(key, record)
                 digests = [each.result.get(key[0]) for each in (record, first)]

@@ -156,7 +156,7 @@ def memory_need(trainings: Iterable[tuple[Counts, Recipe, Data]]) -> MemoryNeed:
 def _image_bytes(data: Data) -> int:
     """Bytes of the decoded images of a data set, and of those that its preprocessing makes of them."""
     sizes = data.full_sizes
-    if data.data_set.streamed or None in sizes:
+    if data.streamed or None in sizes:
         return 0
     train, test = (size or 0 for size in sizes)
     prepared = min(train, data.train_size or train) + test if PREPROCESSING[data.preprocess].prepare else 0

@@ -7,22 +7,35 @@ from pathlib import Path
 from typing import Any
 
 from ablate.data.augmentations import as_written, can_be_streamed, steps_of
-from ablate.data.data_sets import DATA_SETS
-from ablate.errors import StudyError, allowed, describe, printable
+from ablate.data.data_sets import DATA_SETS, DataSet
+from ablate.errors import DataError, NotationError, StudyError, allowed, describe, printable
 from ablate.files import expand
 from ablate.kinds.recipes import RECIPES
-from ablate.own_code import OwnCode
+from ablate.own_code import OwnCode, own_code_error, read_own_code
 from ablate.registry import Entry, Registry
 from ablate.study.document import SHORT_FORMS, Document, KeyPath
 from ablate.study.recipe_forms import changed_kind, flat_fields, read_recipe_code, refuse_foreign
-from ablate.study.schema import KINDS, WITH, data_model, recipe_model
+from ablate.study.schema import KINDS, NOT_WRITTEN, WITH, data_model, recipe_model
 from ablate.study.study import Data, Part, Recipe
 from ablate.study.validation import validate
 
 EXAMPLES = {"base": "wrn_cifar", "name": "cifar10"}
 LEADING = {"mixup": "alpha", "cutmix": "alpha", "ema": "decay"}  # the field that a number alone means; of others `name`
-FIXED = ("name", "title", "classes", "image_size", "channels", "copy_of", "root")  # fields that are no axes
-WRITTEN = tuple(name for name in Data.model_fields if name != "held_out")  # allowed in a study file
+FIXED = (
+    "name",
+    "title",
+    "classes",
+    "image_size",
+    "channels",
+    "copy_of",
+    "root",
+    "python",
+    "columns",
+)  # fields that are no axes
+OWN = ("python", "args")  # keys of own code that returns images
+WRITTEN = (*(name for name in Data.model_fields if name not in NOT_WRITTEN), *OWN)  # allowed in a study file
+READING = ("resize", "split", "columns", "stream")  # keys that only some data sets have; see DataSet.options
+ANY = {"classes": 2, "image_size": 32, "channels": 3}  # what images say of themselves, and values that are valid of any
 
 
 def read_recipe(document: Document, path: KeyPath, value: Any) -> Recipe:
@@ -140,8 +153,10 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
     Raises:
         StudyError: A field is not valid for this data set; the message names the place.
     """
+    own, fields = _read_own(document, fields, path)
     known = _named(document, path, fields, "name", DATA_SETS)
-    facts = known.facts
+    facts = dict(known.facts)
+    _check_reading(document, fields, path, known)
     if known.title is None and "copy_of" in fields:
         original = _named(document, path, fields, "copy_of", DATA_SETS)
         if fields.get("classes", original.classes) != original.classes:
@@ -149,26 +164,42 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
             document.fail((*path, "classes"), found)
         fields = {"classes": original.classes, "image_size": original.image_size, **fields}
     elif "copy_of" in fields:
-        own = ", ".join(name for name, entry in DATA_SETS.items() if entry.title is None)
-        document.fail((*path, "copy_of"), f"data.copy_of is not valid for {known.name}; leave it out, or use {own}")
-    for key in ("title", "classes", "image_size", "channels"):
-        changeable = key not in facts or (key == "image_size" and known.resizable)
+        copies = ", ".join(name for name, entry in DATA_SETS.items() if entry.title is None)
+        document.fail((*path, "copy_of"), f"data.copy_of is not valid for {known.name}; leave it out, or use {copies}")
+    for key in ("title", *ANY):
+        changeable = key not in facts or (key == "image_size" and known.resizable) or known.title is None
         if key in fields and not changeable and fields[key] != facts[key]:
             document.fail(
                 (*path, key), f"data.{key}: found {describe(fields[key])}; {known.name} has {describe(facts[key])}"
             )
-        if key not in fields and key not in facts:
-            document.fail(path, f"data.{key} is missing; {known.name} needs title, classes and image_size")
     root = fields.get("root")
+    if "title" not in fields and known.title is None and (own or isinstance(root, str)):
+        facts["title"] = (own.python.partition(":")[0] if own else printable(Path(root or "").stem))[:100] or known.name
+    if "title" not in fields and "title" not in facts:
+        document.fail(path, f"data.title is missing; {known.name} needs a title, or a root to be named after")
     text = {"root": printable(root)} if isinstance(root, str) else {}  # the name of a directory need not be text
-    checked = validate(document, data_model(), path, {**facts, **fields, **text})
-    if known.streamed and (wrong := [step for step in steps_of(checked.augment) if not can_be_streamed(step)]):
-        document.fail(
-            (*path, "augment"), f"data.augment: found {wrong[0]}; allowed for {known.name}: steps without settings"
-        )
-    if checked.on_damaged == "skip" and (known.streamed or not known.folders):
+    given = {**facts, **fields, **text}
+
+    def checked(values: dict[str, Any]) -> Data:
+        found = validate(document, data_model(), path, values).values
+        data = Data(**{key: value for key, value in found.items() if key not in OWN})
+        return data.model_copy(update={"root": root, "own": own, "stream": data.stream and not known.streamed})
+
+    if unknown := [key for key in ANY if key not in given]:
+        given |= _inferred(document, path, checked({**ANY, **given, "augment": "none"}), unknown)
+    data = checked(given)
+    if data.streamed and (wrong := [step for step in steps_of(data.augment) if not can_be_streamed(step)]):
+        streamed = known.name if known.streamed else "stream: true"
+        document.fail((*path, "augment"), f"data.augment: found {wrong[0]}; allowed for {streamed}: steps without settings")
+    if data.stream:
+        for key, value in (("channels", 3), ("resize", None)):
+            if getattr(data, key) != value:
+                found = describe(getattr(data, key))
+                document.fail((*path, key), f"data.{key}: found {found}; allowed for stream: true: {value or 'none'}")
+    if data.on_damaged == "skip" and (data.streamed or not known.folders):
         document.fail((*path, "on_damaged"), f"data.on_damaged: found skip; allowed for {known.name}: refuse")
-    data = Data(**checked.values).model_copy(update={"root": root})
+    if known.options and data.resize == "crop" and "python" not in known.options and known.name != "arrays":
+        data = data.model_copy(update={"resize": None})  # what image files get if nothing is said
     for key, most in zip(("train_size", "test_size"), known.images):
         size = getattr(data, key)
         if size is not None and most is not None and size > most:
@@ -176,6 +207,55 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
         if size == most:
             data = data.model_copy(update={key: None})
     return data
+
+
+def _read_own(document: Document, fields: dict[str, Any], path: KeyPath) -> tuple[OwnCode | None, dict[str, Any]]:
+    """(the own code that returns the images, the other fields of the data). Own code needs no `name`."""
+    if "python" not in fields:
+        if fields.get("name") == "python" or "args" in fields:
+            key = "args" if "args" in fields else "name"
+            document.fail((*path, key), "data.python is missing; allowed: such as python: my_data:load")
+        return None, fields
+    if (name := fields.get("name", "python")) != "python":
+        document.fail((*path, "name"), f"data.name: found {describe(name)}; leave it out where data.python is given")
+    written = {key: fields[key] for key in OWN if key in fields}
+    if wrong := own_code_error(written):
+        document.fail((*path, *(key for key in OWN if wrong.startswith(f".{key}"))), f"data{wrong}")
+    try:
+        own = read_own_code(written, (Path(document.name).parent, Path()) if document.name else None)
+        own.check("root")
+    except NotationError as error:
+        document.fail((*path, "python"), f"data.python: {error}")
+    return own, {"name": "python", **{key: value for key, value in fields.items() if key not in OWN}}
+
+
+def _check_reading(document: Document, fields: dict[str, Any], path: KeyPath, known: DataSet) -> None:
+    """Fail at a key that says how images are read and that this data set does not have."""
+    for key in READING:
+        if fields.get(key) and key not in known.options:
+            names = [name for name, entry in DATA_SETS.items() if key in entry.options]
+            document.fail(
+                (*path, key), f"data.{key} is not valid for {known.name}; leave it out, or use {', '.join(names)}"
+            )
+
+
+def _inferred(document: Document, path: KeyPath, data: Data, unknown: list[str]) -> dict[str, Any]:
+    """The values of some of classes, image_size and channels, as the images themselves have them."""
+    from ablate.data.cache import Location, default_cache, default_root, infer_facts
+
+    sized = "image_size" in unknown
+    if sized and data.resize:
+        document.fail(path, f"data.image_size is missing; resize: {data.resize} needs it, such as image_size: 32")
+    location = Location(default_root(), default_cache()).of(data.root)
+    try:
+        facts = infer_facts(data.name, location, data.read_options._replace(channels=None), 0 if sized else data.image_size)
+    except (DataError, NotationError) as error:
+        if data.own:
+            document.fail((*path, "python"), f"data.python: {error}")
+        document.fail(path, f"data.{unknown[0]} is missing: {error}; write {', '.join(unknown)}, or data.root")
+    if sized and facts.image_size is None:
+        document.fail(path, f"data.image_size is missing: images of {facts.found} pixels; write the size that they get")
+    return {key: getattr(facts, key) for key in unknown}
 
 
 def replace_fields(model: Recipe | Data, changes: dict[str, Any], folder: Path = Path()) -> Any:
@@ -200,6 +280,9 @@ def replace_fields(model: Recipe | Data, changes: dict[str, Any], folder: Path =
     fields = as_fields(model)
     for key, value in changes.items():
         fields = _changed(fields, kind, key.split("."), value)
+    if any(key.partition(".")[0] == "args" for key in changes):
+        keep = ("image_size",) if model.resize else ()
+        fields = {key: value for key, value in fields.items() if key not in ANY or key in keep}
     if model.held_out is not None:
         fields["held_out"] = model.held_out.model_dump()
     return resolve_data(document, {key: value for key, value in fields.items() if value is not None})
@@ -235,7 +318,10 @@ def as_fields(model: Recipe | Data) -> dict[str, Any]:
         model: The recipe or data.
     """
     if isinstance(model, Data):
-        return {**model.values, "augment": as_written(model.augment)}
+        plain = {key: value.model_dump() for key in ("split", "columns") if (value := getattr(model, key))}
+        own = model.own.written if model.own else {}
+        fields = {**model.values, **plain, "augment": as_written(model.augment), **own}
+        return {key: value for key, value in fields.items() if key != "own"}
     found = {key: each.written if isinstance(each, (OwnCode, Part)) else each for key, each in model.values.items()}
     return found | ({"python": None} | model.python.written if model.python else {})
 

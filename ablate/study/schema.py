@@ -138,6 +138,9 @@ class EntryFile(Frozen):
     ] = None
 
 
+NOT_WRITTEN = ("held_out", "own")  # fields of Data that a study file writes under other keys
+
+
 def _choice(table: Mapping[str, Any], example: str = "") -> Any:
     """The type of the names of a table."""
     return Annotated[Literal[tuple(table)], Field(examples=[example] if example else None)]
@@ -146,6 +149,11 @@ def _choice(table: Mapping[str, Any], example: str = "") -> Any:
 def _read_augment(value: Any, info: ValidationInfo) -> Any:
     """The augmentation steps of a study file's value. The default image size is 32 pixels."""
     return read_augmentation(value, info.data.get("image_size") or 32)
+
+
+def _read_split(value: Any) -> Any:
+    """The split of a study file's value; a number is short for {test: number}."""
+    return {"test": value} if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 class _ClosedRecipe(Recipe, extra="forbid"):
@@ -225,11 +233,15 @@ def data_model() -> type[Data]:
     written = WithJsonSchema({"anyOf": [{"enum": list(NAMED)}, steps]})
     in_order = Field(description="a list of steps in order, such as [{crop: 4}, flip], or the name of one")
     copies: Any = Annotated[Optional[_choice(published_data_sets())], Field(description="the data set that is copied")]
+    part: Any = Data.model_fields["split"].rebuild_annotation()
     fields: dict[str, Any] = {
         "name": (_choice(DATA_SETS), ...),
         "preprocess": (Annotated[_choice(PREPROCESSING), Field(description=explained)], ...),
         "augment": (Annotated[Any, BeforeValidator(_read_augment), in_order, written], ...),
         "copy_of": (copies, None),
+        "split": (Annotated[part, BeforeValidator(_read_split)], None),
+        "python": (Annotated[str | None, Field(description="own code that returns the images: module:function")], None),
+        "args": (Annotated[dict[str, Any] | None, Field(description="of own code, by name; data.args.* are axes")], None),
     }
     return create_model("DataFields", __base__=Data, **fields)
 
@@ -240,9 +252,9 @@ def published_data_sets() -> dict[str, DataSet]:
 
 
 def _optional(title: str, model: type[BaseModel], **fields: Any) -> type[BaseModel]:
-    """A model of the same fields, all of them optional. `held_out` is left out, because only a search sets it."""
+    """A model of the same fields, all of them optional, without those that a study file does not write."""
     for key, info in model.model_fields.items():
-        if key != "held_out":
+        if key not in NOT_WRITTEN:
             annotation: Any = Annotated[Union[info.rebuild_annotation(), None], Field(description=info.description)]
             fields.setdefault(key, (annotation, None))
     return create_model(title, __base__=Frozen, **fields)
@@ -389,11 +401,14 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema of a study file, for editors."""
     schema = StudyFile.model_json_schema()
     models = {
-        "DataFile": _optional("DataFile", data_model(), name=(_choice(DATA_SETS, "cifar10"), ...)),
+        "DataFile": _optional("DataFile", data_model(), name=(Union[_choice(DATA_SETS, "cifar10"), None], None)),
         "RecipeFile": _optional("RecipeFile", recipe_model(), base=(_choice(RECIPES, "wrn_cifar"), ...)),
         "ProtocolData": protocol_data_model(),
     }
-    schema["$defs"] |= {name: model.model_json_schema() for name, model in models.items()}
+    for name, model in models.items():
+        own = model.model_json_schema()
+        schema["$defs"] |= {**own.pop("$defs", {}), name: own}
+    schema["$defs"]["DataFile"]["anyOf"] = [{"required": ["name"]}, {"required": ["python"]}]
     for key, table in (("data", DATA_SETS), ("recipe", RECIPES)):
         one = {"anyOf": [{"enum": list(table)}, {"$ref": f"#/$defs/{key.capitalize()}File"}]}
         several = {"type": "array", "minItems": 1, "items": one}

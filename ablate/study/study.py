@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from ablate.data.augmentations import Augment, as_written
 from ablate.data.data_sets import DATA_SETS, DataSet
+from ablate.data.read_options import RESIZES, ColumnNames, ReadOptions, Resize, TestDraw
 from ablate.files import content_id
 from ablate.kinds.losses import Loss, find_loss
 from ablate.kinds.optimizers import Optimizer, find_optimizer
@@ -316,15 +317,42 @@ class HeldOut(Frozen):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
 
+class Split(Frozen):
+    """The draw of the test images from images that are in one part, stratified by class.
+
+    Args:
+        test: How many: a fraction of all images below 1, or their number.
+        seed: Of the draw.
+    """
+
+    test: Annotated[
+        Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)],
+        Field(description="a fraction of all images below 1, or their number", examples=[0.2]),
+    ]
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="of the draw")] = 0
+
+
+class Columns(Frozen):
+    """The columns of a table of images, where there are several of a kind.
+
+    Args:
+        image: The column of the images; None: the only one.
+        label: The column of the labels; None: "label", or the only one.
+    """
+
+    image: Annotated[str | None, Field(min_length=1, description="by default the only one with images")] = None
+    label: Annotated[str | None, Field(min_length=1, description="by default label, or the only one")] = None
+
+
 class Data(Frozen):
     """The images of a trial: which, how many, and how they are preprocessed and augmented.
 
     Args:
         name: A name of the table of data sets.
-        title: The name in tables. It identifies the images of an image_folder.
+        title: The name in tables. It identifies images whose files are the user's own.
         classes: How many.
         image_size: Height and width, in pixels.
-        channels: 1 or 3.
+        channels: 1 (grey) or 3.
         preprocess: A name of the table of preprocessing.
         augment: Augmentation steps, in order.
         train_size: How many training images are used; None: all.
@@ -335,13 +363,20 @@ class Data(Frozen):
         on_damaged: What happens to images in folders that cannot be decoded: "refuse" ends the run and names them, "skip"
             passes over them and counts them.
         held_out: The part of the `train_size` images that is held out. Only a search sets it.
+        resize: How images of another size are brought to image_size: "crop" scales the shorter side and crops the centre,
+            "stretch" scales both sides, "pad" scales the longer side and adds black. None: image files are cropped, arrays
+            and images of own code are refused.
+        split: The draw of the test images from images that are in one part; None: they are a part of their own.
+        columns: Of a table, or of the items of own code; None: as they are found.
+        stream: Whether images are decoded whenever they are needed, so that any number of them can be used.
+        own: The own code that returns the images; a study writes it as `python` and `args`. None: files.
     """
 
     name: str
     title: Annotated[str, Field(min_length=1, max_length=100)]
     classes: Annotated[int, Field(ge=2, le=100_000)]
     image_size: Annotated[int, Field(ge=4, le=1024, description="height and width, in pixels")]
-    channels: Literal[1, 3]
+    channels: Annotated[Literal[1, 3], Field(description="1: grey")]
     preprocess: str
     augment: Augment
     train_size: Annotated[int | None, Field(ge=2)] = None
@@ -353,6 +388,16 @@ class Data(Frozen):
         Literal["refuse", "skip"], Field(description="images of an image_folder that cannot be decoded; skip: counted")
     ] = "refuse"
     held_out: HeldOut | None = None
+    resize: Annotated[
+        Resize | None,
+        Field(description="how images get image_size; " + "; ".join(f"{name}: {words}" for name, words in RESIZES.items())),
+    ] = None
+    split: Annotated[
+        Split | None, Field(description="test images are drawn from images in one part, stratified by class")
+    ] = None
+    columns: Annotated[Columns | None, Field(description="of a table, where several could be meant")] = None
+    stream: Annotated[bool, Field(description="decode images whenever they are needed: any number of them")] = False
+    own: OwnCode | None = None
 
     @classmethod
     def named(cls, name: str, **changes: Any) -> Data:
@@ -377,7 +422,27 @@ class Data(Frozen):
         """The fields that can change a result. The title is one of them only where nothing else identifies the images."""
         other = {"digest", "copy_of", "root", "augment"} | (set() if self.data_set.title is None else {"title"})
         other |= {"test_size"} if self.held_out else set()
-        return {**self.model_dump(exclude=other, exclude_defaults=True), "augment": as_written(self.augment)}
+        own = {"own": self.own.identity()} if self.own else {}
+        other |= {"own"} if self.own else set()
+        return {**self.model_dump(exclude=other, exclude_defaults=True), "augment": as_written(self.augment), **own}
+
+    @property
+    def streamed(self) -> bool:
+        """Whether images are decoded whenever they are needed."""
+        return self.stream or self.data_set.streamed
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """What the study says of how the images are read; a subset is decoded alone, if no image is to be passed over."""
+        subset = "sizes" in self.data_set.options and self.on_damaged == "refuse" and not self.streamed
+        return ReadOptions(
+            channels=self.channels if self.data_set.title is None else None,
+            resize=self.resize,
+            split=TestDraw(self.split.test, self.split.seed) if self.split else None,
+            columns=ColumnNames(self.columns.image or "", self.columns.label or "") if self.columns else ColumnNames(),
+            own=self.own,
+            sizes=(self.train_size, self.test_size) if subset else (None, None),
+        )
 
     @property
     def values(self) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def _model_at(model: Any, loc: tuple[Any, ...]) -> Any:
 
 
 def _nested(annotation: Any) -> Any:
-    """The model somewhere in a field's type; None if there is none."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    """The model somewhere in a field's type; None if there is none. In Python 3.10 list[int] is a type too."""
+    if not get_args(annotation) and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _nested(part))), None)

@@ -50,6 +50,8 @@ class Attempt:
         self.group = group
         self.job, self.recipe, self.device = job, recipe, device
         self.directory = trial_directory(job.runs, trial.id)
+        if trial.data.own:
+            look_in(*job.folders)
         images = images or ImageCache()
         train_part, test_part, normalization, self.digest = images.load(trial.data, job.location, device)
         self.image_facts = dict(images.facts)

@@ -18,8 +18,8 @@ from rich.progress import Progress
 from torch import nn
 
 from ablate.data.cache import Location, load_images
-from ablate.data.data_sets import DATA_SETS
-from ablate.data.imagenet import list_images
+from ablate.data.data_sets import DATA_SETS, source_of
+from ablate.data.listing import list_part
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.data.streaming import Batch, stream, take_files
 from ablate.data.tensors import Normalization, normalize, to_tensors
@@ -84,7 +84,7 @@ def evaluate(
     """
     known = DATA_SETS[data]
     classes, size = classes or known.classes, known.image_size or image_size
-    if classes is None or size is None:
+    if classes is None or size is None or known.channels is None:
         raise DataError(f"{data}: `classes` and `image_size` must be given")
     if image_size not in (None, size):
         raise DataError(f"{data}: `image_size`: found {image_size}; allowed: {size}")
@@ -138,7 +138,7 @@ def count_errors(
 
 
 def streamed_images(data: str, root: Path, size: int, batch_size: int, device: torch.device) -> EvaluatedImages:
-    """The validation images in ROOT/val/<class>/, streamed; the classes are in sorted order.
+    """The test images of a streamed data set, such as ImageNet's in ROOT/val/<class>/; the classes are in sorted order.
 
     Args:
         data: A name in DATA_SETS, of a data set that is streamed.
@@ -150,7 +150,9 @@ def streamed_images(data: str, root: Path, size: int, batch_size: int, device: t
     Raises:
         DataError: The images are missing or damaged.
     """
-    files = take_files(list_images(root, "val"), size, device)
+    parts = source_of(data).parts
+    assert parts is not None, "streamed images have files"
+    files = take_files(list_part(parts(root, ("test",))[0], root, data), size, device)
     batches = stream(files, torch.arange(len(files.labels)), batch_size)
     streamed = PREPROCESSING[DATA_SETS[data].preprocess].streamed
     assert streamed is not None

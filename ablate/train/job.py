@@ -10,11 +10,13 @@ from typing import Any, Union
 import numpy as np
 
 from ablate.data.array_cache import digest_arrays
-from ablate.data.cache import Location, check_digest, load_images, load_training
-from ablate.data.folders import DAMAGED, FileCounts, count_files, describe_passed_over, name_some, walk_parts
-from ablate.data.imagenet import ImageFiles, Listing, list_imagenet, list_training
+from ablate.data.cache import Location, check_digest, list_labels, load_images, load_training
+from ablate.data.checks import check_labels, check_shape, count_copies
+from ablate.data.data_sets import source_of
+from ablate.data.folders import DAMAGED, FileCounts, count_files, describe_passed_over, name_some
+from ablate.data.listing import ImageFiles, Listing, list_files, list_training_files
 from ablate.data.preprocessing import PREPROCESSING
-from ablate.data.sources import Images, Labelled, Labels, check_images, check_labels, check_shape, count_copies, stratified
+from ablate.data.sources import Images, Labelled, Labels, stratified
 from ablate.data.split import split
 from ablate.errors import DataError
 from ablate.study.study import Data, HeldOut, Trial
@@ -76,10 +78,12 @@ class ImageLoader:
 
     Args:
         announce: Receives a line of text about each slow step, such as a download.
+        again: Whether own code is called although its images are in the cache, as a run does once, before it starts.
     """
 
-    def __init__(self, announce: Callable[[str], None]) -> None:
-        self.announce = announce
+    def __init__(self, announce: Callable[[str], None], again: bool = False) -> None:
+        self.announce, self.again = announce, again
+        self._called: set[Any] = set()  # own code that was called again
         self.facts: dict[str, Any] = {}
         self._kept: tuple[Any, Union[Labelled, Listing], str] | None = None  # key, training images, their digest
 
@@ -101,23 +105,31 @@ class ImageLoader:
         if data.held_out is not None:
             return self._load_split(data, data.held_out, location)
         self._kept = None
-        if data.data_set.streamed:
-            files, digest = list_imagenet(location.root)
+        options = data.read_options
+        if data.streamed:
+            files, digest = list_files(data.name, source_of(data.name, options), location.root, options)
             check_digest(data.digest, digest, location)
             check_labels(files.train_labels, files.test_labels, data.classes, data.train_size, data.test_size)
             _refuse_unstreamed(data)
-            self._note_files(data, {part.folder.name: part.counts for part in files})
+            if data.data_set.folders:
+                self._note_files(data, {part.folder.name: part.counts for part in files})
             sizes = (data.train_size, data.test_size)
             return ImageFiles(*(part.subset(_used(part.labels, size)) for part, size in zip(files, sizes))), digest
-        skip = data.on_damaged == "skip"
-        images, digest = load_images(data.name, data.image_size, location, self.announce, data.digest, skip)
-        self.facts["pixel_digest"] = digest_arrays(images)[:16]
-        check_images(images, data.classes, data.input_shape, data.train_size, data.test_size)
-        self._note_files(data, _count_read(data, location, images.train_labels, images.test_labels))
+        skip, again = data.on_damaged == "skip", self._call_again(data, location)
+        images, digest = load_images(data.name, data.image_size, location, self.announce, data.digest, skip, options, again)
+        labels = list_labels(data.name, location, options)
+        if labels is None:  # all images are decoded
+            self.facts["pixel_digest"] = digest_arrays(images)[:16]
+            labels = (images.train_labels, images.test_labels)
+        for array in (images.train_images, images.test_images):
+            check_shape(array, data.input_shape)
+        train_labels, test_labels = labels
+        check_labels(train_labels, test_labels, data.classes, data.train_size, data.test_size)
+        self._note_files(data, _count_read(data, location, *labels))
         train, test = _used(images.train_labels, data.train_size), _used(images.test_labels, data.test_size)
         self._note_copies(data, images.train_images[train], images.test_images[test])
         if prepare := PREPROCESSING[data.preprocess].prepare:
-            images = prepare(data.name, images, digest, data.train_size, location, self.announce)
+            images = prepare(data.name, images, digest + options.stem, data.train_size, location, self.announce)
         train, test = _used(images.train_labels, data.train_size), _used(images.test_labels, data.test_size)
         used = images.train_images[train], images.train_labels[train], images.test_images[test], images.test_labels[test]
         return Images(*used), digest
@@ -126,35 +138,51 @@ class ImageLoader:
         """Load images as load() does, with some of the training images in use held out."""
         part, digest = self._load_training(data, location)
         check_digest(data.digest, digest, location, "training images alone")
+        listed = list_labels(data.name, location, data.read_options, training_only=True)
+        (labels,) = (part.labels,) if listed is None else listed
         if isinstance(part, Labelled):
-            self.facts["pixel_digest"] = digest_arrays(part)[:16]
+            if listed is None:  # all images are decoded
+                self.facts["pixel_digest"] = digest_arrays(part)[:16]
             check_shape(part.images, data.input_shape)
-        check_labels(part.labels, None, data.classes, data.train_size)
+        check_labels(labels, None, data.classes, data.train_size)
         used = np.arange(len(part.labels))[_used(part.labels, data.train_size)]
         train, test = (used[index] for index in split(part.labels[used], data.classes, **held_out.model_dump()))
         if isinstance(part, Listing):
             _refuse_unstreamed(data)
-            self._note_files(data, {part.folder.name: part.counts})
+            if data.data_set.folders:
+                self._note_files(data, {part.folder.name: part.counts})
             return ImageFiles(part.subset(train), part.subset(test)), digest
-        self._note_files(data, _count_read(data, location, part.labels))
+        self._note_files(data, _count_read(data, location, labels))
         images = Images(part.images[train], part.labels[train], part.images[test], part.labels[test])
         self._note_copies(data, images.train_images, images.test_images)
         if prepare := PREPROCESSING[data.preprocess].prepare:
             choice = "".join(f"-{name}{value}" for name, value in held_out.model_dump(exclude_none=True).items())
-            images = prepare(data.name, images, digest, None, location, self.announce, f"of{len(used)}{choice}")
+            stem = digest + data.read_options.stem
+            images = prepare(data.name, images, stem, None, location, self.announce, f"of{len(used)}{choice}")
         return images, digest
 
     def _load_training(self, data: Data, location: Location) -> tuple[Union[Labelled, Listing], str]:
         """Load all training images and their digest."""
-        key = (data.name, data.image_size, location, data.on_damaged)
+        options = data.read_options
+        key = (data.name, data.image_size, location, data.on_damaged, data.streamed, options)
         if self._kept is None or self._kept[0] != key:
             self._kept = None
-            if data.data_set.streamed:
-                self._kept = (key, *list_training(location.root))
+            if data.streamed:
+                source = source_of(data.name, options)
+                self._kept = (key, *list_training_files(data.name, source, location.root, options))
             else:
-                skip = data.on_damaged == "skip"
-                self._kept = (key, *load_training(data.name, data.image_size, location, self.announce, skip))
+                skip, again = data.on_damaged == "skip", self._call_again(data, location)
+                loaded = load_training(data.name, data.image_size, location, self.announce, skip, options, again)
+                self._kept = (key, *loaded)
         return self._kept[1:]
+
+    def _call_again(self, data: Data, location: Location) -> bool:
+        """Whether own code is to be called although its images are in the cache; each is called once."""
+        called = (data.own, data.image_size, location.root)
+        if not self.again or data.own is None or called in self._called:
+            return False
+        self._called.add(called)
+        return True
 
     def _note_files(self, data: Data, counts: FileCounts) -> None:
         """Keep the counts of files, and announce what was passed over."""
@@ -201,15 +229,20 @@ def count_images(data: Data, location: Location) -> FileCounts:
     Raises:
         DataError: A file is refused.
     """
-    folders = data.data_set.folders or ()
-    names = folders[:1] if data.held_out else folders
-    return count_files(part for part in walk_parts(location.of(data.root).root, names) if part.images)
+    if not data.data_set.folders:
+        return {}
+    parts = source_of(data.name, data.read_options).parts
+    assert parts is not None
+    names = ("all",) if data.split else ("train",) if data.held_out else ("train", "test")
+    return count_files(part for part in parts(location.of(data.root).root, names) if part.images)
 
 
 def _count_read(data: Data, location: Location, *labels: Labels) -> FileCounts:
     """The counts of count_images(), with the images that were read; the others are damaged."""
     counts = count_images(data, location)
-    for part, read in zip(counts.values(), labels):
+    if data.split and data.held_out:
+        return counts  # of all images, of which the test images are not read
+    for part, read in zip(counts.values(), [np.concatenate(labels)] if data.split else labels):
         classes = [found for found in part.values() if found.get("read")]
         for found, n in zip(classes, np.bincount(read, minlength=len(classes)).tolist()):
             if damaged := found["read"] - n:

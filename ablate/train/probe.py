@@ -118,7 +118,7 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
     train_ms = [1000 * train() for _ in range(min(most, max(least, int(SECONDS / step / batches))))]
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
     usual = min(train_ms) / 1000
-    most = recipe.batch_size if data.data_set.streamed else TEST_BATCH  # as in a trial
+    most = recipe.batch_size if data.streamed else TEST_BATCH  # as in a trial
     test_batch = min(most, images_at_once(usual, recipe.batch_size))
     test = testing(test_batch, 1 if device.type == "cpu" else 2 * WARM_UP)
     warm_up = test()

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ablate.data.cache import Location
-from ablate.data.imagenet import ImageFiles
+from ablate.data.listing import ImageFiles
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.data.streaming import Streamed, take_files
 from ablate.data.tensors import LabelledTensors, Normalization, to_tensors

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from listed import list_imagenet, list_images
 from PIL import Image
 
-from ablate.data import sources
+from ablate.data import decoding
 from ablate.data.cache import Location, content_digest, load_images, load_training
+from ablate.data.checks import count_copies
+from ablate.data.decoding import open_image
 from ablate.data.folders import count_files, describe_counts, format_of, walk, walk_parts
-from ablate.data.imagenet import list_imagenet, list_images
-from ablate.data.sources import count_copies, open_image
 from ablate.errors import DamagedImage, DataError
 from ablate.study.study import Data, HeldOut
 from ablate.train.job import ImageLoader, plan_images
@@ -337,7 +338,7 @@ def test_a_disk_that_fails_is_no_damage(here: Location, monkeypatch: pytest.Monk
     def fail(*arguments: Any) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(sources, "_read_pixels", fail)
+    monkeypatch.setattr(decoding, "_with_image", fail)
     with pytest.raises(DataError, match="Input/output error"):
         load_images("image_folder", 8, here, skip_damaged=True)
     monkeypatch.undo()

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from listed import list_imagenet, list_images
 from original_formats import write_imagenet
 from torchvision.datasets import ImageFolder
 
 from ablate.data.cache import Location, known_digest
-from ablate.data.imagenet import list_imagenet, list_images
 from ablate.errors import DataError
 
 

@@ -14,8 +14,10 @@ from PIL import Image
 from scipy.io import loadmat, savemat
 
 from ablate.data.cache import Location, load_images
+from ablate.data.checks import check_labels, check_shape
 from ablate.data.data_sets import DATA_SETS, source_of
-from ablate.data.sources import Images, check_images, read_digits, stratified
+from ablate.data.original_files import read_digits
+from ablate.data.sources import stratified
 from ablate.errors import DataError
 
 
@@ -209,7 +211,11 @@ def test_download_is_asked_only_when_wanted(here: Location, monkeypatch: pytest.
 )
 def test_images_must_be_what_the_study_declares(declared: tuple, said: str) -> None:
     array, labels = np.zeros((10, 8, 8, 1), np.uint8), np.arange(10)
-    images = Images(array, labels, array, labels)
-    check_images(images, 10, (1, 8, 8), 10, None)
+
+    def check(classes: int, shape: tuple[int, int, int], train_size: int | None, test_size: int | None) -> None:
+        check_shape(array, shape)
+        check_labels(labels, labels, classes, train_size, test_size)
+
+    check(10, (1, 8, 8), 10, None)
     with pytest.raises(DataError, match=re.escape(said)):
-        check_images(images, *declared)
+        check(*declared)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from listed import list_images
 from original_formats import write_imagenet
 from PIL import Image
 from torch import Tensor
@@ -16,7 +17,6 @@ from torchvision.transforms import functional as F
 
 from ablate.data import streaming
 from ablate.data.augmentations import Augment
-from ablate.data.imagenet import list_images
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.data.streaming import Decoded, Streamed, draw_seed, stream, take_files
 from ablate.data.tensors import Normalization, normalize

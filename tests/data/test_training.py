@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from listed import list_imagenet, list_training
 from original_formats import write_cifar, write_imagenet, write_svhn
 from PIL import Image
 
 from ablate.data.cache import Location, known_digest, load_images, load_training
 from ablate.data.data_sets import DATA_SETS, source_of
-from ablate.data.imagenet import list_imagenet, list_training
 from ablate.data.sources import Labelled, Reading
 from ablate.errors import DataError
 
@@ -180,7 +180,9 @@ def test_a_reader_of_test_images_is_never_asked(here: Location, monkeypatch: pyt
 
     write(here.root, "image_folder", monkeypatch)
     source = source_of("image_folder")._replace(whole=Reading(never, never, "test/<class>/*"))
-    monkeypatch.setitem(DATA_SETS.built_in, "image_folder", replace(DATA_SETS["image_folder"], source=lambda: source))
+    monkeypatch.setitem(
+        DATA_SETS.built_in, "image_folder", replace(DATA_SETS["image_folder"], source=lambda options: source)
+    )
     assert len(load_training("image_folder", 8, here)[0].labels) == 6
     with pytest.raises(AssertionError, match="were asked for"):
         load_images("image_folder", 8, here)

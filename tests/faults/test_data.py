@@ -13,13 +13,13 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from listed import list_images
 from original_formats import write_imagenet
 from PIL import Image
 
 from ablate.data import streaming
 from ablate.data.cache import Location, load_images
 from ablate.data.data_sets import DATA_SETS, source_of
-from ablate.data.imagenet import list_images
 from ablate.data.sources import Images
 from ablate.data.streaming import Streamed, stream, take_files
 from ablate.errors import DataError
@@ -27,10 +27,12 @@ from ablate.errors import DataError
 STREAM = """
 import sys, torch
 from pathlib import Path
-from ablate.data.imagenet import list_images
+from ablate.data.data_sets import source_of
+from ablate.data.listing import list_part
 from ablate.data.streaming import stream, take_files
 from ablate.errors import DataError
-part = take_files(list_images(Path(sys.argv[1]), "train"), 224, torch.device("cpu"))
+root = Path(sys.argv[1])
+part = take_files(list_part(source_of("imagenet").parts(root, ["train"])[0], root, "imagenet"), 224, torch.device("cpu"))
 try:
     for images, _ in stream(part, torch.arange(36), 12):
         print(len(images))
@@ -128,7 +130,7 @@ def test_images_that_change_while_they_are_decoded_are_not_kept(tmp_path: Path, 
     with monkeypatch.context() as patch:
         reading = type(whole.whole)(whole.whole.files, read_and_swap, whole.whole.looked_for)
         source = whole._replace(whole=reading)
-        patch.setitem(DATA_SETS.built_in, "image_folder", replace(DATA_SETS["image_folder"], source=lambda: source))
+        patch.setitem(DATA_SETS.built_in, "image_folder", replace(DATA_SETS["image_folder"], source=lambda options: source))
         with pytest.raises(DataError, match=r"image_folder: files in .* changed while they were decoded; run again"):
             load_images("image_folder", 8, here)
     Image.new("RGB", (8, 8), (1, 0, 0)).save(swapped)
@@ -139,9 +141,12 @@ LOADING = """
 import sys, time, torch
 from pathlib import Path
 from ablate.data import streaming
-from ablate.data.imagenet import list_images
+from ablate.data.data_sets import source_of
+from ablate.data.listing import list_part
 streaming.WORKERS = 2
-part = streaming.take_files(list_images(Path(sys.argv[1]), "train"), 32, torch.device("cpu"))
+root = Path(sys.argv[1])
+files = list_part(source_of("imagenet").parts(root, ["train"])[0], root, "imagenet")
+part = streaming.take_files(files, 32, torch.device("cpu"))
 batches = streaming.stream(part, torch.arange(36), 3)
 next(batches)
 print("decoding", flush=True)

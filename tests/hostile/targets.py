@@ -34,7 +34,8 @@ from ablate.commands.status_text import status_text
 from ablate.commands.trace_text import trace_text
 from ablate.data.array_cache import kept
 from ablate.data.cache import Location
-from ablate.data.sources import Images, _read_image
+from ablate.data.decoding import open_image, to_square
+from ablate.data.sources import Images
 from ablate.errors import UNPRINTABLE, NotationError
 from ablate.files import LEFTOVER
 from ablate.nets.build import build
@@ -290,7 +291,7 @@ def _weights_seeds() -> list[bytes]:
 def _image(folder: Path, data: bytes) -> None:
     path = folder / "image.png"
     path.write_bytes(data)
-    assert _read_image(path, 8).shape == (8, 8, 3)
+    assert to_square(open_image(path), 8).shape == (8, 8, 3)
 
 
 def _image_seeds() -> list[bytes]:

@@ -21,7 +21,7 @@ from recorded import recorded
 
 from ablate.api import load_experiment
 from ablate.data.cache import Location, load_images
-from ablate.data.sources import open_image
+from ablate.data.decoding import open_image
 from ablate.errors import DataError, RecordError, StudyError
 from ablate.records.imported import draft_torchnet
 from ablate.records.merge import merge_runs

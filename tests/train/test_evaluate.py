@@ -168,7 +168,7 @@ def small_weights(path: Path, name: str, data_shape: tuple[int, int, int], class
 def test_a_small_data_set_is_normalized_by_its_training_images(tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 
-    from ablate.data.sources import read_digits
+    from ablate.data.original_files import read_digits
 
     path, network = small_weights(tmp_path / "w.pt", "WRN-10-0.25", (1, 8, 8), 10)
     images = read_digits(tmp_path, 8)

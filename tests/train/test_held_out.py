@@ -18,8 +18,9 @@ from PIL import Image
 
 from ablate.data import streaming
 from ablate.data.cache import Location, load_training
-from ablate.data.imagenet import ImageFiles
-from ablate.data.sources import Images, read_digits, stratified
+from ablate.data.listing import ImageFiles
+from ablate.data.original_files import read_digits
+from ablate.data.sources import Images, stratified
 from ablate.data.split import split
 from ablate.data.whitening import fit_whitening, whiten
 from ablate.errors import DataError, RecordError

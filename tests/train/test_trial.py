@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from ablate.data.cache import Location
-from ablate.data.sources import read_digits, stratified
+from ablate.data.original_files import read_digits
+from ablate.data.sources import stratified
 from ablate.data.whitening import fit_whitening, whiten
 from ablate.errors import RecordError
 from ablate.files import hold_lock

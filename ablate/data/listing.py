@@ -1,4 +1,4 @@
-"""ImageNet in torchvision's layout, DIR/train/<class>/* and DIR/val/<class>/*: the list of its images. None is opened.
+"""Lists of image files that are decoded when they are needed. None is opened.
 
 File names are kept as one array of bytes. A million Python strings would be copied into every decoding process.
 """
@@ -12,10 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ablate.data.folders import IMAGE_SUFFIXES, check_classes, walk_parts
+from ablate.data.folders import IMAGE_SUFFIXES, Part, check_classes
+from ablate.data.image_files import draw_test
+from ablate.data.read_options import ReadOptions
+from ablate.data.sources import Source
 from ablate.errors import DataError
 
 Array = np.ndarray[Any, Any]
+NOTHING_SAID = ReadOptions()
 
 
 class Listing(NamedTuple):
@@ -79,65 +83,87 @@ class ImageFiles(NamedTuple):
         return self.test.labels
 
 
-def list_images(root: Path, part: str) -> Listing:
-    """The images below DIR/part/<class>/, in order.
+def list_part(part: Part, root: Path, name: str) -> Listing:
+    """The images of a part, in order.
 
     Args:
-        root: DIR.
-        part: "train" or "val".
+        part: The files of the part.
+        root: The directory of the data set, for messages.
+        name: Of the data set, for messages.
 
     Raises:
         DataError: There are no classes, or a class has no images.
     """
-    (found,) = walk_parts(root, [part], files_first=True)
-    if not found.images:
+    folder = Path(os.fsdecode(part.folder))
+    if not part.images:
         raise DataError(
-            f"imagenet: {part}/<class>/* not found in {root.absolute()}; "
+            f"{name}: {folder.name}/<class>/* not found in {root.absolute()}; "
             "set data.root in the study, `data_root` or ABLATE_DATA to where it is"
         )
-    for name, paths in found.images.items():
+    for label, paths in part.images.items():
         if not paths:
-            folder = root / part / os.fsdecode(name)
-            raise DataError(f"imagenet: no image in {folder}; allowed: {', '.join(IMAGE_SUFFIXES)}")
-    names = [path for paths in found.images.values() for path in paths]
+            at = folder / os.fsdecode(label)
+            raise DataError(f"{name}: no image in {at}; allowed: {', '.join(IMAGE_SUFFIXES)}")
+    names = [path for paths in part.images.values() for path in paths]
     stats = []
-    for name in names:
-        status = os.stat(os.path.join(found.folder, name))
+    for path in names:
+        try:
+            status = os.stat(os.path.join(part.folder, path))
+        except OSError as error:
+            raise DataError(f"{os.fsdecode(os.path.join(part.folder, path))}: cannot be opened: {error.strerror}") from None
         stats.append((status.st_size, status.st_mtime_ns))
-    labels = np.repeat(np.arange(len(found.images)), [len(paths) for paths in found.images.values()])
+    labels = np.repeat(np.arange(len(part.images)), [len(paths) for paths in part.images.values()])
     sizes, changed = np.array(stats, np.int64).T
-    return Listing(
-        root / part, np.array(names), sizes, changed, labels, tuple(map(os.fsdecode, found.images)), found.counts
-    )
+    return Listing(folder, np.array(names), sizes, changed, labels, tuple(map(os.fsdecode, part.images)), part.counts)
 
 
-def list_imagenet(root: Path) -> tuple[ImageFiles, str]:
-    """(training and validation images, their digest as 16 hexadecimal digits).
+def list_files(name: str, source: Source, root: Path, options: ReadOptions = NOTHING_SAID) -> tuple[ImageFiles, str]:
+    """(training and test images, their digest as 16 hexadecimal digits).
 
     The digest is of the names and sizes of all files, because reading 150 GB at every start would take too long.
 
     Args:
-        root: The directory with train/ and val/.
+        name: Of the data set, for messages.
+        source: Of a data set in which each image is a file.
+        root: The directory of the data set.
+        options: What the study says.
 
     Raises:
         DataError: Images are missing, or the two parts have different classes.
     """
-    files = ImageFiles(list_images(root, "train"), list_images(root, "val"))
-    check_classes(root, {"train": files.train.classes, "val": files.test.classes})
+    assert source.parts is not None, f"{name}: an image has no file of its own"
+    if options.split:
+        (whole,) = (list_part(part, root, name) for part in source.parts(root, ("all",)))
+        train, test = draw_test(whole.labels, options.split)
+        return ImageFiles(whole.subset(train), whole.subset(test)), _digest(whole)
+    files = ImageFiles(*(list_part(part, root, name) for part in source.parts(root, ("train", "test"))))
+    folders = [part.folder.name for part in files]
+    if len(set(folders)) == 2:
+        check_classes(root, dict(zip(folders, (part.classes for part in files))))
     return files, _digest(*files)
 
 
-def list_training(root: Path) -> tuple[Listing, str]:
+def list_training_files(name: str, source: Source, root: Path, options: ReadOptions = NOTHING_SAID) -> tuple[Listing, str]:
     """(the training images, the digest of their names and sizes as 16 hexadecimal digits).
 
+    Where a split is stated the digest is of all files, from which the training images are drawn.
+
     Args:
-        root: The directory with train/.
+        name: Of the data set, for messages.
+        source: Of a data set in which each image is a file.
+        root: The directory of the data set.
+        options: What the study says.
 
     Raises:
         DataError: Images are missing.
     """
-    files = list_images(root, "train")
-    return files, _digest(files)
+    if options.split:
+        files, digest = list_files(name, source, root, options)
+        return files.train, digest
+    assert source.parts is not None, f"{name}: an image has no file of its own"
+    (part,) = source.parts(root, ("train",))
+    listed = list_part(part, root, name)
+    return listed, _digest(listed)
 
 
 def _digest(*parts: Listing) -> str:

@@ -1,0 +1,290 @@
+"""Arrays of images and labels in .npz and .npy files, read without running anything that is in them."""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from ablate.data.decoding import to_square
+from ablate.data.folders import open_regular_target
+from ablate.data.image_files import draw_test
+from ablate.data.read_options import Facts, ReadOptions, Resize
+from ablate.data.sources import Images, Labelled, Labels, Reading, Source
+from ablate.errors import DataError
+
+MOST_ARRAY = 1 << 37  # bytes of one array
+PARTS = {"train": ("train",), "test": ("test",), "validation": ("val", "validation", "valid")}  # part -> how files call it
+KINDS = {"images": ("{}_images", "x_{}"), "labels": ("{}_labels", "y_{}")}  # as in MedMNIST's files, and in Keras'
+LOOKED_FOR = "a .npz file, or .npy files, with train_images, train_labels, test_images and test_labels"
+
+Array = np.ndarray[Any, Any]
+
+
+class Header(NamedTuple):
+    """What an array's header says.
+
+    Args:
+        shape: Its lengths.
+        dtype: The type of its values.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+class Stored(NamedTuple):
+    """An array in a file.
+
+    Args:
+        file: That it is in.
+        member: Of a .npz file; "" for a .npy file.
+    """
+
+    file: Path
+    member: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.member.removesuffix('.npy')}" if self.member else str(self.file)
+
+
+def check_part(images: Any, labels: Any, what: str) -> Labelled:
+    """Images and labels, checked.
+
+    Args:
+        images: uint8, N x H x W x C or N x H x W; C is 1 or 3.
+        labels: Whole numbers from 0, N or N x 1.
+        what: Whose they are, for messages.
+
+    Raises:
+        DataError: They are something else, or differ in number.
+    """
+    images, labels = np.asarray(images), np.asarray(labels)
+    check_form(Header(images.shape, images.dtype), what)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        found = f"{labels.dtype} of shape {_by(labels.shape)}"
+        raise DataError(f"{what}: labels are {found}; allowed: one whole number from 0 for each image")
+    if len(labels) != len(images):
+        raise DataError(f"{what}: {len(images):,} images and {len(labels):,} labels; allowed: as many of both")
+    if labels.min() < 0:
+        raise DataError(f"{what}: found the label {labels.min()}; allowed: whole numbers from 0")
+    return Labelled(images if images.ndim == 4 else images[..., None], labels.astype(np.int64))
+
+
+def check_form(header: Header, what: str) -> None:
+    """Check that an array can hold images.
+
+    Args:
+        header: Of the array.
+        what: Whose images they are, for messages.
+
+    Raises:
+        DataError: It cannot.
+    """
+    shape = header.shape if len(header.shape) == 4 else (*header.shape, 1)
+    if header.dtype != np.uint8 or len(shape) != 4 or shape[3] not in (1, 3) or 0 in shape:
+        raise DataError(
+            f"{what}: images are {header.dtype} of shape {_by(header.shape)}; allowed: uint8 of shape N x H x W x C "
+            "or N x H x W, with 1 or 3 channels C"
+        )
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "a single value"
+
+
+def at_size(part: Labelled, size: int, resize: Resize | None, what: str) -> Labelled:
+    """Images at a size.
+
+    Args:
+        part: uint8 (N, H, W, C), with labels.
+        size: Height and width of the result, in pixels.
+        resize: How images of another size are changed; None: they are refused.
+        what: Whose images they are, for messages.
+
+    Raises:
+        DataError: Images have another size, and nothing is said of how to change it.
+    """
+    high, wide, channels = part.images.shape[1:]
+    if (high, wide) == (size, size):
+        return part
+    if resize is None:
+        raise DataError(
+            f"{what}: images of {wide}x{high} pixels, the study says {size}x{size}; "
+            "set data.resize: crop, stretch or pad to change them"
+        )
+    from PIL.Image import fromarray
+
+    pixels = part.images if channels == 3 else part.images[..., 0]
+    return Labelled(np.stack([to_square(fromarray(image), size, resize) for image in pixels]), part.labels)
+
+
+def facts_of_arrays(header: Header, labels: Labels) -> Facts:
+    """What arrays say of a data set.
+
+    Args:
+        header: Of the training images.
+        labels: Of the training images.
+    """
+    _, high, wide, *rest = header.shape
+    return Facts(int(labels.max()) + 1, high if high == wide else None, rest[0] if rest else 1, f"{wide}x{high}")
+
+
+def split_part(part: Labelled, options: ReadOptions) -> Images:
+    """The images of one part, of which some are drawn as test images.
+
+    Args:
+        part: All images.
+        options: With the split.
+
+    Raises:
+        DataError: A class would lack images in one of the parts.
+    """
+    assert options.split is not None
+    train, test = draw_test(part.labels, options.split)
+    return Images(part.images[train], part.labels[train], part.images[test], part.labels[test])
+
+
+def from_parts(
+    read: Callable[[Path, str, int], Labelled],
+    files: Callable[[Path, tuple[str, ...]], list[Path]],
+    facts: Callable[[Path], Facts],
+    looked_for: str,
+    options: ReadOptions,
+) -> Source:
+    """The source of a data set whose parts are read one by one; with a split the training part is all there is.
+
+    Args:
+        read: (root, part, image size) -> the images of a part: "train", "test" or "validation".
+        files: (root, parts) -> the files of some parts; empty if one of the parts is missing.
+        facts: (root) -> what the images say of themselves.
+        looked_for: What an error message says is missing.
+        options: What the study says.
+    """
+    whole = ("train",) if options.split else ("train", "test")
+
+    def read_all(root: Path, image_size: int) -> Images:
+        train, *test = (read(root, part, image_size) for part in whole)
+        return Images(*train, *test[0]) if test else split_part(train, options)
+
+    def read_training(root: Path, image_size: int) -> Labelled:
+        if options.split:
+            return Labelled(*read_all(root, image_size)[:2])
+        return read(root, "train", image_size)
+
+    return Source(
+        Reading(lambda root: files(root, whole), read_all, looked_for),
+        Reading(lambda root: files(root, ("train",)), read_training, looked_for),
+        validation=Reading(
+            lambda root: files(root, ("validation",)),
+            lambda root, image_size: read(root, "validation", image_size),
+            f"validation images beside {looked_for}",
+        ),
+        facts=facts,
+    )
+
+
+def arrays(options: ReadOptions) -> Source:
+    """The source of arrays in DIR, which is a .npz file, a directory with one, or a directory with .npy files.
+
+    Args:
+        options: What the study says.
+    """
+
+    def read(root: Path, part: str, image_size: int) -> Labelled:
+        stored = find_arrays(root, part)
+        found = check_part(_read(stored["images"]), _read(stored["labels"]), str(stored["images"]))
+        return at_size(found, image_size, options.resize, str(stored["images"]))
+
+    def files(root: Path, parts: tuple[str, ...]) -> list[Path]:
+        found = [find_arrays(root, part) for part in parts]
+        if not all(len(stored) == len(KINDS) for stored in found):
+            return []
+        return sorted({stored.file for part in found for stored in part.values()})
+
+    def facts(root: Path) -> Facts:
+        stored = find_arrays(root, "train")
+        if len(stored) < len(KINDS):
+            raise DataError(f"{LOOKED_FOR} not found in {root.absolute()}")
+        header = _open(stored["images"], lambda file, header: header)
+        check_form(header, str(stored["images"]))
+        return facts_of_arrays(header, np.asarray(_read(stored["labels"])))
+
+    return from_parts(read, files, facts, LOOKED_FOR, options)
+
+
+def find_arrays(root: Path, part: str) -> Mapping[str, Stored]:
+    """Where the images and the labels of a part are, under "images" and "labels" as far as they exist.
+
+    Args:
+        root: A .npz file, or a directory.
+        part: "train", "test" or "validation".
+
+    Raises:
+        DataError: A .npz file is damaged.
+    """
+    packed = [root] if root.suffix == ".npz" and root.is_file() else sorted(root.glob("*.npz")) if root.is_dir() else []
+    if len(packed) == 1:
+        with _opened(packed[0]) as archive:
+            there = {name.removesuffix(".npy"): Stored(packed[0], name) for name in archive.namelist()}
+    else:
+        there = {path.stem: Stored(path) for path in root.glob("*.npy")} if root.is_dir() else {}
+    names = {kind: [form.format(each) for each in PARTS[part] for form in forms] for kind, forms in KINDS.items()}
+    return {kind: there[name] for kind, known in names.items() for name in known[::-1] if name in there}
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(io.FileIO(open_regular_target(path)))
+    except zipfile.BadZipFile:
+        raise DataError(f"{path}: damaged, or not a .npz file") from None
+
+
+def _open(stored: Stored, take: Callable[[BinaryIO, Header], Any]) -> Any:
+    """What `take` makes of a file whose header is read.
+
+    Raises:
+        DataError: It is damaged, holds objects, or is larger than MOST_ARRAY.
+    """
+    try:
+        if not stored.member:
+            with open(open_regular_target(stored.file), "rb") as file:
+                return take(file, _header(file))
+        with _opened(stored.file) as archive, archive.open(stored.member) as member:
+            return take(member, _header(member))  # type: ignore[arg-type]
+    except DataError as error:
+        raise error if str(stored.file) in str(error) else DataError(f"{stored}: {error}") from None
+    except Exception as error:  # a damaged file can raise any error
+        raise DataError(f"{stored}: cannot be read as an array: {' '.join(str(error).split())[:200]}") from None
+
+
+def _header(file: Any) -> Header:
+    version = np.lib.format.read_magic(file)
+    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+    shape, fortran_order, dtype = read(file)
+    if dtype.hasobject:
+        raise DataError("holds Python objects, which are not read; save arrays of numbers")
+    if fortran_order and len(shape) > 1:
+        raise DataError("is stored by columns; save it with numpy.ascontiguousarray()")
+    if (size := math.prod(shape) * dtype.itemsize) > MOST_ARRAY:
+        raise DataError(f"an array of {size:,} bytes; allowed: {MOST_ARRAY:,}")
+    return Header(shape, dtype)
+
+
+def _read(stored: Stored) -> Array:
+    def take(file: BinaryIO, header: Header) -> Array:
+        size = math.prod(header.shape) * header.dtype.itemsize
+        data = file.read(size + 1)
+        if len(data) != size:
+            raise DataError(f"has another length than its header says, {size:,} bytes; save it again")
+        return np.frombuffer(data, header.dtype).reshape(header.shape)
+
+    found: Array = _open(stored, take)
+    return found

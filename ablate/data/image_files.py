@@ -1,0 +1,270 @@
+"""Data sets in which each image is a file: folders of classes, and layouts of published archives."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ablate.data.archives import fetch_archives
+from ablate.data.decoding import decode_files, facts_of, read_header, sample
+from ablate.data.folders import MOST_BYTES, Part, check_classes, open_regular_target, walk_parts
+from ablate.data.read_options import Facts, ReadOptions, TestDraw
+from ablate.data.sources import Images, Labelled, Labels, Reading, Source, stratified
+from ablate.errors import DataError
+
+Parts = Callable[[Path, Sequence[str]], list[Part]]
+ClassFiles = list[tuple[bytes, Path]]  # (class, file) of each image
+
+FOOD101, PETS = "food-101", "oxford-iiit-pet"  # directories in torchvision's layout
+MOST_LIST = 1 << 26  # bytes of a published list of images
+
+
+def draw_test(labels: Labels, draw: TestDraw) -> tuple[Labels, Labels]:
+    """(indices of the training images, indices of the test images), each ascending; every class is in both.
+
+    Args:
+        labels: int64 (N,).
+        draw: How many test images are drawn, and the seed.
+
+    Raises:
+        DataError: A class would lack images in one of the parts.
+    """
+    n = draw.test if isinstance(draw.test, int) else max(1, round(draw.test * len(labels)))
+    test = stratified(labels, n, draw.seed) if n < len(labels) else np.arange(len(labels))
+    train = np.setdiff1d(np.arange(len(labels)), test)
+    classes = len(np.unique(labels))
+    if min(len(np.unique(labels[part])) for part in (train, test)) < classes:
+        raise DataError(
+            f"data.split: found test {draw.test}, {n:,} of {len(labels):,} images; "
+            f"allowed: at least one image of each of the {classes:,} classes in both parts"
+        )
+    return train, test
+
+
+def image_files(parts: Parts, looked_for: tuple[str, str], options: ReadOptions) -> Source:
+    """The source of a data set in which each image is a file.
+
+    Args:
+        parts: (root, names) -> the files of each part; see Source.
+        looked_for: What an error message says is missing: of all images, of the training images.
+        options: What the study says.
+    """
+
+    def files_of(root: Path, *names: str) -> list[ClassFiles]:
+        return [part.files for part in parts(root, names)]
+
+    def divided(root: Path) -> tuple[ClassFiles, ClassFiles]:
+        """All training and all test images."""
+        if options.split is None:
+            train, test = files_of(root, "train", "test")
+            return train, test
+        (files,) = files_of(root, "all")
+        if not files:
+            return [], []
+        train, test = ([files[i] for i in index] for index in draw_test(_labels(files), options.split))
+        return train, test
+
+    def training(root: Path) -> ClassFiles:
+        return divided(root)[0] if options.split else files_of(root, "train")[0]
+
+    def used(files: ClassFiles, size: int | None) -> ClassFiles:
+        """The images that a study uses."""
+        return files if size is None or size >= len(files) else [files[i] for i in stratified(_labels(files), size)]
+
+    def used_training(root: Path) -> ClassFiles:
+        return used(training(root), options.sizes[0])
+
+    def used_parts(root: Path) -> tuple[ClassFiles, ClassFiles]:
+        train, test = (used(files, size) for files, size in zip(divided(root), options.sizes))
+        return train, test
+
+    def decode(files: ClassFiles, image_size: int) -> Labelled:
+        return decode_files(files, image_size, options.channels or 3, options.resize or "crop")
+
+    def read(root: Path, image_size: int) -> Images:
+        if options.split is None:
+            _check_parts(root, parts(root, ("train", "test")))
+        train, test = used_parts(root)
+        images, labels = decode([*train, *test], image_size)
+        n = len(train)
+        return Images(images[:n], labels[:n], images[n:], labels[n:])
+
+    def all_files(root: Path) -> list[Path]:
+        both = divided(root)
+        return [path for files in both for _, path in files] if all(both) else []
+
+    def labels(root: Path, training_only: bool) -> tuple[Labels, ...]:
+        if training_only:
+            return (_labels(training(root)),)
+        train, test = divided(root)
+        both = _labels([*train, *test])
+        return both[: len(train)], both[len(train) :]
+
+    def facts(root: Path) -> Facts:
+        found = training(root)
+        if not found:
+            raise DataError(f"{looked_for[1]} not found in {root.absolute()}")
+        return facts_of(len({name for name, _ in found}), [_header(path) for _, path in sample(found)])
+
+    def validation(root: Path) -> ClassFiles:
+        return files_of(root, "validation")[0]
+
+    return Source(
+        Reading(all_files, read, looked_for[0], lambda root: [path for part in used_parts(root) for _, path in part]),
+        Reading(
+            lambda root: [path for _, path in training(root)],
+            lambda root, image_size: decode(used_training(root), image_size),
+            looked_for[1],
+            lambda root: [path for _, path in used_training(root)],
+        ),
+        validation=Reading(
+            lambda root: [path for _, path in validation(root)],
+            lambda root, image_size: decode(validation(root), image_size),
+            "val/<class>/*",
+        ),
+        parts=parts,
+        labels=labels,
+        facts=facts,
+    )
+
+
+def _labels(files: ClassFiles) -> Labels:
+    label = {name: i for i, name in enumerate(sorted({name for name, _ in files}))}
+    return np.array([label[name] for name, _ in files], np.int64)
+
+
+def _header(path: Path) -> tuple[tuple[int, int], int]:
+    with open(open_regular_target(path, MOST_BYTES), "rb") as file:
+        try:
+            return read_header(file)
+        except Exception as error:  # a damaged file can raise any error
+            raise DataError(f"{path}: cannot be read as an image: {error}") from None
+
+
+def _check_parts(root: Path, found: Sequence[Part]) -> None:
+    """Check that two parts have the same classes."""
+    names = [os.fsdecode(os.path.basename(part.folder)) for part in found]
+    if len(set(names)) == len(names):
+        check_classes(root, {name: (at for at, _ in part.files) for name, part in zip(names, found)})
+
+
+def class_folders(options: ReadOptions, train: str = "train", test: str = "test", files_first: bool = False) -> Source:
+    """The source of DIR/train/<class>/* and DIR/test/<class>/*, or of DIR/<class>/* if a split is stated.
+
+    Where there is no DIR/test, the test images are those of DIR/val; where there is, DIR/val has the validation images.
+
+    Args:
+        options: What the study says.
+        train: The folder of the training images.
+        test: The folder of the test images.
+        files_first: Whether the files of a folder come before its folders, as torchvision lists them.
+    """
+
+    def parts(root: Path, names: Sequence[str]) -> list[Part]:
+        instead = test == "test" and not os.path.isdir(root / test) and os.path.isdir(root / "val")
+        folders = {"train": train, "test": "val" if instead else test, "validation": "val", "all": "."}
+        return walk_parts(root, [folders[name] for name in names], files_first)
+
+    if options.split:
+        return image_files(parts, ("<class>/*", "<class>/*"), options)
+    return image_files(parts, (f"{train}/<class>/* and {test}/<class>/*", f"{train}/<class>/*"), options)
+
+
+def imagenette(folder: str, options: ReadOptions) -> Source:
+    """The source of Imagenette in the folders of its archive.
+
+    Args:
+        folder: "imagenette2", "imagenette2-320" or "imagenette2-160".
+        options: What the study says.
+    """
+
+    def archives() -> list[tuple[str, str]]:
+        from torchvision.datasets import Imagenette
+
+        return [Imagenette._ARCHIVES[{"": "full", "-320": "320px", "-160": "160px"}[folder.removeprefix("imagenette2")]]]
+
+    source = class_folders(options, f"{folder}/train", f"{folder}/val")
+    return source._replace(
+        download=lambda root, training_only: fetch_archives(archives(), root, root / folder / "val"), validation=None
+    )
+
+
+def food101(options: ReadOptions) -> Source:
+    """The source of Food-101: DIR/food-101/images/<class>/*, with the parts that meta/train.txt and meta/test.txt list.
+
+    Args:
+        options: What the study says.
+    """
+
+    def parts(root: Path, names: Sequence[str]) -> list[Part]:
+        return [_listed(root / FOOD101 / "images", root / FOOD101 / "meta" / f"{name}.txt", _food) for name in names]
+
+    def archives() -> list[tuple[str, str]]:
+        from torchvision.datasets import Food101
+
+        return [(Food101._URL, Food101._MD5)]
+
+    source = image_files(parts, (f"{FOOD101}/meta and {FOOD101}/images", f"{FOOD101}/meta/train.txt"), options)
+    return source._replace(
+        download=lambda root, training_only: fetch_archives(archives(), root, root / FOOD101 / "meta"), validation=None
+    )
+
+
+def pets(options: ReadOptions) -> Source:
+    """The source of the Oxford-IIIT pets: DIR/oxford-iiit-pet/images/*, with the parts that annotations/ lists.
+
+    Args:
+        options: What the study says.
+    """
+    lists = {"train": "trainval.txt", "test": "test.txt"}
+
+    def parts(root: Path, names: Sequence[str]) -> list[Part]:
+        return [_listed(root / PETS / "images", root / PETS / "annotations" / lists[name], _pet) for name in names]
+
+    def archives() -> list[tuple[str, str]]:
+        from torchvision.datasets import OxfordIIITPet
+
+        return list(OxfordIIITPet._RESOURCES)
+
+    source = image_files(parts, (f"{PETS}/annotations and {PETS}/images", f"{PETS}/annotations/trainval.txt"), options)
+    annotations = Path(PETS, "annotations")
+    return source._replace(
+        download=lambda root, training_only: fetch_archives(archives(), root / PETS, root / annotations), validation=None
+    )
+
+
+def _food(line: bytes) -> tuple[bytes, bytes]:
+    """(class, path) of a line such as b"apple_pie/1005649"."""
+    return line.partition(b"/")[0], line + b".jpg"
+
+
+def _pet(line: bytes) -> tuple[bytes, bytes]:
+    """(class, path) of a line such as b"Abyssinian_100 1 1 1": the image, and the number of its class from 1."""
+    name, number = line.split()[:2]
+    return b"%02d" % int(number), name + b".jpg"
+
+
+def _listed(folder: Path, listing: Path, read: Callable[[bytes], tuple[bytes, bytes]]) -> Part:
+    """The part of a data set whose images a published list names; empty if there is no list."""
+    part = Part(os.fsencode(folder), {}, {}, {})
+    if not listing.is_file():
+        return part
+    with open(open_regular_target(listing, MOST_LIST), "rb") as file:
+        lines = [line for line in file.read().splitlines() if line.strip()]
+    found: list[tuple[bytes, bytes]] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            name, path = read(line.strip())
+        except ValueError:
+            raise DataError(f"{listing}:{number}: not as published; fetch it again with `download`") from None
+        if path.startswith(b"/") or b".." in path.split(b"/"):
+            raise DataError(f"{listing}:{number}: a path outside of {folder}; fetch it again with `download`")
+        found.append((name, path))
+    for name, path in sorted(found):
+        part.images.setdefault(name, []).append(path)
+        part.passed_over.setdefault(name, Counter())
+    return part
