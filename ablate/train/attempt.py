@@ -14,6 +14,7 @@ from ablate.data.streaming import Streamed
 from ablate.errors import DataError, RecordError
 from ablate.nets.custom import check_code
 from ablate.own_code import look_in
+from ablate.records.code import has_code, normalized_codes
 from ablate.records.records import Row, append_epoch, trial_directory, write_epochs, write_result
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
 from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint
@@ -55,9 +56,11 @@ class Attempt:
         if job.digest and self.digest != job.digest:
             raise DataError(f"images of digest {self.digest}, {job.digest} when the run began; restore them and run again")
         self.made: dict[str, Any] = {**provenance(device), "side_by_side": 1, "started": _now()}
-        if trial.architecture.code:
+        if has_code(trial.definition):
             look_in(*job.folders)
+        if trial.architecture.code:
             check_code(trial.architecture)
+        self.normalized = normalized_codes(trial.definition)
         self.network = make_network(trial.blueprint, recipe, trial.seed, device, job.location.cache)
         self.optimizer = make_optimizer(recipe, self.network)
         self.rows: list[Row] = []
@@ -188,6 +191,7 @@ class Attempt:
             "train_images": len(self.training.batches.part.labels),
             "test_images": len(self.testing.batches.part.labels),
             **self.image_facts,
+            **({"normalized_code": self.normalized} if self.normalized else {}),
             "data_digest": self.digest,
             "provenance": {**self.made, "finished": _now()},
             "earlier_attempts": self.earlier,
