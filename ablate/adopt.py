@@ -100,9 +100,12 @@ class _Candidate:
 
     @property
     def device(self) -> str:
-        """The kind of device that made the earlier record of `check`."""
+        """The kind of device that made the earlier record of `check`; "auto" if that is not known."""
         assert self.checked
-        return "cpu" if self.checked.record.result.get("peak_memory_bytes") is None else "cuda"
+        result = self.checked.record.result
+        if "peak_memory_bytes" not in result:
+            return "auto"
+        return "cpu" if result["peak_memory_bytes"] is None else "cuda"
 
 
 def adopt_records(
@@ -137,7 +140,7 @@ def adopt_records(
     checks = {one.check.id: one for one in candidates if one.check and not own_record(runs, one.check.id)}
     causes: dict[str, str] = {}
     stopped = 0
-    for device in ("cuda", "cpu"):
+    for device in ("cuda", "cpu", "auto"):
         of_device = [one.check for one in checks.values() if one.device == device and one.check]
         if of_device and not stopped:
             asked = replace(options, device=device) if options.device == "auto" else options
