@@ -18,6 +18,7 @@ from ablate.estimate import CostOptions, estimate_cost, probe_networks
 from ablate.files import expand
 from ablate.launch import RunOptions, RunSummary, run_trials
 from ablate.nets.architecture import Architecture, DepthRule
+from ablate.records.earlier import earlier_remarks
 from ablate.records.records import read_failure, trial_directory, trial_state
 from ablate.search.experiment import SearchExperiment
 from ablate.study.baseline import find_baselines
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from ablate.adopt import Adoption
     from ablate.data.cache import Location
     from ablate.report.analysis import StudyAnalysis
     from ablate.report.study_report import StudyReport
@@ -235,8 +237,34 @@ class Experiment:
             "images": images,
             "memory": memory_need((one.counts, one.recipe, one.data) for one in self.variants)._asdict(),
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
-            "remarks": [*self.enumeration.remarks(), *refused],
+            "remarks": [*self.enumeration.remarks(), *self.earlier(), *refused],
         }
+
+    def adopt(self, options: RunOptions | None = None, console: Console | None = None) -> Adoption:
+        """Take over the records of earlier versions of the study's own code, of each variant that still has equal results.
+
+        One trial of each variant is trained again, unless its code differs in comments, docstrings and formatting alone.
+
+        Args:
+            options: How to run; None: the defaults. The device "auto" is that of the records.
+            console: Shows progress; None: standard error.
+
+        Raises:
+            AblateError: The run cannot start.
+        """
+        from rich.console import Console as RichConsole
+
+        from ablate.adopt import adopt_records
+
+        console = console or RichConsole(stderr=True)
+        labels = trial_labels(self.study, self.variants)
+        folders = (self.study.folder.resolve(), Path.cwd())
+        variants = [(label(variant), variant.trials(self.study.seeds)) for variant in self.variants]
+        return adopt_records(variants, labels, self.runs, self.location(), options or RunOptions(), console, folders)
+
+    def earlier(self) -> list[str]:
+        """The records under earlier versions of the study's own code that count for no trial, one sentence a version."""
+        return earlier_remarks(self.trials(), self.runs)
 
     def status(self) -> dict[str, Any]:
         """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""
@@ -251,7 +279,7 @@ class Experiment:
                     {"net": label(variant), "seed": trial.seed, "id": trial.id, "state": state, "cause": cause, "log": log}
                 )
         states = dict(Counter(trial["state"] for trial in trials))
-        return {"study": self.study.name, "states": states, "trials": trials}
+        return {"study": self.study.name, "states": states, "trials": trials, "remarks": self.earlier()}
 
     def analysis(self) -> StudyAnalysis:
         """The analysis of the records: summaries, comparisons, sentences.

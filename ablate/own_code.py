@@ -221,9 +221,25 @@ def code_digest(reference: str) -> str:
     if loaded.digest:
         return loaded.digest
     with own_errors(reference):
-        defined = inspect.isroutine(found) or inspect.isclass(found)
-        file = inspect.getsourcefile(found) if defined else loaded.module.__file__
-        return hashlib.sha256(_cleaned(Path(file or "")).encode()).hexdigest()[:16]
+        return hashlib.sha256(_cleaned(_defining_file(found, loaded.module)).encode()).hexdigest()[:16]
+
+
+def normalized_digest(reference: str) -> str:
+    """The digest of the same source as code_digest()'s, which comments, docstrings and formatting do not change.
+
+    A file that reads `__doc__` keeps its docstrings. Python's version can change the digest.
+
+    Args:
+        reference: "module:callable".
+
+    Raises:
+        NotationError: The module or the callable is missing, or raises an error.
+    """
+    found, name = find_callable(reference), reference.partition(":")[0]
+    with own_errors(reference):
+        sources = _sources(name) or {"": _defining_file(found, _loaded[name].module)}
+        text = "".join(f"{module}\n{_normalized(path)}\n" for module, path in sources.items())
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def default_arguments(reference: str, code: str) -> dict[str, Any]:
@@ -370,6 +386,23 @@ def _cleaned(path: Path) -> str:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]
     return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _defining_file(found: Any, module: ModuleType) -> Path:
+    """The file that defines a callable of an installed module."""
+    defined = inspect.isroutine(found) or inspect.isclass(found)
+    return Path((inspect.getsourcefile(found) if defined else module.__file__) or "")
+
+
+def _normalized(path: Path) -> str:
+    """The syntax tree of a source as text, without positions and docstrings."""
+    source = path.read_bytes()
+    tree = ast.parse(source, str(path))
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(tree) if b"__doc__" not in source else ():
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return ast.dump(tree)
 
 
 def _file(module: ModuleType) -> Path:

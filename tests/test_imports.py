@@ -19,6 +19,7 @@ LEVELS = [
     {"launch", "estimate"},
     {"search"},
     {"verify"},
+    {"adopt"},
     {"api"},
     {"commands"},
     {"__main__"},

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ablate.errors import NotationError
-from ablate.own_code import OwnCode, read_own_code
+from ablate.own_code import OwnCode, code_digest, look_in, normalized_digest, read_own_code
 
 MINE = """
 def scale(x, factor=2, *, seed=0):
@@ -85,3 +85,37 @@ def test_a_mapping_that_is_wrong(folder: Path, written: dict[str, object], messa
     with pytest.raises(NotationError) as caught:
         read_own_code(written, (folder,))
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "edited, same",
+    [
+        ('"""Other."""\n\ndef f( x = 1 ):\n\n    # a comment\n    return (x +\n        1)\n', True),
+        ("def f(x=1):\n    return x + 1\n", True),
+        ('"""Doc."""\ndef f(x=2):\n    return x + 1\n', False),
+        ('"""Doc."""\ndef f(x=1):\n    "a docstring"\n    return x + 1\n', True),
+        ('"""Doc."""\ndef f(x=1):\n    return x + 1 or "no docstring"\n', False),
+    ],
+)
+def test_the_normalized_digest_is_of_what_runs(tmp_path: Path, edited: str, same: bool) -> None:
+    path = tmp_path / "normalized_mine.py"
+    look_in(tmp_path)
+    path.write_text('"""Doc."""\ndef f(x=1):\n    return x + 1\n')
+    before, plain = normalized_digest("normalized_mine:f"), code_digest("normalized_mine:f")
+    path.write_text(edited)
+    assert (normalized_digest("normalized_mine:f") == before) is same
+    assert code_digest("normalized_mine:f") != plain
+
+
+def test_docstrings_that_code_reads_stay(tmp_path: Path) -> None:
+    path = tmp_path / "normalized_doc.py"
+    look_in(tmp_path)
+    digests = []
+    for text in ("one", "two"):
+        path.write_text(f'"""{text}"""\ndef f():\n    return len(__doc__)\n')
+        digests.append(normalized_digest("normalized_doc:f"))
+    assert digests[0] != digests[1]
+
+
+def test_installed_code_has_a_normalized_digest() -> None:
+    assert normalized_digest("torch.nn:Linear") != normalized_digest("torch.nn:BatchNorm2d")

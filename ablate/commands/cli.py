@@ -34,7 +34,7 @@ app = typer.Typer(
 COMMANDS = (
     trials.run, trials.search, trials.report, trials.plan, trials.status,
     networks.show, networks.draw, networks.evaluate, networks.schema,
-    records.trace, records.verify, records.export, records.merge, records.import_,
+    records.trace, records.verify, records.adopt, records.export, records.merge, records.import_,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ablate.adopt import Adoption
 from ablate.launch import RunSummary
+from ablate.records.earlier import earlier_lines
 from ablate.records.imported import Draft, diverged
 from ablate.records.merge import MergePlan
 from ablate.report.numbers import counted
@@ -79,6 +81,28 @@ def verdict_text(verdict: VerifiedTrial) -> str:
         lines = [f"{name}: differs from epoch {verdict.first_difference} on{off}: {then} then, {now} now; {where}"]
     changed = [f"{what} {then} then, {now} now" for what, (then, now) in verdict.changed.items()]
     return "\n".join([*lines, *([f"  {'; '.join(changed)}"] if changed else [])])
+
+
+def adoption_text(found: Adoption) -> str:
+    """What became of the records under earlier code: a line or two for each variant, then how many were taken over.
+
+    Args:
+        found: The outcome of `adopt`.
+    """
+    if not found.variants:
+        return "nothing to adopt: no trial without a record has one under earlier code"
+    lines = []
+    for one in found.variants:
+        if one.how == "unchanged":
+            lines.append(f"{one.label}: the code differs in comments, docstrings and formatting alone")
+        elif one.verdict:
+            lines.append(f"seed {one.seed} of {verdict_text(one.verdict)}")
+        else:
+            lines.append(f"{one.label}: seed {one.seed} could not be trained again: {one.cause}")
+    every = [each for one in found.variants for each in one.earlier]
+    lines += earlier_lines(every)
+    lines.append(f"{sum(one.records for one in found.variants)} of {len(every)} taken over")
+    return "\n".join(lines)
 
 
 def merge_text(plan: MergePlan) -> str:

@@ -27,7 +27,8 @@ def plan_text(plan: dict[str, Any]) -> str:
     variants = plan["variants"]
     axes = list(variants[0]["axes"])
     budget = any("budget" in variant for variant in variants)
-    header = ["Network", *axes, "N", "Parameters", "Mult-adds", "Memory"]
+    grouped = any(variant["blocks_per_group"] is not None for variant in variants)
+    header = ["Network", *axes, *(["N"] if grouped else []), "Parameters", "Mult-adds", "Memory"]
     solved = any(fit["below"] or fit["above"] for variant in variants if (fit := variant.get("budget")))
     header += ["Budget"] if budget else []
     header += ["Next smaller", "Next larger"] if solved else []
@@ -38,7 +39,8 @@ def plan_text(plan: dict[str, Any]) -> str:
     header += (["Hours a trial"] if estimated else []) + ["Trials"] if states else []
     rows = []
     for variant in variants:
-        row = [variant["net"], *map(plain, variant["axes"].values()), blocks_text(variant["blocks_per_group"])]
+        row = [variant["net"], *map(plain, variant["axes"].values())]
+        row += [blocks_text(variant["blocks_per_group"])] if grouped else []
         row += [f"{variant['parameters']:,}", quantity(variant["multiply_adds"])]
         row += [f"{quantity(sum(variant['training_memory'].values()))}B"]
         if budget:

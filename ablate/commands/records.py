@@ -1,4 +1,4 @@
-"""trace, verify, import, export, merge: the commands on records and on reports made from them."""
+"""trace, verify, adopt, import, export, merge: the commands on records and on reports made from them."""
 
 from __future__ import annotations
 
@@ -78,6 +78,31 @@ def verify(
     console = Console(stderr=True)
     found = verify_trials(experiment.trials(), labels, runs, trials, seed, experiment.location(), options, console, folders)
     print_json(found.as_json()) if as_json else print(verification_text(found))
+    raise typer.Exit(found.exit_code)
+
+
+def adopt(
+    study: StudyFile,
+    overrides: Set = None,
+    scale: Scale = "",
+    runs: Runs = RUNS,
+    data_root: Root = None,
+    device: Device = "auto",
+    slots: Slots = None,
+    slots_per_gpu: SlotsPerGpu = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and the outcome only.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take over records of earlier versions of your code, where one trial of each variant, trained again, is bit-equal."""
+    from rich.console import Console
+
+    from ablate.api import load_study
+    from ablate.commands.outcome_text import adoption_text
+    from ablate.launch import RunOptions
+
+    experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root)
+    found = experiment.adopt(RunOptions(device, slots, slots_per_gpu, quiet=quiet), Console(stderr=True))
+    print_json([one.as_json() for one in found.variants]) if as_json else print(adoption_text(found))
     raise typer.Exit(found.exit_code)
 
 

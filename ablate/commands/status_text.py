@@ -32,6 +32,7 @@ def status_text(status: dict[str, Any]) -> str:
     for trial in status["trials"]:
         if trial["cause"]:
             lines.append(printable(f"failed: {trial['net']} seed {trial['seed']}: {trial['cause']} ({trial['log']})"))
+    lines += map(printable, status["remarks"])
     lines.append(f"{counted(len(status['trials']), 'trial')}: {count_states(t['state'] for t in status['trials'])}")
     return "\n".join(lines)
 

@@ -28,8 +28,9 @@ from ablate.files import (
     real_directory,
     remove,
 )
+from ablate.records.adopted import ADOPTED, read_adopted, write_adopted
 from ablate.records.imported import imported_id
-from ablate.records.records import IMPORTED, read_epochs, read_record, trial_state
+from ablate.records.records import IMPORTED, own_record, read_epochs, trial_state
 from ablate.records.timings import Probe, probe_path, read_probes, write_probe
 
 LOCK = ".merge.lock"
@@ -120,6 +121,7 @@ def merge_runs(sources: Sequence[Path], into: Path) -> MergePlan:
     check_directories(sources, into)
     if (plan := plan_merge(sources, into)).conflicts:
         return plan
+    adopted = {trial: entry for source in reversed(sources) for trial, entry in read_adopted(source).items()}
     into.mkdir(parents=True, exist_ok=True)
     with hold_lock(into / LOCK) as free:
         if not free:
@@ -134,6 +136,7 @@ def merge_runs(sources: Sequence[Path], into: Path) -> MergePlan:
         plan = plan_merge(sources, into)  # another merge may have changed it before the lock was held
         if not plan.conflicts:
             _carry_out(plan)
+            write_adopted(into, {trial: entry for trial, entry in adopted.items() if trial not in read_adopted(into)})
     return plan
 
 
@@ -247,7 +250,7 @@ def look(directory: Path, imported: bool = False) -> Found:
         raise RecordError(f"{directory}: damaged, its trial.json is that of trial {made}; not merged")
     if trial_state(directory.parent, directory.name) == "running":
         raise RecordError(f"{directory}: is being trained; merge again when it is done")
-    record, rows = read_record(directory.parent, directory.name), read_epochs(directory)
+    record, rows = own_record(directory.parent, directory.name), read_epochs(directory)
     if record:
         record.check_epochs(len(rows))
     errors = tuple((row["train_error"], row["test_error"]) for row in rows)
@@ -266,7 +269,7 @@ def _strangers(runs: Path) -> Iterator[str]:
     """One line for each file or directory that is not part of a runs directory."""
     for path in sorted(runs.iterdir()):
         trial = _ID.fullmatch(path.name) and is_real_directory(path)
-        if not (trial or path.name in (IMPORTED, "probes", SEARCH) or path.name.startswith(".")):
+        if not (trial or path.name in (IMPORTED, "probes", SEARCH, ADOPTED) or path.name.startswith(".")):
             yield f"{path}: is no trial; not merged"
 
 

@@ -27,6 +27,7 @@ from ablate.files import (
     remove_leftovers,
     write_atomically,
 )
+from ablate.records.adopted import adopted_from
 from ablate.records.result import TEST, VALIDATION, check_result, renamed
 
 RecordState = Literal["recorded", "diverged", "failed", "running", "interrupted", "missing"]
@@ -379,7 +380,25 @@ def read_record(runs: Path, trial_id: str, split: Split | None = None) -> Record
     """The record of a trial; None if the trial is not recorded.
 
     What every reader relies on is checked here: the result is the one that was written, it is this trial's, and the epochs
-    are its epochs. A result of an earlier version does not say whose it is; then trial.json must be this trial's.
+    are its epochs. A result of an earlier version does not say whose it is; then trial.json must be this trial's. Without a
+    result of its own, a trial has the record of the trial of earlier code that `ablate adopt` found to be equal.
+
+    Args:
+        runs: The runs directory.
+        trial_id: 16 hexadecimal digits.
+        split: The images that the trial is evaluated on; None: as its trial.json says.
+
+    Raises:
+        RecordError: The record is damaged, or it is another trial's.
+    """
+    if record := own_record(runs, trial_id, split):
+        return record
+    earlier = adopted_from(runs, trial_id)
+    return own_record(runs, earlier, split) if earlier else None
+
+
+def own_record(runs: Path, trial_id: str, split: Split | None = None) -> Record | None:
+    """As read_record(), without records of earlier code.
 
     Args:
         runs: The runs directory.
@@ -435,12 +454,16 @@ def recover_record(runs: Path, trial_id: str, announce: Callable[[str], None]) -
     try:
         return read_record(runs, trial_id)
     except DamagedRecord:
+        directory.mkdir(exist_ok=True)
         with hold_lock(directory / "lock") as free:
             if not free:
                 return None
             try:
                 return read_record(runs, trial_id)  # another run may have written it again
             except DamagedRecord as error:
+                if not os.path.lexists(directory / "result.json"):  # the record of earlier code is the damaged one
+                    announce(f"{str(error).split(';')[0]}; it does not count for {trial_id}, which is trained")
+                    return None
                 os.replace(directory / "result.json", directory / "result.json.damaged")
                 announce(f"{str(error).split(';')[0]}; put aside, going on from the trial's last checkpoint")
         return None

@@ -96,6 +96,8 @@ class Result(BaseModel):
         test_images_in_training: How many of the evaluated images have the pixels of a training image; None where images are
             streamed.
         data_digest: A digest of the images.
+        normalized_code: By the digest of user-defined code in trial.json, the digest that does not change with comments,
+            docstrings and formatting.
         provenance: Of the last attempt.
         earlier_attempts: The provenance of the attempts that were interrupted.
     """
@@ -117,6 +119,7 @@ class Result(BaseModel):
     image_files: dict[Text, dict[Text, dict[Text, Count]]] | None = None
     test_images_in_training: Count | None = None
     data_digest: Text = ""
+    normalized_code: dict[Text, Text] = {}
     provenance: Provenance = Provenance()
     earlier_attempts: list[Provenance] = []
 

@@ -115,7 +115,8 @@ def _network_columns(analysis: StudyAnalysis, by_recipe: bool, footnotes: Footno
             )
     if any(summary.variant.stands_for not in ("", summary.net) for summary in analysis.summaries):
         yield ColumnRule("Stands for", lambda summary: words(summary.variant.stands_for or DASH), False)
-    yield ColumnRule("N", lambda summary: blocks_cell(summary.variant.blocks_per_group))
+    if any(summary.variant.blocks_per_group is not None for summary in analysis.summaries):
+        yield ColumnRule("N", lambda summary: blocks_cell(summary.variant.blocks_per_group))
     yield ColumnRule(
         "Parameters", lambda summary: number(summary.variant.counts.parameters, grouped), only_published=parameters
     )

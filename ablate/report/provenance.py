@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablate.files import read_file
+from ablate.records.code import changed_codes
+from ablate.records.earlier import Earlier, earlier_lines
 from ablate.records.records import trial_state
 from ablate.records.timings import Probe, find_probe, read_probes
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, words
@@ -46,8 +49,19 @@ def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
         seconds = sum(r.result.get("train_seconds", 0) + r.result.get("test_seconds", 0) for r in records)
         took = f"{seconds / 3600:.2f} device-hours" if seconds >= 360 else f"{seconds / 60:.2g} device-minutes"
         lines.append(f"{took} of training and testing")
+        lines += _adopted_lines(summaries)
         lines.append("images: " + ", ".join(sorted({f"digest {r.result.get('data_digest', '?')}" for r in records})))
     return lines + foreseen_lines(estimated_against_actual(summaries, read_probes(runs)))
+
+
+def _adopted_lines(summaries: Sequence[Summary]) -> list[str]:
+    """The records that were made by earlier code, one text for each version."""
+    found = []
+    for one in (one for summary in summaries for one in summary.trials):
+        if one.record and one.record.id != one.trial.id:
+            definition = read_file(one.record.directory / "trial.json")
+            found.append(Earlier(one.record, changed_codes(definition, one.trial.definition)))
+    return [f"{line}, taken over by `ablate adopt`" for line in earlier_lines(found)]
 
 
 def trials_frame(summaries: Sequence[Summary], runs: Path) -> pd.DataFrame:
@@ -77,7 +91,7 @@ def trials_frame(summaries: Sequence[Summary], runs: Path) -> pd.DataFrame:
                     **summary.axes,
                     "parameters": summary.variant.counts.parameters,
                     "seed": one.trial.seed,
-                    "id": one.trial.id,
+                    "id": one.record.id if one.record else one.trial.id,
                     "state": one.record.state if one.record else trial_state(runs, one.trial.id),
                     "epoch_rule": summary.epoch_rule if one.record else None,
                     summary.decision.name: finite(summary.value(one.record)) if one.record else None,

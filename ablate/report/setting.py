@@ -23,7 +23,7 @@ SAME_RESULT = ("checkpoint_activations", "lr_batch_size")  # the second is shown
 def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
     """The data sets and recipes of some variants, copies among their images, and the axes that vary, in words.
 
-    Networks of the user's own code are named first, because rows and labels show only what varies in them.
+    Networks of the user's own code are named, because rows and labels show only what varies in them.
 
     Args:
         summaries: The summaries of a study.
@@ -44,9 +44,11 @@ def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
         recipes.setdefault(describe_recipe(summary.variant.recipe, summary.variant.recipe_name, varied), {})[name] = None
     named = [f"{' and '.join(names)}: {text}" if len(recipes) > 1 else text for text, names in recipes.items()]
     shown = sorted(varied - {DATA_TITLE, RECIPE_NAME})
-    word = "Varied" if separator.startswith(".") else "varied"
+    capital = separator.startswith(".")
     networks = describe_codes([summary.variant for summary in summaries], plain)
-    return separator.join([*networks, *data, *named, *([f"{word}: {', '.join(shown)}"] if shown else [])])
+    own = [f"{'Network' if capital else 'network'} {' and '.join(networks)}"] if networks else []
+    varying = [f"{'Varied' if capital else 'varied'}: {', '.join(shown)}"] if shown else []
+    return separator.join([*data, *named, *own, *varying])
 
 
 def describe_copies(summaries: Sequence[Summary]) -> list[str]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ablate.nets.notation import remark
+from ablate.records.earlier import earlier_remarks
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.counts_table import counts_table, growth_table
 from ablate.report.document import (
@@ -128,6 +129,8 @@ def study_tables(analysis: StudyAnalysis) -> list[Table]:
 def _remarks(analysis: StudyAnalysis) -> list[Remark]:
     found = [Remark(f"Chosen by a search: {text}.") for text in analysis.study.chosen]
     found += [Remark(f"Incomplete: {analysis.progress}.", strong=True)] if analysis.recorded < analysis.planned else []
+    missing = [one.trial for summary in analysis.summaries for one in summary.trials if one.record is None]
+    found += [Remark(f"{text}.") for text in earlier_remarks(missing, analysis.runs)]
     of_networks = dict.fromkeys(remark(summary.variant.architecture) for summary in analysis.summaries)
     return [*found, *(Remark(f"{text}.") for text in of_networks if text)]
 

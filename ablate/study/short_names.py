@@ -64,7 +64,7 @@ def is_base(variant: Variant) -> bool:
 def describe_codes(variants: Sequence[Variant], plain: Callable[[Any], str]) -> list[str]:
     """The networks of user-defined code, in words: each code with the arguments that its networks share, and its base.
 
-    For example "mynet:build(width=16); base: norm layer, patch 4".
+    For example "mynet:build(width=16) (base: norm layer, patch 4)".
 
     Args:
         variants: The variants of a study, with their short names.
@@ -83,7 +83,7 @@ def describe_codes(variants: Sequence[Variant], plain: Callable[[Any], str]) -> 
         bases = [each for variant, each in zip(several, arguments) if is_base(variant)]
         if bases and len(bases) < len(several):
             values = [f"{key} {plain(bases[0][key])}" for key in _varying(arguments) if key in bases[0]]
-            text += f"; {BASE}: {', '.join(values)}" if values else ""
+            text += f" ({BASE}: {', '.join(values)})" if values else ""
         found.append(text)
     return found
 

@@ -15,6 +15,7 @@ from ablate.errors import DataError, RecordError
 from ablate.kinds.hooks import Hooks
 from ablate.nets.custom import check_code
 from ablate.own_code import look_in
+from ablate.records.code import has_code, normalized_codes
 from ablate.records.records import Row, append_epoch, trial_directory, write_epochs, write_result
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
 from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint
@@ -50,7 +51,7 @@ class Attempt:
         self.group = group
         self.job, self.recipe, self.device = job, recipe, device
         self.directory = trial_directory(job.runs, trial.id)
-        if trial.data.own:
+        if has_code(trial.definition):
             look_in(*job.folders)
         images = images or ImageCache()
         train_part, test_part, normalization, self.digest = images.load(trial.data, job.location, device)
@@ -59,13 +60,11 @@ class Attempt:
             raise DataError(f"images of digest {self.digest}, {job.digest} when the run began; restore them and run again")
         self.made: dict[str, Any] = {**provenance(device), "side_by_side": 1, "started": _now()}
         if trial.architecture.code:
-            look_in(*job.folders)
             check_code(trial.architecture)
-        if recipe.own_code:
-            look_in(*job.folders)
-            for own in recipe.own_code.values():
-                own.check_unchanged()
+        for own in recipe.own_code.values():
+            own.check_unchanged()
         self.hooks = Hooks(recipe.python) if recipe.python else None
+        self.normalized = normalized_codes(trial.definition)
         self.network = make_network(trial.blueprint, recipe, trial.seed, device, job.location.cache)
         averaged = recipe.ema.decay > 0
         self.average = make_network(trial.blueprint, recipe, trial.seed, device, job.location.cache) if averaged else None
@@ -214,6 +213,7 @@ class Attempt:
             "train_images": len(self.training.batches.part.labels),
             "test_images": len(self.testing.batches.part.labels),
             **self.image_facts,
+            **({"normalized_code": self.normalized} if self.normalized else {}),
             "data_digest": self.digest,
             "provenance": {**self.made, "finished": _now()},
             "earlier_attempts": self.earlier,

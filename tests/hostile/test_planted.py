@@ -585,6 +585,10 @@ def _of_trial(name: str, begun: bool = False) -> Place:
     return Place(lambda base: f"runs/{base.first}{name}", ("runs",), (status, results, plan, merge, train), begun)
 
 
+def _adopted(begun: bool = False) -> Place:
+    return Place(lambda base: "runs/adopted.json", ("runs",), (status, results, plan, merge, train), begun)
+
+
 def _imported(name: str) -> Place:
     return Place(lambda base: f"runs/imported{name.format(base.draft.id)}", ("runs",), (imports, merge))
 
@@ -615,6 +619,8 @@ PLACES: dict[str, Place] = {
     "runs/probes/<device>/<hash>.json": Place(lambda base: base.probe_file, ("runs",), (plan, merge)),
     **{f"runs/imported{name.format('<id>')}": _imported(name) for name in ("", "/{}", "/{}/trial.json", "/{}/result.json")},
     "runs/imported/<id>/epochs.jsonl": _imported("/{}/epochs.jsonl"),
+    "runs/adopted.json": _adopted(),
+    "runs/adopted.json, begun": _adopted(True),
     "runs/.merge.lock": Place(lambda base: "runs/.merge.lock", ("runs",), (merge,)),
     **{
         name: _searched(name)

@@ -124,7 +124,7 @@ def test_names_show_what_varies(tmp_path: Path, variants: list[str], expected: l
 def test_the_network_is_named_once(tmp_path: Path) -> None:
     base = "{python: own_axes:build, args: {width: 16}}"
     remarks = enumerated(tmp_path, f"one_at_a_time: {{base: {base}, args.norm: [batch], args.patch: [4]}}").remarks()
-    assert remarks == ["network: own_axes:build(width=16); base: norm layer, patch 2"]
+    assert remarks == ["network: own_axes:build(width=16) (base: norm layer, patch 2)"]
 
 
 def test_panels_take_either_name(tmp_path: Path) -> None:
