@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from ablate.errors import RunError
 from ablate.launch import RunOptions, RunSummary, run_programs
@@ -15,9 +15,12 @@ from ablate.records.records import read_failure, trial_directory, trial_state
 from ablate.study.program import ProgramStudy, ProgramTrial
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
     from ablate.estimate import CostOptions
+    from ablate.report.program_analysis import ProgramAnalysis
+    from ablate.report.program_report import ProgramReport
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,21 +100,33 @@ class ProgramExperiment:
         states = dict(Counter(trial["state"] for trial in trials))
         return {"study": self.study.name, "states": states, "trials": trials}
 
-    def report(self) -> NoReturn:
-        """Refuse, because a report of a program is not written yet.
+    def analysis(self) -> ProgramAnalysis:
+        """The analysis of the records: summaries, comparisons, sentences.
 
         Raises:
-            RunError: Always.
+            RecordError: A record is damaged, or lacks the measure that the study decides by.
         """
-        raise RunError("report: not yet for a study with 'program'; the results are in the runs directory")
+        from ablate.report.program_analysis import analyze_program
 
-    def results(self) -> NoReturn:
-        """Refuse, as report() does.
+        return analyze_program(self.study, self.runs)
+
+    def report(self) -> ProgramReport:
+        """The report of the records: tables, figures, files.
 
         Raises:
-            RunError: Always.
+            RecordError: As analysis().
         """
-        self.report()
+        from ablate.report.program_report import ProgramReport
+
+        return ProgramReport(self.analysis())
+
+    def results(self) -> pd.DataFrame:
+        """One row for each trial: net, the axes, seed, id, state, the measures as reported last, seconds, where it ran.
+
+        Raises:
+            RecordError: As analysis().
+        """
+        return self.report().trials
 
     def run(self, options: RunOptions | None = None, console: Console | None = None) -> RunSummary:
         """Run the trials that are not recorded; return when all are recorded or failed, or the run was stopped.

@@ -6,6 +6,8 @@ the study names, and nothing else.
 
 from __future__ import annotations
 
+import re
+import shlex
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -66,6 +68,11 @@ class Program:
     def placeholders(self) -> tuple[str, ...]:
         """The names in braces, in order, each once."""
         return tuple(dict.fromkeys(name for word in self.words for name in placeholders_of(word)))
+
+    @property
+    def text(self) -> str:
+        """The command as one line, with its placeholders."""
+        return " ".join(shlex.quote(word) if not word or re.search(r"[\s'\"\\]", word) else word for word in self.words)
 
     def command(self, axes: Mapping[str, Any], seed: int) -> list[str]:
         """The words of the command of a trial. A placeholder is a part of one word, whatever its value holds.
