@@ -18,13 +18,15 @@ from ablate.estimate import CostOptions, estimate_cost, probe_networks
 from ablate.files import expand
 from ablate.launch import RunOptions, RunSummary, run_trials
 from ablate.nets.architecture import Architecture, DepthRule
+from ablate.program_experiment import ProgramExperiment
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import read_failure, trial_directory, trial_state
 from ablate.search.experiment import SearchExperiment
 from ablate.study.baseline import find_baselines
 from ablate.study.costs import memory_choices, memory_need, training_memory
 from ablate.study.plan import Enumeration, axis_value, enumerate_variants, label, plan_trials, trial_labels, varied_axes
-from ablate.study.spec import load_study as read_study
+from ablate.study.program import ProgramStudy
+from ablate.study.spec import load_any_study
 from ablate.study.study import Recipe, Study, Trial, Variant
 from ablate.train.job import plan_images
 
@@ -46,8 +48,8 @@ def load_study(
     runs: str | Path = "runs",
     data_root: str | Path | None = None,
     download: bool = False,
-) -> Experiment:
-    """The experiment of a study file.
+) -> Experiment | ProgramExperiment:
+    """The experiment of a study file, with networks or with a training program.
 
     Args:
         path: Of the study file.
@@ -62,7 +64,7 @@ def load_study(
         RunError: `runs` is not a directory.
     """
     found = load_experiment(path, overrides, scale=scale, runs=runs, data_root=data_root, download=download)
-    if not isinstance(found, Experiment):
+    if isinstance(found, SearchExperiment):
         raise StudyError(f"{path} defines a search; use `ablate search {path}`")
     return found
 
@@ -95,7 +97,7 @@ def load_search(
     found = load_experiment(
         path, overrides, scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
     )
-    if isinstance(found, Experiment):
+    if not isinstance(found, SearchExperiment):
         raise StudyError(f"{path} defines no search; use `ablate run {path}`")
     return found
 
@@ -109,8 +111,8 @@ def load_experiment(
     storage: str = "",
     data_root: str | Path | None = None,
     download: bool = False,
-) -> Experiment | SearchExperiment:
-    """The experiment or the search of a study file.
+) -> Experiment | SearchExperiment | ProgramExperiment:
+    """The experiment, the search or the experiment with a training program of a study file.
 
     Args:
         path: Of the study file.
@@ -128,7 +130,9 @@ def load_experiment(
     runs = Path(runs)
     if runs.exists() and not runs.is_dir():
         raise RunError(f"`runs`: {runs} is not a directory")
-    study = read_study(path, overrides, scale)
+    study = load_any_study(path, overrides, scale)
+    if isinstance(study, ProgramStudy):
+        return ProgramExperiment(study, runs)
     if study.search:
         return SearchExperiment(study, Path(path).name, runs, storage, _location(data_root, download))
     enumeration = enumerate_variants(study)
@@ -207,6 +211,10 @@ class Experiment:
         """The variants of the study, in order."""
         return self.enumeration.variants
 
+    def remarks(self) -> list[str]:
+        """What was solved, merged, dropped and chosen, and records under earlier versions of own code, a line each."""
+        return [*self.enumeration.remarks(), *self.earlier()]
+
     def trials(self) -> list[Trial]:
         """All trials, in the order of the variants and then of the seeds."""
         return plan_trials(self.study, self.variants)
@@ -237,7 +245,7 @@ class Experiment:
             "images": images,
             "memory": memory_need((one.counts, one.recipe, one.data) for one in self.variants)._asdict(),
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
-            "remarks": [*self.enumeration.remarks(), *self.earlier(), *refused],
+            "remarks": [*self.remarks(), *refused],
         }
 
     def adopt(self, options: RunOptions | None = None, console: Console | None = None) -> Adoption:

@@ -166,6 +166,27 @@ def read_file(path: str | Path, most: int = MOST_BYTES) -> bytes:
     return data
 
 
+def read_from(path: str | Path, offset: int, most: int = CHUNK) -> bytes:
+    """Some bytes of a regular file that another process appends to; b"" at its end, or if there is no such file.
+
+    Args:
+        path: In a directory of real_directory().
+        offset: Where the bytes begin.
+        most: How many bytes are read.
+
+    Raises:
+        RecordError: Something else is in the place of the file.
+        OSError: The file cannot be read; the error names it.
+    """
+    try:
+        descriptor = open_regular(path)
+    except FileNotFoundError:
+        return b""
+    with open(descriptor, "rb") as file:
+        file.seek(offset)
+        return file.read(most)
+
+
 def _kind(mode: int) -> str:
     return KINDS.get(stat.S_IFMT(mode), "a regular file" if stat.S_ISREG(mode) else "of another kind")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ablate.errors import DataError, RecordError, RunError, printable
 from ablate.processes.limits import memory_limit
@@ -25,6 +25,7 @@ from ablate.records.records import (
 from ablate.schedule.shards import assign_shards
 from ablate.study.costs import memory_need, training_cost, trial_counts
 from ablate.study.decision import TEST_ERROR, Decision
+from ablate.study.program import ProgramStudy, ProgramTrial
 from ablate.study.study import Data, Trial
 
 if TYPE_CHECKING:
@@ -35,8 +36,12 @@ if TYPE_CHECKING:
     from ablate.schedule.progress import Progress
     from ablate.schedule.tasks import Outcome, Stop, Task
 
+    Execute = Callable[[Sequence[Task], Stop, Progress], Iterator[Outcome | Task]]
+
 WORK, COHORT_WORK = "ablate.train.trial:TrialWork", "ablate.train.cohort:CohortWork"
+PROGRAM_WORK = "ablate.train.program:ProgramWork"
 WAIT_SECONDS = 0.5
+AnyTrial = TypeVar("AnyTrial", Trial, ProgramTrial)
 ImageSet = tuple[Any, ...]  # the identity of images
 INTERRUPTED, INCOMPLETE = 130, 3  # exit codes
 
@@ -128,9 +133,7 @@ def run_trials(
     """
     begun = time.monotonic()
     say = teller(console)
-    if options.shard:
-        shards = assign_shards({trial.id: training_cost(trial) for trial in trials}, options.shard[1])
-        trials = [trial for trial in trials if shards[trial.id] == options.shard[0]]
+    trials = _of_shard(trials, training_cost, options)
     records = {trial.id: recover_record(runs, trial.id, say) for trial in trials}
     missing = [trial for trial in trials if records[trial.id] is None]
     summary = RunSummary(len(trials), len(trials) - len(missing), shard=options.shard)
@@ -138,15 +141,85 @@ def run_trials(
     with handling(dict.fromkeys(PREEMPTING, preempted)):
         digests, pixels = prepare(missing, location, console, options.quiet)
         check_digests(recorded, digests, pixels, location)
-        run = _RunInProgress(labels, runs, location, options, console, folders, digests, summary, decision)
+        run = _RunInProgress(labels, runs, options, console, summary, decision)
         for gpus, group in _by_gpus(missing):
             if not summary.exit_code:
                 with open_backend(runs, options, say, gpus) as backend:
                     fit_to_memory(backend, group, len(group), options, say)
-                    run.train(group, backend)
-    for trial in trials:
+                    device = backend.slots[0].device
+                    known = [digests[_image_set(trial.data)] for trial in group]
+                    run.train(
+                        [
+                            make_task(trial, labels[trial.id], runs, location, device, options, folders, digest)
+                            for trial, digest in zip(group, known)
+                        ],
+                        backend,
+                        one_by_one=gpus > 1,
+                    )
+    _sum_up(summary, labels, records, runs, say)
+    summary.seconds = time.monotonic() - begun
+    return summary
+
+
+def run_programs(study: ProgramStudy, runs: Path, options: RunOptions, console: Console) -> RunSummary:
+    """Run the trials of a program that are not recorded and return a summary of all.
+
+    Args:
+        study: With the program.
+        runs: Directory of the records.
+        options: How to run.
+        console: Shows progress.
+
+    Raises:
+        AblateError: The run cannot start.
+    """
+    from ablate.schedule.tasks import Task
+    from ablate.train.program import ProgramJob
+
+    begun = time.monotonic()
+    say = teller(console)
+    trials, labels = _of_shard(study.trials(), lambda trial: 1.0, options), study.labels()
+    records = {trial.id: recover_record(runs, trial.id, say) for trial in trials}
+    missing = [trial for trial in trials if records[trial.id] is None]
+    summary = RunSummary(len(trials), len(trials) - len(missing), shard=options.shard)
+
+    names = tuple(one.name for one in study.measures)
+    if missing:
+        with handling(dict.fromkeys(PREEMPTING, preempted)), open_backend(runs, options, say) as backend:
+            about = (runs.absolute(), study.folder.absolute(), names, study.decision.measure, backend.slots[0].device)
+            tasks = [
+                Task(
+                    trial.id, labels[trial.id], ProgramJob(trial, *about), 1.0, trial_directory(runs, trial.id) / "log.txt"
+                )
+                for trial in missing
+            ]
+            _RunInProgress(labels, runs, options, console, summary, study.decision).follow(
+                tasks, backend, lambda waiting, stop, progress: backend.execute(PROGRAM_WORK, waiting, stop, progress.event)
+            )
+    _sum_up(summary, labels, records, runs, say)
+    summary.seconds = time.monotonic() - begun
+    return summary
+
+
+def _of_shard(trials: Sequence[AnyTrial], cost: Callable[[AnyTrial], float], options: RunOptions) -> list[AnyTrial]:
+    """The trials of the shard that the options name, or all."""
+    if not options.shard:
+        return list(trials)
+    shards = assign_shards({trial.id: cost(trial) for trial in trials}, options.shard[1])
+    return [trial for trial in trials if shards[trial.id] == options.shard[0]]
+
+
+def _sum_up(
+    summary: RunSummary,
+    labels: Mapping[str, str],
+    records: Mapping[str, Record | None],
+    runs: Path,
+    say: Callable[[str], None],
+) -> None:
+    """Add to the summary of a run what is open and what diverged, and the exit code."""
+    for trial_id, before in records.items():
         try:
-            record = records[trial.id] or read_record(runs, trial.id)
+            record = before or read_record(runs, trial_id)
         except RecordError as error:  # it was damaged while the run went on
             record = None
             say(str(error))
@@ -154,11 +227,9 @@ def run_trials(
             summary.open += 1
         elif record.diverged:
             cause = f"diverged in epoch {record.result.get('epochs')}"
-            summary.diverged.append((labels[trial.id], cause, record.directory / "log.txt"))
-    summary.seconds = time.monotonic() - begun
+            summary.diverged.append((labels[trial_id], cause, record.directory / "log.txt"))
     if not summary.exit_code and (summary.open or summary.diverged):
         summary.exit_code = INCOMPLETE
-    return summary
 
 
 def fit_to_memory(
@@ -208,49 +279,59 @@ class _RunInProgress:
 
     labels: Mapping[str, str]
     runs: Path
-    location: Location
     options: RunOptions
     console: Console
-    folders: tuple[Path, ...]
-    digests: dict[ImageSet, str]
     summary: RunSummary
     decision: Decision = TEST_ERROR
 
-    def train(self, missing: Sequence[Trial], backend: Backend) -> None:
-        """Train the missing trials on a backend, and wait for the trials that another run is training."""
+    def train(self, tasks: Sequence[Task], backend: Backend, one_by_one: bool) -> None:
+        """Train trials on a backend, those of a variant together where that is faster."""
         from ablate.schedule.cohorts import Cohorts, cohort_size
+
+        gpu = backend.slots[0].device == "cuda"
+        slots = min(len(backend.slots), len(tasks))
+        size = 1 if one_by_one else cohort_size(self.options.cohort, len(tasks), slots, gpu)
+
+        def execute(waiting: Sequence[Task], stop: Stop, progress: Progress) -> Iterator[Outcome | Task]:
+            cohorts = Cohorts(waiting, _variant_of, size)
+            for outcome in backend.execute(COHORT_WORK, cohorts.tasks, stop, cohorts.listener(progress.event)):
+                for one, by_itself in cohorts.outcomes(outcome):
+                    if one.status == "failed" and not by_itself and (gpu or size > 1) and not one.task.payload.plain:
+                        progress.say(f"{one.task.label}: {one.cause}; again from its checkpoint, alone and step by step")
+                        yield replace(one.task, payload=replace(one.task.payload, plain=True))
+                    else:
+                        yield one
+
+        self.follow(tasks, backend, execute)
+
+    def follow(self, tasks: Sequence[Task], backend: Backend, execute: Execute) -> None:
+        """Run tasks on a backend, and wait for the trials that another run is training.
+
+        Args:
+            tasks: One for each missing trial.
+            backend: Where they run.
+            execute: Runs some tasks; yields the outcome of each, or the task if it has to run again.
+        """
         from ablate.schedule.progress import Progress
         from ablate.schedule.tasks import Outcome, Stop, Task
 
-        runs, options, summary = self.runs, self.options, self.summary
-        device = backend.slots[0].device
-        tasks = [
-            make_task(trial, self.labels[trial.id], runs, self.location, device, options, self.folders, self._digest(trial))
-            for trial in missing
-        ]
+        runs, summary = self.runs, self.summary
         runs.mkdir(parents=True, exist_ok=True)
         slots = backend.slots[: len(tasks)]
         before = summary.recorded_before + summary.trained + summary.elsewhere
-        progress = Progress(tasks, before, [slot.name for slot in slots], self.console, options.quiet, self.decision)
+        progress = Progress(tasks, before, [slot.name for slot in slots], self.console, self.options.quiet, self.decision)
         stop = Stop(lambda: progress.say("stopping when the epochs under way are done and kept; Ctrl-C again stops now"))
-
-        gpu = device == "cuda"
-        size = 1 if missing[0].recipe.gpus > 1 else cohort_size(options.cohort, len(tasks), len(slots), gpu)
         with progress, signals(stop):
-            waiting, elsewhere = tasks, list[Task]()
+            waiting, elsewhere = list(tasks), list[Task]()
             while (waiting or elsewhere) and not stop.level:
-                cohorts, waiting = Cohorts(waiting, _variant_of, size), []
-                for outcome in backend.execute(COHORT_WORK, cohorts.tasks, stop, cohorts.listener(progress.event)):
-                    for one, by_itself in cohorts.outcomes(outcome):
-                        if one.status == "busy":
-                            elsewhere.append(one.task)
-                        elif one.status == "failed" and not by_itself and (gpu or size > 1) and not one.task.payload.plain:
-                            progress.say(
-                                f"{one.task.label}: {one.cause}; again from its checkpoint, alone and step by step"
-                            )
-                            waiting.append(replace(one.task, payload=replace(one.task.payload, plain=True)))
-                        else:
-                            self.note(one, progress)
+                now, waiting = waiting, []
+                for one in execute(now, stop, progress):
+                    if isinstance(one, Task):
+                        waiting.append(one)
+                    elif one.status == "busy":
+                        elsewhere.append(one.task)
+                    else:
+                        self.note(one, progress)
                 # Wait for the trials that another run trains; train those that it no longer runs.
                 time.sleep(WAIT_SECONDS if elsewhere else 0)
                 states = {task.id: trial_state(runs, task.id) for task in elsewhere}
@@ -260,9 +341,6 @@ class _RunInProgress:
                 waiting += [task for task in elsewhere if states[task.id] not in ("running", *FINAL)]
                 elsewhere = [task for task in elsewhere if states[task.id] == "running"]
         summary.exit_code = stop.exit_code
-
-    def _digest(self, trial: Trial) -> str:
-        return self.digests[_image_set(trial.data)]
 
     def note(self, outcome: Outcome, progress: Progress) -> None:
         """Show an outcome, add it to the summary, and record a failure in the trial's directory."""

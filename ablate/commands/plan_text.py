@@ -20,8 +20,10 @@ def plan_text(plan: dict[str, Any]) -> str:
     """The variants with their counts, their deviation from the budget, their trials and costs; for a search, its space.
 
     Args:
-        plan: As returned by Experiment.plan() or SearchExperiment.plan().
+        plan: As returned by Experiment.plan(), SearchExperiment.plan() or ProgramExperiment.plan().
     """
+    if "program" in plan:
+        return _program_text(plan)
     if "search" in plan:
         return _search_text(plan)
     variants = plan["variants"]
@@ -61,6 +63,33 @@ def plan_text(plan: dict[str, Any]) -> str:
     trials = f"{counted(len(states), 'trial')}: {count_states(states)}" if states else NO_TRIALS
     lines.append(f"{counted(len(variants), 'variant')}, {trials}")
     return "\n".join(lines + cost_lines(plan["cost"]))
+
+
+def _program_text(plan: dict[str, Any]) -> str:
+    """The variants of a study of a program, their trials, and the first command."""
+    variants, program = plan["variants"], plan["program"]
+    axes = [axis for axis in variants[0]["axes"] if len({repr(one["axes"].get(axis)) for one in variants}) > 1]
+    axes = axes or list(variants[0]["axes"])
+    rows = [
+        [
+            *(plain(one["axes"][axis]) for axis in axes),
+            one["trials"][0]["id"],
+            count_states(t["state"] for t in one["trials"]),
+        ]
+        for one in variants
+    ]
+    columns = [Column(axis, False) for axis in (*axes, "First id", "Trials")]
+    trials = [trial for one in variants for trial in one["trials"]]
+    lines = [table_text(make_table(columns, rows)), *plan["remarks"][:MAX_REMARKS]]
+    if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
+        lines.append(f"... and {more} more remarks, in --json")
+    files = ", ".join(f"{name} ({digest})" for name, digest in program["files"].items())
+    lines += [f"the first command, in {program['folder']}: {program['command']}"]
+    lines += [f"files that are part of the ids: {files}"] if files else []
+    lines += [f"decided by {program['decide_by']}, {program['goal']}d"]
+    lines.append(f"{counted(len(variants), 'variant')}, {counted(len(trials), 'trial')}: ")
+    lines[-1] += count_states(trial["state"] for trial in trials)
+    return "\n".join(map(printable, "\n".join(lines).split("\n")))
 
 
 def _memory_line(memory: dict[str, int]) -> str:

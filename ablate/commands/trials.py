@@ -79,7 +79,7 @@ def run(
         device, slots, slots_per_gpu, epochs, seconds, quiet, cohort=parse_cohort(cohort), on=on, shard=parse_shard(shard)
     )
     if not quiet:
-        say(*experiment.enumeration.remarks(), *experiment.earlier())
+        say(*experiment.remarks())
     summary = experiment.run(options, Console(stderr=True))
     if not quiet or summary.exit_code:
         say(run_text(summary))

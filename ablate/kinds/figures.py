@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ReportKind = Literal["trained", "counted", "search"]
+ReportKind = Literal["trained", "counted", "search", "program"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +15,8 @@ class FigureKind:
     Args:
         name: The name in file names and in a study's `figures:`. A number follows it where a report has several drawings.
         alt_text: What the figure shows, for readers who cannot see it. {measure} is what the study decides by.
-        report: The reports that have it: of a study with seeds ("trained"), of a study without ("counted"), or of a search.
+        report: The reports that have it: of a study with seeds ("trained"), of a study without ("counted"), of a search, or
+            of a study of a program. Figures of different reports may have one name.
         choice: "default": drawn unless the study's `figures:` leaves it out; "optional": drawn only where `figures:` names
             it; "always": drawn wherever it has values.
         values: "module:function", from the analysis that a report is made of to one `FigureInfo` a drawing.
@@ -79,6 +80,30 @@ FIGURES = (
         draw="ablate.report.figures.critical_difference:draw_critical_difference",
     ),
     FigureKind(
+        name="curves",
+        alt_text="The measure that decides, by epoch",
+        report="program",
+        choice="default",
+        values="ablate.report.figure_values.program:program_curve_values",
+        draw="ablate.report.figures.measure_curves:draw_measure_curves",
+    ),
+    FigureKind(
+        name="errors",
+        alt_text="The measure that decides by variant, a point a seed",
+        report="program",
+        choice="default",
+        values="ablate.report.figure_values.program:program_value_values",
+        draw="ablate.report.figures.errors:draw_errors",
+    ),
+    FigureKind(
+        name="ranks",
+        alt_text="How often each variant takes each rank with other seeds",
+        report="program",
+        choice="default",
+        values="ablate.report.figure_values.program:program_rank_values",
+        draw="ablate.report.figures.ranks:draw_ranks",
+    ),
+    FigureKind(
         name="scaling",
         alt_text="Counts against each axis, relative to the base",
         report="counted",
@@ -128,5 +153,5 @@ FIGURES = (
         draw="ablate.report.figures.pareto:draw_pareto",
     ),
 )
-CHOICES = tuple(kind.name for kind in FIGURES if kind.choice != "always")  # allowed in `figures:`
-DEFAULTS = tuple(kind.name for kind in FIGURES if kind.choice == "default")
+CHOICES = tuple(dict.fromkeys(kind.name for kind in FIGURES if kind.choice != "always"))  # allowed in `figures:`
+DEFAULTS = tuple(dict.fromkeys(kind.name for kind in FIGURES if kind.choice == "default"))

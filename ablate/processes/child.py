@@ -102,6 +102,10 @@ def end_with_parent() -> None:
             ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
 
 
+class Broken(Exception):
+    """A program that the work has started was ended from outside, or hangs. A new attempt may succeed."""
+
+
 def has_broken(error: BaseException) -> bool:
     """Whether the process, its GPU or its memory caused an error, so that a new process may succeed.
 
@@ -109,7 +113,7 @@ def has_broken(error: BaseException) -> bool:
         error: What the work raised.
     """
     if type(error).__module__.partition(".")[0] == "ablate":
-        return False
+        return isinstance(error, Broken)
     told = isinstance(error, RuntimeError) and any(words in str(error) for words in _BROKEN_WORDS)
     return told or any(kind.__name__ in _BROKEN_TYPES for kind in type(error).__mro__)
 

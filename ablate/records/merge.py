@@ -30,7 +30,8 @@ from ablate.files import (
 )
 from ablate.records.adopted import ADOPTED, read_adopted, write_adopted
 from ablate.records.imported import imported_id
-from ablate.records.records import IMPORTED, own_record, read_epochs, trial_state
+from ablate.records.records import IMPORTED, Row, measured_on, own_record, read_epochs, trial_state
+from ablate.records.result import OWN
 from ablate.records.timings import Probe, probe_path, read_probes, write_probe
 
 LOCK = ".merge.lock"
@@ -50,14 +51,14 @@ class Found:
         definition: The bytes of trial.json.
         sealed: The bytes of result.json; None while the trial is unfinished.
         result: Its fields.
-        errors: (training, test) of each epoch, in percent.
+        errors: (training, test) of each epoch, in percent; of a program all that it reported.
     """
 
     directory: Path
     definition: bytes
     sealed: bytes | None
     result: dict[str, Any] | None
-    errors: tuple[tuple[float | None, float | None], ...]
+    errors: tuple[tuple[Any, ...], ...]
 
     def differs_from(self, other: Found) -> str:
         """The first difference between the results of two records of a trial, in words.
@@ -253,9 +254,19 @@ def look(directory: Path, imported: bool = False) -> Found:
     record, rows = own_record(directory.parent, directory.name), read_epochs(directory)
     if record:
         record.check_epochs(len(rows))
-    errors = tuple((row["train_error"], row["test_error"]) for row in rows)
+    errors = tuple(map(_measures if measured_on(directory) == OWN else _errors, rows))
     sealed = read_file(directory / "result.json") if record else None
     return Found(directory, definition, sealed, record.result if record else None, errors)
+
+
+def _errors(row: Row) -> tuple[Any, ...]:
+    """The errors of an epoch."""
+    return row["train_error"], row["test_error"]
+
+
+def _measures(row: Row) -> tuple[Any, ...]:
+    """All that a program reported of an epoch."""
+    return tuple(sorted((key, value) for key, value in row.items() if key != "seconds"))
 
 
 def _trials(runs: Path) -> Iterator[Path]:

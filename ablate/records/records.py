@@ -28,11 +28,12 @@ from ablate.files import (
     write_atomically,
 )
 from ablate.records.adopted import adopted_from
-from ablate.records.result import TEST, VALIDATION, check_result, renamed
+from ablate.records.result import OWN, TEST, VALIDATION, check_result, renamed
 
 RecordState = Literal["recorded", "diverged", "failed", "running", "interrupted", "missing"]
-Split = Literal["test", "validation"]  # the images that a trial is evaluated on
-PREFIX: dict[Split, str] = {"test": TEST, "validation": VALIDATION}  # of measured fields on disk, by split
+# The images that a trial is evaluated on; "": those that a program chooses, whose measures have names of their own.
+Split = Literal["test", "validation", ""]
+PREFIX: dict[Split, str] = {"test": TEST, "validation": VALIDATION, "": OWN}  # of measured fields on disk, by split
 Row = dict[str, Any]
 
 FINAL: tuple[RecordState, ...] = ("recorded", "diverged")  # states after which a trial is not trained again
@@ -46,9 +47,12 @@ EPOCH_FIELDS = (
     "train_seconds",
     "test_seconds",
 )
+# Fields of a program's result.json that are no measures.
+PROGRAM_FIELDS = ("status", "epochs", "seconds", "provenance", "earlier_attempts")
 TRIAL = "trial"  # field of result.json: the trial's id; results of earlier versions have none
 HASH, EPOCHS_HASH = "sha256", "epochs_sha256"  # fields of result.json: hashes of all before it, and of epochs.jsonl
 IMPORTED = "imported"  # the directory of imported trainings, whose ids are of another kind
+FILES = "program"  # the directory of a program's own files, in that of its trial
 JSON_OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _HASH, _END = b',\n  "%s": ' % HASH.encode(), b"\n}\n"
 
@@ -63,7 +67,8 @@ class Record:
         id: The trial's id.
         runs: The runs directory.
         result: The fields of result.json; those of the evaluation begin with `test_`, whatever the split.
-        split: The images that the trial was evaluated on: test images, or held-out training images ("validation").
+        split: The images that the trial was evaluated on: test images, or held-out training images ("validation"); "" for
+            the trial of a program.
         epochs_sha256: The hash of epochs.jsonl when the result was written; None in a record of an earlier version.
     """
 
@@ -153,8 +158,18 @@ class Record:
         self.check_epochs(lines.count(b"\n"))
         if lines and not self.diverged:
             rows = parse_epochs(lines[lines.rfind(b"\n", 0, -1) + 1 :], PREFIX[self.split], first=None)
-            if not rows or rows[0]["test_error"] != self.eval_error:
+            if not rows or any(rows[0][key] != self.result.get(key) for key in self._decisive if key in rows[0]):
                 raise self._lost()
+
+    @property
+    def _decisive(self) -> tuple[str, ...]:
+        """The measures in the result that are those of the last epoch."""
+        return ("test_error",) if self.split else tuple(self.measures)
+
+    @property
+    def measures(self) -> dict[str, Any]:
+        """The last value of each measure of a program's trial, by its name."""
+        return {key: value for key, value in self.result.items() if key not in PROGRAM_FIELDS}
 
     def check_epochs(self, found: int) -> None:
         """Check the number of epochs that were read.
@@ -215,7 +230,7 @@ def open_trial(directory: Path, definition: bytes) -> None:
 
 
 def measured_on(directory: Path) -> str:
-    """The prefix of measured fields on disk: VALIDATION if the trial holds out training images, else TEST.
+    """The prefix of measured fields on disk: VALIDATION if the trial holds out training images, OWN if it is a program's.
 
     Args:
         directory: The trial's directory. Without a readable trial.json the answer is TEST.
@@ -225,15 +240,19 @@ def measured_on(directory: Path) -> str:
     """
     try:
         definition = read_file(f"{directory}/trial.json")
-        if b"held_out" not in definition and b"\\" not in definition:  # fast, for most trials; an escape may hide the name
-            return TEST
-        held_out = "held_out" in orjson.loads(definition)["data"]
+        if not any(name in definition for name in (b"held_out", b'"program"', b"\\")):  # an escape may hide a name
+            return TEST  # fast, for most trials
+        fields = orjson.loads(definition)
+        if "program" in fields:
+            return OWN
+        held_out = "held_out" in fields["data"]
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
         held_out = False
     return VALIDATION if held_out else TEST
 
 
 _NEEDED = {kind: frozenset(renamed(dict.fromkeys(EPOCH_FIELDS), TEST, kind)) for kind in (TEST, VALIDATION)}
+_NEEDED[OWN] = frozenset(("epoch", "seconds"))
 
 
 def begin_attempt(directory: Path) -> None:
@@ -294,8 +313,9 @@ def parse_epochs(lines: bytes, measured: str, first: int | None = 1) -> list[Row
 
     Args:
         lines: The bytes of the file.
-        measured: The prefix of measured fields in these lines: TEST or VALIDATION. In the rows it is TEST.
-        first: The number of the first epoch; None: any, for a single line.
+        measured: The prefix of measured fields in these lines: TEST, VALIDATION or OWN. In the rows it is TEST or OWN.
+        first: The number of the first epoch; None: any, for a single line. A program numbers its epochs itself: each number
+            is larger than the one before.
     """
     needed = _NEEDED[measured]
     rows: list[Row] = []
@@ -304,12 +324,19 @@ def parse_epochs(lines: bytes, measured: str, first: int | None = 1) -> list[Row
             row = orjson.loads(line)
         except orjson.JSONDecodeError:
             break
-        if not isinstance(row, dict) or (first and row.get("epoch") != len(rows) + first) or not needed <= row.keys():
+        if not isinstance(row, dict) or not needed <= row.keys():
+            break
+        if first and not (_follows(row, rows) if measured == OWN else row.get("epoch") == len(rows) + first):
             break
         if not EPOCH_KINDS.issuperset(map(type, row.values())):
             break
         rows.append(row if measured == TEST else renamed(row, measured, TEST))
     return rows
+
+
+def _follows(row: Row, rows: list[Row]) -> bool:
+    """Whether the number of a program's epoch is larger than that of the epoch before."""
+    return type(row["epoch"]) is int and row["epoch"] > (rows[-1]["epoch"] if rows else -1)
 
 
 def write_epochs(directory: Path, rows: list[Row]) -> None:
@@ -420,7 +447,7 @@ def own_record(runs: Path, trial_id: str, split: Split | None = None) -> Record 
         raise RecordError(f"{directory / 'trial.json'}: damaged or of another trial ({owner}); remove it and run again")
     epochs_sha256 = result.pop(EPOCHS_HASH, None)
     if split is None:
-        split = "validation" if measured_on(directory) == VALIDATION else "test"
+        split = {prefix: name for name, prefix in PREFIX.items()}[measured_on(directory)]
     measured = PREFIX[split]
     if problem := check_result(result, measured):
         raise DamagedRecord(f"{path}: {problem}")

@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from ablate.errors import UNPRINTABLE
 
 TEST, VALIDATION = "test_", "validation_"  # prefixes of measured fields, by the images that were evaluated
+OWN = ""  # a program's trial: its measures have names of their own, which are the same everywhere
 
 
 def renamed(fields: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
@@ -28,9 +29,9 @@ def renamed(fields: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
     Args:
         fields: Values by name.
         old: The prefix to replace, such as TEST.
-        new: The prefix instead of it, such as VALIDATION.
+        new: The prefix instead of it, such as VALIDATION. OWN for either: the names stay.
     """
-    if old == new:
+    if old == new or OWN in (old, new):
         return dict(fields)
     return {f"{new}{key.removeprefix(old)}" if key.startswith(old) else key: value for key, value in fields.items()}
 
@@ -152,15 +153,44 @@ class HeldOutResult(Result):
     model_config = ConfigDict(alias_generator=lambda name: next(iter(renamed({name: None}, TEST, VALIDATION))))
 
 
+class ProgramResult(BaseModel):
+    """The outcome of a program's trial. Its measures are extra fields: numbers, or null where they are not finite.
+
+    Args:
+        status: "completed", or "diverged" if the measure that decides is not finite.
+        epochs: How many epochs it reported.
+        seconds: That its epochs took.
+        provenance: Of the last attempt.
+    """
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    status: Literal["completed", "diverged"]
+    epochs: Count
+    seconds: float = 0.0
+    provenance: Provenance = Provenance()
+
+    @model_validator(mode="after")
+    def _measures_are_numbers(self) -> ProgramResult:
+        """Check that measures are numbers or null."""
+        for key, value in (self.model_extra or {}).items():
+            if not (value is None or type(value) in (int, float)):
+                raise PydanticCustomError("measure", "{key} is no number", {"key": key, "found": value})
+        return self
+
+
+MODELS: dict[str, type[BaseModel]] = {TEST: Result, VALIDATION: HeldOutResult, OWN: ProgramResult}
+
+
 def check_result(result: Mapping[str, Any], measured: str) -> str:
     """The error in the values of a result.json, in words; "" if there is none.
 
     Args:
         result: The fields under their names in the file.
-        measured: The prefix of measured fields: TEST or VALIDATION.
+        measured: The prefix of measured fields: TEST, VALIDATION or OWN.
     """
     try:
-        (HeldOutResult if measured == VALIDATION else Result).model_validate(result)
+        MODELS[measured].model_validate(result)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         if first["type"] == "measure":

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ablate.errors import RunError
 from ablate.files import real_directory, write_atomically
-from ablate.records.records import EPOCH_FIELDS, Record, Row, read_epochs, read_record, trial_directory
+from ablate.records.records import EPOCH_FIELDS, Record, Row, measured_on, read_epochs, read_record, trial_directory
+from ablate.records.result import OWN
 from ablate.report.writers.csv import to_csv
 from ablate.study.plan import plain
 
@@ -68,6 +69,8 @@ def export_study(name: str, trials: pd.DataFrame, runs: Path, to: Format, out: P
 def epochs_frame(trials: pd.DataFrame, runs: Path) -> pd.DataFrame:
     """One row per trial and epoch: the columns that identify the trial, its id and state, then EPOCH_FIELDS.
 
+    Of a program the last columns are the epoch, all that it reported, and the seconds.
+
     Args:
         trials: One row per trial, as returned by Experiment.results().
         runs: The runs directory.
@@ -81,7 +84,8 @@ def epochs_frame(trials: pd.DataFrame, runs: Path) -> pd.DataFrame:
     for trial in trials.to_dict("records"):
         about = {key: trial[key] for key in _about(trials)}
         epochs = _epochs(runs, trial["id"])
-        rows += [{**about, **{field: epoch[field] for field in EPOCH_FIELDS}} for epoch in epochs]
+        own = _is_of_program(runs, trial["id"])
+        rows += [{**about, **{field: epoch[field] for field in (epoch if own else EPOCH_FIELDS)}} for epoch in epochs]
     return pd.DataFrame(rows)
 
 
@@ -89,6 +93,10 @@ def _epochs(runs: Path, trial_id: str) -> list[Row]:
     """The epochs of a trial, finished or not. Raises RecordError for a finished record with missing epochs."""
     record = read_record(runs, trial_id)
     return record.epochs() if record else read_epochs(trial_directory(runs, trial_id))
+
+
+def _is_of_program(runs: Path, trial_id: str) -> bool:
+    return measured_on(trial_directory(runs, trial_id)) == OWN
 
 
 def _about(trials: pd.DataFrame) -> list[str]:
@@ -129,7 +137,8 @@ def _event_files(trials: pd.DataFrame, runs: Path) -> dict[str, bytes]:
         writer = writers.RecordWriter(buffer)
         writer.write(events.Event(wall_time=times[0], file_version="brain.Event:2").SerializeToString())
         for row, time in zip(rows, times):
-            scalars = [(tag, row[field]) for tag, field in TAGS.items() if row[field] is not None]
+            tags = {name: name for name in row if name != "epoch"} if _is_of_program(runs, trial["id"]) else TAGS
+            scalars = [(tag, row[field]) for tag, field in tags.items() if row[field] is not None]
             values = [summaries.Summary.Value(tag=tag, simple_value=value) for tag, value in scalars]
             event = events.Event(wall_time=time, step=row["epoch"], summary=summaries.Summary(value=values))
             writer.write(event.SerializeToString())
@@ -152,7 +161,7 @@ def _wall_times(runs: Path, trial_id: str, rows: list[Row]) -> list[float]:
         end = (trial_directory(runs, trial_id) / "epochs.jsonl").stat().st_mtime
     times = [end]
     for row in rows[:0:-1]:
-        times.append(times[-1] - (row["train_seconds"] or 0) - (row["test_seconds"] or 0))
+        times.append(times[-1] - sum(row.get(key) or 0 for key in ("train_seconds", "test_seconds", "seconds")))
     return times[::-1]
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from ablate.report.seeds import Seeds
 from ablate.report.summary import Summary
 from ablate.study.study import Study
 
@@ -69,7 +70,7 @@ def legend_names(panels: Sequence[Panel]) -> dict[str, str]:
     return {label: f"{label} ({'; '.join(said)})" if said else label for label, said in notes.items()}
 
 
-def missing_seeds(summary: Summary) -> str:
+def missing_seeds(summary: Seeds) -> str:
     """Text such as "2/3, 1 diverged"; empty if every planned seed has an error.
 
     Args:

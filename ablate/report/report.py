@@ -14,6 +14,7 @@ from ablate.report.analysis import StudyAnalysis
 from ablate.report.document import Document
 from ablate.report.drawn_figures import FORMATS as FIGURE_FORMATS
 from ablate.report.drawn_figures import DrawnFigure, is_figure
+from ablate.report.program_analysis import ProgramAnalysis
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.writers.csv import to_csv
 from ablate.report.writers.latex import document_latex
@@ -32,7 +33,7 @@ class Report(ABC):
     Each of them is made once, when it is first used.
     """
 
-    analysis: StudyAnalysis | SearchAnalysis
+    analysis: StudyAnalysis | SearchAnalysis | ProgramAnalysis
 
     @abstractmethod
     def make_document(self, alt_texts: Mapping[str, str]) -> Document:
@@ -163,13 +164,13 @@ def write_reports(reports: Sequence[Report], out: str | Path = "reports") -> lis
     return written
 
 
-def _keep_best(analysis: StudyAnalysis | SearchAnalysis, out: Path) -> None:
+def _keep_best(analysis: StudyAnalysis | SearchAnalysis | ProgramAnalysis, out: Path) -> None:
     """Raise RunError if a report would replace the result of a finished search by fewer candidates of the same search.
 
     If the search was changed, only a report without candidates is refused. The usual cause is another `runs` directory.
     """
     path = out / analysis.study.name / "best.yaml"
-    if analysis.study.search is None:
+    if isinstance(analysis, ProgramAnalysis) or analysis.study.search is None:
         return
     try:
         there = BestFile.model_validate(read_document(path, opened=open_regular).value)

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ablate.report.analysis import StudyAnalysis
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
 from ablate.report.numbers import DASH, counted, error_range, format_of, p_text, seeds_needed_text, two_decimals
-from ablate.report.summary import Summary
+from ablate.report.seeds import Compared, S, Seeds
 
 TEXTS = ("Variant", "Data", "Baseline")
 COMPARED = ("Baseline", "Difference", "P(better)", "p", "p (Holm)", "Seeds needed")
 
 
-def statistics_table(analysis: StudyAnalysis) -> Table:
+def statistics_table(analysis: Compared[S]) -> Table:
     """One row per variant: its seeds in numbers, and the comparison with its baseline.
 
     Args:
         analysis: The analysis of a study with seeds.
     """
-    several = len({summary.variant.data.title for summary in analysis.summaries}) > 1
+    several = len({summary.data_title for summary in analysis.summaries}) > 1
     titles = ["Variant", *(["Data"] if several else []), "n", "Median", "Mean ± SD", interval_title(analysis.summaries)]
     titles += COMPARED if analysis.verdicts else ()
     rows = []
     for summary in analysis.summaries:
-        row = [words(summary.name), *([words(summary.variant.data.title)] if several else [])]
+        row = [words(summary.name), *([words(summary.data_title)] if several else [])]
         row += [seeds_cell(summary), median_cell(summary), _mean_cell(summary), interval_cell(summary)]
         rows.append(row + (_verdict_cells(analysis, summary) if analysis.verdicts else []))
     columns = [Column(title, title not in TEXTS) for title in titles]
     return make_table(columns, rows, f"{analysis.study.name}_statistics", _caption(analysis))
 
 
-def median_cell(summary: Summary, mark: str = "", bold: bool = False) -> Cell:
+def median_cell(summary: Seeds, mark: str = "", bold: bool = False) -> Cell:
     """The cell of the median of the measure that the study decides by, with its trials.
 
     Args:
@@ -42,7 +41,7 @@ def median_cell(summary: Summary, mark: str = "", bold: bool = False) -> Cell:
     return number(summary.median, format_of(summary.decision.unit).value, mark, bold, summary.recorded_ids)
 
 
-def seeds_cell(summary: Summary) -> Cell:
+def seeds_cell(summary: Seeds) -> Cell:
     """The cell of the number of seeds: "5"; "3/5" where some are missing; "5, 1 diverged".
 
     Args:
@@ -53,7 +52,7 @@ def seeds_cell(summary: Summary) -> Cell:
     return Cell(summary.n, text, trials=summary.recorded_ids)
 
 
-def interval_title(summaries: Iterable[Summary]) -> str:
+def interval_title(summaries: Iterable[Seeds]) -> str:
     """The title of the column with interval_cell(): "Range", "95% interval", or both.
 
     Args:
@@ -63,7 +62,7 @@ def interval_title(summaries: Iterable[Summary]) -> str:
     return " or ".join(kinds or ["range"]).capitalize()
 
 
-def interval_cell(summary: Summary) -> Cell:
+def interval_cell(summary: Seeds) -> Cell:
     """The cell of the interval, such as "38.60–41.15", sorted by the lower end.
 
     The interval is minimum to maximum, or from 8 seeds on the 95% interval of the median.
@@ -78,7 +77,7 @@ def interval_cell(summary: Summary) -> Cell:
     return Cell(interval[0], text, trials=summary.recorded_ids)
 
 
-def _mean_cell(summary: Summary) -> Cell:
+def _mean_cell(summary: Seeds) -> Cell:
     found = summary.description
     if found is None or found.mean is None:
         return Cell(None, DASH, trials=summary.recorded_ids)
@@ -87,7 +86,7 @@ def _mean_cell(summary: Summary) -> Cell:
     return Cell(found.mean, f"{write.value(found.mean)}{spread}", trials=summary.recorded_ids)
 
 
-def _verdict_cells(analysis: StudyAnalysis, summary: Summary) -> list[Cell]:
+def _verdict_cells(analysis: Compared[S], summary: S) -> list[Cell]:
     baseline, verdict = analysis.baseline(summary), analysis.verdict(summary)
     if baseline is summary:
         return [words("baseline"), *[NO_VALUE] * 5]
@@ -104,7 +103,7 @@ def _verdict_cells(analysis: StudyAnalysis, summary: Summary) -> list[Cell]:
     ]
 
 
-def _caption(analysis: StudyAnalysis) -> str:
+def _caption(analysis: Compared[S]) -> str:
     said = (
         f"What the seeds say. {analysis.epochs}; SD of the sample; with fewer "
         "than 8 seeds the range from lowest to highest, as a 95% interval of the median would hardly be narrower."

@@ -59,6 +59,11 @@ class Summary:
         return self.variant.net
 
     @property
+    def data_title(self) -> str:
+        """The title of the data set."""
+        return self.variant.data.title
+
+    @property
     def name(self) -> str:
         """The network and the varied axes that its entry names, without the data set."""
         return self._named(DATA_TITLE)

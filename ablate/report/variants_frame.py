@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.published import NOT_RUN
+from ablate.report.statistics import Verdict
 from ablate.report.summary import Summary
 from ablate.study.expand import DATA_TITLE
 from ablate.study.plan import plain
@@ -47,16 +49,7 @@ def _frame_row(analysis: StudyAnalysis, summary: Summary) -> dict[str, Any]:
     values |= {"mean": d and d.mean, "std": d and d.std, "epoch_rule": summary.epoch_rule}
     values |= {"goal": summary.decision.goal} if summary.decision.maximized else {}
     if baseline:
-        c = verdict.comparison if verdict else None
-        values |= {
-            "baseline": baseline.label,
-            "baseline_trials": " ".join(baseline.recorded_ids),
-            "difference": c and _rounded(c.difference),
-            "probability_better": c and c.probability,
-            "p_value": c and c.p_value,
-            "p_floor": c and c.floor,
-            "p_holm": verdict and verdict.adjusted_p,
-        }
+        values |= comparison_values(baseline.label, baseline.recorded_ids, verdict)
     if match:
         values |= {
             "published": match.error,
@@ -65,6 +58,26 @@ def _frame_row(analysis: StudyAnalysis, summary: Summary) -> dict[str, Any]:
             "protocol_differs": "; ".join(match.differences),
         }
     return {"net": values.pop("net"), **axes, **values, "trials": " ".join(summary.recorded_ids)}
+
+
+def comparison_values(baseline: str, trials: Sequence[str], verdict: Verdict | None) -> dict[str, Any]:
+    """The columns of the comparison with a baseline.
+
+    Args:
+        baseline: Its label.
+        trials: The ids of its recorded trials.
+        verdict: Of the comparison; None for the baseline itself.
+    """
+    c = verdict.comparison if verdict else None
+    return {
+        "baseline": baseline,
+        "baseline_trials": " ".join(trials),
+        "difference": c and _rounded(c.difference),
+        "probability_better": c and c.probability,
+        "p_value": c and c.p_value,
+        "p_floor": c and c.floor,
+        "p_holm": verdict and verdict.adjusted_p,
+    }
 
 
 def _published_only(source: str, row: PublishedRow, data: str, error: float | None) -> dict[str, Any]:

@@ -146,11 +146,11 @@ class Progress:
                 return
             self.bars.update(self.slots[slot], **_shown(task, event, self.decision))
             if event["event"] == "epoch":
-                fraction = event["epoch"] / event["epochs"]
+                fraction = _fraction(event)
                 if self.pace_from is None:
                     seconds = event.get("train_seconds", 0.0) + event.get("test_seconds", 0.0)
                     self.pace_from = time.monotonic() - seconds
-                self.kept.setdefault(task.id, task.cost * (event["epoch"] - 1) / event["epochs"])
+                self.kept.setdefault(task.id, task.cost * _fraction({**event, "epoch": event["epoch"] - 1}))
                 self.done[task.id] = task.cost * fraction
             due = not self.live and time.monotonic() - self.printed > PLAIN_SECONDS
             if due:
@@ -213,10 +213,16 @@ def _shown(task: Task, event: dict[str, Any], decision: Decision) -> dict[str, A
     label = printable(event.get("label", task.label))
     if event["event"] == "started":
         return {"completed": 0.0, **_fields(label, "starting")}
-    epoch, epochs = event["epoch"], event["epochs"]
+    epoch = f"epoch {event['epoch']}{f'/{epochs}' if (epochs := event['epochs']) else ''}"
     value = event.get(decision.column)
-    error, rate = "" if value is None else _written(value, decision), f"{event['images_per_second']:,.0f} images/s"
-    return {"completed": epoch / epochs, **_fields(label, f"epoch {epoch}/{epochs}", error, rate)}
+    error = "" if value is None else _written(value, decision)
+    rate = f"{event['images_per_second']:,.0f} images/s" if "images_per_second" in event else ""
+    return {"completed": _fraction(event), **_fields(label, epoch, error, rate)}
+
+
+def _fraction(event: dict[str, Any]) -> float:
+    """The part of a task that is done after an epoch, 0 to 1; 0 where the number of epochs is not known."""
+    return max(0.0, min(1.0, event["epoch"] / event["epochs"])) if event["epochs"] else 0.0
 
 
 def duration(seconds: float) -> str:

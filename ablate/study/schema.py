@@ -30,6 +30,7 @@ from ablate.nets.family import STYLE_AXES
 from ablate.own_code import OwnCode
 from ablate.registry import Kind, Registry
 from ablate.study.budget import SolvedAxis
+from ablate.study.program_schema import MeasureFile, Measures, ProgramFile
 from ablate.study.study import Data, EpochRule, Frozen, Recipe
 
 NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "cardinality", "base_width", *STYLE_AXES)
@@ -349,7 +350,15 @@ class SearchFile(Frozen):
 class StudyFile(Frozen):
     """A study: the networks, how they are trained, the data and the seeds. Or a search for networks."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["seeds", "variants"]}, {"required": ["search"]}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["data", "recipe", "seeds", "variants"]},
+                {"required": ["data", "recipe", "search"]},
+                {"required": ["program", "measures", "seeds", "variants"]},
+            ]
+        }
+    )
 
     name: Annotated[
         str,
@@ -362,8 +371,11 @@ class StudyFile(Frozen):
     title: Annotated[str, Field(max_length=200)] = ""
     source: Annotated[str, Field(max_length=200, description="the paper's table or figure")] = ""
     notes: Annotated[str, Field(max_length=10_000, description="printed with every table")] = ""
-    data: Annotated[Any, Field(examples=["cifar10"], description="a data set, or a list for every network")]
-    recipe: Annotated[Any, Field(examples=["wrn_cifar"])]
+    data: Annotated[Any, Field(examples=["cifar10"], description="a data set, or a list for every network")] = None
+    recipe: Annotated[Any, Field(examples=["wrn_cifar"])] = None
+    program: Annotated[ProgramFile | None, Field(description="a training program instead of data and recipe")] = None
+    measures: Annotated[Measures | None, Field(description="the numbers that the program reports")] = None
+    decide_by: Annotated[str | None, Field(description="the measure that counts, by default the first")] = None
     seeds: Annotated[
         Any,
         Field(examples=[5], description="how many, or a list; 0: networks are counted and not trained"),
@@ -391,7 +403,7 @@ class StudyFile(Frozen):
         dict[str, Any],
         Field(
             default_factory=dict,
-            description="by name: keys that replace the study's; data, recipe, budget, search are merged by key",
+            description="by name: keys that replace the study's; data, recipe, budget, search, program are merged by key",
         ),
         WithJsonSchema({"type": "object", "additionalProperties": {"type": "object"}}),
     ]
@@ -409,6 +421,8 @@ def json_schema() -> dict[str, Any]:
         own = model.model_json_schema()
         schema["$defs"] |= {**own.pop("$defs", {}), name: own}
     schema["$defs"]["DataFile"]["anyOf"] = [{"required": ["name"]}, {"required": ["python"]}]
+    schema["$defs"]["MeasureFile"] = MeasureFile.model_json_schema()
+    _of_programs(schema)
     for key, table in (("data", DATA_SETS), ("recipe", RECIPES)):
         one = {"anyOf": [{"enum": list(table)}, {"$ref": f"#/$defs/{key.capitalize()}File"}]}
         several = {"type": "array", "minItems": 1, "items": one}
@@ -425,6 +439,24 @@ def json_schema() -> dict[str, Any]:
     whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     _refer(whole)
     return whole
+
+
+def _of_programs(schema: dict[str, Any]) -> None:
+    """Let the axes of `variants` have any name in a study that has `program`."""
+    axes = {"type": "object", "minProperties": 1}
+    described = {key: {**axes, "description": "values by the name of a placeholder of the command"} for key in KINDS}
+    schema["$defs"]["ProgramEntry"] = {
+        "type": "object",
+        "description": "One item of 'variants' in a study that has 'program': exactly one of grid, zip and one_at_a_time.",
+        "properties": described,
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+    }
+    items = [{"properties": {"variants": {"items": {"$ref": f"#/$defs/{name}"}}}} for name in ("ProgramEntry", "EntryFile")]
+    schema |= {"if": {"required": ["program"]}, "then": items[0], "else": items[1]}
+    for kind in schema["properties"]["variants"]["anyOf"]:
+        kind.pop("items", None)
 
 
 def _refer(schema: Any) -> None:

@@ -13,6 +13,8 @@ from ablate.study.chosen import Within, take_chosen
 from ablate.study.decision import TEST_ERROR, VALIDATION_ERROR
 from ablate.study.document import Document, KeyPath, read_document
 from ablate.study.expression import compile_expression
+from ablate.study.program import ProgramStudy
+from ablate.study.program_file import read_program_study
 from ablate.study.published import published_values
 from ablate.study.resolve import read_data, read_recipe, written_out
 from ablate.study.schema import NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
@@ -26,13 +28,33 @@ SUFFIXES = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
 
 def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "", *, within: Within = ()) -> Study:
-    """The study in a file, completely checked.
+    """The study of networks in a file, completely checked.
 
     Args:
         path: The YAML file.
         overrides: Values that replace those of the file, such as "recipe.epochs=30".
         scale: The name of one of the study's scales; "" for the study without a scale.
         within: The studies that are being loaded and take a value from this one.
+
+    Raises:
+        StudyError: The study is not valid, or is of a training program; the message names the place.
+    """
+    found = load_any_study(path, overrides, scale, within=within)
+    if isinstance(found, ProgramStudy):
+        raise StudyError(f"{path}: a study with 'program'; allowed: a study with 'data' and 'recipe'")
+    return found
+
+
+def load_any_study(
+    path: str | Path, overrides: Iterable[str] = (), scale: str = "", *, within: Within = ()
+) -> Study | ProgramStudy:
+    """The study in a file, of networks or of a training program, completely checked.
+
+    Args:
+        path: As in load_study().
+        overrides: As in load_study().
+        scale: As in load_study().
+        within: As in load_study().
 
     Raises:
         StudyError: The study is not valid; the message names the place.
@@ -48,6 +70,9 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "",
     file = validate(document, StudyFile, (), document.value)
     for name, keys in file.scales.items():
         _check_scale(document, name, keys)
+    if file.program is not None:
+        return read_program_study(document, file, _seeds(document, file.seeds), scale, path.parent, chosen)
+    _check_networks(document, file)
     data = read_data(document, ("data",), file.data)
     recipe = read_recipe(document, ("recipe",), file.recipe)
     if file.where is not None:
@@ -97,6 +122,17 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "",
     )
 
 
+def _check_networks(document: Document, file: StudyFile) -> None:
+    """Check that a study of networks has data and a recipe, and no key of a study of a program."""
+    for key in ("data", "recipe"):
+        if getattr(file, key) is None:
+            example = StudyFile.model_fields[key].examples
+            document.fail((key,), f"{key} is missing; allowed: such as {key}: {example[0] if example else ''}")
+    for key in ("measures", "decide_by"):
+        if getattr(file, key) is not None:
+            document.fail((key,), f"'{key}' is only valid in a study that has 'program'")
+
+
 def _check_kind(document: Document, file: StudyFile) -> None:
     """Check that a study without a search has seeds and variants, and no base."""
     for key in ("seeds", "variants"):
@@ -116,7 +152,7 @@ def _lay_over(document: Document, scale: str) -> None:
     _check_scale(document, scale, scales[scale])
     if isinstance(name := document.value.get("name"), str):
         document.value["name"] = f"{name}_{scale}"
-    document.overlay(("scales", scale), ("data", "recipe", "budget", "search"))
+    document.overlay(("scales", scale), ("data", "recipe", "budget", "search", "program"))
 
 
 def _check_scale(document: Document, scale: str, keys: Any) -> None:

@@ -1,0 +1,146 @@
+"""ProgramExperiment: run, plan and report a study of a training program. It has the methods of api.Experiment."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablate.errors import RunError
+from ablate.launch import RunOptions, RunSummary, run_programs
+from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.study.program import ProgramStudy, ProgramTrial
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from ablate.estimate import CostOptions
+    from ablate.report.program_analysis import ProgramAnalysis
+    from ablate.report.program_report import ProgramReport
+
+
+@dataclass(frozen=True, repr=False)
+class ProgramExperiment:
+    """A study of a training program with its runs directory.
+
+    Args:
+        study: From the study file.
+        runs: The runs directory.
+    """
+
+    study: ProgramStudy
+    runs: Path
+
+    def __repr__(self) -> str:
+        return f"<ProgramExperiment {self.study.name}: {len(self.study.variants)} variants, {len(self.trials())} trials>"
+
+    def trials(self) -> list[ProgramTrial]:
+        """All trials, in the order of the variants and then of the seeds."""
+        return self.study.trials()
+
+    def remarks(self) -> list[str]:
+        """What was merged and dropped, and which files of the program have no part in the ids, a line each."""
+        return list(self.study.remarks)
+
+    def plan(
+        self, probe: bool = False, options: CostOptions | None = None, announce: Callable[[str], None] = lambda line: None
+    ) -> dict[str, Any]:
+        """What would run, in the plain values that `ablate plan --json` prints.
+
+        Args:
+            probe: Only False: a program is not timed.
+            options: Have no effect: the time of a program is not known before it runs.
+            announce: Not called.
+
+        Raises:
+            RunError: `probe` is True.
+        """
+        if probe:
+            raise RunError("`probe`: a program cannot be timed; run one trial, such as with --set seeds=1")
+        study = self.study
+        variants = [
+            {
+                "net": variant.net,
+                "axes": dict(variant.axes),
+                "trials": [
+                    {"id": one.id, "seed": one.seed, "state": trial_state(self.runs, one.id), "command": one.command}
+                    for one in variant.trials(study.seeds)
+                ],
+            }
+            for variant in study.variants
+        ]
+        return {
+            "study": study.name,
+            "program": {
+                "command": shlex.join(self.trials()[0].command),
+                "folder": str(study.folder),
+                "files": dict(study.program.files),
+                "decide_by": study.decide_by,
+                "goal": study.decision.goal,
+            },
+            "variants": variants,
+            "remarks": self.remarks(),
+        }
+
+    def status(self) -> dict[str, Any]:
+        """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""
+        trials: list[dict[str, Any]] = []
+        for variant in self.study.variants:
+            for one in variant.trials(self.study.seeds):
+                state, directory = trial_state(self.runs, one.id), trial_directory(self.runs, one.id)
+                failed = state == "failed"
+                cause, log = (read_failure(directory), str(directory / "log.txt")) if failed else (None, None)
+                trials.append(
+                    {"net": variant.net, "seed": one.seed, "id": one.id, "state": state, "cause": cause, "log": log}
+                )
+        states = dict(Counter(trial["state"] for trial in trials))
+        return {"study": self.study.name, "states": states, "trials": trials}
+
+    def analysis(self) -> ProgramAnalysis:
+        """The analysis of the records: summaries, comparisons, sentences.
+
+        Raises:
+            RecordError: A record is damaged, or lacks the measure that the study decides by.
+        """
+        from ablate.report.program_analysis import analyze_program
+
+        return analyze_program(self.study, self.runs)
+
+    def report(self) -> ProgramReport:
+        """The report of the records: tables, figures, files.
+
+        Raises:
+            RecordError: As analysis().
+        """
+        from ablate.report.program_report import ProgramReport
+
+        return ProgramReport(self.analysis())
+
+    def results(self) -> pd.DataFrame:
+        """One row for each trial: net, the axes, seed, id, state, the measures as reported last, seconds, where it ran.
+
+        Raises:
+            RecordError: As analysis().
+        """
+        return self.report().trials
+
+    def run(self, options: RunOptions | None = None, console: Console | None = None) -> RunSummary:
+        """Run the trials that are not recorded; return when all are recorded or failed, or the run was stopped.
+
+        The first Ctrl-C ends the programs with SIGTERM, the second at once; the exit code is 130. SIGTERM and SIGUSR1 end
+        them as the first Ctrl-C does; the exit code is 75.
+
+        Args:
+            options: How to run; None: the defaults.
+            console: Shows progress; None: standard error.
+
+        Raises:
+            AblateError: The run cannot start.
+        """
+        from rich.console import Console as RichConsole
+
+        return run_programs(self.study, self.runs, options or RunOptions(), console or RichConsole(stderr=True))

@@ -1,0 +1,93 @@
+"""The values of the figures of a study of a training program."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ablate.records.records import Record
+from ablate.report.drawn_figures import FigureInfo
+from ablate.report.figures.ranks import RankShares
+from ablate.report.figures.training_curves import MEASURES, Curve, CurvePanel, SeedCurves, StudyCurves
+from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors, VariantErrors
+from ablate.report.panels import missing_seeds
+
+if TYPE_CHECKING:
+    from ablate.report.program_analysis import ProgramAnalysis
+
+MOST_EPOCHS = 100_000  # that a curve shows by their numbers; rows with higher numbers are counted
+
+
+def program_curve_values(analysis: ProgramAnalysis) -> Iterator[FigureInfo]:
+    """The values of the figure with the measure that decides by epoch.
+
+    Args:
+        analysis: The analysis of the study.
+    """
+    column, worst = analysis.decision.column, analysis.decision.worst
+    curves = [
+        SeedCurves(tuple(summary.seeds), tuple(_curve(record, column, worst) for record in summary.records))
+        for summary in analysis.shown
+    ]
+    panel = CurvePanel("", [summary.name for summary in analysis.shown], curves)
+    yield FigureInfo(
+        StudyCurves([panel], _names(analysis), decision=analysis.decision),
+        analysis.study.title,
+        f"{analysis.setting('; ')}; median over seeds, each seed thin",
+    )
+
+
+def _curve(record: Record, column: str, worst: float) -> Curve:
+    """The curve of a seed: NaN at epochs without a value, infinite where the value is not finite."""
+    rows = record.epochs()
+    first = min(1, rows[0]["epoch"]) if rows else 1  # programs count from 0 or from 1
+    by_number = bool(rows) and rows[-1]["epoch"] - first < MOST_EPOCHS
+    places = [row["epoch"] - first if by_number else place for place, row in enumerate(rows)]
+    values = np.full((max(places, default=-1) + 1, len(MEASURES)), np.nan)
+    for place, row in zip(places, rows):
+        if column in row:
+            values[place, MEASURES.index("test_error")] = worst if row[column] is None else row[column]
+    return values
+
+
+def program_value_values(analysis: ProgramAnalysis) -> Iterator[FigureInfo]:
+    """The values of the figure with the measure that decides by variant.
+
+    Args:
+        analysis: The analysis of the study.
+    """
+    compared = {id(analysis.baseline(summary)) for summary in analysis.shown}
+    variants = [
+        VariantErrors(
+            summary.name,
+            0,
+            [value for value in summary.values.values() if math.isfinite(value)],
+            summary.median,
+            baseline=id(summary) in compared,
+        )
+        for summary in analysis.shown
+    ]
+    errors = StudyErrors([ErrorPanel("", variants)], _names(analysis), analysis.decision)
+    yield FigureInfo(errors, analysis.study.title, analysis.setting("; "))
+
+
+def program_rank_values(analysis: ProgramAnalysis) -> Iterator[FigureInfo]:
+    """The values of the figure with the ranks; none with fewer than three variants or with too few seeds.
+
+    Args:
+        analysis: The analysis of the study.
+    """
+    found, by = analysis.stability, analysis.decision
+    if found and len(analysis.shown) > 2:
+        shares = RankShares([s.name for s in analysis.shown], found.rank_probability, f"the {by.lowest} {by.noun}")
+        caption = f"{analysis.setting('; ')}; {found.draws:,} bootstrap draws of the seeds"
+        yield FigureInfo(shares, f"{analysis.study.title}: the order with other seeds", caption)
+
+
+def _names(analysis: ProgramAnalysis) -> dict[str, str]:
+    """The text of the legend by the name of the variant; it says which seeds are missing or diverged."""
+    notes = {summary.name: missing_seeds(summary) for summary in analysis.shown}
+    return {name: f"{name} ({note})" if note else name for name, note in notes.items()}

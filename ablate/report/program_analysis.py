@@ -1,0 +1,319 @@
+"""The results of a study of a training program: each variant in numbers, and compared with its baseline."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import RecordError
+from ablate.records.records import Record, read_record
+from ablate.report.document import scale_badge
+from ablate.report.numbers import UnitFormat, counted, format_of
+from ablate.report.ranking import RankStability, rank_stability
+from ablate.report.statistics import INTERVAL_FROM, Description, Verdict, describe, reach_verdicts
+from ablate.report.summary import finite
+from ablate.study.decision import Decision
+from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
+
+
+@dataclass(frozen=True)
+class ProgramSummary:
+    """The seeds of a variant of a program in numbers. A diverged seed counts as worse than any value.
+
+    Args:
+        variant: The variant.
+        trials: The trials in the order of the seeds, each with its record; None for one that is not recorded.
+        decision: What the variants are compared by.
+        measures: The names of all measures of the study.
+    """
+
+    variant: ProgramVariant
+    trials: tuple[tuple[ProgramTrial, Record | None], ...]
+    decision: Decision
+    measures: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the variant."""
+        return self.variant.net
+
+    @property
+    def data_title(self) -> str:
+        """ "", because a program chooses its data itself."""
+        return ""
+
+    @property
+    def records(self) -> list[Record]:
+        """The records of the recorded trials, in the order of the seeds."""
+        return [record for _, record in self.trials if record]
+
+    @property
+    def recorded_ids(self) -> tuple[str, ...]:
+        """The ids of the recorded trials, in the order of the seeds."""
+        return tuple(record.id for record in self.records)
+
+    @property
+    def n(self) -> int:
+        """The number of recorded seeds, including those that diverged."""
+        return len(self.records)
+
+    @property
+    def planned(self) -> int:
+        """The number of trials."""
+        return len(self.trials)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The recorded seeds."""
+        return [trial.seed for trial, record in self.trials if record]
+
+    @property
+    def diverged(self) -> list[int]:
+        """The recorded seeds whose value is not finite."""
+        return [seed for seed, value in self.values.items() if finite(value) is None]
+
+    @cached_property
+    def values(self) -> dict[int, float]:
+        """The value of each recorded seed; infinite where it diverged.
+
+        Raises:
+            RecordError: A record does not have the measure.
+        """
+        return {trial.seed: self.value(record) for trial, record in self.trials if record}
+
+    def value(self, record: Record) -> float:
+        """The value of a record that the study decides by; infinite if the trial diverged.
+
+        Args:
+            record: Of one of the trials.
+
+        Raises:
+            RecordError: The record does not have the measure.
+        """
+        name = self.decision.column
+        if name not in record.measures:
+            known = ", ".join(record.measures)
+            raise RecordError(f"{record.directory}: its program reported no {name}; allowed in 'decide_by': {known}")
+        value = record.measures[name]
+        return self.decision.worst if value is None else float(value)
+
+    @property
+    def costs(self) -> dict[int, float]:
+        """The value of each recorded seed, as a number that is the lower the better."""
+        return {seed: self.decision.cost(value) for seed, value in self.values.items()}
+
+    @property
+    def median(self) -> float | None:
+        """The median over the recorded seeds; None without any, infinite if half or more of them diverged."""
+        return statistics.median(self.values.values()) if self.values else None
+
+    def median_of(self, measure: str) -> float | None:
+        """The median of another measure over the seeds that reported a finite value; None without any.
+
+        Args:
+            measure: Its name.
+        """
+        found = [value for record in self.records if (value := record.measures.get(measure)) is not None]
+        return statistics.median(found) if found else None
+
+    @cached_property
+    def description(self) -> Description | None:
+        """The recorded seeds in numbers; None without any."""
+        return describe(self.values) if self.n else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values under stable names. An infinite value is null; `diverged` lists its seed."""
+        values = list(self.values.values())
+        return {
+            "net": self.name,
+            "axes": dict(self.variant.axes),
+            self.decision.median_name: finite(self.median),
+            **{f"median_{name}": self.median_of(name) for name in self.measures if name != self.decision.measure},
+            "n": self.n,
+            "planned": self.planned,
+            "seeds": self.seeds,
+            "diverged": self.diverged,
+            "min": finite(min(values, default=None)),
+            "max": finite(max(values, default=None)),
+            self.decision.values_name: [finite(value) for value in values],
+        }
+
+
+@dataclass(frozen=True)
+class ProgramAnalysis:
+    """The summaries of a study of a program, each with the summary that it is compared with.
+
+    Args:
+        study: With the program.
+        summaries: One per variant, in the order of the study.
+        baselines: The baseline of each summary, in the same order. A baseline has itself; None where there is none.
+        runs: The runs directory.
+    """
+
+    study: ProgramStudy
+    summaries: tuple[ProgramSummary, ...]
+    baselines: tuple[ProgramSummary | None, ...]
+    runs: Path
+    _baseline_of: Mapping[int, ProgramSummary | None] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        found = {id(summary): baseline for summary, baseline in zip(self.summaries, self.baselines)}
+        object.__setattr__(self, "_baseline_of", found)
+
+    @property
+    def recorded(self) -> int:
+        """The number of trials that have a record."""
+        return sum(summary.n for summary in self.summaries)
+
+    @property
+    def planned(self) -> int:
+        """The number of trials of the study."""
+        return sum(summary.planned for summary in self.summaries)
+
+    @property
+    def progress(self) -> str:
+        """The progress as text, such as "3 of 5 trials are recorded"."""
+        return f"{self.recorded} of {self.planned} trials are recorded"
+
+    @property
+    def badge(self) -> str:
+        """The text beside every title: that the study runs at another scale; empty otherwise."""
+        return scale_badge(self.study.scale)
+
+    @property
+    def decision(self) -> Decision:
+        """What the variants are compared by."""
+        return self.study.decision
+
+    @property
+    def format(self) -> UnitFormat:
+        """How values of the measure that the study decides by are written."""
+        return format_of(self.decision.unit)
+
+    @property
+    def epochs(self) -> str:
+        """What the study decides by and in which unit: "Val error as reported last, in percent"."""
+        return ", ".join(filter(None, [f"{self.decision.title} as reported last", self.decision.in_unit]))
+
+    def setting(self, separator: str) -> str:
+        """The command and what varies, in words.
+
+        Args:
+            separator: The text between two parts, "; " or ". ".
+        """
+        study, said = self.study, self.study.program.text
+        varied = [axis for axis in study.variants[0].axes if len({repr(v.axes.get(axis)) for v in study.variants}) > 1]
+        same = [f"{axis} {value}" for axis, value in study.variants[0].axes.items() if axis not in varied]
+        epochs = [counted(study.program.epochs, "epoch")] if study.program.epochs else []
+        files = [f"{name} ({digest})" for name, digest in study.program.files.items()]
+        files = [f"{'Files' if separator.startswith('.') else 'files'} {', '.join(files)}"] if 0 < len(files) < 6 else []
+        word = "Varied" if separator.startswith(".") else "varied"
+        shown = [f"{word}: {', '.join(varied)}"] if varied else []
+        return separator.join([", ".join([said, *epochs, *same]), *files, *shown])
+
+    def measured(self) -> str:
+        """The sentence that defines the values of the study."""
+        counts = sorted({summary.n for summary in self.summaries})
+        seeds = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+        return f"{self.epochs}, median over {seeds}."
+
+    def baseline(self, summary: ProgramSummary) -> ProgramSummary | None:
+        """The baseline of a variant; the summary itself if it is a baseline, None if it has none.
+
+        Args:
+            summary: One of `summaries`.
+        """
+        return self._baseline_of.get(id(summary))
+
+    def verdict(self, summary: ProgramSummary) -> Verdict | None:
+        """The comparison of a variant with its baseline, corrected for the number of comparisons of the study.
+
+        Args:
+            summary: One of `summaries`.
+        """
+        return self.verdicts.get(id(summary))
+
+    @cached_property
+    def verdicts(self) -> dict[int, Verdict]:
+        """The verdict of each compared summary, by the id() of the summary."""
+        compared = [
+            (summary, baseline)
+            for summary, baseline in zip(self.summaries, self.baselines)
+            if baseline is not None and baseline is not summary and summary.n and baseline.n
+        ]
+        reached = reach_verdicts(
+            [((s.name, s.values), (b.name, b.values)) for s, b in compared],
+            maximized=self.decision.maximized,
+            distance=self.format.distance,
+        )
+        return {id(s): verdict for (s, _), verdict in zip(compared, reached)}
+
+    @property
+    def shown(self) -> list[ProgramSummary]:
+        """The summaries that have a recorded seed."""
+        return [summary for summary in self.summaries if summary.n]
+
+    @cached_property
+    def stability(self) -> RankStability | None:
+        """The stability of the order of the variants; None with too few seeds or variants."""
+        return rank_stability([summary.costs for summary in self.shown])
+
+    @cached_property
+    def sentences(self) -> list[str]:
+        """The conclusions that the seeds allow and do not allow, one sentence each."""
+        return [*(verdict.sentence for verdict in self.verdicts.values()), *self._order_sentence()]
+
+    def _order_sentence(self) -> Iterator[str]:
+        if (stability := self.stability) and len(self.shown) > 2:
+            few = min(summary.n for summary in self.shown) < INTERVAL_FROM
+            yield (
+                f"Drawing these seeds again, with replacement, the same variant comes first in "
+                f"{stability.same_first:.0%} of {stability.draws:,} draws and the whole order stays in "
+                f"{stability.same_order:.0%}{'; so few seeds make an order look firmer than it is' if few else ''}."
+            )
+
+    def as_json(self) -> dict[str, Any]:
+        """The plain values that `ablate report --json` prints."""
+        return {
+            "study": self.study.name,
+            "title": self.study.title,
+            "scale": self.study.scale,
+            "command": list(self.study.program.words),
+            "decide_by": self.decision.measure,
+            "goal": self.decision.goal,
+            "summaries": [self._summary_values(summary) for summary in self.summaries],
+            "sentences": self.sentences,
+        }
+
+    def _summary_values(self, summary: ProgramSummary) -> dict[str, Any]:
+        baseline, verdict = self.baseline(summary), self.verdict(summary)
+        return {
+            **summary.as_json(),
+            "baseline": baseline and baseline.name,
+            "against_baseline": verdict and {**verdict.comparison._asdict(), "p_holm": verdict.adjusted_p},
+        }
+
+
+def analyze_program(study: ProgramStudy, runs: Path) -> ProgramAnalysis:
+    """The analysis of the records that a runs directory has of a study of a program.
+
+    Args:
+        study: With the program.
+        runs: The runs directory.
+
+    Raises:
+        RecordError: A record is damaged, or lacks the measure that the study decides by.
+    """
+    names = tuple(measure.name for measure in study.measures)
+    summaries = {id(variant): _summarize(variant, study, names, runs) for variant in study.variants}
+    compared = tuple(None if baseline is None else summaries[id(baseline)] for baseline in study.baselines)
+    return ProgramAnalysis(study, tuple(summaries.values()), compared, runs)
+
+
+def _summarize(variant: ProgramVariant, study: ProgramStudy, names: Sequence[str], runs: Path) -> ProgramSummary:
+    trials = tuple((trial, read_record(runs, trial.id, "")) for trial in variant.trials(study.seeds))
+    return ProgramSummary(variant, trials, study.decision, tuple(names))

@@ -1,0 +1,201 @@
+"""The Report of a study of a training program."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ablate.records.records import trial_state
+from ablate.report.document import (
+    Column,
+    Curves,
+    Document,
+    Figures,
+    Notes,
+    Provenance,
+    Remark,
+    Sentences,
+    Table,
+    TrialCurve,
+    make_sections,
+    make_table,
+    number,
+    words,
+)
+from ablate.report.drawn_figures import DrawnFigure, draw_figures
+from ablate.report.numbers import counted, format_of
+from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary
+from ablate.report.provenance import provenance_table
+from ablate.report.report import Report
+from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell, statistics_table
+from ablate.report.summary import finite
+from ablate.report.variants_frame import comparison_values
+from ablate.study.plan import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MADE = ("ablate", "revision", "python", "device", "threads", "started", "finished")
+
+
+@dataclass(frozen=True)
+class ProgramReport(Report):
+    """The report of a study of a training program.
+
+    Args:
+        analysis: The analysis of the study.
+    """
+
+    analysis: ProgramAnalysis
+
+    def make_document(self, alt_texts: Mapping[str, str]) -> Document:
+        """Make the document of the report.
+
+        Args:
+            alt_texts: A description of each figure in words, by the name of the figure.
+        """
+        analysis, study = self.analysis, self.analysis.study
+        incomplete = analysis.recorded < analysis.planned
+        return Document(
+            name=study.name,
+            title=study.title,
+            badge=analysis.badge,
+            source=study.source,
+            about="",
+            tables=(program_table(analysis), *([statistics_table(analysis)] if analysis.recorded else [])),
+            remarks=tuple([Remark(f"Incomplete: {analysis.progress}.", strong=True)] if incomplete else []),
+            sections=make_sections(
+                ("What the seeds can and cannot say", Sentences(tuple(analysis.sentences))),
+                ("Notes", Notes(study.notes)),
+                ("Every seed's curve", Curves(tuple(_curves(analysis)), analysis.decision)),
+                ("Figures", Figures(alt_texts)),
+                ("Made with", self._provenance()),
+            ),
+        )
+
+    def _provenance(self) -> Provenance:
+        recorded = self.trials[self.trials["state"].isin(("recorded", "diverged"))]
+        fields = ("net", "seed", "state", self.analysis.decision.name, "epochs", "seconds", *MADE)
+        where = "Every trial, its id and its provenance are in trials.csv."
+        return Provenance(tuple(_made_with(self.analysis)), provenance_table(recorded, fields), where, ("trials.csv",))
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row per trial: its variant, axes, seed, id, state, measures as reported last, times in seconds."""
+        import pandas as pd
+
+        rows = []
+        for summary in self.analysis.summaries:
+            for trial, record in summary.trials:
+                result = record.result if record else {}
+                made = result.get("provenance", {})
+                others = [name for name in summary.measures if name != summary.decision.measure]
+                rows.append(
+                    {
+                        "net": summary.name,
+                        **{f"axis.{axis}": _plain(value) for axis, value in trial.axes.items()},
+                        "seed": trial.seed,
+                        "id": trial.id,
+                        "state": record.state if record else trial_state(self.analysis.runs, trial.id),
+                        summary.decision.name: finite(summary.value(record)) if record else None,
+                        **{name: result.get(name) for name in (*others, "epochs", "seconds")},
+                        **{key: made.get(key) for key in MADE},
+                    }
+                )
+        return pd.DataFrame(rows)
+
+    def as_json(self) -> dict[str, Any]:
+        """The plain values that `ablate report --json` prints."""
+        return self.analysis.as_json()
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The data frames for table.csv and trials.csv."""
+        import pandas as pd
+
+        analysis = self.analysis
+        scale = {"scale": analysis.study.scale} if analysis.study.scale else {}
+        rows = [{**_frame_row(analysis, summary), **scale} for summary in analysis.summaries]
+        return {"table": pd.DataFrame(rows), "trials": self.trials.assign(**scale)}
+
+    def draw_figures(self) -> dict[str, DrawnFigure]:
+        """Draw the study's figures and return them by name; none before a trial is recorded."""
+        analysis = self.analysis
+        return draw_figures(analysis, "program", analysis.study.figures) if analysis.recorded else {}
+
+
+def program_table(analysis: ProgramAnalysis) -> Table:
+    """The main table: a row per variant with its axes, the median of the measure that decides, and those of the others.
+
+    The best median is bold.
+
+    Args:
+        analysis: The analysis of the study.
+    """
+    study, by = analysis.study, analysis.decision
+    axes = [axis for axis in study.variants[0].axes if len({repr(v.axes.get(axis)) for v in study.variants}) > 1]
+    others = [measure for measure in study.measures if measure.name != by.measure]
+    medians = [median for summary in analysis.summaries if (median := finite(summary.median)) is not None]
+    best = by.best(medians) if len(medians) > 1 else None
+    rows = []
+    for summary in analysis.summaries:
+        row = [words(plain(summary.variant.axes[axis])) for axis in axes] or [words(summary.name)]
+        row += [median_cell(summary, bold=best is not None and summary.median == best)]
+        row += [interval_cell(summary), seeds_cell(summary)]
+        row += [number(summary.median_of(measure.name), format_of(measure.unit).value) for measure in others]
+        rows.append(row)
+    columns = [Column(axis, False) for axis in axes or ["Variant"]]
+    columns += [Column(f"Median {by.axis}"), Column(interval_title(analysis.summaries)), Column("n")]
+    columns += [Column(", ".join(filter(None, [measure.words, measure.unit]))) for measure in others]
+    return make_table(columns, rows, study.name, f"{analysis.setting('. ')}. {analysis.measured()}")
+
+
+def _frame_row(analysis: ProgramAnalysis, summary: ProgramSummary) -> dict[str, Any]:
+    """The row of table.csv of a variant."""
+    values = summary.as_json()
+    axes = {f"axis.{axis}": _plain(value) for axis, value in values.pop("axes").items()}
+    values["seeds"] = " ".join(map(str, values["seeds"]))
+    values["diverged"] = " ".join(map(str, values["diverged"]))
+    values.pop(summary.decision.values_name)
+    d, baseline, verdict = summary.description, analysis.baseline(summary), analysis.verdict(summary)
+    values |= {"mean": d and d.mean, "std": d and d.std, "goal": summary.decision.goal}
+    if baseline:
+        values |= comparison_values(baseline.name, baseline.recorded_ids, verdict)
+    return {"net": values.pop("net"), **axes, **values, "trials": " ".join(summary.recorded_ids)}
+
+
+def _plain(value: Any) -> Any:
+    """A value of an axis as it is, or as text if it is a list or a mapping."""
+    return plain(value) if isinstance(value, (list, dict)) else value
+
+
+def _made_with(analysis: ProgramAnalysis) -> list[str]:
+    """The versions, devices and code of the records, and the time that they took, one text each."""
+    records = [record for summary in analysis.summaries for record in summary.records]
+    kinds: Counter[str] = Counter()
+    for record in records:
+        made = {**dict.fromkeys(MADE, "?"), **record.result.get("provenance", {})}
+        revision = (made["revision"] or "release")[:12]
+        threads = counted(made["threads"], "thread")
+        kinds[f"ablate {made['ablate']} ({revision}), Python {made['python']}, {made['device']}, {threads} a trial"] += 1
+    lines = [f"{kind}: {counted(n, 'trial')}" for kind, n in sorted(kinds.items())]
+    if records:
+        seconds = sum(record.result.get("seconds", 0) for record in records)
+        took = f"{seconds / 3600:.2f} device-hours" if seconds >= 360 else f"{seconds / 60:.2g} device-minutes"
+        lines.append(f"{took} of the program")
+    return lines
+
+
+def _curves(analysis: ProgramAnalysis) -> list[TrialCurve]:
+    """The curve of every recorded seed. Each variant has its own number."""
+    found = []
+    for place, summary in enumerate(analysis.shown):
+        for trial, record in summary.trials:
+            if record:
+                rows = record.epochs()
+                losses, values = ([row.get(key) for row in rows] for key in ("train_loss", summary.decision.column))
+                epochs = [row["epoch"] for row in rows]
+                found.append(TrialCurve(place, summary.name, trial.seed, epochs, losses, values, trial.id))
+    return found

@@ -1,0 +1,235 @@
+"""A study of any training program: the command, what it reports, its variants and trials.
+
+A trial is a command of the reader's own. Its id hashes the command, the values of the axes, the seed and the files that
+the study names, and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ablate.files import content_id
+from ablate.study.decision import Decision, Goal
+
+FORMAT = 1  # of trial.json
+PYTHON = ("python", "python3")  # as the first word of a command: the Python that runs ablate
+SEED, EPOCHS = "seed", "epochs"  # placeholders that are no axes
+# Names that a program's measures cannot have, because records use them.
+RESERVED = (
+    "epoch", "epochs", "seconds", "status", "trial", "provenance", "earlier_attempts", "sha256", "epochs_sha256",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ProgramMeasure:
+    """A number that a program reports.
+
+    Args:
+        name: As the program reports it.
+        goal: "minimize": the lowest value is the best.
+        unit: Of its values, such as "%"; "" for none.
+        words: The name in sentences and on axes.
+    """
+
+    name: str
+    goal: Goal = "minimize"
+    unit: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A training program.
+
+    Args:
+        words: The words of the command, as templates: `{lr}` stands for the value of the axis lr.
+        files: The SHA-256 of each file that the study names, 16 hexadecimal digits, by its path from the study's folder.
+        epochs: How many epochs the program trains; None: not known. Progress is shown with it.
+        timeout: Seconds that an attempt may take; None: no limit.
+        silence: Seconds without output after which the program counts as hung.
+    """
+
+    words: tuple[str, ...]
+    files: Mapping[str, str] = field(default_factory=dict)
+    epochs: int | None = None
+    timeout: float | None = None
+    silence: float = 3600.0
+
+    @cached_property
+    def placeholders(self) -> tuple[str, ...]:
+        """The names in braces, in order, each once."""
+        return tuple(dict.fromkeys(name for word in self.words for name in placeholders_of(word)))
+
+    @property
+    def text(self) -> str:
+        """The command as one line, with its placeholders."""
+        return " ".join(shlex.quote(word) if not word or re.search(r"[\s'\"\\]", word) else word for word in self.words)
+
+    def command(self, axes: Mapping[str, Any], seed: int) -> list[str]:
+        """The words of the command of a trial. A placeholder is a part of one word, whatever its value holds.
+
+        Args:
+            axes: The values of the axes, by name.
+            seed: Of the trial.
+        """
+        values = {EPOCHS: self.epochs, **axes, SEED: seed}
+        return ["".join(text + (as_argument(values[name]) if name else "") for text, name in _split(w)) for w in self.words]
+
+    def identity(self) -> dict[str, Any]:
+        """What can change a result, in plain values."""
+        epochs = {"epochs": self.epochs} if EPOCHS in self.placeholders and self.epochs is not None else {}
+        return {"command": list(self.words), "files": dict(self.files), **epochs}
+
+
+def placeholders_of(word: str) -> list[str]:
+    """The names in braces in a word of a command, in order.
+
+    Args:
+        word: Such as "--lr={lr}". A brace that is written twice is a brace of the word.
+
+    Raises:
+        ValueError: A brace has no partner, or there is more than a name in braces.
+    """
+    return [name for _, name in _split(word) if name]
+
+
+def _split(word: str) -> list[tuple[str, str]]:
+    """(text, name) of each part of a word: the text before a placeholder, and its name; "" at the end of the word."""
+    found = []
+    for text, name, form, conversion in string.Formatter().parse(word):
+        if name == "" or form or conversion:
+            raise ValueError("a placeholder is a name in braces; a brace is written twice")
+        found.append((text, name or ""))
+    return found
+
+
+def as_argument(value: Any) -> str:
+    """A value of an axis as an argument of a command: text as it is, true, false and null as in YAML, else JSON.
+
+    Args:
+        value: A plain value of a study file.
+    """
+    if isinstance(value, str):
+        return value
+    return repr(value) if isinstance(value, float) else orjson.dumps(value).decode()
+
+
+@dataclass(frozen=True)
+class ProgramTrial:
+    """One run of a program: the values of the axes, and a seed.
+
+    Args:
+        program: To run.
+        axes: The values of the axes, by name.
+        seed: Of the random draws of the program.
+    """
+
+    program: Program
+    axes: Mapping[str, Any]
+    seed: int
+
+    @property
+    def command(self) -> list[str]:
+        """The words of its command."""
+        return self.program.command(self.axes, self.seed)
+
+    @property
+    def epochs(self) -> int | None:
+        """How many epochs the program trains, as the study says; None: not known."""
+        epochs = self.axes.get(EPOCHS, self.program.epochs)
+        return epochs if isinstance(epochs, int) and epochs > 0 else None
+
+    @cached_property
+    def definition(self) -> bytes:
+        """The bytes of trial.json: canonical JSON of everything that can change the result."""
+        what = {"format": FORMAT, "program": self.program.identity(), "axes": dict(self.axes)}
+        unseeded = orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
+        return b'%s,\n  "seed": %d\n}\n' % (unseeded.removesuffix(b"\n}"), self.seed)
+
+    @cached_property
+    def id(self) -> str:
+        """The first 16 hexadecimal digits of the definition's SHA-256."""
+        return content_id(self.definition)
+
+
+@dataclass(frozen=True)
+class ProgramVariant:
+    """One row of a study of a program.
+
+    Args:
+        net: Its name: the axes that vary in the study, with their values.
+        program: That is run.
+        axes: The values of the axes, by name.
+    """
+
+    net: str
+    program: Program
+    axes: Mapping[str, Any]
+
+    def trials(self, seeds: tuple[int, ...]) -> list[ProgramTrial]:
+        """One trial a seed, in the order of the seeds.
+
+        Args:
+            seeds: Whole numbers from 0.
+        """
+        return [ProgramTrial(self.program, self.axes, seed) for seed in seeds]
+
+
+@dataclass(frozen=True)
+class ProgramStudy:
+    """A study file with `program`, checked, with its variants.
+
+    Args:
+        name: Of the study and its reports; with the scale's name, if there is one.
+        title: The title in reports.
+        source: The paper's table or figure.
+        notes: Printed with every table.
+        scale: The name of the scale; "" for the study without a scale.
+        folder: Of the study file; the program runs there.
+        program: What is run.
+        measures: What the program reports.
+        decide_by: The name of the measure that variants are compared by.
+        seeds: Of each variant.
+        variants: In the order of the study.
+        baselines: The baseline of each variant; None for a variant that has none.
+        figures: The names of the figures that the report draws.
+        remarks: On merged and dropped variants, and on the files of the command.
+    """
+
+    name: str
+    title: str
+    source: str
+    notes: str
+    scale: str
+    folder: Path
+    program: Program
+    measures: tuple[ProgramMeasure, ...]
+    decide_by: str
+    seeds: tuple[int, ...]
+    variants: tuple[ProgramVariant, ...]
+    baselines: tuple[ProgramVariant | None, ...]
+    figures: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def decision(self) -> Decision:
+        """What the variants are compared by."""
+        by = next(measure for measure in self.measures if measure.name == self.decide_by)
+        return Decision(by.name, "", by.goal, by.words, by.unit)
+
+    def trials(self) -> list[ProgramTrial]:
+        """All trials, in the order of the variants and then of the seeds."""
+        return [trial for variant in self.variants for trial in variant.trials(self.seeds)]
+
+    def labels(self) -> dict[str, str]:
+        """The name of each trial for people, by its id."""
+        return {t.id: f"{variant.net} seed {t.seed}" for variant in self.variants for t in variant.trials(self.seeds)}

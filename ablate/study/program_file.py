@@ -1,0 +1,279 @@
+"""read_program_study(): a study file with `program` -> ProgramStudy. Every error names file:line:column."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ablate.errors import StudyError, allowed, describe
+from ablate.study.document import Document, KeyPath
+from ablate.study.expression import compile_expression
+from ablate.study.plan import MAX_TRIALS, plain
+from ablate.study.program import (
+    EPOCHS,
+    PYTHON,
+    SEED,
+    Program,
+    ProgramMeasure,
+    ProgramStudy,
+    ProgramVariant,
+    placeholders_of,
+)
+from ablate.study.program_schema import EXPANSIONS, ProgramFile
+from ablate.study.schema import EntryFile, StudyFile
+
+KEYS = (
+    "name", "title", "source", "notes", "program", "measures", "decide_by", "seeds", "variants", "where", "baseline",
+    "figures", "scales",
+)  # fmt: skip
+MOST_BYTES = 1 << 28  # of a file of the program
+
+Axes = dict[str, Any]
+
+
+def read_program_study(
+    document: Document, file: StudyFile, seeds: tuple[int, ...], scale: str, folder: Path, chosen: tuple[str, ...] = ()
+) -> ProgramStudy:
+    """The study of a training program, completely checked.
+
+    Args:
+        document: The study file's values and their places.
+        file: The same as a model; it has `program`.
+        seeds: Of each variant.
+        scale: The name of the scale; "" for the study without a scale.
+        folder: Of the study file.
+        chosen: One sentence for each value that was taken from a search.
+
+    Raises:
+        StudyError: The study is not valid; the message names the place.
+    """
+    assert file.program is not None
+    for key in document.value:
+        if key not in KEYS:
+            document.fail((key,), f"'{key}' is not valid in a study with 'program'; allowed: {', '.join(KEYS)}")
+    measures = _measures(document, file)
+    program = _program(document, file.program, folder)
+    if len(seeds) > 1 and SEED not in program.placeholders:
+        document.fail(("program", "command"), f"program.command: no {{seed}}, so {len(seeds)} seeds would be the same run")
+    if not seeds:
+        document.fail(("seeds",), "seeds: found 0; allowed: 1 or more in a study with 'program'")
+    names = tuple(measure.name for measure in measures)
+    decide_by = names[0] if file.decide_by is None else file.decide_by
+    if decide_by not in names:
+        document.fail(("decide_by",), f"decide_by: found {describe(decide_by)}; {allowed(decide_by, names)}")
+    variants, remarks = _variants(document, file, program)
+    if len(variants) * len(seeds) > MAX_TRIALS:
+        document.fail(
+            ("variants",), f"{len(variants):,} variants of {len(seeds):,} seeds are more than {MAX_TRIALS:,} trials"
+        )
+    return ProgramStudy(
+        name=file.name,
+        title=file.title or file.name,
+        source=file.source,
+        notes=file.notes.strip(),
+        scale=scale,
+        folder=folder,
+        program=program,
+        measures=measures,
+        decide_by=decide_by,
+        seeds=seeds,
+        variants=variants,
+        baselines=_baselines(document, file.baseline, variants),
+        figures=tuple(file.figures),
+        remarks=(*(f"chosen: {line}" for line in chosen), *remarks, *_unnamed_files(program, folder)),
+    )
+
+
+def _measures(document: Document, file: StudyFile) -> tuple[ProgramMeasure, ...]:
+    """What the program reports, each under a name of its own."""
+    if not file.measures:
+        document.fail((), "'measures' is missing; add what the program reports, such as measures: [val_error]")
+    found: list[ProgramMeasure] = []
+    for i, one in enumerate(file.measures):
+        if any(one.name == other.name for other in found):
+            document.fail(("measures", i), f"measures: '{one.name}' is listed twice; list it once")
+        found.append(ProgramMeasure(one.name, one.goal, one.unit, one.words or one.name.replace("_", " ")))
+    return tuple(found)
+
+
+def _program(document: Document, file: ProgramFile, folder: Path) -> Program:
+    """The program, its command split into words and its files digested."""
+    path: KeyPath = ("program", "command")
+    try:
+        words = tuple(shlex.split(file.command))
+        named = [name for word in words for name in placeholders_of(word)]
+    except ValueError as error:
+        document.fail(path, f"program.command: {str(error)[:1].lower()}{str(error)[1:]}")
+    if not words:
+        document.fail(path, "program.command: found nothing; allowed: such as python train.py --lr {lr} --seed {seed}")
+    if not placeholders_of(words[0]) and words[0] not in PYTHON and not _find(words[0], folder):
+        document.fail(path, f"program.command: there is no program {describe(words[0])} on the path or in {folder}")
+    if EPOCHS in named and file.epochs is None and not _is_axis(document, EPOCHS):
+        document.fail(path, "program.command: {epochs} has no value; add program.epochs")
+    if file.epochs is not None and _is_axis(document, EPOCHS):
+        document.fail(("program", EPOCHS), "program.epochs: there is an axis 'epochs' too; leave one of them out")
+    digests: dict[str, str] = {}
+    for i, pattern in enumerate(file.files):
+        found = _files(document, ("program", "files", i), pattern, folder)
+        digests |= {name: _digest(document, ("program", "files", i), folder / name) for name in found}
+    timeout = None if file.timeout is None else float(file.timeout)
+    return Program(words, dict(sorted(digests.items())), file.epochs, timeout, float(file.silence))
+
+
+def _find(word: str, folder: Path) -> bool:
+    """Whether the first word of a command is a program: on the path, or a file with a slash in its name."""
+    return shutil.which(str(folder / word) if "/" in word else word) is not None
+
+
+def _is_axis(document: Document, name: str) -> bool:
+    """Whether an entry of `variants` gives an axis values."""
+    entries = document.value.get("variants")
+    axes = [entry.get(kind) for entry in entries or () if isinstance(entry, dict) for kind in EXPANSIONS]
+    return any(isinstance(each, dict) and (name in each or name in (each.get("base") or {})) for each in axes)
+
+
+def _files(document: Document, path: KeyPath, pattern: str, folder: Path) -> list[str]:
+    """The files that a pattern names, by their path from the study's folder."""
+    try:
+        found = sorted(each for each in folder.glob(pattern) if each.is_file()) if pattern.strip("./ ") else []
+    except (ValueError, NotImplementedError):
+        document.fail(path, f"program.files: found {describe(pattern)}; allowed: a path from the study's folder")
+    if not found:
+        document.fail(path, f"program.files: there is no file {describe(pattern)} in {folder}")
+    return [each.relative_to(folder).as_posix() for each in found]
+
+
+def _digest(document: Document, path: KeyPath, file: Path) -> str:
+    """The SHA-256 of a file, 16 hexadecimal digits."""
+    try:
+        with open(file, "rb") as opened:
+            data = opened.read(MOST_BYTES + 1)
+    except OSError as error:
+        document.fail(path, f"program.files: {file}: {error.strerror}")
+    if len(data) > MOST_BYTES:
+        document.fail(path, f"program.files: {file} has more than {MOST_BYTES:,} bytes; name the program's code alone")
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _unnamed_files(program: Program, folder: Path) -> Iterator[str]:
+    """A remark on each word of the command that is a file of the study's folder and not one of the digested files."""
+    for word in program.words[1:] if program.words[0] in PYTHON else program.words:
+        named = bool(placeholders_of(word)) or Path(word).is_absolute() or Path(word).as_posix() in program.files
+        if word.strip("./") and not named and (folder / word).is_file():
+            yield f"note: {word} is not in program.files, so a change of it changes no id"
+
+
+def _variants(document: Document, file: StudyFile, program: Program) -> tuple[tuple[ProgramVariant, ...], list[str]]:
+    """The variants in order, each once, and a remark on each that is merged or dropped."""
+    if not file.variants:
+        document.fail((), "'variants' is missing; add it, such as variants: [{grid: {lr: [0.1, 0.01]}}]")
+    holds = None
+    if file.where is not None:
+        try:
+            holds = compile_expression(file.where)
+        except StudyError as error:
+            document.fail(("where",), str(error))
+    cells = [axes for i, entry in enumerate(file.variants) for axes in _expanded(document, i, entry, program)]
+    varied = [axis for axis in cells[0] if len({orjson.dumps(each[axis]) for each in cells}) > 1] or list(cells[0])
+    found: dict[bytes, ProgramVariant] = {}
+    remarks = []
+    for axes in cells:
+        label = ", ".join(f"{axis} {plain(axes[axis])}" for axis in varied)
+        try:
+            kept = holds is None or holds(axes)
+        except StudyError as error:
+            document.fail(("where",), str(error))
+        key = orjson.dumps(axes, option=orjson.OPT_SORT_KEYS)
+        if not kept:
+            remarks.append(f"dropped: {label}: not {file.where}")
+        elif key in found:
+            remarks.append(f"merged: {label} is there twice")
+        else:
+            found[key] = ProgramVariant(label, program, axes)
+    if not found:
+        document.fail(("variants",), f"no variant is left of {len(cells)}; the first: {remarks[0]}")
+    return tuple(found.values()), remarks
+
+
+def _expanded(document: Document, index: int, entry: EntryFile, program: Program) -> Iterator[Axes]:
+    """The axes of each variant of an entry, in order: every axis of the command has a value."""
+    path: KeyPath = ("variants", index)
+    for key in document.value["variants"][index]:
+        if key not in EXPANSIONS:
+            document.fail((*path, key), f"'{key}' is not valid in a study with 'program'; allowed: {', '.join(EXPANSIONS)}")
+    kinds = [kind for kind in EXPANSIONS if getattr(entry, kind) is not None]
+    if len(kinds) != 1:
+        found = " and ".join(kinds) or "none of them"
+        document.fail(path, f"variants: found {found}; allowed: one of {', '.join(EXPANSIONS)}")
+    (kind,) = kinds
+    path, axes = (*path, kind), dict(getattr(entry, kind))
+    base = axes.pop("base", None) if kind == "one_at_a_time" else {}
+    if not isinstance(base, dict):
+        document.fail(path, "'one_at_a_time' needs 'base', the values that are changed, such as base: {lr: 0.1}")
+    wanted = [name for name in program.placeholders if name != SEED and (name != EPOCHS or program.epochs is None)]
+    for given, place in ((base, (*path, "base")), (axes, path)):
+        for axis in given:
+            if axis not in wanted:
+                known = f"{{{'}, {'.join(wanted)}}}" if wanted else "no placeholder"
+                hint = "use 'seeds'" if axis == SEED else f"the command has {known}"
+                document.fail((*place, axis), f"{axis}: no placeholder {{{axis}}} in program.command; {hint}")
+    values = {axis: each if isinstance(each, list) else [each] for axis, each in axes.items()}
+    for axis, each in values.items():
+        if not each:
+            document.fail((*path, axis), f"{axis}: an empty list; allowed: one value or more")
+        for i, value in enumerate(each):
+            _check_value(document, (*path, axis, i), axis, value)
+    if missing := [name for name in wanted if name not in (base if kind == "one_at_a_time" else axes)]:
+        where = "'base' has no value for it" if kind == "one_at_a_time" else "add an axis of this name"
+        document.fail(path, f"{{{missing[0]}}} of program.command: {where}")
+    match kind:
+        case "grid":
+            yield from (dict(zip(values, each)) for each in itertools.product(*values.values()))
+        case "zip":
+            longest = max(map(len, values.values()), default=1)
+            for axis, each in values.items():
+                if isinstance(axes[axis], list) and len(each) != longest:
+                    document.fail((*path, axis), f"{axis}: found {len(each)} values; allowed: {longest}, as of the others")
+            columns = {axis: each if isinstance(axes[axis], list) else each * longest for axis, each in values.items()}
+            yield from (dict(zip(columns, each)) for each in zip(*columns.values()))
+        case "one_at_a_time":
+            for axis, value in base.items():
+                _check_value(document, (*path, "base", axis), axis, value)
+            yield dict(base)
+            yield from ({**base, axis: value} for axis, each in values.items() for value in each)
+
+
+def _check_value(document: Document, path: KeyPath, axis: str, value: Any) -> None:
+    """Check that a value can be an argument of a command."""
+    if isinstance(value, str) and "\0" in value:
+        document.fail(path, f"{axis}: found {describe(value)}; allowed: text without NUL")
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        document.fail(path, f"{axis}: found {describe(value)}; allowed: numbers of 64 bits, or text")
+
+
+def _baselines(document: Document, named: Any, variants: tuple[ProgramVariant, ...]) -> tuple[ProgramVariant | None, ...]:
+    """For each variant, the one that has the given values of some axes and equals it in all other axes."""
+    if named is None:
+        return (None,) * len(variants)
+    if not isinstance(named, dict) or not named:
+        document.fail(("baseline",), f"baseline: found {describe(named)}; allowed: values of axes, such as {{lr: 0.1}}")
+    for axis in named:
+        if axis not in variants[0].axes:
+            known = allowed(axis, variants[0].axes)
+            document.fail(("baseline", axis), f"baseline: unknown axis '{axis}'; {known}")
+
+    def rest(variant: ProgramVariant) -> str:
+        return repr(sorted((axis, repr(value)) for axis, value in variant.axes.items() if axis not in named))
+
+    base = {rest(v): v for v in variants if all(plain(v.axes[axis]) == plain(value) for axis, value in named.items())}
+    if not base:
+        said = ", ".join(f"{axis} {plain(value)}" for axis, value in named.items())
+        document.fail(("baseline",), f"baseline: no variant has {said}")
+    return tuple(base.get(rest(variant)) for variant in variants)

@@ -1,0 +1,437 @@
+"""ProgramWork: runs the command of a program's trial and records what it reports. Needs no torch.
+
+A row is a JSON object on a line of standard output or of $ABLATE_TRIAL/metrics.jsonl. All other output is the trial's log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import platform
+import queue
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, Any
+
+import ablate
+from ablate.errors import RunError, printable
+from ablate.files import hold_lock, read_from, real_directory
+from ablate.metrics import METRICS, TRIAL
+from ablate.processes.child import Broken
+from ablate.processes.parent import SIGNALS
+from ablate.records.records import (
+    FILES,
+    Row,
+    append_epoch,
+    begin_attempt,
+    open_trial,
+    read_epochs,
+    read_record,
+    trial_directory,
+    write_epochs,
+    write_result,
+)
+from ablate.study.program import PYTHON, RESERVED, ProgramTrial
+from ablate.train.devices import cpu_model, gpu_models
+from ablate.train.revision import revision
+
+LOCK_SECONDS = 0.5  # to wait for a trial's lock, as in trial.py
+POLL_SECONDS = 0.1  # between looks at the file of metrics, the clock and the wish to stop
+BEAT_SECONDS = 10.0  # between heartbeats
+GRACE_SECONDS = 30.0  # that a program has to end by itself after SIGTERM
+LEFT_SECONDS = 5.0  # that its output is read after it has ended
+LONGEST_TICK = 1.0  # the most seconds that one look counts: time in which this process was stopped is not silence
+LONGEST_LINE = 1 << 20  # bytes; a longer line is split
+MOST_ROWS = 200_000  # of a trial
+MOST_MEASURES = 1000
+# Exit codes that a shell gives for a program that was ended by SIGINT, SIGKILL, SIGTERM or SIGUSR1.
+KILLED = tuple(128 + number for number in (signal.SIGINT, signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1))
+# Lets the system end the program with the worker, gives it back the signals that a worker ignores, and becomes it.
+START = """\
+import ctypes, os, signal, sys
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    signal.signal(number, signal.SIG_DFL)
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != int(sys.argv[1]):
+        sys.exit("the worker has ended")
+try:
+    os.execvp(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit(f"{sys.argv[2]}: {error.strerror}")
+"""
+
+SendEvent = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class ProgramJob:
+    """A program's trial and where it runs.
+
+    Args:
+        trial: To run.
+        runs: Directory of the records.
+        folder: Where the program runs: that of the study file.
+        measures: What the program reports.
+        decide_by: The measure that it must report.
+        device: "cpu" or "cuda".
+    """
+
+    trial: ProgramTrial
+    runs: Path
+    folder: Path
+    measures: tuple[str, ...]
+    decide_by: str
+    device: str = "cpu"
+
+
+class ProgramWork:
+    """run_program() as the work of a process."""
+
+    def __call__(self, job: ProgramJob, stop: Callable[[], bool], report: SendEvent) -> str:
+        return run_program(job, stop, report)
+
+
+def run_program(job: ProgramJob, stop: Callable[[], bool], report: SendEvent) -> str:
+    """Run a program's trial to its result. Its directory of own files is as its last attempt left it.
+
+    Args:
+        job: The trial and where it runs.
+        stop: Returns whether the program must end: it receives SIGTERM, and SIGKILL GRACE_SECONDS later.
+        report: Receives the number and the decisive measure of each epoch, and {} as a heartbeat.
+
+    Returns:
+        "completed", "diverged", "interrupted", "recorded" (the trial had a result) or "busy" (another process runs it).
+
+    Raises:
+        AblateError: The program failed.
+        Broken: It was ended from outside, or hangs.
+    """
+    directory = trial_directory(job.runs, job.trial.id)
+    open_trial(directory, job.trial.definition)
+    with hold_lock(directory / "lock", LOCK_SECONDS) as free:
+        if not free:
+            return "busy"
+        if read_record(job.runs, job.trial.id):
+            return "recorded"
+        begin_attempt(directory)
+        return _Attempt(job, directory).run(stop, report)
+
+
+class Rows:
+    """The epochs of a trial as its program reports them, kept on disk at once.
+
+    A row that has the number of an earlier epoch replaces it and all after it: the program trains from there again. A row
+    without a number goes on with the present epoch until it repeats one of its measures; then it begins the next one.
+
+    Args:
+        directory: The trial's directory.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.rows = read_epochs(directory)
+        self.begin()
+        write_epochs(directory, self.rows)
+
+    def begin(self) -> None:
+        """Begin an attempt: nothing is told yet."""
+        self.reached: int | None = None  # the present epoch
+        self.told: set[str] = set()  # its measures that are told
+        self.since = time.monotonic()
+
+    def add(self, reported: Mapping[str, Any]) -> bool:
+        """Add a reported row and return whether it changed what is kept.
+
+        Args:
+            reported: A JSON object with `epoch` or a measure.
+
+        Raises:
+            RunError: Its epoch is not a whole number, or there are too many rows.
+        """
+        values = {name: number for name, value in reported.items() if (number := _number(name, value)) is not _NO_NUMBER}
+        if not values:
+            return False
+        if "epoch" in reported:
+            epoch = _whole(reported["epoch"])
+        else:
+            epoch = 1 if self.reached is None else self.reached + bool(self.told & values.keys())
+        if epoch != self.reached:
+            self.reached, self.told = epoch, set()
+        passed = self._passed()
+        old = next((row for row in reversed(self.rows) if row["epoch"] == epoch), {})
+        if self.told:
+            values = {**{name: old[name] for name in old if name in self.told}, **values}
+            passed += old["seconds"]
+        self.told |= values.keys()
+        if old and all(name in old and old[name] == value for name, value in values.items()):
+            return False  # told again after a break
+        kept = [row for row in self.rows if row["epoch"] < epoch]
+        if len(kept) >= MOST_ROWS or len(values) > MOST_MEASURES:
+            raise RunError(f"more than {MOST_ROWS:,} rows or {MOST_MEASURES:,} measures; report once an epoch")
+        row: Row = {"epoch": epoch, **values, "seconds": round(passed, 6)}
+        if len(kept) == len(self.rows):
+            append_epoch(self.directory, row)
+        else:
+            write_epochs(self.directory, [*kept, row])
+        self.rows = [*kept, row]
+        return True
+
+    def end(self) -> None:
+        """Remove the epochs after the last one that the attempt reported: the program has trained fewer this time."""
+        if self.reached is not None and self.rows[-1]["epoch"] > self.reached:
+            self.rows = [row for row in self.rows if row["epoch"] <= self.reached]
+            write_epochs(self.directory, self.rows)
+
+    def last(self) -> dict[str, Any]:
+        """The last value of each measure."""
+        return {key: value for row in self.rows for key, value in row.items() if key not in ("epoch", "seconds")}
+
+    def _passed(self) -> float:
+        """Seconds since the last call."""
+        before, self.since = self.since, time.monotonic()
+        return self.since - before
+
+
+_NO_NUMBER = object()
+
+
+def _number(name: str, value: Any) -> Any:
+    """A measure's value as records keep it: None where it is not finite; _NO_NUMBER for what is no measure."""
+    if name in RESERVED or len(name) > 100 or printable(name) != name:
+        return _NO_NUMBER
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return _NO_NUMBER
+    return value if isinstance(value, float) or abs(value) < 2**63 else float(value)
+
+
+def _whole(epoch: Any) -> int:
+    """The number of an epoch. Raises RunError for anything else."""
+    if isinstance(epoch, bool) or not isinstance(epoch, (int, float)) or epoch != epoch or not 0 <= epoch < 2**53:
+        raise RunError(f"the program reported the epoch {epoch!r}; allowed: a whole number from 0")
+    if epoch != int(epoch):
+        raise RunError(f"the program reported the epoch {epoch!r}; allowed: a whole number from 0")
+    return int(epoch)
+
+
+@dataclass
+class _Lines:
+    """Bytes that become lines."""
+
+    left: bytes = b""
+
+    def take(self, data: bytes) -> Iterator[bytes]:
+        """Add bytes and yield the lines that are complete, without their ends."""
+        *whole, self.left = (self.left + data).split(b"\n")
+        yield from whole
+        if len(self.left) > LONGEST_LINE:
+            yield self.left
+            self.left = b""
+
+    def rest(self) -> Iterator[bytes]:
+        """Yield what follows the last line end, if anything."""
+        left, self.left = self.left, b""
+        if left:
+            yield left
+
+
+@dataclass
+class _Attempt:
+    """One run of the command.
+
+    Args:
+        job: The trial and where it runs.
+        directory: The trial's directory.
+    """
+
+    job: ProgramJob
+    directory: Path
+    read: int = 0  # bytes of the file of metrics
+    metrics: _Lines = field(default_factory=_Lines)
+    said: str = ""  # the last line of its log
+
+    def run(self, stop: Callable[[], bool], report: SendEvent) -> str:
+        """Run the command to its end and return the status, as run_program() does."""
+        self.report, self.known = report, frozenset((*self.job.measures, "epoch"))
+        own = real_directory(self.directory / FILES)
+        own.mkdir(exist_ok=True)
+        self.file = own / METRICS
+        self.rows = Rows(self.directory)
+        self.begun = _now()
+        while self._read_metrics(before=True):
+            pass
+        self.metrics = _Lines()  # without a line that was torn
+        self.rows.begin()
+        environment = {**os.environ, TRIAL: str(own.resolve()), "PYTHONUNBUFFERED": "1"}
+        words = self.job.trial.command
+        words[0] = sys.executable if words[0] in PYTHON else words[0]
+        print(f"$ {shlex.join(words)}", flush=True)
+        # The program is in the worker's process group, so it is ended with the worker.
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", START, str(os.getpid()), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.job.folder,
+            env=environment,
+        )
+        try:
+            stopped = self._follow(process, stop)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        return self._outcome(process.returncode, stopped)
+
+    def _follow(self, process: subprocess.Popen[bytes], stop: Callable[[], bool]) -> bool:
+        """Read what the program says until it ends; return whether it was asked to end.
+
+        Raises:
+            Broken: It says nothing any more.
+            RunError: It takes too long, or a row is not valid.
+        """
+        program, output = self.job.trial.program, queue.SimpleQueue[tuple[bool, bytes]]()
+        for stream, is_rows in ((process.stdout, True), (process.stderr, False)):
+            assert stream is not None
+            threading.Thread(target=_pass_on, args=(stream, is_rows, output), daemon=True).start()
+        lines = {True: _Lines(), False: _Lines()}
+        silence = took = asked = over = beat = 0.0
+        before, stopping, ended = time.monotonic(), False, 0
+        while ended < 2:
+            with contextlib.suppress(queue.Empty):
+                is_rows, data = output.get(timeout=POLL_SECONDS)
+                ended += not data
+                silence = 0.0
+                for line in lines[is_rows].take(data) if data else lines[is_rows].rest():
+                    self._hear(line, is_rows)
+            if self._read_metrics():
+                silence = 0.0
+            now = time.monotonic()
+            tick, before = min(now - before, LONGEST_TICK), now
+            silence, took, beat = silence + tick, took + tick, beat + tick
+            asked += tick * stopping
+            over += tick * (process.poll() is not None)
+            if beat >= BEAT_SECONDS:
+                beat = 0.0
+                self.report({})
+            if not stopping and stop():
+                stopping = True
+                process.terminate()
+            if asked > GRACE_SECONDS or over > LEFT_SECONDS:  # a process that it has left keeps its output open
+                break
+            if silence > program.silence and not stopping:
+                raise Broken(f"no output for {silence:,.0f} seconds")
+            if program.timeout and took > program.timeout and not stopping:
+                raise RunError(f"it took more than the {program.timeout:g} seconds of program.timeout")
+        while self._read_metrics():
+            pass
+        for line in self.metrics.rest():
+            self._hear(line, True)
+        return stopping
+
+    def _read_metrics(self, before: bool = False) -> bool:
+        """Read what is new in the file of metrics; return whether there was anything.
+
+        Args:
+            before: Whether to read all that earlier attempts left, of which only rows with an epoch are theirs for sure.
+        """
+        data = read_from(self.file, self.read)
+        if not data:
+            if self.read and not read_from(self.file, self.read - 1, 1):  # the program has begun the file again
+                self.read, self.metrics = 0, _Lines()
+            return False
+        self.read += len(data)
+        for line in self.metrics.take(data):
+            if (row := _row(line, self.known)) and (not before or "epoch" in row):
+                self._keep(row, quiet=before)
+        return True
+
+    def _hear(self, line: bytes, is_rows: bool) -> None:
+        """Keep a line of output: a row, or a line of the log."""
+        if is_rows and (row := _row(line, self.known)):
+            self._keep(row)
+            return
+        text = line.decode("utf-8", "replace")
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+        self.said = printable(text.rstrip("\r").rpartition("\r")[2].strip())[:500] or self.said
+
+    def _keep(self, row: Mapping[str, Any], quiet: bool = False) -> None:
+        """Add a row to the epochs, and report its epoch."""
+        if self.rows.add(row) and not quiet:
+            last = self.rows.rows[-1]
+            told = {"trial": self.job.trial.id, "epochs": self.job.trial.epochs, "train_seconds": last["seconds"]}
+            self.report({**last, self.job.decide_by: self.rows.last().get(self.job.decide_by), **told})
+
+    def _outcome(self, code: int, stopped: bool) -> str:
+        """Write the result of a program that has ended, and return the status."""
+        if stopped:
+            return "interrupted"
+        if code < 0 or code in KILLED:
+            number = -code if code < 0 else code - 128
+            raise Broken(f"the program was ended by {SIGNALS.get(number) or signal.Signals(number).name}")
+        if code:
+            raise RunError(f"the program exited with code {code}{f': {self.said}' if self.said else ''}")
+        self.rows.end()
+        values = self.rows.last()
+        if self.job.decide_by not in values:
+            reported = f"; it reported {', '.join(values)}" if values else ""
+            raise RunError(f"the program ended without reporting {self.job.decide_by}{reported}")
+        diverged = values[self.job.decide_by] is None
+        result = {
+            "status": "diverged" if diverged else "completed",
+            "epochs": len(self.rows.rows),
+            "seconds": round(sum(row["seconds"] for row in self.rows.rows), 6),
+            **values,
+            "provenance": {**self._provenance(), "finished": _now()},
+        }
+        write_result(self.directory, result)
+        return str(result["status"])
+
+    def _provenance(self) -> dict[str, Any]:
+        """Where the program ran and when. It contains no paths, host names or user names."""
+        return {
+            "ablate": ablate.__version__,
+            "revision": revision(),
+            "python": platform.python_version(),
+            "platform": f"{platform.system()} {platform.machine()}",
+            "device": next(iter(gpu_models()), "GPU") if self.job.device == "cuda" else cpu_model(),
+            "threads": int(os.environ.get("OMP_NUM_THREADS", "1")) if self.job.device == "cpu" else 1,
+            "started": self.begun,
+        }
+
+
+def _row(line: bytes, known: frozenset[str]) -> dict[str, Any] | None:
+    """The row of a line: a JSON object that has one of the known names; None for any other line."""
+    text = line.strip().rpartition(b"\r")[2].strip()
+    if not (text.startswith(b"{") and text.endswith(b"}")):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) and not known.isdisjoint(value) else None
+
+
+def _pass_on(stream: IO[bytes], is_rows: bool, output: queue.SimpleQueue[tuple[bool, bytes]]) -> None:
+    """Pass on what a stream gives as it comes; b"" at its end."""
+    with stream:
+        while data := os.read(stream.fileno(), 65536):
+            output.put((is_rows, data))
+    output.put((is_rows, b""))
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,113 @@
+"""A study of a program from the file to its records: runs in workers, failures, retries, stops, plan and status."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ablate.api import load_experiment
+from ablate.commands.plan_text import plan_text
+from ablate.commands.status_text import status_text
+from ablate.errors import RunError
+from ablate.launch import INCOMPLETE, RunOptions, RunSummary
+from ablate.processes.signals import PREEMPTED
+from ablate.program_experiment import ProgramExperiment
+
+STUDY = """\
+name: program
+program:
+  command: python -S train.py {mode} {seed}
+  files: [train.py]
+  epochs: 3
+measures: [error]
+seeds: 1
+variants:
+  - grid: {mode: [good, bad]}
+"""
+TRAIN = """\
+import os, sys, time
+own, mode = os.environ["ABLATE_TRIAL"], sys.argv[1]
+begun = os.path.exists(own + "/begun")
+open(own + "/begun", "w").close()
+for epoch in range(1, 4):
+    print('{"epoch": %d, "error": %d}' % (epoch, 9 - epoch))
+    if mode == "bad": sys.exit("no good")
+    if mode == "killed" and not begun: os.kill(os.getpid(), 9)
+    if mode == "slow" and not begun: time.sleep(60)
+    if mode == "env": print({key: os.environ[key] for key in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")})
+"""
+
+
+def experiment(folder: Path, modes: str = "good, bad") -> ProgramExperiment:
+    (folder / "train.py").write_text(TRAIN)
+    (folder / "study.yaml").write_text(STUDY.replace("good, bad", modes))
+    found = load_experiment(folder / "study.yaml", runs=folder / "runs")
+    assert isinstance(found, ProgramExperiment)
+    return found
+
+
+def run(of: ProgramExperiment, slots: int = 1) -> tuple[RunSummary, str]:
+    console = Console(file=io.StringIO(), width=200)
+    summary = of.run(RunOptions(device="cpu", slots=slots), console)
+    return summary, console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_failed_program_costs_its_own_trial_alone(tmp_path: Path) -> None:
+    of = experiment(tmp_path)
+    summary, said = run(of)
+    assert (summary.trained, summary.open, summary.exit_code) == (1, 1, INCOMPLETE)
+    ((label, cause, log),) = summary.failed
+    assert (label, cause) == ("mode bad seed 0", "RunError: the program exited with code 1: no good")
+    assert "no good" in log.read_text()
+    assert "6 error" in said
+    assert of.status()["states"] == {"recorded": 1, "failed": 1}
+    assert "failed: mode bad seed 0: RunError: the program exited with code 1: no good" in status_text(of.status())
+    again, _ = run(of)
+    assert (again.recorded_before, again.trained, len(again.failed)) == (1, 0, 1)
+
+
+def test_a_killed_program_is_tried_again_and_sees_one_core(tmp_path: Path) -> None:
+    of = experiment(tmp_path, "killed, env")
+    summary, said = run(of, slots=2)
+    assert (summary.trained, summary.exit_code) == (2, 0)
+    assert "mode killed seed 0: Broken: the program was ended by SIGKILL; again from its checkpoint" in said
+    log = of.runs / of.trials()[1].id / "log.txt"
+    assert "{'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}" in log.read_text()
+
+
+def test_a_preempted_run_ends_its_programs_and_goes_on_later(tmp_path: Path) -> None:
+    of = experiment(tmp_path, "slow")
+    begun = of.runs / of.trials()[0].id / "epochs.jsonl"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ablate", "run", "study.yaml", "--device", "cpu", "--slots", "1"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    try:
+        until = time.monotonic() + 60
+        while not (begun.exists() and begun.stat().st_size) and time.monotonic() < until:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == PREEMPTED
+    finally:
+        process.kill()
+    assert of.status()["states"] == {"interrupted": 1}
+    assert run(of)[0].trained == 1
+
+
+def test_a_plan_shows_ids_and_the_first_command(tmp_path: Path) -> None:
+    of = experiment(tmp_path)
+    text = plan_text(of.plan())
+    assert all(trial.id in text for trial in of.trials())
+    assert f"the first command, in {tmp_path}: python -S train.py good 0" in text
+    assert text.splitlines()[-1] == "2 variants, 2 trials: 2 missing"
+    with pytest.raises(RunError, match="a program cannot be timed"):
+        of.plan(probe=True)
