@@ -176,6 +176,8 @@ def run_programs(study: ProgramStudy, runs: Path, options: RunOptions, console: 
     from ablate.schedule.tasks import Task
     from ablate.train.program import ProgramJob
 
+    if study.missing and options.on == "local":
+        raise RunError(study.missing)
     begun = time.monotonic()
     say = teller(console)
     trials, labels = _of_shard(study.trials(), lambda trial: 1.0, options), study.labels()

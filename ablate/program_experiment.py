@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import RunError
 from ablate.launch import RunOptions, RunSummary, run_programs
-from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.records.records import FILES, read_failure, trial_directory, trial_state
 from ablate.study.program import ProgramStudy, ProgramTrial
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class ProgramExperiment:
 
     def remarks(self) -> list[str]:
         """What was merged and dropped, and which files of the program have no part in the ids, a line each."""
-        return list(self.study.remarks)
+        return [*self.study.remarks, *([self.study.missing] if self.study.missing else [])]
 
     def plan(
         self, probe: bool = False, options: CostOptions | None = None, announce: Callable[[str], None] = lambda line: None
@@ -67,7 +67,7 @@ class ProgramExperiment:
                 "net": variant.net,
                 "axes": dict(variant.axes),
                 "trials": [
-                    {"id": one.id, "seed": one.seed, "state": trial_state(self.runs, one.id), "command": one.command}
+                    {"id": one.id, "seed": one.seed, "state": trial_state(self.runs, one.id), "command": self._command(one)}
                     for one in variant.trials(study.seeds)
                 ],
             }
@@ -76,7 +76,7 @@ class ProgramExperiment:
         return {
             "study": study.name,
             "program": {
-                "command": shlex.join(self.trials()[0].command),
+                "command": shlex.join(self._command(self.trials()[0])),
                 "folder": str(study.folder),
                 "files": dict(study.program.files),
                 "decide_by": study.decide_by,
@@ -85,6 +85,10 @@ class ProgramExperiment:
             "variants": variants,
             "remarks": self.remarks(),
         }
+
+    def _command(self, trial: ProgramTrial) -> list[str]:
+        """The words of a trial's command."""
+        return trial.command(str((trial_directory(self.runs, trial.id) / FILES).absolute()))
 
     def status(self) -> dict[str, Any]:
         """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""

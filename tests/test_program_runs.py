@@ -103,6 +103,18 @@ def test_a_preempted_run_ends_its_programs_and_goes_on_later(tmp_path: Path) -> 
     assert run(of)[0].trained == 1
 
 
+def test_a_command_that_is_not_here_can_be_planned_but_not_run(tmp_path: Path) -> None:
+    experiment(tmp_path)
+    (tmp_path / "study.yaml").write_text(STUDY.replace("python -S", "pythn -S"))
+    of = load_experiment(tmp_path / "study.yaml", runs=tmp_path / "runs")
+    assert isinstance(of, ProgramExperiment)
+    said = "study.yaml:3:3: program.command: there is no program 'pythn' on the path or in "
+    assert said in plan_text(of.plan())
+    with pytest.raises(RunError, match=said):
+        run(of)
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_plan_shows_ids_and_the_first_command(tmp_path: Path) -> None:
     of = experiment(tmp_path)
     text = plan_text(of.plan())

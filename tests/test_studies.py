@@ -11,11 +11,13 @@ import pytest
 from ablate.api import Experiment, load_search, load_study
 from ablate.errors import StudyError
 from ablate.report.analysis import StudyAnalysis
+from ablate.study.program import ProgramStudy
 from ablate.study.study import Published, PublishedRow
 
 STUDIES = Path(__file__).parents[1] / "studies"
 SEARCHES = sorted(path.stem for path in STUDIES.glob("*.yaml") if "\nsearch:" in path.read_text())
-NAMES = sorted({path.stem for path in STUDIES.glob("*.yaml")} - {*SEARCHES})
+PROGRAMS = sorted(path.stem for path in STUDIES.glob("*.yaml") if "\nprogram:" in path.read_text())
+NAMES = sorted({path.stem for path in STUDIES.glob("*.yaml")} - {*SEARCHES, *PROGRAMS})
 SCALED = [name for name in NAMES if name != "quickstart"]
 MB = "ms a batch of 16"
 TOP5 = "top-5 error, %"
@@ -299,6 +301,16 @@ def test_a_shipped_search(name: str, tmp_path: Path) -> None:
     for study in (whole.study, small.study):
         assert study.search and study.data.held_out is None and study.search.trials >= len(study.search.enqueue)
     assert small.plan()["cost"]["titan_x_seconds"] < whole.plan()["cost"]["titan_x_seconds"] / 1000
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_shipped_study_of_a_program(name: str, tmp_path: Path) -> None:
+    lines = (STUDIES / f"{name}.yaml").read_text().splitlines()
+    header = "\n".join(lines[: lines.index(f"name: {name}")])
+    assert all(f"ablate {verb} studies/{name}.yaml" in header for verb in ("run", "report"))
+    assert "minute" in header and "two cores" in header
+    study = load_study(STUDIES / f"{name}.yaml", runs=tmp_path).study
+    assert isinstance(study, ProgramStudy) and not study.remarks
 
 
 def test_the_six_blocks_of_table_2_are_the_first_candidates_of_the_block_search(tmp_path: Path) -> None:

@@ -22,7 +22,11 @@ from ablate.study.decision import Decision, Goal
 
 FORMAT = 1  # of trial.json
 PYTHON = ("python", "python3")  # as the first word of a command: the Python that runs ablate
-SEED, EPOCHS = "seed", "epochs"  # placeholders that are no axes
+SEED, EPOCHS, TRIAL = (
+    "seed",
+    "epochs",
+    "trial",
+)  # placeholders that are no axes; the last is a trial's own directory
 # Names that a program's measures cannot have, because records use them.
 RESERVED = (
     "epoch", "epochs", "seconds", "status", "trial", "provenance", "earlier_attempts", "sha256", "epochs_sha256",
@@ -74,14 +78,15 @@ class Program:
         """The command as one line, with its placeholders."""
         return " ".join(shlex.quote(word) if not word or re.search(r"[\s'\"\\]", word) else word for word in self.words)
 
-    def command(self, axes: Mapping[str, Any], seed: int) -> list[str]:
+    def command(self, axes: Mapping[str, Any], seed: int, own: str) -> list[str]:
         """The words of the command of a trial. A placeholder is a part of one word, whatever its value holds.
 
         Args:
             axes: The values of the axes, by name.
             seed: Of the trial.
+            own: The directory of its own files.
         """
-        values = {EPOCHS: self.epochs, **axes, SEED: seed}
+        values = {EPOCHS: self.epochs, **axes, SEED: seed, TRIAL: own}
         return ["".join(text + (as_argument(values[name]) if name else "") for text, name in _split(w)) for w in self.words]
 
     def identity(self) -> dict[str, Any]:
@@ -137,10 +142,13 @@ class ProgramTrial:
     axes: Mapping[str, Any]
     seed: int
 
-    @property
-    def command(self) -> list[str]:
-        """The words of its command."""
-        return self.program.command(self.axes, self.seed)
+    def command(self, own: str) -> list[str]:
+        """The words of its command.
+
+        Args:
+            own: The directory of its own files.
+        """
+        return self.program.command(self.axes, self.seed, own)
 
     @property
     def epochs(self) -> int | None:
@@ -203,6 +211,7 @@ class ProgramStudy:
         baselines: The baseline of each variant; None for a variant that has none.
         figures: The names of the figures that the report draws.
         remarks: On merged and dropped variants, and on the files of the command.
+        missing: The error of a command that this machine does not have; "" if it has.
     """
 
     name: str
@@ -219,6 +228,7 @@ class ProgramStudy:
     baselines: tuple[ProgramVariant | None, ...]
     figures: tuple[str, ...]
     remarks: tuple[str, ...]
+    missing: str = ""
 
     @property
     def decision(self) -> Decision:

@@ -20,6 +20,7 @@ from ablate.study.program import (
     EPOCHS,
     PYTHON,
     SEED,
+    TRIAL,
     Program,
     ProgramMeasure,
     ProgramStudy,
@@ -64,6 +65,7 @@ def read_program_study(
         document.fail(("program", "command"), f"program.command: no {{seed}}, so {len(seeds)} seeds would be the same run")
     if not seeds:
         document.fail(("seeds",), "seeds: found 0; allowed: 1 or more in a study with 'program'")
+    missing = _missing(document, program, folder)
     names = tuple(measure.name for measure in measures)
     decide_by = names[0] if file.decide_by is None else file.decide_by
     if decide_by not in names:
@@ -88,6 +90,7 @@ def read_program_study(
         baselines=_baselines(document, file.baseline, variants),
         figures=tuple(file.figures),
         remarks=(*(f"chosen: {line}" for line in chosen), *remarks, *_unnamed_files(program, folder)),
+        missing=missing,
     )
 
 
@@ -113,8 +116,6 @@ def _program(document: Document, file: ProgramFile, folder: Path) -> Program:
         document.fail(path, f"program.command: {str(error)[:1].lower()}{str(error)[1:]}")
     if not words:
         document.fail(path, "program.command: found nothing; allowed: such as python train.py --lr {lr} --seed {seed}")
-    if not placeholders_of(words[0]) and words[0] not in PYTHON and not _find(words[0], folder):
-        document.fail(path, f"program.command: there is no program {describe(words[0])} on the path or in {folder}")
     if EPOCHS in named and file.epochs is None and not _is_axis(document, EPOCHS):
         document.fail(path, "program.command: {epochs} has no value; add program.epochs")
     if file.epochs is not None and _is_axis(document, EPOCHS):
@@ -127,9 +128,13 @@ def _program(document: Document, file: ProgramFile, folder: Path) -> Program:
     return Program(words, dict(sorted(digests.items())), file.epochs, timeout, float(file.silence))
 
 
-def _find(word: str, folder: Path) -> bool:
-    """Whether the first word of a command is a program: on the path, or a file with a slash in its name."""
-    return shutil.which(str(folder / word) if "/" in word else word) is not None
+def _missing(document: Document, program: Program, folder: Path) -> str:
+    """The error of a command whose first word is no program here; "" if it is one. Another machine may have it."""
+    word = program.words[0]
+    if placeholders_of(word) or word in PYTHON or shutil.which(str(folder / word) if "/" in word else word):
+        return ""
+    place = document.place("program", "command")
+    return f"{place}: program.command: there is no program {describe(word)} on the path or in {folder}; install it"
 
 
 def _is_axis(document: Document, name: str) -> bool:
@@ -217,12 +222,14 @@ def _expanded(document: Document, index: int, entry: EntryFile, program: Program
     base = axes.pop("base", None) if kind == "one_at_a_time" else {}
     if not isinstance(base, dict):
         document.fail(path, "'one_at_a_time' needs 'base', the values that are changed, such as base: {lr: 0.1}")
-    wanted = [name for name in program.placeholders if name != SEED and (name != EPOCHS or program.epochs is None)]
+    given_already = (SEED, TRIAL, *([] if program.epochs is None else [EPOCHS]))
+    wanted = [name for name in program.placeholders if name not in given_already]
     for given, place in ((base, (*path, "base")), (axes, path)):
         for axis in given:
             if axis not in wanted:
                 known = f"{{{'}, {'.join(wanted)}}}" if wanted else "no placeholder"
-                hint = "use 'seeds'" if axis == SEED else f"the command has {known}"
+                taken = {SEED: "use 'seeds'", TRIAL: "it is the directory of the trial's own files; use another name"}
+                hint = taken.get(axis, f"the command has {known}")
                 document.fail((*place, axis), f"{axis}: no placeholder {{{axis}}} in program.command; {hint}")
     values = {axis: each if isinstance(each, list) else [each] for axis, each in axes.items()}
     for axis, each in values.items():

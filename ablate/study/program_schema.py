@@ -23,7 +23,7 @@ class ProgramFile(Frozen):
             min_length=1,
             max_length=10_000,
             examples=["python train.py --lr {lr} --seed {seed}"],
-            description="split into words without a shell; {lr} stands for the value of the axis lr",
+            description="split into words without a shell; {lr}: the value of the axis lr; also {seed}; {trial}: a folder",
         ),
     ]
     files: Annotated[

@@ -274,8 +274,9 @@ class _Attempt:
             pass
         self.metrics = _Lines()  # without a line that was torn
         self.rows.begin()
-        environment = {**os.environ, TRIAL: str(own.resolve()), "PYTHONUNBUFFERED": "1"}
-        words = self.job.trial.command
+        place = str(own.absolute())
+        environment = {**os.environ, TRIAL: place, "PYTHONUNBUFFERED": "1"}
+        words = self.job.trial.command(place)
         words[0] = sys.executable if words[0] in PYTHON else words[0]
         print(f"$ {shlex.join(words)}", flush=True)
         # The program is in the worker's process group, so it is ended with the worker.

@@ -46,7 +46,7 @@ def test_a_grid_has_a_trial_for_each_variant_and_seed(tmp_path: Path) -> None:
 
 def test_a_placeholder_is_one_argument(tmp_path: Path) -> None:
     trial = load(tmp_path).variants[1].trials((7,))[0]
-    assert trial.command == ["python", "train.py", "--lr", "0.1", "--block", "b c", "--seed", "7"]
+    assert trial.command("") == ["python", "train.py", "--lr", "0.1", "--block", "b c", "--seed", "7"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_placeholder_is_one_argument(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_values_as_arguments(tmp_path: Path, value: str, argument: str) -> None:
     text = STUDY.replace("[basic, b c]", f"[{value}]").replace("baseline: {block: basic}\n", "")
-    assert load(tmp_path, text).trials()[0].command[5] == argument
+    assert load(tmp_path, text).trials()[0].command("")[5] == argument
 
 
 def test_parts_of_words_braces_and_dotted_names(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_parts_of_words_braces_and_dotted_names(tmp_path: Path) -> None:
         "block: [basic, b c]", "model.depth: [3]"
     )
     trial = load(tmp_path, text.replace("baseline: {block: basic}\n", "")).trials()[0]
-    assert trial.command[4] == "model.{x}.depth=3-0.1"
+    assert trial.command("")[4] == "model.{x}.depth=3-0.1"
 
 
 def test_the_id_depends_on_command_axes_seed_and_files_alone(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_an_id_stays_what_it_is(tmp_path: Path) -> None:
 def test_epochs_are_a_placeholder_and_a_scale_may_change_them(tmp_path: Path) -> None:
     text = STUDY.replace("{seed}", "{seed} --epochs {epochs}").replace("files:", "epochs: 30\n  files:")
     study = load(tmp_path, text + "scales: {small: {program: {epochs: 2}}}\n", scale="small")
-    assert study.trials()[0].command[-1] == "2"
+    assert study.trials()[0].command("")[-1] == "2"
     assert study.trials()[0].id != load(tmp_path, text).trials()[0].id
     assert study.trials()[0].epochs == 2
 
@@ -129,7 +129,6 @@ def test_a_file_of_the_command_without_a_digest_is_noted(tmp_path: Path) -> None
         ("{lr}", "{}", "3:3", "program.command: a placeholder is a name in braces; a brace is written twice"),
         ("{lr}", "{lr:g}", "3:3", "a placeholder is a name in braces"),
         ("{lr}", "'{lr}", "3:3", "program.command: no closing quotation"),
-        ("python train", "pythn train", "3:3", "there is no program 'pythn' on the path"),
         ("{seed}", "{seed} {epochs}", "3:3", "{epochs} has no value; add program.epochs"),
         ("files: [train.py]", "files: [trian.py]", "4:11", "program.files: there is no file 'trian.py' in"),
         ("files: [train.py]", "files: [/etc/hosts]", "4:11", "allowed: a path from the study's folder"),
