@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from ablate.errors import NotationError, RunError
+from ablate.errors import NotationError
 from ablate.own_code import OwnCode
 from ablate.registry import Kind, Registry, Settings
 
@@ -35,6 +36,7 @@ class Optimizer(Kind):
         capturable: Whether an update can be part of a CUDA graph, which needs a learning rate on the device.
         initial: Initial values of states that do not begin at zero, by their names in the torch optimizer's state.
         make: (network, arguments) -> the torch optimizer, in place of `build`, for an optimizer of the user's own.
+        package: A package that it needs and that may not be installed; "" if there is none.
     """
 
     build: Callable[[Any, Settings, Settings], TorchOptimizer]
@@ -42,6 +44,14 @@ class Optimizer(Kind):
     capturable: bool = True
     initial: Mapping[str, float] = field(default_factory=dict)
     make: Callable[[nn.Module, Settings], TorchOptimizer] | None = None
+    package: str = ""
+
+    @property
+    def missing(self) -> str:
+        """Why it cannot be used here: its package is not installed; "" if it can be."""
+        if not self.package or find_spec(self.package):
+            return ""
+        return f"recipe.optimizer: {self.name} needs the package {self.package}; run: pip install {self.package}"
 
 
 def _sgd(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
@@ -94,10 +104,8 @@ def _muon(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimize
 
 def _lamb(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
     """timm's LAMB with these settings. Gradients are clipped only by the recipe's `clip_norm`."""
-    try:
-        from timm.optim.lamb import Lamb
-    except ImportError:
-        raise RunError("recipe.optimizer: lamb needs the package timm; run: pip install timm") from None
+    from timm.optim.lamb import Lamb
+
     shared = {key: arguments[key] for key in ("lr", "weight_decay")}
     return Lamb(groups, **shared, **settings, max_grad_norm=None)
 
@@ -190,6 +198,7 @@ OPTIMIZERS = Registry(
         build=_lamb,
         states=lambda settings: 2,
         capturable=False,  # timm's LAMB counts its steps on the host
+        package="timm",
     ),
 )
 
