@@ -138,6 +138,7 @@ OPTIMIZERS = Registry(
     Optimizer(
         name="adamw",  # source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization"
         words="AdamW",
+        explained="Adam with decoupled weight decay",
         fields={"betas": Betas, "eps": Eps},
         defaults=ADAM,
         build=_adamw,
@@ -146,6 +147,7 @@ OPTIMIZERS = Registry(
     Optimizer(
         name="nadam",  # source: Dozat, "Incorporating Nesterov Momentum into Adam"
         words="NAdam",
+        explained="Adam with Nesterov momentum",
         fields={
             "betas": Betas,
             "eps": Eps,
@@ -160,6 +162,7 @@ OPTIMIZERS = Registry(
     Optimizer(
         name="rmsprop",
         words="RMSprop",
+        explained="the gradient divided by the root of its mean square",
         fields={
             "alpha": Annotated[float, Field(ge=0, lt=1, description="decay of the average of the squared gradient")],
             "momentum": Momentum,
@@ -173,6 +176,7 @@ OPTIMIZERS = Registry(
     Optimizer(
         name="muon",  # source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks"
         words="Muon",
+        explained="orthogonalized updates of the weights of convolutions and linear layers; AdamW for all other parameters",
         fields={
             "momentum": Momentum,
             "nesterov": Nesterov,
@@ -193,6 +197,7 @@ OPTIMIZERS = Registry(
     Optimizer(
         name="lamb",  # source: You et al., "Large Batch Optimization for Deep Learning"
         words="LAMB",
+        explained="Adam with a rate for each layer, for large batches; needs the package timm",
         fields={"betas": Betas, "eps": Eps},
         defaults={"betas": (0.9, 0.999), "eps": 1e-6},
         build=_lamb,

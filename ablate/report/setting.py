@@ -147,11 +147,14 @@ def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> 
     usual = Recipe.named(name).values if name else recipe.values
     told = {*said, *SAME_RESULT, "compile"} | {axis.removeprefix("recipe.") for axis in varied}
     usual = {**recipe.defaults, **usual}
-    departures = [
-        f"{key.replace('_', ' ')} {plain(_without_varied(key, value, varied))}"
-        for key, value in recipe.used.items()
-        if key not in told and value != usual.get(key)
-    ]
+    departures, shared = [], []
+    for key, value in recipe.used.items():
+        words = f"{key.replace('_', ' ')} {plain(_without_varied(key, value, varied))}"
+        if key not in told and value != usual.get(key):
+            departures.append(words)
+        elif key not in told and value != recipe.defaults.get(key, value):  # the named recipe has it too
+            shared.append(words)
+    text = ", ".join([text, *shared])
     return f"{text}; unlike {name}: {', '.join(departures)}" if departures else text
 
 

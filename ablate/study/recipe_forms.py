@@ -127,7 +127,8 @@ def read_recipe_code(document: Document, path: KeyPath, fields: Mapping[str, Any
             try:
                 found[key] = own = read_own_code(value, (folder, Path()))
                 if key == "python":
-                    Hooks(own)
+                    if "loss" in Hooks(own) and found.get("class_weights", "none") != "none":
+                        raise NotationError(f"{own.python} has a loss, which takes no class_weights; leave one of them out")
                 else:
                     own.check(*OFFERED[key])
             except NotationError as error:

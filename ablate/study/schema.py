@@ -191,9 +191,9 @@ def _kind_field(field: str, table: Registry[Any]) -> Any:
         "properties": {"name": {"enum": list(table)}, **{name: {} for name in (*fields, *WITH.get(field, ()))}},
         "additionalProperties": False,
     }
-    return Annotated[
-        Any, PlainValidator(read), WithJsonSchema({"anyOf": [{"enum": list(table)}, mapping, *_NET["anyOf"][2:]]})
-    ]
+    explained = "; ".join(f"{name}: {entry.explained}" for name, entry in table.items() if entry.explained)
+    forms = WithJsonSchema({"anyOf": [{"enum": list(table)}, mapping, *_NET["anyOf"][2:]]})
+    return Annotated[Any, PlainValidator(read), Field(description=explained), forms]
 
 
 def _kind_fields() -> dict[str, Any]:
