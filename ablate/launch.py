@@ -138,6 +138,9 @@ def run_trials(
     missing = [trial for trial in trials if records[trial.id] is None]
     summary = RunSummary(len(trials), len(trials) - len(missing), shard=options.shard)
     recorded = [(trial.data, record) for trial in trials if (record := records[trial.id])]
+    for recipe in dict.fromkeys(trial.recipe for trial in missing):
+        if absent := recipe.kinds[0].missing:
+            raise RunError(absent)
     with handling(dict.fromkeys(PREEMPTING, preempted)):
         digests, pixels = prepare(missing, location, console, options.quiet)
         check_digests(recorded, digests, pixels, location)

@@ -35,6 +35,7 @@ class Kind:
         fields: The fields of a recipe (or step) that only this entry has: name -> type, as pydantic reads it.
         defaults: Values of fields that may be left out. A field at its default is not part of a trial's id.
         check: Settings -> the error in the settings as a whole, or "".
+        explained: A description for the documentation, where `words` are not enough.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Kind:
     fields: Mapping[str, Any] = field(default_factory=dict)
     defaults: Settings = field(default_factory=dict)
     check: Callable[[Settings], str] = no_objection
+    explained: str = ""
 
     def settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values of this entry's fields by name. A field without a value has its default.

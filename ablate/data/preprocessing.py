@@ -28,13 +28,11 @@ class Preprocessing(Kind):
         fit: (training images (N, H, W, C), uint8 or prepared) -> the normalization of a batch.
         streamed: (device) -> the normalization for streamed images; None if it is not possible with them.
         prepare: Transforms all images before training, with the arguments of whitening.load_whitened(); None for nothing.
-        explained: A description for the documentation, where `words` are not enough.
     """
 
     fit: Callable[[Tensor], Normalization]
     streamed: Callable[[torch.device], Normalization] | None = None
     prepare: Callable[..., Any] | None = None
-    explained: str = ""
 
 
 def _fit_mean_std(images: Tensor) -> Normalization:

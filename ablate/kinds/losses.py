@@ -112,6 +112,7 @@ LOSSES = Registry(
     Loss(
         name="cross_entropy",
         words="cross-entropy",
+        explained="cross-entropy of the softmax over the classes",
         fields={"label_smoothing": LabelSmoothing},
         defaults={"label_smoothing": 0.0},
         build=_cross_entropy,
@@ -119,6 +120,7 @@ LOSSES = Registry(
     Loss(
         name="bce",
         words="binary cross-entropy",
+        explained='each class by itself, as in "ResNet strikes back"',
         fields={
             "label_smoothing": LabelSmoothing,
             "target_threshold": Annotated[

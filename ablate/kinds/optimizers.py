@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from ablate.errors import NotationError, RunError
+from ablate.errors import NotationError
 from ablate.own_code import OwnCode
 from ablate.registry import Kind, Registry, Settings
 
@@ -35,6 +36,7 @@ class Optimizer(Kind):
         capturable: Whether an update can be part of a CUDA graph, which needs a learning rate on the device.
         initial: Initial values of states that do not begin at zero, by their names in the torch optimizer's state.
         make: (network, arguments) -> the torch optimizer, in place of `build`, for an optimizer of the user's own.
+        package: A package that it needs and that may not be installed; "" if there is none.
     """
 
     build: Callable[[Any, Settings, Settings], TorchOptimizer]
@@ -42,6 +44,14 @@ class Optimizer(Kind):
     capturable: bool = True
     initial: Mapping[str, float] = field(default_factory=dict)
     make: Callable[[nn.Module, Settings], TorchOptimizer] | None = None
+    package: str = ""
+
+    @property
+    def missing(self) -> str:
+        """Why it cannot be used here: its package is not installed; "" if it can be."""
+        if not self.package or find_spec(self.package):
+            return ""
+        return f"recipe.optimizer: {self.name} needs the package {self.package}; run: pip install {self.package}"
 
 
 def _sgd(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
@@ -94,10 +104,8 @@ def _muon(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimize
 
 def _lamb(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
     """timm's LAMB with these settings. Gradients are clipped only by the recipe's `clip_norm`."""
-    try:
-        from timm.optim.lamb import Lamb
-    except ImportError:
-        raise RunError("recipe.optimizer: lamb needs the package timm; run: pip install timm") from None
+    from timm.optim.lamb import Lamb
+
     shared = {key: arguments[key] for key in ("lr", "weight_decay")}
     return Lamb(groups, **shared, **settings, max_grad_norm=None)
 
@@ -130,6 +138,7 @@ OPTIMIZERS = Registry(
     Optimizer(
         name="adamw",  # source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization"
         words="AdamW",
+        explained="Adam with decoupled weight decay",
         fields={"betas": Betas, "eps": Eps},
         defaults=ADAM,
         build=_adamw,
@@ -138,6 +147,7 @@ OPTIMIZERS = Registry(
     Optimizer(
         name="nadam",  # source: Dozat, "Incorporating Nesterov Momentum into Adam"
         words="NAdam",
+        explained="Adam with Nesterov momentum",
         fields={
             "betas": Betas,
             "eps": Eps,
@@ -152,6 +162,7 @@ OPTIMIZERS = Registry(
     Optimizer(
         name="rmsprop",
         words="RMSprop",
+        explained="the gradient divided by the root of its mean square",
         fields={
             "alpha": Annotated[float, Field(ge=0, lt=1, description="decay of the average of the squared gradient")],
             "momentum": Momentum,
@@ -165,6 +176,7 @@ OPTIMIZERS = Registry(
     Optimizer(
         name="muon",  # source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks"
         words="Muon",
+        explained="orthogonalized updates of the weights of convolutions and linear layers; AdamW for all other parameters",
         fields={
             "momentum": Momentum,
             "nesterov": Nesterov,
@@ -185,11 +197,13 @@ OPTIMIZERS = Registry(
     Optimizer(
         name="lamb",  # source: You et al., "Large Batch Optimization for Deep Learning"
         words="LAMB",
+        explained="Adam with a rate for each layer, for large batches; needs the package timm",
         fields={"betas": Betas, "eps": Eps},
         defaults={"betas": (0.9, 0.999), "eps": 1e-6},
         build=_lamb,
         states=lambda settings: 2,
         capturable=False,  # timm's LAMB counts its steps on the host
+        package="timm",
     ),
 )
 

@@ -21,10 +21,12 @@ class NamedRecipe:
     Args:
         name: The name in study files.
         fields: Fields of Recipe, and of the optimizer, schedule and loss that it names, flat.
+        explained: A description for the documentation.
     """
 
     name: str
     fields: Mapping[str, Any]
+    explained: str = ""
 
 
 WRN_CIFAR: dict[str, Any] = {
@@ -91,8 +93,12 @@ IMAGENET_RSB_A3: dict[str, Any] = {
 RECIPES = Registry(
     "ablate.recipes",
     NamedRecipe,
-    NamedRecipe("wrn_cifar", WRN_CIFAR),
-    NamedRecipe("wrn_svhn", {**WRN_CIFAR, "lr": 0.01, "drop": 0.1, "epochs": 160, "milestones": (0.5, 0.75)}),
+    NamedRecipe("wrn_cifar", WRN_CIFAR, "wide residual networks on CIFAR, as in their paper"),
+    NamedRecipe(
+        "wrn_svhn",
+        {**WRN_CIFAR, "lr": 0.01, "drop": 0.1, "epochs": 160, "milestones": (0.5, 0.75)},
+        "wide residual networks on SVHN, as in their paper",
+    ),
     NamedRecipe(
         "imagenet",  # for residual networks on ImageNet; source: Xie et al. 2017, section 4
         {
@@ -104,9 +110,14 @@ RECIPES = Registry(
             "drop": 0.1,
             "momentum_at_drop": "keep",
         },
+        "residual networks on ImageNet",
     ),
-    NamedRecipe("adam", {**WRN_CIFAR, "optimizer": "adam", "lr": 1e-3, "weight_decay": 0.0, "momentum_at_drop": "keep"}),
-    NamedRecipe("cifar_fast", CIFAR_FAST),
-    NamedRecipe("cifar_modern", CIFAR_MODERN),
-    NamedRecipe("imagenet_rsb_a3", IMAGENET_RSB_A3),
+    NamedRecipe(
+        "adam",
+        {**WRN_CIFAR, "optimizer": "adam", "lr": 1e-3, "weight_decay": 0.0, "momentum_at_drop": "keep"},
+        "wrn_cifar with Adam",
+    ),
+    NamedRecipe("cifar_fast", CIFAR_FAST, "small images in a few minutes"),
+    NamedRecipe("cifar_modern", CIFAR_MODERN, "small images as in papers of today"),
+    NamedRecipe("imagenet_rsb_a3", IMAGENET_RSB_A3, 'ImageNet in 100 epochs, as in "ResNet strikes back"'),
 )

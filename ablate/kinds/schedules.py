@@ -220,6 +220,7 @@ SCHEDULES = Registry(
     Schedule(
         name="step",
         words="steps",
+        explained="the rate is multiplied by `drop` at each milestone",
         fields={
             "milestones": Annotated[tuple[Fraction, ...], Field(max_length=100, description="fractions of the epochs")],
             "drop": Annotated[float, Field(gt=0, le=1, description="factor on the learning rate at each milestone")],
@@ -236,6 +237,7 @@ SCHEDULES = Registry(
     Schedule(
         name="constant",
         words="constant",
+        explained="the rate stays `lr`",
         fields=SHARED,
         defaults=BY_STEP,
         check=_check_warmup,
@@ -244,6 +246,7 @@ SCHEDULES = Registry(
     Schedule(
         name="linear",
         words="linear",
+        explained="from `lr` to `final` on a straight line",
         fields={**SHARED, "final": Final},
         defaults={**BY_STEP, "final": 0.0},
         check=_check_warmup,
@@ -252,6 +255,7 @@ SCHEDULES = Registry(
     Schedule(
         name="cosine",  # source: Loshchilov and Hutter, "SGDR", without restarts
         words="cosine",
+        explained="from `lr` to `final` along half a cosine",
         fields={**SHARED, "final": Final},
         defaults={**BY_STEP, "final": 0.0},
         check=_check_warmup,
@@ -260,6 +264,7 @@ SCHEDULES = Registry(
     Schedule(
         name="one_cycle",  # source: Smith and Topin, "Super-Convergence"; defaults as in torch's OneCycleLR
         words="one cycle",
+        explained="from `initial` up to `lr` in the warm-up, then down to `final`; the momentum goes the other way",
         fields={
             **SHARED,
             "final": Final,
@@ -287,6 +292,7 @@ SCHEDULES = Registry(
     Schedule(
         name="polynomial",  # source of the default power: Chen et al., "DeepLab", section 4.1
         words="polynomial",
+        explained="from `lr` to `final` as a power of the part of the training that is left",
         fields={
             **SHARED,
             "final": Final,

@@ -84,6 +84,8 @@ def label_of(variant: Variant, values: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return plain(value)
     return f"{value:g}" if isinstance(value, float) and math.isfinite(value) else str(value)
 
 

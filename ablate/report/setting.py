@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ablate.data.augmentations import describe_augmentation
 from ablate.data.preprocessing import PREPROCESSING
+from ablate.own_code import OwnCode
 from ablate.report.numbers import counted
 from ablate.report.summary import Summary
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import plain
+from ablate.study.schema import KINDS, WITH
 from ablate.study.short_names import describe_codes
 from ablate.study.study import Data, Recipe
 
@@ -39,16 +42,33 @@ def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
     data = [" and ".join(filter(None, [", ".join(titles[:-1]), titles[-1]])) + told for told, titles in alike.items()]
     data += describe_copies(summaries)
     recipes: dict[str, dict[str, None]] = {}
+    shown = sorted(varied - {DATA_TITLE, RECIPE_NAME})
+    varied |= following([summary.variant.recipe for summary in summaries], varied)
     for summary in summaries:
         name = str(summary.axes.get(RECIPE_NAME, ""))
         recipes.setdefault(describe_recipe(summary.variant.recipe, summary.variant.recipe_name, varied), {})[name] = None
     named = [f"{' and '.join(names)}: {text}" if len(recipes) > 1 else text for text, names in recipes.items()]
-    shown = sorted(varied - {DATA_TITLE, RECIPE_NAME})
     capital = separator.startswith(".")
     networks = describe_codes([summary.variant for summary in summaries], plain)
     own = [f"{'Network' if capital else 'network'} {' and '.join(networks)}"] if networks else []
     varying = [f"{'Varied' if capital else 'varied'}: {', '.join(shown)}"] if shown else []
     return separator.join([*data, *named, *own, *varying])
+
+
+def following(recipes: Sequence[Recipe], varied: Collection[str]) -> set[str]:
+    """The axes of fields that differ because an optimizer, a schedule or a loss varies, such as "recipe.momentum".
+
+    Args:
+        recipes: Of some variants.
+        varied: The axes that vary.
+    """
+    found = set()
+    used = [recipe.used for recipe in recipes]
+    for field, table in KINDS.items():
+        if any(f"{axis}.".startswith(f"recipe.{field}.") for axis in varied):
+            known = {name for entry in table.values() for name in entry.fields} | set(WITH.get(field, ()))
+            found |= {f"recipe.{key}" for key in known if len({repr(each.get(key, ...)) for each in used}) > 1}
+    return found
 
 
 def describe_copies(summaries: Sequence[Summary]) -> list[str]:
@@ -111,9 +131,10 @@ def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> 
         name: The name of the recipe that it is derived from; empty for none.
         varied: The axes to leave out, such as "recipe.lr", because they vary.
     """
+    own = _without_varied("optimizer", recipe.optimizer, varied)
     scaled = f" for a batch of {recipe.lr_batch_size}" if recipe.lr_batch_size else ""
     said = {
-        "optimizer": recipe.kinds[0].words,
+        "optimizer": recipe.kinds[0].words if isinstance(recipe.optimizer, str) else plain(own),
         "epochs": counted(recipe.epochs, "epoch"),
         "batch_size": f"batch {recipe.batch_size}",
         "lr": f"learning rate {recipe.lr:g}{scaled}",
@@ -126,9 +147,21 @@ def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> 
     usual = Recipe.named(name).values if name else recipe.values
     told = {*said, *SAME_RESULT, "compile"} | {axis.removeprefix("recipe.") for axis in varied}
     usual = {**recipe.defaults, **usual}
-    departures = [
-        f"{key.replace('_', ' ')} {plain(value)}"
-        for key, value in recipe.used.items()
-        if key not in told and value != usual.get(key)
-    ]
+    departures, shared = [], []
+    for key, value in recipe.used.items():
+        words = f"{key.replace('_', ' ')} {plain(_without_varied(key, value, varied))}"
+        if key not in told and value != usual.get(key):
+            departures.append(words)
+        elif key not in told and value != recipe.defaults.get(key, value):  # the named recipe has it too
+            shared.append(words)
+    text = ", ".join([text, *shared])
     return f"{text}; unlike {name}: {', '.join(departures)}" if departures else text
+
+
+def _without_varied(field: str, value: Any, varied: Collection[str]) -> Any:
+    """The user's own code in a field without the arguments that vary; other values unchanged."""
+    prefix = "recipe.args." if field == "python" else f"recipe.{field}.args."
+    if not isinstance(value, OwnCode):
+        return value
+    shared = {key: each for key, each in value.args.items() if f"{prefix}{key}" not in varied}
+    return OwnCode(value.python, json.dumps(shared, sort_keys=True), value.code)

@@ -20,6 +20,7 @@ from ablate.nets.architecture import Architecture, DepthRule, format_block
 from ablate.nets.families import IMAGENET, arguments_of
 from ablate.nets.family import STYLE_AXES
 from ablate.nets.notation import depth_of, other_meanings, remark
+from ablate.own_code import KEYS as CODE_KEYS
 from ablate.study.axes import BESIDE, Network, Networks, dotted
 from ablate.study.costs import compile_choice
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME, beside_axes, cells
@@ -63,6 +64,7 @@ class Enumeration:
 def _notes(variant: Variant) -> Iterator[str]:
     """Remarks on a network, and on the other network that its name could mean; may be ""."""
     yield remark(variant.architecture)
+    yield variant.recipe.kinds[0].missing
     if variant.architecture.family.startswith(IMAGENET) and not variant.data.data_set.imagenet_names:
         others = [
             name for name in other_meanings(variant.net, variant.architecture.family) if not name.startswith(IMAGENET)
@@ -310,11 +312,23 @@ class _Changes(dict[str, Any]):
     def __eq__(self, other: object) -> bool:
         return repr(self) == repr(other)
 
+    @property
+    def names_code(self) -> bool:
+        """Whether a user's own code is among them, which may have changed since it was read before."""
+        keys = {part for key in self for part in key.split(".")}
+        return not keys.isdisjoint(CODE_KEYS) or any(isinstance(each, dict) and "python" in each for each in self.values())
 
-@lru_cache(maxsize=4096)
+
 def _replaced(model: Recipe | Data, changes: _Changes, folder: Path) -> Any:
     """replace_fields(), cached: many variants change the same fields."""
-    return replace_fields(model, dict(changes), folder)
+    if changes.names_code:
+        return replace_fields(model, dict(changes), folder)
+    return _replaced_before(model, changes)
+
+
+@lru_cache(maxsize=4096)
+def _replaced_before(model: Recipe | Data, changes: _Changes) -> Any:
+    return replace_fields(model, dict(changes))
 
 
 def _place(entry: Entry, axes: dict[str, Any], message: str) -> str:

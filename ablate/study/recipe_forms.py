@@ -15,7 +15,7 @@ from ablate.kinds import losses, optimizers, schedules
 from ablate.kinds.hooks import Hooks
 from ablate.own_code import OwnCode, read_own_code
 from ablate.study.document import Document, KeyPath
-from ablate.study.schema import KINDS, WITH
+from ablate.study.schema import KINDS, USUAL, WITH
 from ablate.study.study import OWN_CODE
 
 OFFERED = {"optimizer": optimizers.OFFERED, "schedule": schedules.OFFERED, "loss": losses.OFFERED}
@@ -41,9 +41,9 @@ def flat_fields(
         value = fields.get(field)
         if not isinstance(value, dict) or "python" in value:
             continue
-        name = value.get("name", under.get(field))
+        name = value.get("name", under.get(field, USUAL.get(field)))
         if not isinstance(name, str) or name not in table:
-            found = "no name" if "name" not in value else describe(name)
+            found = describe(name) if "name" in value else "none"
             document.fail((*path, field, "name"), f"recipe.{field}.name: found {found}; {allowed(str(name), table)}")
         known = (*table[name].fields, *WITH.get(field, ()))
         for key, each in value.items():
@@ -52,7 +52,7 @@ def flat_fields(
             if key not in known:
                 place = (*path, field, key)
                 document.fail(
-                    place, f"recipe.{field}: unknown key '{key}' of {name}; {allowed(str(key), ('name', *known))}"
+                    place, f"recipe.{field}: unknown key '{key}' of {name}; {allowed(str(key), ('name', 'python', *known))}"
                 )
             if key in beside:
                 place = (*path, field, key)
@@ -77,7 +77,7 @@ def refuse_foreign(document: Document, path: KeyPath, written: Iterable[str], fi
         for field in ("schedule", "loss"):
             table = KINDS[field]
             owners = [name for name, entry in table.items() if key in entry.fields]
-            named = fields.get(field, "step" if field == "schedule" else "cross_entropy")
+            named = fields.get(field, USUAL[field])
             name = named if isinstance(named, str) else "your own"
             elsewhere = any(key in entry.fields for other, one in KINDS.items() if other != field for entry in one.values())
             if owners and name not in owners and not elsewhere and (name in table or not isinstance(named, str)):
@@ -127,7 +127,8 @@ def read_recipe_code(document: Document, path: KeyPath, fields: Mapping[str, Any
             try:
                 found[key] = own = read_own_code(value, (folder, Path()))
                 if key == "python":
-                    Hooks(own)
+                    if "loss" in Hooks(own) and found.get("class_weights", "none") != "none":
+                        raise NotationError(f"{own.python} has a loss, which takes no class_weights; leave one of them out")
                 else:
                     own.check(*OFFERED[key])
             except NotationError as error:

@@ -298,12 +298,12 @@ def _changed_recipe(document: Document, model: Recipe, changes: dict[str, Any]) 
             known = dict.fromkeys(name for entry in KINDS[first].values() for name in entry.fields)
             if field not in (first, *known, *WITH.get(first, ())):
                 raise StudyError(f"unknown axis 'recipe.{key}'; {allowed(field, ('name', *known))}")
-            if field in written:
-                raise StudyError(f"recipe.{key}: recipe.{field} is written too; leave one of them out")
             flat = {field: changes[key]}
         else:
             fields = _changed(fields, "recipe", [first, *rest], changes[key])
             flat = flat_fields(document, ("recipe",), {first: fields[first]}, model.values, written)
+        if twice := [field for field in flat if field in written and not rest]:
+            raise StudyError(f"recipe.{key}: recipe.{twice[0]} is written twice; leave one of them out")
         written |= flat
         fields |= flat
     if "args" in written:

@@ -167,6 +167,7 @@ class _ClosedRecipe(Recipe, extra="forbid"):
 
 
 KINDS: dict[str, Registry[Any]] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "loss": LOSSES}  # by a recipe's field
+USUAL = {"schedule": "step", "loss": "cross_entropy"}  # the names of a recipe that names none
 WITH: dict[str, tuple[str, ...]] = {
     "optimizer": ("lr", "weight_decay", "decay_on")
 }  # fields of a mapping beside its kind's
@@ -191,9 +192,9 @@ def _kind_field(field: str, table: Registry[Any]) -> Any:
         "properties": {"name": {"enum": list(table)}, **{name: {} for name in (*fields, *WITH.get(field, ()))}},
         "additionalProperties": False,
     }
-    return Annotated[
-        Any, PlainValidator(read), WithJsonSchema({"anyOf": [{"enum": list(table)}, mapping, *_NET["anyOf"][2:]]})
-    ]
+    explained = "; ".join(f"{name}: {entry.explained}" for name, entry in table.items() if entry.explained)
+    forms = WithJsonSchema({"anyOf": [{"enum": list(table)}, mapping, *_NET["anyOf"][2:]]})
+    return Annotated[Any, PlainValidator(read), Field(description=explained), forms]
 
 
 def _kind_fields() -> dict[str, Any]:
@@ -216,8 +217,7 @@ def _kind_fields() -> dict[str, Any]:
 def recipe_model() -> type[Recipe]:
     """Recipe with the fields of every optimizer, schedule and loss, each checked for type and bounds, and no others."""
     fields: dict[str, Any] = {name: (field, None) for name, field in _kind_fields().items()}
-    required = {"optimizer": ..., "schedule": "step", "loss": "cross_entropy"}
-    fields |= {field: (_kind_field(field, table), required[field]) for field, table in KINDS.items()}
+    fields |= {field: (_kind_field(field, table), USUAL.get(field, ...)) for field, table in KINDS.items()}
     own = Annotated[
         Any, PlainValidator(_read_own), Field(description="a recipe of your own"), WithJsonSchema({"type": "string"})
     ]

@@ -246,7 +246,8 @@ class Training(Pass):
         """
         images, labels = self.changed(*self.batches.take(size))
         self.optimizer.zero_grad(set_to_none=True)
-        for part in zip(images.tensor_split(self.recipe.accumulate), labels.tensor_split(self.recipe.accumulate)):
+        parts = self.recipe.accumulate
+        for part in zip(images.tensor_split(parts), labels.tensor_split(parts)) if parts > 1 else ((images, labels),):
             self.backward(*part, len(images))
         if self.batched:
             self.batched.take_gradients()

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ablate.errors import NotationError
+from ablate.errors import NotationError, RunError
 from ablate.kinds.hooks import Hooks
 from ablate.kinds.optimizers import checked_optimizer
 from ablate.own_code import OwnCode
@@ -128,6 +128,8 @@ def make_optimizer(recipe: Recipe, network: nn.Module, fused: bool | None = None
     fused = (device.type == "cuda" if fused is None else fused) and entry.capturable
     rate = torch.tensor(recipe.rate, device=device) if fused else recipe.rate
     arguments = {"lr": rate, "weight_decay": recipe.weight_decay, "foreach": not fused, "fused": fused}
+    if entry.missing:
+        raise RunError(entry.missing)
     if entry.make:
         return scaled(entry.make(network, arguments), recipe)
     groups: list[dict[str, Any]] = [{"params": parameters}]

@@ -64,14 +64,37 @@ def ranks(parent: psutil.Process) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize(
-    ("net", "how"), [("WRN-10-0.25", {"sync_batch_norm": True}), ("WRN-10-0.25-groupnorm", {})], ids=["sync", "group"]
+    ("net", "how", "alike"),
+    [
+        ("WRN-10-0.25", {"sync_batch_norm": True}, {}),
+        (
+            "WRN-10-0.25-groupnorm",
+            {},
+            {
+                "ema": {"decay": 0.9},
+                "class_weights": "balanced",
+                "sampler": "balanced",
+                "clip_norm": 0.5,
+                "schedule": "cosine",
+            },
+        ),
+    ],
+    ids=["sync", "group"],
 )
-def test_two_processes_have_the_loss_curve_of_one(made: Made, net: str, how: dict[str, Any]) -> None:
-    one, two = made(net, "one"), made(net, "two", gpus=2, **how)
+def test_two_processes_have_the_loss_curve_of_one(made: Made, net: str, how: dict[str, Any], alike: dict[str, Any]) -> None:
+    one, two = made(net, "one", **alike), made(net, "two", gpus=2, **how, **alike)
     assert (train(one), train(two)) == ("completed", "completed")
     assert one.trial.id != two.trial.id
     for alone, together in zip(rows(one), rows(two), strict=True):
         assert together == pytest.approx(alone, rel=1e-4)
+
+
+def test_a_resumed_training_of_two_processes_is_an_uninterrupted_one(made: Made) -> None:
+    how: dict[str, Any] = {"gpus": 2, "mixup": {"alpha": 0.4}, "cutmix": {"alpha": 1.0}, "ema": {"decay": 0.9}}
+    whole, parts = (made("WRN-10-0.25", runs, schedule="one_cycle", **how) for runs in ("whole", "parts"))
+    assert train(whole) == "completed"
+    assert train(parts, stop=lambda: True) == "interrupted" and len(rows(parts)) == 1
+    assert train(parts) == "completed" and rows(parts) == rows(whole)
 
 
 def by_hand(job: Job) -> list[float]:

@@ -1,0 +1,175 @@
+"""The forms in which a study writes optimizer, schedule, loss and own code, and what is said where a form is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ablate.errors import StudyError
+from ablate.nets.families import count_network
+from ablate.nets.notation import parse_architecture
+from ablate.report.setting import describe_recipe
+from ablate.study.costs import activation_memory, training_memory
+from ablate.study.plan import axis_value, enumerate_variants, label, varied_axes
+from ablate.study.spec import load_study
+from ablate.study.study import Recipe, Study
+
+OWN = """
+def focal(logits, labels, gamma=2.0):
+    return logits.sum() * gamma
+
+
+def rate(step, steps, lr):
+    return lr
+
+
+class Plain:
+    def after_step(self, network):
+        pass
+"""
+
+
+def load(folder: Path, recipe: str, axes: str = "", *overrides: str) -> Study:
+    (folder / "mine.py").write_text(OWN)
+    path = folder / "study.yaml"
+    grid = f"{{grid: {{net: WRN-10-1, {axes}}}}}" if axes else "{net: WRN-10-1}"
+    path.write_text(f"name: x\ndata: cifar10\nrecipe: {{base: wrn_cifar, {recipe}}}\nseeds: 1\nvariants: [{grid}]\n")
+    return load_study(path, overrides)
+
+
+def ids(study: Study) -> list[str]:
+    return [variant.trials((0,))[0].id for variant in enumerate_variants(study).variants]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "flat"),
+    [
+        ("schedule: {name: one_cycle, warmup: 0.2}", "schedule: one_cycle, warmup: 0.2"),
+        ("schedule: {drop: 0.5}", "drop: 0.5"),
+        ("optimizer: {name: adamw, lr: 0.01, betas: [0.8, 0.9]}", "optimizer: adamw, lr: 0.01, betas: [0.8, 0.9]"),
+        ("loss: {name: bce, target_threshold: 0.2}", "loss: bce, target_threshold: 0.2"),
+        ("mixup: {alpha: 0.2}, ema: {decay: 0.9}", "mixup: 0.2, ema: 0.9"),
+        ("schedule: {name: cosine, warmup: 0, final: 0.0, per: step}", "schedule: cosine"),
+        ("mixup: 0, cutmix: 0, ema: 0, clip_norm: 0, accumulate: 1, label_smoothing: 0, loss: cross_entropy", "lr: 0.1"),
+        ("optimizer: {name: rmsprop}", "optimizer: rmsprop, momentum: 0.0"),  # not the momentum of the base's SGD
+    ],
+)
+def test_a_mapping_means_the_flat_fields(tmp_path: Path, mapping: str, flat: str) -> None:
+    assert ids(load(tmp_path, mapping)) == ids(load(tmp_path, flat))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *("warmup: 5", "warmup: 0.5", "schedule: cosine", "optimizer: muon", "mixup: 0.2", "ema: 0.9", "clip_norm: 1.0"),
+        *("mixup: {alpha: 0.2, probability: 0.5}", "ema: {decay: 0.9, warmup: 5}", "accumulate: 2", "loss: bce"),
+        *("class_weights: balanced", "sampler: balanced", "label_smoothing: 0.1"),
+        *("loss: {python: mine:focal}", "python: mine:Plain"),
+    ],
+)
+def test_what_can_change_a_result_changes_the_id(tmp_path: Path, change: str) -> None:
+    assert ids(load(tmp_path, change)) != ids(load(tmp_path, "lr: 0.1"))
+
+
+def test_axes_take_mappings_fields_of_them_and_own_code(tmp_path: Path) -> None:
+    schedules = "recipe.schedule: [cosine, {name: step, drop: 0.1}, {name: step, drop: 0.2}, {python: mine:rate}]"
+    variants = enumerate_variants(load(tmp_path, "weight_decay: 0", schedules)).variants
+    assert [variant.recipe.values.get("drop") for variant in variants[1:3]] == [0.1, 0.2]
+    assert label(variants[1]) == "WRN-10-1, recipe.schedule step drop 0.1" and varied_axes(variants) == ["recipe.schedule"]
+    assert str(variants[3].recipe.schedule) == "mine:rate"
+
+    study = load(tmp_path, "schedule: cosine", "recipe.schedule.warmup: [0, 5]")
+    variants = enumerate_variants(study).variants
+    assert [axis_value(variant, "recipe.schedule.warmup") for variant in variants] == [0, 5]
+    assert ids(study)[1:] == ids(load(tmp_path, "schedule: {name: cosine, warmup: 5}"))
+
+    study = load(tmp_path, "loss: {python: mine:focal}", "recipe.loss.args.gamma: [1.0, 3.0]")
+    variants = enumerate_variants(study).variants
+    assert [str(variant.recipe.loss) for variant in variants] == ["mine:focal(gamma=1.0)", "mine:focal(gamma=3.0)"]
+    assert ids(study)[1:] == ids(load(tmp_path, "loss: {python: mine:focal, args: {gamma: 3.0}}"))
+
+    study = load(tmp_path, "mixup: 0.1", "recipe.mixup: [0, 0.5], recipe.mixup.probability: [0.5, 1.0]")
+    assert [variant.recipe.mixup.alpha for variant in enumerate_variants(study).variants] == [0, 0, 0.5, 0.5]
+
+
+def test_an_override_goes_into_a_short_form(tmp_path: Path) -> None:
+    study = load(tmp_path, "schedule: cosine", "", "recipe.schedule.warmup=7", "recipe.loss.name=bce")
+    assert (study.recipe.schedule, study.recipe.values["warmup"], study.recipe.loss) == ("cosine", 7, "bce")
+
+
+def test_another_source_is_another_id_in_the_same_process(tmp_path: Path) -> None:
+    axes = "recipe.loss: [{python: mine:focal}]"
+    before = ids(load(tmp_path, "lr: 0.1", axes))
+    OTHER = OWN.replace("* gamma", "* gamma * 2")
+    study = load(tmp_path, "lr: 0.1", axes)
+    (tmp_path / "mine.py").write_text(OTHER)
+    assert ids(study) != before
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ("schedule: cosine, milestones: [0.5]", "3:45: recipe.milestones is a field of schedule step; schedule is cosine"),
+        ("final: 0.1", "3:27: recipe.final is a field of schedule linear, cosine, one_cycle, polynomial; schedule is step"),
+        ("target_threshold: 0.1", "3:27: recipe.target_threshold is a field of loss bce; loss is cross_entropy"),
+        ("schedule: {name: cosine, warmup: 5}, warmup: 3", "3:52: recipe.warmup is written in schedule and beside it"),
+        ("schedule: {name: cosine, drop: 5}", "3:52: recipe.schedule: unknown key 'drop' of cosine; allowed: name"),
+        ("schedule: {nam: cosine}", "3:38: recipe.schedule: unknown key 'nam' of step; did you mean 'name'?"),
+        ("schedule: {name: cosin}", "3:38: recipe.schedule.name: found 'cosin'; did you mean 'cosine'?"),
+        ("schedule: cosin", "3:27: recipe.schedule: found 'cosin'; did you mean 'cosine'? allowed: step"),
+        ("schedule: {name: cosine, warmup: x}", "3:52: recipe.warmup: found 'x'; allowed: "),
+        ("schedule: cosine, warmup: 200", "recipe: warmup: 200 epochs of 200; use fewer, or a fraction such as 0.1"),
+        ("warmup: 5.0", "recipe: warmup: found 5.0; allowed: a fraction below 1.0, or epochs as a whole number such as 5"),
+        ("ema: {decay: 0.9, warmup: 2.0}", "recipe: ema.warmup: found 2.0; allowed: a fraction below 1.0"),
+        ("loss: {python: mine:absent}", "3:27: recipe.loss: mine:absent: AttributeError"),
+        ("loss: {python: mine:focal, args: {gama: 1}}", "3:27: recipe.loss: mine:focal has no parameter 'gama'"),
+        ("loss: {python: mine}", "3:27: recipe.loss.python: found 'mine'; allowed: package.module:callable"),
+        ("optimizer: {python: mine:rate}", "3:27: recipe.optimizer: mine:rate needs a value for its parameter 'step'"),
+        ("python: mine:focal", "3:27: recipe: mine:focal: "),
+        ("args: {x: 1}", "3:27: recipe.args is only valid with python: module:callable"),
+        ("mixup: -1", "3:27: recipe.mixup.alpha: found -1; allowed: greater than or equal to 0"),
+        ("mixup: {alpa: 1}", "3:35: unknown key 'alpa'; did you mean 'alpha'?"),
+        ("mixup: {alpha: 1, probability: 0.8}, cutmix: {alpha: 1, probability: 0.5}", "are more than 1 together"),
+        ("accumulate: 2, gpus: 2", "gpus: 2 needs accumulate: 1"),
+        ("accumulate: 129", "accumulate: 129 parts of a batch of 128 images"),
+        ("loss: {python: mine:focal}, class_weights: balanced", "class_weights: a loss of your own takes none"),
+        ("optimizer: {name: muon, momentum: 0}", "nesterov needs a momentum above 0"),
+    ],
+)
+def test_a_wrong_form_is_said_at_its_place(tmp_path: Path, recipe: str, said: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        load(tmp_path, recipe)
+    assert said in str(caught.value) and str(caught.value).startswith(str(tmp_path / "study.yaml:3:"))
+
+
+@pytest.mark.parametrize(
+    ("axes", "said"),
+    [
+        ("recipe.schedule.wamup: [0, 5]", "unknown axis 'recipe.schedule.wamup'; did you mean 'warmup'?"),
+        ("recipe.schedule: [{name: cosine, warmup: 1}], recipe.warmup: [2]", "recipe.warmup is written twice"),
+        ("recipe.loss: [{python: mine:absent}]", "recipe.loss: mine:absent: AttributeError"),
+        ("recipe.loss.args.gamma: [1]", "unknown axis 'recipe.loss.args.gamma'"),
+    ],
+)
+def test_a_wrong_axis_is_said_at_its_place(tmp_path: Path, axes: str, said: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        enumerate_variants(load(tmp_path, "lr: 0.1", axes))
+    assert said in str(caught.value) and str(caught.value).startswith(str(tmp_path / "study.yaml:5:"))
+
+
+def test_captions_name_what_a_recipe_does() -> None:
+    recipe = Recipe.named("wrn_cifar", schedule="cosine", warmup=5, mixup=0.2, cutmix={"alpha": 1, "probability": 0.3})
+    assert describe_recipe(recipe, "wrn_cifar") == (
+        "SGD, 200 epochs, batch 128, learning rate 0.1, float32; "
+        "unlike wrn_cifar: schedule cosine, warmup 5, mixup 0.2, cutmix 1 (probability 0.3)"
+    )
+    assert "unlike" not in describe_recipe(Recipe.named("wrn_cifar"), "wrn_cifar")
+
+
+def test_an_average_and_parts_of_a_batch_count_in_the_memory() -> None:
+    counts = count_network(parse_architecture("WRN-10-1"), 10, (3, 32, 32))
+    plain, more = (training_memory(counts, Recipe.named("wrn_cifar", ema=decay)) for decay in (0, 0.9))
+    assert more.total - plain.total == 4 * counts.parameters
+    whole, parts = (activation_memory(counts, Recipe.named("wrn_cifar", accumulate=n)) for n in (1, 3))
+    assert parts == whole * 43 // 128  # 43 of 128 images at most
