@@ -128,20 +128,19 @@ class OwnCode:
                 raise NotationError(f"{self.python} needs a value for its parameter '{name}'; it receives {known}")
 
 
-def read_own_code(value: Mapping[str, Any], folders: tuple[Path, ...] | None) -> OwnCode:
+def read_own_code(value: Mapping[str, Any], folders: tuple[Path, ...]) -> OwnCode:
     """The own code that a mapping of a study file names, with the digest of its source.
 
     Args:
         value: {python: module:callable, args: {...}}.
-        folders: Searched for its module before Python's path, in order; None: those of the last call of look_in().
+        folders: Searched for its module before Python's path, in order.
 
     Raises:
         NotationError: The mapping is not valid, or the callable is missing or raises an error.
     """
     if wrong := own_code_error(value):
         raise NotationError(wrong)
-    if folders is not None:
-        look_in(*folders)
+    look_in(*folders)
     try:
         arguments = json.dumps(value.get("args", {}), sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:

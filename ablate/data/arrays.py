@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from ablate.data.sources import Images, Labelled, Labels, Reading, Source
 from ablate.errors import DataError
 
 MOST_ARRAY = 1 << 37  # bytes of one array
-PARTS = {"train": ("train",), "test": ("test",), "validation": ("val", "validation", "valid")}  # part -> how files call it
+OTHER = ("val", "validation", "valid")  # names of the one other part
 KINDS = {"images": ("{}_images", "x_{}"), "labels": ("{}_labels", "y_{}")}  # as in MedMNIST's files, and in Keras'
 LOOKED_FOR = "a .npz file, or .npy files, with train_images, train_labels, test_images and test_labels"
 
@@ -51,6 +52,15 @@ class Stored(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.file}: {self.member.removesuffix('.npy')}" if self.member else str(self.file)
+
+
+def called(part: str) -> tuple[str, ...]:
+    """The names that files have for a part, the one first that was asked for.
+
+    Args:
+        part: "train", "test", or a name of OTHER.
+    """
+    return (part, *(name for name in OTHER if name != part)) if part in OTHER else (part,)
 
 
 def check_part(images: Any, labels: Any, what: str) -> Labelled:
@@ -162,7 +172,7 @@ def from_parts(
     """The source of a data set whose parts are read one by one; with a split the training part is all there is.
 
     Args:
-        read: (root, part, image size) -> the images of a part: "train", "test" or "validation".
+        read: (root, part, image size) -> the images of a part: "train", "test", or a name of OTHER.
         files: (root, parts) -> the files of some parts; empty if one of the parts is missing.
         facts: (root) -> what the images say of themselves.
         looked_for: What an error message says is missing.
@@ -182,10 +192,10 @@ def from_parts(
     return Source(
         Reading(lambda root: files(root, whole), read_all, looked_for),
         Reading(lambda root: files(root, ("train",)), read_training, looked_for),
-        validation=Reading(
-            lambda root: files(root, ("validation",)),
-            lambda root, image_size: read(root, "validation", image_size),
-            f"validation images beside {looked_for}",
+        other=lambda name: Reading(
+            lambda root: files(root, (name,)),
+            lambda root, image_size: read(root, name, image_size),
+            f"{name} images beside {looked_for}",
         ),
         facts=facts,
     )
@@ -225,7 +235,7 @@ def find_arrays(root: Path, part: str) -> Mapping[str, Stored]:
 
     Args:
         root: A .npz file, or a directory.
-        part: "train", "test" or "validation".
+        part: "train", "test", or a name of OTHER.
 
     Raises:
         DataError: A .npz file is damaged.
@@ -236,7 +246,7 @@ def find_arrays(root: Path, part: str) -> Mapping[str, Stored]:
             there = {name.removesuffix(".npy"): Stored(packed[0], name) for name in archive.namelist()}
     else:
         there = {path.stem: Stored(path) for path in root.glob("*.npy")} if root.is_dir() else {}
-    names = {kind: [form.format(each) for each in PARTS[part] for form in forms] for kind, forms in KINDS.items()}
+    names = {kind: [form.format(each) for each in called(part) for form in forms] for kind, forms in KINDS.items()}
     return {kind: there[name] for kind, known in names.items() for name in known[::-1] if name in there}
 
 
@@ -248,7 +258,7 @@ def _opened(path: Path) -> zipfile.ZipFile:
 
 
 def _open(stored: Stored, take: Callable[[BinaryIO, Header], Any]) -> Any:
-    """What `take` makes of a file whose header is read.
+    """What `take` makes of a file whose header is read, and whose length is as the header says.
 
     Raises:
         DataError: It is damaged, holds objects, or is larger than MOST_ARRAY.
@@ -256,16 +266,16 @@ def _open(stored: Stored, take: Callable[[BinaryIO, Header], Any]) -> Any:
     try:
         if not stored.member:
             with open(open_regular_target(stored.file), "rb") as file:
-                return take(file, _header(file))
+                return take(file, _header(file, os.fstat(file.fileno()).st_size))
         with _opened(stored.file) as archive, archive.open(stored.member) as member:
-            return take(member, _header(member))  # type: ignore[arg-type]
+            return take(member, _header(member, archive.getinfo(stored.member).file_size))  # type: ignore[arg-type]
     except DataError as error:
         raise error if str(stored.file) in str(error) else DataError(f"{stored}: {error}") from None
     except Exception as error:  # a damaged file can raise any error
         raise DataError(f"{stored}: cannot be read as an array: {' '.join(str(error).split())[:200]}") from None
 
 
-def _header(file: Any) -> Header:
+def _header(file: Any, length: int) -> Header:
     version = np.lib.format.read_magic(file)
     read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
     shape, fortran_order, dtype = read(file)
@@ -275,16 +285,15 @@ def _header(file: Any) -> Header:
         raise DataError("is stored by columns; save it with numpy.ascontiguousarray()")
     if (size := math.prod(shape) * dtype.itemsize) > MOST_ARRAY:
         raise DataError(f"an array of {size:,} bytes; allowed: {MOST_ARRAY:,}")
+    if length - file.tell() != size:
+        raise DataError(f"has another length than its header says, {size:,} bytes; save it again")
     return Header(shape, dtype)
 
 
 def _read(stored: Stored) -> Array:
     def take(file: BinaryIO, header: Header) -> Array:
         size = math.prod(header.shape) * header.dtype.itemsize
-        data = file.read(size + 1)
-        if len(data) != size:
-            raise DataError(f"has another length than its header says, {size:,} bytes; save it again")
-        return np.frombuffer(data, header.dtype).reshape(header.shape)
+        return np.frombuffer(file.read(size), header.dtype).reshape(header.shape)
 
     found: Array = _open(stored, take)
     return found

@@ -129,18 +129,20 @@ def load_training(
     return _load(name, Labelled, image_size, location, announce, skip_damaged, options, again)
 
 
-def load_validation(
+def load_part(
     name: str,
+    part: str,
     image_size: int,
     location: Location,
     announce: Callable[[str], None] = lambda message: None,
     skip_damaged: bool = False,
     options: ReadOptions = NOTHING_SAID,
 ) -> tuple[Labelled, str]:
-    """(the validation images, which are a part of their own, the digest of their content as 16 hexadecimal digits).
+    """(the images of a part that is neither training nor test images, the digest of their content).
 
     Args:
         name: In DATA_SETS; not a streamed one.
+        part: The name of a folder, "val" for example; of arrays, tables and own code any name for validation images.
         image_size: Height and width in pixels.
         location: Where images are read and cached.
         announce: Receives a message before the decoding.
@@ -151,7 +153,7 @@ def load_validation(
         DataError: The data set has no such part, or images are missing or damaged.
         NotationError: Own code raises an error.
     """
-    return _load(name, Labelled, image_size, location, announce, skip_damaged, options, validation=True)
+    return _load(name, Labelled, image_size, location, announce, skip_damaged, options, other=part)
 
 
 def list_labels(
@@ -226,18 +228,18 @@ def _load(
     skip_damaged: bool,
     options: ReadOptions,
     again: bool = False,
-    validation: bool = False,
+    other: str = "",
 ) -> tuple[Arrays, str]:
-    """All images, or the images of one part, according to `kind`; with the digest."""
+    """All images, the training images, or the images of another part, according to `kind` and `other`; with the digest."""
     if options.own:
-        return load_own(kind, image_size, location.root, location.cache, options, announce, again, validation)
+        return load_own(kind, image_size, location.root, location.cache, options, announce, again, bool(other))
     source, training_only = source_of(name, options), kind is Labelled
     reading: Reading[Any] | None = source.training if training_only else source.whole
     stem = f"{name}-train" if training_only else name
-    if validation:
-        reading, stem = source.validation, f"{name}-validation"
+    if other:
+        reading, stem = source.other and source.other(other), f"{name}-{other}"
     if reading is None:
-        raise DataError(f"{name}: has no validation images of its own; hold out training images")
+        raise DataError(f"{name}: has no other part than training and test images; hold out training images")
     read, download, root = reading.read, source.download, location.root
     if source.package:
         path = location.cache / f"{stem}-{version(source.package)}-v{VERSION}"
@@ -333,8 +335,9 @@ def content_digest(files: list[Path], location: Location) -> str:
         if re.fullmatch(rb"[0-9a-f]{16}", known := read_file(real_directory(memo.parent) / memo.name)):
             return known.decode()
     content = hashlib.sha256()
+    folder = location.root.parent if location.root in files else location.root  # where the root is the one file
     for path in files:
-        _add_content(content, path, os.fsencode(path.relative_to(location.root).as_posix()))
+        _add_content(content, path, os.fsencode(path.relative_to(folder).as_posix()))
     digest = content.hexdigest()[:16]
     with contextlib.suppress(OSError, RecordError):  # then the files are hashed again the next time
         real_directory(memo.parent).mkdir(parents=True, exist_ok=True)

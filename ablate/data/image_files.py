@@ -12,7 +12,7 @@ import numpy as np
 from ablate.data.archives import fetch_archives
 from ablate.data.decoding import decode_files, facts_of, read_header, sample
 from ablate.data.folders import MOST_BYTES, Part, check_classes, open_regular_target, walk_parts
-from ablate.data.read_options import Facts, ReadOptions, TestDraw
+from ablate.data.read_options import DrawnTest, Facts, ReadOptions
 from ablate.data.sources import Images, Labelled, Labels, Reading, Source, stratified
 from ablate.errors import DataError
 
@@ -23,7 +23,7 @@ FOOD101, PETS = "food-101", "oxford-iiit-pet"  # directories in torchvision's la
 MOST_LIST = 1 << 26  # bytes of a published list of images
 
 
-def draw_test(labels: Labels, draw: TestDraw) -> tuple[Labels, Labels]:
+def draw_test(labels: Labels, draw: DrawnTest) -> tuple[Labels, Labels]:
     """(indices of the training images, indices of the test images), each ascending; every class is in both.
 
     Args:
@@ -110,8 +110,12 @@ def image_files(parts: Parts, looked_for: tuple[str, str], options: ReadOptions)
             raise DataError(f"{looked_for[1]} not found in {root.absolute()}")
         return facts_of(len({name for name, _ in found}), [_header(path) for _, path in sample(found)])
 
-    def validation(root: Path) -> ClassFiles:
-        return files_of(root, "validation")[0]
+    def other(name: str) -> Reading[Labelled]:
+        return Reading(
+            lambda root: [path for _, path in files_of(root, name)[0]],
+            lambda root, image_size: decode(files_of(root, name)[0], image_size),
+            f"{name}/<class>/*",
+        )
 
     return Source(
         Reading(all_files, read, looked_for[0], lambda root: [path for part in used_parts(root) for _, path in part]),
@@ -121,11 +125,7 @@ def image_files(parts: Parts, looked_for: tuple[str, str], options: ReadOptions)
             looked_for[1],
             lambda root: [path for _, path in used_training(root)],
         ),
-        validation=Reading(
-            lambda root: [path for _, path in validation(root)],
-            lambda root, image_size: decode(validation(root), image_size),
-            "val/<class>/*",
-        ),
+        other=other,
         parts=parts,
         labels=labels,
         facts=facts,
@@ -155,7 +155,7 @@ def _check_parts(root: Path, found: Sequence[Part]) -> None:
 def class_folders(options: ReadOptions, train: str = "train", test: str = "test", files_first: bool = False) -> Source:
     """The source of DIR/train/<class>/* and DIR/test/<class>/*, or of DIR/<class>/* if a split is stated.
 
-    Where there is no DIR/test, the test images are those of DIR/val; where there is, DIR/val has the validation images.
+    Where there is no DIR/test, the test images are those of DIR/val. Any other folder can be read as another part.
 
     Args:
         options: What the study says.
@@ -166,8 +166,8 @@ def class_folders(options: ReadOptions, train: str = "train", test: str = "test"
 
     def parts(root: Path, names: Sequence[str]) -> list[Part]:
         instead = test == "test" and not os.path.isdir(root / test) and os.path.isdir(root / "val")
-        folders = {"train": train, "test": "val" if instead else test, "validation": "val", "all": "."}
-        return walk_parts(root, [folders[name] for name in names], files_first)
+        folders = {"train": train, "test": "val" if instead else test, "all": "."}
+        return walk_parts(root, [folders.get(name, name) for name in names], files_first)
 
     if options.split:
         return image_files(parts, ("<class>/*", "<class>/*"), options)
@@ -189,7 +189,7 @@ def imagenette(folder: str, options: ReadOptions) -> Source:
 
     source = class_folders(options, f"{folder}/train", f"{folder}/val")
     return source._replace(
-        download=lambda root, training_only: fetch_archives(archives(), root, root / folder / "val"), validation=None
+        download=lambda root, training_only: fetch_archives(archives(), root, root / folder / "val"), other=None
     )
 
 
@@ -210,7 +210,7 @@ def food101(options: ReadOptions) -> Source:
 
     source = image_files(parts, (f"{FOOD101}/meta and {FOOD101}/images", f"{FOOD101}/meta/train.txt"), options)
     return source._replace(
-        download=lambda root, training_only: fetch_archives(archives(), root, root / FOOD101 / "meta"), validation=None
+        download=lambda root, training_only: fetch_archives(archives(), root, root / FOOD101 / "meta"), other=None
     )
 
 
@@ -233,7 +233,7 @@ def pets(options: ReadOptions) -> Source:
     source = image_files(parts, (f"{PETS}/annotations and {PETS}/images", f"{PETS}/annotations/trainval.txt"), options)
     annotations = Path(PETS, "annotations")
     return source._replace(
-        download=lambda root, training_only: fetch_archives(archives(), root / PETS, root / annotations), validation=None
+        download=lambda root, training_only: fetch_archives(archives(), root / PETS, root / annotations), other=None
     )
 
 

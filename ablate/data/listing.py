@@ -143,8 +143,10 @@ def list_files(name: str, source: Source, root: Path, options: ReadOptions = NOT
     return files, _digest(*files)
 
 
-def list_training_files(name: str, source: Source, root: Path, options: ReadOptions = NOTHING_SAID) -> tuple[Listing, str]:
-    """(the training images, the digest of their names and sizes as 16 hexadecimal digits).
+def list_training_files(
+    name: str, source: Source, root: Path, options: ReadOptions = NOTHING_SAID, part: str = "train"
+) -> tuple[Listing, str]:
+    """(the training images, or those of another part, the digest of their names and sizes as 16 hexadecimal digits).
 
     Where a split is stated the digest is of all files, from which the training images are drawn.
 
@@ -153,16 +155,16 @@ def list_training_files(name: str, source: Source, root: Path, options: ReadOpti
         source: Of a data set in which each image is a file.
         root: The directory of the data set.
         options: What the study says.
+        part: "train", or the name of another part.
 
     Raises:
         DataError: Images are missing.
     """
-    if options.split:
+    if options.split and part == "train":
         files, digest = list_files(name, source, root, options)
         return files.train, digest
     assert source.parts is not None, f"{name}: an image has no file of its own"
-    (part,) = source.parts(root, ("train",))
-    listed = list_part(part, root, name)
+    listed = list_part(source.parts(root, (part,))[0], root, name)
     return listed, _digest(listed)
 
 

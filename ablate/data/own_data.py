@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ablate.data.array_cache import digest_arrays, kept, share
-from ablate.data.arrays import Header, at_size, check_part, facts_of_arrays, split_part
+from ablate.data.arrays import OTHER, Header, at_size, check_part, facts_of_arrays, split_part
 from ablate.data.decoding import MODES, channels_of, to_eight_bits
 from ablate.data.read_options import ColumnNames, Facts, ReadOptions
 from ablate.data.sources import Arrays, Images, Labelled
@@ -31,7 +31,7 @@ from ablate.own_code import OwnCode, own_errors
 
 VERSION = 1  # of what is made of the values; after a change the function is called again
 OFFERED = ("root",)  # parameters that a function receives if it has them
-PARTS = ("train", "test", "validation")
+PARTS = ("train", "test", "validation")  # the last also by another name of OTHER
 
 
 class Known(NamedTuple):
@@ -67,7 +67,7 @@ def load_own(
     options: ReadOptions,
     announce: Callable[[str], None],
     again: bool = False,
-    validation: bool = False,
+    other: bool = False,
 ) -> tuple[Arrays, str]:
     """(the images that own code returns, their digest as 16 hexadecimal digits).
 
@@ -79,7 +79,7 @@ def load_own(
         options: With the own code.
         announce: Receives a line before the function is called.
         again: Whether the function is called although its images are in the cache.
-        validation: Whether the one part that is asked for is the validation images.
+        other: Whether the one part that is asked for is the validation images, not the training images.
 
     Raises:
         DataError: The function returns something else, or other images than before while a run goes on.
@@ -98,14 +98,14 @@ def load_own(
     if known is None:
         known = _describe(parts(), options)
         _write(cache, key, known)
-    digest = known.of(kind, validation)
+    digest = known.of(kind, other)
     if not digest:
         raise DataError(f"{options.own}: returned no validation images; return them under 'validation'")
-    part = "validation" if validation else "train"
+    part = "validation" if other else "train"
     name = f"-{part}" if kind is Labelled else ""
 
     def make() -> Arrays:
-        if _describe(parts(), options).of(kind, validation) != digest:
+        if _describe(parts(), options).of(kind, other) != digest:
             raise DataError(f"{options.own}: returned other images than a moment ago; make it return the same each time")
         found = parts()
         made: Any = Images(*found["train"], *found["test"]) if not name else found[part]
@@ -196,6 +196,8 @@ def _call(image_size: int | None, root: Path, options: ReadOptions) -> dict[str,
     returned = own.call(root=str(root))
     if not isinstance(returned, Mapping) and options.split:
         returned = {"train": returned}
+    if isinstance(returned, Mapping):
+        returned = {"validation" if name in OTHER else name: part for name, part in returned.items()}
     needed = ["train"] if options.split else ["train", "test"]
     if not isinstance(returned, Mapping) or any(name not in returned for name in needed):
         mapped = f"a mapping with {', '.join(map(repr, returned))}" if isinstance(returned, Mapping) else ""

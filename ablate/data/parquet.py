@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ablate.data.arrays import PARTS, from_parts
+from ablate.data.arrays import called, from_parts
 from ablate.data.decoding import SAMPLED, facts_of, read_header, read_pixels, to_square
 from ablate.data.folders import MOST_BYTES
 from ablate.data.image_files import draw_test
@@ -94,10 +94,10 @@ def find_tables(root: Path, part: str) -> list[Path]:
 
     Args:
         root: The directory of the tables, or one with data/.
-        part: "train", "test" or "validation".
+        part: "train", "test", or a name of arrays.OTHER.
     """
     for folder in (root, root / "data"):
-        for name in PARTS[part]:
+        for name in called(part):
             found = [path for form in (name, f"{name}-*", f"{name}_*") for path in folder.glob(f"{form}.parquet")]
             if paths := sorted(path for path in found if path.is_file()):
                 return paths

@@ -14,7 +14,7 @@ RESIZES = {
 }
 
 
-class TestDraw(NamedTuple):
+class DrawnTest(NamedTuple):
     """A draw of the test images from images that are in one part, stratified by class.
 
     Args:
@@ -52,7 +52,7 @@ class ReadOptions(NamedTuple):
 
     channels: int | None = None
     resize: Resize | None = None
-    split: TestDraw | None = None
+    split: DrawnTest | None = None
     columns: ColumnNames = ColumnNames()
     own: OwnCode | None = None
     sizes: tuple[int | None, int | None] = (None, None)

@@ -72,9 +72,9 @@ class Source(NamedTuple):
         training: Its training images alone; no file of the test images is opened.
         download: (root, training_only) downloads it; None if this is not possible.
         package: The installed package that contains the images, so that its version identifies them; "" for files.
-        validation: The validation images, which are a part of their own; None if there is no such part.
-        parts: (root, names of parts: "train", "test", "validation", or "all" if a split is stated) -> the image files of
-            each; None if an image has no file of its own. Images that have one can be streamed.
+        other: (name of another part, such as "val") -> how its images are read; None if there can be none.
+        parts: (root, names of parts: "train", "test", "all" where a split is stated, or another part's) -> the image files
+            of each; None if an image has no file of its own. Images that have one can be streamed.
         labels: (root, training_only) -> the labels of all training and all test images, or of the former; None if all
             images are decoded, whatever a study uses.
         facts: (root) -> what the images say of themselves, at a small cost; None where the table of data sets says all.
@@ -84,7 +84,7 @@ class Source(NamedTuple):
     training: Reading[Labelled]
     download: Callable[[Path, bool], object] | None = None
     package: str = ""
-    validation: Reading[Labelled] | None = None
+    other: Callable[[str], Reading[Labelled]] | None = None
     parts: Callable[[Path, Sequence[str]], list[Part]] | None = None
     labels: Callable[[Path, bool], tuple[Labels, ...]] | None = None
     facts: Callable[[Path], Facts] | None = None

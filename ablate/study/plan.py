@@ -387,6 +387,7 @@ def _names(variant: Variant, rule: DepthRule) -> dict[str, Any]:
         "multiply_adds": variant.counts.multiply_adds,
     }
     names |= {f"args.{key}": value for key, value in arguments_of(architecture).items()}
-    for prefix, values in (("recipe", as_fields(variant.recipe)), ("data", variant.data.values)):
+    for prefix, values in (("recipe", as_fields(variant.recipe)), ("data", as_fields(variant.data))):
         names |= {f"{prefix}.{key}": value for key, value in values.items()}
-    return names
+    own = variant.data.own.args if variant.data.own else {}
+    return names | {f"data.args.{key}": value for key, value in own.items()}

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ablate.data.augmentations import as_written, can_be_streamed, steps_of
-from ablate.data.data_sets import DATA_SETS, DataSet
-from ablate.errors import DataError, NotationError, StudyError, allowed, describe, printable
+from ablate.data.augmentations import can_be_streamed, steps_of
+from ablate.data.data_sets import DATA_SETS
+from ablate.errors import StudyError, allowed, describe, printable
 from ablate.files import expand
 from ablate.kinds.recipes import RECIPES
-from ablate.own_code import OwnCode, own_code_error, read_own_code
+from ablate.own_code import OwnCode
 from ablate.registry import Entry, Registry
+from ablate.study.data_forms import ANY, OWN, check_reading, data_fields, forget_facts, infer_missing, read_own_data
 from ablate.study.document import SHORT_FORMS, Document, KeyPath
 from ablate.study.recipe_forms import changed_kind, flat_fields, read_recipe_code, refuse_foreign
 from ablate.study.schema import KINDS, NOT_WRITTEN, WITH, data_model, recipe_model
@@ -21,21 +22,8 @@ from ablate.study.validation import validate
 
 EXAMPLES = {"base": "wrn_cifar", "name": "cifar10"}
 LEADING = {"mixup": "alpha", "cutmix": "alpha", "ema": "decay"}  # the field that a number alone means; of others `name`
-FIXED = (
-    "name",
-    "title",
-    "classes",
-    "image_size",
-    "channels",
-    "copy_of",
-    "root",
-    "python",
-    "columns",
-)  # fields that are no axes
-OWN = ("python", "args")  # keys of own code that returns images
+FIXED = (*("name", "title", "classes", "image_size", "channels"), *("copy_of", "root", "python", "columns"))  # no axes
 WRITTEN = (*(name for name in Data.model_fields if name not in NOT_WRITTEN), *OWN)  # allowed in a study file
-READING = ("resize", "split", "columns", "stream")  # keys that only some data sets have; see DataSet.options
-ANY = {"classes": 2, "image_size": 32, "channels": 3}  # what images say of themselves, and values that are valid of any
 
 
 def read_recipe(document: Document, path: KeyPath, value: Any) -> Recipe:
@@ -120,7 +108,7 @@ def _read_data(document: Document, path: KeyPath, value: Any) -> Data:
         if (expanded := expand(root)).parts[:1] and expanded.parts[0].startswith("~"):
             document.fail((*path, "root"), f"data.root: found {describe(root)}; there is no such user")
         fields["root"] = str(Path(document.name).parent / expanded)
-    return resolve_data(document, fields, path)
+    return resolve_data(document, fields, path, Path(document.name).parent)
 
 
 def written_out(document: Document, path: KeyPath, value: Any) -> dict[str, Any]:
@@ -142,21 +130,22 @@ def written_out(document: Document, path: KeyPath, value: Any) -> dict[str, Any]
     return value
 
 
-def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("data",)) -> Data:
+def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("data",), folder: Path = Path()) -> Data:
     """A named data set with some fields replaced. Its facts are kept, and its sizes are checked.
 
     Args:
         document: The study file's values and their places.
-        fields: Fields of Data as written; `name` is required.
+        fields: Fields of Data as written; `name` or `python` is required.
         path: Where the fields are.
+        folder: Of the study file; own code is searched there first.
 
     Raises:
         StudyError: A field is not valid for this data set; the message names the place.
     """
-    own, fields = _read_own(document, fields, path)
+    own, fields = read_own_data(document, fields, path, folder)
     known = _named(document, path, fields, "name", DATA_SETS)
     facts = dict(known.facts)
-    _check_reading(document, fields, path, known)
+    check_reading(document, fields, path, known)
     if known.title is None and "copy_of" in fields:
         original = _named(document, path, fields, "copy_of", DATA_SETS)
         if fields.get("classes", original.classes) != original.classes:
@@ -186,7 +175,7 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
         return data.model_copy(update={"root": root, "own": own, "stream": data.stream and not known.streamed})
 
     if unknown := [key for key in ANY if key not in given]:
-        given |= _inferred(document, path, checked({**ANY, **given, "augment": "none"}), unknown)
+        given |= infer_missing(document, path, checked({**ANY, **given, "augment": "none"}), unknown)
     data = checked(given)
     if data.streamed and (wrong := [step for step in steps_of(data.augment) if not can_be_streamed(step)]):
         streamed = known.name if known.streamed else "stream: true"
@@ -207,55 +196,6 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
         if size == most:
             data = data.model_copy(update={key: None})
     return data
-
-
-def _read_own(document: Document, fields: dict[str, Any], path: KeyPath) -> tuple[OwnCode | None, dict[str, Any]]:
-    """(the own code that returns the images, the other fields of the data). Own code needs no `name`."""
-    if "python" not in fields:
-        if fields.get("name") == "python" or "args" in fields:
-            key = "args" if "args" in fields else "name"
-            document.fail((*path, key), "data.python is missing; allowed: such as python: my_data:load")
-        return None, fields
-    if (name := fields.get("name", "python")) != "python":
-        document.fail((*path, "name"), f"data.name: found {describe(name)}; leave it out where data.python is given")
-    written = {key: fields[key] for key in OWN if key in fields}
-    if wrong := own_code_error(written):
-        document.fail((*path, *(key for key in OWN if wrong.startswith(f".{key}"))), f"data{wrong}")
-    try:
-        own = read_own_code(written, (Path(document.name).parent, Path()) if document.name else None)
-        own.check("root")
-    except NotationError as error:
-        document.fail((*path, "python"), f"data.python: {error}")
-    return own, {"name": "python", **{key: value for key, value in fields.items() if key not in OWN}}
-
-
-def _check_reading(document: Document, fields: dict[str, Any], path: KeyPath, known: DataSet) -> None:
-    """Fail at a key that says how images are read and that this data set does not have."""
-    for key in READING:
-        if fields.get(key) and key not in known.options:
-            names = [name for name, entry in DATA_SETS.items() if key in entry.options]
-            document.fail(
-                (*path, key), f"data.{key} is not valid for {known.name}; leave it out, or use {', '.join(names)}"
-            )
-
-
-def _inferred(document: Document, path: KeyPath, data: Data, unknown: list[str]) -> dict[str, Any]:
-    """The values of some of classes, image_size and channels, as the images themselves have them."""
-    from ablate.data.cache import Location, default_cache, default_root, infer_facts
-
-    sized = "image_size" in unknown
-    if sized and data.resize:
-        document.fail(path, f"data.image_size is missing; resize: {data.resize} needs it, such as image_size: 32")
-    location = Location(default_root(), default_cache()).of(data.root)
-    try:
-        facts = infer_facts(data.name, location, data.read_options._replace(channels=None), 0 if sized else data.image_size)
-    except (DataError, NotationError) as error:
-        if data.own:
-            document.fail((*path, "python"), f"data.python: {error}")
-        document.fail(path, f"data.{unknown[0]} is missing: {error}; write {', '.join(unknown)}, or data.root")
-    if sized and facts.image_size is None:
-        document.fail(path, f"data.image_size is missing: images of {facts.found} pixels; write the size that they get")
-    return {key: getattr(facts, key) for key in unknown}
 
 
 def replace_fields(model: Recipe | Data, changes: dict[str, Any], folder: Path = Path()) -> Any:
@@ -280,12 +220,11 @@ def replace_fields(model: Recipe | Data, changes: dict[str, Any], folder: Path =
     fields = as_fields(model)
     for key, value in changes.items():
         fields = _changed(fields, kind, key.split("."), value)
-    if any(key.partition(".")[0] == "args" for key in changes):
-        keep = ("image_size",) if model.resize else ()
-        fields = {key: value for key, value in fields.items() if key not in ANY or key in keep}
+    fields = forget_facts(model, fields, changes)
     if model.held_out is not None:
         fields["held_out"] = model.held_out.model_dump()
-    return resolve_data(document, {key: value for key, value in fields.items() if value is not None})
+    written = {key: value for key, value in fields.items() if value is not None}
+    return resolve_data(document, written, (kind,), folder)
 
 
 def _changed_recipe(document: Document, model: Recipe, changes: dict[str, Any]) -> dict[str, Any]:
@@ -318,10 +257,7 @@ def as_fields(model: Recipe | Data) -> dict[str, Any]:
         model: The recipe or data.
     """
     if isinstance(model, Data):
-        plain = {key: value.model_dump() for key in ("split", "columns") if (value := getattr(model, key))}
-        own = model.own.written if model.own else {}
-        fields = {**model.values, **plain, "augment": as_written(model.augment), **own}
-        return {key: value for key, value in fields.items() if key != "own"}
+        return data_fields(model)
     found = {key: each.written if isinstance(each, (OwnCode, Part)) else each for key, each in model.values.items()}
     return found | ({"python": None} | model.python.written if model.python else {})
 

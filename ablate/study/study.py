@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ablate.data.augmentations import Augment, as_written
 from ablate.data.data_sets import DATA_SETS, DataSet
-from ablate.data.read_options import RESIZES, ColumnNames, ReadOptions, Resize, TestDraw
+from ablate.data.read_options import RESIZES, ColumnNames, DrawnTest, ReadOptions, Resize
 from ablate.files import content_id
 from ablate.kinds.losses import Loss, find_loss
 from ablate.kinds.optimizers import Optimizer, find_optimizer
@@ -317,6 +317,13 @@ class HeldOut(Frozen):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
 
+def _check_share(value: int | float) -> int | float:
+    """A number of images, or a fraction of them."""
+    if value <= 0 or (isinstance(value, float) and value >= 1):
+        raise ValueError(f"found {value}; allowed: a fraction below 1, or a number of images")
+    return value
+
+
 class Split(Frozen):
     """The draw of the test images from images that are in one part, stratified by class.
 
@@ -326,7 +333,8 @@ class Split(Frozen):
     """
 
     test: Annotated[
-        Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)],
+        int | float,
+        AfterValidator(_check_share),
         Field(description="a fraction of all images below 1, or their number", examples=[0.2]),
     ]
     seed: Annotated[int, Field(ge=0, lt=2**31, description="of the draw")] = 0
@@ -438,7 +446,7 @@ class Data(Frozen):
         return ReadOptions(
             channels=self.channels if self.data_set.title is None else None,
             resize=self.resize,
-            split=TestDraw(self.split.test, self.split.seed) if self.split else None,
+            split=DrawnTest(self.split.test, self.split.seed) if self.split else None,
             columns=ColumnNames(self.columns.image or "", self.columns.label or "") if self.columns else ColumnNames(),
             own=self.own,
             sizes=(self.train_size, self.test_size) if subset else (None, None),

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from original_formats import write_cifar, write_imagenet, write_svhn
+from original_formats import write_cifar, write_imagenet, write_mnist, write_svhn
 
 from ablate.data import streaming
 from ablate.data.cache import Location
 from ablate.errors import DataError, RecordError
 from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
+from ablate.own_code import look_in, read_own_code
 from ablate.records.records import Record, read_epochs, read_record, trial_directory
 from ablate.study.study import Data, Recipe, Trial
 from ablate.train.batches import Batches, TestBatches, TrainingBatches
@@ -76,6 +77,63 @@ def test_svhn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train, _, normalization, _ = ImageCache().load(asked.trial.data, asked.location, torch.device("cpu"))
     assert normalization.std.tolist() == [255.0] * 3 and normalization.mean.tolist() == [0.0] * 3
     assert train.labels.bincount().tolist() == [6, 7, 7, 7, 7, 6, 6, 6, 6, 6]
+
+
+def test_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_mnist(tmp_path / "images", "MNIST", monkeypatch)
+    assert recorded(job(tmp_path, "mnist")).result["train_images"] == 40
+
+
+FOLDER = {"title": "Mine", "classes": 6, "image_size": 16}
+
+
+@pytest.mark.parametrize("said", [{"stream": True}, {"split": {"test": 12}, "stream": True}, {"channels": 1}])
+def test_folders_read_otherwise_resume_bit_for_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(streaming, "WORKERS", 0)
+    write_imagenet(tmp_path / "images")
+    root = {"root": str(tmp_path / "images" / "train")} if "split" in said else {}
+    whole = job(tmp_path, "image_folder", epochs=2, **FOLDER, **root, **said)
+    result = recorded(whole).result
+    assert (result["train_images"], result["test_images"]) == ((24, 12) if "split" in said else (36, 36))
+    assert ("pixel_digest" in result) == ("stream" not in said)
+    halting = replace(whole, runs=whole.runs.with_name("halting"))
+    assert train_trial(halting, lambda: True, lambda row: None) == "interrupted"
+    recorded(halting)
+    assert_same(whole, halting)
+
+
+OWN = """
+import numpy as np
+
+
+def load(root, side=8):
+    labels = np.arange(32) % 2
+    images = np.random.RandomState(0).randint(0, 100, (32, side, side)) + 100 * labels[:, None, None]
+    return {"train": (images.astype(np.uint8), labels), "test": (images[:16].astype(np.uint8), labels[:16])}
+"""
+
+
+def test_own_data_resumes_bit_for_bit_and_is_refused_if_it_changed(tmp_path: Path) -> None:
+    folder = tmp_path / "code"
+    folder.mkdir()
+    (folder / "own_pictures.py").write_text(OWN)
+    own = read_own_code({"python": "own_pictures:load", "args": {"side": 12}}, (folder,))
+    look_in()  # the job says where the code is
+    facts = {"title": "Mine", "classes": 2, "image_size": 12, "channels": 1}
+    whole = replace(job(tmp_path, "python", epochs=2, own=own, **facts), folders=(folder,))
+    assert recorded(whole).result["train_images"] == 32
+    halting = replace(whole, runs=whole.runs.with_name("halting"))
+    assert train_trial(halting, lambda: True, lambda row: None) == "interrupted"
+    recorded(halting)
+    assert_same(whole, halting)
+    changed = replace(whole, runs=whole.runs.with_name("changed"))
+    assert train_trial(changed, lambda: True, lambda row: None) == "interrupted"
+    (folder / "own_pictures.py").write_text(OWN.replace("RandomState(0)", "RandomState(11)"))
+    ImageLoader(print, again=True).load(whole.trial.data, whole.location)  # as the next run does before it starts
+    with pytest.raises(RecordError, match="begun on images of digest"):
+        recorded(changed)
 
 
 @pytest.fixture
