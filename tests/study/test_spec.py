@@ -13,10 +13,11 @@ from ablate.study.baseline import find_baselines
 from ablate.study.budget import Budget
 from ablate.study.document import Document
 from ablate.study.plan import Enumeration, candidate_maker, enumerate_variants, plan_trials
+from ablate.study.program import ProgramStudy
 from ablate.study.resolve import as_fields, read_recipe, replace_fields, resolve_data
 from ablate.study.schema import StudyFile, json_schema
 from ablate.study.space import grid
-from ablate.study.spec import load_study
+from ablate.study.spec import load_any_study, load_study
 from ablate.study.study import Recipe, Study, Variant
 
 STUDIES = Path(__file__).parents[2] / "studies"
@@ -385,7 +386,10 @@ def test_schema_is_json_and_names_the_keys() -> None:
 
 @pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_studies_plan(path: Path) -> None:
-    study = load_study(path)
+    study = load_any_study(path)
+    if isinstance(study, ProgramStudy):
+        assert study.name == path.stem and len({trial.id for trial in study.trials()}) == len(study.trials())
+        return
     if study.search:
         return  # the next test's
     enumeration = enumerate_variants(study)
