@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ablate.errors import StudyError, allowed
+from ablate.study.resolve import as_fields
 from ablate.study.study import Data, Entry, Study
 
 MAX_VARIANTS = 1_000_000
@@ -86,7 +87,8 @@ def beside_axes(study: Study) -> Callable[[Entry, Data], dict[str, Any]]:
     of_recipe, of_data = _differing(recipes), _differing(data)
 
     def beside(entry: Entry, data: Data) -> dict[str, Any]:
-        fields = {f"recipe.{field}": entry.recipe.values.get(field) for field in of_recipe}
+        written = as_fields(entry.recipe)
+        fields = {f"recipe.{field}": written.get(field) for field in of_recipe}
         fields |= {f"data.{field}": "all" if (value := getattr(data, field)) is None else value for field in of_data}
         named = {RECIPE_NAME: entry.recipe_name} if many else {}
         return fields | named | ({DATA_TITLE: data.title} if several else {})

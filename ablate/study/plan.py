@@ -260,8 +260,11 @@ def plain(value: Any) -> str:
         return " ".join(map(plain, value))
     if isinstance(value, list):
         return f"[{', '.join(map(plain, value))}]"
+    if isinstance(value, dict) and "python" in value:  # {python: mine:focal, args: {gamma: 2}} -> mine:focal(gamma=2)
+        given = ", ".join(f"{key}={plain(each)}" for key, each in value.get("args", {}).items())
+        return f"{value['python']}({given})" if given else str(value["python"])
     if isinstance(value, dict):  # {name: one_cycle, warmup: 0.3} -> one_cycle warmup 0.3
-        return " ".join(plain(each) if key in ("name", "python") else f"{key} {plain(each)}" for key, each in value.items())
+        return " ".join(plain(each) if key == "name" else f"{key} {plain(each)}" for key, each in value.items())
     return str(value)
 
 

@@ -57,9 +57,9 @@ class Mixer:
         self.place += 1
         height, width = images.shape[-2:]
         rows, columns = (torch.arange(size, device=images.device) for size in (height, width))
-        top, bottom, left, right = torch.round(box * box.new_tensor([height, height, width, width])).unbind()
-        inside = ((rows >= top) & (rows < bottom))[:, None] & ((columns >= left) & (columns < right))[None, :]
-        own = torch.where(inside, 0.0, share)  # the weight of the image itself in each pixel
+        (top, bottom), (left, right) = torch.round(box[:2] * height), torch.round(box[2:] * width)
+        outside = ((rows < top) | (rows >= bottom))[:, None] | ((columns < left) | (columns >= right))[None, :]
+        own = share * outside  # the weight of the image itself in each pixel
         part = own.mean()
         shares = shares_of(labels, self.classes)
         return images * own + images.flip(0) * (1 - own), shares * part + shares.flip(0) * (1 - part)

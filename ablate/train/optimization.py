@@ -88,7 +88,7 @@ class Rates:
                 group["lr"].fill_(each)
             else:
                 group["lr"] = each
-            if momentum is not None and "momentum" in group:
+            if momentum is not None and group.get("momentum"):  # an optimizer without momentum stays without it
                 group["momentum"] = momentum
             elif momentum is not None and "betas" in group:
                 group["betas"] = (momentum, group["betas"][1])

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from ablate.errors import StudyError
+from ablate.data.cache import Location
+from ablate.errors import RunError, StudyError
+from ablate.kinds import optimizers
+from ablate.launch import RunOptions, run_trials
 from ablate.nets.families import count_network
 from ablate.nets.notation import parse_architecture
 from ablate.report.setting import describe_recipe
@@ -93,6 +97,17 @@ def test_axes_take_mappings_fields_of_them_and_own_code(tmp_path: Path) -> None:
     assert [variant.recipe.mixup.alpha for variant in enumerate_variants(study).variants] == [0, 0, 0.5, 0.5]
 
 
+def test_recipes_of_entries_are_told_apart_as_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "two.yaml"
+    (tmp_path / "mine.py").write_text(OWN)
+    one, other = "{base: wrn_cifar, mixup: 0.2}", "{base: wrn_cifar, loss: {python: mine:focal}}"
+    entries = f"[{{net: WRN-10-1, recipe: {one}}}, {{net: WRN-10-1, recipe: {other}}}]"
+    path.write_text(f"name: x\ndata: cifar10\nrecipe: wrn_cifar\nseeds: 1\nvariants: {entries}\n")
+    first, second = enumerate_variants(load_study(path)).variants
+    assert (first.axes["recipe.mixup"], second.axes["recipe.mixup"]) == (0.2, 0.0)
+    assert (first.axes["recipe.loss"], second.axes["recipe.loss"]) == ("cross_entropy", {"python": "mine:focal"})
+
+
 def test_an_override_goes_into_a_short_form(tmp_path: Path) -> None:
     study = load(tmp_path, "schedule: cosine", "", "recipe.schedule.warmup=7", "recipe.loss.name=bce")
     assert (study.recipe.schedule, study.recipe.values["warmup"], study.recipe.loss) == ("cosine", 7, "bce")
@@ -173,3 +188,14 @@ def test_an_average_and_parts_of_a_batch_count_in_the_memory() -> None:
     assert more.total - plain.total == 4 * counts.parameters
     whole, parts = (activation_memory(counts, Recipe.named("wrn_cifar", accumulate=n)) for n in (1, 3))
     assert parts == whole * 43 // 128  # 43 of 128 images at most
+
+
+def test_a_package_that_is_missing_is_said_in_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study, said = load(tmp_path, "optimizer: lamb"), "recipe.optimizer: lamb needs the package timm; run: pip install timm"
+    monkeypatch.setattr(optimizers, "find_spec", lambda name: True)
+    assert enumerate_variants(study).remarks() == []
+    monkeypatch.setattr(optimizers, "find_spec", lambda name: None)
+    found = enumerate_variants(study)
+    assert found.remarks() == [f"note: {said}"]
+    with pytest.raises(RunError, match=said):
+        run_trials(found.variants[0].trials((0,)), {}, tmp_path, Location(tmp_path, tmp_path), RunOptions(), Console())

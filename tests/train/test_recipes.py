@@ -272,6 +272,10 @@ def test_one_cycle_changes_the_momentum_the_other_way() -> None:
             found.append(value if key == "momentum" else value[0])
         assert found[30] == pytest.approx(0.85) == min(found) and found[99] == pytest.approx(0.95, abs=1e-3)
     assert Rates(Recipe.named("wrn_cifar", schedule="one_cycle", cycle_momentum=False), 10).cycles_momentum is False
+    recipe = Recipe.named("wrn_cifar", schedule="one_cycle", epochs=10, momentum=0.0, nesterov=False)
+    optimizer = make_optimizer(recipe, nn.Linear(1, 1))
+    Rates(recipe, 10).set(optimizer, 5)
+    assert optimizer.param_groups[0]["momentum"] == 0
 
 
 def test_momentum_that_is_discarded_starts_as_new() -> None:
