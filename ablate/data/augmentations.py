@@ -1,19 +1,23 @@
-"""The table of augmentation steps, and named lists of steps.
+"""The table of augmentation steps, and named lists of steps. augment.py applies them to images.
 
 `augment` in a study file is a list of steps in order, such as [{crop: 4}, flip], or the name of such a list. The draws
 for an image are a function of (seed, epoch) alone: each step draws for all images of an epoch, in order, on the CPU. A
-package adds a step by an entry point in the group `ablate.augmentations`.
+step may be a reader's own, as {python: module:callable, args: {...}}. A package adds a step by an entry point in the group
+`ablate.augmentations`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from ablate.errors import allowed
+from ablate.errors import NotationError, allowed, describe
+from ablate.own_code import OwnCode, own_code_error, read_own_code
 from ablate.registry import Kind, Registry, Settings
 
 if TYPE_CHECKING:
@@ -21,10 +25,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_STEPS = 20
+OFFERED = ("images", "generator")  # the arguments that a reader's own step receives besides its args
+Part = Annotated[float, Field(ge=0, le=1)]
+Strength = Annotated[float, Field(ge=0, le=10, description="factor 1 - strength to 1 + strength, but not below 0")]
+Area = Annotated[tuple[Part, Part], Field(description="least and largest area, as a part of the image's")]
+Ratio = Annotated[float, Field(gt=0, le=100)]
+Ratios = Annotated[tuple[Ratio, Ratio], Field(description="least and largest width : height")]
 
 
 class Index(NamedTuple):
-    """For each pixel of an augmented image, the row and the column of the source pixel.
+    """For each pixel of an augmented image, the row and the column of the source pixel; -1 means the value 0.
 
     Args:
         rows: int64 (B, H).
@@ -37,24 +47,46 @@ class Index(NamedTuple):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Augmentation(Kind):
-    """One step of an augmentation. `check` also receives the side of the images in pixels, as the setting `side`.
+    """One step of an augmentation. It either moves pixels or changes their values, as `move` or `change` says.
+
+    `check` also receives the side of the images in pixels, as the setting `side`. Steps that only move pixels and follow
+    each other are one gather.
 
     Args:
         draw: (number of images N, side in pixels, generator on the CPU, settings) -> the draws for each image, (N, ...).
-        move: (index, draws of its B images) -> the index after this step; for steps that only move pixels.
-        short: The field that a step written as {name: value} sets; "" if a step has no such form.
+        move: (index, draws of its B images, settings) -> the index after this step.
+        change: (images (B, H, W, C), which it may overwrite, draws of these images, what `fit` returned) -> images of the
+            same shape and type.
+        fit: (training images (N, H, W, C), settings) -> what `change` needs to know of them, on their device. For streamed
+            images the first is None, and the result is for ImageNet.
+        short: The fields that a step written as {name: value} sets; none if a step has no such form.
         usual: (side in pixels) -> the settings of a step that is written by its name alone.
-        streamed: (side in pixels, settings) -> a torchvision transform that does the same with one streamed image; None if
-            the step is not possible with streamed images.
+        blank: (settings) -> whether `move` can leave pixels without a source.
+        prepared: Whether the work of `change` depends on its draws, so that no CUDA graph can contain it: a batch is then
+            augmented before the step that a graph repeats, and its draws stay on the CPU.
+        colors: Whether the pixels must be numbers from 0 to 255, which excludes whitened images.
+        channels: The numbers of channels that are possible.
+        streamed: (side in pixels, settings) -> a torchvision transform that does the same with one streamed image. None:
+            the step itself changes the image; a step that moves pixels is not possible.
+        usual_streamed: Whether `streamed` only has the usual settings.
         crops: Whether `streamed` also scales the image to its size.
+        explained: What the step does, for the documentation.
     """
 
     draw: Callable[[int, int, torch.Generator, Settings], Tensor]
-    move: Callable[[Index, Tensor], Index]
-    short: str = ""
+    move: Callable[[Index, Tensor, Settings], Index] | None = None
+    change: Callable[[Tensor, Tensor, Any], Tensor] | None = None
+    fit: Callable[[Tensor | None, Settings], Tensor] | None = None
+    short: tuple[str, ...] = ()
     usual: Callable[[int], Settings] = lambda side: {}
+    blank: Callable[[Settings], bool] = lambda settings: False
+    prepared: bool = False
+    colors: bool = False
+    channels: tuple[int, ...] = (1, 3)
     streamed: Callable[[int, Settings], Any] | None = None
+    usual_streamed: bool = False
     crops: bool = False
+    explained: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,18 +113,25 @@ def _draw_crop(n: int, side: int, generator: torch.Generator, settings: Settings
     return torch.randint(-padding, padding + 1, (n, 2), generator=generator)
 
 
-def _crop(index: Index, shifts: Tensor) -> Index:
-    """The index of a crop from a reflection-padded image, which is never made: reflected pixels are read instead."""
-    return Index(_shifted(index.rows, shifts[:, :1]), _shifted(index.columns, shifts[:, 1:]))
+def _crop(index: Index, shifts: Tensor, settings: Settings) -> Index:
+    """The index of a crop from a padded image, which is never made: the pixels that it repeats are read instead."""
+    mode = settings["mode"]
+    return Index(_shifted(index.rows, shifts[:, :1], mode), _shifted(index.columns, shifts[:, 1:], mode))
 
 
-def _shifted(places: Tensor, shift: Tensor) -> Tensor:
-    """Positions (B, L) read at l + shift; outside of 0..L-1 they are reflected without repeating the edge."""
+def _shifted(places: Tensor, shift: Tensor, mode: str) -> Tensor:
+    """Positions (B, L) read at l + shift.
+
+    Outside of 0..L-1 they are reflected without repeating the edge, or those of the edge, or -1 for zero.
+    """
     import torch
 
     size = places.shape[1]
-    read = (torch.arange(size, device=places.device) + shift).abs()
-    return places.gather(1, size - 1 - (size - 1 - read).abs())
+    read = torch.arange(size, device=places.device) + shift
+    if mode == "reflect":
+        return places.gather(1, size - 1 - (size - 1 - read.abs()).abs())
+    found = places.gather(1, read.clamp(0, size - 1))
+    return found if mode == "edge" else torch.where((read >= 0) & (read < size), found, -1)
 
 
 def _check_crop(settings: Settings) -> str:
@@ -107,48 +146,208 @@ def _draw_flip(n: int, side: int, generator: torch.Generator, settings: Settings
     return torch.randint(0, 2, (n,), generator=generator).bool()
 
 
-def _flip(index: Index, flips: Tensor) -> Index:
+def _flip(index: Index, flips: Tensor, settings: Settings) -> Index:
     """The index with the columns of flipped images in reverse order."""
     import torch
 
     return Index(index.rows, torch.where(flips[:, None], index.columns.flip(1), index.columns))
 
 
-def _random_resized_crop(side: int, settings: Settings) -> Any:
-    """A crop of 8% to 100% of the image's area and aspect ratio 3:4 to 4:3, scaled to side x side pixels.
-
-    Source: torchvision's reference training for ImageNet.
-    """
-    from torchvision.transforms import RandomResizedCrop
-
-    return RandomResizedCrop(side, (0.08, 1.0), (3 / 4, 4 / 3))
-
-
-def _random_flip(side: int, settings: Settings) -> Any:
-    from torchvision.transforms import RandomHorizontalFlip
-
-    return RandomHorizontalFlip()
+def _check_increasing(settings: Settings) -> str:
+    """An error message if a range of areas or ratios ends before it begins; "" otherwise."""
+    for field in ("scale", "ratio"):
+        low, high = settings[field]
+        if low > high or (field == "scale" and high == 0):
+            return f"{field}: found [{low:g}, {high:g}]; the least comes first, and the largest is above 0"
+    return ""
 
 
+def _check_erase(settings: Settings) -> str:
+    """An error message if the settings of an erased box contradict each other; "" otherwise."""
+    size = settings["size"]
+    if size is not None and (settings["scale"], settings["ratio"]) != (ERASED_AREA, ERASED_RATIO):
+        return "scale and ratio are only valid without size"
+    return "" if size is None or size <= 2 * settings["side"] else f"size needs to be at most {2 * settings['side']} pixels"
+
+
+def _check_jitter(settings: Settings) -> str:
+    """An error message if nothing is changed; "" otherwise."""
+    named = ("brightness", "contrast", "saturation", "hue")
+    return "" if any(settings[field] for field in named) else f"give one of {', '.join(named)} a value above 0"
+
+
+def _operations() -> Any:
+    """The module of the operations on colors, which needs torch."""
+    from ablate.data import operations
+
+    return operations
+
+
+def _boxes() -> Any:
+    """The module of the boxes in images, which needs torch."""
+    from ablate.data import boxes
+
+    return boxes
+
+
+def _lighting() -> Any:
+    """The module of the noise along principal components, which needs torch."""
+    from ablate.data import lighting
+
+    return lighting
+
+
+def _transforms() -> Any:
+    """torchvision's transforms of single images."""
+    from torchvision import transforms
+
+    return transforms
+
+
+CROP_MODES = Literal["reflect", "zero", "edge"]
+CROPPED_AREA, CROPPED_RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
+ERASED_AREA, ERASED_RATIO = (0.02, 0.33), (0.3, 3.3)
 AUGMENTATIONS = Registry(
     "ablate.augmentations",
     Augmentation,
     Augmentation(
         name="crop",
         words="crops",
-        fields={"padding": Annotated[int, Field(ge=1, le=1024, description="pixels, reflected")]},
+        fields={
+            "padding": Annotated[int, Field(ge=1, le=1024, description="pixels on each side")],
+            "mode": Annotated[
+                CROP_MODES,
+                Field(description="of the padding; zero: black; edge: the nearest pixel"),
+            ],
+        },
+        defaults={"mode": "reflect"},
         check=_check_crop,
         draw=_draw_crop,
         move=_crop,
-        short="padding",
+        short=("padding",),
         usual=lambda side: {"padding": side // 8},  # 4 pixels for 32x32 images. Source: WRN, section 3
-        streamed=_random_resized_crop,
+        blank=lambda settings: settings["mode"] == "zero",
+        streamed=lambda side, settings: _transforms().RandomResizedCrop(side, CROPPED_AREA, CROPPED_RATIO),
+        usual_streamed=True,  # the crop of torchvision's reference training for ImageNet
         crops=True,
+        explained="a crop of the padded image; of streamed images random_resized_crop",
     ),
-    Augmentation(name="flip", words="flips", draw=_draw_flip, move=_flip, streamed=_random_flip),
+    Augmentation(
+        name="flip",
+        words="flips",
+        draw=_draw_flip,
+        move=_flip,
+        streamed=lambda side, settings: _transforms().RandomHorizontalFlip(),
+        explained="left and right exchanged in half of the images",
+    ),
+    Augmentation(
+        name="random_resized_crop",
+        words="random resized crops",
+        fields={"scale": Area, "ratio": Ratios},
+        defaults={"scale": CROPPED_AREA, "ratio": CROPPED_RATIO},
+        check=_check_increasing,
+        draw=lambda *asked: _boxes().draw_crops(*asked),
+        change=lambda *given: _boxes().crop_and_scale(*given),
+        short=("scale",),
+        streamed=lambda side, settings: _transforms().RandomResizedCrop(side, settings["scale"], settings["ratio"]),
+        crops=True,
+        explained="a box of random area and aspect ratio, scaled to the image's size",
+    ),
+    Augmentation(
+        name="erase",
+        words="erased boxes",
+        fields={
+            "size": Annotated[int | None, Field(ge=1, le=2048, description="side in pixels of a square (cutout)")],
+            "probability": Annotated[
+                float | None, Field(gt=0, le=1, description="of erasing a box of an image; by default 0.5, with size 1")
+            ],
+            "scale": Area,
+            "ratio": Ratios,
+            "fill": Annotated[Literal["mean", "zero"], Field(description="mean: of the training images")],
+        },
+        defaults={"size": None, "probability": None, "scale": ERASED_AREA, "ratio": ERASED_RATIO, "fill": "mean"},
+        check=lambda settings: _check_increasing(settings) or _check_erase(settings),
+        draw=lambda *asked: _boxes().draw_erased(*asked),
+        change=lambda *given: _boxes().erase(*given),
+        fit=lambda *given: _boxes().fit_fill(*given),
+        short=("size",),
+        explained="random erasing; with size cutout: a square around a random pixel",
+    ),
+    Augmentation(
+        name="color_jitter",
+        words="color jitter",
+        fields={
+            "brightness": Strength,
+            "contrast": Strength,
+            "saturation": Strength,
+            "hue": Annotated[float, Field(ge=0, le=0.5, description="part of the color circle, in both directions")],
+        },
+        defaults={"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0},
+        check=_check_jitter,
+        draw=lambda *asked: _operations().draw_color_jitter(*asked),
+        change=lambda *given: _operations().operate(*given),
+        short=("brightness", "contrast", "saturation"),
+        prepared=True,
+        colors=True,
+        streamed=lambda side, settings: _transforms().ColorJitter(**settings),
+        explained="brightness, contrast, saturation and hue changed in a random order",
+    ),
+    Augmentation(
+        name="lighting",
+        words="PCA lighting",
+        fields={"std": Annotated[float, Field(gt=0, le=10, description="standard deviation, 0.1 in AlexNet")]},
+        defaults={"std": 0.1},
+        draw=lambda *asked: _lighting().draw_lighting(*asked),
+        change=lambda *given: _lighting().light(*given),
+        fit=lambda *given: _lighting().fit_components(*given),
+        short=("std",),
+        colors=True,
+        channels=(3,),
+        explained="noise along the principal components of the training images' colors",
+    ),
+    Augmentation(
+        name="rand_augment",
+        words="RandAugment",
+        fields={
+            "n": Annotated[int, Field(ge=1, le=10, description="operations per image")],
+            "m": Annotated[int, Field(ge=0, le=30, description="their magnitude")],
+        },
+        defaults={"n": 2, "m": 9},
+        draw=lambda *asked: _operations().draw_rand_augment(*asked),
+        change=lambda *given: _operations().operate(*given),
+        short=("m",),
+        prepared=True,
+        colors=True,
+        streamed=lambda side, settings: _transforms().RandAugment(settings["n"], settings["m"]),
+        explained="n random operations of magnitude m",
+    ),
+    Augmentation(
+        name="trivial_augment",
+        words="TrivialAugment",
+        draw=lambda *asked: _operations().draw_trivial_augment(*asked),
+        change=lambda *given: _operations().operate(*given),
+        prepared=True,
+        colors=True,
+        streamed=lambda side, settings: _transforms().TrivialAugmentWide(),
+        explained="one random operation of a random magnitude (the wide ranges)",
+    ),
+    Augmentation(
+        name="auto_augment",
+        words="AutoAugment",
+        fields={
+            "policy": Annotated[Literal["cifar10", "imagenet", "svhn"], Field(description="the data set it was found on")]
+        },
+        draw=lambda *asked: _operations().draw_auto_augment(*asked),
+        change=lambda *given: _operations().operate(*given),
+        short=("policy",),
+        prepared=True,
+        colors=True,
+        streamed=lambda side, settings: _operations().auto_augment(settings["policy"]),
+        explained="two operations of a policy that was found by a search",
+    ),
 )
 
-Steps = tuple[Step, ...]
+Steps = tuple[Union[Step, OwnCode], ...]
 Augment = Union[str, Steps]  # the name of a list in NAMED, or steps
 NAMED: Mapping[str, tuple[Steps, str]] = {  # name of a list -> (its steps, its words in captions)
     "flip_crop": ((Step("crop"), Step("flip")), "flips and crops"),
@@ -162,7 +361,7 @@ def read_augmentation(value: Any, side: int) -> Augment:
     """The augmentation of a value in a study file: the name of a list in NAMED if there is one, else steps.
 
     Args:
-        value: A name of NAMED, or a list of steps, each a name or {name: settings}.
+        value: A name of NAMED, or a list of steps, each a name, {name: settings}, or own code from with_code().
         side: Of the images, in pixels.
 
     Raises:
@@ -174,35 +373,70 @@ def read_augmentation(value: Any, side: int) -> Augment:
         return value
     if not isinstance(value, (list, tuple)) or len(value) > MAX_STEPS:
         wanted = f"{', '.join(NAMED)}, or a list of at most {MAX_STEPS} steps: {', '.join(AUGMENTATIONS)}"
-        raise ValueError(f"found {value!r}; allowed: {wanted}")
+        raise ValueError(f"found {describe(value)}; allowed: {wanted}")
     steps = tuple(_read_step(step, side) for step in value)
     return next((name for name, (known, _) in NAMED.items() if known == steps), steps)
 
 
-def _read_step(value: Any, side: int) -> Step:
+def with_code(value: Any, folders: tuple[Path, ...]) -> Any:
+    """The value with the digest of the source of each own step, so that read_augmentation() needs no files.
+
+    Args:
+        value: As written in a study file, valid or not.
+        folders: Searched for the modules before Python's path, in order.
+
+    Raises:
+        NotationError: An own step cannot be imported, or its signature does not fit.
+    """
+    if not isinstance(value, (list, tuple)):
+        return value
+    found = []
+    for step in value:
+        if isinstance(step, dict) and "python" in step:
+            if wrong := own_code_error(step):
+                raise NotationError(wrong.lstrip(".: "))
+            own = read_own_code(step, folders)
+            own.check(*OFFERED)
+            step = own.identity()
+        found.append(step)
+    return found
+
+
+def _read_step(value: Any, side: int) -> Step | OwnCode:
     """The step of a value in a study file; settings with their usual values are left out."""
+    if isinstance(value, dict) and "python" in value:
+        if "code" not in value:  # in a published protocol, of which nothing is run
+            raise ValueError(f"found {describe(value)} as a step; allowed: a name, or one name with its settings")
+        return OwnCode(value["python"], json.dumps(value.get("args", {}), sort_keys=True), value["code"])
     if isinstance(value, dict) and len(value) == 1:
         ((name, given),) = value.items()
     elif isinstance(value, str):
         name, given = value, {}
     else:
-        raise ValueError(f"found {value!r} as a step; allowed: a name, or one name with its settings such as {{crop: 4}}")
+        raise ValueError(
+            f"found {describe(value)} as a step; allowed: a name, one name with its settings such as {{crop: 4}}, "
+            "or {python: module:callable}"
+        )
     if name not in AUGMENTATIONS:
-        raise ValueError(f"found the step '{name}'; {allowed(str(name), AUGMENTATIONS)}")
+        raise ValueError(f"found the step '{name}'; {allowed(str(name), (*AUGMENTATIONS, 'python'))}")
     entry = AUGMENTATIONS[name]
     if not isinstance(given, dict):
         if not entry.short:
             raise ValueError(f"the step {name} has no setting; write it as {name}")
-        given = {entry.short: given}
+        given = dict.fromkeys(entry.short, given)
     for key in given:
         if key not in entry.fields:
             raise ValueError(f"the step {name}: unknown key '{key}'; {allowed(str(key), entry.fields)}")
     try:
-        written = {key: TypeAdapter(entry.fields[key]).validate_python(each, strict=True) for key, each in given.items()}
+        written = {
+            key: TypeAdapter(entry.fields[key]).validate_json(json.dumps(each), strict=True) for key, each in given.items()
+        }
     except ValidationError as error:
         found = error.errors()[0]
-        raise ValueError(f"the step {name}: found {found['input']!r}; allowed: {found['msg'].lower()}") from None
+        raise ValueError(f"the step {name}: found {describe(found['input'])}; allowed: {found['msg'].lower()}") from None
     usual = {**entry.defaults, **entry.usual(side)}
+    if missing := [key for key in entry.fields if key not in written and key not in usual]:
+        raise ValueError(f"the step {name} needs {missing[0]}; write it as {{{name}: {{{missing[0]}: ...}}}}")
     if wrong := entry.check({**usual, **written, "side": side}):
         raise ValueError(f"the step {name}: {wrong}")
     return Step(name, tuple(sorted((key, each) for key, each in written.items() if each != usual.get(key))))
@@ -217,6 +451,15 @@ def steps_of(augmentation: Augment) -> Steps:
     return NAMED[augmentation][0] if isinstance(augmentation, str) else augmentation
 
 
+def own_steps(augmentation: Augment) -> tuple[OwnCode, ...]:
+    """The reader's own steps of an augmentation, in order.
+
+    Args:
+        augmentation: The name of a list in NAMED, or steps.
+    """
+    return tuple(step for step in steps_of(augmentation) if isinstance(step, OwnCode))
+
+
 def settings_of(step: Step, side: int) -> dict[str, Any]:
     """All settings of a step, by name.
 
@@ -228,15 +471,22 @@ def settings_of(step: Step, side: int) -> dict[str, Any]:
     return entry.settings({**entry.usual(side), **dict(step.written)})
 
 
-def as_written(augmentation: Augment) -> Any:
+def as_written(augmentation: Augment, code: bool = False) -> Any:
     """An augmentation as a study file writes it: a name or a list.
 
     Args:
         augmentation: The name of a list in NAMED, or steps.
+        code: Whether own steps have the digest of their source too, as from with_code().
     """
     if isinstance(augmentation, str):
         return augmentation
-    return [{step.name: dict(step.written)} if step.written else step.name for step in augmentation]
+    return [_step_as_written(step, code) for step in augmentation]
+
+
+def _step_as_written(step: Step | OwnCode, code: bool) -> Any:
+    if isinstance(step, OwnCode):
+        return step.identity() if code else step.written
+    return {step.name: dict(step.written)} if step.written else step.name
 
 
 def describe_augmentation(augmentation: Augment) -> str:
@@ -249,76 +499,60 @@ def describe_augmentation(augmentation: Augment) -> str:
         return NAMED[augmentation][1]
     told = []
     for step in augmentation:
-        settings = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in step.written)
+        if isinstance(step, OwnCode):
+            told.append(str(step))
+            continue
+        settings = ", ".join(f"{key.replace('_', ' ')} {_plain(value)}" for key, value in step.written)
         told.append(AUGMENTATIONS[step.name].words + (f" ({settings})" if settings else ""))
     return ", ".join(told)
 
 
-def draw(augmentation: Augment, n: int, side: int, generator: torch.Generator) -> list[Tensor]:
-    """The draws of each step for n images: one tensor (n, ...) for each step, on the CPU.
+def _plain(value: Any) -> str:
+    """A setting's value in words: 0.1; "0.2 to 1"."""
+    if isinstance(value, tuple):
+        return " to ".join(map(_plain, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def augmentation_error(augmentation: Augment, channels: int, whitened: bool, streamed: bool) -> str:
+    """Why the steps are not possible with some images; "" if they are.
 
     Args:
         augmentation: The name of a list in NAMED, or steps.
-        n: Number of images.
-        side: Of the images, in pixels.
-        generator: On the CPU.
+        channels: Of the images.
+        whitened: Whether the images are whitened before they are augmented.
+        streamed: Whether the images are decoded when they are needed.
     """
-    return [AUGMENTATIONS[step.name].draw(n, side, generator, settings_of(step, side)) for step in steps_of(augmentation)]
+    steps = steps_of(augmentation)
+    for i, step in enumerate(steps):
+        entry = AUGMENTATIONS[step.name] if isinstance(step, Step) else None
+        if whitened and (entry is None or entry.colors):
+            possible = ", ".join(name for name, each in AUGMENTATIONS.items() if not each.colors)
+            return f"found {step}; allowed for whitened images: {possible}"
+        if entry and channels not in entry.channels:
+            return f"found {step}, which needs {' or '.join(map(str, entry.channels))} channels; the images have {channels}"
+        if streamed and (wrong := _unstreamed(steps[:i], step, entry)):
+            return f"found {step}; allowed for streamed images: {wrong}"
+    return ""
 
 
-def augment(images: Tensor, index: Tensor, augmentation: Augment, draws: list[Tensor]) -> Tensor:
-    """The images at an index, augmented: one gather for any number of steps.
-
-    Args:
-        images: (N, H, W, C), of any type.
-        index: int64 (B,), into the images.
-        augmentation: The name of a list in NAMED, or steps.
-        draws: The draws of each step for these B images, on the images' device; empty for no augmentation.
-
-    Returns:
-        (B, H, W, C), of the images' type.
-    """
-    import torch
-
-    if not draws:
-        return images[index]
-    rows, columns = (torch.arange(size, device=images.device).expand(len(index), -1) for size in images.shape[1:3])
-    moved = Index(rows, columns)
-    for step, drawn in zip(steps_of(augmentation), draws):
-        moved = AUGMENTATIONS[step.name].move(moved, drawn)
-    return images[index[:, None, None], moved.rows[:, :, None], moved.columns[:, None, :]]
+def _is_streamed(entry: Augmentation) -> bool:
+    """Whether a step is possible with streamed images."""
+    return bool(entry.streamed or entry.change)
 
 
-def can_be_streamed(step: Step) -> bool:
-    """Whether a step is possible with streamed images, which are decoded when they are needed.
-
-    Args:
-        step: One step.
-    """
-    return AUGMENTATIONS[step.name].streamed is not None and not (AUGMENTATIONS[step.name].crops and step.written)
-
-
-def transforms(augmentation: Augment, side: int) -> list[Any]:
-    """The steps as torchvision transforms of one streamed image; without a crop among them, central_crop() is the first.
-
-    Args:
-        augmentation: The name of a list in NAMED, or steps.
-        side: Of the result, in pixels.
-    """
-    entries = [(AUGMENTATIONS[step.name], settings_of(step, side)) for step in steps_of(augmentation)]
-    found = [entry.streamed(side, settings) for entry, settings in entries if entry.streamed]
-    return [*([] if any(entry.crops for entry, _ in entries) else central_crop(side)), *found]
-
-
-def central_crop(side: int) -> list[Any]:
-    """The transforms of an evaluated image: for side 224, the shorter side scaled to 256 pixels and the central 224 pixels.
-
-    Args:
-        side: Of the result, in pixels; the scaling is in proportion.
-
-    Source:
-        He et al., "Deep Residual Learning", section 3.4, and torchvision's reference weights.
-    """
-    from torchvision.transforms import CenterCrop, Resize
-
-    return [Resize(round(256 / 224 * side)), CenterCrop(side)]
+def _unstreamed(before: Steps, step: Step | OwnCode, entry: Augmentation | None) -> str:
+    """What is allowed instead of a step of streamed images after others; "" if the step is possible."""
+    if entry is None:
+        return ""
+    if any(isinstance(other, OwnCode) for other in before):
+        return "steps of your own last"
+    if not _is_streamed(entry) or (isinstance(step, Step) and entry.usual_streamed and step.written):
+        return ", ".join(
+            f"{name} without settings" if each.usual_streamed else name
+            for name, each in AUGMENTATIONS.items()
+            if _is_streamed(each)
+        )
+    if entry.crops and any(AUGMENTATIONS[other.name].change for other in before if isinstance(other, Step)):
+        return "crops before steps that change pixels"
+    return ""

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
-from ablate.data.augmentations import Augment, transforms
+from ablate.data.augment import transforms
+from ablate.data.augmentations import Augment
 from ablate.data.decoding import open_image
 from ablate.data.listing import Listing
 from ablate.errors import DataError

@@ -22,11 +22,14 @@ class NamedRecipe:
         name: The name in study files.
         fields: Fields of Recipe, and of the optimizer, schedule and loss that it names, flat.
         explained: A description for the documentation.
+        augment: The augmentation of data trained with it, as a study file writes it, unless the study sets `data.augment`;
+            None: that of the data set.
     """
 
     name: str
     fields: Mapping[str, Any]
     explained: str = ""
+    augment: Any = None
 
 
 WRN_CIFAR: dict[str, Any] = {

@@ -319,7 +319,7 @@ class _Changes(dict[str, Any]):
     def names_code(self) -> bool:
         """Whether a user's own code is among them, which may have changed since it was read before."""
         keys = {part for key in self for part in key.split(".")}
-        return not keys.isdisjoint(CODE_KEYS) or any(isinstance(each, dict) and "python" in each for each in self.values())
+        return not keys.isdisjoint(CODE_KEYS) or any("'python':" in repr(each) for each in self.values())
 
 
 def _replaced(model: Recipe | Data, changes: _Changes, folder: Path) -> Any:

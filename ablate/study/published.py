@@ -8,7 +8,7 @@ from ablate.data.data_sets import DATA_SETS
 from ablate.errors import NotationError, StudyError, allowed, describe
 from ablate.nets.notation import parse_architecture
 from ablate.study.document import Document
-from ablate.study.resolve import read_recipe
+from ablate.study.resolve import read_recipe, recipe_augment
 from ablate.study.schema import DepthRuleField, PublishedFile, RowFile, protocol_data_model, published_data_sets
 from ablate.study.study import Published, PublishedRow
 from ablate.study.validation import validate
@@ -45,6 +45,11 @@ def published_values(
     if file.protocol.data is not None:
         stated = validate(document, protocol_data_model(), (*path, "protocol", "data"), file.protocol.data)
         data = {key: value for key, value in stated if value is not None}
+    if file.protocol.recipe is not None and "augment" not in data:
+        at = (*path, "protocol", "recipe")
+        if (of_recipe := recipe_augment(document, at, file.protocol.recipe)) is not None:
+            stated = validate(document, protocol_data_model(), at, {"augment": of_recipe})
+            data["augment"] = stated.model_dump()["augment"]
     return Published(file.source, file.note, tuple(rows), file.protocol.seeds, recipe, data)
 
 

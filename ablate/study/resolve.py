@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ablate.data.augmentations import can_be_streamed, steps_of
+from ablate.data.augmentations import as_written, augmentation_error, with_code
 from ablate.data.data_sets import DATA_SETS
-from ablate.errors import StudyError, allowed, describe, printable
+from ablate.data.preprocessing import PREPROCESSING
+from ablate.errors import NotationError, StudyError, allowed, describe, printable
 from ablate.files import expand
 from ablate.kinds.recipes import RECIPES
 from ablate.own_code import OwnCode
@@ -23,6 +24,7 @@ from ablate.study.validation import validate
 EXAMPLES = {"base": "wrn_cifar", "name": "cifar10"}
 LEADING = {"mixup": "alpha", "cutmix": "alpha", "ema": "decay"}  # the field that a number alone means; of others `name`
 FIXED = (*("name", "title", "classes", "image_size", "channels"), *("copy_of", "root", "python", "columns"))  # no axes
+BESIDE_FIELDS = ("base", "augment")  # keys of a recipe that are not fields of Recipe; `augment` becomes data.augment
 WRITTEN = (*(name for name in Data.model_fields if name not in NOT_WRITTEN), *OWN)  # allowed in a study file
 
 
@@ -38,13 +40,28 @@ def read_recipe(document: Document, path: KeyPath, value: Any) -> Recipe:
         StudyError: The recipe is not valid; the message names the place.
     """
     fields = written_out(document, path, value)
-    _refuse_unknown(document, path, fields, ("base", *recipe_model().model_fields))
+    _refuse_unknown(document, path, fields, ("base", *recipe_model().model_fields, "augment"))
     base = _named(document, path, fields, "base", RECIPES).fields
-    beside = {key: each for key, each in fields.items() if key != "base"}
+    beside = {key: each for key, each in fields.items() if key not in BESIDE_FIELDS}
     written = flat_fields(document, path, beside, base, beside)
     full = {**base, **changed_kind(base, written), **written}
     refuse_foreign(document, path, written, full)
     return _recipe(document, path, full, Path(document.name).parent)
+
+
+def recipe_augment(document: Document, path: KeyPath, value: Any) -> Any:
+    """The augmentation that a recipe sets for its data, as written; None if it sets none.
+
+    Args:
+        document: The study file's values and their places.
+        path: Where the recipe is.
+        value: A recipe's name, or a mapping with `base`.
+
+    Raises:
+        StudyError: There is no such recipe; the message names the place.
+    """
+    fields = written_out(document, path, value)
+    return fields["augment"] if "augment" in fields else _named(document, path, fields, "base", RECIPES).augment
 
 
 def _recipe(document: Document, path: KeyPath, fields: dict[str, Any], folder: Path) -> Recipe:
@@ -77,20 +94,21 @@ def _named(document: Document, path: KeyPath, fields: dict[str, Any], key: str, 
     return table[name]
 
 
-def read_data(document: Document, path: KeyPath, value: Any) -> tuple[Data, ...]:
+def read_data(document: Document, path: KeyPath, value: Any, recipe: tuple[KeyPath, Any] | None = None) -> tuple[Data, ...]:
     """The data sets that a study writes at a path.
 
     Args:
         document: The study file's values and their places.
         path: Where the data is, such as ("data",).
         value: A data set's name, a mapping with `name`, or a list of them.
+        recipe: Where the recipe is that they are trained with, and its value; it may set `augment`.
 
     Raises:
         StudyError: A data set is not valid, or two have one title; the message names the place.
     """
     if not isinstance(value, list):
-        return (_read_data(document, path, value),)
-    found = tuple(_read_data(document, (*path, i), each) for i, each in enumerate(value))
+        return (_read_data(document, path, value, recipe),)
+    found = tuple(_read_data(document, (*path, i), each, recipe) for i, each in enumerate(value))
     if not found:
         document.fail(path, "data: an empty list; allowed: one data set or more")
     titles = [data.title for data in found]
@@ -100,10 +118,23 @@ def read_data(document: Document, path: KeyPath, value: Any) -> tuple[Data, ...]
     return found
 
 
-def _read_data(document: Document, path: KeyPath, value: Any) -> Data:
+def _read_data(document: Document, path: KeyPath, value: Any, recipe: tuple[KeyPath, Any] | None) -> Data:
     """One data set. A relative `root` is taken from the study file's folder."""
     fields = dict(written_out(document, path, value))
     _refuse_unknown(document, path, fields, WRITTEN)
+    place = (*path, "augment")
+    if recipe and (of_recipe := recipe_augment(document, *recipe)) is not None:
+        written = isinstance(recipe[1], dict) and "augment" in recipe[1]
+        if written and "augment" in fields:
+            document.fail((*recipe[0], "augment"), "recipe.augment: data.augment is written too; write one of them")
+        if "augment" not in fields:
+            fields["augment"] = of_recipe
+            place = (*recipe[0], "augment")
+    if "augment" in fields:
+        try:
+            fields["augment"] = with_code(fields["augment"], own_folders(Path(document.name).parent))
+        except NotationError as error:
+            document.fail(place, f"{place[-2]}.augment: {error}")
     if isinstance(root := fields.get("root"), str):
         if (expanded := expand(root)).parts[:1] and expanded.parts[0].startswith("~"):
             document.fail((*path, "root"), f"data.root: found {describe(root)}; there is no such user")
@@ -177,9 +208,9 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
     if unknown := [key for key in ANY if key not in given]:
         given |= infer_missing(document, path, checked({**ANY, **given, "augment": "none"}), unknown)
     data = checked(given)
-    if data.streamed and (wrong := [step for step in steps_of(data.augment) if not can_be_streamed(step)]):
-        streamed = known.name if known.streamed else "stream: true"
-        document.fail((*path, "augment"), f"data.augment: found {wrong[0]}; allowed for {streamed}: steps without settings")
+    whitened = PREPROCESSING[data.preprocess].prepare is not None
+    if wrong := augmentation_error(data.augment, data.channels, whitened, data.streamed):
+        document.fail((*path, "augment"), f"data.augment: {wrong}")
     if data.stream:
         for key, value in (("channels", 3), ("resize", None)):
             if getattr(data, key) != value:
@@ -198,6 +229,15 @@ def resolve_data(document: Document, fields: dict[str, Any], path: KeyPath = ("d
     return data
 
 
+def own_folders(folder: Path) -> tuple[Path, ...]:
+    """Where a reader's modules are searched before Python's path: the study file's folder, then the current directory.
+
+    Args:
+        folder: Of the study file.
+    """
+    return folder, Path()
+
+
 def replace_fields(model: Recipe | Data, changes: dict[str, Any], folder: Path = Path()) -> Any:
     """A recipe or data with some fields changed.
 
@@ -209,6 +249,8 @@ def replace_fields(model: Recipe | Data, changes: dict[str, Any], folder: Path =
     Raises:
         StudyError: A field or value is not valid; the message names the key, without its place.
     """
+    if isinstance(model, Recipe) and "augment" in changes:
+        raise StudyError("unknown axis 'recipe.augment'; use data.augment")
     kind = "recipe" if isinstance(model, Recipe) else "data"
     names = list(recipe_model().model_fields) if kind == "recipe" else [name for name in WRITTEN if name not in FIXED]
     for key in changes:
@@ -217,7 +259,12 @@ def replace_fields(model: Recipe | Data, changes: dict[str, Any], folder: Path =
     document = Document("", {}, {})
     if isinstance(model, Recipe):
         return _recipe(document, (kind,), _changed_recipe(document, model, changes), folder)
-    fields = as_fields(model)
+    fields = {**as_fields(model), "augment": as_written(model.augment, code=True)}
+    if "augment" in changes:
+        try:
+            changes = {**changes, "augment": with_code(changes["augment"], own_folders(folder))}
+        except NotationError as error:
+            raise StudyError(f"data.augment: {error}") from None
     for key, value in changes.items():
         fields = _changed(fields, kind, key.split("."), value)
     fields = forget_facts(model, fields, changes)

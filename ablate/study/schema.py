@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    TypeAdapter,
     ValidationInfo,
     WithJsonSchema,
     create_model,
@@ -57,18 +58,13 @@ _FROM: dict[str, Any] = {
     "properties": {"from": {"type": "string"}, "key": {"type": "string"}},
     "additionalProperties": False,
 }
-_NET: dict[str, Any] = {
-    "anyOf": [
-        _FROM,
-        {"type": "string"},
-        {
-            "type": "object",
-            "required": ["python"],
-            "properties": {"python": {"type": "string"}, "args": {"type": "object"}},
-            "additionalProperties": False,
-        },
-    ]
+_OWN: dict[str, Any] = {
+    "type": "object",
+    "required": ["python"],
+    "properties": {"python": {"type": "string"}, "args": {"type": "object"}},
+    "additionalProperties": False,
 }
+_NET: dict[str, Any] = {"anyOf": [_FROM, {"type": "string"}, _OWN]}
 _NUMBER = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": "^[0-9.]+ *[kMG]$"}]}
 _BOUNDS = {"type": "object", "properties": {"min": _NUMBER, "max": _NUMBER}, "additionalProperties": False}
 _SOLVED: dict[str, Any] = {"anyOf": [{"enum": list(get_args(SolvedAxis))}, {"type": "string", "pattern": r"^args\.\w+$"}]}
@@ -157,6 +153,22 @@ def _read_split(value: Any) -> Any:
     return {"test": value} if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
+STEPS = "a list of steps in order, such as [{crop: 4}, flip], or the name of one"
+
+
+def _augment_schema() -> dict[str, Any]:
+    """An augmentation, for editors: the name of a list, or steps with the fields of each."""
+    alone = [name for name, entry in AUGMENTATIONS.items() if entry.fields.keys() <= {*entry.defaults, *entry.usual(32)}]
+    steps: list[dict[str, Any]] = [{"enum": alone}, _OWN]
+    for name, entry in AUGMENTATIONS.items():
+        fields = {key: TypeAdapter(kind).json_schema() for key, kind in entry.fields.items()}
+        settings: list[dict[str, Any]] = [{"type": "object", "properties": fields, "additionalProperties": False}]
+        settings += [fields[entry.short[0]]] if entry.short else []
+        properties = {name: {"anyOf": settings, "description": entry.explained}}
+        steps.append({"type": "object", "required": [name], "properties": properties, "additionalProperties": False})
+    return {"anyOf": [{"enum": list(NAMED)}, {"type": "array", "items": {"anyOf": steps}}]}
+
+
 class _ClosedRecipe(Recipe, extra="forbid"):
     """Recipe without unknown fields. Its values leave out fields of optimizers and schedules that are not given."""
 
@@ -230,15 +242,12 @@ def recipe_model() -> type[Recipe]:
 def data_model() -> type[Data]:
     """Data with the names of the tables as allowed values."""
     explained = "; ".join(f"{entry.name}: {entry.explained}" for entry in PREPROCESSING.values() if entry.explained)
-    steps = {"type": "array", "items": {"anyOf": [{"enum": list(AUGMENTATIONS)}, {"type": "object", "maxProperties": 1}]}}
-    written = WithJsonSchema({"anyOf": [{"enum": list(NAMED)}, steps]})
-    in_order = Field(description="a list of steps in order, such as [{crop: 4}, flip], or the name of one")
     copies: Any = Annotated[Optional[_choice(published_data_sets())], Field(description="the data set that is copied")]
     part: Any = Data.model_fields["split"].rebuild_annotation()
     fields: dict[str, Any] = {
         "name": (_choice(DATA_SETS), ...),
         "preprocess": (Annotated[_choice(PREPROCESSING), Field(description=explained)], ...),
-        "augment": (Annotated[Any, BeforeValidator(_read_augment), in_order, written], ...),
+        "augment": (Annotated[Any, BeforeValidator(_read_augment), Field(description=STEPS), _ref("$defs/Augment")], ...),
         "copy_of": (copies, None),
         "split": (Annotated[part, BeforeValidator(_read_split)], None),
         "python": (Annotated[str | None, Field(description="own code that returns the images: module:function")], None),
@@ -414,12 +423,24 @@ def json_schema() -> dict[str, Any]:
     schema = StudyFile.model_json_schema()
     models = {
         "DataFile": _optional("DataFile", data_model(), name=(Union[_choice(DATA_SETS, "cifar10"), None], None)),
-        "RecipeFile": _optional("RecipeFile", recipe_model(), base=(_choice(RECIPES, "wrn_cifar"), ...)),
+        "RecipeFile": _optional(
+            "RecipeFile",
+            recipe_model(),
+            base=(_choice(RECIPES, "wrn_cifar"), ...),
+            augment=(
+                Annotated[
+                    Union[Annotated[Any, _ref("$defs/Augment")], None],
+                    Field(description=f"instead of data.augment: {STEPS}"),
+                ],
+                None,
+            ),
+        ),
         "ProtocolData": protocol_data_model(),
     }
     for name, model in models.items():
         own = model.model_json_schema()
         schema["$defs"] |= {**own.pop("$defs", {}), name: own}
+    schema["$defs"]["Augment"] = _augment_schema()
     schema["$defs"]["DataFile"]["anyOf"] = [{"required": ["name"]}, {"required": ["python"]}]
     schema["$defs"]["MeasureFile"] = MeasureFile.model_json_schema()
     _of_programs(schema)

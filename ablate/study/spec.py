@@ -73,8 +73,8 @@ def load_any_study(
     if file.program is not None:
         return read_program_study(document, file, _seeds(document, file.seeds), scale, path.parent, chosen)
     _check_networks(document, file)
-    data = read_data(document, ("data",), file.data)
     recipe = read_recipe(document, ("recipe",), file.recipe)
+    data = read_data(document, ("data",), file.data, (("recipe",), file.recipe))
     if file.where is not None:
         try:
             compile_expression(file.where)
@@ -212,10 +212,14 @@ def _entry(
         axes = {axis: values * longest if axis in single else values for axis, values in axes.items()}
     own_recipe = recipe if file.recipe is None else read_recipe(document, (*path, "recipe"), file.recipe)
     name = written_out(document, ("recipe",), study.recipe if file.recipe is None else file.recipe)["base"]
+    if file.data is not None or file.recipe is not None:  # a recipe may set the augmentation
+        used: tuple[KeyPath, Any] = (("recipe",), study.recipe) if file.recipe is None else ((*path, "recipe"), file.recipe)
+        at: KeyPath = ("data",) if file.data is None else (*path, "data")
+        data = read_data(document, at, study.data if file.data is None else file.data, used)
     return Entry(
         kind,  # type: ignore[arg-type]
         axes,
-        data if file.data is None else read_data(document, (*path, "data"), file.data),
+        data,
         own_recipe,
         name,
         tuple(file.stands_for or ()),

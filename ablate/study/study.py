@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from ablate.data.augmentations import Augment, as_written
+from ablate.data.augmentations import Augment, as_written, own_steps
 from ablate.data.data_sets import DATA_SETS, DataSet
 from ablate.data.read_options import RESIZES, ColumnNames, DrawnTest, ReadOptions, Resize
 from ablate.files import content_id
@@ -432,7 +432,11 @@ class Data(Frozen):
         other |= {"test_size"} if self.held_out else set()
         own = {"own": self.own.identity()} if self.own else {}
         other |= {"own"} if self.own else set()
-        return {**self.model_dump(exclude=other, exclude_defaults=True), "augment": as_written(self.augment), **own}
+        return {
+            **self.model_dump(exclude=other, exclude_defaults=True),
+            "augment": as_written(self.augment, code=True),
+            **own,
+        }
 
     @property
     def streamed(self) -> bool:
@@ -613,6 +617,11 @@ class Trial:
     def blueprint(self) -> Blueprint:
         """The network's blueprint: its layers for these classes and this input shape."""
         return blueprint(self.architecture, self.data.classes, self.data.input_shape)
+
+    @property
+    def own_code(self) -> tuple[OwnCode, ...]:
+        """The reader's own code in the data and the recipe; that of the network is known to the architecture."""
+        return (*own_steps(self.data.augment), *self.recipe.own_code.values())
 
 
 @dataclass(frozen=True)

@@ -59,9 +59,10 @@ class Attempt:
         if job.digest and self.digest != job.digest:
             raise DataError(f"images of digest {self.digest}, {job.digest} when the run began; restore them and run again")
         self.made: dict[str, Any] = {**provenance(device), "side_by_side": 1, "started": _now()}
+        look_in(*job.folders)
         if trial.architecture.code:
             check_code(trial.architecture)
-        for own in recipe.own_code.values():
+        for own in trial.own_code:
             own.check_unchanged()
         self.hooks = Hooks(recipe.python) if recipe.python else None
         self.normalized = normalized_codes(trial.definition)

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ablate.data.augmentations import Augment, augment, draw
+from ablate.data.augment import augment, draw, fit, is_prepared, run_own_step
+from ablate.data.augmentations import Augment, steps_of
 from ablate.data.streaming import Batch, Streamed, stream
 from ablate.data.tensors import LabelledTensors, Normalization, normalize
+from ablate.own_code import OwnCode
 from ablate.study.study import Data, Recipe
 from ablate.train.process_group import ALONE, ProcessGroup
-from ablate.train.randomness import generator
+from ablate.train.randomness import generator, stream_seed
 
 TEST_BATCH = 512  # images, if they are resident on the device
 
@@ -24,7 +26,7 @@ TEST_BATCH = 512  # images, if they are resident on the device
 class Batches:
     """Batches of a set of images; in a process group, this rank's part of each batch.
 
-    Call begin(epoch), then take(size) for each size in `sizes`.
+    Call begin(epoch), then prepare(size) and take(size) for each size in `sizes`.
 
     Args:
         part: The training or test images.
@@ -65,6 +67,13 @@ class Batches:
             epoch: From 1.
         """
         self.place.zero_()
+
+    def prepare(self, size: int) -> None:
+        """Do the work for the next batch that is not the same for each batch, so that no CUDA graph can contain it.
+
+        Args:
+            size: Images of the batch, all ranks together.
+        """
 
     def take(self, size: int) -> Batch:
         """Take the next batch: images of shape (B, C, H, W), normalized, and labels of shape (B,).
@@ -142,6 +151,8 @@ class TestBatches(Batches):
 class TrainingBatches(Batches):
     """The training images, in the order and with the augmentation draws of (seed, epoch).
 
+    The draws of a reader's own step are a function of (seed, epoch, batch, rank), because it sees whole batches.
+
     Args:
         part: The training images.
         normalization: Of the pixels.
@@ -163,9 +174,17 @@ class TrainingBatches(Batches):
         super().__init__(part, normalization, recipe.batch_size, recipe.last_batch == "drop", group)
         self.data, self.seed = data, seed
         self.chances = chances_of(part.labels, data.classes) if recipe.sampler == "balanced" else None
+        self.epoch = self.number = self.taken = 0  # the epoch; how many of its batches, and of their images, are prepared
+        self.fitted = fit(data.augment, part.images if isinstance(part, LabelledTensors) else None)
+        self.prepared: Tensor | None = None  # the images of the next batch, where prepare() augments them
         if isinstance(part, LabelledTensors):
             self.order = torch.empty(len(part.labels), dtype=torch.int64, device=self.device)
-            self.draws = [drawn.to(self.device) for drawn in self._draw(1)]
+            self.draws = self._draw(1)
+            if is_prepared(data.augment):
+                first, last = group.batch_rows(self.size)
+                self.prepared = torch.empty_like(part.images[: last - first])
+            else:
+                self.draws = [drawn.to(self.device) for drawn in self.draws]
 
     def begin(self, epoch: int) -> None:
         """Start a pass and draw its order and augmentation.
@@ -174,14 +193,31 @@ class TrainingBatches(Batches):
             epoch: From 1.
         """
         super().begin(epoch)
+        self.epoch, self.number, self.taken = epoch, 0, 0
         order = self._draw_order(len(self.part.labels), generator(self.seed, "order", epoch))
         if isinstance(self.part, Streamed):
             seed = generator(self.seed, "augmentation", epoch).initial_seed()
-            self.streamed = self.stream(self.part, order[: self.images], self.data.augment, seed)
+            self.streamed = self._own_steps(self.stream(self.part, order[: self.images], self.data.augment, seed))
             return
         self.order.copy_(order)
         for kept, drawn in zip(self.draws, self._draw(epoch)):
             kept.copy_(drawn)
+
+    def prepare(self, size: int) -> None:
+        """Augment the next batch, if the work of a step depends on its draws.
+
+        Args:
+            size: Images of the batch, all ranks together.
+        """
+        self.number += 1
+        first, last = (self.taken + row for row in self.group.batch_rows(size))
+        self.taken += size
+        if self.prepared is not None and isinstance(self.part, LabelledTensors):
+            draws = [drawn[first:last] for drawn in self.draws]
+            made = augment(
+                self.part.images, self.order[first:last], self.data.augment, draws, self.fitted, self._generator()
+            )
+            self.prepared[: last - first] = made
 
     def resident(self, part: LabelledTensors, rows: Tensor) -> Batch:
         """Take resident images, as Batches.resident() describes, and augment them.
@@ -191,8 +227,25 @@ class TrainingBatches(Batches):
             rows: Positions in the order of the epoch, of shape (B,).
         """
         index = self.order[rows]
+        if self.prepared is not None:
+            return self.prepared[: len(rows)], part.labels[index]
         draws = [drawn[rows] for drawn in self.draws]
-        return augment(part.images, index, self.data.augment, draws), part.labels[index]
+        return augment(part.images, index, self.data.augment, draws, self.fitted), part.labels[index]
+
+    def _own_steps(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Batches of streamed images after the reader's own steps, which are the last ones."""
+        pairs = zip(steps_of(self.data.augment), self.fitted)
+        steps = [(step, function) for step, function in pairs if isinstance(step, OwnCode)]
+        for images, labels in batches:
+            generator = self._generator()
+            for step, function in steps:
+                images = run_own_step(step, function, images, generator)
+            yield images, labels
+
+    def _generator(self) -> torch.Generator:
+        """The generator of a reader's own steps for the batch that prepare() has begun."""
+        seed = stream_seed(self.seed, "own_augmentation", self.epoch, self.group.rank, self.number)
+        return torch.Generator().manual_seed(seed)
 
     def _draw_order(self, n: int, draws: torch.Generator) -> Tensor:
         """The images of an epoch, in order, int64 (N,): each once; or, if balanced, each class equally often on average."""

@@ -98,8 +98,13 @@ class Pass:
         for total in (self.loss, *self.totals):
             total.zero_()
 
-    def prepare(self) -> None:
-        """Set what the host decides for the next step. It is called before each step, outside of a CUDA graph."""
+    def prepare(self, size: int) -> None:
+        """Do what the host decides for the next step. It is called before each step, outside of a CUDA graph.
+
+        Args:
+            size: Images of the batch, all ranks together.
+        """
+        self.batches.prepare(size)
 
     def step(self, size: int) -> None:
         """Process one batch.
@@ -230,8 +235,13 @@ class Training(Pass):
         if self.mixer:
             self.mixer.begin(epoch)
 
-    def prepare(self) -> None:
-        """Set the learning rate, the momentum and the decay of the average for the next step."""
+    def prepare(self, size: int) -> None:
+        """Prepare the batch, and set the learning rate, the momentum and the decay of the average for the next step.
+
+        Args:
+            size: Images of the batch, all ranks together.
+        """
+        super().prepare(size)
         if self.rates.by_step:
             self.rates.set(self.optimizer, self.done)
         if self.average:

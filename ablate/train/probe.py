@@ -60,10 +60,11 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
     trial, recipe, data = job.trial, job.trial.recipe, job.trial.data
     part = recipe.batch_size // recipe.gpus  # the images of one GPU
     recipe = recipe.model_copy(update={"batch_size": part, "gpus": 1, "sync_batch_norm": False})
-    if trial.architecture.code or recipe.own_code:
-        look_in(*job.folders)
+    look_in(*job.folders)
     if trial.architecture.code:
         check_code(trial.architecture)
+    for code in trial.own_code:
+        code.check_unchanged()
     hooks = Hooks(recipe.python) if recipe.python else None
     needed, free = training_memory(count(trial.blueprint), recipe).total, job.memory
     if device.type == "cuda":

@@ -11,10 +11,19 @@ from typing import Literal
 
 import torch
 
-Stream = Literal["initialization", "order", "augmentation", "dropout", "stochastic_depth", "mixing", "recipe"]
+Stream = Literal[
+    "initialization",
+    "order",
+    "augmentation",
+    "own_augmentation",
+    "dropout",
+    "stochastic_depth",
+    "mixing",
+    "recipe",
+]
 
 
-def stream_seed(seed: int, stream: Stream, epoch: int = 0, rank: int = 0) -> int:
+def stream_seed(seed: int, stream: Stream, epoch: int = 0, rank: int = 0, batch: int = 0) -> int:
     """The seed of a generator, of 63 bits; it depends on the arguments only.
 
     Args:
@@ -22,8 +31,10 @@ def stream_seed(seed: int, stream: Stream, epoch: int = 0, rank: int = 0) -> int
         stream: What is drawn.
         epoch: From 1; 0 for draws before training.
         rank: Of the process that draws, from 0.
+        batch: From 1, for draws of a batch alone; 0 for those of an epoch.
     """
-    digest = hashlib.sha256(f"{seed}/{stream}/{epoch}{f'/{rank}' if rank else ''}".encode()).digest()
+    named = f"{seed}/{stream}/{epoch}{f'/{rank}' if rank else ''}{f'/batch {batch}' if batch else ''}"
+    digest = hashlib.sha256(named.encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 

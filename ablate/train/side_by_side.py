@@ -62,7 +62,7 @@ class SideBySide:
 
     def _step(self, size: int) -> None:
         for one in self.passes:
-            one.prepare()
+            one.prepare(size)
         if self.capture and size not in self.captured and self.steps[size] == WARM_UP < self.sizes.count(size):
             generators = [generator for one in self.passes for generator in one.generators]
             self.captured[size] = self.capture(partial(self._each, size), generators)

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ablate.data.augmentations import Step, augment, draw
+from ablate.data.augment import augment, draw
+from ablate.data.augmentations import Step
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.data.tensors import CHUNK, normalize, to_tensors
 

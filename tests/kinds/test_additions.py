@@ -87,7 +87,7 @@ UPSIDE_DOWN = Augmentation(
     name="upside_down",
     words="images upside down",
     draw=lambda n, side, generator, settings: torch.randint(0, 2, (n,), generator=generator).bool(),
-    move=lambda index, draws: Index(torch.where(draws[:, None], index.rows.flip(1), index.rows), index.columns),
+    move=lambda index, draws, settings: Index(torch.where(draws[:, None], index.rows.flip(1), index.rows), index.columns),
 )
 
 
@@ -227,7 +227,7 @@ def test_it_is_told_wherever_a_recipe_is(package: Path, tmp_path: Path) -> None:
     whole = schema.json_schema()
     assert "adagrad" in str(whole["$defs"]["RecipeFile"]["properties"]["optimizer"])
     assert {"lr_decay", "slope", "scale"} <= set(whole["$defs"]["RecipeFile"]["properties"])
-    assert "dots" in str(whole["properties"]["data"]) and "upside_down" in str(whole["$defs"]["DataFile"])
+    assert "dots" in str(whole["properties"]["data"]) and "upside_down" in str(whole["$defs"]["Augment"])
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_facts_that_are_said_need_no_call(folder: Path) -> None:
         ("{name: image_folder, root: wide, image_size: 8, stream: true, channels: 1}", "data.channels: found 1; allowed"),
         (
             "{name: image_folder, root: wide, image_size: 8, stream: true, augment: [{crop: 2}]}",
-            "data.augment: found crop padding=2; allowed for stream: true: steps without settings",
+            "data.augment: found crop padding=2; allowed for streamed images: crop without settings",
         ),
     ],
 )
