@@ -18,7 +18,7 @@ from ablate.data.augment import OneImage, augment, draw, fit, transforms
 from ablate.data.augmentations import AUGMENTATIONS, Augment, Step, read_augmentation
 from ablate.data.lighting import IMAGENET
 from ablate.data.operations import BINS, NUMBER, OPERATIONS, magnitude
-from ablate.data.sources import read_digits
+from ablate.data.original_files import read_digits
 
 STEPS: dict[str, Any] = {
     "crop": [{"crop": {"padding": 3, "mode": "zero"}}],

@@ -194,7 +194,7 @@ def test_an_axis_of_augmentations(tmp_path: Path) -> None:
         "WRN-16-1, data.augment none",
         "WRN-16-1, data.augment [flip, crop padding 4 mode zero]",
         "WRN-16-1, data.augment [trivial_augment]",
-        "WRN-16-1, data.augment [my_steps:cut args size 3]",
+        "WRN-16-1, data.augment [my_steps:cut(size=3)]",
     ]
     (own,) = variants[3].data.augment
     assert isinstance(own, OwnCode) and own.args == {"size": 3} and own.code
