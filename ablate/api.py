@@ -24,7 +24,16 @@ from ablate.records.records import read_failure, trial_directory, trial_state
 from ablate.search.experiment import SearchExperiment
 from ablate.study.baseline import find_baselines
 from ablate.study.costs import memory_choices, memory_need, training_memory
-from ablate.study.plan import Enumeration, axis_value, enumerate_variants, label, plan_trials, trial_labels, varied_axes
+from ablate.study.plan import (
+    Enumeration,
+    axis_value,
+    enumerate_variants,
+    fold_of,
+    label,
+    plan_trials,
+    trial_labels,
+    varied_axes,
+)
 from ablate.study.program import ProgramStudy
 from ablate.study.spec import load_any_study
 from ablate.study.study import Recipe, Study, Trial, Variant
@@ -245,7 +254,7 @@ class Experiment:
             "images": images,
             "memory": memory_need((one.counts, one.recipe, one.data) for one in self.variants)._asdict(),
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
-            "remarks": [*self.remarks(), *refused],
+            "remarks": [*self.remarks(), *self._validation_remarks(), *refused],
         }
 
     def adopt(self, options: RunOptions | None = None, console: Console | None = None) -> Adoption:
@@ -283,9 +292,9 @@ class Experiment:
                 directory = trial_directory(self.runs, trial.id)
                 cause = read_failure(directory) if state == "failed" else None
                 log = str(directory / "log.txt") if state == "failed" else None
-                trials.append(
-                    {"net": label(variant), "seed": trial.seed, "id": trial.id, "state": state, "cause": cause, "log": log}
-                )
+                fold = {"fold": fold_of(trial)} if variant.folds else {}
+                about = {"net": label(variant), **fold, "seed": trial.seed, "id": trial.id}
+                trials.append({**about, "state": state, "cause": cause, "log": log})
         states = dict(Counter(trial["state"] for trial in trials))
         return {"study": self.study.name, "states": states, "trials": trials, "remarks": self.earlier()}
 
@@ -342,6 +351,15 @@ class Experiment:
     def location(self) -> Location:
         """The directories where images are looked for and where they are kept decoded."""
         return _location(self.data_root, self.download)
+
+    def _validation_remarks(self) -> list[str]:
+        """What a study with `validation` decides on; empty for others."""
+        if not self.study.held_out:
+            return []
+        from ablate.report.setting import describe_held_out
+
+        told = f"decided on {describe_held_out(self.study.held_out)}"
+        return [f"validation: {told}; the test images are evaluated once, after the last epoch"]
 
     def _plan_variant(self, variant: Variant, varied: Sequence[str]) -> dict[str, Any]:
         trials = [

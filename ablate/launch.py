@@ -466,8 +466,9 @@ def prepare(
 
 
 def _image_set(data: Data) -> ImageSet:
-    held_out, streamed = data.held_out is not None, data.streamed
-    return (data.name, data.title, data.root, held_out, data.image_size, data.on_damaged, streamed, data.read_options)
+    part, streamed = data.held_out, data.streamed
+    parts = (part is not None and not part.test, (part and part.folder) or "")
+    return (data.name, data.title, data.root, parts, data.image_size, data.on_damaged, streamed, data.read_options)
 
 
 def check_digests(
@@ -493,13 +494,15 @@ def check_digests(
     for data, record in recorded:
         image_set, other = _image_set(data), record.result.get("data_digest")
         if image_set not in known:
+            training_only, other = image_set[3]
             known[image_set] = known_digest(
                 data.name,
                 location.of(data.root),
-                data.held_out is not None,
+                training_only,
                 data.read_options,
                 data.stream,
                 data.image_size,
+                other,
             )
         if known[image_set] and other != known[image_set]:
             raise RecordError(

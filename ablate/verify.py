@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import RecordError, RunError
 from ablate.launch import INCOMPLETE, RunOptions, run_trials
-from ablate.records.records import EPOCH_FIELDS, Record, Row, read_failure, read_record, trial_directory
+from ablate.records.records import EPOCH_FIELDS, Record, Row, Split, read_failure, read_record, trial_directory
+from ablate.records.result import FINAL
+from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.study import Trial
 
 if TYPE_CHECKING:
@@ -36,33 +38,35 @@ class VerifiedTrial:
         label: The name of the trial for people.
         equal: Whether the losses and errors of all epochs are equal, bit for bit.
         first_difference: The first epoch that differs, from 1; None if none does or there is no second result.
-        test_error: Of the record and of the second training, in percent; None if there is none.
-        furthest: The largest difference of an epoch's test error, in percentage points; None if none can be compared.
+        error: Of the record and of the second training, in percent; None if there is none.
+        furthest: The largest difference of an epoch's error, in percentage points; None if none can be compared.
         device: On which the record was made.
         changed: The provenance of the record and of the second training, by name, where they differ.
         cause: Why the trial could not be trained again; "" if it was.
+        split: The images that the errors are of.
     """
 
     id: str
     label: str
     equal: bool
     first_difference: int | None
-    test_error: tuple[float | None, float | None]
+    error: tuple[float | None, float | None]
     furthest: float | None
     device: str
     changed: dict[str, tuple[Any, Any]]
     cause: str = ""
+    split: Split = "test"
 
     def as_json(self) -> dict[str, Any]:
         """The comparison as plain values with stable names."""
         changed = {name: {"then": then, "now": now} for name, (then, now) in self.changed.items()}
-        error = {"then": self.test_error[0], "now": self.test_error[1]}
+        error = {"then": self.error[0], "now": self.error[1]}
         return {
             "id": self.id,
             "label": self.label,
             "equal": self.equal,
             "first_difference": self.first_difference,
-            "test_error": error,
+            f"{self.split}_error": error,
             "furthest": self.furthest,
             "device": self.device,
             "changed": changed,
@@ -120,6 +124,7 @@ def verify_trials(
     options: RunOptions,
     console: Console,
     folders: tuple[Path, ...] = (),
+    decision: Decision = TEST_ERROR,
 ) -> Verification:
     """Train some of the recorded trials again and compare the results with the records.
 
@@ -135,6 +140,7 @@ def verify_trials(
         options: How to run.
         console: Shows progress.
         folders: Where the readers' modules are looked for first.
+        decision: The measure that is shown of each trial.
 
     Raises:
         AblateError: The run cannot start, or a record was removed meanwhile.
@@ -143,7 +149,7 @@ def verify_trials(
     chosen = choose_trials(recorded, count, seed)
     with tempfile.TemporaryDirectory(prefix="ablate-verify-", ignore_cleanup_errors=True) as folder:
         again = Path(folder) / "runs"
-        summary = run_trials(chosen, labels, again, location, options, console, folders)
+        summary = run_trials(chosen, labels, again, location, options, console, folders, decision)
         stopped = summary.exit_code not in (0, INCOMPLETE)
         verdicts = [
             compare(labels[trial.id], _record(runs, trial), read_record(again, trial.id), _cause(again, trial))
@@ -166,7 +172,16 @@ def compare(label: str, then: Record, now: Record | None, cause: str = "") -> Ve
     made = {"device": "?", **then.result.get("provenance", {})}
     if now is None:
         return VerifiedTrial(
-            then.id, label, False, None, (then.eval_error, None), None, made["device"], {}, cause or "no result"
+            then.id,
+            label,
+            False,
+            None,
+            (then.eval_error, None),
+            None,
+            made["device"],
+            {},
+            cause or "no result",
+            then.split,
         )
     old, new = then.epochs(), now.epochs()
     first = next((i for i, (a, b) in enumerate(zip(old, new), start=1) if _bits(a) != _bits(b)), None)
@@ -178,8 +193,17 @@ def compare(label: str, then: Record, now: Record | None, cause: str = "") -> Ve
     changed = {what: (made.get(what), remade.get(what)) for what in MADE_WITH if made.get(what) != remade.get(what)}
     digests = then.result.get("data_digest"), now.result.get("data_digest")
     changed |= {"images": digests} if digests[0] != digests[1] else {}
-    equal = first is None and then.result["status"] == now.result["status"]
-    return VerifiedTrial(then.id, label, equal, first, (then.eval_error, now.eval_error), furthest, made["device"], changed)
+    equal = first is None and then.result["status"] == now.result["status"] and _final(then) == _final(now)
+    if not equal and first is None:
+        first = len(old)  # the test images are evaluated after the last epoch
+    errors = (then.eval_error, now.eval_error)
+    return VerifiedTrial(then.id, label, equal, first, errors, furthest, made["device"], changed, split=then.split)
+
+
+def _final(record: Record) -> dict[str, str]:
+    """The measures of the one evaluation of the test images, each with the digits that determine it exactly."""
+    times = f"{FINAL}seconds"
+    return {name: repr(value) for name, value in record.result.items() if name.startswith(FINAL) and name != times}
 
 
 def _bits(row: Row) -> list[str]:

@@ -76,8 +76,8 @@ def verdict_text(verdict: VerifiedTrial) -> str:
     if verdict.equal:
         lines = [f"{name}: bit-equal, {where}"]
     else:
-        then, now = ("diverged" if error is None else f"{error:g}" for error in verdict.test_error)
-        off = "" if verdict.furthest is None else f", test errors at most {verdict.furthest:g} points off"
+        then, now = ("diverged" if error is None else f"{error:g}" for error in verdict.error)
+        off = "" if verdict.furthest is None else f", {verdict.split} errors at most {verdict.furthest:g} points off"
         lines = [f"{name}: differs from epoch {verdict.first_difference} on{off}: {then} then, {now} now; {where}"]
     changed = [f"{what} {then} then, {now} now" for what, (then, now) in verdict.changed.items()]
     return "\n".join([*lines, *([f"  {'; '.join(changed)}"] if changed else [])])

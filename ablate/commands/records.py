@@ -79,7 +79,8 @@ def verify(
     seed = secrets.randbelow(2**31) if seed is None else seed
     say(*([] if quiet else [f"verify: chosen with --seed {seed}"]))
     console = Console(stderr=True)
-    found = verify_trials(experiment.trials(), labels, runs, trials, seed, experiment.location(), options, console, folders)
+    location, by = experiment.location(), experiment.study.decision
+    found = verify_trials(experiment.trials(), labels, runs, trials, seed, location, options, console, folders, by)
     print_json(found.as_json()) if as_json else print(verification_text(found))
     raise typer.Exit(found.exit_code)
 

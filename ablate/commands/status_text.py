@@ -30,8 +30,9 @@ def status_text(status: dict[str, Any]) -> str:
     rows = [[net, count_states(of_net)] for net, of_net in states.items()]
     lines = [table_text(make_table([Column("Network", False), Column("Trials", False)], rows))]
     for trial in status["trials"]:
+        fold = f"fold {trial['fold']} " if "fold" in trial else ""
         if trial["cause"]:
-            lines.append(printable(f"failed: {trial['net']} seed {trial['seed']}: {trial['cause']} ({trial['log']})"))
+            lines.append(printable(f"failed: {trial['net']} {fold}seed {trial['seed']}: {trial['cause']} ({trial['log']})"))
     lines += map(printable, status["remarks"])
     lines.append(f"{counted(len(status['trials']), 'trial')}: {count_states(t['state'] for t in status['trials'])}")
     return "\n".join(lines)

@@ -275,6 +275,7 @@ def known_digest(
     options: ReadOptions = NOTHING_SAID,
     streamed: bool = False,
     image_size: int = 0,
+    part: str = "",
 ) -> str | None:
     """The digest of a data set's files, or of its training part, without decoding; None if there are no files.
 
@@ -285,7 +286,12 @@ def known_digest(
         options: What the study says of how they are read.
         streamed: Whether the study streams the images.
         image_size: Height and width in pixels, for images of own code.
+        part: Another part whose images are used too; "" for none.
     """
+    if part:
+        one = known_digest(name, location, training_only, options, streamed, image_size)
+        other = _part_digest(name, part, location, options, streamed, image_size)
+        return joined_digest(one, other) if one and other else None
     if options.own:
         return known_own_digest(image_size, location.root, location.cache, options, training_only)
     source = source_of(name, options)
@@ -296,6 +302,31 @@ def known_digest(
     except DataError:
         return None
     return content_digest(files, location) if files else None
+
+
+def _part_digest(
+    name: str, part: str, location: Location, options: ReadOptions, streamed: bool, image_size: int
+) -> str | None:
+    """The digest of the files of another part, without decoding; None if there are no files."""
+    if options.own:
+        return known_own_digest(image_size, location.root, location.cache, options, False, other=True)
+    source = source_of(name, options)
+    try:
+        if streamed or DATA_SETS[name].streamed:
+            return list_training_files(name, source, location.root, options, part)[1]
+        files = source.other(part).files(location.root) if source.other else []
+    except DataError:
+        return None
+    return content_digest(files, location) if files else None
+
+
+def joined_digest(*digests: str) -> str:
+    """One digest of several, 16 hexadecimal digits.
+
+    Args:
+        digests: Of the parts of the images, in order.
+    """
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16]
 
 
 def _download(name: str, download: Callable[[Path], object], root: Path, announce: Callable[[str], None]) -> None:

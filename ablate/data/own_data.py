@@ -135,7 +135,9 @@ def own_facts(root: Path, cache: Path, options: ReadOptions, image_size: int | N
     return known.facts
 
 
-def known_own_digest(image_size: int, root: Path, cache: Path, options: ReadOptions, training_only: bool) -> str | None:
+def known_own_digest(
+    image_size: int, root: Path, cache: Path, options: ReadOptions, training_only: bool, other: bool = False
+) -> str | None:
     """The digest of images that own code returned before; None if they are not in the cache. Nothing is called.
 
     Args:
@@ -144,8 +146,11 @@ def known_own_digest(image_size: int, root: Path, cache: Path, options: ReadOpti
         cache: Directory of the decoded images.
         options: With the own code.
         training_only: Whether the digest is of the training images alone.
+        other: Whether it is of the validation images.
     """
     known = _read(cache, _key(image_size, root, options))
+    if known and other:
+        return known.of(Labelled, validation=True) or None
     return known and (known.training if training_only else known.whole)
 
 

@@ -34,13 +34,13 @@ def split(
             return np.setdiff1d(np.arange(len(labels)), held_out), held_out
         label = int(bad.argmax())
         raise DataError(
-            f"search.validation: found holdout {images}, which takes {taken[label]} of the {counts[label]} training images "
+            f"validation: found holdout {images}, which takes {taken[label]} of the {counts[label]} training images "
             f"of class {label}; allowed: at least one of every class, and not all"
         )
     assert folds is not None and fold is not None and fold < folds, f"fold {fold} of {folds}"
     if counts.min() < folds:
         raise DataError(
-            f"search.validation: found {folds} folds; class {counts.argmin()} has {counts.min()} training images; "
+            f"validation: found {folds} folds; class {counts.argmin()} has {counts.min()} training images; "
             "allowed: no more folds than any class has images"
         )
     order = np.random.RandomState(seed).permutation(len(labels))

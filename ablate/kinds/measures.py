@@ -1,15 +1,22 @@
 """The table of measures: what is reported of a trial, computed from its logits.
 
 A package adds one by an entry point in the group `ablate.measures`. The entry of a data set names the measures that are
-taken on its images.
+taken on its images, and `measures` of a study names more. A measure of the user's own is a callable
+
+    measure(logits, labels)     -> a finite number; logits float32 (N, classes) and labels int64 (N,) of all N images of
+                                   a test, on the CPU, in the order of the files
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
+from ablate.errors import NotationError
+from ablate.own_code import OwnCode
 from ablate.registry import Registry
 
 if TYPE_CHECKING:
@@ -25,19 +32,25 @@ class Measure:
         words: The name in sentences and captions.
         unit: The unit of its values, such as "%".
         total: (logits float32 (B, classes), labels int64 (B,)) -> the sum over the batch, a scalar tensor on their device.
-        value: (sum over all images, number of images) -> the measure.
+            None for a measure that is not a sum over images.
+        value: (sum over all images, number of images) -> the measure; with `total`.
+        of_all: (logits float32 (N, classes), labels int64 (N,)) of all images of a test, on the CPU -> the measure; without
+            `total`.
+        goal: "minimize": a low value is good.
     """
 
     name: str
     words: str
     unit: str
-    total: Callable[[Tensor, Tensor], Tensor]
-    value: Callable[[float, int], float]
+    total: Callable[[Tensor, Tensor], Tensor] | None = None
+    value: Callable[[float, int], float] | None = None
+    of_all: Callable[[Tensor, Tensor], float] | None = None
+    goal: Literal["minimize", "maximize"] = "minimize"
 
     @property
     def title(self) -> str:
         """The head of a table's column, such as "Error, %"."""
-        return f"{self.words[:1].upper()}{self.words[1:]}, {self.unit}"
+        return f"{self.words[:1].upper()}{self.words[1:]}" + (f", {self.unit}" if self.unit else "")
 
 
 def percentage(errors: float, images: int) -> float:
@@ -71,6 +84,58 @@ def count_top5_errors(logits: Tensor, labels: Tensor) -> Tensor:
     return (first != labels[:, None]).all(1).sum()
 
 
+def mean(total: float, images: int) -> float:
+    """The mean over the images.
+
+    Args:
+        total: The sum over all images.
+        images: How many images were evaluated, at least 1.
+    """
+    return total / images
+
+
+def sum_log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
+    """The sum of the negative log-likelihoods of the labels, in nats, a scalar tensor.
+
+    Args:
+        logits: float32 (B, classes).
+        labels: int64 (B,), from 0.
+    """
+    from torch.nn.functional import cross_entropy
+
+    return cross_entropy(logits, labels, reduction="sum")
+
+
+def balanced_error(logits: Tensor, labels: Tensor) -> float:
+    """The mean over the classes of the error within the class, in percent. Classes without images do not count.
+
+    Args:
+        logits: float32 (N, classes).
+        labels: int64 (N,), from 0.
+    """
+    images = labels.bincount()
+    wrong = labels[logits.argmax(1) != labels].bincount(minlength=len(images))
+    return float(100 * (wrong[images > 0] / images[images > 0]).double().mean())
+
+
+def calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -> float:
+    """The expected calibration error in percent: how far confidence and accuracy are apart, on average over the images.
+
+    The images are put into bins of equal width by the probability of their first prediction.
+
+    Args:
+        logits: float32 (N, classes).
+        labels: int64 (N,), from 0.
+        bins: The number of bins.
+
+    Source: Guo et al., 2017, On calibration of modern neural networks, equation 3.
+    """
+    confidence, predicted = logits.double().softmax(1).max(1)
+    gap = (predicted == labels).double() - confidence
+    apart = gap.new_zeros(bins).index_add_(0, (confidence * bins).long().clamp(0, bins - 1), gap)
+    return float(100 * apart.abs().sum() / len(labels))
+
+
 ERROR = Measure(name="error", words="error", unit="%", total=count_errors, value=percentage)
 
 MEASURES = Registry(
@@ -78,4 +143,58 @@ MEASURES = Registry(
     Measure,
     ERROR,
     Measure(name="top5_error", words="top-5 error", unit="%", total=count_top5_errors, value=percentage),
+    Measure(
+        name="accuracy",
+        words="accuracy",
+        unit="%",
+        total=lambda logits, labels: (logits.argmax(1) == labels).sum(),
+        value=percentage,
+        goal="maximize",
+    ),
+    Measure(name="balanced_error", words="balanced error", unit="%", of_all=balanced_error),
+    Measure(name="nll", words="negative log-likelihood", unit="nats", total=sum_log_likelihood, value=mean),
+    Measure(name="ece", words="expected calibration error", unit="%", of_all=calibration_error),
 )
+
+
+@dataclass(frozen=True)
+class OwnMeasure:
+    """A measure of the user's own.
+
+    Args:
+        name: The name in records and tables.
+        code: The callable.
+    """
+
+    name: str
+    code: OwnCode
+
+    def identity(self) -> dict[str, Any]:
+        """What can change its values, in plain values."""
+        return {"name": self.name, **self.code.identity()}
+
+
+OFFERED = ("logits", "labels")  # the parameters of a measure of the user's own
+
+
+def find_measure(measure: str | OwnMeasure) -> Measure:
+    """The measure of a name, or of the user's own code.
+
+    Args:
+        measure: A name of the table, or own code.
+    """
+    if isinstance(measure, str):
+        return MEASURES[measure]
+    return Measure(name=measure.name, words=measure.name, unit="", of_all=partial(_own_value, measure.code))
+
+
+def _own_value(code: OwnCode, logits: Tensor, labels: Tensor) -> float:
+    """The number that a measure of the user's own returns."""
+    found = code.call(logits=logits, labels=labels)
+    try:
+        number = float(found)
+    except (TypeError, ValueError):
+        raise NotationError(f"{code.python} returned {type(found).__name__}; allowed: a number") from None
+    if not math.isfinite(number):
+        raise NotationError(f"{code.python} returned {number}; allowed: a finite number")
+    return number

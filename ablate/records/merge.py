@@ -31,7 +31,7 @@ from ablate.files import (
 from ablate.records.adopted import ADOPTED, read_adopted, write_adopted
 from ablate.records.imported import imported_id
 from ablate.records.records import IMPORTED, Row, measured_on, own_record, read_epochs, trial_state
-from ablate.records.result import OWN
+from ablate.records.result import FINAL, OWN
 from ablate.records.timings import Probe, probe_path, read_probes, write_probe
 
 LOCK = ".merge.lock"
@@ -70,7 +70,7 @@ class Found:
         """
         if self.result is None or other.result is None:
             return ""
-        for key in ("status", "epochs", "data_digest", "test_error"):
+        for key in ("status", "epochs", "data_digest", "test_error", f"{FINAL}error"):
             mine, others = self.result.get(key), other.result.get(key)
             if mine != others:
                 return f"{key} {mine} and {others}"

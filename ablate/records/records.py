@@ -1,7 +1,9 @@
 """Records of trials: written during training, read by all later stages.
 
-A trial that holds out training images is evaluated on them and never on test images. In its files the fields that begin
-with test_ therefore begin with validation_. The names are changed only here, when files are written and read.
+A trial that holds out images is evaluated on them after each epoch. In its files the fields that begin with test_ in a
+record that is read therefore begin with validation_. If it also evaluates the test images, once, after its last epoch, the
+fields of that begin with test_ in result.json, and with final_test_ in a record that is read. The names are changed only
+here, when files are written and read.
 """
 
 from __future__ import annotations
@@ -66,9 +68,10 @@ class Record:
     Args:
         id: The trial's id.
         runs: The runs directory.
-        result: The fields of result.json; those of the evaluation begin with `test_`, whatever the split.
-        split: The images that the trial was evaluated on: test images, or held-out training images ("validation"); "" for
-            the trial of a program.
+        result: The fields of result.json; those of the evaluation begin with `test_`, whatever the split, and those of the
+            one evaluation of the test images of a trial that holds out images with `final_test_`.
+        split: The images that the trial was evaluated on: test images, or held-out images ("validation"); "" for the trial
+            of a program.
         epochs_sha256: The hash of epochs.jsonl when the result was written; None in a record of an earlier version.
     """
 

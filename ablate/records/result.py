@@ -20,20 +20,30 @@ from pydantic_core import PydanticCustomError
 from ablate.errors import UNPRINTABLE
 
 TEST, VALIDATION = "test_", "validation_"  # prefixes of measured fields, by the images that were evaluated
+FINAL = "final_test_"  # in a record that is read, of a trial that holds out images: its one evaluation of the test images
 OWN = ""  # a program's trial: its measures have names of their own, which are the same everywhere
 
 
 def renamed(fields: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
-    """The same fields in the same order, with one prefix of the names replaced by another.
+    """The same fields in the same order, with the prefixes of measured fields as in a file or as in a record that is read.
+
+    Fields of the evaluation begin with TEST in a record that is read. In the files of a trial that holds out images they
+    begin with VALIDATION; its one evaluation of the test images begins with TEST there, and with FINAL in a record that is
+    read.
 
     Args:
         fields: Values by name.
-        old: The prefix to replace, such as TEST.
-        new: The prefix instead of it, such as VALIDATION. OWN for either: the names stay.
+        old: The prefix of the evaluation in `fields`: TEST or VALIDATION.
+        new: The prefix in the result. OWN for either: the names stay.
     """
     if old == new or OWN in (old, new):
         return dict(fields)
-    return {f"{new}{key.removeprefix(old)}" if key.startswith(old) else key: value for key, value in fields.items()}
+    prefixes = {old: new, **({FINAL: TEST} if new == VALIDATION else {TEST: FINAL})}
+    return {_renamed(key, prefixes): value for key, value in fields.items()}
+
+
+def _renamed(key: str, prefixes: Mapping[str, str]) -> str:
+    return next((f"{new}{key.removeprefix(old)}" for old, new in prefixes.items() if key.startswith(old)), key)
 
 
 def _is_printable(text: str) -> str:
@@ -148,9 +158,20 @@ class Result(BaseModel):
 
 
 class HeldOutResult(Result):
-    """The outcome of a trial that is evaluated on held-out training images: names begin with VALIDATION instead of TEST."""
+    """The outcome of a trial that is evaluated on held-out images: names begin with VALIDATION instead of TEST.
+
+    Fields that begin with TEST are of its one evaluation of the test images, after the last epoch, if it has one.
+    """
 
     model_config = ConfigDict(alias_generator=lambda name: next(iter(renamed({name: None}, TEST, VALIDATION))))
+
+    @model_validator(mode="after")
+    def _test_error_is_a_percentage(self) -> HeldOutResult:
+        """Check the error of the one evaluation of the test images."""
+        error = (self.model_extra or {}).get(f"{TEST}error")
+        if error is not None and not 0 <= error <= 100:
+            raise PydanticCustomError("measure", "{key} is no percentage", {"key": f"{TEST}error", "found": error})
+        return self
 
 
 class ProgramResult(BaseModel):

@@ -258,7 +258,8 @@ def _read_pace(path: Path) -> Pace | None:
     """The pace of the trial with this result.json; None if it is damaged or if several kinds of device were used."""
     try:
         definition = read_file(path.with_name("trial.json"))
-        result = renamed(orjson.loads(read_file(path)), VALIDATION, TEST)
+        result = orjson.loads(read_file(path))
+        result = renamed(result, VALIDATION if f"{VALIDATION}images" in result else TEST, TEST)
         devices = {made["device"] for made in (result["provenance"], *result.get("earlier_attempts", ()))}
         if len(devices) != 1 or result.get(TRIAL, path.parent.name) != path.parent.name:
             return None

@@ -16,12 +16,19 @@ from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_e
 from ablate.report.numbers import UnitFormat, counted, format_of
 from ablate.report.published import Logged, Match, find_log, find_published, rows_without_variant
 from ablate.report.ranking import RankStability, order_agreement, rank_stability
-from ablate.report.setting import describe_setting
+from ablate.report.search_setting import TRAINING
+from ablate.report.setting import describe_held_out, describe_setting
 from ablate.report.statistics import INTERVAL_FROM, Description, Verdict, reach_verdicts
 from ablate.report.summary import Summary, finite, summarize
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.study import Published, PublishedRow, Study, Variant
 from ablate.train.estimates import find_timed
+
+ONCE = "the test images were evaluated once, after the last epoch"
+FOLDS_SHARE = (
+    "Any two folds share most of the images that were trained on, so the values are not independent and the p-values are a "
+    "guide only."
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,8 @@ class StudyAnalysis:
         It says that the study runs at another scale, and that epochs were chosen on the test images.
         """
         best = self.study.epoch_rule == "best" and self.decision.split == "test"
-        chosen = f"{self.decision.noun}s of the best epoch, chosen on the test images" if best else ""
+        values = "errors" if self.decision.noun == "error" else self.decision.noun
+        chosen = f"{values} of the best epoch, chosen on the test images" if best else ""
         return "; ".join(filter(None, [scale_badge(self.study.scale), chosen]))
 
     @property
@@ -86,8 +94,27 @@ class StudyAnalysis:
     def measured(self) -> str:
         """The sentence that defines the values of a trained study."""
         counts = sorted({summary.n for summary in self.summaries})
-        seeds = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
-        return f"{self.epochs}, median over {seeds}."
+        folds, seeds = len(self.study.held_out), len(self.study.seeds)
+        unit, both = "seed", ""
+        if folds > 1:
+            unit, both = TRAINING, f" ({counted(folds, 'fold')}, {counted(seeds, 'seed')})"
+        over = counted(counts[0], unit) if len(counts) == 1 else f"{counts[0]} to {counts[-1]} {unit}s"
+        own = "".join(f" {one.words[:1].upper()}{one.words[1:]} is {one.code}." for one in self.study.measures if one.code)
+        return f"{self.epochs}, median over {over}{both}. {self.decided_on}{own}"
+
+    @property
+    def decided_on(self) -> str:
+        """The sentence that says on which images the variants are compared; empty for the measures of a program."""
+        if self.decision.split == "test":
+            return "The variants are compared on the test images."
+        if self.decision.split == "validation" and self.study.held_out:
+            return f"Validation images: {describe_held_out(self.study.held_out)}; {ONCE}."
+        return ""
+
+    @property
+    def unit(self) -> str:
+        """What one value belongs to: a seed, or with folds a training."""
+        return TRAINING if len(self.study.held_out) > 1 else "seed"
 
     @property
     def epochs(self) -> str:
@@ -161,6 +188,7 @@ class StudyAnalysis:
         ]
         reached = reach_verdicts(
             [((s.name, s.error_by_seed), (b.name, b.error_by_seed)) for s, b in compared],
+            unit=self.unit,
             maximized=self.decision.maximized,
             distance=self.format.distance,
         )
@@ -264,7 +292,8 @@ class StudyAnalysis:
         They cover each variant against its baseline, the order of the variants, and the published values.
         """
         compared = [f"{self._on(s)}{self.verdicts[id(s)].sentence}" for s in self.summaries if id(s) in self.verdicts]
-        return [*compared, *self._order_sentences(), *self._published_sentences()]
+        folds = [FOLDS_SHARE] if len(self.study.held_out) > 2 and compared else []
+        return [*compared, *folds, *self._order_sentences(), *self._published_sentences()]
 
     def stability(self, title: str) -> RankStability | None:
         """The stability of the order of the variants on one data set; None with too few seeds or variants.
@@ -338,7 +367,7 @@ def analyze_study(
     Raises:
         RecordError: A record is damaged, or records of one data set were made on different images.
     """
-    summaries = tuple(summarize(variants, study.seeds, runs, study.epoch_rule, study.decision))
+    summaries = tuple(summarize(variants, study.seeds, runs, study.epoch_rule, study.decision, study.measures))
     of_variant = {id(summary.variant): summary for summary in summaries}
     compared = tuple(None if variant is None else of_variant[id(variant)] for variant in baselines)
     return StudyAnalysis(study, summaries, compared, runs)

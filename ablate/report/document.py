@@ -159,6 +159,7 @@ class TrialCurve:
             is none.
         trial: The id of the trial; empty if there is none.
         imported: Whether the curve is from a log of the authors.
+        fold: The number of the part that is held out, from 1; None if the curve has none.
     """
 
     variant: int
@@ -169,6 +170,7 @@ class TrialCurve:
     values: Sequence[float | None]
     trial: str = ""
     imported: bool = False
+    fold: int | None = None
 
 
 @dataclass(frozen=True)

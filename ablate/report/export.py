@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ablate.errors import RunError
 from ablate.files import real_directory, write_atomically
-from ablate.records.records import EPOCH_FIELDS, Record, Row, measured_on, read_epochs, read_record, trial_directory
-from ablate.records.result import OWN
+from ablate.records.records import Record, Row, measured_on, read_epochs, read_record, trial_directory
+from ablate.records.result import OWN, TEST, renamed
 from ablate.report.writers.csv import to_csv
 from ablate.study.plan import plain
 
@@ -21,15 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Format = Literal["tensorboard", "csv", "parquet"]
-TAGS = {
-    "loss/train": "train_loss",
-    "loss/test": "test_loss",
-    "error/train": "train_error",
-    "error/test": "test_error",
-    "lr": "lr",
-    "seconds/train": "train_seconds",
-    "seconds/test": "test_seconds",
-}
 
 
 def export_study(name: str, trials: pd.DataFrame, runs: Path, to: Format, out: Path) -> list[Path]:
@@ -67,7 +58,10 @@ def export_study(name: str, trials: pd.DataFrame, runs: Path, to: Format, out: P
 
 
 def epochs_frame(trials: pd.DataFrame, runs: Path) -> pd.DataFrame:
-    """One row per trial and epoch: the columns that identify the trial, its id and state, then EPOCH_FIELDS.
+    """One row per trial and epoch: the columns that identify the trial, its id and state, then the epoch's values.
+
+    The values are those of EPOCH_FIELDS and of other measures, under their names in epochs.jsonl: of held-out images they
+    begin with validation_.
 
     Of a program the last columns are the epoch, all that it reported, and the seconds.
 
@@ -83,16 +77,18 @@ def epochs_frame(trials: pd.DataFrame, runs: Path) -> pd.DataFrame:
     rows: list[Row] = []
     for trial in trials.to_dict("records"):
         about = {key: trial[key] for key in _about(trials)}
-        epochs = _epochs(runs, trial["id"])
-        own = _is_of_program(runs, trial["id"])
-        rows += [{**about, **{field: epoch[field] for field in (epoch if own else EPOCH_FIELDS)}} for epoch in epochs]
+        rows += [{**about, **epoch} for epoch in _epochs(runs, trial["id"])]
     return pd.DataFrame(rows)
 
 
 def _epochs(runs: Path, trial_id: str) -> list[Row]:
-    """The epochs of a trial, finished or not. Raises RecordError for a finished record with missing epochs."""
-    record = read_record(runs, trial_id)
-    return record.epochs() if record else read_epochs(trial_directory(runs, trial_id))
+    """The epochs of a trial, finished or not, under the names in epochs.jsonl.
+
+    Raises RecordError for a finished record with missing epochs.
+    """
+    record, directory = read_record(runs, trial_id), trial_directory(runs, trial_id)
+    rows = record.epochs() if record else read_epochs(directory)
+    return [renamed(row, TEST, measured_on(directory)) for row in rows]
 
 
 def _is_of_program(runs: Path, trial_id: str) -> bool:
@@ -137,13 +133,20 @@ def _event_files(trials: pd.DataFrame, runs: Path) -> dict[str, bytes]:
         writer = writers.RecordWriter(buffer)
         writer.write(events.Event(wall_time=times[0], file_version="brain.Event:2").SerializeToString())
         for row, time in zip(rows, times):
-            tags = {name: name for name in row if name != "epoch"} if _is_of_program(runs, trial["id"]) else TAGS
-            scalars = [(tag, row[field]) for tag, field in tags.items() if row[field] is not None]
+            own = _is_of_program(runs, trial["id"])
+            scalars = [(field if own else _tag(field), row[field]) for field in row if field != "epoch"]
+            scalars = [(tag, value) for tag, value in scalars if value is not None]
             values = [summaries.Summary.Value(tag=tag, simple_value=value) for tag, value in scalars]
             event = events.Event(wall_time=time, step=row["epoch"], summary=summaries.Summary(value=values))
             writer.write(event.SerializeToString())
         files[f"tensorboard/{_folder(trial)}/events.out.tfevents.{trial['id']}"] = buffer.getvalue()
     return files
+
+
+def _tag(field: str) -> str:
+    """The name of an epoch's value in TensorBoard: "error/test" for test_error, "lr" for lr."""
+    images, _, measure = field.partition("_")
+    return f"{measure}/{images}" if images in ("train", "test", "validation") else field
 
 
 def _folder(trial: dict[str, Any]) -> str:
@@ -161,7 +164,8 @@ def _wall_times(runs: Path, trial_id: str, rows: list[Row]) -> list[float]:
         end = (trial_directory(runs, trial_id) / "epochs.jsonl").stat().st_mtime
     times = [end]
     for row in rows[:0:-1]:
-        times.append(times[-1] - sum(row.get(key) or 0 for key in ("train_seconds", "test_seconds", "seconds")))
+        seconds = ("train_seconds", "validation_seconds", "test_seconds", "seconds")
+        times.append(times[-1] - sum(row.get(key) or 0 for key in seconds))
     return times[::-1]
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from ablate.kinds.measures import ERROR, MEASURES
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.counts_table import blocks_cell
 from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
-from ablate.report.numbers import DASH, grouped, percent, quantity, signed, stated_quantity
+from ablate.report.numbers import DASH, format_of, grouped, percent, quantity, signed, stated_quantity
 from ablate.report.panels import missing_seeds
 from ablate.report.published import NOT_RUN, Match
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell
@@ -17,7 +16,7 @@ from ablate.report.summary import Summary, finite
 from ablate.study.decision import Decision
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import plain
-from ablate.study.study import PublishedRow
+from ablate.study.study import PublishedRow, ShownMeasure
 
 
 class NetworkRow(NamedTuple):
@@ -82,7 +81,7 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     columns = [*_network_columns(analysis, by_recipe, footnotes)]
     for title in titles:
         columns += _data_columns(analysis, title, len(titles) == 1, footnotes)
-    columns += _more_columns(analysis)
+    columns += [*_more_columns(analysis), *_once_columns(analysis, titles)]
     networks = [NetworkRow(of_data) for of_data in _grouped(analysis.summaries, by_recipe).values()]
     networks += [NetworkRow({}, row, table.source) for table, row in analysis.rows_without_variant]
     rows = [[column.of(network) for column in columns] for network in networks]
@@ -164,9 +163,13 @@ def _data_columns(analysis: StudyAnalysis, title: str, alone: bool, footnotes: F
 
 def _more_columns(analysis: StudyAnalysis) -> Iterable[ColumnRule]:
     """The columns of the measures beside the error, where records have them, and of other published values."""
-    for name, measure in MEASURES.items():
-        if measure is not ERROR and any(summary.median_of(name) is not None for summary in analysis.summaries):
-            yield ColumnRule(measure.title, lambda summary, name=name: number(summary.median_of(name), percent))  # type: ignore[misc]
+    for measure in dict.fromkeys(one for summary in analysis.summaries for one in summary.more_measures):
+        if any(summary.median_of(measure.name) is not None for summary in analysis.summaries):
+
+            def median(summary: Summary, one: ShownMeasure = measure) -> Cell:
+                return number(summary.median_of(one.name, one.worst), format_of(one.unit).value)
+
+            yield ColumnRule(_measure_title(measure, analysis.decision), median)
     rows = [row for table in analysis.study.published for row in table.rows]
     for title in dict.fromkeys(title for row in rows for title in row.other):
 
@@ -179,6 +182,28 @@ def _more_columns(analysis: StudyAnalysis) -> Iterable[ColumnRule]:
             return number(row.published.other.get(title) if row.published else None, plain)
 
         yield ColumnRule(f"{title} (published)", cell, only_published=other)
+
+
+def _measure_title(measure: ShownMeasure, by: Decision) -> str:
+    """The head of a measure's column, such as "Top-5 error, %"; it names the images if they are held out."""
+    words = f"validation {measure.words}" if by.split == "validation" else measure.words
+    return f"{words[:1].upper()}{words[1:]}{f', {measure.unit}' if measure.unit else ''}"
+
+
+def _once_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[ColumnRule]:
+    """The last columns of a study that decides on held-out images: its measure of the test images; one a data set."""
+    by = analysis.decision
+
+    def cell(summary: Summary) -> Cell:
+        found = summary.median_once(by.measure, by.worst) if summary.tested_once else None
+        return number(found, analysis.format.value, trials=summary.recorded_ids)
+
+    if any(summary.tested_once for summary in analysis.summaries):
+        unit = f", {by.unit}" if by.unit else ""
+        for title in titles:
+            yield ColumnRule(
+                f"Test {by.noun}, once{unit}" if len(titles) == 1 else f"{title}, test, once{unit}", cell, data=title
+            )
 
 
 def _protocol(match: Match) -> str:

@@ -199,6 +199,11 @@ class ProgramAnalysis:
         """What the study decides by and in which unit: "Val error as reported last, in percent"."""
         return ", ".join(filter(None, [f"{self.decision.title} as reported last", self.decision.in_unit]))
 
+    @property
+    def decided_on(self) -> str:
+        """Empty: what a program measures on which images is known to it alone."""
+        return ""
+
     def setting(self, separator: str) -> str:
         """The command and what varies, in words.
 

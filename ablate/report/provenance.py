@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.files import read_file
+from ablate.kinds.measures import ERROR
 from ablate.records.code import changed_codes
 from ablate.records.earlier import Earlier, earlier_lines
-from ablate.records.records import trial_state
+from ablate.records.records import Row, trial_state
+from ablate.records.result import FINAL, TEST, VALIDATION, renamed
 from ablate.records.timings import Probe, find_probe, read_probes
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, words
 from ablate.report.numbers import counted
 from ablate.report.summary import Summary, finite
+from ablate.study.plan import fold_of
+from ablate.study.study import Trial
 from ablate.train.estimates import images_trained, workload_of
 
 if TYPE_CHECKING:
@@ -25,6 +29,7 @@ _RESULT_COLUMNS = (
     "train_error", "test_loss", "train_loss", "epochs", "train_seconds", "test_seconds",
     "train_images", "test_images", "data_digest",
 )  # fmt: skip
+_FINAL = ("loss", "images", "seconds")  # of the one evaluation of the test images, besides measures
 _MADE_COLUMNS = ("ablate", "revision", "python", "torch", "device", "threads", "started", "finished")
 
 
@@ -46,7 +51,8 @@ def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
         ] += 1
     lines = [f"{kind}: {counted(n, 'trial')}" for kind, n in sorted(kinds.items())]
     if records:
-        seconds = sum(r.result.get("train_seconds", 0) + r.result.get("test_seconds", 0) for r in records)
+        passes = ("train_seconds", "test_seconds", f"{FINAL}seconds")
+        seconds = sum(record.result.get(key, 0) for record in records for key in passes)
         took = f"{seconds / 3600:.2f} device-hours" if seconds >= 360 else f"{seconds / 60:.2g} device-minutes"
         lines.append(f"{took} of training and testing")
         lines += _adopted_lines(summaries)
@@ -90,17 +96,35 @@ def trials_frame(summaries: Sequence[Summary], runs: Path) -> pd.DataFrame:
                     **{axis: summary.variant.network.get(axis) for axis in differing},
                     **summary.axes,
                     "parameters": summary.variant.counts.parameters,
+                    **(_fold(one.trial) if summary.variant.folds else {}),
                     "seed": one.trial.seed,
                     "id": one.record.id if one.record else one.trial.id,
                     "state": one.record.state if one.record else trial_state(runs, one.trial.id),
                     "epoch_rule": summary.epoch_rule if one.record else None,
                     summary.decision.name: finite(summary.value(one.record)) if one.record else None,
-                    **{key: result.get(key) for key in _RESULT_COLUMNS},
+                    **_measured(summary, result),
                     "attempts": len(result.get("earlier_attempts", ())) + 1 if result else None,
                     **{key: made.get(key) for key in _MADE_COLUMNS},
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _fold(trial: Trial) -> Row:
+    """The column with the number of the fold, from 1, of a study with folds."""
+    fold = fold_of(trial)
+    return {} if fold is None else {"fold": fold}
+
+
+def _measured(summary: Summary, result: Row) -> Row:
+    """The columns of a result. Those of held-out images begin with validation_, those of the one evaluation with test_."""
+    more = [one.name for one in summary.more_measures if one in summary.measures or one.name == ERROR.name]
+    columns = [*_RESULT_COLUMNS, *(f"{TEST}{name}" for name in more if summary.decision.split)]
+    if summary.decision.split != "validation":
+        return {key: result.get(key) for key in columns}
+    tested = dict.fromkeys((ERROR.name, summary.decision.measure, *more))
+    columns += [f"{FINAL}{name}" for name in (*tested, *_FINAL)]
+    return renamed({key: result.get(key) for key in columns}, TEST, VALIDATION)
 
 
 def provenance_table(frame: pd.DataFrame, fields: Sequence[str]) -> Table:

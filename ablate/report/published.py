@@ -172,6 +172,8 @@ def data_differences(ours: Data, name: str, theirs: dict[str, Any]) -> list[str]
     """
     known = DATA_SETS[name]
     found = [f"{ours.title}, not {known.title}"] if ours.name != name else []
+    if ours.held_out and ours.held_out.folder is None:
+        found.append("some training images are held out")
     for key, most, what in zip(("train_size", "test_size"), known.images, ("training", "test")):
         size, full = getattr(ours, key) or most, theirs.get(key) or most
         if size != full:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +76,7 @@ class CriticalDifference(NamedTuple):
     groups: tuple[tuple[str, ...], ...]
 
 
-def rank_stability(errors: Sequence[Mapping[int, float]], draws: int = 10_000, seed: int = 0) -> RankStability | None:
+def rank_stability(errors: Sequence[Mapping[Any, float]], draws: int = 10_000, seed: int = 0) -> RankStability | None:
     """How often the order of the medians would change with other seeds.
 
     Seeds are drawn with replacement. Variants with the same seeds use the same draws, because their trials share the order
@@ -97,7 +97,7 @@ def rank_stability(errors: Sequence[Mapping[int, float]], draws: int = 10_000, s
     if len(errors) < 2 or min(map(len, errors)) < FEWEST_SEEDS:
         return None
     generator = np.random.default_rng(seed)
-    drawn: dict[tuple[int, ...], npt.NDArray[np.int64]] = {}
+    drawn: dict[tuple[Any, ...], npt.NDArray[np.int64]] = {}
     medians = np.empty((draws + 1, len(errors)))  # row 0 is the observed one
     for i, of_variant in enumerate(errors):
         seeds = tuple(sorted(of_variant))

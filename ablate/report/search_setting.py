@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ablate.report.numbers import counted, quantity
-from ablate.report.setting import describe_data, describe_recipe
+from ablate.report.setting import describe_data, describe_held_out, describe_recipe
 from ablate.study.budget import Budget
 from ablate.study.study import Search, Study
 
@@ -51,10 +51,7 @@ def describe_validation(study: Study) -> str:
     Args:
         study: As loaded by load_study(), with a search.
     """
-    held_out = _search_of(study).held_out
-    if (images := held_out[0].images) is not None:
-        return f"validation error on {images:,} held-out training images"
-    return f"validation error on {counted(len(held_out), 'fold')} of the training images"
+    return f"validation error on {describe_held_out(_search_of(study).held_out)}"
 
 
 def describe_trainings(study: Study) -> str:

@@ -88,6 +88,10 @@ class Compared(Protocol[S]):
     def epochs(self) -> str:
         """What the study decides by, at which epoch and in which unit."""
 
+    @property
+    def decided_on(self) -> str:
+        """The sentence that says on which images the variants are compared; "" where that is not known."""
+
     def baseline(self, summary: S) -> S | None:
         """The baseline of a variant; the summary itself if it is a baseline, None if it has none."""
 

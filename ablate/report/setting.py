@@ -10,13 +10,14 @@ from typing import Any
 from ablate.data.augmentations import describe_augmentation
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.own_code import OwnCode
+from ablate.records.result import FINAL, TEST
 from ablate.report.numbers import counted
 from ablate.report.summary import Summary
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import plain
 from ablate.study.schema import KINDS, WITH
 from ablate.study.short_names import describe_codes
-from ablate.study.study import Data, Recipe
+from ablate.study.study import Data, HeldOut, Recipe
 
 COMPILE = "recipe.compile"
 RESIZE_WORDS = {"crop": "cropped at the centre", "stretch": "stretched to a square", "pad": "padded to a square"}
@@ -71,6 +72,20 @@ def following(recipes: Sequence[Recipe], varied: Collection[str]) -> set[str]:
     return found
 
 
+def describe_held_out(parts: Sequence[HeldOut]) -> str:
+    """The images that are held out, such as "5,000 held-out training images" or "5 folds of the training images".
+
+    Args:
+        parts: The folds in order, or the one part.
+    """
+    first = parts[0]
+    if first.folder is not None:
+        return f"the images of {first.folder}"
+    if first.images is not None:
+        return f"{first.images:,} held-out training images"
+    return f"{counted(len(parts), 'fold')} of the training images"
+
+
 def describe_copies(summaries: Sequence[Summary]) -> list[str]:
     """Texts such as "16 of 16 test images are also training images", one for each data set of the records that has any.
 
@@ -80,12 +95,14 @@ def describe_copies(summaries: Sequence[Summary]) -> list[str]:
     found: dict[str, None] = {}
     several = len({summary.variant.data.title for summary in summaries}) > 1
     for summary in summaries:
-        what = "held-out" if summary.trials and summary.trials[0].trial.data.held_out else "test"
+        held_out = summary.trials[0].trial.data.held_out if summary.trials else None
+        parts = {TEST: "held-out", FINAL: "test"} if held_out else {TEST: "test"}
         of = f" of {summary.variant.data.title}" if several else ""
         for record in summary.records:
-            if copies := record.result.get("test_images_in_training"):
-                images = record.result.get("test_images", 0)
-                found[f"{copies:,} of {images:,} {what} images{of} are also training images"] = None
+            for prefix, what in parts.items():
+                if copies := record.result.get(f"{prefix}images_in_training"):
+                    images = record.result.get(f"{prefix}images", 0)
+                    found[f"{copies:,} of {images:,} {what} images{of} are also training images"] = None
     return list(found)
 
 

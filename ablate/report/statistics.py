@@ -37,7 +37,7 @@ RESAMPLES = 200_000  # 10 against 10 seeds have 184,756 splits, so they are exac
 MOST_SEEDS = 1000
 KEPT = 10_000  # p-values per cache
 
-Errors = Mapping[int, float]
+Errors = Mapping[Any, float]  # by seed; with folds, by (fold, seed)
 
 
 class Description(NamedTuple):

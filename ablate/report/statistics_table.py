@@ -106,8 +106,9 @@ def _verdict_cells(analysis: Compared[S], summary: S) -> list[Cell]:
 def _caption(analysis: Compared[S]) -> str:
     said = (
         f"What the seeds say. {analysis.epochs}; SD of the sample; with fewer "
-        "than 8 seeds the range from lowest to highest, as a 95% interval of the median would hardly be narrower."
-    )
+        "than 8 seeds the range from lowest to highest, as a 95% interval of the median would hardly be narrower. "
+        f"{analysis.decided_on}"
+    ).strip()
     by, verdicts = analysis.decision, analysis.verdicts.values()
     points = " in points" if by.unit == "%" else ""
     if not verdicts:

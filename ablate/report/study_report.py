@@ -33,14 +33,15 @@ from ablate.report.statistics_table import statistics_table
 from ablate.report.summary import Summary
 from ablate.report.variants_frame import variants_frame
 from ablate.study.decision import Decision
+from ablate.study.plan import fold_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FIELDS_BEFORE = ("net", "seed", "state", "epoch_rule")  # the measure that the study decides by
+FIELDS_BEFORE = ("net", "fold", "seed", "state", "epoch_rule")  # the measure that the study decides by
 FIELDS_AFTER = (
-    "revision", "ablate", "torch", "python", "device", "threads", "train_seconds", "test_seconds", "data_digest", "started",
-    "finished",
+    "revision", "ablate", "torch", "python", "device", "threads", "train_seconds", "validation_seconds", "test_seconds",
+    "data_digest", "started", "finished",
 )  # fmt: skip
 
 
@@ -158,5 +159,8 @@ def _seeds(number: int, summary: Summary) -> list[TrialCurve]:
             rows = one.record.epochs()
             rows = rows[:-1] if one.record.diverged else rows  # without the diverged epoch, as in the figures
             epochs, losses, values = ([row.get(key) for row in rows] for key in _columns(summary.decision))
-            found.append(TrialCurve(number, summary.label, one.trial.seed, epochs, losses, values, one.trial.id))  # type: ignore[arg-type]
+            fold = fold_of(one.trial)
+            found.append(
+                TrialCurve(number, summary.label, one.trial.seed, epochs, losses, values, one.trial.id, fold=fold)  # type: ignore[arg-type]
+            )
     return found

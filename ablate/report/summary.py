@@ -14,12 +14,26 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import RecordError
+from ablate.kinds.measures import ERROR, MEASURES
 from ablate.records.records import Record, Split, read_record
+from ablate.records.result import FINAL
 from ablate.report.statistics import Description, describe
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
-from ablate.study.plan import axis_value, plain, varied_axes
-from ablate.study.study import EpochRule, Trial, Variant
+from ablate.study.plan import axis_value, fold_of, plain, varied_axes
+from ablate.study.study import EpochRule, ShownMeasure, Trial, Variant
+
+TrainingKey = int | tuple[int, int]  # what tells the trainings of a variant apart
+
+
+def training_key(trial: Trial) -> TrainingKey:
+    """The seed of a training; with folds, (fold from 1, seed).
+
+    Args:
+        trial: The training.
+    """
+    fold = fold_of(trial)
+    return trial.seed if fold is None else (fold, trial.seed)
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,7 @@ class Summary:
         trials: The trials in the order of the seeds, each with its record.
         epoch_rule: "last" for the value of the last epoch, "best" for the best of all epochs.
         decision: What the variants are compared by.
+        measures: What is shown besides the error.
     """
 
     variant: Variant
@@ -52,6 +67,7 @@ class Summary:
     trials: tuple[TrialRecord, ...]
     epoch_rule: EpochRule = "last"
     decision: Decision = TEST_ERROR
+    measures: tuple[ShownMeasure, ...] = ()
 
     @property
     def net(self) -> str:
@@ -117,9 +133,9 @@ class Summary:
         return list(self.error_by_seed.values())
 
     @cached_property
-    def error_by_seed(self) -> dict[int, float]:
-        """The value of each recorded seed by seed, in the order of the seeds."""
-        return {one.trial.seed: self.value(one.record) for one in self.trials if one.record}
+    def error_by_seed(self) -> dict[TrainingKey, float]:
+        """The value of each recorded training by its key, in the order of the trainings."""
+        return {training_key(one.trial): self.value(one.record) for one in self.trials if one.record}
 
     def value(self, record: Record) -> float:
         """The value of a record that the study decides by; infinite if the trial diverged.
@@ -134,9 +150,9 @@ class Summary:
         return record.value(by.column, by.worst, self.epoch_rule, by.maximized)
 
     @property
-    def costs(self) -> dict[int, float]:
-        """The value of each recorded seed by seed, as a number that is the lower the better."""
-        return {seed: self.decision.cost(value) for seed, value in self.error_by_seed.items()}
+    def costs(self) -> dict[TrainingKey, float]:
+        """The value of each recorded training by its key, as a number that is the lower the better."""
+        return {key: self.decision.cost(value) for key, value in self.error_by_seed.items()}
 
     @property
     def median(self) -> float | None:
@@ -146,20 +162,50 @@ class Summary:
     @property
     def test_median(self) -> float | None:
         """The median test error in percent, to compare with published values; None where there is none."""
-        return self.median if self.decision == TEST_ERROR else None
+        if self.decision == TEST_ERROR:
+            return self.median
+        return self.median_once("error") if self.tested_once else self.median_of("error")
 
-    def median_of(self, measure: str) -> float | None:
+    @property
+    def tested_once(self) -> bool:
+        """Whether each training decides on held-out images and evaluates the test images once, at its end."""
+        return self.variant.data.held_out is not None and self.variant.data.held_out.test
+
+    def median_once(self, measure: str, worst: float = math.inf) -> float | None:
+        """The median of a measure of the test images that were evaluated once; None without any.
+
+        Args:
+            measure: A name of MEASURES or of a measure of the study, such as "error".
+            worst: The value of a seed that diverged.
+
+        Raises:
+            RecordError: A record does not have it.
+        """
+        found = [record.value(f"{FINAL}{measure}", worst) for record in self.records]
+        return statistics.median(found) if found else None
+
+    def median_of(self, measure: str, worst: float = math.inf) -> float | None:
         """The median of a measure over the seeds with a record of it; None without any.
 
         A diverged seed counts as worse than any value.
 
         Args:
-            measure: A name of MEASURES, such as "error".
+            measure: A name of MEASURES or of a measure of the study, such as "error".
+            worst: The value of a seed that diverged.
         """
         column = f"test_{measure}"
         records = [record for record in self.records if column in record.result]
-        found = [math.inf if (value := record.result[column]) is None or record.diverged else value for record in records]
+        found = [worst if (value := record.result[column]) is None or record.diverged else value for record in records]
         return statistics.median(found) if found else None
+
+    @property
+    def more_measures(self) -> list[ShownMeasure]:
+        """The measures that are shown besides the one that the study decides by."""
+        error = [ShownMeasure(ERROR.name, ERROR.words, ERROR.unit, ERROR.goal)]
+        known = {measure.name for measure in self.measures}
+        of_data = (MEASURES[name] for name in self.variant.data.data_set.measures if name not in known)
+        more = (ShownMeasure(measure.name, measure.words, measure.unit, measure.goal) for measure in of_data)
+        return [one for one in (*error, *more, *self.measures) if one.name != self.decision.measure]
 
     @cached_property
     def description(self) -> Description | None:
@@ -184,7 +230,20 @@ class Summary:
             "min": finite(min(errors, default=None)),
             "max": finite(max(errors, default=None)),
             self.decision.values_name: [finite(error) for error in errors],
+            **self._held_out_json(),
         }
+
+    def _held_out_json(self) -> dict[str, Any]:
+        """Plain values that only a study with `validation` or `measures` has."""
+        folds = [key[0] for key in self.error_by_seed if isinstance(key, tuple)]
+        by, split = self.decision, self.decision.split
+        once = {f"median_test_{by.measure}": finite(self.median_once(by.measure, by.worst))} if self.tested_once else {}
+        more = {
+            f"median_{split}_{one.name}": finite(self.median_of(one.name, one.worst))
+            for one in self.more_measures
+            if split and (one in self.measures or one.name == ERROR.name)
+        }
+        return {**({"folds": folds} if self.variant.folds else {}), **once, **more}
 
 
 def summarize(
@@ -193,6 +252,7 @@ def summarize(
     runs: Path,
     epoch_rule: EpochRule = "last",
     decision: Decision = TEST_ERROR,
+    measures: tuple[ShownMeasure, ...] = (),
 ) -> list[Summary]:
     """One Summary per variant, in order.
 
@@ -202,6 +262,7 @@ def summarize(
         runs: The runs directory.
         epoch_rule: "last" for the value of the last epoch, "best" for the best of all epochs.
         decision: What the variants are compared by.
+        measures: What is shown besides the error.
 
     Raises:
         RecordError: A record is damaged, or records of one data set were made on different images.
@@ -213,7 +274,7 @@ def summarize(
         trials = variant.trials(seeds)
         of_variant = tuple(TrialRecord(trial, read_record(runs, trial.id, split)) for trial in trials)
         axes = {axis: axis_value(variant, axis) for axis in varied}
-        summaries.append(Summary(variant, axes, of_variant, epoch_rule, decision))
+        summaries.append(Summary(variant, axes, of_variant, epoch_rule, decision, measures))
     _check_images(summaries)
     return summaries
 

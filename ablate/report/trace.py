@@ -48,7 +48,7 @@ class Trace:
         selected: The ids of the trials that the cell has its value from, such as those of a median.
         baseline_trials: The trials of the baseline, for a comparison.
         remarks: The origin of the value in words.
-        measure: The column of trials.csv with the measure that the study or search decides by.
+        measure: The column of trials.csv with the measure of the cell, or else the one that the study or search decides by.
     """
 
     table: str
@@ -94,6 +94,7 @@ def trace_cell(path: Path, cell: str) -> Trace:
         )
     index, column = _find(path, cell, columns, rows)
     row, measure = rows[index], measure_of(columns)
+    shown = column.removeprefix(MEDIAN) if column.startswith(MEDIAN) else measure
     name, value = row[columns[0]], row[column]
     known = {} if column in PUBLISHED else _trials(path.with_name("trials.csv"), measure)
     trials = [] if column in PUBLISHED else _of_row(path, row[TRIALS], known)
@@ -115,7 +116,7 @@ def trace_cell(path: Path, cell: str) -> Trace:
         remarks = [f"{column} is counted from the network; no training changes it"]
     if column not in PUBLISHED and not trials:
         remarks.append("no trial is behind this row" + (f": {row['not_run']}" if row.get("not_run") else ""))
-    return Trace(str(path), index + 1, column, name, value, trials, selected, baseline, remarks, measure)
+    return Trace(str(path), index + 1, column, name, value, trials, selected, baseline, remarks, shown)
 
 
 def measure_of(columns: Sequence[str]) -> str:

@@ -43,6 +43,8 @@ def _frame_row(analysis: StudyAnalysis, summary: Summary) -> dict[str, Any]:
     values["seeds"] = " ".join(map(str, values["seeds"]))
     values["diverged"] = " ".join(map(str, values["diverged"]))
     values.pop(summary.decision.values_name)
+    if "folds" in values:
+        values["folds"] = " ".join(map(str, values["folds"]))
     d, baseline, verdict, match = (
         summary.description, analysis.baseline(summary), analysis.verdict(summary), analysis.match(summary)
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ablate.study.study import Data, HeldOut, Study, Trial, Variant
+from ablate.study.study import Study, Trial, Variant, hold_out
 
 
 def candidate_trials(study: Study, variant: Variant) -> tuple[Trial, ...]:
@@ -15,24 +15,3 @@ def candidate_trials(study: Study, variant: Variant) -> tuple[Trial, ...]:
     assert study.search is not None
     folds = [hold_out(variant.data, held_out) for held_out in study.search.held_out]
     return tuple(Trial(variant.architecture, variant.recipe, data, seed) for data in folds for seed in study.seeds)
-
-
-def hold_out(data: Data, held_out: HeldOut) -> Data:
-    """The same data with some training images held out for validation. The test images are then not read.
-
-    Args:
-        data: The data of a variant.
-        held_out: The fold or the part of the training images to hold out.
-    """
-    return data.model_copy(update={"held_out": held_out, "test_size": None})
-
-
-def name_training(trial: Trial) -> str:
-    """A training of a candidate in words: "fold 2 seed 0". Folds are counted from 1.
-
-    Args:
-        trial: One of candidate_trials().
-    """
-    held_out = trial.data.held_out
-    fold = f"fold {held_out.fold + 1} " if held_out and held_out.fold is not None else ""
-    return f"{fold}seed {trial.seed}"

@@ -14,11 +14,11 @@ from ablate.errors import AblateError
 from ablate.launch import RunOptions
 from ablate.records.records import trial_state
 from ablate.report.candidate import Candidate
-from ablate.search.candidates import candidate_trials, hold_out
+from ablate.search.candidates import candidate_trials
 from ablate.study.costs import memory_need
 from ablate.study.plan import candidate_maker
 from ablate.study.space import grid, is_finite
-from ablate.study.study import Parameter, Search, Study, Variant
+from ablate.study.study import Parameter, Search, Study, Variant, hold_out
 
 if TYPE_CHECKING:
     import optuna

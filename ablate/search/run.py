@@ -39,7 +39,7 @@ from ablate.processes.signals import PREEMPTING, handling, preempted
 from ablate.records.records import Record, Row, read_epochs, recover_record, trial_directory, trial_state, write_failure
 from ablate.report.candidate import DIVERGED, label_of
 from ablate.schedule.tasks import Executor, Outcome, Stop, Task
-from ablate.search.candidates import candidate_trials, name_training
+from ablate.search.candidates import candidate_trials
 from ablate.search.distributions import pick_values, suggest_with
 from ablate.search.drivers import WORKER, driver_of, heartbeat, is_alive, register_driver
 from ablate.search.optuna_internals import continue_trial
@@ -55,7 +55,7 @@ from ablate.search.storage import (
     retry_failed,
     storage_errors,
 )
-from ablate.study.plan import candidate_maker
+from ablate.study.plan import candidate_maker, name_training
 from ablate.study.study import Study, Trial, Variant
 
 if TYPE_CHECKING:

@@ -50,7 +50,7 @@ def cost_of(counts: Counts, data: Data, recipe: Recipe) -> float:
     full = data.full_sizes
     train, test = (size or most or 50_000 for size, most in zip((data.train_size, data.test_size), full))
     if held_out := data.held_out:
-        test = held_out.images or train // (held_out.folds or 1)
+        test = held_out.images or (train // held_out.folds if held_out.folds else 0)
         train -= test
     return float(counts.multiply_adds) * (3 * train + test) * recipe.epochs
 

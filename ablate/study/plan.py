@@ -128,11 +128,11 @@ def enumerate_variants(study: Study) -> Enumeration:
             names.setdefault(name, []).append(first)
     if not found:
         raise StudyError(f"{study.places['variants']}: no variant is left of {len(dropped)}; the first: {dropped[0]}")
-    if len(found) * len(study.seeds) > MAX_TRIALS:
+    trainings = len(study.seeds) * (len(study.held_out) or 1)
+    if len(found) * trainings > MAX_TRIALS:
         place = study.places["variants"]
-        raise StudyError(
-            f"{place}: {len(found):,} variants of {len(study.seeds):,} seeds are more than {MAX_TRIALS:,} trials"
-        )
+        each = "trainings" if len(study.held_out) > 1 else "seeds"
+        raise StudyError(f"{place}: {len(found):,} variants of {trainings:,} {each} are more than {MAX_TRIALS:,} trials")
     variants = _tell_apart(_shortly_named(list(found.values()), study, names))
     for title, nets in study.panels:
         for net in nets:
@@ -203,8 +203,30 @@ def trial_labels(study: Study, variants: Sequence[Variant]) -> dict[str, str]:
         variants: Of the study's enumeration.
     """
     return {
-        trial.id: f"{label(variant)} seed {trial.seed}" for variant in variants for trial in variant.trials(study.seeds)
+        trial.id: f"{label(variant)} {name_training(trial)}"
+        for variant in variants
+        for trial in variant.trials(study.seeds)
     }
+
+
+def name_training(trial: Trial) -> str:
+    """A training of a variant or a candidate in words: "seed 0", or "fold 2 seed 0". Folds are counted from 1.
+
+    Args:
+        trial: The training.
+    """
+    fold = fold_of(trial)
+    return f"seed {trial.seed}" if fold is None else f"fold {fold} seed {trial.seed}"
+
+
+def fold_of(trial: Trial) -> int | None:
+    """The number of the part of the training images that is held out, from 1; None if there is only one part, or none.
+
+    Args:
+        trial: The training.
+    """
+    held_out = trial.data.held_out
+    return None if held_out is None or held_out.fold is None else held_out.fold + 1
 
 
 def label(variant: Variant) -> str:
@@ -302,6 +324,7 @@ def _variant(
         network.budget_result,
         row,
         entry.recipe_name,
+        folds=entry.folds,
     )
     return variant, network
 
@@ -366,7 +389,7 @@ def _check_batches(recipe: Recipe, data: Data) -> None:
     """Raise StudyError if a training epoch would have no step."""
     images = data.train_size or data.data_set.images[0]
     if images is not None and (part := data.held_out):
-        images -= part.images or -(-images // (part.folds or 1))
+        images -= part.taken(images)
     if images is not None and recipe.last_batch == "drop" and images < recipe.batch_size:
         raise StudyError(
             f"recipe.batch_size: {recipe.batch_size} of {images} training images leaves no batch; "

@@ -19,6 +19,7 @@ from ablate.study.plan import MAX_TRIALS, plain
 from ablate.study.program import (
     EPOCHS,
     PYTHON,
+    RESERVED,
     SEED,
     TRIAL,
     Program,
@@ -100,9 +101,21 @@ def _measures(document: Document, file: StudyFile) -> tuple[ProgramMeasure, ...]
         document.fail((), "'measures' is missing; add what the program reports, such as measures: [val_error]")
     found: list[ProgramMeasure] = []
     for i, one in enumerate(file.measures):
+        for key in ("python", "args"):
+            if getattr(one, key) is not None:
+                document.fail(("measures", i, key), f"measures.{key} is not valid in a study that has 'program'; name it")
+        if not one.name:
+            document.fail(
+                ("measures", i), "measures.name is missing; add what the program reports, such as name: val_error"
+            )
+        if one.name in RESERVED:
+            document.fail(
+                ("measures", i),
+                f"measures: '{one.name}' is a field of every record; let the program report it under another name",
+            )
         if any(one.name == other.name for other in found):
             document.fail(("measures", i), f"measures: '{one.name}' is listed twice; list it once")
-        found.append(ProgramMeasure(one.name, one.goal, one.unit, one.words or one.name.replace("_", " ")))
+        found.append(ProgramMeasure(one.name, one.goal or "minimize", one.unit, one.words or one.name.replace("_", " ")))
     return tuple(found)
 
 

@@ -17,7 +17,7 @@ from ablate.registry import Entry, Registry
 from ablate.study.data_forms import ANY, OWN, check_reading, data_fields, forget_facts, infer_missing, read_own_data
 from ablate.study.document import SHORT_FORMS, Document, KeyPath
 from ablate.study.recipe_forms import changed_kind, flat_fields, read_recipe_code, refuse_foreign
-from ablate.study.schema import KINDS, NOT_WRITTEN, WITH, data_model, recipe_model
+from ablate.study.schema import KINDS, NOT_WRITTEN, SET_BY_OTHERS, WITH, data_model, recipe_model
 from ablate.study.study import Data, Part, Recipe
 from ablate.study.validation import validate
 
@@ -268,10 +268,9 @@ def replace_fields(model: Recipe | Data, changes: dict[str, Any], folder: Path =
     for key, value in changes.items():
         fields = _changed(fields, kind, key.split("."), value)
     fields = forget_facts(model, fields, changes)
-    if model.held_out is not None:
-        fields["held_out"] = model.held_out.model_dump()
-    written = {key: value for key, value in fields.items() if value is not None}
-    return resolve_data(document, written, (kind,), folder)
+    kept = {name: getattr(model, name) for name in SET_BY_OTHERS}
+    written = {key: value for key, value in fields.items() if value is not None and key not in kept}
+    return resolve_data(document, written, (kind,), folder).model_copy(update=kept)
 
 
 def _changed_recipe(document: Document, model: Recipe, changes: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,8 @@ from ablate.nets.family import STYLE_AXES
 from ablate.own_code import OwnCode
 from ablate.registry import Kind, Registry
 from ablate.study.budget import SolvedAxis
-from ablate.study.program_schema import MeasureFile, Measures, ProgramFile
+from ablate.study.measure_schema import MeasureFile, Measures
+from ablate.study.program_schema import ProgramFile
 from ablate.study.study import Data, EpochRule, Frozen, Recipe
 
 NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "cardinality", "base_width", *STYLE_AXES)
@@ -135,7 +136,8 @@ class EntryFile(Frozen):
     ] = None
 
 
-NOT_WRITTEN = ("held_out", "own")  # fields of Data that a study file writes under other keys
+SET_BY_OTHERS = ("held_out", "measures")  # fields of Data that other keys of a study set
+NOT_WRITTEN = (*SET_BY_OTHERS, "own")  # fields of Data that a study file writes under other keys
 
 
 def _choice(table: Mapping[str, Any], example: str = "") -> Any:
@@ -310,10 +312,14 @@ class PublishedFile(Frozen):
 
 
 class ValidationFile(Frozen):
-    """The training images that are held out: each of several folds in turn, or one part with a given number of images."""
+    """The images that are decided on: held-out training images, in folds or one part, or those of a folder of their own."""
 
-    folds: Annotated[int | None, Field(ge=2, le=100)] = None
-    holdout: Annotated[int | None, Field(ge=1, description="how many images")] = None
+    folds: Annotated[int | None, Field(ge=2, le=100, description="so many parts, each held out in turn")] = None
+    holdout: Annotated[int | None, Field(ge=1, description="how many training images are held out")] = None
+    folder: Annotated[
+        str | None,
+        Field(pattern=r"^[^/\\.][^/\\]{0,99}$", description="a folder beside the training images' own, such as val"),
+    ] = None
     seed: Annotated[int, Field(ge=0, lt=2**31, description="decides which images are held out")] = 0
 
 
@@ -383,8 +389,6 @@ class StudyFile(Frozen):
     data: Annotated[Any, Field(examples=["cifar10"], description="a data set, or a list for every network")] = None
     recipe: Annotated[Any, Field(examples=["wrn_cifar"])] = None
     program: Annotated[ProgramFile | None, Field(description="a training program instead of data and recipe")] = None
-    measures: Annotated[Measures | None, Field(description="the numbers that the program reports")] = None
-    decide_by: Annotated[str | None, Field(description="the measure that counts, by default the first")] = None
     seeds: Annotated[
         Any,
         Field(examples=[5], description="how many, or a list; 0: networks are counted and not trained"),
@@ -400,6 +404,16 @@ class StudyFile(Frozen):
         Any,
         Field(description="a network, or values of axes; {dropout: 0} means each variant without its dropout"),
         WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "object", "minProperties": 1}]}),
+    ] = None
+    validation: Annotated[
+        ValidationFile | None,
+        Field(description="the study decides on these images; the test images are evaluated once, after the last epoch"),
+    ] = None
+    measures: Annotated[
+        Measures | None, Field(description="what is shown besides the error, or what a program reports")
+    ] = None
+    decide_by: Annotated[
+        str | None, Field(description="the measure that counts; by default the error, or a program's first measure")
     ] = None
     epoch_rule: Annotated[EpochRule, Field(description="best: the epoch with the best value; reports say so")] = "last"
     figures: Annotated[list[_FigureName], Field(default=list(DEFAULTS), max_length=len(CHOICES))]
@@ -421,7 +435,7 @@ class StudyFile(Frozen):
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a study file, for editors."""
     schema = StudyFile.model_json_schema()
-    models = {
+    models: dict[str, type[BaseModel]] = {
         "DataFile": _optional("DataFile", data_model(), name=(Union[_choice(DATA_SETS, "cifar10"), None], None)),
         "RecipeFile": _optional(
             "RecipeFile",
@@ -436,6 +450,7 @@ def json_schema() -> dict[str, Any]:
             ),
         ),
         "ProtocolData": protocol_data_model(),
+        "MeasureFile": MeasureFile,
     }
     for name, model in models.items():
         own = model.model_json_schema()

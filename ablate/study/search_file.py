@@ -18,15 +18,17 @@ from ablate.nets.notation import read_name
 from ablate.nets.options import parse_block
 from ablate.study.budget import Budget
 from ablate.study.document import Document, KeyPath
+from ablate.study.held_out import read_held_out
 from ablate.study.resolve import replace_fields
-from ablate.study.schema import RangeFile, SearchFile, StudyFile
+from ablate.study.schema import RangeFile, StudyFile
 from ablate.study.space import contains, grid, present
-from ablate.study.study import Data, HeldOut, Parameter, Recipe, Search
+from ablate.study.study import Data, Parameter, Recipe, Search
 from ablate.study.validation import validate
 from ablate.study.values import axis_values
 
 SPACE = ("search", "space")
-NOT_WITH = ("variants", "baseline", "published", "figures", "panels", "epoch_rule")  # keys that exclude `search`
+# Keys that exclude `search`, which has a `validation` of its own
+NOT_WITH = ("variants", "baseline", "published", "figures", "panels", "epoch_rule", "validation", "measures", "decide_by")
 MAX_GRID = 10_000
 MAX_STEPS = 10**9
 LEAST_PAIRS = 5  # trainings a candidate: the Wilcoxon pruner needs four for p < 0.1 (1/16), and one more that it can save
@@ -91,7 +93,7 @@ def read_search(
         )
     if search.trials is None and search.sampler != "grid":
         document.fail(("search",), "'search.trials' is missing; add it, such as trials: 40")
-    held_out = _held_out(document, search, data[0])
+    held_out = read_held_out(document, ("search", "validation"), search.validation, data[0])
     if search.pruner == "wilcoxon" and len(held_out) * len(seeds) < LEAST_PAIRS:
         found = f"wilcoxon cannot prune with {len(held_out) * len(seeds)} trainings a candidate"
         document.fail(("search", "pruner"), f"search.pruner: {found}; use none, median or hyperband, or more folds")
@@ -123,24 +125,6 @@ def _digest(document: Document, data: Data, recipe: Recipe, seeds: tuple[int, ..
     except orjson.JSONEncodeError:
         document.fail(("search",), "search: found a whole number of more than 64 bits; use a smaller one")
     return content_id(text)
-
-
-def _held_out(document: Document, search: SearchFile, data: Data) -> tuple[HeldOut, ...]:
-    """The folds, or the one part, that are held out."""
-    validation = search.validation
-    if (validation.folds is None) == (validation.holdout is None):
-        document.fail(
-            ("search", "validation"), "'search.validation' needs exactly one of folds, such as 5, and holdout, in images"
-        )
-    images = data.train_size or data.data_set.images[0]  # None: the images of a folder are not counted yet
-    if images is not None and (validation.holdout or 0) >= images:
-        wanted = f"fewer than the {images:,} training images"
-        document.fail(
-            ("search", "validation", "holdout"), f"search.validation.holdout: found {validation.holdout}; allowed: {wanted}"
-        )
-    if validation.folds is None:
-        return (HeldOut(images=validation.holdout, seed=validation.seed),)
-    return tuple(HeldOut(folds=validation.folds, fold=i, seed=validation.seed) for i in range(validation.folds))
 
 
 def _parameter(document: Document, path: KeyPath, axis: str, value: Any, above: list[Parameter]) -> Parameter:

@@ -10,16 +10,17 @@ from typing import Any, get_args
 from ablate.errors import StudyError, allowed, describe
 from ablate.study.budget import ARGUMENT, Budget, SolvedAxis
 from ablate.study.chosen import Within, take_chosen
-from ablate.study.decision import TEST_ERROR, VALIDATION_ERROR
 from ablate.study.document import Document, KeyPath, read_document
 from ablate.study.expression import compile_expression
+from ablate.study.held_out import read_held_out
+from ablate.study.measure_file import read_decision, read_measures
 from ablate.study.program import ProgramStudy
 from ablate.study.program_file import read_program_study
 from ablate.study.published import published_values
 from ablate.study.resolve import read_data, read_recipe, written_out
 from ablate.study.schema import NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
 from ablate.study.search_file import read_search
-from ablate.study.study import Data, Entry, Recipe, Study
+from ablate.study.study import Data, Entry, HeldOut, Recipe, Study, hold_out
 from ablate.study.validation import validate
 from ablate.study.values import axis_values
 
@@ -86,11 +87,17 @@ def load_any_study(
     if twice := [name for name in file.figures if file.figures.count(name) > 1]:
         document.fail(("figures",), f"figures: '{twice[0]}' is listed twice; list it once")
     seeds = _seeds(document, file.seeds)
+    held_out = _held_out(document, file, data)
+    taken, shown = read_measures(document, file.measures or (), path.parent)
+    extra: dict[str, Any] = {"measures": taken} if taken else {}
+    data = _with(data, held_out, extra)
     budget = _budget(document, file.budget) if file.budget else None
     search = None
     if file.search is None:
         _check_kind(document, file)
-        entries = tuple(_entry(document, i, entry, file, data, recipe) for i, entry in enumerate(file.variants or ()))
+        entries = tuple(
+            _entry(document, i, entry, file, data, recipe, held_out, extra) for i, entry in enumerate(file.variants or ())
+        )
     else:  # one entry: what all candidates have in common
         search = read_search(document, file, data, recipe, seeds, budget)
         name = written_out(document, ("recipe",), file.recipe)["base"]
@@ -118,7 +125,9 @@ def load_any_study(
         places={key: document.place(key) for key in PLACES},
         search=search,
         chosen=chosen,
-        decision=VALIDATION_ERROR if search else TEST_ERROR,
+        decision=read_decision(document, file.decide_by, shown, bool(search or held_out)),
+        measures=shown,
+        held_out=held_out,
     )
 
 
@@ -128,9 +137,6 @@ def _check_networks(document: Document, file: StudyFile) -> None:
         if getattr(file, key) is None:
             example = StudyFile.model_fields[key].examples
             document.fail((key,), f"{key} is missing; allowed: such as {key}: {example[0] if example else ''}")
-    for key in ("measures", "decide_by"):
-        if getattr(file, key) is not None:
-            document.fail((key,), f"'{key}' is only valid in a study that has 'program'")
 
 
 def _check_kind(document: Document, file: StudyFile) -> None:
@@ -141,6 +147,26 @@ def _check_kind(document: Document, file: StudyFile) -> None:
             document.fail((), f"'{key}' is missing; add it, such as {key}: {example[0] if example else ''}")
     if file.base is not None:
         document.fail(("base",), "'base' is only valid in a study that has 'search'")
+
+
+def _held_out(document: Document, file: StudyFile, data: tuple[Data, ...]) -> tuple[HeldOut, ...]:
+    """The images that a study decides on; empty for the test images, and for a search, which has its own key."""
+    if file.validation is None or file.search is not None:
+        return ()
+    if file.epoch_rule != "last":
+        document.fail(
+            ("epoch_rule",),
+            f"epoch_rule: found {file.epoch_rule}; with 'validation' use last: the test images are evaluated after the "
+            "last epoch, and the weights of an earlier one are not kept",
+        )
+    found = [read_held_out(document, ("validation",), file.validation, one, test=True) for one in data]
+    return found[0]
+
+
+def _with(data: tuple[Data, ...], held_out: tuple[HeldOut, ...], extra: dict[str, Any]) -> tuple[Data, ...]:
+    """The data sets with what other keys of the study say of them: images that are held out, and measures."""
+    parted = [hold_out(one, held_out[0]) for one in data] if held_out else data
+    return tuple(one.model_copy(update=extra) if extra else one for one in parted)
 
 
 def _lay_over(document: Document, scale: str) -> None:
@@ -177,7 +203,14 @@ def _refuse_nothing(document: Document, path: KeyPath, value: Any) -> None:
 
 
 def _entry(
-    document: Document, index: int, file: EntryFile, study: StudyFile, data: tuple[Data, ...], recipe: Recipe
+    document: Document,
+    index: int,
+    file: EntryFile,
+    study: StudyFile,
+    data: tuple[Data, ...],
+    recipe: Recipe,
+    held_out: tuple[HeldOut, ...],
+    extra: dict[str, Any],
 ) -> Entry:
     """One item of `variants`, checked."""
     kinds = [kind for kind in ("net", "grid", "zip", "one_at_a_time") if getattr(file, kind) is not None]
@@ -216,6 +249,10 @@ def _entry(
         used: tuple[KeyPath, Any] = (("recipe",), study.recipe) if file.recipe is None else ((*path, "recipe"), file.recipe)
         at: KeyPath = ("data",) if file.data is None else (*path, "data")
         data = read_data(document, at, study.data if file.data is None else file.data, used)
+        if study.validation and held_out:
+            for one in data:
+                read_held_out(document, ("validation",), study.validation, one)
+        data = _with(data, held_out, extra)
     return Entry(
         kind,  # type: ignore[arg-type]
         axes,
@@ -227,6 +264,7 @@ def _entry(
         base,
         document.place(*path),
         places,
+        held_out if len(held_out) > 1 else (),
     )
 
 

@@ -5,12 +5,13 @@ A trial is identified by its definition: its id is a hash of everything that can
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -20,6 +21,7 @@ from ablate.data.data_sets import DATA_SETS, DataSet
 from ablate.data.read_options import RESIZES, ColumnNames, DrawnTest, ReadOptions, Resize
 from ablate.files import content_id
 from ablate.kinds.losses import Loss, find_loss
+from ablate.kinds.measures import ERROR, Measure, OwnMeasure, find_measure
 from ablate.kinds.optimizers import Optimizer, find_optimizer
 from ablate.kinds.recipes import RECIPES
 from ablate.kinds.schedules import Duration, Schedule, check_duration, epochs_of, find_schedule
@@ -30,7 +32,7 @@ from ablate.nets.families import axes_of, blueprint, find_family
 from ablate.own_code import OwnCode
 from ablate.registry import Kind
 from ablate.study.budget import Budget, BudgetResult
-from ablate.study.decision import TEST_ERROR, Decision
+from ablate.study.decision import TEST_ERROR, Decision, Goal
 
 FORMAT = 1  # of trial.json; a new field is left out at a default that keeps old results, so old ids stay valid
 
@@ -300,21 +302,41 @@ def _probability(one: Mixing, other: Mixing) -> float:
 
 
 class HeldOut(Frozen):
-    """Training images that are not trained on. The trial is evaluated on them, and the test images are never read.
+    """Images that are not trained on. The trial is evaluated on them after each epoch, not on the test images.
 
-    The images are drawn with the seed, stratified by class.
+    They are training images, drawn with the seed and stratified by class, or those of another folder. One of `images`,
+    `folds` and `folder` is given.
 
     Args:
-        images: How many; or None if `folds` is given.
-        folds: The number of equal parts, of which one is held out; or None if `images` is given.
+        images: How many.
+        folds: The number of equal parts, of which one is held out.
         fold: The number of the part, from 0.
         seed: Of the draw.
+        folder: The folder of the images, with a folder for each class. All training images are then trained on.
+        test: Whether the trial also evaluates the test images, once, after its last epoch; otherwise they are never read.
     """
 
     images: Annotated[int | None, Field(ge=1)] = None
     folds: Annotated[int | None, Field(ge=2, le=100)] = None
     fold: Annotated[int | None, Field(ge=0)] = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    folder: str | None = None
+    test: bool = False
+
+    @property
+    def draw(self) -> dict[str, Any]:
+        """The fields that choose the images among the training images, by name."""
+        return self.model_dump(include={"images", "folds", "fold", "seed"})
+
+    def taken(self, train: int) -> int:
+        """How many of the training images are held out.
+
+        Args:
+            train: How many training images there are.
+        """
+        if self.folds:
+            return len(range(self.fold or 0, train, self.folds))
+        return self.images or 0
 
 
 def _check_share(value: int | float) -> int | float:
@@ -370,7 +392,7 @@ class Data(Frozen):
         root: The directory of the images, relative to the study file's folder.
         on_damaged: What happens to images in folders that cannot be decoded: "refuse" ends the run and names them, "skip"
             passes over them and counts them.
-        held_out: The part of the `train_size` images that is held out. Only a search sets it.
+        held_out: The images that are held out. A study's `validation` or a search sets it.
         resize: How images of another size are brought to image_size: "crop" scales the shorter side and crops the centre,
             "stretch" scales both sides, "pad" scales the longer side and adds black. None: image files are cropped, arrays
             and images of own code are refused.
@@ -378,6 +400,8 @@ class Data(Frozen):
         columns: Of a table, or of the items of own code; None: as they are found.
         stream: Whether images are decoded whenever they are needed, so that any number of them can be used.
         own: The own code that returns the images; a study writes it as `python` and `args`. None: files.
+        measures: What is measured on the test images besides the error and what the data set's entry names. A study's
+            `measures` sets it.
     """
 
     name: str
@@ -406,6 +430,7 @@ class Data(Frozen):
     columns: Annotated[Columns | None, Field(description="of a table, where several could be meant")] = None
     stream: Annotated[bool, Field(description="decode images whenever they are needed: any number of them")] = False
     own: OwnCode | None = None
+    measures: tuple[str | OwnMeasure, ...] = ()
 
     @classmethod
     def named(cls, name: str, **changes: Any) -> Data:
@@ -428,14 +453,16 @@ class Data(Frozen):
 
     def identity(self) -> dict[str, Any]:
         """The fields that can change a result. The title is one of them only where nothing else identifies the images."""
-        other = {"digest", "copy_of", "root", "augment"} | (set() if self.data_set.title is None else {"title"})
-        other |= {"test_size"} if self.held_out else set()
+        other = {"digest", "copy_of", "root", "augment", "measures"} | (set() if self.data_set.title is None else {"title"})
+        other |= {"test_size"} if self.held_out and not self.held_out.test else set()
         own = {"own": self.own.identity()} if self.own else {}
         other |= {"own"} if self.own else set()
+        measures = [one if isinstance(one, str) else one.identity() for one in self.measures]
         return {
             **self.model_dump(exclude=other, exclude_defaults=True),
             "augment": as_written(self.augment, code=True),
             **own,
+            **({"measures": measures} if measures else {}),
         }
 
     @property
@@ -455,6 +482,17 @@ class Data(Frozen):
             own=self.own,
             sizes=(self.train_size, self.test_size) if subset else (None, None),
         )
+
+    @property
+    def all_measures(self) -> list[Measure]:
+        """All that is measured on the test images: the error, what the data set's entry names, and `measures`."""
+        names = ("error", *self.data_set.measures)
+        return [ERROR, *(find_measure(one) for one in dict.fromkeys((*names, *self.measures)) if one != "error")]
+
+    @property
+    def own_measures(self) -> list[OwnMeasure]:
+        """The measures of the user's own."""
+        return [one for one in self.measures if isinstance(one, OwnMeasure)]
 
     @property
     def values(self) -> dict[str, Any]:
@@ -477,6 +515,16 @@ class Data(Frozen):
         return self.copy_of or self.name
 
 
+def hold_out(data: Data, held_out: HeldOut) -> Data:
+    """The same data with some images held out for validation.
+
+    Args:
+        data: The data of a variant.
+        held_out: The images. If the test images are not evaluated, their number is forgotten.
+    """
+    return data.model_copy(update={"held_out": held_out, **({} if held_out.test else {"test_size": None})})
+
+
 @dataclass(frozen=True)
 class Entry:
     """One item of `variants`, not yet expanded.
@@ -492,6 +540,7 @@ class Entry:
         base: The network that one_at_a_time changes, as written.
         place: "file:line:column" of the item.
         places: The place of each (axis, repr of value).
+        folds: The parts of the training images that are held out in turn; empty: each trial has the same data.
     """
 
     kind: Literal["net", "grid", "zip", "one_at_a_time"]
@@ -504,6 +553,7 @@ class Entry:
     base: Any
     place: str
     places: dict[tuple[str, Any], str] = field(default_factory=dict)
+    folds: tuple[HeldOut, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -515,13 +565,14 @@ class Variant:
             varies in the study, such as "norm batch".
         architecture: The network.
         recipe: How it is trained.
-        data: The images.
+        data: The images; with folds, those of the first.
         axes: The values of the study's axes, by name.
         counts: The network's counts, for one image.
         budget_result: How the network meets the budget; None in a study without a budget.
         stands_for: The published row; "": the row with the network's own name.
         recipe_name: The name of the recipe that `recipe` is a change of.
         whole_name: The network's name with all arguments that are written, if `net` is a shorter one; else "".
+        folds: The parts of the training images that are held out in turn; empty: each trial has the same data.
     """
 
     net: str
@@ -534,6 +585,7 @@ class Variant:
     stands_for: str = ""
     recipe_name: str = ""
     whole_name: str = ""
+    folds: tuple[HeldOut, ...] = ()
 
     @property
     def blueprint(self) -> Blueprint:
@@ -551,13 +603,16 @@ class Variant:
         return axes_of(self.architecture)
 
     def trials(self, seeds: tuple[int, ...]) -> list[Trial]:
-        """One trial a seed, in the order of the seeds.
+        """One trial a seed, in the order of the seeds; with folds, of each fold in order.
 
         Args:
             seeds: Whole numbers from 0.
         """
-        first = [Trial(self.architecture, self.recipe, self.data, seed) for seed in seeds[:1]]
-        return first + [first[0].at_seed(seed) for seed in seeds[1:]]
+        found: list[Trial] = []
+        for data in [hold_out(self.data, part) for part in self.folds] or [self.data]:
+            first = [Trial(self.architecture, self.recipe, data, seed) for seed in seeds[:1]]
+            found += first + [first[0].at_seed(seed) for seed in seeds[1:]]
+        return found
 
 
 @lru_cache(maxsize=4096)
@@ -621,7 +676,31 @@ class Trial:
     @property
     def own_code(self) -> tuple[OwnCode, ...]:
         """The reader's own code in the data and the recipe; that of the network is known to the architecture."""
-        return (*own_steps(self.data.augment), *self.recipe.own_code.values())
+        measures = (one.code for one in self.data.own_measures)
+        return (*own_steps(self.data.augment), *self.recipe.own_code.values(), *measures)
+
+
+class ShownMeasure(NamedTuple):
+    """A measure besides the error, as reports show it.
+
+    Args:
+        name: The name in records.
+        words: The name in sentences and on axes.
+        unit: Such as "%"; "" for none.
+        goal: "minimize": a low value is good.
+        code: The user's own code and its arguments; "" for a measure of the table.
+    """
+
+    name: str
+    words: str
+    unit: str
+    goal: Goal
+    code: str = ""
+
+    @property
+    def worst(self) -> float:
+        """The value of a trial that diverged, which is worse than any other."""
+        return -math.inf if self.goal == "maximize" else math.inf
 
 
 @dataclass(frozen=True)
@@ -773,6 +852,8 @@ class Study:
         search: The search; None in a study with variants.
         chosen: One sentence for each value that was taken from a search.
         decision: What the variants are compared by.
+        held_out: The images that the study decides on: the folds, or the one part; empty: the test images.
+        measures: What reports show besides the error.
     """
 
     name: str
@@ -796,3 +877,5 @@ class Study:
     search: Search | None = None
     chosen: tuple[str, ...] = ()
     decision: Decision = TEST_ERROR
+    held_out: tuple[HeldOut, ...] = ()
+    measures: tuple[ShownMeasure, ...] = ()

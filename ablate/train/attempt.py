@@ -11,12 +11,14 @@ from typing import Any
 import torch
 
 from ablate.data.streaming import Streamed
+from ablate.data.tensors import LabelledTensors
 from ablate.errors import DataError, RecordError
 from ablate.kinds.hooks import Hooks
 from ablate.nets.custom import check_code
 from ablate.own_code import look_in
 from ablate.records.code import has_code, normalized_codes
 from ablate.records.records import Row, append_epoch, trial_directory, write_epochs, write_result
+from ablate.records.result import FINAL
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
 from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint
 from ablate.train.job import Job
@@ -25,6 +27,7 @@ from ablate.train.optimization import make_optimizer, own_optimizer, restore, st
 from ablate.train.process_group import ALONE, ProcessGroup
 from ablate.train.provenance import provenance
 from ablate.train.setup import ImageCache, make_network
+from ablate.train.side_by_side import SideBySide
 
 SLACK = 2**28  # bytes of a checkpoint beside weights and optimizer: rows, provenance, names
 
@@ -54,7 +57,7 @@ class Attempt:
         if has_code(trial.definition):
             look_in(*job.folders)
         images = images or ImageCache()
-        train_part, test_part, normalization, self.digest = images.load(trial.data, job.location, device)
+        train_part, test_part, normalization, self.digest, final_part = images.load(trial.data, job.location, device)
         self.image_facts = dict(images.facts)
         if job.digest and self.digest != job.digest:
             raise DataError(f"images of digest {self.digest}, {job.digest} when the run began; restore them and run again")
@@ -84,9 +87,15 @@ class Attempt:
             self.average.load_state_dict(averages)
         # Streamed images are large: a test batch of the training batch size fits into memory if training does.
         size = recipe.batch_size if isinstance(test_part, Streamed) else TEST_BATCH * group.size
-        tests = TestBatches(test_part, normalization, size, group=group)
-        tested = self.average or self.network
-        self.testing = Testing(tested, tests, recipe, trial.data.data_set.measures, self.hooks)
+        tested, measures = self.average or self.network, trial.data.all_measures
+
+        def tests(part: LabelledTensors | Streamed) -> Testing:
+            batches = TestBatches(part, normalization, size, group=group)
+            return Testing(tested, batches, recipe, measures, self.hooks)
+
+        self.testing = tests(test_part)
+        self.final = None if final_part is None else tests(final_part)  # the test images, if others are tested each epoch
+        self.beat: Callable[[], None] = lambda: None
         self.saved_at = time.monotonic()
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
@@ -213,6 +222,7 @@ class Attempt:
             "peak_memory_bytes": peak and peak // self.made["side_by_side"],
             "train_images": len(self.training.batches.part.labels),
             "test_images": len(self.testing.batches.part.labels),
+            **self._evaluate_once(),
             **self.image_facts,
             **({"normalized_code": self.normalized} if self.normalized else {}),
             "data_digest": self.digest,
@@ -224,6 +234,19 @@ class Attempt:
             if not diverged:
                 keep_newest(self.directory, 1)  # an older generation is only needed until the result is written
         return status
+
+    def _evaluate_once(self) -> Row:
+        """The measures of the test images after the last epoch, of a trial that holds out other images; else empty."""
+        if self.final is None:
+            return {}
+        images = {f"{FINAL}images": len(self.final.batches.part.labels)}
+        if self.diverged:
+            return {**dict.fromkeys(f"{FINAL}{one.name}" for one in self.final.measures), f"{FINAL}loss": None, **images}
+        begin = time.monotonic()
+        (scores,) = SideBySide([self.final], beat=self.beat).run([len(self.rows)])
+        measured = {f"{FINAL}{name}": value for name, value in scores.measures.items()}
+        loss = {f"{FINAL}loss": scores.loss if math.isfinite(scores.loss) else None}
+        return {**measured, **loss, **images, f"{FINAL}seconds": round(time.monotonic() - begin, 6)}
 
 
 def _finite(loss: Any) -> bool:

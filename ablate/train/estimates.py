@@ -64,7 +64,7 @@ def images_of(data: Data) -> tuple[int, int] | None:
     full = data.full_sizes
     train, test = (min(filter(None, sizes), default=0) for sizes in zip((data.train_size, data.test_size), full))
     if (held_out := data.held_out) is not None:
-        test = held_out.images or len(range(held_out.fold or 0, train, held_out.folds or 1))
+        test = held_out.taken(train)
         train -= test
     return (train, test) if train > 0 and test else None
 

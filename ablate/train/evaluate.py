@@ -24,7 +24,8 @@ from ablate.data.preprocessing import PREPROCESSING
 from ablate.data.streaming import Batch, stream, take_files
 from ablate.data.tensors import Normalization, normalize, to_tensors
 from ablate.errors import DataError, printable
-from ablate.kinds.measures import MEASURES, percentage
+from ablate.kinds.measures import count_errors as count_errors_of
+from ablate.kinds.measures import count_top5_errors, percentage
 from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
 from ablate.nets.counts import count
@@ -126,13 +127,12 @@ def count_errors(
         device: Where the network runs.
     """
     network.eval()
-    measures = (MEASURES["error"], MEASURES["top5_error"])
-    errors = torch.zeros(len(measures), dtype=torch.int64, device=device)
+    errors = torch.zeros(2, dtype=torch.int64, device=device)
     for batch in batches:
         pixels, labels = (tensor.to(device, non_blocking=True) for tensor in batch)
         logits = network(normalize(pixels, normalization)).float()
         labels = labels.where(logits.isfinite().all(1), -1)  # which no prediction equals
-        errors += torch.stack([measure.total(logits, labels) for measure in measures])
+        errors += torch.stack([count(logits, labels) for count in (count_errors_of, count_top5_errors)])
     top1, top5 = errors.tolist()
     return top1, top5
 

@@ -7,6 +7,7 @@ graph. side_by_side.py runs the passes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from ablate.data.streaming import Batch, Streamed
 from ablate.errors import NotationError
 from ablate.kinds.hooks import Hooks
 from ablate.kinds.losses import LossFunctions, checked_loss
-from ablate.kinds.measures import ERROR, MEASURES
+from ablate.kinds.measures import ERROR, Measure
 from ablate.nets.build import Dropout, Residual
 from ablate.nets.custom import CustomModule
 from ablate.study.study import Recipe
@@ -54,7 +55,7 @@ class Pass:
         network: On the device.
         batches: The images.
         recipe: Says the precision and the loss.
-        measures: Names in MEASURES that are taken in addition to the error.
+        measures: What is measured; only those that are sums over images.
         hooks: Of a recipe of the user's own; None: there is none.
 
     Attributes:
@@ -68,7 +69,7 @@ class Pass:
         network: nn.Module,
         batches: Batches,
         recipe: Recipe,
-        measures: Sequence[str] = (),
+        measures: Sequence[Measure] = (ERROR,),
         hooks: Hooks | None = None,
     ) -> None:
         self.network, self.batches, self.recipe, self.device = network, batches, recipe, batches.device
@@ -76,8 +77,9 @@ class Pass:
         self.losses = make_losses(recipe, hooks)
         self.group = batches.group
         self.loss = torch.zeros((), dtype=torch.float64, device=self.device)
-        self.measures = [ERROR, *(MEASURES[name] for name in measures)]
-        self.totals = [torch.zeros((), dtype=torch.float64, device=self.device) for _ in self.measures]
+        self.measures = list(measures)
+        self.summed = [measure for measure in measures if measure.total is not None]
+        self.totals = [torch.zeros((), dtype=torch.float64, device=self.device) for _ in self.summed]
 
     @property
     def capturable(self) -> bool:
@@ -143,14 +145,15 @@ class Pass:
         """
         logits = logits.detach()
         self.loss += loss.detach().double() * len(labels)
-        for measure, total in zip(self.measures, self.totals):
+        for measure, total in zip(self.summed, self.totals):
+            assert measure.total is not None
             total += measure.total(logits, labels)
 
     def scores(self) -> Scores:
         """The scores of the whole pass, all ranks together; waits for the device."""
         images = self.batches.images
         loss, *totals = self.group.all_reduce(torch.stack([self.loss, *self.totals])).tolist()
-        values = {measure.name: measure.value(total, images) for measure, total in zip(self.measures, totals)}
+        values = {one.name: one.value(total, images) for one, total in zip(self.summed, totals) if one.value}
         return Scores(loss / images, images, values)
 
 
@@ -330,8 +333,23 @@ class Testing(Pass):
         network: On the device.
         batches: The test images.
         recipe: Says the precision.
-        measures: Names in MEASURES that are taken in addition to the error.
+        measures: What is measured. Where one is not a sum over images, the logits of all images are kept until the end of
+            the pass.
+        hooks: Of a recipe of the user's own; None: there is none.
     """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        batches: Batches,
+        recipe: Recipe,
+        measures: Sequence[Measure] = (ERROR,),
+        hooks: Hooks | None = None,
+    ) -> None:
+        super().__init__(network, batches, recipe, measures, hooks)
+        self.of_all = [measure for measure in measures if measure.of_all is not None]
+        self.logits: Tensor | None = None  # of all images, (N, classes), made in the first step
+        self.row = torch.zeros((), dtype=torch.int64, device=self.device)  # of the next batch's first image
 
     def begin(self, epoch: int = 1) -> None:
         """Start a pass in evaluation mode, with the buffers of rank 0 on all ranks.
@@ -340,6 +358,9 @@ class Testing(Pass):
             epoch: Has no effect here.
         """
         super().begin(epoch)
+        self.row.zero_()
+        if self.logits is not None:
+            self.logits.zero_()
         self.group.broadcast_buffers(self.network)
         self.network.eval()
 
@@ -355,6 +376,39 @@ class Testing(Pass):
             return
         logits = self.forward(images)
         self.add(self.losses.test(logits, labels), logits, labels)
+        if self.of_all:
+            self.keep(logits, size)
+
+    def keep(self, logits: Tensor, size: int) -> None:
+        """Keep the logits of a batch.
+
+        Args:
+            logits: float32 of shape (B, classes), of this rank's part of the batch.
+            size: Images of the batch, all ranks together.
+        """
+        if self.logits is None:
+            self.logits = logits.new_zeros(self.batches.images, logits.shape[1])
+        first, last = self.group.batch_rows(size)
+        self.logits[self.row + torch.arange(first, last, device=self.device)] = logits
+        self.row += size
+
+    def scores(self) -> Scores:
+        """The scores of the whole pass, all ranks together; waits for the device.
+
+        Raises:
+            NotationError: A measure of the user's own raises an error or returns no number.
+        """
+        scores = super().scores()
+        if not self.of_all:
+            return scores
+        assert self.logits is not None, "a rank without images"
+        logits, labels = self.group.all_reduce(self.logits).cpu(), self.batches.part.labels.cpu()
+        values = dict(scores.measures)
+        for measure in self.of_all:
+            assert measure.of_all is not None
+            finite = bool(logits.isfinite().all())  # a network that has diverged has a loss that is not finite
+            values[measure.name] = measure.of_all(logits, labels) if finite else math.inf
+        return scores._replace(measures={measure.name: values[measure.name] for measure in self.measures})
 
 
 def make_losses(recipe: Recipe, hooks: Hooks | None, weights: Tensor | None = None) -> LossFunctions:

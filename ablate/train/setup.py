@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from ablate.data.cache import Location
-from ablate.data.listing import ImageFiles
+from ablate.data.listing import ImageFiles, Listing
 from ablate.data.preprocessing import PREPROCESSING
+from ablate.data.sources import Labelled
 from ablate.data.streaming import Streamed, take_files
 from ablate.data.tensors import LabelledTensors, Normalization, to_tensors
 from ablate.errors import RunError, printable
@@ -31,15 +32,17 @@ class TrialImages(NamedTuple):
 
     Args:
         train: Training images.
-        test: Test images, or held-out training images in their place.
+        test: Test images, or held-out images in their place.
         normalization: Fitted to the training images.
         digest: Of the image files.
+        final: Test images that are evaluated once, if others are in their place; None: there are none.
     """
 
     train: Union[LabelledTensors, Streamed]
     test: Union[LabelledTensors, Streamed]
     normalization: Normalization
     digest: str
+    final: Union[LabelledTensors, Streamed, None] = None
 
 
 class ImageCache:
@@ -74,14 +77,17 @@ class ImageCache:
 
     def _load(self, data: Data, location: Location, device: torch.device) -> TrialImages:
         images, digest = self._loader.load(data, location)
+        final = self._loader.final
         if isinstance(images, ImageFiles):
             train, test = (take_files(part, data.image_size, device) for part in images)
             streamed = PREPROCESSING[data.preprocess].streamed
             assert streamed is not None, "refused when the images were checked"
-            return TrialImages(train, test, streamed(device), digest)
+            last = take_files(final, data.image_size, device) if isinstance(final, Listing) else None
+            return TrialImages(train, test, streamed(device), digest, last)
         resident = to_tensors(images.train_images, images.train_labels, device)
         tested = to_tensors(images.test_images, images.test_labels, device)
-        return TrialImages(resident, tested, PREPROCESSING[data.preprocess].fit(resident.images), digest)
+        tensors = to_tensors(*final, device) if isinstance(final, Labelled) else None
+        return TrialImages(resident, tested, PREPROCESSING[data.preprocess].fit(resident.images), digest, tensors)
 
 
 @dataclass

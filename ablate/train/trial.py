@@ -83,6 +83,8 @@ def train_side_by_side(
         Each attempt as it ends, with its status as train_trial() returns it.
     """
     waiting, beat = list(attempts), _beating(report)
+    for attempt in waiting:
+        attempt.beat = beat
     while waiting:
         # An attempt may have ended before: its process was killed just before it wrote the result.
         for attempt in [attempt for attempt in waiting if attempt.ended]:

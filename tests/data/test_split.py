@@ -74,7 +74,7 @@ def test_another_seed_is_another_split() -> None:
     ],
 )
 def test_every_class_must_be_in_both_parts(classes: int, how: dict[str, int], said: str) -> None:
-    with pytest.raises(DataError, match=re.escape(f"search.validation: {said}")) as caught:
+    with pytest.raises(DataError, match=re.escape(f"validation: {said}")) as caught:
         split(LABELS, classes, 0, **how)
     assert "\n" not in str(caught.value)
 

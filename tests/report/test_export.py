@@ -13,7 +13,7 @@ import pytest
 from ablate.api import Experiment, load_study
 from ablate.errors import RecordError, RunError
 from ablate.records.records import EPOCH_FIELDS, append_epoch, open_trial, read_epochs, trial_directory, write_result
-from ablate.report.export import TAGS, epochs_frame, export_study
+from ablate.report.export import epochs_frame, export_study
 
 STUDY = """\
 name: invented
@@ -51,6 +51,17 @@ def experiment(tmp_path: Path) -> Experiment:
     for index, finished in ((0, True), (3, True), (5, False)):
         record(experiment, index, finished)
     return experiment
+
+
+TAGS = {
+    "loss/train": "train_loss",
+    "loss/test": "test_loss",
+    "error/train": "train_error",
+    "error/test": "test_error",
+    "lr": "lr",
+    "seconds/train": "train_seconds",
+    "seconds/test": "test_seconds",
+}
 
 
 def export(experiment: Experiment, to: Any, out: Path) -> list[Path]:

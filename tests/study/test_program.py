@@ -9,7 +9,7 @@ import pytest
 
 from ablate.errors import StudyError
 from ablate.study.program import ProgramStudy
-from ablate.study.spec import load_any_study, load_study
+from ablate.study.spec import load_any_study
 
 STUDY = """\
 name: program
@@ -153,14 +153,3 @@ def test_errors_name_their_place(tmp_path: Path, old: str, new: str, place: str,
         load(tmp_path, STUDY.replace(old, new, 1))
     assert str(error.value).startswith(f"{tmp_path / 'study.yaml'}:{place}: ")
     assert said in str(error.value)
-
-
-def test_measures_are_for_programs_alone(tmp_path: Path) -> None:
-    path = tmp_path / "study.yaml"
-    path.write_text("name: x\ndata: digits\nrecipe: wrn_cifar\nmeasures: [a]\nseeds: 1\nvariants: [{net: WRN-10-1}]\n")
-    with pytest.raises(StudyError, match=r"study\.yaml:4:1: 'measures' is only valid in a study that has 'program'"):
-        load_study(path)
-    (tmp_path / "train.py").touch()
-    path.write_text(STUDY)
-    with pytest.raises(StudyError, match="a study with 'program'"):
-        load_study(path)

@@ -725,14 +725,14 @@ SEARCHES = [
     (
         "{folds: 2}",
         "{folds: 2, holdout: 10}",
-        "7:3: 'search.validation' needs exactly one of folds, such as 5, and",
+        "7:3: 'search.validation' needs exactly one of folds, such as 5; holdout,",
     ),
-    ("{folds: 2}", "{}", "7:3: 'search.validation' needs exactly one of folds, such as 5, and"),
-    ("{folds: 2}", "{seed: 1}", "7:3: 'search.validation' needs exactly one of folds, such as 5, and"),
+    ("{folds: 2}", "{}", "7:3: 'search.validation' needs exactly one of folds, such as 5; holdout,"),
+    ("{folds: 2}", "{seed: 1}", "7:3: 'search.validation' needs exactly one of folds, such as 5; holdout,"),
     ("{folds: 2}", "{holdout: 0}", "7:16: search.validation.holdout: found 0; allowed: greater than or equal to 1"),
     ("{folds: 2}", "{holdout: 128}", "7:16: search.validation.holdout: found 128; allowed: fewer than the 128 training"),
     ("{folds: 2}", "{folds: 2, seed: -1}", "7:26: search.validation.seed: found -1; allowed: "),
-    ("{folds: 2}", "{fold: 2}", "7:16: unknown key 'fold'; did you mean 'folds'? allowed: folds, holdout, seed"),
+    ("{folds: 2}", "{fold: 2}", "7:16: unknown key 'fold'; did you mean 'folds'? allowed: folds, holdout, folder, seed"),
     ("{folds: 2}", "5", "7:3: search.validation: found 5; allowed: a mapping"),
     ("  validation: {folds: 2}\n", "", "5:1: search.validation is missing; allowed: such as validation: {folds: 5}"),
     # trials

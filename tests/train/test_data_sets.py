@@ -74,7 +74,7 @@ def test_svhn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = job(tmp_path, "svhn", "wrn_svhn")
     result = recorded(asked).result
     assert (result["train_images"], result["test_images"]) == (64, 20)
-    train, _, normalization, _ = ImageCache().load(asked.trial.data, asked.location, torch.device("cpu"))
+    train, _, normalization, *_ = ImageCache().load(asked.trial.data, asked.location, torch.device("cpu"))
     assert normalization.std.tolist() == [255.0] * 3 and normalization.mean.tolist() == [0.0] * 3
     assert train.labels.bincount().tolist() == [6, 7, 7, 7, 7, 6, 6, 6, 6, 6]
 
@@ -169,7 +169,7 @@ def test_imagenets_errors(imagenet: Callable[..., Job], monkeypatch: pytest.Monk
     network = build(asked.trial.blueprint)
     network.load_state_dict(kept(asked)[1])
     network.eval()
-    _, test, normalization, _ = ImageCache().load(asked.trial.data, asked.location, torch.device("cpu"))
+    _, test, normalization, *_ = ImageCache().load(asked.trial.data, asked.location, torch.device("cpu"))
     assert isinstance(test, streaming.Streamed)
     with torch.no_grad():
         batches = streaming.stream(test, torch.arange(30), 8)
@@ -196,7 +196,7 @@ def test_imagenets_training_images_are_cropped_as_asked(
     """Without random crops an epoch holds the images of the test crop, each once, some of them flipped."""
     monkeypatch.setattr(streaming, "WORKERS", 0)
     asked = imagenet(augment=augment, preprocess="none", train_size=24)
-    part, _, normalization, _ = ImageCache().load(asked.trial.data, asked.location, torch.device("cpu"))
+    part, _, normalization, *_ = ImageCache().load(asked.trial.data, asked.location, torch.device("cpu"))
     plain = images_of(TestBatches(part, normalization, 8), 1)
     what = asked.trial
     made = images_of(TrainingBatches(part, normalization, what.data, what.recipe, 1), 1)
@@ -210,7 +210,7 @@ def test_another_epoch_and_another_seed_draw_anew(imagenet: Callable[..., Job], 
     monkeypatch.setattr(streaming, "WORKERS", 0)
     asked = imagenet(train_size=12)
     what = asked.trial
-    part, _, normalization, _ = ImageCache().load(what.data, asked.location, torch.device("cpu"))
+    part, _, normalization, *_ = ImageCache().load(what.data, asked.location, torch.device("cpu"))
     epochs = [
         images_of(TrainingBatches(part, normalization, what.data, what.recipe, seed), epoch)
         for seed, epoch in ((1, 1), (1, 1), (1, 2), (2, 1))

@@ -109,7 +109,7 @@ def test_an_ordinary_trial_has_the_sizes_it_asks_for(tmp_path: Path) -> None:
 def test_mean_and_std_are_of_the_rest_alone(tmp_path: Path) -> None:
     asked = job(tmp_path, data(train_size=200))
     whole, rest, held_out = digits(200, **FOLD)
-    train, test, normalization, _ = ImageCache().load(asked.trial.data, asked.location, torch.device("cpu"))
+    train, test, normalization, *_ = ImageCache().load(asked.trial.data, asked.location, torch.device("cpu"))
     pixels = whole.train_images[rest].astype(np.float64)
     assert normalization.mean.item() == pytest.approx(pixels.mean(), rel=1e-6)
     assert normalization.std.item() == pytest.approx(pixels.std(), rel=1e-6)
@@ -255,8 +255,8 @@ def test_imagenets_held_out_images_are_training_images(tmp_path: Path) -> None:
         ({"classes": 11}, "data.classes: the study says 11; the training images have 10"),
         ({"channels": 3}, "images of 8x8x1; the study says 8x8x3"),
         ({"digest": "0" * 16}, r"data.digest: the study says 0{16}; the training images alone in "),
-        ({"train_size": 25}, "search.validation: found 3 folds; class [0-9] has 2 training images"),
-        ({"train_size": 90, "held_out": {"images": 90}}, "search.validation: found holdout 90, which takes 9 of the 9 "),
+        ({"train_size": 25}, "validation: found 3 folds; class [0-9] has 2 training images"),
+        ({"train_size": 90, "held_out": {"images": 90}}, "validation: found holdout 90, which takes 9 of the 9 "),
     ],
 )
 def test_what_cannot_be_is_said(tmp_path: Path, changes: dict[str, Any], said: str) -> None:

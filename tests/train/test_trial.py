@@ -271,7 +271,7 @@ def test_two_epochs_equal_a_plain_loop(job: Job) -> None:
     rows = read_epochs(trial_directory(job.runs, trial.id))
 
     configure("cpu")
-    train, test, normalization, _ = ImageCache().load(data, job.location, torch.device("cpu"))
+    train, test, normalization, *_ = ImageCache().load(data, job.location, torch.device("cpu"))
     net = build(trial.blueprint, generator(5, "initialization"))
     optimizer = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
 

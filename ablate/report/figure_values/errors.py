@@ -53,4 +53,4 @@ def errors_of(summaries: Sequence[Summary], baselines: Sequence[Summary | None] 
             for index, (label, summary) in enumerate(zip(labels, of_data))
         ]
         drawn.append(ErrorPanel(title, variants))
-    return StudyErrors(drawn, legend_names(panels), by)
+    return StudyErrors(drawn, legend_names(panels), by, "training" if summaries and summaries[0].variant.folds else "seed")

@@ -76,7 +76,7 @@ def draw_errors(errors: StudyErrors, title: str, caption: str, badge: str = "") 
             errors.set_empty(axis.set_xlim)
         if log:
             log_ticks(axis.xaxis)
-        explained = ": a point a seed, a bar their median" if len(panels) == 1 else ""
+        explained = f": a point a {errors.unit}, a bar their median" if len(panels) == 1 else ""
         axis.set(title=panel.title, xlabel=f"{errors.decision.axis}{', log scale' if log else ''}{explained}")
         set_row_axis(axis, names)
         axis.spines["left"].set_visible(False)

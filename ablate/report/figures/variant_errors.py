@@ -56,11 +56,13 @@ class StudyErrors:
         panels: One for each data set.
         names: The text of the legend by label, in the order of the colours.
         decision: The measure.
+        unit: What one value belongs to: "seed" or "training".
     """
 
     panels: Sequence[ErrorPanel]
     names: Mapping[str, str]
     decision: Decision = TEST_ERROR
+    unit: str = "seed"
 
     def set_empty(self, set_limits: Callable[[float, float], Any]) -> None:
         """Set the range of an axis without values.

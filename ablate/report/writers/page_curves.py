@@ -31,7 +31,8 @@ def curve_data(curves: Sequence[TrialCurve], colours: int, worst: float = math.i
     for (variant, imported, label), members in groups.items():
         lines = [_drawn(curve, _curve_name(curve), bold=len(members) == 1) for curve in members]
         if len(members) > 1 and not imported:
-            lines.append(_drawn(median_curve(members, worst), f"median of {len(members)} seeds", bold=True))
+            unit = "seeds" if members[0].fold is None else "trainings"
+            lines.append(_drawn(median_curve(members, worst), f"median of {len(members)} {unit}", bold=True))
         found.append({"number": variant, "colour": variant % colours, "label": label, "imported": imported, "lines": lines})
     return found
 
@@ -54,6 +55,7 @@ def median_curve(curves: Sequence[TrialCurve], worst: float = math.inf) -> Trial
     return replace(
         curves[0],
         seed=None,
+        fold=None,
         trial="",
         epochs=epochs,
         train_loss=medians([dict(zip(curve.epochs, curve.train_loss)) for curve in curves]),
@@ -80,7 +82,8 @@ def _drawn(curve: TrialCurve, name: str, bold: bool) -> dict[str, Any]:
 
 def _curve_name(curve: TrialCurve) -> str:
     source = "the authors' log" if curve.imported else "one run"
-    return source if curve.seed is None else f"seed {curve.seed}"
+    fold = "" if curve.fold is None else f"fold {curve.fold} "
+    return source if curve.seed is None else f"{fold}seed {curve.seed}"
 
 
 def _rounded(number: float | None) -> float | None:

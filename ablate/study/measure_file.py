@@ -1,0 +1,97 @@
+"""The `measures` and `decide_by` of a study file -> what is measured and shown, and what the variants are compared by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ablate.errors import NotationError, allowed, describe
+from ablate.kinds.measures import ERROR, MEASURES, OFFERED, OwnMeasure, find_measure
+from ablate.own_code import read_own_code
+from ablate.study.decision import TEST_ERROR, VALIDATION_ERROR, Decision
+from ablate.study.document import Document
+from ablate.study.measure_schema import MeasureFile
+from ablate.study.study import ShownMeasure
+
+NAME = r"[A-Za-z][A-Za-z0-9_]{0,63}"  # of own code
+TAKEN = ("loss", "seconds", "images", "images_in_training")  # fields of every record, after test_
+
+
+def read_measures(
+    document: Document, measures: Sequence[MeasureFile], folder: Path
+) -> tuple[tuple[str | OwnMeasure, ...], tuple[ShownMeasure, ...]]:
+    """(what a trial measures besides the error, how reports show it).
+
+    Args:
+        document: The study file's values and their places.
+        measures: As checked.
+        folder: Of the study file; modules are searched there, then in the current directory.
+
+    Raises:
+        StudyError: A measure is not known, its own code cannot be used, or two have one name; the message names the place.
+    """
+    taken: list[str | OwnMeasure] = []
+    shown: list[ShownMeasure] = []
+    for i, one in enumerate(measures):
+        found = _own(document, i, one, folder) if one.python is not None else _named(document, i, one)
+        measure = find_measure(found)
+        if measure is ERROR or any(measure.name == other.name for other in shown):
+            always = measure.name == ERROR.name
+            why = "is measured always; leave it out" if always else "is there twice; give each a name of its own"
+            document.fail(("measures", i), f"measures: '{measure.name}' {why}")
+        taken.append(found)
+        code = "" if isinstance(found, str) else str(found.code)
+        words = one.words or measure.words.replace("_", " ")
+        shown.append(ShownMeasure(measure.name, words, one.unit or measure.unit, one.goal or measure.goal, code))
+    return tuple(taken), tuple(shown)
+
+
+def _named(document: Document, index: int, one: MeasureFile) -> str:
+    """The name of a measure of the table."""
+    if one.name not in MEASURES:
+        known = f"{allowed(one.name, MEASURES)}; or {{python: module:callable}}"
+        document.fail(("measures", index), f"measures: found {describe(one.name)}; {known}")
+    for key in ("args", "goal", "unit", "words"):
+        if getattr(one, key):
+            document.fail(("measures", index, key), f"measures.{key} is only valid with python: module:callable")
+    return one.name
+
+
+def _own(document: Document, index: int, one: MeasureFile, folder: Path) -> OwnMeasure:
+    """A measure of the user's own, imported and checked."""
+    path = ("measures", index)
+    try:
+        code = read_own_code({"python": one.python, **({"args": one.args} if one.args else {})}, (folder, Path()))
+        code.check(*OFFERED)
+    except NotationError as error:
+        text = str(error)
+        document.fail((*path, "python"), f"measures{text}" if text[:1] in ".:" else f"measures: {text}")
+    name = one.name or code.python.rpartition(":")[2].rpartition(".")[2]
+    if not re.fullmatch(NAME, name):
+        document.fail((*path, "name"), f"measures.name: found {describe(name)}; allowed: letters, digits and '_'")
+    if name in MEASURES or name in TAKEN:
+        document.fail(path, f"measures: '{name}' is the name of another field; add a name, such as name: my_{name}")
+    return OwnMeasure(name, code)
+
+
+def read_decision(document: Document, decide_by: str | None, shown: Sequence[ShownMeasure], validation: bool) -> Decision:
+    """What the variants of a study are compared by: the error, or one of its measures.
+
+    Args:
+        document: The study file's values and their places.
+        decide_by: The name of the measure; None: the error.
+        shown: The study's measures.
+        validation: Whether held-out images are decided on.
+
+    Raises:
+        StudyError: There is no such measure; the message names the place.
+    """
+    if decide_by in (None, ERROR.name):
+        return VALIDATION_ERROR if validation else TEST_ERROR
+    measure = next((one for one in shown if one.name == decide_by), None)
+    if measure is None:
+        names = (ERROR.name, *(one.name for one in shown))
+        document.fail(("decide_by",), f"decide_by: found {describe(decide_by)}; {allowed(str(decide_by), names)}")
+    split = "validation" if validation else "test"
+    return Decision(measure.name, split, measure.goal, f"{split} {measure.words}", measure.unit)  # type: ignore[arg-type]

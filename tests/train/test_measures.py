@@ -1,0 +1,207 @@
+"""Measures of a study: those of the table against other computations, and the user's own on all logits of a pass."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import recorded
+import torch
+from sklearn.metrics import balanced_accuracy_score, log_loss
+
+from ablate.api import Experiment
+from ablate.data.cache import Location
+from ablate.errors import AblateError, StudyError
+from ablate.kinds.measures import MEASURES, calibration_error, find_measure
+from ablate.records.records import Record, read_record
+from ablate.records.result import FINAL
+from ablate.report.study_report import study_tables
+from ablate.study.study import Trial
+from ablate.train.job import Job
+from ablate.train.trial import train_trial
+from ablate.verify import compare
+
+OWN = """\
+def share(logits, labels, label=0):
+    return (logits.argmax(1) == label).float().mean()
+
+
+def everything(logits, labels):
+    assert logits.shape == (len(labels), 10) and not labels.dtype.is_floating_point
+    return 100 * (logits.argmax(1) != labels).double().mean()
+
+
+def words(logits, labels):
+    return "many"
+
+
+def wrong(logits, labels):
+    return logits.no_such_method()
+
+
+def needs(logits, labels, other):
+    return 0.0
+"""
+STUDY = """\
+name: invented
+data: {name: digits, train_size: 200, test_size: 100}
+recipe: {base: wrn_cifar, epochs: 2, batch_size: 32}
+seeds: 1
+validation: {holdout: 60}
+measures: [accuracy, balanced_error, {python: own_measures:everything}]
+variants: [{net: WRN-10-0.25}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_module(tmp_path: Path) -> None:
+    (tmp_path / "own_measures.py").write_text(OWN)
+
+
+def study(folder: Path, measures: str, more: str = "") -> Experiment:
+    old = "[accuracy, balanced_error, {python: own_measures:everything}]"
+    return recorded.written(folder, STUDY.replace(old, measures) + more)
+
+
+def job_of(experiment: Experiment, trial: Trial, folder: Path) -> Job:
+    torch.set_num_threads(1)
+    location = Location(folder / "images", folder / "cache")
+    return Job(trial, experiment.runs, location, folders=(experiment.study.folder.resolve(),))
+
+
+def finish(job: Job) -> Record:
+    assert train_trial(job, lambda: False, lambda row: None) == "completed"
+    record = read_record(job.runs, job.trial.id)
+    assert record is not None
+    return record
+
+
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+def test_measures_of_the_table_equal_those_of_scikit_learn() -> None:
+    torch.manual_seed(0)
+    logits, labels = torch.randn(200, 4), torch.randint(0, 3, (200,))
+    labels[:150] = 0  # unbalanced, and one class without images
+    predicted, shares = logits.argmax(1), logits.double().softmax(1)
+    balanced = MEASURES["balanced_error"].of_all
+    assert balanced and balanced(logits, labels) == pytest.approx(
+        100 * (1 - balanced_accuracy_score(labels.numpy(), predicted.numpy()))
+    )
+    nll = MEASURES["nll"]
+    assert nll.total and nll.value
+    expected = log_loss(labels.numpy(), shares.numpy(), labels=[0, 1, 2, 3])
+    assert nll.value(float(nll.total(logits, labels)), 200) == pytest.approx(expected, rel=1e-5)
+
+
+def test_calibration_error_is_the_gap_of_each_bin() -> None:
+    # Two bins: 3 images of confidence 0.9, two of them right; 1 image of confidence 0.6, which is right.
+    shares = np.array([[0.9, 0.1], [0.9, 0.1], [0.9, 0.1], [0.4, 0.6]])
+    labels = torch.tensor([0, 0, 1, 1])
+    logits = torch.from_numpy(np.log(shares)).float()
+    assert calibration_error(logits, labels) == pytest.approx(100 * (3 * abs(2 / 3 - 0.9) + abs(1 - 0.6)) / 4, rel=1e-5)
+    certain = torch.tensor([[100.0, 0.0], [0.0, 100.0]])
+    assert calibration_error(certain, torch.tensor([0, 1])) == pytest.approx(0.0)
+
+
+def test_a_trial_measures_them_after_each_epoch_and_once_on_the_test_images(tmp_path: Path) -> None:
+    experiment = recorded.written(tmp_path, STUDY)
+    (trial,) = experiment.trials()
+    record = finish(job_of(experiment, trial, tmp_path))
+    lines = [json.loads(line) for line in (record.directory / "epochs.jsonl").read_text().splitlines()]
+    for line in lines:
+        assert line["validation_everything"] == pytest.approx(line["validation_error"])
+        assert line["validation_accuracy"] == pytest.approx(100 - line["validation_error"])
+    assert record.result[f"{FINAL}everything"] == pytest.approx(record.result[f"{FINAL}error"])
+    titles = study_tables(experiment.report().analysis)[0].titles
+    assert titles[-4:] == [
+        "Validation accuracy, %",
+        "Validation balanced error, %",
+        "Validation everything",
+        "Test error, once, %",
+    ]
+
+
+def test_a_resumed_one_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+    experiment = study(tmp_path, "[ece, {python: own_measures:share, args: {label: 3}}]")
+    whole = job_of(experiment, experiment.trials()[0], tmp_path)
+    halting = replace(whole, runs=tmp_path / "halting")
+    assert train_trial(halting, lambda: True, lambda row: None) == "interrupted"
+    one, other = finish(whole), finish(halting)
+    assert compare("one", one, other).equal
+    assert [row["test_share"] for row in one.epochs()] == [row["test_share"] for row in other.epochs()]
+
+
+def test_measures_and_their_code_are_part_of_the_id(tmp_path: Path) -> None:
+    def id_of(measures: str) -> str:
+        return study(tmp_path, measures).trials()[0].id
+
+    plain = recorded.written(tmp_path, STUDY.replace(STUDY.splitlines()[5] + "\n", "")).trials()[0]
+    assert b"measures" not in plain.definition
+    found = [
+        id_of("[accuracy]"),
+        id_of("[{python: own_measures:share}]"),
+        id_of("[{python: own_measures:share, args: {label: 1}}]"),
+    ]
+    (tmp_path / "own_measures.py").write_text(OWN.replace("== label", "!= label"))
+    found += [plain.id, id_of("[{python: own_measures:share}]")]
+    assert len(set(found)) == 5
+
+
+def test_variants_are_compared_by_the_measure_that_decides(tmp_path: Path) -> None:
+    measures = "[{python: own_measures:share, goal: maximize, unit: '%', words: share of zeros}]"
+    experiment = study(tmp_path, measures, "decide_by: share\n")
+    decision = experiment.study.decision
+    assert (decision.name, decision.maximized, decision.axis) == (
+        "validation_share", True, "validation share of zeros, %",
+    )  # fmt: skip
+    (trial,) = experiment.trials()
+    recorded.record(experiment.runs, trial, 5.0, test_share=70.0, **{f"{FINAL}share": 60.0, f"{FINAL}error": 6.0})
+    report = experiment.report()
+    (table, _) = study_tables(report.analysis)
+    shown = dict(zip(table.titles, (cell.text for cell in table.rows[0])))
+    assert shown["Median validation share of zeros, %"] == "70.00" and shown["Test share of zeros, once, %"] == "60.00"
+    assert shown["Validation error, %"] == "5.00"
+    assert "Share of zeros is own_measures:share." in table.caption
+    (row,) = experiment.results().to_dict("records")
+    assert (row["validation_share"], row["test_share"], row["test_error"]) == (70.0, 60.0, 6.0)
+
+
+@pytest.mark.parametrize(
+    ("measures", "message"),
+    [
+        ("[top3]", "measures: found 'top3'; allowed: "),
+        ("[error]", "measures: 'error' is measured always; leave it out"),
+        ("[ece, ece]", "measures: 'ece' is there twice; give each a name of its own"),
+        ("[{name: ece, goal: maximize}]", "measures.goal is only valid with python: module:callable"),
+        ("[{python: own_measures:missing}]", "measures: own_measures:missing: "),
+        ("[{python: own_measures}]", "measures.python: found 'own_measures'; allowed: package.module:callable"),
+        ("[{python: own_measures:needs}]", "measures: own_measures:needs needs a value for its parameter 'other'"),
+        ("[{python: own_measures:share, args: {labell: 1}}]", "measures: own_measures:share has no parameter 'labell'"),
+        ("[{python: own_measures:share, name: loss}]", "measures: 'loss' is the name of another field; add a name"),
+        ("[ece]\ndecide_by: nll", "decide_by: found 'nll'; "),
+        ("[ece]\nepoch_rule: best", "epoch_rule: found best; with 'validation' use last"),
+    ],
+)
+def test_what_cannot_be_is_said_at_its_place(tmp_path: Path, measures: str, message: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        study(tmp_path, measures)
+    place, _, said = str(caught.value).partition(": ")
+    assert place.rpartition("invented.yaml:")[2].startswith(("6:", "7:")) and said.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("words", "own_measures:words returned str; allowed: a number"),
+        ("wrong", r"own_measures:wrong: .*own_measures.py:15: AttributeError: "),
+    ],
+)
+def test_an_error_names_the_users_file_and_line(tmp_path: Path, name: str, message: str) -> None:
+    experiment = study(tmp_path, f"[{{python: own_measures:{name}}}]")
+    (own,) = experiment.trials()[0].data.own_measures
+    measure = find_measure(own)
+    assert measure.of_all
+    with pytest.raises(AblateError, match=message):
+        measure.of_all(torch.zeros(3, 2), torch.zeros(3, dtype=torch.int64))
