@@ -14,9 +14,9 @@ import numpy as np
 
 from ablate.data.decoding import to_square
 from ablate.data.folders import open_regular_target
-from ablate.data.image_files import draw_test
 from ablate.data.read_options import Facts, ReadOptions, Resize
 from ablate.data.sources import Images, Labelled, Labels, Reading, Source
+from ablate.data.split import draw_test
 from ablate.errors import DataError
 
 MOST_ARRAY = 1 << 37  # bytes of one array

@@ -12,8 +12,9 @@ import numpy as np
 from ablate.data.archives import fetch_archives
 from ablate.data.decoding import decode_files, facts_of, read_header, sample
 from ablate.data.folders import MOST_BYTES, Part, check_classes, open_regular_target, walk_parts
-from ablate.data.read_options import DrawnTest, Facts, ReadOptions
+from ablate.data.read_options import Facts, ReadOptions
 from ablate.data.sources import Images, Labelled, Labels, Reading, Source, stratified
+from ablate.data.split import draw_test
 from ablate.errors import DataError
 
 Parts = Callable[[Path, Sequence[str]], list[Part]]
@@ -21,28 +22,6 @@ ClassFiles = list[tuple[bytes, Path]]  # (class, file) of each image
 
 FOOD101, PETS = "food-101", "oxford-iiit-pet"  # directories in torchvision's layout
 MOST_LIST = 1 << 26  # bytes of a published list of images
-
-
-def draw_test(labels: Labels, draw: DrawnTest) -> tuple[Labels, Labels]:
-    """(indices of the training images, indices of the test images), each ascending; every class is in both.
-
-    Args:
-        labels: int64 (N,).
-        draw: How many test images are drawn, and the seed.
-
-    Raises:
-        DataError: A class would lack images in one of the parts.
-    """
-    n = draw.test if isinstance(draw.test, int) else max(1, round(draw.test * len(labels)))
-    test = stratified(labels, n, draw.seed) if n < len(labels) else np.arange(len(labels))
-    train = np.setdiff1d(np.arange(len(labels)), test)
-    classes = len(np.unique(labels))
-    if min(len(np.unique(labels[part])) for part in (train, test)) < classes:
-        raise DataError(
-            f"data.split: found test {draw.test}, {n:,} of {len(labels):,} images; "
-            f"allowed: at least one image of each of the {classes:,} classes in both parts"
-        )
-    return train, test
 
 
 def image_files(parts: Parts, looked_for: tuple[str, str], options: ReadOptions) -> Source:

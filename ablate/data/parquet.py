@@ -12,9 +12,9 @@ import numpy as np
 from ablate.data.arrays import called, from_parts
 from ablate.data.decoding import SAMPLED, facts_of, read_header, read_pixels, to_square
 from ablate.data.folders import MOST_BYTES
-from ablate.data.image_files import draw_test
 from ablate.data.read_options import ColumnNames, Facts, ReadOptions
 from ablate.data.sources import Labelled, Labels, Source, stratified
+from ablate.data.split import draw_test
 from ablate.errors import DataError, allowed
 
 ROWS = 256  # that are read at a time

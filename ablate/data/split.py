@@ -1,9 +1,10 @@
-"""The split of the training images into images that are trained on and held-out images, which replace the test images."""
+"""Splits of images, stratified by class: held-out training images, and test images where these are no part of their own."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ablate.data.read_options import DrawnTest
 from ablate.data.sources import Labels, stratified
 from ablate.errors import DataError
 
@@ -47,3 +48,25 @@ def split(
     by_class = order[np.argsort(labels[order], kind="stable")]  # every folds-th image of these is stratified
     held_out = np.sort(by_class[fold::folds])
     return np.setdiff1d(np.arange(len(labels)), held_out), held_out
+
+
+def draw_test(labels: Labels, draw: DrawnTest) -> tuple[Labels, Labels]:
+    """(indices of the training images, indices of the test images), each ascending; every class is in both.
+
+    Args:
+        labels: int64 (N,).
+        draw: How many test images are drawn, and the seed.
+
+    Raises:
+        DataError: A class would lack images in one of the parts.
+    """
+    n = draw.test if isinstance(draw.test, int) else max(1, round(draw.test * len(labels)))
+    test = stratified(labels, n, draw.seed) if n < len(labels) else np.arange(len(labels))
+    train = np.setdiff1d(np.arange(len(labels)), test)
+    classes = len(np.unique(labels))
+    if min(len(np.unique(labels[part])) for part in (train, test)) < classes:
+        raise DataError(
+            f"data.split: found test {draw.test}, {n:,} of {len(labels):,} images; "
+            f"allowed: at least one image of each of the {classes:,} classes in both parts"
+        )
+    return train, test

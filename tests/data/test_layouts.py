@@ -12,9 +12,9 @@ from PIL import Image
 
 from ablate.data import decoding
 from ablate.data.cache import Location, infer_facts, load_images, load_part, load_training
-from ablate.data.image_files import draw_test
 from ablate.data.read_options import DrawnTest, Facts, ReadOptions
 from ablate.data.sources import stratified
+from ablate.data.split import draw_test
 from ablate.errors import DataError
 from ablate.study.study import Data
 from ablate.train.job import ImageLoader
