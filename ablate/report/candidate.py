@@ -84,7 +84,7 @@ def label_of(variant: Variant, values: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, dict):
+    if isinstance(value, (dict, list)):
         return plain(value)
     return f"{value:g}" if isinstance(value, float) and math.isfinite(value) else str(value)
 

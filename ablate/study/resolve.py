@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ablate.data.augmentations import as_written, augmentation_error, with_code
+from ablate.data.augmentations import as_written, augmentation_error, read_augmentation, with_code
 from ablate.data.data_sets import DATA_SETS
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import NotationError, StudyError, allowed, describe, printable
@@ -122,24 +122,37 @@ def _read_data(document: Document, path: KeyPath, value: Any, recipe: tuple[KeyP
     """One data set. A relative `root` is taken from the study file's folder."""
     fields = dict(written_out(document, path, value))
     _refuse_unknown(document, path, fields, WRITTEN)
-    place = (*path, "augment")
-    if recipe and (of_recipe := recipe_augment(document, *recipe)) is not None:
-        written = isinstance(recipe[1], dict) and "augment" in recipe[1]
-        if written and "augment" in fields:
-            document.fail((*recipe[0], "augment"), "recipe.augment: data.augment is written too; write one of them")
-        if "augment" not in fields:
-            fields["augment"] = of_recipe
-            place = (*recipe[0], "augment")
-    if "augment" in fields:
-        try:
-            fields["augment"] = with_code(fields["augment"], own_folders(Path(document.name).parent))
-        except NotationError as error:
-            document.fail(place, f"{place[-2]}.augment: {error}")
+    if "augment" in fields or recipe:
+        fields |= _augment_field(document, (*path, "augment"), fields, recipe)
     if isinstance(root := fields.get("root"), str):
         if (expanded := expand(root)).parts[:1] and expanded.parts[0].startswith("~"):
             document.fail((*path, "root"), f"data.root: found {describe(root)}; there is no such user")
         fields["root"] = str(Path(document.name).parent / expanded)
     return resolve_data(document, fields, path, Path(document.name).parent)
+
+
+def _augment_field(
+    document: Document, path: KeyPath, fields: dict[str, Any], recipe: tuple[KeyPath, Any] | None
+) -> dict[str, Any]:
+    """`augment` as data or its recipe writes it, with the digests of own steps; empty if neither does."""
+    value, what = fields.get("augment"), "data.augment"
+    if recipe and (of_recipe := recipe_augment(document, *recipe)) is not None:
+        place, written = recipe
+        if value is not None and isinstance(written, dict) and "augment" in written:
+            document.fail((*place, "augment"), "recipe.augment: data.augment is written too; write one of them")
+        if value is None:
+            value, path, what = of_recipe, (*place, "augment"), "recipe.augment"
+    if value is None:
+        return {}
+    entry = DATA_SETS.get(str(fields.get("name")))
+    size = fields.get("image_size", entry and entry.image_size)
+    try:
+        value = with_code(value, own_folders(Path(document.name).parent))
+        if what == "recipe.augment":  # an error is said at this place; that of data is found below
+            read_augmentation(value, size if isinstance(size, int) else 32)
+    except (NotationError, ValueError) as error:
+        document.fail(path, f"{what}: {error}")
+    return {"augment": value}
 
 
 def written_out(document: Document, path: KeyPath, value: Any) -> dict[str, Any]:

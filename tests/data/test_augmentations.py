@@ -219,6 +219,18 @@ def test_one_channel(name: str) -> None:
     assert made.shape == digits.shape and not torch.equal(made, digits)
 
 
+@pytest.mark.parametrize("name", [name for name in STEPS if not AUGMENTATIONS[name].colors])
+def test_whitened_images(name: str) -> None:
+    """float32 images stay so, and are augmented with the same draws as others."""
+    images = smooth_images(40)
+    made, whitened = augmented(images, STEPS[name]), augmented(images / 64 - 2, STEPS[name])
+    assert whitened.dtype == torch.float32
+    blank = (made == 0).all(3) if name in ("crop", "erase") else torch.zeros(1, dtype=torch.bool)
+    difference = (whitened - (made / 64 - 2)).abs().amax(3)
+    assert difference[~blank.expand_as(difference)].max() < 0.02
+    assert name != "crop" or bool((whitened[blank] == 0).all())
+
+
 def test_the_order_of_steps_matters() -> None:
     images = smooth_images(50)
     one = augmented(images, ["random_resized_crop", {"erase": 8}])

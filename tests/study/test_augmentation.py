@@ -234,6 +234,12 @@ def test_a_recipe_may_set_it(tmp_path: Path, modern: None) -> None:
         trial_of(tmp_path, augmented("flip"), "{base: wrn_cifar, augment: flip}")
     with pytest.raises(StudyError, match=r"3:27: recipe.augment: absent_steps:cut: ModuleNotFoundError"):
         trial_of(tmp_path, recipe="{base: wrn_cifar, augment: [{python: absent_steps:cut}]}")
+    with pytest.raises(StudyError, match=r"3:27: recipe.augment: found the step 'flap'; did you mean 'flip'"):
+        trial_of(tmp_path, augmented("flip").replace(", augment: flip", ""), "{base: wrn_cifar, augment: [flap]}")
+    with pytest.raises(StudyError, match=r"2:1: data.augment: found trivial_augment; allowed for whitened images"):
+        trial_of(tmp_path, f"{{{WHITENED}}}", "modern")
+    with pytest.raises(StudyError, match=r"image_size: found 'x'"):
+        trial_of(tmp_path, "{name: cifar10, image_size: x}", "modern")
     with pytest.raises(StudyError, match=r"unknown axis 'recipe.augment'; use data.augment"):
         enumerate_variants(study_of(tmp_path, variants="{grid: {net: WRN-16-1, recipe.augment: [flip, none]}}"))
 
