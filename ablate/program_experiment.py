@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import RunError
 from ablate.launch import RunOptions, RunSummary, run_programs
+from ablate.records.earlier import earlier_remarks
 from ablate.records.records import FILES, read_failure, trial_directory, trial_state
 from ablate.study.program import ProgramStudy, ProgramTrial
 
@@ -43,8 +44,12 @@ class ProgramExperiment:
         return self.study.trials()
 
     def remarks(self) -> list[str]:
-        """What was merged and dropped, and which files of the program have no part in the ids, a line each."""
-        return [*self.study.remarks, *([self.study.missing] if self.study.missing else [])]
+        """What was merged and dropped, which files have no part in the ids, and records of earlier files, a line each."""
+        return [*self.study.remarks, *([self.study.missing] if self.study.missing else []), *self.earlier()]
+
+    def earlier(self) -> list[str]:
+        """The records under earlier versions of the program's files that count for no trial, one sentence a version."""
+        return earlier_remarks(self.trials(), self.runs, "the present files are trained anew")
 
     def plan(
         self, probe: bool = False, options: CostOptions | None = None, announce: Callable[[str], None] = lambda line: None
@@ -102,7 +107,7 @@ class ProgramExperiment:
                     {"net": variant.net, "seed": one.seed, "id": one.id, "state": state, "cause": cause, "log": log}
                 )
         states = dict(Counter(trial["state"] for trial in trials))
-        return {"study": self.study.name, "states": states, "trials": trials}
+        return {"study": self.study.name, "states": states, "trials": trials, "remarks": self.earlier()}
 
     def analysis(self) -> ProgramAnalysis:
         """The analysis of the records: summaries, comparisons, sentences.

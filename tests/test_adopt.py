@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -18,6 +20,7 @@ from ablate.commands.status_text import status_text
 from ablate.errors import RunError
 from ablate.launch import RunOptions
 from ablate.records.records import own_record, read_record
+from ablate.verify import compare
 
 CODE = '''\
 """A module."""
@@ -123,6 +126,16 @@ def test_a_device_that_is_not_there(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert [one.how for one in found.variants] == ["not trained", "not trained"] and found.exit_code == 3
     assert "seed 0 could not be trained again: recorded on" in adoption_text(found)
     assert all(read_record(experiment.runs, trial.id) is None for trial in experiment.trials())
+
+
+def test_records_of_other_images_are_not_taken_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def other_images(*given: Any) -> Any:
+        return replace(compare(*given), changed={"images": ("00", "11")})
+
+    monkeypatch.setattr(adopt, "compare", other_images)
+    edit(folder, "nn.ReLU()", "nn.ReLU(True)")
+    _, found = adopted(folder)
+    assert [(one.how, one.records) for one in found.variants] == [("different", 0), ("different", 0)]
 
 
 def test_a_second_edit_goes_back_to_the_first_records(folder: Path) -> None:

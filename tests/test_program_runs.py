@@ -123,3 +123,13 @@ def test_a_plan_shows_ids_and_the_first_command(tmp_path: Path) -> None:
     assert text.splitlines()[-1] == "2 variants, 2 trials: 2 missing"
     with pytest.raises(RunError, match="a program cannot be timed"):
         of.plan(probe=True)
+
+
+def test_an_edit_of_the_program_leaves_no_record_unsaid(tmp_path: Path) -> None:
+    run(experiment(tmp_path, "good, code"))
+    (tmp_path / "train.py").write_text(f"{TRAIN}# edited\n")
+    edited = load_experiment(tmp_path / "study.yaml", runs=tmp_path / "runs")
+    assert isinstance(edited, ProgramExperiment)
+    (line,) = edited.earlier()
+    assert line.startswith("2 records under an earlier train.py (") and line.endswith("the present files are trained anew")
+    assert line in status_text(edited.status()).splitlines() and line in plan_text(edited.plan()).splitlines()

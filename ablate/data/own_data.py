@@ -5,7 +5,7 @@ labels) of arrays, images uint8 of N x H x W x C or N x H x W, or a map-style da
 are (image, label) or a mapping with one image and one label. With a stated split, "train" has all images, or the function
 returns that part alone.
 
-What it returned is kept in the cache of decoded images, under a digest of the code and the values. A plan calls the
+What it returned is kept in the cache of decoded images, under a digest of the values. A plan calls the
 function once for each code and arguments, and a run calls it once more, so that data that changed is noticed.
 """
 
@@ -38,9 +38,9 @@ class Known(NamedTuple):
     """What is known of images that own code returned.
 
     Args:
-        whole: Digest of code, training and test images, 16 hexadecimal digits.
-        training: Digest of code and training images.
-        validation: Digest of code and validation images; "" if there are none.
+        whole: Digest of training and test images, 16 hexadecimal digits.
+        training: Digest of the training images.
+        validation: Digest of the validation images; "" if there are none.
         facts: What the images say of themselves.
     """
 
@@ -184,7 +184,7 @@ def _write(cache: Path, key: str, known: Known) -> None:
 
 def _describe(parts: Mapping[str, Labelled], options: ReadOptions) -> Known:
     def digest(*names: str) -> str:
-        content = hashlib.sha256(_own(options).code.encode())
+        content = hashlib.sha256()  # of the images alone: the code is part of the trial's id
         for name in names:
             content.update(f"{parts[name].images.shape}{digest_arrays(parts[name])}".encode())
         return content.hexdigest()[:16]

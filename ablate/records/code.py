@@ -1,4 +1,8 @@
-"""The digests of user-defined code in a trial's definition: under the key `code`, wherever it stands but in `args`."""
+"""The digests of user-defined code in a trial's definition.
+
+They stand under the key `code`, wherever it is, and under `files` of a command; not in `args` and `axes`, whose keys are
+the user's own.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,8 @@ import orjson
 
 from ablate.own_code import code_digest, normalized_digest
 
-CODE, ARGUMENTS = "code", "args"
+CODE, FILES, COMMAND = "code", "files", "command"
+FREE = ("args", "axes")  # mappings whose keys are the user's own
 
 
 class Digest(NamedTuple):
@@ -40,7 +45,7 @@ def has_code(definition: bytes) -> bool:
     Args:
         definition: The bytes of trial.json.
     """
-    return b'"code"' in definition
+    return b'"code"' in definition or b'"files"' in definition
 
 
 def digests_in(value: Any, reference: str = "", *, inside: bool = False) -> Iterator[Digest]:
@@ -58,8 +63,9 @@ def digests_in(value: Any, reference: str = "", *, inside: bool = False) -> Iter
                 yield Digest(each, key, value, key)
             elif key == CODE and isinstance(each, str):
                 yield Digest(each, named[0] if named else reference, value, key)
-            elif key != ARGUMENTS or inside:
-                yield from digests_in(each, reference, inside=inside or key == CODE)
+            elif inside or key not in FREE:
+                files = key == FILES and isinstance(value.get(COMMAND), list)
+                yield from digests_in(each, reference, inside=inside or files or key == CODE)
     elif isinstance(value, list):
         for i, each in enumerate(value):
             if inside and isinstance(each, str):

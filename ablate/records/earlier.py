@@ -67,16 +67,20 @@ class Defined(Protocol):
         """The bytes of trial.json."""
 
 
-def earlier_remarks(trials: Iterable[Defined], runs: Path) -> list[str]:
+ADOPT = "`ablate adopt` takes over those that are still the same"
+
+
+def earlier_remarks(trials: Iterable[Defined], runs: Path, remedy: str = ADOPT) -> list[str]:
     """One sentence for each earlier version of the code with records of trials that have none; it names the remedy.
 
     Args:
         trials: Of a study.
         runs: The runs directory.
+        remedy: The end of the sentence.
     """
     missing = {one.id: one.definition for one in trials if has_code(one.definition) and not _is_recorded(runs, one.id)}
     newest = [several[0] for several in find_earlier(runs, missing).values()]
-    return [f"{line}; `ablate adopt` takes over those that are still the same" for line in earlier_lines(newest)]
+    return [f"{line}; {remedy}" for line in earlier_lines(newest)]
 
 
 def _is_recorded(runs: Path, trial_id: str) -> bool:

@@ -54,8 +54,9 @@ def entry(old: str, **codes: str) -> dict[str, Any]:
 def test_digests_are_found_wherever_they_stand_but_in_arguments() -> None:
     found = list(digests_in(orjson.loads(definition(code="a", loss="b", args="c"))))
     assert [(one.digest, one.file) for one in found] == [("a", "mynet.py"), ("b", "mine/losses.py")]
-    command = {"program": {"command": "python train.py", "code": {"train.py": "d", "model.py": "e"}}}
-    assert [(one.digest, one.file) for one in digests_in(command)] == [("d", "train.py"), ("e", "model.py")]
+    files = {"train.py": "d", "args": "e"}
+    command = {"axes": {"code": "c", "files": {"x": "f"}}, "program": {"command": ["python", "train.py"], "files": files}}
+    assert [(one.digest, one.file) for one in digests_in(command)] == [("d", "train.py"), ("e", "args")]
     block = {"network": {"block": "blocks:Mine", "code": "f"}}
     assert [one.file for one in digests_in(block)] == ["blocks.py"]
 
