@@ -140,8 +140,11 @@ def evaluate(
     print_json(scores) if as_json else print(evaluation_text(scores))
 
 
-def schema() -> None:
+def schema(
+    markdown: Annotated[bool, typer.Option("--markdown", help="The keys as a page of Markdown, for readers.")] = False,
+) -> None:
     """Print the JSON Schema of study files, for editors."""
+    from ablate.study.reference import reference
     from ablate.study.schema import json_schema
 
-    print_json(json_schema())
+    print(reference(), end="") if markdown else print_json(json_schema())

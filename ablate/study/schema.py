@@ -32,7 +32,7 @@ from ablate.own_code import OwnCode
 from ablate.registry import Kind, Registry
 from ablate.study.budget import SolvedAxis
 from ablate.study.measure_schema import MeasureFile, Measures
-from ablate.study.program_schema import ProgramFile
+from ablate.study.program_schema import EXPANSIONS, ProgramFile
 from ablate.study.study import Data, EpochRule, Frozen, Recipe
 
 NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "cardinality", "base_width", *STYLE_AXES)
@@ -89,7 +89,14 @@ class Bounds(Frozen):
 
 
 class BudgetFile(Frozen):
-    """The allowed cost of each network: exactly one of parameters, multiply_adds and activation_memory."""
+    """The allowed cost of each network: exactly one of parameters, multiply_adds and activation_memory.
+
+    Args:
+        parameters: A target such as 2.2M, or {min: 1M, max: 2M}.
+        multiply_adds: Of one image, likewise.
+        tolerance: How far a network may be from the target.
+        on_miss: Whether a network that misses the budget is an error, or dropped with a remark.
+    """
 
     parameters: QuantityOrBounds = None
     multiply_adds: QuantityOrBounds = None
@@ -119,7 +126,15 @@ def _ref(place: str) -> WithJsonSchema:
 
 
 class EntryFile(Frozen):
-    """One item of 'variants': exactly one of net, grid, zip and one_at_a_time."""
+    """One item of 'variants': exactly one of net, grid, zip and one_at_a_time.
+
+    Args:
+        net: A network by its name, or {python: module:callable, args: {...}}; or a list of them.
+        grid: All combinations of the values of the axes.
+        zip: The first values of all axes, then the second values, and so on.
+        one_at_a_time: `base` and, of each value of each axis, the base with this value.
+        depth_rule: Instead of the study's.
+    """
 
     net: Annotated[
         Any,
@@ -279,7 +294,12 @@ def protocol_data_model() -> type[BaseModel]:
 
 
 class Protocol(Frozen):
-    """How published values were obtained. recipe and data are written as in a study, as far as they are known."""
+    """How published values were obtained. recipe and data are written as in a study, as far as they are known.
+
+    Args:
+        recipe: As in a study.
+        data: As in a study; `name` may be left out.
+    """
 
     seeds: Annotated[int | None, Field(ge=1, description="how many trainings each value is the median of")] = None
     recipe: Annotated[Any, _ref("properties/recipe")] = None
@@ -287,7 +307,12 @@ class Protocol(Frozen):
 
 
 class RowFile(Frozen):
-    """A row of a published table. Besides these fields it has a test error in percent under the name of each data set."""
+    """A row of a published table. Besides these fields it has a test error in percent under the name of each data set.
+
+    Args:
+        net: The network, by its name.
+        note: A remark on the row.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -302,7 +327,15 @@ class RowFile(Frozen):
 
 
 class PublishedFile(Frozen):
-    """A table of published test errors, shown beside ours."""
+    """A table of published test errors, shown beside ours.
+
+    Args:
+        source: The paper and its table.
+        note: A remark on the table.
+        protocol: How the values were obtained; differences from ours are named in the report.
+        depth_rule: Of the networks' names in this table; by default the study's.
+        rows: The rows, in order.
+    """
 
     source: Annotated[str, Field(min_length=1, max_length=200, examples=["WRN, Table 2"])]
     note: Annotated[str, Field(max_length=1000)] = ""
@@ -312,7 +345,11 @@ class PublishedFile(Frozen):
 
 
 class ValidationFile(Frozen):
-    """The images that are decided on: held-out training images, in folds or one part, or those of a folder of their own."""
+    """The images that are decided on: held-out training images, in folds or one part, or those of a folder of their own.
+
+    Args:
+        folds: How many equal parts; each is held out in turn.
+    """
 
     folds: Annotated[int | None, Field(ge=2, le=100, description="so many parts, each held out in turn")] = None
     holdout: Annotated[int | None, Field(ge=1, description="how many training images are held out")] = None
@@ -324,7 +361,14 @@ class ValidationFile(Frozen):
 
 
 class RangeFile(Frozen):
-    """A range from low to high, both included, of whole numbers if both are; or choices; or the kernels of a block."""
+    """A range from low to high, both included, of whole numbers if both are; or choices; or the kernels of a block.
+
+    Args:
+        low: The lowest value.
+        high: The highest value.
+        step: The distance of values; by default 1, or any number.
+        choices: The values.
+    """
 
     low: float | int | None = None
     high: float | int | None = None
@@ -337,7 +381,15 @@ class RangeFile(Frozen):
 
 
 class SearchFile(Frozen):
-    """A search: candidates from a space, each evaluated on held-out training images."""
+    """A search: candidates from a space, each evaluated on held-out training images.
+
+    Args:
+        space: The axes and their values: a list of choices, or the keys of a parameter, see below.
+        validation: The images that candidates are compared on.
+        objective: What is minimized, over folds and seeds.
+        sampler: How Optuna chooses the candidates.
+        seed: Of the sampler.
+    """
 
     space: Annotated[
         dict[str, Any],
@@ -363,7 +415,19 @@ class SearchFile(Frozen):
 
 
 class StudyFile(Frozen):
-    """A study: the networks, how they are trained, the data and the seeds. Or a search for networks."""
+    """A study: the networks, how they are trained, the data and the seeds. Or a search for networks.
+
+    Args:
+        title: The title of the report; by default the name.
+        recipe: How networks are trained: a recipe's name, or changes of one.
+        variants: What is compared: a list of items, expanded in order.
+        search: A search in place of `variants`.
+        depth_rule: How a name counts depth: convolutions on the longest path, or 6 N + 4 whatever the block.
+        where: A condition on axes and counts, such as k * depth <= 400; other variants are dropped.
+        budget: What every network may cost.
+        figures: The figures of the report.
+        published: Published values, shown beside ours.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -457,7 +521,6 @@ def json_schema() -> dict[str, Any]:
         schema["$defs"] |= {**own.pop("$defs", {}), name: own}
     schema["$defs"]["Augment"] = _augment_schema()
     schema["$defs"]["DataFile"]["anyOf"] = [{"required": ["name"]}, {"required": ["python"]}]
-    schema["$defs"]["MeasureFile"] = MeasureFile.model_json_schema()
     _of_programs(schema)
     for key, table in (("data", DATA_SETS), ("recipe", RECIPES)):
         one = {"anyOf": [{"enum": list(table)}, {"$ref": f"#/$defs/{key.capitalize()}File"}]}
@@ -480,7 +543,7 @@ def json_schema() -> dict[str, Any]:
 def _of_programs(schema: dict[str, Any]) -> None:
     """Let the axes of `variants` have any name in a study that has `program`."""
     axes = {"type": "object", "minProperties": 1}
-    described = {key: {**axes, "description": "values by the name of a placeholder of the command"} for key in KINDS}
+    described = {key: {**axes, "description": "values by the name of a placeholder of the command"} for key in EXPANSIONS}
     schema["$defs"]["ProgramEntry"] = {
         "type": "object",
         "description": "One item of 'variants' in a study that has 'program': exactly one of grid, zip and one_at_a_time.",
@@ -496,8 +559,13 @@ def _of_programs(schema: dict[str, Any]) -> None:
 
 
 def _refer(schema: Any) -> None:
-    """Turn the markers of _ref() into references. pydantic itself only refers to its own definitions."""
+    """Turn the markers of _ref() into references, and cut docstrings after their first paragraph.
+
+    pydantic itself only refers to its own definitions.
+    """
     if isinstance(schema, dict) and (place := schema.pop("x-as", None)):
         schema["$ref"] = f"#/{place}"
+    if isinstance(schema, dict) and isinstance(text := schema.get("description"), str):
+        schema["description"] = text.partition("\n\n")[0]
     for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
         _refer(part)

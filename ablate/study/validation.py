@@ -81,12 +81,16 @@ def _model_at(model: Any, loc: tuple[Any, ...]) -> Any:
     """The model at a location in a model."""
     for part in loc:
         if not isinstance(part, int):
-            model = _nested(model.model_fields[part].annotation) or model
+            model = nested_model(model.model_fields[part].annotation) or model
     return model
 
 
-def _nested(annotation: Any) -> Any:
-    """The model somewhere in a field's type; None if there is none. In Python 3.10 list[int] is a type too."""
+def nested_model(annotation: Any) -> Any:
+    """The model somewhere in a field's type; None if there is none.
+
+    Args:
+        annotation: The type. In Python 3.10 list[int] is an instance of `type` too.
+    """
     if not get_args(annotation) and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for part in get_args(annotation) if (found := _nested(part))), None)
+    return next((found for part in get_args(annotation) if (found := nested_model(part))), None)
