@@ -13,6 +13,7 @@ from torch import Tensor
 from ablate.registry import Settings
 
 IMAGENET_MEAN = (124, 116, 104)  # of streamed images: the published mean of the pixels
+CHUNK = 1024  # images that are summed at a time
 TRIES = 10  # boxes that are drawn for an image; the first that it can hold counts
 
 
@@ -126,10 +127,12 @@ def fit_fill(images: Tensor | None, settings: Settings) -> Tensor:
     channels = images.shape[-1]
     if settings["fill"] == "zero":
         return torch.zeros(channels, dtype=images.dtype, device=images.device)
-    whole = images.dtype == torch.uint8
-    total = images.sum((0, 1, 2), dtype=torch.int64 if whole else torch.float64)
-    mean = total.double() / (images.numel() // channels)
-    return (mean.round() if whole else mean).to(images.dtype)
+    total = torch.zeros(channels, dtype=torch.float64, device=images.device)
+    for first in range(0, len(images), CHUNK):
+        pixels = images[first : first + CHUNK].flatten(1).float().sum(0).double()  # exact for whole numbers up to 255
+        total += pixels.view(-1, channels).sum(0)
+    mean = total / (images.numel() // channels)
+    return (mean.round() if images.dtype == torch.uint8 else mean).to(images.dtype)
 
 
 def erase(images: Tensor, boxes: Tensor, fitted: Tensor) -> Tensor:

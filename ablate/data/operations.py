@@ -186,13 +186,10 @@ def _drawn(names: tuple[str, ...], bins: Tensor, side: int, wide: bool, generato
     """Draws of uniformly chosen operations, float32 (N, layers, 2), with magnitudes of the given numbers (N, layers)."""
     chosen = torch.randint(0, len(names), bins.shape, generator=generator)
     signs = _signs(tuple(bins.shape), generator)
-    numbers, magnitudes = torch.zeros(bins.shape), torch.zeros(bins.shape)
-    for position, name in enumerate(names):
-        here = chosen == position
-        numbers[here] = NUMBER[name]
-        sizes = magnitude(name, bins, BINS, side, wide)
-        magnitudes[here] = (sizes * signs if OPERATIONS[name].signed else sizes)[here]
-    return torch.stack([numbers, magnitudes], 2)
+    numbers = torch.tensor([float(NUMBER[name]) for name in names])[chosen]
+    sizes = torch.stack([magnitude(name, torch.arange(BINS), BINS, side, wide) for name in names])[chosen, bins]
+    signed = torch.tensor([OPERATIONS[name].signed for name in names])[chosen]
+    return torch.stack([numbers, torch.where(signed, sizes * signs, sizes)], 2)
 
 
 def draw_trivial_augment(n: int, side: int, generator: torch.Generator, settings: Settings) -> Tensor:

@@ -1,7 +1,8 @@
 """Batches of normalized images for training and testing, resident on the device or streamed.
 
 For resident images, the order, the random draws and the position of the next batch are tensors that keep their addresses on
-the device. So each batch takes the same work, and a CUDA graph can capture it.
+the device. So each batch takes the same work, and a CUDA graph can capture it. An augmentation that takes other work for
+other draws is done before that, by prepare().
 """
 
 from __future__ import annotations

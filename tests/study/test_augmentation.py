@@ -244,6 +244,13 @@ def test_a_recipe_may_set_it(tmp_path: Path, modern: None) -> None:
         enumerate_variants(study_of(tmp_path, variants="{grid: {net: WRN-16-1, recipe.augment: [flip, none]}}"))
 
 
+@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES.values() if recipe.augment], ids=lambda one: one.name)
+@pytest.mark.parametrize("data", ["cifar10", "digits", "imagenet"])
+def test_what_named_recipes_set_is_possible(tmp_path: Path, data: str, recipe: NamedRecipe) -> None:
+    found = study_of(tmp_path, data, recipe.name).data
+    assert found.augment == read_augmentation(recipe.augment, found.image_size)
+
+
 def test_an_entry_with_its_own_recipe_has_the_augmentation_of_that(tmp_path: Path, modern: None) -> None:
     entries = "{net: WRN-16-1}, {net: WRN-16-1, recipe: wrn_cifar}, {net: WRN-16-1, data: {name: cifar10, train_size: 500}}"
     variants = enumerate_variants(study_of(tmp_path, recipe="modern", variants=entries)).variants
