@@ -117,6 +117,7 @@ def _search_text(plan: dict[str, Any]) -> str:
     lines = [table_text(make_table(columns, [row[: len(header)] for row in rows]))]
     folds, images = search["folds"], search["held_out"]
     held_out = f"{images:,} held-out training images" if images else f"{folds} folds of the training images"
+    held_out = f"the folder {search['folder']}" if "folder" in search else held_out
     also = f", and {search['also_minimize']}" if search["also_minimize"] else ""
     seeds, trainings = len(search["seeds"]), search["candidates"] * folds * len(search["seeds"])
     lines.append(f"minimized: {search['objective'].replace('_', ' ')} on {held_out}{also}; the test images are not read")

@@ -56,7 +56,7 @@ def _of_the_best(analysis: SearchAnalysis, best: Candidate) -> Iterator[str]:
                 "Any two folds share most of the images that were trained on, so the errors are not independent and the "
                 "p-values are a guide only."
             )
-        elif search.held_out[0].images is not None:
+        elif len(search.held_out) == 1:
             yield "All were measured on the same held-out images; on others the order may be another."
         yield (
             f"The lowest of {len(found)} errors flatters itself: it was chosen for being low, so {error:.2f}% is not an "

@@ -80,7 +80,7 @@ def describe_held_out(parts: Sequence[HeldOut]) -> str:
     """
     first = parts[0]
     if first.folder is not None:
-        return f"the images of {first.folder}"
+        return f"the folder {first.folder}"
     if first.images is not None:
         return f"{first.images:,} held-out training images"
     return f"{counted(len(parts), 'fold')} of the training images"

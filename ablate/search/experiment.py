@@ -175,6 +175,7 @@ class SearchExperiment:
                 "candidates": self.planned,
                 "folds": len(self.search.held_out),
                 "held_out": self.search.held_out[0].images,
+                **({"folder": folder} if (folder := self.search.held_out[0].folder) else {}),
                 "seeds": list(self.study.seeds),
                 "states": self._states(candidates),
                 "distinct": None if stand_for > 1 or len(drawn) >= left else len(drawn),

@@ -351,6 +351,11 @@ class Testing(Pass):
         self.logits: Tensor | None = None  # of all images, (N, classes), made in the first step
         self.row = torch.zeros((), dtype=torch.int64, device=self.device)  # of the next batch's first image
 
+    @property
+    def capturable(self) -> bool:
+        """Whether a CUDA graph can capture a step; to keep logits until the end of the pass prevents it."""
+        return super().capturable and not self.of_all
+
     def begin(self, epoch: int = 1) -> None:
         """Start a pass in evaluation mode, with the buffers of rank 0 on all ranks.
 

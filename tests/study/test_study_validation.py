@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import recorded
 
-from ablate.api import Experiment
+from ablate.api import Experiment, load_search
+from ablate.commands.plan_text import plan_text
 from ablate.errors import StudyError
 from ablate.records.result import FINAL
 from ablate.report.study_report import study_tables
@@ -132,3 +133,13 @@ def test_a_study_that_decides_on_the_test_images_says_so(tmp_path: Path) -> None
     experiment = recorded.recorded(tmp_path, STUDY.replace("validation: {holdout: 40}\n", ""), {0: [7.0, 9.0]})
     for table in study_tables(experiment.report().analysis):
         assert "The variants are compared on the test images." in table.caption
+
+
+def test_a_search_may_hold_out_a_folder_too(tmp_path: Path) -> None:
+    (tmp_path / "search.yaml").write_text(
+        f"name: found\ndata: {FOLDER}\nrecipe: {{base: wrn_cifar, epochs: 1, batch_size: 8}}\nbase: WRN-10-1\n"
+        "search: {space: {k: [1, 2]}, validation: {folder: val}, sampler: grid}\n"
+    )
+    experiment = load_search(tmp_path / "search.yaml", runs=tmp_path / "runs")
+    assert experiment.search.held_out == (HeldOut(folder="val"),)
+    assert "minimized: median validation error on the folder val;" in plan_text(experiment.plan())
