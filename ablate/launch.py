@@ -164,7 +164,9 @@ def run_trials(
     return summary
 
 
-def run_programs(study: ProgramStudy, runs: Path, options: RunOptions, console: Console) -> RunSummary:
+def run_programs(
+    study: ProgramStudy, runs: Path, options: RunOptions, console: Console, some: Sequence[ProgramTrial] | None = None
+) -> RunSummary:
     """Run the trials of a program that are not recorded and return a summary of all.
 
     Args:
@@ -172,6 +174,7 @@ def run_programs(study: ProgramStudy, runs: Path, options: RunOptions, console: 
         runs: Directory of the records.
         options: How to run.
         console: Shows progress.
+        some: The trials to run; None: all.
 
     Raises:
         AblateError: The run cannot start.
@@ -183,7 +186,8 @@ def run_programs(study: ProgramStudy, runs: Path, options: RunOptions, console: 
         raise RunError(study.missing)
     begun = time.monotonic()
     say = teller(console)
-    trials, labels = _of_shard(study.trials(), lambda trial: 1.0, options), study.labels()
+    trials, labels = study.trials() if some is None else some, study.labels()
+    trials = _of_shard(trials, lambda trial: 1.0, options)
     records = {trial.id: recover_record(runs, trial.id, say) for trial in trials}
     missing = [trial for trial in trials if records[trial.id] is None]
     summary = RunSummary(len(trials), len(trials) - len(missing), shard=options.shard)

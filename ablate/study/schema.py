@@ -32,7 +32,7 @@ from ablate.own_code import OwnCode
 from ablate.registry import Kind, Registry
 from ablate.study.budget import SolvedAxis
 from ablate.study.measure_schema import MeasureFile, Measures
-from ablate.study.program_schema import ProgramFile
+from ablate.study.program_schema import EXPANSIONS, ProgramFile
 from ablate.study.study import Data, EpochRule, Frozen, Recipe
 
 NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "cardinality", "base_width", *STYLE_AXES)
@@ -480,7 +480,7 @@ def json_schema() -> dict[str, Any]:
 def _of_programs(schema: dict[str, Any]) -> None:
     """Let the axes of `variants` have any name in a study that has `program`."""
     axes = {"type": "object", "minProperties": 1}
-    described = {key: {**axes, "description": "values by the name of a placeholder of the command"} for key in KINDS}
+    described = {key: {**axes, "description": "values by the name of a placeholder of the command"} for key in EXPANSIONS}
     schema["$defs"]["ProgramEntry"] = {
         "type": "object",
         "description": "One item of 'variants' in a study that has 'program': exactly one of grid, zip and one_at_a_time.",
