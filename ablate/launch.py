@@ -202,7 +202,8 @@ def run_programs(
                 )
                 for trial in missing
             ]
-            _RunInProgress(labels, runs, options, console, summary, study.decision).follow(
+            stopping = "stopping: the programs are asked to end by SIGTERM"
+            _RunInProgress(labels, runs, options, console, summary, study.decision, stopping).follow(
                 tasks, backend, lambda waiting, stop, progress: backend.execute(PROGRAM_WORK, waiting, stop, progress.event)
             )
     _sum_up(summary, labels, records, runs, say)
@@ -292,6 +293,7 @@ class _RunInProgress:
     console: Console
     summary: RunSummary
     decision: Decision = TEST_ERROR
+    stopping: str = "stopping when the epochs under way are done and kept"
 
     def train(self, tasks: Sequence[Task], backend: Backend, one_by_one: bool) -> None:
         """Train trials on a backend, those of a variant together where that is faster."""
@@ -329,7 +331,7 @@ class _RunInProgress:
         slots = backend.slots[: len(tasks)]
         before = summary.recorded_before + summary.trained + summary.elsewhere
         progress = Progress(tasks, before, [slot.name for slot in slots], self.console, self.options.quiet, self.decision)
-        stop = Stop(lambda: progress.say("stopping when the epochs under way are done and kept; Ctrl-C again stops now"))
+        stop = Stop(lambda: progress.say(f"{self.stopping}; Ctrl-C again stops now"))
         with progress, signals(stop):
             waiting, elsewhere = list(tasks), list[Task]()
             while (waiting or elsewhere) and not stop.level:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.errors import RunError
 from ablate.launch import RunOptions, RunSummary, run_programs
 from ablate.records.earlier import earlier_remarks
-from ablate.records.records import FILES, read_failure, trial_directory, trial_state
+from ablate.records.records import FILES, read_failure, read_record, trial_directory, trial_state
 from ablate.study.program import ProgramStudy, ProgramTrial
 
 if TYPE_CHECKING:
@@ -90,8 +91,15 @@ class ProgramExperiment:
                 "goal": study.decision.goal,
             },
             "variants": variants,
+            "cost": self._cost(),
             "remarks": self.remarks(),
         }
+
+    def _cost(self) -> dict[str, Any]:
+        """How long a recorded trial took, the median in seconds (None without one), and how many trials are open."""
+        records = [read_record(self.runs, trial.id) for trial in self.trials()]
+        seconds = [float(record.result.get("seconds", 0.0)) for record in records if record]
+        return {"trial_seconds": statistics.median(seconds) if seconds else None, "open_trials": records.count(None)}
 
     def _command(self, trial: ProgramTrial) -> list[str]:
         """The words of a trial's command."""
@@ -109,7 +117,13 @@ class ProgramExperiment:
                     {"net": variant.net, "seed": one.seed, "id": one.id, "state": state, "cause": cause, "log": log}
                 )
         states = dict(Counter(trial["state"] for trial in trials))
-        return {"study": self.study.name, "states": states, "trials": trials, "remarks": self.earlier()}
+        return {
+            "study": self.study.name,
+            "program": self.study.program.text,
+            "states": states,
+            "trials": trials,
+            "remarks": self.earlier(),
+        }
 
     def analysis(self) -> ProgramAnalysis:
         """The analysis of the records: summaries, comparisons, sentences.

@@ -164,3 +164,12 @@ def test_records_under_an_earlier_file_are_told_and_adopted_where_equal(tmp_path
     adoption = edited.adopt(RunOptions(device="cpu", slots=2, quiet=True), Console(file=io.StringIO()))
     assert [one.how for one in adoption.variants] == ["equal", "different"]
     assert edited.status()["states"] == {"recorded": 2}
+
+
+def test_a_plan_says_how_long_recorded_trials_took(tmp_path: Path) -> None:
+    of = experiment(tmp_path)
+    assert of.plan()["cost"] == {"trial_seconds": None, "open_trials": 2}
+    run(of, slots=2)
+    cost = of.plan()["cost"]
+    assert cost["open_trials"] == 1 and 0 < cost["trial_seconds"] < 60
+    assert "; 1 open trial: " in plan_text(of.plan())
