@@ -59,7 +59,8 @@ def read_program_study(
     assert file.program is not None
     for key in document.value:
         if key not in KEYS:
-            document.fail((key,), f"'{key}' is not valid in a study with 'program'; allowed: {', '.join(KEYS)}")
+            instead = "write the values of each axis in 'variants'" if key == "search" else f"allowed: {', '.join(KEYS)}"
+            document.fail((key,), f"'{key}' is not valid in a study with 'program'; {instead}")
     measures = _measures(document, file)
     program = _program(document, file.program, folder)
     if len(seeds) > 1 and SEED not in program.placeholders:
