@@ -228,7 +228,7 @@ def _adopt(one: _Candidate[T], runs: Path, causes: Mapping[str, str], own: Decis
     if now is None:
         cause = causes.get(one.check.id) or read_failure(trial_directory(runs, one.check.id)) or "no result"
         return AdoptedVariant(one.label, "not trained", 0, every, one.check.seed, None, cause)
-    verdict = compare(one.label, one.checked.record, now, own=own)
+    verdict = compare(one.label, one.checked.record, now, "", own)
     if not verdict.equal or "images" in verdict.changed:
         return AdoptedVariant(one.label, "different", 0, every, one.check.seed, verdict)
     entries.pop(one.check.id, None)  # it has a record of its own

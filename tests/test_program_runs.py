@@ -134,8 +134,6 @@ def test_an_edit_of_the_program_leaves_no_record_unsaid(tmp_path: Path) -> None:
     (line,) = edited.earlier()
     assert line.startswith("2 records under an earlier train.py (")
     assert line.endswith("`ablate adopt` takes over those that are still the same")
-        "`ablate adopt` takes over those that are still the same"
-    )
     assert line in status_text(edited.status()).splitlines() and line in plan_text(edited.plan()).splitlines()
 
 
