@@ -6,22 +6,24 @@ A variant whose code differs in comments, docstrings and formatting alone needs 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal
 
 import orjson
 
 from ablate.errors import RunError
-from ablate.launch import INCOMPLETE, RunOptions, run_trials
+from ablate.launch import INCOMPLETE, RunOptions, RunSummary, run_trials
 from ablate.own_code import code_digest, normalized_digest
 from ablate.records.adopted import write_adopted
 from ablate.records.code import digests_in
 from ablate.records.earlier import Earlier, find_earlier
 from ablate.records.records import own_record, read_failure, read_record, trial_directory
+from ablate.study.decision import Decision
+from ablate.study.program import ProgramTrial
 from ablate.study.study import Trial
-from ablate.verify import VerifiedTrial, compare
+from ablate.verify import T, VerifiedTrial, compare
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,7 +83,7 @@ class Adoption:
 
 
 @dataclass(frozen=True)
-class _Candidate:
+class _Candidate(Generic[T]):
     """A variant with records under one version of earlier code.
 
     Args:
@@ -93,9 +95,9 @@ class _Candidate:
     """
 
     label: str
-    trials: tuple[Trial, ...]
+    trials: tuple[T, ...]
     earlier: dict[str, Earlier]
-    check: Trial | None = None
+    check: T | None = None
     checked: Earlier | None = None
 
     @property
@@ -134,6 +136,32 @@ def adopt_records(
     Raises:
         AblateError: The run cannot start.
     """
+
+    def run(trials: Sequence[Trial], asked: RunOptions) -> RunSummary:
+        return run_trials(trials, labels, runs, location, asked, console, folders)
+
+    return adopt_with(run, variants, runs, options)
+
+
+def adopt_with(
+    run: Callable[[Sequence[T], RunOptions], RunSummary],
+    variants: Sequence[tuple[str, Sequence[T]]],
+    runs: Path,
+    options: RunOptions,
+    own: Decision | None = None,
+) -> Adoption:
+    """Take over the records of earlier code, as adopt_records() does.
+
+    Args:
+        run: Runs trials into `runs`.
+        variants: As in adopt_records().
+        runs: As in adopt_records().
+        options: As in adopt_records().
+        own: The measure of a program; None: the error on the images of each record's split.
+
+    Raises:
+        AblateError: The run cannot start.
+    """
     definitions = {trial.id: trial.definition for _, trials in variants for trial in trials}
     earlier = find_earlier(runs, definitions)
     candidates = [found for label, trials in variants if (found := _candidate(label, trials, earlier, runs))]
@@ -145,18 +173,18 @@ def adopt_records(
         if of_device and not stopped:
             asked = replace(options, device=device) if options.device == "auto" else options
             try:
-                summary = run_trials(of_device, labels, runs, location, asked, console, folders)
+                summary = run(of_device, asked)
                 stopped = summary.exit_code if summary.exit_code not in (0, INCOMPLETE) else 0
             except RunError as error:
                 causes |= {trial.id: f"recorded on {_device(checks[trial.id])}; {error}" for trial in of_device}
-    done = [_adopt(one, runs, causes) for one in candidates]
+    done = [_adopt(one, runs, causes, own) for one in candidates]
     missing = any(one.records < len(one.earlier) for one in done)
     return Adoption(tuple(done), stopped or (INCOMPLETE if missing else 0))
 
 
 def _candidate(
-    label: str, trials: Sequence[Trial], earlier: Mapping[str, Sequence[Earlier]], runs: Path
-) -> _Candidate | None:
+    label: str, trials: Sequence[T], earlier: Mapping[str, Sequence[Earlier]], runs: Path
+) -> _Candidate[T] | None:
     """A variant with what it has under the version of earlier code that has most of its records; None if it has none."""
     missing = tuple(trial for trial in trials if trial.id in earlier and read_record(runs, trial.id) is None)
     versions = Counter(_version(one) for trial in missing for one in earlier[trial.id])
@@ -176,7 +204,7 @@ def _version(one: Earlier) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(one.codes.items()))
 
 
-def _is_unchanged(pair: tuple[Trial, Earlier]) -> bool:
+def _is_unchanged(pair: tuple[Trial | ProgramTrial, Earlier]) -> bool:
     """Whether the code of a trial differs from that of an earlier record in comments, docstrings and formatting alone."""
     trial, one = pair
     normalized = one.record.result.get("normalized_code", {})
@@ -189,7 +217,7 @@ def _is_unchanged(pair: tuple[Trial, Earlier]) -> bool:
     )
 
 
-def _adopt(one: _Candidate, runs: Path, causes: Mapping[str, str]) -> AdoptedVariant:
+def _adopt(one: _Candidate[T], runs: Path, causes: Mapping[str, str], own: Decision | None) -> AdoptedVariant:
     """Take a variant's records over, if its check is equal to its earlier record."""
     every = tuple(one.earlier.values())
     entries = {id: {"record": each.record.id, "code": each.codes} for id, each in one.earlier.items()}
@@ -200,7 +228,7 @@ def _adopt(one: _Candidate, runs: Path, causes: Mapping[str, str]) -> AdoptedVar
     if now is None:
         cause = causes.get(one.check.id) or read_failure(trial_directory(runs, one.check.id)) or "no result"
         return AdoptedVariant(one.label, "not trained", 0, every, one.check.seed, None, cause)
-    verdict = compare(one.label, one.checked.record, now)
+    verdict = compare(one.label, one.checked.record, now, "", own)
     if not verdict.equal or "images" in verdict.changed:
         return AdoptedVariant(one.label, "different", 0, every, one.check.seed, verdict)
     entries.pop(one.check.id, None)  # it has a record of its own
@@ -208,6 +236,6 @@ def _adopt(one: _Candidate, runs: Path, causes: Mapping[str, str]) -> AdoptedVar
     return AdoptedVariant(one.label, "equal", len(every), every, one.check.seed, verdict)
 
 
-def _device(one: _Candidate) -> str:
+def _device(one: _Candidate[T]) -> str:
     assert one.checked
     return str(one.checked.record.result.get("provenance", {}).get("device", "another device"))

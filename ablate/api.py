@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from ablate.data.cache import Location
     from ablate.report.analysis import StudyAnalysis
     from ablate.report.study_report import StudyReport
+    from ablate.verify import Verification
 
 
 def load_study(
@@ -278,6 +279,25 @@ class Experiment:
         folders = (self.study.folder.resolve(), Path.cwd())
         variants = [(label(variant), variant.trials(self.study.seeds)) for variant in self.variants]
         return adopt_records(variants, labels, self.runs, self.location(), options or RunOptions(), console, folders)
+
+    def verify(self, count: int, seed: int, options: RunOptions, console: Console) -> Verification:
+        """Train some recorded trials again in a temporary directory and compare the results with the records.
+
+        Args:
+            count: How many trials to choose at random, from 1.
+            seed: Of the choice.
+            options: How to run.
+            console: Shows progress.
+
+        Raises:
+            AblateError: The run cannot start, or too few trials are recorded.
+        """
+        from ablate.verify import verify_trials
+
+        labels = trial_labels(self.study, self.variants)
+        folders = (self.study.folder.resolve(), Path.cwd())
+        by = self.study.decision
+        return verify_trials(self.trials(), labels, self.runs, count, seed, self.location(), options, console, folders, by)
 
     def earlier(self) -> list[str]:
         """The records under earlier versions of the study's own code that count for no trial, one sentence a version."""

@@ -164,7 +164,9 @@ def run_trials(
     return summary
 
 
-def run_programs(study: ProgramStudy, runs: Path, options: RunOptions, console: Console) -> RunSummary:
+def run_programs(
+    study: ProgramStudy, runs: Path, options: RunOptions, console: Console, some: Sequence[ProgramTrial] | None = None
+) -> RunSummary:
     """Run the trials of a program that are not recorded and return a summary of all.
 
     Args:
@@ -172,6 +174,7 @@ def run_programs(study: ProgramStudy, runs: Path, options: RunOptions, console: 
         runs: Directory of the records.
         options: How to run.
         console: Shows progress.
+        some: The trials to run; None: all.
 
     Raises:
         AblateError: The run cannot start.
@@ -183,7 +186,8 @@ def run_programs(study: ProgramStudy, runs: Path, options: RunOptions, console: 
         raise RunError(study.missing)
     begun = time.monotonic()
     say = teller(console)
-    trials, labels = _of_shard(study.trials(), lambda trial: 1.0, options), study.labels()
+    trials, labels = study.trials() if some is None else some, study.labels()
+    trials = _of_shard(trials, lambda trial: 1.0, options)
     records = {trial.id: recover_record(runs, trial.id, say) for trial in trials}
     missing = [trial for trial in trials if records[trial.id] is None]
     summary = RunSummary(len(trials), len(trials) - len(missing), shard=options.shard)
@@ -198,7 +202,8 @@ def run_programs(study: ProgramStudy, runs: Path, options: RunOptions, console: 
                 )
                 for trial in missing
             ]
-            _RunInProgress(labels, runs, options, console, summary, study.decision).follow(
+            stopping = "stopping: the programs are asked to end by SIGTERM"
+            _RunInProgress(labels, runs, options, console, summary, study.decision, stopping).follow(
                 tasks, backend, lambda waiting, stop, progress: backend.execute(PROGRAM_WORK, waiting, stop, progress.event)
             )
     _sum_up(summary, labels, records, runs, say)
@@ -288,6 +293,7 @@ class _RunInProgress:
     console: Console
     summary: RunSummary
     decision: Decision = TEST_ERROR
+    stopping: str = "stopping when the epochs under way are done and kept"
 
     def train(self, tasks: Sequence[Task], backend: Backend, one_by_one: bool) -> None:
         """Train trials on a backend, those of a variant together where that is faster."""
@@ -325,7 +331,7 @@ class _RunInProgress:
         slots = backend.slots[: len(tasks)]
         before = summary.recorded_before + summary.trained + summary.elsewhere
         progress = Progress(tasks, before, [slot.name for slot in slots], self.console, self.options.quiet, self.decision)
-        stop = Stop(lambda: progress.say("stopping when the epochs under way are done and kept; Ctrl-C again stops now"))
+        stop = Stop(lambda: progress.say(f"{self.stopping}; Ctrl-C again stops now"))
         with progress, signals(stop):
             waiting, elsewhere = list(tasks), list[Task]()
             while (waiting or elsewhere) and not stop.level:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import statistics
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,16 +13,18 @@ from typing import TYPE_CHECKING, Any
 from ablate.errors import RunError
 from ablate.launch import RunOptions, RunSummary, run_programs
 from ablate.records.earlier import earlier_remarks
-from ablate.records.records import FILES, read_failure, trial_directory, trial_state
+from ablate.records.records import FILES, read_failure, read_record, trial_directory, trial_state
 from ablate.study.program import ProgramStudy, ProgramTrial
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from ablate.adopt import Adoption
     from ablate.estimate import CostOptions
     from ablate.report.program_analysis import ProgramAnalysis
     from ablate.report.program_report import ProgramReport
+    from ablate.verify import Verification
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,7 +52,7 @@ class ProgramExperiment:
 
     def earlier(self) -> list[str]:
         """The records under earlier versions of the program's files that count for no trial, one sentence a version."""
-        return earlier_remarks(self.trials(), self.runs, "the present files are trained anew")
+        return earlier_remarks(self.trials(), self.runs)
 
     def plan(
         self, probe: bool = False, options: CostOptions | None = None, announce: Callable[[str], None] = lambda line: None
@@ -88,8 +91,15 @@ class ProgramExperiment:
                 "goal": study.decision.goal,
             },
             "variants": variants,
+            "cost": self._cost(),
             "remarks": self.remarks(),
         }
+
+    def _cost(self) -> dict[str, Any]:
+        """How long a recorded trial took, the median in seconds (None without one), and how many trials are open."""
+        records = [read_record(self.runs, trial.id) for trial in self.trials()]
+        seconds = [float(record.result.get("seconds", 0.0)) for record in records if record]
+        return {"trial_seconds": statistics.median(seconds) if seconds else None, "open_trials": records.count(None)}
 
     def _command(self, trial: ProgramTrial) -> list[str]:
         """The words of a trial's command."""
@@ -107,7 +117,13 @@ class ProgramExperiment:
                     {"net": variant.net, "seed": one.seed, "id": one.id, "state": state, "cause": cause, "log": log}
                 )
         states = dict(Counter(trial["state"] for trial in trials))
-        return {"study": self.study.name, "states": states, "trials": trials, "remarks": self.earlier()}
+        return {
+            "study": self.study.name,
+            "program": self.study.program.text,
+            "states": states,
+            "trials": trials,
+            "remarks": self.earlier(),
+        }
 
     def analysis(self) -> ProgramAnalysis:
         """The analysis of the records: summaries, comparisons, sentences.
@@ -153,3 +169,47 @@ class ProgramExperiment:
         from rich.console import Console as RichConsole
 
         return run_programs(self.study, self.runs, options or RunOptions(), console or RichConsole(stderr=True))
+
+    def verify(self, count: int, seed: int, options: RunOptions, console: Console) -> Verification:
+        """Run some recorded trials again in a temporary directory and compare all that they report with the records.
+
+        Args:
+            count: How many trials to choose at random, from 1.
+            seed: Of the choice.
+            options: How to run.
+            console: Shows progress.
+
+        Raises:
+            AblateError: The run cannot start, or too few trials are recorded.
+        """
+        from ablate.verify import verify_with
+
+        def run(chosen: Sequence[ProgramTrial], again: Path) -> RunSummary:
+            return run_programs(self.study, again, options, console, chosen)
+
+        study = self.study
+        return verify_with(run, self.trials(), study.labels(), self.runs, count, seed, study.decision)
+
+    def adopt(self, options: RunOptions | None = None, console: Console | None = None) -> Adoption:
+        """Take over the records of earlier versions of the program's files, of each variant that still has equal results.
+
+        One trial of each variant is run again.
+
+        Args:
+            options: How to run; None: the defaults.
+            console: Shows progress; None: standard error.
+
+        Raises:
+            AblateError: The run cannot start.
+        """
+        from rich.console import Console as RichConsole
+
+        from ablate.adopt import adopt_with
+
+        shown, study = console or RichConsole(stderr=True), self.study
+
+        def run(trials: Sequence[ProgramTrial], asked: RunOptions) -> RunSummary:
+            return run_programs(study, self.runs, asked, shown, trials)
+
+        variants = [(variant.net, variant.trials(study.seeds)) for variant in study.variants]
+        return adopt_with(run, variants, self.runs, options or RunOptions(), study.decision)

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ablate.errors import RecordError, RunError
-from ablate.launch import INCOMPLETE, RunOptions, run_trials
-from ablate.records.records import EPOCH_FIELDS, Record, Row, Split, read_failure, read_record, trial_directory
+from ablate.launch import INCOMPLETE, RunOptions, RunSummary, run_trials
+from ablate.records.records import EPOCH_FIELDS, Record, Row, read_failure, read_record, trial_directory
 from ablate.records.result import FINAL
 from ablate.study.decision import TEST_ERROR, Decision
+from ablate.study.program import ProgramTrial
 from ablate.study.study import Trial
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from ablate.data.cache import Location
 
+T = TypeVar("T", Trial, ProgramTrial)
 TIMES = ("train_seconds", "test_seconds")
 COMPARED = tuple(field for field in EPOCH_FIELDS if field not in TIMES)
 MADE_WITH = ("device", "threads", "torch", "torchvision", "numpy", "python", "platform", "ablate", "revision")
@@ -38,12 +40,12 @@ class VerifiedTrial:
         label: The name of the trial for people.
         equal: Whether the losses and errors of all epochs are equal, bit for bit.
         first_difference: The first epoch that differs, from 1; None if none does or there is no second result.
-        error: Of the record and of the second training, in percent; None if there is none.
-        furthest: The largest difference of an epoch's error, in percentage points; None if none can be compared.
+        error: Of the record and of the second training, in the unit of `by`; None if there is none.
+        furthest: The largest difference of an epoch's error; None if none can be compared.
         device: On which the record was made.
         changed: The provenance of the record and of the second training, by name, where they differ.
         cause: Why the trial could not be trained again; "" if it was.
-        split: The images that the errors are of.
+        by: The measure that is shown.
     """
 
     id: str
@@ -55,7 +57,7 @@ class VerifiedTrial:
     device: str
     changed: dict[str, tuple[Any, Any]]
     cause: str = ""
-    split: Split = "test"
+    by: Decision = TEST_ERROR
 
     def as_json(self) -> dict[str, Any]:
         """The comparison as plain values with stable names."""
@@ -66,7 +68,7 @@ class VerifiedTrial:
             "label": self.label,
             "equal": self.equal,
             "first_difference": self.first_difference,
-            f"{self.split}_error": error,
+            self.by.name: error,
             "furthest": self.furthest,
             "device": self.device,
             "changed": changed,
@@ -95,7 +97,7 @@ class Verification:
         return {"seed": self.seed, "recorded": self.recorded, "trials": [verdict.as_json() for verdict in self.trials]}
 
 
-def choose_trials(recorded: Sequence[Trial], count: int, seed: int) -> list[Trial]:
+def choose_trials(recorded: Sequence[T], count: int, seed: int) -> list[T]:
     """Choose some of the trials at random; they keep their order.
 
     Args:
@@ -145,14 +147,44 @@ def verify_trials(
     Raises:
         AblateError: The run cannot start, or a record was removed meanwhile.
     """
+
+    def run(chosen: Sequence[Trial], again: Path) -> RunSummary:
+        return run_trials(chosen, labels, again, location, options, console, folders, decision)
+
+    return verify_with(run, trials, labels, runs, count, seed)
+
+
+def verify_with(
+    run: Callable[[Sequence[T], Path], RunSummary],
+    trials: Sequence[T],
+    labels: Mapping[str, str],
+    runs: Path,
+    count: int,
+    seed: int,
+    own: Decision | None = None,
+) -> Verification:
+    """Run some of the recorded trials again, as verify_trials() does.
+
+    Args:
+        run: Runs trials into a runs directory.
+        trials: Of the study.
+        labels: As in verify_trials().
+        runs: As in verify_trials().
+        count: As in verify_trials().
+        seed: As in verify_trials().
+        own: The measure of a program; None: the error on the images of each record's split.
+
+    Raises:
+        AblateError: As verify_trials().
+    """
     recorded = [trial for trial in trials if read_record(runs, trial.id)]
     chosen = choose_trials(recorded, count, seed)
     with tempfile.TemporaryDirectory(prefix="ablate-verify-", ignore_cleanup_errors=True) as folder:
         again = Path(folder) / "runs"
-        summary = run_trials(chosen, labels, again, location, options, console, folders, decision)
+        summary = run(chosen, again)
         stopped = summary.exit_code not in (0, INCOMPLETE)
         verdicts = [
-            compare(labels[trial.id], _record(runs, trial), read_record(again, trial.id), _cause(again, trial))
+            compare(labels[trial.id], _record(runs, trial), read_record(again, trial.id), _cause(again, trial), own)
             for trial in chosen
             if not stopped or read_record(again, trial.id)
         ]
@@ -160,7 +192,7 @@ def verify_trials(
     return Verification(seed, len(recorded), verdicts, exit_code)
 
 
-def compare(label: str, then: Record, now: Record | None, cause: str = "") -> VerifiedTrial:
+def compare(label: str, then: Record, now: Record | None, cause: str = "", own: Decision | None = None) -> VerifiedTrial:
     """Compare the second training of a trial with its record.
 
     Args:
@@ -168,7 +200,9 @@ def compare(label: str, then: Record, now: Record | None, cause: str = "") -> Ve
         then: The record.
         now: The record of the second training; None if there is none.
         cause: Why there is none; "" if that is not known.
+        own: The measure of a program; None: the error on the images of the record's split.
     """
+    by = own or Decision(split=then.split, words=f"{then.split} error")
     made = {"device": "?", **then.result.get("provenance", {})}
     if now is None:
         return VerifiedTrial(
@@ -176,18 +210,18 @@ def compare(label: str, then: Record, now: Record | None, cause: str = "") -> Ve
             label,
             False,
             None,
-            (then.eval_error, None),
+            (_shown(then, by), None),
             None,
             made["device"],
             {},
             cause or "no result",
-            then.split,
+            by,
         )
     old, new = then.epochs(), now.epochs()
     first = next((i for i, (a, b) in enumerate(zip(old, new), start=1) if _bits(a) != _bits(b)), None)
     if first is None and len(old) != len(new):
         first = min(len(old), len(new)) + 1
-    pairs = [(a["test_error"], b["test_error"]) for a, b in zip(old, new)]
+    pairs = [(a.get(by.column), b.get(by.column)) for a, b in zip(old, new)]
     furthest = max((abs(a - b) for a, b in pairs if a is not None and b is not None), default=None)
     remade = now.result.get("provenance", {})
     changed = {what: (made.get(what), remade.get(what)) for what in MADE_WITH if made.get(what) != remade.get(what)}
@@ -196,8 +230,13 @@ def compare(label: str, then: Record, now: Record | None, cause: str = "") -> Ve
     equal = first is None and then.result["status"] == now.result["status"] and _final(then) == _final(now)
     if not equal and first is None:
         first = len(old)  # the test images are evaluated after the last epoch
-    errors = (then.eval_error, now.eval_error)
-    return VerifiedTrial(then.id, label, equal, first, errors, furthest, made["device"], changed, split=then.split)
+    errors = (_shown(then, by), _shown(now, by))
+    return VerifiedTrial(then.id, label, equal, first, errors, furthest, made["device"], changed, by=by)
+
+
+def _shown(record: Record, by: Decision) -> float | None:
+    """The value of the measure that is shown; None if the trial diverged."""
+    return None if record.diverged else record.result.get(by.column)
 
 
 def _final(record: Record) -> dict[str, str]:
@@ -208,15 +247,17 @@ def _final(record: Record) -> dict[str, str]:
 
 def _bits(row: Row) -> list[str]:
     """The numbers of an epoch that are compared, each with the digits that determine it exactly."""
-    return [repr(row[field]) for field in COMPARED]
+    if "test_error" in row and "train_error" in row:
+        return [repr(row[field]) for field in COMPARED]
+    return sorted(f"{name} {value!r}" for name, value in row.items() if name != "seconds")  # of a program
 
 
-def _record(runs: Path, trial: Trial) -> Record:
+def _record(runs: Path, trial: Trial | ProgramTrial) -> Record:
     record = read_record(runs, trial.id)
     if record is None:
         raise RecordError(f"{trial_directory(runs, trial.id)}: the record went away while it was verified")
     return record
 
 
-def _cause(runs: Path, trial: Trial) -> str:
+def _cause(runs: Path, trial: Trial | ProgramTrial) -> str:
     return read_failure(trial_directory(runs, trial.id)) or ""

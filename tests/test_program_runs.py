@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from ablate.api import load_experiment
+from ablate.commands.outcome_text import verification_text
 from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.errors import RunError
@@ -131,5 +132,42 @@ def test_an_edit_of_the_program_leaves_no_record_unsaid(tmp_path: Path) -> None:
     edited = load_experiment(tmp_path / "study.yaml", runs=tmp_path / "runs")
     assert isinstance(edited, ProgramExperiment)
     (line,) = edited.earlier()
-    assert line.startswith("2 records under an earlier train.py (") and line.endswith("the present files are trained anew")
+    assert line.startswith("2 records under an earlier train.py (")
+    assert line.endswith("`ablate adopt` takes over those that are still the same")
     assert line in status_text(edited.status()).splitlines() and line in plan_text(edited.plan()).splitlines()
+
+
+def test_verify_compares_all_that_a_program_reports(tmp_path: Path) -> None:
+    of = experiment(tmp_path, "good, env")
+    run(of, slots=2)
+    console, options = Console(file=io.StringIO()), RunOptions(device="cpu", slots=2, quiet=True)
+    found = of.verify(2, 0, options, console)
+    assert found.exit_code == 0
+    assert "mode good seed 0" in verification_text(found) and "2 of 2 bit-equal" in verification_text(found)
+    (tmp_path / "train.py").write_text(TRAIN.replace("9 - epoch", "9 - epoch - (epoch == 2)"))  # as a program that draws
+    other = of.verify(1, 0, options, console)
+    assert "differs from epoch 2 on, errors at most 1 off: 6 then, 6 now" in verification_text(other)
+    assert other.as_json()["trials"][0]["error"] == {"then": 6, "now": 6}
+
+
+def test_records_under_an_earlier_file_are_told_and_adopted_where_equal(tmp_path: Path) -> None:
+    of = experiment(tmp_path, "good, env")
+    run(of, slots=2)
+    text = TRAIN.replace("import os", "# a remark\nimport os").replace("print({key", 'print("x", {key')
+    (tmp_path / "train.py").write_text(text.replace("9 - epoch", "9 - epoch - (mode == 'env')"))
+    edited = load_experiment(tmp_path / "study.yaml", runs=of.runs)
+    assert isinstance(edited, ProgramExperiment)
+    (remark,) = edited.status()["remarks"]
+    assert remark.startswith("2 records under an earlier train.py (")
+    adoption = edited.adopt(RunOptions(device="cpu", slots=2, quiet=True), Console(file=io.StringIO()))
+    assert [one.how for one in adoption.variants] == ["equal", "different"]
+    assert edited.status()["states"] == {"recorded": 2}
+
+
+def test_a_plan_says_how_long_recorded_trials_took(tmp_path: Path) -> None:
+    of = experiment(tmp_path)
+    assert of.plan()["cost"] == {"trial_seconds": None, "open_trials": 2}
+    run(of, slots=2)
+    cost = of.plan()["cost"]
+    assert cost["open_trials"] == 1 and 0 < cost["trial_seconds"] < 60
+    assert "; 1 open trial: " in plan_text(of.plan())

@@ -77,7 +77,9 @@ def verdict_text(verdict: VerifiedTrial) -> str:
         lines = [f"{name}: bit-equal, {where}"]
     else:
         then, now = ("diverged" if error is None else f"{error:g}" for error in verdict.error)
-        off = "" if verdict.furthest is None else f", {verdict.split} errors at most {verdict.furthest:g} points off"
+        by = verdict.by
+        unit = " points" if by.unit == "%" else f" {by.unit}" if by.unit else ""
+        off = "" if verdict.furthest is None else f", {by.words}s at most {verdict.furthest:g}{unit} off"
         lines = [f"{name}: differs from epoch {verdict.first_difference} on{off}: {then} then, {now} now; {where}"]
     changed = [f"{what} {then} then, {now} now" for what, (then, now) in verdict.changed.items()]
     return "\n".join([*lines, *([f"  {'; '.join(changed)}"] if changed else [])])

@@ -89,6 +89,11 @@ def _program_text(plan: dict[str, Any]) -> str:
     lines += [f"decided by {program['decide_by']}, {program['goal']}d"]
     lines.append(f"{counted(len(variants), 'variant')}, {counted(len(trials), 'trial')}: ")
     lines[-1] += count_states(trial["state"] for trial in trials)
+    seconds, left = plan["cost"]["trial_seconds"], plan["cost"]["open_trials"]
+    if seconds is not None and left:
+        lines.append(
+            f"a recorded trial took {_time(seconds)}; {counted(left, 'open trial')}: {_time(left * seconds)} of trials"
+        )
     return "\n".join(map(printable, "\n".join(lines).split("\n")))
 
 

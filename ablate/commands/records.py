@@ -63,24 +63,15 @@ def verify(
 
     from rich.console import Console
 
-    from ablate.api import Experiment, load_study
+    from ablate.api import load_study
     from ablate.commands.outcome_text import verification_text
-    from ablate.errors import RunError
     from ablate.launch import RunOptions
-    from ablate.study.plan import trial_labels
-    from ablate.verify import verify_trials
 
     experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root)
-    if not isinstance(experiment, Experiment):
-        raise RunError("verify: a program's trials are not run again; remove a trial's directory and run the study")
-    labels = trial_labels(experiment.study, experiment.variants)
     options = RunOptions(device, slots, slots_per_gpu, quiet=quiet)
-    folders = (experiment.study.folder.resolve(), Path.cwd())
     seed = secrets.randbelow(2**31) if seed is None else seed
     say(*([] if quiet else [f"verify: chosen with --seed {seed}"]))
-    console = Console(stderr=True)
-    location, by = experiment.location(), experiment.study.decision
-    found = verify_trials(experiment.trials(), labels, runs, trials, seed, location, options, console, folders, by)
+    found = experiment.verify(trials, seed, options, Console(stderr=True))
     print_json(found.as_json()) if as_json else print(verification_text(found))
     raise typer.Exit(found.exit_code)
 
@@ -100,14 +91,11 @@ def adopt(
     """Take over records of earlier versions of your code, where one trial of each variant, trained again, is bit-equal."""
     from rich.console import Console
 
-    from ablate.api import Experiment, load_study
+    from ablate.api import load_study
     from ablate.commands.outcome_text import adoption_text
-    from ablate.errors import RunError
     from ablate.launch import RunOptions
 
     experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root)
-    if not isinstance(experiment, Experiment):
-        raise RunError(f"{study}: the records of a training program cannot be adopted; `ablate run {study}` trains it anew")
     found = experiment.adopt(RunOptions(device, slots, slots_per_gpu, quiet=quiet), Console(stderr=True))
     print_json([one.as_json() for one in found.variants]) if as_json else print(adoption_text(found))
     raise typer.Exit(found.exit_code)

@@ -28,7 +28,11 @@ def status_text(status: dict[str, Any]) -> str:
     for trial in status["trials"]:
         states.setdefault(trial["net"], []).append(trial["state"])
     rows = [[net, count_states(of_net)] for net, of_net in states.items()]
-    lines = [table_text(make_table([Column("Network", False), Column("Trials", False)], rows))]
+    lines = [
+        table_text(
+            make_table([Column("Variant" if "program" in status else "Network", False), Column("Trials", False)], rows)
+        )
+    ]
     for trial in status["trials"]:
         fold = f"fold {trial['fold']} " if "fold" in trial else ""
         if trial["cause"]:

@@ -13,14 +13,15 @@ from ablate.records.imported import Imported, read_imported
 from ablate.records.timings import Probe, read_probes
 from ablate.report.document import scale_badge
 from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
-from ablate.report.numbers import UnitFormat, counted, format_of
+from ablate.report.numbers import counted
 from ablate.report.published import Logged, Match, find_log, find_published, rows_without_variant
 from ablate.report.ranking import RankStability, order_agreement, rank_stability
 from ablate.report.search_setting import TRAINING
+from ablate.report.seeds import Compared
 from ablate.report.setting import describe_held_out, describe_setting
-from ablate.report.statistics import INTERVAL_FROM, Description, Verdict, reach_verdicts
+from ablate.report.statistics import INTERVAL_FROM, Description
 from ablate.report.summary import Summary, finite, summarize
-from ablate.study.decision import TEST_ERROR, Decision
+from ablate.study.decision import TEST_ERROR
 from ablate.study.study import Published, PublishedRow, Study, Variant
 from ablate.train.estimates import find_timed
 
@@ -32,7 +33,7 @@ FOLDS_SHARE = (
 
 
 @dataclass(frozen=True)
-class StudyAnalysis:
+class StudyAnalysis(Compared[Summary]):
     """The summaries of a study, each with the summary that it is compared with.
 
     Args:
@@ -48,19 +49,9 @@ class StudyAnalysis:
     runs: Path
 
     @property
-    def recorded(self) -> int:
-        """The number of trials that have a record."""
-        return sum(summary.n for summary in self.summaries)
-
-    @property
-    def planned(self) -> int:
-        """The number of trials of the study."""
-        return sum(summary.planned for summary in self.summaries)
-
-    @property
-    def progress(self) -> str:
-        """The progress as text, such as "3 of 5 trials are recorded"."""
-        return f"{self.recorded} of {self.planned} trials are recorded"
+    def about(self) -> Study:
+        """The study."""
+        return self.study
 
     @property
     def badge(self) -> str:
@@ -72,16 +63,6 @@ class StudyAnalysis:
         values = "errors" if self.decision.noun == "error" else self.decision.noun
         chosen = f"{values} of the best epoch, chosen on the test images" if best else ""
         return "; ".join(filter(None, [scale_badge(self.study.scale), chosen]))
-
-    @property
-    def decision(self) -> Decision:
-        """What the variants are compared by."""
-        return self.study.decision
-
-    @property
-    def format(self) -> UnitFormat:
-        """How values of the measure that the study decides by are written."""
-        return format_of(self.decision.unit)
 
     def setting(self, separator: str) -> str:
         """The data and recipe that the variants share, and the axes that vary, in words.
@@ -130,14 +111,6 @@ class StudyAnalysis:
         """The imported logs of the authors in the runs directory."""
         return tuple(read_imported(self.runs))
 
-    def baseline(self, summary: Summary) -> Summary | None:
-        """The baseline of a variant; the summary itself if it is a baseline, None if it has none.
-
-        Args:
-            summary: One of `summaries`.
-        """
-        return self._baseline_of.get(id(summary))
-
     def match(self, summary: Summary) -> Match | None:
         """The published value of a variant; None if there is none.
 
@@ -154,21 +127,6 @@ class StudyAnalysis:
         """
         return find_log(summary, self.imported)
 
-    def verdict(self, summary: Summary) -> Verdict | None:
-        """The comparison of a variant with its baseline, corrected for the number of comparisons of the study.
-
-        Args:
-            summary: One of `summaries`.
-
-        Returns:
-            None if the variant has no baseline, is a baseline, or if one of the two has no recorded seed yet.
-        """
-        return self.verdicts.get(id(summary))
-
-    @cached_property
-    def _baseline_of(self) -> dict[int, Summary | None]:
-        return {id(summary): baseline for summary, baseline in zip(self.summaries, self.baselines)}
-
     @cached_property
     def _matches(self) -> dict[int, Match]:
         return {id(s): match for s in self.summaries if (match := find_published(self.study, s))}
@@ -177,22 +135,6 @@ class StudyAnalysis:
     def rows_without_variant(self) -> list[tuple[Published, PublishedRow]]:
         """The published rows that match no variant and that reports show, each with its table."""
         return rows_without_variant(self.study, self.summaries)
-
-    @cached_property
-    def verdicts(self) -> dict[int, Verdict]:
-        """The verdict of each compared summary, by the id() of the summary."""
-        compared = [
-            (summary, baseline)
-            for summary, baseline in zip(self.summaries, self.baselines)
-            if baseline is not None and baseline is not summary and summary.n and baseline.n
-        ]
-        reached = reach_verdicts(
-            [((s.name, s.error_by_seed), (b.name, b.error_by_seed)) for s, b in compared],
-            unit=self.unit,
-            maximized=self.decision.maximized,
-            distance=self.format.distance,
-        )
-        return {id(s): verdict for (s, _), verdict in zip(compared, reached)}
 
     @property
     def base(self) -> Variant:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from typing import Any
 from ablate.errors import RecordError
 from ablate.records.records import Record, read_record
 from ablate.report.document import scale_badge
-from ablate.report.numbers import UnitFormat, counted, format_of
+from ablate.report.numbers import counted
 from ablate.report.ranking import RankStability, rank_stability
-from ablate.report.statistics import INTERVAL_FROM, Description, Verdict, describe, reach_verdicts
+from ablate.report.seeds import Compared
+from ablate.report.statistics import INTERVAL_FROM, Description, describe
 from ablate.report.summary import finite
 from ablate.study.decision import Decision
 from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
@@ -74,10 +75,10 @@ class ProgramSummary:
     @property
     def diverged(self) -> list[int]:
         """The recorded seeds whose value is not finite."""
-        return [seed for seed, value in self.values.items() if finite(value) is None]
+        return [seed for seed, value in self.error_by_seed.items() if finite(value) is None]
 
     @cached_property
-    def values(self) -> dict[int, float]:
+    def error_by_seed(self) -> dict[int, float]:
         """The value of each recorded seed; infinite where it diverged.
 
         Raises:
@@ -104,12 +105,12 @@ class ProgramSummary:
     @property
     def costs(self) -> dict[int, float]:
         """The value of each recorded seed, as a number that is the lower the better."""
-        return {seed: self.decision.cost(value) for seed, value in self.values.items()}
+        return {seed: self.decision.cost(value) for seed, value in self.error_by_seed.items()}
 
     @property
     def median(self) -> float | None:
         """The median over the recorded seeds; None without any, infinite if half or more of them diverged."""
-        return statistics.median(self.values.values()) if self.values else None
+        return statistics.median(self.error_by_seed.values()) if self.error_by_seed else None
 
     def median_of(self, measure: str) -> float | None:
         """The median of another measure over the seeds that reported a finite value; None without any.
@@ -123,11 +124,11 @@ class ProgramSummary:
     @cached_property
     def description(self) -> Description | None:
         """The recorded seeds in numbers; None without any."""
-        return describe(self.values) if self.n else None
+        return describe(self.error_by_seed) if self.n else None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values under stable names. An infinite value is null; `diverged` lists its seed."""
-        values = list(self.values.values())
+        values = list(self.error_by_seed.values())
         return {
             "net": self.name,
             "axes": dict(self.variant.axes),
@@ -144,7 +145,7 @@ class ProgramSummary:
 
 
 @dataclass(frozen=True)
-class ProgramAnalysis:
+class ProgramAnalysis(Compared[ProgramSummary]):
     """The summaries of a study of a program, each with the summary that it is compared with.
 
     Args:
@@ -158,41 +159,16 @@ class ProgramAnalysis:
     summaries: tuple[ProgramSummary, ...]
     baselines: tuple[ProgramSummary | None, ...]
     runs: Path
-    _baseline_of: Mapping[int, ProgramSummary | None] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        found = {id(summary): baseline for summary, baseline in zip(self.summaries, self.baselines)}
-        object.__setattr__(self, "_baseline_of", found)
 
     @property
-    def recorded(self) -> int:
-        """The number of trials that have a record."""
-        return sum(summary.n for summary in self.summaries)
-
-    @property
-    def planned(self) -> int:
-        """The number of trials of the study."""
-        return sum(summary.planned for summary in self.summaries)
-
-    @property
-    def progress(self) -> str:
-        """The progress as text, such as "3 of 5 trials are recorded"."""
-        return f"{self.recorded} of {self.planned} trials are recorded"
+    def about(self) -> ProgramStudy:
+        """The study."""
+        return self.study
 
     @property
     def badge(self) -> str:
         """The text beside every title: that the study runs at another scale; empty otherwise."""
         return scale_badge(self.study.scale)
-
-    @property
-    def decision(self) -> Decision:
-        """What the variants are compared by."""
-        return self.study.decision
-
-    @property
-    def format(self) -> UnitFormat:
-        """How values of the measure that the study decides by are written."""
-        return format_of(self.decision.unit)
 
     @property
     def epochs(self) -> str:
@@ -225,37 +201,6 @@ class ProgramAnalysis:
         counts = sorted({summary.n for summary in self.summaries})
         seeds = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
         return f"{self.epochs}, median over {seeds}."
-
-    def baseline(self, summary: ProgramSummary) -> ProgramSummary | None:
-        """The baseline of a variant; the summary itself if it is a baseline, None if it has none.
-
-        Args:
-            summary: One of `summaries`.
-        """
-        return self._baseline_of.get(id(summary))
-
-    def verdict(self, summary: ProgramSummary) -> Verdict | None:
-        """The comparison of a variant with its baseline, corrected for the number of comparisons of the study.
-
-        Args:
-            summary: One of `summaries`.
-        """
-        return self.verdicts.get(id(summary))
-
-    @cached_property
-    def verdicts(self) -> dict[int, Verdict]:
-        """The verdict of each compared summary, by the id() of the summary."""
-        compared = [
-            (summary, baseline)
-            for summary, baseline in zip(self.summaries, self.baselines)
-            if baseline is not None and baseline is not summary and summary.n and baseline.n
-        ]
-        reached = reach_verdicts(
-            [((s.name, s.values), (b.name, b.values)) for s, b in compared],
-            maximized=self.decision.maximized,
-            distance=self.format.distance,
-        )
-        return {id(s): verdict for (s, _), verdict in zip(compared, reached)}
 
     @property
     def shown(self) -> list[ProgramSummary]:

@@ -27,7 +27,7 @@ def statistics_table(analysis: Compared[S]) -> Table:
         row += [seeds_cell(summary), median_cell(summary), _mean_cell(summary), interval_cell(summary)]
         rows.append(row + (_verdict_cells(analysis, summary) if analysis.verdicts else []))
     columns = [Column(title, title not in TEXTS) for title in titles]
-    return make_table(columns, rows, f"{analysis.study.name}_statistics", _caption(analysis))
+    return make_table(columns, rows, f"{analysis.about.name}_statistics", _caption(analysis))
 
 
 def median_cell(summary: Seeds, mark: str = "", bold: bool = False) -> Cell:

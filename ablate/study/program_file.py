@@ -57,9 +57,6 @@ def read_program_study(
         StudyError: The study is not valid; the message names the place.
     """
     assert file.program is not None
-    for key in document.value:
-        if key not in KEYS:
-            document.fail((key,), f"'{key}' is not valid in a study with 'program'; allowed: {', '.join(KEYS)}")
     measures = _measures(document, file)
     program = _program(document, file.program, folder)
     if len(seeds) > 1 and SEED not in program.placeholders:
@@ -93,6 +90,21 @@ def read_program_study(
         remarks=(*(f"chosen: {line}" for line in chosen), *remarks, *_unnamed_files(program, folder)),
         missing=missing,
     )
+
+
+def refuse_other_keys(document: Document) -> None:
+    """Fail at the first key of a study that is not valid beside `program`.
+
+    Args:
+        document: The study file's values and their places; it has `program`.
+
+    Raises:
+        StudyError: There is such a key; the message names its place.
+    """
+    for key in document.value:
+        if key in StudyFile.model_fields and key not in KEYS:
+            instead = "write the values of each axis in 'variants'" if key == "search" else f"allowed: {', '.join(KEYS)}"
+            document.fail((key,), f"'{key}' is not valid in a study with 'program'; {instead}")
 
 
 def _measures(document: Document, file: StudyFile) -> tuple[ProgramMeasure, ...]:

@@ -15,7 +15,7 @@ from ablate.study.expression import compile_expression
 from ablate.study.held_out import read_held_out
 from ablate.study.measure_file import read_decision, read_measures
 from ablate.study.program import ProgramStudy
-from ablate.study.program_file import read_program_study
+from ablate.study.program_file import read_program_study, refuse_other_keys
 from ablate.study.published import published_values
 from ablate.study.resolve import read_data, read_recipe, written_out
 from ablate.study.schema import NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
@@ -68,6 +68,8 @@ def load_any_study(
         document.override(assignment)
     chosen = take_chosen(document, (*within, (path.resolve(), scale)), load_study)
     _refuse_nothing(document, (), document.value)
+    if "program" in document.value:
+        refuse_other_keys(document)
     file = validate(document, StudyFile, (), document.value)
     for name, keys in file.scales.items():
         _check_scale(document, name, keys)

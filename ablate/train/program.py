@@ -51,6 +51,7 @@ BEAT_SECONDS = 10.0  # between heartbeats
 GRACE_SECONDS = 30.0  # that a program has to end by itself after SIGTERM
 LEFT_SECONDS = 5.0  # that its output is read after it has ended
 LONGEST_TICK = 1.0  # the most seconds that one look counts: time in which this process was stopped is not silence
+WAITING = 64  # parts of the output that wait to be read, of 64 KiB at most
 LONGEST_LINE = 1 << 20  # bytes; a longer line is split
 MOST_ROWS = 200_000  # of a trial
 MOST_MEASURES = 1000
@@ -169,22 +170,24 @@ class Rows:
         if epoch != self.reached:
             self.reached, self.told = epoch, set()
         passed = self._passed()
-        old = next((row for row in reversed(self.rows) if row["epoch"] == epoch), {})
+        new = not self.rows or epoch > self.rows[-1]["epoch"]
+        old = {} if new else next((row for row in reversed(self.rows) if row["epoch"] == epoch), {})
         if self.told:
             values = {**{name: old[name] for name in old if name in self.told}, **values}
             passed += old["seconds"]
         self.told |= values.keys()
         if old and all(name in old and old[name] == value for name, value in values.items()):
             return False  # told again after a break
-        kept = [row for row in self.rows if row["epoch"] < epoch]
+        kept = self.rows if new else [row for row in self.rows if row["epoch"] < epoch]
         if len(kept) >= MOST_ROWS or len(values) > MOST_MEASURES:
             raise RunError(f"more than {MOST_ROWS:,} rows or {MOST_MEASURES:,} measures; report once an epoch")
         row: Row = {"epoch": epoch, **values, "seconds": round(passed, 6)}
-        if len(kept) == len(self.rows):
+        kept.append(row)
+        self.rows = kept
+        if new:
             append_epoch(self.directory, row)
         else:
-            write_epochs(self.directory, [*kept, row])
-        self.rows = [*kept, row]
+            write_epochs(self.directory, kept)
         return True
 
     def end(self) -> None:
@@ -214,7 +217,9 @@ def _number(name: str, value: Any) -> Any:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return _NO_NUMBER
-    return value if isinstance(value, float) or abs(value) < 2**63 else float(value)
+    if isinstance(value, float) or abs(value) < 2**63:
+        return value
+    return float(value) if abs(value) < 2**1023 else None
 
 
 def _whole(epoch: Any) -> int:
@@ -303,7 +308,7 @@ class _Attempt:
             Broken: It says nothing any more.
             RunError: It takes too long, or a row is not valid.
         """
-        program, output = self.job.trial.program, queue.SimpleQueue[tuple[bool, bytes]]()
+        program, output = self.job.trial.program, queue.Queue[tuple[bool, bytes]](WAITING)
         for stream, is_rows in ((process.stdout, True), (process.stderr, False)):
             assert stream is not None
             threading.Thread(target=_pass_on, args=(stream, is_rows, output), daemon=True).start()
@@ -426,7 +431,7 @@ def _row(line: bytes, known: frozenset[str]) -> dict[str, Any] | None:
     return value if isinstance(value, dict) and not known.isdisjoint(value) else None
 
 
-def _pass_on(stream: IO[bytes], is_rows: bool, output: queue.SimpleQueue[tuple[bool, bytes]]) -> None:
+def _pass_on(stream: IO[bytes], is_rows: bool, output: queue.Queue[tuple[bool, bytes]]) -> None:
     """Pass on what a stream gives as it comes; b"" at its end."""
     with stream:
         while data := os.read(stream.fileno(), 65536):

@@ -62,7 +62,7 @@ def of(tmp_path: Path) -> ProgramExperiment:
 def test_a_higher_value_is_better_and_a_diverged_seed_the_worst(of: ProgramExperiment) -> None:
     analysis = of.analysis()
     assert [summary.median for summary in analysis.summaries] == pytest.approx([0.52, 0.72, 0.61])
-    assert analysis.summaries[2].values[3] == -math.inf
+    assert analysis.summaries[2].error_by_seed[3] == -math.inf
     assert analysis.summaries[2].diverged == [3]
     first, second = analysis.verdicts.values()
     assert "lr 0.2 is better than lr 0.1 by 0.2" in first.sentence

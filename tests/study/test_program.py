@@ -9,6 +9,7 @@ import pytest
 
 from ablate.errors import StudyError
 from ablate.study.program import ProgramStudy
+from ablate.study.schema import json_schema
 from ablate.study.spec import load_any_study
 
 STUDY = """\
@@ -120,6 +121,7 @@ def test_a_file_of_the_command_without_a_digest_is_noted(tmp_path: Path) -> None
     [
         ("seeds: 2", "data: digits\nseeds: 2", "8:1", "'data' is not valid in a study with 'program'"),
         ("seeds: 2", "budget: {parameters: 1M}\nseeds: 2", "8:1", "'budget' is not valid"),
+        ("seeds: 2", "search: {space: {lr: [1]}}\nseeds: 2", "8:1", "write the values of each axis"),
         ("grid:", "net: WRN-10-1 #", "10:5", "'net' is not valid in a study with 'program'; allowed: grid, zip, one_at"),
         ("--lr {lr}", "--lr {rate}", "10:12", "lr: no placeholder {lr} in program.command; the command has {rate}, {b"),
         (", block: [basic, b c]", "", "10:5", "{block} of program.command: add an axis of this name"),
@@ -153,3 +155,10 @@ def test_errors_name_their_place(tmp_path: Path, old: str, new: str, place: str,
         load(tmp_path, STUDY.replace(old, new, 1))
     assert str(error.value).startswith(f"{tmp_path / 'study.yaml'}:{place}: ")
     assert said in str(error.value)
+
+
+def test_the_schema_lets_a_program_name_its_axes() -> None:
+    schema = json_schema()
+    assert set(schema["$defs"]["ProgramEntry"]["properties"]) == {"grid", "zip", "one_at_a_time"}
+    assert schema["then"]["properties"]["variants"]["items"] == {"$ref": "#/$defs/ProgramEntry"}
+    assert "goal" in schema["$defs"]["MeasureFile"]["properties"]

@@ -236,3 +236,21 @@ def test_a_row_is_on_disk_at_once(tmp_path: Path) -> None:
     (line,) = (tmp_path / "epochs.jsonl").read_text().splitlines()
     assert measures([json.loads(line)]) == [{"epoch": 4, "error": 1.5, "loss": 2}]
     assert measures(Rows(tmp_path).rows) == [{"epoch": 4, "error": 1.5, "loss": 2}]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (f'{{"error": {10**400}}}', {"error": None}), (f'{{"error": {2**70}}}', {"error": float(2**70)}),
+        ('{"error": -Infinity, "trial": 3, "x\\u202e": 1}', {"error": None}), ('{"error": 1, "error": 2}', {"error": 2}),
+        ('{"error": [1], "loss": "2", "flag": true}', None), ('[{"error": 1}]', None), ('{"error": 1', None),
+        ('{"other": 1}', None), ('{"epoch": 1}', None), ("{" * 100_000 + "}" * 100_000, None),
+    ],
+)  # fmt: skip
+def test_what_counts_as_a_row(tmp_path: Path, text: str, kept: dict[str, Any] | None) -> None:
+    row = running._row(text.encode(), frozenset(("error", "loss", "epoch")))
+    (tmp_path / "trial.json").write_text('{"program": {}}')
+    rows = Rows(tmp_path)
+    assert bool(row and rows.add(row)) is (kept is not None)
+    assert measures(rows.rows) == ([{"epoch": 1, **kept}] if kept else [])
+    assert measures(read_epochs(tmp_path)) == measures(rows.rows)

@@ -64,7 +64,7 @@ def program_value_values(analysis: ProgramAnalysis) -> Iterator[FigureInfo]:
         VariantErrors(
             summary.name,
             0,
-            [value for value in summary.values.values() if math.isfinite(value)],
+            [value for value in summary.error_by_seed.values() if math.isfinite(value)],
             summary.median,
             baseline=id(summary) in compared,
         )
