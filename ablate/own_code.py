@@ -56,6 +56,11 @@ class OwnCode:
         return found
 
     @property
+    def all_arguments(self) -> dict[str, Any]:
+        """The arguments by name, with the defaults of the signature."""
+        return {**default_arguments(self.python, self.code), **self.args}
+
+    @property
     def written(self) -> dict[str, Any]:
         """The value as a study file writes it."""
         return {"python": self.python, **({"args": self.args} if self.args else {})}

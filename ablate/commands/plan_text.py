@@ -12,6 +12,7 @@ from ablate.report.document import Column, make_table
 from ablate.report.numbers import DASH, blocks_text, counted, quantity
 from ablate.report.writers.plain import table_text
 from ablate.study.plan import plain
+from ablate.study.short_names import short_axis
 
 MAX_REMARKS = 40
 
@@ -30,7 +31,7 @@ def plan_text(plan: dict[str, Any]) -> str:
     axes = list(variants[0]["axes"])
     budget = any("budget" in variant for variant in variants)
     grouped = any(variant["blocks_per_group"] is not None for variant in variants)
-    header = ["Network", *axes, *(["N"] if grouped else []), "Parameters", "Mult-adds", "Memory"]
+    header = ["Network", *map(short_axis, axes), *(["N"] if grouped else []), "Parameters", "Mult-adds", "Memory"]
     solved = any(fit["below"] or fit["above"] for variant in variants if (fit := variant.get("budget")))
     header += ["Budget"] if budget else []
     header += ["Next smaller", "Next larger"] if solved else []

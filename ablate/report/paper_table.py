@@ -16,6 +16,7 @@ from ablate.report.summary import Summary, finite
 from ablate.study.decision import Decision
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import plain
+from ablate.study.short_names import short_axis
 from ablate.study.study import PublishedRow, ShownMeasure
 
 
@@ -106,7 +107,7 @@ def _network_columns(analysis: StudyAnalysis, by_recipe: bool, footnotes: Footno
     yield ColumnRule("Network", lambda summary: words(summary.net), False, name)
     for axis in analysis.summaries[0].axes if analysis.summaries else ():
         if axis != DATA_TITLE and (axis != RECIPE_NAME or by_recipe):
-            title = "Recipe" if axis == RECIPE_NAME else axis
+            title = "Recipe" if axis == RECIPE_NAME else short_axis(axis)
             yield ColumnRule(
                 title,
                 lambda summary, axis=axis: Cell(summary.axes[axis], plain(summary.axes[axis])),  # type: ignore[misc]

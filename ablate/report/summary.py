@@ -21,6 +21,7 @@ from ablate.report.statistics import Description, describe
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import axis_value, fold_of, plain, varied_axes
+from ablate.study.short_names import short_axis
 from ablate.study.study import EpochRule, ShownMeasure, Trial, Variant
 
 TrainingKey = int | tuple[int, int]  # what tells the trainings of a variant apart
@@ -90,11 +91,11 @@ class Summary:
         return self._named()
 
     def _named(self, *without: str) -> str:
-        axes = {axis: value for axis, value in self.axes.items() if axis in self.variant.axes and axis not in without}
-        parts = (
-            plain(value) if axis in (RECIPE_NAME, DATA_TITLE) else f"{axis.partition('.')[2]} {plain(value)}"
-            for axis, value in axes.items()
-        )
+        parts = []
+        for axis, value in self.axes.items():
+            if axis in self.variant.axes and axis not in without:
+                name = short_axis(axis).removeprefix("recipe.").removeprefix("data.")
+                parts.append(plain(value) if axis in (RECIPE_NAME, DATA_TITLE) else f"{name} {plain(value)}")
         return ", ".join([self.net, *parts])
 
     @property

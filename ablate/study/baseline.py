@@ -10,7 +10,7 @@ from ablate.nets.architecture import Architecture, DepthRule
 from ablate.nets.notation import parse_architecture
 from ablate.study.axes import for_imagenet
 from ablate.study.plan import Enumeration, label, plain
-from ablate.study.resolve import as_fields
+from ablate.study.resolve import all_fields, dotted_fields
 from ablate.study.study import Study, Variant
 
 
@@ -80,18 +80,10 @@ def _by_axes(values: dict[str, Any], place: str, variants: tuple[Variant, ...]) 
 
 def _all_axes(variant: Variant) -> dict[str, Any]:
     """Every axis of a variant: the network's, the recipe's and the data's."""
-    recipe, data = _flat("recipe", as_fields(variant.recipe)), _flat("data", as_fields(variant.data))
+    recipe, data = (
+        dotted_fields(prefix, all_fields(model)) for prefix, model in (("recipe", variant.recipe), ("data", variant.data))
+    )
     return {**variant.network, "N": variant.architecture.N, **recipe, **data}
-
-
-def _flat(prefix: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """Fields by dotted name. Those inside a mapping stand beside the mapping: "recipe.loss" and "recipe.loss.args"."""
-    found: dict[str, Any] = {}
-    for key, value in fields.items():
-        found[f"{prefix}.{key}"] = value
-        if isinstance(value, dict):
-            found |= _flat(f"{prefix}.{key}", value)
-    return found
 
 
 def _has(axes: dict[str, Any], axis: str, value: Any) -> bool:

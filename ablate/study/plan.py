@@ -25,8 +25,8 @@ from ablate.study.axes import BESIDE, Network, Networks, dotted
 from ablate.study.costs import compile_choice
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME, beside_axes, cells
 from ablate.study.expression import compile_expression
-from ablate.study.resolve import as_fields, replace_fields, value_at
-from ablate.study.short_names import describe_codes, short_names
+from ablate.study.resolve import all_fields, dotted_fields, own_codes, replace_fields, value_at
+from ablate.study.short_names import describe_codes, short_axis, short_names
 from ablate.study.study import Data, Entry, Recipe, Study, Trial, Variant
 
 MAX_TRIALS = 1_000_000
@@ -241,7 +241,7 @@ def label(variant: Variant) -> str:
 def _beside(variant: Variant) -> list[str]:
     """The axes of a variant's recipe and data, as its label shows them."""
     named = {axis: plain(value) for axis, value in variant.axes.items() if axis.startswith(BESIDE)}
-    return [text if axis in (RECIPE_NAME, DATA_TITLE) else f"{axis} {text}" for axis, text in named.items()]
+    return [text if axis in (RECIPE_NAME, DATA_TITLE) else f"{short_axis(axis)} {text}" for axis, text in named.items()]
 
 
 def varied_axes(variants: Sequence[Variant]) -> list[str]:
@@ -291,13 +291,17 @@ def plain(value: Any) -> str:
 
 
 class _Identities(dict[int, tuple[Any, bytes]]):
-    """The identities of recipes and data as JSON, each made once. The key is the object's id(), which is fast."""
+    """The identities of recipes and data as JSON, with every argument of own code, each made once.
+
+    The key is the object's id(), which is fast.
+    """
 
     def of(self, model: Recipe | Data) -> bytes:
         """The identity of a recipe or data, as JSON."""
         if id(model) not in self:
             # The model is kept alive, because Python reuses the ids of deleted objects.
-            self[id(model)] = model, orjson.dumps(model.identity(), option=orjson.OPT_SORT_KEYS)
+            complete = {name: {**own.identity(), "args": own.all_arguments} for name, own in own_codes(model).items()}
+            self[id(model)] = model, orjson.dumps(model.identity() | complete, option=orjson.OPT_SORT_KEYS)
         return self[id(model)][1]
 
 
@@ -413,7 +417,6 @@ def _names(variant: Variant, rule: DepthRule) -> dict[str, Any]:
         "multiply_adds": variant.counts.multiply_adds,
     }
     names |= {f"args.{key}": value for key, value in arguments_of(architecture).items()}
-    for prefix, values in (("recipe", as_fields(variant.recipe)), ("data", as_fields(variant.data))):
-        names |= {f"{prefix}.{key}": value for key, value in values.items()}
-    own = variant.data.own.args if variant.data.own else {}
-    return names | {f"data.args.{key}": value for key, value in own.items()}
+    for prefix, model in (("recipe", variant.recipe), ("data", variant.data)):
+        names |= dotted_fields(prefix, all_fields(model))
+    return names

@@ -321,6 +321,47 @@ def as_fields(model: Recipe | Data) -> dict[str, Any]:
     return found | ({"python": None} | model.python.written if model.python else {})
 
 
+def all_fields(model: Recipe | Data) -> dict[str, Any]:
+    """The fields as as_fields() gives them, with the defaults of the signatures of own code among its `args`.
+
+    Args:
+        model: The recipe or data.
+    """
+    fields = as_fields(model)
+    for name, own in own_codes(model).items():
+        if name in ("python", "own"):  # it stands beside the other fields
+            fields["args"] = own.all_arguments
+        else:
+            fields[name] = {**own.written, "args": own.all_arguments}
+    return fields
+
+
+def own_codes(model: Recipe | Data) -> dict[str, OwnCode]:
+    """The user's own code in a recipe or data by its field, without augmentation steps.
+
+    Args:
+        model: The recipe or data.
+    """
+    if isinstance(model, Data):
+        return {"own": model.own} if model.own else {}
+    return model.own_code
+
+
+def dotted_fields(prefix: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields by dotted name. Those inside a mapping stand beside the mapping: "recipe.loss" and "recipe.loss.args".
+
+    Args:
+        prefix: Of the names, such as "recipe".
+        fields: As all_fields() gives them.
+    """
+    found: dict[str, Any] = {}
+    for key, value in fields.items():
+        found[f"{prefix}.{key}"] = value
+        if isinstance(value, dict):
+            found |= dotted_fields(f"{prefix}.{key}", value)
+    return found
+
+
 def _changed(fields: dict[str, Any], place: str, path: list[str], value: Any) -> dict[str, Any]:
     """A mapping with one value changed, which may be inside mappings of it. A name there is short for {name: ...}."""
     first, *rest = path
@@ -342,7 +383,7 @@ def value_at(model: Recipe | Data, field: str) -> Any:
         field: Its name. A dotted field is inside another: "loss.args.gamma".
     """
     first, *rest = field.split(".")
-    found: Any = as_fields(model).get(first)
+    found: Any = all_fields(model).get(first)
     if isinstance(model, Recipe) and isinstance(found, str) and first in KINDS and rest:
         return found if rest == ["name"] else model.used.get(rest[0])
     for key in rest:

@@ -52,6 +52,22 @@ def short_names(
     ]
 
 
+def short_axis(axis: str) -> str:
+    """The name of an axis in labels and headers; of an argument of user-defined code a short one.
+
+    For example "loss gamma" for "recipe.loss.args.gamma", and "data size" for "data.args.size".
+
+    Args:
+        axis: Such as "recipe.lr".
+    """
+    group, _, field = axis.partition(".")
+    parts = field.split(".")
+    if "args" not in parts[:-1]:
+        return axis
+    short = [part for part in parts if part != "args"]
+    return " ".join(short if len(short) > 1 else [group, *short])
+
+
 def is_base(variant: Variant) -> bool:
     """Whether no axis of a variant changes an argument of user-defined code.
 

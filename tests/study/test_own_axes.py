@@ -9,7 +9,7 @@ import pytest
 
 from ablate.errors import StudyError
 from ablate.study.baseline import find_baselines
-from ablate.study.plan import Enumeration, enumerate_variants, label
+from ablate.study.plan import Enumeration, axis_value, enumerate_variants, label
 from ablate.study.spec import load_study
 
 CODE = """\
@@ -30,6 +30,10 @@ def any_arguments(width=8, **others):
 def block(in_channels, out_channels, stride, expansion=2):
     middle = in_channels * expansion
     return nn.Sequential(nn.Conv2d(in_channels, middle, 1, stride), nn.ReLU(), nn.Conv2d(middle, out_channels, 1))
+
+
+def focal(logits, labels, gamma=2.0):
+    return ((1 - logits.softmax(1)) ** gamma).mean()
 """
 
 
@@ -183,3 +187,16 @@ def test_what_cannot_be_solved_is_refused(tmp_path: Path, solve: str, message: s
 def test_a_network_of_ours_has_no_argument_to_solve(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"budget.solve: WRN has no args.width; only package.module:callable has"):
         enumerated(tmp_path, "net: WRN-10-1", budget="{parameters: 100k, solve: args.width}")
+
+
+def test_defaults_of_a_loss_are_values_too(tmp_path: Path) -> None:
+    entry = "one_at_a_time: {base: WRN-10-1, recipe.loss.args.gamma: [2.0, 3.0]}"
+    recipe = "{base: wrn_cifar, loss: {python: own_axes:focal}}"
+    found = enumerated(tmp_path, entry, recipe=recipe, baseline="{recipe.loss.args.gamma: 2.0}")
+    assert labels(found) == ["WRN-10-1", "WRN-10-1, loss gamma 3"]
+    base, three = found.variants
+    assert axis_value(base, "recipe.loss.args.gamma") == 2.0 and axis_value(three, "recipe.loss.args.gamma") == 3.0
+    assert "gamma" not in base.trials((0,))[0].definition.decode()
+    assert find_baselines(load_study(tmp_path / "s.yaml"), found) == (base, base)
+    found = enumerated(tmp_path, entry, recipe=recipe, where="recipe.loss.args.gamma > 2")
+    assert [axis_value(variant, "recipe.loss.args.gamma") for variant in found.variants] == [3.0]
