@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from ablate.data.cache import Location
 
+MEASURED = ("train_", "test_", "validation_")  # beginnings of the names of measured fields
 How = Literal["unchanged", "equal", "different", "not trained"]
 
 
@@ -45,7 +46,7 @@ class AdoptedVariant:
         earlier: The records under the earlier code, of those trials that have no record of their own.
         seed: Of the trial that was trained again; None if none was.
         verdict: Its comparison with the earlier record; None without one.
-        cause: Why it could not be trained; "" if it was.
+        cause: Why it could not be trained, or what differs although all epochs are equal; else "".
     """
 
     label: str
@@ -229,11 +230,22 @@ def _adopt(one: _Candidate[T], runs: Path, causes: Mapping[str, str], own: Decis
         cause = causes.get(one.check.id) or read_failure(trial_directory(runs, one.check.id)) or "no result"
         return AdoptedVariant(one.label, "not trained", 0, every, one.check.seed, None, cause)
     verdict = compare(one.label, one.checked.record, now, "", own)
-    if not verdict.equal or "images" in verdict.changed:
-        return AdoptedVariant(one.label, "different", 0, every, one.check.seed, verdict)
+    if not verdict.equal or (cause := _other_difference(one.checked.record.result, now.result)):
+        return AdoptedVariant(one.label, "different", 0, every, one.check.seed, verdict, "" if not verdict.equal else cause)
     entries.pop(one.check.id, None)  # it has a record of its own
     write_adopted(runs, entries)
     return AdoptedVariant(one.label, "equal", len(every), every, one.check.seed, verdict)
+
+
+def _other_difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What differs between two results with equal epochs, in words: the images, or a measure; "" if nothing does."""
+    if then.get("data_digest") != now.get("data_digest"):
+        return "the images differ"
+    for key in dict.fromkeys((*then, *now)):
+        measured = key.startswith(MEASURED) and not key.endswith("_seconds")
+        if measured and repr(then.get(key)) != repr(now.get(key)):
+            return f"{key} {then.get(key)} then, {now.get(key)} now"
+    return ""
 
 
 def _device(one: _Candidate[T]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,7 @@ from ablate.commands.plan_text import plan_text
 from ablate.commands.status_text import status_text
 from ablate.errors import RunError
 from ablate.launch import RunOptions
-from ablate.records.records import own_record, read_record
-from ablate.verify import compare
+from ablate.records.records import own_record, read_record, write_result
 
 CODE = '''\
 """A module."""
@@ -128,14 +126,19 @@ def test_a_device_that_is_not_there(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert all(read_record(experiment.runs, trial.id) is None for trial in experiment.trials())
 
 
-def test_records_of_other_images_are_not_taken_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def other_images(*given: Any) -> Any:
-        return replace(compare(*given), changed={"images": ("00", "11")})
-
-    monkeypatch.setattr(adopt, "compare", other_images)
+@pytest.mark.parametrize(
+    "field, value, cause",
+    [("data_digest", "0011", "the images differ"), ("test_auc", 1.5, "test_auc 1.5 then, None now")],
+)
+def test_equal_epochs_alone_are_not_enough(folder: Path, field: str, value: Any, cause: str) -> None:
+    for directory in (folder / "runs").iterdir():
+        result = own_record(folder / "runs", directory.name)
+        assert result
+        write_result(directory, {**result.result, field: value})
     edit(folder, "nn.ReLU()", "nn.ReLU(True)")
     _, found = adopted(folder)
-    assert [(one.how, one.records) for one in found.variants] == [("different", 0), ("different", 0)]
+    assert [(one.how, one.records, one.cause) for one in found.variants] == [("different", 0, cause)] * 2
+    assert adoption_text(found).count(f"  not taken over: {cause}") == 2
 
 
 def test_a_second_edit_goes_back_to_the_first_records(folder: Path) -> None:

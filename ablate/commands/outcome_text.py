@@ -99,6 +99,7 @@ def adoption_text(found: Adoption) -> str:
             lines.append(f"{one.label}: the code differs in comments, docstrings and formatting alone")
         elif one.verdict:
             lines.append(f"seed {one.seed} of {verdict_text(one.verdict)}")
+            lines += [f"  not taken over: {one.cause}"] if one.cause else []
         else:
             lines.append(f"{one.label}: seed {one.seed} could not be trained again: {one.cause}")
     every = [each for one in found.variants for each in one.earlier]
