@@ -494,7 +494,7 @@ def check_digests(
     for data, record in recorded:
         image_set, other = _image_set(data), record.result.get("data_digest")
         if image_set not in known:
-            training_only, other = image_set[3]
+            training_only, part = image_set[3]
             known[image_set] = known_digest(
                 data.name,
                 location.of(data.root),
@@ -502,7 +502,7 @@ def check_digests(
                 data.read_options,
                 data.stream,
                 data.image_size,
-                other,
+                part,
             )
         if known[image_set] and other != known[image_set]:
             raise RecordError(
