@@ -42,6 +42,7 @@ class DataSet:
         measures: Of a trial on these images, besides the error; names in the table of measures.
         published: Whether published tables can have a column of it, and a copy can replace it.
         imagenet_names: Whether a network's name that two families share means the one for ImageNet.
+        explained: Where the images are, below `root`, for the documentation.
     """
 
     name: str
@@ -60,6 +61,7 @@ class DataSet:
     measures: tuple[str, ...] = ()
     published: bool = True
     imagenet_names: bool = False
+    explained: str = ""
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -187,11 +189,26 @@ DATA_SETS = Registry(
         augment="none",
         images=(1297, 500),
         source=_digits,
+        explained="in scikit-learn; 500 images are the test images",
         published=False,
     ),
-    DataSet(name="cifar10", title="CIFAR-10", classes=10, image_size=32, images=(50_000, 10_000), source=_cifar("CIFAR10")),
     DataSet(
-        name="cifar100", title="CIFAR-100", classes=100, image_size=32, images=(50_000, 10_000), source=_cifar("CIFAR100")
+        name="cifar10",
+        title="CIFAR-10",
+        classes=10,
+        image_size=32,
+        images=(50_000, 10_000),
+        source=_cifar("CIFAR10"),
+        explained="cifar-10-batches-py",
+    ),
+    DataSet(
+        name="cifar100",
+        title="CIFAR-100",
+        classes=100,
+        image_size=32,
+        images=(50_000, 10_000),
+        source=_cifar("CIFAR100"),
+        explained="cifar-100-python",
     ),
     DataSet(
         name="svhn",
@@ -202,6 +219,7 @@ DATA_SETS = Registry(
         augment="none",
         images=(604_388, 26_032),
         source=_svhn("svhn", "extra_32x32.mat"),
+        explained="train_32x32.mat, extra_32x32.mat, test_32x32.mat",
     ),
     DataSet(
         name="svhn_without_extra",
@@ -212,6 +230,7 @@ DATA_SETS = Registry(
         augment="none",
         images=(73_257, 26_032),
         source=_svhn("svhn_without_extra"),
+        explained="train_32x32.mat, test_32x32.mat",
     ),
     *(
         DataSet(
@@ -223,6 +242,7 @@ DATA_SETS = Registry(
             augment=augment,
             images=(60_000, 10_000),
             source=_mnist(kind),
+            explained=f"{kind}/raw/*.gz",
         )
         for name, title, kind, augment in (
             ("mnist", "MNIST", "MNIST", "none"),
@@ -240,10 +260,19 @@ DATA_SETS = Registry(
             augment="none",
             images=images,
             source=_emnist(split),
+            explained="EMNIST/raw/gzip.zip",
         )
         for split, (title, classes, images) in EMNIST.items()
     ),
-    DataSet(name="stl10", title="STL-10", classes=10, image_size=96, images=(5_000, 8_000), source=_stl10),
+    DataSet(
+        name="stl10",
+        title="STL-10",
+        classes=10,
+        image_size=96,
+        images=(5_000, 8_000),
+        source=_stl10,
+        explained="stl10_binary",
+    ),
     DataSet(
         name="imagenet",
         title="ImageNet",
@@ -251,6 +280,7 @@ DATA_SETS = Registry(
         image_size=224,
         images=(1_281_167, 50_000),
         source=_imagenet,
+        explained="train/<class>/*, val/<class>/*; decoded when needed",
         options=("stream",),
         streamed=True,
         folders=("train", "val"),
@@ -266,6 +296,7 @@ DATA_SETS = Registry(
             image_size=image_size,
             images=(9_469, 3_925),
             source=_imagenette(folder),
+            explained=f"{folder}/train/<class>/*, {folder}/val/<class>/*",
             options=("resize", "stream", "sizes"),
             folders=("train", "test"),
             resizable=True,
@@ -279,6 +310,7 @@ DATA_SETS = Registry(
         image_size=224,
         images=(75_750, 25_250),
         source=_food101,
+        explained="food-101/images, food-101/meta; decoded when needed",
         options=("stream",),
         streamed=True,
         resizable=True,
@@ -290,25 +322,41 @@ DATA_SETS = Registry(
         image_size=224,
         images=(3_680, 3_669),
         source=_pets,
+        explained="oxford-iiit-pet/images, oxford-iiit-pet/annotations",
         options=("resize", "stream", "sizes"),
         resizable=True,
     ),
     DataSet(
         name="image_folder",
         source=_image_folder,
+        explained="train/<class>/*, test/<class>/* or val/<class>/*; with split <class>/*",
         options=("resize", "split", "stream", "sizes"),
         folders=("train", "test"),
         published=False,
     ),
-    DataSet(name="arrays", channels=None, source=_arrays, options=("resize", "split"), published=False),
+    DataSet(
+        name="arrays",
+        channels=None,
+        source=_arrays,
+        options=("resize", "split"),
+        published=False,
+        explained="a .npz file, or .npy files: train_images, train_labels, and test_*, val_* likewise",
+    ),
     DataSet(
         name="parquet",
         channels=None,
         source=_parquet,
+        explained="train*.parquet, test*.parquet, validation*.parquet; needs pyarrow",
         options=("resize", "split", "columns", "sizes"),
         published=False,
     ),
-    DataSet(name="python", channels=None, options=("resize", "split", "columns", "python"), published=False),
+    DataSet(
+        name="python",
+        channels=None,
+        options=("resize", "split", "columns", "python"),
+        published=False,
+        explained="returned by own code: {train: (images, labels), test: (images, labels)}, or map-style data sets",
+    ),
 )
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +32,7 @@ from ablate.own_code import OwnCode, own_errors
 
 VERSION = 1  # of what is made of the values; after a change the function is called again
 OFFERED = ("root",)  # parameters that a function receives if it has them
+DIGEST = re.compile("[0-9a-f]{16}")
 PARTS = ("train", "test", "validation")  # the last also by another name of OTHER
 
 
@@ -169,7 +171,8 @@ def _read(cache: Path, key: str) -> Known | None:
     """What is known under a key; None if nothing is, or if it is damaged."""
     with contextlib.suppress(OSError, RecordError, ValueError, TypeError):
         whole, training, validation, facts = json.loads(read_file(real_directory(cache / "own") / f"{key}.json"))
-        return Known(whole, training, validation, Facts(*facts))
+        if all(DIGEST.fullmatch(digest) for digest in (whole, training, validation or whole)):
+            return Known(whole, training, validation, Facts(*facts))
     return None
 
 

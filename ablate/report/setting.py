@@ -121,13 +121,23 @@ def describe_data(data: Data, varied: Collection[str] = ()) -> str:
         "image_size": f"{data.image_size} pixels" if data.data_set.image_size not in (None, data.image_size) else "",
         "own": _describe_own(data, varied),
         "resize": RESIZE_WORDS.get(data.resize or "", ""),
-        "split": f"test images drawn with seed {data.split.seed}" if data.split else "",
+        "split": _describe_split(data, varied),
         "stream": "decoded when needed" if data.stream else "",
         "on_damaged": "damaged images passed over" if data.on_damaged == "skip" else "",
         "preprocess": PREPROCESSING[data.preprocess].words,
         "augment": describe_augmentation(data.augment),
     }
     return ", ".join(text for key, text in said.items() if key == "title" or (text and f"data.{key}" not in varied))
+
+
+def _describe_split(data: Data, varied: Collection[str]) -> str:
+    """The draw of the test images, such as "20% of the images drawn as test images, seed 3", without what varies."""
+    if data.split is None:
+        return ""
+    drawn = f"{data.split.test:,}" if isinstance(data.split.test, int) else f"{100 * data.split.test:g}%"
+    drawn = "some" if "data.split.test" in varied else drawn
+    seed = "" if "data.split.seed" in varied else f", seed {data.split.seed}"
+    return f"{drawn} of the images drawn as test images{seed}"
 
 
 def _describe_own(data: Data, varied: Collection[str]) -> str:

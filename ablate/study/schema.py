@@ -33,7 +33,7 @@ from ablate.registry import Kind, Registry
 from ablate.study.budget import SolvedAxis
 from ablate.study.measure_schema import MeasureFile, Measures
 from ablate.study.program_schema import EXPANSIONS, ProgramFile
-from ablate.study.study import Data, EpochRule, Frozen, Recipe
+from ablate.study.study import Data, EpochRule, Frozen, Recipe, Split
 
 NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "cardinality", "base_width", *STYLE_AXES)
 
@@ -261,12 +261,13 @@ def data_model() -> type[Data]:
     explained = "; ".join(f"{entry.name}: {entry.explained}" for entry in PREPROCESSING.values() if entry.explained)
     copies: Any = Annotated[Optional[_choice(published_data_sets())], Field(description="the data set that is copied")]
     part: Any = Data.model_fields["split"].rebuild_annotation()
+    drawn = BeforeValidator(_read_split, json_schema_input_type=Union[float, Split, None])
     fields: dict[str, Any] = {
         "name": (_choice(DATA_SETS), ...),
         "preprocess": (Annotated[_choice(PREPROCESSING), Field(description=explained)], ...),
         "augment": (Annotated[Any, BeforeValidator(_read_augment), Field(description=STEPS), _ref("$defs/Augment")], ...),
         "copy_of": (copies, None),
-        "split": (Annotated[part, BeforeValidator(_read_split)], None),
+        "split": (Annotated[part, drawn, Field(description=Data.model_fields["split"].description)], None),
         "python": (Annotated[str | None, Field(description="own code that returns the images: module:function")], None),
         "args": (Annotated[dict[str, Any] | None, Field(description="of own code, by name; data.args.* are axes")], None),
     }

@@ -405,17 +405,21 @@ class Data(Frozen):
     """
 
     name: str
-    title: Annotated[str, Field(min_length=1, max_length=100)]
-    classes: Annotated[int, Field(ge=2, le=100_000)]
-    image_size: Annotated[int, Field(ge=4, le=1024, description="height and width, in pixels")]
-    channels: Annotated[Literal[1, 3], Field(description="1: grey")]
+    title: Annotated[
+        str, Field(min_length=1, max_length=100, description="in tables; by default the name of root or of the module")
+    ]
+    classes: Annotated[int, Field(ge=2, le=100_000, description="by default as many as the images have")]
+    image_size: Annotated[
+        int, Field(ge=4, le=1024, description="height and width, in pixels; by default those of the images")
+    ]
+    channels: Annotated[Literal[1, 3], Field(description="1: grey; by default 3 for folders, and as other images have")]
     preprocess: str
     augment: Augment
     train_size: Annotated[int | None, Field(ge=2)] = None
     test_size: Annotated[int | None, Field(ge=2)] = None
     digest: Annotated[str | None, Field(pattern="^[0-9a-f]{16}$", description="16 hexadecimal digits")] = None
     copy_of: Annotated[str | None, Field(description="the data set that is copied")] = None
-    root: Annotated[str | None, Field(description="directory, relative to the study file's folder")] = None
+    root: Annotated[str | None, Field(description="directory or .npz file, relative to the study file's folder")] = None
     on_damaged: Annotated[
         Literal["refuse", "skip"], Field(description="images of an image_folder that cannot be decoded; skip: counted")
     ] = "refuse"
@@ -425,7 +429,8 @@ class Data(Frozen):
         Field(description="how images get image_size; " + "; ".join(f"{name}: {words}" for name, words in RESIZES.items())),
     ] = None
     split: Annotated[
-        Split | None, Field(description="test images are drawn from images in one part, stratified by class")
+        Split | None,
+        Field(description="draws the test images from images in one part, by class: 0.2, or {test: 0.2, seed: 0}"),
     ] = None
     columns: Annotated[Columns | None, Field(description="of a table, where several could be meant")] = None
     stream: Annotated[bool, Field(description="decode images whenever they are needed: any number of them")] = False

@@ -205,3 +205,23 @@ def test_a_cache_that_cannot_be_used_is_done_without(here: Location, tmp_path: P
     (tmp_path / "file").touch()
     images, _ = load_images("python", 8, here._replace(cache=tmp_path / "file" / "cache"), options=options(here))
     assert np.array_equal(images.train_images, IMAGES)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"\xff",
+        b'["../../../../tmp/x", "../../../../tmp/x", "", [2, 8, 3]]',
+        b'["0000000000000000", "0000000000000000", 3, [2, 8, 3]]',
+    ],
+)
+def test_what_else_lies_in_the_cache_is_not_believed(here: Location, content: bytes) -> None:
+    RETURNED["value"] = PAIRS
+    _, digest = load_images("python", 8, here, options=options(here))
+    (file,) = (here.cache / "own").iterdir()
+    file.write_bytes(content)
+    assert known_digest("python", here, options=options(here), image_size=8) is None
+    images, again = load_images("python", 8, here, options=options(here))
+    assert again == digest and len(CALLS) == 2 and np.array_equal(images.train_images, IMAGES)

@@ -173,3 +173,17 @@ def test_what_changes_the_images_is_in_the_id(said: dict[str, object]) -> None:
 def test_imagenet_is_streamed_whether_or_not_that_is_said(folder: Path) -> None:
     plain = study(folder, "imagenet").data
     assert study(folder, "{name: imagenet, stream: true}").data == plain and plain.streamed
+
+
+@pytest.mark.parametrize(
+    ("said", "varied", "words"),
+    [
+        ({"split": {"test": 0.2, "seed": 3}}, (), "20% of the images drawn as test images, seed 3"),
+        ({"split": {"test": 500}}, ("data.split.seed",), "500 of the images drawn as test images, mean"),
+        ({"resize": "pad"}, (), "padded to a square"),
+        ({"stream": True}, (), "decoded when needed"),
+    ],
+)
+def test_captions_say_how_images_are_read(said: dict[str, object], varied: tuple[str, ...], words: str) -> None:
+    data = Data.named("image_folder", title="Mine", classes=2, image_size=8, **said)
+    assert words in describe_data(data, varied)
