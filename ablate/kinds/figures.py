@@ -81,15 +81,15 @@ FIGURES = (
     ),
     FigureKind(
         name="curves",
-        alt_text="The measure that decides, by epoch",
+        alt_text="Training curves: {measure}",
         report="program",
         choice="default",
         values="ablate.report.figure_values.program:program_curve_values",
-        draw="ablate.report.figures.measure_curves:draw_measure_curves",
+        draw="ablate.report.figures.curves:draw_measure_curves",
     ),
     FigureKind(
         name="errors",
-        alt_text="The measure that decides by variant, a point a seed",
+        alt_text="{Measure} by variant, a point a seed",
         report="program",
         choice="default",
         values="ablate.report.figure_values.program:program_value_values",

@@ -40,7 +40,7 @@ def drawn() -> DrawnFigure:
     return DrawnFigure("what it shows", open_canvas("title", "caption", width=3.0, body=1.0)[0])
 
 
-@pytest.mark.parametrize("kind", FIGURES, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", FIGURES, ids=lambda kind: f"{kind.report}-{kind.name}")
 def test_the_functions_of_an_entry_are_there(kind: FigureKind) -> None:
     for place in (kind.values, kind.draw):
         module, _, name = place.partition(":")
@@ -49,8 +49,9 @@ def test_the_functions_of_an_entry_are_there(kind: FigureKind) -> None:
 
 
 def test_names_differ_and_only_those_of_trained_studies_are_chosen() -> None:
-    assert len({kind.name for kind in FIGURES}) == len(FIGURES)
-    assert {kind.report for kind in FIGURES if kind.choice != "always"} == {"trained"}
+    assert len({(kind.report, kind.name) for kind in FIGURES}) == len(FIGURES)
+    assert {kind.report for kind in FIGURES if kind.choice != "always"} == {"trained", "program"}
+    assert {kind.name for kind in FIGURES if kind.report == "program"} <= {*CHOICES}
     assert CHOICES == ("curves", "train_test", "errors", "parameters", "ranks")
     assert DEFAULTS == ("curves", "errors", "parameters", "ranks")
 
