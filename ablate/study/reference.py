@@ -106,7 +106,7 @@ def _rows(model: type[BaseModel], documented: type[BaseModel], names: Iterable[s
     sections = [each for each, _ in MODELS.values()]
     for name in names:
         info, written = model.model_fields[name], schema["properties"][name]
-        default = _value(info.get_default(call_default_factory=True))
+        default = "" if info.is_required() else _value(info.get_default(call_default_factory=True))
         required = info.is_required() and model is documented  # a recipe's or data set's name gives the other fields
         meaning = info.description or documented.model_fields[name].description or explained.get(name, "")
         yield [f"`{name}`", allowed_values(written, schema), "required" if required else default, meaning]
