@@ -1,4 +1,4 @@
-"""Trains the network of small_convnext.py in a loop of its own, with AdamW and a cosine schedule, and goes on where it was."""
+"""Trains the network of small_convnext.py in a loop of its own, with AdamW, and goes on where it was."""
 
 import argparse
 import os
