@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import ablate
 from ablate.api import load_experiment, load_search, load_study
@@ -17,8 +19,33 @@ ROOT = Path(ablate.__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
+STUDY, OWN_STUDY, SEARCH = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+OWN_MODULES = {
+    "my_net": """
+from torch import nn
+
+def build(classes, input_shape, norm="layer", kernel=7):
+    return nn.Sequential(nn.Conv2d(input_shape[0], 8, kernel), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes))
+""",
+    "my_loss": "def focal(logits, labels, gamma): ...",
+    "my_measures": "def macro_f1(logits, labels): ...",
+}
+
+
+def test_the_own_ablation_in_the_readme_plans(tmp_path: Path) -> None:
+    for name, text in OWN_MODULES.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    for part, name in itertools.product(("train", "test"), ("cat", "dog")):
+        (tmp_path / "photos" / part / name).mkdir(parents=True)
+        Image.new("RGB", (32, 32)).save(tmp_path / "photos" / part / name / "0.png")
+    (tmp_path / "study.yaml").write_text(OWN_STUDY)
+    planned = load_study(tmp_path / "study.yaml")
+    assert len(planned.variants) == 8 and planned.variants[0].data.classes == 2
+    assert [variant.net for variant in planned.variants[1:4]] == ["norm batch", "kernel 3", "kernel 5"]
+
+
 def test_the_study_and_the_search_in_the_readme_plan(tmp_path: Path) -> None:
-    study, search = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    study, search = STUDY, SEARCH
     path = tmp_path / "study.yaml"
     path.write_text(study)
     experiment = load_study(path)
