@@ -8,6 +8,7 @@ from typing import Any
 from ablate.commands.status_text import NO_TRIALS, count_states
 from ablate.data.folders import describe_counts
 from ablate.errors import printable
+from ablate.report.candidate import is_number
 from ablate.report.document import Column, make_table
 from ablate.report.numbers import DASH, blocks_text, counted, quantity
 from ablate.report.writers.plain import table_text
@@ -55,7 +56,8 @@ def plan_text(plan: dict[str, Any]) -> str:
         row += [_hours(variant["estimate"])] if estimated and states else []
         row += [count_states(trial["state"] for trial in variant["trials"])] if states else []
         rows.append(row)
-    columns = [Column(title, title not in ("Network", "Trials")) for title in header]
+    texts = {short_axis(axis) for variant in variants for axis, value in variant["axes"].items() if not is_number(value)}
+    columns = [Column(title, title not in ("Network", "Trials", *texts)) for title in header]
     lines = [table_text(make_table(columns, rows)), *map(printable, plan["remarks"][:MAX_REMARKS])]
     if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
         lines.append(f"... and {more} more remarks, in --json")

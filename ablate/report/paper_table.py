@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from ablate.report.analysis import StudyAnalysis
+from ablate.report.candidate import is_number
 from ablate.report.counts_table import blocks_cell
 from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
 from ablate.report.numbers import DASH, format_of, grouped, percent, quantity, signed, stated_quantity
@@ -111,7 +112,7 @@ def _network_columns(analysis: StudyAnalysis, by_recipe: bool, footnotes: Footno
             yield ColumnRule(
                 title,
                 lambda summary, axis=axis: Cell(summary.axes[axis], plain(summary.axes[axis])),  # type: ignore[misc]
-                axis != RECIPE_NAME,
+                all(is_number(summary.axes[axis]) for summary in analysis.summaries),
             )
     if any(summary.variant.stands_for not in ("", summary.net) for summary in analysis.summaries):
         yield ColumnRule("Stands for", lambda summary: words(summary.variant.stands_for or DASH), False)
