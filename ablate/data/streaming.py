@@ -59,7 +59,13 @@ def take_files(files: Listing, image_size: int, device: torch.device) -> Streame
 
 
 def stream(
-    part: Streamed, order: Tensor, batch_size: int, augment: Augment = "none", draws: int = 0, streams: int = 1
+    part: Streamed,
+    order: Tensor,
+    batch_size: int,
+    augment: Augment = "none",
+    draws: int = 0,
+    streams: int = 1,
+    times: Tensor | None = None,
 ) -> Iterator[Batch]:
     """The images at an order in batches (images, labels) on the device; the last batch has the remaining images.
 
@@ -70,6 +76,7 @@ def stream(
         augment: The name of a list of augmentation steps, or steps; "none" for the central crop.
         draws: Seed of the steps' draws.
         streams: Number of streams that share the machine's cores.
+        times: How often each image of the order was taken before, int64 (N,), as from times_before(); None: never.
 
     Raises:
         DataError: An image cannot be read or has changed since the run began, or the system has no memory or file
@@ -79,7 +86,7 @@ def stream(
     loader: DataLoader[Any] = DataLoader(
         Decoded(part.files, part.image_size, augment),
         batch_size,
-        sampler=_Order(order, draws),
+        sampler=_Order(order, draws, torch.zeros_like(order) if times is None else times),
         num_workers=max(1, min(WORKERS, count_cores() // streams, batches)),
         collate_fn=_collate,
         pin_memory=part.device.type == "cuda",
@@ -124,29 +131,44 @@ def _end_with_parent(worker: int) -> None:
     end_with_parent()
 
 
-def draw_seed(draws: int, index: int) -> int:
+def draw_seed(draws: int, index: int, times: int = 0) -> int:
     """The seed of the draws for one image.
 
     Args:
         draws: Seed of all draws.
         index: Of the image.
+        times: How often it was taken before in the same order.
     """
-    return int.from_bytes(hashlib.sha256(f"{draws}/{index}".encode()).digest()[:8], "big") >> 1
+    named = f"{draws}/{index}{f'/{times}' if times else ''}"
+    return int.from_bytes(hashlib.sha256(named.encode()).digest()[:8], "big") >> 1
+
+
+def times_before(order: Tensor) -> Tensor:
+    """How often each image of an order stands before in it, int64 (N,).
+
+    Args:
+        order: Indices, int64 (N,).
+    """
+    found, places = order.sort(stable=True)
+    place = torch.arange(len(order))
+    first = torch.where(torch.cat([torch.ones(1, dtype=torch.bool), found[1:] != found[:-1]])[: len(order)], place, 0)
+    return torch.empty_like(order).scatter_(0, places, place - first.cummax(0).values)
 
 
 class _Order(Sampler[tuple[int, int]]):
     """(index, seed of its draws) of each image in order."""
 
-    def __init__(self, order: Tensor, draws: int) -> None:
-        self.order, self.draws = order, draws
+    def __init__(self, order: Tensor, draws: int, times: Tensor) -> None:
+        self.order, self.draws, self.times = order, draws, times
 
     def __len__(self) -> int:
         return len(self.order)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         for start in range(0, len(self.order), 4096):  # converting a million numbers at once would delay the first batch
-            for index in self.order[start : start + 4096].tolist():
-                yield index, draw_seed(self.draws, index)
+            some = slice(start, start + 4096)
+            for index, times in zip(self.order[some].tolist(), self.times[some].tolist()):
+                yield index, draw_seed(self.draws, index, times)
 
 
 class Decoded(Dataset[Union[Batch, DataError]]):

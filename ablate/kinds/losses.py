@@ -78,7 +78,9 @@ def _cross_entropy(settings: Settings, weights: Tensor | None) -> LossFunctions:
     def train(logits: Tensor, labels: Tensor) -> Tensor:
         if weights is None:
             return F.cross_entropy(logits, labels, label_smoothing=smoothing)
-        return F.cross_entropy(logits, labels, weights, reduction="sum", label_smoothing=smoothing) / len(labels)
+        # torch's own weights are those of each class in a smoothed label, where a class without images has a huge one.
+        each = F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
+        return (each * (shares_of(labels, logits.shape[1]) @ weights)).mean()
 
     return LossFunctions(train, F.cross_entropy)
 

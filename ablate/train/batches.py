@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ablate.data.augment import augment, draw, fit, is_prepared, run_own_step
 from ablate.data.augmentations import Augment, steps_of
-from ablate.data.streaming import Batch, Streamed, stream
+from ablate.data.streaming import Batch, Streamed, stream, times_before
 from ablate.data.tensors import LabelledTensors, Normalization, normalize
 from ablate.own_code import OwnCode
 from ablate.study.study import Data, Recipe
@@ -111,8 +111,12 @@ class Batches:
             augment: The augmentation.
             draws: Seed of its random draws.
         """
-        own = [batch[slice(*self.group.batch_rows(len(batch)))] for batch in torch.split(order, self.size)]
-        return stream(part, torch.cat(own), max(1, len(own[0])), augment, draws, self.group.size)
+        own = [slice(*self.group.batch_rows(len(batch))) for batch in torch.split(order, self.size)]
+        taken, times = (
+            torch.cat([batch[rows] for batch, rows in zip(torch.split(each, self.size), own)])
+            for each in (order, times_before(order))
+        )
+        return stream(part, taken, max(1, own[0].stop - own[0].start), augment, draws, self.group.size, times)
 
     def nothing(self, part: Streamed) -> Batch:
         """A batch without images.

@@ -18,7 +18,7 @@ from torchvision.transforms import functional as F
 from ablate.data import streaming
 from ablate.data.augmentations import Augment
 from ablate.data.preprocessing import PREPROCESSING
-from ablate.data.streaming import Decoded, Streamed, draw_seed, stream, take_files
+from ablate.data.streaming import Decoded, Streamed, draw_seed, stream, take_files, times_before
 from ablate.data.tensors import Normalization, normalize
 from ablate.errors import DataError
 
@@ -140,3 +140,8 @@ def test_a_subset_is_streamed_alone(part: Streamed) -> None:
     some = take_files(part.files.subset(np.arange(0, 36, 3)), 32, CPU)
     assert some.labels.bincount().tolist() == [2] * 6 and len(some.files.names) == 12
     assert read(some, list(range(12)))[1].tolist() == some.labels.tolist()
+
+
+def test_how_often_an_image_was_taken_before() -> None:
+    assert times_before(torch.tensor([4, 1, 4, 4, 0, 1])).tolist() == [0, 0, 1, 2, 0, 1]
+    assert times_before(torch.arange(0)).tolist() == []

@@ -213,31 +213,52 @@ def test_an_own_step_that_changed_since_the_plan_is_not_trained(tmp_path: Path) 
         train_trial(job, lambda: False, lambda row: None)
 
 
-def test_a_streamed_image_takes_the_same_steps(tmp_path: Path) -> None:
-    """Two epochs of a streamed data set with a step of each kind: torchvision's, one of ours, and a reader's own."""
+def streamed_batches(folder: Path, augment: str, dogs: int = 6) -> Callable[..., TrainingBatches]:
+    """A function (rank, ranks, fields of the recipe) -> the batches of six images of a cat and some of a dog."""
     for part in ("train", "val"):
-        for label in ("cat", "dog"):
-            folder = tmp_path / "images" / part / label
-            folder.mkdir(parents=True)
-            for i in range(6):
+        for label, images in (("cat", 6), ("dog", dogs)):
+            place = folder / "images" / part / label
+            place.mkdir(parents=True)
+            for i in range(images):
                 pixels = np.random.default_rng(i).integers(0, 255, (40, 50, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(folder / f"{i}.png")
-    (tmp_path / "own_steps.py").write_text(OWN)
-    path = tmp_path / "x.yaml"
+                Image.fromarray(pixels).save(place / f"{i}.png")
+    (folder / "own_steps.py").write_text(OWN)
+    path = folder / "x.yaml"
     path.write_text(
-        "name: x\ndata: {name: imagenet, image_size: 16, root: images, augment: "
-        "[{random_resized_crop: [0.5, 1]}, trivial_augment, {erase: 4}, {python: own_steps:cut, args: {size: 3}}]}\n"
+        f"name: x\ndata: {{name: imagenet, image_size: 16, root: images, augment: {augment}}}\n"
         "recipe: {base: wrn_cifar, epochs: 2, batch_size: 6}\nseeds: 1\nvariants: [{net: WRN-10-0.25}]\n"
     )
     data = load_study(path).data.model_copy(update={"classes": 2})
-    images = ImageCache().load(data, Location(tmp_path / "images", tmp_path / "cache"), torch.device("cpu"))
-    whole = torch.zeros(3), torch.ones(3)
+    loaded = ImageCache().load(data, Location(folder / "images", folder / "cache"), torch.device("cpu"))
+
+    def make(rank: int = 0, ranks: int = 1, **fields: Any) -> TrainingBatches:
+        recipe = Recipe.named("wrn_cifar", batch_size=6, **fields)
+        pixels = Normalization(torch.zeros(3), torch.ones(3))
+        return TrainingBatches(loaded.train, pixels, data, recipe, 0, ProcessGroup(rank, ranks))
+
+    return make
+
+
+def test_a_streamed_image_takes_the_same_steps(tmp_path: Path) -> None:
+    """Two epochs of a streamed data set with a step of each kind: torchvision's, one of ours, and a reader's own."""
+    steps = "[{random_resized_crop: [0.5, 1]}, trivial_augment, {erase: 4}, {python: own_steps:cut, args: {size: 3}}]"
+    make = streamed_batches(tmp_path, steps)
 
     def epoch(number: int) -> Tensor:
-        recipe = Recipe.named("wrn_cifar", batch_size=6)
-        made = taken(TrainingBatches(images.train, Normalization(*whole), data, recipe, 0), number)
-        return torch.cat([batch for batch, _ in made])
+        return torch.cat([batch for batch, _ in taken(make(), number)])
 
     first = epoch(1)
     assert first.shape == (12, 3, 16, 16) and torch.equal(first, epoch(1)) and not torch.equal(first, epoch(2))
     assert (first == 0).all(1).all(2).sum(1).ge(3).all()  # three rows or more of each image are cut
+
+
+def test_a_streamed_image_that_is_drawn_again_is_augmented_otherwise(tmp_path: Path) -> None:
+    """The only dog is drawn several times in an epoch; all its crops differ, whichever rank takes them."""
+    make = streamed_batches(tmp_path, "[{random_resized_crop: [0.1, 0.5]}, flip]", dogs=1)
+    how = {"sampler": "balanced", "last_batch": "keep"}
+    whole = taken(make(**how), 5)
+    dogs = [image for images, labels in whole for image, label in zip(images, labels.tolist()) if label == 1]
+    assert len(dogs) > 2 and not any(torch.equal(one, other) for i, one in enumerate(dogs) for other in dogs[:i])
+    shares = [taken(make(rank, 2, **how), 5) for rank in (0, 1)]
+    for (images, _), (left, _), (right, _) in zip(whole, *shares):
+        assert torch.equal(images, torch.cat([left, right]))

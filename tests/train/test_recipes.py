@@ -309,13 +309,14 @@ def test_losses_are_those_of_timm() -> None:
     assert smoothed.test(logits, labels) == F.cross_entropy(logits, labels) != smoothed.train(logits, labels)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("name", LOSSES)
-def test_class_weights_are_factors_on_an_images_loss(name: str) -> None:
+def test_class_weights_are_factors_on_an_images_loss(name: str, smoothing: float) -> None:
     logits, labels = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 0, 0, 0, 1, 2])
     weights = balanced(labels, 3).float()
     assert weights.tolist() == [0.5, 2.0, 2.0] and weights[labels].mean() == 1
-    each = torch.stack([losses(name).train(logits[i : i + 1], labels[i : i + 1]) for i in range(6)])
-    weighted = losses(name, weights)
+    plain, weighted = (losses(name, given, label_smoothing=smoothing) for given in (None, weights))
+    each = torch.stack([plain.train(logits[i : i + 1], labels[i : i + 1]) for i in range(6)])
     assert weighted.train(logits, labels) == pytest.approx((each * weights[labels]).mean().item())
     assert weighted.train(logits, labels) == pytest.approx(weighted.train(logits, F.one_hot(labels, 3).float()).item())
 
