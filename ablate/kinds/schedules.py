@@ -225,7 +225,8 @@ SCHEDULES = Registry(
             "milestones": Annotated[tuple[Fraction, ...], Field(max_length=100, description="fractions of the epochs")],
             "drop": Annotated[float, Field(gt=0, le=1, description="factor on the learning rate at each milestone")],
             "momentum_at_drop": Annotated[
-                Literal["keep", "discard"], Field(description="discard: momentum starts from zero at each milestone")
+                Literal["keep", "discard"],
+                Field(description="discard: it starts from zero at each milestone, but for optimizers of your own"),
             ],
             **SHARED,
         },

@@ -170,6 +170,8 @@ def scaled(optimizer: torch.optim.Optimizer, recipe: Recipe) -> torch.optim.Opti
 def start_epoch(recipe: Recipe, optimizer: torch.optim.Optimizer, epoch: int, rates: Rates | None = None) -> float:
     """Set the learning rate of an epoch's first step, discard the momentum if the schedule says so, and return the rate.
 
+    An optimizer of the user's own keeps its state, of which nothing is known: it may hold copies of the weights.
+
     Args:
         recipe: Says the rate and the schedule.
         optimizer: From make_optimizer().
@@ -179,8 +181,10 @@ def start_epoch(recipe: Recipe, optimizer: torch.optim.Optimizer, epoch: int, ra
     rates = rates or Rates(recipe, 1)
     rate = rates.set(optimizer, (epoch - 1) * rates.steps_per_epoch)
     kind, schedule, _ = recipe.kinds
-    if schedule.discards_momentum(schedule.settings(recipe.values), epoch, recipe.epochs):
-        for state in optimizer.state.values():  # in place, because a CUDA graph holds the tensors
+    own = any(SCALE in group for group in optimizer.param_groups)
+    if not own and schedule.discards_momentum(schedule.settings(recipe.values), epoch, recipe.epochs):
+        counters = [{"step": group["step"]} for group in optimizer.param_groups if "step" in group]  # LAMB's
+        for state in (*optimizer.state.values(), *counters):  # in place, because a CUDA graph holds the tensors
             for name, value in state.items():
                 if torch.is_tensor(value):
                     value.fill_(kind.initial.get(name, 0.0))
