@@ -29,7 +29,7 @@ def as_matrix(tensor: Tensor, like: Tensor) -> Tensor:
 
 
 class MuonAndAdamW:
-    """Muon for parameters of two dimensions or more, AdamW for the others.
+    """Muon for parameters that are matrices of two rows and columns or more, AdamW for the others.
 
     Args:
         groups: Parameter groups, each with `params`; one may have its own `weight_decay`.
@@ -43,6 +43,7 @@ class MuonAndAdamW:
         matrices, others = [], []
         for group in groups:
             pairs = [(one, nn.Parameter(as_matrix(one.detach(), one))) for one in group["params"] if one.ndim > 1]
+            pairs = [(one, matrix) for one, matrix in pairs if min(matrix.shape) > 1]
             shared = [(one, matrix) for one, matrix in pairs if matrix.data_ptr() == one.data_ptr()]
             self.matrices += shared
             taken = {id(one) for one, _ in shared}
@@ -74,7 +75,7 @@ class MuonAndAdamW:
         Args:
             set_to_none: As torch's optimizers take it; always done.
         """
-        for parameter in self.parameters:
+        for parameter in (*self.parameters, *(matrix for _, matrix in self.matrices)):
             parameter.grad = None
 
     def step(self) -> None:
