@@ -14,6 +14,7 @@ import importlib.util
 import inspect
 import io
 import json
+import random
 import re
 import sys
 import tokenize
@@ -433,6 +434,36 @@ def own_errors(reference: str) -> Iterator[None]:
         place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else _defined(reference)
         text = " ".join(str(error).split())[:300]
         raise NotationError(f"{reference}: {place}{type(error).__name__}: {text}") from None
+
+
+def seed_draws(seed: int) -> None:
+    """Seed the global generators of Python and NumPy, which the user's code may draw from.
+
+    Args:
+        seed: At least 0.
+    """
+    import numpy as np
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+
+
+@contextmanager
+def seeded_draws(seed: int) -> Iterator[None]:
+    """Seed the global generators of Python and NumPy within the block; after it they are as they were.
+
+    Args:
+        seed: At least 0.
+    """
+    import numpy as np
+
+    pythons, numpys = random.getstate(), np.random.get_state()
+    seed_draws(seed)
+    try:
+        yield
+    finally:
+        random.setstate(pythons)
+        np.random.set_state(numpys)
 
 
 def _defined(reference: str) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ablate.data.augmentations import AUGMENTATIONS, Augment, Index, Step, settings_of, steps_of
 from ablate.errors import NotationError
-from ablate.own_code import OwnCode
+from ablate.own_code import OwnCode, seeded_draws
 from ablate.registry import Settings
 
 
@@ -137,7 +137,7 @@ class _Gather:
 def run_own_step(step: OwnCode, function: Callable[..., Any], images: Tensor, generator: torch.Generator) -> Tensor:
     """The images (B, H, W, C) after a reader's own step, which sees them as (B, C, H, W).
 
-    A step that draws from torch's global generators gets draws of its own, and changes no other draw.
+    A step that draws from the global generators of Python, NumPy or torch gets draws of its own, and changes no other draw.
 
     Args:
         step: Named in errors.
@@ -149,8 +149,9 @@ def run_own_step(step: OwnCode, function: Callable[..., Any], images: Tensor, ge
         NotationError: The step raises an error, or returns something else than images of this shape and type.
     """
     given = images.permute(0, 3, 1, 2)
-    with torch.random.fork_rng([images.device] if images.device.type == "cuda" else []):
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+    seed = int(torch.randint(2**62, (), generator=generator))
+    with seeded_draws(seed), torch.random.fork_rng([images.device] if images.device.type == "cuda" else []):
+        torch.manual_seed(seed)
         made = function(images=given, generator=generator)
     if not isinstance(made, Tensor) or (made.shape, made.dtype, made.device) != (given.shape, given.dtype, given.device):
         found = _describe_tensor(made) if isinstance(made, Tensor) else type(made).__name__

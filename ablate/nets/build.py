@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from ablate.nets import blueprint as bp
 from ablate.nets.activations import ACTIVATIONS
 from ablate.nets.custom import CustomModule, make_module
+from ablate.own_code import seeded_draws
 
 
 class Dropout(nn.Module):
@@ -197,8 +198,8 @@ class Recomputation:
 def build(blueprint: bp.Blueprint, generator: torch.Generator | None = None) -> nn.Sequential:
     """The module of a blueprint on the CPU; it maps images (N, C, H, W) to logits (N, classes).
 
-    A user-defined module keeps its own initialization, for which torch's global generator is seeded with the generator's
-    initial seed.
+    A user-defined module keeps its own initialization, for which the global generators of Python, NumPy and torch are
+    seeded with the generator's initial seed.
 
     Args:
         blueprint: The network.
@@ -206,8 +207,9 @@ def build(blueprint: bp.Blueprint, generator: torch.Generator | None = None) -> 
     """
     if generator is None:
         return _build(blueprint, generator)
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(generator.initial_seed())
+    seed = generator.initial_seed()
+    with seeded_draws(seed), torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
         return _build(blueprint, generator)
 
 
