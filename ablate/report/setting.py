@@ -9,6 +9,7 @@ from typing import Any
 
 from ablate.data.augmentations import describe_augmentation
 from ablate.data.preprocessing import PREPROCESSING
+from ablate.kinds.hooks import HOOKS
 from ablate.own_code import OwnCode
 from ablate.records.result import FINAL, TEST
 from ablate.report.numbers import counted
@@ -177,6 +178,7 @@ def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> 
     departures, shared = [], []
     for key, value in recipe.used.items():
         words = f"{key.replace('_', ' ')} {plain(_without_varied(key, value, varied))}"
+        words = words if key != "python" else f"{', '.join(HOOKS)} of {words.removeprefix('python ')} where it has them"
         if key not in told and value != usual.get(key):
             departures.append(words)
         elif key not in told and value != recipe.defaults.get(key, value):  # the named recipe has it too

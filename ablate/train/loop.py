@@ -22,6 +22,7 @@ from ablate.kinds.losses import LossFunctions, checked_loss
 from ablate.kinds.measures import ERROR, Measure
 from ablate.nets.build import Dropout, Residual
 from ablate.nets.custom import CustomModule
+from ablate.own_code import seed_draws
 from ablate.study.study import Recipe
 from ablate.train.average import Average
 from ablate.train.batched_casts import BatchedCasts
@@ -80,6 +81,7 @@ class Pass:
         self.measures = list(measures)
         self.summed = [measure for measure in measures if measure.total is not None]
         self.totals = [torch.zeros((), dtype=torch.float64, device=self.device) for _ in self.summed]
+        self.added = 0  # images that the hook `batch` has added to the batches of the pass
 
     @property
     def capturable(self) -> bool:
@@ -97,6 +99,7 @@ class Pass:
             epoch: From 1.
         """
         self.batches.begin(epoch)
+        self.added = 0
         for total in (self.loss, *self.totals):
             total.zero_()
 
@@ -151,8 +154,9 @@ class Pass:
 
     def scores(self) -> Scores:
         """The scores of the whole pass, all ranks together; waits for the device."""
-        images = self.batches.images
-        loss, *totals = self.group.all_reduce(torch.stack([self.loss, *self.totals])).tolist()
+        sums = torch.stack([self.loss, *self.totals, torch.full_like(self.loss, self.added)])
+        loss, *totals, added = self.group.all_reduce(sums).tolist()
+        images = self.batches.images + int(added)
         values = {one.name: one.value(total, images) for one, total in zip(self.summed, totals) if one.value}
         return Scores(loss / images, images, values)
 
@@ -232,7 +236,9 @@ class Training(Pass):
             self.batched.begin()
         self.depth.manual_seed(stream_seed(self.seed, "stochastic_depth", epoch))
         self.dropout.manual_seed(stream_seed(self.seed, "dropout", epoch, self.group.rank))
-        torch.manual_seed(self.dropout.initial_seed())  # a reader's modules may draw from torch's global generator
+        seed = self.dropout.initial_seed()
+        torch.manual_seed(seed)  # a reader's modules may draw from global generators
+        seed_draws(seed)
         self.draws.manual_seed(stream_seed(self.seed, "recipe", epoch, self.group.rank))
         self.done = (epoch - 1) * len(self.batches.sizes)
         if self.mixer:
@@ -289,7 +295,9 @@ class Training(Pass):
         if self.mixer:
             images, labels = self.mixer.mix(images, labels)
         if self.hooks and "batch" in self.hooks:
+            before = len(images)
             images, labels = checked_batch(self.hooks.call("batch", images, labels, self.draws), self.hooks)
+            self.added += len(images) - before
         return images, labels
 
     def backward(self, images: Tensor, labels: Tensor, whole: int) -> None:
@@ -450,7 +458,9 @@ def checked_batch(made: object, hooks: Hooks) -> Batch:
     match made:
         case (Tensor() as images, Tensor() as labels) if len(images) == len(labels) and labels.ndim in (1, 2):
             return images, labels
-    raise NotationError(f"{hooks.own.python}: batch returned {type(made).__name__}; allowed: (images, labels)")
+    raise NotationError(
+        f"{hooks.own.python}: batch returned {type(made).__name__}; allowed: (images, labels), as many of both"
+    )
 
 
 def has_custom(network: nn.Module) -> bool:

@@ -68,7 +68,7 @@ class Mixer:
 def draw_mixing(recipe: Recipe, batches: int, seed: int) -> tuple[Tensor, Tensor]:
     """How each batch of an epoch is mixed.
 
-    The same numbers are drawn whatever alpha and probability are, so that two recipes differ in nothing else.
+    The choices and the centres of the boxes are the same numbers whatever alpha and probability are.
 
     Args:
         recipe: Says alpha and probability of mixup and cutmix.

@@ -182,6 +182,11 @@ def test_captions_name_what_a_recipe_does() -> None:
     assert "unlike" not in describe_recipe(Recipe.named("wrn_cifar"), "wrn_cifar")
 
 
+def test_a_caption_says_that_an_own_recipe_replaces_what_it_names(tmp_path: Path) -> None:
+    told = describe_recipe(load(tmp_path, "python: mine:Plain").recipe, "wrn_cifar")
+    assert told.endswith("unlike wrn_cifar: optimizer, rate, batch, loss, after_step of mine:Plain where it has them")
+
+
 def test_an_average_and_parts_of_a_batch_count_in_the_memory() -> None:
     counts = count_network(parse_architecture("WRN-10-1"), 10, (3, 32, 32))
     plain, more = (training_memory(counts, Recipe.named("wrn_cifar", ema=decay)) for decay in (0, 0.9))

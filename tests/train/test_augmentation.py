@@ -32,6 +32,8 @@ from ablate.train.setup import ImageCache, configure
 from ablate.train.trial import train_side_by_side, train_trial
 
 OWN = """\
+import random
+import numpy
 import torch
 
 def cut(images, generator, size):
@@ -42,6 +44,10 @@ def cut(images, generator, size):
 
 def noise(images):
     return images + torch.randint(0, 3, images.shape, dtype=torch.uint8)
+
+def scatter(images):
+    images[:, :, random.randrange(8), numpy.random.randint(8)] = 0
+    return images
 
 def broken(images):
     return images[:, :, 1:]
@@ -86,7 +92,7 @@ def outcome(job: Job) -> tuple[list[float], dict[str, Tensor]]:
     [
         "[{crop: {padding: 1, mode: zero}}, trivial_augment, {erase: 2}]",
         "[random_resized_crop, {color_jitter: 0.4}, {rand_augment: {n: 1}}]",
-        "[flip, {python: own_steps:cut, args: {size: 2}}, {python: own_steps:noise}]",
+        "[flip, {python: own_steps:cut, args: {size: 2}}, {python: own_steps:noise}, {python: own_steps:scatter}]",
     ],
 )
 def test_a_resumed_trial_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Path, steps: str) -> None:
@@ -198,7 +204,7 @@ def test_an_own_step_draws_by_seed_epoch_batch_and_rank(tmp_path: Path) -> None:
     "name, said",
     [
         ("broken", r"own_steps:broken returned uint8 \(48, 1, 7, 8\) on cpu; allowed: uint8 \(48, 1, 8, 8\) on cpu"),
-        ("raises", r"own_steps:raises: .*own_steps.py:16: ValueError: no such thing"),
+        ("raises", r"own_steps:raises: .*own_steps.py:22: ValueError: no such thing"),
     ],
 )
 def test_an_error_in_an_own_step_is_one_line(tmp_path: Path, name: str, said: str) -> None:

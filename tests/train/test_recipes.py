@@ -32,6 +32,9 @@ from ablate.train.trial import train_side_by_side
 
 Make = Callable[..., Attempt]
 OWN = """
+import random
+
+import numpy
 import torch
 
 
@@ -62,7 +65,7 @@ class Noisy:
 
     def batch(self, images, labels, generator):
         noise = torch.randn(images.shape, generator=generator, device=images.device)
-        return images + self.noise * noise, labels
+        return images + (self.noise + 0.1 * random.random() + 0.1 * numpy.random.rand()) * noise, labels
 
     def loss(self, logits, labels):
         return torch.nn.functional.cross_entropy(logits, labels) * (1 + self.steps)
@@ -78,6 +81,26 @@ class Noisy:
 
     def load_state_dict(self, state):
         self.steps = state["steps"]
+
+
+class Twice:
+    def batch(self, images, labels, generator):
+        return torch.cat([images, images]), torch.cat([labels, labels])
+
+
+class Slow(torch.optim.Optimizer):  # its state is a copy of the weights, as in lookahead
+    def __init__(self, parameters, lr):
+        super().__init__(parameters, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self):
+        for one in self.param_groups[0]["params"]:
+            slow = self.state[one].setdefault("slow", one.clone())
+            one.copy_(slow.lerp_(one - self.param_groups[0]["lr"] * one.grad, 0.5))
+
+
+def lookahead(network, lr):
+    return Slow(network.parameters(), lr)
 
 
 class Wrong:
@@ -291,6 +314,38 @@ def test_momentum_that_is_discarded_starts_as_new() -> None:
     assert optimizer.state[weight]["mu_product"] == 1.0 and not optimizer.state[weight]["exp_avg"].any()
 
 
+def test_an_optimizer_that_counts_its_steps_counts_anew_where_momentum_is_discarded() -> None:
+    recipe = Recipe.named("wrn_cifar", optimizer="lamb", epochs=4, milestones=(0.5,))
+    network = nn.Linear(2, 2)
+    optimizer = make_optimizer(recipe, network)
+    network(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    start_epoch(recipe, optimizer, 2)
+    assert all(group["step"] == 0 for group in optimizer.param_groups)
+
+
+def test_the_state_of_an_own_optimizer_is_kept(make: Make) -> None:
+    """It is a copy of the weights, which would be halved if the state were set to zero with the momentum."""
+    attempt = make(optimizer={"python": "mine:lookahead"}, milestones=[0.5], momentum_at_drop="discard")
+    train(attempt)
+    weights = list(attempt.network.parameters())
+    assert all(torch.equal(attempt.optimizer.state[one]["slow"], one) for one in weights)
+    before = [one.detach().clone() for one in weights]
+    start_epoch(attempt.recipe, attempt.optimizer, 2, attempt.training.rates)
+    assert all(torch.equal(attempt.optimizer.state[one]["slow"], kept) for one, kept in zip(weights, before))
+
+
+def test_a_batch_that_an_own_recipe_makes_larger_counts_as_it_is(make: Make) -> None:
+    attempt = make(python="mine:Twice")
+    attempt.start_epoch()
+    attempt.training.begin(1)
+    for size in attempt.training.batches.sizes:
+        attempt.training.prepare(size)
+        attempt.training.step(size)
+    scores = attempt.training.scores()
+    assert scores.images == 2 * 121 and scores.loss < 5 and 0 < scores.measures["error"] <= 100
+
+
 def losses(name: str, weights: Tensor | None = None, **settings: Any) -> Any:
     return LOSSES[name].build(LOSSES[name].settings(settings), weights)
 
@@ -378,6 +433,19 @@ def test_muon_takes_a_convolution_as_a_matrix() -> None:
         reference.step()
         assert torch.equal(convolution.weight.permute(0, 2, 3, 1).reshape(6, -1), matrix)
     assert convolution.bias is not None and not torch.equal(before, convolution.bias)
+
+
+def test_muon_takes_no_vectors_and_keeps_no_gradients() -> None:
+    """A position embedding (1, N, C) and a scale (C, 1, 1) have nothing to orthogonalize."""
+    network = nn.Module()
+    network.embedding, network.scale = nn.Parameter(torch.zeros(1, 5, 4)), nn.Parameter(torch.ones(4, 1, 1))
+    network.weight = nn.Parameter(torch.ones(4, 5))
+    optimizer: Any = make_optimizer(Recipe.named("wrn_cifar", optimizer="muon"), network)
+    assert [one for one, _ in optimizer.matrices] == [network.weight]
+    sum(one.sum() for one in network.parameters()).backward()  # type: ignore[union-attr]
+    optimizer.step()
+    optimizer.zero_grad()
+    assert all(one.grad is None for group in optimizer.param_groups for one in group["params"])
 
 
 def test_the_groups_of_an_own_optimizer_keep_their_ratio(make: Make) -> None:
