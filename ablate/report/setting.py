@@ -18,7 +18,7 @@ from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import plain
 from ablate.study.schema import KINDS, WITH
 from ablate.study.short_names import describe_codes
-from ablate.study.study import Data, HeldOut, Recipe
+from ablate.study.study import Data, HeldOut, Part, Recipe
 
 COMPILE = "recipe.compile"
 RESIZE_WORDS = {"crop": "cropped at the centre", "stretch": "stretched to a square", "pad": "padded to a square"}
@@ -177,18 +177,28 @@ def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> 
     usual = {**recipe.defaults, **usual}
     departures, shared = [], []
     for key, value in recipe.used.items():
-        words = f"{key.replace('_', ' ')} {plain(_without_varied(key, value, varied))}"
-        words = words if key != "python" else f"{', '.join(HOOKS)} of {words.removeprefix('python ')} where it has them"
-        if key not in told and value != usual.get(key):
+        shown, normal, default = (
+            _without_varied(key, each, varied) for each in (value, usual.get(key), recipe.defaults.get(key, value))
+        )
+        words = f"{key.replace('_', ' ')} {plain(shown)}"
+        words = f"{', '.join(HOOKS)} of {plain(shown)} where it has them" if key == "python" else words
+        if key not in told and shown != normal:
             departures.append(words)
-        elif key not in told and value != recipe.defaults.get(key, value):  # the named recipe has it too
+        elif key not in told and shown != default:  # the named recipe has it too
             shared.append(words)
     text = ", ".join([text, *shared])
     return f"{text}; unlike {name}: {', '.join(departures)}" if departures else text
 
 
 def _without_varied(field: str, value: Any, varied: Collection[str]) -> Any:
-    """The user's own code in a field without the arguments that vary; other values unchanged."""
+    """Own code in a field without the arguments that vary, a part without the fields that vary; other values unchanged.
+
+    A part is then a mapping of its other fields, as far as they are not usual.
+    """
+    if isinstance(value, Part) and any(axis.startswith(f"recipe.{field}.") for axis in varied):
+        usual, (first, *_) = dict(type(value)()), dict(value)
+        kept = {name: each for name, each in dict(value).items() if f"recipe.{field}.{name}" not in varied}
+        return {"name" if name == first else name: each for name, each in kept.items() if each != usual[name]}
     prefix = "recipe.args." if field == "python" else f"recipe.{field}.args."
     if not isinstance(value, OwnCode):
         return value

@@ -187,6 +187,16 @@ def test_a_caption_says_that_an_own_recipe_replaces_what_it_names(tmp_path: Path
     assert told.endswith("unlike wrn_cifar: optimizer, rate, batch, loss, after_step of mine:Plain where it has them")
 
 
+def test_a_caption_leaves_out_what_varies_inside_a_part() -> None:
+    one, other = (Recipe.named("cifar_modern", ema={"decay": decay, "warmup": 0.5}) for decay in (0.9, 0.999))
+    told = {describe_recipe(recipe, "cifar_modern", ["recipe.ema.decay"]) for recipe in (one, other)}
+    assert len(told) == 1 and told.pop().endswith("unlike cifar_modern: ema warmup 0.5")
+    told = {describe_recipe(recipe, "cifar_modern", ["recipe.ema.decay", "recipe.ema.warmup"]) for recipe in (one, other)}
+    assert told == {describe_recipe(one, "cifar_modern", ["recipe.ema"])}
+    mixed = Recipe.named("wrn_cifar", mixup={"alpha": 0.2, "probability": 0.5})
+    assert describe_recipe(mixed, "wrn_cifar", ["recipe.mixup.probability"]).endswith("unlike wrn_cifar: mixup 0.2")
+
+
 def test_an_average_and_parts_of_a_batch_count_in_the_memory() -> None:
     counts = count_network(parse_architecture("WRN-10-1"), 10, (3, 32, 32))
     plain, more = (training_memory(counts, Recipe.named("wrn_cifar", ema=decay)) for decay in (0, 0.9))
