@@ -68,7 +68,7 @@ class ProgramExperiment:
             RunError: `probe` is True.
         """
         if probe:
-            raise RunError("`probe`: a program cannot be timed; run one trial, such as with --set seeds=1")
+            raise RunError("`probe`: a program cannot be timed; run one trial, such as `ablate run X -s seeds=1`")
         study = self.study
         variants = [
             {

@@ -32,8 +32,8 @@ def test_the_example_is_a_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "path", [*sys.path])
     nets = [variant.net for variant in load_study(tmp_path / "study.yaml").variants]
     assert nets == [
-        "my_networks:plain(depth=3, width=16)",
-        "my_networks:plain(depth=3, width=32)",
+        "my_networks:plain, width 16",
+        "my_networks:plain, width 32",
         "WRN-10-1-B(3,3)",
         "WRN-10-1-my_networks:SqueezeExcite",
     ]

@@ -140,7 +140,7 @@ def _program(document: Document, file: ProgramFile, folder: Path) -> Program:
     except ValueError as error:
         document.fail(path, f"program.command: {str(error)[:1].lower()}{str(error)[1:]}")
     if not words:
-        document.fail(path, "program.command: found nothing; allowed: such as python train.py --lr {lr} --seed {seed}")
+        document.fail(path, "program.command: found nothing; allowed: such as python train.py {lr} {seed}")
     if EPOCHS in named and file.epochs is None and not _is_axis(document, EPOCHS):
         document.fail(path, "program.command: {epochs} has no value; add program.epochs")
     if file.epochs is not None and _is_axis(document, EPOCHS):

@@ -19,7 +19,7 @@ class ProgramFile(Frozen):
         Field(
             min_length=1,
             max_length=10_000,
-            examples=["python train.py --lr {lr} --seed {seed}"],
+            examples=["python train.py {lr} {seed}"],
             description="split into words without a shell; {lr}: the value of the axis lr; also {seed}; {trial}: a folder",
         ),
     ]

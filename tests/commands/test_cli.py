@@ -223,7 +223,8 @@ def test_a_preemption_before_anything_has_begun_is_one_too() -> None:
 
 
 IMPORTING = """
-import builtins, os, sys
+import builtins, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from ablate.__main__ import main
 load = builtins.__import__
 def interrupted(name, *more):

@@ -237,7 +237,7 @@ def test_search_says_that_a_study_is_none(ablate: Command, tmp_path: Path) -> No
         (("search", "search.yaml", "--checkpoint-every", "5m"), "--checkpoint-every: found '5m'"),
         (("search", "search.yaml", "--runs", "search.yaml"), "--runs: search.yaml is not a directory"),
         (("search", "search.yaml", "--scale", "tow"), "unknown scale 'tow'; did you mean 'two'? allowed: two"),
-        (("search", "search.yaml", "-s", "search.validation.folds=13"), "search.validation: found 13 folds; class"),
+        (("search", "search.yaml", "-s", "search.validation.folds=13"), "validation: found 13 folds; class"),
         (
             ("search", "search.yaml", "-s", "search.validation={holdout: 97}"),
             "recipe.batch_size: 32 of 31 training images leaves no batch",

@@ -42,11 +42,14 @@ def test_a_message_names_a_flag_for_each_parameter() -> None:
 
 
 def messages() -> Iterator[tuple[str, str]]:
-    """(module, text) of every string of the library below the commands that is no docstring."""
+    """(module, text) of every string of the library below the commands that is no documentation."""
     root = Path(ablate.__file__).parent
-    for path in sorted(set(root.rglob("*.py")) - set((root / "commands").rglob("*.py"))):
+    others = {*(root / "commands").rglob("*.py"), root / "study" / "reference.py"}
+    for path in sorted(set(root.rglob("*.py")) - others):
         tree = ast.parse(path.read_text())
         statements = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        documented = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "explained"]
+        statements |= {id(part) for node in documented for part in ast.walk(node)}
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in statements:
                 yield str(path.relative_to(root)), re.sub("`ablate [^`]*(`|$)", "", node.value)
