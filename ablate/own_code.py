@@ -8,6 +8,7 @@ for the keys of a study file, or arguments of a command, that name it.
 from __future__ import annotations
 
 import ast
+import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -312,7 +313,11 @@ def find_callable(reference: str) -> Callable[..., Any]:
             _files.update(sources.values())
         found: Any = _loaded[name].module
         for part in attribute.split("."):
-            found = getattr(found, part)
+            try:
+                found = getattr(found, part)
+            except AttributeError as error:
+                near = difflib.get_close_matches(part, dir(found), n=1)
+                raise AttributeError(f"{error}; did you mean '{near[0]}'?" if near else str(error)) from None
     if not callable(found):
         raise NotationError(f"{reference} is {type(found).__name__}; allowed: a callable")
     return found  # type: ignore[no-any-return]

@@ -46,6 +46,8 @@ def check_labels(
         if labels is not None and size is not None and size > len(labels):
             raise DataError(f"data.{what}: found {size}; there are {len(labels)} images")
     names = len(np.unique(train))
+    if train.min() == 1 and train.max() == names:
+        raise DataError(f"labels: found 1 to {names}; allowed: whole numbers from 0")
     if names != classes or (train if test is None else test).max() >= classes:
         raise DataError(f"data.classes: the study says {classes}; the training images have {names}")
 

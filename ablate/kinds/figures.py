@@ -61,7 +61,7 @@ FIGURES = (
         alt_text="{Measure} against parameters, with the Pareto front",
         report="trained",
         choice="default",
-        values="ablate.report.figure_values.errors:error_values",
+        values="ablate.report.figure_values.errors:parameter_values",
         draw="ablate.report.figures.parameters:draw_parameters",
     ),
     FigureKind(

@@ -7,8 +7,9 @@ from typing import Any
 
 from ablate.errors import NotationError, StudyError, allowed
 from ablate.nets.architecture import Architecture, DepthRule
+from ablate.nets.families import arguments_of
 from ablate.nets.notation import parse_architecture
-from ablate.study.axes import for_imagenet
+from ablate.study.axes import architecture_of, for_imagenet
 from ablate.study.plan import Enumeration, label, plain
 from ablate.study.resolve import all_fields, dotted_fields
 from ablate.study.study import Study, Variant
@@ -18,7 +19,7 @@ def find_baselines(study: Study, enumeration: Enumeration) -> tuple[Variant | No
     """The baseline of each variant, in order. A baseline is its own baseline; None: the variant has none.
 
     A study names either one network, which means the variant of it on the same data set, or values of axes, which mean the
-    variant that differs in these axes only.
+    variant that differs in these axes only. {python: module:callable, args: {...}} is a network.
 
     Args:
         study: As loaded by load_study().
@@ -31,16 +32,20 @@ def find_baselines(study: Study, enumeration: Enumeration) -> tuple[Variant | No
     if study.baseline is None:
         return (None,) * len(variants)
     named, place = study.baseline
-    if isinstance(named, dict):
+    if isinstance(named, dict) and not ("python" in named and named.keys() <= {"python", "args"}):
         return _by_axes(named, place, variants)
     of_data = {variant.data.title: variant for variant in _by_name(study, enumeration, named, place)}
     return tuple(of_data.get(variant.data.title) for variant in variants)
 
 
-def _by_name(study: Study, enumeration: Enumeration, net: str, place: str) -> list[Variant]:
+def _by_name(study: Study, enumeration: Enumeration, named: str | dict[str, Any], place: str) -> list[Variant]:
     """The variants of the named network, one on each data set. Of several recipes, the study's own recipe is preferred."""
-    meant = _meanings(net, for_imagenet(study))
-    found = enumeration.names.get(net) or [v for v in enumeration.variants if v.architecture in meant]
+    net = plain(named)
+    if isinstance(named, dict):
+        found = _of_own_code(study, enumeration, named, place)
+    else:
+        meant = _meanings(named, for_imagenet(study))
+        found = enumeration.names.get(named) or [v for v in enumeration.variants if v.architecture in meant]
     if not found:
         known = ", ".join(dict.fromkeys(variant.net for variant in enumeration.variants[:20]))
         raise StudyError(f"{place}: baseline '{net}' is none of the variants; allowed: {known}")
@@ -58,6 +63,23 @@ def _by_name(study: Study, enumeration: Enumeration, net: str, place: str) -> li
         chosen[title] = best[0]
     definitions = {variant.trials((0,))[0].definition for variant in chosen.values()}
     return [v for v in enumeration.variants if v.trials((0,))[0].definition in definitions]
+
+
+def _of_own_code(study: Study, enumeration: Enumeration, named: dict[str, Any], place: str) -> list[Variant]:
+    """The variants of a network of a user's own code, whose arguments are those given, or at the signature's defaults."""
+    solved = study.budget.solve if study.budget else ()
+
+    def key(architecture: Architecture) -> str:
+        """The code and its arguments, without those that the budget solves."""
+        given = arguments_of(architecture)
+        rest = sorted((name, repr(value)) for name, value in given.items() if f"args.{name}" not in solved)
+        return repr((architecture.python, rest))
+
+    try:
+        wanted = key(architecture_of(study, {"net": named}, "convolutions", True)[0])
+    except (NotationError, StudyError) as error:
+        raise StudyError(f"{place}: baseline: {error}") from None
+    return [v for v in enumeration.variants if v.architecture.python and key(v.architecture) == wanted]
 
 
 def _by_axes(values: dict[str, Any], place: str, variants: tuple[Variant, ...]) -> tuple[Variant | None, ...]:

@@ -73,7 +73,7 @@ def reference() -> str:
     lists = ", ".join(f"`{name}` ({words})" for name, (_, words) in NAMED.items())
     lines += ["", f"`augment` is a list of steps in order, or one of {lists}. The steps:", ""]
     lines += _kinds(AUGMENTATIONS)
-    lines += ["", "## `recipe`", "", "`base` is the name of a recipe; every other key is a change of it.", ""]
+    lines += ["", "## `recipe`", "", "`base` is required: a recipe's name. Every other key is a change of it.", ""]
     lines += _table(HEAD, _rows(recipe_model(), Recipe, Recipe.model_fields))
     for key, table in KINDS.items():
         lines += ["", f"`{key}`, and the keys that only one of them has:", ""]

@@ -200,6 +200,13 @@ def test_download_is_asked_only_when_wanted(here: Location, monkeypatch: pytest.
         assert asked == [(here.root, False)] * wanted
 
 
+def test_labels_that_start_at_1_are_named() -> None:
+    labels = np.arange(1, 6)
+    with pytest.raises(DataError, match="labels: found 1 to 5; allowed: whole numbers from 0"):
+        check_labels(labels, labels, 6, None)
+    check_labels(labels - 1, labels - 1, 5, None)
+
+
 @pytest.mark.parametrize(
     ("declared", "said"),
     [

@@ -203,6 +203,7 @@ def line_of(text: str) -> int:
         ("readers:text", "readers:text returned str; allowed: a torch.nn.Module"),
         ("readers:number", "readers:number is int; allowed: a callable"),
         ("readers:absent", "readers:absent: AttributeError: module 'readers' has no attribute 'absent'"),
+        ("readers:chan", "module 'readers' has no attribute 'chan'; did you mean 'chain'?"),
         ("absent_module:f", "absent_module:f: ModuleNotFoundError: No module named 'absent_module'"),
         ("readers:wrong_classes", "readers:wrong_classes makes 3x1x1 of 1x8x8; allowed: 10x1x1"),
         ("readers:Block", "TypeError: "),

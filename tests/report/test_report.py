@@ -109,6 +109,15 @@ def test_a_diverged_seed_is_never_left_out(
     assert row["Range"].endswith("–diverged")
 
 
+def test_networks_of_one_size_are_not_drawn_against_parameters(tmp_path: Path) -> None:
+    path = tmp_path / "invented.yaml"
+    path.write_text(
+        STUDY.replace("grid: {block: [B(3,3), B(3,1)], k: 1, depth: 10}", "grid: {net: WRN-10-1, recipe.lr: [0.1, 0.2]}")
+    )
+    made = fill(load_study(path, runs=tmp_path / "runs"), ERRORS)
+    assert "errors" in made.figures and "parameters" not in made.figures
+
+
 def test_the_table_compares_with_the_baseline(experiment: Experiment) -> None:
     made = fill(experiment, ERRORS)
     table = study_tables(made.analysis)[1]

@@ -81,6 +81,33 @@ def test_the_base_is_found_by_defaults_and_by_names(tmp_path: Path, baseline: st
     assert of_each[0] is base and (of_each[1] is base or baseline.startswith("{"))
 
 
+@pytest.mark.parametrize("baseline", [BUILD, "{python: own_axes:build, args: {norm: layer}}", "base"])
+def test_a_network_of_own_code_is_the_baseline_of_every_variant(tmp_path: Path, baseline: str) -> None:
+    changes = f"one_at_a_time: {{base: {BUILD}, args.norm: batch, recipe.warmup: 1, data.augment: [[flip]]}}"
+    found = enumerated(tmp_path, changes, baseline=baseline)
+    assert find_baselines(load_study(tmp_path / "s.yaml"), found) == (found.variants[0],) * 4
+
+
+def test_an_argument_that_is_solved_is_not_compared(tmp_path: Path) -> None:
+    budget = "{parameters: 1.5k, solve: args.width}"
+    found = enumerated(tmp_path, f"grid: {{net: {BUILD}, args.norm: [layer, batch]}}", baseline=BUILD, budget=budget)
+    assert find_baselines(load_study(tmp_path / "s.yaml"), found) == (found.variants[0],) * 2
+
+
+@pytest.mark.parametrize(
+    "baseline, expected",
+    [
+        ("{python: own_axes:build, args: {width: 9}}", "baseline 'own_axes:build(width=9)' is none of the variants"),
+        ("{python: own_axes:built}", "baseline: own_axes:built: AttributeError"),
+    ],
+)
+def test_a_baseline_of_own_code_that_is_no_variant(tmp_path: Path, baseline: str, expected: str) -> None:
+    found = enumerated(tmp_path, SWITCHES, baseline=baseline)
+    with pytest.raises(StudyError) as caught:
+        find_baselines(load_study(tmp_path / "s.yaml"), found)
+    assert expected in str(caught.value)
+
+
 def test_a_baseline_by_one_default(tmp_path: Path) -> None:
     found = enumerated(tmp_path, SWITCHES, baseline="{args.norm: layer}")
     base, batch, patch = found.variants

@@ -301,6 +301,15 @@ def test_one_cycle_changes_the_momentum_the_other_way() -> None:
     assert optimizer.param_groups[0]["momentum"] == 0
 
 
+@pytest.mark.parametrize("rate", [-0.1, float("nan"), float("inf")])
+def test_a_rate_of_own_code_is_a_finite_number_from_0(rate: float) -> None:
+    made = Rates(Recipe.named("wrn_cifar", epochs=4), 10)
+    made.own, made.reference = lambda step: 0.1 if step < 3 else rate, "mine:rate"
+    assert made.at(2) == (0.1, None)
+    with pytest.raises(NotationError, match=f"mine:rate returned {rate:g} in step 3; allowed: a finite number from 0"):
+        made.at(3)
+
+
 def test_momentum_that_is_discarded_starts_as_new() -> None:
     """Also the product that NAdam keeps, which starts at one."""
     recipe = Recipe.named("wrn_cifar", optimizer="nadam", epochs=4, milestones=(0.5,))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def error_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figures with the errors by variant, and with the errors against parameters.
+    """The values of the figure with the errors by variant.
 
     Args:
         analysis: The analysis of the study.
@@ -26,6 +26,17 @@ def error_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     shown = [summary for summary in analysis.summaries if summary.n]
     baselines = [analysis.baseline(summary) for summary in shown]
     yield FigureInfo(errors_of(shown, baselines), analysis.study.title, analysis.setting("; "))
+
+
+def parameter_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
+    """The values of the figure with the errors against parameters; none where all networks have the same number of them.
+
+    Args:
+        analysis: The analysis of the study.
+    """
+    shown = [summary for summary in analysis.summaries if summary.n]
+    if len(shown) < 2 or len({summary.variant.counts.parameters for summary in shown}) > 1:
+        yield from error_values(analysis)
 
 
 def errors_of(summaries: Sequence[Summary], baselines: Sequence[Summary | None] = ()) -> StudyErrors:
