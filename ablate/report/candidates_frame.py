@@ -38,12 +38,18 @@ def candidates_frame(analysis: SearchAnalysis) -> pd.DataFrame:
 
 def _columns(analysis: SearchAnalysis) -> list[str]:
     network = ("net", "parameters", "multiply_adds") if analysis.of_networks else ()
+    axes = [_column(analysis, axis) for axis in analysis.search.axes]
     columns = (
-        "rank", "number", "state", "enqueued", *analysis.search.axes, *network,
+        "rank", "number", "state", "enqueued", *axes, *network,
         analysis.search.objective, "n", "planned", "diverged", "min", "max", "std",
         "baseline", "difference", "p_value", "p_floor", "p_holm", "trials", "baseline_trials",
     )  # fmt: skip
     return list(dict.fromkeys(columns))  # net may be an axis
+
+
+def _column(analysis: SearchAnalysis, axis: str) -> str:
+    """The column of an axis. That of a program may have any name, such as "rank"."""
+    return axis if analysis.of_networks else f"axis.{axis}"
 
 
 def _network(one: Candidate) -> dict[str, Any]:
@@ -58,7 +64,10 @@ def _frame_row(analysis: SearchAnalysis, one: Candidate, rank: int | None) -> di
     found = describe(one.errors) if one.errors else None
     best, verdict = analysis.best, analysis.verdicts.get(one.number)
     row: dict[str, Any] = {
-        **{axis: value if is_number(value) else one.value_text(value) for axis, value in one.values.items()},
+        **{
+            _column(analysis, axis): value if is_number(value) else one.value_text(value)
+            for axis, value in one.values.items()
+        },
         "rank": rank,
         "number": one.number,
         "state": one.state,

@@ -12,6 +12,7 @@ import contextlib
 import math
 import threading
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from ablate.schedule.backends import Backend
 
 WAIT_SECONDS = 1.0  # between two checks of the other drivers
+OF_DIVERGED = ("All-NaN slice", "Clip non-finite")  # how warnings begin that Optuna gives of diverged trainings
 
 
 class Taken(NamedTuple):
@@ -85,7 +87,9 @@ def run_search(
     """
     begun = time.monotonic()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with open_backend(runs, options, teller(console), candidates.gpus) as backend:
+    with open_backend(runs, options, teller(console), candidates.gpus) as backend, warnings.catch_warnings():
+        for message in OF_DIVERGED:
+            warnings.filterwarnings("ignore", message)
         driver = SearchDriver(candidates, runs, url, options, backend.slots[0].device)
         return _run_driver(driver, backend, url, console, begun)
 

@@ -382,12 +382,10 @@ class RangeFile(Frozen):
 
 
 class SearchFile(Frozen):
-    """A search: candidates from a space, each evaluated on held-out training images.
+    """A search: candidates from a space, each evaluated on held-out training images, or by a program's own measure.
 
     Args:
         space: The axes and their values: a list of choices, or the keys of a parameter, see below.
-        validation: The images that candidates are compared on.
-        objective: What is minimized, over folds and seeds; for a program, its measure that decides, as its goal says.
         sampler: How Optuna chooses the candidates.
         seed: Of the sampler.
     """
@@ -398,11 +396,15 @@ class SearchFile(Frozen):
         _axes_schema(),
     ]
     validation: Annotated[
-        ValidationFile | None, Field(examples=["{folds: 5}"], description="not in a study with 'program'")
+        ValidationFile | None,
+        Field(
+            examples=["{folds: 5}"],
+            description="required, except for a program: the images that candidates are compared on",
+        ),
     ] = None
     objective: Annotated[
         Literal["median_validation_error", "mean_validation_error", "median", "mean"] | None,
-        Field(description="median: the default; median and mean alone mean the measure that decides"),
+        Field(description="over folds and seeds, by default the median; of a program median or mean of its measure"),
     ] = None
     trials: Annotated[int | None, Field(ge=1, le=100_000, description="candidates; by default all of a grid")] = None
     sampler: Literal["tpe", "gp", "random", "grid", "cmaes"] = "tpe"

@@ -87,6 +87,7 @@ def test_a_measure_that_is_maximized_and_its_report(tmp_path: Path, monkeypatch:
     report = search.report()
     assert report.analysis.best is not None and report.analysis.best.number == best.number
     assert list(report.frames()["table"]["median_loss"]) == sorted((one.median for one in found), reverse=True)
+    assert next(iter(report.frames()["table"]["axis.lr"])) == best.values["lr"]
     assert len(report.frames()["trials"]) == 8 and set(report.figures) >= {"objective", "history"}
     text = document_text(report.document)
     assert f"{best.name[1:]} has the highest median loss" in text and "python -S train.py {lr} {mode} {seed}" in text
