@@ -141,10 +141,10 @@ def load_experiment(
     if runs.exists() and not runs.is_dir():
         raise RunError(f"`runs`: {runs} is not a directory")
     study = load_any_study(path, overrides, scale)
-    if isinstance(study, ProgramStudy):
-        return ProgramExperiment(study, runs)
     if study.search:
         return SearchExperiment(study, Path(path).name, runs, storage, _location(data_root, download))
+    if isinstance(study, ProgramStudy):
+        return ProgramExperiment(study, runs)
     enumeration = enumerate_variants(study)
     baselines = find_baselines(study, enumeration)
     return Experiment(study, enumeration, baselines, runs, Path(data_root) if data_root else None, download)

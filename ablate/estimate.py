@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shlex
 import statistics
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 
 from ablate.data.data_sets import DATA_SETS
 from ablate.errors import RunError
-from ablate.records.records import FINAL, read_epochs, trial_directory
+from ablate.records.records import FILES, FINAL, read_epochs, read_record, trial_directory
 from ablate.records.timings import (
     Milliseconds,
     Pace,
@@ -34,6 +35,7 @@ from ablate.records.timings import (
 from ablate.report.numbers import counted
 from ablate.schedule.simulation import simulate
 from ablate.study.costs import titan_x_speed, training_cost
+from ablate.study.program import ProgramStudy, ProgramTrial
 from ablate.study.study import Variant
 from ablate.train.devices import cpu_model, gpu_models
 from ablate.train.estimates import Estimate, find_estimates, images_of, workload_of
@@ -404,3 +406,42 @@ def _remarks(variants: Sequence[Variant], cost: dict[str, Any], probes: Sequence
     streamed = dict.fromkeys(variant.data.title for variant in variants if variant.data.streamed)
     remarks += [f"{title}: a probe does not time the decoding of its images" for title in streamed]
     return remarks
+
+
+def plan_program(study: ProgramStudy, trial: ProgramTrial, runs: Path) -> dict[str, Any]:
+    """What a plan says of a program, in plain values.
+
+    Args:
+        study: With the program.
+        trial: The trial whose command is shown.
+        runs: The runs directory.
+    """
+    return {
+        "command": shlex.join(program_command(trial, runs)),
+        "folder": str(study.folder),
+        "files": dict(study.program.files),
+        "decide_by": study.decide_by,
+        "goal": study.decision.goal,
+    }
+
+
+def program_command(trial: ProgramTrial, runs: Path) -> list[str]:
+    """The words of the command of a program's trial.
+
+    Args:
+        trial: Of a program.
+        runs: The runs directory.
+    """
+    return trial.command(str((trial_directory(runs, trial.id) / FILES).absolute()))
+
+
+def program_cost(trials: Sequence[ProgramTrial], runs: Path) -> dict[str, Any]:
+    """How long a recorded trial took, the median in seconds (None without one), and how many trials are open.
+
+    Args:
+        trials: Of a program.
+        runs: The runs directory.
+    """
+    records = [read_record(runs, trial.id) for trial in trials]
+    seconds = [float(record.result.get("seconds", 0.0)) for record in records if record]
+    return {"trial_seconds": statistics.median(seconds) if seconds else None, "open_trials": records.count(None)}

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 WORK, COHORT_WORK = "ablate.train.trial:TrialWork", "ablate.train.cohort:CohortWork"
 PROGRAM_WORK = "ablate.train.program:ProgramWork"
+STOPPING = "stopping when the epochs under way are done and kept"
+PROGRAM_STOPPING = "stopping: the programs are asked to end by SIGTERM"
 WAIT_SECONDS = 0.5
 AnyTrial = TypeVar("AnyTrial", Trial, ProgramTrial)
 ImageSet = tuple[Any, ...]  # the identity of images
@@ -179,9 +181,6 @@ def run_programs(
     Raises:
         AblateError: The run cannot start.
     """
-    from ablate.schedule.tasks import Task
-    from ablate.train.program import ProgramJob
-
     if study.missing and options.on == "local":
         raise RunError(study.missing)
     begun = time.monotonic()
@@ -192,18 +191,11 @@ def run_programs(
     missing = [trial for trial in trials if records[trial.id] is None]
     summary = RunSummary(len(trials), len(trials) - len(missing), shard=options.shard)
 
-    names = tuple(one.name for one in study.measures)
     if missing:
         with handling(dict.fromkeys(PREEMPTING, preempted)), open_backend(runs, options, say) as backend:
-            about = (runs.absolute(), study.folder.absolute(), names, study.decision.measure, backend.slots[0].device)
-            tasks = [
-                Task(
-                    trial.id, labels[trial.id], ProgramJob(trial, *about), 1.0, trial_directory(runs, trial.id) / "log.txt"
-                )
-                for trial in missing
-            ]
-            stopping = "stopping: the programs are asked to end by SIGTERM"
-            _RunInProgress(labels, runs, options, console, summary, study.decision, stopping).follow(
+            device = backend.slots[0].device
+            tasks = [make_program_task(study, trial, labels[trial.id], runs, device) for trial in missing]
+            _RunInProgress(labels, runs, options, console, summary, study.decision, PROGRAM_STOPPING).follow(
                 tasks, backend, lambda waiting, stop, progress: backend.execute(PROGRAM_WORK, waiting, stop, progress.event)
             )
     _sum_up(summary, labels, records, runs, say)
@@ -293,7 +285,7 @@ class _RunInProgress:
     console: Console
     summary: RunSummary
     decision: Decision = TEST_ERROR
-    stopping: str = "stopping when the epochs under way are done and kept"
+    stopping: str = STOPPING
 
     def train(self, tasks: Sequence[Task], backend: Backend, one_by_one: bool) -> None:
         """Train trials on a backend, those of a variant together where that is faster."""
@@ -436,6 +428,24 @@ def make_task(
 
     job = Job(trial, runs, location, device, options.checkpoint_epochs, options.checkpoint_seconds, folders, digest)
     return Task(trial.id, label, job, training_cost(trial), trial_directory(runs, trial.id) / "log.txt")
+
+
+def make_program_task(study: ProgramStudy, trial: ProgramTrial, label: str, runs: Path, device: str) -> Task:
+    """The task of running a program's trial.
+
+    Args:
+        study: With the program.
+        trial: To run.
+        label: The name of the trial for people.
+        runs: Directory of the records.
+        device: "cpu" or "cuda".
+    """
+    from ablate.schedule.tasks import Task
+    from ablate.train.program import ProgramJob
+
+    names = tuple(one.name for one in study.measures)
+    job = ProgramJob(trial, runs.absolute(), study.folder.absolute(), names, study.decision.measure, device)
+    return Task(trial.id, label, job, 1.0, trial_directory(runs, trial.id) / "log.txt")
 
 
 def prepare(

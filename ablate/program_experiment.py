@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import RunError
+from ablate.estimate import plan_program, program_command, program_cost
 from ablate.launch import RunOptions, RunSummary, run_programs
 from ablate.records.earlier import earlier_remarks
-from ablate.records.records import FILES, read_failure, read_record, trial_directory, trial_state
+from ablate.records.records import read_failure, trial_directory, trial_state
 from ablate.study.program import ProgramStudy, ProgramTrial
 
 if TYPE_CHECKING:
@@ -75,7 +74,12 @@ class ProgramExperiment:
                 "net": variant.net,
                 "axes": dict(variant.axes),
                 "trials": [
-                    {"id": one.id, "seed": one.seed, "state": trial_state(self.runs, one.id), "command": self._command(one)}
+                    {
+                        "id": one.id,
+                        "seed": one.seed,
+                        "state": trial_state(self.runs, one.id),
+                        "command": program_command(one, self.runs),
+                    }
                     for one in variant.trials(study.seeds)
                 ],
             }
@@ -83,27 +87,11 @@ class ProgramExperiment:
         ]
         return {
             "study": study.name,
-            "program": {
-                "command": shlex.join(self._command(self.trials()[0])),
-                "folder": str(study.folder),
-                "files": dict(study.program.files),
-                "decide_by": study.decide_by,
-                "goal": study.decision.goal,
-            },
+            "program": plan_program(study, self.trials()[0], self.runs),
             "variants": variants,
-            "cost": self._cost(),
+            "cost": program_cost(self.trials(), self.runs),
             "remarks": self.remarks(),
         }
-
-    def _cost(self) -> dict[str, Any]:
-        """How long a recorded trial took, the median in seconds (None without one), and how many trials are open."""
-        records = [read_record(self.runs, trial.id) for trial in self.trials()]
-        seconds = [float(record.result.get("seconds", 0.0)) for record in records if record]
-        return {"trial_seconds": statistics.median(seconds) if seconds else None, "open_trials": records.count(None)}
-
-    def _command(self, trial: ProgramTrial) -> list[str]:
-        """The words of a trial's command."""
-        return trial.command(str((trial_directory(self.runs, trial.id) / FILES).absolute()))
 
     def status(self) -> dict[str, Any]:
         """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""

@@ -46,7 +46,7 @@ def search_text(summary: SearchSummary) -> str:
     counts += [f"{left} open"] if left > 0 else []
     trained = f"{counted(summary.trained, 'training')}, {duration(summary.seconds)}"
     lines = [f"{counted(summary.candidates, 'candidate')}: {', '.join(counts)}; {trained}"]
-    lines += [f"lowest: {summary.best}"] if summary.best else []
+    lines += [f"{summary.lowest}: {summary.best}"] if summary.best else []
     return "\n".join(lines + [f"failed: {label}: {cause} ({log})" for label, cause, log in summary.failed])
 
 

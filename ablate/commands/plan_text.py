@@ -24,10 +24,10 @@ def plan_text(plan: dict[str, Any]) -> str:
     Args:
         plan: As returned by Experiment.plan(), SearchExperiment.plan() or ProgramExperiment.plan().
     """
-    if "program" in plan:
-        return _program_text(plan)
     if "search" in plan:
         return _search_text(plan)
+    if "program" in plan:
+        return _program_text(plan)
     variants = plan["variants"]
     axes = list(variants[0]["axes"])
     budget = any("budget" in variant for variant in variants)
@@ -86,18 +86,27 @@ def _program_text(plan: dict[str, Any]) -> str:
     lines = [table_text(make_table(columns, rows)), *plan["remarks"][:MAX_REMARKS]]
     if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
         lines.append(f"... and {more} more remarks, in --json")
-    files = ", ".join(f"{name} ({digest})" for name, digest in program["files"].items())
-    lines += [f"the first command, in {program['folder']}: {program['command']}"]
-    lines += [f"files that are part of the ids: {files}"] if files else []
+    lines += _command_lines(program)
     lines += [f"decided by {program['decide_by']}, {program['goal']}d"]
     lines.append(f"{counted(len(variants), 'variant')}, {counted(len(trials), 'trial')}: ")
     lines[-1] += count_states(trial["state"] for trial in trials)
-    seconds, left = plan["cost"]["trial_seconds"], plan["cost"]["open_trials"]
-    if seconds is not None and left:
-        lines.append(
-            f"a recorded trial took {_time(seconds)}; {counted(left, 'open trial')}: {_time(left * seconds)} of trials"
-        )
+    lines += _program_cost_lines(plan["cost"])
     return "\n".join(map(printable, "\n".join(lines).split("\n")))
+
+
+def _command_lines(program: dict[str, Any]) -> list[str]:
+    """The first command of a program, and its files."""
+    files = ", ".join(f"{name} ({digest})" for name, digest in program["files"].items())
+    lines = [f"the first command, in {program['folder']}: {program['command']}"]
+    return [*lines, *([f"files that are part of the ids: {files}"] if files else [])]
+
+
+def _program_cost_lines(cost: dict[str, Any]) -> list[str]:
+    """What the open trials of a program cost at the time of those that are recorded; empty if none is."""
+    seconds, left = cost["trial_seconds"], cost["open_trials"]
+    if seconds is None or not left:
+        return []
+    return [f"a recorded trial took {_time(seconds)}; {counted(left, 'open trial')}: {_time(left * seconds)} of trials"]
 
 
 def _memory_line(memory: dict[str, int]) -> str:
@@ -123,6 +132,8 @@ def _search_text(plan: dict[str, Any]) -> str:
     header = ["Axis", "Values", "Where"] if conditions else ["Axis", "Values"]
     columns = [Column(title, numeric=False) for title in header]
     lines = [table_text(make_table(columns, [row[: len(header)] for row in rows]))]
+    if "program" in plan:
+        return "\n".join([*lines, *_program_search_lines(plan)])
     folds, images = search["folds"], search["held_out"]
     held_out = f"{images:,} held-out training images" if images else f"{folds} folds of the training images"
     held_out = f"the folder {search['folder']}" if "folder" in search else held_out
@@ -138,13 +149,30 @@ def _search_text(plan: dict[str, Any]) -> str:
     lines += [*map(printable, plan["remarks"]), *_images_lines(plan)]
     lines += [f"{counted(search['candidates'], 'candidate')} of {each}, {trainings} trainings: {states}"]
     if search["distinct"]:
-        lines.append(
-            f"different candidates in the space: {search['distinct']}; one that comes again costs nothing, but counts"
-        )
+        lines.append(_distinct_line(search["distinct"]))
     elif search["drawn"]:
         lines.append(f"what is not sampled yet costs what {counted(search['drawn'], 'candidate')} drawn at random cost:")
     lines += [_memory_line(plan["memory"])] if plan["memory"] else []
     return "\n".join(lines + cost_lines(plan["cost"]))
+
+
+def _program_search_lines(plan: dict[str, Any]) -> list[str]:
+    """What a search of a program optimizes, its method, progress and cost."""
+    search, seeds = plan["search"], len(plan["search"]["seeds"])
+    states = count_states([state for state, n in search["states"].items() for _ in range(n)])
+    statistic, _, measure = search["objective"].partition("_")
+    lines = [f"{search['goal']}d: {statistic} {measure} over {counted(seeds, 'seed')}"]
+    lines += [f"sampler {search['sampler']}, pruner {search['pruner']}", *plan["remarks"]]
+    lines += _command_lines(plan["program"]) if plan["program"] else []
+    lines.append(f"{counted(search['candidates'], 'candidate')} of {counted(seeds, 'seed')}, ")
+    lines[-1] += f"{counted(search['candidates'] * seeds, 'training')}: {states}"
+    if search["distinct"]:
+        lines.append(_distinct_line(search["distinct"]))
+    return [printable(line) for line in (*lines, *_program_cost_lines(plan["cost"]))]
+
+
+def _distinct_line(distinct: int) -> str:
+    return f"different candidates in the space: {distinct}; one that comes again costs nothing, but counts"
 
 
 def _space(parameter: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ablate.errors import printable
 from ablate.report.document import Column, make_table
-from ablate.report.numbers import DASH, counted, percent
+from ablate.report.numbers import DASH, counted, format_of
 from ablate.report.writers.plain import table_text
 
 NO_TRIALS = "no trials: the networks are counted, nothing is trained"
@@ -43,14 +43,15 @@ def status_text(status: dict[str, Any]) -> str:
 
 
 def _candidates_text(status: dict[str, Any]) -> str:
-    rows = []
+    rows, by = [], status["decided_by"]
+    write, program = format_of(by["unit"]).value, "program" in status
     for one in status["candidates"]:
-        error = one["validation_error"]
-        shown = DASH if error is None else percent(error)
+        value = one[by["name"]]
+        shown = DASH if value is None else write(value)
         rows.append([str(one["number"]), one["net"], one["state"], f"{one['trainings']} of {one['of']}", shown])
     columns = [
-        Column("Candidate"), Column("Network", False), Column("State", False), Column("Trainings"),
-        Column("Validation error, %"),
+        Column("Candidate"), Column("Values" if program else "Network", False), Column("State", False), Column("Trainings"),
+        Column(f"{by['axis'][:1].upper()}{by['axis'][1:]}"),
     ]  # fmt: skip
     states = ", ".join(f"{n} {state}" for state, n in status["states"].items())
     total = f"{counted(sum(status['states'].values()), 'candidate')}: {states}"

@@ -119,14 +119,14 @@ FIGURES = (
     ),
     FigureKind(
         name="objective",
-        alt_text="Validation error against each value that was searched",
+        alt_text="{Measure} against each value that was searched",
         report="search",
         values="ablate.report.figure_values.objective:objective_values",
         draw="ablate.report.figures.objective:draw_objective",
     ),
     FigureKind(
         name="history",
-        alt_text="Validation error by candidate, and the best so far",
+        alt_text="{Measure} by candidate, and the best so far",
         report="search",
         values="ablate.report.figure_values.history:history_values",
         draw="ablate.report.figures.history:draw_history",

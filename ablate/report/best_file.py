@@ -13,7 +13,7 @@ FILE = "best.yaml"
 
 
 def best_yaml(analysis: SearchAnalysis) -> bytes:
-    """The content of best.yaml: YAML in UTF-8 that a study can read, errors in percent.
+    """The content of best.yaml: YAML in UTF-8 that a study can read, errors in percent, others in `unit`.
 
     `best` has the searched values of the best candidate. A search with two objectives has `pareto` instead: a list of the
     candidates of the Pareto set by cost, each with its values and both objectives. Neither is present before a candidate is
@@ -46,6 +46,7 @@ def best_values(analysis: SearchAnalysis) -> dict[str, Any]:
         "finished": analysis.finished,
         "candidates": len(analysis.of_state("complete", "pruned")),
         "objective": search.objective,
+        **({} if analysis.decision.unit == "%" else {"unit": analysis.decision.unit}),
     }
     if cost := search.also_minimize:
         front = [
@@ -70,12 +71,13 @@ def _comment(analysis: SearchAnalysis) -> str:
     name, axis = analysis.study.name, next(iter(analysis.best.values if analysis.best else analysis.search.axes))
     lines = [f"# A study takes a value from here with {{from: {name}}}, such as {axis}: {{from: {name}}}."]
     if analysis.best and analysis.ties:
-        lines.append(f"# {analysis.ties} error; this one came first.")
+        lines.append(f"# {analysis.ties} {analysis.decision.noun}; this one came first.")
     return "\n".join(lines)
 
 
 def _net(analysis: SearchAnalysis, one: Candidate) -> dict[str, str]:
-    return {"net": one.variant.net} if analysis.solved or "net" not in analysis.search.axes else {}
+    shown = analysis.of_networks and (analysis.solved or "net" not in analysis.search.axes)
+    return {"net": one.variant.net} if shown else {}
 
 
 def _plain(value: Any) -> Any:

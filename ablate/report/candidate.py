@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from ablate.nets.counts import Counts
 from ablate.study.plan import plain
+from ablate.study.program import ProgramTrial, ProgramVariant
 from ablate.study.study import Trial, Variant
 
 CandidateState = Literal["complete", "pruned", "failed", "running", "interrupted"]
@@ -24,9 +26,10 @@ class Candidate:
         number: Its number in the search, from 0.
         state: One of CandidateState.
         values: The values of the searched axes, by axis.
-        variant: The network, data and recipe that the values give.
+        variant: The network, data and recipe that the values give; or the values of a program's placeholders.
         trials: Its trainings: the folds in order, and within a fold the seeds in order.
-        errors: The recorded validation errors in percent, by the index of the training; infinite where it diverged.
+        errors: The recorded values, such as validation errors in percent, by the index of the training; infinite where it
+            diverged.
         intermediate: The values reported to the pruner, by Optuna's step: a training, or an epoch counted over trainings.
         also: The value of the second objective; None if there is no second objective.
         enqueued: Whether the study file names the candidate, so that it was not sampled.
@@ -35,8 +38,8 @@ class Candidate:
     number: int
     state: CandidateState
     values: dict[str, Any]
-    variant: Variant
-    trials: tuple[Trial, ...]
+    variant: Variant | ProgramVariant
+    trials: tuple[Trial, ...] | tuple[ProgramTrial, ...]
     errors: Mapping[int, float]
     intermediate: Mapping[int, float]
     also: float | None = None
@@ -46,6 +49,16 @@ class Candidate:
     def median(self) -> float | None:
         """The median of the validation errors, in percent; infinite if half of the trainings diverged."""
         return statistics.median(self.errors.values()) if self.errors else None
+
+    @property
+    def counts(self) -> Counts | None:
+        """The counts of its network; None for a program."""
+        return self.variant.counts if isinstance(self.variant, Variant) else None
+
+    @property
+    def epochs(self) -> int:
+        """The epochs of all its trainings; of a program as far as the study says."""
+        return sum(one.recipe.epochs if isinstance(one, Trial) else one.epochs or 0 for one in self.trials)
 
     @property
     def recorded_ids(self) -> tuple[str, ...]:
@@ -64,7 +77,7 @@ class Candidate:
         Args:
             value: A value of a searched axis.
         """
-        return self.variant.net if isinstance(value, dict) else plain(value)
+        return self.variant.net if isinstance(value, dict) and isinstance(self.variant, Variant) else plain(value)
 
     @property
     def label(self) -> str:
@@ -72,13 +85,15 @@ class Candidate:
         return label_of(self.variant, self.values)
 
 
-def label_of(variant: Variant, values: Mapping[str, Any]) -> str:
+def label_of(variant: Variant | ProgramVariant, values: Mapping[str, Any]) -> str:
     """A candidate's network, then the values that its name does not show: "WRN-16-4-dropout0.3, recipe.lr 0.1".
 
     Args:
-        variant: The candidate's network, data and recipe.
+        variant: The candidate's network, data and recipe; or the values of a program's placeholders.
         values: The values of the searched axes, by axis.
     """
+    if isinstance(variant, ProgramVariant):
+        return variant.net
     shown = [f"{axis} {_plain(value)}" for axis, value in values.items() if axis.startswith(("recipe.", "data."))]
     return ", ".join([variant.net, *shown])
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 def candidates_frame(analysis: SearchAnalysis) -> pd.DataFrame:
     """One row per candidate, the ranked candidates first.
 
-    Errors are in percent, differences in points. Columns that need explanation:
+    Errors are in percent, differences in points; values of a program's measure are in its unit. Columns that need
+    explanation:
     rank: among the candidates trained to the end; candidates that share their trainings share a rank.
-    median_validation_error or mean_validation_error: the objective.
+    median_validation_error or mean_validation_error: the objective; of a program with the name of its measure.
     trials: the ids of the trainings that have an error, in order.
     baseline: the best candidate, for the candidates that are compared with it.
 
@@ -36,26 +37,42 @@ def candidates_frame(analysis: SearchAnalysis) -> pd.DataFrame:
 
 
 def _columns(analysis: SearchAnalysis) -> list[str]:
+    network = ("net", "parameters", "multiply_adds") if analysis.of_networks else ()
+    axes = [_column(analysis, axis) for axis in analysis.search.axes]
     columns = (
-        "rank", "number", "state", "enqueued", *analysis.search.axes, "net", "parameters", "multiply_adds",
+        "rank", "number", "state", "enqueued", *axes, *network,
         analysis.search.objective, "n", "planned", "diverged", "min", "max", "std",
         "baseline", "difference", "p_value", "p_floor", "p_holm", "trials", "baseline_trials",
     )  # fmt: skip
     return list(dict.fromkeys(columns))  # net may be an axis
 
 
+def _column(analysis: SearchAnalysis, axis: str) -> str:
+    """The column of an axis. That of a program may have any name, such as "rank"."""
+    return axis if analysis.of_networks else f"axis.{axis}"
+
+
+def _network(one: Candidate) -> dict[str, Any]:
+    """The name and the counts of its network; nothing for a program."""
+    if one.counts is None:
+        return {}
+    counts = one.counts
+    return {"net": one.variant.net, "parameters": counts.parameters, "multiply_adds": counts.multiply_adds}
+
+
 def _frame_row(analysis: SearchAnalysis, one: Candidate, rank: int | None) -> dict[str, Any]:
     found = describe(one.errors) if one.errors else None
     best, verdict = analysis.best, analysis.verdicts.get(one.number)
     row: dict[str, Any] = {
-        **{axis: value if is_number(value) else one.value_text(value) for axis, value in one.values.items()},
+        **{
+            _column(analysis, axis): value if is_number(value) else one.value_text(value)
+            for axis, value in one.values.items()
+        },
         "rank": rank,
         "number": one.number,
         "state": one.state,
         "enqueued": one.enqueued,
-        "net": one.variant.net,
-        "parameters": one.variant.counts.parameters,
-        "multiply_adds": one.variant.counts.multiply_adds,
+        **_network(one),
         analysis.search.objective: finite(analysis.objective(one)),
         "n": len(one.errors),
         "planned": len(one.trials),

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from ablate.report.candidate import Candidate, is_number
 from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
-from ablate.report.numbers import counted, error_range, grouped, p_text, percent, quantity, signed, two_decimals
+from ablate.report.numbers import counted, error_range, grouped, p_text, quantity
 from ablate.report.search_analysis import SearchAnalysis
-from ablate.report.search_setting import MEASURES, OBJECTIVES
+from ablate.report.search_setting import MEASURES
 from ablate.report.statistics import describe
 
 ENQUEUED = "named in the study file, not sampled"
@@ -48,12 +48,12 @@ def candidates_table(
         caption: The caption of the table.
         compared: Whether to compare the candidates with the best, if there are several.
     """
-    search, footnotes, solved, budget = analysis.search, Footnotes(), analysis.solved, analysis.study.budget
+    search, footnotes, solved, budget = analysis.search, Footnotes(), analysis.solved, analysis.budget
     axes = search.axes
     cost, budgeted = search.also_minimize or "parameters", ("parameters", budget.measure) if budget else ()
-    differ = len({getattr(one.variant.counts, cost) for one in shown}) > 1
+    differ = len({getattr(one.counts, cost, None) for one in shown}) > 1
     costs = [key for key in COSTS if key in budgeted or (key == cost and differ)]
-    told = len(axes) == 1 or "net" in axes
+    told = len(axes) == 1 or "net" in axes or not analysis.of_networks
     nets = bool(solved) or (not told and len({one.variant.net for one in shown}) > 1)
     compared = compared and len(shown) > 1
     columns = [Column("Candidate")]
@@ -61,14 +61,14 @@ def candidates_table(
         columns.append(Column(title, all(is_number(one.values.get(axis, 0)) for one in shown)))
     columns += [Column("Network", False)] if nets else []
     columns += [Column(COSTS[key][0]) for key in costs]
-    columns += map(Column, ("n", OBJECTIVES[search.objective].capitalize(), "SD", "Range"))
+    columns += map(Column, ("n", search.statistic.capitalize(), "SD", "Range"))
     columns += map(Column, ("Difference", "Won", "p", "p (Holm)") if compared else ())
     rows = []
     for one in shown:
         row = [number(one.number, mark=footnotes.mark(ENQUEUED if one.enqueued else ""))]
         row += [number(one.values.get(axis), one.value_text) for axis in axes]
         row += [words(one.variant.net)] if nets else []
-        row += [number(getattr(one.variant.counts, key), COSTS[key][1]) for key in costs]
+        row += [number(getattr(one.counts, key), COSTS[key][1]) for key in costs]
         row += _training_cells(analysis, one)
         rows.append([*row, *(_verdict_cells(analysis, one) if compared else [])])
     return make_table(columns, rows, label, caption, footnotes.notes)
@@ -83,14 +83,14 @@ def _titles(axes: Sequence[str], solved: Sequence[str]) -> list[str]:
 
 def _training_cells(analysis: SearchAnalysis, one: Candidate) -> list[Cell]:
     """The trainings in numbers. All cells but the standard deviation carry the ids of the trainings."""
-    found, trials = describe(one.errors), one.recorded_ids
+    found, trials, write = describe(one.errors), one.recorded_ids, analysis.format
     diverged = sum(map(math.isinf, one.errors.values()))
     n = f"{found.n}, {diverged} diverged" if diverged else str(found.n)
     return [
         Cell(found.n, n, trials=trials),
-        number(analysis.objective(one), percent, bold=one is analysis.best, trials=trials),
-        number(found.std, two_decimals, trials=trials),
-        Cell(found.min, error_range((found.min, found.max)), trials=trials),
+        number(analysis.objective(one), write.value, bold=one is analysis.best, trials=trials),
+        number(found.std, write.spread, trials=trials),
+        Cell(found.min, error_range((found.min, found.max), write.value), trials=trials),
     ]
 
 
@@ -100,7 +100,7 @@ def _verdict_cells(analysis: SearchAnalysis, one: Candidate) -> list[Cell]:
         return [Cell(0.0, "best") if one is analysis.best else NO_VALUE, *[NO_VALUE] * 3]
     c = verdict.comparison
     return [
-        number(analysis.objective(one) - analysis.objective(analysis.best), signed),
+        number(analysis.objective(one) - analysis.objective(analysis.best), analysis.format.signed),
         Cell(c.won, f"{c.won:g} of {c.pairs}"),
         number(c.p_value, p_text),
         number(verdict.adjusted_p, p_text),
@@ -111,9 +111,11 @@ def _caption(analysis: SearchAnalysis) -> str:
     """The caption of the first table, without the setting."""
     n, of = len(analysis.top), len(analysis.distinct)
     which = f"The {n} best of {of} candidates" if n < of else f"{counted(of, 'candidate')} trained to the end"
-    kind = OBJECTIVES[analysis.search.objective]
+    kind = analysis.search.statistic
+    unit = f"{in_unit[:1].upper()}{in_unit[1:]}; " if (in_unit := analysis.decision.in_unit) else ""
+    setting = "" if analysis.of_networks else f"{analysis.setting('. ')}. "  # of networks it stands above all tables
     return (
-        f"{which}, by {kind} {analysis.measured()}. In percent; SD of the sample; range from lowest to highest."
+        f"{setting}{which}, by {kind} {analysis.measured()}. {unit}SD of the sample; range from lowest to highest."
         f"{_comparison_caption(analysis)}"
     )
 
@@ -122,10 +124,11 @@ def _comparison_caption(analysis: SearchAnalysis) -> str:
     """The explanation of the columns that compare with the best; empty if nothing is compared."""
     if not analysis.verdicts:
         return ""
-    kind, comparisons = OBJECTIVES[analysis.search.objective], counted(len(analysis.verdicts), "comparison")
+    kind, comparisons = analysis.search.statistic, counted(len(analysis.verdicts), "comparison")
     floor = min(verdict.adjusted_floor for verdict in analysis.verdicts.values())
+    by = analysis.decision
     return (
-        f" Against the best: the difference of the {kind}s in points; of all pairs of their trainings those that the "
-        "candidate won, with the lower error; the permutation p-value of the rank sum, two-sided, and after Holm's "
-        f"correction for {comparisons} (so many trainings allow none below {p_text(floor)})."
+        f" Against the best: the difference of the {kind}s{' in points' if by.unit == '%' else ''}; of all pairs of their "
+        f"trainings those that the candidate won, with the {by.lower} {by.noun}; the permutation p-value of the rank sum, "
+        f"two-sided, and after Holm's correction for {comparisons} (so many trainings allow none below {p_text(floor)})."
     )

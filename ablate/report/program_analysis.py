@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from ablate.report.seeds import Compared
 from ablate.report.statistics import INTERVAL_FROM, Description, describe
 from ablate.report.summary import finite
 from ablate.study.decision import Decision
-from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
+from ablate.study.program import Program, ProgramStudy, ProgramTrial, ProgramVariant
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,7 @@ class ProgramSummary:
         Raises:
             RecordError: The record does not have the measure.
         """
-        name = self.decision.column
-        if name not in record.measures:
-            known = ", ".join(record.measures)
-            raise RecordError(f"{record.directory}: its program reported no {name}; allowed in 'decide_by': {known}")
-        value = record.measures[name]
-        return self.decision.worst if value is None else float(value)
+        return program_value(record, self.decision)
 
     @property
     def costs(self) -> dict[int, float]:
@@ -186,15 +181,12 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         Args:
             separator: The text between two parts, "; " or ". ".
         """
-        study, said = self.study, self.study.program.text
+        study = self.study
         varied = [axis for axis in study.variants[0].axes if len({repr(v.axes.get(axis)) for v in study.variants}) > 1]
-        same = [f"{axis} {value}" for axis, value in study.variants[0].axes.items() if axis not in varied]
-        epochs = [counted(study.program.epochs, "epoch")] if study.program.epochs else []
-        files = [f"{name} ({digest})" for name, digest in study.program.files.items()]
-        files = [f"{'Files' if separator.startswith('.') else 'files'} {', '.join(files)}"] if 0 < len(files) < 6 else []
+        same = {axis: value for axis, value in study.variants[0].axes.items() if axis not in varied}
         word = "Varied" if separator.startswith(".") else "varied"
         shown = [f"{word}: {', '.join(varied)}"] if varied else []
-        return separator.join([", ".join([said, *epochs, *same]), *files, *shown])
+        return separator.join([*describe_command(study.program, same, separator), *shown])
 
     def measured(self) -> str:
         """The sentence that defines the values of the study."""
@@ -246,6 +238,38 @@ class ProgramAnalysis(Compared[ProgramSummary]):
             "baseline": baseline and baseline.name,
             "against_baseline": verdict and {**verdict.comparison._asdict(), "p_holm": verdict.adjusted_p},
         }
+
+
+def describe_command(program: Program, same: Mapping[str, Any], separator: str) -> list[str]:
+    """The parts of a setting that say what is run: the command with what all trials share, and the files if they are few.
+
+    Args:
+        program: The program.
+        same: The values that all trials share, by axis.
+        separator: The text between two parts; after a full stop the next part begins with a capital.
+    """
+    epochs = [counted(program.epochs, "epoch")] if program.epochs else []
+    files = [f"{name} ({digest})" for name, digest in program.files.items()]
+    files = [f"{'Files' if separator.startswith('.') else 'files'} {', '.join(files)}"] if 0 < len(files) < 6 else []
+    return [", ".join([program.text, *epochs, *(f"{axis} {value}" for axis, value in same.items())]), *files]
+
+
+def program_value(record: Record, decision: Decision) -> float:
+    """The value of a program's record that its study decides by; infinite if the trial diverged.
+
+    Args:
+        record: Of a program's trial.
+        decision: Of the study.
+
+    Raises:
+        RecordError: The record does not have the measure.
+    """
+    name = decision.column
+    if name not in record.measures:
+        known = ", ".join(record.measures)
+        raise RecordError(f"{record.directory}: its program reported no {name}; allowed in 'decide_by': {known}")
+    value = record.measures[name]
+    return decision.worst if value is None else float(value)
 
 
 def analyze_program(study: ProgramStudy, runs: Path) -> ProgramAnalysis:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.records.records import trial_state
@@ -80,32 +81,14 @@ class ProgramReport(Report):
         recorded = self.trials[self.trials["state"].isin(("recorded", "diverged"))]
         fields = ("net", "seed", "state", self.analysis.decision.name, "epochs", "seconds", *MADE)
         where = "Every trial, its id and its provenance are in trials.csv."
-        return Provenance(tuple(_made_with(self.analysis)), provenance_table(recorded, fields), where, ("trials.csv",))
+        return Provenance(
+            tuple(program_made_with(self.analysis.summaries)), provenance_table(recorded, fields), where, ("trials.csv",)
+        )
 
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row per trial: its variant, axes, seed, id, state, measures as reported last, times in seconds."""
-        import pandas as pd
-
-        rows = []
-        for summary in self.analysis.summaries:
-            for trial, record in summary.trials:
-                result = record.result if record else {}
-                made = result.get("provenance", {})
-                others = [name for name in summary.measures if name != summary.decision.measure]
-                rows.append(
-                    {
-                        "net": summary.name,
-                        **{f"axis.{axis}": _plain(value) for axis, value in trial.axes.items()},
-                        "seed": trial.seed,
-                        "id": trial.id,
-                        "state": record.state if record else trial_state(self.analysis.runs, trial.id),
-                        summary.decision.name: finite(summary.value(record)) if record else None,
-                        **{name: result.get(name) for name in (*others, "epochs", "seconds")},
-                        **{key: made.get(key) for key in MADE},
-                    }
-                )
-        return pd.DataFrame(rows)
+        return program_trials_frame(self.analysis.summaries, self.analysis.runs)
 
     def as_json(self) -> dict[str, Any]:
         """The plain values that `ablate report --json` prints."""
@@ -124,6 +107,36 @@ class ProgramReport(Report):
         """Draw the study's figures and return them by name; none before a trial is recorded."""
         analysis = self.analysis
         return draw_figures(analysis, "program", analysis.study.figures) if analysis.recorded else {}
+
+
+def program_trials_frame(summaries: Iterable[ProgramSummary], runs: Path) -> pd.DataFrame:
+    """One row per trial: its variant, axes, seed, id, state, measures as reported last, times in seconds.
+
+    Args:
+        summaries: Of the variants of a study, or of the trainings of a search.
+        runs: The runs directory.
+    """
+    import pandas as pd
+
+    rows = []
+    for summary in summaries:
+        for trial, record in summary.trials:
+            result = record.result if record else {}
+            made = result.get("provenance", {})
+            others = [name for name in summary.measures if name != summary.decision.measure]
+            rows.append(
+                {
+                    "net": summary.name,
+                    **{f"axis.{axis}": _plain(value) for axis, value in trial.axes.items()},
+                    "seed": trial.seed,
+                    "id": trial.id,
+                    "state": record.state if record else trial_state(runs, trial.id),
+                    summary.decision.name: finite(summary.value(record)) if record else None,
+                    **{name: result.get(name) for name in (*others, "epochs", "seconds")},
+                    **{key: made.get(key) for key in MADE},
+                }
+            )
+    return pd.DataFrame(rows)
 
 
 def program_table(analysis: ProgramAnalysis) -> Table:
@@ -171,9 +184,13 @@ def _plain(value: Any) -> Any:
     return plain(value) if isinstance(value, (list, dict)) else value
 
 
-def _made_with(analysis: ProgramAnalysis) -> list[str]:
-    """The versions, devices and code of the records, and the time that they took, one text each."""
-    records = [record for summary in analysis.summaries for record in summary.records]
+def program_made_with(summaries: Iterable[ProgramSummary]) -> list[str]:
+    """The versions, devices and code of the records, and the time that they took, one text each.
+
+    Args:
+        summaries: Of the variants of a study, or of the trainings of a search.
+    """
+    records = [record for summary in summaries for record in summary.records]
     kinds: Counter[str] = Counter()
     for record in records:
         made = {**dict.fromkeys(MADE, "?"), **record.result.get("provenance", {})}

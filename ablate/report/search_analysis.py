@@ -8,20 +8,26 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ablate.report.candidate import Candidate, CandidateState
+from ablate.report.candidate import DIVERGED, Candidate, CandidateState
 from ablate.report.document import scale_badge
-from ablate.report.numbers import counted
+from ablate.report.numbers import UnitFormat, counted, format_of
 from ablate.report.pareto import pareto_front
 from ablate.report.search_setting import TRAINING, describe_search, describe_trainings, describe_validation
 from ablate.report.statistics import Verdict, reach_verdicts
+from ablate.study.budget import Budget
+from ablate.study.decision import Decision
+from ablate.study.program import ProgramStudy
 from ablate.study.study import Search, Study
 
+Named = tuple[str, dict[int, float]]  # a candidate's name, and its values by the number of the training
 TOP = 10  # candidates that are shown and compared with the best
 
 
 @dataclass(frozen=True)
 class SearchAnalysis:
     """The candidates of a search, ordered by their objective.
+
+    ProgramSearchAnalysis says what is different where a candidate is a run of a program.
 
     Args:
         study: As loaded by load_study(), with a search.
@@ -32,7 +38,7 @@ class SearchAnalysis:
         limit: The number of candidates planned, where it differs from the study's, as for a grid; None for the study's.
     """
 
-    study: Study
+    study: Study | ProgramStudy
     candidates: tuple[Candidate, ...]
     runs: Path
     study_file: str
@@ -44,6 +50,66 @@ class SearchAnalysis:
         """The description of the search."""
         assert self.study.search is not None
         return self.study.search
+
+    @property
+    def decision(self) -> Decision:
+        """What candidates are compared by."""
+        return self.study.decision
+
+    @property
+    def format(self) -> UnitFormat:
+        """How values of the measure that candidates are compared by are written."""
+        return format_of(self.decision.unit)
+
+    @property
+    def networks(self) -> Study:
+        """The study of networks.
+
+        Raises:
+            TypeError: It is a study of a program.
+        """
+        if isinstance(self.study, ProgramStudy):
+            raise TypeError(f"{self.study.name} is a study of a program")
+        return self.study
+
+    @property
+    def of_networks(self) -> bool:
+        """Whether candidates are networks, which have a name and counts."""
+        return True
+
+    @property
+    def budget(self) -> Budget | None:
+        """The allowed cost of a network, if any."""
+        return self.networks.budget
+
+    @property
+    def trainings(self) -> int:
+        """The number of trainings of a candidate."""
+        return len(self.search.held_out) * len(self.study.seeds)
+
+    @property
+    def same_epochs(self) -> int:
+        """The epochs of every training; 0 if they differ between candidates."""
+        return 0 if "recipe.epochs" in self.search.axes else self.networks.recipe.epochs
+
+    def has_value(self, told: float) -> bool:
+        """Whether what the pruner was told is the value of a training that had not diverged.
+
+        Args:
+            told: Of a training or an epoch.
+        """
+        return told < DIVERGED
+
+    @property
+    def caution(self) -> str:
+        """Why the best value of several candidates is not what a new measurement will give."""
+        best = self.best
+        assert best is not None
+        return (
+            f"The lowest of {len(self.distinct)} errors flatters itself: it was chosen for being low, so "
+            f"{self.format.with_unit(self.objective(best))} is not an estimate of the test error. The test images were not "
+            "read; a study that takes these values measures them."
+        )
 
     @property
     def planned(self) -> int:
@@ -76,14 +142,15 @@ class SearchAnalysis:
         Args:
             separator: The text between two parts, "; " or ". "; after a full stop the next part begins with a capital.
         """
-        return describe_search(self.study, separator)
+        return describe_search(self.networks, separator)
 
     def measured(self) -> str:
         """What the errors are measured on.
 
         Such as "validation error on 5 folds of the training images, 5 trainings a candidate, ...".
         """
-        return f"{describe_validation(self.study)}, {describe_trainings(self.study)}; the test images were not read"
+        networks = self.networks
+        return f"{describe_validation(networks)}, {describe_trainings(networks)}; the test images were not read"
 
     @property
     def caption_start(self) -> str:
@@ -92,7 +159,7 @@ class SearchAnalysis:
 
     @cached_property
     def ranked(self) -> list[Candidate]:
-        """The candidates trained to the end with a finite objective, the lowest first.
+        """The candidates trained to the end with a finite objective, the best first.
 
         Ties are broken by the lower cost if the cost is an objective, then by the lower number.
         """
@@ -100,7 +167,8 @@ class SearchAnalysis:
         return sorted(found, key=self._order)
 
     def _order(self, one: Candidate) -> tuple[float, int, int]:
-        return self.objective(one), self.cost(one) if self.search.also_minimize else 0, one.number
+        cost = self.cost(one) if self.search.also_minimize else 0
+        return self.decision.cost(self.objective(one)), cost, one.number
 
     @cached_property
     def _alike(self) -> list[list[Candidate]]:
@@ -134,16 +202,18 @@ class SearchAnalysis:
         return [one for one in self.candidates if one.state in states]
 
     def objective(self, candidate: Candidate) -> float:
-        """The median or mean of the recorded errors in percent; infinite if the candidate diverged or nothing is recorded.
+        """The median or mean of the recorded values, such as errors in percent.
+
+        It is infinite if the candidate diverged or nothing is recorded.
 
         Args:
             candidate: A candidate of the search.
         """
-        return self.search.objective_of(candidate.errors.values()) if candidate.errors else math.inf
+        return self.search.objective_of(candidate.errors.values()) if candidate.errors else self.decision.worst
 
     @property
     def best(self) -> Candidate | None:
-        """The candidate with the lowest objective; None if none is ranked."""
+        """The candidate with the best objective; None if none is ranked."""
         return self.ranked[0] if self.ranked else None
 
     @property
@@ -158,7 +228,7 @@ class SearchAnalysis:
 
         With such axes the network's name contains more than the searched values.
         """
-        return self.study.budget.solve if self.study.budget else ()
+        return self.budget.solve if self.budget else ()
 
     @property
     def top(self) -> list[Candidate]:
@@ -174,7 +244,7 @@ class SearchAnalysis:
         if not self.top:
             return {}
         best, *others = self.top
-        found = reach_verdicts([(_named(one), _named(best)) for one in others], unit=TRAINING)
+        found = self._compare([(_named(one), _named(best)) for one in others])
         return {one.number: verdict for one, verdict in zip(others, found)}
 
     @cached_property
@@ -183,7 +253,12 @@ class SearchAnalysis:
         if len(self.top) < 2:
             return None
         best, second = self.top[:2]
-        return reach_verdicts([(_named(best), _named(second))], unit=TRAINING)[0]
+        return self._compare([(_named(best), _named(second))])[0]
+
+    def _compare(self, pairs: list[tuple[Named, Named]]) -> list[Verdict]:
+        """The verdict of each pair of a candidate and the one that it is compared with."""
+        maximized, distance = self.decision.maximized, self.format.distance
+        return reach_verdicts(pairs, unit=TRAINING, maximized=maximized, distance=distance)
 
     @cached_property
     def front(self) -> list[Candidate]:
@@ -200,8 +275,8 @@ class SearchAnalysis:
             candidate: A candidate of the search.
         """
         assert self.search.also_minimize is not None
-        return int(getattr(candidate.variant.counts, self.search.also_minimize))
+        return int(getattr(candidate.counts, self.search.also_minimize))
 
 
-def _named(candidate: Candidate) -> tuple[str, dict[int, float]]:
+def _named(candidate: Candidate) -> Named:
     return candidate.name, dict(candidate.errors)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.report.best_file import FILE, best_yaml
 from ablate.report.candidates_frame import candidates_frame
 from ablate.report.candidates_table import search_tables
-from ablate.report.document import Document, Figures, Notes, Provenance, Remark, Sentences, make_sections
+from ablate.report.document import Document, Figures, Notes, Provenance, Remark, Sentences, Table, make_sections
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
 from ablate.report.files_table import files_tables
 from ablate.report.provenance import made_with, provenance_table
@@ -46,14 +46,13 @@ class SearchReport(Report):
             alt_texts: A description of each figure in words, by the name of the figure.
         """
         analysis, study = self.analysis, self.analysis.study
-        summaries = [each.summary for each in self._trainings]
         return Document(
             name=study.name,
             title=study.title,
             badge=analysis.badge,
             source=study.source,
-            about=f"{'. '.join([analysis.setting('. '), *describe_copies(summaries)])}.",
-            tables=(*search_tables(analysis), *files_tables(study.name, summaries)),
+            about=self.about(),
+            tables=(*search_tables(analysis), *self.more_tables()),
             remarks=tuple(Remark(f"Chosen by a search: {text}.") for text in study.chosen),
             sections=make_sections(
                 ("What the search can and cannot say", Sentences(tuple(search_sentences(analysis)))),
@@ -63,11 +62,34 @@ class SearchReport(Report):
             ),
         )
 
+    def about(self) -> str:
+        """The setting, and what is known of images that occur twice; empty where the first caption has the setting."""
+        copies = describe_copies([each.summary for each in self._trainings])
+        return f"{'. '.join([self.analysis.setting('. '), *copies])}."
+
+    def more_tables(self) -> list[Table]:
+        """The tables after those of the candidates."""
+        return files_tables(self.analysis.study.name, [each.summary for each in self._trainings])
+
+    def made_with(self) -> list[str]:
+        """The versions, devices and code of the records, and their times, one text each."""
+        return made_with([each.summary for each in self._trainings], self.analysis.runs)
+
+    @property
+    def provenance_fields(self) -> Sequence[str]:
+        """The columns of the table of where trainings come from."""
+        return FIELDS
+
+    @property
+    def data_titles(self) -> list[str]:
+        """The titles of the data sets."""
+        return [self.analysis.networks.data.title]
+
     def _provenance(self) -> Provenance:
         chosen = "Pareto set is" if self.analysis.search.also_minimize else "best values are"
         return Provenance(
-            tuple(made_with([each.summary for each in self._trainings], self.analysis.runs)),
-            provenance_table(self.trials, FIELDS),
+            tuple(self.made_with()),
+            provenance_table(self.trials, self.provenance_fields),
             f"Every training, its id and its provenance are in trials.csv, the {chosen} in {FILE}.",
             ("trials.csv", FILE),
         )
@@ -99,7 +121,7 @@ class SearchReport(Report):
             "study": analysis.study.name,
             "title": analysis.study.title,
             "scale": analysis.study.scale,
-            "data": [analysis.study.data.title],
+            "data": self.data_titles,
             "objective": analysis.search.objective,
             "finished": analysis.finished,
             "planned": analysis.planned,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from ablate.report.candidate import Candidate
 from ablate.report.numbers import counted
 from ablate.report.search_analysis import SearchAnalysis
-from ablate.report.search_setting import MEASURES, OBJECTIVES, TRAINING
+from ablate.report.search_setting import MEASURES, TRAINING
 from ablate.report.statistics import ALPHA
 from ablate.study.space import present
 from ablate.study.study import Search
@@ -37,10 +37,10 @@ def _progress(analysis: SearchAnalysis) -> Iterator[str]:
 
 
 def _of_the_best(analysis: SearchAnalysis, best: Candidate) -> Iterator[str]:
-    search, found, n = analysis.search, analysis.distinct, len(best.errors)
-    error = analysis.objective(best)
+    search, found, n, by = analysis.search, analysis.distinct, len(best.errors), analysis.decision
+    value = analysis.format.with_unit(analysis.objective(best))
     net = f", {best.variant.net}," if analysis.solved else ""
-    lowest = f"C{best.name[1:]}{net} has the lowest {OBJECTIVES[search.objective]} validation error, {error:.2f}%"
+    lowest = f"C{best.name[1:]}{net} has the {by.lowest} {search.statistic} {by.words}, {value}"
     among = f"{lowest}, of {len(found)} that were trained to the end{_of_ties(analysis)}."
     yield among if len(found) > 1 else f"{lowest}; it is the only one."
     yield from _edges(search, best)
@@ -58,10 +58,7 @@ def _of_the_best(analysis: SearchAnalysis, best: Candidate) -> Iterator[str]:
             )
         elif len(search.held_out) == 1:
             yield "All were measured on the same held-out images; on others the order may be another."
-        yield (
-            f"The lowest of {len(found)} errors flatters itself: it was chosen for being low, so {error:.2f}% is not an "
-            "estimate of the test error. The test images were not read; a study that takes these values measures them."
-        )
+        yield analysis.caution
     if search.also_minimize:
         front = len(analysis.front)
         there = f"{front} of them {'is' if front == 1 else 'are'} in the Pareto set"
@@ -110,7 +107,7 @@ def _of_the_others(others: int, alike: int, floor: float) -> str:
 
 def _without_best(analysis: SearchAnalysis) -> Iterator[str]:
     if analysis.candidates:
-        yield "There is no best candidate: none was trained to the end with a finite error."
+        yield f"There is no best candidate: none was trained to the end with a finite {analysis.decision.noun}."
 
 
 def _set_aside(analysis: SearchAnalysis) -> Iterator[str]:
@@ -120,16 +117,18 @@ def _set_aside(analysis: SearchAnalysis) -> Iterator[str]:
     if failed := len(analysis.of_state("failed")):
         yield f"{_were(failed)} not trained to the end, because a training failed; the next search tries again."
     if diverged := len(analysis.diverged):
-        yield f"The error of {counted(diverged, 'candidate')} is infinite, because too many of the trainings diverged."
+        noun = analysis.decision.noun
+        yield f"The {noun} of {counted(diverged, 'candidate')} is infinite, because too many of the trainings diverged."
     if some := sum(any(map(math.isinf, one.errors.values())) for one in analysis.ranked):
-        yield f"{counted(some, 'candidate')} had trainings that diverged; they count as worse than any error."
+        noun = analysis.decision.noun
+        yield f"{counted(some, 'candidate')} had trainings that diverged; they count as worse than any {noun}."
 
 
 def _lengths(search: Search, pruned: Sequence[Candidate]) -> str:
     """How far pruned candidates were trained, in the unit of the pruner: "2 to 4 of 5 trainings", "1 of 9 epochs"."""
     if search.prunes_over_epochs:
         reached = [max(one.intermediate, default=0) for one in pruned]
-        wholes, unit = [sum(trial.recipe.epochs for trial in one.trials) for one in pruned], "epoch"
+        wholes, unit = [one.epochs for one in pruned], "epoch"
     else:
         reached, wholes, unit = [len(one.errors) for one in pruned], [len(one.trials) for one in pruned], TRAINING
     after, of = (" to ".join(dict.fromkeys((str(min(n)), str(max(n))))) for n in (reached, wholes))

@@ -8,7 +8,6 @@ from ablate.study.budget import Budget
 from ablate.study.study import Search, Study
 
 TRAINING = "training"  # the unit that has one validation error
-OBJECTIVES = {"median_validation_error": "median", "mean_validation_error": "mean"}
 MEASURES = {
     "parameters": "parameters", "multiply_adds": "multiply-adds", "activation_memory": "bytes of activation memory",
 }  # fmt: skip

@@ -11,6 +11,7 @@ from ablate.records.result import TEST, VALIDATION, renamed
 from ablate.report.candidate import Candidate
 from ablate.report.provenance import trials_frame
 from ablate.report.summary import Summary, TrialRecord, finite
+from ablate.study.study import Trial, Variant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,19 +42,35 @@ def read_trainings(candidates: Sequence[Candidate], runs: Path) -> list[Candidat
         candidates: The candidates of a search.
         runs: The runs directory.
     """
-    owners: dict[str, int] = {}
-    for judged in (True, False):
-        for one in candidates:
-            for number, trial in enumerate(one.trials):
-                if (number in one.errors) is judged:
-                    owners.setdefault(trial.id, one.number)
     found = []
-    for one in candidates:
-        numbers = [number for number, trial in enumerate(one.trials) if owners[trial.id] == one.number]
-        trials = tuple(TrialRecord(one.trials[number], read_record(runs, one.trials[number].id)) for number in numbers)
+    for one, numbers in zip(candidates, owned_trainings(candidates)):
+        assert isinstance(one.variant, Variant)
+        own = [trial for number in numbers if isinstance(trial := one.trials[number], Trial)]
+        trials = tuple(TrialRecord(trial, read_record(runs, trial.id)) for trial in own)
         axes = {axis: value for axis, value in one.values.items() if axis != "net"}
         found.append(CandidateTrainings(one, numbers, Summary(one.variant, axes, trials)))
     return found
+
+
+def owned_trainings(candidates: Sequence[Candidate]) -> list[list[int]]:
+    """For each candidate the indices of the trainings that are shown as its own, each training once.
+
+    A training that several candidates share is given to the first candidate with its value, or else to the first of them.
+
+    Args:
+        candidates: The candidates of a search.
+    """
+    owners: dict[str, int] = {}
+    ids = [[trial.id for trial in one.trials] for one in candidates]
+    for judged in (True, False):
+        for one, of_one in zip(candidates, ids):
+            for number, trial_id in enumerate(of_one):
+                if (number in one.errors) is judged:
+                    owners.setdefault(trial_id, one.number)
+    return [
+        [number for number, trial_id in enumerate(of_one) if owners[trial_id] == one.number]
+        for one, of_one in zip(candidates, ids)
+    ]
 
 
 def trainings_frame(found: Sequence[CandidateTrainings], runs: Path) -> pd.DataFrame:

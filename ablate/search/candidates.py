@@ -1,8 +1,53 @@
-"""The trainings of a candidate."""
+"""What the candidates of a search are: how one is made from its values, and how it is trained.
+
+All else of a search is the same for networks and for a reader's training program.
+"""
 
 from __future__ import annotations
 
-from ablate.study.study import Study, Trial, Variant, hold_out
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ablate.data.preprocessing import PREPROCESSING
+from ablate.errors import RunError
+from ablate.estimate import CostOptions, estimate_cost, plan_program, probe_networks, program_cost
+from ablate.launch import (
+    PROGRAM_STOPPING,
+    PROGRAM_WORK,
+    STOPPING,
+    WORK,
+    RunOptions,
+    check_digests,
+    fit_to_memory,
+    make_program_task,
+    make_task,
+    prepare,
+    teller,
+)
+from ablate.records.records import Record, trial_state
+from ablate.report.candidate import DIVERGED
+from ablate.report.program_analysis import program_value
+from ablate.study.costs import memory_need
+from ablate.study.decision import Decision
+from ablate.study.plan import candidate_maker, name_training
+from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
+from ablate.study.program_search import most_epochs, program_candidate_maker
+from ablate.study.study import Search, Study, Trial, Variant, hold_out
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ablate.data.cache import Location
+    from ablate.schedule.backends import Backend
+    from ablate.schedule.tasks import Task
+
+V = TypeVar("V", Variant, ProgramVariant)
+T = TypeVar("T", Trial, ProgramTrial)
 
 
 def candidate_trials(study: Study, variant: Variant) -> tuple[Trial, ...]:
@@ -15,3 +60,409 @@ def candidate_trials(study: Study, variant: Variant) -> tuple[Trial, ...]:
     assert study.search is not None
     folds = [hold_out(variant.data, held_out) for held_out in study.search.held_out]
     return tuple(Trial(variant.architecture, variant.recipe, data, seed) for data in folds for seed in study.seeds)
+
+
+@dataclass(frozen=True)
+class PlannedCandidates(Generic[V]):
+    """The candidates of a plan.
+
+    Args:
+        drawn: Candidates that stand for those not sampled yet.
+        stand_for: How many candidates each of them stands for.
+        open: The candidates that have begun and not ended.
+        begun: All that have begun.
+    """
+
+    drawn: Sequence[V]
+    stand_for: float
+    open: Sequence[V]
+    begun: Sequence[V]
+
+
+class Candidates(ABC, Generic[V, T]):
+    """The candidates of one search.
+
+    Attributes:
+        study: The study, which has a search.
+        work: The work of a training: "module:class".
+        stopping: What is said when the search is asked to stop.
+        gpus: How many GPUs a training takes.
+        rows_are_final: Whether an epoch is as it will be recorded when it is first reported. A program may add to an epoch
+            until the next one begins.
+        make: The variant of a candidate from its values by axis; raises AblateError for values that are not feasible.
+    """
+
+    study: Study | ProgramStudy
+    work: str
+    stopping: str
+    gpus: int = 1
+    rows_are_final: bool
+    make: Callable[[dict[str, Any]], V]
+
+    @property
+    def search(self) -> Search:
+        """The search of the study."""
+        assert self.study.search is not None
+        return self.study.search
+
+    @property
+    def decision(self) -> Decision:
+        """What candidates are compared by."""
+        return self.study.decision
+
+    @abstractmethod
+    def trials(self, variant: V) -> tuple[T, ...]:
+        """The trainings of a candidate, in order.
+
+        Args:
+            variant: Of make().
+        """
+
+    @abstractmethod
+    def name(self, trial: T) -> str:
+        """A training among those of its candidate, such as "fold 1".
+
+        Args:
+            trial: Of trials().
+        """
+
+    @abstractmethod
+    def epochs(self, variant: V) -> int:
+        """How many epochs a training of a candidate has; 0: not known, and no pruner needs it.
+
+        Args:
+            variant: Of make().
+        """
+
+    @property
+    @abstractmethod
+    def most_epochs(self) -> int:
+        """How many epochs a training has at most, as the pruner is told; 0: not known."""
+
+    @abstractmethod
+    def value(self, record: Record) -> float:
+        """The value of a recorded training; infinite if it diverged.
+
+        Args:
+            record: Of one of the trainings.
+        """
+
+    @abstractmethod
+    def objective_told(self, value: float) -> float:
+        """An objective as Optuna is told it.
+
+        Args:
+            value: Infinite if too many trainings diverged.
+        """
+
+    @abstractmethod
+    def step_told(self, value: float) -> float:
+        """A value of a training or an epoch as the pruner is told it.
+
+        Args:
+            value: Infinite if the training diverged.
+        """
+
+    def costs(self, variant: V) -> list[float]:
+        """The second objective of a candidate, if the search has one.
+
+        Args:
+            variant: Of make().
+        """
+        return []
+
+    @abstractmethod
+    def fit(
+        self, backend: Backend, trials: tuple[T, ...], left: int, options: RunOptions, say: Callable[[str], None]
+    ) -> None:
+        """Leave only as many slots as the memory has room for.
+
+        Args:
+            backend: Its slots are changed.
+            trials: Of a candidate drawn at random.
+            left: How many candidates are left.
+            options: How to run.
+            say: Receives a line if slots are left out.
+
+        Raises:
+            RunError: There is no room, or the study cannot run here.
+        """
+
+    @abstractmethod
+    def prepare(self, trials: tuple[T, ...], console: Console, quiet: bool) -> None:
+        """Load and check what the trainings need, before any worker starts.
+
+        Args:
+            trials: Of a candidate drawn at random.
+            console: Where progress is printed.
+            quiet: Whether nothing is printed.
+
+        Raises:
+            AblateError: Something is missing or damaged.
+        """
+
+    @abstractmethod
+    def check(self, trial: T, record: Record) -> None:
+        """Check that a record was made with what prepare() has loaded.
+
+        Args:
+            trial: A training.
+            record: Its record.
+
+        Raises:
+            RecordError: It was not.
+        """
+
+    @abstractmethod
+    def task(self, trial: T, label: str, runs: Path, device: str, options: RunOptions) -> Task:
+        """The task of a training.
+
+        Args:
+            trial: The training.
+            label: Its name for people.
+            runs: The runs directory.
+            device: "cpu" or "cuda".
+            options: How to run.
+        """
+
+    @abstractmethod
+    def plan(
+        self,
+        planned: PlannedCandidates[V],
+        runs: Path,
+        probe: bool,
+        options: CostOptions,
+        announce: Callable[[str], None],
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What a plan says of these candidates, in plain values: of the search, and beside it.
+
+        Args:
+            planned: The candidates.
+            runs: The runs directory.
+            probe: Whether to time each network on this device first.
+            options: The devices for which costs are estimated.
+            announce: Called with a line of text for each network that is timed.
+
+        Raises:
+            AblateError: They cannot be timed.
+        """
+
+    def planned_trials(self, variant: V, runs: Path) -> list[dict[str, Any]]:
+        """The id and the state of each training of a candidate.
+
+        Args:
+            variant: Of make().
+            runs: The runs directory.
+        """
+        return [{"id": trial.id, "state": trial_state(runs, trial.id)} for trial in self.trials(variant)]
+
+
+@dataclass
+class NetworkCandidates(Candidates[Variant, Trial]):
+    """Candidates that are networks, recipes and data, trained on held-out training images.
+
+    Args:
+        study: A study that has a search.
+        location: Where the images are.
+    """
+
+    study: Study
+    location: Location
+    work: str = WORK
+    stopping: str = STOPPING
+    rows_are_final: bool = True
+    digests: dict[Any, str] = field(default_factory=dict)
+    pixels: dict[Any, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.make = candidate_maker(self.study)
+        self.gpus = self.study.recipe.gpus
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where the modules of the study's custom networks are looked for first."""
+        return (self.study.folder.resolve(), Path.cwd())
+
+    def trials(self, variant: Variant) -> tuple[Trial, ...]:
+        return candidate_trials(self.study, variant)
+
+    def name(self, trial: Trial) -> str:
+        return name_training(trial)
+
+    def epochs(self, variant: Variant) -> int:
+        return variant.recipe.epochs
+
+    @property
+    def most_epochs(self) -> int:
+        return self.study.recipe.epochs
+
+    def value(self, record: Record) -> float:
+        return record.error()
+
+    def objective_told(self, value: float) -> float:
+        return min(value, DIVERGED)
+
+    step_told = objective_told
+
+    def costs(self, variant: Variant) -> list[float]:
+        measure = self.search.also_minimize
+        return [float(getattr(variant.counts, measure))] if measure else []
+
+    def fit(
+        self, backend: Backend, trials: tuple[Trial, ...], left: int, options: RunOptions, say: Callable[[str], None]
+    ) -> None:
+        fit_to_memory(backend, trials, left, options, say)
+
+    def prepare(self, trials: tuple[Trial, ...], console: Console, quiet: bool) -> None:
+        # Such a preprocessing is computed from the training images, so it differs between the folds.
+        held_out = trials if PREPROCESSING[self.study.data.preprocess].prepare else trials[:1]
+        self.digests, self.pixels = prepare(held_out, self.location, console, quiet)
+
+    def check(self, trial: Trial, record: Record) -> None:
+        check_digests([(trial.data, record)], self.digests, self.pixels, self.location)
+
+    def task(self, trial: Trial, label: str, runs: Path, device: str, options: RunOptions) -> Task:
+        return make_task(trial, label, runs, self.location, device, options, self.folders)
+
+    def plan(
+        self,
+        planned: PlannedCandidates[Variant],
+        runs: Path,
+        probe: bool,
+        options: CostOptions,
+        announce: Callable[[str], None],
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        from ablate.train.job import plan_images
+
+        first = self.search.held_out[0]
+        variants = [replace(variant, data=hold_out(variant.data, first)) for variant in (*planned.drawn, *planned.open)]
+        trials = [self.planned_trials(variant, runs) * round(planned.stand_for) for variant in planned.drawn]
+        trials += [self.planned_trials(variant, runs) for variant in planned.open]
+        skipped = probe_networks(variants, runs, options, announce, self.folders) if probe else []
+        images, refused = plan_images((hold_out(self.study.data, first),), self.location)
+        _, cost = estimate_cost(variants, trials, runs, options)
+        counts = [variant.counts for variant in (*planned.drawn, *planned.begun)]
+        parameters, multiply_adds = [c.parameters for c in counts], [c.multiply_adds for c in counts]
+        of_search = {
+            "folds": len(self.search.held_out),
+            "held_out": first.images,
+            **({"folder": first.folder} if first.folder else {}),
+            "parameters": [min(parameters), max(parameters)] if counts else None,
+            "multiply_adds": [min(multiply_adds), max(multiply_adds)] if counts else None,
+        }
+        need = memory_need((one.counts, one.recipe, one.data) for one in variants)._asdict() if variants else None
+        return of_search, {
+            "images": images,
+            "memory": need,
+            "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
+            "remarks": [*(f"chosen: {line}" for line in self.study.chosen), *refused],
+        }
+
+
+@dataclass
+class ProgramCandidates(Candidates[ProgramVariant, ProgramTrial]):
+    """Candidates that are values of a program's placeholders; a training is a run of its command.
+
+    Args:
+        study: A study of a program that has a search.
+    """
+
+    study: ProgramStudy
+    work: str = PROGRAM_WORK
+    stopping: str = PROGRAM_STOPPING
+    rows_are_final: bool = False
+
+    def __post_init__(self) -> None:
+        self.make = program_candidate_maker(self.study)
+
+    def trials(self, variant: ProgramVariant) -> tuple[ProgramTrial, ...]:
+        return tuple(variant.trials(self.study.seeds))
+
+    def name(self, trial: ProgramTrial) -> str:
+        return f"seed {trial.seed}"
+
+    def epochs(self, variant: ProgramVariant) -> int:
+        return self.trials(variant)[0].epochs or 0
+
+    @cached_property
+    def most_epochs(self) -> int:
+        return most_epochs(self.study.program, self.study.base, self.search.parameters) or 0
+
+    def value(self, record: Record) -> float:
+        return program_value(record, self.decision)
+
+    def objective_told(self, value: float) -> float:
+        return value
+
+    def step_told(self, value: float) -> float:
+        """As in Candidates; NaN for Optuna's pruners, which prune such a candidate.
+
+        Args:
+            value: Infinite if the training diverged.
+        """
+        return value if math.isfinite(value) else math.nan
+
+    def fit(
+        self, backend: Backend, trials: tuple[ProgramTrial, ...], left: int, options: RunOptions, say: Callable[[str], None]
+    ) -> None:
+        """Nothing: what a program needs is known to it alone.
+
+        Args:
+            backend: Is not changed.
+            trials: Have no effect.
+            left: Has no effect.
+            options: How to run.
+            say: Is not called.
+
+        Raises:
+            RunError: This machine does not have the program.
+        """
+        if self.study.missing and options.on == "local":
+            raise RunError(self.study.missing)
+
+    def prepare(self, trials: tuple[ProgramTrial, ...], console: Console, quiet: bool) -> None:
+        for remark in self.study.remarks:
+            teller(console, quiet)(remark)
+
+    def check(self, trial: ProgramTrial, record: Record) -> None:
+        """Nothing: the digests of the program's files are part of a trial's id.
+
+        Args:
+            trial: A training.
+            record: Its record.
+        """
+
+    def task(self, trial: ProgramTrial, label: str, runs: Path, device: str, options: RunOptions) -> Task:
+        return make_program_task(self.study, trial, label, runs, device)
+
+    def plan(
+        self,
+        planned: PlannedCandidates[ProgramVariant],
+        runs: Path,
+        probe: bool,
+        options: CostOptions,
+        announce: Callable[[str], None],
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        if probe:
+            raise RunError("`probe`: a program cannot be timed; run one trial, such as with --set seeds=1")
+        waiting = [trial for variant in planned.drawn for trial in self.trials(variant)]
+        begun = [trial for variant in planned.begun for trial in self.trials(variant)]
+        unfinished = [trial for variant in planned.open for trial in self.trials(variant)]
+        cost = program_cost([*waiting, *begun], runs)
+        missing = sum(trial_state(runs, trial.id) not in ("recorded", "diverged") for trial in waiting)
+        left = sum(trial_state(runs, trial.id) not in ("recorded", "diverged") for trial in unfinished)
+        cost["open_trials"] = round(missing * planned.stand_for) + left
+        remarks = [*self.study.remarks, *([self.study.missing] if self.study.missing else [])]
+        first = (waiting or begun)[:1]
+        about = plan_program(self.study, first[0], runs) if first else None
+        return {}, {"program": about, "cost": cost, "remarks": remarks}
+
+
+def candidates_of(study: Study | ProgramStudy, location: Location) -> Candidates[Any, Any]:
+    """The candidates of a study's search.
+
+    Args:
+        study: It has a search.
+        location: Where the images are; has no effect for a program.
+    """
+    return ProgramCandidates(study) if isinstance(study, ProgramStudy) else NetworkCandidates(study, location)

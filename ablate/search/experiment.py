@@ -5,20 +5,18 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import AblateError
 from ablate.launch import RunOptions
-from ablate.records.records import trial_state
 from ablate.report.candidate import Candidate
-from ablate.search.candidates import candidate_trials
-from ablate.study.costs import memory_need
-from ablate.study.plan import candidate_maker
+from ablate.search.candidates import Candidates, PlannedCandidates, candidates_of
+from ablate.study.program import ProgramStudy
 from ablate.study.space import grid, is_finite
-from ablate.study.study import Parameter, Search, Study, Variant, hold_out
+from ablate.study.study import Parameter, Search, Study
 
 if TYPE_CHECKING:
     import optuna
@@ -43,10 +41,10 @@ class SearchExperiment:
         file: The name of the study file.
         runs: The runs directory.
         storage: The URL of a database or the path of a journal; "" for an SQLite file in the runs directory.
-        location: Where the images are.
+        location: Where the images are; has no effect for a program.
     """
 
-    study: Study
+    study: Study | ProgramStudy
     file: str
     runs: Path
     storage: str
@@ -60,6 +58,11 @@ class SearchExperiment:
         """The study's search."""
         assert self.study.search is not None
         return self.study.search
+
+    @cached_property
+    def kind(self) -> Candidates[Any, Any]:
+        """What the candidates of the search are."""
+        return candidates_of(self.study, self.location)
 
     @property
     def url(self) -> str:
@@ -89,13 +92,13 @@ class SearchExperiment:
         from ablate.search.results import count_planned
         from ablate.search.storage import current_trials
 
-        return count_planned(self.study, current_trials(self.opened.get_trials(deepcopy=False)) if self.opened else None)
+        return count_planned(self.search, current_trials(self.opened.get_trials(deepcopy=False)) if self.opened else None)
 
     def candidates(self) -> list[Candidate]:
         """Every candidate that has begun, in the order of the numbers."""
         from ablate.search.results import read_candidates
 
-        return read_candidates(self.study, self.opened, self.runs) if self.opened else []
+        return read_candidates(self.kind, self.opened, self.runs) if self.opened else []
 
     def run(self, options: RunOptions | None = None, console: Console | None = None) -> SearchSummary:
         """Evaluate the candidates that remain; return when all have ended, or when the search is stopped.
@@ -114,23 +117,30 @@ class SearchExperiment:
 
         from ablate.search.run import run_search
 
-        folders = (self.study.folder.resolve(), Path.cwd())
-        console = console or RichConsole(stderr=True)
-        return run_search(self.study, self.runs, self.url, self.location, options or RunOptions(), console, folders)
+        return run_search(self.kind, self.runs, self.url, options or RunOptions(), console or RichConsole(stderr=True))
 
     def analysis(self) -> SearchAnalysis:
         """The analysis of the candidates so far: their order, comparisons, the Pareto set."""
+        from ablate.report.program_search_analysis import ProgramSearchAnalysis
         from ablate.report.search_analysis import SearchAnalysis
         from ablate.search.results import importances
 
         found = importances(self.opened) if self.opened else None
-        return SearchAnalysis(self.study, tuple(self.candidates()), self.runs, self.file, found, self.planned)
+        more = tuple(self.candidates()), self.runs, self.file, found, self.planned
+        if isinstance(self.study, ProgramStudy):
+            return ProgramSearchAnalysis(self.study, *more)
+        return SearchAnalysis(self.study, *more)
 
     def report(self) -> SearchReport:
         """The report of the candidates so far: tables, figures, files."""
+        from ablate.report.program_search_analysis import ProgramSearchAnalysis
+        from ablate.report.program_search_report import ProgramSearchReport
         from ablate.report.search_report import SearchReport
 
-        return SearchReport(self.analysis())
+        analysis = self.analysis()
+        if isinstance(analysis, ProgramSearchAnalysis):
+            return ProgramSearchReport(analysis)
+        return SearchReport(analysis)
 
     def plan(
         self, probe: bool = False, options: CostOptions | None = None, announce: Callable[[str], None] = lambda line: None
@@ -147,23 +157,14 @@ class SearchExperiment:
         Raises:
             AblateError: No candidate is feasible, or a network cannot be timed.
         """
-        from ablate.estimate import CostOptions, estimate_cost, probe_networks
-        from ablate.train.job import plan_images
+        from ablate.estimate import CostOptions
 
-        options = options or CostOptions()
         candidates = self.candidates()
         left = self.planned - len(candidates)
         drawn, stand_for = self._draw(left)
-        open_ = [candidate for candidate in candidates if candidate.state in ("running", "interrupted")]
-        variants = [*drawn, *(candidate.variant for candidate in open_)]
-        variants = [replace(variant, data=hold_out(variant.data, self.search.held_out[0])) for variant in variants]
-        trials = [self._trials(variant) * round(stand_for) for variant in drawn]
-        trials += [self._trials(candidate.variant) for candidate in open_]
-        folders = (self.study.folder.resolve(), Path.cwd())
-        skipped = probe_networks(variants, self.runs, options, announce, folders) if probe else []
-        images, refused = plan_images((hold_out(self.study.data, self.search.held_out[0]),), self.location)
-        _, cost = estimate_cost(variants, trials, self.runs, options)
-        counts = [variant.counts for variant in (*drawn, *(candidate.variant for candidate in candidates))]
+        open_ = [candidate.variant for candidate in candidates if candidate.state in ("running", "interrupted")]
+        planned = PlannedCandidates(drawn, stand_for, open_, [candidate.variant for candidate in candidates])
+        of_search, beside = self.kind.plan(planned, self.runs, probe, options or CostOptions(), announce)
         return {
             "study": self.study.name,
             "search": {
@@ -172,27 +173,20 @@ class SearchExperiment:
                 "pruner": self.search.pruner,
                 "objective": self.search.objective,
                 "also_minimize": self.search.also_minimize,
+                "goal": self.study.decision.goal,
                 "candidates": self.planned,
-                "folds": len(self.search.held_out),
-                "held_out": self.search.held_out[0].images,
-                **({"folder": folder} if (folder := self.search.held_out[0].folder) else {}),
                 "seeds": list(self.study.seeds),
                 "states": self._states(candidates),
                 "distinct": None if stand_for > 1 or len(drawn) >= left else len(drawn),
                 "drawn": len(drawn),
-                "parameters": [min(c.parameters for c in counts), max(c.parameters for c in counts)] if counts else None,
-                "multiply_adds": [min(c.multiply_adds for c in counts), max(c.multiply_adds for c in counts)]
-                if counts
-                else None,
+                **of_search,
             },
-            "images": images,
-            "memory": memory_need((one.counts, one.recipe, one.data) for one in variants)._asdict() if variants else None,
-            "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
-            "remarks": [*(f"chosen: {line}" for line in self.study.chosen), *refused],
+            **beside,
         }
 
     def status(self) -> dict[str, Any]:
         """The progress of the search as plain values; errors in percent."""
+        decision = self.study.decision
         candidates = self.candidates()
         described = [
             {
@@ -201,11 +195,14 @@ class SearchExperiment:
                 "state": candidate.state,
                 "trainings": len(candidate.errors),
                 "of": len(candidate.trials),
-                "validation_error": self.search.objective_of(candidate.errors.values()) if candidate.errors else None,
+                decision.name: self.search.objective_of(candidate.errors.values()) if candidate.errors else None,
             }
             for candidate in candidates
         ]
-        return {"study": self.study.name, "states": self._states(candidates), "candidates": described}
+        program = {"program": self.study.program.text} if isinstance(self.study, ProgramStudy) else {}
+        by = {"name": decision.name, "axis": decision.axis, "unit": decision.unit}
+        states = self._states(candidates)
+        return {"study": self.study.name, "states": states, "candidates": described, "decided_by": by, **program}
 
     def _states(self, candidates: list[Candidate]) -> dict[str, int]:
         """The number of candidates by state; "missing" counts those that have not begun."""
@@ -213,7 +210,7 @@ class SearchExperiment:
         missing = self.planned - len(candidates)
         return {**states, **({"missing": missing} if missing > 0 else {})}
 
-    def _draw(self, left: int) -> tuple[list[Variant], float]:
+    def _draw(self, left: int) -> tuple[list[Any], float]:
         """Candidates that represent `left` unsampled ones, and how many unsampled ones each of them represents.
 
         For a small space the result is all its candidates, because evaluating a candidate a second time costs nothing.
@@ -223,7 +220,7 @@ class SearchExperiment:
         """
         from ablate.search.sampler import draw_values
 
-        make = candidate_maker(self.study)
+        make = self.kind.make
         draw_values(self.search, make)
         cells = list(itertools.islice(grid(self.search.parameters), SMALL + 1)) if is_finite(self.search) else []
         if 0 < len(cells) <= SMALL:
@@ -233,13 +230,8 @@ class SearchExperiment:
         drawn = [make(draw_values(self.search, make, seed)) for seed in range(min(left, DRAWN))]
         return drawn, left / len(drawn) if drawn else 0.0
 
-    def _trials(self, variant: Variant) -> list[dict[str, Any]]:
-        """The id and the state of each training of a candidate."""
-        trials = candidate_trials(self.study, variant)
-        return [{"id": trial.id, "state": trial_state(self.runs, trial.id)} for trial in trials]
 
-
-def _possible(make: Callable[[dict[str, Any]], Variant], values: dict[str, Any]) -> Variant | None:
+def _possible(make: Callable[[dict[str, Any]], Any], values: dict[str, Any]) -> Any:
     """The variant with these values, or None if it is not feasible."""
     try:
         return make(values)

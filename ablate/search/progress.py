@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ablate.schedule.progress import Progress
+from ablate.study.decision import Decision
 
 
 class SearchProgress(Progress):
@@ -21,12 +22,15 @@ class SearchProgress(Progress):
         slots: The names of the slots.
         console: Where to print.
         quiet: Whether to print nothing.
+        decision: The measure that is shown of each training.
     """
 
     unit = "candidates"
 
-    def __init__(self, total: int, done: int, slots: Sequence[str], console: Console, quiet: bool) -> None:
-        super().__init__([], 0, slots, console, quiet)
+    def __init__(
+        self, total: int, done: int, slots: Sequence[str], console: Console, quiet: bool, decision: Decision
+    ) -> None:
+        super().__init__([], 0, slots, console, quiet, decision)
         self.total = total
         self.ended = self.done_before = done
 
@@ -63,7 +67,8 @@ class SearchSummary:
         pruned: Candidates that this run pruned.
         elsewhere: Candidates that other drivers ended during this run.
         trained: Trainings that this run completed or that diverged in it.
-        best: The candidate with the lowest error, in words; "" if none is complete.
+        best: The candidate with the best objective, in words; "" if none is complete.
+        lowest: What a better objective is: "lowest" or "highest".
         failed: (label, cause, path of the log) of each candidate that failed.
         seconds: Duration of this run.
         exit_code: Of the process; 0 if every candidate ended.
@@ -76,6 +81,7 @@ class SearchSummary:
     elsewhere: int = 0
     trained: int = 0
     best: str = ""
+    lowest: str = "lowest"
     failed: list[tuple[str, str, Path]] = field(default_factory=list)
     seconds: float = 0.0
     exit_code: int = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,40 +13,37 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ablate.records.records import read_record
 from ablate.report.candidate import Candidate, CandidateState
-from ablate.search.candidates import candidate_trials
+from ablate.search.candidates import Candidates
 from ablate.search.distributions import pick_values
 from ablate.search.drivers import is_alive
 from ablate.search.storage import current_trials
-from ablate.study.plan import candidate_maker
-from ablate.study.study import Study, Trial
+from ablate.study.decision import Decision
+from ablate.study.study import Search
 
 STATES: dict[TrialState, CandidateState] = {
     TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed", TrialState.RUNNING: "running",
 }  # fmt: skip
-RESULT = "result"  # user attribute of an ended candidate: its network; its errors in percent, null if diverged
+RESULT = "result"  # user attribute of an ended candidate: its network; its values such as errors, null if diverged
 
 
-def read_candidates(study: Study, opened: optuna.Study, runs: Path) -> list[Candidate]:
+def read_candidates(candidates: Candidates[Any, Any], opened: optuna.Study, runs: Path) -> list[Candidate]:
     """Every candidate that has begun, in the order of the numbers, without failed ones that another candidate replaces.
 
     Args:
-        study: A study that has a search.
+        candidates: Of the search.
         opened: Optuna's study of the search.
         runs: The runs directory.
     """
-    search = study.search
-    assert search is not None
-    make = candidate_maker(study)
     found = []
     for trial in current_trials(opened.get_trials(deepcopy=False)):
         if trial.state == TrialState.WAITING:
             continue
         try:
-            values = pick_values(search, partial(_known, trial))
+            values = pick_values(candidates.search, partial(_known, trial))
         except KeyError:  # its driver died while sampling it
             continue
-        variant = make(values)
-        trials = candidate_trials(study, variant)
+        variant = candidates.make(values)
+        trials = candidates.trials(variant)
         state = STATES[trial.state]
         if state == "running" and not is_alive(opened, trial, runs):
             state = "interrupted"
@@ -58,9 +54,9 @@ def read_candidates(study: Study, opened: optuna.Study, runs: Path) -> list[Cand
                 values,
                 variant,
                 trials,
-                _errors(trial, trials, runs),
+                _errors(candidates, trial, trials, runs),
                 trial.intermediate_values,
-                float(getattr(variant.counts, search.also_minimize)) if search.also_minimize else None,
+                next(iter(candidates.costs(variant)), None),
                 bool(trial.user_attrs.get("enqueued")),
             )
         )
@@ -72,28 +68,37 @@ def _known(trial: FrozenTrial, name: str, distribution: BaseDistribution) -> Any
     return trial.params[name]
 
 
-def _errors(trial: FrozenTrial, trials: Sequence[Trial], runs: Path) -> dict[int, float]:
-    """The errors of a candidate in percent by the index of the training.
+def _errors(candidates: Candidates[Any, Any], trial: FrozenTrial, trials: Sequence[Any], runs: Path) -> dict[int, float]:
+    """The values of a candidate, such as errors in percent, by the index of the training.
 
-    For an ended candidate these are the errors that were judged; for any other, those that are recorded.
+    For an ended candidate these are the values that were judged; for any other, those that are recorded.
     """
-    if result := trial.user_attrs.get(RESULT):
-        return {i: math.inf if error is None else error for i, error in enumerate(result["validation_errors"])}
+    if RESULT in trial.user_attrs:
+        return dict(enumerate(judged_values(trial, candidates.decision)))
     records = {i: read_record(runs, one.id) for i, one in enumerate(trials)}
-    return {i: record.error() for i, record in records.items() if record}
+    return {i: candidates.value(record) for i, record in records.items() if record}
 
 
-def count_planned(study: Study, known: Sequence[FrozenTrial] | None) -> int:
+def judged_values(trial: FrozenTrial, decision: Decision) -> list[float]:
+    """The values of an ended candidate that were judged, in the order of its trainings; infinite where one diverged.
+
+    Args:
+        trial: The candidate in Optuna.
+        decision: What candidates are compared by.
+    """
+    values = trial.user_attrs[RESULT][decision.values_name]
+    return [decision.worst if value is None else value for value in values]
+
+
+def count_planned(search: Search, known: Sequence[FrozenTrial] | None) -> int:
     """The number of candidates that a search evaluates in total.
 
     All candidates of a grid are enqueued when the search begins, so there may be fewer than the study asks for.
 
     Args:
-        study: A study that has a search.
+        search: The search.
         known: The current trials; None before the search begins.
     """
-    search = study.search
-    assert search is not None
     if search.sampler != "grid" or known is None:
         return search.trials
     return min(search.trials, len(known))
@@ -117,10 +122,11 @@ def importances(opened: optuna.Study) -> dict[str, float] | None:
     return dict(found) if len(found) > 1 else None
 
 
-def best_objective(trials: Iterable[FrozenTrial]) -> float | None:
-    """The lowest objective, in percent; None if there is no trial.
+def best_objective(trials: Iterable[FrozenTrial], decision: Decision) -> float | None:
+    """The best objective, such as an error in percent; None if there is no trial.
 
     Args:
         trials: Completed trials of Optuna.
+        decision: What candidates are compared by.
     """
-    return min((trial.values[0] for trial in trials), default=None)
+    return min((trial.values[0] for trial in trials), key=decision.cost, default=None)

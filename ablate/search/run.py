@@ -12,7 +12,8 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,31 +22,20 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import AblateError
-from ablate.launch import (
-    INCOMPLETE,
-    WORK,
-    RunOptions,
-    check_digests,
-    fit_to_memory,
-    make_task,
-    open_backend,
-    prepare,
-    signals,
-    teller,
-)
+from ablate.launch import INCOMPLETE, RunOptions, open_backend, signals, teller
 from ablate.processes.signals import PREEMPTING, handling, preempted
-from ablate.records.records import Record, Row, read_epochs, recover_record, trial_directory, trial_state, write_failure
-from ablate.report.candidate import DIVERGED, label_of
+from ablate.records.records import Record, read_epochs, recover_record, trial_directory, trial_state, write_failure
+from ablate.report.candidate import label_of
+from ablate.report.numbers import format_of
 from ablate.schedule.tasks import Executor, Outcome, Stop, Task
-from ablate.search.candidates import candidate_trials
+from ablate.search.candidates import Candidates
 from ablate.search.distributions import pick_values, suggest_with
 from ablate.search.drivers import WORKER, driver_of, heartbeat, is_alive, register_driver
 from ablate.search.optuna_internals import continue_trial
 from ablate.search.progress import SearchProgress, SearchSummary
-from ablate.search.pruning import Pruning, make_pruner
-from ablate.search.results import RESULT, best_objective, count_planned
+from ablate.search.pruning import EpochListener, Pruning, make_pruner
+from ablate.search.results import RESULT, best_objective, count_planned, judged_values
 from ablate.search.sampler import FeasibleSampler, check_enqueued, draw_values
 from ablate.search.storage import (
     SURPLUS,
@@ -55,16 +45,15 @@ from ablate.search.storage import (
     retry_failed,
     storage_errors,
 )
-from ablate.study.plan import candidate_maker, name_training
-from ablate.study.study import Study, Trial, Variant
+from ablate.study.decision import Decision
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ablate.data.cache import Location
     from ablate.schedule.backends import Backend
 
 WAIT_SECONDS = 1.0  # between two checks of the other drivers
+OF_DIVERGED = ("All-NaN slice", "Clip non-finite")  # how warnings begin that Optuna gives of diverged trainings
 
 
 class Taken(NamedTuple):
@@ -73,7 +62,7 @@ class Taken(NamedTuple):
     Args:
         trial: The candidate in Optuna.
         values: Its values by axis.
-        reported: The errors in percent that an earlier driver reported to the pruner, by step.
+        reported: The values that an earlier driver reported to the pruner, by step.
     """
 
     trial: optuna.Trial
@@ -82,32 +71,26 @@ class Taken(NamedTuple):
 
 
 def run_search(
-    study: Study,
-    runs: Path,
-    url: str,
-    location: Location,
-    options: RunOptions,
-    console: Console,
-    folders: tuple[Path, ...] = (),
+    candidates: Candidates[Any, Any], runs: Path, url: str, options: RunOptions, console: Console
 ) -> SearchSummary:
     """Evaluate the candidates that remain; return a summary.
 
     Args:
-        study: The study, which has a search.
+        candidates: What the candidates of the search are.
         runs: The runs directory.
         url: Of Optuna's storage, or the path of a journal.
-        location: Where the images are.
         options: How to run.
         console: Where progress is printed.
-        folders: Searched first for the modules of the study's custom networks.
 
     Raises:
         AblateError: The search cannot start, or its storage fails.
     """
     begun = time.monotonic()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with open_backend(runs, options, teller(console), study.recipe.gpus) as backend:
-        driver = SearchDriver(study, runs, url, location, options, folders, backend.slots[0].device)
+    with open_backend(runs, options, teller(console), candidates.gpus) as backend, warnings.catch_warnings():
+        for message in OF_DIVERGED:
+            warnings.filterwarnings("ignore", message)
+        driver = SearchDriver(candidates, runs, url, options, backend.slots[0].device)
         return _run_driver(driver, backend, url, console, begun)
 
 
@@ -116,21 +99,21 @@ def _run_driver(driver: SearchDriver, backend: Backend, url: str, console: Conso
     options, slots = driver.options, backend.slots
     with handling(dict.fromkeys(PREEMPTING, preempted)):
         left = max(0, driver.count_planned() - driver.count_ended())
-        fit_to_memory(backend, driver.candidate(), left, options, teller(console))
+        driver.candidates.fit(backend, driver.candidate(), left, options, teller(console))
         driver.prepare(console)
     summary = driver.summary
     summary.candidates, summary.done_before = driver.count_planned(), driver.count_ended()
     names = [slot.name for slot in slots]
-    driver.progress = SearchProgress(summary.candidates, summary.done_before, names, console, options.quiet)
-    driver.stop = Stop(
-        lambda: driver.progress.say("stopping when the epochs under way are done and kept; Ctrl-C again stops now")
+    driver.progress = SearchProgress(
+        summary.candidates, summary.done_before, names, console, options.quiet, driver.decision
     )
+    driver.stop = Stop(lambda: driver.progress.say(f"{driver.candidates.stopping}; Ctrl-C again stops now"))
     with (
         storage_errors(url),
         register_driver(driver.opened, driver.runs) as driver.name,
         driver.progress,
         signals(driver.stop),
-        backend.open(WORK, driver.stop) as driver.run,
+        backend.open(driver.candidates.work, driver.stop) as driver.run,
     ):
         joblib.Parallel(len(slots), backend="threading")(joblib.delayed(driver.serve)() for _ in slots)
         summary.best = driver.best()
@@ -144,12 +127,10 @@ class SearchDriver:
     """This process as a driver of a search. Other drivers may work on the same search; see drivers.py.
 
     Args:
-        study: A study that has a search.
+        candidates: What the candidates of the search are.
         runs: The runs directory.
         url: Of Optuna's storage, or the path of a journal.
-        location: Where the images are.
         options: How to run.
-        folders: Searched first for the modules of the study's custom networks.
         device: The name of the device that every slot of this run uses, such as "cuda".
 
     Raises:
@@ -160,29 +141,18 @@ class SearchDriver:
     stop: Stop
     name: str
     run: Executor
-    lowest: float | None = None  # the lowest objective so far, in percent
+    best_yet: float | None = None  # the best objective so far
 
-    def __init__(
-        self,
-        study: Study,
-        runs: Path,
-        url: str,
-        location: Location,
-        options: RunOptions,
-        folders: tuple[Path, ...],
-        device: str,
-    ) -> None:
-        assert study.search is not None
-        self.study, self.search = study, study.search
-        self.runs, self.location, self.options, self.folders, self.device = runs, location, options, folders, device
-        self.make = candidate_maker(study)
-        self.summary = SearchSummary()
+    def __init__(self, candidates: Candidates[Any, Any], runs: Path, url: str, options: RunOptions, device: str) -> None:
+        self.candidates, self.search, self.decision = candidates, candidates.search, candidates.decision
+        self.runs, self.options, self.device, self.make = runs, options, device, candidates.make
+        self.summary = SearchSummary(lowest=self.decision.lowest)
         self.lock = threading.Lock()
-        self.digests: dict[Any, str] = {}
-        self.pixels: dict[Any, str] = {}
+        study = candidates.study
         self.opened = open_search(study, url, runs, self.is_possible)
         self.opened.sampler = FeasibleSampler(self.search, self.make)
-        self.opened.pruner = make_pruner(self.search, study.recipe.epochs * len(self.search.held_out) * len(study.seeds))
+        trainings = (len(self.search.held_out) or 1) * len(study.seeds)
+        self.opened.pruner = make_pruner(self.search, candidates.most_epochs * trainings)
 
     def is_possible(self, values: dict[str, Any]) -> bool:
         """Whether a candidate can be built, meets the budget and fulfills the study's `where`.
@@ -196,12 +166,12 @@ class SearchDriver:
             return False
         return True
 
-    def candidate(self) -> tuple[Trial, ...]:
+    def candidate(self) -> tuple[Any, ...]:
         """The trainings of a candidate drawn at random."""
-        return candidate_trials(self.study, self.make(draw_values(self.search, self.make)))
+        return self.candidates.trials(self.make(draw_values(self.search, self.make)))
 
     def prepare(self, console: Console) -> None:
-        """Decode and check the images, and enqueue failed candidates again.
+        """Load and check what trainings need, and enqueue failed candidates again.
 
         Args:
             console: Where progress is printed.
@@ -209,12 +179,9 @@ class SearchDriver:
         Raises:
             AblateError: The images cannot be read, or an enqueued candidate is not feasible.
         """
-        data = self.study.data
         one = self.candidate()
-        # Such a preprocessing is computed from the training images, so it differs between the folds.
-        held_out = one if PREPROCESSING[data.preprocess].prepare else one[:1]
         check_enqueued(self.search, self.make)
-        self.digests, self.pixels = prepare(held_out, self.location, console, self.options.quiet)
+        self.candidates.prepare(one, console, self.options.quiet)
         retry_failed(self.opened, self.runs)
 
     def count_planned(self, trials: list[FrozenTrial] | None = None) -> int:
@@ -223,7 +190,7 @@ class SearchDriver:
         Args:
             trials: The current trials; None to read them from the storage.
         """
-        return count_planned(self.study, self.trials() if trials is None else trials)
+        return count_planned(self.search, self.trials() if trials is None else trials)
 
     def trials(self) -> list[FrozenTrial]:
         """The candidates in Optuna; see current_trials()."""
@@ -256,7 +223,8 @@ class SearchDriver:
         with self.lock, hold_search(self.runs):
             everything = self.opened.get_trials(deepcopy=False)
             known = current_trials(everything)
-            self.lowest = best_objective(trial for trial in known if trial.state == TrialState.COMPLETE)
+            complete = (trial for trial in known if trial.state == TrialState.COMPLETE)
+            self.best_yet = best_objective(complete, self.decision)
             running = [trial for trial in known if trial.state == TrialState.RUNNING]
             for trial in running:
                 if driver_of(trial) != self.name and not is_alive(self.opened, trial, self.runs):
@@ -301,28 +269,34 @@ class SearchDriver:
             taken: A candidate from take_candidate().
         """
         variant = self.make(taken.values)
-        trials = candidate_trials(self.study, variant)
+        kind = self.candidates
+        trials = kind.trials(variant)
         label = label_of(variant, taken.values)
-        pruning = Pruning(self.search, taken.trial, taken.reported, variant.recipe.epochs, len(trials))
+        epochs = kind.epochs(variant)
+        pruning = Pruning(self.search, taken.trial, taken.reported, epochs, len(trials), kind.step_told)
         errors: list[float] = []
         for index, trial in enumerate(trials):
-            record = self.train(trial, f"{label} {name_training(trial)}", _epoch_listener(pruning, index))
+            listener = None
+            if pruning.over_epochs:
+                by = self.decision
+                listener = EpochListener(pruning, index, by.column, by.worst, kind.rows_are_final)
+            record = self.train(trial, f"{label} {kind.name(trial)}", listener)
             if pruning.pruned:  # at an epoch; the training may have run on by a random number of epochs
                 break
             if not isinstance(record, Record):
                 return self.fail(taken.trial, label, record) if record.status == "failed" else None
-            errors.append(record.error())
+            errors.append(kind.value(record))
             pruning.report_training(index, errors[-1])
             if pruning.pruned:
                 break
         shown = [error if math.isfinite(error) else None for error in errors]
-        taken.trial.set_user_attr(RESULT, {"net": label, "validation_errors": shown})
+        taken.trial.set_user_attr(RESULT, {"net": label, self.decision.values_name: shown})
         if pruning.pruned:
             self.prune(taken.trial, label)
         else:
             self.complete(taken.trial, label, variant, errors)
 
-    def train(self, trial: Trial, label: str, on_epoch: Callable[[Row], bool] | None) -> Record | Outcome:
+    def train(self, trial: Any, label: str, on_epoch: EpochListener | None) -> Record | Outcome:
         """The record of a training, trained first if there is none; or the outcome of a training that left no record.
 
         Args:
@@ -339,11 +313,11 @@ class SearchDriver:
 
         while True:
             if record := recover_record(self.runs, trial.id, self.progress.say):
-                check_digests([(trial.data, record)], self.digests, self.pixels, self.location)
-                if on_epoch:
-                    any(map(on_epoch, record.epochs()))
+                self.candidates.check(trial, record)
+                if on_epoch and not any(map(on_epoch, record.epochs())):
+                    on_epoch.end()
                 return record
-            task = make_task(trial, label, self.runs, self.location, self.device, self.options, self.folders)
+            task = self.candidates.task(trial, label, self.runs, self.device, self.options)
             if on_epoch and any(map(on_epoch, read_epochs(directory))):
                 return Outcome(task, "interrupted")
             outcome = self.run(task, on_event)
@@ -355,25 +329,25 @@ class SearchDriver:
             elif outcome.status != "recorded":
                 return outcome
 
-    def complete(self, trial: optuna.Trial, label: str, variant: Variant, errors: list[float]) -> None:
+    def complete(self, trial: optuna.Trial, label: str, variant: Any, errors: list[float]) -> None:
         """End a candidate with its objectives.
 
         Args:
             trial: The candidate in Optuna.
             label: Its name on the terminal.
             variant: Its network, recipe and data.
-            errors: Validation errors of its trainings in percent, infinite for a training that diverged.
+            errors: The values of its trainings, such as errors in percent; infinite for a training that diverged.
         """
-        objective = self.search.objective_of(errors)
-        costs = [float(getattr(variant.counts, self.search.also_minimize))] if self.search.also_minimize else []
+        objective, cost = self.search.objective_of(errors), self.decision.cost
+        values = [self.candidates.objective_told(objective), *self.candidates.costs(variant)]
         with self.lock:
-            if not self._tell(trial, TrialState.COMPLETE, [min(objective, DIVERGED), *costs]):
+            if not self._tell(trial, TrialState.COMPLETE, values):
                 return
             self.summary.evaluated += 1
             better = ""
-            if math.isfinite(objective) and (self.lowest is None or objective < self.lowest):
-                self.lowest, better = objective, ", the best so far"
-        self.progress.candidate(trial.number, label, f"{_in_words(objective)}{better}")
+            if math.isfinite(objective) and (self.best_yet is None or cost(objective) < cost(self.best_yet)):
+                self.best_yet, better = objective, ", the best so far"
+        self.progress.candidate(trial.number, label, f"{_in_words(objective, self.decision)}{better}")
 
     def prune(self, trial: optuna.Trial, label: str) -> None:
         """End a candidate as pruned.
@@ -410,28 +384,16 @@ class SearchDriver:
         return True
 
     def best(self) -> str:
-        """The candidate with the lowest error, in words; "" if none is complete."""
+        """The candidate with the best objective, in words; "" if none is complete."""
         complete = [trial for trial in self.trials() if trial.state == TrialState.COMPLETE]
         if not complete:
             return ""
-        best = min(complete, key=lambda trial: trial.values[0])
-        found = best.user_attrs[RESULT]
-        errors = [math.inf if error is None else error for error in found["validation_errors"]]
-        return f"{found['net']}: {_in_words(self.search.objective_of(errors))}"
+        best = min(complete, key=lambda trial: self.decision.cost(trial.values[0]))
+        objective = self.search.objective_of(judged_values(best, self.decision))
+        return f"{best.user_attrs[RESULT]['net']}: {_in_words(objective, self.decision)}"
 
 
-def _in_words(objective: float) -> str:
-    """An objective in percent; it is infinite if too many of the trainings diverged."""
-    return f"{objective:.2f}% validation error" if math.isfinite(objective) else "diverged"
-
-
-def _epoch_listener(pruning: Pruning, training: int) -> Callable[[Row], bool] | None:
-    """A function that reports epochs to the pruner and returns whether the candidate is pruned; None if not needed."""
-    if not pruning.over_epochs:
-        return None
-
-    def report(row: Row) -> bool:
-        pruning.report_epoch(training, row)
-        return pruning.pruned
-
-    return report
+def _in_words(objective: float, decision: Decision) -> str:
+    """An objective with its unit and measure; it is infinite if too many of the trainings diverged."""
+    written = format_of(decision.unit).with_unit(objective)
+    return f"{written} {decision.words}" if math.isfinite(objective) else "diverged"

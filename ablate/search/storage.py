@@ -23,6 +23,7 @@ from ablate.errors import RecordError, RunError, printable
 from ablate.files import hold_lock, regular_file
 from ablate.search.distributions import optuna_params
 from ablate.search.optuna_internals import enqueued_params
+from ablate.study.program import ProgramStudy
 from ablate.study.space import grid
 from ablate.study.study import Study
 
@@ -82,7 +83,7 @@ def check_url(url: str) -> str:
     return url
 
 
-def study_name(study: Study) -> str:
+def study_name(study: Study | ProgramStudy) -> str:
     """The name of a study's search in Optuna.
 
     Args:
@@ -125,7 +126,9 @@ def open_storage(url: str) -> BaseStorage:
         return _create_tables(lambda: RDBStorage(url, engine_kwargs=settings))
 
 
-def open_search(study: Study, url: str, runs: Path, possible: Callable[[dict[str, Any]], bool]) -> optuna.Study:
+def open_search(
+    study: Study | ProgramStudy, url: str, runs: Path, possible: Callable[[dict[str, Any]], bool]
+) -> optuna.Study:
     """The Optuna study of a search with all its enqueued candidates; created if it does not exist.
 
     Args:
@@ -143,9 +146,10 @@ def open_search(study: Study, url: str, runs: Path, possible: Callable[[dict[str
     with hold_search(runs), storage_errors(url, *OPENING_ERRORS):
         _check_files(url, runs)
         storage = open_storage(url)
-        name, objectives = study_name(study), 2 if search.also_minimize else 1
+        name, directions = study_name(study), [study.decision.goal]
+        directions += ["minimize"] if search.also_minimize else []
         try:
-            opened = optuna.create_study(storage=storage, study_name=name, directions=["minimize"] * objectives)
+            opened = optuna.create_study(storage=storage, study_name=name, directions=directions)
         except optuna.exceptions.DuplicatedStudyError:  # the process that created it enqueues
             opened = optuna.load_study(storage=storage, study_name=name)
             _await_enqueued(opened)
@@ -201,7 +205,7 @@ def current_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     return [trial for trial in trials if trial.number not in replaced and not trial.user_attrs.get(SURPLUS)]
 
 
-def find_search(study: Study, url: str, runs: Path) -> optuna.Study | None:
+def find_search(study: Study | ProgramStudy, url: str, runs: Path) -> optuna.Study | None:
     """The Optuna study of a search, or None if it has not begun. Writes nothing.
 
     Args:

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field
 from ablate.errors import StudyError, allowed, describe
 from ablate.files import open_regular
 from ablate.study.document import Document, KeyPath, read_document
+from ablate.study.program import ProgramStudy
 from ablate.study.study import Frozen, Study
 from ablate.study.validation import validate
 
@@ -31,7 +32,8 @@ class BestFile(Frozen):
         finished: Whether every candidate was trained.
         candidates: How many candidates were trained.
         objective: Such as "median_validation_error".
-        value: The objective of the best candidate, in percent.
+        value: The objective of the best candidate, in percent or in `unit`.
+        unit: Of the objective, such as "nats"; "" for none.
         best: The values of the best candidate, by axis.
         pareto: The Pareto set of a search with two objectives, which has no best candidate.
     """
@@ -44,6 +46,7 @@ class BestFile(Frozen):
     candidates: Annotated[int, Field(ge=0)]
     objective: str = ""
     value: float | None = None
+    unit: str = "%"
     best: Annotated[dict[str, Any] | None, Field(min_length=1)] = None
     pareto: list[Any] | None = None
 
@@ -58,13 +61,13 @@ class _Choice:
     best: dict[str, Any]
 
 
-def take_chosen(document: Document, within: Within, load: Callable[..., Study]) -> tuple[str, ...]:
+def take_chosen(document: Document, within: Within, load: Callable[..., Study | ProgramStudy]) -> tuple[str, ...]:
     """Replace every {from: NAME} in a document by the value that a search chose.
 
     Args:
         document: The study file's values; changed in place.
         within: The studies being loaded, to detect a study that depends on its own value.
-        load: load_study().
+        load: load_any_study().
 
     Returns:
         One sentence for each value.
@@ -112,6 +115,8 @@ def _axis_at(path: KeyPath) -> str:
             return "net"
         case ("variants", int(), "grid" | "zip" | "one_at_a_time", str(axis)):
             return axis
+        case ("variants", int(), "one_at_a_time", "base", str(axis)) | ("base", str(axis)):  # of a program
+            return "" if axis == "args" else axis  # those of a network's code
         case ("baseline", str(axis)) | ("search", "enqueue", int(), str(axis)):
             return axis
         case ("search", "space", str(), *_, "when", str(axis)) | ("search", "space", str(axis), *_):
@@ -132,7 +137,7 @@ def _read_reference(document: Document, path: KeyPath, reference: dict[str, Any]
     return name, key
 
 
-def _find_choice(document: Document, name: str, within: Within, load: Callable[..., Study]) -> _Choice:
+def _find_choice(document: Document, name: str, within: Within, load: Callable[..., Study | ProgramStudy]) -> _Choice:
     """The choice of a finished search. Raises StudyError, without a place, if its study has changed since."""
     folder = Path(document.name).parent
     places, shown = [folder / name], name
@@ -211,7 +216,9 @@ def _sentence(axis: str, key: str, choice: _Choice) -> str:
     """A remark: "dropout 0.3: the best of 40 candidates of dropout_cifar10, 5.12% median validation error (...)"."""
     file = choice.file
     of = "" if key == axis else f"the {key} of "
-    reached = f"{file.value:.2f}% {file.objective.replace('_', ' ')}".strip()
+    assert file.value is not None
+    written = f"{file.value:.2f}%" if file.unit == "%" else " ".join(filter(None, [f"{file.value:.4g}", file.unit]))
+    reached = f"{written} {file.objective.replace('_', ' ')}".strip()
     value = choice.best[key]
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return f"{axis} {text}: {of}the best of {_candidates(file)} of {file.search}, {reached} ({choice.shown})"

@@ -19,6 +19,7 @@ import orjson
 
 from ablate.files import content_id
 from ablate.study.decision import Decision, Goal
+from ablate.study.study import Search
 
 FORMAT = 1  # of trial.json
 PYTHON = ("python", "python3")  # as the first word of a command: the Python that runs ablate
@@ -27,6 +28,7 @@ SEED, EPOCHS, TRIAL = (
     "epochs",
     "trial",
 )  # placeholders that are no axes; the last is a trial's own directory
+MEASURED = "measured"  # field of an event: whether the epoch itself has the measure that decides
 # Names that a program's measures cannot have, because records use them.
 RESERVED = (
     "epoch", "epochs", "seconds", "status", "trial", "provenance", "earlier_attempts", "sha256", "epochs_sha256",
@@ -212,6 +214,10 @@ class ProgramStudy:
         figures: The names of the figures that the report draws.
         remarks: On merged and dropped variants, and on the files of the command.
         missing: The error of a command that this machine does not have; "" if it has.
+        search: The search; None in a study with variants. A study with a search has no variants.
+        base: In a search, the values of the axes that are not searched.
+        where: The constraint as written and its place, if any.
+        chosen: One sentence for each value that was taken from a search.
     """
 
     name: str
@@ -229,6 +235,10 @@ class ProgramStudy:
     figures: tuple[str, ...]
     remarks: tuple[str, ...]
     missing: str = ""
+    search: Search | None = None
+    base: Mapping[str, Any] = field(default_factory=dict)
+    where: tuple[str, str] | None = None
+    chosen: tuple[str, ...] = ()
 
     @property
     def decision(self) -> Decision:

@@ -21,19 +21,20 @@ from ablate.study.program import (
     PYTHON,
     RESERVED,
     SEED,
-    TRIAL,
     Program,
     ProgramMeasure,
     ProgramStudy,
     ProgramVariant,
     placeholders_of,
 )
+from ablate.study.program_axes import check_axis_name, check_value, wanted_axes
 from ablate.study.program_schema import EXPANSIONS, ProgramFile
+from ablate.study.program_search import read_program_search
 from ablate.study.schema import EntryFile, StudyFile
 
 KEYS = (
-    "name", "title", "source", "notes", "program", "measures", "decide_by", "seeds", "variants", "where", "baseline",
-    "figures", "scales",
+    "name", "title", "source", "notes", "program", "measures", "decide_by", "seeds", "variants", "base", "search", "where",
+    "baseline", "figures", "scales",
 )  # fmt: skip
 MOST_BYTES = 1 << 28  # of a file of the program
 
@@ -68,7 +69,18 @@ def read_program_study(
     decide_by = names[0] if file.decide_by is None else file.decide_by
     if decide_by not in names:
         document.fail(("decide_by",), f"decide_by: found {describe(decide_by)}; {allowed(decide_by, names)}")
-    variants, remarks = _variants(document, file, program)
+    _check_where(document, file)
+    variants: tuple[ProgramVariant, ...] = ()
+    remarks: list[str] = []
+    base: Axes = {}
+    search = None
+    if file.search is None:
+        if file.base is not None:
+            document.fail(("base",), "'base' is only valid in a study that has 'search'")
+        variants, remarks = _variants(document, file, program)
+    else:
+        by = next(measure for measure in measures if measure.name == decide_by)
+        search, base = read_program_search(document, file, program, by, seeds)
     if len(variants) * len(seeds) > MAX_TRIALS:
         document.fail(
             ("variants",), f"{len(variants):,} variants of {len(seeds):,} seeds are more than {MAX_TRIALS:,} trials"
@@ -89,6 +101,10 @@ def read_program_study(
         figures=tuple(file.figures),
         remarks=(*(f"chosen: {line}" for line in chosen), *remarks, *_unnamed_files(program, folder)),
         missing=missing,
+        search=search,
+        base=base,
+        where=None if file.where is None else (file.where, document.place("where")),
+        chosen=chosen,
     )
 
 
@@ -103,8 +119,7 @@ def refuse_other_keys(document: Document) -> None:
     """
     for key in document.value:
         if key in StudyFile.model_fields and key not in KEYS:
-            instead = "write the values of each axis in 'variants'" if key == "search" else f"allowed: {', '.join(KEYS)}"
-            document.fail((key,), f"'{key}' is not valid in a study with 'program'; {instead}")
+            document.fail((key,), f"'{key}' is not valid in a study with 'program'; allowed: {', '.join(KEYS)}")
 
 
 def _measures(document: Document, file: StudyFile) -> tuple[ProgramMeasure, ...]:
@@ -163,8 +178,12 @@ def _missing(document: Document, program: Program, folder: Path) -> str:
 
 
 def _is_axis(document: Document, name: str) -> bool:
-    """Whether an entry of `variants` gives an axis values."""
+    """Whether an entry of `variants`, or a search, gives an axis values."""
     entries = document.value.get("variants")
+    search = document.value.get("search")
+    space = search.get("space") if isinstance(search, dict) else None
+    if any(isinstance(each, dict) and name in each for each in (space, document.value.get("base"))):
+        return True
     axes = [entry.get(kind) for entry in entries or () if isinstance(entry, dict) for kind in EXPANSIONS]
     return any(isinstance(each, dict) and (name in each or name in (each.get("base") or {})) for each in axes)
 
@@ -200,16 +219,20 @@ def _unnamed_files(program: Program, folder: Path) -> Iterator[str]:
             yield f"note: {word} is not in program.files, so a change of it changes no id"
 
 
+def _check_where(document: Document, file: StudyFile) -> None:
+    """Check that `where` is an expression."""
+    if file.where is not None:
+        try:
+            compile_expression(file.where)
+        except StudyError as error:
+            document.fail(("where",), str(error))
+
+
 def _variants(document: Document, file: StudyFile, program: Program) -> tuple[tuple[ProgramVariant, ...], list[str]]:
     """The variants in order, each once, and a remark on each that is merged or dropped."""
     if not file.variants:
         document.fail((), "'variants' is missing; add it, such as variants: [{grid: {lr: [0.1, 0.01]}}]")
-    holds = None
-    if file.where is not None:
-        try:
-            holds = compile_expression(file.where)
-        except StudyError as error:
-            document.fail(("where",), str(error))
+    holds = compile_expression(file.where) if file.where is not None else None
     cells = [axes for i, entry in enumerate(file.variants) for axes in _expanded(document, i, entry, program)]
     varied = [axis for axis in cells[0] if len({orjson.dumps(each[axis]) for each in cells}) > 1] or list(cells[0])
     found: dict[bytes, ProgramVariant] = {}
@@ -247,21 +270,16 @@ def _expanded(document: Document, index: int, entry: EntryFile, program: Program
     base = axes.pop("base", None) if kind == "one_at_a_time" else {}
     if not isinstance(base, dict):
         document.fail(path, "'one_at_a_time' needs 'base', the values that are changed, such as base: {lr: 0.1}")
-    given_already = (SEED, TRIAL, *([] if program.epochs is None else [EPOCHS]))
-    wanted = [name for name in program.placeholders if name not in given_already]
+    wanted = wanted_axes(program)
     for given, place in ((base, (*path, "base")), (axes, path)):
         for axis in given:
-            if axis not in wanted:
-                known = f"{{{'}, {'.join(wanted)}}}" if wanted else "no placeholder"
-                taken = {SEED: "use 'seeds'", TRIAL: "it is the directory of the trial's own files; use another name"}
-                hint = taken.get(axis, f"the command has {known}")
-                document.fail((*place, axis), f"{axis}: no placeholder {{{axis}}} in program.command; {hint}")
+            check_axis_name(document, (*place, axis), axis, wanted)
     values = {axis: each if isinstance(each, list) else [each] for axis, each in axes.items()}
     for axis, each in values.items():
         if not each:
             document.fail((*path, axis), f"{axis}: an empty list; allowed: one value or more")
         for i, value in enumerate(each):
-            _check_value(document, (*path, axis, i), axis, value)
+            check_value(document, (*path, axis, i), axis, value)
     if missing := [name for name in wanted if name not in (base if kind == "one_at_a_time" else axes)]:
         where = "'base' has no value for it" if kind == "one_at_a_time" else "add an axis of this name"
         document.fail(path, f"{{{missing[0]}}} of program.command: {where}")
@@ -277,17 +295,9 @@ def _expanded(document: Document, index: int, entry: EntryFile, program: Program
             yield from (dict(zip(columns, each)) for each in zip(*columns.values()))
         case "one_at_a_time":
             for axis, value in base.items():
-                _check_value(document, (*path, "base", axis), axis, value)
+                check_value(document, (*path, "base", axis), axis, value)
             yield dict(base)
             yield from ({**base, axis: value} for axis, each in values.items() for value in each)
-
-
-def _check_value(document: Document, path: KeyPath, axis: str, value: Any) -> None:
-    """Check that a value can be an argument of a command."""
-    if isinstance(value, str) and "\0" in value:
-        document.fail(path, f"{axis}: found {describe(value)}; allowed: text without NUL")
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        document.fail(path, f"{axis}: found {describe(value)}; allowed: numbers of 64 bits, or text")
 
 
 def _baselines(document: Document, named: Any, variants: tuple[ProgramVariant, ...]) -> tuple[ProgramVariant | None, ...]:

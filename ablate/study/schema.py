@@ -382,12 +382,10 @@ class RangeFile(Frozen):
 
 
 class SearchFile(Frozen):
-    """A search: candidates from a space, each evaluated on held-out training images.
+    """A search: candidates from a space, each evaluated on held-out training images, or by a program's own measure.
 
     Args:
         space: The axes and their values: a list of choices, or the keys of a parameter, see below.
-        validation: The images that candidates are compared on.
-        objective: What is minimized, over folds and seeds.
         sampler: How Optuna chooses the candidates.
         seed: Of the sampler.
     """
@@ -397,8 +395,17 @@ class SearchFile(Frozen):
         Field(min_length=1, max_length=100, examples=["{dropout: {low: 0, high: 0.6, step: 0.05}}"]),
         _axes_schema(),
     ]
-    validation: Annotated[ValidationFile, Field(examples=["{folds: 5}"])]
-    objective: Literal["median_validation_error", "mean_validation_error"] = "median_validation_error"
+    validation: Annotated[
+        ValidationFile | None,
+        Field(
+            examples=["{folds: 5}"],
+            description="required, except for a program: the images that candidates are compared on",
+        ),
+    ] = None
+    objective: Annotated[
+        Literal["median_validation_error", "mean_validation_error", "median", "mean"] | None,
+        Field(description="over folds and seeds, by default the median; of a program median or mean of its measure"),
+    ] = None
     trials: Annotated[int | None, Field(ge=1, le=100_000, description="candidates; by default all of a grid")] = None
     sampler: Literal["tpe", "gp", "random", "grid", "cmaes"] = "tpe"
     pruner: Annotated[
@@ -436,6 +443,7 @@ class StudyFile(Frozen):
                 {"required": ["data", "recipe", "seeds", "variants"]},
                 {"required": ["data", "recipe", "search"]},
                 {"required": ["program", "measures", "seeds", "variants"]},
+                {"required": ["program", "measures", "seeds", "search"]},
             ]
         }
     )
@@ -460,7 +468,11 @@ class StudyFile(Frozen):
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "array", "items": {"type": "integer"}}]}),
     ] = None
     variants: Annotated[list[EntryFile] | None, Field(min_length=1, max_length=1000, examples=["[{net: WRN-28-2}]"])] = None
-    base: Annotated[Any, Field(description="the network that a search changes"), WithJsonSchema(_NET)] = None
+    base: Annotated[
+        Any,
+        Field(description="the network that a search changes; of a program, the values of axes that are not searched"),
+        WithJsonSchema(_NET),
+    ] = None
     search: SearchFile | None = None
     depth_rule: DepthRuleField = "convolutions"
     where: str | None = None
@@ -542,7 +554,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _of_programs(schema: dict[str, Any]) -> None:
-    """Let the axes of `variants` have any name in a study that has `program`."""
+    """Let the axes of `variants` and of a search have any name in a study that has `program`."""
     axes = {"type": "object", "minProperties": 1}
     described = {key: {**axes, "description": "values by the name of a placeholder of the command"} for key in EXPANSIONS}
     schema["$defs"]["ProgramEntry"] = {
@@ -553,7 +565,16 @@ def _of_programs(schema: dict[str, Any]) -> None:
         "maxProperties": 1,
         "additionalProperties": False,
     }
-    items = [{"properties": {"variants": {"items": {"$ref": f"#/$defs/{name}"}}}} for name in ("ProgramEntry", "EntryFile")]
+    items: list[dict[str, Any]] = [
+        {"properties": {"variants": {"items": {"$ref": f"#/$defs/{name}"}}}} for name in ("ProgramEntry", "EntryFile")
+    ]
+    properties, space = schema["properties"], schema["$defs"]["SearchFile"]["properties"]["space"]
+    networks = {key: space.pop(key) for key in ("properties", "propertyNames")}
+    items[0]["properties"]["base"] = {"type": "object", "minProperties": 1}
+    items[1]["properties"] |= {
+        "base": {"anyOf": properties["base"].pop("anyOf")},
+        "search": {"required": ["validation"], "properties": {"space": networks}},
+    }
     schema |= {"if": {"required": ["program"]}, "then": items[0], "else": items[1]}
     for kind in schema["properties"]["variants"]["anyOf"]:
         kind.pop("items", None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -20,9 +20,9 @@ from ablate.study.budget import Budget
 from ablate.study.document import Document, KeyPath
 from ablate.study.held_out import read_held_out
 from ablate.study.resolve import replace_fields
-from ablate.study.schema import RangeFile, StudyFile
+from ablate.study.schema import RangeFile, SearchFile, StudyFile
 from ablate.study.space import contains, grid, present
-from ablate.study.study import Data, Parameter, Recipe, Search
+from ablate.study.study import Data, HeldOut, Parameter, Recipe, Search
 from ablate.study.validation import validate
 from ablate.study.values import axis_values
 
@@ -33,6 +33,9 @@ MAX_GRID = 10_000
 MAX_STEPS = 10**9
 LEAST_PAIRS = 5  # trainings a candidate: the Wilcoxon pruner needs four for p < 0.1 (1/16), and one more that it can save
 UNREAD = ("data.test_size", "data.digest")  # axes without any effect in a search
+
+# (document, path, axis, one value or a list) -> the values; fails at those that the axis cannot have
+CheckAxis = Callable[[Document, KeyPath, str, Any], tuple[Any, ...]]
 
 
 def read_search(
@@ -61,6 +64,8 @@ def read_search(
     for key in NOT_WITH:
         if key in document.value:
             document.fail((key,), f"'{key}' is not valid in a study that has 'search'; leave one of them out")
+    if search.validation is None:
+        document.fail(("search",), "search.validation is missing; allowed: such as validation: {folds: 5}")
     if len(data) > 1:
         document.fail(("data",), f"data: found {len(data)} data sets; a study that has 'search' has one")
     if not seeds:
@@ -71,14 +76,11 @@ def read_search(
         axis_values(document, ("base",), "net", file.base)
         if wrong := _refusal("net", file.base, recipe, data[0], Path()):
             document.fail(("base",), f"base: {wrong}")
-    parameters: list[Parameter] = []
-    for axis, parts in search.space.items():
-        several = isinstance(parts, list) and parts and all(isinstance(p, dict) and "when" in p for p in parts)
-        places = [(*SPACE, axis, i) for i in range(len(parts))] if several else [(*SPACE, axis)]
-        for path, part in zip(places, parts if several else [parts]):
-            parameters.append(_parameter(document, path, axis, part, parameters))
-            _check_values(document, path, parameters[-1], part, recipe, data[0])
-    _check_exclusive(document, parameters)
+
+    def check(path: KeyPath, parameter: Parameter, written: Any) -> None:
+        _check_values(document, path, parameter, written, recipe, data[0])
+
+    parameters = read_space(document, search, axis_values, check)
     for parameter in parameters:
         if budget and parameter.axis in budget.solve[:1]:
             raise StudyError(
@@ -91,35 +93,102 @@ def read_search(
         document.fail(
             ("search", "sampler"), "search.sampler: found cmaes; with 'also_minimize' use tpe, gp, random or grid"
         )
-    if search.trials is None and search.sampler != "grid":
-        document.fail(("search",), "'search.trials' is missing; add it, such as trials: 40")
+    check_trials(document, search)
     held_out = read_held_out(document, ("search", "validation"), search.validation, data[0])
     if search.pruner == "wilcoxon" and len(held_out) * len(seeds) < LEAST_PAIRS:
         found = f"wilcoxon cannot prune with {len(held_out) * len(seeds)} trainings a candidate"
         document.fail(("search", "pruner"), f"search.pruner: {found}; use none, median or hyperband, or more folds")
+    images = {key: value for key, value in data[0].identity().items() if key != "test_size"}  # a search reads no test image
+    about = {"data": images, "recipe": recipe.identity(), "seeds": seeds}
+    return make_search(document, search, parameters, held_out, "validation_error", axis_values, file.base, about)
+
+
+def read_space(
+    document: Document, search: SearchFile, check_axis: CheckAxis, check: Callable[[KeyPath, Parameter, Any], None]
+) -> list[Parameter]:
+    """The parameters of a search's space, in order.
+
+    Args:
+        document: The study file's values and their places.
+        search: The checked search.
+        check_axis: Checks values of an axis for their type.
+        check: Called with the path of each parameter, the parameter and its value as written; fails if it is not valid.
+
+    Raises:
+        StudyError: The space is not valid; the message names the place.
+    """
+    parameters: list[Parameter] = []
+    for axis, parts in search.space.items():
+        several = isinstance(parts, list) and parts and all(isinstance(p, dict) and "when" in p for p in parts)
+        places = [(*SPACE, axis, i) for i in range(len(parts))] if several else [(*SPACE, axis)]
+        for path, part in zip(places, parts if several else [parts]):
+            parameters.append(_parameter(document, path, axis, part, parameters, check_axis))
+            check(path, parameters[-1], part)
+    _check_exclusive(document, parameters)
+    return parameters
+
+
+def check_trials(document: Document, search: SearchFile) -> None:
+    """Check that a search says how many candidates it tries, unless they are those of a grid.
+
+    Args:
+        document: The study file's values and their places.
+        search: The checked search.
+
+    Raises:
+        StudyError: It does not.
+    """
+    if search.trials is None and search.sampler != "grid":
+        document.fail(("search",), "'search.trials' is missing; add it, such as trials: 40")
+
+
+def make_search(
+    document: Document,
+    search: SearchFile,
+    parameters: Sequence[Parameter],
+    held_out: tuple[HeldOut, ...],
+    measure: str,
+    check_axis: CheckAxis,
+    base: Any,
+    about: dict[str, Any],
+) -> Search:
+    """The search, from its space and what else it depends on.
+
+    Args:
+        document: The study file's values and their places.
+        search: The checked search.
+        parameters: The space.
+        held_out: The folds, or the one part that is held out; empty for a program.
+        measure: The name of the measure that the objective is made of, such as "validation_error".
+        check_axis: Checks values of an axis for their type.
+        base: The network that is changed, as written, if any.
+        about: What else the results depend on, in plain values, besides the search and other keys of the file.
+
+    Raises:
+        StudyError: The grid or an enqueued candidate is not valid; the message names the place.
+    """
     cells = _grid(document, parameters) if search.sampler == "grid" else []
-    enqueue = tuple(_enqueued(document, i, values, parameters) for i, values in enumerate(search.enqueue))
+    statistic = (search.objective or "median").partition("_")[0]
     return Search(
-        file.base,
+        base,
         tuple(parameters),
         held_out,
-        search.objective,
+        f"{statistic}_{measure}",
         search.also_minimize,
         search.trials or len(cells),
         search.sampler,
         search.pruner,
         search.seed,
-        enqueue,
-        _digest(document, data[0], recipe, seeds),
+        tuple(_enqueued(document, i, values, parameters, check_axis) for i, values in enumerate(search.enqueue)),
+        _digest(document, about),
     )
 
 
-def _digest(document: Document, data: Data, recipe: Recipe, seeds: tuple[int, ...]) -> str:
+def _digest(document: Document, about: dict[str, Any]) -> str:
     """16 hexadecimal digits: a hash of all that the search depends on, except its number of trials, which may grow."""
     search = {key: value for key, value in document.value["search"].items() if key != "trials"}
     what = {key: document.value[key] for key in ("base", "budget", "where", "depth_rule") if key in document.value}
-    images = {key: value for key, value in data.identity().items() if key != "test_size"}  # a search reads no test image
-    what |= {"search": search, "data": images, "recipe": recipe.identity(), "seeds": seeds}
+    what |= {"search": search, **about}
     try:
         text = orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     except orjson.JSONEncodeError:
@@ -127,14 +196,16 @@ def _digest(document: Document, data: Data, recipe: Recipe, seeds: tuple[int, ..
     return content_id(text)
 
 
-def _parameter(document: Document, path: KeyPath, axis: str, value: Any, above: list[Parameter]) -> Parameter:
+def _parameter(
+    document: Document, path: KeyPath, axis: str, value: Any, above: list[Parameter], check_axis: CheckAxis
+) -> Parameter:
     """One parameter of the space, from its value at a path. It may depend on the parameters `above` it."""
     name = ".".join(map(str, (*SPACE, axis)))
 
     def fail(message: str, *keys: Any) -> NoReturn:
         document.fail((*path, *keys), f"{name}: {message}")
 
-    listed = isinstance(value, list)
+    listed, placeholder = isinstance(value, list), check_axis is not axis_values
     if listed:
         value = {"choices": value}
     if not isinstance(value, dict):
@@ -145,7 +216,7 @@ def _parameter(document: Document, path: KeyPath, axis: str, value: Any, above: 
     named = f"{axis}[{condition}]" if condition else axis
     kinds = [key for key in ("low", "choices", "kernels") if getattr(part, key) is not None]
     if len(kinds) != 1:
-        block = ", or {l: {low: 1, high: 4}, kernels: [1, 3]}" if axis == "block" else ""
+        block = ", or {l: {low: 1, high: 4}, kernels: [1, 3]}" if axis == "block" and not placeholder else ""
         fail(f"found {' and '.join(kinds) or describe(value)}; allowed: {{low: , high: }} or a list of choices{block}")
     other = {"low": ("high", "step", "log"), "choices": (), "kernels": ("l",)}[kinds[0]]
     for key in ("high", "step", "log", "l"):
@@ -153,13 +224,13 @@ def _parameter(document: Document, path: KeyPath, axis: str, value: Any, above: 
             fail(f"'{key}' is not valid beside '{kinds[0]}'; allowed: {', '.join((kinds[0], *other, 'when'))}", key)
     place = document.place(*path)
     if kinds[0] == "choices":
-        choices = axis_values(document, path if listed else (*path, "choices"), axis, part.choices)
+        choices = check_axis(document, path if listed else (*path, "choices"), axis, part.choices)
         if any(one == other for one, other in itertools.combinations(choices, 2)):  # 1, 1.0 and true are equal to Optuna
             fail("a choice is listed twice; list it once")
-        return Parameter(named, axis, "categorical", choices=choices, when=when, place=place)
+        return Parameter(named, axis, "categorical", choices=choices, when=when, place=place, placeholder=placeholder)
     if kinds[0] == "kernels":
-        if axis != "block":
-            fail("'kernels' is only valid for block", "kernels")
+        if axis != "block" or placeholder:
+            fail("'kernels' is only valid for block, of a network", "kernels")
         if not isinstance(part.l, dict):
             fail(f"'kernels' needs 'l', such as l: {{low: 1, high: 4}}; found {describe(part.l)}", "l")
         if more := [key for key in part.l if key not in ("low", "high")]:
@@ -171,9 +242,9 @@ def _parameter(document: Document, path: KeyPath, axis: str, value: Any, above: 
         if len(set(part.kernels)) < len(part.kernels):
             fail("a kernel is listed twice; list it once", "kernels")
         return Parameter(named, axis, "kernels", low, high, 1, choices=tuple(part.kernels), when=when, place=place)
-    axis_values(document, path, axis, [part.low, part.low if part.high is None else part.high])
+    check_axis(document, path, axis, [part.low, part.low if part.high is None else part.high])
     if part.step is not None:
-        axis_values(document, (*path, "step"), axis, part.step)
+        check_axis(document, (*path, "step"), axis, part.step)
     low, high = _range(document, path, name, part)
     whole = all(isinstance(number, int) for number in (low, high, part.step or 1))
     if part.log and (low <= 0 or part.step is not None):
@@ -184,9 +255,9 @@ def _parameter(document: Document, path: KeyPath, axis: str, value: Any, above: 
             wanted = "a whole number of steps" if steps.denominator > 1 else f"at most {MAX_STEPS:,} of them"
             fail(f"found {low} to {high} in steps of {part.step}; allowed: {wanted}", "step")
     if whole:
-        return Parameter(named, axis, "int", low, high, part.step or 1, part.log, when=when, place=place)
+        return Parameter(named, axis, "int", low, high, part.step or 1, part.log, (), when, place, placeholder)
     step = None if part.step is None else float(part.step)
-    return Parameter(named, axis, "float", float(low), float(high), step, part.log, when=when, place=place)
+    return Parameter(named, axis, "float", float(low), float(high), step, part.log, (), when, place, placeholder)
 
 
 def _check_values(
@@ -271,11 +342,13 @@ def _check_exclusive(document: Document, parameters: list[Parameter]) -> None:
                 raise StudyError(
                     f"{one.place}: search.space.{one.axis}: two parts can hold at once; make their 'when' exclusive"
                 )
-            if {one.axis, other.axis} in ({"block", "l"}, {"depth", "N"}) and not apart:
+            if {one.axis, other.axis} in ({"block", "l"}, {"depth", "N"}) and not apart and not one.placeholder:
                 raise StudyError(f"{one.place}: search.space: {one.axis} and {other.axis} both given; use one of them")
 
 
-def _enqueued(document: Document, index: int, values: dict[str, Any], parameters: list[Parameter]) -> dict[str, Any]:
+def _enqueued(
+    document: Document, index: int, values: dict[str, Any], parameters: Sequence[Parameter], check_axis: CheckAxis
+) -> dict[str, Any]:
     """One enqueued candidate, as values of the axes. Fails for an axis or a value outside the space."""
     path: KeyPath = ("search", "enqueue", index)
     axes = dict.fromkeys(parameter.axis for parameter in parameters)
@@ -285,7 +358,7 @@ def _enqueued(document: Document, index: int, values: dict[str, Any], parameters
     for axis, value in values.items():
         if axis not in axes:
             document.fail((*path, axis), f"search.enqueue: unknown axis '{axis}'; {allowed(axis, axes)}")
-        axis_values(document, (*path, axis), axis, [value])
+        check_axis(document, (*path, axis), axis, [value])
         parts = [parameter for parameter in parameters if parameter.axis == axis]
         there = [parameter for parameter in parts if present(parameter, values)]
         if not there:

@@ -93,7 +93,8 @@ def is_finite(search: Search) -> bool:
 
 
 def round_value(parameter: Parameter, value: Any) -> Any:
-    """A sampled number without rounding errors: 0.15, not 0.15000000000000002. Floats have six significant digits.
+    """A sampled number without rounding errors: 0.15, not 0.15000000000000002. Floats have six significant digits,
+    and those of a network's own axes at most DECIMALS decimals, as names show no more.
 
     Args:
         parameter: Of the search.
@@ -102,4 +103,4 @@ def round_value(parameter: Parameter, value: Any) -> Any:
     if parameter.kind != "float":
         return value
     rounded = float(f"{value:.6g}")
-    return rounded if "." in parameter.axis else round(rounded, DECIMALS)
+    return rounded if parameter.placeholder or "." in parameter.axis else round(rounded, DECIMALS)

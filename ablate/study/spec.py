@@ -66,7 +66,7 @@ def load_any_study(
         _lay_over(document, scale)
     for assignment in overrides:
         document.override(assignment)
-    chosen = take_chosen(document, (*within, (path.resolve(), scale)), load_study)
+    chosen = take_chosen(document, (*within, (path.resolve(), scale)), load_any_study)
     _refuse_nothing(document, (), document.value)
     if "program" in document.value:
         refuse_other_keys(document)

@@ -758,7 +758,7 @@ class Parameter:
 
     Args:
         name: Optuna's name: the axis, and the condition in brackets.
-        axis: The axis of the network, recipe or data.
+        axis: The axis of the network, recipe or data; or a placeholder of a program's command.
         kind: "float" and "int" have a range; "categorical" has choices; "kernels" is a block B(M) with `low` to `high`
             convolutions, each kernel one of the choices.
         low: The lower end of the range.
@@ -768,6 +768,7 @@ class Parameter:
         choices: The choices.
         when: (axis, values): the parameter exists only if each of these axes has one of these values.
         place: "file:line:column" of the parameter.
+        placeholder: Whether the axis is a placeholder of a program's command.
     """
 
     name: str
@@ -780,6 +781,7 @@ class Parameter:
     choices: tuple[Any, ...] = ()
     when: tuple[tuple[str, tuple[Any, ...]], ...] = ()
     place: str = ""
+    placeholder: bool = False
 
 
 @dataclass(frozen=True)
@@ -787,10 +789,10 @@ class Search:
     """What a search looks for, and how.
 
     Args:
-        base: The network that is changed, as written; None where the space defines the whole network.
+        base: The network that is changed, as written; None where the space defines the whole network, and for a program.
         parameters: The space, in order.
-        held_out: The folds, or the one part that is held out.
-        objective: What is minimized.
+        held_out: The folds, or the one part that is held out; empty for a program, which chooses its images itself.
+        objective: What is minimized or maximized, such as "median_validation_error": "median" or "mean", and the measure.
         also_minimize: The second objective, if any.
         trials: How many candidates; each is trained on every fold with every seed.
         sampler: How candidates are chosen.
@@ -803,7 +805,7 @@ class Search:
     base: Any
     parameters: tuple[Parameter, ...]
     held_out: tuple[HeldOut, ...]
-    objective: Literal["median_validation_error", "mean_validation_error"]
+    objective: str
     also_minimize: Literal["parameters", "multiply_adds"] | None
     trials: int
     sampler: Literal["tpe", "gp", "random", "grid", "cmaes"]
@@ -817,13 +819,18 @@ class Search:
         """The axes that are searched, in order."""
         return list(dict.fromkeys(parameter.axis for parameter in self.parameters))
 
+    @property
+    def statistic(self) -> str:
+        """What the objective is of the trainings of a candidate: "median" or "mean"."""
+        return self.objective.partition("_")[0]
+
     def objective_of(self, errors: Collection[float]) -> float:
-        """The objective of a candidate, in percent: the median or the mean of its errors.
+        """The objective of a candidate: the median or the mean of the values of its trainings.
 
         Args:
-            errors: The validation errors of its trainings in percent, infinite where one diverged; at least one.
+            errors: Such as their validation errors in percent; infinite where a training diverged; at least one.
         """
-        return statistics.median(errors) if self.objective == "median_validation_error" else statistics.fmean(errors)
+        return statistics.median(errors) if self.statistic == "median" else statistics.fmean(errors)
 
     @property
     def prunes_over_epochs(self) -> bool:

@@ -41,7 +41,7 @@ from ablate.records.records import (
     write_epochs,
     write_result,
 )
-from ablate.study.program import PYTHON, RESERVED, ProgramTrial
+from ablate.study.program import MEASURED, PYTHON, RESERVED, ProgramTrial
 from ablate.train.devices import cpu_model, gpu_models
 from ablate.train.revision import revision
 
@@ -109,7 +109,8 @@ def run_program(job: ProgramJob, stop: Callable[[], bool], report: SendEvent) ->
     Args:
         job: The trial and where it runs.
         stop: Returns whether the program must end: it receives SIGTERM, and SIGKILL GRACE_SECONDS later.
-        report: Receives the number and the decisive measure of each epoch, and {} as a heartbeat.
+        report: Receives the number and the decisive measure of each epoch, and {} as a heartbeat. The measure is that of an
+            earlier epoch where the field MEASURED is false.
 
     Returns:
         "completed", "diverged", "interrupted", "recorded" (the trial had a result) or "busy" (another process runs it).
@@ -379,7 +380,8 @@ class _Attempt:
         if self.rows.add(row) and not quiet:
             last = self.rows.rows[-1]
             told = {"trial": self.job.trial.id, "epochs": self.job.trial.epochs, "train_seconds": last["seconds"]}
-            self.report({**last, self.job.decide_by: self.rows.last().get(self.job.decide_by), **told})
+            by = self.job.decide_by
+            self.report({**last, by: self.rows.last().get(by), **told, MEASURED: by in last})
 
     def _outcome(self, code: int, stopped: bool) -> str:
         """Write the result of a program that has ended, and return the status."""

@@ -121,7 +121,8 @@ def test_a_file_of_the_command_without_a_digest_is_noted(tmp_path: Path) -> None
     [
         ("seeds: 2", "data: digits\nseeds: 2", "8:1", "'data' is not valid in a study with 'program'"),
         ("seeds: 2", "budget: {parameters: 1M}\nseeds: 2", "8:1", "'budget' is not valid"),
-        ("seeds: 2", "search: {space: {lr: [1]}}\nseeds: 2", "8:1", "write the values of each axis"),
+        ("seeds: 2", "search: {space: {lr: [1]}}\nseeds: 2", "10:1", "'variants' is not valid in a study that has"),
+        ("seeds: 2", "base: {lr: 1}\nseeds: 2", "8:1", "'base' is only valid in a study that has 'search'"),
         ("grid:", "net: WRN-10-1 #", "10:5", "'net' is not valid in a study with 'program'; allowed: grid, zip, one_at"),
         ("--lr {lr}", "--lr {rate}", "10:12", "lr: no placeholder {lr} in program.command; the command has {rate}, {b"),
         (", block: [basic, b c]", "", "10:5", "{block} of program.command: add an axis of this name"),

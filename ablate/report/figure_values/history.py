@@ -9,7 +9,7 @@ from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figure_values.points import candidate_points, finite_points, what_is_drawn
 from ablate.report.figures.candidate_points import CandidatePoint
 from ablate.report.figures.history import History
-from ablate.report.search_setting import OBJECTIVES
+from ablate.study.decision import VALIDATION_ERROR, Decision
 
 if TYPE_CHECKING:
     from ablate.report.search_analysis import SearchAnalysis
@@ -23,19 +23,20 @@ def history_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     """
     points = candidate_points(analysis)
     if finite_points(points):
-        kind = OBJECTIVES[analysis.search.objective]
-        caption = f"{analysis.caption_start}; {kind} of each candidate{what_is_drawn(points)}."
-        yield FigureInfo(History(points, best_so_far(points)), analysis.study.title, caption)
+        by = analysis.decision
+        caption = f"{analysis.caption_start}; {analysis.search.statistic} of each candidate{what_is_drawn(points)}."
+        yield FigureInfo(History(points, best_so_far(points, by), by.axis), analysis.study.title, caption)
 
 
-def best_so_far(points: Sequence[CandidatePoint]) -> list[tuple[int, float]]:
-    """(number, error in percent) of each candidate trained to the end that is better than all candidates before it.
+def best_so_far(points: Sequence[CandidatePoint], by: Decision = VALIDATION_ERROR) -> list[tuple[int, float]]:
+    """(number, value) of each candidate trained to the end that is better than all candidates before it.
 
     Args:
         points: The candidates in the order of their numbers.
+        by: What they are compared by.
     """
     steps: list[tuple[int, float]] = []
     for point in finite_points(list(points)):
-        if point.kind != "pruned" and (not steps or point.error < steps[-1][1]):
+        if point.kind != "pruned" and (not steps or by.cost(point.error) < by.cost(steps[-1][1])):
             steps.append((point.number, point.error))
     return steps

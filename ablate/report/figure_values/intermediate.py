@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from ablate.report.candidate import DIVERGED
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figures.intermediate import CandidateLine, Intermediate
 
@@ -27,11 +26,9 @@ def intermediate_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     several = len(study.seeds) > 1
     step = "epoch, over all trainings" if over_epochs else "training, by fold and seed" if several else "fold"
     told = "each error as it came" if pruner == "none" else f"what the pruner ({pruner}) was told"
-    next_begins = len(study.seeds) * len(analysis.search.held_out) > 1
-    even = over_epochs and next_begins and "recipe.epochs" not in analysis.search.axes
-    every = study.recipe.epochs if even else 0
+    every = analysis.same_epochs if over_epochs and analysis.trainings > 1 else 0
     caption = f"{analysis.caption_start}; {told}{'; dotted: the next training begins' * bool(every)}."
-    yield FigureInfo(Intermediate(lines, step, every), study.title, caption)
+    yield FigureInfo(Intermediate(lines, step, every, analysis.decision.axis), study.title, caption)
 
 
 def candidate_lines(analysis: SearchAnalysis, first: int = 0) -> list[CandidateLine]:
@@ -45,7 +42,7 @@ def candidate_lines(analysis: SearchAnalysis, first: int = 0) -> list[CandidateL
     """
     lines: dict[str, CandidateLine] = {}
     for one in sorted(analysis.of_state("complete", "pruned"), key=lambda one: one.number):
-        points = [(step + first, error) for step, error in sorted(one.intermediate.items()) if error < DIVERGED]
+        points = [(step + first, error) for step, error in sorted(one.intermediate.items()) if analysis.has_value(error)]
         if points:
             pruned, best = one.state == "pruned", one is analysis.best
             kind: Literal["pruned", "best", "complete"] = "pruned" if pruned else "best" if best else "complete"

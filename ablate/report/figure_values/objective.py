@@ -16,14 +16,14 @@ from ablate.report.figures.candidate_points import CandidatePoint
 from ablate.report.figures.log_axis import ERRORS, on_log_axis
 from ablate.report.figures.objective import AxisPanel, Band
 from ablate.report.fitted_curve import FITTED, fit_curve
-from ablate.report.search_setting import OBJECTIVES
+from ablate.study.decision import Decision
 from ablate.study.plan import plain
 from ablate.study.study import Parameter
 
 if TYPE_CHECKING:
     from ablate.report.search_analysis import SearchAnalysis
 
-MOST_CHOICES = 24  # shown for one axis: those with the lowest errors
+MOST_CHOICES = 24  # shown for one axis: those with the best candidates
 
 
 def objective_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
@@ -35,7 +35,7 @@ def objective_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     points = candidate_points(analysis)
     panels, conditions = axis_panels(analysis, points), axis_conditions(analysis)
     if panels:
-        kind = OBJECTIVES[analysis.search.objective]
+        kind = analysis.search.statistic
         said = [f"{analysis.caption_start}; large marks: {kind} of a candidate{what_is_drawn(points)}."]
         said += [FITTED] if any(panel.curve for panel in panels) else []
         said += [
@@ -55,8 +55,9 @@ def axis_panels(analysis: SearchAnalysis, points: list[CandidatePoint]) -> list[
     """
     candidates = {one.number: one for one in analysis.candidates}
     shown = [(candidates[point.number], point) for point in finite_points(points) if not point.repeat]
-    panels = [_panel(axis, parts, shown) for axis, parts in _parameters(analysis).items()]
-    panels = [panel for panel in panels if panel.points]
+    by = analysis.decision
+    panels = [_panel(axis, parts, shown, by) for axis, parts in _parameters(analysis).items()]
+    panels = [replace(panel, measure=by.axis) for panel in panels if panel.points]
     log = on_log_axis([error for panel in panels for error in panel.errors], ERRORS)
     conditions = axis_conditions(analysis)
     return [panel if conditions[panel.axis] else replace(panel, curve=_band(panel, log)) for panel in panels]
@@ -82,7 +83,9 @@ def _parameters(analysis: SearchAnalysis) -> dict[str, list[Parameter]]:
     return parameters
 
 
-def _panel(axis: str, parts: Sequence[Parameter], shown: Sequence[tuple[Candidate, CandidatePoint]]) -> AxisPanel:
+def _panel(
+    axis: str, parts: Sequence[Parameter], shown: Sequence[tuple[Candidate, CandidatePoint]], by: Decision
+) -> AxisPanel:
     """The points of one axis, without a fitted curve."""
     having = [(one, point) for one, point in shown if axis in one.values]
     if all(part.kind in ("float", "int") for part in parts):
@@ -95,7 +98,7 @@ def _panel(axis: str, parts: Sequence[Parameter], shown: Sequence[tuple[Candidat
     tried: dict[str, list[CandidatePoint]] = {}
     for one, point in having:
         tried.setdefault(one.value_text(one.values[axis]), []).append(point)
-    kept = sorted(tried, key=lambda text: (min(point.error for point in tried[text]), text))[:MOST_CHOICES]
+    kept = sorted(tried, key=lambda text: (min(by.cost(point.error) for point in tried[text]), text))[:MOST_CHOICES]
     listed = [plain(choice) for part in parts for choice in part.choices if part.kind == "categorical"]
     order = {text: place for place, text in enumerate(dict.fromkeys(listed))}
     choices = sorted(kept, key=lambda text: (order.get(text, len(order)), len(text), text))

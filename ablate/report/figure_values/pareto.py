@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figures.pareto import CostPoint, ErrorAgainstCost
-from ablate.report.search_setting import MEASURES, OBJECTIVES
+from ablate.report.search_setting import MEASURES
 
 if TYPE_CHECKING:
     from ablate.report.search_analysis import SearchAnalysis
@@ -20,7 +20,7 @@ def pareto_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
         analysis: The analysis of the search.
     """
     if analysis.front:
-        found, kind = error_against_cost(analysis), OBJECTIVES[analysis.search.objective]
+        found, kind = error_against_cost(analysis), analysis.search.statistic
         looks = f"filled: the Pareto set of error and {found.measure}; star: the lowest error"
         caption = f"{analysis.caption_start}; {kind} of each candidate; {looks}."
         yield FigureInfo(found, analysis.study.title, caption)

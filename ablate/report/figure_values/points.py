@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ablate.report.candidate import DIVERGED, Candidate
+from ablate.report.candidate import Candidate
 from ablate.report.figures.candidate_points import CandidatePoint, PointKind
 from ablate.report.search_analysis import SearchAnalysis
 
@@ -55,4 +55,4 @@ def _reached(analysis: SearchAnalysis, pruned: Candidate) -> float:
     if pruned.errors:
         return analysis.objective(pruned)
     last = pruned.intermediate[max(pruned.intermediate)] if pruned.intermediate else math.inf
-    return last if last < DIVERGED else math.inf
+    return last if analysis.has_value(last) else math.inf

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ablate.report.figures.candidate_points import CROSS, CandidatePoint, draw_points, point_handles
-from ablate.report.figures.error_axis import set_validation_error_axis
+from ablate.report.figures.error_axis import VALIDATION_ERROR, set_measure_axis
 from ablate.report.figures.style import GREY, open_canvas, styled
 
 
@@ -22,10 +22,12 @@ class History:
     Args:
         points: A point for each candidate that has ended.
         best_so_far: (number, error in percent) of each candidate that is better than all candidates before it.
+        measure: What the candidates are compared by, and its unit, as the title of the axis.
     """
 
     points: Sequence[CandidatePoint]
     best_so_far: Sequence[tuple[int, float]]
+    measure: str = VALIDATION_ERROR
 
 
 @styled
@@ -45,7 +47,7 @@ def draw_history(history: History, title: str, caption: str, badge: str = "") ->
     handles += [Line2D([], [], label="best so far", color=GREY, linewidth=1.2)] if steps else []
     handles += [Line2D([], [], label="failed or diverged", **CROSS)] if crosses else []
     figure, (axis,) = open_canvas(title, caption, badge, width=6.4, body=3.3, legend=handles)
-    set_validation_error_axis(axis, [point.error for point in shown])
+    set_measure_axis(axis, [point.error for point in shown], history.measure)
     numbers = [point.number for point in points]
     if steps:
         axis.step(*zip(*steps, (max(numbers), steps[-1][1])), where="post", color=GREY, linewidth=1.2, zorder=2)

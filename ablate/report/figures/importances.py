@@ -28,6 +28,6 @@ def draw_importances(bars: Sequence[tuple[str, float]], title: str, caption: str
         axis.annotate(f"{share:.2f}", (share, row), (4, 0), textcoords="offset points", va="center", fontsize=SMALL)
     set_row_axis(axis, names)
     axis.set_xlim(0, 1.12 * (max(shares) or 1.0))
-    axis.set_xlabel("importance, share of the variance of the error")
+    axis.set_xlabel("importance, share of the variance of the objective")
     axis.spines["left"].set_visible(False)
     return figure

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ablate.report.figures.error_axis import set_validation_error_axis
+from ablate.report.figures.error_axis import VALIDATION_ERROR, set_measure_axis
 from ablate.report.figures.style import DOTTED, INK, PALETTE, look, open_canvas, styled
 
 PALE = "#b8b8b8"
@@ -41,11 +41,13 @@ class Intermediate:
         lines: The candidates in the order of their numbers.
         step: The meaning of a step, such as "fold" or "epoch".
         every: The number of steps after which the next training begins; 0 to mark no beginnings.
+        measure: What the candidates are compared by, and its unit, as the title of the axis.
     """
 
     lines: Sequence[CandidateLine]
     step: str
     every: int = 0
+    measure: str = VALIDATION_ERROR
 
 
 @styled
@@ -69,7 +71,7 @@ def draw_intermediate(intermediate: Intermediate, title: str, caption: str, badg
     kinds = {line.kind for line in lines}
     handles = [handle for handle, kind in zip(handles, ("best", "complete", "pruned")) if kind in kinds]
     figure, (axis,) = open_canvas(title, caption, badge, width=6.4, body=3.3, legend=handles)
-    set_validation_error_axis(axis, [error for line in lines for error in line.errors])
+    set_measure_axis(axis, [error for line in lines for error in line.errors], intermediate.measure)
     for line in lines:
         alone = "." if len(line.steps) == 1 else ""
         if line.kind == "pruned":

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from ablate.report.figures.candidate_points import CandidatePoint, draw_points, point_handles
-from ablate.report.figures.error_axis import set_validation_error_axis
+from ablate.report.figures.error_axis import VALIDATION_ERROR, set_measure_axis
 from ablate.report.figures.labels import place_labels
 from ablate.report.figures.log_axis import log_ticks
 from ablate.report.figures.style import GREY, INK, SMALL, open_panels, styled, text_width
@@ -53,6 +53,7 @@ class AxisPanel:
         low: The lower end of the axis.
         high: The upper end of the axis.
         curve: Fitted to the candidates that were trained to the end; None for no curve.
+        measure: What the candidates are compared by, and its unit, as the title of the vertical axis.
     """
 
     axis: str
@@ -64,6 +65,7 @@ class AxisPanel:
     low: float
     high: float
     curve: Band | None = None
+    measure: str = VALIDATION_ERROR
 
     @property
     def errors(self) -> list[float]:
@@ -92,7 +94,7 @@ def draw_objective(panels: Sequence[AxisPanel], title: str, caption: str, badge:
     figure, axes = open_panels(title, caption, badge, len(panels), handles)
     columns = axes[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
     for number, (panel, axis) in enumerate(zip(panels, axes)):
-        set_validation_error_axis(axis, errors)
+        set_measure_axis(axis, errors, panel.measure)
         if number % columns:
             axis.set_ylabel("")
         if panel.curve:

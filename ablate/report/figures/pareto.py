@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from ablate.report.figures.candidate_points import LOOKS, point_handles
 from ablate.report.figures.count_axis import set_count_axis
-from ablate.report.figures.error_axis import set_validation_error_axis
+from ablate.report.figures.error_axis import set_measure_axis
 from ablate.report.figures.labels import place_labels
 from ablate.report.figures.log_axis import COUNTS, on_log_axis
 from ablate.report.figures.style import GREY, PALETTE, Look, look, open_canvas, styled
@@ -84,7 +84,7 @@ def draw_pareto(found: ErrorAgainstCost, title: str, caption: str, badge: str = 
     handles += _handles(named, looks) if len(named) <= MOST_NAMED else []
     figure, (axis,) = open_canvas(title, caption, badge, width=6.8, body=3.8, legend=handles)
     costs = [point.cost for point in points]
-    set_validation_error_axis(axis, [point.error for point in points])
+    set_measure_axis(axis, [point.error for point in points])
     for point in points:
         if point.best:
             axis.scatter([point.cost], [point.error], **LOOKS["best"])

@@ -1,0 +1,165 @@
+"""The `search` of a study of a training program: read from the file, and how its candidates are made."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ablate.errors import StudyError, describe
+from ablate.study.document import Document, KeyPath
+from ablate.study.expression import compile_expression
+from ablate.study.plan import plain
+from ablate.study.program import EPOCHS, Program, ProgramMeasure, ProgramStudy, ProgramVariant
+from ablate.study.program_axes import check_axis_name, check_value, wanted_axes
+from ablate.study.schema import StudyFile
+from ablate.study.search_file import MAX_GRID, SPACE, check_trials, make_search, read_space
+from ablate.study.space import grid, present
+from ablate.study.study import Parameter, Search
+
+NOT_WITH = ("variants", "baseline", "figures")  # keys that exclude `search`
+PRUNERS = ("none", "median", "hyperband")
+
+
+def read_program_search(
+    document: Document, file: StudyFile, program: Program, decide_by: ProgramMeasure, seeds: tuple[int, ...]
+) -> tuple[Search, dict[str, Any]]:
+    """The search of a study of a program, and the values of the axes that are not searched.
+
+    Args:
+        document: The study file's values and their places.
+        file: The checked file, which has a `search`.
+        program: The program.
+        decide_by: The measure that candidates are compared by.
+        seeds: Of each candidate.
+
+    Raises:
+        StudyError: A value is not valid, or keys contradict each other; the message names the place.
+    """
+    search = file.search
+    assert search is not None
+    for key in NOT_WITH:
+        if key in document.value:
+            document.fail((key,), f"'{key}' is not valid in a study that has 'search'; leave one of them out")
+    if search.validation is not None:
+        document.fail(
+            ("search", "validation"),
+            f"'search.validation' is not valid in a study with 'program'; its {decide_by.name} decides, on its own images",
+        )
+    if search.also_minimize:
+        document.fail(
+            ("search", "also_minimize"), "'search.also_minimize' is not valid in a study with 'program'; leave it out"
+        )
+    allowed = ("median", "mean", f"median_{decide_by.name}", f"mean_{decide_by.name}")
+    if search.objective not in (None, *allowed):
+        document.fail(
+            ("search", "objective"),
+            f"search.objective: found {search.objective}; allowed: median, mean (of {decide_by.name} over the seeds)",
+        )
+    wanted = wanted_axes(program)
+
+    def check_axis(document: Document, path: KeyPath, axis: str, values: Any) -> tuple[Any, ...]:
+        check_axis_name(document, path, axis, wanted)
+        listed = isinstance(values, list)
+        for i, value in enumerate(values if listed else [values]):
+            check_value(document, (*path, i) if listed else path, axis, value)
+        return tuple(values) if listed else (values,)
+
+    parameters = read_space(document, search, check_axis, lambda path, parameter, written: None)
+    base = _base(document, file.base, wanted, [parameter for parameter in parameters if not parameter.when])
+    _check_complete(document, wanted, base, parameters)
+    check_trials(document, search)
+    if search.pruner not in PRUNERS:
+        document.fail(
+            ("search", "pruner"),
+            f"search.pruner: found {search.pruner}; allowed in a study with 'program': {', '.join(PRUNERS)}",
+        )
+    if search.pruner != "none" and most_epochs(program, base, parameters) is None:
+        document.fail(
+            ("search", "pruner"),
+            f"search.pruner: {search.pruner} compares epochs, and their number is not known; add program.epochs",
+        )
+    about = {"program": program.identity(), "decide_by": decide_by.name, "goal": decide_by.goal, "seeds": seeds}
+    return make_search(document, search, parameters, (), decide_by.name, check_axis, None, about), base
+
+
+def most_epochs(program: Program, base: Mapping[str, Any], parameters: Sequence[Parameter]) -> int | None:
+    """The most epochs that a training of a candidate has; None if that is not known.
+
+    Args:
+        program: The program.
+        base: The values of the axes that are not searched.
+        parameters: The space.
+    """
+    known = [program.epochs] if program.epochs is not None else [base[EPOCHS]] if EPOCHS in base else []
+    for parameter in parameters:
+        if parameter.axis == EPOCHS:
+            known += parameter.choices if parameter.kind == "categorical" else (parameter.low, parameter.high)
+    whole = [value for value in known if isinstance(value, int) and not isinstance(value, bool) and value > 0]
+    return max(whole) if whole and len(whole) == len(known) else None
+
+
+def program_candidate_maker(study: ProgramStudy) -> Callable[[dict[str, Any]], ProgramVariant]:
+    """A function that makes the variant of a search's candidate from the values of its axes, by name.
+
+    The function raises StudyError for a candidate that does not fulfill the study's `where`.
+
+    Args:
+        study: It has a search.
+    """
+    text, place = study.where or ("", "")
+    holds = compile_expression(text) if text else None
+
+    def make(values: dict[str, Any]) -> ProgramVariant:
+        label, axes = ", ".join(f"{axis} {plain(value)}" for axis, value in values.items()), {**study.base, **values}
+        try:
+            kept = holds is None or holds(axes)
+        except StudyError as error:
+            raise StudyError(f"{place}: {error}") from None
+        if not kept:
+            raise StudyError(f"{place}: {label}: not {text}")
+        return ProgramVariant(label, study.program, axes)
+
+    return make
+
+
+def _base(document: Document, base: Any, wanted: list[str], always: list[Parameter]) -> dict[str, Any]:
+    """The values of the axes that are not searched, or that a candidate may lack."""
+    if base is None:
+        return {}
+    if not isinstance(base, dict) or not base:
+        document.fail(("base",), f"base: found {describe(base)}; allowed: values of axes, such as {{lr: 0.1}}")
+    searched = [parameter.axis for parameter in always]
+    for axis, value in base.items():
+        check_axis_name(document, ("base", axis), axis, wanted)
+        check_value(document, ("base", axis), axis, value)
+        if axis in searched:
+            document.fail(("base", axis), f"base: {axis} is searched in every candidate; leave one of them out")
+    return dict(base)
+
+
+def _check_complete(document: Document, wanted: list[str], base: dict[str, Any], parameters: list[Parameter]) -> None:
+    """Check that every candidate has a value for each placeholder."""
+    for axis in wanted:
+        if axis in base:
+            continue
+        parts = [parameter for parameter in parameters if parameter.axis == axis]
+        if not parts:
+            document.fail(SPACE, f"{{{axis}}} of program.command: add it to 'search.space', or its value to 'base'")
+        if all(part.when for part in parts):
+            named = {above for part in parts for above, _ in part.when}
+            for values in itertools.islice(grid(_closed(named, parameters)), MAX_GRID):
+                if not any(present(part, values) for part in parts):
+                    told = ", ".join(f"{above} {plain(value)}" for above, value in values.items())
+                    document.fail(
+                        (*SPACE, axis), f"{{{axis}}} of program.command has no value with {told}; add one to 'base'"
+                    )
+
+
+def _closed(named: set[str], parameters: list[Parameter]) -> list[Parameter]:
+    """The parameters of some axes and of those that these depend on, in order."""
+    found = set(named)
+    for parameter in reversed(parameters):
+        if parameter.axis in found:
+            found |= {above for above, _ in parameter.when}
+    return [parameter for parameter in parameters if parameter.axis in found]
