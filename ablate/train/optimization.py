@@ -5,6 +5,7 @@ Source: Zagoruyko and Komodakis, Wide Residual Networks, section 3, and the auth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -66,9 +67,12 @@ class Rates:
             return self.recipe.rate * factor, momentum
         found = self.own(step)
         try:
-            return float(found), None
-        except (TypeError, ValueError):
+            rate = float(found)
+        except (TypeError, ValueError, RuntimeError):
             raise NotationError(f"{self.reference} returned {type(found).__name__}; allowed: a number, the rate") from None
+        if not 0 <= rate < math.inf:
+            raise NotationError(f"{self.reference} returned the rate {rate} at step {step}; allowed: from 0, and finite")
+        return rate, None
 
     def set(self, optimizer: torch.optim.Optimizer, step: int) -> float:
         """Set the rate and the momentum of a step, and return the largest rate of a parameter group.
