@@ -15,6 +15,7 @@ import importlib.util
 import inspect
 import io
 import json
+import os
 import random
 import re
 import sys
@@ -99,7 +100,8 @@ class OwnCode:
         Raises:
             NotationError: The callable is missing, does not fit its arguments, or raises an error.
         """
-        return self.bind()(**offered)
+        with _same_folder():
+            return self.bind()(**offered)
 
     def check_unchanged(self) -> None:
         """Check that the source is the one that this value was read with.
@@ -304,7 +306,7 @@ def find_callable(reference: str) -> Callable[..., Any]:
         NotationError: The module or the callable is missing, or raises an error.
     """
     name, _, attribute = reference.partition(":")
-    with own_errors(reference), redirect_stdout(sys.stderr):
+    with own_errors(reference), redirect_stdout(sys.stderr), _same_folder():
         sources = _sources(name)
         text = "".join(f"{module}\n{_cleaned(path)}\n" for module, path in sources.items())
         digest = hashlib.sha256(text.encode()).hexdigest()[:16] if sources else ""
@@ -437,7 +439,7 @@ def own_errors(reference: str) -> Iterator[None]:
     except BaseException as error:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(LIBRARIES)]
         place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else _defined(reference)
-        text = " ".join(str(error).split())[:300]
+        text = " ".join(_said(error).split())[:300]
         raise NotationError(f"{reference}: {place}{type(error).__name__}: {text}") from None
 
 
@@ -469,6 +471,24 @@ def seeded_draws(seed: int) -> Iterator[None]:
     finally:
         random.setstate(pythons)
         np.random.set_state(numpys)
+
+
+@contextmanager
+def _same_folder() -> Iterator[None]:
+    """Go back to the current directory at the end: paths of a study and of its runs are relative to it."""
+    folder = os.getcwd()
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+
+
+def _said(error: BaseException) -> str:
+    """The text of an error, which may be of a class of the user's own; "" if that raises an error itself."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def _defined(reference: str) -> str:

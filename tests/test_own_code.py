@@ -119,3 +119,15 @@ def test_docstrings_that_code_reads_stay(tmp_path: Path) -> None:
 
 def test_installed_code_has_a_normalized_digest() -> None:
     assert normalized_digest("torch.nn:Linear") != normalized_digest("torch.nn:BatchNorm2d")
+
+
+def test_code_changes_no_folder_and_may_raise_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "moves_away.py").write_text(
+        "import os\nos.chdir('/')\n\nclass Odd(Exception):\n    def __str__(self):\n        raise self\n\n"
+        "def moves():\n    os.chdir('/')\n\ndef fails():\n    raise Odd\n"
+    )
+    read_own_code({"python": "moves_away:moves"}, (tmp_path,)).call()
+    assert Path.cwd() == tmp_path
+    with pytest.raises(NotationError, match=r"moves_away:fails: .*moves_away\.py:12: Odd: $"):
+        read_own_code({"python": "moves_away:fails"}, (tmp_path,)).call()

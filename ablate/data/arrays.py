@@ -20,6 +20,7 @@ from ablate.data.split import draw_test
 from ablate.errors import DataError
 
 MOST_ARRAY = 1 << 37  # bytes of one array
+MOST_CLASSES = 100_000  # as in data.classes
 OTHER = ("val", "validation", "valid")  # names of the one other part
 KINDS = {"images": ("{}_images", "x_{}"), "labels": ("{}_labels", "y_{}")}  # as in MedMNIST's files, and in Keras'
 LOOKED_FOR = "a .npz file, or .npy files, with train_images, train_labels, test_images and test_labels"
@@ -74,7 +75,7 @@ def check_part(images: Any, labels: Any, what: str) -> Labelled:
     Raises:
         DataError: They are something else, or differ in number.
     """
-    images, labels = np.asarray(images), np.asarray(labels)
+    images, labels = as_array(images, f"{what}: images"), as_array(labels, f"{what}: labels")
     check_form(Header(images.shape, images.dtype), what)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
@@ -83,9 +84,25 @@ def check_part(images: Any, labels: Any, what: str) -> Labelled:
         raise DataError(f"{what}: labels are {found}; allowed: one whole number from 0 for each image")
     if len(labels) != len(images):
         raise DataError(f"{what}: {len(images):,} images and {len(labels):,} labels; allowed: as many of both")
-    if labels.min() < 0:
-        raise DataError(f"{what}: found the label {labels.min()}; allowed: whole numbers from 0")
+    if odd := [label for label in (labels.min(), labels.max()) if not 0 <= label < MOST_CLASSES]:
+        raise DataError(f"{what}: found the label {odd[0]}; allowed: whole numbers from 0 to {MOST_CLASSES - 1:,}")
     return Labelled(images if images.ndim == 4 else images[..., None], labels.astype(np.int64))
+
+
+def as_array(value: Any, what: str) -> Array:
+    """A value as an array.
+
+    Args:
+        value: An array, a tensor, or nested lists of numbers.
+        what: What it is, for messages.
+
+    Raises:
+        DataError: It cannot be one array.
+    """
+    try:
+        return np.asarray(value)
+    except Exception as error:  # lists of different lengths, and tensors on other devices or of other types
+        raise DataError(f"{what} cannot be one array: {' '.join(str(error).split())[:200]}") from None
 
 
 def check_form(header: Header, what: str) -> None:
@@ -142,9 +159,28 @@ def facts_of_arrays(header: Header, labels: Labels) -> Facts:
     Args:
         header: Of the training images.
         labels: Of the training images.
+
+    Raises:
+        DataError: A class has no image.
     """
     _, high, wide, *rest = header.shape
-    return Facts(int(labels.max()) + 1, high if high == wide else None, rest[0] if rest else 1, f"{wide}x{high}")
+    return Facts(count_classes(labels), high if high == wide else None, rest[0] if rest else 1, f"{wide}x{high}")
+
+
+def count_classes(labels: Labels) -> int:
+    """How many classes there are: one more than the largest label.
+
+    Args:
+        labels: Of the training images, from 0.
+
+    Raises:
+        DataError: A class has no image.
+    """
+    names = np.unique(labels)
+    if len(names) != (classes := int(names[-1]) + 1):
+        found = f"{len(names):,} labels from {names[0]:,} to {names[-1]:,}"
+        raise DataError(f"the training images have {found}; allowed: every whole number from 0")
+    return classes
 
 
 def split_part(part: Labelled, options: ReadOptions) -> Images:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ablate.data.array_cache import digest_arrays, kept, share
-from ablate.data.arrays import OTHER, Header, at_size, check_part, facts_of_arrays, split_part
+from ablate.data.arrays import OTHER, Header, as_array, at_size, check_part, facts_of_arrays, split_part
 from ablate.data.decoding import MODES, channels_of, to_eight_bits
 from ablate.data.read_options import ColumnNames, Facts, ReadOptions
 from ablate.data.sources import Arrays, Images, Labelled
@@ -30,7 +30,7 @@ from ablate.errors import DataError, RecordError
 from ablate.files import read_file, real_directory, write_atomically
 from ablate.own_code import OwnCode, own_errors
 
-VERSION = 1  # of what is made of the values; after a change the function is called again
+VERSION = 2  # of what is made of the values; after a change the function is called again
 OFFERED = ("root",)  # parameters that a function receives if it has them
 DIGEST = re.compile("[0-9a-f]{16}")
 PARTS = ("train", "test", "validation")  # the last also by another name of OTHER
@@ -243,16 +243,18 @@ def _read_part(part: Any, options: ReadOptions, image_size: int | None, what: st
         raise DataError(
             f"{what}: found {type(part).__name__}; allowed: (images, labels), or a data set with len() and items"
         )
-    if not len(part):
+    with own_errors(_own(options).python):
+        length = len(part)
+    if not length:
         raise DataError(f"{what}: has no image; return at least one")
     arrays: list[np.ndarray[Any, Any]] = []
     numbers: list[int] = []
     columns = options.columns
-    for index in range(len(part)):
+    for index in range(length):
         with own_errors(_own(options).python):
             item = part[index]
-        if index == 0 and isinstance(item, Mapping):
-            columns = _columns(item, columns, what)
+        if isinstance(item, Mapping) and (index == 0 or not {columns.image, columns.label} <= item.keys()):
+            columns = _columns(item, options.columns, f"{what}[{index}]")
         if not isinstance(item, (Mapping, tuple, list)) or (not isinstance(item, Mapping) and len(item) < 2):
             raise DataError(
                 f"{what}[{index}]: found {type(item).__name__}; allowed: (image, label), or a mapping with both"
@@ -283,9 +285,9 @@ def _columns(item: Mapping[str, Any], said: ColumnNames, what: str) -> ColumnNam
     for key, name, fitting in (("image", said.image, images), ("label", said.label, labels)):
         usual = [name or key] if (name or key) in fitting else [] if name else fitting
         if len(usual) != 1:
+            known, among = (", ".join(map(str, names)) for names in (usual, item))
             raise DataError(
-                f"{what}: which column is the {key}: found {', '.join(map(str, usual)) or 'none'} of {', '.join(item)}; "
-                f"set data.columns: {{{key}: NAME}}"
+                f"{what}: which column is the {key}: found {known or 'none'} of {among}; set data.columns: {{{key}: NAME}}"
             )
         found.append(usual[0])
     return ColumnNames(*found)
@@ -293,15 +295,20 @@ def _columns(item: Mapping[str, Any], said: ColumnNames, what: str) -> ColumnNam
 
 def _is_number(value: Any) -> bool:
     """Whether a value is an array or tensor of one whole number."""
-    return getattr(value, "ndim", None) == 0 and not getattr(value, "is_floating_point", lambda: False)()
+    if getattr(value, "ndim", None) != 0:
+        return False
+    return value.dtype.kind in "iu" if hasattr(value.dtype, "kind") else not value.is_floating_point()
 
 
 def _pixels(image: Any, what: str) -> np.ndarray[Any, Any]:
     """The array of one image, uint8 (H, W, C): a Pillow image, a NumPy array, or a tensor (C, H, W)."""
     if hasattr(image, "convert") and hasattr(image, "mode"):
-        array = np.asarray(to_eight_bits(image).convert(MODES[channels_of(image)]), np.uint8)
+        try:
+            array = np.asarray(to_eight_bits(image).convert(MODES[channels_of(image)]), np.uint8)
+        except Exception as error:  # damaged bytes can raise any error
+            raise DataError(f"{what}: the image cannot be read: {' '.join(str(error).split())[:200]}") from None
     else:
-        array = np.asarray(image)
+        array = as_array(image, f"{what}: the image")
         if hasattr(image, "is_floating_point") and array.ndim == 3 and array.shape[0] in (1, 3):
             array = array.transpose(1, 2, 0)
     array = array if array.ndim != 2 else array[..., None]

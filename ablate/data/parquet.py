@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ablate.data.arrays import called, from_parts
+from ablate.data.arrays import called, count_classes, from_parts
 from ablate.data.decoding import SAMPLED, facts_of, read_header, read_pixels, to_square
 from ablate.data.folders import MOST_BYTES
 from ablate.data.read_options import ColumnNames, Facts, ReadOptions
@@ -86,7 +86,7 @@ def _facts(root: Path, options: ReadOptions) -> Facts:
             headers.append(read_header(io.BytesIO(data)))
         except Exception as error:  # damaged bytes can raise any error
             raise _damaged(path, index, error) from None
-    return facts_of(int(labels.max()) + 1, headers)
+    return facts_of(count_classes(labels), headers)
 
 
 def find_tables(root: Path, part: str) -> list[Path]:

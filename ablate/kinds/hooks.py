@@ -18,7 +18,9 @@ values, so that a resumed training equals an uninterrupted one. Steps of such a 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from typing import Any
 
 from ablate.errors import NotationError
@@ -90,7 +92,7 @@ class Hooks:
             NotationError: The method raises an error.
         """
         method = self.found[name]
-        with own_errors(self.own.python):
+        with own_errors(self.own.python), redirect_stdout(sys.stderr):
             names = inspect.signature(method).parameters if offered else ()
             return method(*given, **{key: value for key, value in offered.items() if key in names})
 

@@ -156,7 +156,7 @@ def find_loss(named: str | OwnCode) -> Loss:
         bound = own.bind()
 
         def loss(logits: Tensor, labels: Tensor) -> Tensor:
-            return checked_loss(bound(logits=logits, labels=labels), own.python)
+            return checked_loss(bound(logits=logits.clone(), labels=labels.clone()), own.python)  # it may write to them
 
         return LossFunctions(loss, loss)
 

@@ -190,10 +190,10 @@ def find_measure(measure: str | OwnMeasure) -> Measure:
 
 def _own_value(code: OwnCode, logits: Tensor, labels: Tensor) -> float:
     """The number that a measure of the user's own returns."""
-    found = code.call(logits=logits, labels=labels)
+    found = code.call(logits=logits.clone(), labels=labels.clone())  # it may write to what it gets
     try:
         number = float(found)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         raise NotationError(f"{code.python} returned {type(found).__name__}; allowed: a number") from None
     if not math.isfinite(number):
         raise NotationError(f"{code.python} returned {number}; allowed: a finite number")

@@ -283,7 +283,8 @@ def plain(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(plain, value))}]"
     if isinstance(value, dict) and "python" in value:  # {python: mine:focal, args: {gamma: 2}} -> mine:focal(gamma=2)
-        given = ", ".join(f"{key}={plain(each)}" for key, each in value.get("args", {}).items())
+        args = value.get("args")
+        given = ", ".join(f"{key}={plain(each)}" for key, each in args.items()) if isinstance(args, dict) else ""
         return f"{value['python']}({given})" if given else str(value["python"])
     if isinstance(value, dict):  # {name: one_cycle, warmup: 0.3} -> one_cycle warmup 0.3
         return " ".join(plain(each) if key == "name" else f"{key} {plain(each)}" for key, each in value.items())

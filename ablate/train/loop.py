@@ -438,7 +438,9 @@ def make_losses(recipe: Recipe, hooks: Hooks | None, weights: Tensor | None = No
     if hooks and "loss" in hooks:
 
         def own(logits: Tensor, labels: Tensor) -> Tensor:
-            return checked_loss(hooks.call("loss", logits, labels), hooks.own.python)
+            return checked_loss(
+                hooks.call("loss", logits.clone(), labels.clone()), hooks.own.python
+            )  # it may write to them
 
         return LossFunctions(own, own)
     kind = recipe.kinds[2]

@@ -68,7 +68,7 @@ class Rates:
         found = self.own(step)
         try:
             rate = float(found)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RuntimeError):
             raise NotationError(f"{self.reference} returned {type(found).__name__}; allowed: a number, the rate") from None
         if not 0 <= rate < math.inf:
             raise NotationError(f"{self.reference} returned {rate:g} in step {step}; allowed: a finite number from 0")

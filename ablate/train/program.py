@@ -17,14 +17,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any
 
 import ablate
-from ablate.errors import RunError, printable
+from ablate.errors import RunError, describe, printable
 from ablate.files import hold_lock, read_from, real_directory
 from ablate.metrics import METRICS, TRIAL
 from ablate.processes.child import Broken
@@ -49,12 +49,14 @@ LOCK_SECONDS = 0.5  # to wait for a trial's lock, as in trial.py
 POLL_SECONDS = 0.1  # between looks at the file of metrics, the clock and the wish to stop
 BEAT_SECONDS = 10.0  # between heartbeats
 GRACE_SECONDS = 30.0  # that a program has to end by itself after SIGTERM
-LEFT_SECONDS = 5.0  # that its output is read after it has ended
+LEFT_SECONDS = 5.0  # that processes may have which it has left, after it has ended
 LONGEST_TICK = 1.0  # the most seconds that one look counts: time in which this process was stopped is not silence
 WAITING = 64  # parts of the output that wait to be read, of 64 KiB at most
 LONGEST_LINE = 1 << 20  # bytes; a longer line is split
 MOST_ROWS = 200_000  # of a trial
 MOST_MEASURES = 1000
+MOST_LOG = 1 << 30  # bytes of other output that an attempt keeps
+MOST_METRICS = 1 << 28  # bytes of the file of metrics
 # Exit codes that a shell gives for a program that was ended by SIGINT, SIGKILL, SIGTERM or SIGUSR1.
 KILLED = tuple(128 + number for number in (signal.SIGINT, signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1))
 # Lets the system end the program with the worker, gives it back the signals that a worker ignores, and becomes it.
@@ -138,11 +140,13 @@ class Rows:
 
     Args:
         directory: The trial's directory.
+        wanted: The measures of the study.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, wanted: Iterable[str] = ()) -> None:
+        self.directory, self.wanted = directory, frozenset(wanted)
         self.rows = read_epochs(directory)
+        self.refused: dict[str, str] = {}  # what the program reported instead of a number, by name
         self.begin()
         write_epochs(directory, self.rows)
 
@@ -162,6 +166,8 @@ class Rows:
             RunError: Its epoch is not a whole number, or there are too many rows.
         """
         values = {name: number for name, value in reported.items() if (number := _number(name, value)) is not _NO_NUMBER}
+        for name in self.wanted & reported.keys() - values.keys():
+            self.refused[name] = describe(reported[name])
         if not values:
             return False
         if "epoch" in reported:
@@ -225,10 +231,9 @@ def _number(name: str, value: Any) -> Any:
 
 def _whole(epoch: Any) -> int:
     """The number of an epoch. Raises RunError for anything else."""
-    if isinstance(epoch, bool) or not isinstance(epoch, (int, float)) or epoch != epoch or not 0 <= epoch < 2**53:
-        raise RunError(f"the program reported the epoch {epoch!r}; allowed: a whole number from 0")
-    if epoch != int(epoch):
-        raise RunError(f"the program reported the epoch {epoch!r}; allowed: a whole number from 0")
+    number = isinstance(epoch, (int, float)) and not isinstance(epoch, bool)
+    if not number or not 0 <= epoch < 2**53 or epoch != int(epoch):
+        raise RunError(f"the program reported the epoch {describe(epoch)}; allowed: a whole number from 0")
     return int(epoch)
 
 
@@ -267,6 +272,8 @@ class _Attempt:
     read: int = 0  # bytes of the file of metrics
     metrics: _Lines = field(default_factory=_Lines)
     said: str = ""  # the last line of its log
+    logged: int = 0  # bytes of its log
+    cut: bool = False  # whether the log is as long as it may be
 
     def run(self, stop: Callable[[], bool], report: SendEvent) -> str:
         """Run the command to its end and return the status, as run_program() does."""
@@ -274,7 +281,7 @@ class _Attempt:
         own = real_directory(self.directory / FILES)
         own.mkdir(exist_ok=True)
         self.file = own / METRICS
-        self.rows = Rows(self.directory)
+        self.rows = Rows(self.directory, self.job.measures)
         self.begun = _now()
         while self._read_metrics(before=True):
             pass
@@ -295,14 +302,15 @@ class _Attempt:
             env=environment,
         )
         try:
-            stopped = self._follow(process, stop)
+            stopped = self._follow(process, stop, place)
         finally:
             if process.poll() is None:
                 process.kill()
             process.wait()
+            _end_left(place)
         return self._outcome(process.returncode, stopped)
 
-    def _follow(self, process: subprocess.Popen[bytes], stop: Callable[[], bool]) -> bool:
+    def _follow(self, process: subprocess.Popen[bytes], stop: Callable[[], bool], place: str) -> bool:
         """Read what the program says until it ends; return whether it was asked to end.
 
         Raises:
@@ -316,11 +324,11 @@ class _Attempt:
         lines = {True: _Lines(), False: _Lines()}
         silence = took = asked = over = beat = 0.0
         before, stopping, ended = time.monotonic(), False, 0
-        while ended < 2:
+        while ended < 2 or process.poll() is None:  # a program may close its output and go on
+            heard = False
             with contextlib.suppress(queue.Empty):
                 is_rows, data = output.get(timeout=POLL_SECONDS)
-                ended += not data
-                silence = 0.0
+                ended, heard, silence = ended + (not data), True, 0.0
                 for line in lines[is_rows].take(data) if data else lines[is_rows].rest():
                     self._hear(line, is_rows)
             if self._read_metrics():
@@ -329,18 +337,23 @@ class _Attempt:
             tick, before = min(now - before, LONGEST_TICK), now
             silence, took, beat = silence + tick, took + tick, beat + tick
             asked += tick * stopping
-            over += tick * (process.poll() is not None)
+            running = process.poll() is None
+            over += tick * (not running)
             if beat >= BEAT_SECONDS:
                 beat = 0.0
                 self.report({})
             if not stopping and stop():
                 stopping = True
                 process.terminate()
-            if asked > GRACE_SECONDS or over > LEFT_SECONDS:  # a process that it has left keeps its output open
+            if asked > GRACE_SECONDS:
                 break
-            if silence > program.silence and not stopping:
+            if over > LEFT_SECONDS:  # a process that it has left keeps its output open
+                _end_left(place)
+                if not heard:
+                    break
+            if silence > program.silence and running and not stopping:
                 raise Broken(f"no output for {silence:,.0f} seconds")
-            if program.timeout and took > program.timeout and not stopping:
+            if program.timeout and took > program.timeout and running and not stopping:
                 raise RunError(f"it took more than the {program.timeout:g} seconds of program.timeout")
         while self._read_metrics():
             pass
@@ -360,6 +373,8 @@ class _Attempt:
                 self.read, self.metrics = 0, _Lines()
             return False
         self.read += len(data)
+        if self.read > MOST_METRICS:
+            raise RunError(f"{self.file}: more than {MOST_METRICS:,} bytes; report once an epoch")
         for line in self.metrics.take(data):
             if (row := _row(line, self.known)) and (not before or "epoch" in row):
                 self._keep(row, quiet=before)
@@ -371,8 +386,13 @@ class _Attempt:
             self._keep(row)
             return
         text = line.decode("utf-8", "replace")
-        sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
+        self.logged += len(line) + 1
+        if self.logged <= MOST_LOG:
+            sys.stdout.write(f"{text}\n")
+            sys.stdout.flush()
+        elif not self.cut:
+            self.cut = True
+            print(f"... more than {MOST_LOG:,} bytes; the rest is not kept", flush=True)
         self.said = printable(text.rstrip("\r").rpartition("\r")[2].strip())[:500] or self.said
 
     def _keep(self, row: Mapping[str, Any], quiet: bool = False) -> None:
@@ -396,6 +416,8 @@ class _Attempt:
         values = self.rows.last()
         if self.job.decide_by not in values:
             reported = f"; it reported {', '.join(values)}" if values else ""
+            if odd := self.rows.refused.get(self.job.decide_by):
+                reported = f" as a number; it reported {odd}"
             raise RunError(f"the program ended without reporting {self.job.decide_by}{reported}")
         diverged = values[self.job.decide_by] is None
         result = {
@@ -439,6 +461,22 @@ def _pass_on(stream: IO[bytes], is_rows: bool, output: queue.Queue[tuple[bool, b
         while data := os.read(stream.fileno(), 65536):
             output.put((is_rows, data))
     output.put((is_rows, b""))
+
+
+def _end_left(place: str) -> None:
+    """End the processes that a program has started and left, so that none works beside the next trial or attempt.
+
+    On Linux alone; elsewhere they end with the worker.
+
+    Args:
+        place: The directory of the trial's own files, which is in the environment of all of them.
+    """
+    mark = f"\0{TRIAL}={place}\0".encode(errors="surrogateescape")
+    for found in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError, ValueError):  # it has ended, or is another user's
+            pid = int(found.parent.name)
+            if pid != os.getpid() and mark in b"\0" + found.read_bytes() + b"\0":
+                os.kill(pid, signal.SIGKILL)
 
 
 def _now() -> str:

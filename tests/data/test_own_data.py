@@ -180,6 +180,27 @@ def test_other_sizes_and_grey_images_among_others(here: Location) -> None:
             {**PAIRS, "train": Items({"img": Image.new("L", (8, 8)), "fine": 1, "coarse": 1})},
             r"which column is the label: found fine, coarse of img, fine, coarse; set data\.columns",
         ),
+        ({**PAIRS, "train": ([np.zeros((8, 8)), np.zeros((4, 4))], [0, 1])}, "train: images cannot be one array: "),
+        ({**PAIRS, "train": (torch.zeros(2, 8, 8, requires_grad=True), [0, 1])}, "train: images cannot be one array: "),
+        ({**PAIRS, "train": (IMAGES, [[0], [0, 1]] * 15)}, "train: labels cannot be one array: "),
+        ({**PAIRS, "train": (IMAGES, LABELS + 1)}, "have 3 labels from 1 to 3; allowed: every whole number from 0"),
+        (
+            {**PAIRS, "train": (IMAGES, LABELS.astype(np.uint64) * np.uint64(2**63))},
+            "found the label 9223372036854775808; allowed: whole",
+        ),
+        (
+            {**PAIRS, "train": Items((IMAGES[0], np.array(1.5)))},
+            r"train\[0\]: the label is ndarray; allowed: a whole number",
+        ),
+        (
+            {**PAIRS, "train": Items((IMAGES[0], np.array("a")))},
+            r"train\[0\]: the label is ndarray; allowed: a whole number",
+        ),
+        ({**PAIRS, "train": Items(([[1, 2], [3]], 0))}, r"train\[0\]: the image cannot be one array: "),
+        (
+            {**PAIRS, "train": Items({"image": IMAGES[0], "label": 1}, {"image": IMAGES[0]})},
+            r"train\[1\]: which column is the label: found none of image",
+        ),
     ],
 )
 def test_what_is_no_data_set_is_refused(here: Location, value: Any, said: str) -> None:

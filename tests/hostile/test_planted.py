@@ -76,6 +76,20 @@ search:
   sampler: random
   pruner: none
 """
+PROGRAM = """\
+name: program
+program: {command: "python -S program.py {error} {seed}", files: [program.py], epochs: 2}
+measures: [error]
+seeds: 2
+variants: [{grid: {error: [5]}}]
+"""
+CODE = """\
+import os, sys
+path = os.environ["ABLATE_TRIAL"] + "/metrics.jsonl"
+with sys.stdout if os.path.lexists(path) else open(path, "w") as file:
+    for epoch in (1, 2):
+        file.write('{"epoch": %d, "error": %s}\\n' % (epoch, sys.argv[1]))
+"""
 INLINE = RunOptions(inline=True, quiet=True)
 
 
@@ -110,6 +124,11 @@ class Base:
         (self.candidate,) = self.search.candidates()
         self.locks = next((self.folder / "searched" / ".searching").iterdir()).relative_to(self.folder)
         (self.folder / self.locks / "0123456789abcdef.lock").touch()
+        (self.folder / "program.yaml").write_text(PROGRAM)
+        (self.folder / "program.py").write_text(CODE)
+        self.program = load_experiment(self.folder / "program.yaml", runs=self.folder / "programs")
+        assert self.program.run(INLINE).exit_code == 0
+        self.program_trial = self.program.trials()[0].id
         self.reports = [_without_figures(self.study.report()), _without_figures(self.search.report())]
         write_reports(self.reports, self.folder / "reports")
         data = self.folder / "data"
@@ -513,6 +532,26 @@ def searching(case: Case) -> str:
     return said
 
 
+def programmed(case: Case) -> str:
+    """A program's trials: their status, a merge, a run that completes them, and what they are reported to have."""
+    runs, into = case.folder / "programs", case.folder / "merged"
+    experiment: Any = replace(case.base.program, runs=runs)
+    summary: list[Any] = []
+    said = [called(experiment.status), called(lambda: merge_runs([runs], into))]
+    if case.number % 2:
+        said.append(called(lambda: merge_runs([case.base.folder / "programs"], runs)))
+    said.append(called(lambda: summary.append(experiment.run(INLINE))))
+    if wrong := [path for path in into.rglob("*") if path.is_symlink() or path.name == "metrics.jsonl"]:
+        raise Finding(f"copied: {wrong}")
+    found: list[Any] = []
+    said.append(called(lambda: found.extend(read_record(runs, trial.id) for trial in experiment.trials())))
+    if any(record and record.measures != {"error": 5} for record in found):
+        raise Finding(f"wrong result: {[record and record.measures for record in found]}")
+    if summary and (summary[0].exit_code not in (0, INCOMPLETE) or (not summary[0].exit_code and None in found)):
+        raise Finding(f"exit code {summary[0].exit_code}: {found}")
+    return next(filter(None, said), "")
+
+
 def cached(case: Case) -> str:
     """The cache decides nothing, so whatever is in it there is no error."""
     entry, location = case.folder / "cache" / "entry", Location(case.base.folder / "data", case.folder / "cache")
@@ -562,6 +601,14 @@ class Place(NamedTuple):
     uses: tuple[Callable[[Case], str], ...]
     begun: bool = False
 
+    def of_begun(self, base: Base) -> str:
+        """What is missing where a trial has begun."""
+        if "cache" in self.parts:
+            return "cache/entry"
+        return (
+            f"programs/{base.program_trial}/result.json" if "programs" in self.parts else f"runs/{base.first}/result.json"
+        )
+
 
 def logged(case: Case) -> str:
     """A worker's log: what the work prints is in a file of this directory, or the task has failed."""
@@ -587,6 +634,10 @@ def _of_trial(name: str, begun: bool = False) -> Place:
 
 def _adopted(begun: bool = False) -> Place:
     return Place(lambda base: "runs/adopted.json", ("runs",), (status, results, plan, merge, train), begun)
+
+
+def _programmed(name: str, begun: bool = False) -> Place:
+    return Place(lambda base: f"programs/{base.program_trial}/{name}", ("programs",), (programmed,), begun)
 
 
 def _imported(name: str) -> Place:
@@ -619,6 +670,11 @@ PLACES: dict[str, Place] = {
     "runs/probes/<device>/<hash>.json": Place(lambda base: base.probe_file, ("runs",), (plan, merge)),
     **{f"runs/imported{name.format('<id>')}": _imported(name) for name in ("", "/{}", "/{}/trial.json", "/{}/result.json")},
     "runs/imported/<id>/epochs.jsonl": _imported("/{}/epochs.jsonl"),
+    **{
+        f"programs/<id>/{name}{', begun' * begun}": _programmed(name, begun)
+        for name in ("program", "program/metrics.jsonl", "epochs.jsonl", "result.json", "log.txt")
+        for begun in (False, True)
+    },
     "runs/adopted.json": _adopted(),
     "runs/adopted.json, begun": _adopted(True),
     "runs/.merge.lock": Place(lambda base: "runs/.merge.lock", ("runs",), (merge,)),
@@ -653,7 +709,7 @@ def tried(base: Base, place: str, kind: str, number: int) -> str:
     try:
         case = Case(base, folder, where.parts, number)
         if where.begun:
-            put_away(folder / "cache" / "entry" if "cache" in where.parts else case.runs / base.first / "result.json")
+            put_away(folder / where.of_begun(base))
         KINDS[kind](case, folder / str(where.path(base)))
         case.begin()
         said = ""

@@ -163,3 +163,8 @@ def test_the_schema_lets_a_program_name_its_axes() -> None:
     assert set(schema["$defs"]["ProgramEntry"]["properties"]) == {"grid", "zip", "one_at_a_time"}
     assert schema["then"]["properties"]["variants"]["items"] == {"$ref": "#/$defs/ProgramEntry"}
     assert "goal" in schema["$defs"]["MeasureFile"]["properties"]
+
+
+def test_a_value_that_resembles_own_code_has_a_name(tmp_path: Path) -> None:
+    study = load(tmp_path, STUDY.replace("[0.1, 0.01]", "[{python: a, args: 3}, {python: 5, args: {b: 1}}]"))
+    assert [variant.net for variant in study.variants[::2]] == ["lr a, block basic", "lr 5(b=1), block basic"]

@@ -42,6 +42,12 @@ def wrong(logits, labels):
     return logits.no_such_method()
 
 
+def writes(logits, labels):
+    logits.zero_()
+    labels.zero_()
+    return 0.0
+
+
 def needs(logits, labels, other):
     return 0.0
 """
@@ -205,3 +211,12 @@ def test_an_error_names_the_users_file_and_line(tmp_path: Path, name: str, messa
     assert measure.of_all
     with pytest.raises(AblateError, match=message):
         measure.of_all(torch.zeros(3, 2), torch.zeros(3, dtype=torch.int64))
+
+
+def test_a_measure_that_writes_to_what_it_gets_changes_no_other(tmp_path: Path) -> None:
+    experiment = study(tmp_path, "[{python: own_measures:writes}]")
+    (own,) = experiment.trials()[0].data.own_measures
+    measure = find_measure(own)
+    logits, labels = torch.eye(3), torch.arange(3)
+    assert measure.of_all and measure.of_all(logits, labels) == 0
+    assert torch.equal(logits, torch.eye(3)) and torch.equal(labels, torch.arange(3))

@@ -254,3 +254,61 @@ def test_what_counts_as_a_row(tmp_path: Path, text: str, kept: dict[str, Any] | 
     assert bool(row and rows.add(row)) is (kept is not None)
     assert measures(rows.rows) == ([{"epoch": 1, **kept}] if kept else [])
     assert measures(read_epochs(tmp_path)) == measures(rows.rows)
+
+
+def test_rows_are_kept_however_long_that_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "LEFT_SECONDS", 0.05)
+    append = running.append_epoch
+
+    def slowly(*given: Any) -> None:
+        time.sleep(0.01)
+        append(*given)
+
+    monkeypatch.setattr(running, "append_epoch", slowly)
+    made = job(tmp_path, "print(*(json.dumps({'epoch': n, 'error': 100 - n}) for n in range(100)), sep='\\n')")
+    assert run(made).measures["error"] == 1
+
+
+def test_a_program_may_close_its_output_and_go_on(tmp_path: Path) -> None:
+    code = """
+os.close(1); os.close(2)
+import time; time.sleep(0.3)
+open(own + "/metrics.jsonl", "w").write('{"epoch": 1, "error": 4}')
+"""
+    assert run(job(tmp_path, code)).measures == {"error": 4}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
+def test_what_a_program_has_left_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "LEFT_SECONDS", 0.2)
+    code = """
+import subprocess
+for quiet in (subprocess.DEVNULL, None):
+    left = subprocess.Popen(["sleep", "30"], stdout=quiet, start_new_session=True)
+    row(epoch=left.pid, error=1)
+"""
+    for row in run(job(tmp_path, code)).epochs():
+        status = Path(f"/proc/{row['epoch']}/status")
+        assert not status.exists() or "(zombie)" in status.read_text()
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("row(epoch=1, error='7.1')", "without reporting error as a number; it reported '7.1'"),
+        ("row(epoch=None, error=1)", "reported the epoch nothing; allowed: a whole number"),
+        ("row(epoch=True, error=1)", "reported the epoch true; allowed: a whole number"),
+        ("open(own + '/metrics.jsonl', 'w').truncate(1 << 38)", "metrics.jsonl: more than 1,024 bytes"),
+    ],
+)
+def test_what_is_no_row_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, said: str) -> None:
+    monkeypatch.setattr(running, "MOST_METRICS", 1024)
+    with pytest.raises(RunError, match=said):
+        run(job(tmp_path, code))
+
+
+def test_a_log_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(running, "MOST_LOG", 1000)
+    run(job(tmp_path, "for n in range(1000): print('a line')\nrow(epoch=1, error=1)"))
+    out = capfd.readouterr().out
+    assert len(out) < 1200 and out.endswith("... more than 1,000 bytes; the rest is not kept\n")

@@ -110,6 +110,30 @@ class Wrong:
 
 def number(logits, labels):
     return 3.0
+
+
+def writes(logits, labels):
+    value = torch.nn.functional.cross_entropy(logits, labels.clone())
+    with torch.no_grad():
+        logits.zero_()
+        labels.zero_()
+    return value
+
+
+def same(logits, labels):
+    return torch.nn.functional.cross_entropy(logits, labels)
+
+
+class Writes:
+    loss = staticmethod(writes)
+
+
+class Same:
+    loss = staticmethod(same)
+
+
+def odd(step, rate):
+    return float(rate)
 """
 
 
@@ -509,3 +533,20 @@ def test_an_average_is_what_is_evaluated(make: Make) -> None:
     found = read_weights(path)
     assert all(torch.equal(found[name], one) for name, one in attempt.average.state_dict().items())
     assert any(not torch.equal(found[name], one) for name, one in attempt.network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "of", [lambda name: {"loss": {"python": f"mine:{name}"}}, lambda name: {"python": f"mine:{name.title()}"}]
+)
+def test_a_loss_that_writes_to_what_it_gets_changes_no_error(make: Make, of: Callable[[str], dict[str, Any]]) -> None:
+    writing, other = make(epochs=1, **of("writes")), make(epochs=1, **of("same"))
+    train(writing)
+    train(other)
+    errors = [[row[name] for name in ("train_error", "test_error")] for each in (writing, other) for row in each.rows]
+    assert errors[0] == errors[1]
+
+
+@pytest.mark.parametrize(("rate", "said"), [("nan", "nan"), ("inf", "inf"), ("-0.1", "-0.1")])
+def test_an_own_rate_that_is_none_is_said(make: Make, rate: str, said: str) -> None:
+    with pytest.raises(NotationError, match=f"mine:odd returned the rate {said} at step 0; allowed: from 0, and finite"):
+        train(make(schedule={"python": "mine:odd", "args": {"rate": rate}}))
