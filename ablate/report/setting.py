@@ -187,7 +187,9 @@ def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> 
         elif key not in told and shown != default:  # the named recipe has it too
             shared.append(words)
     text = ", ".join([text, *shared])
-    return f"{text}; unlike {name}: {', '.join(departures)}" if departures else text
+    if departures:
+        return f"{text}; unlike {name}: {', '.join(departures)}"
+    return f"{text}; otherwise as {name}" if name else text
 
 
 def _without_varied(field: str, value: Any, varied: Collection[str]) -> Any:

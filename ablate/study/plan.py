@@ -65,11 +65,27 @@ def _notes(variant: Variant) -> Iterator[str]:
     """Remarks on a network, and on the other network that its name could mean; may be ""."""
     yield remark(variant.architecture)
     yield variant.recipe.kinds[0].missing
+    yield _slow_average(variant)
     if variant.architecture.family.startswith(IMAGENET) and not variant.data.data_set.imagenet_names:
         others = [
             name for name in other_meanings(variant.net, variant.architecture.family) if not name.startswith(IMAGENET)
         ]
         yield f"{variant.net} is the network for ImageNet, not {others[0]}" if others else ""
+
+
+def _slow_average(variant: Variant) -> str:
+    """A remark where the average of the weights, which is tested, remembers much of the start of the training; else ""."""
+    recipe, images = variant.recipe, variant.data.train_size or variant.data.data_set.images[0]
+    if not recipe.ema.decay or images is None:
+        return ""
+    steps = recipe.epochs * max(1, images // recipe.batch_size)
+    memory = 1 / (1 - recipe.ema.decay)
+    if 5 * memory < steps:
+        return ""
+    return (
+        f"recipe.ema: {recipe.ema.decay:g} averages over about {memory:,.0f} steps of a training of {steps:,}, so what is "
+        "tested is close to the weights at its start; use a smaller decay, or 0 for none"
+    )
 
 
 @contextmanager

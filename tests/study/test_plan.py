@@ -648,3 +648,9 @@ def test_a_panel_names_networks_of_the_study(tmp_path: Path) -> None:
     path.write_text(f"{head}panels: {{Thin: [WRN-10-1, WRN-22-1]}}\n")
     with pytest.raises(StudyError, match=r"s\.yaml:6:1: panels\.Thin: found 'WRN-22-1'; did you mean"):
         enumerate_variants(load_study(path))
+
+
+def test_an_average_that_is_slower_than_the_training_is_noted(tmp_path: Path) -> None:
+    (slow,) = (line for line in plan(tmp_path, "net: NIN", recipe="{base: cifar_fast, epochs: 2, ema: 0.999}").remarks())
+    assert slow.startswith("note: recipe.ema: 0.999 averages over about 1,000 steps of a training of 780")
+    assert not plan(tmp_path, "net: NIN", recipe="{base: cifar_fast, epochs: 20, ema: 0.999}").remarks()

@@ -131,9 +131,6 @@ class Writes:
 class Same:
     loss = staticmethod(same)
 
-
-def odd(step, rate):
-    return float(rate)
 """
 
 
@@ -544,9 +541,3 @@ def test_a_loss_that_writes_to_what_it_gets_changes_no_error(make: Make, of: Cal
     train(other)
     errors = [[row[name] for name in ("train_error", "test_error")] for each in (writing, other) for row in each.rows]
     assert errors[0] == errors[1]
-
-
-@pytest.mark.parametrize(("rate", "said"), [("nan", "nan"), ("inf", "inf"), ("-0.1", "-0.1")])
-def test_an_own_rate_that_is_none_is_said(make: Make, rate: str, said: str) -> None:
-    with pytest.raises(NotationError, match=f"mine:odd returned the rate {said} at step 0; allowed: from 0, and finite"):
-        train(make(schedule={"python": "mine:odd", "args": {"rate": rate}}))
