@@ -77,16 +77,30 @@ def check_part(images: Any, labels: Any, what: str) -> Labelled:
     """
     images, labels = as_array(images, f"{what}: images"), as_array(labels, f"{what}: labels")
     check_form(Header(images.shape, images.dtype), what)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        found = f"{labels.dtype} of shape {_by(labels.shape)}"
-        raise DataError(f"{what}: labels are {found}; allowed: one whole number from 0 for each image")
+    labels = check_labels(labels, what)
     if len(labels) != len(images):
         raise DataError(f"{what}: {len(images):,} images and {len(labels):,} labels; allowed: as many of both")
+    return Labelled(images if images.ndim == 4 else images[..., None], labels)
+
+
+def check_labels(labels: Array, what: str) -> Labels:
+    """Labels, checked, as int64 (N,).
+
+    Args:
+        labels: Whole numbers from 0, N or N x 1, at least one.
+        what: Whose they are, for messages.
+
+    Raises:
+        DataError: They are something else.
+    """
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or not len(labels) or labels.dtype.kind not in "iu":
+        found = f"{labels.dtype} of shape {_by(labels.shape)}"
+        raise DataError(f"{what}: labels are {found}; allowed: one whole number from 0 for each image")
     if odd := [label for label in (labels.min(), labels.max()) if not 0 <= label < MOST_CLASSES]:
         raise DataError(f"{what}: found the label {odd[0]}; allowed: whole numbers from 0 to {MOST_CLASSES - 1:,}")
-    return Labelled(images if images.ndim == 4 else images[..., None], labels.astype(np.int64))
+    return labels.astype(np.int64)
 
 
 def as_array(value: Any, what: str) -> Array:
@@ -261,7 +275,7 @@ def arrays(options: ReadOptions) -> Source:
             raise DataError(f"{LOOKED_FOR} not found in {root.absolute()}")
         header = _open(stored["images"], lambda file, header: header)
         check_form(header, str(stored["images"]))
-        return facts_of_arrays(header, np.asarray(_read(stored["labels"])))
+        return facts_of_arrays(header, check_labels(_read(stored["labels"]), str(stored["labels"])))
 
     return from_parts(read, files, facts, LOOKED_FOR, options)
 

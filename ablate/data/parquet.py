@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ablate.data.arrays import called, count_classes, from_parts
+from ablate.data.arrays import MOST_CLASSES, called, count_classes, from_parts
 from ablate.data.decoding import SAMPLED, facts_of, read_header, read_pixels, to_square
 from ablate.data.folders import MOST_BYTES
 from ablate.data.read_options import ColumnNames, Facts, ReadOptions
@@ -170,9 +170,13 @@ def read_labels(paths: Sequence[Path], label: str, names: Sequence[str]) -> Labe
     """
     values = [value for column in _columns(paths, label) for value in column]
     index = {name: i for i, name in enumerate(names)}
-    if odd := [value for value in values if value is None or (value not in index if names else value < 0)][:1]:
+    if odd := [
+        value for value in values if value is None or (value not in index if names else not 0 <= value < MOST_CLASSES)
+    ][:1]:
         wanted = "a class of the training images" if names else "whole numbers from 0"
         raise DataError(f"{paths[0]}: column {label}: found {odd[0]!r}; allowed: {wanted}")
+    if not values:
+        raise DataError(f"{paths[0]}: has no row; allowed: one image or more")
     return np.array([index[value] for value in values] if names else values, np.int64)
 
 

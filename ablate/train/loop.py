@@ -438,9 +438,8 @@ def make_losses(recipe: Recipe, hooks: Hooks | None, weights: Tensor | None = No
     if hooks and "loss" in hooks:
 
         def own(logits: Tensor, labels: Tensor) -> Tensor:
-            return checked_loss(
-                hooks.call("loss", logits.clone(), labels.clone()), hooks.own.python
-            )  # it may write to them
+            value = hooks.call("loss", logits.clone(), labels.clone())  # it may write to what it gets
+            return checked_loss(value, hooks.own.python)
 
         return LossFunctions(own, own)
     kind = recipe.kinds[2]

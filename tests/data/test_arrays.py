@@ -123,3 +123,11 @@ def test_a_damaged_npz_is_named(here: Location) -> None:
     (here.root / "mine.npz").write_bytes(buffer.getvalue()[:3000])
     with pytest.raises(DataError, match=r"mine\.npz: damaged"):
         load_images("arrays", 8, here)
+
+
+@pytest.mark.parametrize("labels", [np.array(["a"] * 4), np.zeros(4, [("a", int)]), np.zeros(4), np.zeros(0, int)])
+def test_what_no_label_is_says_nothing_of_the_classes(tmp_path: Path, labels: np.ndarray[Any, Any]) -> None:
+    images = np.zeros((4, 8, 8), np.uint8)
+    np.savez(tmp_path / "a.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    with pytest.raises(DataError, match=r"labels are .*; allowed: one whole number from 0 for each image"):
+        infer_facts("arrays", Location(tmp_path, tmp_path / "cache"), ReadOptions())

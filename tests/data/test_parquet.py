@@ -119,3 +119,15 @@ def test_a_file_that_is_no_table_is_named(here: Location) -> None:
         (here.root / f"{part}.parquet").write_bytes(b"PAR1 nothing else")
     with pytest.raises(DataError, match=r"train\.parquet: damaged, or not a Parquet file"):
         load_images("parquet", 8, here)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"), [([], "has no row"), ([2**63], f"found {2**63}; allowed"), ([1], "have 1 labels from 1 to 1")]
+)
+def test_labels_that_are_none_are_said(tmp_path: Path, labels: list[int], said: str) -> None:
+    image = io.BytesIO()
+    Image.new("L", (8, 8)).save(image, "PNG")
+    images = pa.array([image.getvalue()] * len(labels), pa.binary())
+    pq.write_table(pa.table({"image": images, "label": pa.array(labels, pa.uint64())}), tmp_path / "train.parquet")
+    with pytest.raises(DataError, match=said):
+        infer_facts("parquet", Location(tmp_path, tmp_path / "cache"), ReadOptions())
