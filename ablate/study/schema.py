@@ -443,7 +443,7 @@ class StudyFile(Frozen):
                 {"required": ["data", "recipe", "seeds", "variants"]},
                 {"required": ["data", "recipe", "search"]},
                 {"required": ["program", "measures", "seeds", "variants"]},
-                {"required": ["program", "measures", "seeds", "search"]},
+                {"required": ["program", "measures", "search"]},
             ]
         }
     )

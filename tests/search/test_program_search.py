@@ -125,6 +125,7 @@ def test_a_pruned_search_that_is_killed_again_and_again_equals_one_that_was_not(
     """Optuna's median pruner prunes from the sixth candidate on."""
     named = ", ".join(f"{{lr: {rate}}}" for rate in (0.1, 0.12, 0.08, 0.11, 0.09, 0.9))
     path = write(tmp_path, 7, "median", more=f"  enqueue: [{named}]\n")
+    path.write_text(path.read_text().replace("seeds: 2", "seeds: 1"))
     load_search(path, runs=tmp_path / "whole").run(OPTIONS)
     whole = optuna_trials(path, tmp_path / "whole")
     assert whole[5].state == TrialState.PRUNED and list(whole[5].intermediate_values) == [1]
@@ -132,7 +133,7 @@ def test_a_pruned_search_that_is_killed_again_and_again_equals_one_that_was_not(
 
     def dying(self: EpochListener, row: Any) -> bool:
         received[0] += 1
-        if received[0] == 7:
+        if received[0] == 9:
             raise Killed
         return receive(self, row)
 
@@ -147,7 +148,7 @@ def test_a_pruned_search_that_is_killed_again_and_again_equals_one_that_was_not(
         except Killed:
             deaths += 1
             assert deaths < 60
-    assert deaths > 5
+    assert deaths > 2
     assert told(optuna_trials(path, tmp_path / "broken")) == told(whole)
 
 
