@@ -35,8 +35,9 @@ from ablate.study.plan import (
     varied_axes,
 )
 from ablate.study.program import ProgramStudy
+from ablate.study.recipe import Recipe
 from ablate.study.spec import load_any_study
-from ablate.study.study import Recipe, Study, Trial, Variant
+from ablate.study.study import Study, Trial, Variant
 from ablate.train.job import plan_images
 
 if TYPE_CHECKING:

@@ -24,9 +24,10 @@ from ablate.records.records import (
 )
 from ablate.schedule.shards import assign_shards
 from ablate.study.costs import memory_need, training_cost, trial_counts
+from ablate.study.data import Data
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.program import ProgramStudy, ProgramTrial
-from ablate.study.study import Data, Trial
+from ablate.study.study import Trial
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -22,7 +22,9 @@ from ablate.nets.architecture import Architecture
 from ablate.records.records import read_record
 from ablate.schedule.backends import Backend
 from ablate.schedule.slots import Slot
-from ablate.study.study import Data, Recipe, Trial
+from ablate.study.data import Data
+from ablate.study.recipe import Recipe
+from ablate.study.study import Trial
 
 
 def a_trial(name: str, batch_size: int = 8, **data: Any) -> Trial:

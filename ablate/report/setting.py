@@ -14,11 +14,12 @@ from ablate.own_code import OwnCode
 from ablate.records.result import FINAL, TEST
 from ablate.report.numbers import counted
 from ablate.report.summary import Summary
+from ablate.study.data import Data, HeldOut
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import plain
+from ablate.study.recipe import Part, Recipe
 from ablate.study.schema import KINDS, WITH
 from ablate.study.short_names import describe_codes
-from ablate.study.study import Data, HeldOut, Part, Recipe
 
 COMPILE = "recipe.compile"
 RESIZE_WORDS = {"crop": "cropped at the centre", "stretch": "stretched to a square", "pad": "padded to a square"}

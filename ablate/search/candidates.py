@@ -33,11 +33,12 @@ from ablate.records.records import Record, trial_state
 from ablate.report.candidate import DIVERGED
 from ablate.report.program_analysis import program_value
 from ablate.study.costs import memory_need
+from ablate.study.data import hold_out
 from ablate.study.decision import Decision
 from ablate.study.plan import candidate_maker, name_training
 from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
 from ablate.study.program_search import most_epochs, program_candidate_maker
-from ablate.study.study import Search, Study, Trial, Variant, hold_out
+from ablate.study.study import Search, Study, Trial, Variant
 
 if TYPE_CHECKING:
     from rich.console import Console

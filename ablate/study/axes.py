@@ -18,7 +18,9 @@ from ablate.nets.notation import AXES, format_architecture, format_name, make_ar
 from ablate.nets.options import parse_block
 from ablate.study.budget import BudgetResult, Naming, SolvedValue, solve_budget
 from ablate.study.costs import activation_memory
-from ablate.study.study import Data, Recipe, Study
+from ablate.study.data import Data
+from ablate.study.recipe import Recipe
+from ablate.study.study import Study
 
 BESIDE = ("recipe.", "data.")  # prefixes of the axes that do not belong to the network
 

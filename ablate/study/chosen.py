@@ -14,8 +14,9 @@ from pydantic import ConfigDict, Field
 from ablate.errors import StudyError, allowed, describe
 from ablate.files import open_regular
 from ablate.study.document import Document, KeyPath, read_document
+from ablate.study.frozen import Frozen
 from ablate.study.program import ProgramStudy
-from ablate.study.study import Frozen, Study
+from ablate.study.study import Study
 from ablate.study.validation import validate
 
 Within = tuple[tuple[Path, str], ...]  # (file, scale) of the studies being loaded, outermost first

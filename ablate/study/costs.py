@@ -14,7 +14,9 @@ from ablate.data.preprocessing import PREPROCESSING
 from ablate.nets.counts import Counts
 from ablate.nets.families import count_network
 from ablate.nets.notation import parse_architecture
-from ablate.study.study import Data, Recipe, Trial
+from ablate.study.data import Data
+from ablate.study.recipe import Recipe
+from ablate.study.study import Trial
 
 MIB = 2**20  # bytes of a mebibyte
 PROCESS_BYTES = 500 * MIB  # of a worker process on the CPU, beside its training

@@ -10,8 +10,8 @@ from ablate.data.augmentations import as_written
 from ablate.data.data_sets import DATA_SETS, DataSet
 from ablate.errors import DataError, NotationError, describe
 from ablate.own_code import OwnCode, own_code_error, read_own_code
+from ablate.study.data import Data
 from ablate.study.document import Document, KeyPath
-from ablate.study.study import Data
 
 OWN = ("python", "args")  # keys of own code that returns images
 READING = ("resize", "split", "columns", "stream")  # keys that only some data sets have; see DataSet.options

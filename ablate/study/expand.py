@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ablate.errors import StudyError, allowed
+from ablate.study.data import Data
 from ablate.study.resolve import as_fields
-from ablate.study.study import Data, Entry, Study
+from ablate.study.study import Entry, Study
 
 MAX_VARIANTS = 1_000_000
 RECIPE_NAME, DATA_TITLE = "recipe.name", "data.title"  # axes of variants where entries differ in them

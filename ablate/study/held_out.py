@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ablate.data.data_sets import source_of
 from ablate.errors import describe
+from ablate.study.data import Data, HeldOut
 from ablate.study.document import Document, KeyPath
 from ablate.study.schema import ValidationFile
-from ablate.study.study import Data, HeldOut
 
 
 def read_held_out(

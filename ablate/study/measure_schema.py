@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, WithJsonSchema, model_validator
 
 from ablate.study.decision import Goal
-from ablate.study.study import Frozen
+from ablate.study.frozen import Frozen
 
 MEASURE_NAME = r"^[A-Za-z_][\w./ -]{0,99}$"
 

@@ -23,11 +23,13 @@ from ablate.nets.notation import depth_of, other_meanings, remark
 from ablate.own_code import KEYS as CODE_KEYS
 from ablate.study.axes import BESIDE, Network, Networks, dotted
 from ablate.study.costs import compile_choice
+from ablate.study.data import Data
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME, beside_axes, cells
 from ablate.study.expression import compile_expression
+from ablate.study.recipe import Recipe
 from ablate.study.resolve import all_fields, dotted_fields, own_codes, replace_fields, value_at
 from ablate.study.short_names import describe_codes, short_axis, short_names
-from ablate.study.study import Data, Entry, Recipe, Study, Trial, Variant
+from ablate.study.study import Entry, Study, Trial, Variant
 
 MAX_TRIALS = 1_000_000
 

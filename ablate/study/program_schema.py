@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ablate.study.study import Frozen
+from ablate.study.frozen import Frozen
 
 EXPANSIONS = ("grid", "zip", "one_at_a_time")  # of an item of `variants`
 

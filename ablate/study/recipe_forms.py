@@ -15,8 +15,8 @@ from ablate.kinds import losses, optimizers, schedules
 from ablate.kinds.hooks import Hooks
 from ablate.own_code import OwnCode, read_own_code
 from ablate.study.document import Document, KeyPath
+from ablate.study.recipe import OWN_CODE
 from ablate.study.schema import KINDS, USUAL, WITH
-from ablate.study.study import OWN_CODE
 
 OFFERED = {"optimizer": optimizers.OFFERED, "schedule": schedules.OFFERED, "loss": losses.OFFERED}
 

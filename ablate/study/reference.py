@@ -16,8 +16,11 @@ from ablate.kinds.figures import FIGURES
 from ablate.kinds.measures import MEASURES
 from ablate.kinds.recipes import RECIPES
 from ablate.registry import Kind
+from ablate.study.data import Data
+from ablate.study.frozen import Frozen
 from ablate.study.measure_schema import MeasureFile
 from ablate.study.program_schema import ProgramFile
+from ablate.study.recipe import Recipe
 from ablate.study.schema import (
     KINDS,
     NOT_WRITTEN,
@@ -33,7 +36,6 @@ from ablate.study.schema import (
     data_model,
     recipe_model,
 )
-from ablate.study.study import Data, Frozen, Recipe
 from ablate.study.validation import nested_model
 
 # title -> (model, what the section is about)

@@ -31,9 +31,12 @@ from ablate.nets.family import STYLE_AXES
 from ablate.own_code import OwnCode
 from ablate.registry import Kind, Registry
 from ablate.study.budget import SolvedAxis
+from ablate.study.data import Data, Split
+from ablate.study.frozen import Frozen
 from ablate.study.measure_schema import MeasureFile, Measures
 from ablate.study.program_schema import EXPANSIONS, ProgramFile
-from ablate.study.study import Data, EpochRule, Frozen, Recipe, Split
+from ablate.study.recipe import Recipe
+from ablate.study.study import EpochRule
 
 NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "cardinality", "base_width", *STYLE_AXES)
 

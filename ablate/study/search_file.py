@@ -17,12 +17,14 @@ from ablate.nets.architecture import Architecture, format_block
 from ablate.nets.notation import read_name
 from ablate.nets.options import parse_block
 from ablate.study.budget import Budget
+from ablate.study.data import Data, HeldOut
 from ablate.study.document import Document, KeyPath
 from ablate.study.held_out import read_held_out
+from ablate.study.recipe import Recipe
 from ablate.study.resolve import replace_fields
 from ablate.study.schema import RangeFile, SearchFile, StudyFile
 from ablate.study.space import contains, grid, present
-from ablate.study.study import Data, HeldOut, Parameter, Recipe, Search
+from ablate.study.study import Parameter, Search
 from ablate.study.validation import validate
 from ablate.study.values import axis_values
 

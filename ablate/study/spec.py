@@ -10,6 +10,7 @@ from typing import Any, get_args
 from ablate.errors import StudyError, allowed, describe
 from ablate.study.budget import ARGUMENT, Budget, SolvedAxis
 from ablate.study.chosen import Within, take_chosen
+from ablate.study.data import Data, HeldOut, hold_out
 from ablate.study.document import Document, KeyPath, read_document
 from ablate.study.expression import compile_expression
 from ablate.study.held_out import read_held_out
@@ -17,10 +18,11 @@ from ablate.study.measure_file import read_decision, read_measures
 from ablate.study.program import ProgramStudy
 from ablate.study.program_file import read_program_study, refuse_other_keys
 from ablate.study.published import published_values
+from ablate.study.recipe import Recipe
 from ablate.study.resolve import read_data, read_recipe, written_out
 from ablate.study.schema import NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
 from ablate.study.search_file import read_search
-from ablate.study.study import Data, Entry, HeldOut, Recipe, Study, hold_out
+from ablate.study.study import Entry, Study
 from ablate.study.validation import validate
 from ablate.study.values import axis_values
 

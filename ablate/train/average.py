@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ablate.kinds.schedules import epochs_of
-from ablate.study.study import Recipe
+from ablate.study.recipe import Recipe
 
 
 class Average:

@@ -17,7 +17,8 @@ from ablate.data.augmentations import Augment, steps_of
 from ablate.data.streaming import Batch, Streamed, stream, times_before
 from ablate.data.tensors import LabelledTensors, Normalization, normalize
 from ablate.own_code import OwnCode
-from ablate.study.study import Data, Recipe
+from ablate.study.data import Data
+from ablate.study.recipe import Recipe
 from ablate.train.process_group import ALONE, ProcessGroup
 from ablate.train.randomness import generator, stream_seed
 

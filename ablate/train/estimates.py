@@ -14,8 +14,10 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from ablate.records.timings import Pace, Probe, Workload, canonical, find_probe
+from ablate.study.data import Data
 from ablate.study.plan import label
-from ablate.study.study import Data, Recipe, Trial, Variant
+from ablate.study.recipe import Recipe
+from ablate.study.study import Trial, Variant
 
 
 def workload_of(timed: Trial | Variant) -> Workload:

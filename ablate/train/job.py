@@ -29,7 +29,8 @@ from ablate.data.sources import Images, Labelled, Labels, stratified
 from ablate.data.split import split
 from ablate.errors import DataError
 from ablate.records.result import FINAL, TEST
-from ablate.study.study import Data, HeldOut, Trial
+from ablate.study.data import Data, HeldOut
+from ablate.study.study import Trial
 
 
 @dataclass(frozen=True)

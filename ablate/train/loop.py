@@ -23,7 +23,7 @@ from ablate.kinds.measures import ERROR, Measure
 from ablate.nets.build import Dropout, Residual
 from ablate.nets.custom import CustomModule
 from ablate.own_code import seed_draws
-from ablate.study.study import Recipe
+from ablate.study.recipe import Recipe
 from ablate.train.average import Average
 from ablate.train.batched_casts import BatchedCasts
 from ablate.train.batches import Batches, TrainingBatches, class_weights

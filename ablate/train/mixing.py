@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ablate.kinds.losses import shares_of
-from ablate.study.study import Recipe
+from ablate.study.recipe import Recipe
 from ablate.train.randomness import stream_seed
 
 

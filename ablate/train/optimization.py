@@ -16,7 +16,7 @@ from ablate.errors import NotationError, RunError
 from ablate.kinds.hooks import Hooks
 from ablate.kinds.optimizers import checked_optimizer
 from ablate.own_code import OwnCode
-from ablate.study.study import Recipe
+from ablate.study.recipe import Recipe
 
 SCALE = "scale"  # key of a parameter group: its rate, as a multiple of the recipe's
 

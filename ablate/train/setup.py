@@ -21,7 +21,8 @@ from ablate.errors import RunError, printable
 from ablate.nets.blueprint import Blueprint
 from ablate.nets.build import build, checkpoint_blocks, compile_blocks
 from ablate.records.timings import Workload
-from ablate.study.study import Data, Recipe
+from ablate.study.data import Data
+from ablate.study.recipe import Recipe
 from ablate.train.job import ImageLoader
 from ablate.train.process_group import synchronize_batch_norm
 from ablate.train.randomness import generator

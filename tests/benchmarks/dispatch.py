@@ -26,7 +26,9 @@ from ablate.schedule.local import open_workers, run_tasks
 from ablate.schedule.progress import Progress
 from ablate.schedule.slots import Slot, find_slots
 from ablate.schedule.tasks import Executor, Stop
-from ablate.study.study import Data, Recipe, Trial
+from ablate.study.data import Data
+from ablate.study.recipe import Recipe
+from ablate.study.study import Trial
 from ablate.train.job import Job
 from tests.benchmarks.comparison import Announce, Comparison, compare
 from tests.benchmarks.ray_dispatch import RayWays, open_here, ray_ways

@@ -12,7 +12,8 @@ from ablate.errors import RunError
 from ablate.nets.architecture import Architecture
 from ablate.schedule.slots import Slot, find_slots
 from ablate.schedule.tasks import Executor, Task
-from ablate.study.study import Data, Recipe
+from ablate.study.data import Data
+from ablate.study.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from ablate.nets.counts import Counts, count
 from ablate.nets.families import find_family
 from ablate.study.axes import architecture_of
 from ablate.study.budget import BudgetResult, Naming, solve_budget
+from ablate.study.data import Data
 from ablate.study.expand import cells
 from ablate.study.plan import Enumeration, enumerate_variants
 from ablate.study.spec import load_study
-from ablate.study.study import Data, Study
+from ablate.study.study import Study
 from tests.benchmarks.comparison import Announce, Comparison, compare
 
 LEARNING_RATES = 20  # under each of which a typical grid has every network

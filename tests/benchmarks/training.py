@@ -18,7 +18,8 @@ from ablate.nets.notation import parse_architecture
 from ablate.schedule.local import open_workers
 from ablate.schedule.slots import Slot
 from ablate.schedule.tasks import Executor, Stop
-from ablate.study.study import Data, Recipe
+from ablate.study.data import Data
+from ablate.study.recipe import Recipe
 from tests.benchmarks.comparison import Announce, Comparison, compare
 from tests.benchmarks.jobs import TrainJob, WriteJob, bench_slots, run_all, whole_slot
 from tests.benchmarks.roofline import Rates, floors, processor_has_bfloat16

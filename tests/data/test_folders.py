@@ -19,7 +19,7 @@ from ablate.data.checks import count_copies
 from ablate.data.decoding import open_image
 from ablate.data.folders import count_files, describe_counts, format_of, walk, walk_parts
 from ablate.errors import DamagedImage, DataError
-from ablate.study.study import Data, HeldOut
+from ablate.study.data import Data, HeldOut
 from ablate.train.job import ImageLoader, plan_images
 
 DRAW = np.random.RandomState(0)

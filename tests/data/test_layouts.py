@@ -16,7 +16,7 @@ from ablate.data.read_options import DrawnTest, Facts, ReadOptions
 from ablate.data.sources import stratified
 from ablate.data.split import draw_test
 from ablate.errors import DataError
-from ablate.study.study import Data
+from ablate.study.data import Data
 from ablate.train.job import ImageLoader
 
 

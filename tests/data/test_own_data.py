@@ -16,7 +16,7 @@ from ablate.data.read_options import ColumnNames, DrawnTest, Facts, ReadOptions
 from ablate.data.sources import Images
 from ablate.errors import DataError, NotationError
 from ablate.own_code import look_in, read_own_code
-from ablate.study.study import Data
+from ablate.study.data import Data
 from ablate.train.job import ImageLoader
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (30, 8, 8, 3), np.uint8)

@@ -13,7 +13,7 @@ from ablate.data import parquet
 from ablate.data.cache import Location, infer_facts, load_images, load_part, load_training
 from ablate.data.read_options import ColumnNames, DrawnTest, Facts, ReadOptions
 from ablate.errors import DataError
-from ablate.study.study import Data
+from ablate.study.data import Data
 from ablate.train.job import ImageLoader
 
 pa = pytest.importorskip("pyarrow")

@@ -53,8 +53,8 @@ from ablate.report.writers.latex import document_latex
 from ablate.report.writers.markdown import document_markdown
 from ablate.report.writers.page import write_page
 from ablate.report.writers.plain import document_text
+from ablate.study.data import Data
 from ablate.study.expression import compile_expression
-from ablate.study.study import Data
 from ablate.train.checkpoint import keep_newest, load_checkpoint
 from ablate.train.job import ImageLoader
 

@@ -29,8 +29,9 @@ from ablate.report.setting import describe_data, describe_recipe
 from ablate.study import schema
 from ablate.study.costs import training_memory
 from ablate.study.plan import enumerate_variants
+from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
-from ablate.study.study import Recipe, Study, Trial
+from ablate.study.study import Study, Trial
 from ablate.train.job import Job
 from ablate.train.trial import train_trial
 

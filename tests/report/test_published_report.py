@@ -9,7 +9,8 @@ from recorded import recorded, written
 
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.published import Match, data_differences, recipe_differences
-from ablate.study.study import Data, Recipe
+from ablate.study.data import Data
+from ablate.study.recipe import Recipe
 
 CIFAR = """\
 name: s

@@ -35,7 +35,8 @@ from ablate.records.records import (
 from ablate.search.drivers import WORKER
 from ablate.search.progress import SearchSummary
 from ablate.search.storage import default_storage, study_name
-from ablate.study.study import Data, Trial
+from ablate.study.data import Data
+from ablate.study.study import Trial
 from ablate.train.job import ImageLoader, Job
 
 INVENTED = """\

@@ -11,9 +11,10 @@ from PIL import Image
 
 from ablate.errors import StudyError
 from ablate.report.setting import describe_data
+from ablate.study.data import Data
 from ablate.study.plan import enumerate_variants
 from ablate.study.spec import load_study
-from ablate.study.study import Data, Study
+from ablate.study.study import Study
 
 CODE = """
 import numpy as np

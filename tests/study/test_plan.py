@@ -17,6 +17,7 @@ from ablate.nets.families import count_network
 from ablate.nets.notation import Architecture, parse_architecture
 from ablate.study.baseline import find_baselines
 from ablate.study.costs import training_cost
+from ablate.study.data import Data
 from ablate.study.plan import (
     Enumeration,
     axis_value,
@@ -25,8 +26,9 @@ from ablate.study.plan import (
     plan_trials,
     varied_axes,
 )
+from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
-from ablate.study.study import Data, Recipe, Study, Trial, Variant
+from ablate.study.study import Study, Trial, Variant
 
 STUDIES = Path(__file__).parents[2] / "studies"
 

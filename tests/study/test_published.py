@@ -10,8 +10,9 @@ from ablate.errors import StudyError
 from ablate.nets.architecture import Architecture
 from ablate.nets.notation import parse_architecture
 from ablate.study.plan import enumerate_variants
+from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
-from ablate.study.study import Published, PublishedRow, Recipe, Study
+from ablate.study.study import Published, PublishedRow, Study
 
 HEAD = """\
 name: s

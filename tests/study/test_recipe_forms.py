@@ -16,8 +16,9 @@ from ablate.nets.notation import parse_architecture
 from ablate.report.setting import describe_recipe
 from ablate.study.costs import activation_memory, training_memory
 from ablate.study.plan import axis_value, enumerate_variants, label, varied_axes
+from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
-from ablate.study.study import Recipe, Study
+from ablate.study.study import Study
 
 OWN = """
 def focal(logits, labels, gamma=2.0):

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from ablate.errors import StudyError
+from ablate.study.data import HeldOut
 from ablate.study.search_file import MAX_GRID
 from ablate.study.space import contains, grid, is_finite, present, round_value, settings
 from ablate.study.spec import load_study
-from ablate.study.study import HeldOut, Parameter, Search, Study
+from ablate.study.study import Parameter, Search, Study
 
 SPACE = "{dropout: {low: 0.0, high: 0.6, step: 0.05}}"
 BASE = f"""\

@@ -14,11 +14,12 @@ from ablate.study.budget import Budget
 from ablate.study.document import Document
 from ablate.study.plan import Enumeration, candidate_maker, enumerate_variants, plan_trials
 from ablate.study.program import ProgramStudy
+from ablate.study.recipe import Recipe
 from ablate.study.resolve import as_fields, read_recipe, replace_fields, resolve_data
 from ablate.study.schema import StudyFile, json_schema
 from ablate.study.space import grid
 from ablate.study.spec import load_any_study, load_study
-from ablate.study.study import Recipe, Study, Variant
+from ablate.study.study import Study, Variant
 
 STUDIES = Path(__file__).parents[2] / "studies"
 

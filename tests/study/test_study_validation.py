@@ -12,8 +12,8 @@ from ablate.commands.plan_text import plan_text
 from ablate.errors import StudyError
 from ablate.records.result import FINAL
 from ablate.report.study_report import study_tables
+from ablate.study.data import HeldOut
 from ablate.study.plan import trial_labels
-from ablate.study.study import HeldOut
 
 STUDY = """\
 name: invented

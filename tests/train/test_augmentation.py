@@ -19,9 +19,10 @@ from ablate.data.cache import Location
 from ablate.data.tensors import LabelledTensors, Normalization
 from ablate.errors import NotationError
 from ablate.records.records import read_epochs, trial_directory
+from ablate.study.data import Data
 from ablate.study.plan import enumerate_variants
+from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
-from ablate.study.study import Data, Recipe
 from ablate.train.attempt import Attempt
 from ablate.train.batches import TrainingBatches
 from ablate.train.checkpoint import load_checkpoint

@@ -19,7 +19,9 @@ from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
 from ablate.own_code import look_in, read_own_code
 from ablate.records.records import Record, read_epochs, read_record, trial_directory
-from ablate.study.study import Data, Recipe, Trial
+from ablate.study.data import Data
+from ablate.study.recipe import Recipe
+from ablate.study.study import Trial
 from ablate.train.batches import Batches, TestBatches, TrainingBatches
 from ablate.train.checkpoint import load_checkpoint
 from ablate.train.job import ImageLoader, Job

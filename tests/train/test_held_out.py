@@ -26,7 +26,9 @@ from ablate.data.whitening import fit_whitening, whiten
 from ablate.errors import DataError, RecordError
 from ablate.nets.architecture import Architecture
 from ablate.records.records import Record, read_epochs, read_record, trial_directory
-from ablate.study.study import Data, Recipe, Trial
+from ablate.study.data import Data
+from ablate.study.recipe import Recipe
+from ablate.study.study import Trial
 from ablate.train.checkpoint import load_checkpoint
 from ablate.train.estimates import images_of
 from ablate.train.job import ImageLoader, Job

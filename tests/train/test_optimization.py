@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ablate.kinds.schedules import drop_epochs
-from ablate.study.study import Recipe
+from ablate.study.recipe import Recipe
 from ablate.train.optimization import learning_rate, make_optimizer, restore, start_epoch
 from ablate.train.randomness import generator
 

@@ -21,8 +21,9 @@ from ablate.errors import RunError
 from ablate.nets.notation import parse_architecture
 from ablate.processes.parent import startup_code
 from ablate.records.records import read_epochs, trial_directory
+from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
-from ablate.study.study import Recipe, Trial
+from ablate.study.study import Trial
 from ablate.train import loop
 from ablate.train.attempt import Attempt
 from ablate.train.batches import TestBatches

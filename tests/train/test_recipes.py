@@ -17,9 +17,10 @@ from ablate.errors import NotationError, StudyError
 from ablate.kinds.losses import LOSSES
 from ablate.nets.notation import parse_architecture
 from ablate.nets.weights import read_weights
+from ablate.study.recipe import Recipe
 from ablate.study.resolve import replace_fields
 from ablate.study.spec import load_study
-from ablate.study.study import Recipe, Trial
+from ablate.study.study import Trial
 from ablate.train import attempt as attempts
 from ablate.train.attempt import Attempt
 from ablate.train.batches import balanced, chances_of

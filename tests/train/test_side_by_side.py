@@ -18,8 +18,9 @@ from torch import Tensor
 
 from ablate.data.cache import Location
 from ablate.nets.notation import parse_architecture
+from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
-from ablate.study.study import Recipe, Trial
+from ablate.study.study import Trial
 from ablate.train import side_by_side
 from ablate.train.attempt import Attempt
 from ablate.train.checkpoint import load_checkpoint

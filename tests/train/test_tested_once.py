@@ -23,7 +23,9 @@ from ablate.nets.architecture import Architecture
 from ablate.records.merge import plan_merge
 from ablate.records.records import Record, read_record, trial_directory, write_result
 from ablate.records.result import FINAL
-from ablate.study.study import Data, HeldOut, Recipe, Trial
+from ablate.study.data import Data, HeldOut
+from ablate.study.recipe import Recipe
+from ablate.study.study import Trial
 from ablate.train import loop
 from ablate.train.job import ImageLoader, Job
 from ablate.train.setup import ImageCache

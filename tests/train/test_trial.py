@@ -21,8 +21,9 @@ from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
 from ablate.nets.notation import parse_architecture
 from ablate.records.records import read_epochs, read_failure, read_record, trial_directory, write_failure
+from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
-from ablate.study.study import Recipe, Trial
+from ablate.study.study import Trial
 from ablate.train.checkpoint import load_checkpoint
 from ablate.train.job import ImageLoader, Job
 from ablate.train.randomness import generator

@@ -1,0 +1,244 @@
+"""Data: the images of a trial."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from ablate.data.augmentations import Augment, as_written
+from ablate.data.data_sets import DATA_SETS, DataSet
+from ablate.data.read_options import RESIZES, ColumnNames, DrawnTest, ReadOptions, Resize
+from ablate.kinds.measures import ERROR, Measure, OwnMeasure, find_measure
+from ablate.nets.blueprint import Shape
+from ablate.own_code import OwnCode
+from ablate.study.frozen import Frozen
+
+
+class HeldOut(Frozen):
+    """Images that are not trained on. The trial is evaluated on them after each epoch, not on the test images.
+
+    They are training images, drawn with the seed and stratified by class, or those of another folder. One of `images`,
+    `folds` and `folder` is given.
+
+    Args:
+        images: How many.
+        folds: The number of equal parts, of which one is held out.
+        fold: The number of the part, from 0.
+        seed: Of the draw.
+        folder: The folder of the images, with a folder for each class. All training images are then trained on.
+        test: Whether the trial also evaluates the test images, once, after its last epoch; otherwise they are never read.
+    """
+
+    images: Annotated[int | None, Field(ge=1)] = None
+    folds: Annotated[int | None, Field(ge=2, le=100)] = None
+    fold: Annotated[int | None, Field(ge=0)] = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    folder: str | None = None
+    test: bool = False
+
+    @property
+    def draw(self) -> dict[str, Any]:
+        """The fields that choose the images among the training images, by name."""
+        return self.model_dump(include={"images", "folds", "fold", "seed"})
+
+    def taken(self, train: int) -> int:
+        """How many of the training images are held out.
+
+        Args:
+            train: How many training images there are.
+        """
+        if self.folds:
+            return len(range(self.fold or 0, train, self.folds))
+        return self.images or 0
+
+
+def _check_share(value: int | float) -> int | float:
+    """A number of images, or a fraction of them."""
+    if value <= 0 or (isinstance(value, float) and value >= 1):
+        raise ValueError(f"found {value}; allowed: a fraction below 1, or a number of images")
+    return value
+
+
+class Split(Frozen):
+    """The draw of the test images from images that are in one part, stratified by class.
+
+    Args:
+        test: How many: a fraction of all images below 1, or their number.
+        seed: Of the draw.
+    """
+
+    test: Annotated[
+        int | float,
+        AfterValidator(_check_share),
+        Field(description="a fraction of all images below 1, or their number", examples=[0.2]),
+    ]
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="of the draw")] = 0
+
+
+class Columns(Frozen):
+    """The columns of a table of images, where there are several of a kind.
+
+    Args:
+        image: The column of the images; None: the only one.
+        label: The column of the labels; None: "label", or the only one.
+    """
+
+    image: Annotated[str | None, Field(min_length=1, description="by default the only one with images")] = None
+    label: Annotated[str | None, Field(min_length=1, description="by default label, or the only one")] = None
+
+
+class Data(Frozen):
+    """The images of a trial: which, how many, and how they are preprocessed and augmented.
+
+    Args:
+        name: A name of the table of data sets.
+        title: The name in tables. It identifies images whose files are the user's own.
+        classes: How many.
+        image_size: Height and width, in pixels.
+        channels: 1 (grey) or 3.
+        preprocess: A name of the table of preprocessing.
+        augment: Augmentation steps, in order.
+        train_size: How many training images are used; None: all.
+        test_size: How many test images are used; None: all.
+        digest: The expected digest of the images, 16 hexadecimal digits; other images are refused. None: not checked.
+        copy_of: The data set that these images are a copy of, if any.
+        root: The directory of the images, relative to the study file's folder.
+        on_damaged: What happens to images in folders that cannot be decoded: "refuse" ends the run and names them, "skip"
+            passes over them and counts them.
+        held_out: The images that are held out. A study's `validation` or a search sets it.
+        resize: How images of another size are brought to image_size: "crop" scales the shorter side and crops the centre,
+            "stretch" scales both sides, "pad" scales the longer side and adds black. None: image files are cropped, arrays
+            and images of own code are refused.
+        split: The draw of the test images from images that are in one part; None: they are a part of their own.
+        columns: Of a table, or of the items of own code; None: as they are found.
+        stream: Whether images are decoded whenever they are needed, so that any number of them can be used.
+        own: The own code that returns the images; a study writes it as `python` and `args`. None: files.
+        measures: What is measured on the test images besides the error and what the data set's entry names. A study's
+            `measures` sets it.
+    """
+
+    name: str
+    title: Annotated[
+        str, Field(min_length=1, max_length=100, description="in tables; by default the name of root or of the module")
+    ]
+    classes: Annotated[int, Field(ge=2, le=100_000, description="by default as many as the images have")]
+    image_size: Annotated[
+        int, Field(ge=4, le=1024, description="height and width, in pixels; by default those of the images")
+    ]
+    channels: Annotated[Literal[1, 3], Field(description="1: grey; by default 3 for folders, and as other images have")]
+    preprocess: str
+    augment: Augment
+    train_size: Annotated[int | None, Field(ge=2)] = None
+    test_size: Annotated[int | None, Field(ge=2)] = None
+    digest: Annotated[str | None, Field(pattern="^[0-9a-f]{16}$", description="16 hexadecimal digits")] = None
+    copy_of: Annotated[str | None, Field(description="the data set that is copied")] = None
+    root: Annotated[str | None, Field(description="directory or .npz file, relative to the study file's folder")] = None
+    on_damaged: Annotated[
+        Literal["refuse", "skip"], Field(description="images of an image_folder that cannot be decoded; skip: counted")
+    ] = "refuse"
+    held_out: HeldOut | None = None
+    resize: Annotated[
+        Resize | None,
+        Field(description="how images get image_size; " + "; ".join(f"{name}: {words}" for name, words in RESIZES.items())),
+    ] = None
+    split: Annotated[
+        Split | None,
+        Field(description="draws the test images from images in one part, by class: 0.2, or {test: 0.2, seed: 0}"),
+    ] = None
+    columns: Annotated[Columns | None, Field(description="of a table, where several could be meant")] = None
+    stream: Annotated[bool, Field(description="decode images whenever they are needed: any number of them")] = False
+    own: OwnCode | None = None
+    measures: tuple[str | OwnMeasure, ...] = ()
+
+    @classmethod
+    def named(cls, name: str, **changes: Any) -> Data:
+        """A named data set with some fields changed or added.
+
+        Args:
+            name: A name of the table of data sets.
+            changes: Values by field.
+
+        Raises:
+            KeyError: There is no such data set.
+            pydantic.ValidationError: A value is not valid.
+        """
+        return cls(**{"name": name, **DATA_SETS[name].facts, **changes})
+
+    @property
+    def input_shape(self) -> Shape:
+        """The shape of one image: (C, H, W)."""
+        return (self.channels, self.image_size, self.image_size)
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that can change a result. The title is one of them only where nothing else identifies the images."""
+        other = {"digest", "copy_of", "root", "augment", "measures"} | (set() if self.data_set.title is None else {"title"})
+        other |= {"test_size"} if self.held_out and not self.held_out.test else set()
+        own = {"own": self.own.identity()} if self.own else {}
+        other |= {"own"} if self.own else set()
+        measures = [one if isinstance(one, str) else one.identity() for one in self.measures]
+        return {
+            **self.model_dump(exclude=other, exclude_defaults=True),
+            "augment": as_written(self.augment, code=True),
+            **own,
+            **({"measures": measures} if measures else {}),
+        }
+
+    @property
+    def streamed(self) -> bool:
+        """Whether images are decoded whenever they are needed."""
+        return self.stream or self.data_set.streamed
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """What the study says of how the images are read; a subset is decoded alone, if no image is to be passed over."""
+        subset = "sizes" in self.data_set.options and self.on_damaged == "refuse" and not self.streamed
+        return ReadOptions(
+            channels=self.channels if self.data_set.title is None else None,
+            resize=self.resize,
+            split=DrawnTest(self.split.test, self.split.seed) if self.split else None,
+            columns=ColumnNames(self.columns.image or "", self.columns.label or "") if self.columns else ColumnNames(),
+            own=self.own,
+            sizes=(self.train_size, self.test_size) if subset else (None, None),
+        )
+
+    @property
+    def all_measures(self) -> list[Measure]:
+        """All that is measured on the test images: the error, what the data set's entry names, and `measures`."""
+        names = ("error", *self.data_set.measures)
+        return [ERROR, *(find_measure(one) for one in dict.fromkeys((*names, *self.measures)) if one != "error")]
+
+    @property
+    def own_measures(self) -> list[OwnMeasure]:
+        """The measures of the user's own."""
+        return [one for one in self.measures if isinstance(one, OwnMeasure)]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Every field by name."""
+        return dict(self)
+
+    @property
+    def data_set(self) -> DataSet:
+        """The entry of the table of data sets."""
+        return DATA_SETS[self.name]
+
+    @property
+    def full_sizes(self) -> tuple[int | None, int | None]:
+        """How many (training, test) images the data set has, or the original of a copy; None where it is not known."""
+        return DATA_SETS[self.stands_for].images
+
+    @property
+    def stands_for(self) -> str:
+        """The data set with the published values to compare with."""
+        return self.copy_of or self.name
+
+
+def hold_out(data: Data, held_out: HeldOut) -> Data:
+    """The same data with some images held out for validation.
+
+    Args:
+        data: The data of a variant.
+        held_out: The images. If the test images are not evaluated, their number is forgotten.
+    """
+    return data.model_copy(update={"held_out": held_out, **({} if held_out.test else {"test_size": None})})
