@@ -229,16 +229,21 @@ def _check_where(document: Document, file: StudyFile) -> None:
 
 
 def _variants(document: Document, file: StudyFile, program: Program) -> tuple[tuple[ProgramVariant, ...], list[str]]:
-    """The variants in order, each once, and a remark on each that is merged or dropped."""
+    """The variants in order, each once, and a remark on each that is merged or dropped.
+
+    Where all are one base with one value changed, a name says what is changed.
+    """
     if not file.variants:
         document.fail((), "'variants' is missing; add it, such as variants: [{grid: {lr: [0.1, 0.01]}}]")
     holds = compile_expression(file.where) if file.where is not None else None
     cells = [axes for i, entry in enumerate(file.variants) for axes in _expanded(document, i, entry, program)]
     varied = [axis for axis in cells[0] if len({orjson.dumps(each[axis]) for each in cells}) > 1] or list(cells[0])
+    base = cells[0] if [entry.one_at_a_time is not None for entry in file.variants] == [True] else {}
     found: dict[bytes, ProgramVariant] = {}
     remarks = []
     for axes in cells:
-        label = ", ".join(f"{axis} {plain(axes[axis])}" for axis in varied)
+        shown = [axis for axis in varied if axis not in base or plain(axes[axis]) != plain(base[axis])]
+        label = ", ".join(f"{axis} {plain(axes[axis])}" for axis in shown) or "base"
         try:
             kept = holds is None or holds(axes)
         except StudyError as error:
