@@ -62,6 +62,8 @@ def reference() -> str:
         "",
         "Made by `ablate schema --markdown`. `ablate schema` prints the same as a JSON Schema, for editors. A mapping with",
         "a `name`, such as `{name: cosine}`, may be written as the name alone; inside it are its other keys.",
+        "Where a data set, an augmentation step, an optimizer, a schedule, a loss or a measure is named, `{python:",
+        "module:callable, args: {...}}` may stand instead.",
     ]
     study, *others = MODELS.items()
     lines += _section(*study)
@@ -111,6 +113,7 @@ def _rows(model: type[BaseModel], documented: type[BaseModel], names: Iterable[s
         default = "" if info.is_required() else _value(info.get_default(call_default_factory=True))
         required = info.is_required() and model is documented  # a recipe's or data set's name gives the other fields
         meaning = info.description or documented.model_fields[name].description or explained.get(name, "")
+        meaning = meaning[:1].lower() + meaning[1:].removesuffix(".")
         yield [f"`{name}`", allowed_values(written, schema), "required" if required else default, meaning]
         nested = nested_model(info.annotation)
         if nested and nested not in sections:
