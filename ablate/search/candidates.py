@@ -445,7 +445,7 @@ class ProgramCandidates(Candidates[ProgramVariant, ProgramTrial]):
         announce: Callable[[str], None],
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         if probe:
-            raise RunError("`probe`: a program cannot be timed; run one trial, such as with --set seeds=1")
+            raise RunError("`probe`: a program cannot be timed; run one trial, such as `ablate run X -s seeds=1`")
         waiting = [trial for variant in planned.drawn for trial in self.trials(variant)]
         begun = [trial for variant in planned.begun for trial in self.trials(variant)]
         unfinished = [trial for variant in planned.open for trial in self.trials(variant)]
