@@ -88,7 +88,7 @@ def beside_axes(study: Study) -> Callable[[Entry, Data], dict[str, Any]]:
     of_recipe, of_data = _differing(recipes), _differing(data)
 
     def beside(entry: Entry, data: Data) -> dict[str, Any]:
-        written = as_fields(entry.recipe)
+        written = as_fields(entry.recipe) if of_recipe else {}
         fields = {f"recipe.{field}": written.get(field) for field in of_recipe}
         fields |= {f"data.{field}": "all" if (value := getattr(data, field)) is None else value for field in of_data}
         named = {RECIPE_NAME: entry.recipe_name} if many else {}

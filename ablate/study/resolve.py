@@ -383,8 +383,10 @@ def value_at(model: Recipe | Data, field: str) -> Any:
         model: The recipe or data.
         field: Its name. A dotted field is inside another: "loss.args.gamma".
     """
+    if isinstance(model, Recipe) and isinstance(found := getattr(model, field, None), (int, float)):
+        return found  # most axes are numbers of a recipe, and a plan asks for them often
     first, *rest = field.split(".")
-    found: Any = all_fields(model).get(first)
+    found = all_fields(model).get(first)
     if isinstance(model, Recipe) and isinstance(found, str) and first in KINDS and rest:
         return found if rest == ["name"] else model.used.get(rest[0])
     for key in rest:
