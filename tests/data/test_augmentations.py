@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from scipy.stats import ks_2samp
 from torch import Tensor
-from torchvision.transforms import v2
+from torchvision.transforms import InterpolationMode, v2
 
 from ablate.data.augment import OneImage, augment, draw, fit, transforms
 from ablate.data.augmentations import AUGMENTATIONS, Augment, Step, read_augmentation
@@ -62,7 +62,7 @@ def test_an_operation_is_torchvisions(name: str, wide: bool) -> None:
         sizes = sign * magnitude(name, torch.arange(BINS), BINS, 16, wide)
         made = operation.change(images.clone(), sizes)
         for image, size, mine in zip(images, sizes.tolist(), made):
-            wanted = theirs._apply_image_or_video_transform(image, name, size, "nearest", theirs._fill)
+            wanted = theirs._apply_image_or_video_transform(image, name, size, InterpolationMode.NEAREST, theirs._fill)
             assert (wanted.int() - mine.int()).abs().max() <= 1
 
 
