@@ -107,7 +107,7 @@ def _lamb(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimize
     from timm.optim.lamb import Lamb
 
     shared = {key: arguments[key] for key in ("lr", "weight_decay")}
-    return Lamb(groups, **shared, **settings, max_grad_norm=None)
+    return Lamb(groups, **shared, **settings, max_grad_norm=float("inf"))
 
 
 def _check_momentum(settings: Settings) -> str:

@@ -187,11 +187,13 @@ def start_epoch(recipe: Recipe, optimizer: torch.optim.Optimizer, epoch: int, ra
     kind, schedule, _ = recipe.kinds
     own = any(SCALE in group for group in optimizer.param_groups)
     if not own and schedule.discards_momentum(schedule.settings(recipe.values), epoch, recipe.epochs):
-        counters = [{"step": group["step"]} for group in optimizer.param_groups if "step" in group]  # LAMB's
-        for state in (*optimizer.state.values(), *counters):  # in place, because a CUDA graph holds the tensors
+        for state in optimizer.state.values():  # in place, because a CUDA graph holds the tensors
             for name, value in state.items():
                 if torch.is_tensor(value):
                     value.fill_(kind.initial.get(name, 0.0))
+        for group in optimizer.param_groups:
+            if "step" in group:  # LAMB's; a number or a tensor, by the version of timm
+                group["step"] = group["step"] * 0
     return rate
 
 
