@@ -11,7 +11,9 @@ def main() -> None:
         with handling(dict.fromkeys(PREEMPTING, preempted)):
             from ablate.commands.cli import main as run
         run()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Exception) as error:
+        if not isinstance(error, KeyboardInterrupt) and "KeyboardInterrupt" not in str(error):  # pydantic wraps it
+            raise
         print("error: interrupted", file=sys.stderr)
         sys.exit(130)
 
