@@ -11,7 +11,7 @@ ROOT = Path(ablate.__file__).parent
 LEVELS = [
     {"errors"},
     {"files", "processes"},
-    {"registry", "own_code", "metrics"},
+    {"registry", "own_code", "metrics", "statistics"},
     {"nets", "data", "kinds"},
     {"study", "records"},
     {"train"},

@@ -15,12 +15,12 @@ from ablate.report.document import scale_badge
 from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
 from ablate.report.numbers import counted
 from ablate.report.published import Logged, Match, find_log, find_published, rows_without_variant
-from ablate.report.ranking import RankStability, order_agreement, rank_stability
 from ablate.report.search_setting import TRAINING
 from ablate.report.seeds import Compared
 from ablate.report.setting import describe_held_out, describe_setting
-from ablate.report.statistics import INTERVAL_FROM, Description
 from ablate.report.summary import Summary, finite, summarize
+from ablate.statistics.description import INTERVAL_FROM, Description
+from ablate.statistics.ranking import RankStability, order_agreement, rank_stability
 from ablate.study.decision import TEST_ERROR
 from ablate.study.study import Published, PublishedRow, Study, Variant
 from ablate.train.estimates import find_timed

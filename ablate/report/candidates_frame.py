@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.report.candidate import Candidate, is_number
 from ablate.report.search_analysis import SearchAnalysis
-from ablate.report.statistics import describe
 from ablate.report.summary import finite
+from ablate.statistics.description import describe
 
 if TYPE_CHECKING:
     import pandas as pd

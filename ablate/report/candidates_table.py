@@ -10,7 +10,7 @@ from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, mak
 from ablate.report.numbers import counted, error_range, grouped, p_text, quantity
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_setting import MEASURES
-from ablate.report.statistics import describe
+from ablate.statistics.description import describe
 
 ENQUEUED = "named in the study file, not sampled"
 COSTS = {"parameters": ("Parameters", grouped), "multiply_adds": ("Mult-adds", quantity)}

@@ -13,10 +13,10 @@ from ablate.errors import RecordError
 from ablate.records.records import Record, read_record
 from ablate.report.document import scale_badge
 from ablate.report.numbers import counted
-from ablate.report.ranking import RankStability, rank_stability
 from ablate.report.seeds import Compared
-from ablate.report.statistics import INTERVAL_FROM, Description, describe
 from ablate.report.summary import finite
+from ablate.statistics.description import INTERVAL_FROM, Description, describe
+from ablate.statistics.ranking import RankStability, rank_stability
 from ablate.study.decision import Decision
 from ablate.study.program import Program, ProgramStudy, ProgramTrial, ProgramVariant
 

@@ -13,7 +13,7 @@ from ablate.report.document import scale_badge
 from ablate.report.numbers import UnitFormat, counted, format_of
 from ablate.report.pareto import pareto_front
 from ablate.report.search_setting import TRAINING, describe_search, describe_trainings, describe_validation
-from ablate.report.statistics import Verdict, reach_verdicts
+from ablate.report.verdicts import Verdict, reach_verdicts
 from ablate.study.budget import Budget
 from ablate.study.decision import Decision
 from ablate.study.program import ProgramStudy

@@ -9,7 +9,7 @@ from ablate.report.candidate import Candidate
 from ablate.report.numbers import counted
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_setting import MEASURES, TRAINING
-from ablate.report.statistics import ALPHA
+from ablate.statistics.comparison import ALPHA
 from ablate.study.space import present
 from ablate.study.study import Search
 

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 from ablate.report.numbers import UnitFormat, format_of
-from ablate.report.statistics import Description, Verdict, reach_verdicts
+from ablate.report.verdicts import Verdict, reach_verdicts
+from ablate.statistics.description import Description
 from ablate.study.decision import Decision
 
 

@@ -17,7 +17,7 @@ from ablate.errors import RecordError
 from ablate.kinds.measures import ERROR, MEASURES
 from ablate.records.records import Record, Split, read_record
 from ablate.records.result import FINAL
-from ablate.report.statistics import Description, describe
+from ablate.statistics.description import Description, describe
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import axis_value, fold_of, plain, varied_axes

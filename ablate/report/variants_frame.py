@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.published import NOT_RUN
-from ablate.report.statistics import Verdict
 from ablate.report.summary import Summary
+from ablate.report.verdicts import Verdict
 from ablate.study.expand import DATA_TITLE
 from ablate.study.plan import plain
 from ablate.study.study import PublishedRow

@@ -8,9 +8,9 @@ import pytest
 from recorded import DIGITS, recorded
 
 from ablate.report.analysis import StudyAnalysis
-from ablate.report.ranking import order_agreement, rank_stability
-from ablate.report.statistics import compare, holm, seeds_needed
 from ablate.report.summary import Summary
+from ablate.statistics.comparison import compare, holm, seeds_needed
+from ablate.statistics.ranking import order_agreement, rank_stability
 
 STUDY = f"""\
 {DIGITS}seeds: 5

@@ -13,9 +13,9 @@ import recorded
 
 from ablate.commands.trace_text import trace_text
 from ablate.report.document import Table
-from ablate.report.statistics import reach_verdicts
 from ablate.report.study_report import StudyReport, study_tables
 from ablate.report.trace import trace_cell
+from ablate.report.verdicts import reach_verdicts
 from ablate.study.decision import Decision
 
 STUDY = """\

@@ -9,7 +9,7 @@ from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figures.critical_difference import AverageRanks
 from ablate.report.figures.ranks import RankShares
 from ablate.report.panels import data_panels, panel_labels
-from ablate.report.ranking import critical_difference
+from ablate.statistics.ranking import critical_difference
 
 if TYPE_CHECKING:
     from ablate.report.analysis import StudyAnalysis

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import friedmanchisquare, kendalltau
 
-from ablate.report.ranking import critical_difference, order_agreement, rank_stability
+from ablate.statistics.ranking import critical_difference, order_agreement, rank_stability
 
 ERROR = st.sampled_from([3.0, 3.5, 4.0, 4.5, 5.0, math.inf])
 ERRORS = st.lists(st.dictionaries(st.integers(0, 5), ERROR, min_size=3, max_size=5), min_size=2, max_size=5)

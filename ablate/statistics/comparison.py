@@ -1,7 +1,7 @@
-"""Statistics of seeds: a variant in numbers, the comparison of two variants, and the sentence that it allows.
+"""The comparison of two variants by their seeds.
 
 An errors mapping is seed -> a value that is the lower the better, such as the test error in percent. It is infinite for a
-seed that diverged, which is worse than any other. reach_verdicts() also takes values that are the higher the better.
+seed that diverged, which is worse than any other.
 
 The p-value of a verdict is that of the exact permutation test of the rank sum (Wilcoxon; Mann and Whitney), two-sided,
 over all seeds of both sides. Reasons for this test:
@@ -15,7 +15,7 @@ variants). Also, with five pairs the smallest possible p-value is 2/2^5 = 0.06, 
 paired test is reported for information only; taking the smaller of the two p-values would not be a valid test. Where
 common seeds do move the errors together, the test over all seeds is conservative.
 
-Sources: Mann and Whitney, 1947; Lehmann, 1975 (the seeds needed); Holm, 1979; Hettmansperger and Sheather, 1986.
+Sources: Mann and Whitney, 1947; Lehmann, 1975 (the seeds needed); Holm, 1979.
 """
 
 from __future__ import annotations
@@ -23,45 +23,17 @@ from __future__ import annotations
 import math
 import statistics
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ablate.report.numbers import in_points
+from ablate.statistics.description import Errors
 
 ALPHA = 0.05
-# Seeds. With 5 the range misses the true median once in 16 times; with 7 the 95% interval is hardly narrower.
-INTERVAL_FROM = 8
 RESAMPLES = 200_000  # 10 against 10 seeds have 184,756 splits, so they are exact
 MOST_SEEDS = 1000
 KEPT = 10_000  # p-values per cache
-
-Errors = Mapping[Any, float]  # by seed; with folds, by (fold, seed)
-
-
-class Description(NamedTuple):
-    """The seeds of one variant in numbers. Errors are in percent.
-
-    Args:
-        n: The number of seeds.
-        median: The median; infinite if half or more of the seeds diverged.
-        mean: The mean; None if a seed diverged.
-        std: The standard deviation of the sample, with n - 1 in the denominator; None if a seed diverged or for one seed.
-        min: The lowest error.
-        max: The highest error.
-        interval: The lower and the upper end of the interval.
-        interval_kind: "range" (minimum to maximum) or "95% interval" (of the median).
-    """
-
-    n: int
-    median: float
-    mean: float | None
-    std: float | None
-    min: float
-    max: float
-    interval: tuple[float, float]
-    interval_kind: str
 
 
 class Comparison(NamedTuple):
@@ -100,69 +72,6 @@ class Comparison(NamedTuple):
     def pairs(self) -> int:
         """The number of seed pairs."""
         return self.n * self.baseline_n
-
-
-class Verdict(NamedTuple):
-    """One of several comparisons, corrected for their number by Holm's method.
-
-    Args:
-        name: The name of the variant.
-        comparison: The comparison without correction.
-        adjusted_p: The corrected p-value.
-        adjusted_floor: The smallest corrected p-value that is possible.
-        needed: The number of seeds needed per side; see seeds_needed().
-        sentence: The conclusion; see verdict_sentence().
-    """
-
-    name: str
-    comparison: Comparison
-    adjusted_p: float
-    adjusted_floor: float
-    needed: float | None
-    sentence: str
-
-
-def describe(errors: Errors) -> Description:
-    """The seeds of one variant in numbers.
-
-    The interval of the median is the one of Hettmansperger and Sheather: it lies between the two pairs of order statistics
-    with sign-test confidence just below and just above 95%. It needs no random draws and no assumption on the distribution
-    of the errors. A bootstrap interval of a median ends at the same order statistics, but has less than 95% coverage with
-    few seeds. With fewer than 8 seeds the interval is minimum to maximum, and its kind is "range".
-
-    Args:
-        errors: The errors of at least one seed.
-    """
-    ordered = sorted(errors.values())
-    n, mean = len(ordered), statistics.fmean(ordered) if all(map(math.isfinite, ordered)) else None
-    return Description(
-        n=n,
-        median=statistics.median(ordered),
-        mean=mean,
-        std=None if mean is None or n == 1 else math.sqrt(math.fsum((each - mean) ** 2 for each in ordered) / (n - 1)),
-        min=ordered[0],
-        max=ordered[-1],
-        interval=(ordered[0], ordered[-1]) if n < INTERVAL_FROM else _median_interval(ordered),
-        interval_kind="range" if n < INTERVAL_FROM else "95% interval",
-    )
-
-
-def _median_interval(ordered: Sequence[float], level: float = 0.95) -> tuple[float, float]:
-    n = len(ordered)
-    # tail: how often the interval from the depth-th lowest to the depth-th highest misses the median.
-    depth, tail = 1, 2 / 2**n
-    while (deeper := tail + 2 * math.comb(n, depth) / 2**n) <= 1 - level:
-        depth, tail = depth + 1, deeper
-    share = (1 - level - tail) / (deeper - tail)
-    weight = (n - depth) * share / (depth + (n - 2 * depth) * share)
-    return (
-        _between(ordered[depth - 1], ordered[depth], weight),
-        _between(ordered[n - depth], ordered[n - depth - 1], weight),
-    )
-
-
-def _between(outer: float, inner: float, weight: float) -> float:
-    return outer if outer == inner else (1 - weight) * outer + weight * inner
 
 
 def compare(variant: Errors, baseline: Errors) -> Comparison:
@@ -299,113 +208,3 @@ def seeds_needed(variant: Errors, baseline: Errors, power: float = 0.8, alpha: f
     n = max(smallest, math.ceil(math.pi / 3 * 2 * ((significant + powerful) / shift) ** 2 + significant**2 / 4))
     step = 1 if n <= 20 else 10 if n <= 100 else 100
     return math.inf if n > MOST_SEEDS else step * math.ceil(n / step)
-
-
-def reach_verdicts(
-    pairs: Sequence[tuple[tuple[str, Errors], tuple[str, Errors]]],
-    alpha: float = ALPHA,
-    power: float = 0.8,
-    unit: str = "seed",
-    maximized: bool = False,
-    distance: Callable[[float], str] = in_points,
-) -> list[Verdict]:
-    """One verdict per pair of variant and baseline, corrected for the number of pairs.
-
-    Args:
-        pairs: For each comparison the name and errors of the variant, and the name and errors of its baseline; each side
-            has at least one seed.
-        alpha: The significance level.
-        power: The power for the number of seeds needed.
-        unit: The unit that one error belongs to, in the sentences: "seed" or "training".
-        maximized: Whether the values are the higher the better. Their differences keep their sign.
-        distance: Writes the absolute difference of two medians with its unit.
-    """
-    sign = -1 if maximized else 1
-    pairs = [_signed(pair, sign) for pair in pairs]
-    comparisons = [compare(errors, baseline_errors) for (_, errors), (_, baseline_errors) in pairs]
-    adjusted = holm([comparison.p_value for comparison in comparisons])
-    floors = holm([comparison.floor for comparison in comparisons])
-    verdicts = []
-    for ((name, errors), (baseline, baseline_errors)), comparison, p, floor in zip(pairs, comparisons, adjusted, floors):
-        needed = seeds_needed(errors, baseline_errors, power, alpha / len(pairs))
-        sentence = verdict_sentence(name, baseline, comparison, p, floor, len(pairs), needed, alpha, unit, distance)
-        difference = comparison.difference and sign * comparison.difference
-        verdicts.append(Verdict(name, comparison._replace(difference=difference), p, floor, needed, sentence))
-    return verdicts
-
-
-def _signed(pair: tuple[tuple[str, Errors], tuple[str, Errors]], sign: int) -> Any:
-    """The pair with all values multiplied by a sign."""
-    return tuple((name, {seed: sign * value for seed, value in values.items()}) for name, values in pair)
-
-
-def verdict_sentence(
-    name: str,
-    baseline: str,
-    comparison: Comparison,
-    adjusted_p: float,
-    adjusted_floor: float,
-    comparisons: int = 1,
-    needed: float | None = None,
-    alpha: float = ALPHA,
-    unit: str = "seed",
-    distance: Callable[[float], str] = in_points,
-) -> str:
-    """The conclusion of a comparison as one sentence.
-
-    Args:
-        name: The name of the variant.
-        baseline: The name of the baseline.
-        comparison: The comparison.
-        adjusted_p: Its corrected p-value.
-        adjusted_floor: The smallest corrected p-value that is possible.
-        comparisons: The number of comparisons that the p-value is corrected for.
-        needed: The seeds needed per side. None: the sentence does not mention them. If there are already as many, the
-            sentence says "a few more".
-        alpha: The significance level.
-        unit: The unit that one error belongs to: "seed" or "training".
-        distance: Writes the absolute difference of two medians with its unit.
-    """
-    holms = f" after Holm's correction for {comparisons} comparisons" if comparisons > 1 else ""
-    if adjusted_p < alpha:
-        return f"{_told_apart(name, baseline, comparison, unit, distance)}; p {_p(adjusted_p)}{holms})."
-    told = "would"
-    sample = _sample(comparison, unit)
-    sentence = f"{name} and {baseline} cannot be told apart with {sample}"
-    if adjusted_floor >= alpha:
-        told = "would tell them apart"
-        sentence = (
-            f"{name} and {baseline} cannot be told apart: with {sample} no difference can be significant "
-            f"(smallest possible p {adjusted_floor:.2g}{holms})"
-        )
-    if needed is None:
-        return f"{sentence}."
-    if math.isinf(needed):
-        return f"{sentence}; it would take more than {MOST_SEEDS:,} {unit}s."
-    if needed <= min(comparison.n, comparison.baseline_n):
-        return f"{sentence}; a few more {unit}s may."
-    return f"{sentence}; about {needed:,.0f} {unit}s {told}."
-
-
-def _told_apart(name: str, baseline: str, comparison: Comparison, unit: str, distance: Callable[[float], str]) -> str:
-    better = comparison.probability > 0.5
-    won = comparison.won if better else comparison.pairs - comparison.won
-    pairs = f"all {comparison.pairs}" if won == comparison.pairs else f"{won:g} of {comparison.pairs}"
-    sentence = f"{name} is {'better' if better else 'worse'} than {baseline}"
-    difference = comparison.difference
-    if difference is None:
-        return f"{sentence} ({pairs} {unit} pairs"
-    if distance(abs(difference)) == distance(0.0) or (difference < 0) != better:  # ranks and medians may disagree
-        return f"{sentence} by its {unit}s, though not by their median ({pairs} {unit} pairs"
-    return f"{sentence} by {distance(abs(difference))} ({pairs} {unit} pairs"
-
-
-def _sample(comparison: Comparison, unit: str) -> str:
-    """The sizes of the two samples, such as "5 seeds" or "5 and 3 seeds"."""
-    if comparison.n == comparison.baseline_n:
-        return f"{comparison.n} {unit}{'s' * (comparison.n > 1)}"
-    return f"{comparison.n} and {comparison.baseline_n} {unit}s"
-
-
-def _p(p: float) -> str:
-    return f"= {p:.2g}" if p >= 1e-4 else "< 0.0001"

@@ -16,20 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, mannwhitneyu, rankdata, wilcoxon
 
-from ablate.report.statistics import (
+from ablate.report.verdicts import Verdict, reach_verdicts, verdict_sentence
+from ablate.statistics.comparison import (
     RESAMPLES,
     Comparison,
-    Verdict,
     _permuted,
     _rank_sum_p_value,
     _ranks,
     compare,
-    describe,
     holm,
-    reach_verdicts,
     seeds_needed,
-    verdict_sentence,
 )
+from ablate.statistics.description import describe
 
 # Few distinct values, so that ties are common; a diverged seed among them.
 ERROR = st.sampled_from([3.0, 3.1, 3.2, 3.3, 4.0, 4.5, 5.0, math.inf])
@@ -373,5 +371,7 @@ def test_a_tiny_p_value_is_bounded() -> None:
 
 
 def test_libraries_wait_until_they_are_needed() -> None:
-    code = "import sys, ablate.report.statistics, ablate.report.ranking; print({'numpy', 'scipy'} & set(sys.modules))"
+    code = "import sys\nfrom ablate.statistics import comparison, ranking\nprint({'numpy', 'scipy'} & set(sys.modules))"
+        "import sys, ablate.statistics.comparison, ablate.statistics.ranking; print({'numpy', 'scipy'} & set(sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
