@@ -57,6 +57,7 @@ def ids(study: Study) -> list[str]:
         ("mixup: {alpha: 0.2}, ema: {decay: 0.9}", "mixup: 0.2, ema: 0.9"),
         ("schedule: {name: cosine, warmup: 0, final: 0.0, per: step}", "schedule: cosine"),
         ("mixup: 0, cutmix: 0, ema: 0, clip_norm: 0, accumulate: 1, label_smoothing: 0, loss: cross_entropy", "lr: 0.1"),
+        ("ema: {decay: 0, warmup: 5}, mixup: {alpha: 0, probability: 0.5}", "lr: 0.1"),  # both are off
         ("optimizer: {name: rmsprop}", "optimizer: rmsprop, momentum: 0.0"),  # not the momentum of the base's SGD
     ],
 )
@@ -77,6 +78,15 @@ def test_what_can_change_a_result_changes_the_id(tmp_path: Path, change: str) ->
     assert ids(load(tmp_path, change)) != ids(load(tmp_path, "lr: 0.1"))
 
 
+def test_an_average_that_is_turned_off_keeps_its_warmup_for_an_axis(tmp_path: Path) -> None:
+    off = enumerate_variants(load(tmp_path, "ema: {decay: 0, warmup: 2}", "recipe.ema.decay: [0, 0.9]")).variants
+    on = enumerate_variants(load(tmp_path, "ema: {decay: 0.9, warmup: 2}")).variants
+    assert off[0].recipe.used["ema"] == Recipe.named("wrn_cifar").ema
+    assert [one.recipe.identity() for one in off] == [Recipe.named("wrn_cifar").identity(), on[0].recipe.identity()]
+    merged = enumerate_variants(load(tmp_path, "ema: {decay: 0, warmup: 2}", "recipe.ema.warmup: [0, 2]"))
+    assert len(merged.variants) == 1 and "the same as" in merged.merged[0]
+
+
 def test_axes_take_mappings_fields_of_them_and_own_code(tmp_path: Path) -> None:
     schedules = "recipe.schedule: [cosine, {name: step, drop: 0.1}, {name: step, drop: 0.2}, {python: mine:rate}]"
     variants = enumerate_variants(load(tmp_path, "weight_decay: 0", schedules)).variants
@@ -95,7 +105,7 @@ def test_axes_take_mappings_fields_of_them_and_own_code(tmp_path: Path) -> None:
     assert ids(study)[1:] == ids(load(tmp_path, "loss: {python: mine:focal, args: {gamma: 3.0}}"))
 
     study = load(tmp_path, "mixup: 0.1", "recipe.mixup: [0, 0.5], recipe.mixup.probability: [0.5, 1.0]")
-    assert [variant.recipe.mixup.alpha for variant in enumerate_variants(study).variants] == [0, 0, 0.5, 0.5]
+    assert [variant.recipe.mixup.alpha for variant in enumerate_variants(study).variants] == [0, 0.5, 0.5]
 
 
 def test_recipes_of_entries_are_told_apart_as_they_are_written(tmp_path: Path) -> None:
