@@ -29,6 +29,10 @@ def rate(step, steps, lr):
     return lr
 
 
+def entropy(logits):
+    return logits.sum()
+
+
 class Plain:
     def after_step(self, network):
         pass
@@ -150,7 +154,9 @@ def test_another_source_is_another_id_in_the_same_process(tmp_path: Path) -> Non
         ("ema: {decay: 0.9, warmup: 2.0}", "recipe: ema.warmup: found 2.0; allowed: a fraction below 1.0"),
         ("loss: {python: mine:absent}", "3:27: recipe.loss: mine:absent: AttributeError"),
         ("loss: {python: mine:focal, args: {gama: 1}}", "3:27: recipe.loss: mine:focal has no parameter 'gama'"),
+        ("loss: {python: mine:entropy}", "mine:entropy has no parameter 'labels'; it must take logits and labels"),
         ("loss: {python: mine}", "3:27: recipe.loss.python: found 'mine'; allowed: package.module:callable"),
+        ("optimizer: {python: mine:Plain}", "mine:Plain has no parameter 'network'; it must take network"),
         ("optimizer: {python: mine:rate}", "3:27: recipe.optimizer: mine:rate needs a value for its parameter 'step'"),
         ("python: mine:focal", "3:27: recipe: mine:focal: "),
         ("args: {x: 1}", "3:27: recipe.args is only valid with python: module:callable"),
