@@ -26,9 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import torch
 
-from ablate.api import load_search
+from ablate.api import load_experiment, load_search
 from ablate.errors import AblateError
+from ablate.launch import RunOptions
 from ablate.records.records import parse_epochs, read_epoch_lines, read_record
 from ablate.train.checkpoint import load_checkpoint
 
@@ -60,8 +62,10 @@ class Round:
         """Raises Difference."""
         self.study.write_text(self.invent())
         whole, broken = self.folder / "whole", self.folder / "broken"
-        with self.driver(whole) as undisturbed:
-            self.wait(undisturbed, (0,), "an undisturbed run")
+        torch.set_num_threads(1)
+        undisturbed = load_experiment(self.study, runs=whole).run(RunOptions("cpu", inline=True, quiet=True))
+        if undisturbed.exit_code:
+            raise Difference(f"an undisturbed run: {undisturbed}")
         broken.mkdir()
         with small_disk(broken) as is_small:
             for _ in range(self.runs):
