@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ablate.api import Experiment, load_study
-from ablate.records.records import Row, open_trial, trial_directory, write_epochs, write_result
+from ablate.records.epochs import Row, write_epochs
+from ablate.records.records import open_trial, trial_directory, write_result
 from ablate.study.study import Trial
 
 DIGITS = """\

@@ -31,7 +31,8 @@ import torch
 from ablate.api import load_experiment, load_search
 from ablate.errors import AblateError
 from ablate.launch import RunOptions
-from ablate.records.records import parse_epochs, read_epoch_lines, read_record
+from ablate.records.epochs import parse_epochs, read_epoch_lines
+from ablate.records.records import read_record
 from ablate.train.checkpoint import load_checkpoint
 
 NETS = ("WRN-10-0.25", "WRN-10-0.25-dropout0.3", "WRN-10-0.25-B(3,1)", "ResNet-8-w0.25", "WRN-16-0.25-survival0.7")

@@ -29,18 +29,8 @@ from ablate.files import hold_lock, read_from, real_directory
 from ablate.metrics import METRICS, TRIAL
 from ablate.processes.child import Broken
 from ablate.processes.parent import SIGNALS
-from ablate.records.records import (
-    FILES,
-    Row,
-    append_epoch,
-    begin_attempt,
-    open_trial,
-    read_epochs,
-    read_record,
-    trial_directory,
-    write_epochs,
-    write_result,
-)
+from ablate.records.epochs import Row, append_epoch, read_epochs, write_epochs
+from ablate.records.records import FILES, begin_attempt, open_trial, read_record, trial_directory, write_result
 from ablate.study.program import MEASURED, PYTHON, RESERVED, ProgramTrial
 from ablate.train.devices import cpu_model, gpu_models
 from ablate.train.revision import revision

@@ -13,7 +13,7 @@ import torch
 from ablate.nets.counts import count
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture
-from ablate.records.records import read_epochs
+from ablate.records.epochs import read_epochs
 from ablate.schedule.inline import open_inline
 from ablate.schedule.tasks import Executor, Stop
 from ablate.schedule.worker import load_work

@@ -25,7 +25,8 @@ from waiting import wait_for
 from ablate.api import load_study
 from ablate.commands.cli import main
 from ablate.launch import RunOptions
-from ablate.records.records import read_epochs, read_record
+from ablate.records.epochs import read_epochs
+from ablate.records.records import read_record
 
 
 @pytest.fixture

@@ -43,9 +43,10 @@ from ablate.nets.families import blueprint
 from ablate.nets.notation import format_architecture, parse_architecture
 from ablate.nets.weights import fit_weights, read_weights
 from ablate.records.columns import epoch_columns
+from ablate.records.epochs import EPOCH_FIELDS
 from ablate.records.imported import draft_torchnet
 from ablate.records.merge import plan_merge
-from ablate.records.records import EPOCH_FIELDS, HASH, begin_attempt, read_record
+from ablate.records.records import HASH, begin_attempt, read_record
 from ablate.records.timings import read_paces
 from ablate.report.study_report import StudyReport
 from ablate.report.trace import trace_cell

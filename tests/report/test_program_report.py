@@ -13,8 +13,9 @@ import pytest
 from ablate.api import load_experiment
 from ablate.errors import RecordError
 from ablate.program_experiment import ProgramExperiment
+from ablate.records.epochs import append_epoch
 from ablate.records.merge import merge_runs
-from ablate.records.records import append_epoch, open_trial, trial_directory, write_result
+from ablate.records.records import open_trial, trial_directory, write_result
 from ablate.report.export import export_study
 from ablate.report.report import report_page
 from ablate.report.trace import trace_cell

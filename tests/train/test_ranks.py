@@ -20,7 +20,8 @@ from ablate.data.cache import Location
 from ablate.errors import RunError
 from ablate.nets.notation import parse_architecture
 from ablate.processes.parent import startup_code
-from ablate.records.records import read_epochs, trial_directory
+from ablate.records.epochs import read_epochs
+from ablate.records.records import trial_directory
 from ablate.study.recipe import Recipe
 from ablate.study.spec import load_study
 from ablate.study.study import Trial
