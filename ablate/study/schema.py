@@ -18,7 +18,8 @@ from pydantic import (
     create_model,
 )
 
-from ablate.data.augmentations import AUGMENTATIONS, NAMED, read_augmentation
+from ablate.data.augmentation_lists import NAMED, read_augmentation
+from ablate.data.augmentations import AUGMENTATIONS
 from ablate.data.data_sets import DATA_SETS, DataSet
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import StudyError, allowed, describe

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from ablate.data.augmentations import own_steps
+from ablate.data.augmentation_lists import own_steps
 from ablate.files import content_id
 from ablate.nets.architecture import Architecture, Blocks, DepthRule
 from ablate.nets.blueprint import Blueprint
