@@ -15,7 +15,7 @@ import orjson
 
 from ablate.errors import RunError
 from ablate.launch import INCOMPLETE, RunOptions, RunSummary, run_trials
-from ablate.own_code import code_digest, normalized_digest
+from ablate.own_modules import code_digest, normalized_digest
 from ablate.records.adopted import write_adopted, write_different
 from ablate.records.code import digests_in
 from ablate.records.earlier import Earlier, find_earlier

@@ -1,7 +1,7 @@
 """Lists of augmentation steps: how a study file writes them, their names, what captions say, which images they fit.
 
-`augment` in a study file is a list of steps in order, such as [{crop: 4}, flip], or the name of such a list. A step may be a
-reader's own, as {python: module:callable, args: {...}}.
+`augment` in a study file is a list of steps in order, such as [{crop: 4}, flip], or the name of such a list. A step may be
+a reader's own, as {python: module:callable, args: {...}}.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from ablate.data.tensors import LabelledTensors
 from ablate.errors import DataError, RecordError
 from ablate.kinds.hooks import Hooks
 from ablate.nets.custom import check_code
-from ablate.own_code import look_in
+from ablate.own_modules import look_in
 from ablate.records.code import has_code, normalized_codes
 from ablate.records.epochs import Row, append_epoch, write_epochs
 from ablate.records.records import trial_directory, write_result

@@ -17,7 +17,7 @@ import torch
 from ablate.errors import AblateError, RunError
 from ablate.files import hold_lock
 from ablate.nets.counts import count
-from ablate.own_code import look_in
+from ablate.own_modules import look_in
 from ablate.records.records import begin_attempt, open_trial, read_record, trial_directory
 from ablate.study.costs import MIB, training_memory
 from ablate.train.attempt import Attempt, SendEvent

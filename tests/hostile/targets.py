@@ -26,7 +26,7 @@ from PIL import Image
 from recorded import DIGITS, recorded
 
 import ablate
-from ablate import own_code
+from ablate import own_code, own_modules
 from ablate.api import Experiment, load_experiment
 from ablate.commands.outcome_text import imported_text
 from ablate.commands.plan_text import plan_text
@@ -123,11 +123,11 @@ class _no_code:
         self.asked = asked
 
     def __enter__(self) -> None:
-        self.before = own_code.find_callable
-        own_code.find_callable = self.refuse
+        self.before = own_modules.find_callable
+        own_modules.find_callable = own_code.find_callable = self.refuse
 
     def __exit__(self, *error: object) -> None:
-        own_code.find_callable = self.before
+        own_modules.find_callable = own_code.find_callable = self.before
 
     def refuse(self, reference: str) -> Any:
         assert self.asked, "code is loaded that nobody asked for"
