@@ -39,6 +39,7 @@ from ablate.study.recipe import Recipe
 from ablate.study.spec import load_any_study
 from ablate.study.study import Study, Trial, Variant
 from ablate.train.job import plan_images, with_sizes
+from ablate.train.own_results import own_result_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -258,7 +259,7 @@ class Experiment:
             "images": images,
             "memory": memory_need((one.counts, one.recipe, one.data) for one in variants)._asdict(),
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
-            "remarks": [*self.remarks(), *self._validation_remarks(), *refused],
+            "remarks": [*self.remarks(), *self._validation_remarks(), *refused, *own_result_errors(self.variants)],
         }
 
     def adopt(self, options: RunOptions | None = None, console: Console | None = None) -> Adoption:
