@@ -11,8 +11,8 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -43,6 +43,7 @@ PROGRAM_FIELDS = ("status", "epochs", "seconds", "provenance", "earlier_attempts
 TRIAL = "trial"  # field of result.json: the trial's id; results of earlier versions have none
 HASH, EPOCHS_HASH = "sha256", "epochs_sha256"  # fields of result.json: hashes of all before it, and of epochs.jsonl
 IMPORTED = "imported"  # the directory of imported trainings, whose ids are of another kind
+LOCK_SECONDS = 0.5  # to wait for a trial's lock, which `ablate status` holds for a moment when it tests it
 FILES = "program"  # the directory of a program's own files, in that of its trial
 JSON_OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _HASH, _END = b',\n  "%s": ' % HASH.encode(), b"\n}\n"
@@ -217,6 +218,32 @@ def open_trial(directory: Path, definition: bytes) -> None:
             raise RecordError(f"{path}: defines another trial than its directory's name says; move the directory away")
         print(f"{path.name} is damaged; written again")
     write_atomically(path, definition)
+
+
+@contextmanager
+def hold_attempt(runs: Path, trial_id: str, definition: bytes) -> Iterator[str]:
+    """A context manager that begins an attempt at a trial and holds the trial's lock.
+
+    It gives "", or why there is no attempt: "busy" (another process trains the trial) or "recorded".
+
+    Args:
+        runs: The runs directory.
+        trial_id: 16 hexadecimal digits.
+        definition: The bytes of trial.json.
+
+    Raises:
+        RecordError: The directory holds another trial, or the record is damaged.
+        OSError: A file cannot be read or written.
+    """
+    directory = trial_directory(runs, trial_id)
+    open_trial(directory, definition)
+    with hold_lock(directory / "lock", LOCK_SECONDS) as free:
+        why = "" if free else "busy"
+        if free and read_record(runs, trial_id):
+            why = "recorded"
+        if not why:
+            begin_attempt(directory)
+        yield why
 
 
 def begin_attempt(directory: Path) -> None:

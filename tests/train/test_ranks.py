@@ -74,8 +74,6 @@ def ranks(parent: psutil.Process) -> list[psutil.Process]:
             {},
             {
                 "ema": {"decay": 0.9},
-                "mixup": {"alpha": 0.4},
-                "cutmix": {"alpha": 1.0},
                 "class_weights": "balanced",
                 "sampler": "balanced",
                 "clip_norm": 0.5,
