@@ -150,7 +150,7 @@ def test_kill_the_driver_a_worker_and_run_again(
 ) -> None:
     """With both seeds of a network trained by one worker, they come out as each alone."""
     runs = tmp_path / "runs"
-    running = driver("run", tiny, *LONG, "--cohort", 2)
+    running = driver("run", tiny, *LONG, "--cohort", 2, "--slots", 1)
     wait_for(lambda: epochs_recorded(runs) >= 4)
     workers = psutil.Process(running.pid).children(recursive=True)
     workers[0].kill()  # its trial goes on in a new worker
