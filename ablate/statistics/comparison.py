@@ -121,22 +121,21 @@ def compare(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM) -
         won, pairs = _won(differences), common
         value, exact = signed_rank_p(tuple(differences)), True
         estimate, interval = _walsh(differences)
-        direction = _sign(sum(_signed_ranks(differences)))
         floor = min(1.0, 2.0 ** (1 - common))
     else:
         ours, theirs = (np.sort(np.array([*errors.values()], float)) for errors in (variant, baseline))
         differences = _differences(ours, theirs)
         won, pairs = _won(differences), ours.size * theirs.size
         splits = math.comb(ours.size + theirs.size, ours.size)
-        value, exact = rank_sum_p(ours, theirs), splits <= MOST_SPLITS
+        value, exact = rank_sum_p(ours, theirs), splits < MOST_SPLITS
         estimate, interval = float(np.median(differences)), _shifts(ours, theirs, differences)
-        direction, floor = _sign(pairs / 2 - won), min(1.0, 2 / splits)
+        floor = min(1.0, 2 / splits)
     return Comparison(
         n=len(variant),
         baseline_n=len(baseline),
         common=common,
         paired=paired,
-        direction=direction,
+        direction=direction(variant, baseline, paired_from),
         difference=estimate if math.isfinite(estimate) else None,
         interval=interval,
         won=won,
@@ -147,6 +146,22 @@ def compare(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM) -
         floor=floor,
         exact=exact,
     )
+
+
+def direction(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM) -> int:
+    """-1 if the test statistic says that the variant has the lower errors, 1 for the higher, 0 for neither.
+
+    Args:
+        variant: The errors by key.
+        baseline: The errors by key.
+        paired_from: The fewest common keys that are compared in pairs.
+    """
+    import numpy as np
+
+    if is_paired(variant, baseline, paired_from):
+        return _sign(sum(_signed_ranks(paired_differences(variant, baseline))))
+    ours, theirs = (np.array([*errors.values()], float) for errors in (variant, baseline))
+    return _sign(ours.size * theirs.size / 2 - _won(_differences(ours, theirs)))
 
 
 def paired_differences(variant: Errors, baseline: Errors) -> Floats:
@@ -182,7 +197,7 @@ def _won(differences: Floats) -> float:
 
 
 def _sign(number: float) -> int:
-    return (number > 0) - (number < 0)
+    return int(number > 0) - int(number < 0)
 
 
 def _signed_ranks(differences: Sequence[float] | Floats) -> list[float]:
@@ -264,22 +279,23 @@ def studentized_rank_sums(ours: Floats, theirs: Floats) -> Floats:
     With one value on a side, which has no spread, it is the distance of the probability from a half.
 
     Args:
-        ours: Of shape (..., n).
-        theirs: Of shape (..., m).
+        ours: Of shape (n, ...).
+        theirs: Of shape (m, ...).
     """
     import numpy as np
 
-    n, m = ours.shape[-1], theirs.shape[-1]
-    above = (ours[..., :, None] > theirs[..., None, :]).astype(np.float32)
-    above += (ours[..., :, None] == theirs[..., None, :]) * np.float32(0.5)
-    of_ours, of_theirs = above.mean(-1, dtype=float), above.mean(-2, dtype=float)
-    distance = np.abs(of_ours.mean(-1) - 0.5)
+    n, m = len(ours), len(theirs)
+    above = (ours[:, None] > theirs).astype(np.float32)
+    if np.equal(ours[:, None], theirs).any():
+        above += np.equal(ours[:, None], theirs) * np.float32(0.5)
+    of_ours, of_theirs = above.mean(1), above.mean(0)
+    distance = np.abs(of_ours.mean(0) - 0.5)
     if min(n, m) == 1:
-        return np.round(distance, 9)
-    spread = np.sqrt(of_ours.var(-1, ddof=1) / n + of_theirs.var(-1, ddof=1) / m)
+        return np.asarray(np.round(distance, 5))
+    spread = np.sqrt(of_ours.var(0, ddof=1) / n + of_theirs.var(0, ddof=1) / m)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.where(spread < 1e-9, np.where(distance < 1e-9, 0.0, np.inf), distance / spread)
-    return np.asarray(np.round(found, 9))  # equal statistics tie whatever their last bit
+        found = np.where(spread < 1e-5, np.where(distance < 1e-5, 0.0, np.inf), distance / spread)
+    return np.asarray(np.round(found, 5))  # equal statistics tie whatever their last bits
 
 
 def rank_sum_p(ours: Floats, theirs: Floats) -> float:
@@ -329,7 +345,7 @@ def _over_splits(ranks: tuple[float, ...], n: int) -> Floats:
     else:
         order = np.random.default_rng(0).permuted(np.tile(np.arange(size), (MOST_SPLITS, 1)), axis=1)
     drawn = values[order]
-    return np.sort(studentized_rank_sums(drawn[:, :n], drawn[:, n:]))
+    return np.sort(studentized_rank_sums(drawn[:, :n].T, drawn[:, n:].T))
 
 
 def _shifts(ours: Floats, theirs: Floats, differences: Floats) -> Interval:
@@ -345,7 +361,7 @@ def _shifts(ours: Floats, theirs: Floats, differences: Floats) -> Interval:
         return widest
     edges = np.concatenate([[differences[0]], finite, [differences[-1]]])
     between = np.concatenate([[finite[0] - 1], (finite[1:] + finite[:-1]) / 2, [finite[-1] + 1]])
-    found = studentized_rank_sums(ours - between[:, None], np.broadcast_to(theirs, (between.size, m)))
+    found = studentized_rank_sums(ours[:, None] - between, np.broadcast_to(theirs[:, None], (m, between.size)))
     tails = (rearranged.size - np.searchsorted(rearranged, found)) / rearranged.size
     kept = np.flatnonzero(tails > 1 - LEVEL)
     if not kept.size:

@@ -21,6 +21,7 @@ a paired family: each variant counts the seeds that it shares with its baseline.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 EXACT_UNITS = 18  # 2^17 = 131,072 pairs of opposite sign patterns are counted; above that they are drawn
-DRAWS = 50_000
+DRAWS = 20_000
 Pairs = Sequence[tuple[int, int]]
 
 
@@ -123,8 +124,11 @@ def smallest_p_values(keys: Sequence[Collection[Any]], pairs: Pairs, paired_from
         if paired:
             least = [2.0 ** (1 - len(groups[ours].keys() & groups[theirs].keys())) for ours, theirs in of_part]
         else:
-            structure = _structure([len(group) for group in groups], of_part)
-            least = _against_reference(structure, np.full(len(part), np.inf))
+            sizes = [len(group) for group in groups]
+            farthest = [np.inf if min(sizes[ours], sizes[theirs]) > 1 else 0.5 for ours, theirs in of_part]
+            together = _against_reference(_structure(sizes, of_part), np.array(farthest))
+            alone = [2 / math.comb(sizes[ours] + sizes[theirs], sizes[ours]) for ours, theirs in of_part]
+            least = [*map(max, together, alone)]
         for i, p in zip(part, least):
             found[i] = float(min(1.0, p * len(pairs) / len(part)))
     return found
@@ -226,19 +230,24 @@ class Structure(NamedTuple):
 
 def _structure(sizes: Sequence[int], pairs: Pairs) -> Structure:
     numbers: dict[int, int] = {}
-    numbered = tuple((numbers.setdefault(b, len(numbers)), numbers.setdefault(a, len(numbers))) for a, b in pairs)
+    numbered = tuple(tuple(numbers.setdefault(i, len(numbers)) for i in pair) for pair in pairs)
     return Structure(tuple(sizes[i] for i in numbers), numbered)
 
 
 @lru_cache(maxsize=16)
 def _reference(structure: Structure) -> tuple[list[Floats], Floats]:
-    """The statistics of each comparison for seeds that are all alike, sorted, and their tails of shape (draws, comparisons)."""
+    """For seeds that are all alike: sorted statistics for each comparison, and the tails of shape (draws, comparisons).
+
+    Comparisons with the same numbers of seeds share the sorted statistics, so that chance makes no difference between them.
+    """
     import numpy as np
 
     generator = np.random.default_rng(0)
-    drawn = [generator.random((DRAWS, size), dtype=np.float32) for size in structure.sizes]
-    found = [studentized_rank_sums(drawn[ours], drawn[theirs]) for theirs, ours in structure.pairs]
-    ordered = [np.sort(statistics) for statistics in found]
+    drawn = [generator.random((size, DRAWS), dtype=np.float32) for size in structure.sizes]
+    found = [studentized_rank_sums(drawn[ours], drawn[theirs]) for ours, theirs in structure.pairs]
+    sizes = [tuple(sorted((structure.sizes[ours], structure.sizes[theirs]))) for ours, theirs in structure.pairs]
+    alike = {size: np.sort(np.concatenate([f for f, of in zip(found, sizes) if of == size])) for size in {*sizes}}
+    ordered = [alike[size] for size in sizes]
     return ordered, np.stack([_tails(*both) for both in zip(ordered, found)], axis=1)
 
 
