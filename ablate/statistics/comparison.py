@@ -1,7 +1,7 @@
 """The comparison of two variants by their seeds.
 
-An errors mapping is seed -> a value that is the lower the better, such as the test error in percent; with folds its keys are
-(fold, seed). It is infinite for a seed that diverged, which is worse than any other.
+An errors mapping is seed -> a value that is the lower the better, such as the test error in percent; with folds its keys
+are (fold, seed). It is infinite for a seed that diverged, which is worse than any other.
 
 The test is chosen by the design, before errors are seen:
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Floats = npt.NDArray[np.float64]
+    Floats = npt.NDArray[np.floating[Any]]
 
 ALPHA = 0.05
 LEVEL = 0.95  # of intervals
@@ -64,8 +64,8 @@ class Comparison(NamedTuple):
         common: The seeds that both have.
         paired: Whether common seeds are compared with each other, and seeds that only one side has are left out.
         direction: -1 if the test statistic says that the variant has the lower errors, 1 for the higher, 0 for neither.
-        difference: The Hodges-Lehmann estimate of the variant minus the baseline, in the unit: the median of the averages of
-            two differences (paired), or of all differences between the sides (unpaired). None if it is infinite.
+        difference: The Hodges-Lehmann estimate of the variant minus the baseline, in the unit: the median of the averages
+            of two differences (paired), or of all differences between the sides (unpaired). None if it is infinite.
         interval: Of the difference, for this comparison alone: all differences that the test does not reject.
         won: The pairs that the variant wins, of `pairs`.
         pairs: `common` if paired, else n * baseline_n.
@@ -109,8 +109,8 @@ def compare(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM) -
     Args:
         variant: The errors of at least one seed.
         baseline: The errors of at least one seed.
-        paired_from: The fewest common keys that are compared in pairs. 1 for keys of folds: folds differ more than seeds, so
-            a test that does not pair them sees nothing.
+        paired_from: The fewest common keys that are compared in pairs. 1 for keys of folds: folds differ more than seeds,
+            so a test that does not pair them sees nothing.
     """
     import numpy as np
 
@@ -333,7 +333,7 @@ def _tail(rearranged: Floats, observed: float) -> float:
 
 @lru_cache(maxsize=256)
 def _over_splits(ranks: tuple[float, ...], n: int) -> Floats:
-    """The statistics of all splits of the ranks with n on the first side, sorted; of MOST_SPLITS random ones if too many."""
+    """The sorted statistics of all splits of the ranks with n on the first side; of random ones if there are too many."""
     import numpy as np
 
     size, values = len(ranks), np.array(ranks)

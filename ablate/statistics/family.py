@@ -1,22 +1,22 @@
 """Several comparisons at once: a family, in which the chance of one false verdict or more is at most alpha.
 
-Each adjusted p-value is found by closed testing with the largest statistic, stepping down (Marcus, Peritz and Gabriel, 1976;
-Westfall and Young, 1993). The null distribution is a joint one, so comparisons that share a baseline, or seeds, are not
-corrected as if they were strangers, as by Bonferroni and Holm.
+Each adjusted p-value is found by closed testing with the largest statistic, stepping down (Marcus, Peritz and Gabriel,
+1976; Westfall and Young, 1993). The null distribution is a joint one, so comparisons that share a baseline, or seeds, are
+not corrected as if they were strangers, as by Bonferroni and Holm.
 
 - Paired comparisons: one sign a seed for all variants together is exchanged, which keeps what the variants share. All
-  absolute differences of the family are ranked together, and the statistic of a variant is its sum of signed ranks. With one
-  comparison that is Wilcoxon's test. Ranked within each variant alone, many variants could not be told apart by few seeds:
-  each one that is at its extreme in some rearrangement adds 2/2^n. Ranked together, the smallest possible p-value is 2/2^n,
-  whatever the number of comparisons. If all hypotheses are true this is exact for differences that are jointly symmetric; if
-  some are, the ranks of the others could say something about the signs, so this was simulated.
+  absolute differences of the family are ranked together, and the statistic of a variant is its sum of signed ranks; with
+  one comparison that is Wilcoxon's test. If each variant were ranked alone, six seeds could tell none of eight variants:
+  each one that is at its extreme in some rearrangement adds 2/2^n. Ranked together, the smallest possible p-value is
+  2/2^n, whatever the number of comparisons. That is exact for differences that are jointly symmetric, if all hypotheses
+  are true. If only some are, the ranks of the others could tell something of the signs, so those cases were simulated.
 - Unpaired comparisons: the joint distribution of the studentized rank sums of seeds that are all alike (Steel, 1959, made
   for unequal spread). It depends on the numbers of seeds only, and that of some comparisons is the margin of that of all,
   so stepping down is the closed test, also with several baselines and unequal numbers of seeds.
 
-An adjusted p-value is never below that of the comparison alone. A family with both kinds is split into two, and the p-values
-of each are divided by its share of the comparisons (Bonferroni with weights). Seeds that some variants lack are no problem in
-a paired family: each variant counts the seeds that it shares with its baseline.
+An adjusted p-value is never below that of the comparison alone. A family with both kinds is split into two, and the
+p-values of each are divided by its share of the comparisons (Bonferroni with weights). Seeds that some variants lack are no
+problem in a paired family: each variant counts the seeds that it shares with its baseline.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Floats = npt.NDArray[np.float64]
+    Floats = npt.NDArray[np.floating[Any]]
 
 EXACT_UNITS = 18  # 2^17 = 131,072 pairs of opposite sign patterns are counted; above that they are drawn
 DRAWS = 20_000
@@ -149,7 +149,7 @@ def _signed_matrix(groups: Sequence[Errors], pairs: Pairs) -> Floats:
     for column, (ours, theirs) in enumerate(pairs):
         rows = [keys[key] for key in groups[ours] if key in groups[theirs]]
         found[rows, column] = paired_differences(groups[ours], groups[theirs])
-    return found[~np.isnan(found).all(axis=1)]
+    return np.asarray(found[~np.isnan(found).all(axis=1)])
 
 
 def pooled_signed_ranks(differences: Floats) -> Floats:
@@ -185,14 +185,14 @@ def sign_patterns(n: int) -> Floats:
     """
     import numpy as np
 
-    return 1.0 - 2.0 * ((np.arange(2 ** (n - 1))[:, None] >> np.arange(n)) & 1)
+    return np.asarray(1.0 - 2.0 * ((np.arange(2 ** (n - 1))[:, None] >> np.arange(n)) & 1))
 
 
 @lru_cache(maxsize=8)
 def _random_signs(n: int) -> Floats:
     import numpy as np
 
-    return 1.0 - 2.0 * np.random.default_rng(0).integers(2, size=(DRAWS, n))
+    return np.asarray(1.0 - 2.0 * np.random.default_rng(0).integers(2, size=(DRAWS, n)))
 
 
 def step_down(observed: Floats, rearranged: Floats, random: bool = False) -> Floats:
@@ -230,7 +230,7 @@ class Structure(NamedTuple):
 
 def _structure(sizes: Sequence[int], pairs: Pairs) -> Structure:
     numbers: dict[int, int] = {}
-    numbered = tuple(tuple(numbers.setdefault(i, len(numbers)) for i in pair) for pair in pairs)
+    numbered = tuple((numbers.setdefault(one, len(numbers)), numbers.setdefault(two, len(numbers))) for one, two in pairs)
     return Structure(tuple(sizes[i] for i in numbers), numbered)
 
 

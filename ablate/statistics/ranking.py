@@ -2,8 +2,8 @@
 
 Errors are infinite where a seed diverged. The lowest error has rank 1. Equal errors share their ranks.
 
-Sources: Hsu, 1996 (comparisons with the best); Mogstad, Romano, Shaikh and Wilhelm, 2024 (intervals of ranks from many-to-one
-comparisons); Kendall, 1945 (tau-b); Demšar, 2006 (critical difference).
+Sources: Hsu, 1996 (comparisons with the best); Mogstad, Romano, Shaikh and Wilhelm, 2024 (intervals of ranks from
+many-to-one comparisons); Kendall, 1945 (tau-b); Demšar, 2006 (critical difference).
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def seeds_needed(
     differences = paired_differences(variant, baseline)
     paired, level = differences.size >= FEWEST_PILOT, alpha / comparisons
     if paired:
-        n = differences.size
+        n: float = differences.size
         effect, spread = abs(float(differences.mean())), float(differences.std(ddof=1))
     else:
         ours, theirs = [*variant.values()], [*baseline.values()]
@@ -70,8 +70,8 @@ def seeds_needed(
         freedom = n - 1 if paired else len(variant) + len(baseline) - 2
         z = statistics.NormalDist().inv_cdf((1 + PILOT_LEVEL) / 2)
         half = z * math.sqrt(1 / n + effect**2 / (2 * freedom))
-    ends = [_seeds_for(max(end, 0.0), level, power, paired) for end in (effect + half, effect - half)]
-    return SeedsNeeded(*map(_rounded, ends))
+    low, high = (_seeds_for(max(end, 0.0), level, power, paired) for end in (effect + half, effect - half))
+    return SeedsNeeded(low, high)
 
 
 def _seeds_for(effect: float, level: float, power: float, paired: bool) -> float:
@@ -79,7 +79,8 @@ def _seeds_for(effect: float, level: float, power: float, paired: bool) -> float
     import numpy as np
     from scipy.stats import nct, t
 
-    seeds = np.arange(PAIRED_FROM if paired else 2, MOST_SEEDS + 1)
+    first = PAIRED_FROM if paired else 2
+    seeds = np.array([*range(first, 20), *range(20, 100, 10), *range(100, MOST_SEEDS + 1, 100)])  # as they are rounded
     levels = np.array([_level(int(n), level, paired) for n in seeds])
     if effect == 0:
         return math.inf
@@ -94,8 +95,3 @@ def _level(n: int, level: float, paired: bool) -> float:
     if not paired:
         return level if 2 / math.comb(2 * n, n) < level else 0.0
     return (attainable_level(n, level) if n <= 20 else level) or level  # in a family six seeds can reject, so never 0
-
-
-def _rounded(n: float) -> float:
-    step = 1 if n <= 20 else 10 if n <= 100 else 100
-    return n if math.isinf(n) else float(step * math.ceil(n / step))
