@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
-from ablate.report.numbers import UnitFormat, format_of
+from ablate.report.numbers import UnitFormat, counted, format_of
 from ablate.report.verdicts import Verdict, fewest_seeds, listed, reach_verdicts, verdict_sentences
 from ablate.statistics.comparison import PAIRED_FROM
 from ablate.statistics.description import Description
@@ -225,8 +225,20 @@ class Compared(Generic[S]):
 
     @cached_property
     def _rank_intervals(self) -> dict[str, list[RankInterval] | None]:
-        shown = {title: [summary.costs for summary in self.on(title)] for title in self.titles}
-        return {title: rank_intervals(of, self.paired_from) if len(of) > 2 else None for title, of in shown.items()}
+        return {title: self._find_rank_intervals(title) for title in self.titles}
+
+    def _find_rank_intervals(self, title: str) -> list[RankInterval] | None:
+        """The intervals, with what the verdicts say added: in one direction each of both errs in 2.5% of cases or fewer."""
+        summaries, size = self.on(title), len(self.on(title))
+        found = rank_intervals([summary.costs for summary in summaries], self.paired_from) if size > 2 else None
+        if found is None:
+            return None
+        for i, verdict in enumerate(self.verdicts.get(id(summary)) for summary in summaries):
+            if verdict and verdict.reached:
+                best, worst = found[i]
+                better = verdict.comparison.direction < 0
+                found[i] = RankInterval(best, min(worst, size - 1)) if better else RankInterval(max(best, 2), worst)
+        return found
 
     @cached_property
     def leading(self) -> set[int]:
@@ -271,10 +283,12 @@ class Compared(Generic[S]):
             intervals, summaries = self.rank_intervals(title), self.on(title)
             if len(summaries) < 3 or max(summary.n for summary in summaries) < 2:
                 continue
-            first = [s.name for s, interval in zip(summaries, intervals or ()) if interval.best == 1]
+            may = [s for s, interval in zip(summaries, intervals or ()) if interval.best == 1]
+            first = [s.name for s in sorted(may, key=lambda s: self.decision.cost(s.median or 0.0))]
             where = self.on_words(title)
             if intervals is None or len(first) == len(summaries):
-                yield f"{where}{'any' if where else 'Any'} of the {len(summaries)} variants may be the best."
+                seeds = counted(max(summary.n for summary in summaries), self.unit)
+                yield f"{where}{'with' if where else 'With'} {seeds} any of the {len(summaries)} variants may be the best."
             elif len(first) == 1:
                 yield f"{where}{first[0]} is the best of the {len(summaries)} variants, with 95% confidence."
             else:

@@ -287,13 +287,14 @@ def _alike(verdicts: Sequence[Verdict], unit: str) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in a sentence: "a", "a and b", "a; b and c". Names may contain commas.
+    """Names in a sentence: "a", "a and b", "a, b and c"; "a; b; c" if they contain commas.
 
     Args:
         names: At least one.
     """
-    between = "; " if any("," in name for name in names) else ", "
-    return " and ".join(filter(None, [between.join(names[:-1]), names[-1]]))
+    if len(names) > 2 and any("," in name for name in names):
+        return "; ".join(names)
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _is(names: Sequence[str]) -> str:

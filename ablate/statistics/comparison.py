@@ -390,5 +390,6 @@ def _win_interval(won: float, n: int, m: int) -> tuple[float, float]:
         spread = p * (1 - p) * (1 + size * ((1 - p) / (2 - p) + p / (1 + p))) / (n * m)
         return abs(p - share) - z * math.sqrt(max(spread, 0.0))
 
-    low = 0.0 if share == 0 else float(brentq(beyond, 1e-12, share))
-    return low, 1.0 if share == 1 else float(brentq(beyond, share, 1 - 1e-12))
+    tiny = 1e-9  # the ends themselves are roots where all pairs are won
+    low = 0.0 if share == 0 else float(brentq(beyond, tiny, min(share, 1 - tiny)))
+    return low, 1.0 if share == 1 else float(brentq(beyond, max(share, tiny), 1 - tiny))

@@ -15,7 +15,10 @@ from ablate.statistics.ranking import critical_difference
 if TYPE_CHECKING:
     from ablate.report.analysis import StudyAnalysis
 
-RANKS = "bars hold the rank with 95% confidence, each compared with all others"
+RANKS = (
+    "point: rank of the median; bar: ranks that the seeds allow, each end with 95% confidence; blue: cannot be told from "
+    "the best"
+)
 
 
 def rank_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
