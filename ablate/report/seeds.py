@@ -218,7 +218,7 @@ class Compared(Generic[S]):
         return variants, [(number[id(summary)], number[id(other)]) for summary, other in compared]
 
     def rank_intervals(self, title: str) -> list[RankInterval] | None:
-        """The ranks that each variant of a data set may have; None with fewer than three, or if its seeds allow no verdict.
+        """The ranks that each variant of a data set may have; None with fewer than two, or if its seeds allow no verdict.
 
         Args:
             title: One of `titles`.
@@ -232,7 +232,7 @@ class Compared(Generic[S]):
     def _find_rank_intervals(self, title: str) -> list[RankInterval] | None:
         """The intervals, with what the verdicts say added: in one direction each of both errs in 2.5% of cases or fewer."""
         summaries, size = self.on(title), len(self.on(title))
-        found = rank_intervals([summary.costs for summary in summaries], self.paired_from) if size > 2 else None
+        found = rank_intervals([summary.costs for summary in summaries], self.paired_from) if size > 1 else None
         if found is None:
             return None
         for i, verdict in enumerate(self.verdicts.get(id(summary)) for summary in summaries):
