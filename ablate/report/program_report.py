@@ -33,7 +33,7 @@ from ablate.report.provenance import provenance_table
 from ablate.report.report import Report
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell, statistics_table
 from ablate.report.summary import finite
-from ablate.report.variants_frame import comparison_values
+from ablate.report.variants_frame import comparison_values, component_values
 from ablate.study.plan import plain
 
 if TYPE_CHECKING:
@@ -176,7 +176,9 @@ def _frame_row(analysis: ProgramAnalysis, summary: ProgramSummary) -> dict[str, 
     values |= {"mean": d and d.mean, "std": d and d.std, "goal": summary.decision.goal}
     if baseline:
         values |= comparison_values(baseline.name, baseline.recorded_ids, verdict)
-    return {"net": values.pop("net"), **axes, **values, "trials": " ".join(summary.recorded_ids)}
+    values.pop("designs", None)
+    named = {"net": values.pop("net"), **component_values(summary.variant)}
+    return {**named, **axes, **values, "trials": " ".join(summary.recorded_ids)}
 
 
 def _plain(value: Any) -> Any:
