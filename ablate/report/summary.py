@@ -22,7 +22,7 @@ from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.designs import designs_json
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import axis_value, fold_of, plain, varied_axes
-from ablate.study.short_names import short_axis
+from ablate.study.short_names import short_label
 from ablate.study.study import EpochRule, ShownMeasure, Trial, Variant
 
 TrainingKey = int | tuple[int, int]  # what tells the trainings of a variant apart
@@ -96,8 +96,8 @@ class Summary:
         beside = (RECIPE_NAME, DATA_TITLE) if self.variant.title else self.axes
         for axis, value in self.axes.items():
             if axis in self.variant.axes and axis in beside and axis not in without:
-                name = short_axis(axis).removeprefix("recipe.").removeprefix("data.")
-                parts.append(plain(value) if axis in (RECIPE_NAME, DATA_TITLE) else f"{name} {plain(value)}")
+                named = axis in (RECIPE_NAME, DATA_TITLE)
+                parts.append(plain(value) if named else f"{short_label(axis)} {plain(value)}")
         return ", ".join([self.net, *parts])
 
     @property
