@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ablate.report.document import NO_VALUE, Cell, number, words
+from ablate.report.document import NO_VALUE, Cell, words
 from ablate.report.seeds import Compared
+from ablate.report.verdicts import interval_text
+from ablate.statistics.comparison import LEVEL
 from ablate.study.designs import Design
 from ablate.study.plan import plain
 from ablate.study.short_names import BASE, short_label
@@ -85,7 +87,7 @@ def _level(design: Design, name: str) -> Cell:
 
 
 def difference_column(analysis: Compared[Any]) -> DesignColumn | None:
-    """The column of the difference of each variant to its baseline; None where nothing is compared.
+    """The column of the difference of each variant to its baseline with its interval; None where nothing is compared.
 
     Args:
         analysis: Of a study with seeds.
@@ -95,7 +97,12 @@ def difference_column(analysis: Compared[Any]) -> DesignColumn | None:
 
     def cell(summary: Any) -> Cell:
         verdict = analysis.verdict(summary)
-        return number(verdict.comparison.difference, analysis.format.signed) if verdict else NO_VALUE
+        if verdict is None or verdict.comparison.difference is None:
+            return NO_VALUE
+        found = verdict.comparison
+        level = "" if found.interval.level >= LEVEL else f" ({found.interval.level:.0%})"
+        write = analysis.format
+        return Cell(found.difference, f"{write.signed(found.difference)} {interval_text(found.interval, write)}{level}")
 
     names = {baseline.name for baseline in analysis.baselines if baseline}
     return DesignColumn(f"Difference to {names.pop()}" if len(names) == 1 else "Change", cell, True)
