@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ablate.report.document import NO_VALUE, Cell, words
 from ablate.report.seeds import Compared
-from ablate.report.verdicts import interval_text
-from ablate.statistics.comparison import LEVEL
 from ablate.study.designs import Design
 from ablate.study.plan import plain
 from ablate.study.short_names import BASE, short_label
@@ -95,17 +94,20 @@ def difference_column(analysis: Compared[Any]) -> DesignColumn | None:
     if not analysis.verdicts:
         return None
 
+    write = analysis.format.signed
+    levels = {f"{verdict.comparison.interval.level:.0%}" for verdict in analysis.verdicts.values()}
+
     def cell(summary: Any) -> Cell:
-        verdict = analysis.verdict(summary)
-        if verdict is None or verdict.comparison.difference is None:
+        found = verdict.comparison if (verdict := analysis.verdict(summary)) else None
+        if found is None or found.difference is None:
             return NO_VALUE
-        found = verdict.comparison
-        level = "" if found.interval.level >= LEVEL else f" ({found.interval.level:.0%})"
-        write = analysis.format
-        return Cell(found.difference, f"{write.signed(found.difference)} {interval_text(found.interval, write)}{level}")
+        low, high = (write(end) if math.isfinite(end) else f"{end:+}" for end in found.interval[:2])
+        level = f" {found.interval.level:.0%}" if len(levels) > 1 else ""
+        return Cell(found.difference, f"{write(found.difference)} [{low}, {high}]{level}")
 
     names = {baseline.name for baseline in analysis.baselines if baseline}
-    return DesignColumn(f"Difference to {names.pop()}" if len(names) == 1 else "Change", cell, True)
+    title = f"Difference to {names.pop()}" if len(names) == 1 else "Change"
+    return DesignColumn(f"{title} [{next(iter(levels))}]" if len(levels) == 1 else title, cell, True)
 
 
 def describe_design(designs: dict[int, Design], base: str) -> str:
