@@ -23,7 +23,7 @@ from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.designs import designs_json
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import axis_value, fold_of, plain, varied_axes
-from ablate.study.short_names import short_label
+from ablate.study.short_names import short_axis
 from ablate.study.study import EpochRule, ShownMeasure, Trial, Variant
 
 TrainingKey = int | tuple[int, int]  # what tells the trainings of a variant apart
@@ -98,7 +98,7 @@ class Summary:
         for axis, value in self.axes.items():
             if axis in self.variant.axes and axis in beside and axis not in without:
                 named = axis in (RECIPE_NAME, DATA_TITLE)
-                parts.append(plain(value) if named else f"{short_label(axis)} {plain(value)}")
+                parts.append(plain(value) if named else f"{short_axis(axis)} {plain(value)}")
         return ", ".join([self.net, *parts])
 
     @property
