@@ -16,7 +16,7 @@ Levels = Annotated[Any, WithJsonSchema({"anyOf": [_CHANGES, {"type": "array", "m
 
 
 class LeaveOneOutFile(Frozen):
-    """The full method, and the method without each of its components."""
+    """The full method, and the method without each of its components. Each row is compared with the full method."""
 
     base: Annotated[Any, Field(description="the full method: a network; of a program, the values of all axes")]
     without: Annotated[
@@ -54,7 +54,7 @@ class FractionalFile(FactorialFile):
         dict[Label, Levels],
         Field(min_length=3, max_length=31, description="as in factorial, of two levels each"),
     ]
-    runs: Annotated[int, Field(ge=4, le=128, examples=["8"], description="how many combinations: 4, 8, 12, 16, 20, ...")]
+    runs: Annotated[int, Field(ge=4, le=128, examples=["8"], description="how many combinations, such as 8, 12 or 16")]
 
 
 Path = Annotated[

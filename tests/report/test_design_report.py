@@ -136,7 +136,7 @@ def test_a_road_map_of_few_records(tmp_path: Path, errors: dict[int, list[float 
 
 
 def test_the_report_of_a_path_from_the_command_line(tmp_path: Path) -> None:
-    experiment = recorded(tmp_path, f"{STEPS}figures: []\n", ERRORS)
+    experiment = recorded(tmp_path, f"{STEPS}figures: [path]\n", ERRORS)
     arguments = [str(tmp_path / "invented.yaml"), "--runs", str(experiment.runs), "--out", str(tmp_path / "reports")]
     done = CliRunner().invoke(app, ["report", *arguments])
     assert done.exit_code == 0, done.output
