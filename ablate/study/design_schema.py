@@ -9,7 +9,7 @@ from pydantic import Field, WithJsonSchema
 from ablate.study.frozen import Frozen
 
 DESIGNS = ("leave_one_out", "path", "factorial", "fractional")
-Label = Annotated[str, Field(min_length=1, max_length=100)]
+Label = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\n\t]+$")]
 _CHANGES: dict[str, Any] = {"type": "object", "minProperties": 1}
 Changes = Annotated[Any, WithJsonSchema(_CHANGES)]
 Levels = Annotated[Any, WithJsonSchema({"anyOf": [_CHANGES, {"type": "array", "minItems": 2}]})]
