@@ -207,7 +207,7 @@ def test_designs_of_a_program(tmp_path: Path) -> None:
         (LEFT_OUT.replace("recipe.weight_decay", "weight_decay"), "unknown axis 'weight_decay'"),
         (
             LEFT_OUT.replace("decay:", '"de\\ncay":'),
-            ":8:38: variants.leave_one_out.without.de\\ncay: found 'de\\ncay'; allowed: text",
+            ":8:40: variants.leave_one_out.without.de\\ncay: found 'de\\ncay'; allowed: text",
         ),
         (LEFT_OUT.replace("decay:", f"{'d' * 101}:"), "allowed: string should have at most 100 characters"),
         (STEPS.replace("base: WRN-16-2", "start: {k: 1}"), ":7:7: path: found a mapping; allowed as the first item: base:"),
