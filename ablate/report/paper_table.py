@@ -110,7 +110,7 @@ def paper_table(analysis: StudyAnalysis) -> Table:
 
 
 def _base(summaries: Sequence[Summary], designs: dict[int, Design]) -> str:
-    """The network that the rows of a design are changes of, which no column shows; "" where the rows or the setting say it."""
+    """The network that the rows of a design are changes of; "" where the rows or the setting say it."""
     if not designs:
         return ""
     first = min(summaries, key=lambda summary: designs[id(summary)].row)
