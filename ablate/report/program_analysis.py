@@ -17,6 +17,7 @@ from ablate.report.seeds import Compared
 from ablate.report.verdicts import verdict_values
 from ablate.statistics.description import Description, describe
 from ablate.study.decision import Decision
+from ablate.study.designs import designs_json
 from ablate.study.program import Program, ProgramStudy, ProgramTrial, ProgramVariant
 
 
@@ -125,6 +126,7 @@ class ProgramSummary:
         values = list(self.error_by_seed.values())
         return {
             "net": self.name,
+            **designs_json(self.variant),
             "axes": dict(self.variant.axes),
             self.decision.median_name: finite(self.median),
             **{f"median_{name}": self.median_of(name) for name in self.measures if name != self.decision.measure},
