@@ -24,6 +24,7 @@ from ablate.own_code import KEYS as CODE_KEYS
 from ablate.study.axes import BESIDE, Network, Networks, dotted
 from ablate.study.costs import compile_choice
 from ablate.study.data import Data
+from ablate.study.designs import Design
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME, beside_axes, cells
 from ablate.study.expression import compile_expression
 from ablate.study.recipe import Recipe
@@ -45,6 +46,7 @@ class Enumeration:
         dropped: One line for each variant that does not meet `where` or the budget.
         names: The variants of each network's name, and of the name that it had before axes were solved.
         chosen: One line for each value that a search chose.
+        designs: Remarks on the designs, such as what a fractional one cannot tell apart.
     """
 
     variants: tuple[Variant, ...]
@@ -53,13 +55,14 @@ class Enumeration:
     dropped: tuple[str, ...]
     names: dict[str, list[Variant]]
     chosen: tuple[str, ...] = ()
+    designs: tuple[str, ...] = ()
 
     def remarks(self) -> list[str]:
         """All remarks, each line with its kind: "solved: ...", "note: ..."."""
         notes = tuple(filter(None, dict.fromkeys(text for variant in self.variants for text in _notes(variant))))
         done = (("solved", self.solved), ("merged", self.merged), ("dropped", self.dropped))
         networks = tuple(describe_codes(self.variants, plain)) if any(one.whole_name for one in self.variants) else ()
-        groups = (("chosen", self.chosen), ("network", networks), *done, ("note", notes))
+        groups = (("chosen", self.chosen), ("network", networks), ("design", self.designs), *done, ("note", notes))
         return [f"{what}: {line}" for what, lines in groups for line in lines]
 
 
@@ -120,9 +123,10 @@ def enumerate_variants(study: Study) -> Enumeration:
     merged: list[str] = []
     dropped: list[str] = []
     beside, networks, identities = beside_axes(study), Networks(study), _Identities()
-    for entry, axes, data, row in cells(study):
+    again: dict[tuple[Any, ...], list[Design]] = {}  # the designs of variants that are there more than once
+    for entry, axes, data, row, design in cells(study):
         try:
-            variant, network = _variant(networks, entry, axes, data, beside(entry, data), row)
+            variant, network = _variant(networks, entry, axes, data, beside(entry, data), row, design)
         except (NotationError, StudyError) as error:
             raise StudyError(f"{_place(entry, axes, str(error))}: {error}") from None
         try:
@@ -141,6 +145,7 @@ def enumerate_variants(study: Study) -> Enumeration:
         definition = with_all_arguments(variant.architecture), identities.of(variant.recipe), identities.of(variant.data)
         if (first := found.setdefault(definition, variant)) is not variant:
             one, other = label(variant), label(first)
+            again.setdefault(definition, [*first.designs]).extend(variant.designs)
             merged.append(f"{one} is there twice" if one == other else f"{one} is the same as {other}")
         for name in dict.fromkeys((variant.net, network.written)):
             names.setdefault(name, []).append(first)
@@ -151,12 +156,15 @@ def enumerate_variants(study: Study) -> Enumeration:
         place = study.places["variants"]
         each = "trainings" if len(study.held_out) > 1 else "seeds"
         raise StudyError(f"{place}: {len(found):,} variants of {trainings:,} {each} are more than {MAX_TRIALS:,} trials")
+    for definition, designs in again.items():
+        found[definition] = replace(found[definition], designs=tuple(designs))
     variants = _tell_apart(_shortly_named(list(found.values()), study, names))
     for title, nets in study.panels:
         for net in nets:
             if net not in names:
                 raise StudyError(f"{study.places['panels']}: panels.{title}: found '{net}'; {allowed(net, names)}")
-    return Enumeration(tuple(variants), tuple(solved), tuple(merged), tuple(dropped), names, study.chosen)
+    of_designs = tuple(line for entry in study.entries for line in entry.remarks)
+    return Enumeration(tuple(variants), tuple(solved), tuple(merged), tuple(dropped), names, study.chosen, of_designs)
 
 
 def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
@@ -175,7 +183,7 @@ def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
     def make(values: dict[str, Any]) -> Variant:
         axes = values if base is None else {"net": base, **values}
         try:
-            variant, network = _variant(networks, entry, axes, study.data, {}, "")
+            variant, network = _variant(networks, entry, axes, study.data, {}, "", None)
         except NotationError as error:
             raise StudyError(f"{study.places['search']}: {error}") from None
         if network.miss:
@@ -325,7 +333,13 @@ class _Identities(dict[int, tuple[Any, bytes]]):
 
 
 def _variant(
-    networks: Networks, entry: Entry, axes: dict[str, Any], data: Data, beside: dict[str, Any], row: str
+    networks: Networks,
+    entry: Entry,
+    axes: dict[str, Any],
+    data: Data,
+    beside: dict[str, Any],
+    row: str,
+    design: Design | None,
 ) -> tuple[Variant, Network]:
     """The variant of some axes, and its network."""
     recipe = entry.recipe
@@ -348,6 +362,7 @@ def _variant(
         row,
         entry.recipe_name,
         folds=entry.folds,
+        designs=(design,) if design else (),
     )
     return variant, network
 

@@ -19,6 +19,7 @@ import orjson
 
 from ablate.files import content_id
 from ablate.study.decision import Decision, Goal
+from ablate.study.designs import Design
 from ablate.study.study import Search
 
 FORMAT = 1  # of trial.json
@@ -179,11 +180,13 @@ class ProgramVariant:
         net: Its name: the axes that vary in the study, with their values.
         program: That is run.
         axes: The values of the axes, by name.
+        designs: What the variant is in each item of `variants` that has it; empty for a row of `zip`.
     """
 
     net: str
     program: Program
     axes: Mapping[str, Any]
+    designs: tuple[Design, ...] = ()
 
     def trials(self, seeds: tuple[int, ...]) -> list[ProgramTrial]:
         """One trial a seed, in the order of the seeds.

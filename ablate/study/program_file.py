@@ -7,12 +7,14 @@ import itertools
 import shlex
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from ablate.errors import StudyError, allowed, describe
+from ablate.study.designs import Design
 from ablate.study.document import Document, KeyPath
 from ablate.study.expression import compile_expression
 from ablate.study.plan import MAX_TRIALS, plain
@@ -236,32 +238,35 @@ def _variants(document: Document, file: StudyFile, program: Program) -> tuple[tu
     if not file.variants:
         document.fail((), "'variants' is missing; add it, such as variants: [{grid: {lr: [0.1, 0.01]}}]")
     holds = compile_expression(file.where) if file.where is not None else None
-    cells = [axes for i, entry in enumerate(file.variants) for axes in _expanded(document, i, entry, program)]
-    varied = [axis for axis in cells[0] if len({orjson.dumps(each[axis]) for each in cells}) > 1] or list(cells[0])
-    base = cells[0] if [entry.one_at_a_time is not None for entry in file.variants] == [True] else {}
+    cells = [cell for i, entry in enumerate(file.variants) for cell in _expanded(document, i, entry, program)]
+    first = cells[0][0]
+    varied = [axis for axis in first if len({orjson.dumps(each[axis]) for each, _ in cells}) > 1] or list(first)
+    base = first if [entry.one_at_a_time is not None for entry in file.variants] == [True] else {}
     found: dict[bytes, ProgramVariant] = {}
     remarks = []
-    for axes in cells:
+    for axes, design in cells:
         shown = [axis for axis in varied if axis not in base or plain(axes[axis]) != plain(base[axis])]
         label = ", ".join(f"{axis} {plain(axes[axis])}" for axis in shown) or "base"
         try:
             kept = holds is None or holds(axes)
         except StudyError as error:
             document.fail(("where",), str(error))
+        designs = () if design is None else (design,)
         key = orjson.dumps(axes, option=orjson.OPT_SORT_KEYS)
         if not kept:
             remarks.append(f"dropped: {label}: not {file.where}")
         elif key in found:
             remarks.append(f"merged: {label} is there twice")
+            found[key] = replace(found[key], designs=(*found[key].designs, *designs))
         else:
-            found[key] = ProgramVariant(label, program, axes)
+            found[key] = ProgramVariant(label, program, axes, designs)
     if not found:
         document.fail(("variants",), f"no variant is left of {len(cells)}; the first: {remarks[0]}")
     return tuple(found.values()), remarks
 
 
-def _expanded(document: Document, index: int, entry: EntryFile, program: Program) -> Iterator[Axes]:
-    """The axes of each variant of an entry, in order: every axis of the command has a value."""
+def _expanded(document: Document, index: int, entry: EntryFile, program: Program) -> Iterator[tuple[Axes, Design | None]]:
+    """The axes of each variant of an entry and what it is there, in order: every axis of the command has a value."""
     path: KeyPath = ("variants", index)
     for key in document.value["variants"][index]:
         if key not in EXPANSIONS:
@@ -290,19 +295,25 @@ def _expanded(document: Document, index: int, entry: EntryFile, program: Program
         document.fail(path, f"{{{missing[0]}}} of program.command: {where}")
     match kind:
         case "grid":
-            yield from (dict(zip(values, each)) for each in itertools.product(*values.values()))
+            factors = {axis: tuple(each) for axis, each in values.items() if len(each) > 1}
+            for row, combined in enumerate(itertools.product(*values.values())):
+                cell = dict(zip(values, combined))
+                yield cell, Design("grid", index, row, "", {axis: cell[axis] for axis in factors}, factors)
         case "zip":
             longest = max(map(len, values.values()), default=1)
             for axis, each in values.items():
                 if isinstance(axes[axis], list) and len(each) != longest:
                     document.fail((*path, axis), f"{axis}: found {len(each)} values; allowed: {longest}, as of the others")
             columns = {axis: each if isinstance(axes[axis], list) else each * longest for axis, each in values.items()}
-            yield from (dict(zip(columns, each)) for each in zip(*columns.values()))
+            yield from ((dict(zip(columns, each)), None) for each in zip(*columns.values()))
         case "one_at_a_time":
             for axis, value in base.items():
                 check_value(document, (*path, "base", axis), axis, value)
-            yield dict(base)
-            yield from ({**base, axis: value} for axis, each in values.items() for value in each)
+            factors = {axis: tuple(each) for axis, each in values.items()}
+            yield dict(base), Design("one_at_a_time", index, 0, "", {}, factors)
+            changes = ((axis, value) for axis, each in values.items() for value in each)
+            for row, (axis, value) in enumerate(changes, 1):
+                yield {**base, axis: value}, Design("one_at_a_time", index, row, "", {axis: value}, factors, axis)
 
 
 def _baselines(document: Document, named: Any, variants: tuple[ProgramVariant, ...]) -> tuple[ProgramVariant | None, ...]:
