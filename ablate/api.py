@@ -24,6 +24,7 @@ from ablate.records.records import read_failure, trial_directory, trial_state
 from ablate.search.experiment import SearchExperiment
 from ablate.study.baseline import find_baselines
 from ablate.study.costs import memory_choices, memory_need, training_memory
+from ablate.study.crossing import check_effects
 from ablate.study.plan import (
     Enumeration,
     axis_value,
@@ -148,6 +149,9 @@ def load_experiment(
         return ProgramExperiment(study, runs)
     enumeration = enumerate_variants(study)
     baselines = find_baselines(study, enumeration)
+    check_effects(
+        enumeration.variants, [one.data.title for one in enumeration.variants], study.effects, study.places["effects"]
+    )
     return Experiment(study, enumeration, baselines, runs, Path(data_root) if data_root else None, download)
 
 

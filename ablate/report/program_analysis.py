@@ -12,6 +12,7 @@ from typing import Any
 from ablate.errors import RecordError
 from ablate.records.records import Record, read_record
 from ablate.report.document import scale_badge
+from ablate.report.effects import StudyEffects, effects_json, study_effects
 from ablate.report.numbers import counted
 from ablate.report.seeds import Compared
 from ablate.report.summary import finite
@@ -205,6 +206,11 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         return rank_stability([summary.costs for summary in self.shown])
 
     @cached_property
+    def effects(self) -> StudyEffects:
+        """The effects of the factors that vary in a crossed way."""
+        return study_effects(self.summaries, [s.variant for s in self.summaries], self.study.effects, self.unit)
+
+    @cached_property
     def sentences(self) -> list[str]:
         """The conclusions that the seeds allow and do not allow, one sentence each."""
         return [*(verdict.sentence for verdict in self.verdicts.values()), *self._order_sentence()]
@@ -229,6 +235,7 @@ class ProgramAnalysis(Compared[ProgramSummary]):
             "goal": self.decision.goal,
             "summaries": [self._summary_values(summary) for summary in self.summaries],
             "sentences": self.sentences,
+            **effects_json(self.effects),
         }
 
     def _summary_values(self, summary: ProgramSummary) -> dict[str, Any]:

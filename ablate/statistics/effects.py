@@ -135,8 +135,8 @@ def find_effects(
 
     Args:
         values: (C, S): the value of each combination of levels and each seed; finite.
-        levels: (C, F): the number of the level of each factor, from 0. Either all combinations are there, each once, or the
-            factors have two levels, and each level of one is as often with each level of any other (an orthogonal fraction).
+        levels: (C, F): the number of the level of each factor, from 0. Either all combinations are there, each once; or the
+            factors have two levels, and each level of one is as often with each of any other (an orthogonal fraction).
         tested: The numbers of the factors whose effects are wanted, which are the family of the correction; None: all.
         alpha: The significance level that decides between the two tests.
         seed: Of the sampled permutations.
@@ -208,7 +208,7 @@ class _Term(NamedTuple):
 def _is_full(design: Whole) -> bool:
     """Whether every combination of levels is there, each once."""
     sizes = design.max(axis=0) + 1
-    return len(design) == math.prod(sizes.tolist()) == len({tuple(row) for row in design.tolist()})
+    return bool(len(design) == math.prod(sizes.tolist()) == len({tuple(row) for row in design.tolist()}))
 
 
 def _is_fraction(design: Whole) -> bool:
@@ -260,9 +260,7 @@ def _fraction_terms(design: Whole, wanted: Sequence[int]) -> list[_Term]:
     return terms
 
 
-def _effect(
-    term: _Term, table: Floats, design: Whole, noise: _Noise, draws: _Draws, full: bool, level: float
-) -> Effect:
+def _effect(term: _Term, table: Floats, design: Whole, noise: _Noise, draws: _Draws, full: bool, level: float) -> Effect:
     """An effect, tested by the exact test if that can reach the level, else by that of residuals."""
     df = term.basis.shape[1]
     squares = noise.seeds * float(((term.basis.T @ noise.means) ** 2).sum())
@@ -404,7 +402,6 @@ def _changes(
         return (Change(1, _estimate(term, table, design), interval),)
     if len(term.factors) > 1:
         return ()
-    (factor,) = term.factors
     strata = _strata(term.factors, table, design)
     assert strata is not None
     found = []
