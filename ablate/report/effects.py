@@ -140,8 +140,8 @@ def _left_out(
     if diverged := [key for key in there if key not in keys]:
         names = [s.name for s in summaries if any(not math.isfinite(s.error_by_seed[key]) for key in diverged)]
         found.append(
-            f"{counted(len(diverged), unit).capitalize()} of {len(there)} {'is' if len(diverged) == 1 else 'are'} left out, "
-            f"because {listed(names)} diverged there: effects are of trainings that converge."
+            f"{counted(len(diverged), unit)} of {len(there)} {'is' if len(diverged) == 1 else 'are'} left out, because "
+            f"{listed(names)} diverged there: effects are of trainings that converge."
         )
     return found
 

@@ -126,8 +126,8 @@ def _caption(group: FactorEffects[Any], decision: Decision, tested: bool, shaple
     kind = f"all {len(crossing.rows)} combinations" if crossing.full else f"a fraction of {len(crossing.rows)} combinations"
     parts = [
         f"Effects{on}: what each choice changes in the {decision.words}{points}, averaged over the other choices and "
-        f"{counted(len(group.keys), 'training' if isinstance(group.keys[0], tuple) else 'seed')}, from {kind}. The effect of "
-        "two choices is the difference between what one does at the two levels of the other."
+        f"{counted(len(group.keys), 'training' if isinstance(group.keys[0], tuple) else 'seed')}, from {kind}. The effect "
+        "of two choices is the difference between what one does at the two levels of the other."
     ]
     if tested:
         tests = {effect.test for effect in found.effects if effect.p_value is not None}
