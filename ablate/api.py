@@ -25,6 +25,7 @@ from ablate.search.experiment import SearchExperiment
 from ablate.study.baseline import find_baselines
 from ablate.study.costs import memory_choices, memory_need, training_memory
 from ablate.study.crossing import check_effects
+from ablate.study.designs import designs_json
 from ablate.study.plan import (
     Enumeration,
     axis_value,
@@ -393,6 +394,8 @@ class Experiment:
         ]
         planned: dict[str, Any] = {
             "net": variant.net,
+            **({"title": variant.title} if variant.title else {}),
+            **designs_json(variant),
             "network": variant.network,
             "axes": {axis: axis_value(variant, axis) for axis in varied},
             "blocks_per_group": variant.blocks_per_group,

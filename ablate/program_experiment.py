@@ -13,6 +13,7 @@ from ablate.estimate import plan_program, program_command, program_cost
 from ablate.launch import RunOptions, RunSummary, run_programs
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.study.designs import designs_json
 from ablate.study.program import ProgramStudy, ProgramTrial
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class ProgramExperiment:
         variants = [
             {
                 "net": variant.net,
+                **designs_json(variant),
                 "axes": dict(variant.axes),
                 "trials": [
                     {

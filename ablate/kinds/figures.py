@@ -136,6 +136,20 @@ FIGURES = (
         draw="ablate.report.figures.effects:draw_interactions",
     ),
     FigureKind(
+        name="path",
+        alt_text="The road map: {measure} from the base to the full method, a bar a step",
+        report="trained",
+        values="ablate.report.figure_values.path:path_values",
+        draw="ablate.report.figures.path:draw_path",
+    ),
+    FigureKind(
+        name="path",
+        alt_text="The road map: {measure} from the base to the full method, a bar a step",
+        report="program",
+        values="ablate.report.figure_values.path:path_values",
+        draw="ablate.report.figures.path:draw_path",
+    ),
+    FigureKind(
         name="scaling",
         alt_text="Counts against each axis, relative to the base",
         report="counted",

@@ -19,6 +19,7 @@ from ablate.report.summary import finite
 from ablate.statistics.description import INTERVAL_FROM, Description, describe
 from ablate.statistics.ranking import RankStability, rank_stability
 from ablate.study.decision import Decision
+from ablate.study.designs import designs_json
 from ablate.study.program import Program, ProgramStudy, ProgramTrial, ProgramVariant
 
 
@@ -127,6 +128,7 @@ class ProgramSummary:
         values = list(self.error_by_seed.values())
         return {
             "net": self.name,
+            **designs_json(self.variant),
             "axes": dict(self.variant.axes),
             self.decision.median_name: finite(self.median),
             **{f"median_{name}": self.median_of(name) for name in self.measures if name != self.decision.measure},

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.records.records import trial_state
+from ablate.report.design_table import describe_design, design_columns, difference_column, row_designs
 from ablate.report.document import (
     Column,
     Curves,
@@ -36,7 +37,7 @@ from ablate.report.provenance import provenance_table
 from ablate.report.report import Report
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell, statistics_table
 from ablate.report.summary import finite
-from ablate.report.variants_frame import comparison_values
+from ablate.report.variants_frame import comparison_values, component_values
 from ablate.study.plan import plain
 
 if TYPE_CHECKING:
@@ -163,17 +164,25 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     others = [measure for measure in study.measures if measure.name != by.measure]
     medians = [median for summary in analysis.summaries if (median := finite(summary.median)) is not None]
     best = by.best(medians) if len(medians) > 1 else None
+    designs = row_designs(analysis.summaries)
+    described = [*design_columns(designs)] if designs else []
+    difference = difference_column(analysis) if designs else None
+    compared = [difference] if difference else []
     rows = []
     for summary in analysis.summaries:
-        row = [words(plain(summary.variant.axes[axis])) for axis in axes] or [words(summary.name)]
+        row = [column.cell(summary) for column in described]
+        row = row or [words(plain(summary.variant.axes[axis])) for axis in axes] or [words(summary.name)]
         row += [median_cell(summary, bold=best is not None and summary.median == best)]
-        row += [interval_cell(summary), seeds_cell(summary)]
+        row += [interval_cell(summary), seeds_cell(summary), *(column.cell(summary) for column in compared)]
         row += [number(summary.median_of(measure.name), format_of(measure.unit).value) for measure in others]
         rows.append(row)
-    columns = [Column(axis, False) for axis in axes or ["Variant"]]
+    columns = [Column(column.title, column.numeric) for column in described]
+    columns = columns or [Column(axis, False) for axis in axes or ["Variant"]]
     columns += [Column(f"Median {by.axis}"), Column(interval_title(analysis.summaries)), Column("n")]
+    columns += [Column(column.title) for column in compared]
     columns += [Column(", ".join(filter(None, [measure.words, measure.unit]))) for measure in others]
-    return make_table(columns, rows, study.name, f"{analysis.setting('. ')}. {analysis.measured()}")
+    caption = [f"{analysis.setting('. ')}.", analysis.measured(), describe_design(designs, "")]
+    return make_table(columns, rows, study.name, " ".join(filter(None, caption)))
 
 
 def _frame_row(analysis: ProgramAnalysis, summary: ProgramSummary) -> dict[str, Any]:
@@ -187,7 +196,9 @@ def _frame_row(analysis: ProgramAnalysis, summary: ProgramSummary) -> dict[str, 
     values |= {"mean": d and d.mean, "std": d and d.std, "goal": summary.decision.goal}
     if baseline:
         values |= comparison_values(baseline.name, baseline.recorded_ids, verdict)
-    return {"net": values.pop("net"), **axes, **values, "trials": " ".join(summary.recorded_ids)}
+    values.pop("designs", None)
+    named = {"net": values.pop("net"), **component_values(summary.variant)}
+    return {**named, **axes, **values, "trials": " ".join(summary.recorded_ids)}
 
 
 def _plain(value: Any) -> Any:

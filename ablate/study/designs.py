@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 DesignKind = Literal["grid", "one_at_a_time", "leave_one_out", "path", "factorial", "fractional"]
@@ -22,6 +23,7 @@ class Design(NamedTuple):
         factors: The levels of each factor of the item, in the order of the study file; of a component (False, True).
         changed: The factor in which the row differs from the row that it is shown against; "" for none.
         kept: Whether later steps of a path keep this one.
+        changes: The axes that each component changes, with their values, by the component's name.
     """
 
     kind: DesignKind
@@ -32,11 +34,12 @@ class Design(NamedTuple):
     factors: Mapping[str, tuple[Any, ...]]
     changed: str = ""
     kept: bool = True
+    changes: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
     @property
     def components(self) -> tuple[str, ...]:
         """The factors that are components, in order."""
-        return tuple(name for name, levels in self.factors.items() if levels == (False, True))
+        return tuple(self.changes)
 
 
 class Designed(Protocol):
@@ -48,6 +51,48 @@ class Designed(Protocol):
 
 
 V = TypeVar("V", bound=Designed)
+
+
+def reference_rows(variants: Sequence[V], group: Callable[[V], Any]) -> tuple[V | None, ...]:
+    """For each variant, the row that its design compares it with; the row itself where it is that row, None for none.
+
+    The full method in leave_one_out and in a factorial of components alone, the last kept step before in a path. A variant
+    that is in several items has the reference of the first one that has one.
+
+    Args:
+        variants: Of a study.
+        group: Of a variant; only variants of one group are compared, such as those of one data set.
+    """
+    found: dict[int, V] = {}
+    for rows in designed_rows(variants).values():
+        for one in dict.fromkeys(group(variant) for variant, _ in rows):
+            within = [(variant, design) for variant, design in rows if group(variant) == one]
+            for variant, design in within:
+                before = [each for each, other in within if _is_reference(other, design)]
+                if before:
+                    found.setdefault(id(variant), before[-1])
+    return tuple(found.get(id(variant)) for variant in variants)
+
+
+def _is_reference(row: Design, of: Design) -> bool:
+    """Whether a row of an item is one that another row of the item can be compared with; the last such row is."""
+    match row.kind:
+        case "path":
+            return row.kept and (row.row < of.row or row.row == of.row == 0)
+        case "leave_one_out" | "factorial":
+            return row.changes.keys() == row.factors.keys() and all(row.levels.values())
+    return False
+
+
+def designs_json(variant: Designed) -> dict[str, Any]:
+    """What a variant is in each designed item, in plain values under the key "designs"; empty for none.
+
+    Args:
+        variant: Of a study.
+    """
+    keys = ("kind", "entry", "row", "label", "levels", "changed", "kept")
+    found = [{key: getattr(design, key) for key in keys} for design in variant.designs]
+    return {"designs": found} if found else {}
 
 
 def designed_rows(variants: Iterable[V]) -> dict[int, list[tuple[V, Design]]]:

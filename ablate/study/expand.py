@@ -64,8 +64,7 @@ def _expand(entry: Entry, index: int) -> Iterator[tuple[dict[str, Any], Design |
             for row, (axis, value) in enumerate(changes, 1):
                 yield {"net": entry.base, axis: value}, Design(entry.kind, index, row, "", {axis: value}, entry.axes, axis)
         case _:
-            for axes, design in entry.rows:
-                yield axes, design._replace(entry=index)
+            yield from entry.rows
 
 
 def _size(entry: Entry) -> int:

@@ -6,7 +6,7 @@ import gc
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -158,7 +158,9 @@ def enumerate_variants(study: Study) -> Enumeration:
         raise StudyError(f"{place}: {len(found):,} variants of {trainings:,} {each} are more than {MAX_TRIALS:,} trials")
     for definition, designs in again.items():
         found[definition] = replace(found[definition], designs=tuple(designs))
-    variants = _tell_apart(_shortly_named(list(found.values()), study, names))
+    for variant in found.values():
+        names.setdefault(variant.title, []).append(variant)
+    variants = _tell_apart(_shortly_named(_with_own_titles(found.values()), study, names))
     for title, nets in study.panels:
         for net in nets:
             if net not in names:
@@ -261,12 +263,14 @@ def label(variant: Variant) -> str:
     Args:
         variant: The variant.
     """
+    if variant.title:
+        return ", ".join([variant.title, *_beside(variant, (RECIPE_NAME, DATA_TITLE))])
     return ", ".join([variant.net, *_beside(variant)])
 
 
-def _beside(variant: Variant) -> list[str]:
+def _beside(variant: Variant, prefixes: tuple[str, ...] = BESIDE) -> list[str]:
     """The axes of a variant's recipe and data, as its label shows them."""
-    named = {axis: plain(value) for axis, value in variant.axes.items() if axis.startswith(BESIDE)}
+    named = {axis: plain(value) for axis, value in variant.axes.items() if axis.startswith(prefixes)}
     return [text if axis in (RECIPE_NAME, DATA_TITLE) else f"{short_axis(axis)} {text}" for axis, text in named.items()]
 
 
@@ -363,6 +367,7 @@ def _variant(
         entry.recipe_name,
         folds=entry.folds,
         designs=(design,) if design else (),
+        title=design.label if design else "",
     )
     return variant, network
 
@@ -413,12 +418,21 @@ def _shortly_named(variants: list[Variant], study: Study, names: dict[str, list[
     return [replace(one, net=name, whole_name=one.net) if name != one.net else one for name, one in zip(short, variants)]
 
 
+def _with_own_titles(variants: Iterable[Variant]) -> list[Variant]:
+    """The variants, without the titles that two of them have beside one data set and recipe, as of two designs."""
+    kept = list(variants)
+    times = Counter(label(variant) for variant in kept if variant.title)
+    return [replace(one, title="") if one.title and times[label(one)] > 1 else one for one in kept]
+
+
 def _tell_apart(variants: list[Variant]) -> list[Variant]:
     """The variants, with N added to the names of those with equal labels (one depth under both conventions)."""
     labels = [label(variant) for variant in variants]
     times = Counter(labels)
     return [
-        variant if times[text] == 1 else replace(variant, net=f"{variant.net} (N = {variant.architecture.N})")
+        variant
+        if times[text] == 1 or variant.title
+        else replace(variant, net=f"{variant.net} (N = {variant.architecture.N})")
         for variant, text in zip(variants, labels)
     ]
 

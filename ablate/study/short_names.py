@@ -68,6 +68,16 @@ def short_axis(axis: str) -> str:
     return " ".join(short if len(short) > 1 else [group, *short])
 
 
+def short_label(axis: str) -> str:
+    """The name of an axis in labels: as short_axis(), without the part of the study that it belongs to, such as "lr".
+
+    Args:
+        axis: Such as "recipe.lr" or "args.norm".
+    """
+    short = short_axis(axis)
+    return short.removeprefix("recipe.").removeprefix("data.").removeprefix(ARGUMENT)
+
+
 def is_base(variant: Variant) -> bool:
     """Whether no axis of a variant changes an argument of user-defined code.
 
