@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, permutations, product
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -39,6 +39,7 @@ Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 
 MOST_EXACT = 16  # differences whose signs are all tried: 65,536
+MOST_ORDERS = 20_000  # of the rows in all seeds, that are all tried
 DRAWS = 9_999
 FEWEST_SUBSETS = 6  # differences from which on their signs give a 95% interval
 
@@ -273,7 +274,7 @@ def _effect(term: _Term, table: Floats, design: Whole, noise: _Noise, draws: _Dr
         p, interval = flip_signs(strata[:, 1] - strata[:, 0]) if strata.shape[1] == 2 else (draws.shuffle(strata), None)
     elif noise.variance is not None:
         p, quantile = draws.residuals(term.basis, squares)
-        floor = 1 / (DRAWS + 1)
+        floor = 1 / len(draws.orders)
         if df == 1:
             width = quantile * _standard_error(term, noise)
             interval = (_estimate(term, table, design) - width, _estimate(term, table, design) + width)
@@ -354,16 +355,20 @@ class _Draws:
         rest = np.maximum(float((residuals**2).sum()) - of_rows, 1e-300)
         drawn = noise.seeds * ((means @ basis) ** 2).sum(axis=1) / df / (rest / noise.df)
         observed = squares / df / max(noise.variance or 0.0, 1e-300)
-        p = (1 + int((drawn >= observed * (1 - 1e-9)).sum())) / (len(drawn) + 1)
-        kept = math.floor(ALPHA * (len(drawn) + 1) + 1e-9)
-        return p, float(np.sqrt(np.sort(drawn)[-kept]))
+        kept = max(1, math.floor(ALPHA * len(drawn) + 1e-9))
+        return float((drawn >= observed * (1 - 1e-9)).mean()), float(np.sqrt(np.sort(drawn)[-kept]))
 
     @property
     def orders(self) -> Whole:
-        """(draws, S, C): an order of the rows for each seed of each draw."""
+        """(draws, S, C): an order of the rows for each seed; all orders if they are few. The first changes none."""
         if self._orders is None:
-            rows = np.broadcast_to(np.arange(self.noise.rows), (DRAWS, self.noise.seeds, self.noise.rows))
-            self._orders = np.random.default_rng(self.seed).permuted(rows, axis=2)
+            rows, seeds = np.arange(self.noise.rows), self.noise.seeds
+            if math.factorial(len(rows)) ** seeds <= MOST_ORDERS:
+                self._orders = np.array(list(product(permutations(rows.tolist()), repeat=seeds)))
+            else:
+                drawn = np.broadcast_to(rows, (DRAWS + 1, seeds, len(rows)))
+                self._orders = np.random.default_rng(self.seed).permuted(drawn, axis=2)
+                self._orders[0] = rows
         return self._orders
 
     def shuffle(self, strata: Floats) -> float:
