@@ -69,7 +69,6 @@ class Effect(NamedTuple):
             Empty for other interactions.
         p_value: Two-sided, without correction; None if the table is too small for any test.
         adjusted_p: After Holm's correction for all effects of the table.
-        floor: The smallest p-value that is possible.
         test: "strata" (exact) or "residuals" (approximate).
         eta_squared: Its share of all squares, 0 to 1.
         omega_squared: The same without what noise alone would give it; None without an estimate of the noise.
@@ -82,7 +81,6 @@ class Effect(NamedTuple):
     changes: tuple[Change, ...]
     p_value: float | None
     adjusted_p: float | None
-    floor: float
     test: Literal["strata", "residuals"]
     eta_squared: float
     omega_squared: float | None
@@ -268,19 +266,18 @@ def _effect(term: _Term, table: Floats, design: Whole, noise: _Noise, draws: _Dr
     strata = _strata(term.factors, table, design) if full else None
     test: Literal["strata", "residuals"] = "residuals"
     p: float | None = None
-    floor, interval = 1.0, None
-    if strata is not None and (least := _least_p(strata)) <= level:
-        test, floor = "strata", least
+    interval = None
+    if strata is not None and _least_p(strata) <= level:
+        test = "strata"
         p, interval = flip_signs(strata[:, 1] - strata[:, 0]) if strata.shape[1] == 2 else (draws.shuffle(strata), None)
     elif noise.variance is not None:
         p, quantile = draws.residuals(term.basis, squares)
-        floor = 1 / len(draws.orders)
-        if df == 1:
+        if df == 1 and quantile is not None:
             width = quantile * _standard_error(term, noise)
             interval = (_estimate(term, table, design) - width, _estimate(term, table, design) + width)
     omega = None if noise.variance is None else (squares - df * noise.variance) / ((noise.total + noise.variance) or 1.0)
     return Effect(
-        term.factors, df, _changes(term, table, design, noise, interval), p, None, floor, test,
+        term.factors, df, _changes(term, table, design, noise, interval), p, None, test,
         noise.share(squares), omega, term.aliases, term.partial,
     )  # fmt: skip
 
@@ -345,8 +342,11 @@ class _Draws:
         self.noise, self.seed = noise, seed
         self._orders: Whole | None = None
 
-    def residuals(self, basis: Floats, squares: float) -> tuple[float, float]:
-        """The p-value of an effect by permuted residuals, and the 95% point of the square root of its F statistic."""
+    def residuals(self, basis: Floats, squares: float) -> tuple[float, float | None]:
+        """The p-value of an effect by permuted residuals, and the 95% point of the square root of its F statistic.
+
+        None for a point that would not be below the largest value.
+        """
         noise, df = self.noise, basis.shape[1]
         residuals = noise.rest + (basis @ (basis.T @ noise.means))[:, None]
         means = np.take_along_axis(residuals.T[None], self.orders, axis=2).mean(axis=1)  # (draws, C)
@@ -355,8 +355,10 @@ class _Draws:
         rest = np.maximum(float((residuals**2).sum()) - of_rows, 1e-300)
         drawn = noise.seeds * ((means @ basis) ** 2).sum(axis=1) / df / (rest / noise.df)
         observed = squares / df / max(noise.variance or 0.0, 1e-300)
+        p = float((drawn >= observed * (1 - 1e-9)).mean())
+        few = float((drawn >= drawn.max() * (1 - 1e-9)).mean()) > ALPHA
         kept = max(1, math.floor(ALPHA * len(drawn) + 1e-9))
-        return float((drawn >= observed * (1 - 1e-9)).mean()), float(np.sqrt(np.sort(drawn)[-kept]))
+        return p, None if few else float(np.sqrt(np.sort(drawn)[-kept]))
 
     @property
     def orders(self) -> Whole:
