@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ablate.report.document import NO_VALUE, Cell, number, words
+from ablate.report.document import NO_VALUE, Cell, words
 from ablate.report.seeds import Compared
 from ablate.study.designs import Design
 from ablate.study.plan import plain
@@ -85,7 +86,7 @@ def _level(design: Design, name: str) -> Cell:
 
 
 def difference_column(analysis: Compared[Any]) -> DesignColumn | None:
-    """The column of the difference of each variant to its baseline; None where nothing is compared.
+    """The column of the difference of each variant to its baseline with its interval; None where nothing is compared.
 
     Args:
         analysis: Of a study with seeds.
@@ -93,12 +94,20 @@ def difference_column(analysis: Compared[Any]) -> DesignColumn | None:
     if not analysis.verdicts:
         return None
 
+    write = analysis.format.signed
+    levels = {f"{verdict.comparison.interval.level:.0%}" for verdict in analysis.verdicts.values()}
+
     def cell(summary: Any) -> Cell:
-        verdict = analysis.verdict(summary)
-        return number(verdict.comparison.difference, analysis.format.signed) if verdict else NO_VALUE
+        found = verdict.comparison if (verdict := analysis.verdict(summary)) else None
+        if found is None or found.difference is None:
+            return NO_VALUE
+        low, high = (write(end) if math.isfinite(end) else f"{end:+}" for end in found.interval[:2])
+        level = f" {found.interval.level:.0%}" if len(levels) > 1 else ""
+        return Cell(found.difference, f"{write(found.difference)} [{low}, {high}]{level}")
 
     names = {baseline.name for baseline in analysis.baselines if baseline}
-    return DesignColumn(f"Difference to {names.pop()}" if len(names) == 1 else "Change", cell, True)
+    title = f"Difference to {names.pop()}" if len(names) == 1 else "Change"
+    return DesignColumn(f"{title} [{next(iter(levels))}]" if len(levels) == 1 else title, cell, True)
 
 
 def describe_design(designs: dict[int, Design], base: str) -> str:

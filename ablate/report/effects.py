@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
-from ablate.report.numbers import counted
+from ablate.report.numbers import counted, finite
 from ablate.report.seeds import S
-from ablate.report.summary import finite
 from ablate.study.crossing import Crossing, find_crossings
 
 if TYPE_CHECKING:

@@ -31,12 +31,11 @@ from ablate.report.drawn_figures import DrawnFigure, draw_figures
 from ablate.report.effects import effects_frames
 from ablate.report.effects_sentences import study_sentences
 from ablate.report.effects_table import effects_tables
-from ablate.report.numbers import counted, format_of
+from ablate.report.numbers import counted, finite, format_of
 from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary
 from ablate.report.provenance import provenance_table
 from ablate.report.report import Report
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell, statistics_table
-from ablate.report.summary import finite
 from ablate.report.variants_frame import comparison_values, component_values
 from ablate.study.plan import plain
 
@@ -154,7 +153,7 @@ def program_trials_frame(summaries: Iterable[ProgramSummary], runs: Path) -> pd.
 def program_table(analysis: ProgramAnalysis) -> Table:
     """The main table: a row per variant with its axes, the median of the measure that decides, and those of the others.
 
-    The best median is bold.
+    The medians of variants that cannot be told from the best are bold, if the seeds tell others from it.
 
     Args:
         analysis: The analysis of the study.
@@ -162,8 +161,6 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     study, by = analysis.study, analysis.decision
     axes = [axis for axis in study.variants[0].axes if len({repr(v.axes.get(axis)) for v in study.variants}) > 1]
     others = [measure for measure in study.measures if measure.name != by.measure]
-    medians = [median for summary in analysis.summaries if (median := finite(summary.median)) is not None]
-    best = by.best(medians) if len(medians) > 1 else None
     designs = row_designs(analysis.summaries)
     described = [*design_columns(designs)] if designs else []
     difference = difference_column(analysis) if designs else None
@@ -172,7 +169,7 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     for summary in analysis.summaries:
         row = [column.cell(summary) for column in described]
         row = row or [words(plain(summary.variant.axes[axis])) for axis in axes] or [words(summary.name)]
-        row += [median_cell(summary, bold=best is not None and summary.median == best)]
+        row += [median_cell(summary, bold=id(summary) in analysis.leading)]
         row += [interval_cell(summary), seeds_cell(summary), *(column.cell(summary) for column in compared)]
         row += [number(summary.median_of(measure.name), format_of(measure.unit).value) for measure in others]
         rows.append(row)
@@ -181,7 +178,7 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     columns += [Column(f"Median {by.axis}"), Column(interval_title(analysis.summaries)), Column("n")]
     columns += [Column(column.title) for column in compared]
     columns += [Column(", ".join(filter(None, [measure.words, measure.unit]))) for measure in others]
-    caption = [f"{analysis.setting('. ')}.", analysis.measured(), describe_design(designs, "")]
+    caption = [f"{analysis.setting('. ')}.", analysis.measured() + analysis.bold_words, describe_design(designs, "")]
     return make_table(columns, rows, study.name, " ".join(filter(None, caption)))
 
 

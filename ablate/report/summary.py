@@ -17,12 +17,13 @@ from ablate.errors import RecordError
 from ablate.kinds.measures import ERROR, MEASURES
 from ablate.records.records import Record, Split, read_record
 from ablate.records.result import FINAL
+from ablate.report.numbers import finite
 from ablate.statistics.description import Description, describe
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.designs import designs_json
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import axis_value, fold_of, plain, varied_axes
-from ablate.study.short_names import short_label
+from ablate.study.short_names import short_axis
 from ablate.study.study import EpochRule, ShownMeasure, Trial, Variant
 
 TrainingKey = int | tuple[int, int]  # what tells the trainings of a variant apart
@@ -97,7 +98,7 @@ class Summary:
         for axis, value in self.axes.items():
             if axis in self.variant.axes and axis in beside and axis not in without:
                 named = axis in (RECIPE_NAME, DATA_TITLE)
-                parts.append(plain(value) if named else f"{short_label(axis)} {plain(value)}")
+                parts.append(plain(value) if named else f"{short_axis(axis)} {plain(value)}")
         return ", ".join([self.net, *parts])
 
     @property
@@ -302,12 +303,3 @@ def _check_images(summaries: Sequence[Summary]) -> None:
                         f"{record.directory} and {first.directory}: recorded on {how} "
                         f"({', '.join(map(str, digests))}); no median mixes them"
                     )
-
-
-def finite(number: float | None) -> float | None:
-    """The number, or None if it is not finite, because JSON has no infinity.
-
-    Args:
-        number: Any number; None stays None.
-    """
-    return number if number is not None and math.isfinite(number) else None

@@ -33,7 +33,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ablate.statistics.comparison import ALPHA, holm
+from ablate.statistics.comparison import ALPHA
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -167,6 +167,19 @@ def find_effects(
     )
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values corrected for their number by Holm's method, in the order given.
+
+    Args:
+        p_values: Of all tests of the family, 0 to 1.
+    """
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for step, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (len(p_values) - step) * p_values[i]))
+        adjusted[i] = highest
+    return adjusted
+
+
 class _Noise:
     """A table split into rows, seeds and noise.
 
@@ -272,7 +285,7 @@ def _effect(term: _Term, table: Floats, design: Whole, noise: _Noise, draws: _Dr
         p, interval = flip_signs(strata[:, 1] - strata[:, 0]) if strata.shape[1] == 2 else (draws.shuffle(strata), None)
     elif noise.variance is not None:
         p, quantile = draws.residuals(term.basis, squares)
-        if df == 1 and quantile is not None:
+        if df == 1:
             width = quantile * _standard_error(term, noise)
             interval = (_estimate(term, table, design) - width, _estimate(term, table, design) + width)
     omega = None if noise.variance is None else (squares - df * noise.variance) / ((noise.total + noise.variance) or 1.0)
@@ -342,11 +355,8 @@ class _Draws:
         self.noise, self.seed = noise, seed
         self._orders: Whole | None = None
 
-    def residuals(self, basis: Floats, squares: float) -> tuple[float, float | None]:
-        """The p-value of an effect by permuted residuals, and the 95% point of the square root of its F statistic.
-
-        None for a point that would not be below the largest value.
-        """
+    def residuals(self, basis: Floats, squares: float) -> tuple[float, float]:
+        """The p-value of an effect by permuted residuals, and the 95% point of the square root of its F statistic."""
         noise, df = self.noise, basis.shape[1]
         residuals = noise.rest + (basis @ (basis.T @ noise.means))[:, None]
         means = np.take_along_axis(residuals.T[None], self.orders, axis=2).mean(axis=1)  # (draws, C)
@@ -356,9 +366,8 @@ class _Draws:
         drawn = noise.seeds * ((means @ basis) ** 2).sum(axis=1) / df / (rest / noise.df)
         observed = squares / df / max(noise.variance or 0.0, 1e-300)
         p = float((drawn >= observed * (1 - 1e-9)).mean())
-        few = float((drawn >= drawn.max() * (1 - 1e-9)).mean()) > ALPHA
         kept = max(1, math.floor(ALPHA * len(drawn) + 1e-9))
-        return p, None if few else float(np.sqrt(np.sort(drawn)[-kept]))
+        return p, float(np.sqrt(np.sort(drawn)[-kept]))
 
     @property
     def orders(self) -> Whole:

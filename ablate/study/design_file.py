@@ -143,7 +143,7 @@ class _Reader:
         factors, changes = self.factors(file)
         for name, levels in factors.items():
             if len(levels) != 2:
-                self.fail(("factors", name), f"{name}: found {len(levels)} levels; allowed: 2 in 'fractional'")
+                self.fail(("factors", name), f"{name}: number of levels: found {len(levels)}; allowed: 2 in 'fractional'")
         base = self.axis.base((*self.path, BASE), file.base)
         try:
             fraction = fractional_design([*factors], file.runs)
@@ -167,7 +167,7 @@ class _Reader:
                     if repr(level) in map(repr, value[:i]):
                         self.fail(("factors", name, i), f"{name}: {describe(level)} is listed twice; list it once")
                 if len(value) < 2:
-                    self.fail(("factors", name), f"{name}: found {len(value)} levels; allowed: 2 or more")
+                    self.fail(("factors", name), f"{name}: number of levels: found {len(value)}; allowed: 2 or more")
                 factors[name] = tuple(value)
             else:
                 changes[name], factors[name] = self.changes(("factors", name), value), COMPONENT

@@ -14,7 +14,7 @@ from scipy.stats import f as f_distribution
 from scipy.stats import mannwhitneyu, permutation_test
 
 from ablate.statistics import effects as module
-from ablate.statistics.effects import Effect, find_effects, flip_signs
+from ablate.statistics.effects import Effect, find_effects, flip_signs, holm
 from ablate.statistics.shapley import shapley_values
 from tests.statistics.calibrate_effects import rates
 
@@ -187,11 +187,17 @@ def test_one_seed_has_only_the_exact_test() -> None:
     assert [e.p_value for e in small.effects] == [None] * 3 and small.effects[0].omega_squared is None
 
 
-def test_two_seeds_of_four_combinations_have_no_interval() -> None:
-    # Of the 576 orders 32 leave the effect as large as it is: no p-value below 0.0556, so a 95% interval has no ends.
-    effect = find_effects(invented(full(2, 2), 2), full(2, 2)).effects[0]
-    assert effect.p_value is not None and effect.p_value >= 32 / 576 - 1e-9
-    assert effect.changes[0].interval is None
+def test_two_seeds_of_four_combinations_can_say_nothing() -> None:
+    # Of the 576 orders 32 leave the effect as large as it is: there is no p-value below 0.0556, and every interval has 0.
+    effect = find_effects(invented(full(2, 2), 2) + 50 * full(2, 2)[:, [0]], full(2, 2)).effects[0]
+    assert effect.p_value == pytest.approx(32 / 576)
+    interval = effect.changes[0].interval
+    assert interval is not None and (interval[0] <= 1e-9 or interval[1] <= 1e-9)
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.09, 0.09, 0.5])
+    assert holm([0.6, 0.7]) == [1.0, 1.0] and holm([]) == []
 
 
 def test_equal_values_have_no_effect() -> None:
