@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import combinations, permutations, product
 from typing import Literal, NamedTuple
 
@@ -330,12 +331,7 @@ def flip_signs(differences: Floats, alpha: float = ALPHA) -> tuple[float, tuple[
     Returns:
         The p-value and the interval; None for an interval that would have no ends, with five differences or fewer.
     """
-    number = len(differences)
-    if number <= MOST_EXACT:
-        chosen = (np.arange(1, 2**number)[:, None] >> np.arange(number)) & 1
-    else:
-        chosen = np.random.default_rng(0).integers(0, 2, (DRAWS, number))
-        chosen[~chosen.any(axis=1), 0] = 1
+    chosen = _subsets(len(differences), DRAWS)
     sums = chosen @ differences
     # A subset whose sum is on the other side of zero is one whose signs, changed, move the mean away from zero.
     near = 1e-9 * float(np.abs(differences).sum())
@@ -353,13 +349,14 @@ class _Draws:
 
     def __init__(self, noise: _Noise, seed: int) -> None:
         self.noise, self.seed = noise, seed
-        self._orders: Whole | None = None
 
     def residuals(self, basis: Floats, squares: float) -> tuple[float, float]:
         """The p-value of an effect by permuted residuals, and the 95% point of the square root of its F statistic."""
         noise, df = self.noise, basis.shape[1]
         residuals = noise.rest + (basis @ (basis.T @ noise.means))[:, None]
-        means = np.take_along_axis(residuals.T[None], self.orders, axis=2).mean(axis=1)  # (draws, C)
+        means = np.take_along_axis(residuals.T[None], _orders(noise.rows, noise.seeds, self.seed, DRAWS), axis=2).mean(
+            axis=1
+        )  # (draws, C)
         # Permuted within seeds, the residuals keep their sum of squares and the means of seeds, which are zero.
         of_rows = noise.seeds * (means**2).sum(axis=1)
         rest = np.maximum(float((residuals**2).sum()) - of_rows, 1e-300)
@@ -368,19 +365,6 @@ class _Draws:
         p = float((drawn >= observed * (1 - 1e-9)).mean())
         kept = max(1, math.floor(ALPHA * len(drawn) + 1e-9))
         return p, float(np.sqrt(np.sort(drawn)[-kept]))
-
-    @property
-    def orders(self) -> Whole:
-        """(draws, S, C): an order of the rows for each seed; all orders if they are few. The first changes none."""
-        if self._orders is None:
-            rows, seeds = np.arange(self.noise.rows), self.noise.seeds
-            if math.factorial(len(rows)) ** seeds <= MOST_ORDERS:
-                self._orders = np.array(list(product(permutations(rows.tolist()), repeat=seeds)))
-            else:
-                drawn = np.broadcast_to(rows, (DRAWS + 1, seeds, len(rows)))
-                self._orders = np.random.default_rng(self.seed).permuted(drawn, axis=2)
-                self._orders[0] = rows
-        return self._orders
 
     def shuffle(self, strata: Floats) -> float:
         """The p-value of a factor with three levels or more by shuffles of the levels within strata.
@@ -395,6 +379,27 @@ class _Draws:
             part = generator.permuted(np.broadcast_to(centred, ((DRAWS + 10) // 11, *centred.shape)), axis=2)
             beyond += int(((part.sum(axis=1) ** 2).sum(axis=1) >= observed * (1 - 1e-9)).sum())
         return (1 + beyond) / (11 * ((DRAWS + 10) // 11) + 1)
+
+
+@lru_cache(maxsize=1)
+def _orders(rows: int, seeds: int, seed: int, draws: int) -> Whole:
+    """(draws + 1, seeds, rows): an order of the rows for each seed; all orders if they are few. The first changes none."""
+    if math.factorial(rows) ** seeds <= MOST_ORDERS:
+        return np.array(list(product(permutations(range(rows)), repeat=seeds)))
+    drawn = np.broadcast_to(np.arange(rows), (draws + 1, seeds, rows))
+    orders = np.random.default_rng(seed).permuted(drawn, axis=2)
+    orders[0] = np.arange(rows)
+    return np.asarray(orders)
+
+
+@lru_cache(maxsize=4)
+def _subsets(number: int, draws: int) -> Floats:
+    """(subsets, number): 1 for what is in a subset, which is never empty; all subsets if they are few, else sampled."""
+    if number <= MOST_EXACT:
+        return ((np.arange(1, 2**number)[:, None] >> np.arange(number)) & 1).astype(float)
+    chosen = np.random.default_rng(0).integers(0, 2, (draws, number))
+    chosen[~chosen.any(axis=1), 0] = 1
+    return chosen.astype(float)
 
 
 def _estimate(term: _Term, table: Floats, design: Whole) -> float:

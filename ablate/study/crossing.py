@@ -12,7 +12,7 @@ from ablate.errors import StudyError, allowed
 from ablate.study.designs import Design, designed_rows
 from ablate.study.expand import DATA_TITLE
 from ablate.study.plan import plain
-from ablate.study.short_names import short_axis
+from ablate.study.short_names import short_label
 
 PLANNED = ("factorial", "fractional")  # items whose factors are meant to be crossed
 
@@ -55,7 +55,7 @@ class Crossing(Generic[V]):
     @property
     def names(self) -> list[str]:
         """The factors as texts: "lr" for "recipe.lr" where no other factor is called so."""
-        short = [short_axis(name).removeprefix("recipe.").removeprefix("data.") for name in self.factors]
+        short = [short_label(name) for name in self.factors]
         return [one if short.count(one) == 1 else name for one, name in zip(short, self.factors)]
 
     def is_component(self, factor: int) -> bool:
