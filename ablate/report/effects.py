@@ -56,6 +56,12 @@ class FactorEffects(Generic[S]):
         return " × ".join(self.crossing.names[factor] for factor in factors)
 
     @property
+    def other(self) -> str:
+        """What rows differ in beyond the effects, in words."""
+        every = len(self.crossing.tested) == len(self.crossing.factors)
+        return "three or more together" if every and self.crossing.full else "other choices and combinations"
+
+    @property
     def trainings(self) -> int:
         """The number of trainings that the effects are computed from."""
         return len(self.crossing.rows) * len(self.keys)
@@ -195,7 +201,7 @@ def effect_rows(group: FactorEffects[Any]) -> list[dict[str, Any]]:
                     (factor,) = effect.factors
                     more |= {"from": crossing.level(factor, 0), "level": crossing.level(factor, change.level)}
             rows.append({**base, "kind": kind, "effect": group.name(effect), **more, **tests})
-    for kind, share in (("higher interactions", found.higher), ("seed", found.seeds), ("noise", found.noise)):
+    for kind, share in (("other", found.other), ("seed", found.seeds), ("noise", found.noise)):
         rows.append({**base, "kind": kind, "eta_squared": share})
     return rows
 

@@ -26,6 +26,8 @@ def effects_sentences(group: FactorEffects[Any], decision: Decision, write: Unit
         write: How its values are written.
     """
     on = f"On {group.crossing.title}, " if group.crossing.title else ""
+    if all(effect.p_value is None for effect in group.found.effects):
+        return [_begin(on, f"one seed of {len(group.crossing.rows)} combinations cannot tell effects from noise.")]
     sentences = [_of_factors(group, decision, write), _of_pairs(group, write), _of_shares(group)]
     return [_begin(on, sentence) for sentence in sentences if sentence]
 
@@ -142,7 +144,8 @@ def _of_pairs(group: FactorEffects[Any], write: UnitFormat) -> str:
     effect = clear[0]
     aliased = [group.name_of(pair) for pair in effect.aliases]
     also = f"; this design cannot tell that from {listed(aliased)}" if aliased else ""
-    more = f"; so do {listed([group.name(other) for other in clear[1:]])}" if len(clear) > 1 else ""
+    others = listed([group.name(other) for other in clear[1:]]) if len(clear) > 1 else ""
+    more = f"; nor do {others} simply add up" if others else ""
     return f"{_together(group, effect, write)}{also}{more}."
 
 
@@ -194,15 +197,14 @@ def _of_shares(group: FactorEffects[Any]) -> str:
     """Where the differences between the trainings come from."""
     found = group.found
     mains = sorted((e for e in found.effects if len(e.factors) == 1), key=lambda e: -e.eta_squared)
-    together = sum(effect.eta_squared for effect in found.effects if len(effect.factors) == 2) + found.higher
+    together = sum(effect.eta_squared for effect in found.effects if len(effect.factors) == 2)
+    every = group.other == "three or more together"
     shares = [(group.name(effect), effect.eta_squared) for effect in mains[:MOST]]
     rest = sum(effect.eta_squared for effect in mains[MOST:])
-    shares += [("the other choices", rest)] if rest else []
-    shares += [
-        ("what choices do only together", together),
-        ("the seed", found.seeds),
-        ("nothing that was varied", found.noise),
-    ]
+    shares += [(f"the other {len(mains) - MOST} choices", rest)] if rest else []
+    shares += [("what choices do only together", together + found.other if every else together)]
+    shares += [] if every else [(group.other, found.other)]
+    shares += [("the seed", found.seeds), ("nothing that was varied", found.noise)]
     if len(group.keys) < 2:
         return ""  # without a second seed nothing tells noise from interactions
     texts = [f"{share:.0%} {'from' if place else 'come from'} {name}" for place, (name, share) in enumerate(shares)]

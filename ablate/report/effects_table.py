@@ -43,8 +43,8 @@ def effects_table(group: FactorEffects[Any], label: str, decision: Decision, wri
             row.append(number(effect.eta_squared, _share) if not place else NO_VALUE)
             row += [_shapley_cell(group, effect, write) if not place else NO_VALUE] if shapley else []
             rows.append(row)
-    if len(group.crossing.factors) > 2 or not group.crossing.full:
-        rows.append(_rest("other combinations", group.found.higher, len(titles), titles.index("Share")))
+    if len(group.crossing.factors) > 2 or len(group.crossing.tested) < 2:
+        rows.append(_rest(group.other, group.found.other, len(titles), titles.index("Share")))
     if len(group.keys) > 1:
         rows.append(_rest("seed", group.found.seeds, len(titles), titles.index("Share")))
         rows.append(_rest("noise", group.found.noise, len(titles), titles.index("Share")))

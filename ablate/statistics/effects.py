@@ -42,6 +42,7 @@ Whole = npt.NDArray[np.int64]
 MOST_EXACT = 16  # differences whose signs are all tried: 65,536
 MOST_ORDERS = 20_000  # of the rows in all seeds, that are all tried
 DRAWS = 9_999
+MOST_DRAWN = 20_000_000  # values of all draws together; large tables have fewer draws, but at least 199
 FEWEST_SUBSETS = 6  # differences from which on their signs give a 95% interval
 
 
@@ -111,7 +112,7 @@ class Effects(NamedTuple):
         effects: Main effects in the order of the factors, then interactions.
         levels: The mean of each level, by factor.
         cells: (L1, L2): the mean of each pair of levels, by the numbers of two factors.
-        higher: The share of the variance of all that combinations do beyond the effects, 0 to 1.
+        other: The share of the variance of all that rows differ in beyond the effects, 0 to 1.
         seeds: The share of the seeds.
         noise: The share of the rest.
         sd: The standard deviation of the noise; None with one seed.
@@ -121,7 +122,7 @@ class Effects(NamedTuple):
     effects: tuple[Effect, ...]
     levels: tuple[tuple[LevelMean, ...], ...]
     cells: dict[tuple[int, int], Floats]
-    higher: float
+    other: float
     seeds: float
     noise: float
     sd: float | None
@@ -160,7 +161,7 @@ def find_effects(
         effects=effects,
         levels=tuple(_level_means(table, design[:, factor], noise) for factor in range(design.shape[1])),
         cells={(a, b): _cell_means(table, design, a, b) for a, b in combinations(range(design.shape[1]), 2)},
-        higher=max(0.0, noise.share(noise.of_rows) - math.fsum(effect.eta_squared for effect in effects)),
+        other=max(0.0, noise.share(noise.of_rows) - math.fsum(effect.eta_squared for effect in effects)),
         seeds=noise.share(noise.of_seeds),
         noise=noise.share(noise.of_rest),
         sd=None if noise.variance is None else math.sqrt(noise.variance),
@@ -386,6 +387,7 @@ def _orders(rows: int, seeds: int, seed: int, draws: int) -> Whole:
     """(draws + 1, seeds, rows): an order of the rows for each seed; all orders if they are few. The first changes none."""
     if math.factorial(rows) ** seeds <= MOST_ORDERS:
         return np.array(list(product(permutations(range(rows)), repeat=seeds)))
+    draws = max(199, min(draws, MOST_DRAWN // (rows * seeds)))
     drawn = np.broadcast_to(np.arange(rows), (draws + 1, seeds, rows))
     orders = np.random.default_rng(seed).permuted(drawn, axis=2)
     orders[0] = np.arange(rows)

@@ -99,7 +99,7 @@ def test_files_and_json_have_every_number(tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(files["effects.csv"].decode())))
     assert [row["kind"] for row in rows] == ["level"] * 4 + ["main"] * 2 + [
         "interaction",
-        "higher interactions",
+        "other",
         "seed",
         "noise",
     ]
@@ -191,6 +191,14 @@ def test_a_study_chooses_factors_or_none(tmp_path: Path) -> None:
     assert recorded(tmp_path, f"{CROSSED}effects: false\n", values).analysis().effects.groups == ()
     found = group(recorded(tmp_path, f"{CROSSED}effects: [k]\n", values))
     assert [effect.factors for effect in found.found.effects] == [(1,)]
+    rows = texts(recorded(tmp_path, f"{CROSSED}effects: [k]\n", values))
+    assert list(rows) == ["k", "other choices and combinations", "seed", "noise"]
+
+
+def test_one_seed_of_few_combinations_says_so(tmp_path: Path) -> None:
+    found = recorded(tmp_path, CROSSED, {row: [20.0 + row] for row in range(4)})
+    assert sentences(found) == ["One seed of 4 combinations cannot tell effects from noise."]
+    assert list(texts(found)["k"]) == ["Effect", "From → to", "Means", "Change", "Share"]
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_shares_are_those_of_least_squares_and_sum_to_one() -> None:
     for effect in found.effects:
         parts = [(factor,) for factor in effect.factors] if len(effect.factors) > 1 else []
         assert effect.eta_squared * total == pytest.approx(unexplained(*parts) - unexplained(*parts, effect.factors))
-    assert math.fsum(e.eta_squared for e in found.effects) + found.higher + found.seeds + found.noise == pytest.approx(1)
+    assert math.fsum(e.eta_squared for e in found.effects) + found.other + found.seeds + found.noise == pytest.approx(1)
     first = found.effects[0]
     noise = found.noise * total / found.df
     assert found.df == 22 and found.sd == pytest.approx(noise**0.5)
