@@ -438,13 +438,23 @@ def _changes(
     return tuple(found)
 
 
-def _normal_interval(centre: float, factor: float, noise: _Noise) -> tuple[float, float] | None:
-    """The 95% interval of an estimate whose variance is a multiple of that of the noise; None with one seed."""
+@lru_cache(maxsize=64)
+def t_quantile(df: int) -> float:
+    """The half width of a 95% interval of a normal mean, in standard errors.
+
+    Args:
+        df: The degrees of freedom of the standard error.
+    """
     from scipy.stats import t
 
+    return float(t.ppf(1 - ALPHA / 2, df))
+
+
+def _normal_interval(centre: float, factor: float, noise: _Noise) -> tuple[float, float] | None:
+    """The 95% interval of an estimate whose variance is a multiple of that of the noise; None with one seed."""
     if noise.variance is None:
         return None
-    width = float(t.ppf(1 - ALPHA / 2, noise.df)) * math.sqrt(factor * noise.variance)
+    width = t_quantile(noise.df) * math.sqrt(factor * noise.variance)
     return centre - width, centre + width
 
 

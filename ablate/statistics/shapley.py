@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ablate.statistics.comparison import ALPHA
+from ablate.statistics.effects import t_quantile
 
 
 class Contribution(NamedTuple):
@@ -37,8 +37,6 @@ def shapley_values(values: npt.ArrayLike, on: npt.ArrayLike) -> list[Contributio
         values: (2^F, S): the value of each combination of components and each seed; finite.
         on: (2^F, F): whether each component is there, 0 or 1; every combination once.
     """
-    from scipy.stats import t
-
     table, components = np.asarray(values, float), np.asarray(on, int)
     number = components.shape[1]
     weights = np.array([1 / (number * math.comb(number - 1, size)) for size in range(number)])
@@ -50,5 +48,5 @@ def shapley_values(values: npt.ArrayLike, on: npt.ArrayLike) -> list[Contributio
         return [Contribution(float(value), None) for value in found]
     rest = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0, keepdims=True) + table.mean()
     error = math.sqrt(float((rest**2).sum()) / df / table.shape[1])
-    widths = float(t.ppf(1 - ALPHA / 2, df)) * error * np.linalg.norm(signed, axis=0)
+    widths = t_quantile(df) * error * np.linalg.norm(signed, axis=0)
     return [Contribution(float(v), (float(v - w), float(v + w))) for v, w in zip(found, widths)]

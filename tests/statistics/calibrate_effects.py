@@ -20,7 +20,7 @@ from ablate.statistics.comparison import ALPHA
 from ablate.statistics.shapley import shapley_values
 
 Floats = npt.NDArray[np.float64]
-DESIGNS = (((2, 2), 3), ((2, 2), 5), ((2, 2, 2), 2), ((2, 2, 2), 3), ((2, 2, 2), 5), ((3, 2), 3))
+DESIGNS = (((2, 2), 3), ((2, 2, 2), 2), ((2, 2, 2), 4), ((2, 2), 5), ((3, 2), 3))
 CASES = ("normal", "skew", "one level 3 times as noisy", "one row 5 times as noisy", "interaction")
 
 
