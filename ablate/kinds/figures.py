@@ -86,7 +86,7 @@ FIGURES = (
         report="trained",
         choice="default",
         values="ablate.report.figure_values.effects:interaction_values",
-        draw="ablate.report.figures.effects:draw_interactions",
+        draw="ablate.report.figures.interactions:draw_interactions",
     ),
     FigureKind(
         name="critical_difference",
@@ -133,7 +133,7 @@ FIGURES = (
         report="program",
         choice="default",
         values="ablate.report.figure_values.effects:interaction_values",
-        draw="ablate.report.figures.effects:draw_interactions",
+        draw="ablate.report.figures.interactions:draw_interactions",
     ),
     FigureKind(
         name="path",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.effects import FactorEffects
 from ablate.report.effects_sentences import mover
-from ablate.report.figures.effects import Interactions, MainEffects, MainPanel, PairPanel
+from ablate.report.figures.effects import MainEffects, MainPanel
+from ablate.report.figures.interactions import Interactions, PairPanel
 from ablate.report.numbers import counted, p_text
 
 if TYPE_CHECKING:
