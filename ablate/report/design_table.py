@@ -13,7 +13,7 @@ from ablate.study.plan import plain
 from ablate.study.short_names import BASE, short_label
 
 CHECK = "✓"
-MOST_MARKS = 6  # columns of components beside a column of labels, which say the same
+MOST_MARKS = 5  # columns of components beside a column of labels, which say the same
 LABELLED = ("leave_one_out", "path", "one_at_a_time")
 
 
@@ -95,13 +95,15 @@ def difference_column(analysis: Compared[Any]) -> DesignColumn | None:
         return None
 
     write = analysis.format.signed
-    levels = {f"{verdict.comparison.interval.level:.0%}" for verdict in analysis.verdicts.values()}
+    levels = {f"{level:.0%}" for verdict in analysis.verdicts.values() if (level := verdict.comparison.interval.level)}
 
     def cell(summary: Any) -> Cell:
         found = verdict.comparison if (verdict := analysis.verdict(summary)) else None
         if found is None or found.difference is None:
             return NO_VALUE
         low, high = (write(end) if math.isfinite(end) else f"{end:+}" for end in found.interval[:2])
+        if not found.interval.level:  # of a seed against a seed
+            return Cell(found.difference, write(found.difference))
         level = f" {found.interval.level:.0%}" if len(levels) > 1 else ""
         return Cell(found.difference, f"{write(found.difference)} [{low}, {high}]{level}")
 

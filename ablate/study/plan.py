@@ -158,7 +158,7 @@ def enumerate_variants(study: Study) -> Enumeration:
         raise StudyError(f"{place}: {len(found):,} variants of {trainings:,} {each} are more than {MAX_TRIALS:,} trials")
     for definition, designs in again.items():
         found[definition] = replace(found[definition], designs=tuple(designs))
-    for variant in found.values():
+    for variant in (one for one in found.values() if one.title):
         names.setdefault(variant.title, []).append(variant)
     variants = _tell_apart(_shortly_named(_with_own_titles(found.values()), study, names))
     for title, nets in study.panels:
@@ -296,7 +296,10 @@ def axis_value(variant: Variant, axis: str) -> Any:
     if isinstance(written := variant.axes.get(axis), dict):
         return written
     group, _, field = axis.partition(".")
-    value = value_at(variant.recipe if group == "recipe" else variant.data, field)
+    if group == "recipe":
+        value = value_at(variant.recipe, field)
+        return variant.recipe.used.get(field) if value is None else value
+    value = value_at(variant.data, field)
     return "all" if value is None else value
 
 

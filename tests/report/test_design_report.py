@@ -59,7 +59,7 @@ def texts(found: Table) -> list[list[str]]:
 
 def test_marks_and_differences_of_the_method_without_each_component(tmp_path: Path) -> None:
     found = table(recorded(tmp_path, LEFT_OUT, THREE))
-    titles = ["Variant", "dropout", "decay", "Median test error, %", "Range", "n", "Difference to full"]
+    titles = ["Variant", "dropout", "decay", "Median test error, %", "Range", "n", "Difference to full [90%]"]
     assert found.titles == titles  # parameters and multiply-adds are the same, so they are left out
     assert [row[:3] for row in texts(found)] == [["full", "✓", "✓"], ["w/o dropout", "", "✓"], ["w/o decay", "✓", ""]]
     assert [row[0].value is not None and row[1].value for row in found.rows] == [True, False, True]
@@ -101,7 +101,7 @@ def test_the_one_change_of_a_row_is_one_column(tmp_path: Path) -> None:
 def test_a_path_is_compared_with_the_step_before(tmp_path: Path) -> None:
     experiment = recorded(tmp_path, STEPS, ERRORS)
     found = table(experiment)
-    assert found.titles[:4] == ["Variant", "cosine", "cutmix", "wide"] and found.titles[-1] == "Change"
+    assert found.titles[:4] == ["Variant", "cosine", "cutmix", "wide"] and found.titles[-1] == "Change [90%]"
     assert [row[0] for row in texts(found)] == ["WRN-10-1", "+ cosine", "+ cutmix (not kept)", "+ wide"]
     assert "each on top of those above it that are kept" in found.caption
     analysis = experiment.analysis()

@@ -108,20 +108,23 @@ def draw_path(road: RoadMap, title: str, caption: str, badge: str = "") -> Figur
     axis.set_xlabel(by.axis)
     set_row_axis(axis, names)
     axis.spines["left"].set_visible(False)
+    for step, name in zip(steps, axis.get_yticklabels()):
+        name.set_color(INK if step.kept else GREY)
     right = axis.get_yaxis_transform()
+    end = max(row for row, step in enumerate(steps) if step.kept)
     for row, (median, change) in enumerate(zip(medians, changes)):
-        weight = "bold" if row == len(steps) - 1 else "normal"
+        weight = "bold" if row == end else "normal"
         axis.annotate(
             median, (1, row), (first * 72, 0), xycoords=right, textcoords="offset points", ha="right", va="center_baseline",
-            fontsize=TEXT, fontweight=weight,
+            fontsize=TEXT, fontweight=weight, color=INK if steps[row].kept else GREY,
         )  # fmt: skip
         axis.annotate(
             change, (1, row), ((first + second) * 72, 0), xycoords=right, textcoords="offset points", ha="right",
             va="center_baseline", fontsize=TEXT, color=_colour(steps[row], by),
         )  # fmt: skip
-    for words, end in (("median", first), ("change", first + second)):
+    for words, place in (("median", first), ("change", first + second)):
         axis.annotate(
-            words, (1, 1), (end * 72, 3), xycoords="axes fraction", textcoords="offset points", ha="right", va="bottom",
+            words, (1, 1), (place * 72, 3), xycoords="axes fraction", textcoords="offset points", ha="right", va="bottom",
             fontsize=SMALL, color=GREY,
         )  # fmt: skip
     return figure
