@@ -170,10 +170,13 @@ def _together(group: FactorEffects[Any], effect: Effect, write: UnitFormat) -> s
 
 
 def _at(group: FactorEffects[Any], factor: int, level: int) -> str:
-    """A level in words: "at k = 4", or "without ema" for a component."""
+    """A level in words: "at k = 4", "with block B(3,3)", or "without ema" for a component."""
     crossing = group.crossing
     name, text = crossing.names[factor], crossing.level(factor, level)
-    return f"{text} {name}" if crossing.is_component(factor) else f"at {name} = {text}"
+    if crossing.is_component(factor):
+        return f"{text} {name}"
+    numeric = all(isinstance(each, (int, float)) for each in crossing.factors[list(crossing.factors)[factor]])
+    return f"at {name} = {text}" if numeric else f"with {name} {text}"
 
 
 def mover(group: FactorEffects[Any], effect: Effect) -> tuple[int, int]:

@@ -126,7 +126,7 @@ def rows(studies: int) -> Iterator[list[str]]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", type=int, default=500, help="simulated studies a row")
+    parser.add_argument("--studies", type=int, default=300, help="simulated studies a row")
     parser.add_argument("--draws", type=int, default=999, help="sampled permutations a test")
     arguments = parser.parse_args()
     effects.DRAWS = arguments.draws

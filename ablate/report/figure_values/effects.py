@@ -30,7 +30,7 @@ def main_effect_values(analysis: StudyAnalysis | ProgramAnalysis) -> Iterator[Fi
     for number, group in enumerate(groups, 1):
         panels = [_main_panel(group, effect) for effect in group.found.effects if len(effect.factors) == 1]
         caption = (
-            f"{_on(group)}Means over the other choices; thin: each of {counted(len(group.keys), analysis.unit)}"
+            f"{_on(group)}Means over the other choices, p corrected for all effects; thin: each of {counted(len(group.keys), analysis.unit)}"
             f"{'; bars: 95% intervals without what a seed adds to all' if group.found.sd is not None else ''}. "
             f"{analysis.setting('; ')}"
         )
@@ -52,7 +52,7 @@ def interaction_values(analysis: StudyAnalysis | ProgramAnalysis) -> Iterator[Fi
         left = f" The {len(shown)} largest of {len(pairs)}." if len(shown) < len(pairs) else ""
         caption = (
             f"{_on(group)}Means over the other choices and {counted(len(group.keys), analysis.unit)}. Where lines are "
-            f"parallel, the two choices add up.{left}"
+            f"parallel, the two choices add up; p is of the difference from that, corrected for all effects.{left}"
         )
         if shown:
             title = f"{analysis.study.title}: what two choices do together"
