@@ -101,11 +101,22 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     networks += [NetworkRow({}, row, table.source) for table, row in analysis.rows_without_variant]
     rows = [[column.of(network) for column in columns] for network in networks]
     shown = [Column(column.title, column.numeric) for column in columns]
-    nets = {summary.variant.net for summary in analysis.summaries}
-    of_ours = designs and len(nets) == 1 and not analysis.summaries[0].variant.whole_name
-    base = analysis.summaries[0].variant.net if of_ours else ""
-    caption = " ".join(filter(None, [analysis.measured() + analysis.bold_words, describe_design(designs, base)]))
+    caption = " ".join(
+        filter(
+            None, [analysis.measured() + analysis.bold_words, describe_design(designs, _base(analysis.summaries, designs))]
+        )
+    )
     return make_table(shown, rows, analysis.study.name, caption, footnotes.notes)
+
+
+def _base(summaries: Sequence[Summary], designs: dict[int, Design]) -> str:
+    """The network that the rows of a design are changes of; "" where the rows or the setting say it."""
+    if not designs:
+        return ""
+    first = min(summaries, key=lambda summary: designs[id(summary)].row)
+    design, one = designs[id(first)], len({summary.variant.net for summary in summaries}) == 1
+    told = design.kind == "path" or first.variant.whole_name or design.row > 0
+    return "" if told or not (one or design.kind in ("leave_one_out", "factorial")) else first.variant.net
 
 
 def _network_columns(

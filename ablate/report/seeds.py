@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
-from ablate.report.numbers import UnitFormat, format_of
+from ablate.report.numbers import UnitFormat, counted, format_of
 from ablate.report.verdicts import Verdict, fewest_seeds, listed, reach_verdicts, verdict_sentences
 from ablate.statistics.comparison import PAIRED_FROM
 from ablate.statistics.description import Description
@@ -205,18 +205,20 @@ class Compared(Generic[S]):
             title: The title of the data set.
         """
         compared = self.compared_on(title)
-        variants = list({id(summary): summary for both in compared for summary in both}.values())
-        number = {id(summary): i for i, summary in enumerate(variants)}
-        found = reach_verdicts(
-            [(summary.name, summary.costs) for summary in variants],
-            [(number[id(summary)], number[id(other)]) for summary, other in compared],
-            self.paired_from,
-            self.decision.maximized,
-        )
+        variants, pairs = self._family(title)
+        named = [(summary.name, summary.costs) for summary in variants]
+        found = reach_verdicts(named, pairs, self.paired_from, self.decision.maximized)
         return {id(summary): verdict for (summary, _), verdict in zip(compared, found)}
 
+    def _family(self, title: str) -> tuple[list[S], list[tuple[int, int]]]:
+        """The compared variants and baselines of one data set, and the comparisons by their numbers."""
+        compared = self.compared_on(title)
+        variants = list({id(summary): summary for both in compared for summary in both}.values())
+        number = {id(summary): i for i, summary in enumerate(variants)}
+        return variants, [(number[id(summary)], number[id(other)]) for summary, other in compared]
+
     def rank_intervals(self, title: str) -> list[RankInterval] | None:
-        """The ranks that each variant of a data set may have; None with fewer than three, or if its seeds allow no verdict.
+        """The ranks that each variant of a data set may have; None with fewer than two, or if its seeds allow no verdict.
 
         Args:
             title: One of `titles`.
@@ -225,8 +227,20 @@ class Compared(Generic[S]):
 
     @cached_property
     def _rank_intervals(self) -> dict[str, list[RankInterval] | None]:
-        shown = {title: [summary.costs for summary in self.on(title)] for title in self.titles}
-        return {title: rank_intervals(of, self.paired_from) if len(of) > 2 else None for title, of in shown.items()}
+        return {title: self._find_rank_intervals(title) for title in self.titles}
+
+    def _find_rank_intervals(self, title: str) -> list[RankInterval] | None:
+        """The intervals, with what the verdicts say added: in one direction each of both errs in 2.5% of cases or fewer."""
+        summaries, size = self.on(title), len(self.on(title))
+        found = rank_intervals([summary.costs for summary in summaries], self.paired_from) if size > 1 else None
+        if found is None:
+            return None
+        for i, verdict in enumerate(self.verdicts.get(id(summary)) for summary in summaries):
+            if verdict and verdict.reached:
+                best, worst = found[i]
+                better = verdict.comparison.direction < 0
+                found[i] = RankInterval(best, min(worst, size - 1)) if better else RankInterval(max(best, 2), worst)
+        return found
 
     @cached_property
     def leading(self) -> set[int]:
@@ -249,11 +263,9 @@ class Compared(Generic[S]):
             verdicts = [self.verdicts[id(summary)] for summary in self.on(title) if id(summary) in self.verdicts]
             enough = None
             if any(not verdict.possible for verdict in verdicts):
-                compared = self.compared_on(title)
-                number = {id(summary): i for i, summary in enumerate(self.on(title))}
-                pairs = [(number[id(summary)], number[id(other)]) for summary, other in compared]
-                seeds = max(summary.n for summary in self.on(title)) // self.folds
-                enough = fewest_seeds(self.folds, len(number), pairs, seeds, self.paired_from)
+                variants, pairs = self._family(title)
+                seeds = max(summary.n for summary in variants) // self.folds
+                enough = fewest_seeds(self.folds, len(variants), pairs, seeds, self.paired_from)
             for sentence in verdict_sentences(verdicts, self.unit, self.format, enough):
                 yield f"{self.on_words(title)}{sentence}"
 
@@ -271,10 +283,12 @@ class Compared(Generic[S]):
             intervals, summaries = self.rank_intervals(title), self.on(title)
             if len(summaries) < 3 or max(summary.n for summary in summaries) < 2:
                 continue
-            first = [s.name for s, interval in zip(summaries, intervals or ()) if interval.best == 1]
+            may = [s for s, interval in zip(summaries, intervals or ()) if interval.best == 1]
+            first = [s.name for s in sorted(may, key=lambda s: self.decision.cost(s.median or 0.0))]
             where = self.on_words(title)
             if intervals is None or len(first) == len(summaries):
-                yield f"{where}{'any' if where else 'Any'} of the {len(summaries)} variants may be the best."
+                seeds = counted(max(summary.n for summary in summaries), self.unit)
+                yield f"{where}{'with' if where else 'With'} {seeds} any of the {len(summaries)} variants may be the best."
             elif len(first) == 1:
                 yield f"{where}{first[0]} is the best of the {len(summaries)} variants, with 95% confidence."
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
-from ablate.report.numbers import DASH, counted, error_range, format_of, p_text, seeds_needed_text, two_decimals
+from ablate.report.numbers import DASH, error_range, format_of, p_text, seeds_needed_text, two_decimals
 from ablate.report.seeds import Compared, S, Seeds
 from ablate.report.verdicts import Verdict, interval_text
 from ablate.statistics.comparison import ALPHA, LEVEL, PAIRED_FROM
@@ -106,7 +106,7 @@ def _verdict_cells(analysis: Compared[S], summary: S) -> list[Cell]:
         Cell(c.probability, f"{two_decimals(c.probability)} ({two_decimals(low)}–{two_decimals(high)})"),
         number(c.p_value, p_text),
         number(verdict.adjusted_p, p_text, bold=verdict.reached),
-        Cell(needed.low, seeds_needed_text(needed)) if needed else NO_VALUE,
+        Cell(needed.low, seeds_needed_text(needed)) if needed and not verdict.reached else NO_VALUE,
     ]
 
 
@@ -127,23 +127,23 @@ def _compared_caption(analysis: Compared[S], verdicts: list[Verdict]) -> str:
     points = " in points" if by.unit == "%" else ""
     kinds = {verdict.comparison.paired for verdict in verdicts}
     tests = {
-        True: f"paired (signed ranks at common {unit}s)",
-        False: f"unpaired (studentized rank sum; fewer than {PAIRED_FROM} common {unit}s)",
+        True: f"paired test (signed ranks of the differences at common {unit}s)",
+        False: f"unpaired test (studentized rank sum; fewer than {PAIRED_FROM} {unit}s are common)",
     }
     paired = [verdict.comparison for verdict in verdicts if verdict.comparison.paired]
     left = sum(c.n + c.baseline_n - 2 * c.common for c in paired)
     floors = sorted(verdict.adjusted_floor for verdict in verdicts)
     least = " to ".join(dict.fromkeys(map(p_text, (floors[0], floors[-1]))))
     families = sorted({verdict.family for verdict in verdicts})
-    of = counted(families[0], "comparison") if len(families) == 1 else f"{families[0]} to {families[-1]} comparisons"
+    of = f"the {families[0]}" if len(families) == 1 else f"the {families[0]} to {families[-1]}"
     several = " of a data set" if len(analysis.titles) > 1 else ""
+    family = "the same" if families == [1] else f"adjusted for {of} comparisons{several}"
     without = f"; {left} {unit}s without a partner are left out" if left else ""
     test = " or ".join(tests[kind] for kind in sorted(kinds))
     return (
-        f"Against the baseline: the Hodges-Lehmann estimate of the difference{points}, with its 95% interval for this "
-        f"comparison alone (its own level is named where so few {unit}s allow no 95%); P(better), how often the variant has the "
-        f"{by.lower} {by.noun}, with its 95% interval; p of the {test} test{without}; "
-        f"p (family), adjusted for the {of}{several}, bold below {ALPHA:g} (the smallest possible is {least}); how many {unit}s "
-        "would tell the two apart. Adding seeds after a look at these results needs `seeds: {until: decided}`, else "
-        "differences are found too often."
+        f"Against the baseline: the Hodges-Lehmann estimate of the difference{points}, with its 95% interval for this one "
+        f"comparison (its own level is named where so few {unit}s allow no 95%); P(better), how often the variant "
+        f"has the {by.lower} {by.noun}, with its 95% interval; p of the {test}{without}; p (family), {family}, bold below "
+        f"{ALPHA:g} (the smallest possible is {least}); how many {unit}s would tell two apart that are not yet. Adding "
+        f"{unit}s after a look at these results needs `seeds: {{until: decided}}`, else differences are found too often."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ablate.report.numbers import UnitFormat, counted, finite, format_of, p_text, seeds_needed_text
@@ -123,22 +123,24 @@ class PlannedFamily(NamedTuple):
     seeds_that_can: int | None
 
 
-def plan_family(
-    data: str, keys: Sequence[Collection[Any]], pairs: Pairs, folds: int, seeds: int, paired_from: int
-) -> PlannedFamily:
-    """What a planned family can say at best.
+def plan_families(variants: Sequence[tuple[str, int | None]], seeds: int, folds: int = 1) -> list[PlannedFamily]:
+    """What each family of a study can say at best; none without seeds or without a baseline.
 
     Args:
-        data: The title of the data set; "" for a program.
-        keys: The keys of each variant.
-        pairs: The comparisons; at least one.
-        folds: The folds that each seed is trained on; 1 without folds.
+        variants: For each variant the title of its data set and the index of its baseline, which may be its own; None for
+            none.
         seeds: The number of seeds.
-        paired_from: The fewest common keys that are compared in pairs.
+        folds: The folds that each seed is trained on; 1 without folds.
     """
-    least = min(smallest_p_values(keys, pairs, paired_from))
-    enough = seeds if least < ALPHA else fewest_seeds(folds, len(keys), pairs, seeds, paired_from)
-    return PlannedFamily(data, len(pairs), seeds, least, enough)
+    paired_from, found = PAIRED_FROM if folds == 1 else 1, []
+    for title in dict.fromkeys(title for title, _ in variants):
+        pairs = [(i, other) for i, (of, other) in enumerate(variants) if of == title and other is not None and other != i]
+        if pairs and seeds:
+            keys = [[(fold, seed) for fold in range(folds) for seed in range(seeds)]] * len(variants)
+            least = min(smallest_p_values(keys, pairs, paired_from))
+            enough = seeds if least < ALPHA else fewest_seeds(folds, len(variants), pairs, seeds, paired_from)
+            found.append(PlannedFamily(title, len(pairs), seeds, least, enough))
+    return found
 
 
 def cannot_reach(sample: str, comparisons: int, smallest: float, enough: int | None) -> str:
@@ -227,10 +229,8 @@ def told_apart(verdict: Verdict, unit: str, write: UnitFormat) -> str:
     sentence = f"{verdict.name} is {'better' if c.direction < 0 else 'worse'} than {verdict.baseline}"
     if c.difference is not None:
         sentence += f" by {write.distance(abs(c.difference))}"
-    return (
-        f"{sentence} ({c.interval.level:.0%} interval {interval_text(c.interval, write)}; {_pairs_won(c, unit)}; "
-        f"{p_words(verdict.adjusted_p)}{_of_family(verdict)})."
-    )
+    interval = "" if c.difference is None else f"{c.interval.level:.0%} interval {interval_text(c.interval, write)}; "
+    return f"{sentence} ({interval}{_pairs_won(c, unit)}; {p_words(verdict.adjusted_p)}{_of_family(verdict)})."
 
 
 def interval_text(interval: Interval, write: UnitFormat) -> str:
@@ -287,13 +287,14 @@ def _alike(verdicts: Sequence[Verdict], unit: str) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in a sentence: "a", "a and b", "a; b and c". Names may contain commas.
+    """Names in a sentence: "a", "a and b", "a, b and c"; "a; b; c" if they contain commas.
 
     Args:
         names: At least one.
     """
-    between = "; " if any("," in name for name in names) else ", "
-    return " and ".join(filter(None, [between.join(names[:-1]), names[-1]]))
+    if len(names) > 2 and any("," in name for name in names):
+        return "; ".join(names)
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _is(names: Sequence[str]) -> str:

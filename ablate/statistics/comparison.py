@@ -319,7 +319,8 @@ def _split_p(ours: tuple[float, ...], theirs: tuple[float, ...]) -> float:
 
     n, ranks = len(ours), np.array([*ours, *theirs])
     observed = studentized_rank_sums(ranks[:n], ranks[n:])
-    return _tail(_over_splits(tuple(ranks), n), float(observed))
+    least = min(1.0, 2 / math.comb(ranks.size, n))  # with ties only one split may be as far, and none the other way
+    return max(least, _tail(_over_splits(tuple(ranks), n), float(observed)))
 
 
 def _tail(rearranged: Floats, observed: float) -> float:
@@ -390,5 +391,6 @@ def _win_interval(won: float, n: int, m: int) -> tuple[float, float]:
         spread = p * (1 - p) * (1 + size * ((1 - p) / (2 - p) + p / (1 + p))) / (n * m)
         return abs(p - share) - z * math.sqrt(max(spread, 0.0))
 
-    low = 0.0 if share == 0 else float(brentq(beyond, 1e-12, share))
-    return low, 1.0 if share == 1 else float(brentq(beyond, share, 1 - 1e-12))
+    tiny = 1e-9  # the ends themselves are roots where all pairs are won
+    low = 0.0 if share == 0 else float(brentq(beyond, tiny, min(share, 1 - tiny)))
+    return low, 1.0 if share == 1 else float(brentq(beyond, max(share, tiny), 1 - tiny))

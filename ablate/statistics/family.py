@@ -92,6 +92,7 @@ def adjusted_p_values(groups: Sequence[Errors], pairs: Pairs, paired_from: int =
     found = [1.0] * len(pairs)
     for paired, part in _parts(groups, pairs, paired_from):
         of_part = [pairs[i] for i in part]
+        together: Sequence[float] | Floats
         if paired:
             differences = _signed_matrix(groups, of_part)
             together = step_down(*_rearranged_signs(pooled_signed_ranks(differences)))
@@ -100,7 +101,7 @@ def adjusted_p_values(groups: Sequence[Errors], pairs: Pairs, paired_from: int =
             values = [np.array([*group.values()], float) for group in groups]
             structure = _structure([len(group) for group in groups], of_part)
             observed = [studentized_rank_sums(values[ours], values[theirs]) for ours, theirs in of_part]
-            together = _against_reference(structure, np.array(observed))
+            together = _against_reference(structure, np.array(observed)) if len(part) > 1 else [0.0]
             alone = [rank_sum_p(values[ours], values[theirs]) for ours, theirs in of_part]
         for i, *both in zip(part, together, alone):
             found[i] = float(min(1.0, max(both) * len(pairs) / len(part)))
@@ -126,7 +127,7 @@ def smallest_p_values(keys: Sequence[Collection[Any]], pairs: Pairs, paired_from
         else:
             sizes = [len(group) for group in groups]
             farthest = [np.inf if min(sizes[ours], sizes[theirs]) > 1 else 0.5 for ours, theirs in of_part]
-            together = _against_reference(_structure(sizes, of_part), np.array(farthest))
+            together = _against_reference(_structure(sizes, of_part), np.array(farthest)) if len(part) > 1 else [0.0]
             alone = [2 / math.comb(sizes[ours] + sizes[theirs], sizes[ours]) for ours, theirs in of_part]
             least = [*map(max, together, alone)]
         for i, p in zip(part, least):

@@ -9,14 +9,14 @@ from pydantic import Field, WithJsonSchema
 from ablate.study.frozen import Frozen
 
 DESIGNS = ("leave_one_out", "path", "factorial", "fractional")
-Label = Annotated[str, Field(min_length=1, max_length=100)]
+Label = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\n\t]+$")]
 _CHANGES: dict[str, Any] = {"type": "object", "minProperties": 1}
 Changes = Annotated[Any, WithJsonSchema(_CHANGES)]
 Levels = Annotated[Any, WithJsonSchema({"anyOf": [_CHANGES, {"type": "array", "minItems": 2}]})]
 
 
 class LeaveOneOutFile(Frozen):
-    """The full method, and the method without each of its components."""
+    """The full method, and the method without each of its components. Each row is compared with the full method."""
 
     base: Annotated[Any, Field(description="the full method: a network; of a program, the values of all axes")]
     without: Annotated[
@@ -54,7 +54,7 @@ class FractionalFile(FactorialFile):
         dict[Label, Levels],
         Field(min_length=3, max_length=31, description="as in factorial, of two levels each"),
     ]
-    runs: Annotated[int, Field(ge=4, le=128, examples=["8"], description="how many combinations: 4, 8, 12, 16, 20, ...")]
+    runs: Annotated[int, Field(ge=4, le=128, examples=["8"], description="how many combinations, such as 8, 12 or 16")]
 
 
 Path = Annotated[

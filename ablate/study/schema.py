@@ -138,7 +138,8 @@ class EntryFile(Frozen):
         zip: The first values of all axes, then the second values, and so on.
         one_at_a_time: `base` and, of each value of each axis, the base with this value.
         leave_one_out: The full method, and the method without each of its components.
-        path: The base and then steps; each is on top of the steps before it, except those with `kept: false`.
+        path: `base: NETWORK`, then steps such as `cutmix: {recipe.cutmix: 1}`, each on top of those before it;
+            `kept: false` leaves a step out of the later ones.
         factorial: All combinations of the levels of factors; effects are told by factor.
         fractional: A balanced part of these combinations, of factors with two levels.
         depth_rule: Instead of the study's.

@@ -64,7 +64,7 @@ def test_marks_and_differences_of_the_method_without_each_component(tmp_path: Pa
     assert [row[:3] for row in texts(found)] == [["full", "✓", "✓"], ["w/o dropout", "", "✓"], ["w/o decay", "✓", ""]]
     assert [row[0].value is not None and row[1].value for row in found.rows] == [True, False, True]
     assert texts(found)[0][-1] == "–" and texts(found)[2][-1].startswith("+")
-    assert "Left out: dropout (dropout 0), decay (weight_decay 0, lr 0.2)." in found.caption
+    assert "Base: WRN-10-1-dropout0.3. Left out: dropout (dropout 0), decay (weight_decay 0, lr 0.2)." in found.caption
     written = table_latex(found, found.caption)
     assert r"full & $\checkmark$ & $\checkmark$ & " in written and "amssymb" in written
 
@@ -136,7 +136,7 @@ def test_a_road_map_of_few_records(tmp_path: Path, errors: dict[int, list[float 
 
 
 def test_the_report_of_a_path_from_the_command_line(tmp_path: Path) -> None:
-    experiment = recorded(tmp_path, f"{STEPS}figures: []\n", ERRORS)
+    experiment = recorded(tmp_path, f"{STEPS}figures: [path]\n", ERRORS)
     arguments = [str(tmp_path / "invented.yaml"), "--runs", str(experiment.runs), "--out", str(tmp_path / "reports")]
     done = CliRunner().invoke(app, ["report", *arguments])
     assert done.exit_code == 0, done.output

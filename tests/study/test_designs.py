@@ -205,6 +205,11 @@ def test_designs_of_a_program(tmp_path: Path) -> None:
         (LEFT_OUT.replace("without", "wihtout"), ":8:7: unknown key 'wihtout'; did you mean 'without'?"),
         (LEFT_OUT.replace("{dropout: 0}", "0"), ":8:17: dropout: found 0; allowed: axes with one value each"),
         (LEFT_OUT.replace("recipe.weight_decay", "weight_decay"), "unknown axis 'weight_decay'"),
+        (
+            LEFT_OUT.replace("decay:", '"de\\ncay":'),
+            ":8:40: variants.leave_one_out.without.de\\ncay: found 'de\\ncay'; allowed: text",
+        ),
+        (LEFT_OUT.replace("decay:", f"{'d' * 101}:"), "allowed: string should have at most 100 characters"),
         (STEPS.replace("base: WRN-16-2", "start: {k: 1}"), ":7:7: path: found a mapping; allowed as the first item: base:"),
         (STEPS.replace("wide:", "cosine:"), ":11:7: path: the step 'cosine' is there twice"),
         (STEPS.replace("kept: false", "kept: 1"), ":10:7: path.kept: found 1; allowed: true, false"),

@@ -15,7 +15,10 @@ from ablate.statistics.ranking import critical_difference
 if TYPE_CHECKING:
     from ablate.report.analysis import StudyAnalysis
 
-RANKS = "bars hold the rank with 95% confidence, each compared with all others"
+RANKS = (
+    "point: rank of the median; bar: ranks that the seeds allow, each end with 95% confidence; blue: cannot be told from "
+    "the best"
+)
 
 
 def rank_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
@@ -51,7 +54,7 @@ def rank_ranges(analysis: Compared[S], title: str, labels: Sequence[str]) -> Ran
     from scipy.stats import rankdata
 
     intervals, by = analysis.rank_intervals(title), analysis.decision
-    if intervals is None:
+    if intervals is None or len(intervals) < 3:
         return None
     observed = rankdata([by.cost(s.median) for s in analysis.on(title) if s.median is not None]).tolist()
     order = sorted(range(len(labels)), key=observed.__getitem__)

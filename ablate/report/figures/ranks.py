@@ -55,5 +55,5 @@ def draw_ranks(ranks: RankRanges, title: str, caption: str, badge: str = "") -> 
     axis.set_yticks(range(size), names)
     axis.grid(axis="y", visible=False)
     axis.tick_params(length=0)
-    axis.set_xlabel(f"rank, 1 {ranks.first}; point: of the median; blue: cannot be told from the best")
+    axis.set_xlabel(f"rank, 1 {ranks.first}")
     return figure
