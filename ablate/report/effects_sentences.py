@@ -67,10 +67,15 @@ def _of_factors(group: FactorEffects[Any], decision: Decision, write: UnitFormat
         parts.append(_does(group, effect, what, average, write))
     if len(clear) > MOST:
         parts.append(f"{listed([group.name(effect) for effect in clear[MOST:]])} move it less")
+    mixed = [e for e in unclear if any(is_found(p) and {*e.factors} < {*p.factors} for p in group.found.effects)]
+    if mixed:
+        names = listed([_with_change(group, effect, write) for effect in mixed])
+        parts.append(f"no effect on average was found of {names}, only one that depends on another choice")
+    unclear = [effect for effect in unclear if effect not in mixed]
     if unclear:
         names = listed([_with_change(group, effect, write) for effect in unclear])
         parts.append(
-            f"no effect of {names} was found" if clear else f"no effect on the {decision.words} was found of {names}"
+            f"no effect of {names} was found" if parts else f"no effect on the {decision.words} was found of {names}"
         )
     return f"{'; '.join(parts)}."
 

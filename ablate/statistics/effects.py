@@ -9,8 +9,8 @@ Two tests, chosen by the design and never by the values:
 - "strata": for a main effect, and for an interaction of two factors with two levels. Labels are exchanged within each seed
   and within each combination of levels of the other factors; for two levels these are the signs of the differences, and for
   an interaction those of the differences of differences, from which main effects cancel. The test is exact if a factor does
-  nothing, whatever the others do; for two levels also where noise differs between the rows, if it is symmetric. Interactions
-  of the tested factor make it conservative. The interval inverts it.
+  nothing, whatever the others do; for two levels also where noise differs between the rows, if it is symmetric.
+  Interactions of the tested factor make it conservative. The interval inverts it.
 - "residuals": where these exchanges are too few to reach the significance level in the family, and for all other effects.
   The residuals without the effect are permuted among the rows within each seed, and the statistic is F (Freedman and Lane).
   It is approximate, and has the usual weakness of an F test where one row is much noisier than the others.

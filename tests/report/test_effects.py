@@ -68,6 +68,13 @@ def test_what_cannot_be_told_is_said_once(tmp_path: Path) -> None:
     assert second.startswith("No choice was found to do more or less depending on another (smallest corrected p = ")
 
 
+def test_opposite_effects_are_not_called_none(tmp_path: Path) -> None:
+    first, second, _ = sentences(recorded(tmp_path, CROSSED, errors(lambda dropout, k: 20 + 4 * (dropout != k))))
+    assert first.startswith("No effect on average was found of dropout (")
+    assert first.endswith(", only one that depends on another choice.")
+    assert second.startswith("What ") and "depends on" in second and "+4.00" in second and "-4.00" in second
+
+
 def test_the_table_has_means_change_interval_and_share(tmp_path: Path) -> None:
     found = recorded(tmp_path, CROSSED, errors(lambda dropout, k: 20 + 3 * dropout - 6 * k + 4 * dropout * k))
     rows = texts(found)

@@ -29,10 +29,10 @@ def main_effect_values(analysis: StudyAnalysis | ProgramAnalysis) -> Iterator[Fi
     groups = analysis.effects.groups
     for number, group in enumerate(groups, 1):
         panels = [_main_panel(group, effect) for effect in group.found.effects if len(effect.factors) == 1]
+        bars = "; bars: 95% intervals without what a seed adds to all" if group.found.sd is not None else ""
         caption = (
-            f"{_on(group)}Means over the other choices, p corrected for all effects; thin: each of {counted(len(group.keys), analysis.unit)}"
-            f"{'; bars: 95% intervals without what a seed adds to all' if group.found.sd is not None else ''}. "
-            f"{analysis.setting('; ')}"
+            f"{_on(group)}Means over the other choices, p corrected for all effects; thin lines: each of "
+            f"{counted(len(group.keys), analysis.unit)}{bars}. {analysis.setting('; ')}"
         )
         title = f"{analysis.study.title}: what each choice does"
         yield FigureInfo(MainEffects(panels, analysis.decision.axis), title, caption, number if len(groups) > 1 else 0)
