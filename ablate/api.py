@@ -25,6 +25,7 @@ from ablate.report.verdicts import plan_families
 from ablate.search.experiment import SearchExperiment
 from ablate.study.baseline import find_baselines
 from ablate.study.costs import memory_choices, memory_need, training_memory
+from ablate.study.crossing import check_effects
 from ablate.study.designs import designs_json
 from ablate.study.plan import (
     Enumeration,
@@ -151,6 +152,9 @@ def load_experiment(
         return ProgramExperiment(study, runs)
     enumeration = enumerate_variants(study)
     baselines = find_baselines(study, enumeration)
+    check_effects(
+        enumeration.variants, [one.data.title for one in enumeration.variants], study.effects, study.places["effects"]
+    )
     return Experiment(study, enumeration, baselines, runs, Path(data_root) if data_root else None, download)
 
 

@@ -509,6 +509,10 @@ class StudyFile(Frozen):
     ] = None
     epoch_rule: Annotated[EpochRule, Field(description="best: the epoch with the best value; reports say so")] = "last"
     figures: Annotated[list[_FigureName], Field(default=list(DEFAULTS), max_length=len(CHOICES))]
+    effects: Annotated[
+        Union[bool, Annotated[list[Title], Field(min_length=1, max_length=100)]],
+        Field(description="factors whose effects the report shows; by default all that vary in a crossed way; false: none"),
+    ] = True
     panels: Annotated[
         dict[Title, list[str]],
         Field(default_factory=dict, max_length=100, description="the networks of each panel of curves, by its title"),

@@ -380,6 +380,7 @@ class Study:
         decision: What the variants are compared by.
         held_out: The images that the study decides on: the folds, or the one part; empty: the test images.
         measures: What reports show besides the error.
+        effects: The factors whose effects reports show; True: all that are crossed; False: none.
     """
 
     name: str
@@ -405,3 +406,4 @@ class Study:
     decision: Decision = TEST_ERROR
     held_out: tuple[HeldOut, ...] = ()
     measures: tuple[ShownMeasure, ...] = ()
+    effects: bool | tuple[str, ...] = True
