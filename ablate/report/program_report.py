@@ -178,7 +178,8 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     columns += [Column(f"Median {by.axis}"), Column(interval_title(analysis.summaries)), Column("n")]
     columns += [Column(column.title) for column in compared]
     columns += [Column(", ".join(filter(None, [measure.words, measure.unit]))) for measure in others]
-    caption = [f"{analysis.setting('. ')}.", analysis.measured() + analysis.bold_words, describe_design(designs, "")]
+    described_rows = describe_design(designs, "", {id(summary): summary.variant.axes for summary in analysis.summaries})
+    caption = [f"{analysis.setting('. ')}.", analysis.measured() + analysis.bold_words, described_rows]
     return make_table(columns, rows, study.name, " ".join(filter(None, caption)))
 
 
