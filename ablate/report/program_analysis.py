@@ -12,6 +12,7 @@ from typing import Any
 from ablate.errors import RecordError
 from ablate.records.records import Record, read_record
 from ablate.report.document import scale_badge
+from ablate.report.effects import StudyEffects, effects_json, study_effects
 from ablate.report.numbers import counted, finite
 from ablate.report.seeds import Compared
 from ablate.report.verdicts import verdict_values
@@ -201,6 +202,11 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         return [summary for summary in self.summaries if summary.n]
 
     @cached_property
+    def effects(self) -> StudyEffects:
+        """The effects of the factors that vary in a crossed way."""
+        return study_effects(self.summaries, [s.variant for s in self.summaries], self.study.effects, self.unit)
+
+    @cached_property
     def sentences(self) -> list[str]:
         """The conclusions that the seeds allow and do not allow, one sentence each."""
         return [*self.comparison_sentences(), *self.order_sentences()]
@@ -216,6 +222,7 @@ class ProgramAnalysis(Compared[ProgramSummary]):
             "goal": self.decision.goal,
             "summaries": [self._summary_values(summary) for summary in self.summaries],
             "sentences": self.sentences,
+            **effects_json(self.effects),
         }
 
     def _summary_values(self, summary: ProgramSummary) -> dict[str, Any]:

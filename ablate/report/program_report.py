@@ -28,6 +28,9 @@ from ablate.report.document import (
     words,
 )
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
+from ablate.report.effects import effects_frames
+from ablate.report.effects_sentences import study_sentences
+from ablate.report.effects_table import effects_tables
 from ablate.report.numbers import counted, finite, format_of
 from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary
 from ablate.report.provenance import provenance_table
@@ -66,10 +69,18 @@ class ProgramReport(Report):
             badge=analysis.badge,
             source=study.source,
             about="",
-            tables=(program_table(analysis), *([statistics_table(analysis)] if analysis.recorded else [])),
-            remarks=tuple([Remark(f"Incomplete: {analysis.progress}.", strong=True)] if incomplete else []),
+            tables=(
+                program_table(analysis),
+                *([statistics_table(analysis)] if analysis.recorded else []),
+                *effects_tables(analysis.effects, study.name, analysis.decision, analysis.format),
+            ),
+            remarks=(
+                *([Remark(f"Incomplete: {analysis.progress}.", strong=True)] if incomplete else []),
+                *map(Remark, analysis.effects.remarks),
+            ),
             sections=make_sections(
                 ("What the seeds can and cannot say", Sentences(tuple(analysis.sentences))),
+                ("Effects", Sentences(study_sentences(analysis.effects, analysis.decision, analysis.format))),
                 ("Notes", Notes(study.notes)),
                 ("Every seed's curve", Curves(tuple(_curves(analysis)), analysis.decision)),
                 ("Figures", Figures(alt_texts)),
@@ -101,7 +112,7 @@ class ProgramReport(Report):
         analysis = self.analysis
         scale = {"scale": analysis.study.scale} if analysis.study.scale else {}
         rows = [{**_frame_row(analysis, summary), **scale} for summary in analysis.summaries]
-        return {"table": pd.DataFrame(rows), "trials": self.trials.assign(**scale)}
+        return {"table": pd.DataFrame(rows), **effects_frames(analysis.effects), "trials": self.trials.assign(**scale)}
 
     def draw_figures(self) -> dict[str, DrawnFigure]:
         """Draw the study's figures and return them by name; none before a trial is recorded."""

@@ -221,6 +221,7 @@ class ProgramStudy:
         base: In a search, the values of the axes that are not searched.
         where: The constraint as written and its place, if any.
         chosen: One sentence for each value that was taken from a search.
+        effects: The factors whose effects the report shows; True: all that are crossed; False: none.
     """
 
     name: str
@@ -242,6 +243,7 @@ class ProgramStudy:
     base: Mapping[str, Any] = field(default_factory=dict)
     where: tuple[str, str] | None = None
     chosen: tuple[str, ...] = ()
+    effects: bool | tuple[str, ...] = True
 
     @property
     def decision(self) -> Decision:

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from ablate.errors import StudyError, allowed, describe
+from ablate.study.crossing import check_effects
 from ablate.study.design_file import Axis, Row, design_axes, read_design
 from ablate.study.design_schema import DESIGNS
 from ablate.study.designs import Design, reference_rows
@@ -40,7 +41,7 @@ from ablate.study.short_names import BASE
 
 KEYS = (
     "name", "title", "source", "notes", "program", "measures", "decide_by", "seeds", "variants", "base", "search", "where",
-    "baseline", "figures", "scales",
+    "baseline", "figures", "effects", "scales",
 )  # fmt: skip
 MOST_BYTES = 1 << 28  # of a file of the program
 
@@ -87,6 +88,8 @@ def read_program_study(
     else:
         by = next(measure for measure in measures if measure.name == decide_by)
         search, base = read_program_search(document, file, program, by, seeds)
+    effects = file.effects if isinstance(file.effects, bool) else tuple(file.effects)
+    check_effects(variants, [""] * len(variants), effects, document.place("effects"))
     if len(variants) * len(seeds) > MAX_TRIALS:
         document.fail(
             ("variants",), f"{len(variants):,} variants of {len(seeds):,} seeds are more than {MAX_TRIALS:,} trials"
@@ -111,6 +114,7 @@ def read_program_study(
         base=base,
         where=None if file.where is None else (file.where, document.place("where")),
         chosen=chosen,
+        effects=effects,
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from ablate.data.augmentations import AUGMENTATIONS, NAMED
+from ablate.data.augmentation_lists import NAMED
+from ablate.data.augmentations import AUGMENTATIONS
 from ablate.data.data_sets import DATA_SETS
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.kinds.figures import FIGURES

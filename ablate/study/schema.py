@@ -18,7 +18,8 @@ from pydantic import (
     create_model,
 )
 
-from ablate.data.augmentations import AUGMENTATIONS, NAMED, read_augmentation
+from ablate.data.augmentation_lists import NAMED, read_augmentation
+from ablate.data.augmentations import AUGMENTATIONS
 from ablate.data.data_sets import DATA_SETS, DataSet
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import StudyError, allowed, describe
@@ -508,6 +509,10 @@ class StudyFile(Frozen):
     ] = None
     epoch_rule: Annotated[EpochRule, Field(description="best: the epoch with the best value; reports say so")] = "last"
     figures: Annotated[list[_FigureName], Field(default=list(DEFAULTS), max_length=len(CHOICES))]
+    effects: Annotated[
+        Union[bool, Annotated[list[Title], Field(min_length=1, max_length=100)]],
+        Field(description="factors whose effects the report shows; by default all that vary in a crossed way; false: none"),
+    ] = True
     panels: Annotated[
         dict[Title, list[str]],
         Field(default_factory=dict, max_length=100, description="the networks of each panel of curves, by its title"),

@@ -28,7 +28,7 @@ from ablate.study.study import Entry, Study
 from ablate.study.validation import validate
 from ablate.study.values import axis_values
 
-PLACES = ("budget", "where", "variants", "recipe", "data", "panels", "base", "search")
+PLACES = ("budget", "where", "effects", "variants", "recipe", "data", "panels", "base", "search")
 SUFFIXES = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
 
@@ -134,6 +134,7 @@ def load_any_study(
         decision=read_decision(document, file.decide_by, shown, bool(search or held_out)),
         measures=shown,
         held_out=held_out,
+        effects=file.effects if isinstance(file.effects, bool) else tuple(file.effects),
     )
 
 

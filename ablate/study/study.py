@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from ablate.data.augmentations import own_steps
+from ablate.data.augmentation_lists import own_steps
 from ablate.files import content_id
 from ablate.nets.architecture import Architecture, Blocks, DepthRule
 from ablate.nets.blueprint import Blueprint
@@ -380,6 +380,7 @@ class Study:
         decision: What the variants are compared by.
         held_out: The images that the study decides on: the folds, or the one part; empty: the test images.
         measures: What reports show besides the error.
+        effects: The factors whose effects reports show; True: all that are crossed; False: none.
     """
 
     name: str
@@ -405,3 +406,4 @@ class Study:
     decision: Decision = TEST_ERROR
     held_out: tuple[HeldOut, ...] = ()
     measures: tuple[ShownMeasure, ...] = ()
+    effects: bool | tuple[str, ...] = True
