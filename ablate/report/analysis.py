@@ -15,6 +15,8 @@ from ablate.report.document import scale_badge
 from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
 from ablate.report.numbers import counted
 from ablate.report.published import Logged, Match, find_log, find_published, rows_without_variant
+from ablate.report.rounds import Rounds, asked_only, follow_rounds
+from ablate.report.rounds_table import rounds_sentences
 from ablate.report.search_setting import TRAINING
 from ablate.report.seeds import Compared
 from ablate.report.setting import describe_held_out, describe_setting
@@ -41,12 +43,14 @@ class StudyAnalysis(Compared[Summary]):
         summaries: One per variant, in the order of the study.
         baselines: The baseline of each summary, in the same order. A baseline has itself; None where there is none.
         runs: The runs directory.
+        rounds: Of a study with `seeds.until`; else None.
     """
 
     study: Study
     summaries: tuple[Summary, ...]
     baselines: tuple[Summary | None, ...]
     runs: Path
+    rounds: Rounds | None = None
 
     @property
     def about(self) -> Study:
@@ -78,7 +82,8 @@ class StudyAnalysis(Compared[Summary]):
         folds, seeds = len(self.study.held_out), len(self.study.seeds)
         unit, both = "seed", ""
         if folds > 1:
-            unit, both = TRAINING, f" ({counted(folds, 'fold')}, {counted(seeds, 'seed')})"
+            of_seeds = f", {counted(seeds, 'seed')}" if self.rounds is None else ""
+            unit, both = TRAINING, f" ({counted(folds, 'fold')}{of_seeds})"
         over = counted(counts[0], unit) if len(counts) == 1 else f"{counts[0]} to {counts[-1]} {unit}s"
         own = "".join(f" {one.words[:1].upper()}{one.words[1:]} is {one.code}." for one in self.study.measures if one.code)
         return f"{self.epochs}, median over {over}{both}. {self.decided_on}{own}"
@@ -233,7 +238,8 @@ class StudyAnalysis(Compared[Summary]):
 
         They cover each variant against its baseline, the order of the variants, and the published values.
         """
-        compared = [f"{self._on(s)}{self.verdicts[id(s)].sentence}" for s in self.summaries if id(s) in self.verdicts]
+        compared = [*rounds_sentences(self)]
+        compared += [f"{self._on(s)}{self.verdicts[id(s)].sentence}" for s in self.summaries if id(s) in self.verdicts]
         folds = [FOLDS_SHARE] if len(self.study.held_out) > 2 and compared else []
         return [*compared, *folds, *self._order_sentences(), *self._published_sentences()]
 
@@ -312,7 +318,8 @@ def analyze_study(
     summaries = tuple(summarize(variants, study.seeds, runs, study.epoch_rule, study.decision, study.measures))
     of_variant = {id(summary.variant): summary for summary in summaries}
     compared = tuple(None if variant is None else of_variant[id(variant)] for variant in baselines)
-    return StudyAnalysis(study, summaries, compared, runs)
+    rounds = follow_rounds(study.until, summaries, compared) if study.until else None
+    return StudyAnalysis(study, *asked_only(rounds, summaries, compared), runs, rounds)
 
 
 def _reproduced(summary: Summary, seeds: Description, match: Match) -> str:

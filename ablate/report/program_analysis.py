@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from ablate.errors import RecordError
 from ablate.records.records import Record, read_record
 from ablate.report.document import scale_badge
 from ablate.report.numbers import counted
+from ablate.report.rounds import Rounds, asked_only, follow_rounds
+from ablate.report.rounds_table import rounds_sentences
 from ablate.report.seeds import Compared
 from ablate.report.summary import finite
 from ablate.statistics.description import INTERVAL_FROM, Description, describe
@@ -36,6 +38,14 @@ class ProgramSummary:
     trials: tuple[tuple[ProgramTrial, Record | None], ...]
     decision: Decision
     measures: tuple[str, ...]
+
+    def first_seeds(self, n: int) -> ProgramSummary:
+        """The same with the seeds below a number alone.
+
+        Args:
+            n: The number.
+        """
+        return replace(self, trials=tuple((trial, record) for trial, record in self.trials if trial.seed < n))
 
     @property
     def name(self) -> str:
@@ -148,12 +158,14 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         summaries: One per variant, in the order of the study.
         baselines: The baseline of each summary, in the same order. A baseline has itself; None where there is none.
         runs: The runs directory.
+        rounds: Of a study with `seeds.until`; else None.
     """
 
     study: ProgramStudy
     summaries: tuple[ProgramSummary, ...]
     baselines: tuple[ProgramSummary | None, ...]
     runs: Path
+    rounds: Rounds | None = None
 
     @property
     def about(self) -> ProgramStudy:
@@ -207,7 +219,7 @@ class ProgramAnalysis(Compared[ProgramSummary]):
     @cached_property
     def sentences(self) -> list[str]:
         """The conclusions that the seeds allow and do not allow, one sentence each."""
-        return [*(verdict.sentence for verdict in self.verdicts.values()), *self._order_sentence()]
+        return [*rounds_sentences(self), *(verdict.sentence for verdict in self.verdicts.values()), *self._order_sentence()]
 
     def _order_sentence(self) -> Iterator[str]:
         if (stability := self.stability) and len(self.shown) > 2:
@@ -285,7 +297,8 @@ def analyze_program(study: ProgramStudy, runs: Path) -> ProgramAnalysis:
     names = tuple(measure.name for measure in study.measures)
     summaries = {id(variant): _summarize(variant, study, names, runs) for variant in study.variants}
     compared = tuple(None if baseline is None else summaries[id(baseline)] for baseline in study.baselines)
-    return ProgramAnalysis(study, tuple(summaries.values()), compared, runs)
+    rounds = follow_rounds(study.until, tuple(summaries.values()), compared) if study.until else None
+    return ProgramAnalysis(study, *asked_only(rounds, tuple(summaries.values()), compared), runs, rounds)
 
 
 def _summarize(variant: ProgramVariant, study: ProgramStudy, names: Sequence[str], runs: Path) -> ProgramSummary:

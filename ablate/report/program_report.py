@@ -31,6 +31,7 @@ from ablate.report.numbers import counted, format_of
 from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary
 from ablate.report.provenance import provenance_table
 from ablate.report.report import Report
+from ablate.report.rounds_table import rounds_table, rounds_values
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell, statistics_table
 from ablate.report.summary import finite
 from ablate.report.variants_frame import comparison_values
@@ -60,13 +61,14 @@ class ProgramReport(Report):
         """
         analysis, study = self.analysis, self.analysis.study
         incomplete = analysis.recorded < analysis.planned
+        statistics = rounds_table if analysis.rounds else statistics_table
         return Document(
             name=study.name,
             title=study.title,
             badge=analysis.badge,
             source=study.source,
             about="",
-            tables=(program_table(analysis), *([statistics_table(analysis)] if analysis.recorded else [])),
+            tables=(program_table(analysis), *([statistics(analysis)] if analysis.recorded else [])),
             remarks=tuple([Remark(f"Incomplete: {analysis.progress}.", strong=True)] if incomplete else []),
             sections=make_sections(
                 ("What the seeds can and cannot say", Sentences(tuple(analysis.sentences))),
@@ -175,7 +177,7 @@ def _frame_row(analysis: ProgramAnalysis, summary: ProgramSummary) -> dict[str, 
     d, baseline, verdict = summary.description, analysis.baseline(summary), analysis.verdict(summary)
     values |= {"mean": d and d.mean, "std": d and d.std, "goal": summary.decision.goal}
     if baseline:
-        values |= comparison_values(baseline.name, baseline.recorded_ids, verdict)
+        values |= comparison_values(baseline.name, baseline.recorded_ids, verdict) | rounds_values(analysis, summary)
     return {"net": values.pop("net"), **axes, **values, "trials": " ".join(summary.recorded_ids)}
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 from ablate.report.numbers import UnitFormat, format_of
+from ablate.report.rounds import Rounds
 from ablate.report.verdicts import Verdict, reach_verdicts
 from ablate.statistics.description import Description
 from ablate.study.decision import Decision
@@ -77,10 +78,12 @@ class Compared(Generic[S]):
     Attributes:
         summaries: One per variant, in the order of the study.
         baselines: The baseline of each summary, in the same order. A baseline has itself; None where there is none.
+        rounds: Of a study with `seeds.until`, whose verdicts are those of its rounds; else None.
     """
 
     summaries: tuple[S, ...]
     baselines: tuple[S | None, ...]
+    rounds: Rounds | None
 
     @property
     def about(self) -> Decided:
@@ -156,7 +159,7 @@ class Compared(Generic[S]):
         compared = [
             (summary, baseline)
             for summary, baseline in zip(self.summaries, self.baselines)
-            if baseline is not None and baseline is not summary and summary.n and baseline.n
+            if self.rounds is None and baseline is not None and baseline is not summary and summary.n and baseline.n
         ]
         reached = reach_verdicts(
             [((s.name, s.error_by_seed), (b.name, b.error_by_seed)) for s, b in compared],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.published import NOT_RUN
+from ablate.report.rounds_table import rounds_values
 from ablate.report.summary import Summary
 from ablate.report.verdicts import Verdict
 from ablate.study.expand import DATA_TITLE
@@ -51,7 +52,7 @@ def _frame_row(analysis: StudyAnalysis, summary: Summary) -> dict[str, Any]:
     values |= {"mean": d and d.mean, "std": d and d.std, "epoch_rule": summary.epoch_rule}
     values |= {"goal": summary.decision.goal} if summary.decision.maximized else {}
     if baseline:
-        values |= comparison_values(baseline.label, baseline.recorded_ids, verdict)
+        values |= comparison_values(baseline.label, baseline.recorded_ids, verdict) | rounds_values(analysis, summary)
     if match:
         values |= {
             "published": match.error,

@@ -32,7 +32,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -136,23 +136,18 @@ def follow(
 
     asked = [rule.first] * len(values)
     differences = np.zeros((1, len(pairs), rule.most))
-    open_pairs, n = range(len(pairs)), rule.first
-    found, complete = None, 0
-    while open_pairs:
-        wanted = {variant for one in open_pairs for variant in pairs[one]} if complete else range(len(values))
+    left, found, complete = list(range(len(pairs))), None, 0
+    for n in range(rule.first, rule.most + 1):
+        wanted = {variant for one in left for variant in pairs[one]} if complete else set(range(len(values)))
         for variant in wanted:
             asked[variant] = n
-        if any(seed not in values[variant] for variant in wanted for seed in range(n)):
+        if not left or any(seed not in values[variant] for variant in wanted for seed in range(n)):
             break
-        for one in open_pairs:
-            variant, baseline = (values[i] for i in pairs[one])
-            differences[0, one, :n] = [_difference(variant[seed], baseline[seed]) for seed in range(n)]
-        complete = n
-        found = decide(rule, differences[:, :, :n], families)
-        open_pairs = [one for one in open_pairs if found.verdict[0, one] == _OPEN]
-        if n == rule.most:
-            break
-        n += 1
+        for one in left:
+            own, baseline = (values[variant] for variant in pairs[one])
+            differences[0, one, :n] = [_difference(own[seed], baseline[seed]) for seed in range(n)]
+        found, complete = decide(rule, differences[:, :, :n], families), n
+        left = [one for one in left if found.verdict[0, one] == _OPEN]
     waiting = any(seed not in values[variant] for variant, last in enumerate(asked) for seed in range(last))
     return Followed(_courses(rule, found, differences[0], len(pairs)), tuple(asked), complete, waiting)
 
@@ -162,8 +157,8 @@ def decide(rule: Rule, differences: NDArray[np.float64], families: Sequence[int]
 
     Args:
         rule: When a comparison gets another seed.
-        differences: Variant minus baseline, of shape (studies, comparisons, seeds), from rule.first to rule.most seeds. What
-            follows the decision of a comparison has no effect.
+        differences: Variant minus baseline, of shape (studies, comparisons, seeds), with rule.first to rule.most seeds.
+            What follows the decision of a comparison has no effect.
         families: The family of each comparison.
     """
     import numpy as np
@@ -325,7 +320,8 @@ def _averages(differences: NDArray[np.float64]) -> NDArray[np.float64]:
 
     i, j = np.triu_indices(len(differences))
     with np.errstate(invalid="ignore"):
-        return np.sort(np.nan_to_num((differences[i] + differences[j]) / 2, posinf=math.inf, neginf=-math.inf))
+        averages: NDArray[np.float64] = (differences[i] + differences[j]) / 2
+    return np.sort(np.where(np.isnan(averages), 0.0, averages))
 
 
 def _p_values(rule: Rule, differences: NDArray[np.float64], shift: float, sign: int) -> NDArray[np.float64]:
@@ -340,12 +336,12 @@ def _p_values(rule: Rule, differences: NDArray[np.float64], shift: float, sign: 
     return (np.searchsorted(null, evidence, side="right") + 1.0) / (DRAWS + 1.0)
 
 
-def _signed_rank_counts(differences: NDArray[Any], shift: float, sign: int) -> NDArray[np.int32]:
+def _signed_rank_counts(differences: NDArray[Any], shift: float, sign: int) -> NDArray[np.int16]:
     """Wilcoxon's statistic after each seed: the pairs, each seed with itself too, whose average is beyond the shift."""
     import numpy as np
 
     by_seed = np.ascontiguousarray(np.moveaxis(differences, -1, 0))
-    counts = np.zeros(by_seed.shape, np.int32)
+    counts = np.zeros(by_seed.shape, np.int16)
     with np.errstate(invalid="ignore"):
         for n, last in enumerate(by_seed):
             counts[n] = counts[n - 1] if n else 0
@@ -355,7 +351,7 @@ def _signed_rank_counts(differences: NDArray[Any], shift: float, sign: int) -> N
     return np.moveaxis(counts, 0, -1)
 
 
-def _evidence(counts: NDArray[np.int32], first: int) -> NDArray[np.float64]:
+def _evidence(counts: NDArray[np.int16], first: int) -> NDArray[np.float64]:
     """The least n * q_n so far, at each look from `first` on."""
     import numpy as np
 
@@ -383,20 +379,19 @@ def _null(first: int, most: int) -> NDArray[np.float64]:
     return null
 
 
-@lru_cache(maxsize=None)
+@cache
 def _scores(n: int) -> tuple[float, ...]:
     """n * q_n for each value of the signed-rank statistic of n seeds."""
     return tuple(n * q for q in _tail(n))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tail(n: int) -> tuple[float, ...]:
     """The probability that the signed-rank statistic of n seeds is w or more, for w from 0 to n (n + 1) / 2."""
     counts = [1]
     for rank in range(1, n + 1):
-        counts = [
-            (counts[w] if w < len(counts) else 0) + (counts[w - rank] if w >= rank else 0) for w in range(len(counts) + rank)
-        ]
+        without, having = counts + [0] * rank, [0] * rank + counts
+        counts = [one + other for one, other in zip(without, having)]
     total, tail = 0, []
     for count in reversed(counts):
         total += count
