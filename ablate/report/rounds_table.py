@@ -13,6 +13,7 @@ from ablate.report.seeds import Compared, S
 from ablate.statistics.sequential import Course
 
 TEXTS = ("Variant", "Data", "Baseline", "Verdict")
+COMPARED = ("Baseline", "Verdict", "Seeds", "Difference", "Interval", "p", "Of")
 
 
 def rounds_table(analysis: Compared[S]) -> Table:
@@ -23,17 +24,7 @@ def rounds_table(analysis: Compared[S]) -> Table:
     """
     rounds = _rounds_of(analysis)
     several = len(set(rounds.families)) > 1
-    titles = [
-        "Variant",
-        *(["Data"] if several else []),
-        "Baseline",
-        "Verdict",
-        "Seeds",
-        "Difference",
-        "Interval",
-        "p",
-        "Of",
-    ]
+    titles = ["Variant", *(["Data"] if several else []), *COMPARED]
     rows = []
     for place, baseline in rounds.pairs:
         course, summary = rounds.course_of[place], analysis.summaries[place]
@@ -153,8 +144,8 @@ def _caption(analysis: Compared[S], rounds: Rounds) -> str:
     biased = "It is somewhat too large where a comparison stopped early; the interval is not affected."
     return (
         f"Seeds until it is decided. {analysis.epochs}. Each comparison with the baseline gets one seed after the other, "
-        f"{rule.first} to {rule.most}, until it is decided: different{also}. Looking after every seed is part of the test: of "
-        f"such studies, any equal pair is called different in at most {rule.alpha:.0%}{claims}. Difference: variant minus "
+        f"{rule.first} to {rule.most}, until it is decided: different{also}. Looking after every seed is part of the test: "
+        f"of such studies, any equal pair is called different in at most {rule.alpha:.0%}{claims}. Difference: variant minus "
         f"baseline, the median of the averages of all pairs of seeds' differences. {biased} Interval: what the paired "
         "signed-rank test of the verdict has rejected at no look. p: sequential, to be compared with "
         f"{rule.alpha:g} divided by Of, the comparisons that it is corrected for. {analysis.decided_on}"

@@ -17,7 +17,7 @@ _FIELDS: dict[str, Any] = {  # `from` is a keyword of Python
     "to": (Annotated[int, Field(ge=2, le=MOST, examples=[20], description="the seeds at which it is given up")], ...),
     "until": (Annotated[Literal["decided"], Field(examples=["decided"])], ...),
     "alpha": (
-        Annotated[float, Field(gt=0, le=0.5, description="the probability of any false verdict, over all looks")],
+        Annotated[float, Field(gt=0, le=0.5, description="the chance of a false verdict, over all looks")],
         0.05,
     ),
     "smallest_difference": (
