@@ -251,7 +251,7 @@ def run_rounds(
         if summary.open or summary.exit_code not in (0, INCOMPLETE):
             break
         rounds = follow()
-        if rounds.over:
+        if rounds.over and len(asked(rounds)) == len(trials):
             break
     if summary.failed:
         say(f"the {round_line(rounds)}; it is not complete, so no further seed is asked for")

@@ -50,9 +50,9 @@ def read_until(document: Document, seeds: dict[str, Any], baseline: bool, search
     """
     file = validate(document, UntilFile, PLACE, seeds).model_dump()
     if search:
-        document.fail(PLACE, "seeds.until is not valid in a study with 'search'; use a number of seeds")
+        document.fail((*PLACE, "until"), "seeds.until is not valid in a study with 'search'; use a number of seeds")
     if not baseline:
-        document.fail(PLACE, "seeds.until needs 'baseline', which the variants are compared with")
+        document.fail((*PLACE, "until"), "seeds.until needs 'baseline', which the variants are compared with")
     if file["to"] < file["from"]:
         document.fail((*PLACE, "to"), f"seeds.to: found {file['to']}; allowed: {file['from']} (seeds.from) or more")
     margin = file["smallest_difference"]
