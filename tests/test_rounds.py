@@ -20,7 +20,6 @@ from ablate.commands.status_text import status_text
 from ablate.errors import StudyError
 from ablate.launch import INCOMPLETE, RunOptions, RunSummary
 from ablate.program_experiment import ProgramExperiment
-from ablate.report.report import write_reports
 from ablate.report.writers.plain import document_text
 from ablate.study.spec import load_any_study
 
@@ -88,7 +87,7 @@ def test_a_comparison_stops_when_it_is_decided_and_another_goes_to_the_end(done:
     assert "round" not in said
 
 
-def test_status_plan_and_report_say_what_came_of_it(done: ProgramExperiment, tmp_path: Path) -> None:
+def test_status_plan_and_report_say_what_came_of_it(done: ProgramExperiment) -> None:
     text = status_text(done.status())
     assert "shift 3 against shift 0: decided after 8 seeds (different)" in text
     assert "shift 0.35 against shift 0: undecided after 10 seeds, the most" in text
@@ -97,15 +96,13 @@ def test_status_plan_and_report_say_what_came_of_it(done: ProgramExperiment, tmp
     assert planned["until"]["recorded"] and 0.2 < planned["until"]["standard_deviation"] < 0.5
     assert "expected: " in plan_text(planned)
     report = done.report()
-    write_reports([report], tmp_path)
     said = document_text(report.document)
     assert "shift 3 is worse than shift 0 by" in said
     assert "equivalent within 0.6" in said
     assert "shift 0.35 and shift 0: not decided after 10 seeds, the most that the study allows" in said
     assert "trainings until it was decided; a fixed number of seeds with the same power" in said
     assert "cannot be told apart" not in said and "Incomplete" not in said  # the verdicts are those of the rounds alone
-    columns = (tmp_path / "rounds" / "table.csv").read_text().splitlines()[0].split(",")
-    assert {"verdict", "seeds_decided", "interval_low", "p_sequential"} <= {*columns}
+    assert {"verdict", "seeds_decided", "interval_low", "p_sequential"} <= {*report.frames()["table"].columns}
     json.dumps(report.as_json(), allow_nan=False)
 
 
@@ -189,7 +186,7 @@ def test_what_is_wrong_with_the_rule_is_said(tmp_path: Path, override: str, said
 
 def test_a_study_without_a_baseline_or_with_too_few_seeds_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(STUDY.replace("baseline: {shift: 0}\n", ""))
-    with pytest.raises(StudyError, match=r"study.yaml:4:25: seeds.until needs 'baseline'"):
+    with pytest.raises(StudyError, match=r"study.yaml:4:26: seeds.until needs 'baseline'"):
         load_any_study(tmp_path / "study.yaml")
     few = program(tmp_path, study=STUDY.replace("to: 10", "to: 6")).remarks()
     assert few[-1] == "note: 6 seeds can show no difference in any of 3 comparisons; seeds.to: 9 can"

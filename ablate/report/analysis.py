@@ -219,6 +219,7 @@ class StudyAnalysis(Compared[Summary]):
             "epoch_rule": self.study.epoch_rule,
             "summaries": [self._summary_values(summary) for summary in self.summaries],
             "sentences": self.sentences,
+            **({"comparisons": self.rounds.states()} if self.rounds else {}),
         }
 
     def _summary_values(self, summary: Summary) -> dict[str, Any]:

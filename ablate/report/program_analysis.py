@@ -241,6 +241,7 @@ class ProgramAnalysis(Compared[ProgramSummary]):
             "goal": self.decision.goal,
             "summaries": [self._summary_values(summary) for summary in self.summaries],
             "sentences": self.sentences,
+            **({"comparisons": self.rounds.states()} if self.rounds else {}),
         }
 
     def _summary_values(self, summary: ProgramSummary) -> dict[str, Any]:

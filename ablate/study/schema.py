@@ -474,7 +474,7 @@ class StudyFile(Frozen):
                 "anyOf": [
                     {"type": "integer", "minimum": 0},
                     {"type": "array", "items": {"type": "integer"}},
-                    {"$ref": "#/$defs/UntilFile"},
+                    {"type": "object", "x-as": "$defs/UntilFile"},
                 ]
             }
         ),

@@ -287,7 +287,7 @@ def _seeds(document: Document, file: StudyFile) -> tuple[tuple[int, ...], Rule |
     if twice := [seed for seed in found if found.count(seed) > 1][:1]:
         document.fail(("seeds",), f"seeds: {describe(twice[0])} is listed twice; list it once")
     if not whole or not all(0 <= seed < most for seed in found):
-        wanted = "how many (0 to 10000), a list of different whole numbers from 0, or {from: 4, to: 20, until: decided}"
+        wanted = "how many (0 to 10000), or a list of different whole numbers from 0, or {from: 4, to: 20, until: decided}"
         document.fail(("seeds",), f"seeds: found {describe(seeds)}; allowed: {wanted}")
     return tuple(seeds) if isinstance(seeds, list) else tuple(range(seeds)), None
 
