@@ -38,7 +38,7 @@ from ablate.study.program import ProgramStudy
 from ablate.study.recipe import Recipe
 from ablate.study.spec import load_any_study
 from ablate.study.study import Study, Trial, Variant
-from ablate.train.job import plan_images
+from ablate.train.job import plan_images, with_sizes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -276,14 +276,16 @@ class Experiment:
         rounds = self.rounds()
         asked = self._asked_by_variant(rounds)
         planned = [self._plan_variant(variant, trials, varied) for variant, trials in zip(self.variants, asked)]
-        images, refused = plan_images((variant.data for variant in self.variants), self.location())
-        estimates, cost = estimate_cost(self.variants, [one["trials"] for one in planned], self.runs, options)
+        location = self.location()
+        images, refused = plan_images((variant.data for variant in self.variants), location)
+        variants = with_sizes(self.variants, images, location)
+        estimates, cost = estimate_cost(variants, [one["trials"] for one in planned], self.runs, options)
         return {
             "study": self.study.name,
             "variants": [{**one, **estimate} for one, estimate in zip(planned, estimates)],
             **({"until": rounds.expected()} if rounds else {}),
             "images": images,
-            "memory": memory_need((one.counts, one.recipe, one.data) for one in self.variants)._asdict(),
+            "memory": memory_need((one.counts, one.recipe, one.data) for one in variants)._asdict(),
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
             "remarks": [*self.remarks(), *self._validation_remarks(), *refused],
         }

@@ -146,7 +146,7 @@ def _caption(analysis: Compared[S], rounds: Rounds) -> str:
         f"Seeds until it is decided. {analysis.epochs}. Each comparison with the baseline gets one seed after the other, "
         f"{rule.first} to {rule.most}, until it is decided: different{also}. Looking after every seed is part of the test: "
         f"of such studies, any equal pair is called different in at most {rule.alpha:.0%}{claims}. Difference: variant "
-        f"minus baseline, the median of the averages of all pairs of seeds' differences. {biased} Interval: what the paired "
-        "signed-rank test of the verdict has rejected at no look. p: sequential, to be compared with "
+        f"minus baseline, the median of the averages of all pairs of seeds' differences. {biased} Interval: what the "
+        "paired signed-rank test of the verdict has rejected at no look. p: sequential, to be compared with "
         f"{rule.alpha:g} divided by Of, the comparisons that it is corrected for. {analysis.decided_on}"
     ).strip()
