@@ -27,13 +27,12 @@ from ablate.report.document import (
     words,
 )
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
-from ablate.report.numbers import counted, format_of
+from ablate.report.numbers import counted, finite, format_of
 from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary
 from ablate.report.provenance import provenance_table
 from ablate.report.report import Report
 from ablate.report.rounds_table import rounds_table, rounds_values
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell, statistics_table
-from ablate.report.summary import finite
 from ablate.report.variants_frame import comparison_values
 from ablate.study.plan import plain
 
@@ -144,7 +143,7 @@ def program_trials_frame(summaries: Iterable[ProgramSummary], runs: Path) -> pd.
 def program_table(analysis: ProgramAnalysis) -> Table:
     """The main table: a row per variant with its axes, the median of the measure that decides, and those of the others.
 
-    The best median is bold.
+    The medians of variants that cannot be told from the best are bold, if the seeds tell others from it.
 
     Args:
         analysis: The analysis of the study.
@@ -152,19 +151,17 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     study, by = analysis.study, analysis.decision
     axes = [axis for axis in study.variants[0].axes if len({repr(v.axes.get(axis)) for v in study.variants}) > 1]
     others = [measure for measure in study.measures if measure.name != by.measure]
-    medians = [median for summary in analysis.summaries if (median := finite(summary.median)) is not None]
-    best = by.best(medians) if len(medians) > 1 else None
     rows = []
     for summary in analysis.summaries:
         row = [words(plain(summary.variant.axes[axis])) for axis in axes] or [words(summary.name)]
-        row += [median_cell(summary, bold=best is not None and summary.median == best)]
+        row += [median_cell(summary, bold=id(summary) in analysis.leading)]
         row += [interval_cell(summary), seeds_cell(summary)]
         row += [number(summary.median_of(measure.name), format_of(measure.unit).value) for measure in others]
         rows.append(row)
     columns = [Column(axis, False) for axis in axes or ["Variant"]]
     columns += [Column(f"Median {by.axis}"), Column(interval_title(analysis.summaries)), Column("n")]
     columns += [Column(", ".join(filter(None, [measure.words, measure.unit]))) for measure in others]
-    return make_table(columns, rows, study.name, f"{analysis.setting('. ')}. {analysis.measured()}")
+    return make_table(columns, rows, study.name, f"{analysis.setting('. ')}. {analysis.measured()}{analysis.bold_words}")
 
 
 def _frame_row(analysis: ProgramAnalysis, summary: ProgramSummary) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 from ablate.errors import StudyError
-from ablate.report.numbers import counted
+from ablate.report.numbers import counted, finite
 from ablate.statistics.sequential import MOST, Course, Followed, Rule, expected_trainings, fixed_number, follow, least_seeds
 
 
@@ -109,8 +109,8 @@ class Rounds:
                 "verdict": course.verdict,
                 "seeds": course.n,
                 "next_seed": self.followed.asked[variant] - 1 if course.verdict == "open" and course.n else None,
-                "difference": _finite(course.estimate),
-                "interval": [_finite(end) for end in course.interval],
+                "difference": finite(course.estimate),
+                "interval": [finite(end) for end in course.interval],
                 "p": course.p,
                 "corrected_for": course.corrected,
             }
@@ -235,7 +235,3 @@ def _deviation(pairs: Sequence[tuple[int, int]], values: Sequence[Mapping[int, f
             squares += statistics.variance(differences) * (len(differences) - 1)
             free += len(differences) - 1
     return math.sqrt(squares / free) if squares else None
-
-
-def _finite(number: float | None) -> float | None:
-    return number if number is not None and math.isfinite(number) else None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
-from ablate.report.numbers import UnitFormat, counted, p_text
+from ablate.report.numbers import UnitFormat, counted, finite, p_text
 from ablate.report.rounds import Rounds
 from ablate.report.seeds import Compared, S
 from ablate.statistics.sequential import Course
@@ -68,9 +68,9 @@ def rounds_values(analysis: Compared[S], summary: S) -> dict[str, Any]:
     return {
         "verdict": course.verdict,
         "seeds_decided": course.n,
-        "difference": course.estimate,
-        "interval_low": low if math.isfinite(low) else None,
-        "interval_high": high if math.isfinite(high) else None,
+        "difference": finite(course.estimate),
+        "interval_low": finite(low),
+        "interval_high": finite(high),
         "p_sequential": course.p,
         "corrected_for": course.corrected,
     }

@@ -15,12 +15,7 @@ PLACE = ("seeds",)
 _FIELDS: dict[str, Any] = {  # `from` is a keyword of Python
     "from": (Annotated[int, Field(ge=2, le=MOST, description="the seeds before the first look")], 4),
     "to": (Annotated[int, Field(ge=2, le=MOST, examples=[20], description="the seeds at which it is given up")], ...),
-    "until": (
-        Annotated[
-            Literal["decided"], Field(examples=["decided"], description="the only value; a plain number of seeds is fixed")
-        ],
-        ...,
-    ),
+    "until": (Annotated[Literal["decided"], Field(examples=["decided"], description="each comparison by itself")], ...),
     "alpha": (
         Annotated[float, Field(gt=0, le=0.5, description="the chance of a false verdict, over all looks")],
         0.05,
