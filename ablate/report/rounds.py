@@ -141,7 +141,6 @@ class Rounds:
             "difference": difference,
             "expected_without_difference": mean(0.0),
             "expected_with_difference": mean(difference),
-            "fixed_number": self.fixed[0],
         }
 
 

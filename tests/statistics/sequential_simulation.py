@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ablate.statistics.sequential import Rule, _signed_rank_counts, _tail, decide
+from ablate.statistics.sequential import Rule, _fixed_power, _signed_rank_counts, _tail, decide
 
 Noise = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
 RULE = Rule(first=4, most=20, alpha=0.05, margin=1.5)  # in standard deviations of an error
@@ -132,9 +132,7 @@ def seeds(studies: int, sizes: tuple[int, ...] = (1, 5, 17)) -> Iterator[Seeds]:
             drawn = differences(rng, NOISES["normal"], studies, k, 0.5, lone)
             found = decide(rule, drawn, [0] * k)
             power = float((found.verdict[:, 0] == 1).mean())
-            by_number = (_looks(drawn[:, :1]) <= rule.alpha / k).mean((0, 1))
-            enough = [n for n, share in enumerate(by_number, rule.first) if share >= power]
-            fixed = min(enough, default=rule.most + 1) if effect else None
+            fixed = _fixed(np.moveaxis(drawn[:600], 1, 2), power) if effect else None
             values = betting(drawn[:, 0])[:, rule.first - 1 :] >= k / rule.alpha
             hit = values.any(1)
             at = np.where(hit, rule.first + values.argmax(1), rule.most)
@@ -158,6 +156,15 @@ def betting(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
     bets = np.array([sign * size for size in (0.25, 0.5, 1, 2, 4, 8) for sign in (1, -1)])
     logs = np.cumsum(np.log(2.0) - np.logaddexp(0.0, -2.0 * bets[:, None, None] * scaled), -1)
     return np.exp(logs).mean(0)
+
+
+def _fixed(drawn: NDArray[np.float64], power: float) -> int:
+    """The fewest seeds with which a fixed design has a power; RULE.most + 1 if it has not. See statistics/family.py."""
+    low, high = 2, RULE.most + 1
+    while low < high:
+        n = (low + high) // 2
+        low, high = (low, n) if _fixed_power(drawn[:, :n], RULE.alpha) >= power else (n + 1, high)
+    return high
 
 
 def _looks(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
