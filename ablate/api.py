@@ -21,6 +21,7 @@ from ablate.nets.architecture import Architecture, DepthRule
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.report.verdicts import plan_families
 from ablate.search.experiment import SearchExperiment
 from ablate.study.baseline import find_baselines
 from ablate.study.costs import memory_choices, memory_need, training_memory
@@ -287,8 +288,18 @@ class Experiment:
             "images": images,
             "memory": memory_need((one.counts, one.recipe, one.data) for one in variants)._asdict(),
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
+            "verdicts": self._plan_verdicts(),
             "remarks": [*self.remarks(), *self._validation_remarks(), *refused],
         }
+
+    def _plan_verdicts(self) -> list[dict[str, Any]]:
+        """What the seeds can say at best of each data set, before anything is trained; empty with `seeds.until`."""
+        if self.study.until:
+            return []
+        number = {id(variant): i for i, variant in enumerate(self.variants)}
+        about = [(one.data.title, number.get(id(base))) for one, base in zip(self.variants, self.baselines)]
+        folds = max(1, len(self.study.held_out))
+        return [family._asdict() for family in plan_families(about, len(self.study.seeds), folds)]
 
     def adopt(self, options: RunOptions | None = None, console: Console | None = None) -> Adoption:
         """Take over the records of earlier versions of the study's own code, of each variant that still has equal results.

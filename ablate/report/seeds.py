@@ -213,15 +213,17 @@ class Compared(Generic[S]):
             title: The title of the data set.
         """
         compared = self.compared_on(title)
+        variants, pairs = self._family(title)
+        named = [(summary.name, summary.costs) for summary in variants]
+        found = reach_verdicts(named, pairs, self.paired_from, self.decision.maximized)
+        return {id(summary): verdict for (summary, _), verdict in zip(compared, found)}
+
+    def _family(self, title: str) -> tuple[list[S], list[tuple[int, int]]]:
+        """The compared variants and baselines of one data set, and the comparisons by their numbers."""
+        compared = self.compared_on(title)
         variants = list({id(summary): summary for both in compared for summary in both}.values())
         number = {id(summary): i for i, summary in enumerate(variants)}
-        found = reach_verdicts(
-            [(summary.name, summary.costs) for summary in variants],
-            [(number[id(summary)], number[id(other)]) for summary, other in compared],
-            self.paired_from,
-            self.decision.maximized,
-        )
-        return {id(summary): verdict for (summary, _), verdict in zip(compared, found)}
+        return variants, [(number[id(summary)], number[id(other)]) for summary, other in compared]
 
     def rank_intervals(self, title: str) -> list[RankInterval] | None:
         """The ranks that each variant of a data set may have; None with fewer than three, or if its seeds allow no verdict.
@@ -271,11 +273,9 @@ class Compared(Generic[S]):
             verdicts = [self.verdicts[id(summary)] for summary in self.on(title) if id(summary) in self.verdicts]
             enough = None
             if any(not verdict.possible for verdict in verdicts):
-                compared = self.compared_on(title)
-                number = {id(summary): i for i, summary in enumerate(self.on(title))}
-                pairs = [(number[id(summary)], number[id(other)]) for summary, other in compared]
-                seeds = max(summary.n for summary in self.on(title)) // self.folds
-                enough = fewest_seeds(self.folds, len(number), pairs, seeds, self.paired_from)
+                variants, pairs = self._family(title)
+                seeds = max(summary.n for summary in variants) // self.folds
+                enough = fewest_seeds(self.folds, len(variants), pairs, seeds, self.paired_from)
             for sentence in verdict_sentences(verdicts, self.unit, self.format, enough):
                 yield f"{self.on_words(title)}{sentence}"
 

@@ -141,9 +141,9 @@ def _compared_caption(analysis: Compared[S], verdicts: list[Verdict]) -> str:
     without = f"; {left} {unit}s without a partner are left out" if left else ""
     test = " or ".join(tests[kind] for kind in sorted(kinds))
     return (
-        f"Against the baseline: the Hodges-Lehmann estimate of the difference{points}, with its 95% interval for this "
-        f"comparison alone (its own level is named where so few {unit}s allow no 95%); P(better), how often the variant has "
-        f"the {by.lower} {by.noun}, with its 95% interval; p of the {test}{without}; p (family), {family}, bold below "
+        f"Against the baseline: the Hodges-Lehmann estimate of the difference{points}, with its 95% interval for this one "
+        f"comparison (its own level is named where so few {unit}s allow no 95%); P(better), how often the variant "
+        f"has the {by.lower} {by.noun}, with its 95% interval; p of the {test}{without}; p (family), {family}, bold below "
         f"{ALPHA:g} (the smallest possible is {least}); how many {unit}s would tell two apart that are not yet. Adding "
         f"{unit}s after a look at these results needs `seeds: {{until: decided}}`, else differences are found too often."
     )

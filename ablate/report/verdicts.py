@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ablate.report.numbers import UnitFormat, counted, finite, format_of, p_text, seeds_needed_text
@@ -123,22 +123,24 @@ class PlannedFamily(NamedTuple):
     seeds_that_can: int | None
 
 
-def plan_family(
-    data: str, keys: Sequence[Collection[Any]], pairs: Pairs, folds: int, seeds: int, paired_from: int
-) -> PlannedFamily:
-    """What a planned family can say at best.
+def plan_families(variants: Sequence[tuple[str, int | None]], seeds: int, folds: int = 1) -> list[PlannedFamily]:
+    """What each family of a study can say at best; none without seeds or without a baseline.
 
     Args:
-        data: The title of the data set; "" for a program.
-        keys: The keys of each variant.
-        pairs: The comparisons; at least one.
-        folds: The folds that each seed is trained on; 1 without folds.
+        variants: For each variant the title of its data set and the index of its baseline, which may be its own; None for
+            none.
         seeds: The number of seeds.
-        paired_from: The fewest common keys that are compared in pairs.
+        folds: The folds that each seed is trained on; 1 without folds.
     """
-    least = min(smallest_p_values(keys, pairs, paired_from))
-    enough = seeds if least < ALPHA else fewest_seeds(folds, len(keys), pairs, seeds, paired_from)
-    return PlannedFamily(data, len(pairs), seeds, least, enough)
+    paired_from, found = PAIRED_FROM if folds == 1 else 1, []
+    for title in dict.fromkeys(title for title, _ in variants):
+        pairs = [(i, other) for i, (of, other) in enumerate(variants) if of == title and other is not None and other != i]
+        if pairs and seeds:
+            keys = [[(fold, seed) for fold in range(folds) for seed in range(seeds)]] * len(variants)
+            least = min(smallest_p_values(keys, pairs, paired_from))
+            enough = seeds if least < ALPHA else fewest_seeds(folds, len(variants), pairs, seeds, paired_from)
+            found.append(PlannedFamily(title, len(pairs), seeds, least, enough))
+    return found
 
 
 def cannot_reach(sample: str, comparisons: int, smallest: float, enough: int | None) -> str:
