@@ -336,7 +336,7 @@ def _averages(differences: NDArray[np.float64]) -> NDArray[np.float64]:
 
     i, j = np.triu_indices(len(differences))
     with np.errstate(invalid="ignore"):
-        averages = (differences[i] + differences[j]) / 2
+        averages = np.asarray((differences[i] + differences[j]) / 2, np.float64)
     averages[np.isnan(averages)] = 0.0
     averages.sort()
     return averages
