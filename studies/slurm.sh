@@ -13,7 +13,7 @@
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --output=%x-%A_%a.txt
-study=$1 parts=$2
+study=$1 parts=$2 shared=
 grep -qs '^seeds:.*until: decided' "$study" && shared=yes # all parts share one directory, and each round of seeds
 
 if [ -z "$SLURM_ARRAY_TASK_ID" ]; then # not in the array yet: submit both
