@@ -61,7 +61,7 @@ class Seeds(NamedTuple):
         effect: The true difference in standard deviations of an error.
         power: How often it is called different.
         mean: The mean number of its seeds.
-        fixed: The fixed number of seeds of the same power; None if it has no power.
+        fixed: The fixed number of seeds of the same power, at most 99%; None where there is no difference.
         betting_power: The power of the e-process.
         betting_mean: Its mean number of seeds.
     """
@@ -132,7 +132,7 @@ def seeds(studies: int, sizes: tuple[int, ...] = (1, 5, 17)) -> Iterator[Seeds]:
             drawn = differences(rng, NOISES["normal"], studies, k, 0.5, lone)
             found = decide(rule, drawn, [0] * k)
             power = float((found.verdict[:, 0] == 1).mean())
-            fixed = _fixed(np.moveaxis(drawn[:600], 1, 2), power) if effect else None
+            fixed = _fixed(np.moveaxis(drawn[:600], 1, 2), min(power, 0.99)) if effect else None
             values = betting(drawn[:, 0])[:, rule.first - 1 :] >= k / rule.alpha
             hit = values.any(1)
             at = np.where(hit, rule.first + values.argmax(1), rule.most)
@@ -238,11 +238,15 @@ def draw(wrong: list[FalseVerdicts], needed: list[Seeds], path: Path) -> None:
     for colour, k in enumerate(dict.fromkeys(b.comparisons for b in needed)):
         of = [b for b in needed if b.comparisons == k and b.effect]
         effects = [b.effect for b in of]
-        right.plot(effects, [b.mean for b in of], "o-", ms=4, color=f"C{colour}", label=f"{k} comparisons, mean")
-        right.plot(effects, [b.fixed for b in of], "_", ms=12, mew=2, color=f"C{colour}", label="fixed, equal power")
-    right.set(xlabel="true difference, standard deviations of an error", ylabel="seeds", ylim=(0, 22))
+        right.plot(effects, [b.mean for b in of], "o-", ms=4, color=f"C{colour}", label=f"mean, {k} compared")
+        right.plot(
+            effects, [b.fixed for b in of], "_", ms=12, mew=2, color=f"C{colour}", label="fixed number of equal power"
+        )
+    right.set(
+        xlabel="true difference, standard deviations of an error", ylabel="seeds", ylim=(0, 21), yticks=range(0, 21, 4)
+    )
     right.set_title("Seeds until it is decided", fontsize=10)
-    right.legend(fontsize=7, frameon=False, ncols=3, loc="lower left")
+    right.legend(fontsize=7, frameon=False, loc="upper right")
     figure.savefig(path, dpi=150)
 
 
