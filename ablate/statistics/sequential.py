@@ -336,7 +336,7 @@ def _averages(differences: NDArray[np.float64]) -> NDArray[np.float64]:
 
     i, j = np.triu_indices(len(differences))
     with np.errstate(invalid="ignore"):
-        averages = np.asarray((differences[i] + differences[j]) / 2, np.float64)
+        averages = (differences[i] + differences[j]) / 2
     averages[np.isnan(averages)] = 0.0
     averages.sort()
     return averages
@@ -351,7 +351,7 @@ def _p_values(rule: Rule, differences: NDArray[np.float64], shift: float, sign: 
 
     null = _null(rule.first, rule.most)
     evidence = _evidence(_signed_rank_counts(differences, shift, sign), rule.first)
-    return (np.searchsorted(null, evidence, side="right") + 1.0) / (DRAWS + 1.0)
+    return np.asarray((np.searchsorted(null, evidence, side="right") + 1.0) / (DRAWS + 1.0), np.float64)
 
 
 def _signed_rank_counts(differences: NDArray[Any], shift: float, sign: int) -> NDArray[np.int16]:
