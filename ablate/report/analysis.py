@@ -310,13 +310,17 @@ def _reproduced(summary: Summary, match: Match) -> str:
     runs = match.published.seeds or 1
     stated = "one run" if match.published.seeds else "one run, as it says no number"
     what = f"a median of {runs} runs" if runs > 1 else stated
+    published = f"{summary.name}: the published {match.error:.2f}%"
+    if summary.n == 1:
+        ours = _percent(summary.errors[0])
+        return f"{published} is {what}, ours {ours}{' another' if math.isfinite(summary.errors[0]) else ''}."
     found = predict_median(summary.errors, runs)
     if found is None:
-        return f"{summary.name}: the published {match.error:.2f}% is {what}, ours {_percent(summary.errors[0])} another."
+        return f"{published} is {what}; as {len(summary.diverged)} of our {summary.n} seeds diverged, they predict nothing for it."
     within = "within" if found.low <= match.error <= found.high else "below" if match.error < found.low else "above"
     return (
-        f"{summary.name}: the published {match.error:.2f}% ({what}) lies {within} what our {counted(summary.n, 'seed')} "
-        f"predict for it, {found.low:.2f} to {_percent(found.high)} ({found.level:.0%} prediction interval"
+        f"{published} ({what}) lies {within} what our {counted(summary.n, 'seed')} "
+        f"predict for it, {max(found.low, 0.0):.2f} to {_percent(found.high)} ({found.level:.0%} prediction interval"
         f"{', errors taken as about normal' if found.normal else ''})."
     )
 

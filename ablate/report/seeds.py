@@ -226,7 +226,7 @@ class Compared(Generic[S]):
         return variants, [(number[id(summary)], number[id(other)]) for summary, other in compared]
 
     def rank_intervals(self, title: str) -> list[RankInterval] | None:
-        """The ranks that each variant of a data set may have; None with fewer than three, or if its seeds allow no verdict.
+        """The ranks that each variant of a data set may have; None with fewer than two, or if its seeds allow no verdict.
 
         Args:
             title: One of `titles`.
@@ -242,7 +242,7 @@ class Compared(Generic[S]):
         if self.rounds:  # as of verdicts
             return None
         summaries, size = self.on(title), len(self.on(title))
-        found = rank_intervals([summary.costs for summary in summaries], self.paired_from) if size > 2 else None
+        found = rank_intervals([summary.costs for summary in summaries], self.paired_from) if size > 1 else None
         if found is None:
             return None
         for i, verdict in enumerate(self.verdicts.get(id(summary)) for summary in summaries):

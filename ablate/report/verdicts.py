@@ -229,10 +229,8 @@ def told_apart(verdict: Verdict, unit: str, write: UnitFormat) -> str:
     sentence = f"{verdict.name} is {'better' if c.direction < 0 else 'worse'} than {verdict.baseline}"
     if c.difference is not None:
         sentence += f" by {write.distance(abs(c.difference))}"
-    return (
-        f"{sentence} ({c.interval.level:.0%} interval {interval_text(c.interval, write)}; {_pairs_won(c, unit)}; "
-        f"{p_words(verdict.adjusted_p)}{_of_family(verdict)})."
-    )
+    interval = "" if c.difference is None else f"{c.interval.level:.0%} interval {interval_text(c.interval, write)}; "
+    return f"{sentence} ({interval}{_pairs_won(c, unit)}; {p_words(verdict.adjusted_p)}{_of_family(verdict)})."
 
 
 def interval_text(interval: Interval, write: UnitFormat) -> str:

@@ -319,7 +319,8 @@ def _split_p(ours: tuple[float, ...], theirs: tuple[float, ...]) -> float:
 
     n, ranks = len(ours), np.array([*ours, *theirs])
     observed = studentized_rank_sums(ranks[:n], ranks[n:])
-    return _tail(_over_splits(tuple(ranks), n), float(observed))
+    least = min(1.0, 2 / math.comb(ranks.size, n))  # with ties only one split may be as far, and none the other way
+    return max(least, _tail(_over_splits(tuple(ranks), n), float(observed)))
 
 
 def _tail(rearranged: Floats, observed: float) -> float:

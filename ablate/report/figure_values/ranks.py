@@ -54,7 +54,7 @@ def rank_ranges(analysis: Compared[S], title: str, labels: Sequence[str]) -> Ran
     from scipy.stats import rankdata
 
     intervals, by = analysis.rank_intervals(title), analysis.decision
-    if intervals is None:
+    if intervals is None or len(intervals) < 3:
         return None
     observed = rankdata([by.cost(s.median) for s in analysis.on(title) if s.median is not None]).tolist()
     order = sorted(range(len(labels)), key=observed.__getitem__)
