@@ -113,7 +113,9 @@ def _sentence(name: str, baseline: str, course: Course, rounds: Rounds, write: U
             worse = (course.interval[0] > 0) != maximized
             how = f"{name} is {'worse' if worse else 'better'} than {baseline}"
             by = f" by {write.distance(abs(course.estimate))}" if course.estimate and math.isfinite(course.estimate) else ""
-            return f"{how}{by}: decided after {seeds}; {interval}."
+            small = max(map(abs, course.interval)) < (rule.margin or 0.0)
+            also = f", so it is smaller than {write.distance(rule.margin or 0.0)}" if small else ""
+            return f"{how}{by}: decided after {seeds}; {interval}{also}."
         case "equivalent":
             margin = write.distance(rule.margin or 0.0)
             return f"{both} are equivalent within {margin}: decided after {seeds}; {interval}."
