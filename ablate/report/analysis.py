@@ -316,7 +316,8 @@ def _reproduced(summary: Summary, match: Match) -> str:
         return f"{published} is {what}, ours {ours}{' another' if math.isfinite(summary.errors[0]) else ''}."
     found = predict_median(summary.errors, runs)
     if found is None:
-        return f"{published} is {what}; as {len(summary.diverged)} of our {summary.n} seeds diverged, they predict nothing for it."
+        diverged = f"as {len(summary.diverged)} of our {summary.n} seeds diverged"
+        return f"{published} is {what}; {diverged}, they predict nothing for it."
     within = "within" if found.low <= match.error <= found.high else "below" if match.error < found.low else "above"
     return (
         f"{published} ({what}) lies {within} what our {counted(summary.n, 'seed')} "

@@ -130,7 +130,6 @@ def test_the_same_way_differs_in_nothing(tmp_path: Path) -> None:
         ),
         ("protocol: {seeds: 2, ", "protocol: {", []),  # taken as one run, which the sentence says
         ("protocol: {seeds: 2, ", "protocol: {seeds: 1, ", []),  # more seeds than published are no other protocol
-        ("protocol: {seeds: 2, ", "protocol: {seeds: 5, ", ["2 seeds, not 5"]),
         ("recipe: wrn_cifar, ", "", ["the published training is not stated"]),
         ("seeds: 2\n", "seeds: 2\nepoch_rule: best\n", ["the epoch with the lowest test error, not the last"]),
     ],
@@ -239,6 +238,13 @@ def test_of_one_run_there_is_no_range(tmp_path: Path) -> None:
         "WRN-28-2: the published 5.50% is one run, ours 5.00% another.",
         "WRN-16-2: the published 6.50% is one run, ours diverged.",
     ]
+
+
+def test_fewer_seeds_than_published_are_another_protocol(tmp_path: Path) -> None:
+    text = CIFAR.replace("protocol: {seeds: 2, ", "protocol: {seeds: 5, ")
+    found = recorded(tmp_path, text, {0: [5.0, 6.0]}).analysis()
+    match = found.match(found.summaries[0])
+    assert match and match.differences == ("2 seeds, not 5",)
 
 
 def test_a_seed_that_diverged_leaves_no_prediction(tmp_path: Path) -> None:

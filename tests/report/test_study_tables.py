@@ -291,7 +291,7 @@ def test_the_csv_has_plain_numbers(tmp_path: Path) -> None:
         "1.0",
     )
     assert (cifar["published"], cifar["published_difference"], cifar["published_source"]) == ("28.5", "1.5", "Table 1")
-    assert cifar["protocol_differs"].startswith("the published training is not stated; ")
+    assert cifar["protocol_differs"].startswith("the published training is not stated")
     assert digits["published"] == digits["protocol_differs"] == ""
     assert (alone["net"], alone["published"], alone["not_run"], alone["trials"]) == ("DSN", "8.22", "not built", "")
 

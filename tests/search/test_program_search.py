@@ -33,6 +33,7 @@ search:
   trials: %d
   sampler: random
   pruner: %s
+  objective: median
 """
 TRAIN = """\
 import sys
