@@ -26,7 +26,7 @@ MEASURE = "*"  # in SHOWN: the measure that the study or search decides by
 MEDIAN = "median_"  # the name of a column with the median of a measure begins so
 COUNTED = ("blocks_per_group", "parameters", "multiply_adds", "activations")
 PUBLISHED = ("published", "published_source", "protocol_differs", "not_run")
-COMPARED = ("baseline", "difference", "p_floor", *COMPARED_COLUMNS)
+COMPARED = ("baseline", "difference", "p_floor", "p_holm", *COMPARED_COLUMNS)  # also of earlier reports
 NUMBERS = {
     "candidate": int, "fold": int, "seed": int, "threads": int, "train_seconds": float, "test_seconds": float,
 }  # fmt: skip
