@@ -174,7 +174,11 @@ def _frame_row(analysis: ProgramAnalysis, summary: ProgramSummary) -> dict[str, 
     d, baseline, verdict = summary.description, analysis.baseline(summary), analysis.verdict(summary)
     values |= {"mean": d and d.mean, "std": d and d.std, "goal": summary.decision.goal}
     if baseline:
-        values |= comparison_values(baseline.name, baseline.recorded_ids, verdict) | rounds_values(analysis, summary)
+        values |= (
+            rounds_values(analysis, summary)
+            if analysis.rounds
+            else comparison_values(baseline.name, baseline.recorded_ids, verdict)
+        )
     return {"net": values.pop("net"), **axes, **values, "trials": " ".join(summary.recorded_ids)}
 
 

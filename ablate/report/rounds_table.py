@@ -54,21 +54,27 @@ def rounds_sentences(analysis: Compared[S]) -> Iterator[str]:
 
 
 def rounds_values(analysis: Compared[S], summary: S) -> dict[str, Any]:
-    """The columns of table.csv of a comparison that got seeds until it was decided; empty for other summaries.
+    """The columns of table.csv of a variant that has a baseline; those of the comparison are not there for the baseline.
 
     Args:
-        analysis: The analysis of any study.
-        summary: One of its summaries.
+        analysis: Of a study with `seeds.until`.
+        summary: One of its summaries that has a baseline.
     """
+    baseline = analysis.baseline(summary)
+    values = {
+        "baseline": baseline and baseline.name,
+        "baseline_trials": " ".join(baseline.recorded_ids if baseline else ()),
+    }
     place = next(i for i, one in enumerate(analysis.summaries) if one is summary)
-    course = analysis.rounds.course_of.get(place) if analysis.rounds else None
+    course = _rounds_of(analysis).course_of.get(place)
     if course is None:
-        return {}
+        return values
     low, high = course.interval
     return {
+        **values,
         "verdict": course.verdict,
         "seeds_decided": course.n,
-        "difference": finite(course.estimate),
+        "hodges_lehmann": finite(course.estimate),
         "interval_low": finite(low),
         "interval_high": finite(high),
         "p_sequential": course.p,

@@ -52,7 +52,11 @@ def _frame_row(analysis: StudyAnalysis, summary: Summary) -> dict[str, Any]:
     values |= {"mean": d and d.mean, "std": d and d.std, "epoch_rule": summary.epoch_rule}
     values |= {"goal": summary.decision.goal} if summary.decision.maximized else {}
     if baseline:
-        values |= comparison_values(baseline.label, baseline.recorded_ids, verdict) | rounds_values(analysis, summary)
+        values |= (
+            rounds_values(analysis, summary)
+            if analysis.rounds
+            else comparison_values(baseline.label, baseline.recorded_ids, verdict)
+        )
     if match:
         values |= {
             "published": match.error,
