@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from calibrate import (
+
+from tests.statistics.calibrate import (
     SCENARIOS,
     Scenario,
     best_coverage,

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from calibrate import pilot_ranges, power_at_needed
 
 from ablate.statistics.prediction import _beyond, _variance_of_median, predict_median
 from ablate.statistics.sample_size import seeds_needed
+from tests.statistics.calibrate import pilot_ranges, power_at_needed
 
 
 def test_how_often_a_median_lies_below_is_counted_over_all_orders() -> None:
