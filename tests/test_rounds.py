@@ -100,7 +100,7 @@ def test_status_plan_and_report_say_what_came_of_it(done: ProgramExperiment) -> 
     assert "shift 3 is worse than shift 0 by" in said
     assert "equivalent within 0.6" in said
     assert "shift 0.35 and shift 0: not decided after 10 seeds, the most that the study allows" in said
-    assert "trainings until it was decided; a fixed number of seeds with the same power" in said
+    assert "trainings in all; a fixed number of seeds with the same power" in said
     assert "cannot be told apart" not in said and "Incomplete" not in said  # the verdicts are those of the rounds alone
     assert {"verdict", "seeds_decided", "interval_low", "p_sequential"} <= {*report.frames()["table"].columns}
     json.dumps(report.as_json(), allow_nan=False)
@@ -187,6 +187,10 @@ def test_what_is_wrong_with_the_rule_is_said(tmp_path: Path, override: str, said
 def test_a_study_without_a_baseline_or_with_too_few_seeds_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(STUDY.replace("baseline: {shift: 0}\n", ""))
     with pytest.raises(StudyError, match=r"study.yaml:4:26: seeds.until needs 'baseline'"):
+        load_any_study(tmp_path / "study.yaml")
+    search = "search: {space: {shift: [0, 1]}, trials: 2, sampler: grid}\n"
+    (tmp_path / "study.yaml").write_text(STUDY.replace("variants: [{grid: {shift: [0, 0.05, 3, 0.35]}}]\n", search))
+    with pytest.raises(StudyError, match=r"seeds.until is not valid in a study with 'search'"):
         load_any_study(tmp_path / "study.yaml")
     few = program(tmp_path, study=STUDY.replace("to: 10", "to: 6")).remarks()
     assert few[-1] == "note: 6 seeds can show no difference in any of 3 comparisons; seeds.to: 7 can"

@@ -13,7 +13,7 @@ from ablate.report.seeds import Compared, S
 from ablate.statistics.sequential import Course
 
 TEXTS = ("Variant", "Data", "Baseline", "Verdict")
-COMPARED = ("Baseline", "Verdict", "Seeds", "Difference", "Interval", "p", "Of")
+COMPARED = ("Baseline", "Verdict", "Seeds", "Difference", "Interval", "p", "Corrected for")
 
 
 def rounds_table(analysis: Compared[S]) -> Table:
@@ -141,7 +141,7 @@ def _saved(rounds: Rounds) -> str:
         f"differences) would be {fixed} a variant, {whole} trainings"
     )
     what = f"{saved} saved" if saved >= 0 else f"{-saved} more were needed"
-    return f"{counted(rounds.asked, 'training')} until it was decided; {against}: {what}."
+    return f"{counted(rounds.asked, 'training')} in all; {against}: {what}."
 
 
 def _caption(analysis: Compared[S], rounds: Rounds) -> str:
@@ -156,5 +156,5 @@ def _caption(analysis: Compared[S], rounds: Rounds) -> str:
         f"of such studies, any equal pair is called different in at most {rule.alpha:.0%}{claims}. Difference: variant "
         f"minus baseline, the median of the averages of all pairs of seeds' differences. {biased} Interval: what the "
         "paired signed-rank test of the verdict has rejected at no look. p: sequential, to be compared with "
-        f"{rule.alpha:g} divided by Of, the comparisons that it is corrected for. {analysis.decided_on}"
+        f"{rule.alpha:g} divided by the number of comparisons that it is corrected for. {analysis.decided_on}"
     ).strip()
