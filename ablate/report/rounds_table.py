@@ -156,5 +156,6 @@ def _caption(analysis: Compared[S], rounds: Rounds) -> str:
         f"of such studies, any equal pair is called different in at most {rule.alpha:.0%}{claims}. Difference: variant "
         f"minus baseline, the median of the averages of all pairs of seeds' differences. {biased} Interval: what the "
         "paired signed-rank test of the verdict has rejected at no look. p: sequential, to be compared with "
-        f"{rule.alpha:g} divided by the number of comparisons that it is corrected for. {analysis.decided_on}"
+        f"{rule.alpha:g} divided by the number of comparisons that it is corrected for. The table "
+        f"of the medians describes the seeds that were trained and tests nothing. {analysis.decided_on}"
     ).strip()
