@@ -25,6 +25,8 @@ from ablate.report.verdicts import plan_families
 from ablate.search.experiment import SearchExperiment
 from ablate.study.baseline import find_baselines
 from ablate.study.costs import memory_choices, memory_need, training_memory
+from ablate.study.crossing import check_effects
+from ablate.study.designs import designs_json
 from ablate.study.plan import (
     Enumeration,
     axis_value,
@@ -40,6 +42,7 @@ from ablate.study.recipe import Recipe
 from ablate.study.spec import load_any_study
 from ablate.study.study import Study, Trial, Variant
 from ablate.train.job import plan_images, with_sizes
+from ablate.train.own_results import own_result_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,6 +153,9 @@ def load_experiment(
         return ProgramExperiment(study, runs)
     enumeration = enumerate_variants(study)
     baselines = find_baselines(study, enumeration)
+    check_effects(
+        enumeration.variants, [one.data.title for one in enumeration.variants], study.effects, study.places["effects"]
+    )
     return Experiment(study, enumeration, baselines, runs, Path(data_root) if data_root else None, download)
 
 
@@ -289,7 +295,7 @@ class Experiment:
             "memory": memory_need((one.counts, one.recipe, one.data) for one in variants)._asdict(),
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
             "verdicts": self._plan_verdicts(),
-            "remarks": [*self.remarks(), *self._validation_remarks(), *refused],
+            "remarks": [*self.remarks(), *self._validation_remarks(), *refused, *own_result_errors(self.variants)],
         }
 
     def _plan_verdicts(self) -> list[dict[str, Any]]:
@@ -445,6 +451,8 @@ class Experiment:
         trials = [{"id": one.id, "seed": one.seed, "state": trial_state(self.runs, one.id)} for one in asked]
         planned: dict[str, Any] = {
             "net": variant.net,
+            **({"title": variant.title} if variant.title else {}),
+            **designs_json(variant),
             "network": variant.network,
             "axes": {axis: axis_value(variant, axis) for axis in varied},
             "blocks_per_group": variant.blocks_per_group,

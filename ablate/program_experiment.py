@@ -14,6 +14,7 @@ from ablate.launch import RunOptions, RunSummary, run_programs, run_rounds
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import read_failure, trial_directory, trial_state
 from ablate.report.verdicts import plan_families
+from ablate.study.designs import designs_json
 from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class ProgramExperiment:
         variants = [
             {
                 "net": variant.net,
+                **designs_json(variant),
                 "axes": dict(variant.axes),
                 "trials": [
                     {

@@ -34,7 +34,16 @@ def plan_text(plan: dict[str, Any]) -> str:
     axes = list(variants[0]["axes"])
     budget = any("budget" in variant for variant in variants)
     grouped = any(variant["blocks_per_group"] is not None for variant in variants)
-    header = ["Network", *map(short_axis, axes), *(["N"] if grouped else []), "Parameters", "Mult-adds", "Memory"]
+    titled = any("title" in variant for variant in variants)
+    header = [
+        *(["Variant"] if titled else []),
+        "Network",
+        *map(short_axis, axes),
+        *(["N"] if grouped else []),
+        "Parameters",
+        "Mult-adds",
+        "Memory",
+    ]
     solved = any(fit["below"] or fit["above"] for variant in variants if (fit := variant.get("budget")))
     header += ["Budget"] if budget else []
     header += ["Next smaller", "Next larger"] if solved else []
@@ -45,7 +54,7 @@ def plan_text(plan: dict[str, Any]) -> str:
     header += (["Hours a trial"] if estimated else []) + ["Trials"] if states else []
     rows = []
     for variant in variants:
-        row = [variant["net"], *map(plain, variant["axes"].values())]
+        row = [*([variant.get("title", DASH)] if titled else []), variant["net"], *map(plain, variant["axes"].values())]
         row += [blocks_text(variant["blocks_per_group"])] if grouped else []
         row += [f"{variant['parameters']:,}", quantity(variant["multiply_adds"])]
         row += [f"{quantity(sum(variant['training_memory'].values()))}B"]
@@ -59,7 +68,7 @@ def plan_text(plan: dict[str, Any]) -> str:
         row += [count_states(trial["state"] for trial in variant["trials"])] if states else []
         rows.append(row)
     texts = {short_axis(axis) for variant in variants for axis, value in variant["axes"].items() if not is_number(value)}
-    columns = [Column(title, title not in ("Network", "Trials", *texts)) for title in header]
+    columns = [Column(title, title not in ("Variant", "Network", "Trials", *texts)) for title in header]
     lines = [table_text(make_table(columns, rows)), *map(printable, plan["remarks"][:MAX_REMARKS])]
     if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
         lines.append(f"... and {more} more remarks, in --json")
@@ -93,15 +102,17 @@ def _program_text(plan: dict[str, Any]) -> str:
     variants, program = plan["variants"], plan["program"]
     axes = [axis for axis in variants[0]["axes"] if len({repr(one["axes"].get(axis)) for one in variants}) > 1]
     axes = axes or list(variants[0]["axes"])
+    titled = any(design["label"] for one in variants for design in one.get("designs", ()))
     rows = [
         [
+            *([one["net"]] if titled else []),
             *(plain(one["axes"][axis]) for axis in axes),
             one["trials"][0]["id"],
             count_states(t["state"] for t in one["trials"]),
         ]
         for one in variants
     ]
-    columns = [Column(axis, False) for axis in (*axes, "First id", "Trials")]
+    columns = [Column(axis, False) for axis in (*(["Variant"] if titled else []), *axes, "First id", "Trials")]
     trials = [trial for one in variants for trial in one["trials"]]
     lines = [table_text(make_table(columns, rows)), *plan["remarks"][:MAX_REMARKS]]
     if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:

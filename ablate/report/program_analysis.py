@@ -12,6 +12,7 @@ from typing import Any
 from ablate.errors import RecordError
 from ablate.records.records import Record, read_record
 from ablate.report.document import scale_badge
+from ablate.report.effects import StudyEffects, effects_json, study_effects
 from ablate.report.numbers import counted, finite
 from ablate.report.rounds import Rounds, asked_only, follow_rounds
 from ablate.report.rounds_table import rounds_sentences
@@ -19,6 +20,7 @@ from ablate.report.seeds import Compared
 from ablate.report.verdicts import verdict_values
 from ablate.statistics.description import Description, describe
 from ablate.study.decision import Decision
+from ablate.study.designs import designs_json
 from ablate.study.program import Program, ProgramStudy, ProgramTrial, ProgramVariant
 
 
@@ -135,6 +137,7 @@ class ProgramSummary:
         values = list(self.error_by_seed.values())
         return {
             "net": self.name,
+            **designs_json(self.variant),
             "axes": dict(self.variant.axes),
             self.decision.median_name: finite(self.median),
             **{f"median_{name}": self.median_of(name) for name in self.measures if name != self.decision.measure},
@@ -211,6 +214,12 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         return [summary for summary in self.summaries if summary.n]
 
     @cached_property
+    def effects(self) -> StudyEffects:
+        """The effects of the factors that vary in a crossed way; none with `seeds.until`, as their tests are of a fixed number."""
+        factors = self.study.effects if self.rounds is None else False
+        return study_effects(self.summaries, [s.variant for s in self.summaries], factors, self.unit)
+
+    @cached_property
     def sentences(self) -> list[str]:
         """The conclusions that the seeds allow and do not allow, one sentence each."""
         compared = rounds_sentences(self) if self.rounds else self.comparison_sentences()
@@ -228,6 +237,7 @@ class ProgramAnalysis(Compared[ProgramSummary]):
             "summaries": [self._summary_values(summary) for summary in self.summaries],
             "sentences": self.sentences,
             **({"comparisons": self.rounds.states()} if self.rounds else {}),
+            **effects_json(self.effects),
         }
 
     def _summary_values(self, summary: ProgramSummary) -> dict[str, Any]:

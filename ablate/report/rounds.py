@@ -151,6 +151,9 @@ def follow_rounds(rule: Rule, summaries: Sequence[Recorded], baselines: Sequence
         rule: Of the study.
         summaries: One per variant, with all seeds that the rule allows at most.
         baselines: The baseline of each; itself, or None, for a variant that is not compared.
+
+    Raises:
+        StudyError: No variant is compared.
     """
     place = {id(summary): number for number, summary in enumerate(summaries)}
     titles = list(dict.fromkeys(summary.data_title for summary in summaries))
@@ -159,6 +162,8 @@ def follow_rounds(rule: Rule, summaries: Sequence[Recorded], baselines: Sequence
         for number, baseline in enumerate(baselines)
         if baseline is not None and place[id(baseline)] != number
     )
+    if not pairs:
+        raise StudyError("seeds.until: no variant has a baseline other than itself, so there is nothing to decide")
     families = tuple(titles.index(summaries[variant].data_title) for variant, _ in pairs)
     folds = max(summary.planned for summary in summaries) // rule.most
     values = [_by_seed(summary.error_by_seed, folds) for summary in summaries]
@@ -190,13 +195,8 @@ def too_few_seeds(rule: Rule, families: Sequence[str]) -> list[str]:
     Args:
         rule: Of the study.
         families: The data set of each comparison.
-
-    Raises:
-        StudyError: There is no comparison.
     """
-    if not families:
-        raise StudyError("seeds.until: every variant is its own baseline or has none, so there is nothing to decide")
-    most = max(families.count(family) for family in families)
+    most = max((families.count(family) for family in families), default=1)
     if least_seeds(rule, most) is not None:
         return []
     enough = next((n for n in range(rule.most + 1, MOST + 1) if least_seeds(replace(rule, most=n), most)), None)

@@ -42,7 +42,7 @@ def read_until(document: Document, seeds: dict[str, Any], baseline: bool, search
     Args:
         document: The study file's values and their places.
         seeds: The mapping.
-        baseline: Whether the study has a baseline.
+        baseline: Whether the study has a baseline, or a design that may have one.
         search: Whether the study is a search.
 
     Raises:
