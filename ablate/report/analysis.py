@@ -259,7 +259,7 @@ class StudyAnalysis(Compared[Summary]):
 
     @cached_property
     def effects(self) -> StudyEffects:
-        """The effects of the factors that vary in a crossed way; none with `seeds.until`, as their tests are of a fixed number."""
+        """The effects of the factors that vary in a crossed way; none with `seeds.until`, which fixes no number."""
         factors = self.study.effects if self.rounds is None else False
         return study_effects(self.summaries, [s.variant for s in self.summaries], factors, self.unit)
 
