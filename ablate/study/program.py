@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from ablate.files import content_id
+from ablate.kinds.figures import USUAL_STYLE, FigureStyle
 from ablate.study.decision import Decision, Goal
 from ablate.study.study import Search
 
@@ -218,6 +219,7 @@ class ProgramStudy:
         base: In a search, the values of the axes that are not searched.
         where: The constraint as written and its place, if any.
         chosen: One sentence for each value that was taken from a search.
+        figure_style: How the figures are drawn.
     """
 
     name: str
@@ -239,6 +241,7 @@ class ProgramStudy:
     base: Mapping[str, Any] = field(default_factory=dict)
     where: tuple[str, str] | None = None
     chosen: tuple[str, ...] = ()
+    figure_style: FigureStyle = USUAL_STYLE
 
     @property
     def decision(self) -> Decision:

@@ -15,6 +15,7 @@ import orjson
 from ablate.errors import StudyError, allowed, describe
 from ablate.study.document import Document, KeyPath
 from ablate.study.expression import compile_expression
+from ablate.study.figure_style import read_figure_style
 from ablate.study.plan import MAX_TRIALS, plain
 from ablate.study.program import (
     EPOCHS,
@@ -34,7 +35,7 @@ from ablate.study.schema import EntryFile, StudyFile
 
 KEYS = (
     "name", "title", "source", "notes", "program", "measures", "decide_by", "seeds", "variants", "base", "search", "where",
-    "baseline", "figures", "scales",
+    "baseline", "figures", "figure_style", "scales",
 )  # fmt: skip
 MOST_BYTES = 1 << 28  # of a file of the program
 
@@ -99,6 +100,7 @@ def read_program_study(
         variants=variants,
         baselines=_baselines(document, file.baseline, variants),
         figures=tuple(file.figures),
+        figure_style=read_figure_style(document, file.figure_style),
         remarks=(*(f"chosen: {line}" for line in chosen), *remarks, *_unnamed_files(program, folder)),
         missing=missing,
         search=search,

@@ -32,6 +32,7 @@ from ablate.own_code import OwnCode
 from ablate.registry import Kind, Registry
 from ablate.study.budget import SolvedAxis
 from ablate.study.data import Data, Split
+from ablate.study.figure_style import FigureStyleFile
 from ablate.study.frozen import Frozen
 from ablate.study.measure_schema import MeasureFile, Measures
 from ablate.study.program_schema import EXPANSIONS, ProgramFile
@@ -497,6 +498,7 @@ class StudyFile(Frozen):
     ] = None
     epoch_rule: Annotated[EpochRule, Field(description="best: the epoch with the best value; reports say so")] = "last"
     figures: Annotated[list[_FigureName], Field(default=list(DEFAULTS), max_length=len(CHOICES))]
+    figure_style: Annotated[FigureStyleFile | None, Field(description="how the figures are drawn, for a paper")] = None
     panels: Annotated[
         dict[Title, list[str]],
         Field(default_factory=dict, max_length=100, description="the networks of each panel of curves, by its title"),

@@ -13,6 +13,7 @@ from ablate.study.chosen import Within, take_chosen
 from ablate.study.data import Data, HeldOut, hold_out
 from ablate.study.document import Document, KeyPath, read_document
 from ablate.study.expression import compile_expression
+from ablate.study.figure_style import read_figure_style
 from ablate.study.held_out import read_held_out
 from ablate.study.measure_file import read_decision, read_measures
 from ablate.study.program import ProgramStudy
@@ -124,6 +125,7 @@ def load_any_study(
         baseline=(file.baseline, document.place("baseline")) if file.baseline else None,
         epoch_rule=file.epoch_rule,
         figures=tuple(file.figures),
+        figure_style=read_figure_style(document, file.figure_style),
         panels=tuple((title, tuple(nets)) for title, nets in file.panels.items()),
         published=tuple(published_values(document, i, table, file.depth_rule, imagenet) for i, table in tables),
         places={key: document.place(key) for key in PLACES},

@@ -17,6 +17,7 @@ import orjson
 
 from ablate.data.augmentations import own_steps
 from ablate.files import content_id
+from ablate.kinds.figures import USUAL_STYLE, FigureStyle
 from ablate.nets.architecture import Architecture, Blocks, DepthRule
 from ablate.nets.blueprint import Blueprint
 from ablate.nets.counts import Counts
@@ -369,6 +370,7 @@ class Study:
         decision: What the variants are compared by.
         held_out: The images that the study decides on: the folds, or the one part; empty: the test images.
         measures: What reports show besides the error.
+        figure_style: How the figures are drawn.
     """
 
     name: str
@@ -394,3 +396,4 @@ class Study:
     decision: Decision = TEST_ERROR
     held_out: tuple[HeldOut, ...] = ()
     measures: tuple[ShownMeasure, ...] = ()
+    figure_style: FigureStyle = USUAL_STYLE

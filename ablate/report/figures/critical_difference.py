@@ -33,7 +33,7 @@ def draw_critical_difference(ranks: AverageRanks, title: str, caption: str, badg
         ranks: The average ranks.
         title: The title above the axes.
         caption: The text below the title, such as the setting and the number of seeds.
-        badge: A warning in white on black above the title, such as another scale; empty for none.
+        badge: A remark on the whole figure, such as another scale; empty for none.
     """
     labels, average_ranks, difference = list(ranks.ranks), list(ranks.ranks.values()), ranks.critical_difference
     order = sorted(range(len(labels)), key=lambda i: (average_ranks[i], i))

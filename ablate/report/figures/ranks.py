@@ -49,7 +49,7 @@ def draw_ranks(ranks: RankShares, title: str, caption: str, badge: str = "") -> 
         ranks: The shares of the ranks.
         title: The title above the axes.
         caption: The text below the title, such as the setting and the number of seeds.
-        badge: A warning in white on black above the title, such as another scale; empty for none.
+        badge: A remark on the whole figure, such as another scale; empty for none.
     """
     labels, shares = ranks.labels, np.asarray(ranks.shares, float)
     size = len(labels)

@@ -1,0 +1,59 @@
+"""What a figure shows where there are many variants, and which of them the seeds cannot tell from the best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from ablate.report.numbers import counted
+from ablate.report.seeds import Seeds
+from ablate.statistics.comparison import ALPHA, compare, holm
+
+MOST_ROWS = 30  # variants in a figure with a row for each
+MOST_CURVES = 12  # variants in a figure of curves: as many as there are colours
+
+T = TypeVar("T")
+
+
+def select(ranked: Sequence[T], most: int, keep: Callable[[T], bool]) -> tuple[list[T], str]:
+    """What a figure shows of many variants, in the order of their ranks, and the words that say so; "" if it shows all.
+
+    These are the best, the baselines, and a quarter from the other end.
+
+    Args:
+        ranked: Every variant, the best first.
+        most: How many the figure has room for, at least four.
+        keep: Whether a variant is a baseline.
+    """
+    if len(ranked) <= most:
+        return list(ranked), ""
+    places = [place for place, one in enumerate(ranked) if keep(one)][: most // 4]
+    others = [place for place in range(len(ranked)) if place not in places]
+    worst = most // 4
+    best = most - worst - len(places)
+    named = f", {'the baseline' if len(places) == 1 else counted(len(places), 'baseline')}" if places else ""
+    words = f"{most} of {len(ranked):,} variants: the best {best}{named}, the last {worst}"
+    return [ranked[place] for place in sorted((*places, *others[:best], *others[-worst:]))], words
+
+
+def rank_of(summary: Seeds) -> float:
+    """What the variants of a figure are sorted by: a number that is the lower the better, infinite without a median.
+
+    Args:
+        summary: The variant.
+    """
+    return math.inf if summary.median is None else summary.decision.cost(summary.median)
+
+
+def like_best(costs: Sequence[Mapping[Any, float]]) -> list[bool]:
+    """Whether the seeds cannot tell each variant from the best one; the best one is its own like.
+
+    Args:
+        costs: The values of each variant by seed, the lower the better, the variant with the best median first.
+    """
+    if len(costs) < 2:
+        return [False] * len(costs)
+    best, *others = costs
+    adjusted = holm([compare(other, best).p_value for other in others])
+    return [True, *(p >= ALPHA for p in adjusted)]
