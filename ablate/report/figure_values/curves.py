@@ -14,6 +14,7 @@ from ablate.report.figures.training_curves import CurvePanel, ImportedCurve, Stu
 from ablate.report.imported_curves import imported_curves
 from ablate.report.numbers import format_of
 from ablate.report.panels import Panel, data_panels, legend_names, panel_labels, study_panels
+from ablate.report.setting import describe_setting
 from ablate.study.decision import TEST_ERROR
 
 if TYPE_CHECKING:
@@ -34,9 +35,12 @@ def curve_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     single = [curves]
     if len(panels) > 1 and max(len(panel.labels) for panel in curves.panels) > MOST_LINES:
         single = [_one_panel(curves, panel) for panel in curves.panels]
-    for number, each in enumerate(single, 1):
-        title = each.panels[0].title if len(single) > 1 else ""
-        yield FigureInfo(each, analysis.study.title, _caption(analysis, each, title, words), number if title else 0)
+    for number, (each, (_, summaries)) in enumerate(zip(single, panels), 1):
+        if len(single) == 1:
+            yield FigureInfo(each, analysis.study.title, _caption(analysis, each, analysis.setting("; "), words))
+        else:
+            caption = _caption(analysis, each, describe_setting(tuple(summaries), "; "), words)
+            yield FigureInfo(each, analysis.study.title, caption, number)
 
 
 def train_test_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
@@ -52,7 +56,7 @@ def train_test_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
         return
     panels, words = _few(analysis, data_panels([summary for summary in analysis.summaries if summary.n]))
     curves = curves_of(panels)
-    yield FigureInfo(curves, analysis.study.title, _caption(analysis, curves, "", words))
+    yield FigureInfo(curves, analysis.study.title, _caption(analysis, curves, analysis.setting("; "), words))
 
 
 def curves_of(panels: Sequence[Panel], imported: Sequence[ImportedCurve] = ()) -> StudyCurves:
@@ -93,9 +97,9 @@ def _one_panel(curves: StudyCurves, panel: CurvePanel) -> StudyCurves:
     return replace(curves, panels=[panel], names=names, imported=imported)
 
 
-def _caption(analysis: StudyAnalysis, curves: StudyCurves, title: str, words: str) -> str:
+def _caption(analysis: StudyAnalysis, curves: StudyCurves, setting: str, words: str) -> str:
     """The setting, and what is drawn."""
     several = any(len(each.seeds) > 1 for panel in curves.panels for each in panel.curves)
     drawn = f"line: median over {analysis.unit}s, band: lowest to highest" if several else ""
     drops = "dotted: the learning rate drops" if any(panel.drops for panel in curves.panels) else ""
-    return "; ".join(filter(None, [title, analysis.setting("; "), words, drawn, drops]))
+    return "; ".join(filter(None, [setting, words, drawn, drops]))

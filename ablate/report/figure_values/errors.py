@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ablate.report.drawn_figures import FigureInfo
-from ablate.report.figure_values.selection import MOST_ROWS, like_best, rank_of, select
+from ablate.report.figure_values.selection import MOST_ROWS, gaps, like_best, rank_of, select
+from ablate.report.figures.parameters import MOST_NAMED
 from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors, VariantErrors
 from ablate.report.numbers import format_of
 from ablate.report.panels import data_panels, legend_names, panel_labels
@@ -32,7 +34,8 @@ def error_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     baselines = {variant.label for panel in panels for variant in panel.variants if variant.baseline}
     shown, words = select(list(names), MOST_ROWS, baselines.__contains__)
     few = [ErrorPanel(panel.title, [one for one in panel.variants if one.label in shown]) for panel in panels]
-    errors = StudyErrors(few, {label: names[label] for label in shown}, errors.decision, errors.unit, errors.value)
+    of_shown = {label: names[label] for label in shown}
+    errors = replace(errors, panels=few, names=of_shown, gaps=gaps(list(names), shown))
     yield FigureInfo(errors, analysis.study.title, "; ".join(filter(None, [analysis.setting("; "), words])))
 
 
@@ -45,7 +48,9 @@ def parameter_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     errors = _errors_of(analysis)
     counts = [variant.parameters for panel in errors.panels for variant in panel.variants]
     if min(counts, default=0) and max(counts) > ALIKE * min(counts):
-        yield FigureInfo(errors, analysis.study.title, analysis.setting("; "))
+        many = any(len(panel.variants) > MOST_NAMED for panel in errors.panels)
+        words = "names and colours: the Pareto front" if many else ""
+        yield FigureInfo(errors, analysis.study.title, "; ".join(filter(None, [analysis.setting("; "), words])))
 
 
 def _errors_of(analysis: StudyAnalysis) -> StudyErrors:

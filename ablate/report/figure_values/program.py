@@ -10,7 +10,7 @@ import numpy as np
 
 from ablate.records.records import Record
 from ablate.report.drawn_figures import FigureInfo
-from ablate.report.figure_values.selection import MOST_CURVES, MOST_ROWS, like_best, rank_of, select
+from ablate.report.figure_values.selection import MOST_CURVES, MOST_ROWS, gaps, like_best, rank_of, select
 from ablate.report.figures.ranks import RankShares
 from ablate.report.figures.training_curves import MEASURES, Curve, CurvePanel, SeedCurves, StudyCurves
 from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors, VariantErrors
@@ -88,6 +88,7 @@ def program_value_values(analysis: ProgramAnalysis) -> Iterator[FigureInfo]:
         {summary.name: names[summary.name] for summary in shown},
         analysis.decision,
         value=analysis.format.value,
+        gaps=gaps(ranked, shown),
     )
     yield FigureInfo(errors, analysis.study.title, "; ".join(filter(None, [analysis.setting("; "), words])))
 

@@ -25,9 +25,8 @@ KNOWN = {
     "pre-ResNet-110": 6, "pre-ResNet-164": 2, "pre-ResNet-1001": 10,
     "NIN": 8, "VGG": 3,
     "B(3,3)": 0, "B(3,1)": 1, "B(1,3)": 2, "B(1,3,1)": 3, "B(3,1,1)": 5, "B(3,1,3)": 7,
-    "B(3)": 4, "B(3,3,3)": 6, "B(3,3,3,3)": 10,
+    "B(3)": 6, "B(3,3,3)": 11, "B(3,3,3,3)": 8,
 }  # fmt: skip
-FAMILIES = {"WRN": (0, 4, 9), "ResNet": (7, 11, 1, 5), "pre-ResNet": (6, 2, 10)}
 
 
 class Look(NamedTuple):
@@ -88,9 +87,6 @@ def _subjects(names: list[str]) -> dict[str, str]:
 
 
 def _preferences(subject: str) -> list[int]:
-    """The colours in the order in which a subject takes them: its own, those of its family, then the others."""
-    match = re.fullmatch(r"(WRN|ResNet|pre-ResNet)-[\w.-]+", subject)
-    family = FAMILIES[match[1]] if match else ()
+    """The colours in the order in which a subject takes them: its own, then the others."""
     hashed = sorted(range(len(PALETTE)), key=lambda slot: zlib.crc32(f"{subject} {slot}".encode()))
-    own = (KNOWN[subject],) if subject in KNOWN else ()
-    return list(dict.fromkeys((*own, *sorted(family, key=hashed.index), *hashed)))
+    return list(dict.fromkeys([KNOWN.get(subject, hashed[0]), *hashed]))

@@ -12,15 +12,15 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from scipy.optimize import isotonic_regression
 
-from ablate.report.figures.colours import Look
-from ablate.report.figures.log_axis import log_ticks
+from ablate.report.figures.colours import MARKERS, Look
 from ablate.report.figures.style import GREY, INK, LEGEND
 from ablate.report.figures.training_curves import MEASURES, Curve, SeedCurves
 
 CROSS: dict[str, Any] = {"marker": "x", "markersize": 5, "markeredgewidth": 1.4, "linestyle": ""}
+LEADER: dict[str, Any] = {"arrowstyle": "-", "linewidth": 1.1, "shrinkA": 1, "shrinkB": 1, "relpos": (0, 0.5)}
 BAND = 0.18  # opacity
 
 
@@ -58,7 +58,7 @@ def draw_measure(axis: Axes, curves: SeedCurves, of: Look, measure: str, dashes:
     epochs, heights = finite_epochs(curves.median(), measure)
     axis.plot(
         epochs, heights, linestyle=dashes, linewidth=1.3, color=of.colour, zorder=4, marker=of.marker, markersize=4,
-        markeredgecolor="white", markeredgewidth=0.5, markevery=_marked(len(epochs)),
+        markeredgecolor="white", markeredgewidth=0.5, markevery=_marked(len(epochs), MARKERS.find(of.marker)),
     )  # fmt: skip
     for values in curves.values if measure == "test_error" else ():
         epochs, heights = finite_epochs(values, measure)
@@ -66,9 +66,10 @@ def draw_measure(axis: Axes, curves: SeedCurves, of: Look, measure: str, dashes:
             axis.plot(epochs[-1:], heights[-1:], **CROSS, color=of.colour, zorder=5)
 
 
-def _marked(points: int) -> list[int]:
-    """The points of a line that have a marker: the last one, and about four before it."""
-    return list(range(points - 1, -1, -max(1, points // 5)))
+def _marked(points: int, number: int) -> list[int]:
+    """The points of a line that have a marker: the last one, and about four others, at other epochs than other markers."""
+    every = max(1, points // 5)
+    return [*range((number * 5 % 12) * every // 12, points - every // 2, every), points - 1] if points else []
 
 
 def finite_epochs(values: Curve, measure: str) -> tuple[Any, Any]:
@@ -111,8 +112,9 @@ def set_epoch_axis(axis: Axes, curves: Sequence[SeedCurves], drops: Sequence[int
         drops: The epochs after which the learning rate drops.
     """
     last = max(1, _last_epoch(curves))
-    axis.set_xlim(1 - (0.02 * (last - 1) or 0.5), last + (0.01 * (last - 1) or 0.5))
-    axis.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=2) if last > 1 else FixedLocator([1]))
+    axis.set_xlim(1 - (0.02 * (last - 1) or 0.5), last + (0.02 * (last - 1) or 0.5))
+    several = MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10], min_n_ticks=2)
+    axis.xaxis.set_major_locator(several if last > 1 else FixedLocator([1]))
     axis.grid(False, axis="x")
     for epoch in drops:
         axis.axvline(epoch + 0.5, color=GREY, linewidth=0.6, linestyle=(0, (1, 2)), zorder=1)
@@ -126,8 +128,8 @@ def _last_epoch(curves: Sequence[SeedCurves]) -> int:
 def set_measure_axis(axis: Axes, curves: Sequence[SeedCurves], *measures: str) -> None:
     """Set the range of a vertical axis: from zero unless all values are far from it; of the loss, logarithmic.
 
-    The first tenth of the epochs may lie outside the range, and so may single seeds in the first half and seeds that
-    diverged, because they would compress the rest.
+    The first quarter of the epochs may lie outside the range (not of the loss), and so may single seeds in the first half
+    and seeds that diverged, because they would compress the rest.
 
     Args:
         axis: The axes.
@@ -143,12 +145,12 @@ def set_measure_axis(axis: Axes, curves: Sequence[SeedCurves], *measures: str) -
         axis.set_yscale("log")
         beside = (high / low) ** 0.06 if high > low else 1.1
         axis.set_ylim(low / beside, high * beside)
-        if high > 4 * low:
-            log_ticks(axis.yaxis)
-        else:
-            axis.yaxis.set_major_locator(MaxNLocator(3))
-            axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.yaxis.set_minor_locator(FixedLocator([]))
+        decades, near = high > 30 * low, high < 4 * low
+        axis.yaxis.set_major_locator(
+            LogLocator() if decades else MaxNLocator(3) if near else LogLocator(subs=(1.0, 2.0, 5.0))
+        )
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.yaxis.set_minor_locator(NullLocator())
         return
     margin = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
     axis.set_ylim(0.0 if 0 <= low < high / 3 else low - margin, high + margin)
@@ -162,7 +164,8 @@ def _framed(curves: Sequence[SeedCurves], measure: str) -> Any:
     last = _last_epoch(frame)
     for each in frame:
         if each.values:
-            shown += [each.median()[last // 10 :, column], *(v[math.ceil(last / 2) - 1 :, column] for v in each.values)]
+            first = 0 if measure == "train_loss" else last // 4
+            shown += [each.median()[first:, column], *(v[math.ceil(last / 2) - 1 :, column] for v in each.values)]
     values = np.concatenate(shown)
     return values[np.isfinite(values)]
 
@@ -190,7 +193,7 @@ def write_line_ends(figure: Figure, ends: Sequence[tuple[Axes, Sequence[LineEnd]
             end.text, (1, min(max(end.height, min(axis.get_ylim())), max(axis.get_ylim()))), (12, 0),
             xycoords=("axes fraction", "data"), textcoords="offset points", va="center", fontsize=LEGEND, linespacing=1.1,
             annotation_clip=False, color=INK,
-            arrowprops={"arrowstyle": "-", "color": end.colour, "linewidth": 1.1, "shrinkA": 1, "shrinkB": 1},
+            arrowprops={**LEADER, "color": end.colour},
         )
         for axis, of_axis in ends
         for end in of_axis

@@ -26,7 +26,7 @@ from ablate.report.figures.style import INK, LEGEND, PAGE, TEXT, WIDTHS, canvas_
 from ablate.report.figures.training_curves import MEASURES, CurvePanel, ImportedCurve, SeedCurves, StudyCurves
 
 MOST_LINES = 7  # variants in one panel; more of them are small multiples
-OTHERS = "#d9d9d9"  # the other variants behind each small multiple
+OTHERS, FEW = "#d9d9d9", 60  # the other variants behind each small multiple: their colour, and how many epochs they show
 LOSS, ERROR = "train_loss", "test_error"
 
 
@@ -62,11 +62,11 @@ def draw_curves(curves: StudyCurves, title: str, caption: str, badge: str = "") 
     greys = {curve.label: Look(("#555555", "#8c8c8c")[i % 2], "1234"[i % 4]) for i, curve in enumerate(curves.imported)}
     panels = [(panel, _lines(panel, curves, of_names, greys)) for panel in curves.panels]
     handles = cross_handles([line.curves for _, lines in panels for line in lines])
-    many = len(panels) == 1 and len(panels[0][1]) > MOST_LINES
-    columns = min(len(panels), 2 if canvas_width(PAGE) > 5 else 1) if not many else 4 if canvas_width(PAGE) > 5 else 2
+    many, wide = len(panels) == 1 and len(panels[0][1]) > MOST_LINES, canvas_width(PAGE) > 5
+    columns = min(len(panels), 1 + wide) if not many else 3 + wide
     rows = math.ceil((len(panels[0][1]) if many else len(panels)) / columns)
     kinds = [kind for kind in (LOSS, ERROR) if kind == ERROR or any(has_values(_drawn(lines), LOSS) for _, lines in panels)]
-    heights = {LOSS: 0.75, ERROR: 1.25} if many else {LOSS: 1.35, ERROR: 2.4}
+    heights = {LOSS: 0.55 + 0.2 * wide, ERROR: 0.9 + 0.35 * wide} if many else {LOSS: 1.35, ERROR: 2.4}
     figure = open_figure(
         title, caption, badge, width=PAGE if many else WIDTHS[columns - 1], legend=handles,
         body=0.35 + rows * (sum(heights[kind] for kind in kinds) + 0.25),
@@ -163,7 +163,9 @@ def _draw_multiple(
     for kind, axis in axes.items():
         for other in others:
             if other is not line and other.curves.seeds:
-                axis.plot(*finite_epochs(other.curves.median(), kind), color=OTHERS, linewidth=0.7, zorder=1)
+                epochs, heights = finite_epochs(other.curves.median(), kind)
+                few = np.unique(np.linspace(0, len(epochs) - 1, FEW).round().astype(int)) if len(epochs) else []
+                axis.plot(epochs[few], heights[few], color=OTHERS, linewidth=0.7, zorder=1)
         draw_measure(axis, line.curves, line.look, kind, line.dashes)
         set_measure_axis(axis, _drawn(others), kind)
         set_epoch_axis(axis, _drawn(others), panel.drops)
@@ -176,4 +178,5 @@ def _draw_multiple(
     axes[ERROR].annotate(
         "no value" if final is None else curves.value(final), (1, 1), (-2, -2), xycoords="axes fraction",
         textcoords="offset points", ha="right", va="top", fontsize=TEXT, fontweight="bold", color=INK, zorder=6,
+        bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
     )  # fmt: skip

@@ -22,6 +22,7 @@ from ablate.report.figures.style import (
     SHADE,
     SMALL,
     TEXT,
+    canvas_width,
     open_canvas,
     set_row_axis,
     styled,
@@ -75,10 +76,11 @@ def draw_errors(errors: StudyErrors, title: str, caption: str, badge: str = "") 
     """
     panels = errors.panels
     names, longest = wrap_labels(errors.names.values())
+    width = canvas_width(longest + 0.9 + (4.2 if len(panels) == 1 else 2.9 * len(panels)))
+    columns = len(panels) if (width - longest) / len(panels) > 1.4 else 1
     figure, axes = open_canvas(
-        title, caption, badge, width=longest + 0.9 + (4.2 if len(panels) == 1 else 2.9 * len(panels)),
-        body=0.65 + sum(0.13 + 0.13 * (name.count("\n") + 1) for name in names),
-        legend=_legend(errors), columns=len(panels), sharey=True,
+        title, caption, badge, width=width, legend=_legend(errors), rows=len(panels) // columns, columns=columns,
+        sharey=True, body=len(panels) // columns * (0.65 + sum(0.13 + 0.13 * (name.count("\n") + 1) for name in names)),
     )  # fmt: skip
     rows = {label: row for row, label in enumerate(errors.names)}
     baselines = {variant.label for panel in panels for variant in panel.variants if variant.baseline}
@@ -96,6 +98,8 @@ def draw_errors(errors: StudyErrors, title: str, caption: str, badge: str = "") 
         of_panel = [variant.median for variant in panel.variants if variant.baseline]
         if len(of_panel) == 1 and of_panel[0] is not None and math.isfinite(of_panel[0]):
             axis.axvline(of_panel[0], color=ACCENT, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
+        for row in errors.gaps:
+            axis.axhline(row - 0.5, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=2)
         axis.margins(x=0.06)
         if not panel.drawn:
             errors.set_empty(axis.set_xlim)
@@ -110,9 +114,10 @@ def draw_errors(errors: StudyErrors, title: str, caption: str, badge: str = "") 
         )  # fmt: skip
         set_row_axis(axis, names)
         axis.spines["left"].set_visible(False)
-    for label, text in zip(errors.names, axes[0].get_yticklabels() if axes else ()):
-        if label in baselines:
-            text.set(color=ACCENT, fontweight="bold")
+    for axis in axes[::columns]:
+        for label, text in zip(errors.names, axis.get_yticklabels()):
+            if label in baselines:
+                text.set(color=ACCENT, fontweight="bold")
     return figure
 
 
@@ -125,7 +130,7 @@ def _draw_median(axis: Axes, variant: VariantErrors, row: int, errors: StudyErro
     if variant.median is not None:
         axis.annotate(
             errors.value(variant.median) if known else "diverged", (1, row), (6, 0), xycoords=("axes fraction", "data"),
-            textcoords="offset points", va="center", fontsize=TEXT, color=colour,
+            textcoords="offset points", va="center_baseline", fontsize=TEXT, color=colour,
             fontweight="bold" if variant.like_best else "normal",
         )  # fmt: skip
     if known:

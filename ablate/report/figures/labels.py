@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 
 from ablate.report.figures.style import INK, PALE, SMALL, text_width
 
@@ -26,6 +25,7 @@ SPOTS = (
     (0, 8, "center", "bottom"),
 )
 RINGS = (16, 24, 34, 46, 60, 76)  # points: distances of further spots
+LEADER = {"arrowstyle": "-", "color": PALE, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4}
 Spot = tuple[float, float, str, str]
 
 
@@ -54,30 +54,31 @@ def place_labels(
     scale = figure.dpi / 72
     frame = axis.get_window_extent()
     shown = axis.transData.transform(np.array([*points, *markers], float).reshape(-1, 2))
-    taken = [Bbox.from_extents(x - 3.5 * scale, y - 3.5 * scale, x + 3.5 * scale, y + 3.5 * scale) for x, y in shown]
+    boxes = [np.hstack([shown - 3.5 * scale, shown + 3.5 * scale])]
     line = shown[: len(points) if steps is None else steps]
-    for (x, y), (right, low) in pairwise(line):
-        taken += [Bbox.from_extents(x, y - 1, right, y + 1), Bbox.from_extents(right - 1, low, right + 1, y)]
-    if len(line):
-        taken.append(Bbox.from_extents(line[-1][0], line[-1][1] - 1, frame.x1, line[-1][1] + 1))
+    steps_of = [*pairwise(line), *([(line[-1], (shown[:, 0].max(), line[-1][1]))] if len(line) else [])]
+    for (x, y), (right, low) in steps_of:
+        boxes.append(np.array([[x, y - 1, right, y + 1], [right - 1, min(low, y), right + 1, max(low, y)]]))
+    taken = np.vstack(boxes)
     for point, (x, y), label in zip(points, shown, labels):
         wide, high = text_width(label, SMALL) * figure.dpi, 1.1 * SMALL * scale
         for dx, dy, ha, va in _spots():
             left = x + dx * scale - {"left": 0.0, "center": wide / 2, "right": wide}[ha]
             bottom = y + dy * scale - {"bottom": 0.0, "center": high / 2, "top": high}[va]
-            box = Bbox.from_bounds(left, bottom, wide, high)
-            if box.x0 > frame.x0 and box.x1 < frame.x1 and box.y0 > frame.y0 and box.y1 < frame.y1:
-                if any(box.overlaps(other) for other in taken):
-                    continue
-                far = math.hypot(dx, dy) >= RINGS[0] - 1
-                leader = {"arrowstyle": "-", "color": PALE, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4}
-                text = axis.annotate(
-                    label, point, (dx, dy), textcoords="offset points", fontsize=SMALL, color=INK, ha=ha, va=va, zorder=6,
-                    arrowprops=leader if far else None,
-                )  # fmt: skip
-                text.set_in_layout(False)
-                taken.append(box)
-                break
+            right, top = left + wide, bottom + high
+            if left < frame.x0 or right > frame.x1 or bottom < frame.y0 or top > frame.y1:
+                continue
+            if np.any((taken[:, 0] < right) & (taken[:, 2] > left) & (taken[:, 1] < top) & (taken[:, 3] > bottom)):
+                continue
+            far = math.hypot(dx, dy) >= RINGS[0] - 1
+            text = axis.annotate(
+                label, point, (dx, dy), textcoords="offset points", fontsize=SMALL, color=INK, ha=ha, va=va, zorder=6,
+                arrowprops=LEADER if far else None,
+            )  # fmt: skip
+            text.set_in_layout(False)
+            along = np.linspace(0.2, 0.9, 8)[:, None] * [dx * scale, dy * scale] + [x, y] if far else np.empty((0, 2))
+            taken = np.vstack([taken, [[left, bottom, right, top]], np.hstack([along - 1, along + 1])])
+            break
 
 
 def _spots() -> Iterator[Spot]:

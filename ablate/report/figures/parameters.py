@@ -14,10 +14,10 @@ from ablate.report.figures.colours import Look, looks
 from ablate.report.figures.count_axis import set_count_axis
 from ablate.report.figures.labels import place_labels
 from ablate.report.figures.log_axis import COUNTS, ERRORS, log_ticks, on_log_axis
-from ablate.report.figures.style import GREY, PAGE, WIDTHS, canvas_width, open_canvas, styled
+from ablate.report.figures.style import GREY, PAGE, PALE, WIDTHS, canvas_width, open_canvas, styled
 from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors
 
-MOST_NAMED = 24  # medians with a name in a panel; of more only the front and the baselines have one
+MOST_NAMED = 24  # variants of a panel that have a name and seeds; of more only the front has a name, and no seeds are drawn
 
 
 class Named(NamedTuple):
@@ -40,7 +40,8 @@ class Named(NamedTuple):
 def draw_parameters(errors: StudyErrors, title: str, caption: str, badge: str = "") -> Figure:
     """A panel for each data set: medians large, seeds small, the Pareto front of the medians a step line.
 
-    Every median stands at its true number of parameters and has its name beside it. Medians off the front are hollow.
+    Every median stands at its true number of parameters and has its name beside it; those off the front are hollow. Of more
+    than 24 variants in a panel the front alone has colours and names.
 
     Args:
         errors: The errors of the study.
@@ -49,13 +50,13 @@ def draw_parameters(errors: StudyErrors, title: str, caption: str, badge: str = 
         badge: A remark on the whole figure, such as another scale; empty for none.
     """
     panels = errors.panels
-    of_names = looks(errors.names)
-    handles = [
-        Line2D([], [], label="median", color=GREY, marker="o", linestyle="", markersize=7, markeredgecolor="white"),
-        Line2D([], [], label=errors.unit, color=GREY, marker="o", linestyle="", markersize=3.5),
-    ]
+    named = [one.label for panel in panels for one in panel.variants if one.on_front or len(panel.variants) <= MOST_NAMED]
+    of_names = looks(named)
+    handles = [Line2D([], [], label="median", color=GREY, marker="o", linestyle="", markersize=7, markeredgecolor="white")]
+    if any(len(panel.variants) <= MOST_NAMED for panel in panels):
+        handles.append(Line2D([], [], label=errors.unit, color=GREY, marker="o", linestyle="", markersize=3.5))
     if len(errors.names) > 1:
-        handles.append(Line2D([], [], label="Pareto front of the medians", color=GREY, linewidth=1.0))
+        handles.append(Line2D([], [], label="Pareto front of the medians, filled", color=GREY, linewidth=1.0))
     columns = min(len(panels), 2 if canvas_width(PAGE) > 5 else 1)
     rows = math.ceil(len(panels) / columns)
     figure, axes = open_canvas(
@@ -63,11 +64,11 @@ def draw_parameters(errors: StudyErrors, title: str, caption: str, badge: str = 
     )
     for spare in axes[len(panels) :]:
         spare.remove()
-    named = []
+    points = []
     for panel, axis in zip(panels, axes):
-        named.append(_draw_panel(axis, panel, of_names, errors))
+        points.append(_draw_panel(axis, panel, of_names, errors))
         axis.set_title(panel.title)
-    for of_panel, axis in zip(named, axes):
+    for of_panel, axis in zip(points, axes):
         place_labels(figure, axis, of_panel.points, of_panel.labels, of_panel.markers, of_panel.front)
     return figure
 
@@ -80,30 +81,28 @@ def _draw_panel(axis: Axes, panel: ErrorPanel, of_names: Mapping[str, Look], err
     front: list[tuple[float, float, str]] = []
     others: list[tuple[float, float, str]] = []
     markers: list[tuple[float, float]] = []
+    many = len(panel.variants) > MOST_NAMED
     for variant in panel.variants:
-        colour, marker = of_names[variant.label]
-        place = float(variant.parameters)
-        markers += [(place, error) for error in variant.errors]
-        axis.scatter(
-            [place] * len(variant.errors),
-            variant.errors,
-            s=10,
-            marker=marker,
-            color=colour,
-            linewidth=0,
-            alpha=0.55,
-            zorder=3,
-        )
+        colour, marker = of_names.get(variant.label, Look(PALE, "o"))
+        place, on = float(variant.parameters), variant.on_front
+        if not many:
+            markers += [(place, error) for error in variant.errors]
+            axis.scatter(
+                [place] * len(variant.errors), variant.errors, s=10, marker=marker, color=colour, linewidth=0, alpha=0.55,
+                zorder=3,
+            )  # fmt: skip
         if variant.median is None or not math.isfinite(variant.median):
             continue
         markers.append((place, variant.median))
-        on = variant.on_front
-        if on or variant.baseline or len(panel.variants) <= MOST_NAMED:
-            (front if on else others).append((place, variant.median, variant.label))
+        if many and not on:
+            continue
+        (front if on else others).append((place, variant.median, variant.label))
         axis.scatter(
             [place], [variant.median], s=52, marker=marker, zorder=5 if on else 4, facecolor=colour if on else "white",
             edgecolor="white" if on else colour, linewidth=0.8 if on else 1.3,
         )  # fmt: skip
+    if many:
+        axis.scatter(*zip(*markers), s=12, facecolor="none", edgecolor=PALE, linewidth=0.6, zorder=3)
     front.sort()
     line = [(place, median) for place, median, _ in front]
     if line and len(panel.variants) > 1:

@@ -67,6 +67,7 @@ class StudyErrors:
         decision: The measure.
         unit: What one value belongs to: "seed" or "training".
         value: Writes a value of the measure.
+        gaps: The rows before which others are left out.
     """
 
     panels: Sequence[ErrorPanel]
@@ -74,6 +75,7 @@ class StudyErrors:
     decision: Decision = TEST_ERROR
     unit: str = "seed"
     value: Callable[[float], str] = "{:.2f}".format
+    gaps: Sequence[int] = ()
 
     def set_empty(self, set_limits: Callable[[float, float], Any]) -> None:
         """Set the range of an axis without values.
