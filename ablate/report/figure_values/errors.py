@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ablate.report.drawn_figures import FigureInfo
-from ablate.report.figure_values.selection import MOST_ROWS, gaps, like_best, rank_of, select
+from ablate.report.figure_values.selection import MOST_ROWS, gaps, leading, rank_of, select
 from ablate.report.figures.parameters import MOST_NAMED
 from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors, VariantErrors
 from ablate.report.numbers import format_of
@@ -61,11 +61,14 @@ def _errors_of(analysis: StudyAnalysis) -> StudyErrors:
         match = analysis.match(summary)
         if match and not match.differences and analysis.decision == TEST_ERROR:
             published[id(summary)] = match.error
-    return errors_of(shown, {id(analysis.baseline(summary)) for summary in shown}, published)
+    return errors_of(shown, {id(analysis.baseline(summary)) for summary in shown}, published, leading(analysis))
 
 
 def errors_of(
-    summaries: Sequence[Summary], baselines: Collection[int] = (), published: Mapping[int, float] | None = None
+    summaries: Sequence[Summary],
+    baselines: Collection[int] = (),
+    published: Mapping[int, float] | None = None,
+    alike: Collection[int] = (),
 ) -> StudyErrors:
     """The errors of some variants, with one panel for each data set. The best of the first data set comes first.
 
@@ -73,6 +76,7 @@ def errors_of(
         summaries: The variants.
         baselines: The id() of each variant that others are compared with.
         published: The published value by the id() of a variant.
+        alike: The id() of each variant that the seeds cannot tell from the best.
     """
     by = summaries[0].decision if summaries else TEST_ERROR
     panels = data_panels(summaries)
@@ -81,7 +85,6 @@ def errors_of(
         ranked = sorted(zip(labels, of_data), key=lambda pair: rank_of(pair[1]))
         costs = [None if summary.median is None else by.cost(summary.median) for _, summary in ranked]
         front = pareto_front([(summary.variant.counts.parameters, cost) for (_, summary), cost in zip(ranked, costs)])
-        alike = like_best([summary.costs for _, summary in ranked])
         variants = [
             VariantErrors(
                 label=label,
@@ -90,7 +93,7 @@ def errors_of(
                 median=summary.median,
                 on_front=index in front,
                 baseline=id(summary) in baselines,
-                like_best=alike[index],
+                like_best=id(summary) in alike,
                 published=(published or {}).get(id(summary)),
             )
             for index, (label, summary) in enumerate(ranked)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ablate.records.records import Record
 from ablate.report.drawn_figures import FigureInfo
-from ablate.report.figure_values.selection import MOST_CURVES, MOST_ROWS, gaps, like_best, rank_of, select
+from ablate.report.figure_values.selection import MOST_CURVES, MOST_ROWS, gaps, leading, rank_of, select
 from ablate.report.figures.ranks import RankShares
 from ablate.report.figures.training_curves import MEASURES, Curve, CurvePanel, SeedCurves, StudyCurves
 from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors, VariantErrors
@@ -70,7 +70,7 @@ def program_value_values(analysis: ProgramAnalysis) -> Iterator[FigureInfo]:
     """
     compared = {id(analysis.baseline(summary)) for summary in analysis.shown}
     ranked = sorted(analysis.shown, key=rank_of)
-    alike = {id(one) for one, like in zip(ranked, like_best([one.costs for one in ranked])) if like}
+    alike = leading(analysis)
     shown, words = select(ranked, MOST_ROWS, lambda summary: id(summary) in compared)
     names = _names(analysis)
     variants = [

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from ablate.report.numbers import counted
-from ablate.report.seeds import Seeds
+from ablate.report.seeds import Compared, S, Seeds
 from ablate.statistics.comparison import ALPHA, compare, holm
 
 MOST_ROWS = 30  # variants in a figure with a row for each
@@ -59,14 +59,18 @@ def rank_of(summary: Seeds) -> float:
     return math.inf if summary.median is None else summary.decision.cost(summary.median)
 
 
-def like_best(costs: Sequence[Mapping[Any, float]]) -> list[bool]:
-    """Whether the seeds cannot tell each variant from the best one; the best one is its own like.
+def leading(analysis: Compared[S]) -> set[int]:
+    """The id() of each summary that cannot be told from the best of its data set, where some others can.
 
     Args:
-        costs: The values of each variant by seed, the lower the better, the variant with the best median first.
+        analysis: The analysis of a study.
     """
-    if len(costs) < 2:
-        return [False] * len(costs)
-    best, *others = costs
-    adjusted = holm([compare(other, best).p_value for other in others])
-    return [True, *(p >= ALPHA for p in adjusted)]
+    found: set[int] = set()
+    for title in dict.fromkeys(summary.data_title for summary in analysis.summaries):
+        of_data = [summary for summary in analysis.summaries if summary.n and summary.data_title == title]
+        best, *others = sorted(of_data, key=rank_of) or [None]
+        if best and others:
+            adjusted = holm([compare(other.error_by_seed, best.error_by_seed).p_value for other in others])
+            alike = [id(other) for other, p in zip(others, adjusted) if p >= ALPHA]
+            found |= {id(best), *alike} if len(alike) < len(others) else set()
+    return found

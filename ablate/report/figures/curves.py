@@ -89,9 +89,10 @@ def draw_curves(curves: StudyCurves, title: str, caption: str, badge: str = "") 
             _draw_multiple(axes, line, ordered, panel, curves, room)
             for axis in axes.values():
                 axis.tick_params(labelleft=place % columns == 0)
-            axes[ERROR].tick_params(labelbottom=place + columns >= len(ordered))
+            lowest = place + columns >= len(ordered)
+            axes[ERROR].tick_params(labelbottom=lowest)
+            axes[ERROR].set_xlabel("epoch" if lowest else "")
         _label(places[0], curves)
-        figure.supxlabel("epoch", fontsize=TEXT)
         return figure
     ends = []
     for place, (panel, lines) in enumerate(panels):

@@ -10,7 +10,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ablate.report.figures.style import LEGEND, open_canvas, styled, wrap_labels
+from ablate.report.figures.style import LEGEND, TEXT, open_canvas, styled, wrap_labels, wrap_text
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,6 @@ def draw_ranks(ranks: RankShares, title: str, caption: str, badge: str = "") -> 
         xticklabels=[str(rank + 1) for rank in range(size)], yticklabels=names,
     )  # fmt: skip
     axis.tick_params(axis="y", rotation=0)
-    axis.set_xlabel(f"rank, 1 {ranks.first}; cells: how often, %")
+    axis.set_xlabel("\n".join(wrap_text(f"rank, 1 {ranks.first}; cells: how often, %", 1.6, TEXT)))
     axis.tick_params(length=0)
     return figure
