@@ -170,15 +170,15 @@ def _framed(curves: Sequence[SeedCurves], measure: str) -> Any:
     return values[np.isfinite(values)]
 
 
-def final_value(curves: SeedCurves, measure: str = "test_error") -> float | None:
-    """The last finite value of the median over the seeds; None without one.
+def final_value(curves: SeedCurves) -> float | None:
+    """The last value of the median over the seeds; infinite if half of them diverged, None without a value.
 
     Args:
         curves: Of the variant.
-        measure: One of MEASURES.
     """
-    heights = finite_epochs(curves.median(), measure)[1] if curves.seeds else ()
-    return float(heights[-1]) if len(heights) else None
+    heights = curves.median()[:, MEASURES.index("test_error")] if curves.seeds else np.array([])
+    known = heights[~np.isnan(heights)]
+    return float(known[-1]) if len(known) else None
 
 
 def write_line_ends(figure: Figure, ends: Sequence[tuple[Axes, Sequence[LineEnd]]]) -> None:

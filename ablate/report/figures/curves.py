@@ -137,6 +137,12 @@ def _final_cost(line: Line, curves: StudyCurves) -> float:
     return math.inf if final is None else curves.decision.cost(final)
 
 
+def _final_text(line: Line, curves: StudyCurves) -> str:
+    """The final value in words; "" without one."""
+    final = final_value(line.curves)
+    return "" if final is None else curves.value(final) if math.isfinite(final) else "diverged"
+
+
 def _label(axes: Mapping[str, Axes], curves: StudyCurves, first: bool = True) -> None:
     """Name the vertical axes of the first column, and leave the numbers of the epochs to the lowest of a stack."""
     if LOSS in axes:
@@ -151,9 +157,10 @@ def _ends(lines: Sequence[Line], curves: StudyCurves, room: float) -> list[LineE
     """The end of each line, with the name and the final value."""
     found = []
     for line in lines:
-        if (final := final_value(line.curves)) is not None:
-            value = curves.value(final).replace(" ", "\u00a0")
-            found.append(LineEnd(final, "\n".join(wrap_text(f"{line.name} {value}", room, LEGEND)), line.look.colour))
+        heights = finite_epochs(line.curves.median(), ERROR)[1] if line.curves.seeds else ()
+        if len(heights):
+            words = f"{line.name} {_final_text(line, curves)}"
+            found.append(LineEnd(float(heights[-1]), "\n".join(wrap_text(words, room, LEGEND)), line.look.colour))
     return found
 
 
@@ -175,9 +182,8 @@ def _draw_multiple(
         axes[LOSS].tick_params(labelbottom=False)
     top = axes[LOSS] if LOSS in axes else axes[ERROR]
     top.set_title("\n".join(wrap_text(line.name, room, LEGEND, "bold")), fontsize=LEGEND, color=line.look.colour)
-    final = final_value(line.curves)
     axes[ERROR].annotate(
-        "no value" if final is None else curves.value(final), (1, 1), (-2, -2), xycoords="axes fraction",
+        _final_text(line, curves), (1, 1), (-2, -2), xycoords="axes fraction",
         textcoords="offset points", ha="right", va="top", fontsize=TEXT, fontweight="bold", color=INK, zorder=6,
         bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
     )  # fmt: skip
