@@ -95,9 +95,7 @@ def label_of(variant: Variant | ProgramVariant, values: Mapping[str, Any]) -> st
     """
     if isinstance(variant, ProgramVariant):
         return variant.net
-    shown = [
-        f"{short_axis(axis)} {_plain(value)}" for axis, value in values.items() if axis.startswith(("recipe.", "data."))
-    ]
+    shown = [f"{short_axis(axis)} {_plain(value)}" for axis, value in values.items() if axis.startswith(("recipe.", "data."))]
     return ", ".join([variant.net, *shown])
 
 
