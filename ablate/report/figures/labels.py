@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -59,10 +60,11 @@ def place_labels(
     steps_of = [*pairwise(line), *([(line[-1], (shown[:, 0].max(), line[-1][1]))] if len(line) else [])]
     for (x, y), (right, low) in steps_of:
         boxes.append(np.array([[x, y - 1, right, y + 1], [right - 1, min(low, y), right + 1, max(low, y)]]))
-    taken = np.vstack(boxes)
+    taken, names = np.vstack(boxes), np.empty((0, 4))
     for point, (x, y), label in zip(points, shown, labels):
         wide, high = text_width(label, SMALL) * figure.dpi, 1.1 * SMALL * scale
-        for dx, dy, ha, va in _spots():
+        # Rather a line across a name than no name.
+        for crossing, (dx, dy, ha, va) in product((False, True), list(_spots())):
             left = x + dx * scale - {"left": 0.0, "center": wide / 2, "right": wide}[ha]
             bottom = y + dy * scale - {"bottom": 0.0, "center": high / 2, "top": high}[va]
             right, top = left + wide, bottom + high
@@ -71,14 +73,23 @@ def place_labels(
             if np.any((taken[:, 0] < right) & (taken[:, 2] > left) & (taken[:, 1] < top) & (taken[:, 3] > bottom)):
                 continue
             far = math.hypot(dx, dy) >= RINGS[0] - 1
+            along = np.linspace(0.2, 0.9, 8)[:, None] * [dx * scale, dy * scale] + [x, y] if far else np.empty((0, 2))
+            if not crossing and _any_inside(along, names):
+                continue
             text = axis.annotate(
                 label, point, (dx, dy), textcoords="offset points", fontsize=SMALL, color=INK, ha=ha, va=va, zorder=6,
                 arrowprops=LEADER if far else None,
             )  # fmt: skip
             text.set_in_layout(False)
-            along = np.linspace(0.2, 0.9, 8)[:, None] * [dx * scale, dy * scale] + [x, y] if far else np.empty((0, 2))
-            taken = np.vstack([taken, [[left, bottom, right, top]], np.hstack([along - 1, along + 1])])
+            names = np.vstack([names, [[left, bottom, right, top]]])
+            taken = np.vstack([taken, names[-1:], np.hstack([along - 1, along + 1])])
             break
+
+
+def _any_inside(points: Any, boxes: Any) -> bool:
+    """Whether any of some points, shape (P, 2), is inside any of some boxes, shape (B, 4)."""
+    x, y = points[:, :1], points[:, 1:]
+    return bool(np.any((boxes[:, 0] < x) & (x < boxes[:, 2]) & (boxes[:, 1] < y) & (y < boxes[:, 3])))
 
 
 def _spots() -> Iterator[Spot]:

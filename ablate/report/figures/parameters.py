@@ -116,5 +116,5 @@ def _draw_panel(axis: Axes, panel: ErrorPanel, of_names: Mapping[str, Look], err
         errors.set_empty(axis.set_ylim)
     if log_y:
         log_ticks(axis.yaxis)
-    points = [*front, *sorted(others)]
+    points = [*front, *sorted(others, key=lambda other: -len(other[2]))]  # long names are the hardest to place
     return Named([(x, y) for x, y, _ in points], [label for *_, label in points], len(front), markers)
