@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ablate.report.drawn_figures import FigureInfo
-from ablate.report.figure_values.selection import MOST_ROWS, gaps, leading, rank_of, select
+from ablate.report.figure_values.selection import MOST_ROWS, gaps, rank_of, select
 from ablate.report.figures.parameters import MOST_NAMED
 from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors, VariantErrors
 from ablate.report.numbers import format_of
@@ -61,7 +61,7 @@ def _errors_of(analysis: StudyAnalysis) -> StudyErrors:
         match = analysis.match(summary)
         if match and not match.differences and analysis.decision == TEST_ERROR:
             published[id(summary)] = match.error
-    return errors_of(shown, {id(analysis.baseline(summary)) for summary in shown}, published, leading(analysis))
+    return errors_of(shown, {id(analysis.baseline(summary)) for summary in shown}, published, analysis.leading)
 
 
 def errors_of(

@@ -10,8 +10,8 @@ import numpy as np
 
 from ablate.records.records import Record
 from ablate.report.drawn_figures import FigureInfo
-from ablate.report.figure_values.selection import MOST_CURVES, MOST_ROWS, gaps, leading, rank_of, select
-from ablate.report.figures.ranks import RankShares
+from ablate.report.figure_values.ranks import rank_ranges, rank_words
+from ablate.report.figure_values.selection import MOST_CURVES, MOST_ROWS, gaps, rank_of, select
 from ablate.report.figures.training_curves import MEASURES, Curve, CurvePanel, SeedCurves, StudyCurves
 from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors, VariantErrors
 from ablate.report.panels import missing_seeds
@@ -70,7 +70,6 @@ def program_value_values(analysis: ProgramAnalysis) -> Iterator[FigureInfo]:
     """
     compared = {id(analysis.baseline(summary)) for summary in analysis.shown}
     ranked = sorted(analysis.shown, key=rank_of)
-    alike = leading(analysis)
     shown, words = select(ranked, MOST_ROWS, lambda summary: id(summary) in compared)
     names = _names(analysis)
     variants = [
@@ -79,7 +78,7 @@ def program_value_values(analysis: ProgramAnalysis) -> Iterator[FigureInfo]:
             errors=[value for value in summary.error_by_seed.values() if math.isfinite(value)],
             median=summary.median,
             baseline=id(summary) in compared,
-            like_best=id(summary) in alike,
+            like_best=id(summary) in analysis.leading,
         )
         for summary in shown
     ]
@@ -99,11 +98,9 @@ def program_rank_values(analysis: ProgramAnalysis) -> Iterator[FigureInfo]:
     Args:
         analysis: The analysis of the study.
     """
-    found, by = analysis.stability, analysis.decision
-    if found and len(analysis.shown) > 2:
-        shares = RankShares([s.name for s in analysis.shown], found.rank_probability, f"the {by.lowest} {by.noun}")
-        caption = f"{analysis.setting('; ')}; {found.draws:,} bootstrap draws of the seeds"
-        yield FigureInfo(shares, f"{analysis.study.title}: the order with other seeds", caption)
+    if found := rank_ranges(analysis, "", [summary.name for summary in analysis.shown]):
+        title = f"{analysis.study.title}: the order, as far as the seeds tell"
+        yield FigureInfo(found, title, f"{analysis.setting('; ')}; {rank_words(found)}")
 
 
 def _names(analysis: ProgramAnalysis) -> dict[str, str]:

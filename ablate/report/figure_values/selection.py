@@ -1,4 +1,4 @@
-"""What a figure shows where there are many variants, and which of them the seeds cannot tell from the best."""
+"""What a figure shows where there are many variants: the one rule of all figures."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ablate.report.numbers import counted
-from ablate.report.seeds import Compared, S, Seeds
-from ablate.statistics.comparison import ALPHA, compare, holm
+from ablate.report.seeds import Seeds
 
 MOST_ROWS = 30  # variants in a figure with a row for each
 MOST_CURVES = 12  # variants in a figure of curves: as many as there are colours
@@ -57,20 +56,3 @@ def rank_of(summary: Seeds) -> float:
         summary: The variant.
     """
     return math.inf if summary.median is None else summary.decision.cost(summary.median)
-
-
-def leading(analysis: Compared[S]) -> set[int]:
-    """The id() of each summary that cannot be told from the best of its data set, where some others can.
-
-    Args:
-        analysis: The analysis of a study.
-    """
-    found: set[int] = set()
-    for title in dict.fromkeys(summary.data_title for summary in analysis.summaries):
-        of_data = [summary for summary in analysis.summaries if summary.n and summary.data_title == title]
-        best, *others = sorted(of_data, key=rank_of) or [None]
-        if best and others:
-            adjusted = holm([compare(other.error_by_seed, best.error_by_seed).p_value for other in others])
-            alike = [id(other) for other, p in zip(others, adjusted) if p >= ALPHA]
-            found |= {id(best), *alike} if len(alike) < len(others) else set()
-    return found

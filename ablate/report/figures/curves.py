@@ -157,7 +157,7 @@ def _ends(lines: Sequence[Line], curves: StudyCurves, room: float) -> list[LineE
     """The end of each line, with the name and the final value."""
     found = []
     for line in lines:
-        heights = finite_epochs(line.curves.median(), ERROR)[1] if line.curves.seeds else ()
+        heights: Any = finite_epochs(line.curves.median(), ERROR)[1] if line.curves.seeds else ()
         if len(heights):
             words = f"{line.name} {_final_text(line, curves)}"
             found.append(LineEnd(float(heights[-1]), "\n".join(wrap_text(words, room, LEGEND)), line.look.colour))
@@ -172,7 +172,7 @@ def _draw_multiple(
         for other in others:
             if other is not line and other.curves.seeds:
                 epochs, heights = finite_epochs(other.curves.median(), kind)
-                few = np.unique(np.linspace(0, len(epochs) - 1, FEW).round().astype(int)) if len(epochs) else []
+                few = np.unique(np.linspace(0, max(0, len(epochs) - 1), min(FEW, len(epochs))).round().astype(int))
                 axis.plot(epochs[few], heights[few], color=OTHERS, linewidth=0.7, zorder=1)
         draw_measure(axis, line.curves, line.look, kind, line.dashes)
         set_measure_axis(axis, _drawn(others), kind)

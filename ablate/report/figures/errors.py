@@ -125,16 +125,16 @@ def _draw_median(axis: Axes, variant: VariantErrors, row: int, errors: StudyErro
     """Draw the shade, the median with its number, and the published value of a row."""
     if variant.like_best:
         axis.axhspan(row - 0.5, row + 0.5, color=SHADE, linewidth=0, zorder=0)
-    known = variant.median is not None and math.isfinite(variant.median)
     colour = ACCENT if variant.baseline else INK
     if variant.median is not None:
+        known = math.isfinite(variant.median)
         axis.annotate(
             errors.value(variant.median) if known else "diverged", (1, row), (6, 0), xycoords=("axes fraction", "data"),
             textcoords="offset points", va="center_baseline", fontsize=TEXT, color=colour,
             fontweight="bold" if variant.like_best else "normal",
         )  # fmt: skip
-    if known:
-        axis.plot(variant.median, row, color=colour, zorder=4, **(BASELINE if variant.baseline else MEDIAN))
+        if known:
+            axis.plot(variant.median, row, color=colour, zorder=4, **(BASELINE if variant.baseline else MEDIAN))
     if variant.published is not None:
         axis.plot(variant.published, row, zorder=5, **DIAMOND)
 

@@ -102,7 +102,15 @@ def _draw_panel(axis: Axes, panel: ErrorPanel, of_names: Mapping[str, Look], err
             edgecolor="white" if on else colour, linewidth=0.8 if on else 1.3,
         )  # fmt: skip
     if many:
-        axis.scatter(*zip(*markers), s=12, facecolor="none", edgecolor=PALE, linewidth=0.6, zorder=3)
+        axis.scatter(
+            [x for x, _ in markers],
+            [y for _, y in markers],
+            s=12,
+            facecolor="none",
+            edgecolor=PALE,
+            linewidth=0.6,
+            zorder=3,
+        )
     front.sort()
     line = [(place, median) for place, median, _ in front]
     if line and len(panel.variants) > 1:
