@@ -29,7 +29,7 @@ from ablate.report.figures.style import (
 from ablate.report.numbers import DASH, format_of
 from ablate.study.decision import TEST_ERROR, Decision
 
-BETTER, WORSE, SEED = PALETTE[0], PALETTE[3], "#8c8c8c"
+BETTER, WORSE, SEED = PALETTE[0], PALETTE[1], "#8c8c8c"
 HALF = 0.3  # of the height of a bar
 
 
