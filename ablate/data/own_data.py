@@ -28,7 +28,8 @@ from ablate.data.read_options import ColumnNames, Facts, ReadOptions
 from ablate.data.sources import Arrays, Images, Labelled
 from ablate.errors import DataError, RecordError
 from ablate.files import read_file, real_directory, write_atomically
-from ablate.own_code import OwnCode, own_errors
+from ablate.own_code import OwnCode
+from ablate.own_modules import own_errors
 
 VERSION = 2  # of what is made of the values; after a change the function is called again
 OFFERED = ("root",)  # parameters that a function receives if it has them
@@ -172,7 +173,8 @@ def _read(cache: Path, key: str) -> Known | None:
     with contextlib.suppress(OSError, RecordError, ValueError, TypeError):
         whole, training, validation, facts = json.loads(read_file(real_directory(cache / "own") / f"{key}.json"))
         if all(DIGEST.fullmatch(digest) for digest in (whole, training, validation or whole)):
-            return Known(whole, training, validation, Facts(*facts))
+            known = Facts(*facts)
+            return Known(whole, training, validation, known._replace(images=known.images and (*known.images,)))
     return None
 
 
@@ -194,6 +196,7 @@ def _describe(parts: Mapping[str, Labelled], options: ReadOptions) -> Known:
 
     train = parts["train"]
     facts = facts_of_arrays(Header(train.images.shape, train.images.dtype), train.labels)
+    facts = facts._replace(images=(len(train.labels), len(parts["test"].labels)))
     validation = digest("validation") if "validation" in parts else ""
     return Known(digest("train", "test"), digest("train"), validation, facts)
 

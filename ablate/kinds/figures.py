@@ -6,6 +6,25 @@ from dataclasses import dataclass
 from typing import Literal
 
 ReportKind = Literal["trained", "counted", "search", "program"]
+Font = Literal["sans-serif", "serif"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureStyle:
+    """How the figures of a report are drawn, for a paper.
+
+    Args:
+        width: Of every figure, in inches; None: as wide as its contents need, at most a page.
+        font: "sans-serif" or "serif"; both fonts are part of matplotlib, and of the PDF files.
+        title: Whether title and caption are written above the axes; a paper has its own.
+    """
+
+    width: float | None = None
+    font: Font = "sans-serif"
+    title: bool = True
+
+
+USUAL_STYLE = FigureStyle()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +53,7 @@ class FigureKind:
 FIGURES = (
     FigureKind(
         name="curves",
-        alt_text="Training curves: {measure} solid, training loss dashed",
+        alt_text="Training curves: training loss above, {measure} below",
         report="trained",
         choice="default",
         values="ablate.report.figure_values.curves:curve_values",
@@ -50,7 +69,7 @@ FIGURES = (
     ),
     FigureKind(
         name="errors",
-        alt_text="{Measure} by variant, a point a seed",
+        alt_text="{Measure} by variant, the best first: seeds and their median",
         report="trained",
         choice="default",
         values="ablate.report.figure_values.errors:error_values",
@@ -66,11 +85,27 @@ FIGURES = (
     ),
     FigureKind(
         name="ranks",
-        alt_text="How often each variant takes each rank with other seeds",
+        alt_text="The ranks that each variant may have, given its seeds",
         report="trained",
         choice="default",
         values="ablate.report.figure_values.ranks:rank_values",
         draw="ablate.report.figures.ranks:draw_ranks",
+    ),
+    FigureKind(
+        name="effects",
+        alt_text="{Measure} by level of each factor, means over the other factors",
+        report="trained",
+        choice="default",
+        values="ablate.report.figure_values.effects:main_effect_values",
+        draw="ablate.report.figures.effects:draw_effects",
+    ),
+    FigureKind(
+        name="interactions",
+        alt_text="{Measure} by the levels of two factors together",
+        report="trained",
+        choice="default",
+        values="ablate.report.figure_values.effects:interaction_values",
+        draw="ablate.report.figures.interactions:draw_interactions",
     ),
     FigureKind(
         name="critical_difference",
@@ -85,11 +120,11 @@ FIGURES = (
         report="program",
         choice="default",
         values="ablate.report.figure_values.program:program_curve_values",
-        draw="ablate.report.figures.curves:draw_measure_curves",
+        draw="ablate.report.figures.curves:draw_curves",
     ),
     FigureKind(
         name="errors",
-        alt_text="{Measure} by variant, a point a seed",
+        alt_text="{Measure} by variant, the best first: seeds and their median",
         report="program",
         choice="default",
         values="ablate.report.figure_values.program:program_value_values",
@@ -97,11 +132,43 @@ FIGURES = (
     ),
     FigureKind(
         name="ranks",
-        alt_text="How often each variant takes each rank with other seeds",
+        alt_text="The ranks that each variant may have, given its seeds",
         report="program",
         choice="default",
         values="ablate.report.figure_values.program:program_rank_values",
         draw="ablate.report.figures.ranks:draw_ranks",
+    ),
+    FigureKind(
+        name="effects",
+        alt_text="{Measure} by level of each factor, means over the other factors",
+        report="program",
+        choice="default",
+        values="ablate.report.figure_values.effects:main_effect_values",
+        draw="ablate.report.figures.effects:draw_effects",
+    ),
+    FigureKind(
+        name="interactions",
+        alt_text="{Measure} by the levels of two factors together",
+        report="program",
+        choice="default",
+        values="ablate.report.figure_values.effects:interaction_values",
+        draw="ablate.report.figures.interactions:draw_interactions",
+    ),
+    FigureKind(
+        name="path",
+        alt_text="The road map: {measure} from the base to the full method, a bar a step",
+        report="trained",
+        choice="default",
+        values="ablate.report.figure_values.path:path_values",
+        draw="ablate.report.figures.path:draw_path",
+    ),
+    FigureKind(
+        name="path",
+        alt_text="The road map: {measure} from the base to the full method, a bar a step",
+        report="program",
+        choice="default",
+        values="ablate.report.figure_values.path:path_values",
+        draw="ablate.report.figures.path:draw_path",
     ),
     FigureKind(
         name="scaling",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,15 @@ from typing import Any
 from ablate.errors import RecordError
 from ablate.records.records import Record, read_record
 from ablate.report.document import scale_badge
-from ablate.report.numbers import counted
+from ablate.report.effects import StudyEffects, effects_json, study_effects
+from ablate.report.numbers import counted, finite
+from ablate.report.rounds import Rounds, asked_only, follow_rounds
+from ablate.report.rounds_table import rounds_sentences
 from ablate.report.seeds import Compared
-from ablate.report.summary import finite
-from ablate.statistics.description import INTERVAL_FROM, Description, describe
-from ablate.statistics.ranking import RankStability, rank_stability
+from ablate.report.verdicts import verdict_values
+from ablate.statistics.description import Description, describe
 from ablate.study.decision import Decision
+from ablate.study.designs import designs_json
 from ablate.study.program import Program, ProgramStudy, ProgramTrial, ProgramVariant
 
 
@@ -36,6 +39,14 @@ class ProgramSummary:
     trials: tuple[tuple[ProgramTrial, Record | None], ...]
     decision: Decision
     measures: tuple[str, ...]
+
+    def first_seeds(self, n: int) -> ProgramSummary:
+        """The same with the seeds below a number alone.
+
+        Args:
+            n: The number.
+        """
+        return replace(self, trials=tuple((trial, record) for trial, record in self.trials if trial.seed < n))
 
     @property
     def name(self) -> str:
@@ -126,6 +137,7 @@ class ProgramSummary:
         values = list(self.error_by_seed.values())
         return {
             "net": self.name,
+            **designs_json(self.variant),
             "axes": dict(self.variant.axes),
             self.decision.median_name: finite(self.median),
             **{f"median_{name}": self.median_of(name) for name in self.measures if name != self.decision.measure},
@@ -148,12 +160,14 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         summaries: One per variant, in the order of the study.
         baselines: The baseline of each summary, in the same order. A baseline has itself; None where there is none.
         runs: The runs directory.
+        rounds: Of a study with `seeds.until`; else None.
     """
 
     study: ProgramStudy
     summaries: tuple[ProgramSummary, ...]
     baselines: tuple[ProgramSummary | None, ...]
     runs: Path
+    rounds: Rounds | None = None
 
     @property
     def about(self) -> ProgramStudy:
@@ -200,23 +214,16 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         return [summary for summary in self.summaries if summary.n]
 
     @cached_property
-    def stability(self) -> RankStability | None:
-        """The stability of the order of the variants; None with too few seeds or variants."""
-        return rank_stability([summary.costs for summary in self.shown])
+    def effects(self) -> StudyEffects:
+        """The effects of the factors that vary in a crossed way; none with `seeds.until`, which fixes no number."""
+        factors = self.study.effects if self.rounds is None else False
+        return study_effects(self.summaries, [s.variant for s in self.summaries], factors, self.unit)
 
     @cached_property
     def sentences(self) -> list[str]:
         """The conclusions that the seeds allow and do not allow, one sentence each."""
-        return [*(verdict.sentence for verdict in self.verdicts.values()), *self._order_sentence()]
-
-    def _order_sentence(self) -> Iterator[str]:
-        if (stability := self.stability) and len(self.shown) > 2:
-            few = min(summary.n for summary in self.shown) < INTERVAL_FROM
-            yield (
-                f"Drawing these seeds again, with replacement, the same variant comes first in "
-                f"{stability.same_first:.0%} of {stability.draws:,} draws and the whole order stays in "
-                f"{stability.same_order:.0%}{'; so few seeds make an order look firmer than it is' if few else ''}."
-            )
+        compared = rounds_sentences(self) if self.rounds else self.comparison_sentences()
+        return [*compared, *self.order_sentences()]
 
     def as_json(self) -> dict[str, Any]:
         """The plain values that `ablate report --json` prints."""
@@ -229,6 +236,8 @@ class ProgramAnalysis(Compared[ProgramSummary]):
             "goal": self.decision.goal,
             "summaries": [self._summary_values(summary) for summary in self.summaries],
             "sentences": self.sentences,
+            **({"comparisons": self.rounds.states()} if self.rounds else {}),
+            **effects_json(self.effects),
         }
 
     def _summary_values(self, summary: ProgramSummary) -> dict[str, Any]:
@@ -236,7 +245,7 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         return {
             **summary.as_json(),
             "baseline": baseline and baseline.name,
-            "against_baseline": verdict and {**verdict.comparison._asdict(), "p_holm": verdict.adjusted_p},
+            "against_baseline": verdict and verdict_values(verdict),
         }
 
 
@@ -285,7 +294,8 @@ def analyze_program(study: ProgramStudy, runs: Path) -> ProgramAnalysis:
     names = tuple(measure.name for measure in study.measures)
     summaries = {id(variant): _summarize(variant, study, names, runs) for variant in study.variants}
     compared = tuple(None if baseline is None else summaries[id(baseline)] for baseline in study.baselines)
-    return ProgramAnalysis(study, tuple(summaries.values()), compared, runs)
+    rounds = follow_rounds(study.until, tuple(summaries.values()), compared) if study.until else None
+    return ProgramAnalysis(study, *asked_only(rounds, tuple(summaries.values()), compared), runs, rounds)
 
 
 def _summarize(variant: ProgramVariant, study: ProgramStudy, names: Sequence[str], runs: Path) -> ProgramSummary:

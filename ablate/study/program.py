@@ -18,7 +18,10 @@ from typing import Any
 import orjson
 
 from ablate.files import content_id
+from ablate.kinds.figures import USUAL_STYLE, FigureStyle
+from ablate.statistics.sequential import Rule
 from ablate.study.decision import Decision, Goal
+from ablate.study.designs import Design
 from ablate.study.study import Search
 
 FORMAT = 1  # of trial.json
@@ -179,11 +182,13 @@ class ProgramVariant:
         net: Its name: the axes that vary in the study, with their values.
         program: That is run.
         axes: The values of the axes, by name.
+        designs: What the variant is in each item of `variants` that has it; empty for a row of `zip`.
     """
 
     net: str
     program: Program
     axes: Mapping[str, Any]
+    designs: tuple[Design, ...] = ()
 
     def trials(self, seeds: tuple[int, ...]) -> list[ProgramTrial]:
         """One trial a seed, in the order of the seeds.
@@ -208,7 +213,7 @@ class ProgramStudy:
         program: What is run.
         measures: What the program reports.
         decide_by: The name of the measure that variants are compared by.
-        seeds: Of each variant.
+        seeds: Of each variant; with `until` those that it has at most.
         variants: In the order of the study.
         baselines: The baseline of each variant; None for a variant that has none.
         figures: The names of the figures that the report draws.
@@ -218,6 +223,9 @@ class ProgramStudy:
         base: In a search, the values of the axes that are not searched.
         where: The constraint as written and its place, if any.
         chosen: One sentence for each value that was taken from a search.
+        until: How many of the seeds each comparison gets; None: all.
+        figure_style: How the figures are drawn.
+        effects: The factors whose effects the report shows; True: all that are crossed; False: none.
     """
 
     name: str
@@ -239,6 +247,9 @@ class ProgramStudy:
     base: Mapping[str, Any] = field(default_factory=dict)
     where: tuple[str, str] | None = None
     chosen: tuple[str, ...] = ()
+    until: Rule | None = None
+    figure_style: FigureStyle = USUAL_STYLE
+    effects: bool | tuple[str, ...] = True
 
     @property
     def decision(self) -> Decision:

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from ablate.data.augmentations import AUGMENTATIONS, NAMED
+from ablate.data.augmentation_lists import NAMED
+from ablate.data.augmentations import AUGMENTATIONS
 from ablate.data.data_sets import DATA_SETS
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.kinds.figures import FIGURES
@@ -17,7 +18,7 @@ from ablate.kinds.measures import MEASURES
 from ablate.kinds.recipes import RECIPES
 from ablate.registry import Kind
 from ablate.study.data import Data
-from ablate.study.frozen import Frozen
+from ablate.study.design_schema import FactorialFile, FractionalFile, LeaveOneOutFile
 from ablate.study.measure_schema import MeasureFile
 from ablate.study.program_schema import ProgramFile
 from ablate.study.recipe import Recipe
@@ -36,12 +37,17 @@ from ablate.study.schema import (
     data_model,
     recipe_model,
 )
+from ablate.study.until import UntilFile
 from ablate.study.validation import nested_model
 
 # title -> (model, what the section is about)
-MODELS: dict[str, tuple[type[Frozen], str]] = {
+MODELS: dict[str, tuple[type[BaseModel], str]] = {
     "A study": (StudyFile, "The top level of a study file. A study with `search` is run by `ablate search`."),
-    "`variants`": (EntryFile, "A list of items; each has exactly one of `net`, `grid`, `zip` and `one_at_a_time`."),
+    "`seeds` until it is decided": (UntilFile, "In place of a number. The study needs a `baseline`."),
+    "`variants`": (EntryFile, "A list of items; each has exactly one of the first eight keys."),
+    "`leave_one_out`": (LeaveOneOutFile, ""),
+    "`factorial`": (FactorialFile, ""),
+    "`fractional`": (FractionalFile, ""),
     "`budget`": (BudgetFile, ""),
     "`validation`": (ValidationFile, ""),
     "`search`": (SearchFile, ""),
@@ -91,12 +97,16 @@ def reference() -> str:
     lines += ["", "## Names", "", "Measures:", ""]
     lines += _table(("Name", "Meaning"), ([f"`{one.name}`", f"{one.words}, {one.unit}"] for one in MEASURES.values()))
     lines += ["", "Figures:", ""]
-    figures = ([f"`{one.name}`", one.alt_text, one.choice] for one in FIGURES if one.report != "search")
-    lines += _table(("Name", "It shows", "Drawn"), figures)
+    figures: dict[str, list[str]] = {}  # several kinds of reports have a figure of one name
+    for one in FIGURES:
+        if one.report != "search":
+            words = one.alt_text.format(measure="error", Measure="Error")
+            figures.setdefault(one.name, [f"`{one.name}`", words, one.choice])
+    lines += _table(("Name", "It shows", "Drawn"), figures.values())
     return "\n".join(lines) + "\n"
 
 
-def _section(title: str, described: tuple[type[Frozen], str]) -> list[str]:
+def _section(title: str, described: tuple[type[BaseModel], str]) -> list[str]:
     """The lines of a section on one model."""
     model, about = described
     text = about or " ".join(inspect.cleandoc(model.__doc__ or "").split("\n\n")[0].split())

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ablate.errors import StudyError, allowed, describe
+from ablate.statistics.sequential import Rule
 from ablate.study.budget import ARGUMENT, Budget, SolvedAxis
 from ablate.study.chosen import Within, take_chosen
 from ablate.study.data import Data, HeldOut, hold_out
+from ablate.study.design_file import Axis, Row, read_design
+from ablate.study.design_schema import DESIGNS
 from ablate.study.document import Document, KeyPath, read_document
 from ablate.study.expression import compile_expression
+from ablate.study.figure_style import read_figure_style
 from ablate.study.held_out import read_held_out
 from ablate.study.measure_file import read_decision, read_measures
 from ablate.study.program import ProgramStudy
@@ -20,13 +24,14 @@ from ablate.study.program_file import read_program_study, refuse_other_keys
 from ablate.study.published import published_values
 from ablate.study.recipe import Recipe
 from ablate.study.resolve import read_data, read_recipe, written_out
-from ablate.study.schema import NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
+from ablate.study.schema import EXPANSIONS, NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
 from ablate.study.search_file import read_search
 from ablate.study.study import Entry, Study
+from ablate.study.until import read_until
 from ablate.study.validation import validate
 from ablate.study.values import axis_values
 
-PLACES = ("budget", "where", "variants", "recipe", "data", "panels", "base", "search")
+PLACES = ("budget", "where", "effects", "variants", "recipe", "data", "panels", "base", "search")
 SUFFIXES = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
 
@@ -76,7 +81,7 @@ def load_any_study(
     for name, keys in file.scales.items():
         _check_scale(document, name, keys)
     if file.program is not None:
-        return read_program_study(document, file, _seeds(document, file.seeds), scale, path.parent, chosen)
+        return read_program_study(document, file, *_seeds(document, file), scale, path.parent, chosen)
     _check_networks(document, file)
     recipe = read_recipe(document, ("recipe",), file.recipe)
     data = read_data(document, ("data",), file.data, (("recipe",), file.recipe))
@@ -90,7 +95,7 @@ def load_any_study(
         document.fail(("baseline",), f"baseline: found {describe(file.baseline)}; allowed: {wanted}")
     if twice := [name for name in file.figures if file.figures.count(name) > 1]:
         document.fail(("figures",), f"figures: '{twice[0]}' is listed twice; list it once")
-    seeds = _seeds(document, file.seeds)
+    seeds, until = _seeds(document, file)
     held_out = _held_out(document, file, data)
     taken, shown = read_measures(document, file.measures or (), path.parent)
     extra: dict[str, Any] = {"measures": taken} if taken else {}
@@ -118,12 +123,14 @@ def load_any_study(
         folder=path.parent,
         recipe=recipe,
         seeds=seeds,
+        until=until,
         entries=entries,
         where=file.where,
         budget=budget,
         baseline=(file.baseline, document.place("baseline")) if file.baseline else None,
         epoch_rule=file.epoch_rule,
         figures=tuple(file.figures),
+        figure_style=read_figure_style(document, file.figure_style),
         panels=tuple((title, tuple(nets)) for title, nets in file.panels.items()),
         published=tuple(published_values(document, i, table, file.depth_rule, imagenet) for i, table in tables),
         places={key: document.place(key) for key in PLACES},
@@ -132,6 +139,7 @@ def load_any_study(
         decision=read_decision(document, file.decide_by, shown, bool(search or held_out)),
         measures=shown,
         held_out=held_out,
+        effects=file.effects if isinstance(file.effects, bool) else tuple(file.effects),
     )
 
 
@@ -217,22 +225,23 @@ def _entry(
     extra: dict[str, Any],
 ) -> Entry:
     """One item of `variants`, checked."""
-    kinds = [kind for kind in ("net", "grid", "zip", "one_at_a_time") if getattr(file, kind) is not None]
+    kinds = [kind for kind in EXPANSIONS if getattr(file, kind) is not None]
     path = ("variants", index)
     if len(kinds) != 1:
         found = " and ".join(kinds) or "none of them"
-        document.fail(path, f"variants: found {found}; allowed: one of net, grid, zip, one_at_a_time")
+        document.fail(path, f"variants: found {found}; allowed: one of {', '.join(EXPANSIONS)}")
     kind = kinds[0]
     content = getattr(file, kind)
-    axes = {"net": content} if kind == "net" else dict(content)
+    places: dict[tuple[str, Any], str] = {}
+    rows, remarks = _designed(document, (*path, kind), content, places) if kind in DESIGNS else ([], [])
+    axes = {} if kind in DESIGNS else {"net": content} if kind == "net" else dict(content)
     base = axes.pop("base", None) if kind == "one_at_a_time" else None
     if kind == "one_at_a_time" and not isinstance(base, (str, dict)):
         document.fail((*path, kind), "'one_at_a_time' needs 'base', the network that is changed, such as base: WRN-28-2")
     if base is not None:
         (base,) = axis_values(document, (*path, kind, "base"), "net", base)
-    if not axes:
+    if not axes and not rows:
         document.fail((*path, kind), f"'{kind}' has no axis; add one of {', '.join(NET_AXES)}, recipe.*, data.*")
-    places: dict[tuple[str, Any], str] = {}
     single = {axis for axis, values in axes.items() if not isinstance(values, list)}
     for axis, values in axes.items():
         place = path if kind == "net" else (*path, kind)
@@ -269,21 +278,48 @@ def _entry(
         document.place(*path),
         places,
         held_out if len(held_out) > 1 else (),
+        tuple(rows),
+        tuple(remarks),
     )
 
 
-def _seeds(document: Document, seeds: Any) -> tuple[int, ...]:
-    """The seeds of a study, from their number or a list."""
-    seeds = 1 if seeds is None else seeds  # only a search may leave them out
+def _designed(
+    document: Document, path: KeyPath, content: Any, places: dict[tuple[str, Any], str]
+) -> tuple[list[Row], list[str]]:
+    """The rows of a design of networks, and remarks on it. `places` is filled with the place of each value."""
+
+    def base(at: KeyPath, written: Any) -> dict[str, Any]:
+        if written is None and path[-1] in ("factorial", "fractional"):
+            return {}
+        if not isinstance(written, (str, dict)):
+            document.fail(at, f"{path[-1]}.base: found {describe(written)}; allowed: a network, such as WRN-28-2")
+        check(at, "net", written)
+        return {"net": written}
+
+    def check(at: KeyPath, axis: str, value: Any) -> None:
+        axis_values(document, at, axis, [value])
+        places[axis, repr(value)] = document.place(*at)
+
+    return read_design(document, path, content, Axis(base, check))
+
+
+def _seeds(document: Document, file: StudyFile) -> tuple[tuple[int, ...], Rule | None]:
+    """The seeds of a study, from their number or a list; or the most seeds, and the rule that says how many."""
+    if isinstance(file.seeds, dict):
+        designed = any(getattr(entry, kind) is not None for entry in file.variants or () for kind in DESIGNS)
+        compared = file.baseline is not None or designed  # a design may have a baseline of its own
+        until = read_until(document, file.seeds, compared, file.search is not None)
+        return tuple(range(until.most)), until
+    seeds = 1 if file.seeds is None else file.seeds  # only a search may leave them out
     found: list[Any] = seeds if isinstance(seeds, list) else [seeds]
     whole = bool(found) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in found)
     most = 2**31 if isinstance(seeds, list) else 10_001
     if twice := [seed for seed in found if found.count(seed) > 1][:1]:
         document.fail(("seeds",), f"seeds: {describe(twice[0])} is listed twice; list it once")
     if not whole or not all(0 <= seed < most for seed in found):
-        wanted = "how many (0 to 10000), or a list of different whole numbers from 0"
+        wanted = "how many (0 to 10000), or a list of different whole numbers from 0, or {from: 4, to: 20, until: decided}"
         document.fail(("seeds",), f"seeds: found {describe(seeds)}; allowed: {wanted}")
-    return tuple(seeds) if isinstance(seeds, list) else tuple(range(seeds))
+    return tuple(seeds) if isinstance(seeds, list) else tuple(range(seeds)), None
 
 
 def _budget(document: Document, file: BudgetFile) -> Budget:

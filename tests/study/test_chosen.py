@@ -291,7 +291,7 @@ def test_references_that_cannot_be(folder: Path, reference: str, said: str) -> N
 
 
 def test_only_where_an_axis_or_a_field_of_a_recipe_stands(folder: Path) -> None:
-    assert "seeds: found a mapping" in error(text_of().replace("seeds: 2", "seeds: {from: rate}"))
+    assert "seeds.from: found 'rate'" in error(text_of().replace("seeds: 2", "seeds: {from: rate}"))
     assert "3:10: unknown key 'from'; allowed: base, optimizer" in error(text_of(recipe="{from: rate}"))
     assert "recipe.base: found a mapping" in error(text_of(recipe="{base: {from: rate}}"))
 
@@ -326,6 +326,16 @@ def test_a_damaged_best(folder: Path, text: str, said: str) -> None:
     found = entry_error(GRID)
     assert found.startswith("27: from: reports/rate/best.yaml")
     assert said in found
+
+
+def test_a_best_of_the_time_when_the_median_was_the_default_is_still_read(folder: Path) -> None:
+    search = load_study("studies/search.yaml").search
+    assert search and search.objective == "mean_validation_error" and search.former_digest != search.digest
+    Path("reports/rate/best.yaml").write_text(BEST.replace("DIGEST", search.former_digest))
+    assert study(text_of(GRID)).entries[0].axes["dropout"] == (0.3,)
+    Path("studies/search.yaml").write_text(SEARCH.replace("trials", "objective: median_validation_error\n  trials"))
+    stated = load_study("studies/search.yaml").search
+    assert stated and stated.objective == "median_validation_error" and stated.former_digest == ""
 
 
 def test_null_is_no_value(folder: Path) -> None:

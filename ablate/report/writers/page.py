@@ -20,6 +20,7 @@ import jinja2
 from markupsafe import Markup
 
 from ablate.report.document import Cell, Curves, Document, Figures, Notes, Provenance, Sentences
+from ablate.report.figures.colours import PALETTE
 from ablate.report.numbers import counted
 from ablate.report.writers.page_curves import curve_data, to_json
 
@@ -71,7 +72,7 @@ def _template() -> jinja2.Template:
     environment.filters |= {
         "base64": lambda data: base64.b64encode(data).decode(),
         "counted": counted,
-        "curve_json": lambda content: Markup(to_json(curve_data(content.curves, len(_palette()), content.decision.worst))),
+        "curve_json": lambda content: Markup(to_json(curve_data(content.curves, len(PALETTE), content.decision.worst))),
         "paragraphs": _paragraphs,
         "sort_value": _sort_value,
     }
@@ -112,14 +113,8 @@ def _check_trials(document: Document) -> None:
 
 
 def _style() -> str:
-    colours = "".join(f".c{number} {{ --c: {colour}; }}\n" for number, colour in enumerate(_palette()))
+    colours = "".join(f".c{number} {{ --c: {colour}; }}\n" for number, colour in enumerate(PALETTE))
     return _asset("page.css") + colours
-
-
-def _palette() -> Sequence[str]:
-    from ablate.report.figures.style import PALETTE  # imported here because it imports matplotlib
-
-    return PALETTE
 
 
 def _asset(name: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import matplotlib
@@ -15,14 +17,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from report.figures.tidy import assert_tidy
 
+from ablate.kinds.figures import FigureStyle
+from ablate.report.figures.colours import KNOWN, MARKERS, PALETTE, look, look_numbers, looks
 from ablate.report.figures.critical_difference import AverageRanks, draw_critical_difference
-from ablate.report.figures.ranks import RankShares, draw_ranks, percent_text
+from ablate.report.figures.ranks import RankRanges, draw_ranks
 from ablate.report.figures.step_times import StepTime, StepTimes, draw_step_times, time_labels
-from ablate.report.figures.style import MARKERS, PALETTE, look, open_canvas, text_width, to_bytes, wrap_text
+from ablate.report.figures.style import PAGE, drawn_in, open_canvas, text_width, to_bytes, wrap_text
 
 THIN = StepTime("pre-ResNet-1001", "thin", 512.0, 4.92, 10_328_602)
 WIDE = StepTime("WRN-40-4", "wide", 64.0, 4.53, 8_949_210)
@@ -33,8 +38,8 @@ FOUR_RANKS = AverageRanks(dict(zip(NETS, (1, 2, 3, 4))), 1.5, [NETS[:2]])
 DRAWINGS: dict[str, Callable[[str, str, str], Figure]] = {
     "bars": lambda *texts: draw_step_times(StepTimes([THIN, WIDE]), *texts),
     "a bar of a long name": lambda *texts: draw_step_times(StepTimes([WIDE._replace(label=LONG)]), *texts),
-    "ranks": lambda *texts: draw_ranks(RankShares(NETS * 3, np.full((12, 12), 1 / 12)), *texts),
-    "one rank": lambda *texts: draw_ranks(RankShares([LONG], [[1.0]]), *texts),
+    "ranks": lambda *texts: draw_ranks(RankRanges(NETS * 3, [(1, 12)] * 12, range(1, 13)), *texts),
+    "one rank": lambda *texts: draw_ranks(RankRanges([LONG], [(1, 1)], [1]), *texts),
     "differences": lambda *texts: draw_critical_difference(FOUR_RANKS, *texts),
     "differences of long names": lambda *texts: draw_critical_difference(AverageRanks({LONG: 1, "b": 2}, 9.0, []), *texts),
     "an empty canvas": lambda *texts: open_canvas(*texts, width=3.0, body=1.0)[0],
@@ -53,7 +58,7 @@ def test_no_text_overflows_or_overlaps(name: str) -> None:
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_the_badge_is_there_when_given(name: str) -> None:
     badge = "SMALL SCALE"
-    assert [text.get_text() for text in DRAWINGS[name]("title", "", badge).texts] == [badge, "title"]
+    assert [text.get_text() for text in DRAWINGS[name]("title", "", badge).texts] == ["title", badge]
     assert [text.get_text() for text in DRAWINGS[name]("title", "", "").texts] == ["title"]
 
 
@@ -82,51 +87,95 @@ def test_drawing_changes_nothing_for_others() -> None:
     assert dict(matplotlib.rcParams) == before
 
 
+def luminance(colour: str) -> float:
+    parts = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return float(np.dot(parts, (0.2126, 0.7152, 0.0722)))
+
+
 def test_looks_differ_and_are_dark_enough() -> None:
     count = len(PALETTE) * len(MARKERS)
-    assert len({look(index) for index in range(count)}) == count == 132
-    assert len({look(index).colour for index in range(12)}) == 12
-
-    def luminance(colour: str) -> float:
-        parts = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
-        return float(np.dot(parts, (0.2126, 0.7152, 0.0722)))
-
-    assert min(1.05 / (luminance(colour) + 0.05) for colour in PALETTE) > 2  # WCAG's contrast with white
+    assert len({look(index) for index in range(count)}) == count == 144
+    assert len({look(index).colour for index in range(12)}) == len({look(index).marker for index in range(12)}) == 12
+    assert min(1.05 / (luminance(colour) + 0.05) for colour in PALETTE) > 3  # WCAG's contrast with white
 
 
-@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
-def test_same_figure_same_bytes(kind: str) -> None:
+@given(st.lists(st.text("WRNB(3,1)-", max_size=8), min_size=1, max_size=30, unique=True), st.randoms())
+def test_a_look_is_chosen_by_the_names_and_not_by_their_order(names: list[str], random: Any) -> None:
+    found = looks(names)
+    assert len(set(found.values())) == len(names)
+    assert len({one.colour for one in found.values()}) == min(12, len(names))
+    random.shuffle(names)
+    assert looks(names) == found
+
+
+def test_a_network_or_block_has_its_colour_in_every_study() -> None:
+    blocks = ["WRN-31-1-B(1,3,1)", "WRN-28-1-B(3,1)", "WRN-16-1-B(3,3)"]
+    for others in ([], ["WRN-40-2-B(1,3)"], ["a", "b", "c", "NIN"]):
+        assert look_numbers([*others, *blocks])["WRN-16-1-B(3,3)"] == KNOWN["B(3,3)"]
+        assert look_numbers([*others, "WRN-28-10", "ResNet-1202"])["ResNet-1202"] == KNOWN["ResNet-1202"]
+    twice = look_numbers(["WRN-16-1-B(3,3)", "WRN-16-2-B(3,3)"])  # one block, so the networks tell them apart
+    assert len({PALETTE[number % 12] for number in twice.values()}) == 2
+
+
+def test_the_papers_blocks_and_networks_have_different_colours() -> None:
+    blocks = [slot for name, slot in KNOWN.items() if name.startswith("B(")]
+    networks = [slot for name, slot in KNOWN.items() if not name.startswith("B(")]
+    assert len(set(blocks)) == len(blocks) and len(set(networks)) == len(networks) <= 12
+
+
+def test_same_figure_same_bytes() -> None:
     script = (
         "import sys, hashlib; from ablate.report.figures.step_times import StepTime, StepTimes, draw_step_times\n"
         "from ablate.report.figures.style import to_bytes\n"
         "bars = [StepTime('a', 'thin', 3.0, 4.0, 10), StepTime('b', 'wide', 5.0, None, 20)]\n"
-        f"print(hashlib.sha256(to_bytes(draw_step_times(StepTimes(bars), 'title', 'caption'), {kind!r})).hexdigest())"
+        "for kind in sys.argv[1:]:\n"
+        "    made = to_bytes(draw_step_times(StepTimes(bars), 'title', 'caption'), kind)\n"
+        "    print(hashlib.sha256(made).hexdigest())"
     )
+    kinds = ("png", "svg", "pdf")
     bars = [StepTime("a", "thin", 3.0, 4.0, 10), StepTime("b", "wide", 5.0, None, 20)]
-    here = to_bytes(draw_step_times(StepTimes(bars), "title", "caption"), kind)
+    here = [to_bytes(draw_step_times(StepTimes(bars), "title", "caption"), kind) for kind in kinds]
+    line = [sys.executable, "-c", script, *kinds]
     environment = {**os.environ, "PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "1"}
-    run = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=environment)
-    assert run.stdout.strip() == hashlib.sha256(here).hexdigest()
+    run = subprocess.run(line, check=True, capture_output=True, text=True, env=environment)
+    assert run.stdout.split() == [hashlib.sha256(one).hexdigest() for one in here]
 
 
 def test_fonts_are_in_the_files() -> None:
-    figure = DRAWINGS["bars"]("title", "caption", "")
-    pdf, svg = to_bytes(figure, "pdf"), to_bytes(figure, "svg")
-    assert b"/FontFile2" in pdf and b"/Type3" not in pdf and b"CreationDate" not in pdf
-    assert b"<text" not in svg and b"<dc:date>" not in svg
+    for font, name in (("sans-serif", b"DejaVuSans"), ("serif", b"STIXGeneral")):
+        with drawn_in(FigureStyle(font=font)):  # type: ignore[arg-type]
+            figure = DRAWINGS["bars"]("title", "caption", "")
+            pdf, svg = to_bytes(figure, "pdf"), to_bytes(figure, "svg")
+        assert b"/FontFile2" in pdf and b"/Type3" not in pdf and b"CreationDate" not in pdf and name in pdf
+        assert b"<text" not in svg and b"<dc:date>" not in svg
 
 
-def test_bars_are_as_long_as_their_times() -> None:
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_style_sets_the_width_of_every_figure_and_of_its_file(name: str) -> None:
+    with drawn_in(FigureStyle(width=3.3, font="serif", title=False)):
+        figure = DRAWINGS[name](LONG, LONG, "SMALL SCALE")
+        assert_tidy(figure)
+        pdf = to_bytes(figure, "pdf")
+    assert figure.get_figwidth() == 3.3 and [text.get_text() for text in figure.texts] == ["SMALL SCALE"]
+    width = float(re.findall(rb"/MediaBox \[ ?0 0 ([\d.]+)", pdf)[0])
+    assert abs(width - 3.3 * 72) < 0.01
+    assert DRAWINGS[name](LONG, LONG, "").get_figwidth() <= PAGE
+
+
+def test_bars_are_as_long_as_their_times_and_errors_stand_beside_them() -> None:
     times = StepTimes([THIN, WIDE, WIDE._replace(label="huge", milliseconds=None, error=None)])
     figure = draw_step_times(times, "title", "caption")
-    axis, errors = figure.axes
+    (axis,) = figure.axes
     assert [bar.get_width() for bar in axis.patches] == [512.0, 64.0, 0.0]  # type: ignore[attr-defined]
-    assert fill(axis) == ["512 ms", "64.0 ms", "not measured"]
-    assert [label.get_text() for label in errors.get_yticklabels()] == ["4.92", "4.53", "–"]
+    assert fill(axis) == ["error 4.92%", "512 ms", "error 4.53%", "64.0 ms", "not measured"]
+    assert "published" in axis.get_xlabel()
     thin, wide = axis.patches[:2]
     assert thin.get_hatch() != wide.get_hatch() and to_hex(thin.get_facecolor()) != to_hex(wide.get_facecolor())
     assert axis.get_xscale() == "linear" and axis.get_xlim()[0] == 0.0
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["thin", "wide"]
+    FigureCanvasAgg(figure).draw()
+    for one, other in pairwise(axis.texts[:2]):
+        assert one.get_window_extent().x1 < other.get_window_extent().x0  # type: ignore[union-attr]
 
 
 def test_times_far_apart_get_a_logarithmic_axis() -> None:
@@ -149,24 +198,14 @@ def test_time_labels(milliseconds: float, reference: str, label: str) -> None:
     assert time_labels([THIN._replace(milliseconds=milliseconds), WIDE], reference)[0] == label
 
 
-def test_errors_of_one_source_need_no_mark() -> None:
-    errors = draw_step_times(StepTimes([THIN, THIN]), "title", "caption").axes[1]
-    assert [label.get_text() for label in errors.get_yticklabels()] == ["4.92", "4.92"]
-    assert fill(errors) == ["CIFAR-10\nerror, %\n(published)"]
-
-
-@pytest.mark.parametrize(
-    ("share", "text"), [(0.0, ""), (0.004, "<1"), (0.37, "37"), (0.996, ">99"), (1.0, "100"), (1 + 1e-12, "100")]
-)
-def test_shares_in_cells(share: float, text: str) -> None:
-    assert percent_text(share) == text
-
-
-def test_a_row_of_the_stability_is_a_variant() -> None:
-    (axis,) = draw_ranks(RankShares(["a", "b"], [[0.75, 0.25], [0.25, 0.75]]), "title", "caption").axes
-    assert fill(axis) == ["75", "25", "25", "75"]
+def test_a_row_of_the_ranks_is_a_variant() -> None:
+    (axis,) = draw_ranks(RankRanges(["a", "b"], [(1, 1), (2, 3)], [1.0, 2.5]), "title", "caption").axes
+    bars, points = axis.lines[::2], axis.lines[1::2]
+    assert [list(bar.get_xdata()) for bar in bars] == [[0.7, 1.3], [1.7, 3.3]]
+    assert [list(point.get_xdata()) for point in points] == [[1.0], [2.5]]
+    assert bars[0].get_color() == PALETTE[0] != bars[1].get_color()  # that may be the best, and that may not
     assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
-    assert axis.get_ylim() == (2.0, 0.0)  # the first on top
+    assert axis.get_ylim() == (1.5, -0.5)  # the first on top
 
 
 def test_the_diagram_joins_what_is_not_told_apart() -> None:
