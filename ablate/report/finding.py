@@ -135,8 +135,8 @@ def _told(analysis: Compared[Any], outcomes: Sequence[Outcome], baselines: Seque
             told.append(f"{_named(some)} {verb} {result} {joined} {base}{_by(analysis, some)}")
     open_ = sum(outcome.result == "open" for outcome in outcomes)
     if not told:
-        some = f"none of {open_} variants can" if open_ > 1 else f"{outcomes[0].name} cannot"
-        return f"{some} be told from {than}"
+        subject = f"none of {open_} variants can" if open_ > 1 else f"{outcomes[0].name} cannot"
+        return f"{subject} be told from {than}"
     return "; ".join([*told, *([f"{open_} of {counted(len(outcomes), 'comparison')} without a verdict"] if open_ else [])])
 
 
