@@ -21,6 +21,7 @@ class FigureKind:
             it; "always": drawn wherever it has values.
         values: "module:function", from the analysis that a report is made of to one `FigureInfo` a drawing.
         draw: "module:function", from the values, title, caption and badge to a matplotlib figure.
+        main: Whether it stands with the finding at the top of its report; of several, the first that is drawn does.
     """
 
     name: str
@@ -29,6 +30,7 @@ class FigureKind:
     choice: Literal["default", "optional", "always"] = "always"
     values: str
     draw: str
+    main: bool = False
 
 
 FIGURES = (
@@ -55,6 +57,7 @@ FIGURES = (
         choice="default",
         values="ablate.report.figure_values.errors:error_values",
         draw="ablate.report.figures.errors:draw_errors",
+        main=True,
     ),
     FigureKind(
         name="parameters",
@@ -94,6 +97,7 @@ FIGURES = (
         choice="default",
         values="ablate.report.figure_values.program:program_value_values",
         draw="ablate.report.figures.errors:draw_errors",
+        main=True,
     ),
     FigureKind(
         name="ranks",
@@ -109,6 +113,7 @@ FIGURES = (
         report="counted",
         values="ablate.report.figure_values.scaling:scaling_values",
         draw="ablate.report.figures.scaling:draw_scaling",
+        main=True,
     ),
     FigureKind(
         name="step_times",
@@ -116,6 +121,7 @@ FIGURES = (
         report="counted",
         values="ablate.report.figure_values.step_times:step_time_values",
         draw="ablate.report.figures.step_times:draw_step_times",
+        main=True,
     ),
     FigureKind(
         name="objective",
@@ -123,6 +129,7 @@ FIGURES = (
         report="search",
         values="ablate.report.figure_values.objective:objective_values",
         draw="ablate.report.figures.objective:draw_objective",
+        main=True,
     ),
     FigureKind(
         name="history",
@@ -151,6 +158,7 @@ FIGURES = (
         report="search",
         values="ablate.report.figure_values.pareto:pareto_values",
         draw="ablate.report.figures.pareto:draw_pareto",
+        main=True,
     ),
 )
 CHOICES = tuple(dict.fromkeys(kind.name for kind in FIGURES if kind.choice != "always"))  # allowed in `figures:`

@@ -39,10 +39,12 @@ class DrawnFigure:
     Args:
         alt_text: A description for readers who cannot see the figure.
         figure: The drawing.
+        main: Whether it may stand with the finding at the top of the report.
     """
 
     alt_text: str
     figure: Figure
+    main: bool = False
     _written: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def rendered(self, format: str) -> bytes:
@@ -102,7 +104,7 @@ def _drawings(analysis: Any, kinds: Sequence[FigureKind]) -> Iterator[tuple[str,
         alt_text = kind.alt_text.format(measure=decision.words, Measure=decision.title)
         for info in _resolve(kind.values)(analysis):
             figure = _resolve(kind.draw)(info.values, info.title, info.caption, analysis.badge)
-            yield f"{kind.name}_{info.number}" if info.number else kind.name, DrawnFigure(alt_text, figure)
+            yield f"{kind.name}_{info.number}" if info.number else kind.name, DrawnFigure(alt_text, figure, kind.main)
 
 
 def _resolve(place: str) -> Any:

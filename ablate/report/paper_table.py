@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.candidate import is_number
@@ -49,6 +49,7 @@ class ColumnRule(NamedTuple):
         numeric: Whether the column is aligned to the right and sorted by number.
         only_published: The cell of a row that is only published.
         data: The title of the data set that the column shows; empty for a column about the network.
+        fold: When the column is not shown, as in Column.
     """
 
     title: str
@@ -56,6 +57,7 @@ class ColumnRule(NamedTuple):
     numeric: bool = True
     only_published: Callable[[NetworkRow], Cell] = lambda row: NO_VALUE
     data: str = ""
+    fold: Literal["constant", "stated", "always", "never"] = "constant"
 
     def of(self, row: NetworkRow) -> Cell:
         """The cell of a row.
@@ -87,7 +89,7 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     networks = [NetworkRow(of_data) for of_data in _grouped(analysis.summaries, by_recipe).values()]
     networks += [NetworkRow({}, row, table.source) for table, row in analysis.rows_without_variant]
     rows = [[column.of(network) for column in columns] for network in networks]
-    shown = [Column(column.title, column.numeric) for column in columns]
+    shown = [Column(column.title, column.numeric, column.fold) for column in columns]
     return make_table(shown, rows, analysis.study.name, analysis.measured(), footnotes.notes)
 
 
@@ -117,11 +119,11 @@ def _network_columns(analysis: StudyAnalysis, by_recipe: bool, footnotes: Footno
     if any(summary.variant.stands_for not in ("", summary.net) for summary in analysis.summaries):
         yield ColumnRule("Stands for", lambda summary: words(summary.variant.stands_for or DASH), False)
     if any(summary.variant.blocks_per_group is not None for summary in analysis.summaries):
-        yield ColumnRule("N", lambda summary: blocks_cell(summary.variant.blocks_per_group))
+        yield ColumnRule("N", lambda summary: blocks_cell(summary.variant.blocks_per_group), fold="always")
     yield ColumnRule(
         "Parameters", lambda summary: number(summary.variant.counts.parameters, grouped), only_published=parameters
     )
-    yield ColumnRule("Mult-adds", lambda summary: number(summary.variant.counts.multiply_adds, quantity))
+    yield ColumnRule("Mult-adds", lambda summary: number(summary.variant.counts.multiply_adds, quantity), fold="always")
 
 
 def _data_columns(analysis: StudyAnalysis, title: str, alone: bool, footnotes: Footnotes) -> Iterable[ColumnRule]:
@@ -151,10 +153,10 @@ def _data_columns(analysis: StudyAnalysis, title: str, alone: bool, footnotes: F
         return number(row.published.errors.get(stands_for) if row.published else None, percent)
 
     unit = f", {analysis.decision.unit}" if analysis.decision.unit else ""
-    yield ColumnRule(f"Median {analysis.decision.axis}" if alone else f"{title}{unit}", median, data=title)
+    yield ColumnRule(f"Median {analysis.decision.axis}" if alone else f"{title}{unit}", median, data=title, fold="never")
     if alone:
         yield ColumnRule(interval_title(analysis.on(title)), interval_cell, data=title)
-        yield ColumnRule("n", seeds_cell, data=title)
+        yield ColumnRule("n", seeds_cell, data=title, fold="stated")
     if analysis.study.published:
         names = ("Published", "Ours − published") if alone else (f"{title}, published", f"{title}, ours − published")
         yield ColumnRule(names[0], published, only_published=only_published, data=title)

@@ -29,6 +29,7 @@ from ablate.report.document import (
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
 from ablate.report.numbers import counted, format_of
 from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary
+from ablate.report.parallel_axes import parallel_axes
 from ablate.report.provenance import provenance_table
 from ablate.report.report import Report
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell, statistics_table
@@ -60,6 +61,7 @@ class ProgramReport(Report):
         """
         analysis, study = self.analysis, self.analysis.study
         incomplete = analysis.recorded < analysis.planned
+        on_axes = [(summary.name, summary.variant.axes, summary.median) for summary in analysis.summaries if summary.n]
         return Document(
             name=study.name,
             title=study.title,
@@ -72,9 +74,11 @@ class ProgramReport(Report):
                 ("What the seeds can and cannot say", Sentences(tuple(analysis.sentences))),
                 ("Notes", Notes(study.notes)),
                 ("Every seed's curve", Curves(tuple(_curves(analysis)), analysis.decision)),
+                ("Every variant by its axes", parallel_axes(on_axes, analysis.decision)),
                 ("Figures", Figures(alt_texts)),
                 ("Made with", self._provenance()),
             ),
+            progress=(analysis.recorded, analysis.planned),
         )
 
     def _provenance(self) -> Provenance:
@@ -160,7 +164,7 @@ def program_table(analysis: ProgramAnalysis) -> Table:
         row += [number(summary.median_of(measure.name), format_of(measure.unit).value) for measure in others]
         rows.append(row)
     columns = [Column(axis, False) for axis in axes or ["Variant"]]
-    columns += [Column(f"Median {by.axis}"), Column(interval_title(analysis.summaries)), Column("n")]
+    columns += [Column(f"Median {by.axis}"), Column(interval_title(analysis.summaries)), Column("n", fold="stated")]
     columns += [Column(", ".join(filter(None, [measure.words, measure.unit]))) for measure in others]
     return make_table(columns, rows, study.name, f"{analysis.setting('. ')}. {analysis.measured()}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -67,7 +68,8 @@ class Report(ABC):
     @cached_property
     def document(self) -> Document:
         """The report as plain values."""
-        return self.make_document({name: figure.alt_text for name, figure in self.figures.items()})
+        made = self.make_document({name: figure.alt_text for name, figure in self.figures.items()})
+        return replace(made, main_figure=next((name for name, figure in self.figures.items() if figure.main), ""))
 
     @cached_property
     def figures(self) -> dict[str, DrawnFigure]:

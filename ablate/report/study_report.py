@@ -27,6 +27,7 @@ from ablate.report.drawn_figures import DrawnFigure, draw_figures
 from ablate.report.files_table import files_tables
 from ablate.report.imported_curves import imported_curves
 from ablate.report.paper_table import paper_table
+from ablate.report.parallel_axes import parallel_axes
 from ablate.report.provenance import made_with, provenance_table, trials_frame
 from ablate.report.report import Report
 from ablate.report.statistics_table import statistics_table
@@ -74,9 +75,11 @@ class StudyReport(Report):
                 ("What the seeds can and cannot say", Sentences(tuple(analysis.sentences))),
                 ("Notes", Notes(study.notes)),
                 ("Every seed's curve", Curves(tuple(_curves(analysis)), analysis.decision)),
+                ("Every variant by its axes", parallel_axes(_on_axes(analysis), analysis.decision)),
                 ("Figures", Figures(alt_texts)),
                 *([("Made with", self._provenance())] if study.seeds else []),
             ),
+            progress=(analysis.recorded, analysis.planned),
         )
 
     def _provenance(self) -> Provenance:
@@ -134,6 +137,11 @@ def _remarks(analysis: StudyAnalysis) -> list[Remark]:
     found += [Remark(f"{text}.") for text in earlier_remarks(missing, analysis.runs)]
     of_networks = dict.fromkeys(remark(summary.variant.architecture) for summary in analysis.summaries)
     return [*found, *(Remark(f"{text}.") for text in of_networks if text)]
+
+
+def _on_axes(analysis: StudyAnalysis) -> list[tuple[str, Mapping[str, Any], float | None]]:
+    """The name of each variant with a record, its value on each axis, and its median."""
+    return [(summary.name, summary.variant.axes, summary.median) for summary in analysis.summaries if summary.n]
 
 
 def _curves(analysis: StudyAnalysis) -> list[TrialCurve]:
