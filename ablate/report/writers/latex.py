@@ -39,21 +39,18 @@ def document_latex(document: Document) -> str:
     Args:
         document: The report.
     """
-    badge = f"{document.badge[:1].upper()}{document.badge[1:]}." if document.badge else ""
-    return "\n".join(
-        table_latex(table, f"{document.title}: {table.title.lower()}" if table.title else document.title, badge)
-        for table in document.brief_tables
-    )
+    return "\n".join(table_latex(table, document) for table in document.brief_tables)
 
 
-def table_latex(table: Table, caption: str, badge: str = "") -> str:
+def table_latex(table: Table, document: Document) -> str:
     """A table in the size of letters that fits, with its setting and its footnotes below.
 
     Args:
         table: The table; its own caption becomes the first note.
-        caption: The caption, unescaped.
-        badge: A sentence before the setting; empty for none.
+        document: The report that the table belongs to.
     """
+    caption = f"{document.title}: {table.title.lower()}" if table.title else document.title
+    badge = f"{document.badge[:1].upper()}{document.badge[1:]}." if document.badge else ""
     columns = [_LatexColumn(column, [row[i] for row in table.rows]) for i, column in enumerate(table.columns)]
     layout = _layout([column.width for column in columns])
     setting = " ".join(filter(None, [badge, table.caption]))
@@ -65,7 +62,7 @@ def table_latex(table: Table, caption: str, badge: str = "") -> str:
         r"  \centering",
         rf"  \{layout.size}",
         rf"  \setlength{{\tabcolsep}}{{{layout.gap:g}pt}}",
-        r"  \sisetup{group-separator={,}, group-minimum-digits=4, retain-explicit-plus, detect-weight, mode=text}",
+        r"  \sisetup{group-separator={,}, group-minimum-digits=4, retain-explicit-plus, detect-weight}",
         r"  \begin{threeparttable}",
         rf"  \caption{{{latex_escape(caption)}}}",
         rf"  \label{{tab:{table.label}}}",
@@ -101,12 +98,20 @@ def _layout(widths: Sequence[float]) -> Layout:
         for size, scale, gap in SIZES:
             if sum(scale * width + 2 * gap for width in widths) <= room:
                 return Layout(environment, size, gap, [[*range(len(widths))]])
-    parts: list[list[int]] = [[0]]  # the first column, the name, stands in every part
+    widths = [scale * width + 2 * gap for width in widths]
+    count = len(_parts(widths, PAGE))
+    rooms = (room for room in range(int(max(widths)), int(PAGE) + 2) if len(_parts(widths, room)) == count)
+    return Layout("table*", size, gap, _parts(widths, next(rooms)))  # the narrowest: parts of about equal width
+
+
+def _parts(widths: Sequence[float], room: float) -> list[list[int]]:
+    """The columns of each part of a table. The first column, the name, stands in every part."""
+    parts = [[0]]
     for i in range(1, len(widths)):
-        if sum(scale * widths[k] + 2 * gap for k in (*parts[-1], i)) > PAGE and len(parts[-1]) > 1:
+        if sum(widths[k] for k in (*parts[-1], i)) > room and len(parts[-1]) > 1:
             parts.append([0])
         parts[-1].append(i)
-    return Layout("table*", size, gap, parts)
+    return parts
 
 
 class _LatexColumn:
