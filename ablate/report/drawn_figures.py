@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg", "pdf")
+PAGE_COLOURS = 64  # of a figure that is embedded as pixels
 
 
 class FigureInfo(NamedTuple):
@@ -60,6 +62,24 @@ class DrawnFigure:
             if each not in self._written:
                 self._written[each] = to_bytes(self.figure, each)
         return self._written[format]
+
+    def embedded(self, largest: int) -> bytes:
+        """The figure for a page: its SVG, or where that is larger than allowed, a lossless WebP of few colours.
+
+        Args:
+            largest: The most bytes of an SVG.
+        """
+        from PIL import Image
+
+        svg = self.rendered("svg")
+        if len(svg) <= largest:
+            return svg
+        if "webp" not in self._written:
+            few = Image.open(io.BytesIO(self.rendered("png"))).convert("RGB").quantize(PAGE_COLOURS)
+            written = io.BytesIO()
+            few.convert("RGB").save(written, "WEBP", lossless=True, quality=30, method=2)
+            self._written["webp"] = written.getvalue()
+        return self._written["webp"]
 
 
 def draw_figures(analysis: Any, report: ReportKind, chosen: Sequence[str] = ()) -> dict[str, DrawnFigure]:

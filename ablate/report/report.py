@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+LARGEST_SVG = 200_000  # bytes: of a figure on the page of one report
+
+
 class Report(ABC):
     """The result of a study or a search: a document, figures and data frames.
 
@@ -138,8 +141,9 @@ def report_page(reports: Sequence[Report]) -> bytes:
     Args:
         reports: One report or more.
     """
+    largest = LARGEST_SVG if len(reports) == 1 else 0
     return write_page(
-        [(one.document, {name: figure.rendered("svg") for name, figure in one.figures.items()}) for one in reports]
+        [(one.document, {name: figure.embedded(largest) for name, figure in one.figures.items()}) for one in reports]
     )
 
 

@@ -74,7 +74,7 @@ async function makeCurves(box, index) {
   const { measure, unit } = box.dataset, article = box.closest("article");
   const { variants: own, every } = await unpack(box.querySelector("script"));
   allEpochs(own);
-  let variants = own, filter = "", series = [], panels = [], at = null, zoomed = null;
+  let variants = own, filter = "", series = [], panels = [], lit = [], at = null, zoomed = null;
   const has = (kind) => own.some(({ lines }) => lines.some((line) => line[kind].some((value) => value !== null)));
   const kinds = ["error", "loss"].filter(has), hidden = new Set(), pinned = new Set(), dark = matchMedia("(prefers-color-scheme: dark)");
   const last = Math.max(2, ...own.flatMap(({ lines }) => lines.flatMap(({ epoch }) => epoch.slice(-1))));
@@ -120,6 +120,7 @@ async function makeCurves(box, index) {
     drawEpochs(x, left, right, height);
     if (named) drawNames(shown, right);
     plot.dataset.lines = series.length;
+    lit = [];
     light();
   }
 
@@ -163,6 +164,8 @@ async function makeCurves(box, index) {
     drawn(axes, "path", { class: "frame", d: `M${left} ${top}V${bottom}H${right}` });
     const middle = (top + bottom) / 2;
     drawn(axes, "text", { class: "name", "text-anchor": "middle", x: 13, y: middle, transform: `rotate(-90 13 ${middle})` }, titles[kind]);
+    const clip = drawn(axes, "clipPath", { id: `frame-${index}-${kind}` });
+    drawn(clip, "rect", { x: left, y: top, width: right - left, height: bottom - top });
     context.save();
     context.beginPath();
     context.rect(left, top, right - left, bottom - top);
@@ -214,22 +217,23 @@ async function makeCurves(box, index) {
     }
   }
 
-  // The variant at hand and the pinned ones stay bright, the others fade.
+  // The variant at hand and the pinned ones stay bright, the others fade. Their lines change only where the variants do.
   function light(only = at?.variant) {
-    const bright = new Set(only ? [...pinned, only] : pinned), key = [...bright].map((variant) => variants.indexOf(variant));
-    canvas.classList.toggle("faded", bright.size > 0);
-    hot.replaceChildren();
-    for (const one of series) {
-      if (!bright.has(one.variant)) continue;
-      const kind = `curve ${one.line.bold ? "bold" : "thin"} ${at?.line === one.line ? "at" : ""}`;
-      const line = drawn(hot, "path", { class: kind, d: path(one), "clip-path": `url(#frame-${index}-${one.kind})` });
-      line.style.setProperty("--line", one.variant.imported ? "var(--soft)" : colourOf(one.variant));
+    const bright = new Set(only ? [...pinned, only] : pinned);
+    const lines = series.filter((one) => bright.has(one.variant)), key = [at?.line, ...lines];
+    if (key.length !== lit.length || key.some((one, n) => one !== lit[n])) {
+      lit = key;
+      canvas.classList.toggle("faded", bright.size > 0);
+      hot.replaceChildren(...lines.map((one) => {
+        const line = drawn(hot, "path", {
+          class: `curve ${one.line.bold ? "bold" : "thin"} ${at?.line === one.line ? "at" : ""}`,
+          d: path(one), "clip-path": `url(#frame-${index}-${one.kind})`,
+        });
+        line.style.setProperty("--line", one.variant.imported ? "var(--soft)" : colourOf(one.variant));
+        return line;
+      }));
+      plot.dataset.bright = lines.length;
     }
-    for (const { kind, top, bottom } of bright.size ? panels : []) {
-      const width = svg.viewBox.baseVal.width;
-      drawn(drawn(hot, "clipPath", { id: `frame-${index}-${kind}` }), "rect", { x: 58, y: top, width, height: bottom - top });
-    }
-    plot.dataset.bright = key.join(" ");
     tip.hidden = !at;
     dot.setAttribute("visibility", at ? "visible" : "hidden");
     if (at) tell(at);

@@ -95,7 +95,7 @@ def write_page(reports: Sequence[tuple[Document, Mapping[str, bytes]]]) -> bytes
     A page of several reports begins with an index, in the order of the paper's tables.
 
     Args:
-        reports: Documents, each with its figures by name, as SVG in UTF-8 or as PNG; at least one.
+        reports: Documents, each with its figures by name, as SVG in UTF-8 or as WebP; at least one.
     """
     assert reports, "a page of nothing"
     for document, _ in reports:
@@ -188,8 +188,8 @@ def _copies(table: Table, document: Document) -> dict[str, str]:
 
 def _image(data: bytes) -> str:
     """A figure as a data URL. Coordinates of SVG are rounded to a hundredth of a point, which no screen shows."""
-    if data.startswith(b"\x89PNG"):
-        return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    if data.startswith(b"RIFF"):
+        return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
     text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<!DOCTYPE[^>]*>|<\?xml[^>]*>", "", data.decode(), flags=re.DOTALL)
     text = re.sub(r'\b(d|x|y)="[^"]*"', lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), text)
     return f"data:image/svg+xml,{quote(' '.join(text.split()), safe=SAFE)}"
