@@ -7,7 +7,7 @@ async function makeAxes(box) {
   const { axes, rows, measure, maximized } = await unpack(box.querySelector("script")), article = box.closest("article");
   const shown = rows.filter(([, , value]) => value !== null);
   const chosen = element("input", { type: "hidden", name: "axes", value: "" }), svg = drawn(box, "svg", { class: "lines" });
-  const top = 40, bottom = 330, width = Math.max(640, 150 * axes.length + 160), names = [...axes, measure];
+  const top = 40, bottom = 330, width = Math.max(640, 190 * axes.length + 160), names = [...axes, measure];
   const at = (i) => 60 + (i * (width - 160)) / (names.length - 1);
   const values = (i) => shown.map(([, on, value]) => (i < axes.length ? on[i] : value));
   const ranked = [...shown].sort((a, b) => (maximized ? b[2] - a[2] : a[2] - b[2]));
@@ -15,27 +15,29 @@ async function makeAxes(box) {
   box.querySelector("p").remove();
   box.append(chosen);
   svg.setAttribute("viewBox", `0 0 ${width} ${bottom + 20}`);
+  svg.setAttribute("width", width);
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", `${shown.length} variants on ${names.join(", ")}; the table has the same values.`);
 
   const scales = names.map((_, i) => {
-    const all = values(i), low = Math.min(...all), high = Math.max(...all);
+    const all = values(i), kinds = [...new Set(all)].sort((a, b) => words.compare(a, b));
     if (all.every((value) => typeof value === "number")) {
-      return Object.assign(scale(low, high > low ? high : low + 1, bottom, top), { marks: ticks(scale(low, high > low ? high : low + 1, 0, 1), 6) });
+      const low = Math.min(...all), high = Math.max(...all), place = scale(low, high > low ? high : low + 1, bottom - 8, top + 8);
+      return Object.assign(place, { marks: kinds.length <= 8 ? kinds : ticks(place, 6) });
     }
-    const kinds = [...new Set(all.map(String))].sort(words.compare), place = (value) => bottom - ((kinds.indexOf(String(value)) + 0.5) * (bottom - top)) / kinds.length;
-    return Object.assign(place, { marks: kinds });
+    return Object.assign((value) => bottom - ((kinds.indexOf(value) + 0.5) * (bottom - top)) / kinds.length, { marks: kinds });
   });
   const lines = [...ranked].reverse().map((row) => { // the best are drawn last
     const [name, on, value] = row, share = ranked.length > 1 ? ranked.indexOf(row) / (ranked.length - 1) : 0;
-    const ys = names.map((_, i) => scales[i](i < axes.length ? on[i] : value));
+    const beside = (share - 0.5) * Math.min(16, shown.length); // lines through one value lie side by side, the best above
+    const ys = names.map((_, i) => (i < axes.length ? scales[i](on[i]) + beside : scales[i](value)));
     const line = drawn(svg, "path", { d: `M${ys.map((y, i) => `${at(i).toFixed(1)} ${y.toFixed(1)}`).join("L")}` });
     line.style.setProperty("--share", `${Math.round(100 * share ** 0.5)}%`);
     drawn(line, "title", {}, `${name}: ${measure} ${value}`);
     return { name, ys, line };
   });
   names.forEach((name, i) => {
-    const group = drawn(svg, "g", { class: "scale" });
+    const group = drawn(svg, "g", { class: "axis" });
     drawn(group, "path", { d: `M${at(i)} ${top}V${bottom}` });
     drawn(group, "text", { class: "name", x: at(i), y: 20, "text-anchor": "middle" }, name);
     for (const mark of scales[i].marks) drawn(group, "text", { x: at(i) + 7, y: scales[i](mark) + 4 }, String(mark));

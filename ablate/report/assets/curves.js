@@ -6,7 +6,7 @@ const SHAPES = { // matplotlib's markers: corners, turn in degrees, inner radius
   "<": [3, 180], ">": [3, 0], h: [6, 0], p: [5, -90],
 };
 const SMOOTHING = { "": 0, light: 0.6, strong: 0.9 };
-const FEW = 12; // variants whose names stand at the ends of their lines
+const FEW = 12, MANY = 48; // variants: whose names stand at the ends of their lines; whose medians are thin
 
 function drawn(parent, name, attributes, text = "") {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -33,7 +33,8 @@ function scale(low, high, from, to, log = false) {
 
 function ticks({ low, high, log }, most) {
   if (log && high / low > 3) {
-    const powers = Array.from({ length: 40 }, (_, i) => 10 ** (i - 20)), steps = high / low > 10 ** (most / 2) ? [1] : [1, 2, 5];
+    const powers = Array.from({ length: 40 }, (_, i) => 10 ** (i - 20)), ratio = high / low;
+    const steps = ratio > 10 ** (most / 2) ? [1] : ratio > 20 ? [1, 2, 5] : [1, 2, 3, 4, 5, 6, 8];
     return powers.flatMap((power) => steps.map((step) => +(step * power).toPrecision(1))).filter((v) => v >= low && v <= high);
   }
   const least = (high - low) / Math.max(2, most), power = 10 ** Math.floor(Math.log10(least));
@@ -170,15 +171,16 @@ async function makeCurves(box, index) {
     context.beginPath();
     context.rect(left, top, right - left, bottom - top);
     context.clip();
+    const many = new Set(series.map(({ variant }) => variant)).size > MANY;
     for (const bold of [false, true]) {
       for (const one of series) {
         if (one.kind !== kind || one.line.bold !== bold) continue;
-        context.globalAlpha = bold ? 1 : 0.35;
-        context.lineWidth = bold ? 2.2 : 1;
+        context.globalAlpha = bold && !many ? 1 : 0.35;
+        context.lineWidth = bold && !many ? 2.2 : 1;
         context.setLineDash(one.variant.imported || one.variant.foreign ? [7, 3] : []);
         context.strokeStyle = context.fillStyle = one.variant.imported ? style.getPropertyValue("--soft") : colourOf(one.variant);
         context.stroke(new Path2D(path(one)));
-        if (!bold || kind === "loss") continue;
+        if (!bold || many || kind === "loss") continue;
         const step = Math.max(1, Math.floor(one.points.length / 8));
         context.strokeStyle = style.getPropertyValue("--paper");
         context.lineWidth = 0.8;

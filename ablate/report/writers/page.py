@@ -46,6 +46,7 @@ from ablate.report.writers.page_curves import curve_data
 SCRIPTS = ("page.js", "curves.js", "axes.js", "view.js")
 SAFE = " !$&'()*+,-./:;=?@[]_~"  # in a data URL between double quotes
 MOST_ROWS = 40  # of a table, until a reader asks for all
+MOST_SENTENCES = 12
 KINDS = {
     "table": Table, "sentences": Sentences, "notes": Notes, "curves": Curves, "axes": ParallelAxes, "figures": Figures,
     "provenance": Provenance,
@@ -117,7 +118,6 @@ def write_page(reports: Sequence[tuple[Document, Mapping[str, bytes]]]) -> bytes
         policy=policy,
         style=Markup(style),
         script=Markup(script),
-        most_rows=MOST_ROWS,
     )
     return page.encode("utf-8", "replace")
 
@@ -127,6 +127,7 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.globals |= {"most_rows": MOST_ROWS, "most_sentences": MOST_SENTENCES}
     environment.filters |= {
         "axes_data": lambda content: pack(_axes_data(content)),
         "copies": lambda table, document: pack(_copies(table, document)),
