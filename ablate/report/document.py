@@ -349,8 +349,12 @@ class Document:
     @property
     def alt_texts(self) -> dict[str, str]:
         """The description of each figure by its name; that of the main figure ends with the finding."""
-        found = {name: text for one in self.sections if isinstance(one.content, Figures) for name, text in
-                 one.content.alt_texts.items()}
+        found = {
+            name: text
+            for one in self.sections
+            if isinstance(one.content, Figures)
+            for name, text in one.content.alt_texts.items()
+        }
         if self.finding and self.main_figure in found:
             found[self.main_figure] = f"{found[self.main_figure].rstrip('.')}. {self.finding}"
         return found

@@ -28,8 +28,8 @@ from ablate.report.document import (
 )
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
 from ablate.report.numbers import counted, format_of
-from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary
 from ablate.report.parallel_axes import parallel_axes
+from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary
 from ablate.report.provenance import provenance_table
 from ablate.report.report import Report
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell, statistics_table

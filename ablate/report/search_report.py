@@ -47,7 +47,9 @@ class SearchReport(Report):
             alt_texts: A description of each figure in words, by the name of the figure.
         """
         analysis, study = self.analysis, self.analysis.study
-        on_axes = [(f"Candidate {one.number}", one.values, analysis.objective(one)) for one in analysis.of_state("complete")]
+        on_axes = [
+            (f"Candidate {one.number}", one.values, analysis.objective(one)) for one in analysis.of_state("complete")
+        ]
         return Document(
             name=study.name,
             title=study.title,

@@ -6,7 +6,7 @@ const words = new Intl.Collator("en", { numeric: true });
 async function makeAxes(box) {
   const { axes, rows, measure, maximized } = await unpack(box.querySelector("script")), article = box.closest("article");
   const shown = rows.filter(([, , value]) => value !== null);
-  const chosen = element("input", { type: "hidden", name: "axes", value: "" }), svg = drawn(box, "svg", { class: "lines" });
+  const chosen = memory("axes"), svg = drawn(box, "svg", { class: "lines" });
   const top = 40, bottom = 330, width = Math.max(640, 190 * axes.length + 160), names = [...axes, measure];
   const at = (i) => 60 + (i * (width - 160)) / (names.length - 1);
   const values = (i) => shown.map(([, on, value]) => (i < axes.length ? on[i] : value));

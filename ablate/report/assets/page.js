@@ -56,6 +56,9 @@ function checkbox(name, text, checked, act) {
   return element("label", {}, input, text);
 }
 
+// A control without a look of its own, for what a table or a plot remembers; empty at first.
+const memory = (name) => element("input", { type: "hidden", name, value: "", "data-usual": "" });
+
 // Whether a text has every word of a filter.
 const matches = (text, filter) => filter.toLowerCase().split(/\s+/).every((word) => text.toLowerCase().includes(word));
 
@@ -99,7 +102,7 @@ function makeCopies(box, name) {
 
 function makeSortable(table, name) {
   const body = table.tBodies[0], original = [...body.rows], heads = [...table.tHead.rows[0].cells];
-  const words = new Intl.Collator("en", { numeric: true }), state = element("input", { type: "hidden", name, value: "" });
+  const words = new Intl.Collator("en", { numeric: true }), state = memory(name);
   heads.forEach((head, column) => {
     const button = element("button", { type: "button" }, head.textContent);
     head.replaceChildren(button);

@@ -8,9 +8,6 @@ function usualOf(control) {
   return control.tagName === "SELECT" ? control.options[0].value : control.defaultValue;
 }
 
-// A hidden input has no default of its own: its value is its default value.
-for (const control of document.querySelectorAll("input[type=hidden]")) control.dataset.usual = control.value;
-
 function linkTo(article) {
   const changed = new URLSearchParams();
   for (const control of controlsOf(article)) {

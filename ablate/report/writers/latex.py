@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
+from itertools import count
 from typing import NamedTuple
 
 from ablate.errors import printable
@@ -57,8 +59,10 @@ def table_latex(table: Table, document: Document) -> str:
     notes = [rf"    \item {latex_escape(setting)}"] if setting else []
     notes += [rf"    \item[{mark}] {latex_escape(note)}" for mark, note in table.notes]
     parts = [_tabular([columns[i] for i in part]) for part in layout.parts]
+    marked = any("✓" in cell.text for row in table.rows for cell in row)
+    needs = f"booktabs, siunitx and threeparttable{', and amssymb' if marked else ''}"
     lines = [
-        f"\\begin{{{layout.environment}}}  % needs booktabs, siunitx and threeparttable",
+        f"\\begin{{{layout.environment}}}  % needs {needs}",
         r"  \centering",
         rf"  \{layout.size}",
         rf"  \setlength{{\tabcolsep}}{{{layout.gap:g}pt}}",
@@ -67,7 +71,11 @@ def table_latex(table: Table, document: Document) -> str:
         rf"  \caption{{{latex_escape(caption)}}}",
         rf"  \label{{tab:{table.label}}}",
         *parts[0],
-        *(line for part in parts[1:] for line in (r"  \end{threeparttable}\par\medskip", r"  \begin{threeparttable}", *part)),
+        *(
+            line
+            for part in parts[1:]
+            for line in (r"  \end{threeparttable}\par\medskip", r"  \begin{threeparttable}", *part)
+        ),
         *([r"  \begin{tablenotes}[flushleft]", r"    \footnotesize", *notes, r"  \end{tablenotes}"] if notes else []),
         r"  \end{threeparttable}",
         f"\\end{{{layout.environment}}}",
@@ -99,9 +107,9 @@ def _layout(widths: Sequence[float]) -> Layout:
             if sum(scale * width + 2 * gap for width in widths) <= room:
                 return Layout(environment, size, gap, [[*range(len(widths))]])
     widths = [scale * width + 2 * gap for width in widths]
-    count = len(_parts(widths, PAGE))
-    rooms = (room for room in range(int(max(widths)), int(PAGE) + 2) if len(_parts(widths, room)) == count)
-    return Layout("table*", size, gap, _parts(widths, next(rooms)))  # the narrowest: parts of about equal width
+    least = len(_parts(widths, PAGE))
+    room = next(room for room in count() if len(_parts(widths, room)) <= least)  # the narrowest: parts about equally wide
+    return Layout("table*", size, gap, _parts(widths, room))
 
 
 def _parts(widths: Sequence[float], room: float) -> list[list[int]]:
@@ -130,7 +138,7 @@ class _LatexColumn:
             self.kind = f"S[table-format={_format(numbers)}{after}]"
         elif not column.numeric and content > LONGEST:
             self.kind, self.width = rf">{{\raggedright\arraybackslash}}p{{{LONGEST / 10:g}em}}", LONGEST
-        rooms = (room for room in range(36, 1000, 6) if room >= self.width)
+        rooms = count(max(36, math.ceil(self.width)), 6)
         lines = next(lines for room in rooms if len(lines := _wrapped(column.title, room)) <= MOST_LINES)
         self.width = max([self.width, *map(_width, lines)])
         side = "r" if column.numeric else "l"

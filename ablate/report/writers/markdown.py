@@ -35,7 +35,9 @@ def document_markdown(document: Document) -> str:
     if document.main_figure:
         lines += _figures({document.main_figure: document.alt_texts.get(document.main_figure, "")})
     brief = iter(document.brief_tables)
-    blocks = [_block(one.heading, next(brief) if isinstance(one.content, Table) else one.content) for one in document.blocks]
+    blocks = [
+        _block(one.heading, next(brief) if isinstance(one.content, Table) else one.content) for one in document.blocks
+    ]
     remarks = [f"**{prose(one.text)}**" if one.strong else prose(one.text) for one in document.remarks]
     first, *others = blocks or [[]]
     lines += [*first, *(line for remark in remarks for line in (remark, ""))]

@@ -1,10 +1,10 @@
 """index.html: one file with the finding, tables, figures, curves and provenance of one or more reports.
 
 The page loads nothing from elsewhere. Its content security policy allows only its own style and script, by their hashes,
-and images inside the page. Every text is escaped. Findings, tables and figures work without the script. With the script,
-tables can be sorted, filtered and copied, a cell shows its trials (assets/page.js), and the curves of the seeds respond to
-the pointer (curves.js), as do the variants on their axes (axes.js). What the script alone needs is packed: JSON, deflated, in
-base64.
+and images inside the page. Every text is escaped. Findings, tables and figures work without the script. With it, tables can
+be sorted, filtered and copied, a cell shows its trials (assets/page.js), the curves of the seeds respond to the pointer
+(curves.js), as do the variants on their axes (axes.js), and the address keeps the view (view.js). What the script alone
+needs is packed: JSON, deflated, in base64.
 """
 
 from __future__ import annotations
@@ -71,9 +71,7 @@ class Article:
     def blocks(self) -> list[Section]:
         """The parts of the report that a page shows, in order; its tables without columns that say nothing."""
         shown = [one for one in self.document.blocks if not isinstance(one.content, Provenance) or _says(one.content)]
-        return [
-            replace(one, content=one.content.narrowed) if isinstance(one.content, Table) else one for one in shown
-        ]
+        return [replace(one, content=one.content.narrowed) if isinstance(one.content, Table) else one for one in shown]
 
     @cached_property
     def trials(self) -> dict[str, int]:

@@ -86,8 +86,12 @@ def thinned(curve: TrialCurve, every: int) -> TrialCurve:
     if every == 1:
         return curve
     kept = [i for i, epoch in enumerate(curve.epochs) if epoch % every == 0 or i in (0, len(curve.epochs) - 1)]
-    epochs, losses, values = ([column[i] for i in kept] for column in (curve.epochs, curve.train_loss, curve.values))
-    return replace(curve, epochs=epochs, train_loss=losses, values=values)
+    return replace(
+        curve,
+        epochs=[curve.epochs[i] for i in kept],
+        train_loss=[curve.train_loss[i] for i in kept],
+        values=[curve.values[i] for i in kept],
+    )
 
 
 def _line(curve: TrialCurve, name: str, trial: int | None, bold: bool) -> dict[str, Any]:
