@@ -38,7 +38,7 @@ from ablate.study.program import ProgramStudy
 from ablate.study.recipe import Recipe
 from ablate.study.spec import load_any_study
 from ablate.study.study import Study, Trial, Variant
-from ablate.train.job import plan_images
+from ablate.train.job import plan_images, with_sizes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -248,13 +248,15 @@ class Experiment:
         skipped = probe_networks(self.variants, self.runs, options, announce, folders) if probe else []
         varied = varied_axes(self.variants)
         planned = [self._plan_variant(variant, varied) for variant in self.variants]
-        images, refused = plan_images((variant.data for variant in self.variants), self.location())
-        estimates, cost = estimate_cost(self.variants, [one["trials"] for one in planned], self.runs, options)
+        location = self.location()
+        images, refused = plan_images((variant.data for variant in self.variants), location)
+        variants = with_sizes(self.variants, images, location)
+        estimates, cost = estimate_cost(variants, [one["trials"] for one in planned], self.runs, options)
         return {
             "study": self.study.name,
             "variants": [{**one, **estimate} for one, estimate in zip(planned, estimates)],
             "images": images,
-            "memory": memory_need((one.counts, one.recipe, one.data) for one in self.variants)._asdict(),
+            "memory": memory_need((one.counts, one.recipe, one.data) for one in variants)._asdict(),
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
             "remarks": [*self.remarks(), *self._validation_remarks(), *refused],
         }
