@@ -21,7 +21,7 @@ class FigureKind:
             it; "always": drawn wherever it has values.
         values: "module:function", from the analysis that a report is made of to one `FigureInfo` a drawing.
         draw: "module:function", from the values, title, caption and badge to a matplotlib figure.
-        main: Whether it stands with the finding at the top of its report; of several, the first that is drawn does.
+        main: The figure of a report with the highest number stands with the finding at its top; 0: it never does.
     """
 
     name: str
@@ -30,7 +30,7 @@ class FigureKind:
     choice: Literal["default", "optional", "always"] = "always"
     values: str
     draw: str
-    main: bool = False
+    main: int = 0
 
 
 FIGURES = (
@@ -57,7 +57,7 @@ FIGURES = (
         choice="default",
         values="ablate.report.figure_values.errors:error_values",
         draw="ablate.report.figures.errors:draw_errors",
-        main=True,
+        main=1,
     ),
     FigureKind(
         name="parameters",
@@ -97,7 +97,7 @@ FIGURES = (
         choice="default",
         values="ablate.report.figure_values.program:program_value_values",
         draw="ablate.report.figures.errors:draw_errors",
-        main=True,
+        main=1,
     ),
     FigureKind(
         name="ranks",
@@ -113,7 +113,7 @@ FIGURES = (
         report="counted",
         values="ablate.report.figure_values.scaling:scaling_values",
         draw="ablate.report.figures.scaling:draw_scaling",
-        main=True,
+        main=1,
     ),
     FigureKind(
         name="step_times",
@@ -121,7 +121,7 @@ FIGURES = (
         report="counted",
         values="ablate.report.figure_values.step_times:step_time_values",
         draw="ablate.report.figures.step_times:draw_step_times",
-        main=True,
+        main=1,
     ),
     FigureKind(
         name="objective",
@@ -129,7 +129,7 @@ FIGURES = (
         report="search",
         values="ablate.report.figure_values.objective:objective_values",
         draw="ablate.report.figures.objective:draw_objective",
-        main=True,
+        main=1,
     ),
     FigureKind(
         name="history",
@@ -158,7 +158,7 @@ FIGURES = (
         report="search",
         values="ablate.report.figure_values.pareto:pareto_values",
         draw="ablate.report.figures.pareto:draw_pareto",
-        main=True,
+        main=2,
     ),
 )
 CHOICES = tuple(dict.fromkeys(kind.name for kind in FIGURES if kind.choice != "always"))  # allowed in `figures:`

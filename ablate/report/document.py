@@ -104,8 +104,10 @@ class Table:
 
     @property
     def narrowed(self) -> Table:
-        """The table without columns whose cells are all equal. The caption says what they are."""
+        """The table without columns whose cells are all equal, if others are left. The caption says what they are."""
         found = {i: self.rows[0][i].text for i in range(1, len(self.columns)) if self._is_constant(i)}
+        if len(found) == len(self.columns) - 1:
+            return self
         said = [
             f"{self.columns[i].title} {text}"
             for i, text in found.items()

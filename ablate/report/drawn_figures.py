@@ -41,12 +41,12 @@ class DrawnFigure:
     Args:
         alt_text: A description for readers who cannot see the figure.
         figure: The drawing.
-        main: Whether it may stand with the finding at the top of the report.
+        main: The figure of a report with the highest number stands with the finding at its top; 0: it never does.
     """
 
     alt_text: str
     figure: Figure
-    main: bool = False
+    main: int = 0
     _written: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def rendered(self, format: str) -> bytes:

@@ -72,7 +72,8 @@ class Report(ABC):
     def document(self) -> Document:
         """The report as plain values."""
         made = self.make_document({name: figure.alt_text for name, figure in self.figures.items()})
-        return replace(made, main_figure=next((name for name, figure in self.figures.items() if figure.main), ""))
+        main = max(self.figures, key=lambda name: self.figures[name].main, default="")
+        return replace(made, main_figure=main if main and self.figures[main].main else "")
 
     @cached_property
     def figures(self) -> dict[str, DrawnFigure]:

@@ -61,6 +61,8 @@ def test_a_column_of_equal_cells_is_a_sentence_of_the_caption() -> None:
     assert table.brief.titles == ["Network", "Error", "k"] and table.brief.notes == (("a", "of all"),)
     assert make_table(columns, rows[:1], caption="One.").narrowed.titles == [column.title for column in columns]
     assert table.narrowed.narrowed == table.narrowed
+    alike = make_table(columns[:2], [["a", "fast"], ["b", "fast"]])
+    assert alike.narrowed == alike  # a table of names alone would say nothing
 
 
 def test_a_marked_column_stays_and_notes_go_with_their_column() -> None:

@@ -22,7 +22,7 @@ async function makeAxes(box) {
   const scales = names.map((_, i) => {
     const all = values(i), kinds = [...new Set(all)].sort((a, b) => words.compare(a, b));
     if (all.every((value) => typeof value === "number")) {
-      const low = Math.min(...all), high = Math.max(...all), place = scale(low, high > low ? high : low + 1, bottom - 8, top + 8);
+      const low = Math.min(...all), high = Math.max(...all), place = scale(low, high > low ? high : low + 1, bottom - 8, top + 8, low > 0 && high > 20 * low);
       return Object.assign(place, { marks: kinds.length <= 8 ? kinds : ticks(place, 6) });
     }
     return Object.assign((value) => bottom - ((kinds.indexOf(value) + 0.5) * (bottom - top)) / kinds.length, { marks: kinds });
@@ -40,7 +40,7 @@ async function makeAxes(box) {
     const group = drawn(svg, "g", { class: "axis" });
     drawn(group, "path", { d: `M${at(i)} ${top}V${bottom}` });
     drawn(group, "text", { class: "name", x: at(i), y: 20, "text-anchor": "middle" }, name);
-    for (const mark of scales[i].marks) drawn(group, "text", { x: at(i) + 7, y: scales[i](mark) + 4 }, String(mark));
+    for (const mark of scales[i].marks) drawn(group, "text", { x: at(i) + 7, y: scales[i](mark) + 4 }, String(mark).replace(/^(.{18}).{3,}$/, "$1…"));
     drawn(group, "rect", { class: "brush", x: at(i) - 7, width: 14, visibility: "hidden" });
     const handle = drawn(group, "rect", { class: "handle", x: at(i) - 14, y: top - 8, width: 28, height: bottom - top + 16 });
     const pixel = ({ clientY }) => {
