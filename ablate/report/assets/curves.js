@@ -64,6 +64,7 @@ function smoothed(values, keep) {
 }
 
 function allEpochs(variants) { // the first and the last epoch stand for all between them
+  for (const variant of variants) variant.name = variant.label;
   for (const line of variants.flatMap((variant) => variant.lines)) {
     const [first, last] = line.epoch;
     if (line.error.length > line.epoch.length) line.epoch = Array.from({ length: last - first + 1 }, (_, i) => first + i);
@@ -100,7 +101,7 @@ async function makeCurves(box, index) {
   function draw(room = plot.clientWidth, ratio = Math.max(devicePixelRatio, 1)) {
     const width = Math.max(280, room), shown = visible(), named = width > 700 && shown.length <= FEW;
     const style = getComputedStyle(box), context = canvas.getContext("2d");
-    const left = 58, right = width - (named ? Math.min(260, 30 + 7 * Math.max(...shown.map(({ label }) => label.length), 0)) : 14);
+    const left = 58, right = width - (named ? Math.min(260, 30 + 7 * Math.max(...shown.map(({ name }) => name.length), 0)) : 14);
     const shownKinds = kinds.filter((kind) => kind === "error" || controls.loss?.checked !== false);
     const tall = Math.round(Math.min(420, Math.max(250, width * 0.42)));
     const [from, to] = [Math.max(1, +controls.from.value), Math.min(last, +controls.to.value)];
@@ -215,7 +216,7 @@ async function makeCurves(box, index) {
       const group = drawn(axes, "g", { class: "end" });
       group.style.setProperty("--line", one.variant.imported ? "var(--soft)" : colourOf(one.variant));
       drawn(group, "path", { class: "marker", d: outline(one.variant.marker, right + 10, y, 3.6) });
-      drawn(group, "text", { x: right + 20, y: y + 4 }, one.variant.label);
+      drawn(group, "text", { x: right + 20, y: y + 4 }, one.variant.name.replace(/^(.{32}).{3,}$/, "$1…"));
     }
   }
 
