@@ -21,9 +21,12 @@ from ablate.nets.architecture import Architecture, DepthRule
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.report.verdicts import plan_families
 from ablate.search.experiment import SearchExperiment
 from ablate.study.baseline import find_baselines
 from ablate.study.costs import memory_choices, memory_need, training_memory
+from ablate.study.crossing import check_effects
+from ablate.study.designs import designs_json
 from ablate.study.plan import (
     Enumeration,
     axis_value,
@@ -39,6 +42,7 @@ from ablate.study.recipe import Recipe
 from ablate.study.spec import load_any_study
 from ablate.study.study import Study, Trial, Variant
 from ablate.train.job import plan_images, with_sizes
+from ablate.train.own_results import own_result_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,6 +152,9 @@ def load_experiment(
         return ProgramExperiment(study, runs)
     enumeration = enumerate_variants(study)
     baselines = find_baselines(study, enumeration)
+    check_effects(
+        enumeration.variants, [one.data.title for one in enumeration.variants], study.effects, study.places["effects"]
+    )
     return Experiment(study, enumeration, baselines, runs, Path(data_root) if data_root else None, download)
 
 
@@ -258,8 +265,16 @@ class Experiment:
             "images": images,
             "memory": memory_need((one.counts, one.recipe, one.data) for one in variants)._asdict(),
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
-            "remarks": [*self.remarks(), *self._validation_remarks(), *refused],
+            "verdicts": self._plan_verdicts(),
+            "remarks": [*self.remarks(), *self._validation_remarks(), *refused, *own_result_errors(self.variants)],
         }
+
+    def _plan_verdicts(self) -> list[dict[str, Any]]:
+        """What the seeds can say at best of each data set, before anything is trained."""
+        number = {id(variant): i for i, variant in enumerate(self.variants)}
+        about = [(one.data.title, number.get(id(base))) for one, base in zip(self.variants, self.baselines)]
+        folds = max(1, len(self.study.held_out))
+        return [family._asdict() for family in plan_families(about, len(self.study.seeds), folds)]
 
     def adopt(self, options: RunOptions | None = None, console: Console | None = None) -> Adoption:
         """Take over the records of earlier versions of the study's own code, of each variant that still has equal results.
@@ -391,6 +406,8 @@ class Experiment:
         ]
         planned: dict[str, Any] = {
             "net": variant.net,
+            **({"title": variant.title} if variant.title else {}),
+            **designs_json(variant),
             "network": variant.network,
             "axes": {axis: axis_value(variant, axis) for axis in varied},
             "blocks_per_group": variant.blocks_per_group,

@@ -13,6 +13,8 @@ from ablate.estimate import plan_program, program_command, program_cost
 from ablate.launch import RunOptions, RunSummary, run_programs
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.report.verdicts import plan_families
+from ablate.study.designs import designs_json
 from ablate.study.program import ProgramStudy, ProgramTrial
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ class ProgramExperiment:
         variants = [
             {
                 "net": variant.net,
+                **designs_json(variant),
                 "axes": dict(variant.axes),
                 "trials": [
                     {
@@ -90,8 +93,16 @@ class ProgramExperiment:
             "program": plan_program(study, self.trials()[0], self.runs),
             "variants": variants,
             "cost": program_cost(self.trials(), self.runs),
+            "verdicts": self._plan_verdicts(),
             "remarks": self.remarks(),
         }
+
+    def _plan_verdicts(self) -> list[dict[str, Any]]:
+        """What the seeds can say at best, before anything is run."""
+        study = self.study
+        number = {id(variant): i for i, variant in enumerate(study.variants)}
+        about = [("", number.get(id(baseline))) for baseline in study.baselines]
+        return [family._asdict() for family in plan_families(about, len(study.seeds))]
 
     def status(self) -> dict[str, Any]:
         """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""

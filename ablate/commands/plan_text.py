@@ -11,7 +11,9 @@ from ablate.errors import printable
 from ablate.report.candidate import is_number
 from ablate.report.document import Column, make_table
 from ablate.report.numbers import DASH, blocks_text, counted, quantity
+from ablate.report.verdicts import cannot_reach
 from ablate.report.writers.plain import table_text
+from ablate.statistics.comparison import ALPHA
 from ablate.study.plan import plain
 from ablate.study.short_names import short_axis
 
@@ -32,7 +34,16 @@ def plan_text(plan: dict[str, Any]) -> str:
     axes = list(variants[0]["axes"])
     budget = any("budget" in variant for variant in variants)
     grouped = any(variant["blocks_per_group"] is not None for variant in variants)
-    header = ["Network", *map(short_axis, axes), *(["N"] if grouped else []), "Parameters", "Mult-adds", "Memory"]
+    titled = any("title" in variant for variant in variants)
+    header = [
+        *(["Variant"] if titled else []),
+        "Network",
+        *map(short_axis, axes),
+        *(["N"] if grouped else []),
+        "Parameters",
+        "Mult-adds",
+        "Memory",
+    ]
     solved = any(fit["below"] or fit["above"] for variant in variants if (fit := variant.get("budget")))
     header += ["Budget"] if budget else []
     header += ["Next smaller", "Next larger"] if solved else []
@@ -43,7 +54,7 @@ def plan_text(plan: dict[str, Any]) -> str:
     header += (["Hours a trial"] if estimated else []) + ["Trials"] if states else []
     rows = []
     for variant in variants:
-        row = [variant["net"], *map(plain, variant["axes"].values())]
+        row = [*([variant.get("title", DASH)] if titled else []), variant["net"], *map(plain, variant["axes"].values())]
         row += [blocks_text(variant["blocks_per_group"])] if grouped else []
         row += [f"{variant['parameters']:,}", quantity(variant["multiply_adds"])]
         row += [f"{quantity(sum(variant['training_memory'].values()))}B"]
@@ -57,7 +68,7 @@ def plan_text(plan: dict[str, Any]) -> str:
         row += [count_states(trial["state"] for trial in variant["trials"])] if states else []
         rows.append(row)
     texts = {short_axis(axis) for variant in variants for axis, value in variant["axes"].items() if not is_number(value)}
-    columns = [Column(title, title not in ("Network", "Trials", *texts)) for title in header]
+    columns = [Column(title, title not in ("Variant", "Network", "Trials", *texts)) for title in header]
     lines = [table_text(make_table(columns, rows)), *map(printable, plan["remarks"][:MAX_REMARKS])]
     if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
         lines.append(f"... and {more} more remarks, in --json")
@@ -65,7 +76,7 @@ def plan_text(plan: dict[str, Any]) -> str:
     lines += [_memory_line(plan["memory"])] if states else []
     trials = f"{counted(len(states), 'trial')}: {count_states(states)}" if states else NO_TRIALS
     lines.append(f"{counted(len(variants), 'variant')}, {trials}")
-    return "\n".join(lines + cost_lines(plan["cost"]))
+    return "\n".join(lines + verdict_lines(plan) + cost_lines(plan["cost"]))
 
 
 def _program_text(plan: dict[str, Any]) -> str:
@@ -73,15 +84,17 @@ def _program_text(plan: dict[str, Any]) -> str:
     variants, program = plan["variants"], plan["program"]
     axes = [axis for axis in variants[0]["axes"] if len({repr(one["axes"].get(axis)) for one in variants}) > 1]
     axes = axes or list(variants[0]["axes"])
+    titled = any(design["label"] for one in variants for design in one.get("designs", ()))
     rows = [
         [
+            *([one["net"]] if titled else []),
             *(plain(one["axes"][axis]) for axis in axes),
             one["trials"][0]["id"],
             count_states(t["state"] for t in one["trials"]),
         ]
         for one in variants
     ]
-    columns = [Column(axis, False) for axis in (*axes, "First id", "Trials")]
+    columns = [Column(axis, False) for axis in (*(["Variant"] if titled else []), *axes, "First id", "Trials")]
     trials = [trial for one in variants for trial in one["trials"]]
     lines = [table_text(make_table(columns, rows)), *plan["remarks"][:MAX_REMARKS]]
     if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
@@ -90,8 +103,24 @@ def _program_text(plan: dict[str, Any]) -> str:
     lines += [f"decided by {program['decide_by']}, {program['goal']}d"]
     lines.append(f"{counted(len(variants), 'variant')}, {counted(len(trials), 'trial')}: ")
     lines[-1] += count_states(trial["state"] for trial in trials)
+    lines += verdict_lines(plan)
     lines += _program_cost_lines(plan["cost"])
     return "\n".join(map(printable, "\n".join(lines).split("\n")))
+
+
+def verdict_lines(plan: dict[str, Any]) -> list[str]:
+    """The families of comparisons that can reach no verdict with the planned seeds, one line each.
+
+    Args:
+        plan: As returned by Experiment.plan() or ProgramExperiment.plan().
+    """
+    lines = []
+    for family in plan["verdicts"]:
+        if family["smallest_p"] >= ALPHA:
+            seeds, smallest, enough = (family[key] for key in ("seeds", "smallest_p", "seeds_that_can"))
+            where = f"{family['data']}: " if len(plan["verdicts"]) > 1 else ""
+            lines.append(where + cannot_reach(counted(seeds, "seed"), family["comparisons"], smallest, enough))
+    return [printable(line) for line in lines]
 
 
 def _command_lines(program: dict[str, Any]) -> list[str]:

@@ -337,6 +337,19 @@ class Document:
         return tables
 
     @property
+    def captions(self) -> list[str]:
+        """The captions of the tables as texts show them."""
+        return [table.caption for table in self.brief_tables]
+
+    def headline(self, table: Table) -> str:
+        """The title of the report and what a table of it shows, in one line.
+
+        Args:
+            table: One of the tables.
+        """
+        return f"{self.title}: {table.title.lower()}" if table.title else self.title
+
+    @property
     def blocks(self) -> list[Section]:
         """The main table and everything below it, in the order in which a reader wants it.
 

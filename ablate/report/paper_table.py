@@ -8,13 +8,15 @@ from typing import Literal, NamedTuple
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.candidate import is_number
 from ablate.report.counts_table import blocks_cell
+from ablate.report.design_table import describe_design, design_columns, difference_column, row_designs
 from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
 from ablate.report.numbers import DASH, format_of, grouped, percent, quantity, signed, stated_quantity
 from ablate.report.panels import missing_seeds
 from ablate.report.published import NOT_RUN, Match
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell
-from ablate.report.summary import Summary, finite
+from ablate.report.summary import Summary
 from ablate.study.decision import Decision
+from ablate.study.designs import Design
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import plain
 from ablate.study.short_names import short_axis
@@ -40,6 +42,15 @@ class NetworkRow(NamedTuple):
         return next(iter(self.summaries.values()), None)
 
 
+def no_value(row: NetworkRow) -> Cell:
+    """The cell of a row that has no value.
+
+    Args:
+        row: Any row.
+    """
+    return NO_VALUE
+
+
 class ColumnRule(NamedTuple):
     """A column and the functions that compute its cells.
 
@@ -55,7 +66,7 @@ class ColumnRule(NamedTuple):
     title: str
     cell: Callable[[Summary], Cell]
     numeric: bool = True
-    only_published: Callable[[NetworkRow], Cell] = lambda row: NO_VALUE
+    only_published: Callable[[NetworkRow], Cell] = no_value
     data: str = ""
     fold: Literal["constant", "stated", "always", "never"] = "constant"
 
@@ -74,7 +85,8 @@ class ColumnRule(NamedTuple):
 def paper_table(analysis: StudyAnalysis) -> Table:
     """The main table of a trained study. Percentages have differences in points.
 
-    The best median of each data set is bold. A published value has a footnote if its protocol differs from ours.
+    The medians of variants that cannot be told from the
+    best are bold, if the seeds tell others from it. A published value has a footnote if its protocol differs from ours.
 
     Args:
         analysis: The analysis of a study with seeds.
@@ -82,19 +94,40 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     footnotes = Footnotes()
     by_recipe = _by_recipe(analysis.summaries)
     titles = list(dict.fromkeys(summary.variant.data.title for summary in analysis.summaries))
-    columns = [*_network_columns(analysis, by_recipe, footnotes)]
+    designs = row_designs(analysis.summaries)
+    columns = [*_network_columns(analysis, by_recipe, footnotes, designs)]
     for title in titles:
-        columns += _data_columns(analysis, title, len(titles) == 1, footnotes)
-    columns += [*_more_columns(analysis), *_once_columns(analysis, titles)]
+        columns += _data_columns(analysis, title, len(titles) == 1, footnotes, bool(designs))
+    columns += [*_size_columns(analysis.summaries), *_more_columns(analysis), *_once_columns(analysis, titles)]
     networks = [NetworkRow(of_data) for of_data in _grouped(analysis.summaries, by_recipe).values()]
     networks += [NetworkRow({}, row, table.source) for table, row in analysis.rows_without_variant]
     rows = [[column.of(network) for column in columns] for network in networks]
     shown = [Column(column.title, column.numeric, column.fold) for column in columns]
-    return make_table(shown, rows, analysis.study.name, analysis.measured(), footnotes.notes)
+    caption = " ".join(
+        filter(
+            None, [analysis.measured() + analysis.bold_words, describe_design(designs, _base(analysis.summaries, designs))]
+        )
+    )
+    return make_table(shown, rows, analysis.study.name, caption, footnotes.notes)
 
 
-def _network_columns(analysis: StudyAnalysis, by_recipe: bool, footnotes: Footnotes) -> Iterable[ColumnRule]:
-    """The columns that describe the network: its name, the other axes that vary, its size."""
+def _base(summaries: Sequence[Summary], designs: dict[int, Design]) -> str:
+    """The network that the rows of a design are changes of; "" where the rows or the setting say it."""
+    if not designs:
+        return ""
+    first = min(summaries, key=lambda summary: designs[id(summary)].row)
+    design, one = designs[id(first)], len({summary.variant.net for summary in summaries}) == 1
+    told = design.kind == "path" or first.variant.whole_name or design.row > 0
+    return "" if told or not (one or design.kind in ("leave_one_out", "factorial")) else first.variant.net
+
+
+def _network_columns(
+    analysis: StudyAnalysis, by_recipe: bool, footnotes: Footnotes, designs: dict[int, Design]
+) -> Iterable[ColumnRule]:
+    """The columns that describe the network: its name and the other axes that vary.
+
+    The rows of a design are described by its factors instead.
+    """
 
     def name(row: NetworkRow) -> Cell:
         published = row.published
@@ -103,40 +136,54 @@ def _network_columns(analysis: StudyAnalysis, by_recipe: bool, footnotes: Footno
         note = "; ".join(filter(None, [why, published.note, row.source]))
         return words(published.label, footnotes.mark(note))
 
-    def parameters(row: NetworkRow) -> Cell:
-        text = row.published.parameters if row.published else ""
-        return Cell(stated_quantity(text), text or DASH)
-
-    yield ColumnRule("Network", lambda summary: words(summary.net), False, name)
-    for axis in analysis.summaries[0].axes if analysis.summaries else ():
-        if axis != DATA_TITLE and (axis != RECIPE_NAME or by_recipe):
+    summaries = analysis.summaries
+    if designs:
+        first, *others = design_columns(designs, bool(analysis.rows_without_variant))
+        yield ColumnRule(first.title, first.cell, first.numeric, name)
+        yield from (ColumnRule(column.title, column.cell, column.numeric) for column in others)
+    of_rows = designs and next(iter(designs.values())).kind == "one_at_a_time"
+    own = any(summary.variant.whole_name for summary in summaries)
+    if not designs or (of_rows and not own and len({summary.net for summary in summaries}) > 1):
+        yield ColumnRule("Network", lambda summary: words(summary.net), False, no_value if designs else name)
+    for axis in summaries[0].axes if summaries else ():
+        if axis != DATA_TITLE and (axis != RECIPE_NAME or by_recipe) and (axis == RECIPE_NAME or not designs):
             title = "Recipe" if axis == RECIPE_NAME else short_axis(axis)
             yield ColumnRule(
                 title,
                 lambda summary, axis=axis: Cell(summary.axes[axis], plain(summary.axes[axis])),  # type: ignore[misc]
-                all(is_number(summary.axes[axis]) for summary in analysis.summaries),
+                all(is_number(summary.axes[axis]) for summary in summaries),
             )
-    if any(summary.variant.stands_for not in ("", summary.net) for summary in analysis.summaries):
+    if any(summary.variant.stands_for not in ("", summary.variant.net) for summary in summaries):
         yield ColumnRule("Stands for", lambda summary: words(summary.variant.stands_for or DASH), False)
-    if any(summary.variant.blocks_per_group is not None for summary in analysis.summaries):
-        yield ColumnRule("N", lambda summary: blocks_cell(summary.variant.blocks_per_group), fold="always")
+
+
+def _size_columns(summaries: Sequence[Summary]) -> Iterable[ColumnRule]:
+    """The columns of the size of the network: N, parameters, multiply-adds."""
+
+    def parameters(row: NetworkRow) -> Cell:
+        text = row.published.parameters if row.published else ""
+        return Cell(stated_quantity(text), text or DASH)
+
     yield ColumnRule(
         "Parameters", lambda summary: number(summary.variant.counts.parameters, grouped), only_published=parameters
     )
+    if any(summary.variant.blocks_per_group is not None for summary in summaries):
+        yield ColumnRule("N", lambda summary: blocks_cell(summary.variant.blocks_per_group), fold="always")
     yield ColumnRule("Mult-adds", lambda summary: number(summary.variant.counts.multiply_adds, quantity), fold="always")
 
 
-def _data_columns(analysis: StudyAnalysis, title: str, alone: bool, footnotes: Footnotes) -> Iterable[ColumnRule]:
+def _data_columns(
+    analysis: StudyAnalysis, title: str, alone: bool, footnotes: Footnotes, designed: bool
+) -> Iterable[ColumnRule]:
     """The columns of one data set: our median, the published value, their difference.
 
-    With only one data set there are also the range and the number of seeds.
+    With only one data set there are also the range and the number of seeds; of a design also the difference.
     """
-    best = _best(analysis.on(title), analysis.decision)
     stands_for = next(s.variant.data.stands_for for s in analysis.summaries if s.variant.data.title == title)
 
     def median(summary: Summary) -> Cell:
         gaps = f"seeds: {found}" if not alone and summary.n and (found := missing_seeds(summary)) else ""
-        return median_cell(summary, footnotes.mark(gaps), summary.median in best)
+        return median_cell(summary, footnotes.mark(gaps), id(summary) in analysis.leading)
 
     def published(summary: Summary) -> Cell:
         match = analysis.match(summary)
@@ -157,6 +204,8 @@ def _data_columns(analysis: StudyAnalysis, title: str, alone: bool, footnotes: F
     if alone:
         yield ColumnRule(interval_title(analysis.on(title)), interval_cell, data=title)
         yield ColumnRule("n", seeds_cell, data=title, fold="stated")
+        if designed and (difference_to := difference_column(analysis)):
+            yield ColumnRule(difference_to.title, difference_to.cell, data=title)
     if analysis.study.published:
         names = ("Published", "Ours − published") if alone else (f"{title}, published", f"{title}, ours − published")
         yield ColumnRule(names[0], published, only_published=only_published, data=title)
@@ -214,12 +263,6 @@ def _protocol(match: Match) -> str:
     """The footnote of a published value: its source, the differences of protocol, the published notes."""
     differs = f"{match.published.source}; the protocols differ: {'; '.join(match.differences)}" if match.differences else ""
     return ". ".join(text for text in (differs, match.row.note, match.published.note) if text)
-
-
-def _best(summaries: Sequence[Summary], by: Decision) -> set[float | None]:
-    """The best median, as a set; empty if there are fewer than two medians."""
-    medians = [median for summary in summaries if (median := finite(summary.median)) is not None]
-    return {by.best(medians)} if len(medians) > 1 else set()
 
 
 def _by_recipe(summaries: Sequence[Summary]) -> bool:

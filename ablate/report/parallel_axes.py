@@ -7,8 +7,7 @@ from typing import Any
 
 from ablate.report.candidate import is_number
 from ablate.report.document import ParallelAxes
-from ablate.report.numbers import DASH
-from ablate.report.summary import finite
+from ablate.report.numbers import DASH, finite
 from ablate.study.decision import Decision
 from ablate.study.plan import plain
 from ablate.study.short_names import short_axis

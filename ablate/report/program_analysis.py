@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +12,13 @@ from typing import Any
 from ablate.errors import RecordError
 from ablate.records.records import Record, read_record
 from ablate.report.document import scale_badge
-from ablate.report.numbers import counted
+from ablate.report.effects import StudyEffects, effects_json, study_effects
+from ablate.report.numbers import counted, finite
 from ablate.report.seeds import Compared
-from ablate.report.summary import finite
-from ablate.statistics.description import INTERVAL_FROM, Description, describe
-from ablate.statistics.ranking import RankStability, rank_stability
+from ablate.report.verdicts import verdict_values
+from ablate.statistics.description import Description, describe
 from ablate.study.decision import Decision
+from ablate.study.designs import designs_json
 from ablate.study.program import Program, ProgramStudy, ProgramTrial, ProgramVariant
 
 
@@ -126,6 +127,7 @@ class ProgramSummary:
         values = list(self.error_by_seed.values())
         return {
             "net": self.name,
+            **designs_json(self.variant),
             "axes": dict(self.variant.axes),
             self.decision.median_name: finite(self.median),
             **{f"median_{name}": self.median_of(name) for name in self.measures if name != self.decision.measure},
@@ -200,23 +202,14 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         return [summary for summary in self.summaries if summary.n]
 
     @cached_property
-    def stability(self) -> RankStability | None:
-        """The stability of the order of the variants; None with too few seeds or variants."""
-        return rank_stability([summary.costs for summary in self.shown])
+    def effects(self) -> StudyEffects:
+        """The effects of the factors that vary in a crossed way."""
+        return study_effects(self.summaries, [s.variant for s in self.summaries], self.study.effects, self.unit)
 
     @cached_property
     def sentences(self) -> list[str]:
         """The conclusions that the seeds allow and do not allow, one sentence each."""
-        return [*(verdict.sentence for verdict in self.verdicts.values()), *self._order_sentence()]
-
-    def _order_sentence(self) -> Iterator[str]:
-        if (stability := self.stability) and len(self.shown) > 2:
-            few = min(summary.n for summary in self.shown) < INTERVAL_FROM
-            yield (
-                f"Drawing these seeds again, with replacement, the same variant comes first in "
-                f"{stability.same_first:.0%} of {stability.draws:,} draws and the whole order stays in "
-                f"{stability.same_order:.0%}{'; so few seeds make an order look firmer than it is' if few else ''}."
-            )
+        return [*self.comparison_sentences(), *self.order_sentences()]
 
     def as_json(self) -> dict[str, Any]:
         """The plain values that `ablate report --json` prints."""
@@ -229,6 +222,7 @@ class ProgramAnalysis(Compared[ProgramSummary]):
             "goal": self.decision.goal,
             "summaries": [self._summary_values(summary) for summary in self.summaries],
             "sentences": self.sentences,
+            **effects_json(self.effects),
         }
 
     def _summary_values(self, summary: ProgramSummary) -> dict[str, Any]:
@@ -236,7 +230,7 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         return {
             **summary.as_json(),
             "baseline": baseline and baseline.name,
-            "against_baseline": verdict and {**verdict.comparison._asdict(), "p_holm": verdict.adjusted_p},
+            "against_baseline": verdict and verdict_values(verdict),
         }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.records.records import trial_state
+from ablate.report.design_table import describe_design, design_columns, difference_column, row_designs
 from ablate.report.document import (
     Column,
     Curves,
@@ -27,14 +28,16 @@ from ablate.report.document import (
     words,
 )
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
-from ablate.report.numbers import counted, format_of
+from ablate.report.effects import effects_frames
+from ablate.report.effects_sentences import study_sentences
+from ablate.report.effects_table import effects_tables
+from ablate.report.numbers import counted, finite, format_of
 from ablate.report.parallel_axes import parallel_axes
 from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary
 from ablate.report.provenance import provenance_table
 from ablate.report.report import Report
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell, statistics_table
-from ablate.report.summary import finite
-from ablate.report.variants_frame import comparison_values
+from ablate.report.variants_frame import comparison_values, component_values
 from ablate.study.plan import plain
 
 if TYPE_CHECKING:
@@ -68,10 +71,18 @@ class ProgramReport(Report):
             badge=analysis.badge,
             source=study.source,
             about="",
-            tables=(program_table(analysis), *([statistics_table(analysis)] if analysis.recorded else [])),
-            remarks=tuple([Remark(f"Incomplete: {analysis.progress}.", strong=True)] if incomplete else []),
+            tables=(
+                program_table(analysis),
+                *([statistics_table(analysis)] if analysis.recorded else []),
+                *effects_tables(analysis.effects, study.name, analysis.decision, analysis.format),
+            ),
+            remarks=(
+                *([Remark(f"Incomplete: {analysis.progress}.", strong=True)] if incomplete else []),
+                *map(Remark, analysis.effects.remarks),
+            ),
             sections=make_sections(
                 ("What the seeds can and cannot say", Sentences(tuple(analysis.sentences))),
+                ("Effects", Sentences(study_sentences(analysis.effects, analysis.decision, analysis.format))),
                 ("Notes", Notes(study.notes)),
                 ("Every seed's curve", Curves(tuple(_curves(analysis)), analysis.decision)),
                 ("Every variant by its axes", parallel_axes(on_axes, analysis.decision)),
@@ -105,7 +116,7 @@ class ProgramReport(Report):
         analysis = self.analysis
         scale = {"scale": analysis.study.scale} if analysis.study.scale else {}
         rows = [{**_frame_row(analysis, summary), **scale} for summary in analysis.summaries]
-        return {"table": pd.DataFrame(rows), "trials": self.trials.assign(**scale)}
+        return {"table": pd.DataFrame(rows), **effects_frames(analysis.effects), "trials": self.trials.assign(**scale)}
 
     def draw_figures(self) -> dict[str, DrawnFigure]:
         """Draw the study's figures and return them by name; none before a trial is recorded."""
@@ -146,7 +157,7 @@ def program_trials_frame(summaries: Iterable[ProgramSummary], runs: Path) -> pd.
 def program_table(analysis: ProgramAnalysis) -> Table:
     """The main table: a row per variant with its axes, the median of the measure that decides, and those of the others.
 
-    The best median is bold.
+    The medians of variants that cannot be told from the best are bold, if the seeds tell others from it.
 
     Args:
         analysis: The analysis of the study.
@@ -154,19 +165,25 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     study, by = analysis.study, analysis.decision
     axes = [axis for axis in study.variants[0].axes if len({repr(v.axes.get(axis)) for v in study.variants}) > 1]
     others = [measure for measure in study.measures if measure.name != by.measure]
-    medians = [median for summary in analysis.summaries if (median := finite(summary.median)) is not None]
-    best = by.best(medians) if len(medians) > 1 else None
+    designs = row_designs(analysis.summaries)
+    described = [*design_columns(designs)] if designs else []
+    difference = difference_column(analysis) if designs else None
+    compared = [difference] if difference else []
     rows = []
     for summary in analysis.summaries:
-        row = [words(plain(summary.variant.axes[axis])) for axis in axes] or [words(summary.name)]
-        row += [median_cell(summary, bold=best is not None and summary.median == best)]
-        row += [interval_cell(summary), seeds_cell(summary)]
+        row = [column.cell(summary) for column in described]
+        row = row or [words(plain(summary.variant.axes[axis])) for axis in axes] or [words(summary.name)]
+        row += [median_cell(summary, bold=id(summary) in analysis.leading)]
+        row += [interval_cell(summary), seeds_cell(summary), *(column.cell(summary) for column in compared)]
         row += [number(summary.median_of(measure.name), format_of(measure.unit).value) for measure in others]
         rows.append(row)
-    columns = [Column(axis, False) for axis in axes or ["Variant"]]
-    columns += [Column(f"Median {by.axis}"), Column(interval_title(analysis.summaries)), Column("n", fold="stated")]
+    columns = [Column(column.title, column.numeric) for column in described]
+    columns = columns or [Column(axis, False) for axis in axes or ["Variant"]]
+    columns += [Column(f"Median {by.axis}", fold="never"), Column(interval_title(analysis.summaries))]
+    columns += [Column("n", fold="stated"), *(Column(column.title) for column in compared)]
     columns += [Column(", ".join(filter(None, [measure.words, measure.unit]))) for measure in others]
-    return make_table(columns, rows, study.name, f"{analysis.setting('. ')}. {analysis.measured()}")
+    caption = [f"{analysis.setting('. ')}.", analysis.measured() + analysis.bold_words, describe_design(designs, "")]
+    return make_table(columns, rows, study.name, " ".join(filter(None, caption)))
 
 
 def _frame_row(analysis: ProgramAnalysis, summary: ProgramSummary) -> dict[str, Any]:
@@ -180,7 +197,9 @@ def _frame_row(analysis: ProgramAnalysis, summary: ProgramSummary) -> dict[str, 
     values |= {"mean": d and d.mean, "std": d and d.std, "goal": summary.decision.goal}
     if baseline:
         values |= comparison_values(baseline.name, baseline.recorded_ids, verdict)
-    return {"net": values.pop("net"), **axes, **values, "trials": " ".join(summary.recorded_ids)}
+    values.pop("designs", None)
+    named = {"net": values.pop("net"), **component_values(summary.variant)}
+    return {**named, **axes, **values, "trials": " ".join(summary.recorded_ids)}
 
 
 def _plain(value: Any) -> Any:

@@ -24,6 +24,9 @@ from ablate.report.document import (
     make_sections,
 )
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
+from ablate.report.effects import effects_frames
+from ablate.report.effects_sentences import study_sentences
+from ablate.report.effects_table import effects_tables
 from ablate.report.files_table import files_tables
 from ablate.report.imported_curves import imported_curves
 from ablate.report.paper_table import paper_table
@@ -73,6 +76,7 @@ class StudyReport(Report):
             remarks=tuple(_remarks(analysis)),
             sections=make_sections(
                 ("What the seeds can and cannot say", Sentences(tuple(analysis.sentences))),
+                ("Effects", Sentences(study_sentences(analysis.effects, analysis.decision, analysis.format))),
                 ("Notes", Notes(study.notes)),
                 ("Every seed's curve", Curves(tuple(_curves(analysis)), analysis.decision)),
                 ("Every variant by its axes", parallel_axes(_on_axes(analysis), analysis.decision)),
@@ -107,7 +111,8 @@ class StudyReport(Report):
         analysis, study = self.analysis, self.analysis.study
         if study.seeds:
             scale = {"scale": study.scale} if study.scale else {}
-            return {"table": variants_frame(analysis), "trials": self.trials.assign(**scale)}
+            effects = effects_frames(analysis.effects)
+            return {"table": variants_frame(analysis), **effects, "trials": self.trials.assign(**scale)}
         growth = {"growth": pd.DataFrame(analysis.growth)} if analysis.growth else {}
         return {"table": pd.DataFrame(analysis.networks), **growth}
 
@@ -127,6 +132,7 @@ def study_tables(analysis: StudyAnalysis) -> list[Table]:
     """
     tables = [paper_table(analysis) if analysis.study.seeds else counts_table(analysis)]
     tables += [statistics_table(analysis)] if analysis.recorded else []
+    tables += effects_tables(analysis.effects, analysis.study.name, analysis.decision, analysis.format)
     return tables + ([growth_table(analysis)] if analysis.growth else [])
 
 
@@ -135,6 +141,7 @@ def _remarks(analysis: StudyAnalysis) -> list[Remark]:
     found += [Remark(f"Incomplete: {analysis.progress}.", strong=True)] if analysis.recorded < analysis.planned else []
     missing = [one.trial for summary in analysis.summaries for one in summary.trials if one.record is None]
     found += [Remark(f"{text}.") for text in earlier_remarks(missing, analysis.runs)]
+    found += [Remark(text) for text in analysis.effects.remarks]
     of_networks = dict.fromkeys(remark(summary.variant.architecture) for summary in analysis.summaries)
     return [*found, *(Remark(f"{text}.") for text in of_networks if text)]
 

@@ -17,8 +17,10 @@ from ablate.errors import RecordError
 from ablate.kinds.measures import ERROR, MEASURES
 from ablate.records.records import Record, Split, read_record
 from ablate.records.result import FINAL
+from ablate.report.numbers import finite
 from ablate.statistics.description import Description, describe
 from ablate.study.decision import TEST_ERROR, Decision
+from ablate.study.designs import designs_json
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import axis_value, fold_of, plain, varied_axes
 from ablate.study.short_names import short_axis
@@ -72,8 +74,8 @@ class Summary:
 
     @property
     def net(self) -> str:
-        """The name of the network."""
-        return self.variant.net
+        """The name of the network, or of the row of a design."""
+        return self.variant.title or self.variant.net
 
     @property
     def data_title(self) -> str:
@@ -92,11 +94,11 @@ class Summary:
 
     def _named(self, *without: str) -> str:
         parts = []
+        beside = (RECIPE_NAME, DATA_TITLE) if self.variant.title else self.axes
         for axis, value in self.axes.items():
-            if axis in self.variant.axes and axis not in without:
-                parts.append(
-                    plain(value) if axis in (RECIPE_NAME, DATA_TITLE) else f"{short_axis(axis)} {plain(value)}"
-                )
+            if axis in self.variant.axes and axis in beside and axis not in without:
+                named = axis in (RECIPE_NAME, DATA_TITLE)
+                parts.append(plain(value) if named else f"{short_axis(axis)} {plain(value)}")
         return ", ".join([self.net, *parts])
 
     @property
@@ -218,7 +220,9 @@ class Summary:
         """Plain values under stable names. An infinite error is null; `diverged` lists its seed."""
         errors = self.errors
         return {
-            "net": self.net,
+            "net": self.variant.net,
+            **({"title": self.variant.title} if self.variant.title else {}),
+            **designs_json(self.variant),
             "axes": self.axes,
             "blocks_per_group": self.variant.blocks_per_group,
             "parameters": self.variant.counts.parameters,
@@ -299,12 +303,3 @@ def _check_images(summaries: Sequence[Summary]) -> None:
                         f"{record.directory} and {first.directory}: recorded on {how} "
                         f"({', '.join(map(str, digests))}); no median mixes them"
                     )
-
-
-def finite(number: float | None) -> float | None:
-    """The number, or None if it is not finite, because JSON has no infinity.
-
-    Args:
-        number: Any number; None stays None.
-    """
-    return number if number is not None and math.isfinite(number) else None

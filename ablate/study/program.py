@@ -19,6 +19,7 @@ import orjson
 
 from ablate.files import content_id
 from ablate.study.decision import Decision, Goal
+from ablate.study.designs import Design
 from ablate.study.study import Search
 
 FORMAT = 1  # of trial.json
@@ -179,11 +180,13 @@ class ProgramVariant:
         net: Its name: the axes that vary in the study, with their values.
         program: That is run.
         axes: The values of the axes, by name.
+        designs: What the variant is in each item of `variants` that has it; empty for a row of `zip`.
     """
 
     net: str
     program: Program
     axes: Mapping[str, Any]
+    designs: tuple[Design, ...] = ()
 
     def trials(self, seeds: tuple[int, ...]) -> list[ProgramTrial]:
         """One trial a seed, in the order of the seeds.
@@ -218,6 +221,7 @@ class ProgramStudy:
         base: In a search, the values of the axes that are not searched.
         where: The constraint as written and its place, if any.
         chosen: One sentence for each value that was taken from a search.
+        effects: The factors whose effects the report shows; True: all that are crossed; False: none.
     """
 
     name: str
@@ -239,6 +243,7 @@ class ProgramStudy:
     base: Mapping[str, Any] = field(default_factory=dict)
     where: tuple[str, str] | None = None
     chosen: tuple[str, ...] = ()
+    effects: bool | tuple[str, ...] = True
 
     @property
     def decision(self) -> Decision:

@@ -17,7 +17,7 @@ from ablate.study.search_file import MAX_GRID, SPACE, check_trials, make_search,
 from ablate.study.space import grid, present
 from ablate.study.study import Parameter, Search
 
-NOT_WITH = ("variants", "baseline", "figures")  # keys that exclude `search`
+NOT_WITH = ("variants", "baseline", "figures", "effects")  # keys that exclude `search`
 PRUNERS = ("none", "median", "hyperband")
 
 

@@ -30,8 +30,12 @@ from ablate.study.values import axis_values
 
 SPACE = ("search", "space")
 # Keys that exclude `search`, which has a `validation` of its own
-NOT_WITH = ("variants", "baseline", "published", "figures", "panels", "epoch_rule", "validation", "measures", "decide_by")
+NOT_WITH = (
+    "variants", "baseline", "published", "figures", "effects", "panels", "epoch_rule", "validation", "measures",
+    "decide_by",
+)  # fmt: skip
 MAX_GRID = 10_000
+DEFAULT_STATISTIC = "mean"  # over folds and seeds; a median of five folds forgets by how much the others differ
 MAX_STEPS = 10**9
 LEAST_PAIRS = 5  # trainings a candidate: the Wilcoxon pruner needs four for p < 0.1 (1/16), and one more that it can save
 UNREAD = ("data.test_size", "data.digest")  # axes without any effect in a search
@@ -170,7 +174,9 @@ def make_search(
         StudyError: The grid or an enqueued candidate is not valid; the message names the place.
     """
     cells = _grid(document, parameters) if search.sampler == "grid" else []
-    statistic = (search.objective or "median").partition("_")[0]
+    statistic = (search.objective or DEFAULT_STATISTIC).partition("_")[0]
+    # Before the mean was the default it was the median, and what such a search depends on did not name it.
+    stated = {} if search.objective else {"statistic": statistic}
     return Search(
         base,
         tuple(parameters),
@@ -182,7 +188,8 @@ def make_search(
         search.pruner,
         search.seed,
         tuple(_enqueued(document, i, values, parameters, check_axis) for i, values in enumerate(search.enqueue)),
-        _digest(document, about),
+        _digest(document, about | stated),
+        _digest(document, about) if stated else "",
     )
 
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
+from recorded import record_program as record
 
 from ablate.api import load_experiment
 from ablate.errors import RecordError
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.merge import merge_runs
-from ablate.records.records import append_epoch, open_trial, trial_directory, write_result
 from ablate.report.export import export_study
 from ablate.report.report import report_page
 from ablate.report.trace import trace_cell
 from ablate.report.writers.markdown import document_markdown
-from ablate.study.program import ProgramTrial
 
 STUDY = """\
 name: program
@@ -32,16 +30,6 @@ variants:
   - grid: {lr: [0.1, 0.2, 0.4]}
 baseline: {lr: 0.1}
 """
-
-
-def record(runs: Path, trial: ProgramTrial, rows: list[dict[str, Any]]) -> None:
-    directory = trial_directory(runs, trial.id)
-    open_trial(directory, trial.definition)
-    for row in rows:
-        append_epoch(directory, {**row, "seconds": 1.5})
-    last = {key: value for row in rows for key, value in row.items() if key != "epoch"}
-    status = "diverged" if last.get("accuracy", 0) is None else "completed"
-    write_result(directory, {"status": status, "epochs": len(rows), "seconds": 1.5 * len(rows), **last})
 
 
 @pytest.fixture
@@ -65,10 +53,13 @@ def test_a_higher_value_is_better_and_a_diverged_seed_the_worst(of: ProgramExper
     assert analysis.summaries[2].error_by_seed[3] == -math.inf
     assert analysis.summaries[2].diverged == [3]
     first, second = analysis.verdicts.values()
-    assert "lr 0.2 is better than lr 0.1 by 0.2" in first.sentence
+    assert first.comparison.difference == pytest.approx(0.2)
+    assert analysis.sentences[0].startswith(
+        "lr 0.2 is better than lr 0.1 by 0.2 (96% interval +0.18 to +0.22; in all 25 seed"
+    )
     assert "points" not in "".join(analysis.sentences)
     assert second.comparison.probability == 0.8
-    assert any("the same variant comes first in 100%" in sentence for sentence in analysis.sentences)
+    assert analysis.sentences[-1] == "lr 0.2 is the best of the 3 variants, with 95% confidence."
 
 
 def test_the_document_has_a_row_for_each_variant(of: ProgramExperiment) -> None:

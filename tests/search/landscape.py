@@ -23,15 +23,8 @@ from ablate.commands.outcome_text import search_text
 from ablate.data.cache import Location
 from ablate.files import hold_lock
 from ablate.launch import RunOptions
-from ablate.records.records import (
-    append_epoch,
-    begin_attempt,
-    open_trial,
-    read_epochs,
-    trial_directory,
-    write_epochs,
-    write_result,
-)
+from ablate.records.epochs import append_epoch, read_epochs, write_epochs
+from ablate.records.records import begin_attempt, open_trial, trial_directory, write_result
 from ablate.search.drivers import WORKER
 from ablate.search.progress import SearchSummary
 from ablate.search.storage import default_storage, study_name
@@ -50,6 +43,7 @@ search:
   trials: {trials}
   sampler: {sampler}
   pruner: {pruner}
+  objective: {objective}_validation_error
 """
 DROPOUT = "{dropout: {low: 0.0, high: 0.6, step: 0.05}}"
 
@@ -124,8 +118,9 @@ def digest(data: Data, location: Location) -> str:
 
 
 def invent(folder: Path, trials: int = 4, more: str = "", **changes: Any) -> Path:
-    """A study file with a search over dropout. more: lines of `search`; changes: space, epochs, folds, sampler, pruner."""
+    """A study file with a search over dropout. more: lines of `search`; changes: other values of INVENTED."""
     values = {"space": DROPOUT, "epochs": 2, "folds": 3, "sampler": "random", "pruner": "none", **changes}
+    values.setdefault("objective", "median")
     path = folder / "invented_search.yaml"
     path.write_text(INVENTED.format(trials=trials, **values) + more)
     return path

@@ -33,6 +33,7 @@ search:
   trials: %d
   sampler: random
   pruner: %s
+  objective: median
 """
 TRAIN = """\
 import sys
@@ -51,6 +52,18 @@ def write(folder: Path, trials: int = 3, pruner: str = "none", measure: str = "l
     (folder / "train.py").write_text(TRAIN)
     (folder / "tune.yaml").write_text(SEARCH % (measure, trials, pruner) + more)
     return folder / "tune.yaml"
+
+
+def test_records_under_an_earlier_file_are_told(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    path.write_text(path.read_text().replace("{low: 0.001, high: 1, log: true}", "[0.1, 0.5]"))
+    load_search(path, runs=tmp_path / "runs").run(OPTIONS)
+    assert load_search(path, runs=tmp_path / "runs").earlier() == []
+    (tmp_path / "train.py").write_text(f"{TRAIN}\nx = 1\n")
+    search = load_search(path, runs=tmp_path / "runs")
+    (line,) = search.earlier()
+    assert line.startswith("4 records under an earlier train.py (") and line.endswith("is for studies without a search")
+    assert line in plan_text(search.plan()).splitlines()
 
 
 def test_candidates_share_their_records_with_a_study_of_the_same_values(tmp_path: Path) -> None:
@@ -91,7 +104,11 @@ def test_a_measure_that_is_maximized_and_its_report(tmp_path: Path, monkeypatch:
     assert len(report.frames()["trials"]) == 8 and set(report.figures) >= {"objective", "history"}
     text = document_text(report.document)
     assert f"{best.name[1:]} has the highest median loss" in text and "python -S train.py {lr} {mode} {seed}" in text
-    assert "%" not in text.replace("95%", "") and "test images" not in text and "network" not in text.lower()
+    assert (
+        "%" not in text.replace("(67%)", "").replace("95%", "").replace("95%", "")
+        and "test images" not in text
+        and "network" not in text.lower()
+    )
     (tmp_path / "reports" / "tune").mkdir(parents=True)
     (tmp_path / "reports" / "tune" / "best.yaml").write_bytes(report.more_files()["best.yaml"])
     (tmp_path / "next.yaml").write_text(

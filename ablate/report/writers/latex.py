@@ -41,18 +41,18 @@ def document_latex(document: Document) -> str:
     Args:
         document: The report.
     """
-    return "\n".join(table_latex(table, document) for table in document.brief_tables)
+    return "\n".join(table_latex(table, document.headline(table), document.badge) for table in document.brief_tables)
 
 
-def table_latex(table: Table, document: Document) -> str:
+def table_latex(table: Table, caption: str, badge: str = "") -> str:
     """A table in the size of letters that fits, with its setting and its footnotes below.
 
     Args:
         table: The table; its own caption becomes the first note.
-        document: The report that the table belongs to.
+        caption: The caption, unescaped: one line.
+        badge: Such as that the study runs at another scale, which the notes begin with; empty for none.
     """
-    caption = f"{document.title}: {table.title.lower()}" if table.title else document.title
-    badge = f"{document.badge[:1].upper()}{document.badge[1:]}." if document.badge else ""
+    badge = f"{badge[:1].upper()}{badge[1:]}." if badge else ""
     columns = [_LatexColumn(column, [row[i] for row in table.rows]) for i, column in enumerate(table.columns)]
     layout = _layout([column.width for column in columns])
     setting = " ".join(filter(None, [badge, table.caption]))
@@ -200,7 +200,8 @@ _LATEX = {
     "×": r"$\times$",
     "<": "$<$",
     ">": "$>$",
-    "✓": r"\checkmark{}",
+    "→": r"$\to$",
+    "✓": r"$\checkmark$",
     "[": "{[}",  # unescaped at the start of a row it would be read as an argument of the previous row's end
     "*": "{*}",
 }

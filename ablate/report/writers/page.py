@@ -179,7 +179,7 @@ def _trials_data(table: Table) -> dict[str, Any]:
 def _copies(table: Table, document: Document) -> dict[str, str]:
     """The table as its files have it, for the clipboard."""
     return {
-        "LaTeX": table_latex(table.brief, document),
+        "LaTeX": table_latex(table.brief, document.headline(table), document.badge),
         "Markdown": table_markdown(table.brief),
         "CSV": table_csv(table),
     }

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ablate.report.document import TrialCurve
-from ablate.report.summary import finite
+from ablate.report.numbers import finite
 
 MOST_POINTS = 120_000  # of a report, with all its seeds and medians; more are thinned by epochs
 

@@ -94,4 +94,4 @@ def test_it_compiles_and_nothing_is_wider_than_its_place(columns: str, tmp_path:
 
 
 def test_what_latex_would_read_is_escaped() -> None:
-    assert latex_escape("a_b\n[c] −1 ✓") == r"a\_b {[}c] $-$1 \checkmark{}"
+    assert latex_escape("a_b\n[c] −1 ✓") == r"a\_b {[}c] $-$1 $\checkmark$"
