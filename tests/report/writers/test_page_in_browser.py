@@ -280,7 +280,7 @@ def test_the_legend_hides_and_the_controls_choose(page: Any) -> None:
     one.get_by_label("log axis").check()
     one.get_by_label("smoothing").select_option("strong")
     one.get_by_label("beside").select_option("two")
-    plot.locator("text=(Title").first.wait_for()
+    one.locator(".legend li").nth(3).wait_for()
     assert lines() == 4 and one.locator(".legend li").count() == 4
 
 
