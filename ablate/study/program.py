@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from ablate.files import content_id
+from ablate.statistics.sequential import Rule
 from ablate.study.decision import Decision, Goal
 from ablate.study.designs import Design
 from ablate.study.study import Search
@@ -211,7 +212,7 @@ class ProgramStudy:
         program: What is run.
         measures: What the program reports.
         decide_by: The name of the measure that variants are compared by.
-        seeds: Of each variant.
+        seeds: Of each variant; with `until` those that it has at most.
         variants: In the order of the study.
         baselines: The baseline of each variant; None for a variant that has none.
         figures: The names of the figures that the report draws.
@@ -221,6 +222,7 @@ class ProgramStudy:
         base: In a search, the values of the axes that are not searched.
         where: The constraint as written and its place, if any.
         chosen: One sentence for each value that was taken from a search.
+        until: How many of the seeds each comparison gets; None: all.
         effects: The factors whose effects the report shows; True: all that are crossed; False: none.
     """
 
@@ -243,6 +245,7 @@ class ProgramStudy:
     base: Mapping[str, Any] = field(default_factory=dict)
     where: tuple[str, str] | None = None
     chosen: tuple[str, ...] = ()
+    until: Rule | None = None
     effects: bool | tuple[str, ...] = True
 
     @property
