@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from ablate.files import content_id
+from ablate.kinds.figures import USUAL_STYLE, FigureStyle
 from ablate.statistics.sequential import Rule
 from ablate.study.decision import Decision, Goal
 from ablate.study.designs import Design
@@ -223,6 +224,7 @@ class ProgramStudy:
         where: The constraint as written and its place, if any.
         chosen: One sentence for each value that was taken from a search.
         until: How many of the seeds each comparison gets; None: all.
+        figure_style: How the figures are drawn.
         effects: The factors whose effects the report shows; True: all that are crossed; False: none.
     """
 
@@ -246,6 +248,7 @@ class ProgramStudy:
     where: tuple[str, str] | None = None
     chosen: tuple[str, ...] = ()
     until: Rule | None = None
+    figure_style: FigureStyle = USUAL_STYLE
     effects: bool | tuple[str, ...] = True
 
     @property

@@ -22,6 +22,7 @@ from ablate.study.design_schema import DESIGNS
 from ablate.study.designs import Design, reference_rows
 from ablate.study.document import Document, KeyPath
 from ablate.study.expression import compile_expression
+from ablate.study.figure_style import read_figure_style
 from ablate.study.plan import MAX_TRIALS, plain
 from ablate.study.program import (
     EPOCHS,
@@ -42,7 +43,7 @@ from ablate.study.short_names import BASE
 
 KEYS = (
     "name", "title", "source", "notes", "program", "measures", "decide_by", "seeds", "variants", "base", "search", "where",
-    "baseline", "figures", "effects", "scales",
+    "baseline", "figures", "figure_style", "effects", "scales",
 )  # fmt: skip
 MOST_BYTES = 1 << 28  # of a file of the program
 
@@ -117,6 +118,7 @@ def read_program_study(
         variants=variants,
         baselines=_baselines(document, file.baseline, variants),
         figures=tuple(file.figures),
+        figure_style=read_figure_style(document, file.figure_style),
         remarks=(*(f"chosen: {line}" for line in chosen), *remarks, *_unnamed_files(program, folder)),
         missing=missing,
         search=search,

@@ -97,8 +97,12 @@ def reference() -> str:
     lines += ["", "## Names", "", "Measures:", ""]
     lines += _table(("Name", "Meaning"), ([f"`{one.name}`", f"{one.words}, {one.unit}"] for one in MEASURES.values()))
     lines += ["", "Figures:", ""]
-    figures = ([f"`{one.name}`", one.alt_text, one.choice] for one in FIGURES if one.report != "search")
-    lines += _table(("Name", "It shows", "Drawn"), figures)
+    figures: dict[str, list[str]] = {}  # several kinds of reports have a figure of one name
+    for one in FIGURES:
+        if one.report != "search":
+            words = one.alt_text.format(measure="error", Measure="Error")
+            figures.setdefault(one.name, [f"`{one.name}`", words, one.choice])
+    lines += _table(("Name", "It shows", "Drawn"), figures.values())
     return "\n".join(lines) + "\n"
 
 

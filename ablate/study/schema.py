@@ -34,6 +34,7 @@ from ablate.registry import Kind, Registry
 from ablate.study.budget import SolvedAxis
 from ablate.study.data import Data, Split
 from ablate.study.design_schema import DESIGNS, FactorialFile, FractionalFile, LeaveOneOutFile, Path
+from ablate.study.figure_style import FigureStyleFile
 from ablate.study.frozen import Frozen
 from ablate.study.measure_schema import MeasureFile, Measures
 from ablate.study.program_schema import BY_AXES, ProgramFile
@@ -518,6 +519,7 @@ class StudyFile(Frozen):
     ] = None
     epoch_rule: Annotated[EpochRule, Field(description="best: the epoch with the best value; reports say so")] = "last"
     figures: Annotated[list[_FigureName], Field(default=list(DEFAULTS), max_length=len(CHOICES))]
+    figure_style: Annotated[FigureStyleFile | None, Field(description="how the figures are drawn, for a paper")] = None
     effects: Annotated[
         Union[bool, Annotated[list[Title], Field(min_length=1, max_length=100)]],
         Field(description="factors whose effects the report shows; by default all that vary in a crossed way; false: none"),

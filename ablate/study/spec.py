@@ -16,6 +16,7 @@ from ablate.study.design_file import Axis, Row, read_design
 from ablate.study.design_schema import DESIGNS
 from ablate.study.document import Document, KeyPath, read_document
 from ablate.study.expression import compile_expression
+from ablate.study.figure_style import read_figure_style
 from ablate.study.held_out import read_held_out
 from ablate.study.measure_file import read_decision, read_measures
 from ablate.study.program import ProgramStudy
@@ -129,6 +130,7 @@ def load_any_study(
         baseline=(file.baseline, document.place("baseline")) if file.baseline else None,
         epoch_rule=file.epoch_rule,
         figures=tuple(file.figures),
+        figure_style=read_figure_style(document, file.figure_style),
         panels=tuple((title, tuple(nets)) for title, nets in file.panels.items()),
         published=tuple(published_values(document, i, table, file.depth_rule, imagenet) for i, table in tables),
         places={key: document.place(key) for key in PLACES},

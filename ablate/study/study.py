@@ -17,6 +17,7 @@ import orjson
 
 from ablate.data.augmentation_lists import own_steps
 from ablate.files import content_id
+from ablate.kinds.figures import USUAL_STYLE, FigureStyle
 from ablate.nets.architecture import Architecture, Blocks, DepthRule
 from ablate.nets.blueprint import Blueprint
 from ablate.nets.counts import Counts
@@ -382,6 +383,7 @@ class Study:
         held_out: The images that the study decides on: the folds, or the one part; empty: the test images.
         measures: What reports show besides the error.
         until: How many of the seeds each comparison gets; None: all.
+        figure_style: How the figures are drawn.
         effects: The factors whose effects reports show; True: all that are crossed; False: none.
     """
 
@@ -409,4 +411,5 @@ class Study:
     held_out: tuple[HeldOut, ...] = ()
     measures: tuple[ShownMeasure, ...] = ()
     until: Rule | None = None
+    figure_style: FigureStyle = USUAL_STYLE
     effects: bool | tuple[str, ...] = True
