@@ -40,6 +40,7 @@ class FigureKind:
             it; "always": drawn wherever it has values.
         values: "module:function", from the analysis that a report is made of to one `FigureInfo` a drawing.
         draw: "module:function", from the values, title, caption and badge to a matplotlib figure.
+        main: The figure of a report with the highest number stands with the finding at its top; 0: it never does.
     """
 
     name: str
@@ -48,6 +49,7 @@ class FigureKind:
     choice: Literal["default", "optional", "always"] = "always"
     values: str
     draw: str
+    main: int = 0
 
 
 FIGURES = (
@@ -74,6 +76,7 @@ FIGURES = (
         choice="default",
         values="ablate.report.figure_values.errors:error_values",
         draw="ablate.report.figures.errors:draw_errors",
+        main=1,
     ),
     FigureKind(
         name="parameters",
@@ -129,6 +132,7 @@ FIGURES = (
         choice="default",
         values="ablate.report.figure_values.program:program_value_values",
         draw="ablate.report.figures.errors:draw_errors",
+        main=1,
     ),
     FigureKind(
         name="ranks",
@@ -161,6 +165,7 @@ FIGURES = (
         choice="default",
         values="ablate.report.figure_values.path:path_values",
         draw="ablate.report.figures.path:draw_path",
+        main=2,
     ),
     FigureKind(
         name="path",
@@ -169,6 +174,7 @@ FIGURES = (
         choice="default",
         values="ablate.report.figure_values.path:path_values",
         draw="ablate.report.figures.path:draw_path",
+        main=2,
     ),
     FigureKind(
         name="scaling",
@@ -176,6 +182,7 @@ FIGURES = (
         report="counted",
         values="ablate.report.figure_values.scaling:scaling_values",
         draw="ablate.report.figures.scaling:draw_scaling",
+        main=1,
     ),
     FigureKind(
         name="step_times",
@@ -183,6 +190,7 @@ FIGURES = (
         report="counted",
         values="ablate.report.figure_values.step_times:step_time_values",
         draw="ablate.report.figures.step_times:draw_step_times",
+        main=1,
     ),
     FigureKind(
         name="objective",
@@ -190,6 +198,7 @@ FIGURES = (
         report="search",
         values="ablate.report.figure_values.objective:objective_values",
         draw="ablate.report.figures.objective:draw_objective",
+        main=1,
     ),
     FigureKind(
         name="history",
@@ -218,6 +227,7 @@ FIGURES = (
         report="search",
         values="ablate.report.figure_values.pareto:pareto_values",
         draw="ablate.report.figures.pareto:draw_pareto",
+        main=2,
     ),
 )
 CHOICES = tuple(dict.fromkeys(kind.name for kind in FIGURES if kind.choice != "always"))  # allowed in `figures:`

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ablate.report.candidate import Candidate, is_number
 from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
@@ -30,7 +31,8 @@ def search_tables(analysis: SearchAnalysis) -> list[Table]:
         tables.append(candidates_table(analysis, analysis.top, name, _caption(analysis)))
     if analysis.front and (cost := analysis.search.also_minimize):
         caption = f"The Pareto set, by {MEASURES[cost]}: no candidate is better in one of the two and as good in the other."
-        tables.append(candidates_table(analysis, analysis.front, f"{name}_pareto", caption, compared=False))
+        table = candidates_table(analysis, analysis.front, f"{name}_pareto", caption, compared=False)
+        tables.append(replace(table, title="Pareto set"))
     return tables
 
 

@@ -77,4 +77,4 @@ def growth_table(analysis: StudyAnalysis) -> Table:
         f"How counts grow with one axis, the others as in {analysis.base.net}: count ~ axis^exponent, by least squares of "
         "the logarithms over all values, and between the two largest."
     )
-    return make_table(columns, rows, f"{analysis.study.name}_growth", caption)
+    return make_table(columns, rows, f"{analysis.study.name}_growth", caption, title="Growth")

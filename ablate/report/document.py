@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple, TypeVar, Union
 
-from ablate.report.numbers import DASH
+from ablate.report.numbers import DASH, MINUS
 from ablate.study.decision import TEST_ERROR, Decision
 
 T = TypeVar("T")
@@ -53,7 +54,7 @@ def number(
         bold: Whether the text is bold.
         trials: The ids of the trials that the value was computed from.
     """
-    return Cell(value, DASH if value is None else write(value), mark, bold, trials)
+    return Cell(value, DASH if value is None else re.sub(r"^-(?=[\d.])", MINUS, write(value)), mark, bold, trials)
 
 
 NO_VALUE = Cell(None, DASH)
@@ -66,10 +67,14 @@ class Column:
     Args:
         title: The header.
         numeric: Whether the column is aligned to the right and sorted by number.
+        fold: When the column is not shown. "constant": where all its cells are equal; the caption then says their text.
+            "stated": the same, for a text that the caption says already. "always": everywhere but on the page, which shows
+            it on request. "never": for results.
     """
 
     title: str
     numeric: bool = True
+    fold: Literal["constant", "stated", "always", "never"] = "constant"
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ class Table:
         columns: The columns.
         rows: The rows; each has one cell per column.
         notes: The footnotes, as pairs (mark, text).
+        title: A few words on what the table shows; empty for the main table of a report.
     """
 
     label: str
@@ -89,15 +95,54 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[tuple[str, str], ...] = ()
+    title: str = ""
 
     @property
     def titles(self) -> list[str]:
         """The headers of the columns."""
         return [column.title for column in self.columns]
 
+    @property
+    def narrowed(self) -> Table:
+        """The table without columns whose cells are all equal, if others are left. The caption says what they are."""
+        found = {i: self.rows[0][i].text for i in range(1, len(self.columns)) if self._is_constant(i)}
+        if len(found) == len(self.columns) - 1:
+            return self
+        said = [
+            f"{self.columns[i].title} {text}"
+            for i, text in found.items()
+            if self.columns[i].fold == "constant" and text not in ("", DASH)
+        ]
+        caption = f"{self.caption} The same in every row: {'; '.join(said)}." if said else self.caption
+        return replace(self._only([i for i in range(len(self.columns)) if i not in found]), caption=caption)
+
+    @property
+    def brief(self) -> Table:
+        """The narrowed table without the columns that are shown on request only."""
+        table = self.narrowed
+        return table._only([i for i, column in enumerate(table.columns) if column.fold != "always"])
+
+    def _is_constant(self, column: int) -> bool:
+        cells = {(row[column].text, row[column].mark) for row in self.rows}
+        folds = self.columns[column].fold in ("constant", "stated")
+        return folds and len(self.rows) > 1 and len(cells) == 1 and not self.rows[0][column].mark
+
+    def _only(self, kept: Sequence[int]) -> Table:
+        """The table with some of its columns, and the notes that their cells or those of other columns still mark."""
+        rows = tuple(tuple(row[i] for i in kept) for row in self.rows)
+        marks = {mark for row in self.rows for cell in row for mark in cell.mark.split(",")}
+        left = {mark for row in rows for cell in row for mark in cell.mark.split(",")}
+        notes = tuple(note for note in self.notes if note[0] in left or note[0] not in marks)
+        return replace(self, columns=tuple(self.columns[i] for i in kept), rows=rows, notes=notes)
+
 
 def make_table(
-    columns: Sequence[Column], rows: Iterable[Sequence[Cell | str]], label: str = "", caption: str = "", notes: Any = ()
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[Cell | str]],
+    label: str = "",
+    caption: str = "",
+    notes: Any = (),
+    title: str = "",
 ) -> Table:
     """A table from cells and texts.
 
@@ -107,9 +152,10 @@ def make_table(
         label: The name for references to the table.
         caption: The caption.
         notes: The footnotes, an iterable of pairs (mark, text).
+        title: A few words on what the table shows; empty for the main table of a report.
     """
     cells = (tuple(cell if isinstance(cell, Cell) else words(cell) for cell in row) for row in rows)
-    return Table(label, caption, tuple(columns), tuple(cells), tuple(notes))
+    return Table(label, caption, tuple(columns), tuple(cells), tuple(notes), title)
 
 
 @dataclass(frozen=True)
@@ -150,7 +196,7 @@ class TrialCurve:
     """The learning curve of one trial.
 
     Args:
-        variant: The number of the variant in the study; it selects the colour and the marker.
+        variant: The number of the variant in the study.
         label: The name of the variant.
         seed: The seed; None if the curve has none, such as the curve of a log.
         epochs: The numbers of the epochs.
@@ -160,6 +206,7 @@ class TrialCurve:
         trial: The id of the trial; empty if there is none.
         imported: Whether the curve is from a log of the authors.
         fold: The number of the part that is held out, from 1; None if the curve has none.
+        look: The name that colour and marker are chosen by, as in the figures; empty for the label.
     """
 
     variant: int
@@ -171,6 +218,7 @@ class TrialCurve:
     trial: str = ""
     imported: bool = False
     fold: int | None = None
+    look: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,6 +231,22 @@ class Curves:
     """
 
     curves: tuple[TrialCurve, ...]
+    decision: Decision = TEST_ERROR
+
+
+@dataclass(frozen=True)
+class ParallelAxes:
+    """The variants of a study of many axes, for a plot of parallel coordinates.
+
+    Args:
+        axes: The names of the axes.
+        rows: For each variant its name, its value on each axis, and the measure that the study decides by, such as the
+            median; None where there is none. A value is a number, or a text.
+        decision: The measure.
+    """
+
+    axes: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[float | str, ...], float | None], ...]
     decision: Decision = TEST_ERROR
 
 
@@ -203,6 +267,9 @@ class Provenance:
     files: tuple[str, ...]
 
 
+Content = Union[Table, Sentences, Notes, Figures, Curves, ParallelAxes, Provenance]
+
+
 @dataclass(frozen=True)
 class Section:
     """A section of a report.
@@ -213,7 +280,7 @@ class Section:
     """
 
     heading: str
-    content: Sentences | Notes | Figures | Curves | Provenance
+    content: Content
 
 
 class Remark(NamedTuple):
@@ -241,6 +308,9 @@ class Document:
         tables: The tables.
         remarks: The paragraphs below the tables.
         sections: The sections below the remarks.
+        finding: What came out, in one or two sentences; empty for none.
+        main_figure: The name of the figure that stands with the finding; empty for none.
+        progress: The number of recorded trials and of all trials.
     """
 
     name: str
@@ -251,6 +321,9 @@ class Document:
     tables: tuple[Table, ...]
     remarks: tuple[Remark, ...]
     sections: tuple[Section, ...]
+    finding: str = ""
+    main_figure: str = ""
+    progress: tuple[int, int] = (0, 0)
 
     @property
     def heading(self) -> str:
@@ -258,11 +331,55 @@ class Document:
         return f"{self.title} ({self.badge})" if self.badge else self.title
 
     @property
+    def brief_tables(self) -> list[Table]:
+        """The tables as texts show them: brief, and the caption of the first begins with `about`."""
+        tables = [table.brief for table in self.tables]
+        if self.about and tables:
+            tables[0] = replace(tables[0], caption=f"Images: {self.about} {tables[0].caption}")
+        return tables
+
+    @property
     def captions(self) -> list[str]:
-        """The captions of the tables. The caption of the first table begins with `about`."""
-        return [
-            f"Images: {self.about} {t.caption}" if self.about and not i else t.caption for i, t in enumerate(self.tables)
-        ]
+        """The captions of the tables as texts show them."""
+        return [table.caption for table in self.brief_tables]
+
+    def headline(self, table: Table) -> str:
+        """The title of the report and what a table of it shows, in one line.
+
+        Args:
+            table: One of the tables.
+        """
+        return f"{self.title}: {table.title.lower()}" if table.title else self.title
+
+    @property
+    def blocks(self) -> list[Section]:
+        """The main table and everything below it, in the order in which a reader wants it.
+
+        Conclusions and notes follow the main table, then come the other tables, then the other sections. Figures are
+        without the main figure, which stands above the table.
+        """
+        said = [one for one in self.sections if isinstance(one.content, (Sentences, Notes))]
+        more = make_sections(*((one.heading, self._without_main(one.content)) for one in self.sections if one not in said))
+        tables = [Section(table.title, table) for table in self.tables]
+        return [*tables[:1], *said, *tables[1:], *more]
+
+    @property
+    def alt_texts(self) -> dict[str, str]:
+        """The description of each figure by its name; that of the main figure ends with the finding."""
+        found = {
+            name: text
+            for one in self.sections
+            if isinstance(one.content, Figures)
+            for name, text in one.content.alt_texts.items()
+        }
+        if self.finding and self.main_figure in found:
+            found[self.main_figure] = f"{found[self.main_figure].rstrip('.')}. {self.finding}"
+        return found
+
+    def _without_main(self, content: Content) -> Content:
+        if not isinstance(content, Figures):
+            return content
+        return Figures({name: self.alt_texts[name] for name in content.alt_texts if name != self.main_figure})
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -271,7 +388,7 @@ class Document:
         return tuple(text for sentences in found for text in sentences.texts)
 
 
-def make_sections(*sections: tuple[str, Sentences | Notes | Figures | Curves | Provenance]) -> tuple[Section, ...]:
+def make_sections(*sections: tuple[str, Content]) -> tuple[Section, ...]:
     """The sections that are not empty.
 
     Args:
@@ -280,7 +397,7 @@ def make_sections(*sections: tuple[str, Sentences | Notes | Figures | Curves | P
     return tuple(Section(heading, content) for heading, content in sections if _is_filled(content))
 
 
-def _is_filled(content: Sentences | Notes | Figures | Curves | Provenance) -> bool:
+def _is_filled(content: Content) -> bool:
     match content:
         case Sentences(texts):
             return bool(texts)
@@ -290,6 +407,8 @@ def _is_filled(content: Sentences | Notes | Figures | Curves | Provenance) -> bo
             return bool(alt_texts)
         case Curves(curves):
             return bool(curves)
+        case Table(rows=rows) | ParallelAxes(rows=rows):
+            return bool(rows)
         case Provenance():
             return True
 

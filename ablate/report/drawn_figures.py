@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg", "pdf")
+PAGE_COLOURS = 64  # of a figure that is embedded as pixels
 
 
 class FigureInfo(NamedTuple):
@@ -40,11 +42,13 @@ class DrawnFigure:
         alt_text: A description for readers who cannot see the figure.
         figure: The drawing, a figure of matplotlib that may be changed before it is written.
         style: That it was drawn in.
+        main: The figure of a report with the highest number stands with the finding at its top; 0: it never does.
     """
 
     alt_text: str
     figure: Figure
     style: FigureStyle = USUAL_STYLE
+    main: int = 0
     _written: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def rendered(self, format: str) -> bytes:
@@ -61,6 +65,24 @@ class DrawnFigure:
                 with drawn_in(self.style):
                     self._written[each] = to_bytes(self.figure, each)
         return self._written[format]
+
+    def embedded(self, largest: int) -> bytes:
+        """The figure for a page: its SVG, or where that is larger than allowed, a lossless WebP of few colours.
+
+        Args:
+            largest: The most bytes of an SVG.
+        """
+        from PIL import Image
+
+        svg = self.rendered("svg")
+        if len(svg) <= largest:
+            return svg
+        if "webp" not in self._written:
+            few = Image.open(io.BytesIO(self.rendered("png"))).convert("RGB").quantize(PAGE_COLOURS)
+            written = io.BytesIO()
+            few.convert("RGB").save(written, "WEBP", lossless=True, quality=30, method=2)
+            self._written["webp"] = written.getvalue()
+        return self._written["webp"]
 
 
 def draw_figures(analysis: Any, report: ReportKind, chosen: Sequence[str] = ()) -> dict[str, DrawnFigure]:
@@ -108,7 +130,10 @@ def _drawings(analysis: Any, kinds: Sequence[FigureKind]) -> Iterator[tuple[str,
         for info in _resolve(kind.values)(analysis):
             with drawn_in(style):
                 figure = _resolve(kind.draw)(info.values, info.title, info.caption, analysis.badge)
-            yield f"{kind.name}_{info.number}" if info.number else kind.name, DrawnFigure(alt_text, figure, style)
+            yield (
+                f"{kind.name}_{info.number}" if info.number else kind.name,
+                DrawnFigure(alt_text, figure, style, kind.main),
+            )
 
 
 def _resolve(place: str) -> Any:

@@ -50,7 +50,7 @@ def effects_table(group: FactorEffects[Any], label: str, decision: Decision, wri
         rows.append(_rest("seed", group.found.seeds, len(titles), titles.index("Share")))
         rows.append(_rest("noise", group.found.noise, len(titles), titles.index("Share")))
     columns = [Column(title, title not in ("Effect", "From → to")) for title in titles]
-    return make_table(columns, rows, label, _caption(group, decision, bool(tests), shapley, write), notes.notes)
+    return make_table(columns, rows, label, _caption(group, decision, bool(tests), shapley, write), notes.notes, "Effects")
 
 
 def effects_tables(effects: StudyEffects, name: str, decision: Decision, write: UnitFormat) -> list[Table]:

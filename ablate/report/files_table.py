@@ -49,4 +49,4 @@ def _files_table(label: str, title: str, counts: FileCounts) -> Table:
                 over.append(f"{part}: {told}")
         rows.append([*cells, words("; ".join(over) or "none")])
     columns = [Column("Class", False), *(Column(f"Images in {part}") for part in counts), Column("Passed over", False)]
-    return make_table(columns, rows, label, f"Image files of {title} by class.")
+    return make_table(columns, rows, label, f"Image files of {title} by class.", title="Image files")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 DASH = "–"
+MINUS = "−"  # U+2212
 UNITS = {"G": 10**9, "M": 10**6, "k": 10**3}
 
 
@@ -54,22 +55,31 @@ def stated_quantity(text: str) -> float | None:
         return None
 
 
+def with_minus(number: str) -> str:
+    """A number with the minus sign of typography, which is as wide as a plus sign.
+
+    Args:
+        number: Such as "-1.20".
+    """
+    return number.replace("-", MINUS)
+
+
 def two_decimals(number: float) -> str:
     """A number with two decimals, such as "5.43".
 
     Args:
         number: Any number.
     """
-    return f"{number:.2f}"
+    return with_minus(f"{number:.2f}")
 
 
 def signed(difference: float) -> str:
-    """A difference with its sign and two decimals, such as "+0.50" or "-1.20".
+    """A difference with its sign and two decimals, such as "+0.50" or "−1.20".
 
     Args:
         difference: Any number, such as points.
     """
-    return f"{difference:+.2f}"
+    return with_minus(f"{difference:+.2f}")
 
 
 def percent(error: float) -> str:
@@ -128,11 +138,11 @@ def format_of(unit: str) -> UnitFormat:
         return UnitFormat(percent, two_decimals, signed, in_points, lambda value: f"{value:.2f}%")
     after = f" {unit}" if unit else ""
     return UnitFormat(
-        lambda value: f"{value:.4g}" if math.isfinite(value) else "diverged",
+        lambda value: with_minus(f"{value:.4g}") if math.isfinite(value) else "diverged",
         lambda value: f"{value:.2g}",
-        lambda value: f"{value:+.4g}",
+        lambda value: with_minus(f"{value:+.4g}"),
         lambda value: f"{value:.4g}{after}",
-        lambda value: f"{value:.4g}{after}",
+        lambda value: with_minus(f"{value:.4g}{after}"),
     )
 
 

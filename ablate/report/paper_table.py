@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.candidate import is_number
@@ -60,6 +60,7 @@ class ColumnRule(NamedTuple):
         numeric: Whether the column is aligned to the right and sorted by number.
         only_published: The cell of a row that is only published.
         data: The title of the data set that the column shows; empty for a column about the network.
+        fold: When the column is not shown, as in Column.
     """
 
     title: str
@@ -67,6 +68,7 @@ class ColumnRule(NamedTuple):
     numeric: bool = True
     only_published: Callable[[NetworkRow], Cell] = no_value
     data: str = ""
+    fold: Literal["constant", "stated", "always", "never"] = "constant"
 
     def of(self, row: NetworkRow) -> Cell:
         """The cell of a row.
@@ -96,11 +98,11 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     columns = [*_network_columns(analysis, by_recipe, footnotes, designs)]
     for title in titles:
         columns += _data_columns(analysis, title, len(titles) == 1, footnotes, bool(designs))
-    columns += [*_more_columns(analysis), *_once_columns(analysis, titles)]
+    columns += [*_size_columns(analysis.summaries), *_more_columns(analysis), *_once_columns(analysis, titles)]
     networks = [NetworkRow(of_data) for of_data in _grouped(analysis.summaries, by_recipe).values()]
     networks += [NetworkRow({}, row, table.source) for table, row in analysis.rows_without_variant]
     rows = [[column.of(network) for column in columns] for network in networks]
-    shown = [Column(column.title, column.numeric) for column in columns]
+    shown = [Column(column.title, column.numeric, column.fold) for column in columns]
     axes = {id(summary): summary.axes for summary in analysis.summaries}
     rows_are = describe_design(designs, _base(analysis.summaries, designs), axes)
     caption = " ".join(filter(None, [analysis.measured() + analysis.bold_words, rows_are]))
@@ -120,9 +122,9 @@ def _base(summaries: Sequence[Summary], designs: dict[int, Design]) -> str:
 def _network_columns(
     analysis: StudyAnalysis, by_recipe: bool, footnotes: Footnotes, designs: dict[int, Design]
 ) -> Iterable[ColumnRule]:
-    """The columns that describe the network: its name, the other axes that vary, its size.
+    """The columns that describe the network: its name and the other axes that vary.
 
-    The rows of a design are described by its factors instead, and what is the same in all rows is left out.
+    The rows of a design are described by its factors instead.
     """
 
     def name(row: NetworkRow) -> Cell:
@@ -131,10 +133,6 @@ def _network_columns(
         why = f"not run: {published.not_run}" if published.not_run else NOT_RUN
         note = "; ".join(filter(None, [why, published.note, row.source]))
         return words(published.label, footnotes.mark(note))
-
-    def parameters(row: NetworkRow) -> Cell:
-        text = row.published.parameters if row.published else ""
-        return Cell(stated_quantity(text), text or DASH)
 
     summaries = analysis.summaries
     if designs:
@@ -155,18 +153,21 @@ def _network_columns(
             )
     if any(summary.variant.stands_for not in ("", summary.variant.net) for summary in summaries):
         yield ColumnRule("Stands for", lambda summary: words(summary.variant.stands_for or DASH), False)
-    size: list[ColumnRule] = []
-    if any(summary.variant.blocks_per_group is not None for summary in summaries):
-        size.append(ColumnRule("N", lambda summary: blocks_cell(summary.variant.blocks_per_group)))
-    size.append(
-        ColumnRule(
-            "Parameters", lambda summary: number(summary.variant.counts.parameters, grouped), only_published=parameters
-        )
+
+
+def _size_columns(summaries: Sequence[Summary]) -> Iterable[ColumnRule]:
+    """The columns of the size of the network: N, parameters, multiply-adds."""
+
+    def parameters(row: NetworkRow) -> Cell:
+        text = row.published.parameters if row.published else ""
+        return Cell(stated_quantity(text), text or DASH)
+
+    yield ColumnRule(
+        "Parameters", lambda summary: number(summary.variant.counts.parameters, grouped), only_published=parameters
     )
-    size.append(ColumnRule("Mult-adds", lambda summary: number(summary.variant.counts.multiply_adds, quantity)))
-    for column in size:
-        if not designs or len({column.cell(summary).text for summary in summaries}) > 1:
-            yield column
+    if any(summary.variant.blocks_per_group is not None for summary in summaries):
+        yield ColumnRule("N", lambda summary: blocks_cell(summary.variant.blocks_per_group), fold="always")
+    yield ColumnRule("Mult-adds", lambda summary: number(summary.variant.counts.multiply_adds, quantity), fold="always")
 
 
 def _data_columns(
@@ -197,10 +198,10 @@ def _data_columns(
         return number(row.published.errors.get(stands_for) if row.published else None, percent)
 
     unit = f", {analysis.decision.unit}" if analysis.decision.unit else ""
-    yield ColumnRule(f"Median {analysis.decision.axis}" if alone else f"{title}{unit}", median, data=title)
+    yield ColumnRule(f"Median {analysis.decision.axis}" if alone else f"{title}{unit}", median, data=title, fold="never")
     if alone:
         yield ColumnRule(interval_title(analysis.on(title)), interval_cell, data=title)
-        yield ColumnRule("n", seeds_cell, data=title)
+        yield ColumnRule("n", seeds_cell, data=title, fold="stated")
         if designed and (difference_to := difference_column(analysis)):
             yield ColumnRule(difference_to.title, difference_to.cell, data=title)
     if analysis.study.published:

@@ -32,6 +32,7 @@ from ablate.report.effects import effects_frames
 from ablate.report.effects_sentences import study_sentences
 from ablate.report.effects_table import effects_tables
 from ablate.report.numbers import counted, finite, format_of
+from ablate.report.parallel_axes import parallel_axes
 from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary
 from ablate.report.provenance import provenance_table
 from ablate.report.report import Report
@@ -64,6 +65,7 @@ class ProgramReport(Report):
         """
         analysis, study = self.analysis, self.analysis.study
         incomplete = analysis.recorded < analysis.planned
+        on_axes = [(summary.name, summary.variant.axes, summary.median) for summary in analysis.summaries if summary.n]
         statistics = rounds_table if analysis.rounds else statistics_table
         return Document(
             name=study.name,
@@ -85,9 +87,11 @@ class ProgramReport(Report):
                 ("Effects", Sentences(study_sentences(analysis.effects, analysis.decision, analysis.format))),
                 ("Notes", Notes(study.notes)),
                 ("Every seed's curve", Curves(tuple(_curves(analysis)), analysis.decision)),
+                ("Every variant by its axes", parallel_axes(on_axes, analysis.decision)),
                 ("Figures", Figures(alt_texts)),
                 ("Made with", self._provenance()),
             ),
+            progress=(analysis.recorded, analysis.planned),
         )
 
     def _provenance(self) -> Provenance:
@@ -177,8 +181,8 @@ def program_table(analysis: ProgramAnalysis) -> Table:
         rows.append(row)
     columns = [Column(column.title, column.numeric) for column in described]
     columns = columns or [Column(axis, False) for axis in axes or ["Variant"]]
-    columns += [Column(f"Median {by.axis}"), Column(interval_title(analysis.summaries)), Column("n")]
-    columns += [Column(column.title) for column in compared]
+    columns += [Column(f"Median {by.axis}", fold="never"), Column(interval_title(analysis.summaries))]
+    columns += [Column("n", fold="stated"), *(Column(column.title) for column in compared)]
     columns += [Column(", ".join(filter(None, [measure.words, measure.unit]))) for measure in others]
     described_rows = describe_design(designs, "", {id(summary): summary.variant.axes for summary in analysis.summaries})
     caption = [f"{analysis.setting('. ')}.", analysis.measured() + analysis.bold_words, described_rows]

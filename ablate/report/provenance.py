@@ -139,7 +139,8 @@ def provenance_table(frame: pd.DataFrame, fields: Sequence[str]) -> Table:
     rows = [[words(row["id"]), *(_field_cell(field, row[field]) for field in shown)] for row in frame.to_dict("records")]
     values = [[row[i].value for row in rows if row[i].value is not None] for i in range(len(shown) + 1)]
     numeric = [bool(found) and all(isinstance(value, (int, float)) for value in found) for found in values]
-    return make_table([*map(Column, ("trial", *shown), numeric)], rows, caption="Every trial and where it comes from")
+    titles = ("trial", *(field.replace("_", " ") for field in shown))
+    return make_table([*map(Column, titles, numeric)], rows, caption="Every trial and where it comes from")
 
 
 def _field_cell(field: str, value: Any) -> Cell:

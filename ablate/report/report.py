@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +26,9 @@ from ablate.study.document import read_document
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+LARGEST_SVG = 200_000  # bytes: of a figure on the page of one report
 
 
 class Report(ABC):
@@ -67,7 +71,9 @@ class Report(ABC):
     @cached_property
     def document(self) -> Document:
         """The report as plain values."""
-        return self.make_document({name: figure.alt_text for name, figure in self.figures.items()})
+        made = self.make_document({name: figure.alt_text for name, figure in self.figures.items()})
+        main = max(self.figures, key=lambda name: self.figures[name].main, default="")
+        return replace(made, main_figure=main if main and self.figures[main].main else "")
 
     @cached_property
     def figures(self) -> dict[str, DrawnFigure]:
@@ -136,8 +142,9 @@ def report_page(reports: Sequence[Report]) -> bytes:
     Args:
         reports: One report or more.
     """
+    largest = LARGEST_SVG if len(reports) == 1 else 0
     return write_page(
-        [(one.document, {name: figure.rendered("svg") for name, figure in one.figures.items()}) for one in reports]
+        [(one.document, {name: figure.embedded(largest) for name, figure in one.figures.items()}) for one in reports]
     )
 
 

@@ -34,7 +34,7 @@ def rounds_table(analysis: Compared[S]) -> Table:
         row += [number(course.p, p_text) if course.n else NO_VALUE, number(course.corrected, str)]
         rows.append(row)
     columns = [Column(title, title not in TEXTS) for title in titles]
-    return make_table(columns, rows, f"{analysis.about.name}_rounds", _caption(analysis, rounds))
+    return make_table(columns, rows, f"{analysis.about.name}_rounds", _caption(analysis, rounds), title="Rounds")
 
 
 def rounds_sentences(analysis: Compared[S]) -> Iterator[str]:

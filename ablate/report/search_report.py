@@ -13,6 +13,7 @@ from ablate.report.candidates_table import search_tables
 from ablate.report.document import Document, Figures, Notes, Provenance, Remark, Sentences, Table, make_sections
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
 from ablate.report.files_table import files_tables
+from ablate.report.parallel_axes import parallel_axes
 from ablate.report.provenance import made_with, provenance_table
 from ablate.report.report import Report
 from ablate.report.search_analysis import SearchAnalysis
@@ -46,6 +47,9 @@ class SearchReport(Report):
             alt_texts: A description of each figure in words, by the name of the figure.
         """
         analysis, study = self.analysis, self.analysis.study
+        on_axes = [
+            (f"Candidate {one.number}", one.values, analysis.objective(one)) for one in analysis.of_state("complete")
+        ]
         return Document(
             name=study.name,
             title=study.title,
@@ -57,9 +61,11 @@ class SearchReport(Report):
             sections=make_sections(
                 ("What the search can and cannot say", Sentences(tuple(search_sentences(analysis)))),
                 ("Notes", Notes(study.notes)),
+                ("Every candidate by its axes", parallel_axes(on_axes, analysis.decision)),
                 ("Figures", Figures(alt_texts)),
                 ("Made with", self._provenance()),
             ),
+            progress=(analysis.recorded, analysis.planned),
         )
 
     def about(self) -> str:

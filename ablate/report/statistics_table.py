@@ -28,8 +28,8 @@ def statistics_table(analysis: Compared[S]) -> Table:
         row = [words(summary.name), *([words(summary.data_title)] if several else [])]
         row += [seeds_cell(summary), median_cell(summary), _mean_cell(summary), interval_cell(summary)]
         rows.append(row + (_verdict_cells(analysis, summary) if analysis.verdicts else []))
-    columns = [Column(title, title not in TEXTS) for title in titles]
-    return make_table(columns, rows, f"{analysis.about.name}_statistics", _caption(analysis))
+    columns = [Column(title, title not in TEXTS, "stated" if title == "n" else "constant") for title in titles]
+    return make_table(columns, rows, f"{analysis.about.name}_statistics", _caption(analysis), title="Statistics")
 
 
 def median_cell(summary: Seeds, mark: str = "", bold: bool = False) -> Cell:

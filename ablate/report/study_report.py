@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,9 @@ from ablate.report.effects_sentences import study_sentences
 from ablate.report.effects_table import effects_tables
 from ablate.report.files_table import files_tables
 from ablate.report.imported_curves import imported_curves
+from ablate.report.panels import data_panels, panel_labels
 from ablate.report.paper_table import paper_table
+from ablate.report.parallel_axes import parallel_axes
 from ablate.report.provenance import made_with, provenance_table, trials_frame
 from ablate.report.report import Report
 from ablate.report.rounds_table import rounds_table
@@ -79,9 +81,11 @@ class StudyReport(Report):
                 ("Effects", Sentences(study_sentences(analysis.effects, analysis.decision, analysis.format))),
                 ("Notes", Notes(study.notes)),
                 ("Every seed's curve", Curves(tuple(_curves(analysis)), analysis.decision)),
+                ("Every variant by its axes", parallel_axes(_on_axes(analysis), analysis.decision)),
                 ("Figures", Figures(alt_texts)),
                 *([("Made with", self._provenance())] if study.seeds else []),
             ),
+            progress=(analysis.recorded, analysis.planned),
         )
 
     def _provenance(self) -> Provenance:
@@ -145,10 +149,17 @@ def _remarks(analysis: StudyAnalysis) -> list[Remark]:
     return [*found, *(Remark(f"{text}.") for text in of_networks if text)]
 
 
+def _on_axes(analysis: StudyAnalysis) -> list[tuple[str, Mapping[str, Any], float | None]]:
+    """The name of each variant with a record, its value on each axis, and its median."""
+    return [(summary.name, summary.variant.axes, summary.median) for summary in analysis.summaries if summary.n]
+
+
 def _curves(analysis: StudyAnalysis) -> list[TrialCurve]:
     """The curves of every recorded seed and of the imported logs, for one plot. Each variant has its own number."""
     shown = [summary for summary in analysis.summaries if summary.n]
-    curves = [curve for number, summary in enumerate(shown) for curve in _seeds(number, summary)]
+    panels = data_panels(shown)
+    looks = {id(s): name for (_, of), names in zip(panels, panel_labels(panels)) for s, name in zip(of, names)}
+    curves = [curve for number, one in enumerate(shown) for curve in _seeds(number, one, looks[id(one)])]
     logs = {id(log.rows): log for log in imported_curves(analysis)}.values()  # each log once, even if in several panels
     for i, log in enumerate(logs):
         epochs, losses, errors = ([row.get(key) for row in log.rows] for key in _columns(analysis.decision))
@@ -161,7 +172,7 @@ def _columns(decision: Decision) -> tuple[str, str, str]:
     return "epoch", "train_loss", decision.column
 
 
-def _seeds(number: int, summary: Summary) -> list[TrialCurve]:
+def _seeds(number: int, summary: Summary, look: str) -> list[TrialCurve]:
     found = []
     for one in summary.trials:
         if one.record:
@@ -169,7 +180,6 @@ def _seeds(number: int, summary: Summary) -> list[TrialCurve]:
             rows = rows[:-1] if one.record.diverged else rows  # without the diverged epoch, as in the figures
             epochs, losses, values = ([row.get(key) for row in rows] for key in _columns(summary.decision))
             fold = fold_of(one.trial)
-            found.append(
-                TrialCurve(number, summary.label, one.trial.seed, epochs, losses, values, one.trial.id, fold=fold)  # type: ignore[arg-type]
-            )
+            made = TrialCurve(number, summary.label, one.trial.seed, epochs, losses, values, one.trial.id)  # type: ignore[arg-type]
+            found.append(replace(made, fold=fold, look=look))
     return found

@@ -62,7 +62,7 @@ def test_a_verdict_is_the_comparison_adjusted_for_its_family(found: StudyAnalysi
 def test_the_sentences_say_what_the_seeds_can(found: StudyAnalysis) -> None:
     better, alike, order = found.sentences
     assert better.startswith(
-        "WRN-10-2 is better than WRN-10-1 by 5.00 points (96% interval -7.00 to -3.00; in all 25 seed pairs; p = 0.01"
+        "WRN-10-2 is better than WRN-10-1 by 5.00 points (96% interval −7.00 to −3.00; in all 25 seed pairs; p = 0.01"
     )
     assert better.endswith(" in a family of 2 comparisons).")
     assert alike.startswith("WRN-10-4 and WRN-10-1 cannot be told apart with 5 seeds; it takes ")

@@ -60,15 +60,15 @@ def texts(found: Table) -> list[list[str]]:
 def test_marks_and_differences_of_the_method_without_each_component(tmp_path: Path) -> None:
     found = table(recorded(tmp_path, LEFT_OUT, THREE))
     titles = ["Variant", "dropout", "decay", "Median test error, %", "Range", "n", "Difference to full [90%]"]
-    assert found.titles == titles  # parameters and multiply-adds are the same, so they are left out
+    assert found.brief.titles == [title for title in titles if title != "n"]  # parameters, too, are the same
     assert [row[:3] for row in texts(found)] == [["full", "✓", "✓"], ["w/o dropout", "", "✓"], ["w/o decay", "✓", ""]]
     assert [row[0].value is not None and row[1].value for row in found.rows] == [True, False, True]
-    assert texts(found)[0][-1] == "–" and texts(found)[2][-1].startswith("+")
+    assert texts(found.brief)[0][-1] == "–" and texts(found.brief)[2][-1].startswith("+")
     assert (
         "Base: WRN-10-1-dropout0.3. Left out: dropout (dropout 0), decay (weight_decay 0, not 0.0005, lr 0.2, not 0.1)."
         in found.caption
     )
-    written = table_latex(found, found.caption)
+    written = table_latex(found.brief, "c")
     assert r"full & $\checkmark$ & $\checkmark$ & " in written and "amssymb" in written
 
 
@@ -105,7 +105,10 @@ def test_the_one_change_of_a_row_is_one_column(tmp_path: Path) -> None:
 def test_a_path_is_compared_with_the_step_before(tmp_path: Path) -> None:
     experiment = recorded(tmp_path, STEPS, ERRORS)
     found = table(experiment)
-    assert found.titles[:4] == ["Variant", "cosine", "cutmix", "wide"] and found.titles[-1] == "Change [90%]"
+    assert found.titles[:4] == ["Variant", "cosine", "cutmix", "wide"] and found.brief.titles[-2:] == [
+        "Change [90%]",
+        "Parameters",
+    ]
     assert [row[0] for row in texts(found)] == ["WRN-10-1", "+ cosine", "+ cutmix (not kept)", "+ wide"]
     assert "each on top of those above it that are kept" in found.caption
     analysis = experiment.analysis()

@@ -23,8 +23,9 @@ from ablate.report.document import (
     make_table,
     number,
 )
-from ablate.report.numbers import percent, stated_quantity
+from ablate.report.numbers import format_of, percent, signed, stated_quantity
 from ablate.report.report import FORMATS, Format, Report
+from ablate.report.writers.csv import table_csv
 from ablate.report.writers.latex import document_latex
 from ablate.report.writers.markdown import document_markdown
 from ablate.report.writers.plain import document_text
@@ -45,7 +46,62 @@ def document(*tables: Table) -> Document:
 
 
 def test_the_first_caption_says_what_the_tables_are_about() -> None:
-    assert document().captions == ["Images: Digits. First.", "Second."]
+    assert [table.caption for table in document().brief_tables] == ["Images: Digits. First.", "Second."]
+
+
+def test_a_column_of_equal_cells_is_a_sentence_of_the_caption() -> None:
+    columns = [
+        Column("Network", False), Column("Recipe", False), Column("n", fold="stated"), Column("N", fold="always"),
+        Column("Published"), Column("Error", fold="never"), Column("k"),
+    ]  # fmt: skip
+    rows = [["a", "fast", "5", "2", "–", "4.0", "1"], ["b", "fast", "5", "3", "–", "4.0", "2"]]
+    table = make_table(columns, rows, "t", "Errors.", [("a", "of all")])
+    assert table.narrowed.titles == ["Network", "N", "Error", "k"]
+    assert table.narrowed.caption == "Errors. The same in every row: Recipe fast."
+    assert table.brief.titles == ["Network", "Error", "k"] and table.brief.notes == (("a", "of all"),)
+    assert make_table(columns, rows[:1], caption="One.").narrowed.titles == [column.title for column in columns]
+    assert table.narrowed.narrowed == table.narrowed
+    alike = make_table(columns[:2], [["a", "fast"], ["b", "fast"]])
+    assert alike.narrowed == alike  # a table of names alone would say nothing
+
+
+def test_a_marked_column_stays_and_notes_go_with_their_column() -> None:
+    columns = [Column("Network", False), Column("Error", fold="stated"), Column("N", fold="always")]
+    rows = [["a", Cell(1, "1", "a"), Cell(2, "2", "b")], ["b", Cell(1, "1", "a"), Cell(3, "3")]]
+    table = make_table(columns, rows, notes=[("a", "one"), ("b", "two")])
+    assert table.narrowed == table
+    assert (table.brief.titles, table.brief.notes) == (["Network", "Error"], (("a", "one"),))
+
+
+def test_the_finding_and_the_main_figure_stand_first_in_every_text() -> None:
+    known = replace(document(), finding="It works.", main_figure="errors")
+    text = document_markdown(known)
+    parts = (
+        "# A title",
+        "**It works.**",
+        "![Errors. It works.](errors.svg)",
+        "Images: Digits.",
+        "## Said",
+        "A note.",
+        "Second.",
+    )
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places) and text.count("](errors.svg)") == 1
+    assert document_text(known).startswith("A title (small)\n\nIt works.\n\n")
+
+
+def test_every_number_has_one_minus_sign() -> None:
+    cells = [number(-1.5, format_of(unit).value) for unit in ("nats", "")] + [number(-0.2, signed), number(-3, str)]
+    assert [cell.text for cell in cells] == ["−1.5", "−1.5", "−0.20", "−3"]
+    table = make_table([Column("Name", False), Column("Difference")], [["a", cells[2]], ["b", number(0.5, signed)]])
+    assert "−0.20" in document_markdown(document(table)) and "-0.20" in document_latex(document(table))
+    assert table_csv(table) == "Name,Difference\na,-0.2\nb,0.5\n"
+
+
+def test_csv_of_a_table_has_values_and_texts_and_no_formula() -> None:
+    columns = [Column("Network", False), Column("Range"), Column("Mult-adds"), Column("Error")]
+    row = ["=1+1", Cell(4.0, "4.0–5.0"), Cell(26_412_345, "26.4 M"), number(None, str)]
+    assert table_csv(make_table(columns, [row])) == "Network,Range,Mult-adds,Error\n'=1+1,4.0–5.0,26412345,–\n"
 
 
 def test_markdown_has_every_part_in_order() -> None:
@@ -53,10 +109,10 @@ def test_markdown_has_every_part_in_order() -> None:
     parts = (
         "# A title (small)\n\nSource: A paper.\n\nImages: Digits. First.\n\n| a\\*b",
         "**1.23**<sup>a</sup>",
-        "\nSecond.\n",
         "**Incomplete**\n\nPlain\n",
         "## Said\n\n- One.\n- Two.\n",
         "A note.\n",
+        "\nSecond.\n",
         "![Errors](errors.svg)\n",
         "## Made with\n\n- torch\n",
         "All is in [trials.csv](trials.csv).\n",
@@ -71,11 +127,6 @@ def test_plain_text_has_the_tables_and_the_sentences_and_escapes_nothing() -> No
         "A title (small)\n\nImages: Digits. First.\n\n| a*b |    Error |\n| --- | -------: |\n| x_  | 1.23 (a) |\n\n"
         "- One.\n- Two.\n"
     )
-
-
-def test_latex_has_a_table_each_under_the_title() -> None:
-    text = document_latex(document())
-    assert text.count(r"\begin{table}") == 2 and r"\caption{A title (small). Second.}" in text and r"\label{tab:u}" in text
 
 
 @pytest.mark.parametrize(("text", "number"), [("1.7M", 1.7e6), ("850k", 850e3), ("12", 12.0), ("many", None), ("", None)])

@@ -48,7 +48,7 @@ def frame(experiment: Experiment) -> list[dict[str, str]]:
 
 def test_one_data_set_has_range_and_seeds_beside_the_median(tmp_path: Path) -> None:
     table = paper(recorded(tmp_path, ONE, {0: [7.0, 5.0, 9.0], 1: [6.0, 8.0]}))
-    assert table.titles == ["Network", "N", "Parameters", "Mult-adds", "Median test error, %", "Range", "n"]
+    assert table.titles == ["Network", "Median test error, %", "Range", "n", "Parameters", "N", "Mult-adds"]
     first, second = texts(table)
     assert (first["Network"], first["N"], first["Parameters"]) == ("WRN-10-1", "1", "77,562")
     assert (first["Median test error, %"], first["Range"], first["n"]) == ("7.00", "5.00–9.00", "3")
@@ -58,7 +58,7 @@ def test_one_data_set_has_range_and_seeds_beside_the_median(tmp_path: Path) -> N
 
 def test_several_data_sets_are_columns_of_one_row(tmp_path: Path) -> None:
     table = paper(recorded(tmp_path, BOTH, {0: [7.0], 1: [30.0], 2: [6.0], 3: [20.0]}))
-    assert table.titles == ["Network", "N", "Parameters", "Mult-adds", "Digits, %", "CIFAR-10, %"]
+    assert table.titles == ["Network", "Digits, %", "CIFAR-10, %", "Parameters", "N", "Mult-adds"]
     assert [(row["Network"], row["Digits, %"], row["CIFAR-10, %"]) for row in texts(table)] == [
         ("WRN-10-1", "7.00", "30.00"),
         ("WRN-10-2", "6.00", "20.00"),
@@ -148,7 +148,7 @@ def test_ours_stands_beside_the_published_value(tmp_path: Path) -> None:
     assert (other["CIFAR-10, %"], other["CIFAR-10, published"], other["CIFAR-10, ours − published"]) == (
         "20.25",
         "21.00",
-        "-0.75",
+        "−0.75",
     )
     assert {row["Digits, published"] for row in (ours, other)} == {"–"}
     assert other["seconds (published)"] == "–"
@@ -219,8 +219,8 @@ def test_the_statistics_of_each_variant(tmp_path: Path) -> None:
     assert list(base.values())[:5] == ["WRN-10-1", "3", "7.00", "7.00 ± 2.00", "5.00–9.00"]
     assert base["Baseline"] == "baseline" and base["p"] == "–"
     # All nine seed pairs are won: two of the 20 splits are as far apart.
-    assert (wide["Baseline"], wide["Difference"], wide["P(better)"]) == ("WRN-10-1", "-4.00", "1.00 (0.50–1.00)")
-    assert (wide["p"], wide["p (family)"], wide["Interval"]) == ("0.100", "0.100", "-7.00 to -1.00 (90%)")
+    assert (wide["Baseline"], wide["Difference"], wide["P(better)"]) == ("WRN-10-1", "−4.00", "1.00 (0.50–1.00)")
+    assert (wide["p"], wide["p (family)"], wide["Interval"]) == ("0.100", "0.100", "−7.00 to −1.00 (90%)")
 
 
 def test_the_statistics_name_the_data_set_where_there_are_several(tmp_path: Path) -> None:

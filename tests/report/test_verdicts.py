@@ -25,7 +25,7 @@ def first(base: Errors, count: int) -> Errors:
 def test_a_difference_has_its_size_interval_and_pairs() -> None:
     (verdict,) = against(WORSE, better=BASE)
     assert [*verdict_sentences([verdict])] == [
-        "better is better than base by 4.10 points (96% interval -6.35 to -2.55; in all 25 seed pairs; p = 0.0079)."
+        "better is better than base by 4.10 points (96% interval −6.35 to −2.55; in all 25 seed pairs; p = 0.0079)."
     ]
 
 

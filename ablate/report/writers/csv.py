@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from typing import TYPE_CHECKING
+
+from ablate.report.document import Cell, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +26,25 @@ def to_csv(frame: pd.DataFrame) -> bytes:
             frame[column] = [_no_formula(value) if isinstance(value, str) else value for value in values]
     text: str = frame.to_csv(index=False, lineterminator="\n")
     return text.encode()
+
+
+def table_csv(table: Table) -> str:
+    """A table as CSV: a number as it is, without its format, and of other cells the text.
+
+    Args:
+        table: The table.
+    """
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(map(_no_formula, table.titles))
+    writer.writerows([_plain(cell) for cell in row] for row in table.rows)
+    return written.getvalue()
+
+
+def _plain(cell: Cell) -> str:
+    is_number = isinstance(cell.value, (int, float)) and not isinstance(cell.value, bool)
+    shown = re.fullmatch(r"[-+−]?[\d,.]+( [kMG])?", cell.text)  # a range is not the number that it is sorted by
+    return str(cell.value) if is_number and shown else _no_formula(cell.text)
 
 
 def _no_formula(text: str) -> str:

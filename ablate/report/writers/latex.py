@@ -1,54 +1,185 @@
-"""LaTeX."""
+"""LaTeX: tables that a paper's source can take as they are, with booktabs, siunitx and threeparttable."""
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Sequence
+from itertools import count
+from typing import NamedTuple
+
 from ablate.errors import printable
-from ablate.report.document import Cell, Document, Table
+from ablate.report.document import Cell, Column, Document, Table
+from ablate.report.numbers import DASH, MINUS
+
+NUMBER = re.compile(rf"[-+{MINUS}]?\d[\d,]*(\.\d+)?")
+SIZES = (("normalsize", 1.0, 6.0), ("small", 0.9, 5.0), ("footnotesize", 0.8, 4.0))  # name, scale, space beside a column
+COLUMN, PAGE = 229.0, 394.0  # points: the column of an article in two columns, the text of a paper in one
+LONGEST = 150.0  # points: a wider column of words is broken into lines
+MOST_LINES = 3  # of a header
+
+
+class Layout(NamedTuple):
+    """How a table fits.
+
+    Args:
+        environment: "table", or "table*" for the width of the page.
+        size: The size of the letters, such as "small".
+        gap: The space on either side of a column in points.
+        parts: The columns of each part; several parts, one below the other, where the columns need more than a page.
+    """
+
+    environment: str
+    size: str
+    gap: float
+    parts: list[list[int]]
 
 
 def document_latex(document: Document) -> str:
-    """The tables, each with the title of the report in its caption.
+    """The tables, each with the title of the report as its caption and its setting in the notes below it.
 
     Args:
         document: The report.
     """
-    found = zip(document.captions, document.tables)
-    return "\n".join(table_latex(table, f"{document.heading}. {caption}") for caption, table in found)
+    return "\n".join(table_latex(table, document.headline(table), document.badge) for table in document.brief_tables)
 
 
-def table_latex(table: Table, caption: str) -> str:
-    """A booktabs table with its footnotes below.
+def table_latex(table: Table, caption: str, badge: str = "") -> str:
+    """A table in the size of letters that fits, with its setting and its footnotes below.
 
     Args:
-        table: The table.
-        caption: The caption, unescaped.
+        table: The table; its own caption becomes the first note.
+        caption: The caption, unescaped: one line.
+        badge: Such as that the study runs at another scale, which the notes begin with; empty for none.
     """
-    columns = "".join("r" if column.numeric else "l" for column in table.columns)
-
-    def text(cell: Cell) -> str:
-        body = latex_escape(cell.text)
-        body = rf"\textbf{{{body}}}" if cell.bold else body
-        return body + (rf"\textsuperscript{{{cell.mark}}}" if cell.mark else "")
-
-    notes = [rf"    \textsuperscript{{{mark}}} {latex_escape(note)}\par" for mark, note in table.notes]
+    badge = f"{badge[:1].upper()}{badge[1:]}." if badge else ""
+    columns = [_LatexColumn(column, [row[i] for row in table.rows]) for i, column in enumerate(table.columns)]
+    layout = _layout([column.width for column in columns])
+    setting = " ".join(filter(None, [badge, table.caption]))
+    notes = [rf"    \item {latex_escape(setting)}"] if setting else []
+    notes += [rf"    \item[{mark}] {latex_escape(note)}" for mark, note in table.notes]
+    parts = [_tabular([columns[i] for i in part]) for part in layout.parts]
     marked = any("✓" in cell.text for row in table.rows for cell in row)
+    needs = f"booktabs, siunitx and threeparttable{', and amssymb' if marked else ''}"
     lines = [
-        rf"\begin{{table}}  % needs booktabs{', graphicx and amssymb' if marked else ' and graphicx'}",
+        f"\\begin{{{layout.environment}}}  % needs {needs}",
         r"  \centering",
+        rf"  \{layout.size}",
+        rf"  \setlength{{\tabcolsep}}{{{layout.gap:g}pt}}",
+        r"  \sisetup{group-separator={,}, group-minimum-digits=4, retain-explicit-plus, detect-weight}",
+        r"  \begin{threeparttable}",
         rf"  \caption{{{latex_escape(caption)}}}",
         rf"  \label{{tab:{table.label}}}",
-        r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-        rf"  \begin{{tabular}}{{{columns}}}",
-        r"    \toprule",
-        f"    {' & '.join(map(latex_escape, table.titles))} \\\\",
-        r"    \midrule",
-        *(f"    {' & '.join(map(text, row))} \\\\" for row in table.rows),
-        r"    \bottomrule",
-        r"  \end{tabular}}",
-        *([r"  \par\medskip\begin{minipage}{\linewidth}\footnotesize", *notes, r"  \end{minipage}"] if notes else []),
-        r"\end{table}",
+        *parts[0],
+        *(
+            line
+            for part in parts[1:]
+            for line in (r"  \end{threeparttable}\par\medskip", r"  \begin{threeparttable}", *part)
+        ),
+        *([r"  \begin{tablenotes}[flushleft]", r"    \footnotesize", *notes, r"  \end{tablenotes}"] if notes else []),
+        r"  \end{threeparttable}",
+        f"\\end{{{layout.environment}}}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _tabular(columns: Sequence[_LatexColumn]) -> list[str]:
+    """The lines of a tabular of some columns."""
+    return [
+        rf"  \begin{{tabular}}{{{' '.join(column.kind for column in columns)}}}",
+        r"    \toprule",
+        rf"    {' & '.join(column.header for column in columns)} \\",
+        r"    \midrule",
+        *(rf"    {' & '.join(row)} \\" for row in zip(*(column.cells for column in columns))),
+        r"    \bottomrule",
+        r"  \end{tabular}",
+    ]
+
+
+def _layout(widths: Sequence[float]) -> Layout:
+    """The largest letters in which columns fit, first into one column of a paper, then across the page.
+
+    Args:
+        widths: The width of each column in points, in letters of 10 points.
+    """
+    for environment, room in (("table", COLUMN), ("table*", PAGE)):
+        for size, scale, gap in SIZES:
+            if sum(scale * width + 2 * gap for width in widths) <= room:
+                return Layout(environment, size, gap, [[*range(len(widths))]])
+    widths = [scale * width + 2 * gap for width in widths]
+    least = len(_parts(widths, PAGE))
+    room = next(room for room in count() if len(_parts(widths, room)) <= least)  # the narrowest: parts about equally wide
+    return Layout("table*", size, gap, _parts(widths, room))
+
+
+def _parts(widths: Sequence[float], room: float) -> list[list[int]]:
+    """The columns of each part of a table. The first column, the name, stands in every part."""
+    parts = [[0]]
+    for i in range(1, len(widths)):
+        if sum(widths[k] for k in (*parts[-1], i)) > room and len(parts[-1]) > 1:
+            parts.append([0])
+        parts[-1].append(i)
+    return parts
+
+
+class _LatexColumn:
+    """A column as LaTeX: its kind, its header and its cells, and its width in points, in letters of 10 points."""
+
+    def __init__(self, column: Column, cells: Sequence[Cell]) -> None:
+        numbers = [cell.text for cell in cells if NUMBER.fullmatch(cell.text)]
+        self._aligned = column.numeric and 2 * len(numbers) >= max(1, sum(cell.text != DASH for cell in cells))
+        bodies = [cell.text for cell in cells]
+        marks = max((cell.mark for cell in cells), key=len, default="")
+        content = max(map(_width, bodies), default=0.0) + 0.7 * _width(marks)
+        self.width = content
+        self.kind = "r" if column.numeric else "l"
+        if self._aligned:
+            after = rf", table-space-text-post=\tnote{{{marks}}}" if marks else ""
+            self.kind = f"S[table-format={_format(numbers)}{after}]"
+        elif not column.numeric and content > LONGEST:
+            self.kind, self.width = rf">{{\raggedright\arraybackslash}}p{{{LONGEST / 10:g}em}}", LONGEST
+        rooms = count(max(36, math.ceil(self.width)), 6)
+        lines = next(lines for room in rooms if len(lines := _wrapped(column.title, room)) <= MOST_LINES)
+        self.width = max([self.width, *map(_width, lines)])
+        side = "r" if column.numeric else "l"
+        words = r" \\ ".join(map(latex_escape, lines))
+        header = words if len(lines) == 1 else rf"\shortstack[{side}]{{{words}}}"
+        self.header = f"{{{header}}}" if self._aligned else header
+        self.cells = [self._cell(cell) for cell in cells]
+
+    def _cell(self, cell: Cell) -> str:
+        note = rf"\tnote{{{cell.mark}}}" if cell.mark else ""
+        if self._aligned and NUMBER.fullmatch(cell.text):
+            bold = r"\bfseries " if cell.bold else ""
+            return f"{bold}{cell.text.replace(',', '').replace(MINUS, '-')}{note}"
+        body = rf"\textbf{{{latex_escape(cell.text)}}}" if cell.bold else latex_escape(cell.text)
+        return f"{{{body}{note}}}" if self._aligned else f"{body}{note}"
+
+
+def _format(numbers: Sequence[str]) -> str:
+    """The table-format of siunitx: the most digits before and after the decimal point, and whether there are signs."""
+    parts = [text.lstrip(f"+-{MINUS}").replace(",", "").partition(".") for text in numbers]
+    before = max((len(whole) for whole, _, _ in parts), default=1)
+    after = max((len(decimals) for _, _, decimals in parts), default=0)
+    signed = "+" if any(text[0] in f"+-{MINUS}" for text in numbers) else ""
+    return f"{signed}{before}{f'.{after}' if after else ''}"
+
+
+def _width(text: str) -> float:
+    """About the width of a text in points, in Computer Modern of 10 points."""
+    return 1.02 * sum(7.4 if c.isupper() else 3.4 if c in ".,;:()'|[] il" else 5.1 for c in text)
+
+
+def _wrapped(text: str, room: float) -> list[str]:
+    """The lines of a header, broken between words."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and _width(longer) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 _LATEX = {
@@ -64,13 +195,13 @@ _LATEX = {
     "^": r"\textasciicircum{}",
     "–": "--",
     "±": r"$\pm$",
-    "−": "$-$",
+    MINUS: "$-$",
     "≈": r"$\approx$",
     "×": r"$\times$",
-    "→": r"$\to$",
-    "✓": r"$\checkmark$",
     "<": "$<$",
     ">": "$>$",
+    "→": r"$\to$",
+    "✓": r"$\checkmark$",
     "[": "{[}",  # unescaped at the start of a row it would be read as an argument of the previous row's end
     "*": "{*}",
 }

@@ -3,43 +3,68 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ablate.errors import printable
-from ablate.report.document import Cell, Curves, Document, Figures, Notes, Provenance, Section, Sentences, Table
+from ablate.report.document import (
+    Cell,
+    Content,
+    Curves,
+    Document,
+    Figures,
+    Notes,
+    ParallelAxes,
+    Provenance,
+    Sentences,
+    Table,
+)
 from ablate.report.writers.plain import line_up
 
 
 def document_markdown(document: Document) -> str:
-    """The tables with their captions, the remarks and the sections. Figures are links; curves are left out.
+    """The finding, the main figure, the tables with their captions, the remarks and the sections.
+
+    Figures are links; what only a page can show is left out.
 
     Args:
         document: The report.
     """
     lines = [f"# {prose(' '.join(document.heading.split()))}", ""]
+    lines += [f"**{prose(document.finding)}**", ""] if document.finding else []
     lines += [f"Source: {prose(document.source)}.", ""] if document.source else []
-    for caption, table in zip(document.captions, document.tables):
-        lines += [prose(caption), "", table_markdown(table)]
-    for remark in document.remarks:
-        lines += [f"**{prose(remark.text)}**" if remark.strong else prose(remark.text), ""]
-    return "\n".join([*lines, *(line for section in document.sections for line in _section(section))])
+    if document.main_figure:
+        lines += _figures({document.main_figure: document.alt_texts.get(document.main_figure, "")})
+    brief = iter(document.brief_tables)
+    blocks = [
+        _block(one.heading, next(brief) if isinstance(one.content, Table) else one.content) for one in document.blocks
+    ]
+    remarks = [f"**{prose(one.text)}**" if one.strong else prose(one.text) for one in document.remarks]
+    first, *others = blocks or [[]]
+    lines += [*first, *(line for remark in remarks for line in (remark, ""))]
+    return "\n".join([*lines, *(line for block in others for line in block)])
 
 
-def _section(section: Section) -> list[str]:
-    """The lines of a section."""
-    match section.content:
+def _block(heading: str, content: Content) -> list[str]:
+    """The lines of a table or of a section."""
+    match content:
+        case Table(caption=caption):
+            return [*([f"## {prose(heading)}", ""] if heading else []), prose(caption), "", table_markdown(content)]
         case Sentences(texts):
-            return _list(section.heading, texts)
+            return _list(heading, texts)
         case Notes(text):
             return [prose(text), ""]
         case Figures(alt_texts):
-            return [line for name, words in alt_texts.items() for line in (f"![{words}]({name}.svg)", "")]
-        case Curves():
+            return _figures(alt_texts)
+        case Curves() | ParallelAxes():
             return []
         case Provenance(texts, _, where, files):
             for file in files:
                 where = where.replace(file, f"[{file}]({file})")
-            return [*(_list(section.heading, texts) if texts else []), where, ""]
+            return [*(_list(heading, texts) if texts else []), where, ""]
+
+
+def _figures(alt_texts: Mapping[str, str]) -> list[str]:
+    return [line for name, words in alt_texts.items() for line in (f"![{words}]({name}.svg)", "")]
 
 
 def _list(heading: str, texts: Sequence[str]) -> list[str]:

@@ -1,61 +1,118 @@
-"""index.html: one file with the tables, figures, curves and provenance of one or more reports.
+"""index.html: one file with the finding, tables, figures, curves and provenance of one or more reports.
 
 The page loads nothing from elsewhere. Its content security policy allows only its own style and script, by their hashes,
-and images inside the page. Every text is escaped. The tables and figures work without the script. With the script, tables
-can be sorted, a cell shows its trials (assets/page.js), and the curves of the seeds respond to the pointer (curves.js).
+and images inside the page. Every text is escaped. Findings, tables and figures work without the script. With it, tables can
+be sorted, filtered and copied, a cell shows its trials (assets/page.js), the curves of the seeds respond to the pointer
+(curves.js), as do the variants on their axes (axes.js), and the address keeps the view (view.js). What the script alone
+needs is packed: JSON, deflated, in base64.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import math
 import re
-from collections.abc import Mapping, Sequence
-from functools import cache
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from importlib import resources
-from typing import NamedTuple
+from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
 
-from ablate.report.document import Cell, Curves, Document, Figures, Notes, Provenance, Sentences
-from ablate.report.figures.colours import PALETTE
+from ablate.report.document import (
+    Cell,
+    Curves,
+    Document,
+    Figures,
+    Notes,
+    ParallelAxes,
+    Provenance,
+    Section,
+    Sentences,
+    Table,
+)
+from ablate.report.figures.colours import looks
 from ablate.report.numbers import counted
-from ablate.report.writers.page_curves import curve_data, to_json
+from ablate.report.writers.csv import table_csv
+from ablate.report.writers.latex import table_latex
+from ablate.report.writers.markdown import table_markdown
+from ablate.report.writers.page_curves import curve_data
+
+SCRIPTS = ("page.js", "curves.js", "axes.js", "view.js")
+SAFE = " !$&'()*+,-./:;=?@[]_~"  # in a data URL between double quotes
+MOST_ROWS = 40  # of a table, until a reader asks for all
+MOST_SENTENCES = 12
+KINDS = {
+    "table": Table, "sentences": Sentences, "notes": Notes, "curves": Curves, "axes": ParallelAxes, "figures": Figures,
+    "provenance": Provenance,
+}  # fmt: skip
 
 
-class Article(NamedTuple):
+@dataclass(frozen=True)
+class Article:
     """A report on a page.
 
     Args:
         document: The report.
-        svgs: Its figures by name, as SVG in UTF-8.
+        images: Its figures by name, as data URLs.
         anchor: The id that links to it.
     """
 
     document: Document
-    svgs: Mapping[str, bytes]
+    images: Mapping[str, str]
     anchor: str
+
+    @property
+    def blocks(self) -> list[Section]:
+        """The parts of the report that a page shows, in order; its tables without columns that say nothing."""
+        shown = [one for one in self.document.blocks if not isinstance(one.content, Provenance) or _says(one.content)]
+        return [replace(one, content=one.content.narrowed) if isinstance(one.content, Table) else one for one in shown]
+
+    @cached_property
+    def trials(self) -> dict[str, int]:
+        """The number of each trial in the table of provenance by its id."""
+        rows = (row for table in _provenances(self.document) for row in table.rows)
+        return {str(row[0].value): number for number, row in enumerate(rows)}
+
+    def numbers(self, trials: Iterable[str]) -> str:
+        """The numbers of some trials, separated by spaces.
+
+        Args:
+            trials: The ids.
+        """
+        return " ".join(str(self.trials[trial]) for trial in trials)
 
 
 def write_page(reports: Sequence[tuple[Document, Mapping[str, bytes]]]) -> bytes:
-    """The page as HTML in UTF-8. Equal reports give equal bytes. A page of several reports begins with a list of them.
+    """The page as HTML in UTF-8. Equal reports give equal bytes.
+
+    A page of several reports begins with an index, in the order of the paper's tables.
 
     Args:
-        reports: Documents, each with its figures by name, as SVG in UTF-8; at least one.
+        reports: Documents, each with its figures by name, as SVG in UTF-8 or as WebP; at least one.
     """
     assert reports, "a page of nothing"
     for document, _ in reports:
         _check_trials(document)
-    style, script = _style(), _asset("page.js") + _asset("curves.js")
+    reports = sorted(reports, key=lambda report: _paper_order(report[0].source))
+    style, script = _asset("page.css"), "".join(map(_asset, SCRIPTS))
     policy = (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
     anchors = _anchors([document.name for document, _ in reports])
+    articles = [
+        Article(document, {name: _image(data) for name, data in figures.items()}, anchor)
+        for (document, figures), anchor in zip(reports, anchors)
+    ]
     page = _template().render(
-        pages=[Article(document, svgs, anchor) for (document, svgs), anchor in zip(reports, anchors)],
+        articles=articles,
         title=f"{len(reports)} ablation studies" if len(reports) > 1 else reports[0][0].title,
         policy=policy,
         style=Markup(style),
@@ -69,21 +126,83 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.globals |= {"most_rows": MOST_ROWS, "most_sentences": MOST_SENTENCES}
     environment.filters |= {
-        "base64": lambda data: base64.b64encode(data).decode(),
+        "axes_data": lambda content: pack(_axes_data(content)),
+        "copies": lambda table, document: pack(_copies(table, document)),
         "counted": counted,
-        "curve_json": lambda content: Markup(to_json(curve_data(content.curves, len(PALETTE), content.decision.worst))),
+        "curves_data": lambda article, content: pack(_curves_data(article, content)),
         "paragraphs": _paragraphs,
         "sort_value": _sort_value,
+        "trials_data": lambda table: pack(_trials_data(table)),
     }
-    kinds = {"sentences": Sentences, "notes": Notes, "curves": Curves, "figures": Figures, "provenance": Provenance}
-    environment.tests |= {name: lambda content, kind=kind: isinstance(content, kind) for name, kind in kinds.items()}
-    environment.tests |= {
-        "badged": lambda content: isinstance(content, (Sentences, Curves, Figures)),
-        "filled": lambda content: not isinstance(content, Provenance) or bool(content.texts or content.trials.rows),
-        "sortable": _is_sortable,
-    }
+    environment.tests |= {name: lambda content, kind=kind: isinstance(content, kind) for name, kind in KINDS.items()}
+    environment.tests["sortable"] = _is_sortable
     return environment.from_string(_asset("page.html.j2"))
+
+
+def pack(value: Any) -> str:
+    """Plain values as text for the script of the page: JSON, deflated, in base64.
+
+    Args:
+        value: Plain values; no infinity or NaN.
+    """
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def _curves_data(article: Article, content: Curves) -> dict[str, Any]:
+    names = {curve.label: curve.look or curve.label for curve in content.curves}
+    found = looks(names.values())
+    of_labels = {label: found[name] for label, name in names.items()}
+    return curve_data(content.curves, of_labels, article.trials, content.decision.worst)
+
+
+def _axes_data(content: ParallelAxes) -> dict[str, Any]:
+    by = content.decision
+    return {"axes": content.axes, "rows": content.rows, "measure": by.axis, "maximized": by.maximized}
+
+
+def _trials_data(table: Table) -> dict[str, Any]:
+    """The titles of the columns, which are numeric, and the texts of the rows."""
+    return {
+        "titles": table.titles,
+        "numeric": [column.numeric for column in table.columns],
+        "rows": [[cell.text for cell in row] for row in table.rows],
+    }
+
+
+def _copies(table: Table, document: Document) -> dict[str, str]:
+    """The table as its files have it, for the clipboard."""
+    return {
+        "LaTeX": table_latex(table.brief, document.headline(table), document.badge),
+        "Markdown": table_markdown(table.brief),
+        "CSV": table_csv(table),
+    }
+
+
+def _image(data: bytes) -> str:
+    """A figure as a data URL. Coordinates of SVG are rounded to a hundredth of a point, which no screen shows."""
+    if data.startswith(b"RIFF"):
+        return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
+    text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<!DOCTYPE[^>]*>|<\?xml[^>]*>", "", data.decode(), flags=re.DOTALL)
+    text = re.sub(r'\b(d|x|y)="[^"]*"', lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), text)
+    return f"data:image/svg+xml,{quote(' '.join(text.split()), safe=SAFE)}"
+
+
+def _paper_order(source: str) -> tuple[bool, str, list[tuple[bool, int]]]:
+    """The order of a paper's tables and figures: its name, then the kind and the number; what has no source comes last."""
+    paper, _, place = source.partition(",")
+    found = re.findall(r"(Table|Figure|Section)s?\s+(\d+)", place)
+    return not source, paper, [(kind != "Table", int(number)) for kind, number in found[:1]]
+
+
+def _says(content: Provenance) -> bool:
+    return bool(content.texts or content.trials.rows)
+
+
+def _provenances(document: Document) -> list[Table]:
+    return [one.content.trials for one in document.sections if isinstance(one.content, Provenance)]
 
 
 def _is_sortable(cell: Cell) -> bool:
@@ -102,19 +221,9 @@ def _paragraphs(text: str) -> list[str]:
 
 def _check_trials(document: Document) -> None:
     """Check that the provenance contains every trial that a cell names."""
-    known = {
-        row[0].value
-        for section in document.sections
-        if isinstance(section.content, Provenance)
-        for row in section.content.trials.rows
-    }
+    known = {row[0].value for table in _provenances(document) for row in table.rows}
     untraced = {trial for table in document.tables for row in table.rows for cell in row for trial in cell.trials} - known
     assert not untraced, f"cells name trials that the page does not know: {sorted(untraced)}"
-
-
-def _style() -> str:
-    colours = "".join(f".c{number} {{ --c: {colour}; }}\n" for number, colour in enumerate(PALETTE))
-    return _asset("page.css") + colours
 
 
 def _asset(name: str) -> str:

@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ablate.report.document import TrialCurve
 from ablate.report.numbers import finite
 
+MOST_POINTS = 120_000  # of a report, with all its seeds and medians; more are thinned by epochs
 
-def curve_data(curves: Sequence[TrialCurve], colours: int, worst: float = math.inf) -> list[dict[str, Any]]:
-    """One dict per variant for curves.js: number, colour, label, imported, lines. The median of the seeds is the last line.
 
-    A line has name, trial, bold (the median, or the only line), epoch, loss (nats) and error (the measure that the study
-    decides by), with five digits.
+def curve_data(
+    curves: Sequence[TrialCurve], looks: Mapping[str, tuple[str, str]], trials: Mapping[str, int], worst: float = math.inf
+) -> dict[str, Any]:
+    """For curves.js: `every`, the distance of the epochs that are kept, and `variants`, each with number, label, colour,
+    marker, imported and lines. The median of the seeds is the last line.
+
+    A line has name, trial, bold (the median, or the only line), epoch (the first and the last, or all where some are
+    missing), loss (nats) and error (the measure that the study decides by), with four digits.
 
     Args:
         curves: The curves of all trials.
-        colours: The number of colours; a variant's colour is its number modulo this.
+        looks: The colour and the marker of each variant by its label.
+        trials: The number of each trial in the provenance by its id.
         worst: The value of a seed that diverged: infinity, negative for a maximized measure.
     """
     groups: dict[tuple[int, bool, str], list[TrialCurve]] = {}
     for curve in curves:
         groups.setdefault((curve.variant, curve.imported, curve.label), []).append(curve)
-    found = []
-    for (variant, imported, label), members in groups.items():
-        lines = [_drawn(curve, _curve_name(curve), bold=len(members) == 1) for curve in members]
+    points = sum(len(curve.epochs) for curve in curves) + sum(len(members[0].epochs) for members in groups.values())
+    every = math.ceil(points / MOST_POINTS)
+    variants = []
+    for (number, imported, label), members in groups.items():
+        drawn = [(curve, _curve_name(curve)) for curve in members]
         if len(members) > 1 and not imported:
             unit = "seeds" if members[0].fold is None else "trainings"
-            lines.append(_drawn(median_curve(members, worst), f"median of {len(members)} {unit}", bold=True))
-        found.append({"number": variant, "colour": variant % colours, "label": label, "imported": imported, "lines": lines})
-    return found
+            drawn.append((median_curve(members, worst), f"median of {len(members)} {unit}"))
+        lines = [
+            _line(thinned(curve, every), name, trials.get(curve.trial), curve is drawn[-1][0] or imported)
+            for curve, name in drawn
+        ]
+        colour, marker = looks[label]
+        shown = {"number": number, "label": label, "colour": colour, "marker": marker}
+        variants.append({**shown, "imported": imported, "lines": lines})
+    return {"every": every, "variants": variants}
 
 
 def median_curve(curves: Sequence[TrialCurve], worst: float = math.inf) -> TrialCurve:
@@ -63,20 +76,30 @@ def median_curve(curves: Sequence[TrialCurve], worst: float = math.inf) -> Trial
     )
 
 
-def to_json(value: Any) -> str:
-    """JSON for a <script> element. No text in it can end the element.
+def thinned(curve: TrialCurve, every: int) -> TrialCurve:
+    """The curve at each epoch that is a multiple of a number, and at its first and last epoch.
 
     Args:
-        value: Plain values; no infinity or NaN.
+        curve: The curve of a trial.
+        every: The number; 1 keeps all epochs.
     """
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # ASCII
-    return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
+    if every == 1:
+        return curve
+    kept = [i for i, epoch in enumerate(curve.epochs) if epoch % every == 0 or i in (0, len(curve.epochs) - 1)]
+    return replace(
+        curve,
+        epochs=[curve.epochs[i] for i in kept],
+        train_loss=[curve.train_loss[i] for i in kept],
+        values=[curve.values[i] for i in kept],
+    )
 
 
-def _drawn(curve: TrialCurve, name: str, bold: bool) -> dict[str, Any]:
-    loss, error = map(_rounded, curve.train_loss), map(_rounded, curve.values)
+def _line(curve: TrialCurve, name: str, trial: int | None, bold: bool) -> dict[str, Any]:
+    epochs = list(curve.epochs)
+    whole = epochs and epochs == list(range(epochs[0], epochs[-1] + 1))
     return {
-        "name": name, "trial": curve.trial, "bold": bold, "epoch": curve.epochs, "loss": list(loss), "error": list(error),
+        "name": name, "trial": trial, "bold": bold, "epoch": [epochs[0], epochs[-1]] if whole else epochs,
+        "loss": [*map(_rounded, curve.train_loss)], "error": [*map(_rounded, curve.values)],
     }  # fmt: skip
 
 
@@ -87,4 +110,4 @@ def _curve_name(curve: TrialCurve) -> str:
 
 
 def _rounded(number: float | None) -> float | None:
-    return None if number is None or not math.isfinite(number) else float(f"{number:.5g}")
+    return None if number is None or not math.isfinite(number) else float(f"{number:.4g}")

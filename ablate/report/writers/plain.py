@@ -9,15 +9,15 @@ from ablate.report.document import Cell, Document, Table
 
 
 def document_text(document: Document) -> str:
-    """The tables with their captions, followed by the conclusions.
+    """The finding, the tables with their captions, and the conclusions.
 
     Args:
         document: The report.
     """
-    tables = [f"{caption}\n\n{table_text(table)}" for caption, table in zip(document.captions, document.tables)]
-    separated = "\n".join(tables)
+    finding = f"{document.finding}\n\n" if document.finding else ""
+    separated = "\n".join(f"{table.caption}\n\n{table_text(table)}" for table in document.brief_tables)
     sentences = "".join(f"- {sentence}\n" for sentence in document.sentences)
-    return f"{document.heading}\n\n{separated}\n{sentences}"
+    return f"{document.heading}\n\n{finding}{separated}\n{sentences}"
 
 
 def table_text(table: Table) -> str:

@@ -19,6 +19,7 @@ from ablate.report.document import (
     Document,
     Figures,
     Notes,
+    ParallelAxes,
     Provenance,
     Sentences,
     TrialCurve,
@@ -60,12 +61,13 @@ def document(name: str) -> Document:
             words(net),
             number(error, percent, "a", trials=trials[::-1] if error == 30 else ()),
             parameters,
-            *(words("a long column") for _ in range(11)),
+            *(words(f"a long column {net}") for _ in range(11)),
         ]
         for net, (error, parameters) in ERRORS.items()
     ]
     shown = [Column("Network", False), Column("Median, %"), Column("Parameters")]
     shown += [Column(f"Column{n}", False) for n in range(11)]
+    shown[3] = Column("Column0", False, fold="always")
     table = make_table(shown, rows, caption="Test error", notes=[("a", "12 epochs")])
     epochs = list(range(1, 201))
     curves = [
@@ -73,12 +75,14 @@ def document(name: str) -> Document:
         for seed in range(3)
     ]
     curves.append(TrialCurve(1, NASTY, 7, epochs, [1.0] * 200, [10.0] * 200, "other"))
+    axes = ParallelAxes(("k", "depth", "block"), tuple((f"v{n}", (n, 10 * n, "B(3)"), 5.0 + n) for n in range(4)))
     made_with = Provenance(("ablate",), make_table(columns, provenance, caption="Every trial"), "", ())
     return Document(
         name, f"Title {NASTY}", "small scale", "WRN", "", (table,), (),
         make_sections(
             ("What can be said", Sentences(("A sentence.",))), ("Notes", Notes("A note.")),
-            ("Curves", Curves(tuple(curves))), ("Figures", Figures({"errors": "Errors"})), ("Made with", made_with),
+            ("Curves", Curves(tuple(curves))), ("Axes", axes), ("Figures", Figures({"errors": "Errors"})),
+            ("Made with", made_with),
         ),
     )  # fmt: skip
 
@@ -110,10 +114,11 @@ def page(browser: Any, address: str) -> Iterator[Any]:
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
-        page.goto(address)
+        open_page(page, address)
         yield page
         assert complaints == []
-        assert [url for url in requests if not url.startswith("data:")] == [address]
+        fetched = [url for url in requests if not url.startswith(("data:", "blob:", "about:"))]
+        assert {url.partition("#")[0] for url in fetched} == {address}
 
 
 def column(page: Any, number: int) -> list[str]:
@@ -121,18 +126,33 @@ def column(page: Any, number: int) -> list[str]:
     return [text.removesuffix("a") for text in found]
 
 
-def point_of(page: Any, seed: int, fraction: float) -> tuple[float, float]:
-    """Where a seed's flat test error lies on the screen, at a fraction of the way along."""
-    page.locator("#one .plot > svg").scroll_into_view_if_needed()
-    boxes = [path.bounding_box() for path in page.locator("#one .c0.error.thin .curve").all()]
-    boxes.sort(key=lambda box: -box["y"])  # the lowest error lies lowest
-    return boxes[seed]["x"] + fraction * boxes[seed]["width"], boxes[seed]["y"] + boxes[seed]["height"] / 2
+def open_page(browser_page: Any, url: str) -> None:
+    browser_page.goto(url)
+    browser_page.wait_for_selector("html[data-ready]")
+
+
+def said(page: Any) -> str:
+    """The second line of the box beside the curves: the seed and the epoch; empty without a box."""
+    tip = page.locator("#one .tip")
+    return tip.inner_text().split("\n")[1] if tip.is_visible() else ""
+
+
+def press(page: Any, *keys: str) -> None:
+    page.locator("#one .plot > svg").focus()
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def point_of_dot(page: Any) -> tuple[float, float]:
+    """Where the point that the keyboard is at lies on the screen."""
+    box = page.locator("#one .dot").bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def test_texts_are_texts(page: Any) -> None:
     assert page.locator("#one > h2").text_content() == f"Title {NASTY}"
     assert page.title() == "2 ablation studies"
-    assert page.locator("img").count() == 2
+    assert page.locator("main img").count() == 2
     assert page.locator("#one figure img").evaluate("image => image.naturalWidth") == 900
 
 
@@ -200,53 +220,167 @@ def test_a_cell_shows_its_trials(page: Any, key: str) -> None:
 
 
 def test_the_pointer_finds_a_seed(page: Any) -> None:
+    press(page, "ArrowRight", "ArrowUp", "ArrowUp", "ArrowLeft", "ArrowLeft")
+    assert said(page) == "seed 2, epoch 198"
+    point = point_of_dot(page)
+    press(page, "Escape")
+    assert said(page) == "" and page.locator("#one canvas.faded").count() == 0
+    page.mouse.move(*point)
+    assert said(page) == "seed 2, epoch 198"
     tip = page.locator("#one .tip")
-    assert not tip.is_visible()
-    for seed, epoch, fraction in ((0, 200, 1.0), (2, 101, 0.502)):
-        page.mouse.move(*point_of(page, seed, fraction))
-        assert f"seed {seed}, epoch {epoch}" in tip.inner_text()
-        assert f"test error {20 + 10 * seed} %" in tip.inner_text() and f"id{seed}" in tip.inner_text()
-    assert page.locator("#one .plot .variant:not(.bright)").count() == 2  # the loss and error of the other variant
+    tip.get_by_text("id2").wait_for()
+    assert "test error 40 %" in tip.inner_text() and "training loss 0.0101 nats" in tip.inner_text()
+    assert page.locator("#one .plot").get_attribute("data-bright") == "8"  # loss and error of three seeds and their median
+    assert page.locator("#one canvas.faded").count() == 1
     page.mouse.move(5, 5)
-    assert not tip.is_visible()
-    assert page.locator("#one .plot .bright").count() == 0
+    assert said(page) == "" and page.locator("#one .plot .curve").count() == 0
 
 
 def test_a_click_pins_a_variant_until_the_next(page: Any) -> None:
-    point = point_of(page, 2, 0.5)
-    for bright in (8, 0):  # loss and error of three seeds and their median
+    press(page, "ArrowRight", "ArrowUp")
+    point = point_of_dot(page)
+    press(page, "Escape")
+    for bright in (8, 0):
         page.mouse.click(*point)
         page.mouse.move(5, 5)
-        assert page.locator("#one .plot .bright").count() == bright
+        assert page.locator("#one .plot .curve").count() == bright
 
 
 def test_the_keyboard_walks_along_and_between_curves(page: Any) -> None:
-    said = []
-    page.locator("#one .plot > svg").focus()
+    found = []
     for key in ("ArrowRight", "ArrowLeft", "ArrowUp", "ArrowUp", "ArrowDown", "Enter", "Escape"):
-        page.keyboard.press(key)
-        said.append(page.locator("#one .tip").inner_text().split("\n")[1] if page.locator("#one .tip").is_visible() else "")
-    assert said[:2] == ["seed 7, epoch 200", "seed 7, epoch 199"]
-    assert said[2:6] == ["median of 3 seeds, epoch 199", "seed 2, epoch 199", *["median of 3 seeds, epoch 199"] * 2]
-    assert said[6] == ""
+        press(page, key)
+        found.append(said(page))
+    assert found[:2] == ["seed 7, epoch 200", "seed 7, epoch 199"]
+    assert found[2:4] == ["median of 3 seeds, epoch 199", "seed 2, epoch 199"]
+    assert found[4:] == [*["median of 3 seeds, epoch 199"] * 2, ""]
 
 
 def test_the_legend_hides_and_the_controls_choose(page: Any) -> None:
-    count = page.locator("#one .plot .curve").count
-    assert count() == 2 * (3 + 1 + 1)
-    button = page.locator("#one .legend button").last
-    assert button.inner_text() == NASTY
-    button.click()
-    assert (count(), button.get_attribute("aria-pressed")) == (2 * 4, "false")
-    button.click()
-    page.locator("#one").get_by_label("training loss").uncheck()
-    page.locator("#one").get_by_label("every seed").uncheck()
-    assert (count(), button.get_attribute("aria-pressed")) == (2, "true")  # the medians
-    page.locator("#one select").select_option("last half")
-    ticks = page.locator("#one .plot .axis").first.locator("text:not(.name)").all_text_contents()
-    assert int(ticks[0]) > 100 and ticks[-1] == "200"
-    names = page.locator("#one .plot .name").all_text_contents()
-    assert names == ["epoch", "test error, % (solid)"]
+    plot, one = page.locator("#one .plot"), page.locator("#one")
+
+    def lines() -> int:
+        return int(plot.get_attribute("data-lines"))
+
+    def epochs() -> list[int]:
+        return [int(text) for text in plot.locator(".epoch").all_text_contents()]
+
+    assert lines() == 2 * (3 + 1 + 1)
+    box = one.locator(".legend").get_by_label(NASTY)
+    box.uncheck()
+    assert lines() == 2 * 4
+    box.check()
+    one.get_by_label("training loss").uncheck()
+    one.get_by_label("every seed").uncheck()
+    assert lines() == 2  # the medians of the error
+    assert plot.locator(".name").all_text_contents() == ["test error, %", "epoch"]
+    one.get_by_label("epochs").fill("101")
+    one.get_by_label("epochs").press("Enter")
+    assert min(epochs()) > 100 and max(epochs()) == 200
+    one.get_by_label("log axis").check()
+    one.get_by_label("smoothing").select_option("strong")
+    one.get_by_label("beside").select_option("two")
+    one.locator(".legend li").nth(3).wait_for()
+    assert lines() == 4 and one.locator(".legend li").count() == 4
+
+
+def test_dragging_zooms_and_a_double_click_shows_all(page: Any) -> None:
+    press(page, "ArrowRight")
+    x, y = point_of_dot(page)
+    press(page, "Escape")
+    page.mouse.move(x - 300, y)
+    page.mouse.down()
+    page.mouse.move(x - 100, y - 20)
+    page.mouse.up()
+    start, end = (int(page.locator(f"#one [name={name}]").input_value()) for name in ("from", "to"))
+    assert 1 < start < end < 200
+    page.mouse.dblclick(x - 200, y)
+    assert [page.locator(f"#one [name={name}]").input_value() for name in ("from", "to")] == ["1", "200"]
+
+
+def test_a_view_is_in_the_address_and_comes_back(page: Any, address: str) -> None:
+    one = page.locator("#one")
+    one.get_by_label("log axis").check()
+    one.get_by_label("all columns").check()
+    page.get_by_role("button", name="Median").first.click()
+    assert page.url == f"{address}#one?columns=1&sort=1+ascending&log=1"
+    page.goto("about:blank")
+    open_page(page, f"{address}#one?columns=1&sort=1+ascending&log=1&show1=0")
+    assert (
+        one.get_by_label("log axis").is_checked() and one.locator("table").first.evaluate("t => t.className") == "unfolded"
+    )
+    assert column(page, 2) == ["4.50", "30.00", "diverged"]
+    assert page.locator("#one .plot").get_attribute("data-lines") == "8"
+    assert page.locator("#two .plot").get_attribute("data-lines") == "10"  # the other study is as it was
+    page.goto("about:blank")
+    page.goto(address)
+    page.wait_for_selector("html[data-ready]")
+
+
+def test_a_filter_holds_for_table_curves_and_axes(page: Any) -> None:
+    many = page.locator("#one .table").first
+    assert many.locator("[type=search]").count() == 0  # three rows need none
+    page.evaluate("""() => document.querySelector("#one").dispatchEvent(new CustomEvent("filter", {detail: "wrn 10"}))""")
+    assert page.locator("#one tbody tr:visible th").all_text_contents() == ["WRN-10-1"]
+    assert page.locator("#one .plot").get_attribute("data-lines") == "8"
+    assert page.locator("#one .lines > .out").count() == 4
+
+
+def test_columns_fold_and_tables_are_copied(page: Any) -> None:
+    head = page.locator("#one thead th", has_text="Column0")
+    assert not head.is_visible()
+    page.locator("#one").get_by_label("all columns").check()
+    assert head.is_visible()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#one summary", has_text="Copy").click()
+    copied = {}
+    for kind in ("LaTeX", "Markdown", "CSV"):
+        page.locator("#one .menu").get_by_role("button", name=kind, exact=True).click()
+        done = page.locator("#one .menu[open] button", has_text="Copied")
+        done.wait_for()
+        copied[kind] = page.evaluate("navigator.clipboard.readText()")
+        done.wait_for(state="detached")
+    assert copied["LaTeX"].startswith(r"\begin{table") and "| Network" in copied["Markdown"]
+    assert copied["CSV"].splitlines()[1].startswith("WRN-10-1,30.0,180538,a long column")
+
+
+def test_figures_and_plots_are_saved(page: Any) -> None:
+    page.locator("#one figure summary").click()
+    for kind, start in (("SVG", b"<svg "), ("PNG", b"\x89PNG")):
+        with page.expect_download() as found:
+            page.locator("#one figure").get_by_role("button", name=kind).click()
+        assert found.value.suggested_filename == f"one-errors.{kind.lower()}"
+        assert Path(found.value.path()).read_bytes().startswith(start)
+    with page.expect_download() as found:
+        page.locator("#one .controls").get_by_role("button", name="save").click()
+    assert Path(found.value.path()).read_bytes().startswith(b"\x89PNG")
+
+
+def test_few_stops_of_the_tab_key_lead_to_the_curves_and_arrows_walk_a_table(page: Any) -> None:
+    names = []
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        names.append(
+            page.evaluate("document.activeElement.closest('.curves') ? 'curves' : document.activeElement.textContent")
+        )
+    assert names[0] == "Skip to the results" and "curves" in names
+    page.locator("#one thead button").first.focus()
+    for key in ("ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+    assert page.evaluate("document.activeElement.textContent") == "30.00a"
+
+
+def test_a_line_of_the_axes_is_chosen_by_dragging(page: Any) -> None:
+    handle = page.locator("#one .handle").first
+    handle.scroll_into_view_if_needed()
+    box = handle.bounding_box()
+    x = box["x"] + box["width"] / 2
+    page.mouse.move(x, box["y"] + 0.6 * box["height"])
+    page.mouse.down()
+    page.mouse.move(x, box["y"] + box["height"] - 2)
+    page.mouse.up()
+    assert page.locator("#one .lines > .out").count() == 2 and "axes=0" in page.url
+    assert page.locator("#one .lines > path > title").first.text_content() == "v3: test error, % 8"
 
 
 def test_it_prints_whole_tables_and_no_controls(page: Any) -> None:
@@ -277,7 +411,8 @@ def test_on_a_phone_only_the_tables_scroll_sideways(page: Any, width: int) -> No
 def test_light_and_dark_differ_and_can_both_be_read(page: Any, scheme: str, paper: str) -> None:
     page.emulate_media(color_scheme=scheme)
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == paper
-    assert page.locator("figure").first.evaluate("figure => getComputedStyle(figure).backgroundColor") == LIGHT
+    turned = page.locator("figure img").first.evaluate("image => getComputedStyle(image).filter.includes('invert')")
+    assert turned == (scheme == "dark")
     names = ("paper", "wash", "ink", "soft", "accent", "label", "label-ink")
     read = "name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`)"
     colours = {name: page.evaluate(read, name) for name in names}

@@ -1,0 +1,97 @@
+"""LaTeX tables as text, and in a TeX where one is installed. Debian: texlive-science, texlive-latex-extra."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ablate.report.document import Cell, Column, Document, Table, make_table, number
+from ablate.report.numbers import grouped, percent, signed
+from ablate.report.writers.latex import document_latex, latex_escape
+
+TEX = shutil.which("pdflatex")
+NASTY = r"50% of $x_1$ & {a} # ~ ^ \\ <b> [c] * – − ≈ × ±"
+COLUMNS = [
+    Column("Network", False),
+    Column("Parameters"),
+    Column("Median test error, %"),
+    Column("Range"),
+    Column("Ours − published"),
+]
+ROWS = [
+    [
+        "WRN-28-2-B(3,3)", number(1_467_610, grouped), number(4.17, percent, "a", True), Cell(3.9, "3.90–4.45"),
+        number(-1.56, signed),
+    ],
+    ["NIN", number(1_007, grouped), number(15.83, percent), Cell(5.5, "5.50–6.05"), number(None, signed)],
+]  # fmt: skip
+TABLE = make_table(COLUMNS, ROWS, "t", "Median over 5 seeds.", [("a", NASTY)])
+WORDS = [Column("Candidate"), Column("Note", False), *(Column(f"Validation error of fold {n}, %") for n in range(9))]
+WIDE = make_table(WORDS, [["1", f"a long text, {NASTY}", *["12.34"] * 9], ["2", "b", *["5.67"] * 9]], "u", title="Folds")
+
+
+def document(*tables: Table) -> Document:
+    return Document("name", "A title", "small scale, not the paper's", "", "Digits.", tables, (), ())
+
+
+def rows_of(latex: str) -> list[str]:
+    """The rows of the first tabular."""
+    body = latex[latex.index("midrule") : latex.index("bottomrule")].splitlines()[1:-1]
+    return [" ".join(line.split()) for line in body]
+
+
+def test_a_table_has_one_line_of_caption_and_its_setting_in_notes() -> None:
+    text = document_latex(document(TABLE, WIDE))
+    assert re.findall(r"\\caption\{(.*)\}", text) == ["A title", "A title: folds"]
+    assert (
+        r"\item Small scale, not the paper's. Images: Digits. Median over 5 seeds." in text and r"\item[a] 50\% of" in text
+    )
+    assert r"\label{tab:t}" in text and "resizebox" not in text
+
+
+def test_numbers_stand_in_columns_of_siunitx_and_words_do_not() -> None:
+    text = document_latex(document(TABLE))
+    assert r"{l S[table-format=7] S[table-format=2.2, table-space-text-post=\tnote{a}] r S[table-format=+1.2]}" in text
+    assert rows_of(text) == [
+        r"WRN-28-2-B(3,3) & 1467610 & \bfseries 4.17\tnote{a} & 3.90--4.45 & -1.56 \\",
+        r"NIN & 1007 & 15.83 & 5.50--6.05 & {--} \\",
+    ]
+    assert r"{\shortstack[r]{Median \\ test \\ error, \%}}" in text
+
+
+def test_a_table_takes_the_room_that_it_needs() -> None:
+    narrow = make_table(COLUMNS[:2], [row[:2] for row in ROWS], "n")
+    text = document_latex(document(narrow, TABLE, WIDE))
+    first, second, third = text.split(r"\label")[1:]
+    assert text.startswith("\\begin{table} ") and r"\normalsize" in text[: text.index(r"\label")]
+    assert r"\end{table}" in first and r"\end{table*}" in third
+    assert first.count("tabular}") == second.count("tabular}") == 2 and third.count(r"\begin{tabular}") > 1
+    assert third.count("fold 8") == third.count("fold 0") == 1 and third.count("{Candidate}") == third.count(
+        r"\begin{tabular}"
+    )
+
+
+@pytest.mark.skipif(TEX is None, reason="needs pdflatex")
+@pytest.mark.parametrize("columns", ["onecolumn", "twocolumn"])
+def test_it_compiles_and_nothing_is_wider_than_its_place(columns: str, tmp_path: Path) -> None:
+    width = "5.5in" if columns == "onecolumn" else "6.75in"  # as in NeurIPS and ICML
+    narrow = replace(make_table(COLUMNS[:2], [row[:2] for row in ROWS], "n"), notes=(("a", NASTY),))
+    text = "\n".join([
+        rf"\documentclass[{columns}]{{article}}", rf"\usepackage[textwidth={width}]{{geometry}}",
+        r"\usepackage{booktabs,siunitx,threeparttable}", r"\begin{document}", "Text.",
+        document_latex(document(narrow, TABLE, WIDE)), r"\end{document}",
+    ])  # fmt: skip
+    (tmp_path / "paper.tex").write_text(text)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-draftmode", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout
+
+
+def test_what_latex_would_read_is_escaped() -> None:
+    assert latex_escape("a_b\n[c] −1 ✓") == r"a\_b {[}c] $-$1 $\checkmark$"
