@@ -7,10 +7,14 @@ from ablate.launch import RunSummary
 from ablate.records.earlier import earlier_lines
 from ablate.records.imported import Draft, diverged
 from ablate.records.merge import MergePlan
+from ablate.report.analysis import StudyAnalysis
 from ablate.report.numbers import counted
+from ablate.report.program_analysis import ProgramAnalysis
 from ablate.schedule.progress import duration
 from ablate.search.progress import SearchSummary
 from ablate.verify import Verification, VerifiedTrial
+
+MOST_MEDIANS = 12
 
 
 def run_text(summary: RunSummary) -> str:
@@ -30,6 +34,27 @@ def run_text(summary: RunSummary) -> str:
     for what, listed in (("failed", summary.failed), ("diverged", summary.diverged)):
         lines += [f"{what}: {name}: {cause} ({log})" for name, cause, log in listed]
     return "\n".join(lines)
+
+
+def found_text(analysis: StudyAnalysis | ProgramAnalysis, command: str) -> str:
+    """What a run found: the finding, the best medians, and the next command; only the last if nothing is recorded.
+
+    Args:
+        analysis: Of the study.
+        command: The next command.
+    """
+    from ablate.report.finding import find
+
+    shown = [summary for summary in analysis.summaries if summary.median is not None]
+    shown.sort(key=lambda summary: analysis.decision.cost(summary.median or 0.0))
+    width = max((len(summary.name) for summary in shown[:MOST_MEDIANS]), default=0)
+    lines = [find(analysis)]
+    for summary in shown[:MOST_MEDIANS] if len(shown) > 1 else ():
+        value = analysis.format.value(summary.median or 0.0)
+        lines.append(f"  {summary.name:<{width}}  {value:>8}  {counted(summary.n, analysis.unit)}")
+    left = len(shown) - MOST_MEDIANS
+    lines += [f"  and {counted(left, 'more variant')}"] if left > 0 else []
+    return "\n".join([*filter(None, lines), f"next: {command}"])
 
 
 def search_text(summary: SearchSummary) -> str:

@@ -126,12 +126,14 @@ def _by(analysis: Compared[Any], outcomes: Sequence[Outcome]) -> str:
 
 def _told(analysis: Compared[Any], outcomes: Sequence[Outcome], baselines: Sequence[str]) -> str:
     """Which variants are better, worse and equivalent, and how many comparisons are open."""
-    than = baselines[0] if len(baselines) == 1 else "its own baseline"
+    steps = all(any(design.kind == "path" for design in summary.variant.designs) for summary in analysis.summaries)
+    one, many = ("the step before",) * 2 if steps else ("its own baseline", "their own baselines")
+    than = baselines[0] if len(baselines) == 1 else one
     told = []
     for result, joined in (("better", "than"), ("worse", "than"), ("equivalent", "to")):
         if some := [outcome for outcome in outcomes if outcome.result == result]:
             verb = "is" if len(some) == 1 else "are"
-            base = than if len(baselines) == 1 or len(some) == 1 else "their own baselines"
+            base = than if len(baselines) == 1 or len(some) == 1 else many
             told.append(f"{_named(some)} {verb} {result} {joined} {base}{_by(analysis, some)}")
     open_ = sum(outcome.result == "open" for outcome in outcomes)
     if not told:

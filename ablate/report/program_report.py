@@ -31,6 +31,7 @@ from ablate.report.drawn_figures import DrawnFigure, draw_figures
 from ablate.report.effects import effects_frames
 from ablate.report.effects_sentences import study_sentences
 from ablate.report.effects_table import effects_tables
+from ablate.report.finding import find
 from ablate.report.numbers import counted, finite, format_of
 from ablate.report.parallel_axes import parallel_axes
 from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary
@@ -91,6 +92,7 @@ class ProgramReport(Report):
                 ("Figures", Figures(alt_texts)),
                 ("Made with", self._provenance()),
             ),
+            finding=find(analysis),
             progress=(analysis.recorded, analysis.planned),
         )
 

@@ -28,6 +28,7 @@ from ablate.report.effects import effects_frames
 from ablate.report.effects_sentences import study_sentences
 from ablate.report.effects_table import effects_tables
 from ablate.report.files_table import files_tables
+from ablate.report.finding import find
 from ablate.report.imported_curves import imported_curves
 from ablate.report.panels import data_panels, panel_labels
 from ablate.report.paper_table import paper_table
@@ -85,6 +86,7 @@ class StudyReport(Report):
                 ("Figures", Figures(alt_texts)),
                 *([("Made with", self._provenance())] if study.seeds else []),
             ),
+            finding=find(analysis) if study.seeds else "",
             progress=(analysis.recorded, analysis.planned),
         )
 

@@ -11,6 +11,7 @@ from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figure_values.selection import MOST_ROWS, gaps, rank_of, select
 from ablate.report.figures.parameters import MOST_NAMED
 from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors, VariantErrors
+from ablate.report.finding import find
 from ablate.report.numbers import format_of
 from ablate.report.panels import data_panels, legend_names, panel_labels
 from ablate.report.pareto import pareto_front
@@ -36,7 +37,8 @@ def error_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     few = [ErrorPanel(panel.title, [one for one in panel.variants if one.label in shown]) for panel in panels]
     of_shown = {label: names[label] for label in shown}
     errors = replace(errors, panels=few, names=of_shown, gaps=gaps(list(names), shown))
-    yield FigureInfo(errors, analysis.study.title, "; ".join(filter(None, [analysis.setting("; "), words])))
+    setting = "; ".join(filter(None, [analysis.setting("; "), words]))
+    yield FigureInfo(errors, analysis.study.title, "\n".join(filter(None, [find(analysis), setting])))
 
 
 def parameter_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:

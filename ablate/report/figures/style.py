@@ -287,10 +287,12 @@ def set_row_axis(axis: Axes, labels: Sequence[str]) -> None:
 
 def _write_header(figure: Figure, title: str, caption: str, badge: str, width: float) -> float:
     """Write title, caption and badge, positioned in inches from the top; return their height in inches."""
+    finding, _, setting = caption.rpartition("\n")  # what is found is darker than how it was found
     top, room = 0.04, 0.97 * (width - 2 * EDGE)  # letters on pixels are a little wider than their outlines
     blocks: list[tuple[str, float, str, str]] = [
         (title, TITLE, "bold", INK),
-        (caption, SMALL, "normal", GREY),
+        (finding, SMALL, "normal", INK),
+        (setting, SMALL, "normal", GREY),
         (badge, SMALL, "normal", "#767676"),
     ]
     for text, size, weight, colour in blocks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ablate.errors import printable
 from ablate.report.document import Cell, Document, Table
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FEWEST_COLUMNS = 3  # these are shown on the narrowest terminal too
 MIDDLE = 24  # characters that a text column may be folded to
+BETWEEN = 2  # blanks between two columns
 
 
 def print_document(document: Document, console: Console) -> None:
@@ -33,7 +34,8 @@ def print_document(document: Document, console: Console) -> None:
         for shown in _fitted(document.tables[0].brief, console.width):
             console.print(shown)
     for sentence in document.sentences:
-        console.print(Text(f"- {printable(sentence)}"))
+        if sentence != document.finding:
+            console.print(Text(f"- {printable(sentence)}"))
 
 
 def _fitted(table: Table, width: int) -> list[RichTable | str]:
@@ -41,7 +43,7 @@ def _fitted(table: Table, width: int) -> list[RichTable | str]:
     from rich.text import Text
 
     kept = len(table.columns)
-    while kept > FEWEST_COLUMNS and _width(table, kept) > width:
+    while kept > FEWEST_COLUMNS and sum(_widths(table, kept)) + BETWEEN * kept > width:
         kept -= 1
     made = _rich_table(table, kept)
     lines = [f"({mark}) {printable(note)}" for mark, note in table.notes if _marks(table, kept, mark)]
@@ -58,16 +60,16 @@ def _text(cell: Cell) -> str:
     return f"{printable(cell.text)} ({cell.mark})" if cell.mark else printable(cell.text)
 
 
-def _width(table: Table, kept: int) -> int:
-    """The characters that the first columns take, with the two blanks between them; texts may be folded, numbers not."""
+def _widths(table: Table, kept: int) -> list[int]:
+    """The characters that the first columns take. Titles are folded between words, and long texts; numbers are not."""
     from rich.cells import cell_len
 
     found = []
     for i, column in enumerate(table.columns[:kept]):
-        title = max(map(cell_len, printable(column.title).split()), default=0)  # a title is folded between its words
+        title = max(map(cell_len, printable(column.title).split()), default=0)
         widest = max((cell_len(_text(row[i])) for row in table.rows), default=0)
         found.append(max(title, widest if column.numeric else min(widest, MIDDLE)))
-    return sum(found) + 2 * len(found)
+    return found
 
 
 def _rich_table(table: Table, kept: int) -> RichTable:
@@ -76,14 +78,9 @@ def _rich_table(table: Table, kept: int) -> RichTable:
     from rich.text import Text
 
     made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold")
-    for column in table.columns[:kept]:
-        made.add_column(
-            Text(printable(column.title)),
-            justify="right" if column.numeric else "left",
-            no_wrap=column.numeric,
-            overflow="fold",
-            vertical="bottom",
-        )
+    for column, width in zip(table.columns, _widths(table, kept)):
+        side: Literal["left", "right"] = "right" if column.numeric else "left"
+        made.add_column(Text(printable(column.title)), justify=side, width=width, overflow="fold", vertical="bottom")
     for row in table.rows:
         made.add_row(*(Text(_text(cell), style="bold" if cell.bold else "") for cell in row[:kept]))
     return made
