@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg", "pdf")
-PAGE_COLOURS = 64  # of a figure that is embedded as pixels
+PAGE_COLOURS, MOST_PIXELS = 64, 1_200_000  # of a figure that is embedded as pixels
 
 
 class FigureInfo(NamedTuple):
@@ -78,9 +78,11 @@ class DrawnFigure:
         if len(svg) <= largest:
             return svg
         if "webp" not in self._written:
-            few = Image.open(io.BytesIO(self.rendered("png"))).convert("RGB").quantize(PAGE_COLOURS)
+            pixels = Image.open(io.BytesIO(self.rendered("png"))).convert("RGB")
+            if pixels.width * pixels.height > MOST_PIXELS:  # still more than a screen shows at once
+                pixels = pixels.resize((pixels.width * 3 // 4, pixels.height * 3 // 4), Image.Resampling.LANCZOS)
             written = io.BytesIO()
-            few.convert("RGB").save(written, "WEBP", lossless=True, quality=30, method=2)
+            pixels.quantize(PAGE_COLOURS).convert("RGB").save(written, "WEBP", lossless=True, quality=30, method=2)
             self._written["webp"] = written.getvalue()
         return self._written["webp"]
 
