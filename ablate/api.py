@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.errors import RunError, StudyError
 from ablate.estimate import CostOptions, estimate_cost, probe_networks
 from ablate.files import expand
-from ablate.launch import RunOptions, RunSummary, run_trials
+from ablate.launch import RunOptions, RunSummary, run_rounds, run_trials
 from ablate.nets.architecture import Architecture, DepthRule
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.earlier import earlier_remarks
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from ablate.adopt import Adoption
     from ablate.data.cache import Location
     from ablate.report.analysis import StudyAnalysis
+    from ablate.report.rounds import Rounds
     from ablate.report.study_report import StudyReport
     from ablate.verify import Verification
 
@@ -231,11 +232,36 @@ class Experiment:
 
     def remarks(self) -> list[str]:
         """What was solved, merged, dropped and chosen, and records under earlier versions of own code, a line each."""
-        return [*self.enumeration.remarks(), *self.earlier()]
+        return [*self.enumeration.remarks(), *self.earlier(), *self._rounds_remarks()]
+
+    def _rounds_remarks(self) -> list[str]:
+        """That the most seeds of `seeds.until` are too few to decide anything, if they are."""
+        if not self.study.until:
+            return []
+        from ablate.report.rounds import too_few_seeds
+
+        compared = [v.data.title for v, base in zip(self.variants, self.baselines) if base is not None and base is not v]
+        return too_few_seeds(self.study.until, compared)
 
     def trials(self) -> list[Trial]:
-        """All trials, in the order of the variants and then of the seeds."""
-        return plan_trials(self.study, self.variants)
+        """All trials, in the order of the variants and then of the seeds; with `seeds.until` those asked for so far."""
+        return self._asked(self.rounds())
+
+    def rounds(self) -> Rounds | None:
+        """What the records of a study with `seeds.until` came to; None for other studies.
+
+        Raises:
+            RecordError: A record is damaged.
+        """
+        return self.analysis().rounds if self.study.until else None
+
+    def _asked(self, rounds: Rounds | None) -> list[Trial]:
+        return [trial for trials in self._asked_by_variant(rounds) for trial in trials]
+
+    def _asked_by_variant(self, rounds: Rounds | None) -> list[list[Trial]]:
+        """The trials of each variant that are asked for."""
+        seeds = self.study.seeds
+        return [variant.trials(rounds.seeds(i) if rounds else seeds) for i, variant in enumerate(self.variants)]
 
     def plan(
         self, probe: bool = False, options: CostOptions | None = None, announce: Callable[[str], None] = lambda line: None
@@ -254,7 +280,9 @@ class Experiment:
         folders = (self.study.folder.resolve(), Path.cwd())
         skipped = probe_networks(self.variants, self.runs, options, announce, folders) if probe else []
         varied = varied_axes(self.variants)
-        planned = [self._plan_variant(variant, varied) for variant in self.variants]
+        rounds = self.rounds()
+        asked = self._asked_by_variant(rounds)
+        planned = [self._plan_variant(variant, trials, varied) for variant, trials in zip(self.variants, asked)]
         location = self.location()
         images, refused = plan_images((variant.data for variant in self.variants), location)
         variants = with_sizes(self.variants, images, location)
@@ -262,6 +290,7 @@ class Experiment:
         return {
             "study": self.study.name,
             "variants": [{**one, **estimate} for one, estimate in zip(planned, estimates)],
+            **({"until": rounds.expected()} if rounds else {}),
             "images": images,
             "memory": memory_need((one.counts, one.recipe, one.data) for one in variants)._asdict(),
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
@@ -270,7 +299,9 @@ class Experiment:
         }
 
     def _plan_verdicts(self) -> list[dict[str, Any]]:
-        """What the seeds can say at best of each data set, before anything is trained."""
+        """What the seeds can say at best of each data set, before anything is trained; empty with `seeds.until`."""
+        if self.study.until:
+            return []
         number = {id(variant): i for i, variant in enumerate(self.variants)}
         about = [(one.data.title, number.get(id(base))) for one, base in zip(self.variants, self.baselines)]
         folds = max(1, len(self.study.held_out))
@@ -295,7 +326,8 @@ class Experiment:
         console = console or RichConsole(stderr=True)
         labels = trial_labels(self.study, self.variants)
         folders = (self.study.folder.resolve(), Path.cwd())
-        variants = [(label(variant), variant.trials(self.study.seeds)) for variant in self.variants]
+        asked = self._asked_by_variant(self.rounds())
+        variants = [(label(variant), trials) for variant, trials in zip(self.variants, asked)]
         return adopt_records(variants, labels, self.runs, self.location(), options or RunOptions(), console, folders)
 
     def verify(self, count: int, seed: int, options: RunOptions, console: Console) -> Verification:
@@ -319,13 +351,14 @@ class Experiment:
 
     def earlier(self) -> list[str]:
         """The records under earlier versions of the study's own code that count for no trial, one sentence a version."""
-        return earlier_remarks(self.trials(), self.runs)
+        return earlier_remarks(plan_trials(self.study, self.variants), self.runs)
 
     def status(self) -> dict[str, Any]:
         """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""
         trials: list[dict[str, Any]] = []
-        for variant in self.variants:
-            for trial in variant.trials(self.study.seeds):
+        rounds = self.rounds()
+        for variant, asked in zip(self.variants, self._asked_by_variant(rounds)):
+            for trial in asked:
                 state = trial_state(self.runs, trial.id)
                 directory = trial_directory(self.runs, trial.id)
                 cause = read_failure(directory) if state == "failed" else None
@@ -334,7 +367,8 @@ class Experiment:
                 about = {"net": label(variant), **fold, "seed": trial.seed, "id": trial.id}
                 trials.append({**about, "state": state, "cause": cause, "log": log})
         states = dict(Counter(trial["state"] for trial in trials))
-        return {"study": self.study.name, "states": states, "trials": trials, "remarks": self.earlier()}
+        compared = {"comparisons": rounds.states()} if rounds else {}
+        return {"study": self.study.name, "states": states, "trials": trials, **compared, "remarks": self.earlier()}
 
     def analysis(self) -> StudyAnalysis:
         """The analysis of the records: summaries, comparisons, sentences.
@@ -384,7 +418,21 @@ class Experiment:
         console = console or RichConsole(stderr=True)
         folders = (self.study.folder.resolve(), Path.cwd())
         options, by = options or RunOptions(), self.study.decision
-        return run_trials(self.trials(), labels, self.runs, self.location(), options, console, folders, by)
+        location = self.location()
+
+        def train(trials: Sequence[Trial], asked: RunOptions) -> RunSummary:
+            return run_trials(trials, labels, self.runs, location, asked, console, folders, by)
+
+        if not self.study.until:
+            return train(self.trials(), options)
+
+        def follow() -> Rounds:
+            rounds = self.rounds()
+            assert rounds is not None  # the study has `seeds.until`
+            return rounds
+
+        most = plan_trials(self.study, self.variants)
+        return run_rounds(follow, self._asked, most, train, self.runs, options, console)
 
     def location(self) -> Location:
         """The directories where images are looked for and where they are kept decoded."""
@@ -399,11 +447,8 @@ class Experiment:
         told = f"decided on {describe_held_out(self.study.held_out)}"
         return [f"validation: {told}; the test images are evaluated once, after the last epoch"]
 
-    def _plan_variant(self, variant: Variant, varied: Sequence[str]) -> dict[str, Any]:
-        trials = [
-            {"id": trial.id, "seed": trial.seed, "state": trial_state(self.runs, trial.id)}
-            for trial in variant.trials(self.study.seeds)
-        ]
+    def _plan_variant(self, variant: Variant, asked: Sequence[Trial], varied: Sequence[str]) -> dict[str, Any]:
+        trials = [{"id": one.id, "seed": one.seed, "state": trial_state(self.runs, one.id)} for one in asked]
         planned: dict[str, Any] = {
             "net": variant.net,
             **({"title": variant.title} if variant.title else {}),

@@ -14,6 +14,7 @@ from ablate.errors import DataError, RecordError, RunError, printable
 from ablate.processes.limits import memory_limit
 from ablate.processes.signals import PREEMPTED, PREEMPTING, handling, preempted
 from ablate.records.records import FINAL, Record, read_record, recover_record, trial_directory, trial_state, write_failure
+from ablate.report.rounds import Rounds, round_line
 from ablate.schedule.shards import assign_shards
 from ablate.study.costs import memory_need, training_cost, trial_counts
 from ablate.study.data import Data
@@ -193,6 +194,61 @@ def run_programs(
             )
     _sum_up(summary, labels, records, runs, say)
     summary.seconds = time.monotonic() - begun
+    return summary
+
+
+def run_rounds(
+    follow: Callable[[], Rounds],
+    asked: Callable[[Rounds], Sequence[AnyTrial]],
+    most: Sequence[AnyTrial],
+    train: Callable[[Sequence[AnyTrial], RunOptions], RunSummary],
+    runs: Path,
+    options: RunOptions,
+    console: Console,
+) -> RunSummary:
+    """Train round after round of a study with `seeds.until`, until its records ask for no more; return a summary of all.
+
+    A round is asked for by the complete rounds before it alone, so all runs that share the directory of the records ask for
+    the same, and a trial that another run trains is waited for. A shard trains its part of a round first, then what is
+    left.
+
+    Args:
+        follow: Reads what the records came to.
+        asked: The trials that this asks for, with those that are recorded.
+        most: All trials that may be asked for.
+        train: Trains the trials that are not recorded, such as run_trials().
+        runs: Directory of the records.
+        options: How to run.
+        console: Shows progress.
+
+    Raises:
+        AblateError: A round cannot start.
+    """
+    say = teller(console, options.quiet)
+    for trial in most:
+        recover_record(runs, trial.id, say)  # a damaged one counts for nothing
+    begun, trained, elsewhere = time.monotonic(), 0, 0
+    if options.shard:
+        say(f"the parts of {options.shard[1]} share each round by the records of {runs}; alone there, a part trains it all")
+    rounds = follow()
+    while True:
+        if not rounds.over:
+            say(round_line(rounds))
+        trials = asked(rounds)
+        if options.shard:
+            shards = assign_shards({trial.id: 1.0 for trial in trials}, options.shard[1])
+            trials = sorted(trials, key=lambda trial: shards[trial.id] != options.shard[0])  # type: ignore[index]
+        summary = train(trials, replace(options, shard=None))
+        trained, elsewhere = trained + summary.trained, elsewhere + summary.elsewhere
+        if summary.open or summary.exit_code not in (0, INCOMPLETE):
+            break
+        rounds = follow()
+        if rounds.over and len(asked(rounds)) == len(trials):
+            break
+    if summary.failed:
+        say(f"the {round_line(rounds)}; it is not complete, so no further seed is asked for")
+    summary.trained, summary.elsewhere, summary.seconds = trained, elsewhere, time.monotonic() - begun
+    summary.recorded_before = summary.trials - trained - elsewhere - summary.open
     return summary
 
 

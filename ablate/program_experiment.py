@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import RunError
 from ablate.estimate import plan_program, program_command, program_cost
-from ablate.launch import RunOptions, RunSummary, run_programs
+from ablate.launch import RunOptions, RunSummary, run_programs, run_rounds
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import read_failure, trial_directory, trial_state
 from ablate.report.verdicts import plan_families
 from ablate.study.designs import designs_json
-from ablate.study.program import ProgramStudy, ProgramTrial
+from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ablate.estimate import CostOptions
     from ablate.report.program_analysis import ProgramAnalysis
     from ablate.report.program_report import ProgramReport
+    from ablate.report.rounds import Rounds
     from ablate.verify import Verification
 
 
@@ -44,16 +45,44 @@ class ProgramExperiment:
         return f"<ProgramExperiment {self.study.name}: {len(self.study.variants)} variants, {len(self.trials())} trials>"
 
     def trials(self) -> list[ProgramTrial]:
-        """All trials, in the order of the variants and then of the seeds."""
-        return self.study.trials()
+        """All trials, in the order of the variants and then of the seeds; with `seeds.until` those asked for so far."""
+        return self._asked(self.rounds())
+
+    def rounds(self) -> Rounds | None:
+        """What the records of a study with `seeds.until` came to; None for other studies.
+
+        Raises:
+            RecordError: As analysis().
+        """
+        return self.analysis().rounds if self.study.until else None
+
+    def _asked(self, rounds: Rounds | None) -> list[ProgramTrial]:
+        return [trial for _, trials in self._asked_by_variant(rounds) for trial in trials]
+
+    def _asked_by_variant(self, rounds: Rounds | None) -> list[tuple[ProgramVariant, list[ProgramTrial]]]:
+        """Each variant with the trials that are asked for."""
+        return [
+            (variant, variant.trials(rounds.seeds(i) if rounds else self.study.seeds))
+            for i, variant in enumerate(self.study.variants)
+        ]
 
     def remarks(self) -> list[str]:
         """What was merged and dropped, which files have no part in the ids, and records of earlier files, a line each."""
-        return [*self.study.remarks, *([self.study.missing] if self.study.missing else []), *self.earlier()]
+        missing = [self.study.missing] if self.study.missing else []
+        return [*self.study.remarks, *missing, *self.earlier(), *self._rounds_remarks()]
+
+    def _rounds_remarks(self) -> list[str]:
+        """That the most seeds of `seeds.until` are too few to decide anything, if they are."""
+        if not self.study.until:
+            return []
+        from ablate.report.rounds import too_few_seeds
+
+        pairs = zip(self.study.variants, self.study.baselines)
+        return too_few_seeds(self.study.until, ["" for variant, base in pairs if base is not None and base is not variant])
 
     def earlier(self) -> list[str]:
         """The records under earlier versions of the program's files that count for no trial, one sentence a version."""
-        return earlier_remarks(self.trials(), self.runs)
+        return earlier_remarks(self.study.trials(), self.runs)
 
     def plan(
         self, probe: bool = False, options: CostOptions | None = None, announce: Callable[[str], None] = lambda line: None
@@ -70,7 +99,8 @@ class ProgramExperiment:
         """
         if probe:
             raise RunError("`probe`: a program cannot be timed; run one trial, such as `ablate run X -s seeds=1`")
-        study = self.study
+        study, rounds = self.study, self.rounds()
+        trials = self._asked(rounds)
         variants = [
             {
                 "net": variant.net,
@@ -83,22 +113,25 @@ class ProgramExperiment:
                         "state": trial_state(self.runs, one.id),
                         "command": program_command(one, self.runs),
                     }
-                    for one in variant.trials(study.seeds)
+                    for one in trials
                 ],
             }
-            for variant in study.variants
+            for variant, trials in self._asked_by_variant(rounds)
         ]
         return {
             "study": study.name,
-            "program": plan_program(study, self.trials()[0], self.runs),
+            "program": plan_program(study, trials[0], self.runs),
             "variants": variants,
-            "cost": program_cost(self.trials(), self.runs),
+            **({"until": rounds.expected()} if rounds else {}),
+            "cost": program_cost(trials, self.runs),
             "verdicts": self._plan_verdicts(),
             "remarks": self.remarks(),
         }
 
     def _plan_verdicts(self) -> list[dict[str, Any]]:
-        """What the seeds can say at best, before anything is run."""
+        """What the seeds can say at best, before anything is run; empty with `seeds.until`."""
+        if self.study.until:
+            return []
         study = self.study
         number = {id(variant): i for i, variant in enumerate(study.variants)}
         about = [("", number.get(id(baseline))) for baseline in study.baselines]
@@ -107,8 +140,9 @@ class ProgramExperiment:
     def status(self) -> dict[str, Any]:
         """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""
         trials: list[dict[str, Any]] = []
-        for variant in self.study.variants:
-            for one in variant.trials(self.study.seeds):
+        rounds = self.rounds()
+        for variant, asked in self._asked_by_variant(rounds):
+            for one in asked:
                 state, directory = trial_state(self.runs, one.id), trial_directory(self.runs, one.id)
                 failed = state == "failed"
                 cause, log = (read_failure(directory), str(directory / "log.txt")) if failed else (None, None)
@@ -121,6 +155,7 @@ class ProgramExperiment:
             "program": self.study.program.text,
             "states": states,
             "trials": trials,
+            **({"comparisons": rounds.states()} if rounds else {}),
             "remarks": self.earlier(),
         }
 
@@ -167,7 +202,19 @@ class ProgramExperiment:
         """
         from rich.console import Console as RichConsole
 
-        return run_programs(self.study, self.runs, options or RunOptions(), console or RichConsole(stderr=True))
+        options, console = options or RunOptions(), console or RichConsole(stderr=True)
+        if not self.study.until:
+            return run_programs(self.study, self.runs, options, console)
+
+        def follow() -> Rounds:
+            rounds = self.rounds()
+            assert rounds is not None  # the study has `seeds.until`
+            return rounds
+
+        def train(trials: Sequence[ProgramTrial], asked: RunOptions) -> RunSummary:
+            return run_programs(self.study, self.runs, asked, console, trials)
+
+        return run_rounds(follow, self._asked, self.study.trials(), train, self.runs, options, console)
 
     def verify(self, count: int, seed: int, options: RunOptions, console: Console) -> Verification:
         """Run some recorded trials again in a temporary directory and compare all that they report with the records.
@@ -210,5 +257,5 @@ class ProgramExperiment:
         def run(trials: Sequence[ProgramTrial], asked: RunOptions) -> RunSummary:
             return run_programs(study, self.runs, asked, shown, trials)
 
-        variants = [(variant.net, variant.trials(study.seeds)) for variant in study.variants]
+        variants = [(variant.net, trials) for variant, trials in self._asked_by_variant(self.rounds())]
         return adopt_with(run, variants, self.runs, options or RunOptions(), study.decision)

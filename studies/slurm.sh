@@ -13,17 +13,22 @@
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --output=%x-%A_%a.txt
-study=$1 parts=$2
+study=$1 parts=$2 shared=
+grep -qs '^seeds:.*until: decided' "$study" && shared=yes # all parts share one directory, and each round of seeds
 
 if [ -z "$SLURM_ARRAY_TASK_ID" ]; then # not in the array yet: submit both
     array=$(sbatch --parsable --array="1-$parts" "$0" "$study" "$parts") || exit
+    merge="ablate merge runs-*-of-$parts --into runs; "
+    [ -n "$shared" ] && merge=
     exec sbatch --dependency="afterany:${array%%;*}" --job-name=ablate-report --time=01:00:00 --output=%x-%A.txt \
-        --wrap "ablate merge runs-*-of-$parts --into runs; ablate report '$study'"
+        --wrap "${merge}ablate report '$study'"
 fi
 
 # Slurm tells this shell alone (B:), which tells ablate; `wait` returns early when it does, hence the loop.
 trap 'kill -USR1 $!' USR1 TERM
-ablate run "$study" --shard "$SLURM_ARRAY_TASK_ID/$parts" --runs "runs-$SLURM_ARRAY_TASK_ID-of-$parts" &
+runs="runs-$SLURM_ARRAY_TASK_ID-of-$parts"
+[ -n "$shared" ] && runs=runs
+ablate run "$study" --shard "$SLURM_ARRAY_TASK_ID/$parts" --runs "$runs" &
 wait $!
 code=$?
 while [ $code -gt 128 ] && kill -0 $! 2>/dev/null; do

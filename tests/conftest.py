@@ -24,6 +24,11 @@ baseline: WRN-10-0.25-B(3,1)
 """
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, as some tests wait for other processes or for time to pass."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ABLATE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))

@@ -46,6 +46,15 @@ def test_outside_a_job_the_array_and_what_follows_it_are_submitted(start, tmp_pa
     assert report.endswith("--wrap ablate merge runs-*-of-2 --into runs; ablate report 'a.yaml'")
 
 
+def test_parts_of_a_study_with_seeds_until_decided_share_their_records(start, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text("name: a\nseeds: {from: 4, to: 9, until: decided}\n")
+    assert start().wait(timeout=30) == 0
+    assert calls(tmp_path)[-1].endswith("--wrap ablate report 'a.yaml'")
+    assert start(**IN_JOB).wait(timeout=30) == 0
+    assert calls(tmp_path)[-1] == "ablate run a.yaml --shard 2/2 --runs runs"
+
+
 @pytest.mark.parametrize("code", [0, 2, 3, 75, 137, 138, 143])
 def test_only_a_part_that_was_preempted_is_queued_again(start, tmp_path: Path, code: int) -> None:
     assert start(f"exit {code}", **IN_JOB).wait(timeout=30) == code

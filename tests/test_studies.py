@@ -183,6 +183,7 @@ def test_no_other_study_states_published_values(tmp_path: Path) -> None:
     without = {name for name in NAMES if not stated(name, tmp_path)}
     assert without == {
         "factorial", "own_network", "precision", "quickstart", "recipe_ablation", "resnext_cifar", "road_map", "scaling",
+        "until_decided",
     }  # fmt: skip
     assert set(NAMES) - without == {*WHOLE, "curves_cifar", "efficiency"}
 
@@ -241,7 +242,7 @@ def test_the_small_scale_keeps_the_design_and_shrinks_the_rest(name: str, tmp_pa
     assert all(variant.counts.parameters <= largest for variant in small.variants)
     if whole.study.seeds:
         assert small.study.recipe.epochs < whole.study.recipe.epochs
-        sizes = (2000, 1000) if name == "factorial" else (3000, 2000)  # its trials are eight times four
+        sizes = (2000, 1000) if name == "factorial" else (2000, 2000) if small.study.until else (3000, 2000)
         assert (small.study.data.train_size, small.study.data.test_size) == sizes
         assert {variant.data.title for variant in small.variants} == {"CIFAR-10 (JPEG copy)"}
         assert "small scale, not the paper's" in small.report().document.heading
@@ -302,10 +303,12 @@ def test_a_shipped_search(name: str, tmp_path: Path) -> None:
     assert f"#     ablate search studies/{name}.yaml && ablate report studies/{name}.yaml" in header
     whole, small = (load_search(STUDIES / f"{name}.yaml", scale=scale, runs=tmp_path) for scale in ("", "small"))
     assert small.study.name == f"{whole.study.name}_small"
-    said = re.search(r"# Cost: (?:at most|about) (\d+) GPU-hours.*with --scale small about \d+ minutes", text)
-    assert said and int(said[1]) == pytest.approx(whole.plan()["cost"]["titan_x_seconds"] / 3600, rel=0.1)
+    said = re.search(r"# Cost: (?:at most|about) ([\d.]+) GPU-hours.*with --scale small about \d+ minutes", text)
+    assert said and float(said[1]) == pytest.approx(whole.plan()["cost"]["titan_x_seconds"] / 3600, rel=0.1)
     for study in (whole.study, small.study):
         assert study.search and study.data.held_out is None and study.search.trials >= len(study.search.enqueue)
+    if name == "cifar_fast_search":  # small is the same search of copies of the images
+        return
     assert small.plan()["cost"]["titan_x_seconds"] < whole.plan()["cost"]["titan_x_seconds"] / 1000
 
 

@@ -76,7 +76,25 @@ def plan_text(plan: dict[str, Any]) -> str:
     lines += [_memory_line(plan["memory"])] if states else []
     trials = f"{counted(len(states), 'trial')}: {count_states(states)}" if states else NO_TRIALS
     lines.append(f"{counted(len(variants), 'variant')}, {trials}")
-    return "\n".join(lines + verdict_lines(plan) + cost_lines(plan["cost"]))
+    return "\n".join([*lines, *verdict_lines(plan), *_until_lines(plan), *cost_lines(plan["cost"])])
+
+
+def _until_lines(plan: dict[str, Any]) -> list[str]:
+    """How many trainings a study with `seeds.until` will have; the lines on cost are of the seeds that it asks for now."""
+    if not (until := plan.get("until")):
+        return []
+    spread, difference = until["standard_deviation"], until["difference"]
+    source = "as recorded" if until["recorded"] else "assumed"
+    lines = [
+        f"seeds: {until['from']} to {until['to']}, until each of {counted(until['comparisons'], 'comparison')} is decided; "
+        f"{until['asked']} trainings are asked for so far, at least {until['least']}, at most {until['most']}",
+        f"expected: {until['expected_without_difference']:.0f} trainings if nothing differs, "
+        f"{until['expected_with_difference']:.0f} if all differ by {difference:.3g} (standard deviation of the differences "
+        f"of two trainings of a seed {spread:.3g}, {source})",
+    ]
+    if until["first_possible_decision"]:
+        lines.append(f"a difference is shown after {until['first_possible_decision']} seeds at the earliest")
+    return lines
 
 
 def _program_text(plan: dict[str, Any]) -> str:
@@ -103,8 +121,7 @@ def _program_text(plan: dict[str, Any]) -> str:
     lines += [f"decided by {program['decide_by']}, {program['goal']}d"]
     lines.append(f"{counted(len(variants), 'variant')}, {counted(len(trials), 'trial')}: ")
     lines[-1] += count_states(trial["state"] for trial in trials)
-    lines += verdict_lines(plan)
-    lines += _program_cost_lines(plan["cost"])
+    lines += [*verdict_lines(plan), *_until_lines(plan), *_program_cost_lines(plan["cost"])]
     return "\n".join(map(printable, "\n".join(lines).split("\n")))
 
 

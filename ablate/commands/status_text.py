@@ -37,9 +37,20 @@ def status_text(status: dict[str, Any]) -> str:
         fold = f"fold {trial['fold']} " if "fold" in trial else ""
         if trial["cause"]:
             lines.append(printable(f"failed: {trial['net']} {fold}seed {trial['seed']}: {trial['cause']} ({trial['log']})"))
+    lines += map(printable, map(_comparison_line, status.get("comparisons", ())))
     lines += map(printable, status["remarks"])
     lines.append(f"{counted(len(status['trials']), 'trial')}: {count_states(t['state'] for t in status['trials'])}")
     return "\n".join(lines)
+
+
+def _comparison_line(one: dict[str, Any]) -> str:
+    """What a comparison came to so far, of a study with `seeds.until`."""
+    name, seeds = f"{one['net']} against {one['baseline']}", counted(one["seeds"], "seed")
+    if one["verdict"] == "open":
+        return f"{name}: open, next seed {one['next_seed']}" if one["seeds"] else f"{name}: not looked at yet"
+    if one["verdict"] == "undecided":
+        return f"{name}: undecided after {seeds}, the most"
+    return f"{name}: decided after {seeds} ({one['verdict']})"
 
 
 def _candidates_text(status: dict[str, Any]) -> str:

@@ -16,6 +16,8 @@ from ablate.report.effects import StudyEffects, effects_json, study_effects
 from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
 from ablate.report.numbers import counted, finite
 from ablate.report.published import Logged, Match, find_log, find_published, rows_without_variant
+from ablate.report.rounds import Rounds, asked_only, follow_rounds
+from ablate.report.rounds_table import rounds_sentences
 from ablate.report.search_setting import TRAINING
 from ablate.report.seeds import Compared
 from ablate.report.setting import describe_held_out, describe_setting
@@ -43,12 +45,14 @@ class StudyAnalysis(Compared[Summary]):
         summaries: One per variant, in the order of the study.
         baselines: The baseline of each summary, in the same order. A baseline has itself; None where there is none.
         runs: The runs directory.
+        rounds: Of a study with `seeds.until`; else None.
     """
 
     study: Study
     summaries: tuple[Summary, ...]
     baselines: tuple[Summary | None, ...]
     runs: Path
+    rounds: Rounds | None = None
 
     @property
     def about(self) -> Study:
@@ -80,7 +84,8 @@ class StudyAnalysis(Compared[Summary]):
         folds, seeds = len(self.study.held_out), len(self.study.seeds)
         unit, both = "seed", ""
         if folds > 1:
-            unit, both = TRAINING, f" ({counted(folds, 'fold')}, {counted(seeds, 'seed')})"
+            of_seeds = f", {counted(seeds, 'seed')}" if self.rounds is None else ""
+            unit, both = TRAINING, f" ({counted(folds, 'fold')}{of_seeds})"
         over = counted(counts[0], unit) if len(counts) == 1 else f"{counts[0]} to {counts[-1]} {unit}s"
         own = "".join(f" {one.words[:1].upper()}{one.words[1:]} is {one.code}." for one in self.study.measures if one.code)
         return f"{self.epochs}, median over {over}{both}. {self.decided_on}{own}"
@@ -237,6 +242,7 @@ class StudyAnalysis(Compared[Summary]):
             "epoch_rule": self.study.epoch_rule,
             "summaries": [self._summary_values(summary) for summary in self.summaries],
             "sentences": self.sentences,
+            **({"comparisons": self.rounds.states()} if self.rounds else {}),
             **effects_json(self.effects),
         }
 
@@ -253,8 +259,9 @@ class StudyAnalysis(Compared[Summary]):
 
     @cached_property
     def effects(self) -> StudyEffects:
-        """The effects of the factors that vary in a crossed way."""
-        return study_effects(self.summaries, [s.variant for s in self.summaries], self.study.effects, self.unit)
+        """The effects of the factors that vary in a crossed way; none with `seeds.until`, which fixes no number."""
+        factors = self.study.effects if self.rounds is None else False
+        return study_effects(self.summaries, [s.variant for s in self.summaries], factors, self.unit)
 
     @cached_property
     def sentences(self) -> list[str]:
@@ -262,7 +269,7 @@ class StudyAnalysis(Compared[Summary]):
 
         They cover each variant against its baseline, the order of the variants, and the published values.
         """
-        compared = [*self.comparison_sentences()]
+        compared = [*(rounds_sentences(self) if self.rounds else self.comparison_sentences())]
         folds = [FOLDS_SHARE] if self.folds > 1 and compared else []
         return [*compared, *folds, *self.order_sentences(), *self._published_sentences()]
 
@@ -302,7 +309,8 @@ def analyze_study(
     summaries = tuple(summarize(variants, study.seeds, runs, study.epoch_rule, study.decision, study.measures))
     of_variant = {id(summary.variant): summary for summary in summaries}
     compared = tuple(None if variant is None else of_variant[id(variant)] for variant in baselines)
-    return StudyAnalysis(study, summaries, compared, runs)
+    rounds = follow_rounds(study.until, summaries, compared) if study.until else None
+    return StudyAnalysis(study, *asked_only(rounds, summaries, compared), runs, rounds)
 
 
 def _reproduced(summary: Summary, match: Match) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ablate.report.document import NO_VALUE, Cell, words
@@ -112,30 +112,40 @@ def difference_column(analysis: Compared[Any]) -> DesignColumn | None:
     return DesignColumn(f"{title} [{next(iter(levels))}]" if len(levels) == 1 else title, cell, True)
 
 
-def describe_design(designs: dict[int, Design], base: str) -> str:
+def describe_design(designs: dict[int, Design], base: str, axes: Mapping[int, Mapping[str, Any]]) -> str:
     """What the rows of a design are, in a sentence for the caption; "" where the rows say all.
 
     Args:
         designs: As returned by row_designs().
         base: The name of the base where rows and setting do not say it; "" if they do.
+        axes: The values of the axes of recipe and data, or of a program, that vary, by the id() of the summary.
     """
     if not designs:
         return ""
     first = next(iter(designs.values()))
+    if first.kind == "one_at_a_time":
+        own = next((axes[key] for key, design in designs.items() if not design.changed), {})
+        values = [f"{short_label(axis)} {plain(own[axis])}" for axis in first.factors if axis in own]
+        named = ", ".join(filter(None, [base, *values]))
+        return f"Base: {named}." if named else ""
     parts = [f"Base: {base}."] if base else []
-    told = ", ".join(f"{name} ({_changes(changes)})" for name, changes in first.changes.items())
+    told = ", ".join(
+        f"{name} ({', '.join(_change(designs, axes, name, axis, value) for axis, value in changes.items())})"
+        for name, changes in first.changes.items()
+    )
     if first.kind == "leave_one_out":
         parts.append(f"Left out: {told}.")
     elif first.kind == "path":
-        parts.append(f"Steps: {told}; each on top of those above it{_without_kept(designs)}.")
+        kept = "" if all(design.kept for design in designs.values()) else " that are kept"
+        parts.append(f"Steps: {told}; each on top of those above it{kept}.")
     elif told:
         parts.append(f"Components: {told}.")
     return " ".join(parts)
 
 
-def _without_kept(designs: dict[int, Design]) -> str:
-    return "" if all(design.kept for design in designs.values()) else " that are kept"
-
-
-def _changes(changes: Any) -> str:
-    return ", ".join(f"{short_label(axis)} {plain(value)}" for axis, value in changes.items())
+def _change(designs: dict[int, Design], axes: Mapping[int, Mapping[str, Any]], name: str, axis: str, value: Any) -> str:
+    """What a component changes, such as "cutmix 0, not 1"; without the second part where no row of other axes shows it."""
+    unchanged = next(iter(designs.values())).kind == "leave_one_out"
+    rows = (axes[key] for key, design in designs.items() if design.levels[name] is unchanged)
+    usual = next((row[axis] for row in rows if axis in row and plain(row[axis]) != plain(value)), None)
+    return f"{short_label(axis)} {plain(value)}{'' if usual is None else f', not {plain(usual)}'}"

@@ -211,7 +211,7 @@ def _of_shares(group: FactorEffects[Any]) -> str:
     rest = sum(effect.eta_squared for effect in mains[MOST:])
     shares += [(f"the other {len(mains) - MOST} choices", rest)] if rest else []
     shares += [("what choices do only together", together + found.other if every else together)]
-    shares += [] if every else [(group.other, found.other)]
+    shares += [(group.other, found.other)] if not every and found.other > 1e-9 else []
     shares += [("the seed", found.seeds), ("nothing that was varied", found.noise)]
     if len(group.keys) < 2:
         return ""  # without a second seed nothing tells noise from interactions

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
-from ablate.report.effects import FactorEffects, StudyEffects
+from ablate.report.effects import FactorEffects, StudyEffects, listed
 from ablate.report.effects_sentences import is_found, mover
 from ablate.report.numbers import UnitFormat, counted, p_text
 from ablate.study.decision import Decision
@@ -15,7 +15,7 @@ from ablate.study.decision import Decision
 if TYPE_CHECKING:
     from ablate.statistics.effects import Change, Effect
 
-APPROXIMATE = "approximate: residuals permuted within seeds, as too few exchanges of labels are possible"
+APPROXIMATE = "approximate, by permuted residuals"
 
 
 def effects_table(group: FactorEffects[Any], label: str, decision: Decision, write: UnitFormat) -> Table:
@@ -28,9 +28,9 @@ def effects_table(group: FactorEffects[Any], label: str, decision: Decision, wri
         write: How its values are written.
     """
     notes = Footnotes()
-    tested = any(effect.p_value is not None for effect in group.found.effects)
+    tests = {effect.test for effect in group.found.effects if effect.p_value is not None}
     shapley = len(group.crossing.factors) > 2 and bool(group.shapley)
-    titles = ["Effect", "From → to", "Means", "Change", *(["95% interval", "p", "p (Holm)"] if tested else []), "Share"]
+    titles = ["Effect", "From → to", "Means", "Change", *(["95% interval", "p", "p (Holm)"] if tests else []), "Share"]
     titles += ["Shapley value"] if shapley else []
     rows: list[list[Cell]] = []
     for effect in group.found.effects:
@@ -38,18 +38,19 @@ def effects_table(group: FactorEffects[Any], label: str, decision: Decision, wri
             row = _where(group, effect, change, write, notes, first=not place)
             bold = is_found(effect)
             row.append(NO_VALUE if change is None else number(change.estimate, write.signed, bold=bold))
-            if tested:
-                row += [_interval(change, write), *_p_cells(effect, notes, first=not place)]
+            if tests:
+                mark = notes.mark(APPROXIMATE) if len(tests) > 1 and effect.test == "residuals" and not place else ""
+                row += [_interval(change, write), *_p_cells(effect, mark, first=not place)]
             row.append(number(effect.eta_squared, _share) if not place else NO_VALUE)
             row += [_shapley_cell(group, effect, write) if not place else NO_VALUE] if shapley else []
             rows.append(row)
-    if len(group.crossing.factors) > 2 or len(group.crossing.tested) < 2:
+    if group.found.other > 1e-9:
         rows.append(_rest(group.other, group.found.other, len(titles), titles.index("Share")))
     if len(group.keys) > 1:
         rows.append(_rest("seed", group.found.seeds, len(titles), titles.index("Share")))
         rows.append(_rest("noise", group.found.noise, len(titles), titles.index("Share")))
     columns = [Column(title, title not in ("Effect", "From → to")) for title in titles]
-    return make_table(columns, rows, label, _caption(group, decision, tested, shapley, write), notes.notes)
+    return make_table(columns, rows, label, _caption(group, decision, bool(tests), shapley, write), notes.notes)
 
 
 def effects_tables(effects: StudyEffects, name: str, decision: Decision, write: UnitFormat) -> list[Table]:
@@ -71,8 +72,10 @@ def _where(
 ) -> list[Cell]:
     """The cells of an effect's name, of what is changed, and of the means before and after."""
     crossing, found = group.crossing, group.found
-    mixed = f"mixed {'in part ' if effect.partial else ''}with {', '.join(map(group.name_of, effect.aliases))}"
-    name = words(group.name(effect), notes.mark(mixed if effect.aliases else "")) if first else words("")
+    mixed = ""
+    if effect.aliases:
+        mixed = f"mixed {'in part ' if effect.partial else ''}with {listed(list(map(group.name_of, effect.aliases)))}"
+    name = words(group.name(effect), notes.mark(mixed)) if first else words("")
     if change is None:
         return [name, NO_VALUE, NO_VALUE]
     if len(effect.factors) == 1:
@@ -93,10 +96,9 @@ def _interval(change: Change | None, write: UnitFormat) -> Cell:
     return Cell(change.interval[0], " to ".join(map(write.signed, change.interval)))
 
 
-def _p_cells(effect: Effect, notes: Footnotes, first: bool) -> list[Cell]:
+def _p_cells(effect: Effect, mark: str, first: bool) -> list[Cell]:
     if not first:
         return [NO_VALUE, NO_VALUE]
-    mark = notes.mark(APPROXIMATE) if effect.p_value is not None and effect.test == "residuals" else ""
     return [number(effect.p_value, p_text, mark), number(effect.adjusted_p, p_text)]
 
 

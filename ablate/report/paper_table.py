@@ -101,11 +101,9 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     networks += [NetworkRow({}, row, table.source) for table, row in analysis.rows_without_variant]
     rows = [[column.of(network) for column in columns] for network in networks]
     shown = [Column(column.title, column.numeric) for column in columns]
-    caption = " ".join(
-        filter(
-            None, [analysis.measured() + analysis.bold_words, describe_design(designs, _base(analysis.summaries, designs))]
-        )
-    )
+    axes = {id(summary): summary.axes for summary in analysis.summaries}
+    rows_are = describe_design(designs, _base(analysis.summaries, designs), axes)
+    caption = " ".join(filter(None, [analysis.measured() + analysis.bold_words, rows_are]))
     return make_table(shown, rows, analysis.study.name, caption, footnotes.notes)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from ablate.records.records import Record, read_record
 from ablate.report.document import scale_badge
 from ablate.report.effects import StudyEffects, effects_json, study_effects
 from ablate.report.numbers import counted, finite
+from ablate.report.rounds import Rounds, asked_only, follow_rounds
+from ablate.report.rounds_table import rounds_sentences
 from ablate.report.seeds import Compared
 from ablate.report.verdicts import verdict_values
 from ablate.statistics.description import Description, describe
@@ -37,6 +39,14 @@ class ProgramSummary:
     trials: tuple[tuple[ProgramTrial, Record | None], ...]
     decision: Decision
     measures: tuple[str, ...]
+
+    def first_seeds(self, n: int) -> ProgramSummary:
+        """The same with the seeds below a number alone.
+
+        Args:
+            n: The number.
+        """
+        return replace(self, trials=tuple((trial, record) for trial, record in self.trials if trial.seed < n))
 
     @property
     def name(self) -> str:
@@ -150,12 +160,14 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         summaries: One per variant, in the order of the study.
         baselines: The baseline of each summary, in the same order. A baseline has itself; None where there is none.
         runs: The runs directory.
+        rounds: Of a study with `seeds.until`; else None.
     """
 
     study: ProgramStudy
     summaries: tuple[ProgramSummary, ...]
     baselines: tuple[ProgramSummary | None, ...]
     runs: Path
+    rounds: Rounds | None = None
 
     @property
     def about(self) -> ProgramStudy:
@@ -203,13 +215,15 @@ class ProgramAnalysis(Compared[ProgramSummary]):
 
     @cached_property
     def effects(self) -> StudyEffects:
-        """The effects of the factors that vary in a crossed way."""
-        return study_effects(self.summaries, [s.variant for s in self.summaries], self.study.effects, self.unit)
+        """The effects of the factors that vary in a crossed way; none with `seeds.until`, which fixes no number."""
+        factors = self.study.effects if self.rounds is None else False
+        return study_effects(self.summaries, [s.variant for s in self.summaries], factors, self.unit)
 
     @cached_property
     def sentences(self) -> list[str]:
         """The conclusions that the seeds allow and do not allow, one sentence each."""
-        return [*self.comparison_sentences(), *self.order_sentences()]
+        compared = rounds_sentences(self) if self.rounds else self.comparison_sentences()
+        return [*compared, *self.order_sentences()]
 
     def as_json(self) -> dict[str, Any]:
         """The plain values that `ablate report --json` prints."""
@@ -222,6 +236,7 @@ class ProgramAnalysis(Compared[ProgramSummary]):
             "goal": self.decision.goal,
             "summaries": [self._summary_values(summary) for summary in self.summaries],
             "sentences": self.sentences,
+            **({"comparisons": self.rounds.states()} if self.rounds else {}),
             **effects_json(self.effects),
         }
 
@@ -279,7 +294,8 @@ def analyze_program(study: ProgramStudy, runs: Path) -> ProgramAnalysis:
     names = tuple(measure.name for measure in study.measures)
     summaries = {id(variant): _summarize(variant, study, names, runs) for variant in study.variants}
     compared = tuple(None if baseline is None else summaries[id(baseline)] for baseline in study.baselines)
-    return ProgramAnalysis(study, tuple(summaries.values()), compared, runs)
+    rounds = follow_rounds(study.until, tuple(summaries.values()), compared) if study.until else None
+    return ProgramAnalysis(study, *asked_only(rounds, tuple(summaries.values()), compared), runs, rounds)
 
 
 def _summarize(variant: ProgramVariant, study: ProgramStudy, names: Sequence[str], runs: Path) -> ProgramSummary:

@@ -35,6 +35,7 @@ from ablate.report.numbers import counted, finite, format_of
 from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary
 from ablate.report.provenance import provenance_table
 from ablate.report.report import Report
+from ablate.report.rounds_table import rounds_table, rounds_values
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell, statistics_table
 from ablate.report.variants_frame import comparison_values, component_values
 from ablate.study.plan import plain
@@ -63,6 +64,7 @@ class ProgramReport(Report):
         """
         analysis, study = self.analysis, self.analysis.study
         incomplete = analysis.recorded < analysis.planned
+        statistics = rounds_table if analysis.rounds else statistics_table
         return Document(
             name=study.name,
             title=study.title,
@@ -71,7 +73,7 @@ class ProgramReport(Report):
             about="",
             tables=(
                 program_table(analysis),
-                *([statistics_table(analysis)] if analysis.recorded else []),
+                *([statistics(analysis)] if analysis.recorded else []),
                 *effects_tables(analysis.effects, study.name, analysis.decision, analysis.format),
             ),
             remarks=(
@@ -178,7 +180,8 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     columns += [Column(f"Median {by.axis}"), Column(interval_title(analysis.summaries)), Column("n")]
     columns += [Column(column.title) for column in compared]
     columns += [Column(", ".join(filter(None, [measure.words, measure.unit]))) for measure in others]
-    caption = [f"{analysis.setting('. ')}.", analysis.measured() + analysis.bold_words, describe_design(designs, "")]
+    described_rows = describe_design(designs, "", {id(summary): summary.variant.axes for summary in analysis.summaries})
+    caption = [f"{analysis.setting('. ')}.", analysis.measured() + analysis.bold_words, described_rows]
     return make_table(columns, rows, study.name, " ".join(filter(None, caption)))
 
 
@@ -192,7 +195,11 @@ def _frame_row(analysis: ProgramAnalysis, summary: ProgramSummary) -> dict[str, 
     d, baseline, verdict = summary.description, analysis.baseline(summary), analysis.verdict(summary)
     values |= {"mean": d and d.mean, "std": d and d.std, "goal": summary.decision.goal}
     if baseline:
-        values |= comparison_values(baseline.name, baseline.recorded_ids, verdict)
+        values |= (
+            rounds_values(analysis, summary)
+            if analysis.rounds
+            else comparison_values(baseline.name, baseline.recorded_ids, verdict)
+        )
     values.pop("designs", None)
     named = {"net": values.pop("net"), **component_values(summary.variant)}
     return {**named, **axes, **values, "trials": " ".join(summary.recorded_ids)}

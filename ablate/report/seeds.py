@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 from ablate.report.numbers import UnitFormat, counted, format_of
+from ablate.report.rounds import Rounds
 from ablate.report.verdicts import Verdict, fewest_seeds, listed, reach_verdicts, verdict_sentences
 from ablate.statistics.comparison import PAIRED_FROM
 from ablate.statistics.description import Description
@@ -83,10 +84,12 @@ class Compared(Generic[S]):
     Attributes:
         summaries: One per variant, in the order of the study.
         baselines: The baseline of each summary, in the same order. A baseline has itself; None where there is none.
+        rounds: Of a study with `seeds.until`, whose verdicts are those of its rounds; else None.
     """
 
     summaries: tuple[S, ...]
     baselines: tuple[S | None, ...]
+    rounds: Rounds | None = None
 
     @property
     def about(self) -> Decided:
@@ -195,7 +198,12 @@ class Compared(Generic[S]):
 
     @cached_property
     def verdicts(self) -> dict[int, Verdict]:
-        """The verdict of each compared summary, by the id() of the summary. Each data set is a family of its own."""
+        """The verdict of each compared summary, by the id() of the summary. Each data set is a family of its own.
+
+        Empty for a study with `seeds.until`, where a test for a fixed number of seeds would not hold its level.
+        """
+        if self.rounds:
+            return {}
         return {key: verdict for title in self.titles for key, verdict in self.reach_verdicts(title).items()}
 
     def reach_verdicts(self, title: str) -> dict[int, Verdict]:
@@ -231,6 +239,8 @@ class Compared(Generic[S]):
 
     def _find_rank_intervals(self, title: str) -> list[RankInterval] | None:
         """The intervals, with what the verdicts say added: in one direction each of both errs in 2.5% of cases or fewer."""
+        if self.rounds:  # as of verdicts
+            return None
         summaries, size = self.on(title), len(self.on(title))
         found = rank_intervals([summary.costs for summary in summaries], self.paired_from) if size > 1 else None
         if found is None:
@@ -278,8 +288,8 @@ class Compared(Generic[S]):
         return f"On {title}, " if len(self.titles) > 1 else ""
 
     def order_sentences(self) -> Iterator[str]:
-        """Which variants cannot be told from the best, the data sets in order."""
-        for title in self.titles:
+        """Which variants cannot be told from the best, the data sets in order; none of a study with `seeds.until`."""
+        for title in self.titles if self.rounds is None else ():
             intervals, summaries = self.rank_intervals(title), self.on(title)
             if len(summaries) < 3 or max(summary.n for summary in summaries) < 2:
                 continue

@@ -32,6 +32,7 @@ from ablate.report.imported_curves import imported_curves
 from ablate.report.paper_table import paper_table
 from ablate.report.provenance import made_with, provenance_table, trials_frame
 from ablate.report.report import Report
+from ablate.report.rounds_table import rounds_table
 from ablate.report.statistics_table import statistics_table
 from ablate.report.summary import Summary
 from ablate.report.variants_frame import variants_frame
@@ -128,7 +129,8 @@ def study_tables(analysis: StudyAnalysis) -> list[Table]:
         analysis: The analysis of the study.
     """
     tables = [paper_table(analysis) if analysis.study.seeds else counts_table(analysis)]
-    tables += [statistics_table(analysis)] if analysis.recorded else []
+    if analysis.recorded:
+        tables.append(rounds_table(analysis) if analysis.rounds else statistics_table(analysis))
     tables += effects_tables(analysis.effects, analysis.study.name, analysis.decision, analysis.format)
     return tables + ([growth_table(analysis)] if analysis.growth else [])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,14 @@ class Summary:
     epoch_rule: EpochRule = "last"
     decision: Decision = TEST_ERROR
     measures: tuple[ShownMeasure, ...] = ()
+
+    def first_seeds(self, n: int) -> Summary:
+        """The same with the seeds below a number alone.
+
+        Args:
+            n: The number.
+        """
+        return replace(self, trials=tuple(one for one in self.trials if one.trial.seed < n))
 
     @property
     def net(self) -> str:

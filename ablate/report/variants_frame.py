@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.published import NOT_RUN
+from ablate.report.rounds_table import rounds_values
 from ablate.report.summary import Summary
 from ablate.report.verdicts import COMPARED_COLUMNS, Verdict, verdict_values
 from ablate.study.designs import Designed
@@ -52,7 +53,11 @@ def _frame_row(analysis: StudyAnalysis, summary: Summary) -> dict[str, Any]:
     values |= {"mean": d and d.mean, "std": d and d.std, "epoch_rule": summary.epoch_rule}
     values |= {"goal": summary.decision.goal} if summary.decision.maximized else {}
     if baseline:
-        values |= comparison_values(baseline.label, baseline.recorded_ids, verdict)
+        values |= (
+            rounds_values(analysis, summary)
+            if analysis.rounds
+            else comparison_values(baseline.label, baseline.recorded_ids, verdict)
+        )
     if match:
         values |= {
             "published": match.error,

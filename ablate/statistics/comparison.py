@@ -320,7 +320,7 @@ def _split_p(ours: tuple[float, ...], theirs: tuple[float, ...]) -> float:
     n, ranks = len(ours), np.array([*ours, *theirs])
     observed = studentized_rank_sums(ranks[:n], ranks[n:])
     least = min(1.0, 2 / math.comb(ranks.size, n))  # with ties only one split may be as far, and none the other way
-    return max(least, _tail(_over_splits(tuple(ranks), n), float(observed)))
+    return max(least, _tail(over_splits(tuple(ranks), n), float(observed)))
 
 
 def _tail(rearranged: Floats, observed: float) -> float:
@@ -333,8 +333,13 @@ def _tail(rearranged: Floats, observed: float) -> float:
 
 
 @lru_cache(maxsize=256)
-def _over_splits(ranks: tuple[float, ...], n: int) -> Floats:
-    """The sorted statistics of all splits of the ranks with n on the first side; of random ones if there are too many."""
+def over_splits(ranks: tuple[float, ...], n: int) -> Floats:
+    """The sorted statistics of all splits of the ranks with n on the first side; of random ones if there are too many.
+
+    Args:
+        ranks: Of all values, in any order.
+        n: The values on the first side.
+    """
     import numpy as np
 
     size, values = len(ranks), np.array(ranks)
@@ -356,7 +361,7 @@ def _shifts(ours: Floats, theirs: Floats, differences: Floats) -> Interval:
     n, m = ours.size, theirs.size
     splits = math.comb(n + m, n)
     widest = Interval(float(differences[0]), float(differences[-1]), 1 - min(1.0, 2 / splits))
-    rearranged = _over_splits(tuple(np.arange(1.0, n + m + 1)), n)
+    rearranged = over_splits(tuple(np.arange(1.0, n + m + 1)), n)
     finite = np.unique(differences[np.isfinite(differences)])
     if 2 / splits > 1 - LEVEL or not finite.size:
         return widest

@@ -31,6 +31,7 @@ from ablate.statistics.comparison import (
     Comparison,
     compare,
     is_paired,
+    over_splits,
     paired_differences,
     rank_sum_p,
     signed_rank_p,
@@ -237,18 +238,15 @@ def _structure(sizes: Sequence[int], pairs: Pairs) -> Structure:
 
 @lru_cache(maxsize=16)
 def _reference(structure: Structure) -> tuple[list[Floats], Floats]:
-    """For seeds that are all alike: sorted statistics for each comparison, and the tails of shape (draws, comparisons).
-
-    Comparisons with the same numbers of seeds share the sorted statistics, so that chance makes no difference between them.
-    """
+    """For seeds that are all alike: sorted statistics for each comparison, and the tails of shape (draws, comparisons)."""
     import numpy as np
 
     generator = np.random.default_rng(0)
     drawn = [generator.random((size, DRAWS), dtype=np.float32) for size in structure.sizes]
     found = [studentized_rank_sums(drawn[ours], drawn[theirs]) for ours, theirs in structure.pairs]
     sizes = [tuple(sorted((structure.sizes[ours], structure.sizes[theirs]))) for ours, theirs in structure.pairs]
-    alike = {size: np.sort(np.concatenate([f for f, of in zip(found, sizes) if of == size])) for size in {*sizes}}
-    ordered = [alike[size] for size in sizes]
+    # Over all splits where these are few: probabilities that are equal are then equal to the last bit.
+    ordered = [over_splits(tuple(map(float, range(sum(size)))), size[0]) for size in sizes]
     return ordered, np.stack([_tails(*both) for both in zip(ordered, found)], axis=1)
 
 

@@ -64,7 +64,8 @@ class Crossing(Generic[V]):
         Args:
             factor: Its number.
         """
-        return list(self.factors.values())[factor] == (False, True)
+        levels = list(self.factors.values())[factor]
+        return levels == (False, True) and all(isinstance(level, bool) for level in levels)  # 0 == False
 
     def level(self, factor: int, number: int) -> str:
         """A level as text; of a component "without" or "with".

@@ -19,6 +19,7 @@ import orjson
 
 from ablate.files import content_id
 from ablate.kinds.figures import USUAL_STYLE, FigureStyle
+from ablate.statistics.sequential import Rule
 from ablate.study.decision import Decision, Goal
 from ablate.study.designs import Design
 from ablate.study.study import Search
@@ -212,7 +213,7 @@ class ProgramStudy:
         program: What is run.
         measures: What the program reports.
         decide_by: The name of the measure that variants are compared by.
-        seeds: Of each variant.
+        seeds: Of each variant; with `until` those that it has at most.
         variants: In the order of the study.
         baselines: The baseline of each variant; None for a variant that has none.
         figures: The names of the figures that the report draws.
@@ -222,6 +223,7 @@ class ProgramStudy:
         base: In a search, the values of the axes that are not searched.
         where: The constraint as written and its place, if any.
         chosen: One sentence for each value that was taken from a search.
+        until: How many of the seeds each comparison gets; None: all.
         figure_style: How the figures are drawn.
         effects: The factors whose effects the report shows; True: all that are crossed; False: none.
     """
@@ -245,6 +247,7 @@ class ProgramStudy:
     base: Mapping[str, Any] = field(default_factory=dict)
     where: tuple[str, str] | None = None
     chosen: tuple[str, ...] = ()
+    until: Rule | None = None
     figure_style: FigureStyle = USUAL_STYLE
     effects: bool | tuple[str, ...] = True
 

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from ablate.errors import StudyError, allowed, describe
+from ablate.statistics.sequential import Rule
 from ablate.study.crossing import check_effects
 from ablate.study.design_file import Axis, Row, design_axes, read_design
 from ablate.study.design_schema import DESIGNS
@@ -50,14 +51,21 @@ Axes = dict[str, Any]
 
 
 def read_program_study(
-    document: Document, file: StudyFile, seeds: tuple[int, ...], scale: str, folder: Path, chosen: tuple[str, ...] = ()
+    document: Document,
+    file: StudyFile,
+    seeds: tuple[int, ...],
+    until: Rule | None,
+    scale: str,
+    folder: Path,
+    chosen: tuple[str, ...] = (),
 ) -> ProgramStudy:
     """The study of a training program, completely checked.
 
     Args:
         document: The study file's values and their places.
         file: The same as a model; it has `program`.
-        seeds: Of each variant.
+        seeds: Of each variant; with `until` those that it has at most.
+        until: How many of the seeds each comparison gets; None: all.
         scale: The name of the scale; "" for the study without a scale.
         folder: Of the study file.
         chosen: One sentence for each value that was taken from a search.
@@ -106,6 +114,7 @@ def read_program_study(
         measures=measures,
         decide_by=decide_by,
         seeds=seeds,
+        until=until,
         variants=variants,
         baselines=_baselines(document, file.baseline, variants),
         figures=tuple(file.figures),

@@ -19,7 +19,6 @@ from ablate.kinds.recipes import RECIPES
 from ablate.registry import Kind
 from ablate.study.data import Data
 from ablate.study.design_schema import FactorialFile, FractionalFile, LeaveOneOutFile
-from ablate.study.frozen import Frozen
 from ablate.study.measure_schema import MeasureFile
 from ablate.study.program_schema import ProgramFile
 from ablate.study.recipe import Recipe
@@ -38,11 +37,13 @@ from ablate.study.schema import (
     data_model,
     recipe_model,
 )
+from ablate.study.until import UntilFile
 from ablate.study.validation import nested_model
 
 # title -> (model, what the section is about)
-MODELS: dict[str, tuple[type[Frozen], str]] = {
+MODELS: dict[str, tuple[type[BaseModel], str]] = {
     "A study": (StudyFile, "The top level of a study file. A study with `search` is run by `ablate search`."),
+    "`seeds` until it is decided": (UntilFile, "In place of a number. The study needs a `baseline`."),
     "`variants`": (EntryFile, "A list of items; each has exactly one of the first eight keys."),
     "`leave_one_out`": (LeaveOneOutFile, ""),
     "`factorial`": (FactorialFile, ""),
@@ -105,7 +106,7 @@ def reference() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _section(title: str, described: tuple[type[Frozen], str]) -> list[str]:
+def _section(title: str, described: tuple[type[BaseModel], str]) -> list[str]:
     """The lines of a section on one model."""
     model, about = described
     text = about or " ".join(inspect.cleandoc(model.__doc__ or "").split("\n\n")[0].split())

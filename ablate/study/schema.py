@@ -40,6 +40,7 @@ from ablate.study.measure_schema import MeasureFile, Measures
 from ablate.study.program_schema import BY_AXES, ProgramFile
 from ablate.study.recipe import Recipe
 from ablate.study.study import EpochRule
+from ablate.study.until import UntilFile
 
 NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "cardinality", "base_width", *STYLE_AXES)
 
@@ -480,8 +481,16 @@ class StudyFile(Frozen):
     program: Annotated[ProgramFile | None, Field(description="a training program instead of data and recipe")] = None
     seeds: Annotated[
         Any,
-        Field(examples=[5], description="how many, or a list; 0: networks are counted and not trained"),
-        WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "array", "items": {"type": "integer"}}]}),
+        Field(examples=[5], description="how many, or a list; 0: networks are counted and not trained; or until decided"),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "integer", "minimum": 0},
+                    {"type": "array", "items": {"type": "integer"}},
+                    {"type": "object", "x-as": "$defs/UntilFile"},
+                ]
+            }
+        ),
     ] = None
     variants: Annotated[list[EntryFile] | None, Field(min_length=1, max_length=1000, examples=["[{net: WRN-28-2}]"])] = None
     base: Annotated[
@@ -549,6 +558,7 @@ def json_schema() -> dict[str, Any]:
         ),
         "ProtocolData": protocol_data_model(),
         "MeasureFile": MeasureFile,
+        "UntilFile": UntilFile,
     }
     for name, model in models.items():
         own = model.model_json_schema()

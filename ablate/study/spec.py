@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ablate.errors import StudyError, allowed, describe
+from ablate.statistics.sequential import Rule
 from ablate.study.budget import ARGUMENT, Budget, SolvedAxis
 from ablate.study.chosen import Within, take_chosen
 from ablate.study.data import Data, HeldOut, hold_out
@@ -26,6 +27,7 @@ from ablate.study.resolve import read_data, read_recipe, written_out
 from ablate.study.schema import EXPANSIONS, NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
 from ablate.study.search_file import read_search
 from ablate.study.study import Entry, Study
+from ablate.study.until import read_until
 from ablate.study.validation import validate
 from ablate.study.values import axis_values
 
@@ -79,7 +81,7 @@ def load_any_study(
     for name, keys in file.scales.items():
         _check_scale(document, name, keys)
     if file.program is not None:
-        return read_program_study(document, file, _seeds(document, file.seeds), scale, path.parent, chosen)
+        return read_program_study(document, file, *_seeds(document, file), scale, path.parent, chosen)
     _check_networks(document, file)
     recipe = read_recipe(document, ("recipe",), file.recipe)
     data = read_data(document, ("data",), file.data, (("recipe",), file.recipe))
@@ -93,7 +95,7 @@ def load_any_study(
         document.fail(("baseline",), f"baseline: found {describe(file.baseline)}; allowed: {wanted}")
     if twice := [name for name in file.figures if file.figures.count(name) > 1]:
         document.fail(("figures",), f"figures: '{twice[0]}' is listed twice; list it once")
-    seeds = _seeds(document, file.seeds)
+    seeds, until = _seeds(document, file)
     held_out = _held_out(document, file, data)
     taken, shown = read_measures(document, file.measures or (), path.parent)
     extra: dict[str, Any] = {"measures": taken} if taken else {}
@@ -121,6 +123,7 @@ def load_any_study(
         folder=path.parent,
         recipe=recipe,
         seeds=seeds,
+        until=until,
         entries=entries,
         where=file.where,
         budget=budget,
@@ -300,18 +303,23 @@ def _designed(
     return read_design(document, path, content, Axis(base, check))
 
 
-def _seeds(document: Document, seeds: Any) -> tuple[int, ...]:
-    """The seeds of a study, from their number or a list."""
-    seeds = 1 if seeds is None else seeds  # only a search may leave them out
+def _seeds(document: Document, file: StudyFile) -> tuple[tuple[int, ...], Rule | None]:
+    """The seeds of a study, from their number or a list; or the most seeds, and the rule that says how many."""
+    if isinstance(file.seeds, dict):
+        designed = any(getattr(entry, kind) is not None for entry in file.variants or () for kind in DESIGNS)
+        compared = file.baseline is not None or designed  # a design may have a baseline of its own
+        until = read_until(document, file.seeds, compared, file.search is not None)
+        return tuple(range(until.most)), until
+    seeds = 1 if file.seeds is None else file.seeds  # only a search may leave them out
     found: list[Any] = seeds if isinstance(seeds, list) else [seeds]
     whole = bool(found) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in found)
     most = 2**31 if isinstance(seeds, list) else 10_001
     if twice := [seed for seed in found if found.count(seed) > 1][:1]:
         document.fail(("seeds",), f"seeds: {describe(twice[0])} is listed twice; list it once")
     if not whole or not all(0 <= seed < most for seed in found):
-        wanted = "how many (0 to 10000), or a list of different whole numbers from 0"
+        wanted = "how many (0 to 10000), or a list of different whole numbers from 0, or {from: 4, to: 20, until: decided}"
         document.fail(("seeds",), f"seeds: found {describe(seeds)}; allowed: {wanted}")
-    return tuple(seeds) if isinstance(seeds, list) else tuple(range(seeds))
+    return tuple(seeds) if isinstance(seeds, list) else tuple(range(seeds)), None
 
 
 def _budget(document: Document, file: BudgetFile) -> Budget:

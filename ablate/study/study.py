@@ -23,6 +23,7 @@ from ablate.nets.blueprint import Blueprint
 from ablate.nets.counts import Counts
 from ablate.nets.families import axes_of, blueprint, find_family
 from ablate.own_code import OwnCode
+from ablate.statistics.sequential import Rule
 from ablate.study.budget import Budget, BudgetResult
 from ablate.study.data import Data, HeldOut, hold_out
 from ablate.study.decision import TEST_ERROR, Decision, Goal
@@ -366,7 +367,7 @@ class Study:
         data: The first of the study's data sets.
         folder: Of the study file; a user's own networks are searched for there.
         recipe: The study's recipe; an entry may have another.
-        seeds: Of each variant.
+        seeds: Of each variant; with `until` those that it has at most.
         entries: The items of `variants`; of a search, one entry with what all candidates have in common.
         where: The constraint as written, if any.
         budget: The allowed cost of a network, if any.
@@ -381,6 +382,7 @@ class Study:
         decision: What the variants are compared by.
         held_out: The images that the study decides on: the folds, or the one part; empty: the test images.
         measures: What reports show besides the error.
+        until: How many of the seeds each comparison gets; None: all.
         figure_style: How the figures are drawn.
         effects: The factors whose effects reports show; True: all that are crossed; False: none.
     """
@@ -408,5 +410,6 @@ class Study:
     decision: Decision = TEST_ERROR
     held_out: tuple[HeldOut, ...] = ()
     measures: tuple[ShownMeasure, ...] = ()
+    until: Rule | None = None
     figure_style: FigureStyle = USUAL_STYLE
     effects: bool | tuple[str, ...] = True

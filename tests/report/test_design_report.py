@@ -64,7 +64,10 @@ def test_marks_and_differences_of_the_method_without_each_component(tmp_path: Pa
     assert [row[:3] for row in texts(found)] == [["full", "✓", "✓"], ["w/o dropout", "", "✓"], ["w/o decay", "✓", ""]]
     assert [row[0].value is not None and row[1].value for row in found.rows] == [True, False, True]
     assert texts(found)[0][-1] == "–" and texts(found)[2][-1].startswith("+")
-    assert "Base: WRN-10-1-dropout0.3. Left out: dropout (dropout 0), decay (weight_decay 0, lr 0.2)." in found.caption
+    assert (
+        "Base: WRN-10-1-dropout0.3. Left out: dropout (dropout 0), decay (weight_decay 0, not 0.0005, lr 0.2, not 0.1)."
+        in found.caption
+    )
     written = table_latex(found, found.caption)
     assert r"full & $\checkmark$ & $\checkmark$ & " in written and "amssymb" in written
 
@@ -89,13 +92,14 @@ def test_levels_of_an_axis_stand_beside_marks(tmp_path: Path) -> None:
     found = table(recorded(tmp_path, CROSSED, ERRORS))
     assert found.titles[:3] == ["cosine", "lr", "Median test error, %"]
     assert [row[:2] for row in texts(found)] == [["", "0.1"], ["", "0.2"], ["✓", "0.1"], ["✓", "0.2"]]
-    assert "Base: WRN-10-1. Components: cosine (schedule cosine)." in found.caption
+    assert "Base: WRN-10-1. Components: cosine (schedule cosine, not step)." in found.caption
 
 
 def test_the_one_change_of_a_row_is_one_column(tmp_path: Path) -> None:
     found = table(recorded(tmp_path, CHANGED, {0: [7.0], 1: [6.0], 2: [8.0]}))
     assert found.titles[:2] == ["Changed", "Network"]
     assert [row[0] for row in texts(found)] == ["base", "lr 0.2", "dropout 0.3"]
+    assert found.caption.endswith(" Base: lr 0.1.")
 
 
 def test_a_path_is_compared_with_the_step_before(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_the_table_compares_with_the_baseline(experiment: Experiment) -> None:
 
 def test_varied_axes_are_columns(tmp_path: Path) -> None:
     path = tmp_path / "axes.yaml"
-    entry = "- one_at_a_time: {base: WRN-10-1, recipe.lr: [0.05], data.train_size: [64]}"
+    entry = "- zip: {net: WRN-10-1, recipe.lr: [0.1, 0.05, 0.1], data.train_size: [128, 128, 64]}"
     path.write_text(STUDY.replace("- grid: {block: [B(3,3), B(3,1)], k: 1, depth: 10}", entry))
     table = load_study(path, runs=tmp_path).report().document.tables[0]
     assert table.titles[:3] == ["Network", "lr", "train_size"]

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm, rankdata
 
-from ablate.statistics.comparison import ALPHA, PAIRED_FROM, _over_splits, compare, studentized_rank_sums
+from ablate.statistics.comparison import ALPHA, PAIRED_FROM, compare, over_splits, studentized_rank_sums
 from ablate.statistics.family import _against_reference, _structure, pooled_signed_ranks, sign_patterns, step_down
 from ablate.statistics.prediction import predict_median
 from ablate.statistics.sample_size import seeds_needed
@@ -143,7 +143,7 @@ def unpaired_p(variants: Floats, baseline: Floats) -> Floats:
     """
     n, m, k = variants.shape[1], baseline.shape[1], variants.shape[2]
     observed = studentized_rank_sums(np.moveaxis(variants, 1, 0), np.moveaxis(baseline, 1, 0)[..., None])
-    splits = _over_splits(tuple(np.arange(1.0, n + m + 1)), n)
+    splits = over_splits(tuple(np.arange(1.0, n + m + 1)), n)
     alone = (splits.size - np.searchsorted(splits, observed)) / splits.size
     if k == 1:
         return np.asarray(alone)

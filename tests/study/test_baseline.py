@@ -114,11 +114,11 @@ def test_a_network_without_the_axis_has_none(tmp_path: Path, order: str) -> None
 def test_axes_of_the_recipe(tmp_path: Path, baseline: str, expected: list[str | None]) -> None:
     """a: lr 0.1 with Nesterov; c: lr 0.2 with it; b: lr 0.1 without."""
     variants = "  - grid: {net: WRN-10-1, recipe.nesterov: [true, false], recipe.lr: [0.1, 0.2]}\n    data: cifar10\n"
-    names = {"a": "nesterov True, recipe.lr 0.1", "b": "nesterov False, recipe.lr 0.1", "c": "nesterov True, recipe.lr 0.2"}
+    names = {"a": "nesterov True, lr 0.1", "b": "nesterov False, lr 0.1", "c": "nesterov True, lr 0.2"}
     found = compared(tmp_path, baseline, variants)
     if baseline.count(":") == 2:  # both given: one variant is everyone's
         expected = ["a"] * 4
-    assert list(found.values()) == [f"WRN-10-1, recipe.{names[name]}" if name else None for name in expected]
+    assert list(found.values()) == [f"WRN-10-1, {names[name]}" if name else None for name in expected]
 
 
 @pytest.mark.parametrize(
@@ -143,4 +143,4 @@ def test_errors_stand_at_the_baseline(tmp_path: Path, baseline: str, message: st
 def test_several_variants_of_one_recipe_are_no_baseline(tmp_path: Path) -> None:
     variants = "  - grid: {net: WRN-10-1, recipe.lr: [0.05, 0.2]}\n    data: cifar10\n"
     message = error(tmp_path, "WRN-10-1", variants)
-    assert message == "5:1: baseline 'WRN-10-1' is several variants: WRN-10-1, recipe.lr 0.05, WRN-10-1, recipe.lr 0.2"
+    assert message == "5:1: baseline 'WRN-10-1' is several variants: WRN-10-1, lr 0.05, WRN-10-1, lr 0.2"

@@ -291,7 +291,7 @@ def test_references_that_cannot_be(folder: Path, reference: str, said: str) -> N
 
 
 def test_only_where_an_axis_or_a_field_of_a_recipe_stands(folder: Path) -> None:
-    assert "seeds: found a mapping" in error(text_of().replace("seeds: 2", "seeds: {from: rate}"))
+    assert "seeds.from: found 'rate'" in error(text_of().replace("seeds: 2", "seeds: {from: rate}"))
     assert "3:10: unknown key 'from'; allowed: base, optimizer" in error(text_of(recipe="{from: rate}"))
     assert "recipe.base: found a mapping" in error(text_of(recipe="{base: {from: rate}}"))
 

@@ -203,13 +203,13 @@ def test_one_name_for_two_settings_is_told_apart_by_what_differs(
     text = BOTH.replace("[cifar10, {name: cifar100, preprocess: zca}]", "cifar10").replace(", WRN-16-1]", "]")
     found = variants(tmp_path, f"{text}  - net: WRN-10-1\n    {own}\n")
     assert varied_axes(found) == [axis] and [variant.axes[axis] for variant in found] == values
-    assert [label(variant) for variant in found] == [f"WRN-10-1, {axis} {value}" for value in values]
+    assert [label(variant) for variant in found] == [f"WRN-10-1, {axis.split('.')[1]} {value}" for value in values]
 
 
 def test_an_entrys_axis_goes_before_what_its_recipe_has(tmp_path: Path) -> None:
     own = "    recipe: {base: wrn_cifar, epochs: 3}\n  - grid: {net: WRN-10-1, recipe.epochs: [4]}\n"
     text = BOTH.replace("[cifar10, {name: cifar100, preprocess: zca}]", "cifar10").replace(", WRN-16-1]", "]")
     assert [label(variant) for variant in variants(tmp_path, text + own)] == [
-        "WRN-10-1, recipe.epochs 3",
-        "WRN-10-1, recipe.epochs 4",
+        "WRN-10-1, epochs 3",
+        "WRN-10-1, epochs 4",
     ]

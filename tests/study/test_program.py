@@ -9,6 +9,7 @@ import pytest
 
 from ablate.errors import StudyError
 from ablate.study.program import ProgramStudy
+from ablate.study.program_schema import EXPANSIONS
 from ablate.study.schema import json_schema
 from ablate.study.spec import load_any_study
 
@@ -160,7 +161,7 @@ def test_errors_name_their_place(tmp_path: Path, old: str, new: str, place: str,
 
 def test_the_schema_lets_a_program_name_its_axes() -> None:
     schema = json_schema()
-    assert set(schema["$defs"]["ProgramEntry"]["properties"]) == {"grid", "zip", "one_at_a_time"}
+    assert set(schema["$defs"]["ProgramEntry"]["properties"]) == {*EXPANSIONS}
     assert schema["then"]["properties"]["variants"]["items"] == {"$ref": "#/$defs/ProgramEntry"}
     assert "goal" in schema["$defs"]["MeasureFile"]["properties"]
 

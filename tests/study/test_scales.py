@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ablate.errors import StudyError
+from ablate.kinds.figures import DEFAULTS
 from ablate.study.plan import enumerate_variants, plan_trials
 from ablate.study.spec import load_study
 from ablate.study.study import Study
@@ -120,7 +121,7 @@ def test_null_takes_a_key_out(tmp_path: Path) -> None:
     text = STUDY.replace("    baseline: WRN-10-1\n", "    baseline: null\n    figures: null\n    where: null\n")
     small = study(tmp_path, text)
     assert small.baseline is None
-    assert small.figures == ("curves", "errors", "parameters", "ranks")
+    assert small.figures == DEFAULTS
     wider = STUDY.replace("{parameters: {max: 9M}}", "{parameters: {max: 9M}, on_miss: drop, tolerance: 1%}")
     budget = study(tmp_path, wider.replace("tolerance: 3%", "on_miss: null")).budget
     assert budget and (budget.on_miss, budget.tolerance) == ("error", 0.01)

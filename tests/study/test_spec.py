@@ -191,7 +191,6 @@ ERRORS = [
             ("[0, true]", "a list"),
             ("[2147483648]", "a list"),
             ("[[1]]", "a list"),
-            ("{a: 1}", "a mapping"),
         ]
     ),
     # budget

@@ -123,8 +123,8 @@ def test_medians_are_over_folds_and_seeds(tmp_path: Path) -> None:
     summary = analysis.summaries[1]
     assert summary.n == 6 and summary.median == 4.25 and summary.error_by_seed[(1, 1)] == 5.0
     verdict = analysis.verdict(summary)
-    assert verdict and verdict.comparison.pairs == 36 and verdict.comparison.common == 6
-    assert "trainings" in verdict.sentence or "training pairs" in verdict.sentence
+    assert verdict and verdict.comparison.pairs == 6 and verdict.comparison.common == 6
+    assert any("6 trainings" in sentence for sentence in analysis.sentences)
     assert any("Any two folds share most of the images" in sentence for sentence in analysis.sentences)
     assert report.as_json()["summaries"][1]["folds"] == [1, 1, 2, 2, 3, 3]
 
@@ -142,4 +142,4 @@ def test_a_search_may_hold_out_a_folder_too(tmp_path: Path) -> None:
     )
     experiment = load_search(tmp_path / "search.yaml", runs=tmp_path / "runs")
     assert experiment.search.held_out == (HeldOut(folder="val"),)
-    assert "minimized: median validation error on the folder val;" in plan_text(experiment.plan())
+    assert "minimized: mean validation error on the folder val;" in plan_text(experiment.plan())

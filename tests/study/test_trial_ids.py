@@ -1,6 +1,7 @@
 """Trials keep their ids: trial_ids.json holds those of every shipped study and of many changes of one trial.
 
 They were written by an earlier version. An id that changes would make every record of that trial unfindable.
+The four of searches are newer: their objective is the mean now.
 """
 
 from __future__ import annotations

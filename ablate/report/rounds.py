@@ -1,0 +1,236 @@
+"""The rounds of a study with `seeds.until`: which seeds its records ask for, and what its comparisons came to."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol, TypeVar
+
+from ablate.errors import StudyError
+from ablate.report.numbers import counted, finite
+from ablate.statistics.sequential import MOST, Course, Followed, Rule, expected_trainings, fixed_number, follow, least_seeds
+
+
+class Recorded(Protocol):
+    """The values of a variant by seed: a Summary or a ProgramSummary."""
+
+    @property
+    def name(self) -> str:
+        """Of the variant."""
+
+    @property
+    def data_title(self) -> str:
+        """The title of the data set; "" for a program."""
+
+    @property
+    def planned(self) -> int:
+        """How many trials there are."""
+
+    @property
+    def error_by_seed(self) -> Mapping[Any, float]:
+        """The value of each recorded trial by its seed, or with folds by (fold, seed)."""
+
+    def first_seeds(self: R, n: int) -> R:
+        """The same with the seeds below a number alone."""
+
+
+R = TypeVar("R", bound=Recorded)
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """What the complete rounds of a study came to. It depends on its records alone.
+
+    Args:
+        rule: When a comparison gets another seed.
+        followed: What the records came to.
+        pairs: The variant and the baseline of each comparison, as places among the variants.
+        families: The data set of each comparison, as a number: each is a family of comparisons of its own.
+        names: Of the variants, with their data set where there are several.
+        folds: How many trainings a seed of a variant has.
+        deviation: The standard deviation of the recorded differences, pooled over the comparisons; None if not known.
+    """
+
+    rule: Rule
+    followed: Followed
+    pairs: tuple[tuple[int, int], ...]
+    families: tuple[int, ...]
+    names: tuple[str, ...]
+    folds: int
+    deviation: float | None
+
+    @cached_property
+    def course_of(self) -> dict[int, Course]:
+        """The course of each comparison, by the place of its variant."""
+        return {variant: course for (variant, _), course in zip(self.pairs, self.followed.courses)}
+
+    @property
+    def baseline_of(self) -> dict[int, int]:
+        """The place of the baseline of each compared variant."""
+        return dict(self.pairs)
+
+    @property
+    def over(self) -> bool:
+        """Whether no further seed is asked for and all that were are recorded."""
+        return not self.followed.waiting
+
+    def seeds(self, variant: int) -> tuple[int, ...]:
+        """The seeds that a variant is asked for so far.
+
+        Args:
+            variant: Its place.
+        """
+        return tuple(range(self.followed.asked[variant]))
+
+    @property
+    def asked(self) -> int:
+        """The number of trainings that are asked for so far."""
+        return self.folds * sum(self.followed.asked)
+
+    @property
+    def largest_family(self) -> int:
+        """The most comparisons of a data set."""
+        return max(self.families.count(family) for family in self.families)
+
+    @cached_property
+    def fixed(self) -> tuple[int, float]:
+        """The fixed number of seeds with the same power, and the difference of this power; see fixed_number()."""
+        return fixed_number(self.rule, self.largest_family)
+
+    def states(self) -> list[dict[str, Any]]:
+        """The comparisons in the plain values that `ablate status --json` prints."""
+        return [
+            {
+                "net": self.names[variant],
+                "baseline": self.names[baseline],
+                "verdict": course.verdict,
+                "seeds": course.n,
+                "next_seed": self.followed.asked[variant] - 1 if course.verdict == "open" and course.n else None,
+                "difference": finite(course.estimate),
+                "interval": [finite(end) for end in course.interval],
+                "p": course.p,
+                "corrected_for": course.corrected,
+            }
+            for (variant, baseline), course in zip(self.pairs, self.followed.courses)
+        ]
+
+    def expected(self) -> dict[str, Any]:
+        """What the study will train, in the plain values that `ablate plan --json` prints."""
+        rule, variants = self.rule, len(self.names)
+        spread = self.deviation or rule.margin or 1.0
+        difference = spread if rule.margin is None else rule.margin
+
+        def mean(true: float) -> float:
+            return self.folds * expected_trainings(rule, self.pairs, self.families, variants, true, spread)
+
+        return {
+            "from": rule.first,
+            "to": rule.most,
+            "alpha": rule.alpha,
+            "smallest_difference": rule.margin,
+            "comparisons": len(self.pairs),
+            "first_possible_decision": least_seeds(rule, self.largest_family),
+            "least": self.folds * rule.first * variants,
+            "most": self.folds * rule.most * variants,
+            "asked": self.asked,
+            "standard_deviation": spread,
+            "recorded": self.deviation is not None,
+            "difference": difference,
+            "expected_without_difference": mean(0.0),
+            "expected_with_difference": mean(difference),
+        }
+
+
+def follow_rounds(rule: Rule, summaries: Sequence[Recorded], baselines: Sequence[Recorded | None]) -> Rounds:
+    """What the records of a study with `seeds.until` came to.
+
+    Args:
+        rule: Of the study.
+        summaries: One per variant, with all seeds that the rule allows at most.
+        baselines: The baseline of each; itself, or None, for a variant that is not compared.
+
+    Raises:
+        StudyError: No variant is compared.
+    """
+    place = {id(summary): number for number, summary in enumerate(summaries)}
+    titles = list(dict.fromkeys(summary.data_title for summary in summaries))
+    pairs = tuple(
+        (number, place[id(baseline)])
+        for number, baseline in enumerate(baselines)
+        if baseline is not None and place[id(baseline)] != number
+    )
+    if not pairs:
+        raise StudyError("seeds.until: no variant has a baseline other than itself, so there is nothing to decide")
+    families = tuple(titles.index(summaries[variant].data_title) for variant, _ in pairs)
+    folds = max(summary.planned for summary in summaries) // rule.most
+    values = [_by_seed(summary.error_by_seed, folds) for summary in summaries]
+    several = len(titles) > 1
+    names = tuple(f"{one.name} on {one.data_title}" if several else one.name for one in summaries)
+    followed = follow(rule, pairs, families, values)
+    return Rounds(rule, followed, pairs, families, names, folds, _deviation(pairs, values, followed))
+
+
+def asked_only(
+    rounds: Rounds | None, summaries: tuple[R, ...], baselines: tuple[R | None, ...]
+) -> tuple[tuple[R, ...], tuple[R | None, ...]]:
+    """The summaries and the baselines with the seeds alone that the rounds have asked for.
+
+    Args:
+        rounds: Of the study; None: every seed is asked for.
+        summaries: One per variant.
+        baselines: The baseline of each, one of `summaries`.
+    """
+    if rounds is None:
+        return summaries, baselines
+    asked = {id(one): one.first_seeds(n) for one, n in zip(summaries, rounds.followed.asked)}
+    return tuple(asked.values()), tuple(None if one is None else asked[id(one)] for one in baselines)
+
+
+def too_few_seeds(rule: Rule, families: Sequence[str]) -> list[str]:
+    """A line that says so where no comparison can be decided with the most seeds of a rule; else none.
+
+    Args:
+        rule: Of the study.
+        families: The data set of each comparison.
+    """
+    most = max((families.count(family) for family in families), default=1)
+    if least_seeds(rule, most) is not None:
+        return []
+    enough = next((n for n in range(rule.most + 1, MOST + 1) if least_seeds(replace(rule, most=n), most)), None)
+    than = f"seeds.to: {enough} can" if enough else f"no number up to {MOST} can"
+    return [f"note: {counted(rule.most, 'seed')} can show no difference in any of {counted(most, 'comparison')}; {than}"]
+
+
+def round_line(rounds: Rounds) -> str:
+    """The line on the next round: "round of seed 7: 2 of 5 comparisons are open".
+
+    Args:
+        rounds: With seeds that are not recorded.
+    """
+    courses = rounds.followed.courses
+    left = sum(course.verdict == "open" for course in courses)
+    seeds = f"seed {max(rounds.followed.asked) - 1}" if rounds.followed.complete else f"seeds 0 to {rounds.rule.first - 1}"
+    return f"round of {seeds}: {left} of {counted(len(courses), 'comparison')} open"
+
+
+def _by_seed(values: Mapping[Any, float], folds: int) -> dict[int, float]:
+    """The value of each seed, with folds the mean over them; without the seeds that lack one."""
+    found: dict[int, list[float]] = {}
+    for key, value in values.items():
+        found.setdefault(key[1] if isinstance(key, tuple) else key, []).append(value)
+    return {seed: math.fsum(each) / folds for seed, each in found.items() if len(each) == folds}
+
+
+def _deviation(pairs: Sequence[tuple[int, int]], values: Sequence[Mapping[int, float]], followed: Followed) -> float | None:
+    """The standard deviation of the finite differences of complete rounds, pooled; None if there are none that differ."""
+    squares, free = 0.0, 0
+    for (variant, baseline), course in zip(pairs, followed.courses):
+        own, other = values[variant], values[baseline]
+        differences = [own[seed] - other[seed] for seed in range(course.n) if math.isfinite(own[seed] - other[seed])]
+        if len(differences) > 1:
+            squares += statistics.variance(differences) * (len(differences) - 1)
+            free += len(differences) - 1
+    return math.sqrt(squares / free) if squares else None

@@ -1,0 +1,161 @@
+"""What the comparisons of a study with `seeds.until` came to: a table, sentences, and columns of table.csv."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
+from ablate.report.numbers import UnitFormat, counted, finite, p_text
+from ablate.report.rounds import Rounds
+from ablate.report.seeds import Compared, S
+from ablate.statistics.sequential import Course
+
+TEXTS = ("Variant", "Data", "Baseline", "Verdict")
+COMPARED = ("Baseline", "Verdict", "Seeds", "Difference", "Interval", "p", "Corrected for")
+
+
+def rounds_table(analysis: Compared[S]) -> Table:
+    """One row per comparison: its verdict, the seeds that it took, the difference and its interval.
+
+    Args:
+        analysis: Of a study with `seeds.until`.
+    """
+    rounds = _rounds_of(analysis)
+    several = len(set(rounds.families)) > 1
+    titles = ["Variant", *(["Data"] if several else []), *COMPARED]
+    rows = []
+    for place, baseline in rounds.pairs:
+        course, summary = rounds.course_of[place], analysis.summaries[place]
+        row = [words(summary.name), *([words(summary.data_title)] if several else [])]
+        row += [words(analysis.summaries[baseline].name), words(course.verdict), _seeds_cell(course, rounds)]
+        row += [_estimate_cell(course, analysis.format), _interval_cell(course, analysis.format)]
+        row += [number(course.p, p_text) if course.n else NO_VALUE, number(course.corrected, str)]
+        rows.append(row)
+    columns = [Column(title, title not in TEXTS) for title in titles]
+    return make_table(columns, rows, f"{analysis.about.name}_rounds", _caption(analysis, rounds))
+
+
+def rounds_sentences(analysis: Compared[S]) -> Iterator[str]:
+    """What each comparison came to, one sentence each, and what was saved against a fixed number of seeds; none otherwise.
+
+    Args:
+        analysis: The analysis of any study.
+    """
+    rounds = analysis.rounds
+    if rounds is None:
+        return
+    for place, baseline in rounds.pairs:
+        names = rounds.names[place], rounds.names[baseline]
+        yield _sentence(*names, rounds.course_of[place], rounds, analysis.format, analysis.decision.maximized)
+    if rounds.over:
+        yield _saved(rounds)
+
+
+def rounds_values(analysis: Compared[S], summary: S) -> dict[str, Any]:
+    """The columns of table.csv of a variant that has a baseline; those of the comparison are not there for the baseline.
+
+    Args:
+        analysis: Of a study with `seeds.until`.
+        summary: One of its summaries that has a baseline.
+    """
+    baseline = analysis.baseline(summary)
+    values = {
+        "baseline": baseline and baseline.name,
+        "baseline_trials": " ".join(baseline.recorded_ids if baseline else ()),
+    }
+    place = next(i for i, one in enumerate(analysis.summaries) if one is summary)
+    course = _rounds_of(analysis).course_of.get(place)
+    if course is None:
+        return values
+    low, high = course.interval
+    return {
+        **values,
+        "verdict": course.verdict,
+        "seeds_decided": course.n,
+        "hodges_lehmann": finite(course.estimate),
+        "interval_low": finite(low),
+        "interval_high": finite(high),
+        "p_sequential": course.p,
+        "corrected_for": course.corrected,
+    }
+
+
+def _rounds_of(analysis: Compared[S]) -> Rounds:
+    assert analysis.rounds is not None
+    return analysis.rounds
+
+
+def _seeds_cell(course: Course, rounds: Rounds) -> Cell:
+    return Cell(course.n, f"{course.n}, the most" if course.verdict == "undecided" else str(course.n))
+
+
+def _estimate_cell(course: Course, write: UnitFormat) -> Cell:
+    if course.estimate is None:
+        return NO_VALUE
+    return Cell(course.estimate, write.signed(course.estimate) if math.isfinite(course.estimate) else "diverged")
+
+
+def _interval_cell(course: Course, write: UnitFormat) -> Cell:
+    return Cell(course.interval[0], _range(course, write)) if course.n else NO_VALUE
+
+
+def _range(course: Course, write: UnitFormat) -> str:
+    """An interval of differences, such as "+0.58 to +1.75"."""
+    low, high = course.interval
+    ends = [write.signed(end) if math.isfinite(end) else "no limit" for end in (low, high)]
+    return f"{ends[0]} to {ends[1]}"
+
+
+def _sentence(name: str, baseline: str, course: Course, rounds: Rounds, write: UnitFormat, maximized: bool) -> str:
+    """What one comparison came to."""
+    both, rule, seeds = f"{name} and {baseline}", rounds.rule, counted(course.n, "seed")
+    if not course.n:
+        return f"{both}: not looked at yet; the first look is after {counted(rule.first, 'seed')}."
+    interval = f"the difference lies in {_range(course, write)}"
+    match course.verdict:
+        case "different":
+            worse = (course.interval[0] > 0) != maximized
+            how = f"{name} is {'worse' if worse else 'better'} than {baseline}"
+            by = f" by {write.distance(abs(course.estimate))}" if course.estimate and math.isfinite(course.estimate) else ""
+            small = max(map(abs, course.interval)) < (rule.margin or 0.0)
+            also = f", so it is smaller than {write.distance(rule.margin or 0.0)}" if small else ""
+            return f"{how}{by}: decided after {seeds}; {interval}{also}."
+        case "equivalent":
+            margin = write.distance(rule.margin or 0.0)
+            return f"{both} are equivalent within {margin}: decided after {seeds}; {interval}."
+        case "undecided":
+            return f"{both}: not decided after {seeds}, the most that the study allows; {interval}."
+        case _:
+            return f"{both}: open after {seeds}; {interval}. Until it is decided this is no verdict."
+
+
+def _saved(rounds: Rounds) -> str:
+    """The sentence on what was saved against a fixed number of seeds of equal power."""
+    fixed, effect = rounds.fixed
+    whole = fixed * rounds.folds * len(rounds.names)
+    saved = whole - rounds.asked
+    against = (
+        f"a fixed number of seeds with the same power (80% for a difference of {effect:.1f} standard deviations of the "
+        f"differences) would be {fixed} a variant, {whole} trainings"
+    )
+    what = f"{saved} saved" if saved >= 0 else f"{-saved} more were needed"
+    return f"{counted(rounds.asked, 'training')} in all; {against}: {what}."
+
+
+def _caption(analysis: Compared[S], rounds: Rounds) -> str:
+    rule, write = rounds.rule, analysis.format
+    margin = write.distance(rule.margin) if rule.margin is not None else ""
+    also = f", or equivalent within {margin}" if margin else ""
+    claims = f" and any pair equivalent that is {margin} or more apart in at most {rule.alpha:.0%}" if margin else ""
+    biased = "It is somewhat too large where a comparison stopped early; the interval is not affected."
+    return (
+        f"Seeds until it is decided. {analysis.epochs}. Each comparison with the baseline gets one seed after the other, "
+        f"{rule.first} to {rule.most}, until it is decided: different{also}. Looking after every seed is part of the test: "
+        f"of such studies, any equal pair is called different in at most {rule.alpha:.0%}{claims}. Difference: variant "
+        f"minus baseline, the median of the averages of all pairs of seeds' differences. {biased} Interval: what the "
+        "paired signed-rank test of the verdict has rejected at no look. p: sequential, to be compared with "
+        f"{rule.alpha:g} divided by the number of comparisons that it is corrected for. The table "
+        f"of the medians describes the seeds that were trained and tests nothing. {analysis.decided_on}"
+    ).strip()

@@ -1,0 +1,153 @@
+"""Seeds until it is decided: numbers against scipy and brute force, and what must hold of the rule."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from ablate.statistics import sequential
+from ablate.statistics.sequential import Rule, decide, expected_trainings, fixed_number, follow, interval, least_seeds
+from tests.statistics.sequential_simulation import false_verdicts
+
+RULE = Rule(4, 12, 0.05, margin=1.0)
+PAIRS, FAMILIES = [(1, 0), (2, 0), (3, 0)], [0, 0, 0]
+
+
+def drawn(seed: int, means: tuple[float, ...] = (0, 0.1, 3, 1.2), n: int = 12) -> list[dict[int, float]]:
+    rng = np.random.default_rng(seed)
+    return [dict(enumerate(rng.normal(mean, 0.5, n))) for mean in means]
+
+
+@pytest.mark.parametrize("n", [4, 7, 12])
+def test_the_statistic_and_its_tail_are_scipys(n: int) -> None:
+    values = np.random.default_rng(n).normal(0.4, 1, n)
+    w = int(sequential._signed_rank_counts(values, 0.0, 1)[-1])
+    expected = stats.wilcoxon(values, alternative="greater", method="exact")
+    assert w == expected.statistic
+    assert sequential._tail(n)[w] == pytest.approx(expected.pvalue)
+
+
+def test_the_null_distribution_is_that_of_all_orders_and_signs() -> None:
+    """Of 4 and 5 seeds, enumerated: 5! orders of the sizes, 2^5 signs."""
+    rule = Rule(4, 5)
+    least = []
+    for order in itertools.permutations(range(1, 6)):
+        for signs in itertools.product((1, -1), repeat=5):
+            evidence = []
+            for n in (4, 5):
+                values = np.array(order[:n]) * signs[:n]
+                ranks = stats.rankdata(np.abs(values))
+                evidence.append(n * sequential._tail(n)[int(ranks[values > 0].sum())])
+            least.append(min(evidence))
+    null = sequential._null(rule.first, rule.most)
+    for at in sorted(set(least))[:6]:
+        share = np.searchsorted(null, at, side="right") / len(null)
+        assert share == pytest.approx(np.mean(np.array(least) <= at), abs=0.003)
+
+
+def test_false_verdicts_stay_below_alpha() -> None:
+    for found in false_verdicts(1500, (1, 5), ("normal", "very skewed (log-normal)")):
+        for rate in (found.alone, found.different, found.equivalent):
+            assert rate <= 0.05 + 3.5 * math.sqrt(0.05 * 0.95 / 1500), found
+        assert found.naive > 0.09, found  # what the method is for
+
+
+def test_the_interval_is_what_the_test_does_not_reject() -> None:
+    differences = np.random.default_rng(3).normal(1, 0.6, (1, 1, 10))
+    low, high = interval(RULE, differences[0, 0], 0.05)
+    for shift, rejected in ((low - 1e-9, True), (low + 1e-9, False), (high - 1e-9, False), (high + 1e-9, True)):
+        assert (decide(Rule(4, 12, 0.05), differences - shift, [0]).verdict[0, 0] == 1) is np.bool_(rejected)
+
+
+def test_verdict_and_interval_agree() -> None:
+    for seed in range(40):
+        for course in follow(RULE, PAIRS, FAMILIES, drawn(seed)).courses:
+            low, high = course.interval
+            inside = low > -1.0 and high < 1.0
+            assert (course.verdict == "different") <= (low > 0 or high < 0), course
+            assert (course.verdict == "equivalent") <= inside, course
+
+
+@given(st.integers(0, 10_000), st.permutations(range(48)), st.integers(0, 48))
+@settings(max_examples=60)
+def test_only_complete_rounds_count_whoever_ends_first(seed: int, order: list[int], known: int) -> None:
+    """Of two records of one set of trials, the one that has more asks for no less, and changes nothing that is decided."""
+    values = drawn(seed)
+    whole = follow(RULE, PAIRS, FAMILIES, values)
+    partly: list[dict[int, float]] = [{} for _ in values]
+    for one in order[:known]:
+        variant, n = divmod(one, 12)
+        partly[variant][n] = values[variant][n]
+    before = follow(RULE, PAIRS, FAMILIES, partly)
+    assert all(some <= most for some, most in zip(before.asked, whole.asked))
+    assert before.complete <= whole.complete
+    for early, late in zip(before.courses, whole.courses):
+        if early.verdict in ("different", "equivalent", "undecided"):
+            assert (early.verdict, early.n) == (late.verdict, late.n)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_run_that_breaks_anywhere_asks_for_the_same_seeds(seed: int) -> None:
+    values, recorded = drawn(seed), [dict[int, float]() for _ in range(4)]
+    rng = np.random.default_rng(seed)
+    while (found := follow(RULE, PAIRS, FAMILIES, recorded)).waiting:
+        open_ = [(v, n) for v, last in enumerate(found.asked) for n in range(last) if n not in recorded[v]]
+        variant, n = open_[rng.integers(len(open_))]  # one trial, then everything is read again
+        recorded[variant][n] = values[variant][n]
+    assert found == follow(RULE, PAIRS, FAMILIES, values)
+    assert [len(each) for each in recorded] == list(found.asked)  # nothing else was trained
+
+
+def test_seeds_that_are_not_asked_for_change_nothing() -> None:
+    values = drawn(1)
+    found = follow(RULE, PAIRS, FAMILIES, values)
+    assert found.asked[2] < 12 and not found.waiting
+    values[2][found.asked[2]] = -99.0
+    assert follow(RULE, PAIRS, FAMILIES, values) == found
+
+
+def test_the_baseline_goes_on_as_long_as_a_comparison_is_open_and_a_lone_variant_does_not() -> None:
+    found = follow(RULE, [(1, 0), (2, 0)], [0, 0], drawn(2, (0, 5, 0.6, 9)))
+    assert found.asked[0] == max(found.asked[1:3]) == found.complete
+    assert found.asked[3] == RULE.first
+
+
+def test_a_diverged_seed_is_worse_than_any() -> None:
+    base = dict.fromkeys(range(12), 1.0)
+    assert follow(RULE, [(1, 0)], [0], [base, dict.fromkeys(range(12), math.inf)]).courses[0].verdict == "different"
+    (both,) = follow(RULE, [(1, 0)], [0], [dict.fromkeys(range(12), math.inf)] * 2).courses
+    assert (both.verdict, both.estimate) == ("equivalent", 0.0)
+    mixed = {**dict(enumerate(np.linspace(0.9, 1.1, 12))), 3: math.inf, 5: -math.inf}
+    assert not math.isnan(follow(RULE, [(1, 0)], [0], [base, mixed]).courses[0].p)
+
+
+def test_families_are_corrected_each_for_itself() -> None:
+    values = drawn(4, (0, 3, 3, 3))
+    apart = follow(RULE, PAIRS, [0, 1, 2], values).courses
+    assert {course.corrected for course in apart} == {1}
+    assert all(one.n <= other.n for one, other in zip(apart, follow(RULE, PAIRS, FAMILIES, values).courses))
+
+
+def test_the_earliest_decision() -> None:
+    rule = Rule(4, 20)
+    assert [least_seeds(rule, k) for k in (1, 5, 17)] == [7, 9, 11]
+    assert least_seeds(Rule(4, 8), 17) is None
+    for k, n in ((1, 7), (17, 11)):
+        assert 2 / 2**n <= 0.05 / k  # no test of signs can be earlier than log2(2 k / alpha)
+
+
+def test_expected_trainings_and_the_fixed_number() -> None:
+    rule = Rule(4, 20, 0.05, margin=1.0)
+    large = expected_trainings(rule, [(1, 0)], [0], 2, 10.0, 0.5, 50)
+    assert large == 14  # both variants at the earliest decision
+    assert 4 * 2 < expected_trainings(rule, [(1, 0)], [0], 2, 0.0, 0.5, 50) < 40
+    n, effect = fixed_number(rule, 1)
+    values = np.random.default_rng(5).normal(effect, 1, (400, n))
+    power = np.mean([stats.wilcoxon(each).pvalue <= 0.05 for each in values])
+    assert power == pytest.approx(0.8, abs=0.1)
