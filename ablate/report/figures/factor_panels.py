@@ -26,7 +26,8 @@ def open_factors(
         levels: The levels on the horizontal axis of each panel, in words.
         legend: The height above each panel that its legend takes, in inches.
     """
-    widest = max(PANEL, *(0.62 * len(each) for each in levels))
+    rooms = [min(0.62, max(text_width(level, SMALL) for level in each) + 0.14) * len(each) for each in levels]
+    widest = min(max(PANEL, *rooms), canvas_width(PAGE) - 0.7)
     columns = max(1, min(len(levels), int((canvas_width(PAGE) - 0.7) / widest)))
     rows = math.ceil(len(levels) / columns)
     figure, axes = open_canvas(
@@ -59,7 +60,7 @@ def set_factor_axis(axis: Axes, factor: str, levels: Sequence[str], note: str, m
         note: The text above the panel; empty for none.
         measure: The label of the vertical axis; empty for none.
     """
-    room = max(0.6, PANEL / len(levels) - 0.06)
+    room = max(0.48, PANEL / len(levels) - 0.06)
     ticks = ["\n".join(shorten(level, room)) for level in levels]
     axis.set_xticks(range(len(levels)), ticks, fontsize=SMALL)
     axis.set_xlim(-0.35, len(levels) - 0.65)
