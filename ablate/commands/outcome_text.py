@@ -118,6 +118,7 @@ def merge_text(plan: MergePlan) -> str:
     unfinished = len(plan.copies) - plan.finished
     counts += [f"unfinished: {unfinished} copied"] if unfinished else []
     counts += [f"probes: {len(plan.probes)} copied"] if plan.probes else []
+    counts += [f"tuned variants: {len(plan.choices)} copied"] if plan.choices else []
     counts += [f"passed over: {len(plan.passed_over)}"] if plan.passed_over else []
     return f"{plan.into}: {'; '.join(counts)}"
 

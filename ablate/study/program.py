@@ -19,7 +19,7 @@ import orjson
 
 from ablate.files import content_id
 from ablate.study.decision import Decision, Goal
-from ablate.study.study import Search
+from ablate.study.study import Search, Tune
 
 FORMAT = 1  # of trial.json
 PYTHON = ("python", "python3")  # as the first word of a command: the Python that runs ablate
@@ -179,11 +179,15 @@ class ProgramVariant:
         net: Its name: the axes that vary in the study, with their values.
         program: That is run.
         axes: The values of the axes, by name.
+        tuned: In a study that tunes its variants, the values by axis that were chosen for this one.
+        untuned: The axes whose values are not chosen yet. Such a variant has no trials.
     """
 
     net: str
     program: Program
     axes: Mapping[str, Any]
+    tuned: Mapping[str, Any] = field(default_factory=dict)
+    untuned: tuple[str, ...] = ()
 
     def trials(self, seeds: tuple[int, ...]) -> list[ProgramTrial]:
         """One trial a seed, in the order of the seeds.
@@ -191,7 +195,7 @@ class ProgramVariant:
         Args:
             seeds: Whole numbers from 0.
         """
-        return [ProgramTrial(self.program, self.axes, seed) for seed in seeds]
+        return [] if self.untuned else [ProgramTrial(self.program, self.axes, seed) for seed in seeds]
 
 
 @dataclass(frozen=True)
@@ -218,6 +222,7 @@ class ProgramStudy:
         base: In a search, the values of the axes that are not searched.
         where: The constraint as written and its place, if any.
         chosen: One sentence for each value that was taken from a search.
+        tune: The search that every variant is given first, if any.
     """
 
     name: str
@@ -239,6 +244,7 @@ class ProgramStudy:
     base: Mapping[str, Any] = field(default_factory=dict)
     where: tuple[str, str] | None = None
     chosen: tuple[str, ...] = ()
+    tune: Tune | None = None
 
     @property
     def decision(self) -> Decision:

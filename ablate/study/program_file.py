@@ -31,10 +31,11 @@ from ablate.study.program_axes import check_axis_name, check_value, wanted_axes
 from ablate.study.program_schema import EXPANSIONS, ProgramFile
 from ablate.study.program_search import read_program_search
 from ablate.study.schema import EntryFile, StudyFile
+from ablate.study.tune_file import read_program_tune
 
 KEYS = (
-    "name", "title", "source", "notes", "program", "measures", "decide_by", "seeds", "variants", "base", "search", "where",
-    "baseline", "figures", "scales",
+    "name", "title", "source", "notes", "program", "measures", "decide_by", "seeds", "variants", "tune", "base", "search",
+    "where", "baseline", "figures", "scales",
 )  # fmt: skip
 MOST_BYTES = 1 << 28  # of a file of the program
 
@@ -105,6 +106,7 @@ def read_program_study(
         base=base,
         where=None if file.where is None else (file.where, document.place("where")),
         chosen=chosen,
+        tune=read_program_tune(document, file, program, measures, decide_by),
     )
 
 

@@ -81,6 +81,8 @@ class Variant:
         recipe_name: The name of the recipe that `recipe` is a change of.
         whole_name: The network's name with all arguments that are written, if `net` is a shorter one; else "".
         folds: The parts of the training images that are held out in turn; empty: each trial has the same data.
+        tuned: In a study that tunes its variants, the values by axis that were chosen for this one.
+        untuned: The axes whose values are not chosen yet. Such a variant has no trials.
     """
 
     net: str
@@ -94,6 +96,8 @@ class Variant:
     recipe_name: str = ""
     whole_name: str = ""
     folds: tuple[HeldOut, ...] = ()
+    tuned: dict[str, Any] = field(default_factory=dict)
+    untuned: tuple[str, ...] = ()
 
     @property
     def blueprint(self) -> Blueprint:
@@ -117,6 +121,8 @@ class Variant:
             seeds: Whole numbers from 0.
         """
         found: list[Trial] = []
+        if self.untuned:
+            return found
         for data in [hold_out(self.data, part) for part in self.folds] or [self.data]:
             first = [Trial(self.architecture, self.recipe, data, seed) for seed in seeds[:1]]
             found += first + [first[0].at_seed(seed) for seed in seeds[1:]]
@@ -342,6 +348,24 @@ class Search:
 
 
 @dataclass(frozen=True)
+class Tune:
+    """The search that every variant of a study is given before its seeds are trained.
+
+    Args:
+        search: The space and how candidates are chosen. `held_out` is empty for a program, and where a tenth of the
+            training images is held out; `enqueue` lacks the first candidate, which is the variant's own values.
+        seeds: Of a candidate's trainings.
+        decide_by: The measure of a program that chooses; "" for networks.
+        also_untuned: Whether each variant is also trained at its own values.
+    """
+
+    search: Search
+    seeds: tuple[int, ...]
+    decide_by: str = ""
+    also_untuned: bool = False
+
+
+@dataclass(frozen=True)
 class Study:
     """One study file, checked. Its variants are not yet enumerated.
 
@@ -369,6 +393,7 @@ class Study:
         decision: What the variants are compared by.
         held_out: The images that the study decides on: the folds, or the one part; empty: the test images.
         measures: What reports show besides the error.
+        tune: The search that every variant is given first, if any.
     """
 
     name: str
@@ -394,3 +419,4 @@ class Study:
     decision: Decision = TEST_ERROR
     held_out: tuple[HeldOut, ...] = ()
     measures: tuple[ShownMeasure, ...] = ()
+    tune: Tune | None = None
