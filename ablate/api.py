@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,18 @@ from ablate.program_experiment import ProgramExperiment
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import read_failure, trial_directory, trial_state
 from ablate.search.experiment import SearchExperiment
+from ablate.search.tuning import (
+    how_tuned,
+    plan_tuning,
+    run_tunings,
+    tuning_states,
+    tunings_of_shard,
+    variants_at_best,
+)
 from ablate.study.baseline import find_baselines
-from ablate.study.costs import memory_choices, memory_need, training_memory
+from ablate.study.costs import memory_choices, memory_need, training_cost, training_memory
 from ablate.study.plan import (
+    OPEN,
     Enumeration,
     axis_value,
     enumerate_variants,
@@ -38,6 +47,7 @@ from ablate.study.program import ProgramStudy
 from ablate.study.recipe import Recipe
 from ablate.study.spec import load_any_study
 from ablate.study.study import Study, Trial, Variant
+from ablate.study.tuning import Tuning, network_tunings, program_tunings
 from ablate.train.job import plan_images
 
 if TYPE_CHECKING:
@@ -130,7 +140,7 @@ def load_experiment(
         overrides: As in load_study().
         scale: As in load_study().
         runs: As in load_study().
-        storage: As in load_search(); an experiment ignores it.
+        storage: As in load_search(); also of a study with `tune`.
         data_root: As in load_study().
         download: As in load_study().
 
@@ -145,10 +155,12 @@ def load_experiment(
     if study.search:
         return SearchExperiment(study, Path(path).name, runs, storage, _location(data_root, download))
     if isinstance(study, ProgramStudy):
-        return ProgramExperiment(study, runs)
+        return ProgramExperiment(study, runs, tuple(program_tunings(study)) if study.tune else (), storage)
     enumeration = enumerate_variants(study)
     baselines = find_baselines(study, enumeration)
-    return Experiment(study, enumeration, baselines, runs, Path(data_root) if data_root else None, download)
+    tunings = tuple(network_tunings(study, enumeration.variants)) if study.tune else ()
+    root = Path(data_root) if data_root else None
+    return Experiment(study, enumeration, baselines, runs, root, download, tunings, storage)
 
 
 def _location(data_root: str | Path | None, download: bool) -> Location:
@@ -205,6 +217,8 @@ class Experiment:
         runs: Directory of the records.
         data_root: Directory of the images; None: the default one.
         download: Whether missing images are downloaded.
+        tunings: In a study with `tune`, that of each variant of the enumeration.
+        storage: As in load_search(), of the tunings.
     """
 
     study: Study
@@ -213,22 +227,39 @@ class Experiment:
     runs: Path
     data_root: Path | None
     download: bool
+    tunings: tuple[Tuning[Variant], ...] = ()
+    storage: str = ""
 
     def __repr__(self) -> str:
         return f"<Experiment {self.study.name}: {len(self.variants)} variants, {len(self.trials())} trials>"
 
     @property
     def variants(self) -> tuple[Variant, ...]:
-        """The variants of the study, in order."""
-        return self.enumeration.variants
+        """The variants of the study, in order; in a study with `tune` at the values that were chosen, or open."""
+        return tuple(variants_at_best(self.tunings, self.runs)) if self.tunings else self.enumeration.variants
 
     def remarks(self) -> list[str]:
         """What was solved, merged, dropped and chosen, and records under earlier versions of own code, a line each."""
         return [*self.enumeration.remarks(), *self.earlier()]
 
     def trials(self) -> list[Trial]:
-        """All trials, in the order of the variants and then of the seeds."""
-        return plan_trials(self.study, self.variants)
+        """All trials, in the order of the variants and then of the seeds.
+
+        In a study with `tune` the trials of variants that are not tuned yet are not known. With `also_untuned` those of all
+        variants at their own values follow.
+        """
+        found = plan_trials(self.study, [*self.variants, *self._also_untuned])
+        return list({trial.id: trial for trial in found}.values())
+
+    @property
+    def _also_untuned(self) -> tuple[Variant, ...]:
+        """The variants that are trained at their own values beside those that are tuned."""
+        return self.enumeration.variants if self.study.tune and self.study.tune.also_untuned else ()
+
+    def _labels(self) -> dict[str, str]:
+        """The label of each trial by its id."""
+        untuned = {id_: f"{text}, not tuned" for id_, text in trial_labels(self.study, self._also_untuned).items()}
+        return {**untuned, **trial_labels(self.study, self.variants)}
 
     def plan(
         self, probe: bool = False, options: CostOptions | None = None, announce: Callable[[str], None] = lambda line: None
@@ -247,11 +278,22 @@ class Experiment:
         folders = (self.study.folder.resolve(), Path.cwd())
         skipped = probe_networks(self.variants, self.runs, options, announce, folders) if probe else []
         varied = varied_axes(self.variants)
-        planned = [self._plan_variant(variant, varied) for variant in self.variants]
-        images, refused = plan_images((variant.data for variant in self.variants), self.location())
-        estimates, cost = estimate_cost(self.variants, [one["trials"] for one in planned], self.runs, options)
+        variants, states = self.variants, list(tuning_states(self.tunings, self.runs, self.storage, self.location()))
+        planned = [self._plan_variant(variant, varied) for variant in variants]
+        images, refused = plan_images((variant.data for variant in variants), self.location())
+        costly = list(self.enumeration.variants if self.tunings else variants)
+        trials = [one["trials"] for one in planned]
+        for variant in self._also_untuned:
+            costly.append(variant)
+            trials.append(self._plan_variant(variant, ())["trials"])
+        for state in states:
+            costly.append(state.tuning.make(state.tuning.search.enqueue[0]))
+            trials.append([{"id": "", "state": "missing"}] * state.open)
+        estimates, cost = estimate_cost(costly, trials, self.runs, options)
+        tuning = {"tune": plan_tuning(states, bool(self._also_untuned))} if states else {}
         return {
             "study": self.study.name,
+            **tuning,
             "variants": [{**one, **estimate} for one, estimate in zip(planned, estimates)],
             "images": images,
             "memory": memory_need((one.counts, one.recipe, one.data) for one in self.variants)._asdict(),
@@ -276,7 +318,7 @@ class Experiment:
         from ablate.adopt import adopt_records
 
         console = console or RichConsole(stderr=True)
-        labels = trial_labels(self.study, self.variants)
+        labels = self._labels()
         folders = (self.study.folder.resolve(), Path.cwd())
         variants = [(label(variant), variant.trials(self.study.seeds)) for variant in self.variants]
         return adopt_records(variants, labels, self.runs, self.location(), options or RunOptions(), console, folders)
@@ -295,7 +337,7 @@ class Experiment:
         """
         from ablate.verify import verify_trials
 
-        labels = trial_labels(self.study, self.variants)
+        labels = self._labels()
         folders = (self.study.folder.resolve(), Path.cwd())
         by = self.study.decision
         return verify_trials(self.trials(), labels, self.runs, count, seed, self.location(), options, console, folders, by)
@@ -307,17 +349,21 @@ class Experiment:
     def status(self) -> dict[str, Any]:
         """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""
         trials: list[dict[str, Any]] = []
-        for variant in self.variants:
+        shown = [(label(variant), variant) for variant in self.variants]
+        shown += [(f"{label(variant)}, not tuned", variant) for variant in self._also_untuned]
+        for net, variant in shown:
             for trial in variant.trials(self.study.seeds):
                 state = trial_state(self.runs, trial.id)
                 directory = trial_directory(self.runs, trial.id)
                 cause = read_failure(directory) if state == "failed" else None
                 log = str(directory / "log.txt") if state == "failed" else None
                 fold = {"fold": fold_of(trial)} if variant.folds else {}
-                about = {"net": label(variant), **fold, "seed": trial.seed, "id": trial.id}
+                about = {"net": net, **fold, "seed": trial.seed, "id": trial.id}
                 trials.append({**about, "state": state, "cause": cause, "log": log})
         states = dict(Counter(trial["state"] for trial in trials))
-        return {"study": self.study.name, "states": states, "trials": trials, "remarks": self.earlier()}
+        found = {"study": self.study.name, "states": states, "trials": trials, "remarks": self.earlier()}
+        tunings = [one.as_json() for one in tuning_states(self.tunings, self.runs, self.storage, self.location())]
+        return found | ({"tuning": tunings} if tunings else {})
 
     def analysis(self) -> StudyAnalysis:
         """The analysis of the records: summaries, comparisons, sentences.
@@ -327,7 +373,17 @@ class Experiment:
         """
         from ablate.report.analysis import analyze_study
 
-        return analyze_study(self.study, self.variants, self.baselines, self.runs)
+        if not self.tunings:
+            return analyze_study(self.study, self.variants, self.baselines, self.runs)
+        place = {id(variant): i for i, variant in enumerate(self.enumeration.variants)}
+
+        def analyze(variants: Sequence[Variant]) -> StudyAnalysis:
+            baselines = [None if one is None else variants[place[id(one)]] for one in self.baselines]
+            return analyze_study(self.study, variants, baselines, self.runs)
+
+        untuned = analyze([one.untuned for one in self.tunings])
+        both = untuned if all(summary.n for summary in untuned.summaries) else None
+        return replace(analyze(self.variants), tuned=how_tuned(self.tunings, self.runs, self.study), untuned=both)
 
     def report(self) -> StudyReport:
         """The report of the records: tables, figures, files.
@@ -363,11 +419,25 @@ class Experiment:
         """
         from rich.console import Console as RichConsole
 
-        labels = trial_labels(self.study, self.variants)
         console = console or RichConsole(stderr=True)
-        folders = (self.study.folder.resolve(), Path.cwd())
-        options, by = options or RunOptions(), self.study.decision
-        return run_trials(self.trials(), labels, self.runs, self.location(), options, console, folders, by)
+        options = options or RunOptions()
+        if not self.tunings:
+            return self._train(self.trials(), options, console)
+        mine = tunings_of_shard(self.tunings, options, lambda variant: training_cost(variant.trials((0,))[0]))
+        tuned = run_tunings(mine, self.runs, self.storage, self.location(), options, console)
+        if tuned.stopped:
+            return tuned.add_to(RunSummary(shard=options.shard))
+        found = [variant for one in mine for variant in variants_at_best([one], self.runs)]
+        found += [one.variant for one in mine] if self._also_untuned else []
+        trials = list({trial.id: trial for trial in plan_trials(self.study, found)}.values())
+        summary = self._train(trials, replace(options, shard=None), console)
+        summary.shard = options.shard
+        return tuned.add_to(summary)
+
+    def _train(self, trials: list[Trial], options: RunOptions, console: Console) -> RunSummary:
+        """Train those of some trials that are not recorded."""
+        folders, by = (self.study.folder.resolve(), Path.cwd()), self.study.decision
+        return run_trials(trials, self._labels(), self.runs, self.location(), options, console, folders, by)
 
     def location(self) -> Location:
         """The directories where images are looked for and where they are kept decoded."""
@@ -387,6 +457,10 @@ class Experiment:
             {"id": trial.id, "seed": trial.seed, "state": trial_state(self.runs, trial.id)}
             for trial in variant.trials(self.study.seeds)
         ]
+        if variant.untuned:
+            trials = [
+                {"id": None, "seed": seed, "state": OPEN} for _ in variant.folds or (None,) for seed in self.study.seeds
+            ]
         planned: dict[str, Any] = {
             "net": variant.net,
             "network": variant.network,

@@ -95,6 +95,8 @@ class RunSummary:
         seconds: That the run took.
         exit_code: 0 if all trials are recorded and none has diverged, else INCOMPLETE (3); 130 or 75 if it was stopped.
         shard: As in RunOptions.
+        tried: How many candidates this run evaluated, in a study that tunes its variants.
+        untuned: How many variants are not tuned at the end, so that their seeds are not trained.
     """
 
     trials: int = 0
@@ -107,6 +109,8 @@ class RunSummary:
     seconds: float = 0.0
     exit_code: int = 0
     shard: tuple[int, int] | None = None
+    tried: int = 0
+    untuned: int = 0
 
 
 def run_trials(
@@ -168,7 +172,12 @@ def run_trials(
 
 
 def run_programs(
-    study: ProgramStudy, runs: Path, options: RunOptions, console: Console, some: Sequence[ProgramTrial] | None = None
+    study: ProgramStudy,
+    runs: Path,
+    options: RunOptions,
+    console: Console,
+    some: Sequence[ProgramTrial] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> RunSummary:
     """Run the trials of a program that are not recorded and return a summary of all.
 
@@ -178,6 +187,7 @@ def run_programs(
         options: How to run.
         console: Shows progress.
         some: The trials to run; None: all.
+        labels: The name of each trial for people, by its id; None: as the study names them.
 
     Raises:
         AblateError: The run cannot start.
@@ -186,7 +196,7 @@ def run_programs(
         raise RunError(study.missing)
     begun = time.monotonic()
     say = teller(console)
-    trials, labels = study.trials() if some is None else some, study.labels()
+    trials, labels = study.trials() if some is None else some, study.labels() if labels is None else labels
     trials = _of_shard(trials, lambda trial: 1.0, options)
     records = {trial.id: recover_record(runs, trial.id, say) for trial in trials}
     missing = [trial for trial in trials if records[trial.id] is None]

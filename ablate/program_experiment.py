@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,11 @@ from ablate.errors import RunError
 from ablate.estimate import plan_program, program_command, program_cost
 from ablate.launch import RunOptions, RunSummary, run_programs
 from ablate.records.earlier import earlier_remarks
-from ablate.records.records import read_failure, trial_directory, trial_state
-from ablate.study.program import ProgramStudy, ProgramTrial
+from ablate.records.records import FINAL, read_failure, trial_directory, trial_state
+from ablate.search.tuning import how_tuned, plan_tuning, run_tunings, tuning_states, tunings_of_shard, variants_at_best
+from ablate.study.plan import OPEN
+from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
+from ablate.study.tuning import Tuning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,17 +36,44 @@ class ProgramExperiment:
     Args:
         study: From the study file.
         runs: The runs directory.
+        tunings: In a study with `tune`, that of each variant.
+        storage: URL of a database or path of a journal file, of the tunings; "": the SQLite file in the runs directory.
     """
 
     study: ProgramStudy
     runs: Path
+    tunings: tuple[Tuning[ProgramVariant], ...] = ()
+    storage: str = ""
 
     def __repr__(self) -> str:
         return f"<ProgramExperiment {self.study.name}: {len(self.study.variants)} variants, {len(self.trials())} trials>"
 
     def trials(self) -> list[ProgramTrial]:
-        """All trials, in the order of the variants and then of the seeds."""
-        return self.study.trials()
+        """All trials, in the order of the variants and then of the seeds; with `tune` as Experiment.trials() does."""
+        found = [*self.tuned.trials(), *(self.study.trials() if self._also_untuned else [])]
+        return list({trial.id: trial for trial in found}.values())
+
+    @property
+    def tuned(self) -> ProgramStudy:
+        """The study with its variants at the values that were chosen for them, or open; without `tune` as it is."""
+        if not self.tunings:
+            return self.study
+        variants, place = (
+            variants_at_best(self.tunings, self.runs),
+            {id(one): i for i, one in enumerate(self.study.variants)},
+        )
+        baselines = [None if one is None else variants[place[id(one)]] for one in self.study.baselines]
+        return replace(self.study, variants=tuple(variants), baselines=tuple(baselines))
+
+    @property
+    def _also_untuned(self) -> bool:
+        """Whether the variants are run at their own values too."""
+        return self.study.tune is not None and self.study.tune.also_untuned
+
+    def _labels(self) -> dict[str, str]:
+        """The label of each trial by its id."""
+        untuned = self.study.labels() if self._also_untuned else {}
+        return {**{id_: f"{text}, not tuned" for id_, text in untuned.items()}, **self.tuned.labels()}
 
     def remarks(self) -> list[str]:
         """What was merged and dropped, which files have no part in the ids, and records of earlier files, a line each."""
@@ -68,12 +98,15 @@ class ProgramExperiment:
         """
         if probe:
             raise RunError("`probe`: a program cannot be timed; run one trial, such as `ablate run X -s seeds=1`")
-        study = self.study
-        variants = [
+        study, first = self.study, self.study.trials()[0]
+        states = list(tuning_states(self.tunings, self.runs, self.storage, None))
+        variants: list[dict[str, Any]] = [
             {
                 "net": variant.net,
-                "axes": dict(variant.axes),
-                "trials": [
+                "axes": {**variant.axes, **dict.fromkeys(variant.untuned, OPEN)},
+                "trials": [{"id": None, "seed": seed, "state": OPEN, "command": None} for seed in study.seeds]
+                if variant.untuned
+                else [
                     {
                         "id": one.id,
                         "seed": one.seed,
@@ -83,34 +116,42 @@ class ProgramExperiment:
                     for one in variant.trials(study.seeds)
                 ],
             }
-            for variant in study.variants
+            for variant in self.tuned.variants
         ]
+        trials = self.trials()
+        cost = program_cost(trials or [first], self.runs)
+        cost["open_trials"] = sum(trial_state(self.runs, one.id) not in FINAL for one in trials)
+        cost["open_trials"] += sum(one["state"] == OPEN for variant in variants for one in variant["trials"])
+        cost["open_trials"] += sum(state.open for state in states)
         return {
             "study": study.name,
-            "program": plan_program(study, self.trials()[0], self.runs),
+            "program": plan_program(study, (trials or [first])[0], self.runs),
+            **({"tune": plan_tuning(states, self._also_untuned)} if states else {}),
             "variants": variants,
-            "cost": program_cost(self.trials(), self.runs),
+            "cost": cost,
             "remarks": self.remarks(),
         }
 
     def status(self) -> dict[str, Any]:
         """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""
         trials: list[dict[str, Any]] = []
-        for variant in self.study.variants:
+        shown = [(variant.net, variant) for variant in self.tuned.variants]
+        shown += [(f"{variant.net}, not tuned", variant) for variant in self.study.variants if self._also_untuned]
+        for net, variant in shown:
             for one in variant.trials(self.study.seeds):
                 state, directory = trial_state(self.runs, one.id), trial_directory(self.runs, one.id)
                 failed = state == "failed"
                 cause, log = (read_failure(directory), str(directory / "log.txt")) if failed else (None, None)
-                trials.append(
-                    {"net": variant.net, "seed": one.seed, "id": one.id, "state": state, "cause": cause, "log": log}
-                )
+                trials.append({"net": net, "seed": one.seed, "id": one.id, "state": state, "cause": cause, "log": log})
         states = dict(Counter(trial["state"] for trial in trials))
+        tunings = [one.as_json() for one in tuning_states(self.tunings, self.runs, self.storage, None)]
         return {
             "study": self.study.name,
             "program": self.study.program.text,
             "states": states,
             "trials": trials,
             "remarks": self.earlier(),
+            **({"tuning": tunings} if tunings else {}),
         }
 
     def analysis(self) -> ProgramAnalysis:
@@ -121,7 +162,12 @@ class ProgramExperiment:
         """
         from ablate.report.program_analysis import analyze_program
 
-        return analyze_program(self.study, self.runs)
+        if not self.tunings:
+            return analyze_program(self.study, self.runs)
+        untuned = analyze_program(self.study, self.runs)
+        both = untuned if all(summary.n for summary in untuned.summaries) else None
+        how = how_tuned(self.tunings, self.runs, self.study)
+        return replace(analyze_program(self.tuned, self.runs), tuned=how, untuned=both)
 
     def report(self) -> ProgramReport:
         """The report of the records: tables, figures, files.
@@ -156,7 +202,23 @@ class ProgramExperiment:
         """
         from rich.console import Console as RichConsole
 
-        return run_programs(self.study, self.runs, options or RunOptions(), console or RichConsole(stderr=True))
+        console = console or RichConsole(stderr=True)
+        options = options or RunOptions()
+        if not self.tunings:
+            return run_programs(self.study, self.runs, options, console)
+        mine = tunings_of_shard(self.tunings, options, lambda variant: 1.0)
+        if self.study.missing and options.on == "local":
+            raise RunError(self.study.missing)
+        done = run_tunings(mine, self.runs, self.storage, None, options, console)
+        if done.stopped:
+            return done.add_to(RunSummary(shard=options.shard))
+        found = [variant for one in mine for variant in variants_at_best([one], self.runs)]
+        found += [one.variant for one in mine] if self._also_untuned else []
+        trials = {trial.id: trial for variant in found for trial in variant.trials(self.study.seeds)}
+        rest = replace(options, shard=None)
+        summary = run_programs(self.study, self.runs, rest, console, list(trials.values()), self._labels())
+        summary.shard = options.shard
+        return done.add_to(summary)
 
     def verify(self, count: int, seed: int, options: RunOptions, console: Console) -> Verification:
         """Run some recorded trials again in a temporary directory and compare all that they report with the records.
@@ -173,10 +235,10 @@ class ProgramExperiment:
         from ablate.verify import verify_with
 
         def run(chosen: Sequence[ProgramTrial], again: Path) -> RunSummary:
-            return run_programs(self.study, again, options, console, chosen)
+            return run_programs(self.study, again, options, console, chosen, labels)
 
-        study = self.study
-        return verify_with(run, self.trials(), study.labels(), self.runs, count, seed, study.decision)
+        study, labels = self.study, self._labels()
+        return verify_with(run, self.trials(), labels, self.runs, count, seed, study.decision)
 
     def adopt(self, options: RunOptions | None = None, console: Console | None = None) -> Adoption:
         """Take over the records of earlier versions of the program's files, of each variant that still has equal results.
@@ -197,7 +259,7 @@ class ProgramExperiment:
         shown, study = console or RichConsole(stderr=True), self.study
 
         def run(trials: Sequence[ProgramTrial], asked: RunOptions) -> RunSummary:
-            return run_programs(study, self.runs, asked, shown, trials)
+            return run_programs(study, self.runs, asked, shown, trials, self._labels())
 
-        variants = [(variant.net, variant.trials(study.seeds)) for variant in study.variants]
+        variants = [(variant.net, variant.trials(study.seeds)) for variant in self.tuned.variants]
         return adopt_with(run, variants, self.runs, options or RunOptions(), study.decision)

@@ -19,6 +19,7 @@ from ablate.report.search_setting import TRAINING
 from ablate.report.seeds import Compared
 from ablate.report.setting import describe_held_out, describe_setting
 from ablate.report.summary import Summary, finite, summarize
+from ablate.report.tuned import Tuned, both_sentences
 from ablate.statistics.description import INTERVAL_FROM, Description
 from ablate.statistics.ranking import RankStability, order_agreement, rank_stability
 from ablate.study.decision import TEST_ERROR
@@ -41,12 +42,16 @@ class StudyAnalysis(Compared[Summary]):
         summaries: One per variant, in the order of the study.
         baselines: The baseline of each summary, in the same order. A baseline has itself; None where there is none.
         runs: The runs directory.
+        tuned: How the variants were tuned; None in a study without `tune`.
+        untuned: The analysis of the variants at their own values, in the same order, if both were run.
     """
 
     study: Study
     summaries: tuple[Summary, ...]
     baselines: tuple[Summary | None, ...]
     runs: Path
+    tuned: Tuned | None = None
+    untuned: StudyAnalysis | None = None
 
     @property
     def about(self) -> Study:
@@ -81,7 +86,8 @@ class StudyAnalysis(Compared[Summary]):
             unit, both = TRAINING, f" ({counted(folds, 'fold')}, {counted(seeds, 'seed')})"
         over = counted(counts[0], unit) if len(counts) == 1 else f"{counts[0]} to {counts[-1]} {unit}s"
         own = "".join(f" {one.words[:1].upper()}{one.words[1:]} is {one.code}." for one in self.study.measures if one.code)
-        return f"{self.epochs}, median over {over}{both}. {self.decided_on}{own}"
+        tuned = f" {self.tuned.caption}" if self.tuned else ""
+        return f"{self.epochs}, median over {over}{both}. {self.decided_on}{tuned}{own}"
 
     @property
     def decided_on(self) -> str:
@@ -235,7 +241,8 @@ class StudyAnalysis(Compared[Summary]):
         """
         compared = [f"{self._on(s)}{self.verdicts[id(s)].sentence}" for s in self.summaries if id(s) in self.verdicts]
         folds = [FOLDS_SHARE] if len(self.study.held_out) > 2 and compared else []
-        return [*compared, *folds, *self._order_sentences(), *self._published_sentences()]
+        both = both_sentences(self, self.untuned, self.tuned) if self.tuned else ()
+        return [*compared, *both, *folds, *self._order_sentences(), *self._published_sentences()]
 
     def stability(self, title: str) -> RankStability | None:
         """The stability of the order of the variants on one data set; None with too few seeds or variants.

@@ -109,6 +109,7 @@ def _network_columns(analysis: StudyAnalysis, by_recipe: bool, footnotes: Footno
     for axis in analysis.summaries[0].axes if analysis.summaries else ():
         if axis != DATA_TITLE and (axis != RECIPE_NAME or by_recipe):
             title = "Recipe" if axis == RECIPE_NAME else short_axis(axis)
+            title += ", tuned" if analysis.tuned and axis in analysis.tuned.search.axes else ""
             yield ColumnRule(
                 title,
                 lambda summary, axis=axis: Cell(summary.axes[axis], plain(summary.axes[axis])),  # type: ignore[misc]

@@ -15,6 +15,7 @@ from ablate.report.document import scale_badge
 from ablate.report.numbers import counted
 from ablate.report.seeds import Compared
 from ablate.report.summary import finite
+from ablate.report.tuned import Tuned, both_sentences
 from ablate.statistics.description import INTERVAL_FROM, Description, describe
 from ablate.statistics.ranking import RankStability, rank_stability
 from ablate.study.decision import Decision
@@ -148,12 +149,16 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         summaries: One per variant, in the order of the study.
         baselines: The baseline of each summary, in the same order. A baseline has itself; None where there is none.
         runs: The runs directory.
+        tuned: How the variants were tuned; None in a study without `tune`.
+        untuned: The analysis of the variants at their own values, in the same order, if both were run.
     """
 
     study: ProgramStudy
     summaries: tuple[ProgramSummary, ...]
     baselines: tuple[ProgramSummary | None, ...]
     runs: Path
+    tuned: Tuned | None = None
+    untuned: ProgramAnalysis | None = None
 
     @property
     def about(self) -> ProgramStudy:
@@ -182,7 +187,7 @@ class ProgramAnalysis(Compared[ProgramSummary]):
             separator: The text between two parts, "; " or ". ".
         """
         study = self.study
-        varied = [axis for axis in study.variants[0].axes if len({repr(v.axes.get(axis)) for v in study.variants}) > 1]
+        varied = varied_axes(study)
         same = {axis: value for axis, value in study.variants[0].axes.items() if axis not in varied}
         word = "Varied" if separator.startswith(".") else "varied"
         shown = [f"{word}: {', '.join(varied)}"] if varied else []
@@ -192,7 +197,7 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         """The sentence that defines the values of the study."""
         counts = sorted({summary.n for summary in self.summaries})
         seeds = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
-        return f"{self.epochs}, median over {seeds}."
+        return f"{self.epochs}, median over {seeds}.{f' {self.tuned.caption}' if self.tuned else ''}"
 
     @property
     def shown(self) -> list[ProgramSummary]:
@@ -207,7 +212,8 @@ class ProgramAnalysis(Compared[ProgramSummary]):
     @cached_property
     def sentences(self) -> list[str]:
         """The conclusions that the seeds allow and do not allow, one sentence each."""
-        return [*(verdict.sentence for verdict in self.verdicts.values()), *self._order_sentence()]
+        both = both_sentences(self, self.untuned, self.tuned) if self.tuned else ()
+        return [*(verdict.sentence for verdict in self.verdicts.values()), *both, *self._order_sentence()]
 
     def _order_sentence(self) -> Iterator[str]:
         if (stability := self.stability) and len(self.shown) > 2:
@@ -238,6 +244,17 @@ class ProgramAnalysis(Compared[ProgramSummary]):
             "baseline": baseline and baseline.name,
             "against_baseline": verdict and {**verdict.comparison._asdict(), "p_holm": verdict.adjusted_p},
         }
+
+
+def varied_axes(study: ProgramStudy) -> list[str]:
+    """The axes in which the variants of a study of a program differ, and those that are tuned.
+
+    Args:
+        study: With its variants.
+    """
+    tuned = study.tune.search.axes if study.tune else ()
+    axes = study.variants[0].axes
+    return [axis for axis in axes if axis in tuned or len({repr(v.axes.get(axis)) for v in study.variants}) > 1]
 
 
 def describe_command(program: Program, same: Mapping[str, Any], separator: str) -> list[str]:

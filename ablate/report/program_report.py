@@ -28,13 +28,14 @@ from ablate.report.document import (
 )
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
 from ablate.report.numbers import counted, format_of
-from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary
+from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary, varied_axes
 from ablate.report.provenance import provenance_table
 from ablate.report.report import Report
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell, statistics_table
 from ablate.report.summary import finite
+from ablate.report.tuned import both_frame, both_table, tuned_remarks, with_untuned
 from ablate.report.variants_frame import comparison_values
-from ablate.study.plan import plain
+from ablate.study.plan import OPEN, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,8 +67,11 @@ class ProgramReport(Report):
             badge=analysis.badge,
             source=study.source,
             about="",
-            tables=(program_table(analysis), *([statistics_table(analysis)] if analysis.recorded else [])),
-            remarks=tuple([Remark(f"Incomplete: {analysis.progress}.", strong=True)] if incomplete else []),
+            tables=(program_table(analysis), *self._both(), *([statistics_table(analysis)] if analysis.recorded else [])),
+            remarks=(
+                *tuned_remarks(analysis.tuned, analysis.untuned is not None),
+                *([Remark(f"Incomplete: {analysis.progress}.", strong=True)] * incomplete),
+            ),
             sections=make_sections(
                 ("What the seeds can and cannot say", Sentences(tuple(analysis.sentences))),
                 ("Notes", Notes(study.notes)),
@@ -76,6 +80,10 @@ class ProgramReport(Report):
                 ("Made with", self._provenance()),
             ),
         )
+
+    def _both(self) -> list[Table]:
+        one = self.analysis
+        return [both_table(one, one.untuned, one.tuned)] if one.tuned and one.untuned else []
 
     def _provenance(self) -> Provenance:
         recorded = self.trials[self.trials["state"].isin(("recorded", "diverged"))]
@@ -88,7 +96,9 @@ class ProgramReport(Report):
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row per trial: its variant, axes, seed, id, state, measures as reported last, times in seconds."""
-        return program_trials_frame(self.analysis.summaries, self.analysis.runs)
+        found = program_trials_frame(self.analysis.summaries, self.analysis.runs)
+        untuned = self.analysis.untuned
+        return with_untuned(found, untuned and program_trials_frame(untuned.summaries, self.analysis.runs))
 
     def as_json(self) -> dict[str, Any]:
         """The plain values that `ablate report --json` prints."""
@@ -101,7 +111,10 @@ class ProgramReport(Report):
         analysis = self.analysis
         scale = {"scale": analysis.study.scale} if analysis.study.scale else {}
         rows = [{**_frame_row(analysis, summary), **scale} for summary in analysis.summaries]
-        return {"table": pd.DataFrame(rows), "trials": self.trials.assign(**scale)}
+        both = (
+            {"both": both_frame(analysis, analysis.untuned, analysis.tuned)} if analysis.tuned and analysis.untuned else {}
+        )
+        return {"table": pd.DataFrame(rows), "trials": self.trials.assign(**scale), **both}
 
     def draw_figures(self) -> dict[str, DrawnFigure]:
         """Draw the study's figures and return them by name; none before a trial is recorded."""
@@ -148,18 +161,20 @@ def program_table(analysis: ProgramAnalysis) -> Table:
         analysis: The analysis of the study.
     """
     study, by = analysis.study, analysis.decision
-    axes = [axis for axis in study.variants[0].axes if len({repr(v.axes.get(axis)) for v in study.variants}) > 1]
+    axes = varied_axes(study)
     others = [measure for measure in study.measures if measure.name != by.measure]
     medians = [median for summary in analysis.summaries if (median := finite(summary.median)) is not None]
     best = by.best(medians) if len(medians) > 1 else None
     rows = []
     for summary in analysis.summaries:
-        row = [words(plain(summary.variant.axes[axis])) for axis in axes] or [words(summary.name)]
+        values = {**summary.variant.axes, **dict.fromkeys(summary.variant.untuned, OPEN)}
+        row = [words(plain(values[axis])) for axis in axes] or [words(summary.name)]
         row += [median_cell(summary, bold=best is not None and summary.median == best)]
         row += [interval_cell(summary), seeds_cell(summary)]
         row += [number(summary.median_of(measure.name), format_of(measure.unit).value) for measure in others]
         rows.append(row)
-    columns = [Column(axis, False) for axis in axes or ["Variant"]]
+    tuned = study.tune.search.axes if study.tune else ()
+    columns = [Column(f"{axis}, tuned" if axis in tuned else axis, False) for axis in axes or ["Variant"]]
     columns += [Column(f"Median {by.axis}"), Column(interval_title(analysis.summaries)), Column("n")]
     columns += [Column(", ".join(filter(None, [measure.words, measure.unit]))) for measure in others]
     return make_table(columns, rows, study.name, f"{analysis.setting('. ')}. {analysis.measured()}")

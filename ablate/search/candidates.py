@@ -463,11 +463,17 @@ class ProgramCandidates(Candidates[ProgramVariant, ProgramTrial]):
         return {}, {"program": about, "cost": cost, "remarks": remarks}
 
 
-def candidates_of(study: Study | ProgramStudy, location: Location) -> Candidates[Any, Any]:
+def candidates_of(
+    study: Study | ProgramStudy, location: Location | None, maker: Callable[[dict[str, Any]], Any] | None = None
+) -> Candidates[Any, Any]:
     """The candidates of a study's search.
 
     Args:
         study: It has a search.
-        location: Where the images are; has no effect for a program.
+        location: Where the images are; None for a program.
+        maker: As in NetworkCandidates.
     """
-    return ProgramCandidates(study) if isinstance(study, ProgramStudy) else NetworkCandidates(study, location)
+    if isinstance(study, ProgramStudy):
+        return ProgramCandidates(study, maker)
+    assert location is not None
+    return NetworkCandidates(study, location, maker)

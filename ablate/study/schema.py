@@ -549,7 +549,7 @@ class StudyFile(Frozen):
         dict[str, Any],
         Field(
             default_factory=dict,
-            description="by name: keys in place of the study's; data, recipe, budget, search, tune, program are merged by key",
+            description="by name: keys that replace the study's; in data, recipe, budget, search, tune, program key by key",
         ),
         WithJsonSchema({"type": "object", "additionalProperties": {"type": "object"}}),
     ]

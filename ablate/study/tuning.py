@@ -61,6 +61,11 @@ class Tuning(Generic[V]):
         return content_id(f"{self.search.digest} {self.search.trials}".encode())
 
     @property
+    def untuned(self) -> V:
+        """The variant at its own values, with the ids that it has in a study without `tune`."""
+        return self.at(self.search.enqueue[0])
+
+    @property
     def open(self) -> V:
         """The variant before its values are chosen."""
         shown = self.at({})

@@ -1,0 +1,279 @@
+"""Both answers of a study that tunes its variants: each at its own values, and each at the best of those tried for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ablate.records.choices import Choice
+from ablate.report.document import NO_VALUE, Cell, Column, Remark, Table, make_table, number, words
+from ablate.report.numbers import DASH, counted, format_of
+from ablate.report.seeds import Compared, S
+from ablate.report.verdicts import Verdict
+from ablate.statistics.comparison import ALPHA
+from ablate.study.decision import Decision
+from ablate.study.plan import plain
+from ablate.study.short_names import short_axis
+from ablate.study.study import Search
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NOT_TOLD_APART = "not told apart"
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """How the variants of a study were tuned.
+
+    Args:
+        search: What the searches of all variants have in common.
+        decision: What candidates were compared by.
+        images: On which images, such as "5,000 held-out training images"; for a program the measure in words.
+        choices: What was chosen for each variant, in the order of the study; None where it is open.
+        also_untuned: Whether the study trains each variant at its own values too.
+    """
+
+    search: Search
+    decision: Decision
+    images: str
+    choices: tuple[Choice | None, ...]
+    also_untuned: bool
+
+    @property
+    def names(self) -> str:
+        """The axes in words, such as "lr and weight_decay"."""
+        return _and([_short(axis) for axis in self.search.axes])
+
+    @property
+    def caption(self) -> str:
+        """The sentence that says how values were chosen."""
+        done = [len(choice.candidates) for choice in self.choices if choice]
+        count = counted(done[0] if done else self.search.trials, "candidate")
+        return f"Tuned: each variant's {self.names}, the best of {count} by {self.images}, its own among them."
+
+
+class Outcome(NamedTuple):
+    """A comparison with the baseline, as far as two answers are compared.
+
+    Args:
+        verdict: "better", "worse" or NOT_TOLD_APART.
+        difference: Of the medians; None where it is not known.
+    """
+
+    verdict: str
+    difference: float | None
+
+
+def outcome(verdict: Verdict) -> Outcome:
+    """What a verdict says in one word.
+
+    Args:
+        verdict: Of a variant against its baseline.
+    """
+    told = NOT_TOLD_APART
+    if verdict.adjusted_p < ALPHA:
+        told = "better" if verdict.comparison.probability > 0.5 else "worse"
+    return Outcome(told, verdict.comparison.difference)
+
+
+def both_table(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> Table:
+    """One row per variant: its own and its best values, and what comes out with each.
+
+    Args:
+        analysis: Of the variants at their best values.
+        untuned: Of the variants at their own values, in the same order.
+        tuned: How they were tuned.
+    """
+    axes, compared = tuned.search.axes, bool(analysis.verdicts or untuned.verdicts)
+    several = len({summary.data_title for summary in analysis.summaries}) > 1
+    by, held_out = analysis.decision, tuned.decision
+    columns = [Column("Variant", False), *([Column("Data", False)] if several else [])]
+    for when in ("own", "best"):
+        columns += [Column(f"{_short(axis)}, {when}", _numeric(tuned, axis)) for axis in axes]
+        columns += [Column(f"{held_out.title}, {when}"), Column(f"Median {by.axis}, {when}")]
+        columns += [Column(f"Against the baseline, {when}", False)] if compared else []
+    rows = []
+    for choice, best, own in zip(tuned.choices, analysis.summaries, untuned.summaries):
+        row = [words(best.name), *([words(best.data_title)] if several else [])]
+        for place, one, of in ((0, own, untuned), (choice.chosen if choice else None, best, analysis)):
+            tried = None if choice is None or place is None else choice.candidates[place]
+            row += [_value_cell(tried.values.get(axis) if tried else None) for axis in axes]
+            row += [_held_out_cell(tuned, tried.errors if tried else ())]
+            row += [number(_finite(one.median), format_of(by.unit).value, trials=one.recorded_ids)]
+            row += [_against(of, one)] if compared else []
+        rows.append(row)
+    return make_table(columns, rows, f"{analysis.about.name}_both", _caption(analysis, tuned, compared))
+
+
+def tuned_remarks(tuned: Tuned | None, both: bool) -> list[Remark]:
+    """That variants are not tuned yet, and that one answer of two is missing.
+
+    Args:
+        tuned: How the variants were tuned; None in a study without `tune`.
+        both: Whether both answers are there.
+    """
+    if tuned is None:
+        return []
+    if missing := tuned.choices.count(None):
+        done = len(tuned.choices) - missing
+        return [Remark(f"Incomplete: {done} of {counted(len(tuned.choices), 'variant')} are tuned.", strong=True)]
+    if not both:
+        hint = "is not trained yet" if tuned.also_untuned else "is not recorded; tune: {also_untuned: true} trains it too"
+        return [Remark(f"The other answer, each variant at the study's own {tuned.names}, {hint}.")]
+    return []
+
+
+def with_untuned(tuned: pd.DataFrame, untuned: pd.DataFrame | None) -> pd.DataFrame:
+    """The rows of the trials at the best values, then of those at the variants' own values that are not among them.
+
+    Args:
+        tuned: One row per trial, with its id.
+        untuned: The same of the others; None if they were not run.
+    """
+    import pandas as pd
+
+    if untuned is None:
+        return tuned
+    others = untuned[~untuned["id"].isin(tuned["id"])]
+    return pd.concat([tuned.assign(tuned=True), others.assign(tuned=False)], ignore_index=True)
+
+
+def both_frame(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> pd.DataFrame:
+    """The same as plain numbers under stable names, with the ids of the trials of both.
+
+    Args:
+        analysis: As in both_table().
+        untuned: As in both_table().
+        tuned: As in both_table().
+    """
+    import pandas as pd
+
+    rows = []
+    for choice, best, own in zip(tuned.choices, analysis.summaries, untuned.summaries):
+        row: dict[str, Any] = {"net": best.name, **({"data": best.data_title} if best.data_title else {})}
+        for when, one, of in (("own", own, untuned), ("best", best, analysis)):
+            tried = choice and choice.candidates[0 if when == "own" else choice.chosen]
+            row |= {f"{axis}_{when}": tried.values.get(axis) if tried else None for axis in tuned.search.axes}
+            row[f"{tuned.decision.name}_{when}"] = _reached(tuned, tried.errors) if tried else None
+            row[f"{analysis.decision.median_name}_{when}"] = _finite(one.median)
+            found = of.verdict(one)
+            row[f"difference_{when}"] = found and outcome(found).difference
+            row[f"verdict_{when}"] = found and outcome(found).verdict
+            row[f"trials_{when}"] = " ".join(one.recorded_ids)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def both_sentences(analysis: Compared[S], untuned: Compared[S] | None, tuned: Tuned) -> Iterator[str]:
+    """Where the two answers differ, and where a best value is the last that was tried; one sentence each.
+
+    Args:
+        analysis: As in both_table().
+        untuned: As in both_table(); None if it was not run.
+        tuned: As in both_table().
+    """
+    if untuned:
+        yield from _differences(analysis, untuned, tuned)
+    for choice, best in zip(tuned.choices, analysis.summaries):
+        for axis in tuned.search.axes if choice else ():
+            assert choice is not None
+            values = [one.values[axis] for one in choice.candidates if axis in one.values]
+            end = _end_of(values, choice.values.get(axis))
+            if end:
+                yield (
+                    f"{_short(axis)} {plain(choice.values[axis])} of {best.name} is the {end} of the {len(values)} "
+                    "that were tried, so the best may lie beyond it."
+                )
+
+
+def _differences(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> Iterator[str]:
+    """One sentence for each variant whose verdict is another one at its best, or one that none is."""
+    same = 0
+    for best, own in zip(analysis.summaries, untuned.summaries):
+        after, before = analysis.verdict(best), untuned.verdict(own)
+        if after is None or before is None:
+            continue
+        then, now = outcome(before), outcome(after)
+        baseline = analysis.baseline(best)
+        assert baseline is not None
+        if then.verdict == now.verdict:
+            same += 1
+            continue
+        yield (
+            f"At the study's own {tuned.names} {_said(best.name, baseline.name, then.verdict)}; each at its best "
+            f"{_said(best.name, baseline.name, now.verdict)}. The first answer is about the {tuned.names} as well as about "
+            "the variant."
+        )
+    if same and same == len(analysis.verdicts):
+        what = "the verdict is" if same == 1 else f"all {same} verdicts are"
+        yield f"Each at its best, {what} the same as at the study's own {tuned.names}."
+
+
+def _said(name: str, baseline: str, verdict: str) -> str:
+    if verdict == NOT_TOLD_APART:
+        return f"{name} and {baseline} cannot be told apart"
+    return f"{name} is {verdict} than {baseline}"
+
+
+def _caption(analysis: Compared[S], tuned: Tuned, compared: bool) -> str:
+    against = (
+        " Against the baseline of the same column: the difference of the medians, and the verdict." if compared else ""
+    )
+    return (
+        f"Both answers: at the study's own {tuned.names}, and each variant at its best. {tuned.caption} The "
+        f"{tuned.decision.words} of the best of several is a little too good, also where the {analysis.decision.words} is "
+        f"not.{against}"
+    )
+
+
+def _end_of(values: Sequence[Any], chosen: Any) -> str:
+    """ "lowest" or "highest" if a chosen number is the end of three different ones or more; else ""."""
+    numbers = {value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)}
+    if len(numbers) < 3 or chosen not in numbers or len(numbers) < len(set(map(repr, values))):
+        return ""
+    return "lowest" if chosen == min(numbers) else "highest" if chosen == max(numbers) else ""
+
+
+def _numeric(tuned: Tuned, axis: str) -> bool:
+    found = [one.values.get(axis) for choice in tuned.choices if choice for one in choice.candidates]
+    return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in found)
+
+
+def _value_cell(value: Any) -> Cell:
+    return NO_VALUE if value is None else Cell(value, plain(value))
+
+
+def _held_out_cell(tuned: Tuned, errors: Sequence[float | None]) -> Cell:
+    return number(_reached(tuned, errors), format_of(tuned.decision.unit).value)
+
+
+def _reached(tuned: Tuned, errors: Sequence[float | None]) -> float | None:
+    """The objective of a candidate; None without one, and if it diverged."""
+    found = [tuned.decision.worst if error is None else error for error in errors]
+    return _finite(tuned.search.objective_of(found)) if found else None
+
+
+def _against(analysis: Compared[S], summary: S) -> Cell:
+    if analysis.baseline(summary) is summary:
+        return words("baseline")
+    found = analysis.verdict(summary)
+    if found is None:
+        return NO_VALUE
+    difference, verdict = outcome(found).difference, outcome(found).verdict
+    return Cell(difference, f"{DASH if difference is None else analysis.format.signed(difference)}, {verdict}")
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _short(axis: str) -> str:
+    """An axis in words; of a recipe without "recipe."."""
+    return short_axis(axis).removeprefix("recipe.")
+
+
+def _and(texts: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
