@@ -283,14 +283,16 @@ class Experiment:
         images, refused = plan_images((variant.data for variant in variants), self.location())
         costly = list(self.enumeration.variants if self.tunings else variants)
         trials = [one["trials"] for one in planned]
-        for variant in self._also_untuned:
-            costly.append(variant)
-            trials.append(self._plan_variant(variant, ())["trials"])
+        untuned = [self._plan_variant(variant, ())["trials"] for variant in self._also_untuned]
+        costly += self._also_untuned
+        trials += untuned
         for state in states:
             costly.append(state.tuning.make(state.tuning.search.enqueue[0]))
             trials.append([{"id": "", "state": "missing"}] * state.open)
         estimates, cost = estimate_cost(costly, trials, self.runs, options)
-        tuning = {"tune": plan_tuning(states, bool(self._also_untuned))} if states else {}
+        tuning = (
+            {"tune": plan_tuning(states, [one["state"] for of_variant in untuned for one in of_variant])} if states else {}
+        )
         return {
             "study": self.study.name,
             **tuning,

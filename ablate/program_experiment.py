@@ -119,6 +119,7 @@ class ProgramExperiment:
             for variant in self.tuned.variants
         ]
         trials = self.trials()
+        untuned = [trial_state(self.runs, one.id) for one in (study.trials() if self._also_untuned else ())]
         cost = program_cost(trials or [first], self.runs)
         cost["open_trials"] = sum(trial_state(self.runs, one.id) not in FINAL for one in trials)
         cost["open_trials"] += sum(one["state"] == OPEN for variant in variants for one in variant["trials"])
@@ -126,7 +127,7 @@ class ProgramExperiment:
         return {
             "study": study.name,
             "program": plan_program(study, (trials or [first])[0], self.runs),
-            **({"tune": plan_tuning(states, self._also_untuned)} if states else {}),
+            **({"tune": plan_tuning(states, untuned)} if states else {}),
             "variants": variants,
             "cost": cost,
             "remarks": self.remarks(),

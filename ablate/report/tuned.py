@@ -16,7 +16,7 @@ from ablate.statistics.comparison import ALPHA
 from ablate.study.decision import Decision
 from ablate.study.plan import plain
 from ablate.study.short_names import short_axis
-from ablate.study.study import Search
+from ablate.study.study import Search, Tune
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,18 +29,21 @@ class Tuned:
     """How the variants of a study were tuned.
 
     Args:
-        search: What the searches of all variants have in common.
+        tune: What the searches of all variants have in common.
         decision: What candidates were compared by.
         images: On which images, such as "5,000 held-out training images"; for a program the measure in words.
         choices: What was chosen for each variant, in the order of the study; None where it is open.
-        also_untuned: Whether the study trains each variant at its own values too.
     """
 
-    search: Search
+    tune: Tune
     decision: Decision
     images: str
     choices: tuple[Choice | None, ...]
-    also_untuned: bool
+
+    @property
+    def search(self) -> Search:
+        """The space, and how candidates of it were chosen."""
+        return self.tune.search
 
     @property
     def names(self) -> str:
@@ -121,7 +124,9 @@ def tuned_remarks(tuned: Tuned | None, both: bool) -> list[Remark]:
         done = len(tuned.choices) - missing
         return [Remark(f"Incomplete: {done} of {counted(len(tuned.choices), 'variant')} are tuned.", strong=True)]
     if not both:
-        hint = "is not trained yet" if tuned.also_untuned else "is not recorded; tune: {also_untuned: true} trains it too"
+        hint = (
+            "is not trained yet" if tuned.tune.also_untuned else "is not recorded; tune: {also_untuned: true} trains it too"
+        )
         return [Remark(f"The other answer, each variant at the study's own {tuned.names}, {hint}.")]
     return []
 
@@ -223,10 +228,23 @@ def _caption(analysis: Compared[S], tuned: Tuned, compared: bool) -> str:
         " Against the baseline of the same column: the difference of the medians, and the verdict." if compared else ""
     )
     return (
-        f"Both answers: at the study's own {tuned.names}, and each variant at its best. {tuned.caption} The "
-        f"{tuned.decision.words} of the best of several is a little too good, also where the {analysis.decision.words} is "
-        f"not.{against}"
+        f"Both answers: at the study's own {tuned.names}, and each variant at its best. {tuned.caption} "
+        f"{_too_good(analysis, tuned)}{against}"
     )
+
+
+def _too_good(analysis: Compared[S], tuned: Tuned) -> str:
+    """The sentence on what the choice does to the values that are reported."""
+    by, chosen_by = analysis.decision, tuned.decision
+    best = f"The {chosen_by.words} of the chosen one, the best of several, is a little too good"
+    if by.split == "test":
+        return f"{best}; the test images took no part in the choice."
+    seeds = {key for summary in analysis.summaries for key in summary.error_by_seed}
+    if by.split == "validation":
+        return f"{best}, and so is that of its seeds where they share these images; the test images took no part."
+    if both := sorted(seeds.intersection(tuned.tune.seeds)):
+        return f"{best}; {counted(len(both), 'seed')} of the choice stand among those reported here, too."
+    return f"{best}; the seeds of the choice are not among those reported here."
 
 
 def _end_of(values: Sequence[Any], chosen: Any) -> str:

@@ -267,15 +267,15 @@ def how_tuned(tunings: Sequence[Tuning[Any]], runs: Path, study: Study | Program
     told = dict.fromkeys(describe_held_out(one.search.held_out) for one in tunings if one.search.held_out)
     images = f"the {decision.words} on {' and '.join(told)}" if told else f"the {decision.words} that the program reports"
     choices = tuple(read_choice(runs, one.id) for one in tunings)
-    return Tuned(study.tune.search, decision, images, choices, study.tune.also_untuned)
+    return Tuned(study.tune, decision, images, choices)
 
 
-def plan_tuning(states: Sequence[TuningState], also_untuned: bool) -> dict[str, Any]:
+def plan_tuning(states: Sequence[TuningState], also_untuned: Sequence[str]) -> dict[str, Any]:
     """What a plan says of the tuning, in plain values.
 
     Args:
         states: Of all variants.
-        also_untuned: Whether each variant is also trained at its own values.
+        also_untuned: The state of each trial of the variants at their own values, if they are trained too.
     """
     first, study = states[0].tuning.search, states[0].tuning.study
     part = first.held_out[0] if first.held_out else None
@@ -290,7 +290,7 @@ def plan_tuning(states: Sequence[TuningState], also_untuned: bool) -> dict[str, 
         "folds": len(first.held_out),
         "held_out": part and part.images,
         "folder": part and part.folder,
-        "also_untuned": also_untuned,
+        "also_untuned": list(also_untuned),
         "variants": [state.as_json() for state in states],
         "open_trainings": sum(state.open for state in states),
     }
