@@ -30,7 +30,10 @@ def run_text(summary: RunSummary) -> str:
     counts += [f"{summary.elsewhere} by another run"] if summary.elsewhere else []
     counts += [f"{summary.open} open"] if summary.open else []
     part = "shard {} of {}: ".format(*summary.shard) if summary.shard else ""
-    lines = [*tuning, f"{part}{counted(summary.trials, 'trial')}: {', '.join(counts)}; {duration(summary.seconds)}"]
+    if tuning and not summary.trials:
+        lines = [f"{part}{line}" for line in tuning]
+    else:
+        lines = [*tuning, f"{part}{counted(summary.trials, 'trial')}: {', '.join(counts)}; {duration(summary.seconds)}"]
     for what, listed in (("failed", summary.failed), ("diverged", summary.diverged)):
         lines += [f"{what}: {name}: {cause} ({log})" for name, cause, log in listed]
     return "\n".join(lines)

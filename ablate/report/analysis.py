@@ -112,6 +112,12 @@ class StudyAnalysis(Compared[Summary]):
             when = f"at the epoch where it is {by.lowest}{images[by.split]}"
         return ", ".join(filter(None, [f"{by.title} {when}", by.in_unit]))
 
+    @property
+    def planned(self) -> int:
+        """The number of trials of the study, with those of variants that are not tuned yet."""
+        untuned = sum(bool(summary.variant.untuned) for summary in self.summaries)
+        return super().planned + untuned * len(self.study.seeds) * (len(self.study.held_out) or 1)
+
     @cached_property
     def imported(self) -> tuple[Imported, ...]:
         """The imported logs of the authors in the runs directory."""

@@ -200,6 +200,11 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         return f"{self.epochs}, median over {seeds}.{f' {self.tuned.caption}' if self.tuned else ''}"
 
     @property
+    def planned(self) -> int:
+        """The number of trials of the study, with those of variants that are not tuned yet."""
+        return super().planned + sum(bool(one.variant.untuned) for one in self.summaries) * len(self.study.seeds)
+
+    @property
     def shown(self) -> list[ProgramSummary]:
         """The summaries that have a recorded seed."""
         return [summary for summary in self.summaries if summary.n]

@@ -182,16 +182,15 @@ def both_sentences(analysis: Compared[S], untuned: Compared[S] | None, tuned: Tu
     """
     if untuned:
         yield from _differences(analysis, untuned, tuned)
-    for choice, best in zip(tuned.choices, analysis.summaries):
-        for axis in tuned.search.axes if choice else ():
-            assert choice is not None
-            values = [one.values[axis] for one in choice.candidates if axis in one.values]
-            end = _end_of(values, choice.values.get(axis))
-            if end:
-                yield (
-                    f"{_short(axis)} {plain(choice.values[axis])} of {best.name} is the {end} of the {len(values)} "
-                    "that were tried, so the best may lie beyond it."
-                )
+    for axis in tuned.search.axes:
+        ends: dict[str, list[str]] = {"lowest": [], "highest": []}
+        for choice, best in zip(tuned.choices, analysis.summaries):
+            values = [one.values[axis] for one in choice.candidates if axis in one.values] if choice else []
+            if choice and (end := _end_of(values, choice.values.get(axis))):
+                ends[end].append(f"{best.name} ({plain(choice.values[axis])})")
+        for end, names in ends.items():
+            if names:
+                yield f"The {_short(axis)} of {_and(names)} is the {end} that was tried, so the best may lie beyond it."
 
 
 def _differences(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> Iterator[str]:
@@ -213,7 +212,7 @@ def _differences(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> I
             "the variant."
         )
     if same and same == len(analysis.verdicts):
-        what = "the verdict is" if same == 1 else f"all {same} verdicts are"
+        what = {1: "the verdict is", 2: "both verdicts are"}.get(same, f"all {same} verdicts are")
         yield f"Each at its best, {what} the same as at the study's own {tuned.names}."
 
 

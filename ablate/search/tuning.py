@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablate.errors import RecordError
 from ablate.launch import INCOMPLETE, RunOptions, RunSummary, teller
-from ablate.records.choices import Choice, Tried, read_choice, write_choice
+from ablate.records.choices import Choice, Tried, choice_path, read_choice, write_choice
 from ablate.report.numbers import counted, format_of
 from ablate.report.setting import describe_held_out
 from ablate.report.tuned import Tuned
@@ -19,6 +20,7 @@ from ablate.search.candidates import Candidates, candidates_of
 from ablate.search.experiment import SearchExperiment, describe_parameter
 from ablate.study.plan import plain
 from ablate.study.program import ProgramStudy
+from ablate.study.space import contains, present
 from ablate.study.study import Study
 from ablate.study.tuning import Tuning, V
 
@@ -64,6 +66,29 @@ class TuningSummary:
         return summary
 
 
+def chosen(tuning: Tuning[Any], runs: Path) -> Choice | None:
+    """The choice of a tuning; None if none is made yet.
+
+    Args:
+        tuning: Of a variant.
+        runs: The runs directory.
+
+    Raises:
+        RecordError: The choice is damaged, or has values that are not in the space.
+    """
+    choice = read_choice(runs, tuning.id)
+    for one in choice.candidates if choice else ():
+        left = dict(one.values)
+        for parameter in tuning.search.parameters:
+            if present(parameter, one.values) and parameter.axis in left and contains(parameter, left[parameter.axis]):
+                del left[parameter.axis]
+        if left or not one.values:
+            raise RecordError(
+                f"{choice_path(runs, tuning.id)}: has values that are not in the space; remove it and run again"
+            )
+    return choice
+
+
 def variants_at_best(tunings: Sequence[Tuning[V]], runs: Path) -> list[V]:
     """Each variant at the values that its search chose, or open until it has.
 
@@ -74,7 +99,7 @@ def variants_at_best(tunings: Sequence[Tuning[V]], runs: Path) -> list[V]:
     Raises:
         RecordError: A choice is damaged.
     """
-    return [one.at(choice.values) if (choice := read_choice(runs, one.id)) else one.open for one in tunings]
+    return [one.at(choice.values) if (choice := chosen(one, runs)) else one.open for one in tunings]
 
 
 def tunings_of_shard(tunings: Sequence[Tuning[V]], options: RunOptions, cost: Callable[[V], float]) -> list[Tuning[V]]:
@@ -114,7 +139,7 @@ def run_tunings(
     """
     found, say = TuningSummary(), teller(console, options.quiet)
     groups: dict[int, list[tuple[Tuning[Any], Candidates[Any, Any]]]] = {}
-    for tuning in {one.id: one for one in tunings if read_choice(runs, one.id) is None}.values():
+    for tuning in {one.id: one for one in tunings if chosen(one, runs) is None}.values():
         candidates = candidates_of(tuning.study, location, tuning.make)
         groups.setdefault(candidates.gpus, []).append((tuning, candidates))
     if groups:
@@ -138,7 +163,7 @@ def run_tunings(
                 say(f"tuned: {tuning.name}: {choice_text(choice, tuning)}")
         if drivers[0].stop.exit_code:
             break
-    found.untuned = sum(read_choice(runs, one.id) is None for one in tunings)
+    found.untuned = sum(chosen(one, runs) is None for one in tunings)
     return found
 
 
@@ -238,7 +263,7 @@ def tuning_states(
         AblateError: The storage or a choice cannot be read.
     """
     for tuning in tunings:
-        if choice := read_choice(runs, tuning.id):
+        if choice := chosen(tuning, runs):
             yield TuningState(
                 tuning, choice, {"ended": len(choice.candidates)}, sum(len(c.trials) for c in choice.candidates)
             )
@@ -266,7 +291,7 @@ def how_tuned(tunings: Sequence[Tuning[Any]], runs: Path, study: Study | Program
     decision = tunings[0].study.decision
     told = dict.fromkeys(describe_held_out(one.search.held_out) for one in tunings if one.search.held_out)
     images = f"the {decision.words} on {' and '.join(told)}" if told else f"the {decision.words} that the program reports"
-    choices = tuple(read_choice(runs, one.id) for one in tunings)
+    choices = tuple(chosen(one, runs) for one in tunings)
     return Tuned(study.tune, decision, images, choices)
 
 

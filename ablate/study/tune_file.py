@@ -58,8 +58,8 @@ def read_tune(
         document.fail(("seeds",), "seeds: found 0; a study that has 'tune' needs 1 or more")
     data = list(dict.fromkeys(one for entry in entries for one in entry.data))
 
-    def check(path: KeyPath, parameter: Parameter, written: Any) -> None:
-        axis = parameter.axis
+    for axis in tune.space:
+        path = (TUNE, "space", axis)
         if axis not in OF_NETWORK and not axis.startswith(("recipe.", "data.", "args.")):
             document.fail(
                 path, f"tune.space: {axis} cannot be tuned; allowed: recipe.*, data.*, args.*, {', '.join(OF_NETWORK)}"
@@ -68,6 +68,8 @@ def read_tune(
             document.fail(path, f"tune.space: {axis} may change what 'budget' holds; leave one of them out")
         if any(_overlap(axis, each) for entry in entries for each in entry.axes):
             document.fail(path, f"tune.space: {axis} is given by 'variants'; leave it out of one of them")
+
+    def check(path: KeyPath, parameter: Parameter, written: Any) -> None:
         for one in data:
             check_ends(document, TUNE, path, parameter, written, recipe, one)
 

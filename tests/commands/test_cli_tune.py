@@ -1,0 +1,231 @@
+"""A study that tunes its variants, through the entry point, as a user runs it: with a program, and with networks."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from console import Command
+
+from ablate.api import load_experiment, load_search
+from ablate.records.records import read_record
+
+# The error of a variant is lowest at an lr of its own; seeds differ by what no lr changes.
+PROGRAM = """\
+import math, sys
+lr, norm, seed = float(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+best = {"batch": 0.1, "none": 0.01}[norm]
+error = 10 + math.log10(lr / best) ** 2 + 0.01 * (seed % 7) + 0.005 * (norm == "none")
+print('{"epoch": 1, "val_error": %r, "test_error": %r}' % (error, error + 1))
+"""
+STUDY = """\
+name: fair
+program: {command: "python -S train.py {lr} {norm} {seed}", files: [train.py]}
+measures: [{name: test_error, unit: "%"}, {name: val_error, unit: "%"}]
+seeds: 6
+tune: {space: {lr: [0.001, 0.01, 0.1, 1]}, sampler: grid, decide_by: val_error, also_untuned: true}
+variants: [{grid: {norm: [batch, none], lr: 0.1}}]
+baseline: {norm: batch}
+"""
+NETWORKS = """\
+name: fair
+data: {name: digits, train_size: 128, test_size: 64, augment: none}
+recipe: {base: wrn_cifar, epochs: 1, batch_size: 32}
+seeds: 1
+tune: {space: {recipe.lr: {low: 0.001, high: 0.2, log: true}}, trials: 2}
+variants: [{grid: {net: WRN-10-0.25, norm: [batch, none]}}]
+"""
+
+
+def write(folder: Path, text: str) -> None:
+    (folder / "fair.yaml").write_text(text)
+    (folder / "train.py").write_text(PROGRAM)
+
+
+def error(lr: float, norm: str, seed: int) -> float:
+    """What the program prints as val_error."""
+    best = {"batch": 0.1, "none": 0.01}[norm]
+    return 10 + math.log10(lr / best) ** 2 + 0.01 * (seed % 7) + 0.005 * (norm == "none")
+
+
+def median(lr: float, norm: str) -> float:
+    """Of the test errors of seeds 0 to 5."""
+    return error(lr, norm, 2) + 1.005
+
+
+def choices(runs: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted(runs.glob("tuned/*.json"))]
+
+
+def test_from_the_plan_to_both_answers(ablate: Command, tmp_path: Path) -> None:
+    write(tmp_path, STUDY)
+    planned = ablate("plan", "fair.yaml").stdout
+    assert "| lr, tuned |" in planned and "| open " in planned and "tuned: 0 of 2 variants, 8 trainings left" in planned
+    assert "lr 0.001, 0.01, 0.1, 1: 4 candidates a variant, its own values first; minimized: median val error" in planned
+    assert "at the variants' own values too, 12 trials more: 12 missing" in planned
+    assert json.loads(ablate("plan", "fair.yaml", "--json").stdout)["cost"]["open_trials"] == 2 * 4 + 2 * 6 + 2 * 6
+    assert "8 missing" not in ablate("status", "fair.yaml").stdout and not (tmp_path / "runs").exists()
+    done = ablate("run", "fair.yaml")
+    assert (
+        done.returncode == 0
+        and "tuned: norm none: lr 0.01: 10.07% val error, the best of 4; 11.07% at its own lr 0.1" in (done.stderr)
+    )
+    assert "tuning: 8 candidates tried\n18 trials: 18 trained" in done.stderr  # batch is at its best at its own lr
+    assert {one["candidates"][one["chosen"]]["values"]["lr"] for one in choices(tmp_path / "runs")} == {0.1, 0.01}
+    assert [one["candidates"][0]["values"] for one in choices(tmp_path / "runs")] == [{"lr": 0.1}] * 2
+    again = ablate("run", "fair.yaml")
+    assert again.returncode == 0 and "18 trials: 0 trained, 18 recorded before" in again.stderr
+    states = json.loads(ablate("status", "fair.yaml", "--json").stdout)
+    assert states["states"] == {"recorded": 24} and [one["chosen"] for one in states["tuning"]] == [
+        {"lr": 0.1},
+        {"lr": 0.01},
+    ]
+    assert "| norm none             | lr 0.01 | 4 ended    | 6 recorded |" in ablate("status", "fair.yaml").stdout
+    assert "tuned: 2 of 2 variants, 0 trainings left to tune" in ablate("plan", "fair.yaml").stdout
+    told = ablate("report", "fair.yaml").stdout
+    assert "At the study's own lr norm none is worse than norm batch; each at its best norm none" in told
+    assert "Tuned: each variant's lr, the best of 4 candidates by the val error that the program reports" in told
+    assert "the seeds of the choice are not among those reported here" in told
+    with (tmp_path / "reports/fair/both.csv").open() as file:
+        batch, none = csv.DictReader(file)
+    assert (none["lr_own"], none["lr_best"], batch["lr_best"]) == ("0.1", "0.01", "0.1")
+    for row, norm in ((batch, "batch"), (none, "none")):
+        for when in ("own", "best"):
+            lr = float(row[f"lr_{when}"])
+            assert math.isclose(float(row[f"median_test_error_{when}"]), median(lr, norm))
+            assert math.isclose(float(row[f"val_error_{when}"]), error(lr, norm, 1000))
+    assert none["verdict_own"] == "worse" and math.isclose(float(none["difference_own"]), 1.005)
+    assert none["verdict_best"] == "not told apart" and math.isclose(float(none["difference_best"]), 0.005)
+    assert "0.01" in ablate("trace", "reports/fair/table.csv", "--cell", "2,median_test_error").stdout
+    assert "2 of 2 bit-equal" in ablate("verify", "fair.yaml", "--trials", 2).stdout
+    assert ablate("export", "fair.yaml", "--to", "csv", "--out", "exported").returncode == 0
+
+
+def test_a_report_made_elsewhere_needs_records_and_choices_alone(ablate: Command, tmp_path: Path) -> None:
+    write(tmp_path, STUDY.replace("also_untuned: true", "also_untuned: false"))
+    for shard in ("1/2", "2/2"):
+        done = ablate("run", "fair.yaml", "--shard", shard, "--runs", f"of{shard[0]}")
+        assert done.returncode == 0 and f"shard {shard[0]} of 2: 6 trials: 6 trained" in done.stderr
+        assert len(choices(tmp_path / f"of{shard[0]}")) == 1
+    merged = ablate("merge", "of1", "of2", "--into", "both")
+    assert "tuned variants: 2 copied" in merged.stdout and not (tmp_path / "both/search.db").exists()
+    assert "incomplete" not in ablate("report", "fair.yaml", "--runs", "both").stderr
+    told = (tmp_path / "reports/fair/table.md").read_text()
+    assert "a run trains it too" in told and "| none " in told and "Incomplete" not in told
+    assert "incomplete: fair: 6 of 12 trials are recorded" in ablate("report", "fair.yaml", "--runs", "of1").stderr
+    before = (tmp_path / "reports/fair/table.md").read_text()
+    assert "Incomplete: 1 of 2 variants are tuned." in before and "| open " in before
+    path = next((tmp_path / "of2/tuned").iterdir())
+    path.write_bytes(path.read_bytes().replace(b'"chosen": ', b'"chosen": 1'))
+    refused = ablate("report", "fair.yaml", "--runs", "of2")
+    assert refused.returncode == 2 and refused.stderr.count("\n") == 1 and "damaged" in refused.stderr
+
+
+def test_choices_that_contradict_each_other_are_not_merged(ablate: Command, tmp_path: Path) -> None:
+    write(tmp_path, STUDY)
+    assert ablate("run", "fair.yaml", "--quiet").returncode == 0
+    (tmp_path / "train.py").write_text(PROGRAM + "\n")  # another program, whose records and choices are others'
+    assert ablate("run", "fair.yaml", "--quiet", "--runs", "other").returncode == 0
+    assert len(choices(tmp_path / "runs")) == len(choices(tmp_path / "other")) == 2
+    one, *_ = sorted((tmp_path / "runs/tuned").iterdir())
+    other, *_ = sorted((tmp_path / "other/tuned").iterdir())
+    assert one.name != other.name
+    one.rename(one.with_name(other.name))
+    assert "not as `ablate run` writes it" in ablate("merge", "runs", "other", "--into", "all").stderr
+
+
+def test_networks_are_tuned_on_held_out_training_images(ablate: Command, tmp_path: Path) -> None:
+    (tmp_path / "fair.yaml").write_text(NETWORKS)
+    assert "median validation error on 12 held-out training images, 1 seed" in ablate("plan", "fair.yaml").stdout
+    done = ablate("run", "fair.yaml")
+    assert done.returncode == 0 and "2 trials: 2 trained" in done.stderr, done.stderr
+    runs = tmp_path / "runs"
+    lowest = []
+    for choice in choices(runs):
+        (own,), (drawn,) = (one["errors"] for one in choice["candidates"])
+        assert choice["chosen"] == (0 if own <= drawn else 1) and choice["candidates"][0]["values"] == {"recipe.lr": 0.1}
+        lowest.append(choice["candidates"][choice["chosen"]]["values"]["recipe.lr"])
+        for one in choice["candidates"]:
+            record = read_record(runs, *one["trials"], "validation")
+            assert record and record.error() == one["errors"][0] and record.result["test_images"] == 12
+    first, second = (choice["candidates"][1]["values"] for choice in choices(runs))
+    assert first == second  # the same draws for every variant
+    # Each tuned trial is the trial of a study that writes this value.
+    tuned = {trial.id for trial in load_experiment("fair.yaml", runs=runs).trials()}  # type: ignore[union-attr]
+    plain = NETWORKS.replace("tune: {space: {recipe.lr: {low: 0.001, high: 0.2, log: true}}, trials: 2}\n", "")
+    written = set()
+    for lr in lowest:
+        (tmp_path / "plain.yaml").write_text(plain.replace("norm:", f"recipe.lr: {lr!r}, norm:"))
+        written |= {trial.id for trial in load_experiment("plain.yaml", runs=runs).trials()}  # type: ignore[union-attr]
+    assert tuned <= written
+    # A tuning's trial is that of a search with the same values and images.
+    (tmp_path / "search.yaml").write_text(
+        NETWORKS[: NETWORKS.index("tune:")].replace("seeds: 1", "seeds: [1000]") + "base: WRN-10-0.25\nsearch:\n"
+        "  {space: {recipe.lr: [0.1]}, validation: {holdout: 12}, sampler: grid}\n"
+    )
+    same = load_search("search.yaml", runs=runs)
+    ids = {trial.id for trial in same.kind.trials(same.kind.make({"recipe.lr": 0.1}))}
+    assert ids < {name for choice in choices(runs) for one in choice["candidates"] for name in one["trials"]}
+    told = ablate("report", "fair.yaml").stdout
+    assert "| recipe.lr, tuned |" in told and "the best of 2 candidates by the validation error on 12 held-out" in told
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "lr: [0.001, 0.01, 0.1, 1]",
+            "lr: [0.001, 0.01]",
+            "fair.yaml:5:16: tune.space.lr: norm batch has 0.1, which is not in",
+        ),
+        ("lr: [0.001", "norm: [batch, none], lr: [0.001", "tune.space: norm is varied by 'variants'; leave it out of one"),
+        ("lr: [0.001", "decay: [0, 1], lr: [0.001", "decay: no placeholder {decay} in program.command"),
+        (", sampler: grid", "", "5:1: 'tune.trials' is missing; add it, such as trials: 8"),
+        ("decide_by: val_error", "decide_by: vall_error", "tune.decide_by: found 'vall_error'; did you mean 'val_error'?"),
+        (
+            "also_untuned",
+            "validation: {holdout: 5}, also_untuned",
+            "'tune.validation' is not valid in a study with 'program'",
+        ),
+        (
+            "also_untuned",
+            "pruner: median, also_untuned",
+            "tune.pruner: median compares epochs, and their number is not known",
+        ),
+        ("also_untuned", "seeds: [1, 1], also_untuned", "tune.seeds: found a list; allowed: how many, from 1, or a list"),
+        ("also_untuned", "enqueue: [{lr: 5}], also_untuned", "tune.enqueue: lr 5 is not in tune.space"),
+        ("also_untuned: true", "also_tuned: true", "5:81: unknown key 'also_tuned'; did you mean 'also_untuned'?"),
+    ],
+)
+def test_what_is_refused_is_told_in_one_line(ablate: Command, tmp_path: Path, old: str, new: str, message: str) -> None:
+    write(tmp_path, STUDY.replace(old, new))
+    done = ablate("plan", "fair.yaml")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and message in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("recipe.lr:", "norm:", "5:16: tune.space: norm cannot be tuned; allowed: recipe.*, data.*, args.*, dropout"),
+        ("recipe.lr: {low", "depth: {low", "5:16: tune.space: depth cannot be tuned; allowed: recipe.*, data.*, args.*"),
+        ("recipe.lr:", "recipe.ler:", "tune.space.recipe.ler: unknown axis 'recipe.ler'; did you mean 'lr'?"),
+        ("norm: [batch, none]", "recipe.lr: [0.1, 0.2]", "tune.space: recipe.lr is given by 'variants'; leave it out"),
+        ("low: 0.001", "low: 0.15", "tune.space.recipe.lr: WRN-10-0.25 has 0.1, which is not in the space; widen it"),
+        ("trials: 2", "trials: 2, validation: {holdout: 500}", "tune.validation.holdout: found 500; allowed: fewer than"),
+        ("trials: 2", "trials: 2, pruner: wilcoxon", "tune.pruner: wilcoxon cannot prune with 1 trainings a candidate"),
+        ("seeds: 1", "seeds: 0", "4:1: seeds: found 0; a study that has 'tune' needs 1 or more"),
+        ("high: 0.2", "high: 0.0001", "tune.space.recipe.lr: found low 0.001, high 0.0001; allowed: low below high"),
+        ("variants: [{grid: {net: WRN-10-0.25, norm: [batch, none]}}]", "search: {space: {dropout: [0, 0.1]}}",
+         "'tune' is not valid in a study that has 'search'; leave one of them out"),
+    ],
+)  # fmt: skip
+def test_what_networks_cannot_have_is_told_in_one_line(
+    ablate: Command, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    (tmp_path / "fair.yaml").write_text(NETWORKS.replace(old, new))
+    done = ablate("plan", "fair.yaml")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and message in done.stderr, done.stderr
