@@ -48,7 +48,7 @@ from ablate.study.recipe import Recipe
 from ablate.study.spec import load_any_study
 from ablate.study.study import Study, Trial, Variant
 from ablate.study.tuning import Tuning, network_tunings, program_tunings
-from ablate.train.job import plan_images
+from ablate.train.job import plan_images, with_sizes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -278,9 +278,10 @@ class Experiment:
         folders = (self.study.folder.resolve(), Path.cwd())
         skipped = probe_networks(self.variants, self.runs, options, announce, folders) if probe else []
         varied = varied_axes(self.variants)
-        variants, states = self.variants, list(tuning_states(self.tunings, self.runs, self.storage, self.location()))
+        location = self.location()
+        variants, states = self.variants, list(tuning_states(self.tunings, self.runs, self.storage, location))
         planned = [self._plan_variant(variant, varied) for variant in variants]
-        images, refused = plan_images((variant.data for variant in variants), self.location())
+        images, refused = plan_images((variant.data for variant in variants), location)
         costly = list(self.enumeration.variants if self.tunings else variants)
         trials = [one["trials"] for one in planned]
         untuned = [self._plan_variant(variant, ())["trials"] for variant in self._also_untuned]
@@ -289,16 +290,16 @@ class Experiment:
         for state in states:
             costly.append(state.tuning.make(state.tuning.search.enqueue[0]))
             trials.append([{"id": "", "state": "missing"}] * state.open)
+        costly = list(with_sizes(costly, images, location))
         estimates, cost = estimate_cost(costly, trials, self.runs, options)
-        tuning = (
-            {"tune": plan_tuning(states, [one["state"] for of_variant in untuned for one in of_variant])} if states else {}
-        )
+        also = [one["state"] for of_variant in untuned for one in of_variant]
+        tuning = {"tune": plan_tuning(states, also)} if states else {}
         return {
             "study": self.study.name,
             **tuning,
             "variants": [{**one, **estimate} for one, estimate in zip(planned, estimates)],
             "images": images,
-            "memory": memory_need((one.counts, one.recipe, one.data) for one in self.variants)._asdict(),
+            "memory": memory_need((one.counts, one.recipe, one.data) for one in costly)._asdict(),
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
             "remarks": [*self.remarks(), *self._validation_remarks(), *refused],
         }

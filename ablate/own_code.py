@@ -21,7 +21,7 @@ import re
 import sys
 import tokenize
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,11 +112,12 @@ class OwnCode:
         if code_digest(self.python) != self.code:
             raise NotationError(f"{self.python} has changed since the run began; run again to train what it is now")
 
-    def check(self, *offered: str) -> None:
+    def check(self, *offered: str, needed: Iterable[str] = ()) -> None:
         """Check that it can be imported and that its signature fits, without calling it.
 
         Args:
             offered: The names of the parameters that call() will offer.
+            needed: Those of them that it must have.
 
         Raises:
             NotationError: It cannot be imported, it has a parameter without a value, or lacks one that the study sets.
@@ -135,6 +136,9 @@ class OwnCode:
             if parameters[name].default is inspect.Parameter.empty and name not in (*offered, *self.args):
                 known = f"its args and {', '.join(offered)}" if offered else "its args"
                 raise NotationError(f"{self.python} needs a value for its parameter '{name}'; it receives {known}")
+        for name in needed:
+            if name not in named and not every:
+                raise NotationError(f"{self.python} has no parameter '{name}'; it must take {' and '.join(needed)}")
 
 
 def read_own_code(value: Mapping[str, Any], folders: tuple[Path, ...]) -> OwnCode:

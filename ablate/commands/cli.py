@@ -25,7 +25,6 @@ from ablate.processes.signals import PREEMPTING, handling, preempted
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

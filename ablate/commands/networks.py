@@ -31,7 +31,7 @@ from ablate.files import expand
 def show(
     net: Annotated[
         str,
-        typer.Argument(metavar="[NET]", help="Such as WRN-40-2-B(1,3,1), or module:callable; none: every kind."),
+        typer.Argument(metavar="[NET]", help="WRN-40-2, or module:callable; none: list all."),
     ] = "",
     argument: Argument = None,
     args: Arguments = "",
@@ -41,11 +41,11 @@ def show(
     classes: Classes = None,
     image_size: ImageSize = None,
     channels: Channels = 3,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536, help="Of the training memory.")] = 128,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536, metavar="N", help="Images a step.")] = 128,
     weights: Annotated[Optional[Path], WEIGHTS] = None,
     as_json: Json = False,
 ) -> None:
-    """Show a network: layers, parameters, multiply-adds, activations, training memory."""
+    """Show a network: layers, counts, memory."""
     from ablate.api import describe
     from ablate.commands.network_text import families_text, network_text, weights_text
     from ablate.nets.describe import describe_families
@@ -66,13 +66,9 @@ def show(
 
 
 def draw(
-    net: Annotated[
-        str, typer.Argument(metavar="[NET]", help="WRN-28-10 and the like, or module:callable.", show_default=False)
-    ] = "",
-    figure_1: Annotated[bool, typer.Option("--figure-1", help="Instead of NET, the paper's four kinds of blocks.")] = False,
-    out: Annotated[
-        Optional[Path], typer.Option("-o", "--out", metavar="PATH", help="An .svg, .png or .pdf, instead of NET.svg.")
-    ] = None,
+    net: Annotated[str, typer.Argument(metavar="[NET]", help="WRN-28-10, or module:callable.", show_default=False)] = "",
+    figure_1: Annotated[bool, typer.Option("--figure-1", help="The paper's figure 1, instead of NET.")] = False,
+    out: Annotated[Optional[Path], typer.Option("-o", "--out", metavar="PATH", help="An .svg, .png or .pdf file.")] = None,
     argument: Argument = None,
     args: Arguments = "",
     depth_rule: DepthRule = "convolutions",
@@ -82,7 +78,7 @@ def draw(
     image_size: ImageSize = None,
     channels: Channels = 3,
 ) -> None:
-    """Draw a network: its structure, and one block of each kind enlarged."""
+    """Draw a network and its blocks."""
     from ablate.errors import RunError
 
     if bool(net) == figure_1:
@@ -105,14 +101,14 @@ def draw(
 def evaluate(
     net: Annotated[
         str,
-        typer.Argument(metavar="NET", help="WRN-50-2-bottleneck and the like, or module:callable.", show_default=False),
+        typer.Argument(metavar="NET", help="WRN-50-2-bottleneck, or module:callable.", show_default=False),
     ],
     weights: Annotated[Path, WEIGHTS],
     data: Annotated[
         str,
         typer.Option(
             "--data",
-            help="imagenet is read from DIR/val/<class>/*.",
+            help="The data set, such as imagenet.",
             **one_of(DATA_SETS, lambda entry: entry.channels is not None),
         ),
     ],
@@ -121,13 +117,17 @@ def evaluate(
     args: Arguments = "",
     depth_rule: DepthRule = "convolutions",
     family: FamilyKey = None,
-    classes: Annotated[Optional[int], typer.Option("--classes", min=2, max=100_000, help="Instead of the data's.")] = None,
-    image_size: Annotated[Optional[int], typer.Option("--image-size", min=4, max=1024, help="Of image_folder.")] = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536)] = 64,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    classes: Annotated[
+        Optional[int], typer.Option("--classes", min=2, max=100_000, metavar="N", help="If not those of the data.")
+    ] = None,
+    image_size: Annotated[
+        Optional[int], typer.Option("--image-size", min=4, max=1024, metavar="PIXELS", help="Of an image_folder.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536, metavar="N", help="Images a step.")] = 64,
+    device: Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.")] = "auto",
     as_json: Json = False,
 ) -> None:
-    """Measure the top-1 and top-5 error of a network on test images, with weights from a file."""
+    """Measure the test error of a network with given weights."""
     from ablate.commands.network_text import evaluation_text
     from ablate.data.cache import Location, default_cache, default_root
     from ablate.schedule.slots import find_slots
@@ -141,7 +141,7 @@ def evaluate(
 
 
 def schema(
-    markdown: Annotated[bool, typer.Option("--markdown", help="The keys as a page of Markdown, for readers.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the keys as Markdown, for readers.")] = False,
 ) -> None:
     """Print the JSON Schema of study files, for editors."""
     from ablate.study.reference import reference

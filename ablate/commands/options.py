@@ -21,32 +21,37 @@ if TYPE_CHECKING:
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (YAML).", show_default=False)]
 Set = Annotated[
     Optional[list[str]],
-    typer.Option("-s", "--set", metavar="KEY=VALUE", help="Override a key of the study, such as recipe.epochs=30."),
+    typer.Option("-s", "--set", metavar="KEY=VALUE", help="Override a key: recipe.epochs=30."),
 ]
-Scale = Annotated[str, typer.Option("--scale", metavar="NAME", help="One of the study's scales, such as small.")]
-Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Where records are.")]
-Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where reports are written.")]
+Scale = Annotated[str, typer.Option("--scale", metavar="NAME", help="A scale of the study, such as small.")]
+Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The directory of records.")]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="The directory of reports.")]
 Root = Annotated[
     Optional[Path],
-    typer.Option("--data-root", metavar="DIR", help="Where images are, instead of data.root, $ABLATE_DATA or data/."),
+    typer.Option("--data-root", metavar="DIR", help="The directory of images."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DepthRule = Annotated[Literal["convolutions", "nominal"], typer.Option("--depth-rule", help="How NET counts depth.")]
-FamilyKey = Annotated[Optional[str], typer.Option("--family", help="The family NET is of, where two share its name.")]
-ForImageNet = Annotated[bool, typer.Option("--imagenet", help="Read a name that two families share as ImageNet's.")]
-Classes = Annotated[Optional[int], typer.Option("--classes", min=2, max=100_000, help="10, or 1000 for ImageNet's.")]
+DepthRule = Annotated[
+    Literal["convolutions", "nominal"],
+    typer.Option("--depth-rule", metavar="RULE", help="convolutions, or nominal: 6 N + 4."),
+]
+FamilyKey = Annotated[
+    Optional[str], typer.Option("--family", metavar="NAME", help="The family of NET, if two have the name.")
+]
+ForImageNet = Annotated[bool, typer.Option("--imagenet", help="Read NET as a network for ImageNet.")]
+Classes = Annotated[
+    Optional[int], typer.Option("--classes", min=2, max=100_000, metavar="N", help="10, or 1000 for ImageNet.")
+]
 ImageSize = Annotated[
-    Optional[int], typer.Option("--image-size", min=4, max=1024, help="Pixels, square: 32, or 224 for ImageNet's.")
+    Optional[int], typer.Option("--image-size", min=4, max=1024, metavar="PIXELS", help="32, or 224 for ImageNet.")
 ]
 Argument = Annotated[
     Optional[list[str]],
-    typer.Option("-a", "--arg", metavar="KEY=VALUE", help="An argument of module:callable, such as depth=3."),
+    typer.Option("-a", "--arg", metavar="KEY=VALUE", help="An argument of your function: depth=3."),
 ]
-Arguments = Annotated[
-    str, typer.Option("--args", metavar="MAPPING", help="Of module:callable, such as '{depth: 3, norm: batch}'.")
-]
-Channels = Annotated[int, typer.Option("--channels", min=1, max=16)]
-WEIGHTS = typer.Option("--weights", metavar="FILE", help="A state_dict or safetensors, by torchvision's names or ours.")
+Arguments = Annotated[str, typer.Option("--args", metavar="MAPPING", help="Its arguments: '{depth: 3, norm: batch}'.")]
+Channels = Annotated[int, typer.Option("--channels", min=1, max=16, metavar="N", help="Channels of an image.")]
+WEIGHTS = typer.Option("--weights", metavar="FILE", help="A state_dict or safetensors file.")
 RUNS, OUT = Path("runs"), Path("reports")
 MAX_GPUS = 1_000_000  # limit of a simulated run
 
@@ -101,7 +106,7 @@ def one_of(table: Registry[Any], suits: Callable[[Any], bool] = lambda entry: Tr
         return text
 
     shown = [name for name, entry in table.built_in.items() if suits(entry)]
-    return {"parser": parse, "metavar": f"[{'|'.join(shown)}]", "autocompletion": names}
+    return {"parser": parse, "metavar": f"[{'|'.join(shown)}]" if len(shown) < 5 else "NAME", "autocompletion": names}
 
 
 def read_network(

@@ -17,18 +17,16 @@ DataSet = Annotated[
     str,
     typer.Option(
         "--data",
-        help="The images it learned.",
+        help="The data set, such as cifar10.",
         show_default=False,
         **one_of(DATA_SETS, lambda entry: entry.published and not entry.streamed),
     ),
 ]
 Preprocess = Annotated[
-    str, typer.Option("--preprocess", help="What was done to the images.", show_default=False, **one_of(PREPROCESSING))
+    str, typer.Option("--preprocess", help="The images' preprocessing.", show_default=False, **one_of(PREPROCESSING))
 ]
-Cell = Annotated[
-    str, typer.Option("--cell", metavar="ROW,COL", help="Numbers from 1, or the row's first text, the column's name.")
-]
-Directories = Annotated[list[Path], typer.Argument(metavar="DIR", help="Runs directories.", show_default=False)]
+Cell = Annotated[str, typer.Option("--cell", metavar="ROW,COL", help="Numbers from 1, or names.")]
+Directories = Annotated[list[Path], typer.Argument(metavar="DIR", help="Directories of records.", show_default=False)]
 
 
 def trace(
@@ -36,7 +34,7 @@ def trace(
     cell: Cell,
     as_json: Json = False,
 ) -> None:
-    """Show the trials behind a cell of a table: seeds, errors, code, versions, device, times."""
+    """Show the trials behind a cell of a table."""
     from ablate.commands.trace_text import trace_text
     from ablate.report.trace import trace_cell
 
@@ -46,8 +44,10 @@ def trace(
 
 def verify(
     study: StudyFile,
-    trials: Annotated[int, typer.Option("--trials", min=1, metavar="N", help="How many recorded trials.")] = 1,
-    seed: Annotated[Optional[int], typer.Option("--seed", help="Of the choice; a fresh one is printed.")] = None,
+    trials: Annotated[int, typer.Option("--trials", min=1, metavar="N", help="How many trials.")] = 1,
+    seed: Annotated[
+        Optional[int], typer.Option("--seed", metavar="N", help="Seed for choosing trials (default: random).")
+    ] = None,
     overrides: Set = None,
     scale: Scale = "",
     runs: Runs = RUNS,
@@ -55,10 +55,10 @@ def verify(
     device: Device = "auto",
     slots: Slots = None,
     slots_per_gpu: SlotsPerGpu = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and the outcome only.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and the result only.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train some recorded trials again, chosen at random, and say whether the results are bit-identical."""
+    """Train recorded trials again: is each bit-identical?"""
     import secrets
 
     from rich.console import Console
@@ -85,10 +85,13 @@ def adopt(
     device: Device = "auto",
     slots: Slots = None,
     slots_per_gpu: SlotsPerGpu = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and the outcome only.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and the result only.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Take over records of earlier versions of your code, where one trial of each variant, trained again, is bit-equal."""
+    """Keep records of older versions of your code that still hold.
+
+    One trial of each variant is trained again. Where it is bit-identical, the variant's records are kept.
+    """
     from rich.console import Console
 
     from ablate.api import load_study
@@ -102,14 +105,14 @@ def adopt(
 
 
 def import_(
-    form: Annotated[Literal["torchnet"], typer.Argument(metavar="torchnet", help="The form of the logs.")],
+    form: Annotated[Literal["torchnet"], typer.Argument(metavar="torchnet", help="The format of the logs.")],
     logs: Logs,
     data: DataSet,
     preprocess: Preprocess,
-    net: Annotated[str, typer.Option("--net", help="The network, instead of what the log says, such as WRN-40-4.")] = "",
+    net: Annotated[str, typer.Option("--net", metavar="NET", help="The network, if not as the log says.")] = "",
     runs: Runs = RUNS,
 ) -> None:
-    """Import the authors' logs, to show their curves and errors beside ours."""
+    """Import the authors' logs, to show them beside ours."""
     from ablate.commands.outcome_text import imported_text
     from ablate.errors import RunError
     from ablate.records.imported import draft_torchnet, write_imported
@@ -128,13 +131,16 @@ def import_(
 
 def export(
     study: StudyFile,
-    to: Annotated[Literal["tensorboard", "csv", "parquet"], typer.Option("--to", show_default=False)],
+    to: Annotated[
+        Literal["tensorboard", "csv", "parquet"],
+        typer.Option("--to", metavar="FORMAT", help="tensorboard, csv or parquet.", show_default=False),
+    ],
     overrides: Set = None,
     scale: Scale = "",
     runs: Runs = RUNS,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where DIR/<study>/ is written.")] = Path("exports"),
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The directory of exports.")] = Path("exports"),
 ) -> None:
-    """Write a study's trials and epochs for other tools."""
+    """Write trials and epochs for other tools."""
     from ablate.api import load_study
     from ablate.report.export import export_study
 
@@ -145,9 +151,14 @@ def export(
 
 def merge(
     directories: Directories,
-    into: Annotated[Path, typer.Option("--into", metavar="RUNS", help="Where they come together.", show_default=False)],
+    into: Annotated[
+        Path, typer.Option("--into", metavar="RUNS", help="The directory that receives them.", show_default=False)
+    ],
 ) -> None:
-    """Merge runs directories into one; refuse if two records of a trial contradict each other."""
+    """Merge directories of records into one.
+
+    Nothing is merged if two records of a trial contradict each other.
+    """
     from ablate.commands.outcome_text import merge_text
     from ablate.errors import RecordError
     from ablate.launch import INCOMPLETE

@@ -26,25 +26,21 @@ from ablate.commands.options import (
     with_flags,
 )
 
-Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
-Slots = Annotated[Optional[int], typer.Option("--slots", help="Trials side by side, instead of one a core or GPU.")]
-SlotsPerGpu = Annotated[int, typer.Option("--slots-per-gpu", help="Trials side by side on one GPU.")]
-On = Annotated[
-    str, typer.Option("--on", metavar="PLACE", help="local, ray (a cluster found or started here) or ray:ADDRESS.")
-]
-Cohort = Annotated[
-    str, typer.Option("--cohort", metavar="N", help="Seeds of a network trained together by one worker; auto: on GPUs.")
-]
-Shard = Annotated[str, typer.Option("--shard", metavar="I/N", help="Train the I-th of N parts, as in a job array.")]
-Download = Annotated[bool, typer.Option("--download", help="Fetch missing images where that is possible.")]
+Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.")]
+Slots = Annotated[Optional[int], typer.Option("--slots", metavar="N", help="Trials at the same time.")]
+SlotsPerGpu = Annotated[int, typer.Option("--slots-per-gpu", metavar="N", help="Trials at the same time on each GPU.")]
+On = Annotated[str, typer.Option("--on", metavar="PLACE", help="local, ray or ray:ADDRESS.")]
+Cohort = Annotated[str, typer.Option("--cohort", metavar="N", help="Seeds trained side by side.")]
+Shard = Annotated[str, typer.Option("--shard", metavar="I/N", help="Train part I of N, for job arrays.")]
+Download = Annotated[bool, typer.Option("--download", help="Fetch missing images.")]
 CheckpointEvery = Annotated[
-    str, typer.Option("--checkpoint-every", metavar="E|Ts", help="Epochs between checkpoints, or seconds such as 300s.")
+    str, typer.Option("--checkpoint-every", metavar="N|Ns", help="Epochs, or seconds such as 300s.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Storage = Annotated[
     str,
     typer.Option(
-        "--storage", metavar="URL|FILE", envvar="ABLATE_STORAGE", help="Optuna's, of a search: a database, or a journal.",
+        "--storage", metavar="URL|FILE", envvar="ABLATE_STORAGE", help="Optuna's storage.",
         show_default=False, show_envvar=True,
     ),
 ]  # fmt: skip
@@ -66,7 +62,7 @@ def run(
     checkpoint_every: CheckpointEvery = "1",
     quiet: Quiet = False,
 ) -> None:
-    """Train the trials of a study that are not recorded yet."""
+    """Train the trials of a study that have no record yet."""
     from rich.console import Console
 
     from ablate.api import load_study
@@ -101,7 +97,7 @@ def search(
     checkpoint_every: CheckpointEvery = "1",
     quiet: Quiet = False,
 ) -> None:
-    """Search for the values that a study leaves open, on held-out training images only."""
+    """Search for a study's open values, on held-out training images."""
     from rich.console import Console
 
     from ablate.api import load_search
@@ -127,7 +123,7 @@ def report(
     storage: Storage = "",
     as_json: Json = False,
 ) -> None:
-    """Write tables, figures and an HTML page of the recorded trials; for several studies also a common page."""
+    """Write the tables, figures and pages of studies."""
     from ablate.api import load_experiment
     from ablate.report.report import write_reports
     from ablate.report.writers.plain import document_text
@@ -152,13 +148,11 @@ def plan(
     overrides: Set = None,
     scale: Scale = "",
     runs: Runs = RUNS,
-    probe: Annotated[bool, typer.Option("--probe", help="Time a few steps of each network on this device first.")] = False,
-    gpus: Annotated[
-        str, typer.Option("--gpus", metavar="N,...", help="Simulate the run on so many GPUs of each kind that was timed.")
-    ] = "",
+    probe: Annotated[bool, typer.Option("--probe", help="Time some steps of each network first.")] = False,
+    gpus: Annotated[str, typer.Option("--gpus", metavar="N,...", help="Simulate the run on so many GPUs.")] = "",
     failures: Annotated[
         float,
-        typer.Option("--failures", min=0, metavar="RATE", help="Of each of these GPUs a day; an epoch is lost at most."),
+        typer.Option("--failures", min=0, metavar="RATE", help="Failures per GPU per day."),
     ] = 0.0,
     device: Device = "auto",
     slots: Slots = None,
@@ -166,7 +160,7 @@ def plan(
     storage: Storage = "",
     as_json: Json = False,
 ) -> None:
-    """Show what would run and its cost: networks, counts, budget, recorded and missing trials, hours and end."""
+    """Show what would run, and what it costs."""
     from ablate.api import load_experiment
     from ablate.commands.plan_text import plan_text
     from ablate.estimate import CostOptions
@@ -185,7 +179,7 @@ def status(
     storage: Storage = "",
     as_json: Json = False,
 ) -> None:
-    """Show the state of the trials, and the causes of failures."""
+    """Show the state of the trials, and why some failed."""
     from ablate.api import load_experiment
     from ablate.commands.status_text import status_text
 

@@ -275,7 +275,10 @@ def arrays(options: ReadOptions) -> Source:
             raise DataError(f"{LOOKED_FOR} not found in {root.absolute()}")
         header = _open(stored["images"], lambda file, header: header)
         check_form(header, str(stored["images"]))
-        return facts_of_arrays(header, check_labels(_read(stored["labels"]), str(stored["labels"])))
+        found = facts_of_arrays(header, check_labels(_read(stored["labels"]), str(stored["labels"])))
+        test = find_arrays(root, "test").get("images") if not options.split else None
+        tests = _open(test, lambda file, header: header.shape[0]) if test else 0
+        return found._replace(images=(header.shape[0], tests))
 
     return from_parts(read, files, facts, LOOKED_FOR, options)
 

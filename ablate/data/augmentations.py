@@ -396,7 +396,7 @@ def with_code(value: Any, folders: tuple[Path, ...]) -> Any:
             if wrong := own_code_error(step):
                 raise NotationError(wrong.lstrip(".: "))
             own = read_own_code(step, folders)
-            own.check(*OFFERED)
+            own.check(*OFFERED, needed=OFFERED[:1])
             step = own.identity()
         found.append(step)
     return found

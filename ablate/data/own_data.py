@@ -172,7 +172,8 @@ def _read(cache: Path, key: str) -> Known | None:
     with contextlib.suppress(OSError, RecordError, ValueError, TypeError):
         whole, training, validation, facts = json.loads(read_file(real_directory(cache / "own") / f"{key}.json"))
         if all(DIGEST.fullmatch(digest) for digest in (whole, training, validation or whole)):
-            return Known(whole, training, validation, Facts(*facts))
+            known = Facts(*facts)
+            return Known(whole, training, validation, known._replace(images=known.images and (*known.images,)))
     return None
 
 
@@ -194,6 +195,7 @@ def _describe(parts: Mapping[str, Labelled], options: ReadOptions) -> Known:
 
     train = parts["train"]
     facts = facts_of_arrays(Header(train.images.shape, train.images.dtype), train.labels)
+    facts = facts._replace(images=(len(train.labels), len(parts["test"].labels)))
     validation = digest("validation") if "validation" in parts else ""
     return Known(digest("train", "test"), digest("train"), validation, facts)
 

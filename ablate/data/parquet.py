@@ -86,7 +86,9 @@ def _facts(root: Path, options: ReadOptions) -> Facts:
             headers.append(read_header(io.BytesIO(data)))
         except Exception as error:  # damaged bytes can raise any error
             raise _damaged(path, index, error) from None
-    return facts_of(count_classes(labels), headers)
+    tests = [] if options.split else find_tables(root, "test")
+    images = len(labels), sum(_table(path).metadata.num_rows for path in tests)
+    return facts_of(count_classes(labels), headers)._replace(images=images)
 
 
 def find_tables(root: Path, part: str) -> list[Path]:

@@ -25,6 +25,14 @@ class DrawnTest(NamedTuple):
     test: Union[int, float]
     seed: int = 0
 
+    def count(self, images: int) -> int:
+        """How many test images are drawn.
+
+        Args:
+            images: How many there are.
+        """
+        return self.test if isinstance(self.test, int) else max(1, round(self.test * images))
+
 
 class ColumnNames(NamedTuple):
     """The columns of a table of images.
@@ -78,9 +86,12 @@ class Facts(NamedTuple):
         image_size: Height and width in pixels; None if the images are not all squares of one size.
         channels: 1 or 3.
         found: The sizes that were found, for a message.
+        images: How many training and test images there are; 0 test images where a split is yet to be drawn. None: they are
+            not counted.
     """
 
     classes: int
     image_size: int | None
     channels: int
     found: str = ""
+    images: tuple[int, int] | None = None

@@ -60,7 +60,7 @@ def draw_test(labels: Labels, draw: DrawnTest) -> tuple[Labels, Labels]:
     Raises:
         DataError: A class would lack images in one of the parts.
     """
-    n = draw.test if isinstance(draw.test, int) else max(1, round(draw.test * len(labels)))
+    n = draw.count(len(labels))
     test = stratified(labels, n, draw.seed) if n < len(labels) else np.arange(len(labels))
     train = np.setdiff1d(np.arange(len(labels)), test)
     classes = len(np.unique(labels))

@@ -31,11 +31,11 @@ class Optimizer(Kind):
 
     Args:
         build: (parameter groups, arguments, settings) -> the torch optimizer. The arguments are those that torch's
-            optimizers share: `lr`, `weight_decay`, and the implementation of the update: `foreach`, `fused`.
+            optimizers share: `lr`, `weight_decay`, and the implementation of the update: `foreach`, `fused`. One of the
+            user's own receives the network in place of the groups, which it makes itself.
         states: Settings -> how many float32 numbers the optimizer keeps for each weight.
         capturable: Whether an update can be part of a CUDA graph, which needs a learning rate on the device.
         initial: Initial values of states that do not begin at zero, by their names in the torch optimizer's state.
-        make: (network, arguments) -> the torch optimizer, in place of `build`, for an optimizer of the user's own.
         package: A package that it needs and that may not be installed; "" if there is none.
     """
 
@@ -43,7 +43,6 @@ class Optimizer(Kind):
     states: Callable[[Settings], int]
     capturable: bool = True
     initial: Mapping[str, float] = field(default_factory=dict)
-    make: Callable[[nn.Module, Settings], TorchOptimizer] | None = None
     package: str = ""
 
     @property
@@ -225,14 +224,11 @@ def find_optimizer(named: str | OwnCode) -> Optimizer:
         return OPTIMIZERS[named]
     own = named
 
-    def make(network: nn.Module, arguments: Settings) -> TorchOptimizer:
+    def build(network: nn.Module, arguments: Settings, settings: Settings) -> TorchOptimizer:
         made = own.call(network=network, **{key: arguments[key] for key in ("lr", "weight_decay")})
         return checked_optimizer(made, own.python)
 
-    def build(groups: Any, arguments: Settings, settings: Settings) -> TorchOptimizer:
-        raise NotImplementedError
-
-    return Optimizer(name=own.python, words=str(own), build=build, states=lambda settings: 2, capturable=False, make=make)
+    return Optimizer(name=own.python, words=str(own), build=build, states=lambda settings: 2, capturable=False)
 
 
 def checked_optimizer(made: Any, reference: str) -> TorchOptimizer:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from ablate.nets.counts import Counts
 from ablate.study.plan import plain
 from ablate.study.program import ProgramTrial, ProgramVariant
+from ablate.study.short_names import short_axis
 from ablate.study.study import Trial, Variant
 
 CandidateState = Literal["complete", "pruned", "failed", "running", "interrupted"]
@@ -86,7 +87,7 @@ class Candidate:
 
 
 def label_of(variant: Variant | ProgramVariant, values: Mapping[str, Any]) -> str:
-    """A candidate's network, then the values that its name does not show: "WRN-16-4-dropout0.3, recipe.lr 0.1".
+    """A candidate's network, then the values that its name does not show: "WRN-16-4-dropout0.3, lr 0.1".
 
     Args:
         variant: The candidate's network, data and recipe; or the values of a program's placeholders.
@@ -94,7 +95,9 @@ def label_of(variant: Variant | ProgramVariant, values: Mapping[str, Any]) -> st
     """
     if isinstance(variant, ProgramVariant):
         return variant.net
-    shown = [f"{axis} {_plain(value)}" for axis, value in values.items() if axis.startswith(("recipe.", "data."))]
+    shown = [
+        f"{short_axis(axis)} {_plain(value)}" for axis, value in values.items() if axis.startswith(("recipe.", "data."))
+    ]
     return ", ".join([variant.net, *shown])
 
 

@@ -94,8 +94,7 @@ class Summary:
         parts = []
         for axis, value in self.axes.items():
             if axis in self.variant.axes and axis not in without:
-                name = short_axis(axis).removeprefix("recipe.").removeprefix("data.")
-                parts.append(plain(value) if axis in (RECIPE_NAME, DATA_TITLE) else f"{name} {plain(value)}")
+                parts.append(plain(value) if axis in (RECIPE_NAME, DATA_TITLE) else f"{short_axis(axis)} {plain(value)}")
         return ", ".join([self.net, *parts])
 
     @property

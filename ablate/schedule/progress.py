@@ -60,7 +60,7 @@ class Progress:
         self.lock = threading.Lock()
         self.bars = bars.Progress(
             bars.TextColumn("{task.description}", markup=False),
-            bars.BarColumn(24),
+            bars.BarColumn(24, complete_style="cyan", finished_style="green"),  # rich's own is the red of an error
             *(bars.TextColumn(f"{{task.fields[{name}]}}", justify=side, markup=False) for name, side in FIELDS.items()),
             console=console,
             auto_refresh=False,

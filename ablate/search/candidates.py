@@ -335,7 +335,7 @@ class NetworkCandidates(Candidates[Variant, Trial]):
         options: CostOptions,
         announce: Callable[[str], None],
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        from ablate.train.job import plan_images
+        from ablate.train.job import plan_images, with_sizes
 
         first = self.search.held_out[0]
         variants = [replace(variant, data=hold_out(variant.data, first)) for variant in (*planned.drawn, *planned.open)]
@@ -343,6 +343,7 @@ class NetworkCandidates(Candidates[Variant, Trial]):
         trials += [self.planned_trials(variant, runs) for variant in planned.open]
         skipped = probe_networks(variants, runs, options, announce, self.folders) if probe else []
         images, refused = plan_images((hold_out(self.study.data, first),), self.location)
+        variants = with_sizes(variants, images, self.location)
         _, cost = estimate_cost(variants, trials, runs, options)
         counts = [variant.counts for variant in (*planned.drawn, *planned.begun)]
         parameters, multiply_adds = [c.parameters for c in counts], [c.multiply_adds for c in counts]

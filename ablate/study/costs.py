@@ -126,7 +126,8 @@ class MemoryNeed(NamedTuple):
 
     Args:
         slot: Bytes of each worker process.
-        images: Bytes of the decoded images, which all processes share; 0 for data sets whose size is not known.
+        images: Bytes of the decoded images, which all processes share; 0 where neither the data set nor the study says
+            how many there are.
     """
 
     slot: int
@@ -157,10 +158,9 @@ def memory_need(trainings: Iterable[tuple[Counts, Recipe, Data]]) -> MemoryNeed:
 
 def _image_bytes(data: Data) -> int:
     """Bytes of the decoded images of a data set, and of those that its preprocessing makes of them."""
-    sizes = data.full_sizes
-    if data.streamed or None in sizes:
+    if data.streamed:
         return 0
-    train, test = (size or 0 for size in sizes)
+    train, test = (full or used or 0 for full, used in zip(data.full_sizes, (data.train_size, data.test_size)))
     prepared = min(train, data.train_size or train) + test if PREPROCESSING[data.preprocess].prepare else 0
     return (train + test + 4 * prepared) * math.prod(data.input_shape)  # prepared images are float32
 

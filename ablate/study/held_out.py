@@ -51,4 +51,5 @@ def _no_folder(data: Data, folder: str) -> str:
         return "data.split draws from one part"
     if not data.own and source_of(data.name, data.read_options).other is None:
         return f"{data.name} has no validation images of its own"
-    return f"it is a folder of {data.name} already" if folder in (data.data_set.folders or ()) else ""
+    known = data.data_set.folders or ("train", "test")
+    return f"it has the training or the test images of {data.name}" if folder in known else ""

@@ -26,6 +26,11 @@ class Part(Frozen):
     """A part of a recipe that may be written as one number, the value of its first field; 0 turns it off."""
 
     @property
+    def on(self) -> bool:
+        """Whether the first field is above 0. Otherwise the other fields have no effect."""
+        return bool(next(iter(dict(self).values())))
+
+    @property
     def written(self) -> Any:
         """The value as a study file writes it: a number, or a mapping where other fields differ from their defaults."""
         first, *rest = dict(self).items()
@@ -235,7 +240,9 @@ class Recipe(Frozen):
         optimizer, schedule, loss = self.kinds
         after: dict[str, Kind] = {"lr": optimizer, "schedule": schedule, "loss": loss}
         for name in Recipe.model_fields:
-            found |= {name: values[name], **(after[name].settings(values) if name in after else {})}
+            value = values[name]
+            value = type(value)() if isinstance(value, Part) and not value.on else value
+            found |= {name: value, **(after[name].settings(values) if name in after else {})}
         return found
 
     @property
@@ -248,8 +255,9 @@ class Recipe(Frozen):
 
     def identity(self) -> dict[str, Any]:
         """The fields that can change a result, in plain values."""
+        off = {name for name, value in self.values.items() if isinstance(value, Part) and not value.on}
         found = self.model_dump(
-            mode="json", include=set(Recipe.model_fields), exclude={"checkpoint_activations"}, exclude_defaults=True
+            mode="json", include=set(Recipe.model_fields), exclude={"checkpoint_activations", *off}, exclude_defaults=True
         )
         for kind in self.kinds:
             found |= kind.identity(self.values)

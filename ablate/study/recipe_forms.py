@@ -19,6 +19,7 @@ from ablate.study.recipe import OWN_CODE
 from ablate.study.schema import KINDS, USUAL, WITH
 
 OFFERED = {"optimizer": optimizers.OFFERED, "schedule": schedules.OFFERED, "loss": losses.OFFERED}
+NEEDED = {"optimizer": ("network",), "schedule": (), "loss": losses.OFFERED}  # of these, what it must have
 
 
 def flat_fields(
@@ -130,7 +131,7 @@ def read_recipe_code(document: Document, path: KeyPath, fields: Mapping[str, Any
                     if "loss" in Hooks(own) and found.get("class_weights", "none") != "none":
                         raise NotationError(f"{own.python} has a loss, which takes no class_weights; leave one of them out")
                 else:
-                    own.check(*OFFERED[key])
+                    own.check(*OFFERED[key], needed=NEEDED[key])
             except NotationError as error:
                 named = "recipe" if key == "python" else f"recipe.{key}"
                 text = str(error)

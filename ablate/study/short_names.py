@@ -53,9 +53,9 @@ def short_names(
 
 
 def short_axis(axis: str) -> str:
-    """The name of an axis in labels and headers; of an argument of user-defined code a short one.
+    """The name of an axis in labels, headers and legends: without its group, and without "args".
 
-    For example "loss gamma" for "recipe.loss.args.gamma", and "data size" for "data.args.size".
+    For example "lr" for "recipe.lr", "loss gamma" for "recipe.loss.args.gamma", "data size" for "data.args.size".
 
     Args:
         axis: Such as "recipe.lr".
@@ -63,7 +63,7 @@ def short_axis(axis: str) -> str:
     group, _, field = axis.partition(".")
     parts = field.split(".")
     if "args" not in parts[:-1]:
-        return axis
+        return field if group in ("recipe", "data") else axis
     short = [part for part in parts if part != "args"]
     return " ".join(short if len(short) > 1 else [group, *short])
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Union
 
@@ -14,6 +14,7 @@ from ablate.data.array_cache import digest_arrays
 from ablate.data.cache import (
     Location,
     check_digest,
+    infer_facts,
     joined_digest,
     list_labels,
     load_images,
@@ -30,7 +31,7 @@ from ablate.data.split import split
 from ablate.errors import DataError
 from ablate.records.result import FINAL, TEST
 from ablate.study.data import Data, HeldOut
-from ablate.study.study import Trial
+from ablate.study.study import Trial, Variant
 
 
 @dataclass(frozen=True)
@@ -316,6 +317,46 @@ def plan_images(used: Iterable[Data], location: Location) -> tuple[dict[str, Fil
         except DataError as error:
             refused.append(f"{title}: images are refused: {error}")
     return counts, refused
+
+
+def with_sizes(variants: Iterable[Variant], images: Mapping[str, FileCounts], location: Location) -> list[Variant]:
+    """The variants with the numbers of images that are in place, where neither study nor table of data sets says them.
+
+    Args:
+        variants: For a plan; the ids of their trials are others.
+        images: The counts of plan_images().
+        location: Where the images are.
+    """
+    known: dict[Data, Data] = {}
+    found = []
+    for variant in variants:
+        data = variant.data
+        if data.full_sizes[0] is None:
+            if data not in known:
+                known[data] = _with_sizes(data, images.get(data.title, {}), location)
+            variant = replace(variant, data=known[data])
+        found.append(variant)
+    return found
+
+
+def _with_sizes(data: Data, counts: FileCounts, location: Location) -> Data:
+    options = data.read_options
+    if counts:
+        train, test, *_ = *(sum(one.get("read", 0) for one in part.values()) for part in counts.values()), 0
+    elif data.data_set.folders:
+        return data
+    else:
+        try:
+            size = data.image_size if data.resize else 0
+            train, test = infer_facts(data.name, location.of(data.root), options, size).images or (0, 0)
+        except DataError:  # they are not in place yet, or refused
+            return data
+    if options.split and not test:
+        test = options.split.count(train)
+        train -= test
+    evaluated = data.held_out is None or data.held_out.test
+    sizes = [min(filter(None, both), default=None) for both in ((data.train_size, train), (data.test_size, test))]
+    return data.model_copy(update={"train_size": sizes[0], "test_size": sizes[1] if evaluated else None})
 
 
 def count_images(data: Data, location: Location) -> FileCounts:

@@ -134,8 +134,8 @@ def make_optimizer(recipe: Recipe, network: nn.Module, fused: bool | None = None
     arguments = {"lr": rate, "weight_decay": recipe.weight_decay, "foreach": not fused, "fused": fused}
     if entry.missing:
         raise RunError(entry.missing)
-    if entry.make:
-        return scaled(entry.make(network, arguments), recipe)
+    if isinstance(recipe.optimizer, OwnCode):
+        return scaled(entry.build(network, arguments, {}), recipe)
     groups: list[dict[str, Any]] = [{"params": parameters}]
     if recipe.decay_on == "weights":
         groups = [

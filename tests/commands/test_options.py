@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,3 +66,17 @@ def test_messages_of_the_library_name_parameters_and_no_flags() -> None:
     assert [one for one in named if one[1] in flags] == []
     parameters = [(path, one) for path, text in said for one in re.findall("`[a-z]+(?:_[a-z]+)*`", text)]
     assert parameters and [one for one in parameters if with_flags(one[1]) not in flags] == []
+
+
+def test_every_help_is_short_enough_for_one_line() -> None:
+    commands = get_command(app).commands.items()  # type: ignore[attr-defined]
+    assert not [name for name, command in commands if not 0 < len(command.get_short_help_str(100)) <= 68]
+    texts = [(name, one.name, one.help) for name, command in commands for one in command.params if hasattr(one, "help")]
+    assert not [each for each in texts if not each[2] or len(each[2]) > 48]
+
+
+def test_a_shell_completes_the_names_of_a_table() -> None:
+    asked = {"COMP_WORDS": "ablate evaluate WRN-28-10 --data cif", "COMP_CWORD": "4", "_ABLATE_COMPLETE": "complete_bash"}
+    code = "import sys; sys.argv = ['ablate']; from ablate.commands.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True)
+    assert done.stdout.split() == ["cifar10", "cifar100"]

@@ -39,7 +39,7 @@ def test_arrays_by_path(here: Location, packed: bool, names: Any) -> None:
     write(here.root, packed, **dict(zip(names, GOOD.values())))
     images, digest = load_images("arrays", 8, here)
     assert np.array_equal(images.train_images, IMAGES) and np.array_equal(images.test_labels, LABELS[:9])
-    assert infer_facts("arrays", here, ReadOptions()) == Facts(3, 8, 3, "8x8")
+    assert infer_facts("arrays", here, ReadOptions()) == Facts(3, 8, 3, "8x8", (30, 9))
     if packed:
         assert load_images("arrays", 8, here._replace(root=here.root / "mine.npz", cache=here.cache / "b"))[1] == digest
 

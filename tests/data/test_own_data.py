@@ -105,7 +105,7 @@ def test_whatever_holds_the_images_they_are_the_same(here: Location, form: str) 
 def test_it_is_called_once_by_a_plan_and_once_by_a_run(here: Location) -> None:
     RETURNED["value"] = PAIRS
     said = options(here, {"side": 5})
-    assert infer_facts("python", here, said) == infer_facts("python", here, said) == Facts(3, 8, 3, "8x8")
+    assert infer_facts("python", here, said) == infer_facts("python", here, said) == Facts(3, 8, 3, "8x8", (30, 9))
     assert [{"root": str(here.root), "side": 5}] == CALLS
     assert known_digest("python", here, options=said, image_size=8) is not None
     data = Data.named("python", title="Mine", classes=3, image_size=8, channels=3, own=said.own)

@@ -51,7 +51,7 @@ def test_tables_as_the_hub_stores_them(here: Location, labels: list[Any]) -> Non
     assert images.train_images[:, 0, 0, 0].tolist() == list(range(20))
     assert images.test_images[:, 0, 0, 0].tolist() == list(range(20, 30))
     assert images.test_labels.tolist() == [0, 1] * 5
-    assert infer_facts("parquet", here, ReadOptions()) == Facts(2, 8, 3, "8x8")
+    assert infer_facts("parquet", here, ReadOptions()) == Facts(2, 8, 3, "8x8", (20, 10))
 
 
 def test_grey_images_and_a_validation_part(here: Location) -> None:

@@ -136,7 +136,7 @@ def test_varied_axes_are_columns(tmp_path: Path) -> None:
     entry = "- one_at_a_time: {base: WRN-10-1, recipe.lr: [0.05], data.train_size: [64]}"
     path.write_text(STUDY.replace("- grid: {block: [B(3,3), B(3,1)], k: 1, depth: 10}", entry))
     table = load_study(path, runs=tmp_path).report().document.tables[0]
-    assert table.titles[:3] == ["Network", "recipe.lr", "data.train_size"]
+    assert table.titles[:3] == ["Network", "lr", "train_size"]
     assert [[cell.text for cell in row[1:3]] for row in table.rows] == [["0.1", "128"], ["0.05", "128"], ["0.1", "64"]]
 
 

@@ -125,7 +125,7 @@ def test_recipes_are_rows_only_where_a_network_has_several_on_a_data_set(tmp_pat
 def test_varied_axes_are_columns(tmp_path: Path) -> None:
     text = ONE.replace("net: [WRN-10-1, WRN-10-2]", "grid: {net: WRN-10-1, recipe.lr: [0.05, 0.2]}")
     table = paper(recorded(tmp_path, text.replace("baseline: WRN-10-1\n", ""), {0: [7.0], 1: [6.0]}))
-    assert [(row["recipe.lr"], row["Median test error, %"]) for row in texts(table)] == [("0.05", "7.00"), ("0.2", "6.00")]
+    assert [(row["lr"], row["Median test error, %"]) for row in texts(table)] == [("0.05", "7.00"), ("0.2", "6.00")]
 
 
 PUBLISHED = """\

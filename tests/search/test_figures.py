@@ -141,7 +141,7 @@ def test_a_panel_an_axis_with_its_own_scale(tmp_path: Path) -> None:
     assert [axis.get_xscale() for axis in axes] == ["log", "linear", "linear"]
     assert [axis.get_yscale() for axis in axes] == ["log"] * 3  # 5% to 89%
     assert [bool(axis.collections and axis.lines) for axis in axes] == [True, True, False]  # no curve over choices
-    assert "WRN-16-1, recipe.lr 0.001" in written(axes[0])
+    assert "WRN-16-1, lr 0.001" in written(axes[0])
 
 
 def test_of_many_choices_the_best_are_shown(tmp_path: Path) -> None:

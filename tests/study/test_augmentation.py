@@ -191,10 +191,10 @@ def test_an_axis_of_augmentations(tmp_path: Path) -> None:
     study = study_of(tmp_path, variants=f"{{grid: {{net: WRN-16-1, data.augment: {axis}}}}}")
     variants = enumerate_variants(study).variants
     assert [label(variant) for variant in variants] == [
-        "WRN-16-1, data.augment none",
-        "WRN-16-1, data.augment [flip, crop padding 4 mode zero]",
-        "WRN-16-1, data.augment [trivial_augment]",
-        "WRN-16-1, data.augment [my_steps:cut(size=3)]",
+        "WRN-16-1, augment none",
+        "WRN-16-1, augment [flip, crop padding 4 mode zero]",
+        "WRN-16-1, augment [trivial_augment]",
+        "WRN-16-1, augment [my_steps:cut(size=3)]",
     ]
     (own,) = variants[3].data.augment
     assert isinstance(own, OwnCode) and own.args == {"size": 3} and own.code

@@ -130,7 +130,7 @@ def test_an_argument_without_a_known_default_is_none(tmp_path: Path) -> None:
             [f"grid: {{net: {BUILD}, args.norm: [layer, batch], args.patch: [2, 4]}}"],
             [f"norm {norm}, patch {patch}" for norm in ("layer", "batch") for patch in (2, 4)],
         ),
-        ([f"grid: {{net: {BUILD}, recipe.lr: [0.1, 0.2]}}"], [f"own_axes:build, recipe.lr {lr}" for lr in (0.1, 0.2)]),
+        ([f"grid: {{net: {BUILD}, recipe.lr: [0.1, 0.2]}}"], [f"own_axes:build, lr {lr}" for lr in (0.1, 0.2)]),
         (
             ["net: [{python: own_axes:build, args: {patch: 4}}, {python: own_axes:build, args: {patch: 8, norm: layer}}]"],
             ["patch 4", "patch 8"],

@@ -118,10 +118,10 @@ def test_duplicates_are_merged_and_reported(tmp_path: Path) -> None:
         "grid: {k: 1, N: 2, recipe.lr: [0.1, 0.2]}",
         "{net: WRN-16-1, depth_rule: nominal}",
     )
-    assert [label(variant) for variant in enumeration.variants] == ["WRN-16-1", "WRN-16-1, recipe.lr 0.2"]
+    assert [label(variant) for variant in enumeration.variants] == ["WRN-16-1", "WRN-16-1, lr 0.2"]
     assert enumeration.merged == (
         "WRN-16-1-B(3,3) is the same as WRN-16-1",
-        "WRN-16-1, recipe.lr 0.1 is the same as WRN-16-1",
+        "WRN-16-1, lr 0.1 is the same as WRN-16-1",
         "WRN-16-1 is there twice",
     )
     assert enumeration.dropped == ()
@@ -164,7 +164,7 @@ def test_where_keeps_and_drops(tmp_path: Path) -> None:
         tmp_path, "grid: {k: [1, 2], N: [1, 2], recipe.lr: [0.1]}", where="k * depth <= 20 and recipe.lr == 0.1"
     )
     assert nets(enumeration) == ["WRN-10-1", "WRN-16-1", "WRN-10-2"]
-    assert enumeration.dropped == ("WRN-16-2, recipe.lr 0.1: not k * depth <= 20 and recipe.lr == 0.1",)
+    assert enumeration.dropped == ("WRN-16-2, lr 0.1: not k * depth <= 20 and recipe.lr == 0.1",)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_dotted_axes_change_recipe_and_data(tmp_path: Path) -> None:
         (0.2, "adam", 2000, "flip_crop"),
         (0.1, "sgd", None, "none"),
     ]
-    assert label(variants[1]) == "WRN-10-1, recipe.lr 0.2, recipe.optimizer adam, data.train_size 2000"
+    assert label(variants[1]) == "WRN-10-1, lr 0.2, optimizer adam, train_size 2000"
 
 
 @pytest.mark.parametrize(
@@ -582,7 +582,7 @@ def test_of_several_recipes_the_studys_own_is_the_baseline(tmp_path: Path) -> No
     baseline = find_baseline(study, enumerate_variants(study))
     assert baseline is not None and baseline.recipe.lr == 0.1
     said = error(tmp_path, lrs.replace("0.1", "0.3"), baseline="WRN-16-1")
-    assert "is several variants: WRN-16-1, recipe.lr 0.2, WRN-16-1, recipe.lr 0.3" in said
+    assert "is several variants: WRN-16-1, lr 0.2, WRN-16-1, lr 0.3" in said
 
 
 def test_n_keeps_the_kind_of_block(tmp_path: Path) -> None:

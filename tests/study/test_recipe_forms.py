@@ -29,6 +29,10 @@ def rate(step, steps, lr):
     return lr
 
 
+def entropy(logits):
+    return logits.sum()
+
+
 class Plain:
     def after_step(self, network):
         pass
@@ -57,6 +61,7 @@ def ids(study: Study) -> list[str]:
         ("mixup: {alpha: 0.2}, ema: {decay: 0.9}", "mixup: 0.2, ema: 0.9"),
         ("schedule: {name: cosine, warmup: 0, final: 0.0, per: step}", "schedule: cosine"),
         ("mixup: 0, cutmix: 0, ema: 0, clip_norm: 0, accumulate: 1, label_smoothing: 0, loss: cross_entropy", "lr: 0.1"),
+        ("ema: {decay: 0, warmup: 5}, mixup: {alpha: 0, probability: 0.5}", "lr: 0.1"),  # both are off
         ("optimizer: {name: rmsprop}", "optimizer: rmsprop, momentum: 0.0"),  # not the momentum of the base's SGD
     ],
 )
@@ -77,11 +82,20 @@ def test_what_can_change_a_result_changes_the_id(tmp_path: Path, change: str) ->
     assert ids(load(tmp_path, change)) != ids(load(tmp_path, "lr: 0.1"))
 
 
+def test_an_average_that_is_turned_off_keeps_its_warmup_for_an_axis(tmp_path: Path) -> None:
+    off = enumerate_variants(load(tmp_path, "ema: {decay: 0, warmup: 2}", "recipe.ema.decay: [0, 0.9]")).variants
+    on = enumerate_variants(load(tmp_path, "ema: {decay: 0.9, warmup: 2}")).variants
+    assert off[0].recipe.used["ema"] == Recipe.named("wrn_cifar").ema
+    assert [one.recipe.identity() for one in off] == [Recipe.named("wrn_cifar").identity(), on[0].recipe.identity()]
+    merged = enumerate_variants(load(tmp_path, "ema: {decay: 0, warmup: 2}", "recipe.ema.warmup: [0, 2]"))
+    assert len(merged.variants) == 1 and "the same as" in merged.merged[0]
+
+
 def test_axes_take_mappings_fields_of_them_and_own_code(tmp_path: Path) -> None:
     schedules = "recipe.schedule: [cosine, {name: step, drop: 0.1}, {name: step, drop: 0.2}, {python: mine:rate}]"
     variants = enumerate_variants(load(tmp_path, "weight_decay: 0", schedules)).variants
     assert [variant.recipe.values.get("drop") for variant in variants[1:3]] == [0.1, 0.2]
-    assert label(variants[1]) == "WRN-10-1, recipe.schedule step drop 0.1" and varied_axes(variants) == ["recipe.schedule"]
+    assert label(variants[1]) == "WRN-10-1, schedule step drop 0.1" and varied_axes(variants) == ["recipe.schedule"]
     assert str(variants[3].recipe.schedule) == "mine:rate"
 
     study = load(tmp_path, "schedule: cosine", "recipe.schedule.warmup: [0, 5]")
@@ -95,7 +109,7 @@ def test_axes_take_mappings_fields_of_them_and_own_code(tmp_path: Path) -> None:
     assert ids(study)[1:] == ids(load(tmp_path, "loss: {python: mine:focal, args: {gamma: 3.0}}"))
 
     study = load(tmp_path, "mixup: 0.1", "recipe.mixup: [0, 0.5], recipe.mixup.probability: [0.5, 1.0]")
-    assert [variant.recipe.mixup.alpha for variant in enumerate_variants(study).variants] == [0, 0, 0.5, 0.5]
+    assert [variant.recipe.mixup.alpha for variant in enumerate_variants(study).variants] == [0, 0.5, 0.5]
 
 
 def test_recipes_of_entries_are_told_apart_as_they_are_written(tmp_path: Path) -> None:
@@ -140,7 +154,9 @@ def test_another_source_is_another_id_in_the_same_process(tmp_path: Path) -> Non
         ("ema: {decay: 0.9, warmup: 2.0}", "recipe: ema.warmup: found 2.0; allowed: a fraction below 1.0"),
         ("loss: {python: mine:absent}", "3:27: recipe.loss: mine:absent: AttributeError"),
         ("loss: {python: mine:focal, args: {gama: 1}}", "3:27: recipe.loss: mine:focal has no parameter 'gama'"),
+        ("loss: {python: mine:entropy}", "mine:entropy has no parameter 'labels'; it must take logits and labels"),
         ("loss: {python: mine}", "3:27: recipe.loss.python: found 'mine'; allowed: package.module:callable"),
+        ("optimizer: {python: mine:Plain}", "mine:Plain has no parameter 'network'; it must take network"),
         ("optimizer: {python: mine:rate}", "3:27: recipe.optimizer: mine:rate needs a value for its parameter 'step'"),
         ("python: mine:focal", "3:27: recipe: mine:focal: "),
         ("args: {x: 1}", "3:27: recipe.args is only valid with python: module:callable"),

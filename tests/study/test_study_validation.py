@@ -76,7 +76,7 @@ def test_a_folder_of_another_data_set_is_named(tmp_path: Path) -> None:
     text = STUDY.replace("{name: digits, train_size: 128}", FOLDER).replace("{holdout: 40}", "{folder: val}")
     (trial, *_) = recorded.written(tmp_path, text).trials()
     assert trial.data.held_out == HeldOut(folder="val", test=True)
-    with pytest.raises(StudyError, match=r"validation\.folder: found 'test'; it is a folder of image_folder already"):
+    with pytest.raises(StudyError, match=r"validation\.folder: found 'test'; it has the training or the test"):
         recorded.written(tmp_path, text.replace("folder: val", "folder: test"))
 
 

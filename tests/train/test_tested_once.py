@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,9 @@ from ablate.api import load_study
 from ablate.data.cache import Location, known_digest
 from ablate.data.listing import ImageFiles, Listing
 from ablate.data.original_files import read_digits
-from ablate.data.sources import Images, stratified
+from ablate.data.sources import Images, Labelled, stratified
 from ablate.data.whitening import fit_whitening, whiten
-from ablate.errors import DataError, RecordError
+from ablate.errors import DataError, RecordError, StudyError
 from ablate.nets.architecture import Architecture
 from ablate.records.merge import plan_merge
 from ablate.records.records import Record, read_record, trial_directory, write_result
@@ -32,6 +33,7 @@ from ablate.train.setup import ImageCache
 from ablate.train.trial import train_trial
 from ablate.verify import compare
 
+SIZES = {"train": 24, "val": 12, "test": 10}
 ONCE = HeldOut(images=60, test=True)
 
 
@@ -41,6 +43,12 @@ def job(tmp_path: Path, data: Data, **recipe: Any) -> Job:
     trained = Recipe.named("wrn_cifar", **{"epochs": 2, "batch_size": 32, **recipe})
     location = Location(tmp_path / "images", tmp_path / "cache")
     return Job(Trial(Architecture(1, 0.25), trained, data, seed=1), tmp_path / "runs", location)
+
+
+def png(image: np.ndarray[Any, Any]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def digits(held_out: HeldOut = ONCE, **changes: Any) -> Data:
@@ -218,3 +226,33 @@ def test_validation_images_of_own_code_are_decided_on(tmp_path: Path) -> None:
     assert sizes == [24, 12, 10]
     known = known_digest(trial.data.name, location, False, trial.data.read_options, image_size=8, part="val")
     assert known == record.result["data_digest"]
+
+
+@pytest.mark.parametrize("name", ["arrays", "parquet"])
+def test_validation_images_of_arrays_and_tables_are_decided_on(tmp_path: Path, name: str) -> None:
+    here = tmp_path / "images"
+    here.mkdir()
+    draw = np.random.RandomState(0)
+    parts = {part: (draw.randint(0, 256, (n, 8, 8, 3), np.uint8), np.arange(n) % 2) for part, n in SIZES.items()}
+    if name == "arrays":
+        np.savez(
+            here / "all.npz", **{f"{p}_{w}": a for p, pair in parts.items() for w, a in zip(("images", "labels"), pair)}
+        )
+    else:
+        pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        for part, (images, labels) in parts.items():
+            pq.write_table(pa.table({"image": [png(one) for one in images], "label": labels}), here / f"{part}.parquet")
+    text = f"name: v\ndata: {{name: {name}, root: images}}\nseeds: 1\nvalidation: {{folder: val}}\n"
+    text += "recipe: {base: wrn_cifar, epochs: 2, batch_size: 8}\nvariants: [{net: WRN-10-0.25}]\n"
+    (tmp_path / "v.yaml").write_text(text)
+    experiment = load_study(tmp_path / "v.yaml", runs=tmp_path / "runs")
+    loader, data = ImageLoader(print), experiment.trials()[0].data
+    images, digest = loader.load(data, experiment.location())
+    assert isinstance(images, Images) and isinstance(loader.final, Labelled)
+    assert [len(images.train_labels), len(images.test_labels), len(loader.final.labels)] == list(SIZES.values())
+    assert np.array_equal(images.test_images, parts["val"][0]) and np.array_equal(loader.final.images, parts["test"][0])
+    where = experiment.location().of(data.root)
+    assert known_digest(name, where, False, data.read_options, image_size=8, part="val") == digest
+    assert experiment.plan()["memory"]["images"] == (SIZES["train"] + SIZES["test"]) * 8 * 8 * 3
+    with pytest.raises(StudyError, match=f"found 'test'; it has the training or the test images of {name}"):
+        load_study(tmp_path / "v.yaml", ["validation.folder=test"])
