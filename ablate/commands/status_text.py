@@ -11,6 +11,7 @@ from ablate.report.document import Column, make_table
 from ablate.report.numbers import DASH, counted, format_of
 from ablate.report.writers.plain import table_text
 from ablate.study.plan import plain
+from ablate.study.short_names import short_axis
 
 NO_TRIALS = "no trials: the networks are counted, nothing is trained"
 
@@ -50,7 +51,7 @@ def _tuning_rows(tuning: list[dict[str, Any]], states: dict[str, list[str]]) -> 
     """A row for each variant that is tuned, then for those that are trained at their own values."""
     rows = []
     for one in tuning:
-        chosen = ", ".join(f"{axis} {plain(value)}" for axis, value in (one["chosen"] or {}).items()) or "open"
+        chosen = ", ".join(f"{short_axis(axis)} {plain(value)}" for axis, value in (one["chosen"] or {}).items()) or "open"
         tried = ", ".join(f"{n} {state}" for state, n in one["candidates"].items())
         rows.append([one["net"], chosen, tried, count_states(states.get(one["net"], ())) or DASH])
     names = {one["net"] for one in tuning}

@@ -48,7 +48,7 @@ class Tuned:
     @property
     def names(self) -> str:
         """The axes in words, such as "lr and weight_decay"."""
-        return _and([_short(axis) for axis in self.search.axes])
+        return _and([short_axis(axis) for axis in self.search.axes])
 
     @property
     def caption(self) -> str:
@@ -95,7 +95,7 @@ def both_table(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> Tab
     by, held_out = analysis.decision, tuned.decision
     columns = [Column("Variant", False), *([Column("Data", False)] if several else [])]
     for when in ("own", "best"):
-        columns += [Column(f"{_short(axis)}, {when}", _numeric(tuned, axis)) for axis in axes]
+        columns += [Column(f"{short_axis(axis)}, {when}", _numeric(tuned, axis)) for axis in axes]
         columns += [Column(f"{held_out.title}, {when}"), Column(f"Median {by.axis}, {when}")]
         columns += [Column(f"Against the baseline, {when}", False)] if compared else []
     rows = []
@@ -190,7 +190,7 @@ def both_sentences(analysis: Compared[S], untuned: Compared[S] | None, tuned: Tu
                 ends[end].append(f"{best.name} ({plain(choice.values[axis])})")
         for end, names in ends.items():
             if names:
-                yield f"The {_short(axis)} of {_and(names)} is the {end} that was tried, so the best may lie beyond it."
+                yield f"The {short_axis(axis)} of {_and(names)} is the {end} that was tried, so the best may lie beyond it."
 
 
 def _differences(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> Iterator[str]:
@@ -285,11 +285,6 @@ def _against(analysis: Compared[S], summary: S) -> Cell:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
-
-
-def _short(axis: str) -> str:
-    """An axis in words; of a recipe without "recipe."."""
-    return short_axis(axis).removeprefix("recipe.")
 
 
 def _and(texts: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from ablate.search.candidates import Candidates, candidates_of
 from ablate.search.experiment import SearchExperiment, describe_parameter
 from ablate.study.plan import plain
 from ablate.study.program import ProgramStudy
+from ablate.study.short_names import short_axis
 from ablate.study.space import contains, present
 from ablate.study.study import Study
 from ablate.study.tuning import Tuning, V
@@ -217,7 +218,7 @@ def values_text(values: Mapping[str, Any]) -> str:
     Args:
         values: By axis.
     """
-    return ", ".join(f"{axis.removeprefix('recipe.')} {plain(value)}" for axis, value in values.items())
+    return ", ".join(f"{short_axis(axis)} {plain(value)}" for axis, value in values.items())
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,7 @@ def program_tunings(study: ProgramStudy) -> list[Tuning[ProgramVariant]]:
 
 def _tenth(tune: Tune, variant: Variant) -> HeldOut:
     """The part that is held out where the study does not say which."""
-    images = variant.data.train_size or variant.data.data_set.images[0]
+    images = variant.data.train_size or variant.data.full_sizes[0]
     if images is None:
         raise StudyError(
             f"{tune.search.parameters[0].place}: tune.validation is missing, and how many training images "
