@@ -180,7 +180,7 @@ def test_rows_of_another_table_are_those_of_that_table(name: str, tmp_path: Path
 
 def test_no_other_study_states_published_values(tmp_path: Path) -> None:
     without = {name for name in NAMES if not stated(name, tmp_path)}
-    assert without == {"own_network", "precision", "quickstart", "recipe_ablation", "resnext_cifar", "scaling"}
+    assert without == {"own_network", "precision", "quickstart", "recipe_ablation", "resnext_cifar", "scaling", "tuned"}
     assert set(NAMES) - without == {*WHOLE, "curves_cifar", "efficiency"}
 
 
@@ -239,7 +239,7 @@ def test_the_small_scale_keeps_the_design_and_shrinks_the_rest(name: str, tmp_pa
     assert all(variant.counts.parameters <= largest for variant in small.variants)
     if whole.study.seeds:
         assert small.study.recipe.epochs < whole.study.recipe.epochs
-        assert (small.study.data.train_size, small.study.data.test_size) == (3000, 2000)
+        assert (small.study.data.train_size or 0) <= 3000 and small.study.data.test_size == 2000
         assert {variant.data.title for variant in small.variants} == {"CIFAR-10 (JPEG copy)"}
         assert "small scale, not the paper's" in small.report().document.heading
 
