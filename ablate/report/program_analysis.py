@@ -19,6 +19,7 @@ from ablate.report.tuned import Tuned, both_sentences
 from ablate.statistics.description import INTERVAL_FROM, Description, describe
 from ablate.statistics.ranking import RankStability, rank_stability
 from ablate.study.decision import Decision
+from ablate.study.plan import OPEN
 from ablate.study.program import Program, ProgramStudy, ProgramTrial, ProgramVariant
 
 
@@ -127,7 +128,7 @@ class ProgramSummary:
         values = list(self.error_by_seed.values())
         return {
             "net": self.name,
-            "axes": dict(self.variant.axes),
+            "axes": {**self.variant.axes, **dict.fromkeys(self.variant.untuned, OPEN)},
             self.decision.median_name: finite(self.median),
             **{f"median_{name}": self.median_of(name) for name in self.measures if name != self.decision.measure},
             "n": self.n,

@@ -86,7 +86,8 @@ class ProgramReport(Report):
         return [both_table(one, one.untuned, one.tuned)] if one.tuned and one.untuned else []
 
     def _provenance(self) -> Provenance:
-        recorded = self.trials[self.trials["state"].isin(("recorded", "diverged"))]
+        trials = self.trials  # none at all before a study with `tune` has tuned a variant
+        recorded = trials[trials["state"].isin(("recorded", "diverged"))] if len(trials) else trials
         fields = ("net", "seed", "state", self.analysis.decision.name, "epochs", "seconds", *MADE)
         where = "Every trial, its id and its provenance are in trials.csv."
         return Provenance(

@@ -81,7 +81,8 @@ class StudyReport(Report):
         )
 
     def _provenance(self) -> Provenance:
-        recorded = self.trials[self.trials["epoch_rule"].notna()]
+        trials = self.trials  # none at all before a study with `tune` has tuned a variant
+        recorded = trials[trials["epoch_rule"].notna()] if len(trials) else trials
         return Provenance(
             tuple(made_with(self.analysis.summaries, self.analysis.runs)),
             provenance_table(recorded, (*FIELDS_BEFORE, self.analysis.decision.name, *FIELDS_AFTER)),

@@ -206,14 +206,14 @@ def _differences(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> I
         if then.verdict == now.verdict:
             same += 1
             continue
+        at_best = "they cannot be told apart" if now.verdict == NOT_TOLD_APART else f"it is {now.verdict}"
         yield (
-            f"At the study's own {tuned.names} {_said(best.name, baseline.name, then.verdict)}; each at its best "
-            f"{_said(best.name, baseline.name, now.verdict)}. The first answer is about the {tuned.names} as well as about "
-            "the variant."
+            f"At the study's own {tuned.names}, {_said(best.name, baseline.name, then.verdict)}; with each at its best, "
+            f"{at_best}. So the first answer is about the {tuned.names}, not about the variant alone."
         )
     if same and same == len(analysis.verdicts):
         what = {1: "the verdict is", 2: "both verdicts are"}.get(same, f"all {same} verdicts are")
-        yield f"Each at its best, {what} the same as at the study's own {tuned.names}."
+        yield f"With each at its best, {what} the same as at the study's own {tuned.names}."
 
 
 def _said(name: str, baseline: str, verdict: str) -> str:

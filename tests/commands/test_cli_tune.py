@@ -87,7 +87,10 @@ def test_from_the_plan_to_both_answers(ablate: Command, tmp_path: Path) -> None:
     assert "| norm none             | lr 0.01 | 4 ended    | 6 recorded |" in ablate("status", "fair.yaml").stdout
     assert "tuned: 2 of 2 variants, 0 trainings left to tune" in ablate("plan", "fair.yaml").stdout
     told = ablate("report", "fair.yaml").stdout
-    assert "At the study's own lr norm none is worse than norm batch; each at its best norm none" in told
+    assert (
+        "At the study's own lr, norm none is worse than norm batch; with each at its best, they cannot be told apart."
+        in told
+    )
     assert "Tuned: each variant's lr, the best of 4 candidates by the val error that the program reports" in told
     assert "the seeds of the choice are not among those reported here" in told
     with (tmp_path / "reports/fair/both.csv").open() as file:
