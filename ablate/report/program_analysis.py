@@ -190,8 +190,11 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         study = self.study
         varied = varied_axes(study)
         same = {axis: value for axis, value in study.variants[0].axes.items() if axis not in varied}
-        word = "Varied" if separator.startswith(".") else "varied"
-        shown = [f"{word}: {', '.join(varied)}"] if varied else []
+        word, tune = ("Varied", "Tuned") if separator.startswith(".") else ("varied", "tuned")
+        tuned = study.tune.search.axes if study.tune else []
+        differ = [axis for axis in varied if axis not in tuned]
+        shown = [f"{word}: {', '.join(differ)}"] if differ else []
+        shown += [f"{tune} for each variant: {', '.join(tuned)}"] if tuned else []
         return separator.join([*describe_command(study.program, same, separator), *shown])
 
     def measured(self) -> str:

@@ -91,7 +91,7 @@ def test_from_the_plan_to_both_answers(ablate: Command, tmp_path: Path) -> None:
         "At the study's own lr, norm none is worse than norm batch; with each at its best, they cannot be told apart."
         in told
     )
-    assert "Tuned: each variant's lr, the best of 4 candidates by the val error that the program reports" in told
+    assert "Each variant's lr: the best of 4 candidates by the val error that the program reports" in told
     assert "the seeds of the choice are not among those reported here" in told
     with (tmp_path / "reports/fair/both.csv").open() as file:
         batch, none = csv.DictReader(file)
