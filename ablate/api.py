@@ -67,6 +67,7 @@ def load_study(
     *,
     scale: str = "",
     runs: str | Path = "runs",
+    storage: str = "",
     data_root: str | Path | None = None,
     download: bool = False,
 ) -> Experiment | ProgramExperiment:
@@ -77,6 +78,7 @@ def load_study(
         overrides: Changes to the file, such as "recipe.epochs=30".
         scale: The name of one of the study's scales, such as "small"; "": none.
         runs: Directory of the records; it need not exist.
+        storage: Of the searches of a study with `tune`, as in load_search().
         data_root: Directory of the images; None: the default one.
         download: Whether missing images are downloaded.
 
@@ -84,7 +86,9 @@ def load_study(
         StudyError: The file is missing or not valid, or it defines a search.
         RunError: `runs` is not a directory.
     """
-    found = load_experiment(path, overrides, scale=scale, runs=runs, data_root=data_root, download=download)
+    found = load_experiment(
+        path, overrides, scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
+    )
     if isinstance(found, SearchExperiment):
         raise StudyError(f"{path} defines a search; use `ablate search {path}`")
     return found
