@@ -21,6 +21,7 @@ from ablate.nets.architecture import Architecture, DepthRule
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.report.verdicts import plan_families
 from ablate.search.experiment import SearchExperiment
 from ablate.search.tuning import (
     how_tuned,
@@ -305,8 +306,16 @@ class Experiment:
             "images": images,
             "memory": memory_need((one.counts, one.recipe, one.data) for one in costly)._asdict(),
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
+            "verdicts": self._plan_verdicts(),
             "remarks": [*self.remarks(), *self._validation_remarks(), *refused],
         }
+
+    def _plan_verdicts(self) -> list[dict[str, Any]]:
+        """What the seeds can say at best of each data set, before anything is trained."""
+        number = {id(variant): i for i, variant in enumerate(self.enumeration.variants)}
+        about = [(one.data.title, number.get(id(base))) for one, base in zip(self.enumeration.variants, self.baselines)]
+        folds = max(1, len(self.study.held_out))
+        return [family._asdict() for family in plan_families(about, len(self.study.seeds), folds)]
 
     def adopt(self, options: RunOptions | None = None, console: Console | None = None) -> Adoption:
         """Take over the records of earlier versions of the study's own code, of each variant that still has equal results.

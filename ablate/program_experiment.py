@@ -13,6 +13,7 @@ from ablate.estimate import plan_program, program_command, program_cost
 from ablate.launch import RunOptions, RunSummary, run_programs
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import FINAL, read_failure, trial_directory, trial_state
+from ablate.report.verdicts import plan_families
 from ablate.search.tuning import how_tuned, plan_tuning, run_tunings, tuning_states, tunings_of_shard, variants_at_best
 from ablate.study.plan import OPEN
 from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
@@ -130,8 +131,16 @@ class ProgramExperiment:
             **({"tune": plan_tuning(states, untuned)} if states else {}),
             "variants": variants,
             "cost": cost,
+            "verdicts": self._plan_verdicts(),
             "remarks": self.remarks(),
         }
+
+    def _plan_verdicts(self) -> list[dict[str, Any]]:
+        """What the seeds can say at best, before anything is run."""
+        study = self.study
+        number = {id(variant): i for i, variant in enumerate(study.variants)}
+        about = [("", number.get(id(baseline))) for baseline in study.baselines]
+        return [family._asdict() for family in plan_families(about, len(study.seeds))]
 
     def status(self) -> dict[str, Any]:
         """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""

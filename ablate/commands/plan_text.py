@@ -11,7 +11,9 @@ from ablate.errors import printable
 from ablate.report.candidate import is_number
 from ablate.report.document import Column, make_table
 from ablate.report.numbers import DASH, blocks_text, counted, quantity
+from ablate.report.verdicts import cannot_reach
 from ablate.report.writers.plain import table_text
+from ablate.statistics.comparison import ALPHA
 from ablate.study.plan import plain
 from ablate.study.short_names import short_axis
 
@@ -68,7 +70,7 @@ def plan_text(plan: dict[str, Any]) -> str:
     lines += [_memory_line(plan["memory"])] if states else []
     trials = f"{counted(len(states), 'trial')}: {count_states(states)}" if states else NO_TRIALS
     lines.append(f"{counted(len(variants), 'variant')}, {trials}")
-    return "\n".join(lines + cost_lines(plan["cost"]))
+    return "\n".join(lines + verdict_lines(plan) + cost_lines(plan["cost"]))
 
 
 def _program_text(plan: dict[str, Any]) -> str:
@@ -95,6 +97,7 @@ def _program_text(plan: dict[str, Any]) -> str:
     lines += [f"decided by {program['decide_by']}, {program['goal']}d", *_tune_lines(plan)]
     lines.append(f"{counted(len(variants), 'variant')}, {counted(len(trials), 'trial')}: ")
     lines[-1] += count_states(trial["state"] for trial in trials)
+    lines += verdict_lines(plan)
     lines += _program_cost_lines(plan["cost"])
     return "\n".join(map(printable, "\n".join(lines).split("\n")))
 
@@ -126,6 +129,21 @@ def _tune_lines(plan: dict[str, Any]) -> list[str]:
     ]
     if untuned := tune["also_untuned"]:
         lines.append(f"at the variants' own values too, {counted(len(untuned), 'trial')} more: {count_states(untuned)}")
+    return [printable(line) for line in lines]
+
+
+def verdict_lines(plan: dict[str, Any]) -> list[str]:
+    """The families of comparisons that can reach no verdict with the planned seeds, one line each.
+
+    Args:
+        plan: As returned by Experiment.plan() or ProgramExperiment.plan().
+    """
+    lines = []
+    for family in plan["verdicts"]:
+        if family["smallest_p"] >= ALPHA:
+            seeds, smallest, enough = (family[key] for key in ("seeds", "smallest_p", "seeds_that_can"))
+            where = f"{family['data']}: " if len(plan["verdicts"]) > 1 else ""
+            lines.append(where + cannot_reach(counted(seeds, "seed"), family["comparisons"], smallest, enough))
     return [printable(line) for line in lines]
 
 

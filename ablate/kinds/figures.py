@@ -66,7 +66,7 @@ FIGURES = (
     ),
     FigureKind(
         name="ranks",
-        alt_text="How often each variant takes each rank with other seeds",
+        alt_text="The ranks that each variant may have, given its seeds",
         report="trained",
         choice="default",
         values="ablate.report.figure_values.ranks:rank_values",
@@ -97,7 +97,7 @@ FIGURES = (
     ),
     FigureKind(
         name="ranks",
-        alt_text="How often each variant takes each rank with other seeds",
+        alt_text="The ranks that each variant may have, given its seeds",
         report="program",
         choice="default",
         values="ablate.report.figure_values.program:program_rank_values",

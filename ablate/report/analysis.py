@@ -13,23 +13,24 @@ from ablate.records.imported import Imported, read_imported
 from ablate.records.timings import Probe, read_probes
 from ablate.report.document import scale_badge
 from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
-from ablate.report.numbers import counted
+from ablate.report.numbers import counted, finite
 from ablate.report.published import Logged, Match, find_log, find_published, rows_without_variant
 from ablate.report.search_setting import TRAINING
 from ablate.report.seeds import Compared
 from ablate.report.setting import describe_held_out, describe_setting
-from ablate.report.summary import Summary, finite, summarize
+from ablate.report.summary import Summary, summarize
 from ablate.report.tuned import Tuned, both_sentences
-from ablate.statistics.description import INTERVAL_FROM, Description
-from ablate.statistics.ranking import RankStability, order_agreement, rank_stability
+from ablate.report.verdicts import verdict_values
+from ablate.statistics.prediction import predict_median
+from ablate.statistics.ranking import order_agreement
 from ablate.study.decision import TEST_ERROR
 from ablate.study.study import Published, PublishedRow, Study, Variant
 from ablate.train.estimates import find_timed
 
 ONCE = "the test images were evaluated once, after the last epoch"
 FOLDS_SHARE = (
-    "Any two folds share most of the images that were trained on, so the values are not independent and the p-values are a "
-    "guide only."
+    "Any two folds share most of the images that were trained on, so these p-values speak of these images only, not of "
+    "other images."
 )
 
 
@@ -102,6 +103,27 @@ class StudyAnalysis(Compared[Summary]):
     def unit(self) -> str:
         """What one value belongs to: a seed, or with folds a training."""
         return TRAINING if len(self.study.held_out) > 1 else "seed"
+
+    @property
+    def folds(self) -> int:
+        """The folds that each seed is trained on; 1 without folds."""
+        return max(1, len(self.study.held_out))
+
+    @property
+    def sampling(self) -> str:
+        """The sentence on the images as a sample, for the error of the best variant; empty for other measures."""
+        found = [(s.median, s) for s in self.summaries if s.median is not None and 0 < s.median < 100]
+        if self.decision.measure != "error" or not found:
+            return ""
+        error, best = min(found, key=lambda both: both[0])
+        if not (images := best.records[0].result.get("test_images")):
+            return ""
+        deviation = math.sqrt(error * (100 - error) / images)
+        kind = "test" if self.decision.split == "test" else "validation"
+        return (
+            f"The {kind} images are a sample too: of {images:,} images an error of {error:.2f}% has a standard error of "
+            f"{deviation:.2f} points. No interval here contains it; a difference on the same images is surer than that"
+        )
 
     @property
     def epochs(self) -> str:
@@ -234,7 +256,7 @@ class StudyAnalysis(Compared[Summary]):
         return {
             **summary.as_json(),
             "baseline": baseline and baseline.label,
-            "against_baseline": verdict and {**verdict.comparison._asdict(), "p_holm": verdict.adjusted_p},
+            "against_baseline": verdict and verdict_values(verdict),
             "published": match
             and {"error": match.error, "source": match.published.source, "protocol_differs": list(match.differences)},
         }
@@ -245,49 +267,10 @@ class StudyAnalysis(Compared[Summary]):
 
         They cover each variant against its baseline, the order of the variants, and the published values.
         """
-        compared = [f"{self._on(s)}{self.verdicts[id(s)].sentence}" for s in self.summaries if id(s) in self.verdicts]
-        folds = [FOLDS_SHARE] if len(self.study.held_out) > 2 and compared else []
+        compared = [*self.comparison_sentences()]
+        folds = [FOLDS_SHARE] if self.folds > 1 and compared else []
         both = both_sentences(self, self.untuned, self.tuned) if self.tuned else ()
-        return [*compared, *both, *folds, *self._order_sentences(), *self._published_sentences()]
-
-    def stability(self, title: str) -> RankStability | None:
-        """The stability of the order of the variants on one data set; None with too few seeds or variants.
-
-        Args:
-            title: One of `titles`.
-        """
-        return self._stabilities[title]
-
-    @cached_property
-    def _stabilities(self) -> dict[str, RankStability | None]:
-        return {title: rank_stability([summary.costs for summary in self.on(title)]) for title in self.titles}
-
-    def on(self, title: str) -> list[Summary]:
-        """The summaries of one data set that have a recorded seed.
-
-        Args:
-            title: The title of the data set.
-        """
-        return [summary for summary in self.summaries if summary.n and summary.variant.data.title == title]
-
-    @property
-    def titles(self) -> list[str]:
-        """The titles of the data sets that have recorded seeds."""
-        return list(dict.fromkeys(summary.variant.data.title for summary in self.summaries if summary.n))
-
-    def _on(self, summary: Summary) -> str:
-        return f"On {summary.variant.data.title}, " if len(self.titles) > 1 else ""
-
-    def _order_sentences(self) -> Iterator[str]:
-        for title in self.titles:
-            where = f" on {title}" if len(self.titles) > 1 else ""
-            if (stability := self.stability(title)) and len(self.on(title)) > 2:
-                few = min(summary.n for summary in self.on(title)) < INTERVAL_FROM
-                yield (
-                    f"Drawing these seeds again, with replacement, the same network comes first{where} in "
-                    f"{stability.same_first:.0%} of {stability.draws:,} draws and the whole order stays in "
-                    f"{stability.same_order:.0%}{'; so few seeds make an order look firmer than it is' if few else ''}."
-                )
+        return [*compared, *both, *folds, *self.order_sentences(), *self._published_sentences()]
 
     def _published_sentences(self) -> Iterator[str]:
         for title in self.titles:
@@ -305,7 +288,7 @@ class StudyAnalysis(Compared[Summary]):
                 )
             for summary, match in matched.values():
                 if not match.differences and summary.description and self.decision == TEST_ERROR:
-                    yield f"{self._on(summary)}{_reproduced(summary, summary.description, match)}"
+                    yield f"{self.on_words(title)}{_reproduced(summary, match)}"
 
 
 def analyze_study(
@@ -328,16 +311,24 @@ def analyze_study(
     return StudyAnalysis(study, summaries, compared, runs)
 
 
-def _reproduced(summary: Summary, seeds: Description, match: Match) -> str:
+def _reproduced(summary: Summary, match: Match) -> str:
     """The sentence on a published value that was measured by the same protocol as ours."""
-    low, high = seeds.interval
-    within = "within" if low <= match.error <= high else "below" if match.error < low else "above"
-    if seeds.n == 1:
-        ours = f"{_percent(low)} another" if math.isfinite(low) else "diverged"
-        return f"{summary.name}: the published {match.error:.2f}% is one run, ours {ours}."
+    runs = match.published.seeds or 1
+    stated = "one run" if match.published.seeds else "one run, as it says no number"
+    what = f"a median of {runs} runs" if runs > 1 else stated
+    published = f"{summary.name}: the published {match.error:.2f}%"
+    if summary.n == 1:
+        ours = _percent(summary.errors[0])
+        return f"{published} is {what}, ours {ours}{' another' if math.isfinite(summary.errors[0]) else ''}."
+    found = predict_median(summary.errors, runs)
+    if found is None:
+        diverged = f"as {len(summary.diverged)} of our {summary.n} seeds diverged"
+        return f"{published} is {what}; {diverged}, they predict nothing for it."
+    within = "within" if found.low <= match.error <= found.high else "below" if match.error < found.low else "above"
     return (
-        f"{summary.name}: the published {match.error:.2f}% lies {within} our {seeds.interval_kind}, "
-        f"{low:.2f} to {_percent(high)} ({counted(seeds.n, 'seed')})."
+        f"{published} ({what}) lies {within} what our {counted(summary.n, 'seed')} "
+        f"predict for it, {max(found.low, 0.0):.2f} to {_percent(found.high)} ({found.level:.0%} prediction interval"
+        f"{', errors taken as about normal' if found.normal else ''})."
     )
 
 

@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ablate.report.candidate import Candidate, is_number
+from ablate.report.numbers import finite
 from ablate.report.search_analysis import SearchAnalysis
-from ablate.report.summary import finite
+from ablate.report.verdicts import COMPARED_COLUMNS, verdict_values
 from ablate.statistics.description import describe
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _columns(analysis: SearchAnalysis) -> list[str]:
     columns = (
         "rank", "number", "state", "enqueued", *axes, *network,
         analysis.search.objective, "n", "planned", "diverged", "min", "max", "std",
-        "baseline", "difference", "p_value", "p_floor", "p_holm", "trials", "baseline_trials",
+        "baseline", "difference", *COMPARED_COLUMNS, "trials", "baseline_trials",
     )  # fmt: skip
     return list(dict.fromkeys(columns))  # net may be an axis
 
@@ -83,13 +84,10 @@ def _frame_row(analysis: SearchAnalysis, one: Candidate, rank: int | None) -> di
         "trials": " ".join(one.recorded_ids),
     }
     if best and verdict:
-        c = verdict.comparison
         row |= {
             "baseline": best.name,
             "difference": round(analysis.objective(one) - analysis.objective(best), 10),
-            "p_value": c.p_value,
-            "p_floor": c.floor,
-            "p_holm": verdict.adjusted_p,
+            **{name: value for name, value in verdict_values(verdict).items() if name in COMPARED_COLUMNS},
             "baseline_trials": " ".join(best.recorded_ids),
         }
     return row

@@ -10,6 +10,8 @@ from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, mak
 from ablate.report.numbers import counted, error_range, grouped, p_text, quantity
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_setting import MEASURES
+from ablate.report.verdicts import interval_text
+from ablate.statistics.comparison import LEVEL
 from ablate.statistics.description import describe
 
 ENQUEUED = "named in the study file, not sampled"
@@ -62,7 +64,7 @@ def candidates_table(
     columns += [Column("Network", False)] if nets else []
     columns += [Column(COSTS[key][0]) for key in costs]
     columns += map(Column, ("n", search.statistic.capitalize(), "SD", "Range"))
-    columns += map(Column, ("Difference", "Won", "p", "p (Holm)") if compared else ())
+    columns += map(Column, ("Difference", "Interval", "Won", "p", "p (family)") if compared else ())
     rows = []
     for one in shown:
         row = [number(one.number, mark=footnotes.mark(ENQUEUED if one.enqueued else ""))]
@@ -88,7 +90,7 @@ def _training_cells(analysis: SearchAnalysis, one: Candidate) -> list[Cell]:
     n = f"{found.n}, {diverged} diverged" if diverged else str(found.n)
     return [
         Cell(found.n, n, trials=trials),
-        number(analysis.objective(one), write.value, bold=one is analysis.best, trials=trials),
+        number(analysis.objective(one), write.value, bold=analysis.leads(one), trials=trials),
         number(found.std, write.spread, trials=trials),
         Cell(found.min, error_range((found.min, found.max), write.value), trials=trials),
     ]
@@ -97,13 +99,15 @@ def _training_cells(analysis: SearchAnalysis, one: Candidate) -> list[Cell]:
 def _verdict_cells(analysis: SearchAnalysis, one: Candidate) -> list[Cell]:
     verdict = analysis.verdicts.get(one.number)
     if verdict is None or analysis.best is None:
-        return [Cell(0.0, "best") if one is analysis.best else NO_VALUE, *[NO_VALUE] * 3]
+        return [Cell(0.0, "best") if one is analysis.best else NO_VALUE, *[NO_VALUE] * 4]
     c = verdict.comparison
+    level = "" if c.interval.level >= LEVEL else f" ({c.interval.level:.0%})"
     return [
         number(analysis.objective(one) - analysis.objective(analysis.best), analysis.format.signed),
+        Cell(c.interval.low, f"{interval_text(c.interval, analysis.format)}{level}"),
         Cell(c.won, f"{c.won:g} of {c.pairs}"),
         number(c.p_value, p_text),
-        number(verdict.adjusted_p, p_text),
+        number(verdict.adjusted_p, p_text, bold=verdict.reached),
     ]
 
 
@@ -124,11 +128,17 @@ def _comparison_caption(analysis: SearchAnalysis) -> str:
     """The explanation of the columns that compare with the best; empty if nothing is compared."""
     if not analysis.verdicts:
         return ""
-    kind, comparisons = analysis.search.statistic, counted(len(analysis.verdicts), "comparison")
-    floor = min(verdict.adjusted_floor for verdict in analysis.verdicts.values())
-    by = analysis.decision
+    verdicts, by = list(analysis.verdicts.values()), analysis.decision
+    family, floor = verdicts[0].family, min(verdict.adjusted_floor for verdict in verdicts)
+    pairs = "pairs of the same fold and seed" if verdicts[0].comparison.paired else "pairs of their trainings"
+    test = "signed ranks of their differences" if verdicts[0].comparison.paired else "studentized rank sum"
+    bold = " Bold: cannot be told from the best." if any(verdict.reached for verdict in verdicts) else ""
+    points = " in points" if by.unit == "%" else ""
+    others = "the other" if family == 1 else f"all {family} others"
     return (
-        f" Against the best: the difference of the {kind}s{' in points' if by.unit == '%' else ''}; of all pairs of their "
-        f"trainings those that the candidate won, with the {by.lower} {by.noun}; the permutation p-value of the rank sum, "
-        f"two-sided, and after Holm's correction for {comparisons} (so many trainings allow none below {p_text(floor)})."
+        f" Against the best: the difference of the {analysis.search.statistic}s{points}; the "
+        "95% interval of the difference, for this comparison alone, and with its own level where so few trainings allow no "
+        f"95%; of the {pairs} those that the candidate won, with the {by.lower} {by.noun}; the p-value of the {test}, "
+        f"two-sided, and adjusted for the comparisons of the candidate with {others} (so many trainings allow none below "
+        f"{p_text(floor)}).{bold}"
     )

@@ -145,13 +145,27 @@ def p_text(p: float) -> str:
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}"
 
 
-def seeds_needed_text(needed: float) -> str:
-    """A number of seeds, such as "≈ 30"; "> 1,000" for infinity.
+def seeds_needed_text(needed: Sequence[float]) -> str:
+    """A range of seeds, such as "10 to 70", "40 or more", "more than 1,000"; one number if both ends are equal.
 
     Args:
-        needed: As returned by seeds_needed().
+        needed: The lower and the upper end, as returned by seeds_needed(); infinite above 1,000.
     """
-    return "> 1,000" if math.isinf(needed) else f"≈ {needed:,.0f}"
+    low, high = needed
+    if math.isinf(low):
+        return "more than 1,000"
+    if math.isinf(high):
+        return f"{low:,.0f} or more"
+    return f"about {low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
+
+
+def finite(number: float | None) -> float | None:
+    """The number, or None if it is not finite, because JSON has no infinity.
+
+    Args:
+        number: Any number; None stays None.
+    """
+    return number if number is not None and math.isfinite(number) else None
 
 
 def blocks_text(blocks: int | Sequence[int] | None) -> str:

@@ -13,7 +13,7 @@ from ablate.report.numbers import DASH, format_of, grouped, percent, quantity, s
 from ablate.report.panels import missing_seeds
 from ablate.report.published import NOT_RUN, Match
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell
-from ablate.report.summary import Summary, finite
+from ablate.report.summary import Summary
 from ablate.study.decision import Decision
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import plain
@@ -72,7 +72,8 @@ class ColumnRule(NamedTuple):
 def paper_table(analysis: StudyAnalysis) -> Table:
     """The main table of a trained study. Percentages have differences in points.
 
-    The best median of each data set is bold. A published value has a footnote if its protocol differs from ours.
+    The medians of variants that cannot be told from the
+    best are bold, if the seeds tell others from it. A published value has a footnote if its protocol differs from ours.
 
     Args:
         analysis: The analysis of a study with seeds.
@@ -88,7 +89,7 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     networks += [NetworkRow({}, row, table.source) for table, row in analysis.rows_without_variant]
     rows = [[column.of(network) for column in columns] for network in networks]
     shown = [Column(column.title, column.numeric) for column in columns]
-    return make_table(shown, rows, analysis.study.name, analysis.measured(), footnotes.notes)
+    return make_table(shown, rows, analysis.study.name, f"{analysis.measured()}{analysis.bold_words}", footnotes.notes)
 
 
 def _network_columns(analysis: StudyAnalysis, by_recipe: bool, footnotes: Footnotes) -> Iterable[ColumnRule]:
@@ -130,12 +131,11 @@ def _data_columns(analysis: StudyAnalysis, title: str, alone: bool, footnotes: F
 
     With only one data set there are also the range and the number of seeds.
     """
-    best = _best(analysis.on(title), analysis.decision)
     stands_for = next(s.variant.data.stands_for for s in analysis.summaries if s.variant.data.title == title)
 
     def median(summary: Summary) -> Cell:
         gaps = f"seeds: {found}" if not alone and summary.n and (found := missing_seeds(summary)) else ""
-        return median_cell(summary, footnotes.mark(gaps), summary.median in best)
+        return median_cell(summary, footnotes.mark(gaps), id(summary) in analysis.leading)
 
     def published(summary: Summary) -> Cell:
         match = analysis.match(summary)
@@ -213,12 +213,6 @@ def _protocol(match: Match) -> str:
     """The footnote of a published value: its source, the differences of protocol, the published notes."""
     differs = f"{match.published.source}; the protocols differ: {'; '.join(match.differences)}" if match.differences else ""
     return ". ".join(text for text in (differs, match.row.note, match.published.note) if text)
-
-
-def _best(summaries: Sequence[Summary], by: Decision) -> set[float | None]:
-    """The best median, as a set; empty if there are fewer than two medians."""
-    medians = [median for summary in summaries if (median := finite(summary.median)) is not None]
-    return {by.best(medians)} if len(medians) > 1 else set()
 
 
 def _by_recipe(summaries: Sequence[Summary]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +12,11 @@ from typing import Any
 from ablate.errors import RecordError
 from ablate.records.records import Record, read_record
 from ablate.report.document import scale_badge
-from ablate.report.numbers import counted
+from ablate.report.numbers import counted, finite
 from ablate.report.seeds import Compared
-from ablate.report.summary import finite
 from ablate.report.tuned import Tuned, both_sentences
-from ablate.statistics.description import INTERVAL_FROM, Description, describe
-from ablate.statistics.ranking import RankStability, rank_stability
+from ablate.report.verdicts import verdict_values
+from ablate.statistics.description import Description, describe
 from ablate.study.decision import Decision
 from ablate.study.plan import OPEN
 from ablate.study.program import Program, ProgramStudy, ProgramTrial, ProgramVariant
@@ -214,24 +213,10 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         return [summary for summary in self.summaries if summary.n]
 
     @cached_property
-    def stability(self) -> RankStability | None:
-        """The stability of the order of the variants; None with too few seeds or variants."""
-        return rank_stability([summary.costs for summary in self.shown])
-
-    @cached_property
     def sentences(self) -> list[str]:
         """The conclusions that the seeds allow and do not allow, one sentence each."""
         both = both_sentences(self, self.untuned, self.tuned) if self.tuned else ()
-        return [*(verdict.sentence for verdict in self.verdicts.values()), *both, *self._order_sentence()]
-
-    def _order_sentence(self) -> Iterator[str]:
-        if (stability := self.stability) and len(self.shown) > 2:
-            few = min(summary.n for summary in self.shown) < INTERVAL_FROM
-            yield (
-                f"Drawing these seeds again, with replacement, the same variant comes first in "
-                f"{stability.same_first:.0%} of {stability.draws:,} draws and the whole order stays in "
-                f"{stability.same_order:.0%}{'; so few seeds make an order look firmer than it is' if few else ''}."
-            )
+        return [*self.comparison_sentences(), *both, *self.order_sentences()]
 
     def as_json(self) -> dict[str, Any]:
         """The plain values that `ablate report --json` prints."""
@@ -251,7 +236,7 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         return {
             **summary.as_json(),
             "baseline": baseline and baseline.name,
-            "against_baseline": verdict and {**verdict.comparison._asdict(), "p_holm": verdict.adjusted_p},
+            "against_baseline": verdict and verdict_values(verdict),
         }
 
 

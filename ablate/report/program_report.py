@@ -27,12 +27,11 @@ from ablate.report.document import (
     words,
 )
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
-from ablate.report.numbers import counted, format_of
+from ablate.report.numbers import counted, finite, format_of
 from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary, varied_axes
 from ablate.report.provenance import provenance_table
 from ablate.report.report import Report
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell, statistics_table
-from ablate.report.summary import finite
 from ablate.report.tuned import both_frame, both_table, tuned_remarks, with_untuned
 from ablate.report.variants_frame import comparison_values
 from ablate.study.plan import OPEN, plain
@@ -156,7 +155,7 @@ def program_trials_frame(summaries: Iterable[ProgramSummary], runs: Path) -> pd.
 def program_table(analysis: ProgramAnalysis) -> Table:
     """The main table: a row per variant with its axes, the median of the measure that decides, and those of the others.
 
-    The best median is bold.
+    The medians of variants that cannot be told from the best are bold, if the seeds tell others from it.
 
     Args:
         analysis: The analysis of the study.
@@ -164,13 +163,11 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     study, by = analysis.study, analysis.decision
     axes = varied_axes(study)
     others = [measure for measure in study.measures if measure.name != by.measure]
-    medians = [median for summary in analysis.summaries if (median := finite(summary.median)) is not None]
-    best = by.best(medians) if len(medians) > 1 else None
     rows = []
     for summary in analysis.summaries:
         values = {**summary.variant.axes, **dict.fromkeys(summary.variant.untuned, OPEN)}
         row = [words(plain(values[axis])) for axis in axes] or [words(summary.name)]
-        row += [median_cell(summary, bold=best is not None and summary.median == best)]
+        row += [median_cell(summary, bold=id(summary) in analysis.leading)]
         row += [interval_cell(summary), seeds_cell(summary)]
         row += [number(summary.median_of(measure.name), format_of(measure.unit).value) for measure in others]
         rows.append(row)
@@ -178,7 +175,7 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     columns = [Column(f"{axis}, tuned" if axis in tuned else axis, False) for axis in axes or ["Variant"]]
     columns += [Column(f"Median {by.axis}"), Column(interval_title(analysis.summaries)), Column("n")]
     columns += [Column(", ".join(filter(None, [measure.words, measure.unit]))) for measure in others]
-    return make_table(columns, rows, study.name, f"{analysis.setting('. ')}. {analysis.measured()}")
+    return make_table(columns, rows, study.name, f"{analysis.setting('. ')}. {analysis.measured()}{analysis.bold_words}")
 
 
 def _frame_row(analysis: ProgramAnalysis, summary: ProgramSummary) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from ablate.records.records import Row, trial_state
 from ablate.records.result import FINAL, TEST, VALIDATION, renamed
 from ablate.records.timings import Probe, find_probe, read_probes
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, words
-from ablate.report.numbers import counted
-from ablate.report.summary import Summary, finite
+from ablate.report.numbers import counted, finite
+from ablate.report.summary import Summary
 from ablate.study.plan import fold_of
 from ablate.study.study import Trial
 from ablate.train.estimates import images_trained, workload_of

@@ -176,7 +176,8 @@ def _keep_best(analysis: StudyAnalysis | SearchAnalysis | ProgramAnalysis, out: 
         there = BestFile.model_validate(read_document(path, opened=open_regular).value)
     except (StudyError, RecordError, ValueError):
         return
-    same = there.digest == analysis.study.search.digest
+    search = analysis.study.search
+    same = there.digest in (search.digest, search.former_digest)
     if there.finished and analysis.recorded < (there.candidates if same else 1):
         found = f"{path} has what {there.candidates} candidates came to, {analysis.runs} has {analysis.recorded} of them"
         raise RunError(f"{found}; use another `runs` or `out` directory")

@@ -12,14 +12,15 @@ from ablate.report.candidate import DIVERGED, Candidate, CandidateState
 from ablate.report.document import scale_badge
 from ablate.report.numbers import UnitFormat, counted, format_of
 from ablate.report.pareto import pareto_front
-from ablate.report.search_setting import TRAINING, describe_search, describe_trainings, describe_validation
+from ablate.report.search_setting import describe_search, describe_trainings, describe_validation
 from ablate.report.verdicts import Verdict, reach_verdicts
+from ablate.statistics.comparison import PAIRED_FROM
+from ablate.statistics.family import adjusted_p_values, smallest_p_values
 from ablate.study.budget import Budget
 from ablate.study.decision import Decision
 from ablate.study.program import ProgramStudy
 from ablate.study.study import Search, Study
 
-Named = tuple[str, dict[int, float]]  # a candidate's name, and its values by the number of the training
 TOP = 10  # candidates that are shown and compared with the best
 
 
@@ -235,30 +236,41 @@ class SearchAnalysis:
         """The first TOP distinct candidates."""
         return self.distinct[:TOP]
 
+    @property
+    def paired_from(self) -> int:
+        """The fewest common trainings that are compared in pairs: with folds any, as folds differ more than candidates."""
+        return PAIRED_FROM if len(self.search.held_out) < 2 else 1
+
     @cached_property
     def verdicts(self) -> dict[int, Verdict]:
         """The comparison of each other top candidate with the best, by the candidate's number.
 
-        The p-values are corrected for the number of comparisons.
+        The family of a candidate is its comparisons with all others, so it does not matter that the best was chosen
+        among them: the truly best candidate is told from another one with probability 0.05 or less.
         """
-        if not self.top:
-            return {}
-        best, *others = self.top
-        found = self._compare([(_named(one), _named(best)) for one in others])
-        return {one.number: verdict for one, verdict in zip(others, found)}
+        return {one.number: self._verdict(one) for one in self.top[1:]}
 
-    @cached_property
-    def runner_up(self) -> Verdict | None:
-        """The comparison of the best with the second, without correction; None for fewer than two."""
-        if len(self.top) < 2:
-            return None
-        best, second = self.top[:2]
-        return self._compare([(_named(best), _named(second))])[0]
+    def _verdict(self, one: Candidate) -> Verdict:
+        """The verdict on a candidate and the best, within the family of the candidate and all others."""
+        others = [other for other in self.distinct if other is not one]
+        cost = self.decision.cost
+        costs = [{key: cost(value) for key, value in each.errors.items()} for each in (one, *others)]
+        both = [(one.name, costs[0]), (others[0].name, costs[1])]  # the first of the others is the best
+        (first,) = reach_verdicts(both, [(0, 1)], self.paired_from, self.decision.maximized)
+        pairs = [(0, other) for other in range(1, len(costs))]
+        adjusted = adjusted_p_values(costs, pairs, self.paired_from)
+        least = smallest_p_values([errors.keys() for errors in costs], pairs, self.paired_from)
+        return first._replace(adjusted_p=adjusted[0], adjusted_floor=least[0], family=len(pairs))
 
-    def _compare(self, pairs: list[tuple[Named, Named]]) -> list[Verdict]:
-        """The verdict of each pair of a candidate and the one that it is compared with."""
-        maximized, distance = self.decision.maximized, self.format.distance
-        return reach_verdicts(pairs, unit=TRAINING, maximized=maximized, distance=distance)
+    def leads(self, one: Candidate) -> bool:
+        """Whether a candidate is the best or cannot be told from it; False for all if none can.
+
+        Args:
+            one: A candidate of the search.
+        """
+        verdicts = self.verdicts
+        told = any(verdict.reached for verdict in verdicts.values())
+        return told and (one is self.best or (one.number in verdicts and not verdicts[one.number].reached))
 
     @cached_property
     def front(self) -> list[Candidate]:
@@ -276,7 +288,3 @@ class SearchAnalysis:
         """
         assert self.search.also_minimize is not None
         return int(getattr(candidate.counts, self.search.also_minimize))
-
-
-def _named(candidate: Candidate) -> Named:
-    return candidate.name, dict(candidate.errors)

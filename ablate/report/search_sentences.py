@@ -9,9 +9,11 @@ from ablate.report.candidate import Candidate
 from ablate.report.numbers import counted
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_setting import MEASURES, TRAINING
-from ablate.statistics.comparison import ALPHA
+from ablate.report.verdicts import cannot_reach, listed
 from ablate.study.space import present
 from ablate.study.study import Search
+
+ALONE = "With one training a candidate nothing can be said of how sure their order is."
 
 
 def search_sentences(analysis: SearchAnalysis) -> list[str]:
@@ -44,17 +46,12 @@ def _of_the_best(analysis: SearchAnalysis, best: Candidate) -> Iterator[str]:
     among = f"{lowest}, of {len(found)} that were trained to the end{_of_ties(analysis)}."
     yield among if len(found) > 1 else f"{lowest}; it is the only one."
     yield from _edges(search, best)
-    if verdict := analysis.runner_up:
-        alone = "With one training a candidate nothing can be said of how sure their order is."
-        yield f"The two that come first: {verdict.sentence}" if n > 1 else alone
-    if (others := len(analysis.verdicts)) > 1 and n > 1:
-        alike = sum(verdict.adjusted_p >= ALPHA for verdict in analysis.verdicts.values())
-        yield _of_the_others(others, alike, min(verdict.adjusted_floor for verdict in analysis.verdicts.values()))
     if len(found) > 1:
-        if len(search.held_out) > 2:
+        yield _certainty(analysis, best) if n > 1 else ALONE
+        if len(search.held_out) > 1:
             yield (
-                "Any two folds share most of the images that were trained on, so the errors are not independent and the "
-                "p-values are a guide only."
+                "Any two folds share most of the images that were trained on, so these p-values speak of these images "
+                "only, not of other images."
             )
         elif len(search.held_out) == 1:
             yield "All were measured on the same held-out images; on others the order may be another."
@@ -87,22 +84,24 @@ def _edges(search: Search, best: Candidate) -> Iterator[str]:
             yield f"Its {parameter.axis}, {best.value_text(value)}, is the {end} of the range that was searched."
 
 
-def _of_the_others(others: int, alike: int, floor: float) -> str:
-    """How many of the other candidates in the table can be told apart from the best.
-
-    Args:
-        others: The number of other candidates in the table.
-        alike: How many of them have an adjusted p-value of ALPHA or more.
-        floor: The smallest adjusted p-value that is possible.
-    """
-    if floor >= ALPHA:
-        return (
-            f"So few trainings can tell none of the {others} others in the table apart from it (smallest possible p "
-            f"{floor:.2g} after Holm's correction)."
-        )
-    said = "None" if alike == others else str(alike) if alike else "Each"
-    told = "can be" if alike == others else "cannot be" if alike else "is"
-    return f"{said} of the {others} others in the table {told} told apart from it after Holm's correction."
+def _certainty(analysis: SearchAnalysis, best: Candidate) -> str:
+    """How sure it is that the best is the best: which of the others in the table cannot be told from it."""
+    verdicts = list(analysis.verdicts.values())
+    name, second = f"C{best.name[1:]}", verdicts[0]
+    c = second.comparison
+    won = c.pairs - c.won
+    share = f"all {c.pairs}" if won == c.pairs else f"{won:g} of {c.pairs}"
+    kind = "trainings" if c.paired else "pairs of trainings"
+    against = f"Against the second, {second.name}, it is ahead in {share} {kind}"
+    if not any(verdict.possible for verdict in verdicts):
+        few = cannot_reach(counted(c.common if c.paired else c.n, TRAINING), second.family, second.adjusted_floor, None)
+        return f"{against}. No other in the table can be told from it: {few}."
+    alike = [verdict.name.removeprefix("candidate ") for verdict in verdicts if not verdict.reached]
+    if not alike:
+        return f"{name} is the best of the {len(verdicts) + 1} in the table, with 95% confidence. {against}."
+    if len(alike) == len(verdicts):
+        return f"{against}; none of the {len(verdicts)} others in the table can be told from it."
+    return f"{against}; {len(alike)} of the {len(verdicts)} others in the table cannot be told from it: {listed(alike)}."
 
 
 def _without_best(analysis: SearchAnalysis) -> Iterator[str]:
@@ -118,7 +117,7 @@ def _set_aside(analysis: SearchAnalysis) -> Iterator[str]:
         yield f"{_were(failed)} not trained to the end, because a training failed; the next search tries again."
     if diverged := len(analysis.diverged):
         noun = analysis.decision.noun
-        yield f"The {noun} of {counted(diverged, 'candidate')} is infinite, because too many of the trainings diverged."
+        yield f"The {noun} of {counted(diverged, 'candidate')} is infinite, because trainings diverged."
     if some := sum(any(map(math.isinf, one.errors.values())) for one in analysis.ranked):
         noun = analysis.decision.noun
         yield f"{counted(some, 'candidate')} had trainings that diverged; they count as worse than any {noun}."

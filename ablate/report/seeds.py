@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
-from ablate.report.numbers import UnitFormat, format_of
-from ablate.report.verdicts import Verdict, reach_verdicts
+from ablate.report.numbers import UnitFormat, counted, format_of
+from ablate.report.verdicts import Verdict, fewest_seeds, listed, reach_verdicts, verdict_sentences
+from ablate.statistics.comparison import PAIRED_FROM
 from ablate.statistics.description import Description
+from ablate.statistics.ranking import RankInterval, rank_intervals
 from ablate.study.decision import Decision
 
 
@@ -46,6 +48,10 @@ class Seeds(Protocol):
     @property
     def error_by_seed(self) -> Mapping[Any, float]:
         """The value of each recorded trial by its seed, or by what else tells the trials apart."""
+
+    @property
+    def costs(self) -> Mapping[Any, float]:
+        """As error_by_seed, as numbers that are the lower the better."""
 
     @property
     def median(self) -> float | None:
@@ -103,6 +109,11 @@ class Compared(Generic[S]):
         return ""
 
     @property
+    def sampling(self) -> str:
+        """What is known of the images as a sample, as a sentence without its full stop; empty if nothing."""
+        return ""
+
+    @property
     def recorded(self) -> int:
         """The number of trials that have a record."""
         return sum(summary.n for summary in self.summaries)
@@ -150,18 +161,135 @@ class Compared(Generic[S]):
     def _baseline_of(self) -> dict[int, S | None]:
         return {id(summary): baseline for summary, baseline in zip(self.summaries, self.baselines)}
 
+    @property
+    def folds(self) -> int:
+        """The folds that each seed is trained on; 1 without folds."""
+        return 1
+
+    @property
+    def paired_from(self) -> int:
+        """The fewest common trainings that are compared in pairs. Folds differ so much that they always are."""
+        return PAIRED_FROM if self.folds == 1 else 1
+
+    def on(self, title: str) -> list[S]:
+        """The summaries of one data set that have a recorded seed.
+
+        Args:
+            title: The title of the data set.
+        """
+        return [summary for summary in self.summaries if summary.n and summary.data_title == title]
+
+    @property
+    def titles(self) -> list[str]:
+        """The titles of the data sets that have recorded seeds."""
+        return list(dict.fromkeys(summary.data_title for summary in self.summaries if summary.n))
+
+    def compared_on(self, title: str) -> list[tuple[S, S]]:
+        """The variants of one data set that are compared, each with its baseline; both have recorded seeds.
+
+        Args:
+            title: The title of the data set.
+        """
+        both = ((summary, self.baseline(summary)) for summary in self.on(title))
+        return [(summary, other) for summary, other in both if other is not None and other is not summary and other.n]
+
     @cached_property
     def verdicts(self) -> dict[int, Verdict]:
-        """The verdict of each compared summary, by the id() of the summary."""
-        compared = [
-            (summary, baseline)
-            for summary, baseline in zip(self.summaries, self.baselines)
-            if baseline is not None and baseline is not summary and summary.n and baseline.n
-        ]
-        reached = reach_verdicts(
-            [((s.name, s.error_by_seed), (b.name, b.error_by_seed)) for s, b in compared],
-            unit=self.unit,
-            maximized=self.decision.maximized,
-            distance=self.format.distance,
-        )
-        return {id(s): verdict for (s, _), verdict in zip(compared, reached)}
+        """The verdict of each compared summary, by the id() of the summary. Each data set is a family of its own."""
+        return {key: verdict for title in self.titles for key, verdict in self.reach_verdicts(title).items()}
+
+    def reach_verdicts(self, title: str) -> dict[int, Verdict]:
+        """The verdicts of one data set, by the id() of the summary.
+
+        Args:
+            title: The title of the data set.
+        """
+        compared = self.compared_on(title)
+        variants, pairs = self._family(title)
+        named = [(summary.name, summary.costs) for summary in variants]
+        found = reach_verdicts(named, pairs, self.paired_from, self.decision.maximized)
+        return {id(summary): verdict for (summary, _), verdict in zip(compared, found)}
+
+    def _family(self, title: str) -> tuple[list[S], list[tuple[int, int]]]:
+        """The compared variants and baselines of one data set, and the comparisons by their numbers."""
+        compared = self.compared_on(title)
+        variants = list({id(summary): summary for both in compared for summary in both}.values())
+        number = {id(summary): i for i, summary in enumerate(variants)}
+        return variants, [(number[id(summary)], number[id(other)]) for summary, other in compared]
+
+    def rank_intervals(self, title: str) -> list[RankInterval] | None:
+        """The ranks that each variant of a data set may have; None with fewer than two, or if its seeds allow no verdict.
+
+        Args:
+            title: One of `titles`.
+        """
+        return self._rank_intervals[title]
+
+    @cached_property
+    def _rank_intervals(self) -> dict[str, list[RankInterval] | None]:
+        return {title: self._find_rank_intervals(title) for title in self.titles}
+
+    def _find_rank_intervals(self, title: str) -> list[RankInterval] | None:
+        """The intervals, with what the verdicts say added: in one direction each of both errs in 2.5% of cases or fewer."""
+        summaries, size = self.on(title), len(self.on(title))
+        found = rank_intervals([summary.costs for summary in summaries], self.paired_from) if size > 1 else None
+        if found is None:
+            return None
+        for i, verdict in enumerate(self.verdicts.get(id(summary)) for summary in summaries):
+            if verdict and verdict.reached:
+                best, worst = found[i]
+                better = verdict.comparison.direction < 0
+                found[i] = RankInterval(best, min(worst, size - 1)) if better else RankInterval(max(best, 2), worst)
+        return found
+
+    @cached_property
+    def leading(self) -> set[int]:
+        """The id() of each summary that cannot be told from the best, of data sets where some others can."""
+        found = set()
+        for title in self.titles:
+            intervals, summaries = self.rank_intervals(title), self.on(title)
+            first = [s for s, interval in zip(summaries, intervals or ()) if interval.best == 1]
+            found |= {id(summary) for summary in first} if len(first) < len(summaries) else set()
+        return found
+
+    @property
+    def bold_words(self) -> str:
+        """What bold medians are, as a sentence after a space; empty where none is bold."""
+        return " Bold: cannot be told from the best." if self.leading else ""
+
+    def comparison_sentences(self) -> Iterator[str]:
+        """What the seeds say of each variant and its baseline, the data sets in order."""
+        for title in self.titles:
+            verdicts = [self.verdicts[id(summary)] for summary in self.on(title) if id(summary) in self.verdicts]
+            enough = None
+            if any(not verdict.possible for verdict in verdicts):
+                variants, pairs = self._family(title)
+                seeds = max(summary.n for summary in variants) // self.folds
+                enough = fewest_seeds(self.folds, len(variants), pairs, seeds, self.paired_from)
+            for sentence in verdict_sentences(verdicts, self.unit, self.format, enough):
+                yield f"{self.on_words(title)}{sentence}"
+
+    def on_words(self, title: str) -> str:
+        """ "On CIFAR-10, " before a sentence where there are several data sets, else "".
+
+        Args:
+            title: The title of the data set.
+        """
+        return f"On {title}, " if len(self.titles) > 1 else ""
+
+    def order_sentences(self) -> Iterator[str]:
+        """Which variants cannot be told from the best, the data sets in order."""
+        for title in self.titles:
+            intervals, summaries = self.rank_intervals(title), self.on(title)
+            if len(summaries) < 3 or max(summary.n for summary in summaries) < 2:
+                continue
+            may = [s for s, interval in zip(summaries, intervals or ()) if interval.best == 1]
+            first = [s.name for s in sorted(may, key=lambda s: self.decision.cost(s.median or 0.0))]
+            where = self.on_words(title)
+            if intervals is None or len(first) == len(summaries):
+                seeds = counted(max(summary.n for summary in summaries), self.unit)
+                yield f"{where}{'with' if where else 'With'} {seeds} any of the {len(summaries)} variants may be the best."
+            elif len(first) == 1:
+                yield f"{where}{first[0]} is the best of the {len(summaries)} variants, with 95% confidence."
+            else:
+                yield f"{where}{listed(first)} cannot be told from the best: with 95% confidence it is among them."

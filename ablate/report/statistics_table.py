@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
-from ablate.report.numbers import DASH, counted, error_range, format_of, p_text, seeds_needed_text, two_decimals
+from ablate.report.numbers import DASH, error_range, format_of, p_text, seeds_needed_text, two_decimals
 from ablate.report.seeds import Compared, S, Seeds
+from ablate.report.verdicts import Verdict, interval_text
+from ablate.statistics.comparison import ALPHA, LEVEL, PAIRED_FROM
 
 TEXTS = ("Variant", "Data", "Baseline")
-COMPARED = ("Baseline", "Difference", "P(better)", "p", "p (Holm)", "Seeds needed")
+COMPARED = ("Baseline", "Difference", "Interval", "P(better)", "p", "p (family)", "Seeds needed")
 
 
 def statistics_table(analysis: Compared[S]) -> Table:
@@ -88,18 +90,23 @@ def _mean_cell(summary: Seeds) -> Cell:
 
 def _verdict_cells(analysis: Compared[S], summary: S) -> list[Cell]:
     baseline, verdict = analysis.baseline(summary), analysis.verdict(summary)
+    missing = [NO_VALUE] * (len(COMPARED) - 1)
     if baseline is summary:
-        return [words("baseline"), *[NO_VALUE] * 5]
+        return [words("baseline"), *missing]
     if baseline is None or verdict is None:
-        return [NO_VALUE] * 6
+        return [NO_VALUE, *missing]
     c = verdict.comparison
+    level = "" if c.interval.level >= LEVEL else f" ({c.interval.level:.0%})"
+    low, high = c.probability_interval
+    needed = verdict.needed
     return [
         words(baseline.name),
         number(c.difference, analysis.format.signed),
-        number(c.probability, two_decimals),
+        Cell(c.interval.low, f"{interval_text(c.interval, analysis.format)}{level}"),
+        Cell(c.probability, f"{two_decimals(c.probability)} ({two_decimals(low)}–{two_decimals(high)})"),
         number(c.p_value, p_text),
-        number(verdict.adjusted_p, p_text),
-        number(verdict.needed, seeds_needed_text),
+        number(verdict.adjusted_p, p_text, bold=verdict.reached),
+        Cell(needed.low, seeds_needed_text(needed)) if needed and not verdict.reached else NO_VALUE,
     ]
 
 
@@ -109,15 +116,34 @@ def _caption(analysis: Compared[S]) -> str:
         "than 8 seeds the range from lowest to highest, as a 95% interval of the median would hardly be narrower. "
         f"{analysis.decided_on}"
     ).strip()
-    by, verdicts = analysis.decision, analysis.verdicts.values()
+    verdicts = list(analysis.verdicts.values())
+    sampling = f"{analysis.sampling}." if analysis.sampling else ""
+    return " ".join(filter(None, [said, _compared_caption(analysis, verdicts) if verdicts else "", sampling]))
+
+
+def _compared_caption(analysis: Compared[S], verdicts: list[Verdict]) -> str:
+    """The explanation of the columns that compare with the baseline."""
+    by, unit = analysis.decision, analysis.unit
     points = " in points" if by.unit == "%" else ""
-    if not verdicts:
-        return said
-    floors = sorted(verdict.comparison.floor for verdict in verdicts)
+    kinds = {verdict.comparison.paired for verdict in verdicts}
+    tests = {
+        True: f"paired test (signed ranks of the differences at common {unit}s)",
+        False: f"unpaired test (studentized rank sum; fewer than {PAIRED_FROM} {unit}s are common)",
+    }
+    paired = [verdict.comparison for verdict in verdicts if verdict.comparison.paired]
+    left = sum(c.n + c.baseline_n - 2 * c.common for c in paired)
+    floors = sorted(verdict.adjusted_floor for verdict in verdicts)
     least = " to ".join(dict.fromkeys(map(p_text, (floors[0], floors[-1]))))
+    families = sorted({verdict.family for verdict in verdicts})
+    of = f"the {families[0]}" if len(families) == 1 else f"the {families[0]} to {families[-1]}"
+    several = " of a data set" if len(analysis.titles) > 1 else ""
+    family = "the same" if families == [1] else f"adjusted for {of} comparisons{several}"
+    without = f"; {left} {unit}s without a partner are left out" if left else ""
+    test = " or ".join(tests[kind] for kind in sorted(kinds))
     return (
-        f"{said} Against the baseline: the difference of the medians{points}; the share of all seed pairs in which the "
-        f"variant has the {by.lower} {by.noun}; the permutation p-value of the rank sum, two-sided (so many seeds allow "
-        f"none below {least}), and after Holm's correction for {counted(len(verdicts), 'comparison')}; about how many "
-        "seeds a side would tell them apart."
+        f"Against the baseline: the Hodges-Lehmann estimate of the difference{points}, with its 95% interval for this one "
+        f"comparison (its own level is named where so few {unit}s allow no 95%); P(better), how often the variant "
+        f"has the {by.lower} {by.noun}, with its 95% interval; p of the {test}{without}; p (family), {family}, bold below "
+        f"{ALPHA:g} (the smallest possible is {least}); how many {unit}s would tell two apart that are not yet. Adding "
+        f"{unit}s after a look at these results needs `seeds: {{until: decided}}`, else differences are found too often."
     )

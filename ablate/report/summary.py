@@ -17,6 +17,7 @@ from ablate.errors import RecordError
 from ablate.kinds.measures import ERROR, MEASURES
 from ablate.records.records import Record, Split, read_record
 from ablate.records.result import FINAL
+from ablate.report.numbers import finite
 from ablate.statistics.description import Description, describe
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
@@ -297,12 +298,3 @@ def _check_images(summaries: Sequence[Summary]) -> None:
                         f"{record.directory} and {first.directory}: recorded on {how} "
                         f"({', '.join(map(str, digests))}); no median mixes them"
                     )
-
-
-def finite(number: float | None) -> float | None:
-    """The number, or None if it is not finite, because JSON has no infinity.
-
-    Args:
-        number: Any number; None stays None.
-    """
-    return number if number is not None and math.isfinite(number) else None

@@ -14,6 +14,7 @@ from typing import Any
 from ablate.errors import RecordError, allowed
 from ablate.files import read_file
 from ablate.report.numbers import format_of
+from ablate.report.verdicts import COMPARED_COLUMNS
 
 TRIALS = "trials"  # the column of table.csv with the ids
 SHOWN = (
@@ -25,7 +26,7 @@ MEASURE = "*"  # in SHOWN: the measure that the study or search decides by
 MEDIAN = "median_"  # the name of a column with the median of a measure begins so
 COUNTED = ("blocks_per_group", "parameters", "multiply_adds", "activations")
 PUBLISHED = ("published", "published_source", "protocol_differs", "not_run")
-COMPARED = ("baseline", "difference", "probability_better", "p_value", "p_floor", "p_holm")
+COMPARED = ("baseline", "difference", "p_floor", "p_holm", *COMPARED_COLUMNS)  # also of earlier reports
 NUMBERS = {
     "candidate": int, "fold": int, "seed": int, "threads": int, "train_seconds": float, "test_seconds": float,
 }  # fmt: skip

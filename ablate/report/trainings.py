@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from ablate.records.records import read_record
 from ablate.records.result import TEST, VALIDATION, renamed
 from ablate.report.candidate import Candidate
+from ablate.report.numbers import finite
 from ablate.report.provenance import trials_frame
-from ablate.report.summary import Summary, TrialRecord, finite
+from ablate.report.summary import Summary, TrialRecord
 from ablate.study.study import Trial, Variant
 
 if TYPE_CHECKING:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ablate.records.choices import Choice
 from ablate.report.document import NO_VALUE, Cell, Column, Remark, Table, make_table, number, words
-from ablate.report.numbers import DASH, counted, format_of
+from ablate.report.numbers import DASH, counted, finite, format_of
 from ablate.report.seeds import Compared, S
 from ablate.report.verdicts import Verdict
-from ablate.statistics.comparison import ALPHA
 from ablate.study.decision import Decision
 from ablate.study.plan import plain
 from ablate.study.short_names import short_axis
@@ -77,7 +75,7 @@ def outcome(verdict: Verdict) -> Outcome:
         verdict: Of a variant against its baseline.
     """
     told = NOT_TOLD_APART
-    if verdict.adjusted_p < ALPHA:
+    if verdict.reached:
         told = "better" if verdict.comparison.probability > 0.5 else "worse"
     return Outcome(told, verdict.comparison.difference)
 
@@ -105,7 +103,7 @@ def both_table(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> Tab
             tried = None if choice is None or place is None else choice.candidates[place]
             row += [_value_cell(tried.values.get(axis) if tried else None) for axis in axes]
             row += [_held_out_cell(tuned, tried.errors if tried else ())]
-            row += [number(_finite(one.median), format_of(by.unit).value, trials=one.recorded_ids)]
+            row += [number(finite(one.median), format_of(by.unit).value, trials=one.recorded_ids)]
             row += [_against(of, one)] if compared else []
         rows.append(row)
     return make_table(columns, rows, f"{analysis.about.name}_both", _caption(analysis, tuned, compared))
@@ -163,7 +161,7 @@ def both_frame(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> pd.
             tried = choice and choice.candidates[0 if when == "own" else choice.chosen]
             row |= {f"{axis}_{when}": tried.values.get(axis) if tried else None for axis in tuned.search.axes}
             row[f"{tuned.decision.name}_{when}"] = _reached(tuned, tried.errors) if tried else None
-            row[f"{analysis.decision.median_name}_{when}"] = _finite(one.median)
+            row[f"{analysis.decision.median_name}_{when}"] = finite(one.median)
             found = of.verdict(one)
             row[f"difference_{when}"] = found and outcome(found).difference
             row[f"verdict_{when}"] = found and outcome(found).verdict
@@ -270,7 +268,7 @@ def _held_out_cell(tuned: Tuned, errors: Sequence[float | None]) -> Cell:
 def _reached(tuned: Tuned, errors: Sequence[float | None]) -> float | None:
     """The objective of a candidate; None without one, and if it diverged."""
     found = [tuned.decision.worst if error is None else error for error in errors]
-    return _finite(tuned.search.objective_of(found)) if found else None
+    return finite(tuned.search.objective_of(found)) if found else None
 
 
 def _against(analysis: Compared[S], summary: S) -> Cell:
@@ -281,10 +279,6 @@ def _against(analysis: Compared[S], summary: S) -> Cell:
         return NO_VALUE
     difference, verdict = outcome(found).difference, outcome(found).verdict
     return Cell(difference, f"{DASH if difference is None else analysis.format.signed(difference)}, {verdict}")
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _and(texts: Sequence[str]) -> str:

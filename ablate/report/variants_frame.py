@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.published import NOT_RUN
 from ablate.report.summary import Summary
-from ablate.report.verdicts import Verdict
+from ablate.report.verdicts import COMPARED_COLUMNS, Verdict, verdict_values
 from ablate.study.expand import DATA_TITLE
 from ablate.study.plan import plain
 from ablate.study.study import PublishedRow
@@ -70,15 +70,11 @@ def comparison_values(baseline: str, trials: Sequence[str], verdict: Verdict | N
         trials: The ids of its recorded trials.
         verdict: Of the comparison; None for the baseline itself.
     """
-    c = verdict.comparison if verdict else None
+    values = verdict_values(verdict) if verdict else dict.fromkeys(COMPARED_COLUMNS)
     return {
         "baseline": baseline,
         "baseline_trials": " ".join(trials),
-        "difference": c and _rounded(c.difference),
-        "probability_better": c and c.probability,
-        "p_value": c and c.p_value,
-        "p_floor": c and c.floor,
-        "p_holm": verdict and verdict.adjusted_p,
+        **{name: values[name] for name in COMPARED_COLUMNS},
     }
 
 

@@ -1,141 +1,319 @@
-"""Verdicts: the comparisons of a study corrected for their number, and the sentence that each allows."""
+"""Verdicts: the comparisons of a family, and the sentences that they allow."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ablate.report.numbers import in_points
-from ablate.statistics.comparison import ALPHA, MOST_SEEDS, Comparison, compare, holm, seeds_needed
+from ablate.report.numbers import UnitFormat, counted, finite, format_of, p_text, seeds_needed_text
+from ablate.statistics.comparison import ALPHA, PAIRED_FROM, Comparison, Interval
 from ablate.statistics.description import Errors
+from ablate.statistics.family import Pairs, compare_family, smallest_p_values
+from ablate.statistics.sample_size import SeedsNeeded, seeds_needed
+
+Named = tuple[str, Errors]
+MOST_TRIED = 12  # seeds that fewest_seeds() tries; six can already
+# Of a verdict, in table.csv.
+COMPARED_COLUMNS = (
+    "test", "hodges_lehmann", "interval_low", "interval_high", "interval_level", "probability_better", "probability_low",
+    "probability_high", "p_value", "p_family", "p_family_floor", "comparisons", "seeds_needed_low", "seeds_needed_high",
+)  # fmt: skip
 
 
 class Verdict(NamedTuple):
-    """One of several comparisons, corrected for their number by Holm's method.
+    """A comparison of a family.
 
     Args:
         name: The name of the variant.
-        comparison: The comparison without correction.
-        adjusted_p: The corrected p-value.
-        adjusted_floor: The smallest corrected p-value that is possible.
-        needed: The number of seeds needed per side; see seeds_needed().
-        sentence: The conclusion; see verdict_sentence().
+        baseline: The name of its baseline.
+        comparison: Of the two alone. Differences are those of the measure, with their sign.
+        adjusted_p: The p-value adjusted for the family.
+        adjusted_floor: The smallest adjusted p-value that is possible with these seeds.
+        family: The number of comparisons in the family.
+        needed: The seeds a side that would tell the two apart; see seeds_needed().
     """
 
     name: str
+    baseline: str
     comparison: Comparison
     adjusted_p: float
     adjusted_floor: float
-    needed: float | None
-    sentence: str
+    family: int
+    needed: SeedsNeeded | None
+
+    @property
+    def reached(self) -> bool:
+        """Whether the two differ for sure."""
+        return self.adjusted_p < ALPHA
+
+    @property
+    def possible(self) -> bool:
+        """Whether these seeds can reach a verdict at all."""
+        return self.adjusted_floor < ALPHA
+
+    @property
+    def apart(self) -> bool:
+        """Whether one side wins every pair, of four or more."""
+        c = self.comparison
+        return c.won in (0, c.pairs) and (c.pairs >= 4 or (c.paired and c.pairs >= 3))
 
 
 def reach_verdicts(
-    pairs: Sequence[tuple[tuple[str, Errors], tuple[str, Errors]]],
-    alpha: float = ALPHA,
-    power: float = 0.8,
-    unit: str = "seed",
-    maximized: bool = False,
-    distance: Callable[[float], str] = in_points,
+    variants: Sequence[Named], pairs: Pairs, paired_from: int = PAIRED_FROM, maximized: bool = False
 ) -> list[Verdict]:
-    """One verdict per pair of variant and baseline, corrected for the number of pairs.
+    """The verdicts of a family, in order.
 
     Args:
-        pairs: For each comparison the name and errors of the variant, and the name and errors of its baseline; each side
-            has at least one seed.
-        alpha: The significance level.
-        power: The power for the number of seeds needed.
-        unit: The unit that one error belongs to, in the sentences: "seed" or "training".
-        maximized: Whether the values are the higher the better. Their differences keep their sign.
-        distance: Writes the absolute difference of two medians with its unit.
+        variants: The name and the errors of each variant; of a maximized measure its negative values.
+        pairs: For each comparison the index of the variant and that of its baseline.
+        paired_from: The fewest common keys that are compared in pairs; 1 for keys of folds.
+        maximized: Whether the values are the higher the better.
     """
-    sign = -1 if maximized else 1
-    pairs = [_signed(pair, sign) for pair in pairs]
-    comparisons = [compare(errors, baseline_errors) for (_, errors), (_, baseline_errors) in pairs]
-    adjusted = holm([comparison.p_value for comparison in comparisons])
-    floors = holm([comparison.floor for comparison in comparisons])
+    found = compare_family([errors for _, errors in variants], pairs, paired_from)
     verdicts = []
-    for ((name, errors), (baseline, baseline_errors)), comparison, p, floor in zip(pairs, comparisons, adjusted, floors):
-        needed = seeds_needed(errors, baseline_errors, power, alpha / len(pairs))
-        sentence = verdict_sentence(name, baseline, comparison, p, floor, len(pairs), needed, alpha, unit, distance)
-        difference = comparison.difference and sign * comparison.difference
-        verdicts.append(Verdict(name, comparison._replace(difference=difference), p, floor, needed, sentence))
+    for (ours, theirs), (comparison, p, floor, family) in zip(pairs, found):
+        needed = seeds_needed(variants[ours][1], variants[theirs][1], family)
+        shown = _mirrored(comparison) if maximized else comparison
+        verdicts.append(Verdict(variants[ours][0], variants[theirs][0], shown, p, floor, family, needed))
     return verdicts
 
 
-def _signed(pair: tuple[tuple[str, Errors], tuple[str, Errors]], sign: int) -> Any:
-    """The pair with all values multiplied by a sign."""
-    return tuple((name, {seed: sign * value for seed, value in values.items()}) for name, values in pair)
+def _mirrored(comparison: Comparison) -> Comparison:
+    """A comparison of negative values, as one of the values."""
+    low, high, level = comparison.interval
+    difference = comparison.difference
+    return comparison._replace(
+        difference=None if difference is None else -difference, interval=Interval(-high, -low, level)
+    )
 
 
-def verdict_sentence(
-    name: str,
-    baseline: str,
-    comparison: Comparison,
-    adjusted_p: float,
-    adjusted_floor: float,
-    comparisons: int = 1,
-    needed: float | None = None,
-    alpha: float = ALPHA,
-    unit: str = "seed",
-    distance: Callable[[float], str] = in_points,
-) -> str:
-    """The conclusion of a comparison as one sentence.
+def fewest_seeds(folds: int, variants: int, pairs: Pairs, above: int, paired_from: int = PAIRED_FROM) -> int | None:
+    """The fewest seeds, the same for every variant, with which the family can reach a verdict.
 
     Args:
-        name: The name of the variant.
-        baseline: The name of the baseline.
-        comparison: The comparison.
-        adjusted_p: Its corrected p-value.
-        adjusted_floor: The smallest corrected p-value that is possible.
-        comparisons: The number of comparisons that the p-value is corrected for.
-        needed: The seeds needed per side. None: the sentence does not mention them. If there are already as many, the
-            sentence says "a few more".
-        alpha: The significance level.
-        unit: The unit that one error belongs to: "seed" or "training".
-        distance: Writes the absolute difference of two medians with its unit.
+        folds: The folds that each seed is trained on; 1 without folds.
+        variants: The number of variants.
+        pairs: The comparisons of the family.
+        above: The seeds that are too few.
+        paired_from: The fewest common keys that are compared in pairs.
     """
-    holms = f" after Holm's correction for {comparisons} comparisons" if comparisons > 1 else ""
-    if adjusted_p < alpha:
-        return f"{_told_apart(name, baseline, comparison, unit, distance)}; p {_p(adjusted_p)}{holms})."
-    told = "would"
-    sample = _sample(comparison, unit)
-    sentence = f"{name} and {baseline} cannot be told apart with {sample}"
-    if adjusted_floor >= alpha:
-        told = "would tell them apart"
-        sentence = (
-            f"{name} and {baseline} cannot be told apart: with {sample} no difference can be significant "
-            f"(smallest possible p {adjusted_floor:.2g}{holms})"
-        )
-    if needed is None:
-        return f"{sentence}."
-    if math.isinf(needed):
-        return f"{sentence}; it would take more than {MOST_SEEDS:,} {unit}s."
-    if needed <= min(comparison.n, comparison.baseline_n):
-        return f"{sentence}; a few more {unit}s may."
-    return f"{sentence}; about {needed:,.0f} {unit}s {told}."
+    for seeds in range(above + 1, max(above + 1, MOST_TRIED) + 1):
+        keys = [[(fold, seed) for fold in range(folds) for seed in range(seeds)]] * variants
+        if min(smallest_p_values(keys, pairs, paired_from)) < ALPHA:
+            return seeds
+    return None
 
 
-def _told_apart(name: str, baseline: str, comparison: Comparison, unit: str, distance: Callable[[float], str]) -> str:
-    better = comparison.probability > 0.5
-    won = comparison.won if better else comparison.pairs - comparison.won
-    pairs = f"all {comparison.pairs}" if won == comparison.pairs else f"{won:g} of {comparison.pairs}"
-    sentence = f"{name} is {'better' if better else 'worse'} than {baseline}"
-    difference = comparison.difference
-    if difference is None:
-        return f"{sentence} ({pairs} {unit} pairs"
-    if distance(abs(difference)) == distance(0.0) or (difference < 0) != better:  # ranks and medians may disagree
-        return f"{sentence} by its {unit}s, though not by their median ({pairs} {unit} pairs"
-    return f"{sentence} by {distance(abs(difference))} ({pairs} {unit} pairs"
+class PlannedFamily(NamedTuple):
+    """What the seeds of a study can say at best, known before anything is trained.
+
+    Args:
+        data: The title of the data set; "" for a program.
+        comparisons: In the family.
+        seeds: Of each variant.
+        smallest_p: The smallest adjusted p-value that is possible, whatever the errors will be.
+        seeds_that_can: The fewest seeds with which a verdict can be reached; `seeds` if they can.
+    """
+
+    data: str
+    comparisons: int
+    seeds: int
+    smallest_p: float
+    seeds_that_can: int | None
 
 
-def _sample(comparison: Comparison, unit: str) -> str:
-    """The sizes of the two samples, such as "5 seeds" or "5 and 3 seeds"."""
-    if comparison.n == comparison.baseline_n:
-        return f"{comparison.n} {unit}{'s' * (comparison.n > 1)}"
-    return f"{comparison.n} and {comparison.baseline_n} {unit}s"
+def plan_families(variants: Sequence[tuple[str, int | None]], seeds: int, folds: int = 1) -> list[PlannedFamily]:
+    """What each family of a study can say at best; none without seeds or without a baseline.
+
+    Args:
+        variants: For each variant the title of its data set and the index of its baseline, which may be its own; None for
+            none.
+        seeds: The number of seeds.
+        folds: The folds that each seed is trained on; 1 without folds.
+    """
+    paired_from, found = PAIRED_FROM if folds == 1 else 1, []
+    for title in dict.fromkeys(title for title, _ in variants):
+        pairs = [(i, other) for i, (of, other) in enumerate(variants) if of == title and other is not None and other != i]
+        if pairs and seeds:
+            keys = [[(fold, seed) for fold in range(folds) for seed in range(seeds)]] * len(variants)
+            least = min(smallest_p_values(keys, pairs, paired_from))
+            enough = seeds if least < ALPHA else fewest_seeds(folds, len(variants), pairs, seeds, paired_from)
+            found.append(PlannedFamily(title, len(pairs), seeds, least, enough))
+    return found
 
 
-def _p(p: float) -> str:
-    return f"= {p:.2g}" if p >= 1e-4 else "< 0.0001"
+def cannot_reach(sample: str, comparisons: int, smallest: float, enough: int | None) -> str:
+    """The sentence that so few seeds can reach no verdict, without its full stop.
+
+    Args:
+        sample: Such as "4 seeds".
+        comparisons: In the family.
+        smallest: The smallest adjusted p-value that is possible.
+        enough: The fewest seeds that can; None if it is not known.
+    """
+    of = f" in any of {comparisons} comparisons" if comparisons > 1 else ""
+    return (
+        f"{sample} cannot reach p < {ALPHA:g}{of} (smallest possible p {p_text(smallest)})"
+        f"{f'; {enough} seeds can' if enough else ''}"
+    )
+
+
+def verdict_sentences(
+    verdicts: Sequence[Verdict], unit: str = "seed", write: UnitFormat | None = None, enough: int | None = None
+) -> Iterator[str]:
+    """The conclusions of a family: a sentence for each difference, one for all variants that cannot be told apart.
+
+    Args:
+        verdicts: Of the family.
+        unit: What one error belongs to: "seed" or "training".
+        write: How values are written; None: percentages.
+        enough: The fewest seeds with which a verdict can be reached; None if it is not known or these can.
+    """
+    write = write or format_of("%")
+    yield from (told_apart(verdict, unit, write) for verdict in verdicts if verdict.reached)
+    open_ = [verdict for verdict in verdicts if not verdict.reached]
+    ahead = [verdict for verdict in open_ if verdict.apart]
+    for direction, word in ((-1, "better"), (1, "worse")):
+        if some := [verdict for verdict in ahead if verdict.comparison.direction == direction]:
+            yield _ahead(some, word, unit)
+    if alike := [verdict for verdict in open_ if not verdict.apart]:
+        yield _alike(alike, unit)
+    if never := [verdict for verdict in open_ if not verdict.possible]:
+        smallest = min(verdict.adjusted_floor for verdict in never)
+        yield f"{cannot_reach(_sample(never, unit), never[0].family, smallest, enough)}."
+
+
+def verdict_values(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as plain values under stable names, for JSON and table.csv. What is infinite is None.
+
+    Args:
+        verdict: Of a family.
+    """
+    c, needed = verdict.comparison, verdict.needed or (None, None)
+    return {
+        "test": "paired" if c.paired else "unpaired",
+        "common": c.common,
+        "hodges_lehmann": _tidy(c.difference),
+        "interval_low": _tidy(c.interval.low),
+        "interval_high": _tidy(c.interval.high),
+        "interval_level": c.interval.level,
+        "won": c.won,
+        "pairs": c.pairs,
+        "probability_better": c.probability,
+        "probability_low": c.probability_interval[0],
+        "probability_high": c.probability_interval[1],
+        "p_value": c.p_value,
+        "p_floor": c.floor,
+        "p_family": verdict.adjusted_p,
+        "p_family_floor": verdict.adjusted_floor,
+        "comparisons": verdict.family,
+        "seeds_needed_low": finite(needed[0]),
+        "seeds_needed_high": finite(needed[1]),
+    }
+
+
+def _tidy(number: float | None) -> float | None:
+    return None if (found := finite(number)) is None else round(found, 10)
+
+
+def told_apart(verdict: Verdict, unit: str, write: UnitFormat) -> str:
+    """The sentence of a difference.
+
+    Args:
+        verdict: That is reached.
+        unit: What one error belongs to: "seed" or "training".
+        write: How values are written.
+    """
+    c = verdict.comparison
+    sentence = f"{verdict.name} is {'better' if c.direction < 0 else 'worse'} than {verdict.baseline}"
+    if c.difference is not None:
+        sentence += f" by {write.distance(abs(c.difference))}"
+    interval = "" if c.difference is None else f"{c.interval.level:.0%} interval {interval_text(c.interval, write)}; "
+    return f"{sentence} ({interval}{_pairs_won(c, unit)}; {p_words(verdict.adjusted_p)}{_of_family(verdict)})."
+
+
+def interval_text(interval: Interval, write: UnitFormat) -> str:
+    """An interval of a difference, such as "+2.10 to +5.00".
+
+    Args:
+        interval: Its ends may be infinite.
+        write: How values are written.
+    """
+    return " to ".join(write.signed(end) if math.isfinite(end) else f"{end:+}" for end in interval[:2])
+
+
+def _of_family(verdict: Verdict) -> str:
+    return f" in a family of {verdict.family} comparisons" if verdict.family > 1 else ""
+
+
+def _pairs_won(comparison: Comparison, unit: str) -> str:
+    """How many pairs the better side wins: "at 9 of 10 seeds", "in all 25 seed pairs"."""
+    c = comparison
+    won = c.won if c.direction < 0 else c.pairs - c.won
+    share = f"all {c.pairs}" if won == c.pairs else f"{won:g} of {c.pairs}"
+    return f"at {share} {unit}s" if c.paired else f"in {share} {unit} pairs"
+
+
+def _ahead(verdicts: Sequence[Verdict], word: str, unit: str) -> str:
+    """The sentence on variants that win, or lose, every pair, which is no verdict yet."""
+    pairs = list(dict.fromkeys(_pairs_won(verdict.comparison, unit) for verdict in verdicts))
+    where = pairs[0] if len(pairs) == 1 else f"in every {unit} or pair of them"
+    least = min(verdict.adjusted_p for verdict in verdicts)
+    p = f"{p_words(least)}{' or more' if len(verdicts) > 1 else ''}{_of_family(verdicts[0])}"
+    baselines = list(dict.fromkeys(verdict.baseline for verdict in verdicts))
+    if len(baselines) == 1:
+        names = [verdict.name for verdict in verdicts]
+        return f"{listed(names)} {_is(names)} {word} than {baselines[0]} {where}, which is no verdict yet: {p}."
+    names = [f"{verdict.name} than {verdict.baseline}" for verdict in verdicts]
+    return f"{word.capitalize()} {where}, which is no verdict yet ({p}): {listed(names)}."
+
+
+def _alike(verdicts: Sequence[Verdict], unit: str) -> str:
+    """The one sentence on all variants that cannot be told from their baseline."""
+    baselines = list(dict.fromkeys(verdict.baseline for verdict in verdicts))
+    names = [verdict.name for verdict in verdicts]
+    sample = f"with {_sample(verdicts, unit)}"
+    if len(baselines) == 1:
+        sentence = f"{listed([*names, baselines[0]])} cannot be told apart {sample}"
+        if len(names) > 1:
+            sentence = f"{listed(names)} cannot be told from {baselines[0]} {sample}"
+    else:
+        sentence = f"{listed([f'{one.name} from {one.baseline}' for one in verdicts])} cannot be told apart {sample}"
+    needed = verdicts[0].needed
+    if len(verdicts) == 1 and needed:
+        sentence += f"; it takes {seeds_needed_text(needed)} {unit}s"
+    return f"{sentence}."
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: "a", "a and b", "a, b and c"; "a; b; c" if they contain commas.
+
+    Args:
+        names: At least one.
+    """
+    if len(names) > 2 and any("," in name for name in names):
+        return "; ".join(names)
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _sample(verdicts: Sequence[Verdict], unit: str) -> str:
+    """The seeds of the variants, such as "5 seeds" or "3 to 5 seeds"; of paired ones those in common."""
+    sizes: list[int] = []
+    for c in (verdict.comparison for verdict in verdicts):
+        sizes += [c.common] if c.paired else [c.n, c.baseline_n]
+    low, high = min(sizes), max(sizes)
+    return counted(low, unit) if low == high else f"{low} to {high} {unit}s"
+
+
+def p_words(p: float) -> str:
+    """A p-value in a sentence: "p = 0.04", "p < 0.0001".
+
+    Args:
+        p: From 0 to 1.
+    """
+    return f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"

@@ -1,210 +1,396 @@
 """The comparison of two variants by their seeds.
 
-An errors mapping is seed -> a value that is the lower the better, such as the test error in percent. It is infinite for a
-seed that diverged, which is worse than any other.
+An errors mapping is seed -> a value that is the lower the better, such as the test error in percent; with folds its keys
+are (fold, seed). It is infinite for a seed that diverged, which is worse than any other.
 
-The p-value of a verdict is that of the exact permutation test of the rank sum (Wilcoxon; Mann and Whitney), two-sided,
-over all seeds of both sides. Reasons for this test:
-- Its statistic is the number of seed pairs that a variant wins, so the p-value and the probability agree.
-- It handles ties and diverged seeds without special cases.
-- For normal errors it needs 5% more seeds than a test of means, and a third fewer than a test of medians.
+The test is chosen by the design, before errors are seen:
 
-Common seeds are not paired in it. They share the order of the images and their augmentation, but that is a small part of
-the effect of a seed: in reports/block_types_cpu the errors of one seed correlate by -0.08 (mean over the 15 pairs of
-variants). Also, with five pairs the smallest possible p-value is 2/2^5 = 0.06, over all seeds it is 2/252 = 0.008. The
-paired test is reported for information only; taking the smaller of the two p-values would not be a valid test. Where
-common seeds do move the errors together, the test over all seeds is conservative.
+- Paired, if the two have 6 or more keys in common: Wilcoxon's signed-rank test of the differences at common keys. What the
+  order of the images, their augmentation, the initial weights or a fold add to both errors cancels. The unit whose sign is
+  exchanged is one training; with folds, one (fold, seed). The null hypothesis is then about these folds only.
+- Unpaired, else: five pairs cannot reach p < 0.05 (2/2^5 = 0.06), five seeds against five can (2/252). The test is Brunner
+  and Munzel's studentized rank sum over all splits of the seeds into two sides. It holds with unequal spread, and with
+  unequal numbers of seeds far better than the rank sum does.
 
-Sources: Mann and Whitney, 1947; Lehmann, 1975 (the seeds needed); Holm, 1979.
+Each difference has the Hodges-Lehmann estimate and the interval of all differences that the same test does not reject.
+Sources: Wilcoxon, 1945; Hodges and Lehmann, 1963; Brunner and Munzel, 2000; Neubert and Brunner, 2007 (permuted); Newcombe,
+2006 (the interval of a probability). The error rates are in reports/README.md, from `python -m tests.statistics.calibrate`.
 """
 
 from __future__ import annotations
 
 import math
-import statistics
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import product
-from typing import NamedTuple
+from itertools import combinations
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ablate.statistics.description import Errors
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.floating[Any]]
+
 ALPHA = 0.05
-RESAMPLES = 200_000  # 10 against 10 seeds have 184,756 splits, so they are exact
-MOST_SEEDS = 1000
+LEVEL = 0.95  # of intervals
+PAIRED_FROM = 6  # common keys: 2/2^6 = 0.031 is the first below 0.05
+MOST_SPLITS = 20_000  # 8 against 8 seeds have 12,870 splits, so they are exact
 KEPT = 10_000  # p-values per cache
 
 
+class Interval(NamedTuple):
+    """An interval with the level that it has.
+
+    Args:
+        low: The lower end; may be infinite where seeds diverged.
+        high: The upper end; may be infinite.
+        level: How often such intervals contain the true value, 0 to 1. Below 0.95 where so few seeds allow no more.
+    """
+
+    low: float
+    high: float
+    level: float
+
+
 class Comparison(NamedTuple):
-    """A variant compared with a baseline. The lower error wins a seed pair; a tie counts as half a win.
+    """A variant compared with a baseline. The lower error wins; a tie counts as half a win.
 
     Args:
         n: The seeds of the variant.
         baseline_n: The seeds of the baseline.
-        difference: The median of the variant minus that of the baseline, in the unit; None if one of them is infinite.
-        won: The pairs that the variant wins, of all n * baseline_n seed pairs.
-        probability: Won / pairs: the probability that a seed of the variant is better than a seed of the baseline.
-        p_value: The two-sided p-value of the rank sum.
-        floor: The smallest p-value that is possible with these numbers of seeds.
-        resamples: The number of random splits that the p-value is estimated from; None if it is exact.
-        common: The number of seeds that both have.
-        paired_probability: The share of the common seeds at which the variant wins; None without common seeds.
-        paired_p_value: The two-sided p-value of the signed ranks, by sign flips; verdicts do not use it. None without
-            common seeds.
-        paired_floor: The smallest paired p-value that is possible; None without common seeds.
+        common: The seeds that both have.
+        paired: Whether common seeds are compared with each other, and seeds that only one side has are left out.
+        direction: -1 if the test statistic says that the variant has the lower errors, 1 for the higher, 0 for neither.
+        difference: The Hodges-Lehmann estimate of the variant minus the baseline, in the unit: the median of the averages
+            of two differences (paired), or of all differences between the sides (unpaired). None if it is infinite.
+        interval: Of the difference, for this comparison alone: all differences that the test does not reject.
+        won: The pairs that the variant wins, of `pairs`.
+        pairs: `common` if paired, else n * baseline_n.
+        probability: won / pairs: the probability that the variant is better, at the same seed if paired.
+        probability_interval: Of the probability, 95%.
+        p_value: Two-sided, of this comparison alone.
+        floor: The smallest p-value that is possible with these seeds, for this comparison alone.
+        exact: Whether all rearrangements were counted; else the p-value is estimated from random ones, always the same.
     """
 
     n: int
     baseline_n: int
+    common: int
+    paired: bool
+    direction: int
     difference: float | None
+    interval: Interval
     won: float
+    pairs: int
     probability: float
+    probability_interval: tuple[float, float]
     p_value: float
     floor: float
-    resamples: int | None
-    common: int
-    paired_probability: float | None
-    paired_p_value: float | None
-    paired_floor: float | None
-
-    @property
-    def pairs(self) -> int:
-        """The number of seed pairs."""
-        return self.n * self.baseline_n
+    exact: bool
 
 
-def compare(variant: Errors, baseline: Errors) -> Comparison:
+def is_paired(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM) -> bool:
+    """Whether two variants are compared by their common keys. It depends on the keys only, never on the errors.
+
+    Args:
+        variant: The errors by key.
+        baseline: The errors by key.
+        paired_from: The fewest common keys that are compared in pairs.
+    """
+    return len(variant.keys() & baseline.keys()) >= paired_from
+
+
+def compare(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM) -> Comparison:
     """The comparison of a variant with a baseline.
-
-    The p-value is twice the smaller tail over all splits of the seeds into two sides. It is exact, except where there are
-    equal errors and more than 200,000 splits (10 seeds per side): then it is estimated from 200,000 random splits, which
-    are the same every time. The paired p-value is computed likewise; it is exact up to 17 common seeds. Seeds without a
-    difference are left out of it.
 
     Args:
         variant: The errors of at least one seed.
         baseline: The errors of at least one seed.
+        paired_from: The fewest common keys that are compared in pairs. 1 for keys of folds: folds differ more than seeds,
+            so a test that does not pair them sees nothing.
     """
-    ours, theirs = sorted(variant.values()), sorted(baseline.values())
-    ranks = _ranks([*ours, *theirs])
-    won = _won(product(ours, theirs))
-    splits = math.comb(len(ranks), len(ours))
-    tied = len(set(ranks)) < len(ranks)  # without ties the exact p-value is fast at any number of seeds
-    medians = statistics.median(ours), statistics.median(theirs)
-    common = [(variant[seed], baseline[seed]) for seed in sorted(variant.keys() & baseline.keys())]
+    import numpy as np
+
+    paired = is_paired(variant, baseline, paired_from)
+    common = len(variant.keys() & baseline.keys())
+    if paired:
+        differences = paired_differences(variant, baseline)
+        won, pairs = _won(differences), common
+        value, exact = signed_rank_p(tuple(differences)), True
+        estimate, interval = _walsh(differences)
+        floor = min(1.0, 2.0 ** (1 - common))
+    else:
+        ours, theirs = (np.sort(np.array([*errors.values()], float)) for errors in (variant, baseline))
+        differences = _differences(ours, theirs)
+        won, pairs = _won(differences), ours.size * theirs.size
+        splits = math.comb(ours.size + theirs.size, ours.size)
+        value, exact = rank_sum_p(ours, theirs), splits < MOST_SPLITS
+        estimate, interval = float(np.median(differences)), _shifts(ours, theirs, differences)
+        floor = min(1.0, 2 / splits)
     return Comparison(
-        n=len(ours),
-        baseline_n=len(theirs),
-        difference=medians[0] - medians[1] if all(map(math.isfinite, medians)) else None,
+        n=len(variant),
+        baseline_n=len(baseline),
+        common=common,
+        paired=paired,
+        direction=direction(variant, baseline, paired_from),
+        difference=estimate if math.isfinite(estimate) else None,
+        interval=interval,
         won=won,
-        probability=won / (len(ours) * len(theirs)),
-        p_value=_rank_sum_p_value(ranks[: len(ours)], ranks[len(ours) :], splits, tied),
-        floor=min(1.0, 2 / splits),
-        resamples=None if splits <= RESAMPLES or not tied else RESAMPLES,
-        common=len(common),
-        paired_probability=_won(common) / len(common) if common else None,
-        paired_p_value=_paired_p_value(common) if common else None,
-        paired_floor=min(1.0, 2.0 ** (1 - len(common))) if common else None,
+        pairs=pairs,
+        probability=won / pairs,
+        probability_interval=_share_interval(won, pairs) if paired else _win_interval(won, len(variant), len(baseline)),
+        p_value=value,
+        floor=floor,
+        exact=exact,
     )
 
 
-def _won(pairs: Iterable[tuple[float, float]]) -> float:
-    """The number of pairs in which the first is lower; ties count as half."""
-    return sum((ours < theirs) + (ours == theirs) / 2 for ours, theirs in pairs)
+def direction(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM) -> int:
+    """-1 if the test statistic says that the variant has the lower errors, 1 for the higher, 0 for neither.
 
-
-def _ranks(values: Sequence[float]) -> tuple[float, ...]:
-    """The rank of each value from 1; ties share their rank. scipy's rankdata() is slow for ten values."""
-    ordered = sorted(values)
-    return tuple((bisect_left(ordered, value) + bisect_right(ordered, value) + 1) / 2 for value in values)
-
-
-@lru_cache(maxsize=KEPT)
-def _rank_sum_p_value(ours: tuple[float, ...], theirs: tuple[float, ...], splits: int, tied: bool) -> float:
-    """The p-value of the rank sum, cached: few seeds have few possible orders, 252 for five seeds per side."""
-    from scipy.stats import mannwhitneyu
-
-    return _permuted((ours, theirs), splits) if tied else float(mannwhitneyu(ours, theirs, method="exact").pvalue)
-
-
-def _paired_p_value(pairs: Sequence[tuple[float, float]]) -> float:
-    # Rounded, so that 0.3 - 0.2 ties with 0.2 - 0.1. Two diverged seeds count as equal; inf - inf would be NaN.
-    differences = [round(ours - theirs, 9) for ours, theirs in pairs if ours != theirs]
-    ranks = _ranks([abs(difference) for difference in differences])
-    signed = tuple(math.copysign(*both) for both in zip(ranks, differences))
-    rearrangements = 2 ** len(signed)
-    return _permuted((tuple(sorted(signed)) if rearrangements <= RESAMPLES else signed,), rearrangements)
-
-
-@lru_cache(maxsize=KEPT)
-def _permuted(samples: tuple[tuple[float, ...], ...], rearrangements: int) -> float:
-    """The two-sided permutation p-value of a sum.
-
-    With two samples it is the sum of the first, over all splits; with one sample it is its sum, over all signs.
+    Args:
+        variant: The errors by key.
+        baseline: The errors by key.
+        paired_from: The fewest common keys that are compared in pairs.
     """
-    from scipy.stats import permutation_test
+    import numpy as np
 
-    if rearrangements <= 2:
+    if is_paired(variant, baseline, paired_from):
+        return _sign(sum(_signed_ranks(paired_differences(variant, baseline))))
+    ours, theirs = (np.array([*errors.values()], float) for errors in (variant, baseline))
+    return _sign(ours.size * theirs.size / 2 - _won(_differences(ours, theirs)))
+
+
+def paired_differences(variant: Errors, baseline: Errors) -> Floats:
+    """The differences at the common keys, of shape (common,), variant minus baseline; zero where both diverged.
+
+    Args:
+        variant: The errors by key.
+        baseline: The errors by key.
+    """
+    import numpy as np
+
+    keys = [key for key in variant if key in baseline]
+    return _subtracted(np.array([variant[key] for key in keys], float), np.array([baseline[key] for key in keys], float))
+
+
+def _subtracted(ours: Floats, theirs: Floats) -> Floats:
+    """The differences, rounded so that 0.3 - 0.2 ties with 0.2 - 0.1; inf - inf would be NaN."""
+    import numpy as np
+
+    with np.errstate(invalid="ignore"):
+        return np.where(ours == theirs, 0.0, np.round(ours - theirs, 9))
+
+
+def _differences(ours: Floats, theirs: Floats) -> Floats:
+    """All differences between two sides, sorted."""
+    import numpy as np
+
+    return np.sort(_subtracted(ours[:, None], theirs[None, :]), axis=None)
+
+
+def _won(differences: Floats) -> float:
+    return float((differences < 0).sum() + (differences == 0).sum() / 2)
+
+
+def _sign(number: float) -> int:
+    return int(number > 0) - int(number < 0)
+
+
+def _signed_ranks(differences: Sequence[float] | Floats) -> list[float]:
+    """The ranks of the absolute differences with their signs; differences of zero are left out."""
+    import numpy as np
+    from scipy.stats import rankdata
+
+    kept = np.array([difference for difference in differences if difference])
+    return list(rankdata(np.abs(kept)) * np.sign(kept)) if kept.size else []
+
+
+@lru_cache(maxsize=KEPT)
+def signed_rank_p(differences: tuple[float, ...]) -> float:
+    """The two-sided p-value of the signed ranks over all signs, exact also with ties. Zeros are left out.
+
+    Args:
+        differences: The differences of the pairs; may be infinite.
+    """
+    ranks = _signed_ranks(differences)
+    if not ranks:
         return 1.0
-    if lone := [sample[0] for sample in samples if len(sample) == 1]:  # permutation_test() needs two seeds or more
-        every = [rank for sample in samples for rank in sample]
-        return min(1.0, 2 * min(sum(r <= lone[0] for r in every), sum(r >= lone[0] for r in every)) / len(every))
-    result = permutation_test(
-        samples,
-        lambda *groups, axis: groups[0].sum(axis=axis),
-        permutation_type="independent" if len(samples) == 2 else "samples",
-        n_resamples=RESAMPLES,
-        vectorized=True,
-        batch=20_000,
-        rng=0,
-    )
-    return float(result.pvalue)
+    counts = _signed_sums(tuple(sorted(round(2 * abs(rank)) for rank in ranks)))
+    observed = round(2 * sum(rank for rank in ranks if rank > 0))
+    tails = sum(counts[: observed + 1]), sum(counts[observed:])
+    return float(min(1.0, 2 * min(tails) / 2 ** len(ranks)))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected for their number by Holm's method, in the order given.
-
-    For the smallest possible p-values the result is the smallest that each corrected p-value can be.
-
-    Args:
-        p_values: The p-values of all comparisons, 0 to 1.
-    """
-    adjusted, highest = [0.0] * len(p_values), 0.0
-    for step, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        highest = max(highest, min(1.0, (len(p_values) - step) * p_values[i]))
-        adjusted[i] = highest
-    return adjusted
+@lru_cache(maxsize=KEPT)
+def _signed_sums(weights: tuple[int, ...]) -> list[int]:
+    """How many subsets of the weights have each sum, from 0 on."""
+    counts = [1] + [0] * sum(weights)
+    for weight in weights:
+        for total in range(len(counts) - 1, weight - 1, -1):
+            counts[total] += counts[total - weight]
+    return counts
 
 
-def seeds_needed(variant: Errors, baseline: Errors, power: float = 0.8, alpha: float = ALPHA) -> float | None:
-    """The approximate number of seeds per side that tells two variants apart, if the observed probability is the true one.
-
-    The formula is that of two normal samples with a distance that gives this probability. It uses the efficiency 3/pi of
-    the rank test and the usual term for few seeds. In simulations with alpha from 0.05 to 0.005 and n > 4 the power is 0.77
-    or more. The result is never below the n at which the exact test can reach alpha.
+def attainable_level(n: int, alpha: float) -> float:
+    """The largest p-value below alpha that n untied pairs can have; 0 if there is none.
 
     Args:
-        variant: The errors by seed.
-        baseline: The errors by seed.
-        power: The probability of finding the difference, 0 to 1.
-        alpha: The significance level. For several comparisons use alpha / comparisons, the first step of Holm's method.
-
-    Returns:
-        Exact up to 20, then rounded up to tens, from 100 on to hundreds, because the observed probability is not known more
-        precisely. Infinite above 1,000. None with fewer than 3 seeds on a side, which are too few for an estimate.
+        n: The number of pairs.
+        alpha: The significance level.
     """
-    if min(len(variant), len(baseline)) < 3:
-        return None
-    normal = statistics.NormalDist()
-    won = _won(product(variant.values(), baseline.values()))
-    half = 0.5 / (len(variant) * len(baseline))  # half a pair: keeps the shift finite where all pairs are won
-    probability = min(max(half, won * 2 * half), 1 - half)
-    shift = math.sqrt(2) * abs(normal.inv_cdf(probability))
-    significant, powerful = normal.inv_cdf(1 - alpha / 2), normal.inv_cdf(power)
-    smallest = next(n for n in range(1, MOST_SEEDS) if 2 / math.comb(2 * n, n) < alpha)
-    if shift == 0:
-        return math.inf
-    n = max(smallest, math.ceil(math.pi / 3 * 2 * ((significant + powerful) / shift) ** 2 + significant**2 / 4))
-    step = 1 if n <= 20 else 10 if n <= 100 else 100
-    return math.inf if n > MOST_SEEDS else step * math.ceil(n / step)
+    return _depth(n, alpha)[1]
+
+
+def _depth(n: int, alpha: float) -> tuple[int, float]:
+    """How many averages of pairs the interval leaves out at each end, and how often it then misses.
+
+    Without any average left out, if that misses too often already, the number is 0 and the second is 0.
+    """
+    counts, below, depth, missed = _signed_sums(tuple(range(1, n + 1))), 0, 0, 0.0
+    for count in counts:
+        below += count
+        if (tail := 2 * below / 2**n) > alpha:
+            break
+        depth, missed = depth + 1, tail
+    return depth, missed
+
+
+def _walsh(differences: Floats) -> tuple[float, Interval]:
+    """The Hodges-Lehmann estimate of paired differences, and the interval that inverts the signed-rank test."""
+    import numpy as np
+
+    i, j = np.triu_indices(differences.size)
+    with np.errstate(invalid="ignore"):
+        averages = np.nan_to_num((differences[i] + differences[j]) / 2, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    averages = np.sort(averages)
+    depth, missed = _depth(differences.size, 1 - LEVEL)
+    if depth == 0:  # the widest interval that there is
+        depth, missed = 1, min(1.0, 2.0 ** (1 - differences.size))
+    return float(np.median(averages)), Interval(float(averages[depth - 1]), float(averages[-depth]), 1 - missed)
+
+
+def studentized_rank_sums(ours: Floats, theirs: Floats) -> Floats:
+    """Brunner and Munzel's statistic without its sign, for many pairs of samples at once; infinite if they do not overlap.
+
+    With one value on a side, which has no spread, it is the distance of the probability from a half.
+
+    Args:
+        ours: Of shape (n, ...).
+        theirs: Of shape (m, ...).
+    """
+    import numpy as np
+
+    n, m = len(ours), len(theirs)
+    above = (ours[:, None] > theirs).astype(np.float32)
+    if np.equal(ours[:, None], theirs).any():
+        above += np.equal(ours[:, None], theirs) * np.float32(0.5)
+    of_ours, of_theirs = above.mean(1), above.mean(0)
+    distance = np.abs(of_ours.mean(0) - 0.5)
+    if min(n, m) == 1:
+        return np.asarray(np.round(distance, 5))
+    spread = np.sqrt(of_ours.var(0, ddof=1) / n + of_theirs.var(0, ddof=1) / m)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.where(spread < 1e-5, np.where(distance < 1e-5, 0.0, np.inf), distance / spread)
+    return np.asarray(np.round(found, 5))  # equal statistics tie whatever their last bits
+
+
+def rank_sum_p(ours: Floats, theirs: Floats) -> float:
+    """The two-sided p-value of the studentized rank sum over all splits, or over random ones where there are too many.
+
+    Args:
+        ours: Of shape (n,); may be infinite.
+        theirs: Of shape (m,); may be infinite.
+    """
+    import numpy as np
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.concatenate([ours, theirs]))
+    return _split_p(tuple(sorted(ranks[: ours.size])), tuple(sorted(ranks[ours.size :])))
+
+
+@lru_cache(maxsize=KEPT)
+def _split_p(ours: tuple[float, ...], theirs: tuple[float, ...]) -> float:
+    """Cached: few seeds have few possible orders, 252 for five seeds a side."""
+    import numpy as np
+
+    n, ranks = len(ours), np.array([*ours, *theirs])
+    observed = studentized_rank_sums(ranks[:n], ranks[n:])
+    least = min(1.0, 2 / math.comb(ranks.size, n))  # with ties only one split may be as far, and none the other way
+    return max(least, _tail(_over_splits(tuple(ranks), n), float(observed)))
+
+
+def _tail(rearranged: Floats, observed: float) -> float:
+    """The share of rearrangements that are as far from none as the observed one."""
+    import numpy as np
+
+    beyond = rearranged.size - int(np.searchsorted(rearranged, observed))
+    random = rearranged.size == MOST_SPLITS
+    return (beyond + random) / (rearranged.size + random)
+
+
+@lru_cache(maxsize=256)
+def _over_splits(ranks: tuple[float, ...], n: int) -> Floats:
+    """The sorted statistics of all splits of the ranks with n on the first side; of random ones if there are too many."""
+    import numpy as np
+
+    size, values = len(ranks), np.array(ranks)
+    if math.comb(size, n) < MOST_SPLITS:
+        chosen = np.array([*combinations(range(size), n)])
+        inside = np.zeros((len(chosen), size), bool)
+        np.put_along_axis(inside, chosen, True, axis=1)
+        order = np.argsort(~inside, axis=1, kind="stable")
+    else:
+        order = np.random.default_rng(0).permuted(np.tile(np.arange(size), (MOST_SPLITS, 1)), axis=1)
+    drawn = values[order]
+    return np.sort(studentized_rank_sums(drawn[:, :n].T, drawn[:, n:].T))
+
+
+def _shifts(ours: Floats, theirs: Floats, differences: Floats) -> Interval:
+    """The shifts that the studentized rank sum does not reject: its value changes at the differences only."""
+    import numpy as np
+
+    n, m = ours.size, theirs.size
+    splits = math.comb(n + m, n)
+    widest = Interval(float(differences[0]), float(differences[-1]), 1 - min(1.0, 2 / splits))
+    rearranged = _over_splits(tuple(np.arange(1.0, n + m + 1)), n)
+    finite = np.unique(differences[np.isfinite(differences)])
+    if 2 / splits > 1 - LEVEL or not finite.size:
+        return widest
+    edges = np.concatenate([[differences[0]], finite, [differences[-1]]])
+    between = np.concatenate([[finite[0] - 1], (finite[1:] + finite[:-1]) / 2, [finite[-1] + 1]])
+    found = studentized_rank_sums(ours[:, None] - between, np.broadcast_to(theirs[:, None], (m, between.size)))
+    tails = (rearranged.size - np.searchsorted(rearranged, found)) / rearranged.size
+    kept = np.flatnonzero(tails > 1 - LEVEL)
+    if not kept.size:
+        return widest
+    possible = (rearranged.size - np.searchsorted(rearranged, np.unique(rearranged))) / rearranged.size
+    missed = possible[possible <= 1 - LEVEL].max(initial=0.0)
+    return Interval(float(edges[kept[0]]), float(edges[kept[-1] + 1]), float(1 - missed))
+
+
+def _share_interval(won: float, n: int) -> tuple[float, float]:
+    """Clopper and Pearson's interval of a share of n trials."""
+    from scipy.stats import beta
+
+    tail = (1 - LEVEL) / 2
+    low = 0.0 if won == 0 else float(beta.ppf(tail, won, n - won + 1))
+    return low, 1.0 if won == n else float(beta.ppf(1 - tail, won + 1, n - won))
+
+
+def _win_interval(won: float, n: int, m: int) -> tuple[float, float]:
+    """Newcombe's interval (his method 5) of the probability that one of n is better than one of m."""
+    from scipy.optimize import brentq
+
+    share, z, size = won / (n * m), NormalDist().inv_cdf((1 + LEVEL) / 2), (n + m) / 2 - 1
+
+    def beyond(p: float) -> Any:
+        spread = p * (1 - p) * (1 + size * ((1 - p) / (2 - p) + p / (1 + p))) / (n * m)
+        return abs(p - share) - z * math.sqrt(max(spread, 0.0))
+
+    tiny = 1e-9  # the ends themselves are roots where all pairs are won
+    low = 0.0 if share == 0 else float(brentq(beyond, tiny, min(share, 1 - tiny)))
+    return low, 1.0 if share == 1 else float(brentq(beyond, max(share, tiny), 1 - tiny))

@@ -1,9 +1,9 @@
-"""The certainty of a table's order: under other seeds, compared with a published order, and over several data sets.
+"""The certainty of a table's order: given the seeds, compared with a published order, and over several data sets.
 
-Errors are test errors in percent, infinite where a seed diverged. The lowest error has rank 1. Equal errors share their
-ranks.
+Errors are infinite where a seed diverged. The lowest error has rank 1. Equal errors share their ranks.
 
-Sources: Efron, 1979 (bootstrap); Kendall, 1945 (tau-b); Demšar, 2006 (critical difference).
+Sources: Hsu, 1996 (comparisons with the best); Mogstad, Romano, Shaikh and Wilhelm, 2024 (intervals of ranks from
+many-to-one comparisons); Kendall, 1945 (tau-b); Demšar, 2006 (critical difference).
 """
 
 from __future__ import annotations
@@ -11,31 +11,26 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+from ablate.statistics.comparison import ALPHA, PAIRED_FROM, direction
+from ablate.statistics.description import Errors
+from ablate.statistics.family import adjusted_p_values, smallest_p_values
 
-FEWEST_SEEDS = 3
 FEWEST_DATA_SETS = 5
 FEWEST_VARIANTS = 3
 
 
-class RankStability(NamedTuple):
-    """Shares of the bootstrap draws, for V variants in the order given.
+class RankInterval(NamedTuple):
+    """The ranks that a variant may have, given the seeds; 1 is the lowest error.
 
     Args:
-        rank_probability: (V, V): the share in which variant i has rank r + 1; rows and columns sum to 1.
-        same_order: The share in which the whole order is the observed one.
-        same_first: The share in which the first of the observed order is first.
-        draws: The number of draws.
+        best: One more than the number of variants that are better for sure.
+        worst: The number of variants less those that are worse for sure.
     """
 
-    rank_probability: npt.NDArray[np.float64]
-    same_order: float
-    same_first: float
-    draws: int
+    best: int
+    worst: int
 
 
 class OrderAgreement(NamedTuple):
@@ -76,47 +71,31 @@ class CriticalDifference(NamedTuple):
     groups: tuple[tuple[str, ...], ...]
 
 
-def rank_stability(errors: Sequence[Mapping[Any, float]], draws: int = 10_000, seed: int = 0) -> RankStability | None:
-    """How often the order of the medians would change with other seeds.
+def rank_intervals(
+    errors: Sequence[Errors], paired_from: int = PAIRED_FROM, alpha: float = ALPHA
+) -> list[RankInterval] | None:
+    """The ranks that each variant may have: it is compared with all others, as one family of its own.
 
-    Seeds are drawn with replacement. Variants with the same seeds use the same draws, because their trials share the order
-    of the images. Other variants use independent draws.
+    Each interval contains the true rank with probability 1 - alpha. So the variants with 1 in their interval are those
+    that cannot be told from the best, and the truly best one is among them with that probability.
 
     Args:
-        errors: One mapping from seed to error per variant.
-        draws: The number of bootstrap draws.
-        seed: The seed of the draws.
+        errors: The errors of each variant, at least one seed each.
+        paired_from: The fewest common keys that are compared in pairs; 1 for keys of folds.
+        alpha: The probability that an interval misses.
 
     Returns:
-        None for fewer than two variants, or if a variant has fewer than 3 seeds: a single seed drawn again and again would
-        make any order look certain.
+        None for fewer than 2 variants, or if no comparison can be significant with these seeds.
     """
-    import numpy as np
-    from scipy.stats import rankdata
-
-    if len(errors) < 2 or min(map(len, errors)) < FEWEST_SEEDS:
-        return None
-    generator = np.random.default_rng(seed)
-    drawn: dict[tuple[Any, ...], npt.NDArray[np.int64]] = {}
-    medians = np.empty((draws + 1, len(errors)))  # row 0 is the observed one
-    for i, of_variant in enumerate(errors):
-        seeds = tuple(sorted(of_variant))
-        if seeds not in drawn:
-            drawn[seeds] = generator.integers(len(seeds), size=(draws, len(seeds)))
-        ordered = np.array([of_variant[each] for each in seeds])
-        medians[0, i] = np.median(ordered)
-        medians[1:, i] = np.median(ordered[drawn[seeds]], axis=1)
-    # Equal medians share the ranks from first to last; each rank has the same probability.
-    first, last = (np.asarray(rankdata(medians, method=end, axis=1)) for end in ("min", "max"))
-    shared = 1 / (last - first + 1)
-    at_rank = (((first <= rank) & (rank <= last)) * shared for rank in range(1, len(errors) + 1))
-    rank_probability = np.stack([each[1:].mean(axis=0) for each in at_rank], axis=1)
-    return RankStability(
-        rank_probability=rank_probability,
-        same_order=float(((first[1:] == first[0]) & (last[1:] == last[0])).all(axis=1).mean()),
-        same_first=float(rank_probability[first[0] == 1, 0].sum()),
-        draws=draws,
-    )
+    possible, found = False, []
+    for i, variant in enumerate(errors):
+        pairs = [(other, i) for other in range(len(errors)) if other != i]
+        least = smallest_p_values([each.keys() for each in errors], pairs, paired_from)
+        possible = possible or min(least, default=1.0) < alpha
+        p_values = adjusted_p_values(errors, pairs, paired_from)
+        sure = [direction(errors[other], variant, paired_from) for (other, _), p in zip(pairs, p_values) if p < alpha]
+        found.append(RankInterval(1 + sure.count(-1), len(errors) - sure.count(1)))
+    return found if possible else None
 
 
 def order_agreement(ours: Mapping[str, float], published: Mapping[str, float]) -> OrderAgreement:

@@ -160,7 +160,7 @@ def _find_choice(document: Document, name: str, within: Within, load: Callable[.
         raise StudyError(f"{file.search} is unfinished after {_candidates(file)} ({path}); {first}")
     if study:
         present = load(study[0], scale=study[1], within=within).search
-        if present is None or present.digest != file.digest:
+        if present is None or file.digest not in (present.digest, present.former_digest):
             raise StudyError(f"{file.search} has changed since {path} was written; {first}")
         if present.sampler != "grid" and file.candidates < present.trials:
             raise StudyError(f"{file.search} is unfinished after {file.candidates} of {present.trials} candidates; {first}")

@@ -404,7 +404,7 @@ class SpaceFile(Frozen):
     ] = None
     objective: Annotated[
         Literal["median_validation_error", "mean_validation_error", "median", "mean"] | None,
-        Field(description="over folds and seeds, by default the median; of a program median or mean of its measure"),
+        Field(description="over folds and seeds, by default the mean; of a program median or mean of its measure"),
     ] = None
     trials: Annotated[int | None, Field(ge=1, le=100_000, description="candidates; by default all of a grid")] = None
     sampler: Literal["tpe", "gp", "random", "grid", "cmaes"] = "tpe"

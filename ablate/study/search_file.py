@@ -43,6 +43,7 @@ NOT_WITH = (
     "decide_by",
 )
 MAX_GRID = 10_000
+DEFAULT_STATISTIC = "mean"  # over folds and seeds; a median of five folds forgets by how much the others differ
 MAX_STEPS = 10**9
 LEAST_PAIRS = 5  # trainings a candidate: the Wilcoxon pruner needs four for p < 0.1 (1/16), and one more that it can save
 UNREAD = ("data.test_size", "data.digest")  # axes without any effect in a search
@@ -188,7 +189,9 @@ def make_search(
         StudyError: The grid or an enqueued candidate is not valid; the message names the place.
     """
     cells = read_grid(document, SEARCH, parameters) if search.sampler == "grid" else []
-    statistic = (search.objective or "median").partition("_")[0]
+    statistic = (search.objective or DEFAULT_STATISTIC).partition("_")[0]
+    # Before the mean was the default it was the median, and what such a search depends on did not name it.
+    stated = {} if search.objective else {"statistic": statistic}
     return Search(
         base,
         tuple(parameters),
@@ -200,7 +203,8 @@ def make_search(
         search.pruner,
         search.seed,
         read_enqueued(document, SEARCH, search, parameters, check_axis),
-        _digest(document, about),
+        _digest(document, about | stated),
+        _digest(document, about) if stated else "",
     )
 
 

@@ -309,6 +309,7 @@ class Search:
         seed: Of the sampler.
         enqueue: The first candidates, as values of the axes.
         digest: A hash of everything in the study that the search depends on, except `trials`.
+        former_digest: That of such a search when the default objective was the median; empty if the study states one.
     """
 
     base: Any
@@ -322,6 +323,7 @@ class Search:
     seed: int
     enqueue: tuple[dict[str, Any], ...]
     digest: str
+    former_digest: str = ""
 
     @property
     def axes(self) -> list[str]:

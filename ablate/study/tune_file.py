@@ -15,6 +15,7 @@ from ablate.study.program_search import PRUNERS, axis_check, most_epochs
 from ablate.study.recipe import Recipe
 from ablate.study.schema import StudyFile, TuneFile
 from ablate.study.search_file import (
+    DEFAULT_STATISTIC,
     LEAST_PAIRS,
     CheckAxis,
     check_ends,
@@ -146,7 +147,7 @@ def _search(
     parameters = read_space(document, TUNE, tune, check_axis, check)
     check_trials(document, TUNE, tune)
     cells = read_grid(document, TUNE, parameters) if tune.sampler == "grid" else []
-    statistic, _, named = (tune.objective or "median").partition("_")
+    statistic, _, named = (tune.objective or DEFAULT_STATISTIC).partition("_")
     if named not in ("", measure):
         document.fail((TUNE, "objective"), f"tune.objective: found {tune.objective}; allowed: median, mean (of {measure})")
     return Search(

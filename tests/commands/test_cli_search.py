@@ -32,7 +32,7 @@ search:
 scales:
   two: {search: {trials: 2}}
 """
-ERROR = "median_validation_error"
+ERROR = "mean_validation_error"
 # A password must never be seen, wherever in a URL it stands and whatever is wrong with the URL.
 SECRET = "geheim"
 URLS = (

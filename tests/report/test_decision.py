@@ -15,7 +15,6 @@ from ablate.commands.trace_text import trace_text
 from ablate.report.document import Table
 from ablate.report.study_report import StudyReport, study_tables
 from ablate.report.trace import trace_cell
-from ablate.report.verdicts import reach_verdicts
 from ablate.study.decision import Decision
 
 STUDY = """\
@@ -51,35 +50,24 @@ def test_the_highest_is_the_best_and_a_diverged_trial_the_worst(report: StudyRep
     assert second["accuracy_values"] == [0.8, None, 0.9] and second["min"] is None and second["max"] == 0.9
     table = study_tables(report.analysis)[0]
     column = table.titles.index("Median accuracy")
-    assert [row[column].bold for row in table.rows] == [False, True]
+    assert [row[column].bold for row in table.rows] == [False, False]  # three seeds cannot tell the two apart
     assert cells(table)[1]["Range"] == "diverged–0.9"
 
 
 def test_comparisons_are_turned_around(report: StudyReport) -> None:
     verdict = report.analysis.verdict(report.analysis.summaries[1])
-    assert verdict and verdict.comparison.difference == pytest.approx(0.175) and verdict.comparison.won == 6
+    assert verdict and verdict.comparison.difference == pytest.approx(0.15) and verdict.comparison.won == 6
     row = cells(study_tables(report.analysis)[1])[1]
-    assert (row["Difference"], row["P(better)"], row["Mean ± SD"]) == ("+0.175", "0.67", "–")
+    assert (row["Difference"], row["P(better)"], row["Mean ± SD"]) == ("+0.15", "0.67 (0.24–0.92)", "–")
 
 
 def test_the_words_stand_in_captions_and_figures(report: StudyReport) -> None:
     captions = " ".join(report.document.captions)
     assert "Accuracy at the last epoch, median over 3 seeds." in captions and "error" not in captions
-    assert "the variant has the higher accuracy" in captions
+    assert "how often the variant has the higher accuracy" in captions
     (axis,) = report.figures["errors"].figure.axes
     assert axis.get_xlabel() == "accuracy: a point a seed, a bar their median"
     assert report.figures["parameters"].alt_text == "Accuracy against parameters, with the Pareto front"
-
-
-def test_a_sentence_says_which_is_better() -> None:
-    low, high = {n: 1.0 + n / 100 for n in range(8)}, {n: 2.0 + n / 100 for n in range(8)}
-    pair = (("high", high), ("low", low))
-    (up,) = reach_verdicts([pair], maximized=True, distance=lambda value: f"{value:.4g} nats")
-    assert (
-        up.sentence.startswith("high is better than low by 1 nats (all 64 seed pairs") and up.comparison.difference == 1.0
-    )
-    (down,) = reach_verdicts([pair])
-    assert down.sentence.startswith("high is worse than low by 1.00 points")
 
 
 def test_a_cell_is_traced_to_the_trials_of_its_value(report: StudyReport, tmp_path: Path) -> None:

@@ -65,10 +65,13 @@ def test_a_higher_value_is_better_and_a_diverged_seed_the_worst(of: ProgramExper
     assert analysis.summaries[2].error_by_seed[3] == -math.inf
     assert analysis.summaries[2].diverged == [3]
     first, second = analysis.verdicts.values()
-    assert "lr 0.2 is better than lr 0.1 by 0.2" in first.sentence
+    assert first.comparison.difference == pytest.approx(0.2)
+    assert analysis.sentences[0].startswith(
+        "lr 0.2 is better than lr 0.1 by 0.2 (96% interval +0.18 to +0.22; in all 25 seed"
+    )
     assert "points" not in "".join(analysis.sentences)
     assert second.comparison.probability == 0.8
-    assert any("the same variant comes first in 100%" in sentence for sentence in analysis.sentences)
+    assert analysis.sentences[-1] == "lr 0.2 is the best of the 3 variants, with 95% confidence."
 
 
 def test_the_document_has_a_row_for_each_variant(of: ProgramExperiment) -> None:

@@ -128,7 +128,8 @@ def test_the_same_way_differs_in_nothing(tmp_path: Path) -> None:
             f"data: {COPY[:-1]}, image_size: 16}}\n",
             ["A copy, not CIFAR-10", "images of 16 pixels, not 32"],
         ),
-        ("protocol: {seeds: 2, ", "protocol: {", ["the published number of seeds is not stated"]),
+        ("protocol: {seeds: 2, ", "protocol: {", []),  # taken as one run, which the sentence says
+        ("protocol: {seeds: 2, ", "protocol: {seeds: 1, ", []),  # more seeds than published are no other protocol
         ("recipe: wrn_cifar, ", "", ["the published training is not stated"]),
         ("seeds: 2\n", "seeds: 2\nepoch_rule: best\n", ["the epoch with the lowest test error, not the last"]),
     ],
@@ -184,13 +185,19 @@ def test_rows_without_a_variant_are_those_that_say_why_or_have_no_network(tmp_pa
 
 
 def test_of_a_published_value_come_by_alike_the_seeds_say_where_it_lies(tmp_path: Path) -> None:
-    found = recorded(tmp_path, CIFAR, {0: [5.0, 6.0], 1: [6.6, 7.0]}).analysis()
+    """The interval is that of Student for a median of two, which are one and another: as of one run."""
+    found = recorded(tmp_path, CIFAR, {0: [5.0, 6.0], 1: [6.99, 7.0]}).analysis()
+    predicted = "95% prediction interval, errors taken as about normal"
     assert found.sentences == [
-        "WRN-28-2: the published 5.50% lies within our range, 5.00 to 6.00% (2 seeds).",
-        "WRN-16-2: the published 6.50% lies below our range, 6.60 to 7.00% (2 seeds).",
+        f"WRN-28-2: the published 5.50% (a median of 2 runs) lies within what our 2 seeds predict for it, 0.00 to 16.50% "
+        f"({predicted}).",
+        f"WRN-16-2: the published 6.50% (a median of 2 runs) lies below what our 2 seeds predict for it, 6.88 to 7.11% "
+        f"({predicted}).",
     ]
     above = recorded(tmp_path, CIFAR.replace("cifar10: 6.5}", "cifar10: 7.5}"), {}).analysis()
-    assert above.sentences[1] == "WRN-16-2: the published 7.50% lies above our range, 6.60 to 7.00% (2 seeds)."
+    assert "the published 7.50% (a median of 2 runs) lies above what our 2 seeds predict" in above.sentences[1]
+    unstated = recorded(tmp_path, CIFAR.replace("seeds: 2, ", ""), {}).analysis()
+    assert "the published 5.50% (one run, as it says no number) lies within" in unstated.sentences[0]
 
 
 def test_no_verdict_is_given_where_the_protocols_differ(tmp_path: Path) -> None:
@@ -233,6 +240,15 @@ def test_of_one_run_there_is_no_range(tmp_path: Path) -> None:
     ]
 
 
-def test_a_range_ends_at_a_seed_that_diverged(tmp_path: Path) -> None:
+def test_fewer_seeds_than_published_are_another_protocol(tmp_path: Path) -> None:
+    text = CIFAR.replace("protocol: {seeds: 2, ", "protocol: {seeds: 5, ")
+    found = recorded(tmp_path, text, {0: [5.0, 6.0]}).analysis()
+    match = found.match(found.summaries[0])
+    assert match and match.differences == ("2 seeds, not 5",)
+
+
+def test_a_seed_that_diverged_leaves_no_prediction(tmp_path: Path) -> None:
     found = recorded(tmp_path, CIFAR, {0: [5.0, None]}).analysis()
-    assert found.sentences == ["WRN-28-2: the published 5.50% lies within our range, 5.00 to diverged (2 seeds)."]
+    assert found.sentences == [
+        "WRN-28-2: the published 5.50% is a median of 2 runs; as 1 of our 2 seeds diverged, they predict nothing for it."
+    ]

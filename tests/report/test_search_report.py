@@ -33,7 +33,13 @@ from ablate.study.budget import Budget
 from ablate.study.document import read_document
 from ablate.study.study import Study
 
-TWO = "search: {space: {dropout: {low: 0.0, high: 0.6, step: 0.05}}, validation: {folds: 2}, trials: 4}"
+TWO = """\
+search:
+  space: {dropout: {low: 0.0, high: 0.6, step: 0.05}}
+  validation: {folds: 2}
+  objective: median_validation_error
+  trials: 4
+"""
 FRONT = """\
 search:
   space: {block: ["B(3,3)", "B(3,1)", "B(1,3)", "B(1,1)"]}
@@ -61,7 +67,7 @@ def analysis_of(
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[SearchReport, Path]:
     """A report of 40 candidates, with its files."""
     folder = tmp_path_factory.mktemp("search")
-    study = searched(folder, DROPOUT.replace("trials", "pruner: wilcoxon, trials"))
+    study = searched(folder, DROPOUT.replace("  trials", "  pruner: wilcoxon\n  trials"))
     made = recorded_report(study, forty(study), folder / "runs")
     made.write(folder / "reports")
     return made, folder / "reports" / "invented"
@@ -124,7 +130,7 @@ def test_the_mean_is_another_order_than_the_median(tmp_path: Path) -> None:
     errors = {0.1: (5.0, 5.0, 8.0), 0.2: (5.5, 5.5, 5.5)}
     orders = []
     for objective in ("median", "mean"):
-        text = TWO.replace("folds: 2}", f"folds: 3}}, objective: {objective}_validation_error")
+        text = TWO.replace("folds: 2", "folds: 3").replace("median_validation", f"{objective}_validation")
         study = searched(tmp_path, text)
         made = report_of(study, dropouts(study, errors))
         orders.append([one.number for one in made.analysis.ranked])
@@ -149,15 +155,15 @@ def test_the_table_compares_each_with_the_best(written: tuple[SearchReport, Path
     (caption,) = written[0].document.captions
     assert not others and len(table.rows) == 10
     assert table.titles == [
-        "Candidate", "dropout", "n", "Median", "SD", "Range", "Difference", "Won", "p", "p (Holm)",
+        "Candidate", "dropout", "n", "Median", "SD", "Range", "Difference", "Interval", "Won", "p", "p (family)",
     ]  # fmt: skip
     texts = [[cell.text for cell in row] for row in table.rows]
-    assert texts[0] == ["8", "0.35", "5", "5.08", "0.31", "4.94–5.71", "best", "–", "–", "–"]
-    assert texts[1] == ["1", "0.3", "5", "5.09", "0.20", "4.81–5.28", "+0.01", "14.5 of 25", "0.738", "1.000"]
+    assert texts[0] == ["8", "0.35", "5", "5.08", "0.31", "4.94–5.71", "best", "–", "–", "–", "–"]
+    assert texts[1][:9] == ["1", "0.3", "5", "5.09", "0.20", "4.81–5.28", "+0.01", "-0.43 to +0.19 (94%)", "3 of 5"]
     assert table.rows[1][0].mark == "a" and table.notes == (("a", "named in the study file, not sampled"),)
-    assert [row[3].bold for row in table.rows] == [True] + [False] * 9
+    assert not any(row[3].bold for row in table.rows)  # five folds tell none from the best
     assert "validation error on 5 folds of the training images, 5 trainings a candidate" in caption
-    assert "the test images were not read" in caption and "none below 0.071" in caption
+    assert "the test images were not read" in caption and "none below 0.062" in caption
     assert (
         "128 training images" in caption
         and "Searched: dropout (base WRN-16-1). The 10 best of 12 candidates, by" in caption
@@ -169,10 +175,10 @@ def test_the_sentences_say_what_is_so(written: tuple[SearchReport, Path]) -> Non
     assert said[:4] == [
         "The search is unfinished: 39 of 40 candidates have ended.",
         "Candidate 8 (dropout 0.35) has the lowest median validation error, 5.08%, of 12 that were trained to the end.",
-        "The two that come first: candidate 8 (dropout 0.35) and candidate 1 (dropout 0.3) cannot be told apart with 5 "
-        "trainings; about 300 trainings would.",
-        "So few trainings can tell none of the 9 others in the table apart from it (smallest possible p 0.071 after Holm's "
-        "correction).",
+        "Against the second, candidate 1 (dropout 0.3), it is ahead in 2 of 5 trainings. No other in the table can be told "
+        "from it: 5 trainings cannot reach p < 0.05 in any of 11 comparisons (smallest possible p 0.062).",
+        "Any two folds share most of the images that were trained on, so these p-values speak of these images only, not of "
+        "other images.",
     ]
     text = " ".join(said)
     assert "The lowest of 12 errors flatters itself" in text and "Any two folds share most of the images" in text
@@ -184,13 +190,19 @@ def test_the_sentences_say_what_is_so(written: tuple[SearchReport, Path]) -> Non
 def test_what_many_trainings_can_tell(tmp_path: Path) -> None:
     study = searched(tmp_path, TWO.replace("folds: 2", "folds: 8"))
     near = [5.0 + fold / 10 for fold in range(8)]
-    errors = {0.3: near, 0.25: [e + 0.01 for e in near], 0.1: [e + 3 for e in near], 0.6: [e + 4 for e in near]}
+    errors = {
+        0.3: near,
+        0.25: [e + 0.01 + 0.02 * (-1) ** n for n, e in enumerate(near)],
+        0.1: [e + 3 for e in near],
+        0.6: [e + 4 for e in near],
+    }
     said = search_sentences(analysis_of(study, dropouts(study, errors)))
-    assert "1 of the 3 others in the table cannot be told apart from it after Holm's correction." in said
+    alike = "1 of the 3 others in the table cannot be told from it: 1 (dropout 0.25)."
+    assert f"Against the second, candidate 1 (dropout 0.25), it is ahead in 4 of 8 trainings; {alike}" in said
     del errors[0.25]
     said = search_sentences(analysis_of(study, dropouts(study, errors), limit=3))
-    assert "Each of the 2 others in the table is told apart from it after Holm's correction." in said
-    assert "is better than candidate 1 (dropout 0.1) by 3.00 points (all 64 training pairs" in said[1]
+    best = "Candidate 0 (dropout 0.3) is the best of the 3 in the table, with 95% confidence. "
+    assert f"{best}Against the second, candidate 1 (dropout 0.1), it is ahead in all 8 trainings." in said
 
 
 def test_a_best_value_on_the_edge_is_said(tmp_path: Path) -> None:
@@ -369,7 +381,7 @@ def test_a_budget_in_words(budget: dict[str, Any], said: str) -> None:
 
 
 def test_what_was_pruned_over_epochs_is_counted_in_epochs(tmp_path: Path) -> None:
-    study = searched(tmp_path, TWO.replace("trials", "pruner: median, trials"))
+    study = searched(tmp_path, TWO.replace("  trials", "  pruner: median\n  trials"))
     told = ({1: 60.0}, {1: 60.0, 2: 50.0, 3: 55.0})
     early = [candidate(study, n, {"dropout": n / 10}, [], "pruned", intermediate=steps) for n, steps in enumerate(told)]
     said = "2 candidates were pruned after 1 to 3 of 4 epochs, as worse than others."  # 2 folds of 2 epochs

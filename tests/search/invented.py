@@ -18,7 +18,13 @@ from ablate.study.plan import candidate_maker
 from ablate.study.spec import load_study
 from ablate.study.study import Study
 
-DROPOUT = "search: {space: {dropout: {low: 0.0, high: 0.6, step: 0.025}}, validation: {folds: 5}, trials: 40}"
+DROPOUT = """\
+search:
+  space: {dropout: {low: 0.0, high: 0.6, step: 0.025}}
+  validation: {folds: 5}
+  objective: median_validation_error
+  trials: 40
+"""
 INFINITE = float("inf")
 
 

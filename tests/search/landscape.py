@@ -50,6 +50,7 @@ search:
   trials: {trials}
   sampler: {sampler}
   pruner: {pruner}
+  objective: {objective}_validation_error
 """
 DROPOUT = "{dropout: {low: 0.0, high: 0.6, step: 0.05}}"
 
@@ -124,8 +125,9 @@ def digest(data: Data, location: Location) -> str:
 
 
 def invent(folder: Path, trials: int = 4, more: str = "", **changes: Any) -> Path:
-    """A study file with a search over dropout. more: lines of `search`; changes: space, epochs, folds, sampler, pruner."""
+    """A study file with a search over dropout. more: lines of `search`; changes: other values of INVENTED."""
     values = {"space": DROPOUT, "epochs": 2, "folds": 3, "sampler": "random", "pruner": "none", **changes}
+    values.setdefault("objective", "median")
     path = folder / "invented_search.yaml"
     path.write_text(INVENTED.format(trials=trials, **values) + more)
     return path

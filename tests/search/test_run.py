@@ -64,7 +64,7 @@ def test_every_fold_of_every_candidate_is_a_trial_with_its_own_record(tmp_path: 
 
 
 def test_the_mean_is_the_objective_where_the_study_says_so(tmp_path: Path) -> None:
-    path = invent(tmp_path, trials=1, more="  objective: mean_validation_error\n", space="{dropout: [0.3]}")
+    path = invent(tmp_path, trials=1, objective="mean", space="{dropout: [0.3]}")
     search(path, tmp_path / "runs", Landscape(lambda trial, epoch: float((1, 2, 6)[trial.data.held_out.fold])))  # type: ignore
     assert optuna_trials(path, tmp_path / "runs")[0].value == 3.0
 

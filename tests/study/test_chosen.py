@@ -328,6 +328,16 @@ def test_a_damaged_best(folder: Path, text: str, said: str) -> None:
     assert said in found
 
 
+def test_a_best_of_the_time_when_the_median_was_the_default_is_still_read(folder: Path) -> None:
+    search = load_study("studies/search.yaml").search
+    assert search and search.objective == "mean_validation_error" and search.former_digest != search.digest
+    Path("reports/rate/best.yaml").write_text(BEST.replace("DIGEST", search.former_digest))
+    assert study(text_of(GRID)).entries[0].axes["dropout"] == (0.3,)
+    Path("studies/search.yaml").write_text(SEARCH.replace("trials", "objective: median_validation_error\n  trials"))
+    stated = load_study("studies/search.yaml").search
+    assert stated and stated.objective == "median_validation_error" and stated.former_digest == ""
+
+
 def test_null_is_no_value(folder: Path) -> None:
     write_best(BEST.replace("dropout: 0.3", "dropout: null"))
     assert entry_error(GRID).endswith("variants.0.grid.dropout has no value; give one, or leave the key out")

@@ -10,7 +10,7 @@ import numpy as np
 
 from ablate.records.records import Record
 from ablate.report.drawn_figures import FigureInfo
-from ablate.report.figures.ranks import RankShares
+from ablate.report.figure_values.ranks import RANKS, rank_ranges
 from ablate.report.figures.training_curves import MEASURES, Curve, CurvePanel, SeedCurves, StudyCurves
 from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors, VariantErrors
 from ablate.report.panels import missing_seeds
@@ -80,11 +80,9 @@ def program_rank_values(analysis: ProgramAnalysis) -> Iterator[FigureInfo]:
     Args:
         analysis: The analysis of the study.
     """
-    found, by = analysis.stability, analysis.decision
-    if found and len(analysis.shown) > 2:
-        shares = RankShares([s.name for s in analysis.shown], found.rank_probability, f"the {by.lowest} {by.noun}")
-        caption = f"{analysis.setting('; ')}; {found.draws:,} bootstrap draws of the seeds"
-        yield FigureInfo(shares, f"{analysis.study.title}: the order with other seeds", caption)
+    if found := rank_ranges(analysis, "", [summary.name for summary in analysis.shown]):
+        title = f"{analysis.study.title}: the order, as far as the seeds tell"
+        yield FigureInfo(found, title, f"{analysis.setting('; ')}; {RANKS}")
 
 
 def _names(analysis: ProgramAnalysis) -> dict[str, str]:

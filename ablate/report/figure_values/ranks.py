@@ -1,40 +1,69 @@
-"""The values of the figures with the ranks of a study's variants: with other seeds, and over several data sets."""
+"""The values of the figures with the ranks of a study's variants: given the seeds, and over several data sets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figures.critical_difference import AverageRanks
-from ablate.report.figures.ranks import RankShares
+from ablate.report.figures.ranks import RankRanges
 from ablate.report.panels import data_panels, panel_labels
+from ablate.report.seeds import Compared, S
 from ablate.statistics.ranking import critical_difference
 
 if TYPE_CHECKING:
     from ablate.report.analysis import StudyAnalysis
 
+RANKS = (
+    "point: rank of the median; bar: ranks that the seeds allow, each end with 95% confidence; blue: cannot be told from "
+    "the best"
+)
+
 
 def rank_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """The values of the figures with the ranks, one for each data set.
 
-    A data set needs three or more variants that all have enough seeds.
+    A data set needs three or more variants, and seeds that allow a verdict.
 
     Args:
         analysis: The analysis of the study.
     """
-    titles, by = analysis.titles, analysis.decision
+    titles = analysis.titles
     for number, title in enumerate(titles, 1):
-        found, summaries = analysis.stability(title), analysis.on(title)
-        if found and len(summaries) > 2:
+        summaries = analysis.on(title)
+        (labels,) = panel_labels([("", summaries)])
+        if found := rank_ranges(analysis, title, labels):
             about = analysis.setting("; ") if len(titles) == 1 else title
-            (labels,) = panel_labels([("", summaries)])
             yield FigureInfo(
-                RankShares(labels, found.rank_probability, f"the {by.lowest} {by.noun}"),
-                f"{analysis.study.title}: the order with other seeds",
-                f"{about}; {found.draws:,} bootstrap draws of the seeds",
+                found,
+                f"{analysis.study.title}: the order, as far as the seeds tell",
+                f"{about}; {RANKS}",
                 number if len(titles) > 1 else 0,
             )
+
+
+def rank_ranges(analysis: Compared[S], title: str, labels: Sequence[str]) -> RankRanges | None:
+    """The ranks that the variants of a data set may have, the best median first; None where the seeds allow no verdict.
+
+    Args:
+        analysis: The analysis of a study.
+        title: The title of the data set.
+        labels: Of its variants that have a recorded seed.
+    """
+    from scipy.stats import rankdata
+
+    intervals, by = analysis.rank_intervals(title), analysis.decision
+    if intervals is None or len(intervals) < 3:
+        return None
+    observed = rankdata([by.cost(s.median) for s in analysis.on(title) if s.median is not None]).tolist()
+    order = sorted(range(len(labels)), key=observed.__getitem__)
+    return RankRanges(
+        [labels[i] for i in order],
+        [(intervals[i].best, intervals[i].worst) for i in order],
+        [observed[i] for i in order],
+        f"the {by.lowest} {by.noun}",
+    )
 
 
 def critical_difference_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:

@@ -1,70 +1,59 @@
-"""The certainty of a ranking: how often each variant has each rank with other seeds."""
+"""The ranks that each variant may have, given its seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import seaborn as sns
 from matplotlib.figure import Figure
 
-from ablate.report.figures.style import LEGEND, open_canvas, styled, wrap_labels
+from ablate.report.figures.style import GREY, INK, PALETTE, open_canvas, styled, wrap_labels
 
 
 @dataclass(frozen=True)
-class RankShares:
-    """How often each of V variants has each rank.
+class RankRanges:
+    """The ranks that each of V variants may have.
 
     Args:
         labels: Of the V variants.
-        shares: An array of shape (V, V); [i, r] is the probability, 0 to 1, that variant i has rank r + 1.
+        ranges: The lowest and the highest rank of each, from 1 to V.
+        observed: The rank of the median of each; equal medians share one, which may be a half.
         first: What has rank 1.
     """
 
     labels: Sequence[str]
-    shares: Any
+    ranges: Sequence[tuple[int, int]]
+    observed: Sequence[float]
     first: str = "the lowest error"
 
 
-def percent_text(share: float) -> str:
-    """A share in percent, as short text for a cell: "", "<1", "37", ">99", "100".
-
-    Args:
-        share: From 0 to 1.
-    """
-    if share <= 0:
-        return ""
-    if share >= 1:
-        return "100"
-    return "<1" if share < 0.005 else ">99" if share > 0.995 else f"{100 * share:.0f}"
-
-
 @styled
-def draw_ranks(ranks: RankShares, title: str, caption: str, badge: str = "") -> Figure:
-    """A row for each variant, a column for each rank: how often, in percent, the variant has the rank.
+def draw_ranks(ranks: RankRanges, title: str, caption: str, badge: str = "") -> Figure:
+    """A bar for each variant from the lowest to the highest rank that it may have; a point where its median stands.
+
+    The bars of variants that may be the best are dark.
 
     Args:
-        ranks: The shares of the ranks.
+        ranks: The ranges of the ranks.
         title: The title above the axes.
         caption: The text below the title, such as the setting and the number of seeds.
         badge: A warning in white on black above the title, such as another scale; empty for none.
     """
-    labels, shares = ranks.labels, np.asarray(ranks.shares, float)
-    size = len(labels)
-    names, longest = wrap_labels(labels)
-    heights = max(0.3, *(0.1 + 0.15 * (name.count("\n") + 1) for name in names))
+    size = len(ranks.labels)
+    names, longest = wrap_labels(ranks.labels)
+    heights = max(0.26, *(0.1 + 0.15 * (name.count("\n") + 1) for name in names))
     figure, (axis,) = open_canvas(
-        title, caption, badge, width=longest + 0.5 + max(3.2, 0.42 * size), body=0.55 + heights * size
+        title, caption, badge, width=longest + 0.5 + max(3.6, 0.42 * size), body=0.6 + heights * size
     )
-    # The colours become darker with the share, so the order is the same in grey print.
-    sns.heatmap(
-        shares, ax=axis, cmap="Blues", vmin=0, vmax=1.1, cbar=False, linewidths=1, linecolor="white", fmt="",
-        annot=[[percent_text(share) for share in row] for row in shares], annot_kws={"fontsize": LEGEND},
-        xticklabels=[str(rank + 1) for rank in range(size)], yticklabels=names,
-    )  # fmt: skip
-    axis.tick_params(axis="y", rotation=0)
-    axis.set_xlabel(f"rank, 1 {ranks.first}; cells: how often, %")
+    for row, ((low, high), observed) in enumerate(zip(ranks.ranges, ranks.observed)):
+        colour = PALETTE[0] if low == 1 else GREY
+        axis.plot([low - 0.3, high + 0.3], [row, row], color=colour, linewidth=6, alpha=0.45, solid_capstyle="butt")
+        axis.plot(observed, row, "o", color=colour, markersize=5, markeredgecolor=INK, markeredgewidth=0.6)
+    axis.set_xlim(0.4, size + 0.6)
+    axis.set_ylim(size - 0.5, -0.5)
+    axis.set_xticks(range(1, size + 1))
+    axis.set_yticks(range(size), names)
+    axis.grid(axis="y", visible=False)
     axis.tick_params(length=0)
+    axis.set_xlabel(f"rank, 1 {ranks.first}")
     return figure

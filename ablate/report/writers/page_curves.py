@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ablate.report.document import TrialCurve
-from ablate.report.summary import finite
+from ablate.report.numbers import finite
 
 
 def curve_data(curves: Sequence[TrialCurve], colours: int, worst: float = math.inf) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from report.figures.tidy import assert_tidy
 
 from ablate.report.figures.critical_difference import AverageRanks, draw_critical_difference
-from ablate.report.figures.ranks import RankShares, draw_ranks, percent_text
+from ablate.report.figures.ranks import RankRanges, draw_ranks
 from ablate.report.figures.step_times import StepTime, StepTimes, draw_step_times, time_labels
 from ablate.report.figures.style import MARKERS, PALETTE, look, open_canvas, text_width, to_bytes, wrap_text
 
@@ -33,8 +33,8 @@ FOUR_RANKS = AverageRanks(dict(zip(NETS, (1, 2, 3, 4))), 1.5, [NETS[:2]])
 DRAWINGS: dict[str, Callable[[str, str, str], Figure]] = {
     "bars": lambda *texts: draw_step_times(StepTimes([THIN, WIDE]), *texts),
     "a bar of a long name": lambda *texts: draw_step_times(StepTimes([WIDE._replace(label=LONG)]), *texts),
-    "ranks": lambda *texts: draw_ranks(RankShares(NETS * 3, np.full((12, 12), 1 / 12)), *texts),
-    "one rank": lambda *texts: draw_ranks(RankShares([LONG], [[1.0]]), *texts),
+    "ranks": lambda *texts: draw_ranks(RankRanges(NETS * 3, [(1, 12)] * 12, range(1, 13)), *texts),
+    "one rank": lambda *texts: draw_ranks(RankRanges([LONG], [(1, 1)], [1]), *texts),
     "differences": lambda *texts: draw_critical_difference(FOUR_RANKS, *texts),
     "differences of long names": lambda *texts: draw_critical_difference(AverageRanks({LONG: 1, "b": 2}, 9.0, []), *texts),
     "an empty canvas": lambda *texts: open_canvas(*texts, width=3.0, body=1.0)[0],
@@ -155,18 +155,14 @@ def test_errors_of_one_source_need_no_mark() -> None:
     assert fill(errors) == ["CIFAR-10\nerror, %\n(published)"]
 
 
-@pytest.mark.parametrize(
-    ("share", "text"), [(0.0, ""), (0.004, "<1"), (0.37, "37"), (0.996, ">99"), (1.0, "100"), (1 + 1e-12, "100")]
-)
-def test_shares_in_cells(share: float, text: str) -> None:
-    assert percent_text(share) == text
-
-
-def test_a_row_of_the_stability_is_a_variant() -> None:
-    (axis,) = draw_ranks(RankShares(["a", "b"], [[0.75, 0.25], [0.25, 0.75]]), "title", "caption").axes
-    assert fill(axis) == ["75", "25", "25", "75"]
+def test_a_row_of_the_ranks_is_a_variant() -> None:
+    (axis,) = draw_ranks(RankRanges(["a", "b"], [(1, 1), (2, 3)], [1.0, 2.5]), "title", "caption").axes
+    bars, points = axis.lines[::2], axis.lines[1::2]
+    assert [list(bar.get_xdata()) for bar in bars] == [[0.7, 1.3], [1.7, 3.3]]
+    assert [list(point.get_xdata()) for point in points] == [[1.0], [2.5]]
+    assert bars[0].get_color() == PALETTE[0] != bars[1].get_color()  # that may be the best, and that may not
     assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
-    assert axis.get_ylim() == (2.0, 0.0)  # the first on top
+    assert axis.get_ylim() == (1.5, -0.5)  # the first on top
 
 
 def test_the_diagram_joins_what_is_not_told_apart() -> None:

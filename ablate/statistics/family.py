@@ -1,0 +1,268 @@
+"""Several comparisons at once: a family, in which the chance of one false verdict or more is at most alpha.
+
+Each adjusted p-value is found by closed testing with the largest statistic, stepping down (Marcus, Peritz and Gabriel,
+1976; Westfall and Young, 1993). The null distribution is a joint one, so comparisons that share a baseline, or seeds, are
+not corrected as if they were strangers, as by Bonferroni and Holm.
+
+- Paired comparisons: one sign a seed for all variants together is exchanged, which keeps what the variants share. All
+  absolute differences of the family are ranked together, and the statistic of a variant is its sum of signed ranks; with
+  one comparison that is Wilcoxon's test. If each variant were ranked alone, six seeds could tell none of eight variants:
+  each one that is at its extreme in some rearrangement adds 2/2^n. Ranked together, the smallest possible p-value is
+  2/2^n, whatever the number of comparisons. That is exact for differences that are jointly symmetric, if all hypotheses
+  are true. If only some are, the ranks of the others could tell something of the signs, so those cases were simulated.
+- Unpaired comparisons: the joint distribution of the studentized rank sums of seeds that are all alike (Steel, 1959, made
+  for unequal spread). It depends on the numbers of seeds only, and that of some comparisons is the margin of that of all,
+  so stepping down is the closed test, also with several baselines and unequal numbers of seeds.
+
+An adjusted p-value is never below that of the comparison alone. A family with both kinds is split into two, and the
+p-values of each are divided by its share of the comparisons (Bonferroni with weights). Seeds that some variants lack are no
+problem in a paired family: each variant counts the seeds that it shares with its baseline.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ablate.statistics.comparison import (
+    PAIRED_FROM,
+    Comparison,
+    compare,
+    is_paired,
+    paired_differences,
+    rank_sum_p,
+    signed_rank_p,
+    studentized_rank_sums,
+)
+from ablate.statistics.description import Errors
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.floating[Any]]
+
+EXACT_UNITS = 18  # 2^17 = 131,072 pairs of opposite sign patterns are counted; above that they are drawn
+DRAWS = 20_000
+Pairs = Sequence[tuple[int, int]]
+
+
+class Adjusted(NamedTuple):
+    """A comparison within its family.
+
+    Args:
+        comparison: Of the variant with its baseline, alone.
+        p_value: Adjusted for the family.
+        floor: The smallest adjusted p-value that is possible in the family with these seeds.
+        family: The number of comparisons in the family.
+    """
+
+    comparison: Comparison
+    p_value: float
+    floor: float
+    family: int
+
+
+def compare_family(groups: Sequence[Errors], pairs: Pairs, paired_from: int = PAIRED_FROM) -> list[Adjusted]:
+    """The comparisons of a family, in order.
+
+    Args:
+        groups: The errors of each variant, each of at least one seed.
+        pairs: For each comparison the index of the variant and that of its baseline in `groups`.
+        paired_from: The fewest common keys that are compared in pairs; 1 for keys of folds.
+    """
+    alone = [compare(groups[ours], groups[theirs], paired_from) for ours, theirs in pairs]
+    adjusted = adjusted_p_values(groups, pairs, paired_from)
+    floors = smallest_p_values([group.keys() for group in groups], pairs, paired_from)
+    return [Adjusted(*each, len(pairs)) for each in zip(alone, adjusted, floors)]
+
+
+def adjusted_p_values(groups: Sequence[Errors], pairs: Pairs, paired_from: int = PAIRED_FROM) -> list[float]:
+    """The adjusted p-value of each comparison of a family.
+
+    Args:
+        groups: The errors of each variant, each of at least one seed.
+        pairs: For each comparison the index of the variant and that of its baseline in `groups`.
+        paired_from: The fewest common keys that are compared in pairs; 1 for keys of folds.
+    """
+    import numpy as np
+
+    found = [1.0] * len(pairs)
+    for paired, part in _parts(groups, pairs, paired_from):
+        of_part = [pairs[i] for i in part]
+        together: Sequence[float] | Floats
+        if paired:
+            differences = _signed_matrix(groups, of_part)
+            together = step_down(*_rearranged_signs(pooled_signed_ranks(differences)))
+            alone = [signed_rank_p(tuple(column[~np.isnan(column)])) for column in differences.T]
+        else:
+            values = [np.array([*group.values()], float) for group in groups]
+            structure = _structure([len(group) for group in groups], of_part)
+            observed = [studentized_rank_sums(values[ours], values[theirs]) for ours, theirs in of_part]
+            together = _against_reference(structure, np.array(observed)) if len(part) > 1 else [0.0]
+            alone = [rank_sum_p(values[ours], values[theirs]) for ours, theirs in of_part]
+        for i, *both in zip(part, together, alone):
+            found[i] = float(min(1.0, max(both) * len(pairs) / len(part)))
+    return found
+
+
+def smallest_p_values(keys: Sequence[Collection[Any]], pairs: Pairs, paired_from: int = PAIRED_FROM) -> list[float]:
+    """The smallest adjusted p-value that is possible for each comparison, whatever the errors will be.
+
+    Args:
+        keys: The keys of each variant: its seeds, or (fold, seed).
+        pairs: For each comparison the index of the variant and that of its baseline in `keys`.
+        paired_from: The fewest common keys that are compared in pairs; 1 for keys of folds.
+    """
+    import numpy as np
+
+    groups = [dict.fromkeys(of_variant, 0.0) for of_variant in keys]
+    found = [1.0] * len(pairs)
+    for paired, part in _parts(groups, pairs, paired_from):
+        of_part = [pairs[i] for i in part]
+        if paired:
+            least = [2.0 ** (1 - len(groups[ours].keys() & groups[theirs].keys())) for ours, theirs in of_part]
+        else:
+            sizes = [len(group) for group in groups]
+            farthest = [np.inf if min(sizes[ours], sizes[theirs]) > 1 else 0.5 for ours, theirs in of_part]
+            together = _against_reference(_structure(sizes, of_part), np.array(farthest)) if len(part) > 1 else [0.0]
+            alone = [2 / math.comb(sizes[ours] + sizes[theirs], sizes[ours]) for ours, theirs in of_part]
+            least = [*map(max, together, alone)]
+        for i, p in zip(part, least):
+            found[i] = float(min(1.0, p * len(pairs) / len(part)))
+    return found
+
+
+def _parts(groups: Sequence[Errors], pairs: Pairs, paired_from: int) -> list[tuple[bool, list[int]]]:
+    """The paired and the unpaired comparisons, by their place; only the kinds that there are."""
+    kinds = [is_paired(groups[ours], groups[theirs], paired_from) for ours, theirs in pairs]
+    return [(kind, [i for i, of in enumerate(kinds) if of == kind]) for kind in (True, False) if kind in kinds]
+
+
+def _signed_matrix(groups: Sequence[Errors], pairs: Pairs) -> Floats:
+    """The differences of shape (keys, comparisons); NaN where a comparison lacks the key on a side."""
+    import numpy as np
+
+    keys = {key: row for row, key in enumerate(dict.fromkeys(key for group in groups for key in group))}
+    found = np.full((len(keys), len(pairs)), np.nan)
+    for column, (ours, theirs) in enumerate(pairs):
+        rows = [keys[key] for key in groups[ours] if key in groups[theirs]]
+        found[rows, column] = paired_differences(groups[ours], groups[theirs])
+    return np.asarray(found[~np.isnan(found).all(axis=1)])
+
+
+def pooled_signed_ranks(differences: Floats) -> Floats:
+    """The signed ranks of the absolute differences of a whole family, of the same shape; zero for zero and for NaN.
+
+    Args:
+        differences: Of shape (..., keys, comparisons); may be infinite, and NaN where there is no difference.
+    """
+    import numpy as np
+    from scipy.stats import rankdata
+
+    flat = np.abs(differences).reshape(*differences.shape[:-2], -1)
+    flat = np.where(np.isnan(flat), 0.0, flat)
+    ranks = rankdata(flat, axis=-1) - (flat == 0).sum(-1, keepdims=True)  # ranks of the differences that are not zero
+    return np.asarray(np.where(flat > 0, ranks, 0.0).reshape(differences.shape) * np.sign(np.nan_to_num(differences)))
+
+
+def _rearranged_signs(signed: Floats) -> tuple[Floats, Floats, bool]:
+    """The statistics observed and of each rearrangement of signs, and whether these are random."""
+    import numpy as np
+
+    exact = len(signed) <= EXACT_UNITS
+    rearranged = np.abs((sign_patterns(len(signed)) if exact else _random_signs(len(signed))) @ signed)
+    return np.abs(signed.sum(axis=0)), rearranged, not exact
+
+
+@lru_cache(maxsize=8)
+def sign_patterns(n: int) -> Floats:
+    """All signs of n units, of shape (2^(n - 1), n); of two opposite patterns only one.
+
+    Args:
+        n: The number of units.
+    """
+    import numpy as np
+
+    return np.asarray(1.0 - 2.0 * ((np.arange(2 ** (n - 1))[:, None] >> np.arange(n)) & 1))
+
+
+@lru_cache(maxsize=8)
+def _random_signs(n: int) -> Floats:
+    import numpy as np
+
+    return np.asarray(1.0 - 2.0 * np.random.default_rng(0).integers(2, size=(DRAWS, n)))
+
+
+def step_down(observed: Floats, rearranged: Floats, random: bool = False) -> Floats:
+    """The adjusted p-value of each comparison: the largest statistic of those that remain, stepping down.
+
+    Args:
+        observed: Of shape (..., comparisons), the larger the farther from no difference.
+        rearranged: Of shape (..., rearrangements, comparisons).
+        random: Whether the rearrangements are random ones, to which the observed one is then added.
+    """
+    import numpy as np
+
+    order = np.argsort(-observed, axis=-1, kind="stable")
+    ordered = np.take_along_axis(observed, order, axis=-1)
+    largest = np.take_along_axis(rearranged, order[..., None, :], axis=-1)
+    np.maximum.accumulate(largest[..., ::-1], axis=-1, out=largest[..., ::-1])
+    beyond = (largest >= ordered[..., None, :]).sum(axis=-2) + random
+    p_values = np.maximum.accumulate(beyond / (rearranged.shape[-2] + random), axis=-1)
+    found = np.empty_like(p_values)
+    np.put_along_axis(found, order, p_values, axis=-1)
+    return found
+
+
+class Structure(NamedTuple):
+    """The numbers of seeds of an unpaired family. Groups are numbered in the order in which pairs name them.
+
+    Args:
+        sizes: The seeds of each group.
+        pairs: For each comparison the numbers of its two groups.
+    """
+
+    sizes: tuple[int, ...]
+    pairs: tuple[tuple[int, int], ...]
+
+
+def _structure(sizes: Sequence[int], pairs: Pairs) -> Structure:
+    numbers: dict[int, int] = {}
+    numbered = tuple((numbers.setdefault(one, len(numbers)), numbers.setdefault(two, len(numbers))) for one, two in pairs)
+    return Structure(tuple(sizes[i] for i in numbers), numbered)
+
+
+@lru_cache(maxsize=16)
+def _reference(structure: Structure) -> tuple[list[Floats], Floats]:
+    """For seeds that are all alike: sorted statistics for each comparison, and the tails of shape (draws, comparisons).
+
+    Comparisons with the same numbers of seeds share the sorted statistics, so that chance makes no difference between them.
+    """
+    import numpy as np
+
+    generator = np.random.default_rng(0)
+    drawn = [generator.random((size, DRAWS), dtype=np.float32) for size in structure.sizes]
+    found = [studentized_rank_sums(drawn[ours], drawn[theirs]) for ours, theirs in structure.pairs]
+    sizes = [tuple(sorted((structure.sizes[ours], structure.sizes[theirs]))) for ours, theirs in structure.pairs]
+    alike = {size: np.sort(np.concatenate([f for f, of in zip(found, sizes) if of == size])) for size in {*sizes}}
+    ordered = [alike[size] for size in sizes]
+    return ordered, np.stack([_tails(*both) for both in zip(ordered, found)], axis=1)
+
+
+def _tails(ordered: Floats, values: Floats) -> Floats:
+    """The share of the sorted statistics that are at least each value."""
+    import numpy as np
+
+    return np.asarray((ordered.size - np.searchsorted(ordered, values)) / ordered.size)
+
+
+def _against_reference(structure: Structure, observed: Floats) -> Floats:
+    """The adjusted p-values of observed statistics: the smallest tail of those that remain, so unequal n weigh the same."""
+    import numpy as np
+
+    ordered, tails = _reference(structure)
+    own = np.array([_tails(*both) for both in zip(ordered, observed)])
+    return step_down(-own, -tails, random=True)
