@@ -61,7 +61,7 @@ class Outcome(NamedTuple):
 
     Args:
         verdict: "better", "worse" or NOT_TOLD_APART.
-        difference: Of the medians; None where it is not known.
+        difference: The Hodges-Lehmann estimate; None where it is not known.
     """
 
     verdict: str
@@ -76,7 +76,7 @@ def outcome(verdict: Verdict) -> Outcome:
     """
     told = NOT_TOLD_APART
     if verdict.reached:
-        told = "better" if verdict.comparison.probability > 0.5 else "worse"
+        told = "better" if verdict.comparison.direction < 0 else "worse"
     return Outcome(told, verdict.comparison.difference)
 
 
@@ -222,7 +222,7 @@ def _said(name: str, baseline: str, verdict: str) -> str:
 
 def _caption(analysis: Compared[S], tuned: Tuned, compared: bool) -> str:
     against = (
-        " Against the baseline of the same column: the difference of the medians, and the verdict." if compared else ""
+        " Against the baseline of the same column: the difference (Hodges-Lehmann) and the verdict." if compared else ""
     )
     return (
         f"Both answers: at the study's own {tuned.names}, and each variant at its best. {tuned.caption} "
