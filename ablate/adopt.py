@@ -15,8 +15,8 @@ import orjson
 
 from ablate.errors import RunError
 from ablate.launch import INCOMPLETE, RunOptions, RunSummary, run_trials
-from ablate.own_code import code_digest, normalized_digest
-from ablate.records.adopted import write_adopted
+from ablate.own_modules import code_digest, normalized_digest
+from ablate.records.adopted import write_adopted, write_different
 from ablate.records.code import digests_in
 from ablate.records.earlier import Earlier, find_earlier
 from ablate.records.records import own_record, read_failure, read_record, trial_directory
@@ -231,6 +231,7 @@ def _adopt(one: _Candidate[T], runs: Path, causes: Mapping[str, str], own: Decis
         return AdoptedVariant(one.label, "not trained", 0, every, one.check.seed, None, cause)
     verdict = compare(one.label, one.checked.record, now, "", own)
     if not verdict.equal or (cause := _other_difference(one.checked.record.result, now.result)):
+        write_different(runs, {id: each.record.id for id, each in one.earlier.items()})
         return AdoptedVariant(one.label, "different", 0, every, one.check.seed, verdict, "" if not verdict.equal else cause)
     entries.pop(one.check.id, None)  # it has a record of its own
     write_adopted(runs, entries)

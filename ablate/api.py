@@ -33,6 +33,8 @@ from ablate.search.tuning import (
 )
 from ablate.study.baseline import find_baselines
 from ablate.study.costs import memory_choices, memory_need, training_cost, training_memory
+from ablate.study.crossing import check_effects
+from ablate.study.designs import designs_json
 from ablate.study.plan import (
     OPEN,
     Enumeration,
@@ -50,6 +52,7 @@ from ablate.study.spec import load_any_study
 from ablate.study.study import Study, Trial, Variant
 from ablate.study.tuning import Tuning, network_tunings, program_tunings
 from ablate.train.job import plan_images, with_sizes
+from ablate.train.own_results import own_result_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,6 +166,9 @@ def load_experiment(
         return ProgramExperiment(study, runs, tuple(program_tunings(study)) if study.tune else (), storage)
     enumeration = enumerate_variants(study)
     baselines = find_baselines(study, enumeration)
+    check_effects(
+        enumeration.variants, [one.data.title for one in enumeration.variants], study.effects, study.places["effects"]
+    )
     tunings = tuple(network_tunings(study, enumeration.variants)) if study.tune else ()
     root = Path(data_root) if data_root else None
     return Experiment(study, enumeration, baselines, runs, root, download, tunings, storage)
@@ -307,7 +313,7 @@ class Experiment:
             "memory": memory_need((one.counts, one.recipe, one.data) for one in costly)._asdict(),
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
             "verdicts": self._plan_verdicts(),
-            "remarks": [*self.remarks(), *self._validation_remarks(), *refused],
+            "remarks": [*self.remarks(), *self._validation_remarks(), *refused, *own_result_errors(self.variants)],
         }
 
     def _plan_verdicts(self) -> list[dict[str, Any]]:
@@ -479,6 +485,8 @@ class Experiment:
             ]
         planned: dict[str, Any] = {
             "net": variant.net,
+            **({"title": variant.title} if variant.title else {}),
+            **designs_json(variant),
             "network": variant.network,
             "axes": {axis: axis_value(variant, axis) for axis in varied},
             "blocks_per_group": variant.blocks_per_group,

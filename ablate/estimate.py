@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 from ablate.data.data_sets import DATA_SETS
 from ablate.errors import RunError
-from ablate.records.records import FILES, FINAL, read_epochs, read_record, trial_directory
+from ablate.records.epochs import read_epochs
+from ablate.records.records import FILES, FINAL, read_record, trial_directory
 from ablate.records.timings import (
     Milliseconds,
     Pace,

@@ -13,15 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ablate.errors import DataError, RecordError, RunError, printable
 from ablate.processes.limits import memory_limit
 from ablate.processes.signals import PREEMPTED, PREEMPTING, handling, preempted
-from ablate.records.records import (
-    FINAL,
-    Record,
-    read_record,
-    recover_record,
-    trial_directory,
-    trial_state,
-    write_failure,
-)
+from ablate.records.records import FINAL, Record, read_record, recover_record, trial_directory, trial_state, write_failure
 from ablate.schedule.shards import assign_shards
 from ablate.study.costs import memory_need, training_cost, trial_counts
 from ablate.study.data import Data

@@ -15,6 +15,7 @@ from ablate.records.earlier import earlier_remarks
 from ablate.records.records import FINAL, read_failure, trial_directory, trial_state
 from ablate.report.verdicts import plan_families
 from ablate.search.tuning import how_tuned, plan_tuning, run_tunings, tuning_states, tunings_of_shard, variants_at_best
+from ablate.study.designs import designs_json
 from ablate.study.plan import OPEN
 from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
 from ablate.study.tuning import Tuning
@@ -104,6 +105,7 @@ class ProgramExperiment:
         variants: list[dict[str, Any]] = [
             {
                 "net": variant.net,
+                **designs_json(variant),
                 "axes": {**variant.axes, **dict.fromkeys(variant.untuned, OPEN)},
                 "trials": [{"id": None, "seed": seed, "state": OPEN, "command": None} for seed in study.seeds]
                 if variant.untuned

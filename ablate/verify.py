@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ablate.errors import RecordError, RunError
 from ablate.launch import INCOMPLETE, RunOptions, RunSummary, run_trials
-from ablate.records.records import EPOCH_FIELDS, Record, Row, read_failure, read_record, trial_directory
+from ablate.records.epochs import EPOCH_FIELDS, Row
+from ablate.records.records import Record, read_failure, read_record, trial_directory
 from ablate.records.result import FINAL
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.program import ProgramTrial

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ablate.api import Experiment, load_study
-from ablate.records.records import Row, open_trial, trial_directory, write_epochs, write_result
+from ablate.records.epochs import Row, append_epoch, write_epochs
+from ablate.records.records import open_trial, trial_directory, write_result
+from ablate.study.program import ProgramTrial
 from ablate.study.study import Trial
 
 DIGITS = """\
@@ -68,3 +70,14 @@ def recorded(folder: Path, text: str, errors: Mapping[int, Sequence[float | None
         for trial, error in zip(experiment.variants[index].trials(experiment.study.seeds), of_variant):
             record(experiment.runs, trial, error)
     return experiment
+
+
+def record_program(runs: Path, trial: ProgramTrial, rows: list[dict[str, Any]]) -> None:
+    """A trial of a program, with these epochs; None as accuracy: it diverged."""
+    directory = trial_directory(runs, trial.id)
+    open_trial(directory, trial.definition)
+    for row in rows:
+        append_epoch(directory, {**row, "seconds": 1.5})
+    last = {key: value for row in rows for key, value in row.items() if key != "epoch"}
+    status = "diverged" if last.get("accuracy", 0) is None else "completed"
+    write_result(directory, {"status": status, "epochs": len(rows), "seconds": 1.5 * len(rows), **last})

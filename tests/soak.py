@@ -26,10 +26,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import torch
 
-from ablate.api import load_search
+from ablate.api import load_experiment, load_search
 from ablate.errors import AblateError
-from ablate.records.records import parse_epochs, read_epoch_lines, read_record
+from ablate.launch import RunOptions
+from ablate.records.epochs import parse_epochs, read_epoch_lines
+from ablate.records.records import read_record
 from ablate.train.checkpoint import load_checkpoint
 
 NETS = ("WRN-10-0.25", "WRN-10-0.25-dropout0.3", "WRN-10-0.25-B(3,1)", "ResNet-8-w0.25", "WRN-16-0.25-survival0.7")
@@ -60,8 +63,10 @@ class Round:
         """Raises Difference."""
         self.study.write_text(self.invent())
         whole, broken = self.folder / "whole", self.folder / "broken"
-        with self.driver(whole) as undisturbed:
-            self.wait(undisturbed, (0,), "an undisturbed run")
+        torch.set_num_threads(1)
+        undisturbed = load_experiment(self.study, runs=whole).run(RunOptions("cpu", inline=True, quiet=True))
+        if undisturbed.exit_code:
+            raise Difference(f"an undisturbed run: {undisturbed}")
         broken.mkdir()
         with small_disk(broken) as is_small:
             for _ in range(self.runs):

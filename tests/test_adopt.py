@@ -103,6 +103,8 @@ def test_each_variant_is_checked_by_one_training(folder: Path) -> None:
     assert states == [("base", "recorded")] * 2 + [("norm batch", "recorded"), ("norm batch", "missing")]
     first, second, *_ = experiment.trials()
     assert own_record(experiment.runs, first.id) and own_record(experiment.runs, second.id) is None
+    (line,) = experiment.earlier()
+    assert line.startswith("1 record under an earlier edited.py (") and line.endswith("so they do not count")
     again = json.loads(json.dumps([one.as_json() for one in adopted(folder)[1].variants]))
     assert [(one["label"], one["how"]) for one in again] == [("norm batch", "different")]  # and is not trained again
 

@@ -18,7 +18,8 @@ from ablate.api import Experiment, load_study
 from ablate.commands.plan_text import cost_lines, plan_text
 from ablate.errors import RunError
 from ablate.estimate import CostOptions, estimate_cost
-from ablate.records.records import append_epoch, open_trial, trial_directory, write_epochs, write_result
+from ablate.records.epochs import append_epoch, write_epochs
+from ablate.records.records import open_trial, trial_directory, write_result
 from ablate.records.timings import Milliseconds, Probe, probe_path, read_probes, write_probe
 from ablate.report.provenance import estimated_against_actual, foreseen_lines
 from ablate.report.summary import summarize

@@ -10,7 +10,7 @@ import ablate
 ROOT = Path(ablate.__file__).parent
 LEVELS = [
     {"errors"},
-    {"files", "processes"},
+    {"files", "processes", "own_modules"},
     {"registry", "own_code", "metrics", "statistics"},
     {"nets", "data", "kinds"},
     {"study", "records"},

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ablate.errors import NotationError
-from ablate.own_code import OwnCode, code_digest, look_in, normalized_digest, read_own_code
+from ablate.own_code import OwnCode, read_own_code
+from ablate.own_modules import code_digest, look_in, normalized_digest
 
 MINE = """
 def scale(x, factor=2, *, seed=0):

@@ -30,27 +30,7 @@ def experiment(tmp_path: Path, text: str = STUDY) -> Experiment:
     return load_study(path, runs=tmp_path / "runs")
 
 
-def test_a_network_is_timed_once_and_then_known(tmp_path: Path) -> None:
-    study = experiment(tmp_path)
-    said: list[str] = []
-    plan = study.plan(True, ONE, said.append)
-    (probe,) = read_probes(study.runs)  # two variants, one network
-    assert said[0] == "timing 1 network, 1 side by side on a device"
-    assert said[1].startswith("WRN-10-0.25: ") and len(said) == 2
-    assert probe.threads == 1 and probe.side_by_side == 1 and probe.kind == "cpu"
-    assert {v["probe"]["train_step_ms"]["median"] for v in plan["variants"]} == {probe.train_step_ms.median}
-    assert "Step, ms" in plan_text(plan)
-    assert json.loads(orjson.dumps(plan))["cost"] == plan["cost"]
-    again = study.plan(options=ONE)
-    assert [v["probe"] for v in again["variants"]] == [v["probe"] for v in plan["variants"]]
-    assert read_probes(study.runs) == [probe]
-
-    study.plan(True, ONE)  # asked again, it is timed again
-    (second,) = read_probes(study.runs)
-    assert second != probe and second.workload == probe.workload
-
-
-def test_networks_that_break_are_said_and_the_others_are_timed(tmp_path: Path) -> None:
+def test_a_network_is_timed_once_and_one_that_breaks_is_said(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "import os, torch\n"
         "class Raises(torch.nn.Module):\n"
@@ -70,9 +50,20 @@ def test_networks_that_break_are_said_and_the_others_are_timed(tmp_path: Path) -
     study = experiment(tmp_path, STUDY.replace("variants:\n", "variants:\n" + nets))
     said: list[str] = []
     plan = study.plan(True, ONE, said.append)
-    assert [probe.net for probe in read_probes(study.runs)] == ["WRN-10-0.25"] and len(said) == 4
     raised, died = plan["cost"]["remarks"]
-    assert [raised, died] == said[1:3]
+    assert [raised, died] == said[1:3] and len(said) == 4
     assert raised.startswith("not timed: mine:Raises") and "no network today" in raised
     assert died.startswith("not timed: mine:Dies") and "exited with code 3" in died
     assert str(study.runs / "probes" / "log.txt") in died
+
+    (probe,) = read_probes(study.runs)  # two variants, one network
+    assert said[0] == "timing 3 networks, 1 side by side on a device" and said[3].startswith("WRN-10-0.25: ")
+    assert (probe.net, probe.threads, probe.side_by_side, probe.kind) == ("WRN-10-0.25", 1, 1, "cpu")
+    timed = [variant["probe"] for variant in plan["variants"]]
+    assert timed[:2] == [None, None]
+    assert {one["train_step_ms"]["median"] for one in timed[2:]} == {probe.train_step_ms.median}
+    assert "Step, ms" in plan_text(plan)
+    assert json.loads(orjson.dumps(plan))["cost"] == plan["cost"]
+    again = study.plan(options=ONE)
+    assert [variant["probe"] for variant in again["variants"]] == timed
+    assert read_probes(study.runs) == [probe]

@@ -40,8 +40,22 @@ def test_the_own_ablation_in_the_readme_plans(tmp_path: Path) -> None:
         Image.new("RGB", (32, 32)).save(tmp_path / "photos" / part / name / "0.png")
     (tmp_path / "study.yaml").write_text(OWN_STUDY)
     planned = load_study(tmp_path / "study.yaml")
-    assert len(planned.variants) == 8 and planned.variants[0].data.classes == 2
-    assert [variant.net for variant in planned.variants[1:4]] == ["norm batch", "kernel 3", "kernel 5"]
+    assert planned.variants[0].data.classes == 2
+    titles = ["full", "w/o layer norm", "w/o focal loss", "w/o mixing", "w/o augmentation"]
+    assert [variant.title for variant in planned.variants] == titles
+
+
+def test_the_designs_of_the_readme_of_studies_plan(tmp_path: Path) -> None:
+    (tmp_path / "my_net.py").write_text(OWN_MODULES["my_net"])
+    section = (ROOT / "studies" / "README.md").read_text().partition("\n## Designs\n")[2]
+    variants = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)[0]
+    head = "name: designs\ndata: cifar10\nrecipe: {base: wrn_cifar, cutmix: 0.5, mixup: 0.5}\nseeds: 1\n"
+    (tmp_path / "study.yaml").write_text(head + variants)
+    planned = load_study(tmp_path / "study.yaml")
+    kinds = {design.kind for variant in planned.variants for design in variant.designs}
+    assert kinds == {"leave_one_out", "path", "factorial", "fractional"}
+    titles = [variant.title for variant in planned.variants if variant.title]
+    assert titles[:7] == ["full", "w/o layer norm", "w/o mixing", "WRN-16-2", "+ cosine", "+ dropout", "+ wider"]
 
 
 def test_the_study_and_the_search_in_the_readme_plan(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ STUDIES = Path(__file__).parents[1] / "studies"
 SEARCHES = sorted(path.stem for path in STUDIES.glob("*.yaml") if "\nsearch:" in path.read_text())
 PROGRAMS = sorted(path.stem for path in STUDIES.glob("*.yaml") if "\nprogram:" in path.read_text())
 NAMES = sorted({path.stem for path in STUDIES.glob("*.yaml")} - {*SEARCHES, *PROGRAMS})
-SCALED = [name for name in NAMES if name != "quickstart"]
+QUICK = ("quickstart", "road_map")  # small as they are, so they have no smaller scale
+SCALED = [name for name in NAMES if name not in QUICK]
 MB = "ms a batch of 16"
 TOP5 = "top-5 error, %"
 TITAN = "s an epoch, Titan X"
@@ -180,7 +181,10 @@ def test_rows_of_another_table_are_those_of_that_table(name: str, tmp_path: Path
 
 def test_no_other_study_states_published_values(tmp_path: Path) -> None:
     without = {name for name in NAMES if not stated(name, tmp_path)}
-    assert without == {"own_network", "precision", "quickstart", "recipe_ablation", "resnext_cifar", "scaling", "tuned"}
+    assert without == {
+        "factorial", "own_network", "precision", "quickstart", "recipe_ablation", "resnext_cifar", "road_map", "scaling",
+        "tuned",
+    }  # fmt: skip
     assert set(NAMES) - without == {*WHOLE, "curves_cifar", "efficiency"}
 
 
@@ -238,7 +242,8 @@ def test_the_small_scale_keeps_the_design_and_shrinks_the_rest(name: str, tmp_pa
     assert all(variant.counts.parameters <= largest for variant in small.variants)
     if whole.study.seeds:
         assert small.study.recipe.epochs < whole.study.recipe.epochs
-        assert (small.study.data.train_size or 0) <= 3000 and small.study.data.test_size == 2000
+        sizes = {"factorial": (2000, 1000), "tuned": (2000, 2000)}.get(name, (3000, 2000))  # of which there are many trials
+        assert (small.study.data.train_size, small.study.data.test_size) == sizes
         assert {variant.data.title for variant in small.variants} == {"CIFAR-10 (JPEG copy)"}
         assert "small scale, not the paper's" in small.report().document.heading
 
@@ -256,9 +261,10 @@ def test_no_value_of_a_small_scale_is_held_to_follow_the_published_protocol(name
                 assert f"{summary.variant.recipe.epochs} epochs, not {match.published.recipe.epochs}" in said
 
 
-def test_quickstart_is_small_enough() -> None:
+@pytest.mark.parametrize("name", QUICK)
+def test_a_quick_study_is_small_enough(name: str) -> None:
     with pytest.raises(StudyError, match="the study has no scales"):
-        load_study(STUDIES / "quickstart.yaml", scale="small")
+        load_study(STUDIES / f"{name}.yaml", scale="small")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -270,7 +276,7 @@ def test_a_header_has_source_cost_and_command(name: str) -> None:
     study = load_study(STUDIES / f"{name}.yaml").study
     verbs = ["run", "report"] if study.seeds else ["report"]
     assert all(f"ablate {verb} studies/{name}.yaml" in header for verb in verbs)
-    if name == "quickstart":
+    if name in QUICK:
         assert "About a minute on two cores" in header
         return
     assert "\n# Cost: " in f"\n{header}"

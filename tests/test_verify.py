@@ -18,7 +18,8 @@ from ablate.commands.outcome_text import verdict_text, verification_text
 from ablate.data.cache import Location, default_cache, default_root
 from ablate.errors import RunError
 from ablate.launch import RunOptions, RunSummary
-from ablate.records.records import Record, read_epochs, read_record, write_epochs, write_result
+from ablate.records.epochs import read_epochs, write_epochs
+from ablate.records.records import Record, read_record, write_result
 from ablate.verify import Verification, choose_trials, compare, verify_trials
 
 INLINE = RunOptions(inline=True, quiet=True)

@@ -36,7 +36,16 @@ def plan_text(plan: dict[str, Any]) -> str:
     grouped = any(variant["blocks_per_group"] is not None for variant in variants)
     tuned = [one["axis"] for one in plan["tune"]["space"]] if "tune" in plan else []
     titles = {axis: short_axis(axis) + (", tuned" if axis in tuned else "") for axis in axes}
-    header = ["Network", *titles.values(), *(["N"] if grouped else []), "Parameters", "Mult-adds", "Memory"]
+    titled = any("title" in variant for variant in variants)
+    header = [
+        *(["Variant"] if titled else []),
+        "Network",
+        *titles.values(),
+        *(["N"] if grouped else []),
+        "Parameters",
+        "Mult-adds",
+        "Memory",
+    ]
     solved = any(fit["below"] or fit["above"] for variant in variants if (fit := variant.get("budget")))
     header += ["Budget"] if budget else []
     header += ["Next smaller", "Next larger"] if solved else []
@@ -47,7 +56,7 @@ def plan_text(plan: dict[str, Any]) -> str:
     header += (["Hours a trial"] if estimated else []) + ["Trials"] if states else []
     rows = []
     for variant in variants:
-        row = [variant["net"], *map(plain, variant["axes"].values())]
+        row = [*([variant.get("title", DASH)] if titled else []), variant["net"], *map(plain, variant["axes"].values())]
         row += [blocks_text(variant["blocks_per_group"])] if grouped else []
         row += [f"{variant['parameters']:,}", quantity(variant["multiply_adds"])]
         row += [f"{quantity(sum(variant['training_memory'].values()))}B"]
@@ -61,7 +70,7 @@ def plan_text(plan: dict[str, Any]) -> str:
         row += [count_states(trial["state"] for trial in variant["trials"])] if states else []
         rows.append(row)
     texts = {titles[axis] for variant in variants for axis, value in variant["axes"].items() if not is_number(value)}
-    columns = [Column(title, title not in ("Network", "Trials", *texts)) for title in header]
+    columns = [Column(title, title not in ("Variant", "Network", "Trials", *texts)) for title in header]
     lines = [table_text(make_table(columns, rows)), *map(printable, plan["remarks"][:MAX_REMARKS])]
     if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
         lines.append(f"... and {more} more remarks, in --json")
@@ -79,8 +88,10 @@ def _program_text(plan: dict[str, Any]) -> str:
     tuned = [one["axis"] for one in plan["tune"]["space"]] if "tune" in plan else []
     differ = [axis for axis in variants[0]["axes"] if len({repr(one["axes"].get(axis)) for one in variants}) > 1]
     axes = [axis for axis in variants[0]["axes"] if axis in differ or axis in tuned] or list(variants[0]["axes"])
+    titled = any(design["label"] for one in variants for design in one.get("designs", ()))
     rows = [
         [
+            *([one["net"]] if titled else []),
             *(plain(one["axes"][axis]) for axis in axes),
             one["trials"][0]["id"] or DASH,
             count_states(t["state"] for t in one["trials"]),
@@ -88,7 +99,7 @@ def _program_text(plan: dict[str, Any]) -> str:
         for one in variants
     ]
     titles = [f"{axis}, tuned" if axis in tuned else axis for axis in axes]
-    columns = [Column(title, False) for title in (*titles, "First id", "Trials")]
+    columns = [Column(title, False) for title in (*(["Variant"] if titled else []), *titles, "First id", "Trials")]
     trials = [trial for one in variants for trial in one["trials"]]
     lines = [table_text(make_table(columns, rows)), *plan["remarks"][:MAX_REMARKS]]
     if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:

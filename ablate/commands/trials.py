@@ -111,6 +111,7 @@ def search(
         study, overrides or (), scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
     )
     epochs, seconds = parse_interval(checkpoint_every)
+    say(*([] if quiet else found.earlier()))
     summary = found.run(RunOptions(device, slots, slots_per_gpu, epochs, seconds, quiet, on=on), Console(stderr=True))
     if not quiet or summary.exit_code:
         say(search_text(summary))

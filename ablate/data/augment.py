@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ablate.data.augmentations import AUGMENTATIONS, Augment, Index, Step, settings_of, steps_of
+from ablate.data.augmentation_lists import Augment, settings_of, steps_of
+from ablate.data.augmentations import AUGMENTATIONS, Index, Step
 from ablate.errors import NotationError
 from ablate.own_code import OwnCode, seeded_draws
 from ablate.registry import Settings

@@ -28,7 +28,8 @@ from ablate.data.read_options import ColumnNames, Facts, ReadOptions
 from ablate.data.sources import Arrays, Images, Labelled
 from ablate.errors import DataError, RecordError
 from ablate.files import read_file, real_directory, write_atomically
-from ablate.own_code import OwnCode, own_errors
+from ablate.own_code import OwnCode
+from ablate.own_modules import own_errors
 
 VERSION = 2  # of what is made of the values; after a change the function is called again
 OFFERED = ("root",)  # parameters that a function receives if it has them

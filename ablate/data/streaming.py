@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from ablate.data.augment import transforms
-from ablate.data.augmentations import Augment
+from ablate.data.augmentation_lists import Augment
 from ablate.data.decoding import open_image
 from ablate.data.listing import Listing
 from ablate.errors import DataError

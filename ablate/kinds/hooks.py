@@ -24,7 +24,8 @@ from contextlib import redirect_stdout
 from typing import Any
 
 from ablate.errors import NotationError
-from ablate.own_code import OwnCode, own_errors
+from ablate.own_code import OwnCode
+from ablate.own_modules import own_errors
 
 HOOKS: Mapping[str, tuple[str, ...]] = {  # method -> what it is given, in order
     "optimizer": ("network",),

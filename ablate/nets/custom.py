@@ -15,7 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from ablate.errors import NotationError
 from ablate.nets.architecture import Architecture
 from ablate.nets.blueprint import Custom, Shape
-from ablate.own_code import OwnCode, code_digest, own_errors
+from ablate.own_code import OwnCode
+from ablate.own_modules import code_digest, own_errors
 
 
 class CustomModule(nn.Sequential):

@@ -17,7 +17,7 @@ from ablate.nets.architecture import DEFAULTS, Architecture, format_block
 from ablate.nets.blueprint import Blueprint, Custom, Section, Shape
 from ablate.nets.counts import Counts, LinearCounts, count, count_linearly
 from ablate.nets.family import Family
-from ablate.own_code import default_arguments
+from ablate.own_modules import default_arguments
 from ablate.registry import Registry
 
 PYTHON = "python"  # the family of user-defined networks

@@ -2,15 +2,19 @@
 
     {"<id of the trial>": {"record": "<id of the earlier trial>", "code": {"<earlier digest>": "<digest>"}}, ...}
 
-An entry is believed only if the earlier trial's definition, with the digests of its code replaced, has the trial's id. So
-no entry can make the record of another trial count.
+different.json: the records of earlier code with which a comparison found other results, so that nobody is advised to
+compare again; {"<id of the trial>": ["<id of the earlier trial>", ...], ...}. It decides about no record.
+
+An entry of adopted.json is believed only if the earlier trial's definition, with the digests of its code replaced, has the
+trial's id. So no entry can make the record of another trial count.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +25,7 @@ from ablate.errors import DamagedRecord, RecordError
 from ablate.files import content_id, hold_lock, read_file, real_directory, write_atomically
 from ablate.records.code import with_codes
 
-ADOPTED, LOCK = "adopted.json", ".adopted.lock"
+ADOPTED, DIFFERENT, LOCK = "adopted.json", "different.json", ".adopted.lock"
 PATIENCE = 60.0  # seconds to wait for another process that writes adopted.json
 _ID = re.compile("[0-9a-f]{16}")
 
@@ -88,11 +92,48 @@ def write_adopted(runs: Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
     """
     if not entries:
         return
-    with hold_lock(runs / LOCK, PATIENCE) as free:
-        if not free:
-            raise RecordError(f"{runs / ADOPTED}: another process is writing it; try again")
+    with _locked(runs, ADOPTED):
         found = read_adopted(runs) | {key: dict(entry) for key, entry in entries.items()}
         write_atomically(runs / ADOPTED, orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+
+
+def read_different(runs: Path) -> dict[str, list[str]]:
+    """The ids of the earlier trials with other results, by the id of the trial; {} if that is not known.
+
+    Args:
+        runs: The runs directory.
+    """
+    try:
+        found = orjson.loads(read_file(runs / DIFFERENT))
+    except (OSError, RecordError, orjson.JSONDecodeError):
+        return {}
+    return {key: ids for key, ids in found.items() if isinstance(ids, list)} if isinstance(found, dict) else {}
+
+
+def write_different(runs: Path, earlier: Mapping[str, str]) -> None:
+    """Add to different.json.
+
+    Args:
+        runs: The runs directory.
+        earlier: The id of the earlier trial by that of the trial.
+
+    Raises:
+        RecordError: Another process holds its lock.
+        OSError: The file cannot be written.
+    """
+    with _locked(runs, DIFFERENT):
+        found = read_different(runs)
+        found |= {trial: sorted({*found.get(trial, ()), one}) for trial, one in earlier.items()}
+        write_atomically(runs / DIFFERENT, orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+
+
+@contextmanager
+def _locked(runs: Path, name: str) -> Iterator[None]:
+    """Hold the lock of adopted.json and different.json. Raises RecordError if another process holds it."""
+    with hold_lock(runs / LOCK, PATIENCE) as free:
+        if not free:
+            raise RecordError(f"{runs / name}: another process is writing it; try again")
+        yield
 
 
 @lru_cache(maxsize=8)

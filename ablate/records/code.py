@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ablate.own_code import code_digest, normalized_digest
+from ablate.own_modules import code_digest, normalized_digest
 
 CODE, FILES, COMMAND = "code", "files", "command"
 FREE = ("args", "axes")  # mappings whose keys are the user's own

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from ablate.records.records import EPOCH_FIELDS, PREFIX, Record, parse_epochs
+from ablate.records.epochs import EPOCH_FIELDS, parse_epochs
+from ablate.records.records import PREFIX, Record
 from ablate.records.result import TEST, VALIDATION, renamed
 
 Columns = npt.NDArray[np.float64]

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from ablate.errors import RecordError, printable
 from ablate.files import content_id, is_real_directory, read_file
+from ablate.records.adopted import read_different
 from ablate.records.code import changed_codes, has_code, without_codes
 from ablate.records.records import Record, own_record, read_record
 
@@ -68,6 +69,7 @@ class Defined(Protocol):
 
 
 ADOPT = "`ablate adopt` takes over those that are still the same"
+OTHER = "`ablate adopt` found other results, so they do not count"
 
 
 def earlier_remarks(trials: Iterable[Defined], runs: Path, remedy: str = ADOPT) -> list[str]:
@@ -76,11 +78,14 @@ def earlier_remarks(trials: Iterable[Defined], runs: Path, remedy: str = ADOPT) 
     Args:
         trials: Of a study.
         runs: The runs directory.
-        remedy: The end of the sentence.
+        remedy: The end of the sentence, but where `ablate adopt` has found other results.
     """
     missing = {one.id: one.definition for one in trials if has_code(one.definition) and not _is_recorded(runs, one.id)}
-    newest = [several[0] for several in find_earlier(runs, missing).values()]
-    return [f"{line}; {remedy}" for line in earlier_lines(newest)]
+    different = read_different(runs) if missing else {}
+    said: dict[str, list[Earlier]] = {remedy: [], OTHER: []}
+    for trial, (newest, *_) in find_earlier(runs, missing).items():
+        said[OTHER if newest.record.id in different.get(trial, ()) else remedy].append(newest)
+    return [f"{line}; {end}" for end, records in said.items() for line in earlier_lines(records)]
 
 
 def _is_recorded(runs: Path, trial_id: str) -> bool:

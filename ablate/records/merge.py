@@ -31,8 +31,9 @@ from ablate.files import (
 from ablate.records.adopted import ADOPTED, read_adopted, write_adopted
 from ablate.records.choices import FOLDER as CHOICES
 from ablate.records.choices import Choice, plan_choices, write_choice
+from ablate.records.epochs import Row, measured_on, read_epochs
 from ablate.records.imported import imported_id
-from ablate.records.records import IMPORTED, Row, measured_on, own_record, read_epochs, trial_state
+from ablate.records.records import IMPORTED, own_record, trial_state
 from ablate.records.result import FINAL, OWN
 from ablate.records.timings import Probe, probe_path, read_probes, write_probe
 

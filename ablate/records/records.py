@@ -3,7 +3,7 @@
 A trial that holds out images is evaluated on them after each epoch. In its files the fields that begin with test_ in a
 record that is read therefore begin with validation_. If it also evaluates the test images, once, after its last epoch, the
 fields of that begin with test_ in result.json, and with final_test_ in a record that is read. The names are changed only
-here, when files are written and read.
+here and in epochs.py, when files are written and read.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,6 @@ import orjson
 
 from ablate.errors import DamagedRecord, RecordError, printable
 from ablate.files import (
-    append_durably,
     content_id,
     hold_lock,
     read_file,
@@ -30,35 +29,24 @@ from ablate.files import (
     write_atomically,
 )
 from ablate.records.adopted import adopted_from
+from ablate.records.epochs import Row, measured_on, parse_epochs, read_epoch_lines, read_epochs
 from ablate.records.result import OWN, TEST, VALIDATION, check_result, renamed
 
 RecordState = Literal["recorded", "diverged", "failed", "running", "interrupted", "missing"]
 # The images that a trial is evaluated on; "": those that a program chooses, whose measures have names of their own.
 Split = Literal["test", "validation", ""]
 PREFIX: dict[Split, str] = {"test": TEST, "validation": VALIDATION, "": OWN}  # of measured fields on disk, by split
-Row = dict[str, Any]
 
 FINAL: tuple[RecordState, ...] = ("recorded", "diverged")  # states after which a trial is not trained again
-EPOCH_FIELDS = (
-    "epoch",
-    "lr",
-    "train_loss",
-    "train_error",
-    "test_loss",
-    "test_error",
-    "train_seconds",
-    "test_seconds",
-)
 # Fields of a program's result.json that are no measures.
 PROGRAM_FIELDS = ("status", "epochs", "seconds", "provenance", "earlier_attempts")
 TRIAL = "trial"  # field of result.json: the trial's id; results of earlier versions have none
 HASH, EPOCHS_HASH = "sha256", "epochs_sha256"  # fields of result.json: hashes of all before it, and of epochs.jsonl
 IMPORTED = "imported"  # the directory of imported trainings, whose ids are of another kind
+LOCK_SECONDS = 0.5  # to wait for a trial's lock, which `ablate status` holds for a moment when it tests it
 FILES = "program"  # the directory of a program's own files, in that of its trial
 JSON_OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _HASH, _END = b',\n  "%s": ' % HASH.encode(), b"\n}\n"
-
-EPOCH_KINDS = {int, float, bool, type(None)}  # the types of an epoch's values
 
 
 @dataclass(frozen=True)
@@ -232,30 +220,30 @@ def open_trial(directory: Path, definition: bytes) -> None:
     write_atomically(path, definition)
 
 
-def measured_on(directory: Path) -> str:
-    """The prefix of measured fields on disk: VALIDATION if the trial holds out training images, OWN if it is a program's.
+@contextmanager
+def hold_attempt(runs: Path, trial_id: str, definition: bytes) -> Iterator[str]:
+    """A context manager that begins an attempt at a trial and holds the trial's lock.
+
+    It gives "", or why there is no attempt: "busy" (another process trains the trial) or "recorded".
 
     Args:
-        directory: The trial's directory. Without a readable trial.json the answer is TEST.
+        runs: The runs directory.
+        trial_id: 16 hexadecimal digits.
+        definition: The bytes of trial.json.
 
     Raises:
-        RecordError: trial.json is not a regular file.
+        RecordError: The directory holds another trial, or the record is damaged.
+        OSError: A file cannot be read or written.
     """
-    try:
-        definition = read_file(f"{directory}/trial.json")
-        if not any(name in definition for name in (b"held_out", b'"program"', b"\\")):  # an escape may hide a name
-            return TEST  # fast, for most trials
-        fields = orjson.loads(definition)
-        if "program" in fields:
-            return OWN
-        held_out = "held_out" in fields["data"]
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
-        held_out = False
-    return VALIDATION if held_out else TEST
-
-
-_NEEDED = {kind: frozenset(renamed(dict.fromkeys(EPOCH_FIELDS), TEST, kind)) for kind in (TEST, VALIDATION)}
-_NEEDED[OWN] = frozenset(("epoch", "seconds"))
+    directory = trial_directory(runs, trial_id)
+    open_trial(directory, definition)
+    with hold_lock(directory / "lock", LOCK_SECONDS) as free:
+        why = "" if free else "busy"
+        if free and read_record(runs, trial_id):
+            why = "recorded"
+        if not why:
+            begin_attempt(directory)
+        yield why
 
 
 def begin_attempt(directory: Path) -> None:
@@ -266,97 +254,6 @@ def begin_attempt(directory: Path) -> None:
     """
     remove_leftovers(directory)
     (directory / "failure.json").unlink(missing_ok=True)
-
-
-def append_epoch(directory: Path, row: Row) -> None:
-    """Append an epoch to epochs.jsonl. A loss that is not finite is written as null.
-
-    Args:
-        directory: The trial's directory.
-        row: The values of EPOCH_FIELDS by name, and of other measures.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
-    append_durably(directory / "epochs.jsonl", orjson.dumps(renamed(row, TEST, measured_on(directory))) + b"\n")
-
-
-def read_epochs(directory: Path) -> list[Row]:
-    """The epochs 1, 2, ... in order, up to the first line that is torn, damaged or out of order.
-
-    Args:
-        directory: The trial's directory.
-
-    Raises:
-        RecordError: epochs.jsonl is not a regular file or is too large.
-        OSError: It cannot be read.
-    """
-    lines = read_epoch_lines(directory)
-    return parse_epochs(lines, measured_on(directory)) if lines else []
-
-
-def read_epoch_lines(directory: Path) -> bytes:
-    """The bytes of epochs.jsonl; b"" if there is no such file.
-
-    Args:
-        directory: The trial's directory.
-
-    Raises:
-        RecordError: epochs.jsonl is not a regular file or is too large.
-        OSError: It cannot be read.
-    """
-    try:
-        return read_file(f"{directory}/epochs.jsonl")
-    except FileNotFoundError:
-        return b""
-
-
-def parse_epochs(lines: bytes, measured: str, first: int | None = 1) -> list[Row]:
-    """The epochs of the lines of epochs.jsonl, up to the first line that is torn, damaged or out of order.
-
-    Args:
-        lines: The bytes of the file.
-        measured: The prefix of measured fields in these lines: TEST, VALIDATION or OWN. In the rows it is TEST or OWN.
-        first: The number of the first epoch; None: any, for a single line. A program numbers its epochs itself: each number
-            is larger than the one before.
-    """
-    needed = _NEEDED[measured]
-    rows: list[Row] = []
-    for line in lines.split(b"\n")[:-1]:  # what follows the last newline is torn or empty
-        try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            break
-        if not isinstance(row, dict) or not needed <= row.keys():
-            break
-        if first and not (_follows(row, rows) if measured == OWN else row.get("epoch") == len(rows) + first):
-            break
-        if not EPOCH_KINDS.issuperset(map(type, row.values())):
-            break
-        rows.append(row if measured == TEST else renamed(row, measured, TEST))
-    return rows
-
-
-def _follows(row: Row, rows: list[Row]) -> bool:
-    """Whether the number of a program's epoch is larger than that of the epoch before."""
-    return type(row["epoch"]) is int and row["epoch"] > (rows[-1]["epoch"] if rows else -1)
-
-
-def write_epochs(directory: Path, rows: list[Row]) -> None:
-    """Write epochs.jsonl with exactly these epochs. A torn line, and epochs that will be trained again, are removed.
-
-    Args:
-        directory: The trial's directory.
-        rows: The epochs 1, 2, ... in order.
-
-    Raises:
-        OSError: The file cannot be read or written.
-    """
-    path = directory / "epochs.jsonl"
-    measured = measured_on(directory)
-    data = b"".join(orjson.dumps(renamed(row, TEST, measured)) + b"\n" for row in rows)
-    if read_epoch_lines(directory) != data:
-        write_atomically(path, data)
 
 
 def write_result(directory: Path, result: Mapping[str, Any]) -> None:

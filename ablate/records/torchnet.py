@@ -20,7 +20,7 @@ from ablate.nets.architecture import Architecture
 from ablate.nets.blueprint import Shape
 from ablate.nets.families import count_network
 from ablate.nets.notation import format_architecture, parse_architecture
-from ablate.records.records import EPOCH_FIELDS, Row
+from ablate.records.epochs import EPOCH_FIELDS, Row
 
 MODELS = ("wide-resnet", "resnet-pre-act", "nin", "vgg")
 DECIMALS = 10  # 100 - 94.89 is 5.11, not 5.109999999999999

@@ -12,6 +12,7 @@ from typing import Any
 from ablate.records.imported import Imported, read_imported
 from ablate.records.timings import Probe, read_probes
 from ablate.report.document import scale_badge
+from ablate.report.effects import StudyEffects, effects_json, study_effects
 from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
 from ablate.report.numbers import counted, finite
 from ablate.report.published import Logged, Match, find_log, find_published, rows_without_variant
@@ -248,6 +249,7 @@ class StudyAnalysis(Compared[Summary]):
             "epoch_rule": self.study.epoch_rule,
             "summaries": [self._summary_values(summary) for summary in self.summaries],
             "sentences": self.sentences,
+            **effects_json(self.effects),
         }
 
     def _summary_values(self, summary: Summary) -> dict[str, Any]:
@@ -260,6 +262,11 @@ class StudyAnalysis(Compared[Summary]):
             "published": match
             and {"error": match.error, "source": match.published.source, "protocol_differs": list(match.differences)},
         }
+
+    @cached_property
+    def effects(self) -> StudyEffects:
+        """The effects of the factors that vary in a crossed way."""
+        return study_effects(self.summaries, [s.variant for s in self.summaries], self.study.effects, self.unit)
 
     @cached_property
     def sentences(self) -> list[str]:

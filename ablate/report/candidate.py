@@ -95,10 +95,8 @@ def label_of(variant: Variant | ProgramVariant, values: Mapping[str, Any]) -> st
     """
     if isinstance(variant, ProgramVariant):
         return variant.net
-    shown = [
-        f"{short_axis(axis)} {_plain(value)}" for axis, value in values.items() if axis.startswith(("recipe.", "data."))
-    ]
-    return ", ".join([variant.net, *shown])
+    beside = {axis: value for axis, value in values.items() if axis.startswith(("recipe.", "data."))}
+    return ", ".join([variant.net, *(f"{short_axis(axis)} {_plain(value)}" for axis, value in beside.items())])
 
 
 def _plain(value: Any) -> str:

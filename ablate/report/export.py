@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ablate.errors import RunError
 from ablate.files import real_directory, write_atomically
-from ablate.records.records import Record, Row, measured_on, read_epochs, read_record, trial_directory
+from ablate.records.epochs import Row, measured_on, read_epochs
+from ablate.records.records import Record, read_record, trial_directory
 from ablate.records.result import OWN, TEST, renamed
 from ablate.report.writers.csv import to_csv
 from ablate.study.plan import plain

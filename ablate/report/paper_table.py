@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.candidate import is_number
 from ablate.report.counts_table import blocks_cell
+from ablate.report.design_table import describe_design, design_columns, difference_column, row_designs
 from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
 from ablate.report.numbers import DASH, format_of, grouped, percent, quantity, signed, stated_quantity
 from ablate.report.panels import missing_seeds
@@ -15,6 +16,7 @@ from ablate.report.published import NOT_RUN, Match
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell
 from ablate.report.summary import Summary
 from ablate.study.decision import Decision
+from ablate.study.designs import Design
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import plain
 from ablate.study.short_names import short_axis
@@ -40,6 +42,15 @@ class NetworkRow(NamedTuple):
         return next(iter(self.summaries.values()), None)
 
 
+def no_value(row: NetworkRow) -> Cell:
+    """The cell of a row that has no value.
+
+    Args:
+        row: Any row.
+    """
+    return NO_VALUE
+
+
 class ColumnRule(NamedTuple):
     """A column and the functions that compute its cells.
 
@@ -54,7 +65,7 @@ class ColumnRule(NamedTuple):
     title: str
     cell: Callable[[Summary], Cell]
     numeric: bool = True
-    only_published: Callable[[NetworkRow], Cell] = lambda row: NO_VALUE
+    only_published: Callable[[NetworkRow], Cell] = no_value
     data: str = ""
 
     def of(self, row: NetworkRow) -> Cell:
@@ -81,19 +92,40 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     footnotes = Footnotes()
     by_recipe = _by_recipe(analysis.summaries)
     titles = list(dict.fromkeys(summary.variant.data.title for summary in analysis.summaries))
-    columns = [*_network_columns(analysis, by_recipe, footnotes)]
+    designs = row_designs(analysis.summaries)
+    columns = [*_network_columns(analysis, by_recipe, footnotes, designs)]
     for title in titles:
-        columns += _data_columns(analysis, title, len(titles) == 1, footnotes)
+        columns += _data_columns(analysis, title, len(titles) == 1, footnotes, bool(designs))
     columns += [*_more_columns(analysis), *_once_columns(analysis, titles)]
     networks = [NetworkRow(of_data) for of_data in _grouped(analysis.summaries, by_recipe).values()]
     networks += [NetworkRow({}, row, table.source) for table, row in analysis.rows_without_variant]
     rows = [[column.of(network) for column in columns] for network in networks]
     shown = [Column(column.title, column.numeric) for column in columns]
-    return make_table(shown, rows, analysis.study.name, f"{analysis.measured()}{analysis.bold_words}", footnotes.notes)
+    caption = " ".join(
+        filter(
+            None, [analysis.measured() + analysis.bold_words, describe_design(designs, _base(analysis.summaries, designs))]
+        )
+    )
+    return make_table(shown, rows, analysis.study.name, caption, footnotes.notes)
 
 
-def _network_columns(analysis: StudyAnalysis, by_recipe: bool, footnotes: Footnotes) -> Iterable[ColumnRule]:
-    """The columns that describe the network: its name, the other axes that vary, its size."""
+def _base(summaries: Sequence[Summary], designs: dict[int, Design]) -> str:
+    """The network that the rows of a design are changes of; "" where the rows or the setting say it."""
+    if not designs:
+        return ""
+    first = min(summaries, key=lambda summary: designs[id(summary)].row)
+    design, one = designs[id(first)], len({summary.variant.net for summary in summaries}) == 1
+    told = design.kind == "path" or first.variant.whole_name or design.row > 0
+    return "" if told or not (one or design.kind in ("leave_one_out", "factorial")) else first.variant.net
+
+
+def _network_columns(
+    analysis: StudyAnalysis, by_recipe: bool, footnotes: Footnotes, designs: dict[int, Design]
+) -> Iterable[ColumnRule]:
+    """The columns that describe the network: its name, the other axes that vary, its size.
+
+    The rows of a design are described by its factors instead, and what is the same in all rows is left out.
+    """
 
     def name(row: NetworkRow) -> Cell:
         published = row.published
@@ -106,30 +138,46 @@ def _network_columns(analysis: StudyAnalysis, by_recipe: bool, footnotes: Footno
         text = row.published.parameters if row.published else ""
         return Cell(stated_quantity(text), text or DASH)
 
-    yield ColumnRule("Network", lambda summary: words(summary.net), False, name)
-    for axis in analysis.summaries[0].axes if analysis.summaries else ():
-        if axis != DATA_TITLE and (axis != RECIPE_NAME or by_recipe):
+    summaries = analysis.summaries
+    if designs:
+        first, *others = design_columns(designs, bool(analysis.rows_without_variant))
+        yield ColumnRule(first.title, first.cell, first.numeric, name)
+        yield from (ColumnRule(column.title, column.cell, column.numeric) for column in others)
+    of_rows = designs and next(iter(designs.values())).kind == "one_at_a_time"
+    own = any(summary.variant.whole_name for summary in summaries)
+    if not designs or (of_rows and not own and len({summary.net for summary in summaries}) > 1):
+        yield ColumnRule("Network", lambda summary: words(summary.net), False, no_value if designs else name)
+    for axis in summaries[0].axes if summaries else ():
+        if axis != DATA_TITLE and (axis != RECIPE_NAME or by_recipe) and (axis == RECIPE_NAME or not designs):
             title = "Recipe" if axis == RECIPE_NAME else short_axis(axis)
             title += ", tuned" if analysis.tuned and axis in analysis.tuned.search.axes else ""
             yield ColumnRule(
                 title,
                 lambda summary, axis=axis: Cell(summary.axes[axis], plain(summary.axes[axis])),  # type: ignore[misc]
-                all(is_number(summary.axes[axis]) for summary in analysis.summaries),
+                all(is_number(summary.axes[axis]) for summary in summaries),
             )
-    if any(summary.variant.stands_for not in ("", summary.net) for summary in analysis.summaries):
+    if any(summary.variant.stands_for not in ("", summary.variant.net) for summary in summaries):
         yield ColumnRule("Stands for", lambda summary: words(summary.variant.stands_for or DASH), False)
-    if any(summary.variant.blocks_per_group is not None for summary in analysis.summaries):
-        yield ColumnRule("N", lambda summary: blocks_cell(summary.variant.blocks_per_group))
-    yield ColumnRule(
-        "Parameters", lambda summary: number(summary.variant.counts.parameters, grouped), only_published=parameters
+    size: list[ColumnRule] = []
+    if any(summary.variant.blocks_per_group is not None for summary in summaries):
+        size.append(ColumnRule("N", lambda summary: blocks_cell(summary.variant.blocks_per_group)))
+    size.append(
+        ColumnRule(
+            "Parameters", lambda summary: number(summary.variant.counts.parameters, grouped), only_published=parameters
+        )
     )
-    yield ColumnRule("Mult-adds", lambda summary: number(summary.variant.counts.multiply_adds, quantity))
+    size.append(ColumnRule("Mult-adds", lambda summary: number(summary.variant.counts.multiply_adds, quantity)))
+    for column in size:
+        if not designs or len({column.cell(summary).text for summary in summaries}) > 1:
+            yield column
 
 
-def _data_columns(analysis: StudyAnalysis, title: str, alone: bool, footnotes: Footnotes) -> Iterable[ColumnRule]:
+def _data_columns(
+    analysis: StudyAnalysis, title: str, alone: bool, footnotes: Footnotes, designed: bool
+) -> Iterable[ColumnRule]:
     """The columns of one data set: our median, the published value, their difference.
 
-    With only one data set there are also the range and the number of seeds.
+    With only one data set there are also the range and the number of seeds; of a design also the difference.
     """
     stands_for = next(s.variant.data.stands_for for s in analysis.summaries if s.variant.data.title == title)
 
@@ -156,6 +204,8 @@ def _data_columns(analysis: StudyAnalysis, title: str, alone: bool, footnotes: F
     if alone:
         yield ColumnRule(interval_title(analysis.on(title)), interval_cell, data=title)
         yield ColumnRule("n", seeds_cell, data=title)
+        if designed and (difference_to := difference_column(analysis)):
+            yield ColumnRule(difference_to.title, difference_to.cell, data=title)
     if analysis.study.published:
         names = ("Published", "Ours − published") if alone else (f"{title}, published", f"{title}, ours − published")
         yield ColumnRule(names[0], published, only_published=only_published, data=title)

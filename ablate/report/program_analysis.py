@@ -12,12 +12,14 @@ from typing import Any
 from ablate.errors import RecordError
 from ablate.records.records import Record, read_record
 from ablate.report.document import scale_badge
+from ablate.report.effects import StudyEffects, effects_json, study_effects
 from ablate.report.numbers import counted, finite
 from ablate.report.seeds import Compared
 from ablate.report.tuned import Tuned, both_sentences
 from ablate.report.verdicts import verdict_values
 from ablate.statistics.description import Description, describe
 from ablate.study.decision import Decision
+from ablate.study.designs import designs_json
 from ablate.study.plan import OPEN
 from ablate.study.program import Program, ProgramStudy, ProgramTrial, ProgramVariant
 
@@ -127,6 +129,7 @@ class ProgramSummary:
         values = list(self.error_by_seed.values())
         return {
             "net": self.name,
+            **designs_json(self.variant),
             "axes": {**self.variant.axes, **dict.fromkeys(self.variant.untuned, OPEN)},
             self.decision.median_name: finite(self.median),
             **{f"median_{name}": self.median_of(name) for name in self.measures if name != self.decision.measure},
@@ -213,6 +216,11 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         return [summary for summary in self.summaries if summary.n]
 
     @cached_property
+    def effects(self) -> StudyEffects:
+        """The effects of the factors that vary in a crossed way."""
+        return study_effects(self.summaries, [s.variant for s in self.summaries], self.study.effects, self.unit)
+
+    @cached_property
     def sentences(self) -> list[str]:
         """The conclusions that the seeds allow and do not allow, one sentence each."""
         both = both_sentences(self, self.untuned, self.tuned) if self.tuned else ()
@@ -229,6 +237,7 @@ class ProgramAnalysis(Compared[ProgramSummary]):
             "goal": self.decision.goal,
             "summaries": [self._summary_values(summary) for summary in self.summaries],
             "sentences": self.sentences,
+            **effects_json(self.effects),
         }
 
     def _summary_values(self, summary: ProgramSummary) -> dict[str, Any]:

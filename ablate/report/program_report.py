@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.records.records import trial_state
+from ablate.report.design_table import describe_design, design_columns, difference_column, row_designs
 from ablate.report.document import (
     Column,
     Curves,
@@ -27,13 +28,16 @@ from ablate.report.document import (
     words,
 )
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
+from ablate.report.effects import effects_frames
+from ablate.report.effects_sentences import study_sentences
+from ablate.report.effects_table import effects_tables
 from ablate.report.numbers import counted, finite, format_of
 from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary, varied_axes
 from ablate.report.provenance import provenance_table
 from ablate.report.report import Report
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell, statistics_table
 from ablate.report.tuned import both_frame, both_table, tuned_remarks, with_untuned
-from ablate.report.variants_frame import comparison_values
+from ablate.report.variants_frame import comparison_values, component_values
 from ablate.study.plan import OPEN, plain
 
 if TYPE_CHECKING:
@@ -66,13 +70,20 @@ class ProgramReport(Report):
             badge=analysis.badge,
             source=study.source,
             about="",
-            tables=(program_table(analysis), *self._both(), *([statistics_table(analysis)] if analysis.recorded else [])),
+            tables=(
+                program_table(analysis),
+                *self._both(),
+                *([statistics_table(analysis)] if analysis.recorded else []),
+                *effects_tables(analysis.effects, study.name, analysis.decision, analysis.format),
+            ),
             remarks=(
                 *tuned_remarks(analysis.tuned, analysis.untuned is not None),
-                *([Remark(f"Incomplete: {analysis.progress}.", strong=True)] * incomplete),
+                *([Remark(f"Incomplete: {analysis.progress}.", strong=True)] if incomplete else []),
+                *map(Remark, analysis.effects.remarks),
             ),
             sections=make_sections(
                 ("What the seeds can and cannot say", Sentences(tuple(analysis.sentences))),
+                ("Effects", Sentences(study_sentences(analysis.effects, analysis.decision, analysis.format))),
                 ("Notes", Notes(study.notes)),
                 ("Every seed's curve", Curves(tuple(_curves(analysis)), analysis.decision)),
                 ("Figures", Figures(alt_texts)),
@@ -111,10 +122,11 @@ class ProgramReport(Report):
         analysis = self.analysis
         scale = {"scale": analysis.study.scale} if analysis.study.scale else {}
         rows = [{**_frame_row(analysis, summary), **scale} for summary in analysis.summaries]
-        both = (
-            {"both": both_frame(analysis, analysis.untuned, analysis.tuned)} if analysis.tuned and analysis.untuned else {}
-        )
-        return {"table": pd.DataFrame(rows), "trials": self.trials.assign(**scale), **both}
+        both = {}
+        if analysis.tuned and analysis.untuned:
+            both["both"] = both_frame(analysis, analysis.untuned, analysis.tuned)
+        effects = effects_frames(analysis.effects)
+        return {"table": pd.DataFrame(rows), **effects, "trials": self.trials.assign(**scale), **both}
 
     def draw_figures(self) -> dict[str, DrawnFigure]:
         """Draw the study's figures and return them by name; none before a trial is recorded."""
@@ -161,21 +173,30 @@ def program_table(analysis: ProgramAnalysis) -> Table:
         analysis: The analysis of the study.
     """
     study, by = analysis.study, analysis.decision
-    axes = varied_axes(study)
+    axes, tuned = varied_axes(study), study.tune.search.axes if study.tune else []
     others = [measure for measure in study.measures if measure.name != by.measure]
+    designs = row_designs(analysis.summaries)
+    described = [*design_columns(designs)] if designs else []
+    difference = difference_column(analysis) if designs else None
+    compared = [difference] if difference else []
     rows = []
     for summary in analysis.summaries:
         values = {**summary.variant.axes, **dict.fromkeys(summary.variant.untuned, OPEN)}
-        row = [words(plain(values[axis])) for axis in axes] or [words(summary.name)]
+        row = [column.cell(summary) for column in described]
+        row += [words(plain(values[axis])) for axis in (tuned if row else axes)]
+        row = row or [words(summary.name)]
         row += [median_cell(summary, bold=id(summary) in analysis.leading)]
-        row += [interval_cell(summary), seeds_cell(summary)]
+        row += [interval_cell(summary), seeds_cell(summary), *(column.cell(summary) for column in compared)]
         row += [number(summary.median_of(measure.name), format_of(measure.unit).value) for measure in others]
         rows.append(row)
-    tuned = study.tune.search.axes if study.tune else ()
-    columns = [Column(f"{axis}, tuned" if axis in tuned else axis, False) for axis in axes or ["Variant"]]
+    columns = [Column(column.title, column.numeric) for column in described]
+    columns += [Column(f"{axis}, tuned" if axis in tuned else axis, False) for axis in (tuned if columns else axes)]
+    columns = columns or [Column("Variant", False)]
     columns += [Column(f"Median {by.axis}"), Column(interval_title(analysis.summaries)), Column("n")]
+    columns += [Column(column.title) for column in compared]
     columns += [Column(", ".join(filter(None, [measure.words, measure.unit]))) for measure in others]
-    return make_table(columns, rows, study.name, f"{analysis.setting('. ')}. {analysis.measured()}{analysis.bold_words}")
+    caption = [f"{analysis.setting('. ')}.", analysis.measured() + analysis.bold_words, describe_design(designs, "")]
+    return make_table(columns, rows, study.name, " ".join(filter(None, caption)))
 
 
 def _frame_row(analysis: ProgramAnalysis, summary: ProgramSummary) -> dict[str, Any]:
@@ -189,7 +210,9 @@ def _frame_row(analysis: ProgramAnalysis, summary: ProgramSummary) -> dict[str, 
     values |= {"mean": d and d.mean, "std": d and d.std, "goal": summary.decision.goal}
     if baseline:
         values |= comparison_values(baseline.name, baseline.recorded_ids, verdict)
-    return {"net": values.pop("net"), **axes, **values, "trials": " ".join(summary.recorded_ids)}
+    values.pop("designs", None)
+    named = {"net": values.pop("net"), **component_values(summary.variant)}
+    return {**named, **axes, **values, "trials": " ".join(summary.recorded_ids)}
 
 
 def _plain(value: Any) -> Any:

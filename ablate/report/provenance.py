@@ -12,7 +12,8 @@ from ablate.files import read_file
 from ablate.kinds.measures import ERROR
 from ablate.records.code import changed_codes
 from ablate.records.earlier import Earlier, earlier_lines
-from ablate.records.records import Row, trial_state
+from ablate.records.epochs import Row
+from ablate.records.records import trial_state
 from ablate.records.result import FINAL, TEST, VALIDATION, renamed
 from ablate.records.timings import Probe, find_probe, read_probes
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, words

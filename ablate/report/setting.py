@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ablate.data.augmentations import describe_augmentation
+from ablate.data.augmentation_lists import describe_augmentation
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.kinds.hooks import HOOKS
 from ablate.own_code import OwnCode

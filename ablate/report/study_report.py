@@ -24,6 +24,9 @@ from ablate.report.document import (
     make_sections,
 )
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
+from ablate.report.effects import effects_frames
+from ablate.report.effects_sentences import study_sentences
+from ablate.report.effects_table import effects_tables
 from ablate.report.files_table import files_tables
 from ablate.report.imported_curves import imported_curves
 from ablate.report.paper_table import paper_table
@@ -73,6 +76,7 @@ class StudyReport(Report):
             remarks=tuple(_remarks(analysis)),
             sections=make_sections(
                 ("What the seeds can and cannot say", Sentences(tuple(analysis.sentences))),
+                ("Effects", Sentences(study_sentences(analysis.effects, analysis.decision, analysis.format))),
                 ("Notes", Notes(study.notes)),
                 ("Every seed's curve", Curves(tuple(_curves(analysis)), analysis.decision)),
                 ("Figures", Figures(alt_texts)),
@@ -110,7 +114,8 @@ class StudyReport(Report):
             both = {}
             if analysis.tuned and analysis.untuned:
                 both["both"] = both_frame(analysis, analysis.untuned, analysis.tuned)
-            return {"table": variants_frame(analysis), "trials": self.trials.assign(**scale), **both}
+            effects = effects_frames(analysis.effects)
+            return {"table": variants_frame(analysis), **effects, "trials": self.trials.assign(**scale), **both}
         growth = {"growth": pd.DataFrame(analysis.growth)} if analysis.growth else {}
         return {"table": pd.DataFrame(analysis.networks), **growth}
 
@@ -132,6 +137,7 @@ def study_tables(analysis: StudyAnalysis) -> list[Table]:
     if analysis.tuned and analysis.untuned:
         tables.append(both_table(analysis, analysis.untuned, analysis.tuned))
     tables += [statistics_table(analysis)] if analysis.recorded else []
+    tables += effects_tables(analysis.effects, analysis.study.name, analysis.decision, analysis.format)
     return tables + ([growth_table(analysis)] if analysis.growth else [])
 
 
@@ -141,6 +147,7 @@ def _remarks(analysis: StudyAnalysis) -> list[Remark]:
     found += [Remark(f"Incomplete: {analysis.progress}.", strong=True)] if analysis.recorded < analysis.planned else []
     missing = [one.trial for summary in analysis.summaries for one in summary.trials if one.record is None]
     found += [Remark(f"{text}.") for text in earlier_remarks(missing, analysis.runs)]
+    found += [Remark(text) for text in analysis.effects.remarks]
     of_networks = dict.fromkeys(remark(summary.variant.architecture) for summary in analysis.summaries)
     return [*found, *(Remark(f"{text}.") for text in of_networks if text)]
 

@@ -20,6 +20,7 @@ from ablate.records.result import FINAL
 from ablate.report.numbers import finite
 from ablate.statistics.description import Description, describe
 from ablate.study.decision import TEST_ERROR, Decision
+from ablate.study.designs import designs_json
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import axis_value, fold_of, plain, varied_axes
 from ablate.study.short_names import short_axis
@@ -73,8 +74,8 @@ class Summary:
 
     @property
     def net(self) -> str:
-        """The name of the network."""
-        return self.variant.net
+        """The name of the network, or of the row of a design."""
+        return self.variant.title or self.variant.net
 
     @property
     def data_title(self) -> str:
@@ -93,9 +94,11 @@ class Summary:
 
     def _named(self, *without: str) -> str:
         parts = []
+        beside = (RECIPE_NAME, DATA_TITLE) if self.variant.title else self.axes
         for axis, value in self.axes.items():
-            if axis in self.variant.axes and axis not in without:
-                parts.append(plain(value) if axis in (RECIPE_NAME, DATA_TITLE) else f"{short_axis(axis)} {plain(value)}")
+            if axis in self.variant.axes and axis in beside and axis not in without:
+                named = axis in (RECIPE_NAME, DATA_TITLE)
+                parts.append(plain(value) if named else f"{short_axis(axis)} {plain(value)}")
         return ", ".join([self.net, *parts])
 
     @property
@@ -217,7 +220,9 @@ class Summary:
         """Plain values under stable names. An infinite error is null; `diverged` lists its seed."""
         errors = self.errors
         return {
-            "net": self.net,
+            "net": self.variant.net,
+            **({"title": self.variant.title} if self.variant.title else {}),
+            **designs_json(self.variant),
             "axes": self.axes,
             "blocks_per_group": self.variant.blocks_per_group,
             "parameters": self.variant.counts.parameters,

@@ -9,6 +9,7 @@ from ablate.report.analysis import StudyAnalysis
 from ablate.report.published import NOT_RUN
 from ablate.report.summary import Summary
 from ablate.report.verdicts import COMPARED_COLUMNS, Verdict, verdict_values
+from ablate.study.designs import Designed
 from ablate.study.expand import DATA_TITLE
 from ablate.study.plan import plain
 from ablate.study.study import PublishedRow
@@ -59,7 +60,20 @@ def _frame_row(analysis: StudyAnalysis, summary: Summary) -> dict[str, Any]:
             "published_source": match.published.source,
             "protocol_differs": "; ".join(match.differences),
         }
-    return {"net": values.pop("net"), **axes, **values, "trials": " ".join(summary.recorded_ids)}
+    with_ = component_values(summary.variant)
+    values.pop("designs", None)
+    named = {key: values.pop(key) for key in ("net", "title") if key in values}
+    return {**named, **with_, **axes, **values, "trials": " ".join(summary.recorded_ids)}
+
+
+def component_values(variant: Designed) -> dict[str, str]:
+    """The columns of the components that designs name: "true" where the variant has the component, else "false".
+
+    Args:
+        variant: Of a study.
+    """
+    found = {f"with {name}": design.levels[name] for design in variant.designs for name in design.components}
+    return {title: str(level).lower() for title, level in found.items()}
 
 
 def comparison_values(baseline: str, trials: Sequence[str], verdict: Verdict | None) -> dict[str, Any]:

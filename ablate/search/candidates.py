@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,7 @@ from ablate.launch import (
     prepare,
     teller,
 )
+from ablate.records.earlier import earlier_remarks
 from ablate.records.records import Record, trial_state
 from ablate.report.candidate import DIVERGED
 from ablate.report.program_analysis import program_value
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from ablate.schedule.backends import Backend
     from ablate.schedule.tasks import Task
 
+EARLIER = "a search trains its candidates again: `ablate adopt` is for studies without a search"
 V = TypeVar("V", Variant, ProgramVariant)
 T = TypeVar("T", Trial, ProgramTrial)
 
@@ -248,6 +250,15 @@ class Candidates(ABC, Generic[V, T]):
             AblateError: They cannot be timed.
         """
 
+    def earlier(self, variants: Iterable[V], runs: Path) -> list[str]:
+        """The records of candidates under earlier versions of own code, one sentence a version.
+
+        Args:
+            variants: The candidates.
+            runs: The runs directory.
+        """
+        return earlier_remarks((trial for variant in variants for trial in self.trials(variant)), runs, EARLIER)
+
     def planned_trials(self, variant: V, runs: Path) -> list[dict[str, Any]]:
         """The id and the state of each training of a candidate.
 
@@ -354,12 +365,13 @@ class NetworkCandidates(Candidates[Variant, Trial]):
             "parameters": [min(parameters), max(parameters)] if counts else None,
             "multiply_adds": [min(multiply_adds), max(multiply_adds)] if counts else None,
         }
+        earlier = self.earlier((*planned.drawn, *planned.begun), runs)
         need = memory_need((one.counts, one.recipe, one.data) for one in variants)._asdict() if variants else None
         return of_search, {
             "images": images,
             "memory": need,
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
-            "remarks": [*(f"chosen: {line}" for line in self.study.chosen), *refused],
+            "remarks": [*(f"chosen: {line}" for line in self.study.chosen), *earlier, *refused],
         }
 
 
@@ -459,6 +471,7 @@ class ProgramCandidates(Candidates[ProgramVariant, ProgramTrial]):
         left = sum(trial_state(runs, trial.id) not in ("recorded", "diverged") for trial in unfinished)
         cost["open_trials"] = round(missing * planned.stand_for) + left
         remarks = [*self.study.remarks, *([self.study.missing] if self.study.missing else [])]
+        remarks += self.earlier((*planned.drawn, *planned.begun), runs)
         first = (waiting or begun)[:1]
         about = plan_program(self.study, first[0], runs) if first else None
         return {}, {"program": about, "cost": cost, "remarks": remarks}

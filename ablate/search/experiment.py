@@ -121,6 +121,10 @@ class SearchExperiment:
 
         return run_search(self.kind, self.runs, self.url, options or RunOptions(), console or RichConsole(stderr=True))
 
+    def earlier(self) -> list[str]:
+        """The records of candidates under earlier versions of own code, of those that have begun, and of a small space."""
+        return self.kind.earlier((*self._every(), *(one.variant for one in self.candidates())), self.runs)
+
     def analysis(self) -> SearchAnalysis:
         """The analysis of the candidates so far: their order, comparisons, the Pareto set."""
         from ablate.report.program_search_analysis import ProgramSearchAnalysis
@@ -212,6 +216,12 @@ class SearchExperiment:
         missing = self.planned - len(candidates)
         return {**states, **({"missing": missing} if missing > 0 else {})}
 
+    def _every(self) -> list[Any]:
+        """All feasible candidates of a small space; empty for others."""
+        cells = list(itertools.islice(grid(self.search.parameters), SMALL + 1)) if is_finite(self.search) else []
+        made = (_possible(self.kind.make, values) for values in (cells if len(cells) <= SMALL else ()))
+        return [variant for variant in made if variant]
+
     def _draw(self, left: int) -> tuple[list[Any], float]:
         """Candidates that represent `left` unsampled ones, and how many unsampled ones each of them represents.
 
@@ -224,11 +234,8 @@ class SearchExperiment:
 
         make = self.kind.make
         draw_values(self.search, make)
-        cells = list(itertools.islice(grid(self.search.parameters), SMALL + 1)) if is_finite(self.search) else []
-        if 0 < len(cells) <= SMALL:
-            every = [variant for values in cells if (variant := _possible(make, values))]
-            if len(every) <= left:
-                return every, 1.0
+        if (every := self._every()) and len(every) <= left:
+            return every, 1.0
         drawn = [make(draw_values(self.search, make, seed)) for seed in range(min(left, DRAWN))]
         return drawn, left / len(drawn) if drawn else 0.0
 

@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, WilcoxonPruner
 
-from ablate.records.records import Row
+from ablate.records.epochs import Row
 from ablate.study.program import MEASURED
 from ablate.study.study import Search
 

@@ -26,7 +26,8 @@ from optuna.trial import FrozenTrial, TrialState
 from ablate.errors import AblateError
 from ablate.launch import INCOMPLETE, RunOptions, open_backend, signals, teller
 from ablate.processes.signals import PREEMPTING, handling, preempted
-from ablate.records.records import Record, read_epochs, recover_record, trial_directory, trial_state, write_failure
+from ablate.records.epochs import read_epochs
+from ablate.records.records import Record, recover_record, trial_directory, trial_state, write_failure
 from ablate.report.candidate import label_of
 from ablate.report.numbers import format_of
 from ablate.schedule.tasks import Executor, Outcome, Stop, Task

@@ -208,7 +208,7 @@ def with_argument(args: dict[str, Any], path: list[str], value: Any) -> dict[str
 
 def _code(study: Study, reference: str) -> str:
     """The digest of the source code of a user's own network or block. The study file's folder is searched first."""
-    from ablate.own_code import code_digest, look_in
+    from ablate.own_modules import code_digest, look_in
 
     look_in(study.folder, Path())
     return code_digest(reference)

@@ -10,6 +10,7 @@ from ablate.nets.architecture import Architecture, DepthRule
 from ablate.nets.families import arguments_of
 from ablate.nets.notation import parse_architecture
 from ablate.study.axes import architecture_of, for_imagenet
+from ablate.study.designs import reference_rows
 from ablate.study.plan import Enumeration, label, plain
 from ablate.study.resolve import all_fields, dotted_fields
 from ablate.study.study import Study, Variant
@@ -19,7 +20,8 @@ def find_baselines(study: Study, enumeration: Enumeration) -> tuple[Variant | No
     """The baseline of each variant, in order. A baseline is its own baseline; None: the variant has none.
 
     A study names either one network, which means the variant of it on the same data set, or values of axes, which mean the
-    variant that differs in these axes only. {python: module:callable, args: {...}} is a network.
+    variant that differs in these axes only. {python: module:callable, args: {...}} is a network. Without a baseline, a row
+    of a design is compared with the one that its design says.
 
     Args:
         study: As loaded by load_study().
@@ -30,7 +32,7 @@ def find_baselines(study: Study, enumeration: Enumeration) -> tuple[Variant | No
     """
     variants = enumeration.variants
     if study.baseline is None:
-        return (None,) * len(variants)
+        return reference_rows(variants, lambda variant: variant.data.title)
     named, place = study.baseline
     if isinstance(named, dict) and not ("python" in named and named.keys() <= {"python", "args"}):
         return _by_axes(named, place, variants)

@@ -28,7 +28,7 @@ from ablate.nets.architecture import (
 from ablate.nets.counts import Counts
 from ablate.nets.families import arguments_of, find_family, what_counts
 from ablate.nets.notation import format_architecture
-from ablate.own_code import takes_argument
+from ablate.own_modules import takes_argument
 from ablate.study.steps import StepCosts, choose_step
 
 SolvedAxis = Literal["depth", "k", "l", "cardinality", "base_width"]  # and args.* of user-defined code

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 
 from ablate.errors import StudyError, allowed, describe
 from ablate.files import open_regular
+from ablate.study.design_schema import DESIGNS
 from ablate.study.document import Document, KeyPath, read_document
 from ablate.study.frozen import Frozen
 from ablate.study.program import ProgramStudy
@@ -118,9 +119,23 @@ def _axis_at(path: KeyPath) -> str:
             return axis
         case ("variants", int(), "one_at_a_time", "base", str(axis)) | ("base", str(axis)):  # of a program
             return "" if axis == "args" else axis  # those of a network's code
+        case ("variants", int(), str(kind), *inside) if kind in DESIGNS:
+            return _axis_in_design([part for part in inside if isinstance(part, str)])
         case ("baseline", str(axis)) | ("search", "enqueue", int(), str(axis)):
             return axis
         case ("search", "space", str(), *_, "when", str(axis)) | ("search", "space", str(axis), *_):
+            return axis
+    return ""
+
+
+def _axis_in_design(names: list[str]) -> str:
+    """The axis at a path inside a design, without the numbers of items; "" if there is none."""
+    match names:
+        case ["base"]:
+            return "net"
+        case ["base", axis]:  # of a program
+            return "" if axis == "args" else axis
+        case [_, axis] | ["without" | "factors", _, axis]:
             return axis
     return ""
 

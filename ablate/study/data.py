@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from ablate.data.augmentations import Augment, as_written
+from ablate.data.augmentation_lists import Augment, as_written
 from ablate.data.data_sets import DATA_SETS, DataSet
 from ablate.data.read_options import RESIZES, ColumnNames, DrawnTest, ReadOptions, Resize
 from ablate.kinds.measures import ERROR, Measure, OwnMeasure, find_measure

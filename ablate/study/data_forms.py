@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ablate.data.augmentations import as_written
+from ablate.data.augmentation_lists import as_written
 from ablate.data.data_sets import DATA_SETS, DataSet
 from ablate.errors import DataError, NotationError, describe
 from ablate.own_code import OwnCode, own_code_error, read_own_code

@@ -9,6 +9,7 @@ from typing import Any
 
 from ablate.errors import StudyError, allowed
 from ablate.study.data import Data
+from ablate.study.designs import Design
 from ablate.study.resolve import as_fields
 from ablate.study.study import Entry, Study
 
@@ -16,8 +17,8 @@ MAX_VARIANTS = 1_000_000
 RECIPE_NAME, DATA_TITLE = "recipe.name", "data.title"  # axes of variants where entries differ in them
 
 
-def cells(study: Study) -> Iterator[tuple[Entry, dict[str, Any], Data, str]]:
-    """Every variant of a study, in order, as (entry, axes, data, published row).
+def cells(study: Study) -> Iterator[tuple[Entry, dict[str, Any], Data, str, Design | None]]:
+    """Every variant of a study, in order, as (entry, axes, data, published row, design).
 
     The published row is the one that the entry's `stands_for` names; "" means the row with the network's own name.
 
@@ -29,7 +30,7 @@ def cells(study: Study) -> Iterator[tuple[Entry, dict[str, Any], Data, str]]:
     """
     if sum(_size(entry) * len(entry.data) for entry in study.entries) > MAX_VARIANTS:
         raise StudyError(f"{study.places['variants']}: more than {MAX_VARIANTS:,} variants")
-    for entry in study.entries:
+    for index, entry in enumerate(study.entries):
         size = _size(entry)
         if entry.stands_for and len(entry.stands_for) != size:
             raise StudyError(f"{entry.place}: stands_for: found {len(entry.stands_for)}; allowed: {size}, one a network")
@@ -38,28 +39,32 @@ def cells(study: Study) -> Iterator[tuple[Entry, dict[str, Any], Data, str]]:
             if row and row not in known:
                 rows = allowed(row, dict.fromkeys(known)) if known else "the study states no published rows"
                 raise StudyError(f"{entry.place}: stands_for: found '{row}'; {rows}")
-        for axes, row in zip(_expand(entry), entry.stands_for or itertools.repeat("")):
+        for (axes, design), row in zip(_expand(entry, index), entry.stands_for or itertools.repeat("")):
             for data in entry.data:
-                yield entry, axes, data, row
+                yield entry, axes, data, row, design
 
 
-def _expand(entry: Entry) -> Iterator[dict[str, Any]]:
-    """The axes of each variant of an entry, in order."""
+def _expand(entry: Entry, index: int) -> Iterator[tuple[dict[str, Any], Design | None]]:
+    """The axes of each variant of an entry and what the variant is there, in order."""
     match entry.kind:
         case "net":
             for net in entry.axes["net"]:
-                yield {"net": net}
+                yield {"net": net}, None
         case "grid":
-            for values in itertools.product(*entry.axes.values()):
-                yield dict(zip(entry.axes, values))
+            factors = {axis: values for axis, values in entry.axes.items() if len(values) > 1}
+            for row, values in enumerate(itertools.product(*entry.axes.values())):
+                axes = dict(zip(entry.axes, values))
+                yield axes, Design("grid", index, row, "", {axis: axes[axis] for axis in factors}, factors)
         case "zip":
             for values in zip(*entry.axes.values()):
-                yield dict(zip(entry.axes, values))
+                yield dict(zip(entry.axes, values)), None
         case "one_at_a_time":
-            yield {"net": entry.base}
-            for axis, values in entry.axes.items():
-                for value in values:
-                    yield {"net": entry.base, axis: value}
+            yield {"net": entry.base}, Design("one_at_a_time", index, 0, "", {}, entry.axes)
+            changes = ((axis, value) for axis, values in entry.axes.items() for value in values)
+            for row, (axis, value) in enumerate(changes, 1):
+                yield {"net": entry.base, axis: value}, Design(entry.kind, index, row, "", {axis: value}, entry.axes, axis)
+        case _:
+            yield from entry.rows
 
 
 def _size(entry: Entry) -> int:
@@ -72,6 +77,8 @@ def _size(entry: Entry) -> int:
             return max(lengths)
         case "one_at_a_time":
             return 1 + sum(lengths)
+        case _:
+            return len(entry.rows)
 
 
 def beside_axes(study: Study) -> Callable[[Entry, Data], dict[str, Any]]:

@@ -6,7 +6,7 @@ import gc
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -24,6 +24,7 @@ from ablate.own_code import KEYS as CODE_KEYS
 from ablate.study.axes import BESIDE, Network, Networks, dotted
 from ablate.study.costs import compile_choice
 from ablate.study.data import Data
+from ablate.study.designs import Design
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME, beside_axes, cells
 from ablate.study.expression import compile_expression
 from ablate.study.recipe import Recipe
@@ -46,6 +47,7 @@ class Enumeration:
         dropped: One line for each variant that does not meet `where` or the budget.
         names: The variants of each network's name, and of the name that it had before axes were solved.
         chosen: One line for each value that a search chose.
+        designs: Remarks on the designs, such as what a fractional one cannot tell apart.
     """
 
     variants: tuple[Variant, ...]
@@ -54,13 +56,14 @@ class Enumeration:
     dropped: tuple[str, ...]
     names: dict[str, list[Variant]]
     chosen: tuple[str, ...] = ()
+    designs: tuple[str, ...] = ()
 
     def remarks(self) -> list[str]:
         """All remarks, each line with its kind: "solved: ...", "note: ..."."""
         notes = tuple(filter(None, dict.fromkeys(text for variant in self.variants for text in _notes(variant))))
         done = (("solved", self.solved), ("merged", self.merged), ("dropped", self.dropped))
         networks = tuple(describe_codes(self.variants, plain)) if any(one.whole_name for one in self.variants) else ()
-        groups = (("chosen", self.chosen), ("network", networks), *done, ("note", notes))
+        groups = (("chosen", self.chosen), ("network", networks), ("design", self.designs), *done, ("note", notes))
         return [f"{what}: {line}" for what, lines in groups for line in lines]
 
 
@@ -121,9 +124,10 @@ def enumerate_variants(study: Study) -> Enumeration:
     merged: list[str] = []
     dropped: list[str] = []
     beside, networks, identities = beside_axes(study), Networks(study), _Identities()
-    for entry, axes, data, row in cells(study):
+    again: dict[tuple[Any, ...], list[Design]] = {}  # the designs of variants that are there more than once
+    for entry, axes, data, row, design in cells(study):
         try:
-            variant, network = _variant(networks, entry, axes, data, beside(entry, data), row)
+            variant, network = _variant(networks, entry, axes, data, beside(entry, data), row, design)
         except (NotationError, StudyError) as error:
             raise StudyError(f"{_place(entry, axes, str(error))}: {error}") from None
         try:
@@ -142,6 +146,7 @@ def enumerate_variants(study: Study) -> Enumeration:
         definition = with_all_arguments(variant.architecture), identities.of(variant.recipe), identities.of(variant.data)
         if (first := found.setdefault(definition, variant)) is not variant:
             one, other = label(variant), label(first)
+            again.setdefault(definition, [*first.designs]).extend(variant.designs)
             merged.append(f"{one} is there twice" if one == other else f"{one} is the same as {other}")
         for name in dict.fromkeys((variant.net, network.written)):
             names.setdefault(name, []).append(first)
@@ -152,12 +157,17 @@ def enumerate_variants(study: Study) -> Enumeration:
         place = study.places["variants"]
         each = "trainings" if len(study.held_out) > 1 else "seeds"
         raise StudyError(f"{place}: {len(found):,} variants of {trainings:,} {each} are more than {MAX_TRIALS:,} trials")
-    variants = _tell_apart(_shortly_named(list(found.values()), study, names))
+    for definition, designs in again.items():
+        found[definition] = replace(found[definition], designs=tuple(designs))
+    for variant in (one for one in found.values() if one.title):
+        names.setdefault(variant.title, []).append(variant)
+    variants = _tell_apart(_shortly_named(_with_own_titles(found.values()), study, names))
     for title, nets in study.panels:
         for net in nets:
             if net not in names:
                 raise StudyError(f"{study.places['panels']}: panels.{title}: found '{net}'; {allowed(net, names)}")
-    return Enumeration(tuple(variants), tuple(solved), tuple(merged), tuple(dropped), names, study.chosen)
+    of_designs = tuple(line for entry in study.entries for line in entry.remarks)
+    return Enumeration(tuple(variants), tuple(solved), tuple(merged), tuple(dropped), names, study.chosen, of_designs)
 
 
 def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
@@ -176,7 +186,7 @@ def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
     def make(values: dict[str, Any]) -> Variant:
         axes = values if base is None else {"net": base, **values}
         try:
-            variant, network = _variant(networks, entry, axes, study.data, {}, "")
+            variant, network = _variant(networks, entry, axes, study.data, {}, "", None)
         except NotationError as error:
             raise StudyError(f"{study.places['search']}: {error}") from None
         if network.miss:
@@ -254,12 +264,14 @@ def label(variant: Variant) -> str:
     Args:
         variant: The variant.
     """
+    if variant.title:
+        return ", ".join([variant.title, *_beside(variant, (RECIPE_NAME, DATA_TITLE))])
     return ", ".join([variant.net, *_beside(variant)])
 
 
-def _beside(variant: Variant) -> list[str]:
+def _beside(variant: Variant, prefixes: tuple[str, ...] = BESIDE) -> list[str]:
     """The axes of a variant's recipe and data, as its label shows them."""
-    named = {axis: plain(value) for axis, value in variant.axes.items() if axis.startswith(BESIDE)}
+    named = {axis: plain(value) for axis, value in variant.axes.items() if axis.startswith(prefixes)}
     return [text if axis in (RECIPE_NAME, DATA_TITLE) else f"{short_axis(axis)} {text}" for axis, text in named.items()]
 
 
@@ -292,7 +304,10 @@ def axis_value(variant: Variant, axis: str) -> Any:
     if isinstance(written := variant.axes.get(axis), dict):
         return written
     group, _, field = axis.partition(".")
-    value = value_at(variant.recipe if group == "recipe" else variant.data, field)
+    if group == "recipe":
+        value = value_at(variant.recipe, field)
+        return variant.recipe.used.get(field) if value is None else value
+    value = value_at(variant.data, field)
     return "all" if value is None else value
 
 
@@ -333,7 +348,13 @@ class _Identities(dict[int, tuple[Any, bytes]]):
 
 
 def _variant(
-    networks: Networks, entry: Entry, axes: dict[str, Any], data: Data, beside: dict[str, Any], row: str
+    networks: Networks,
+    entry: Entry,
+    axes: dict[str, Any],
+    data: Data,
+    beside: dict[str, Any],
+    row: str,
+    design: Design | None,
 ) -> tuple[Variant, Network]:
     """The variant of some axes, and its network."""
     recipe = entry.recipe
@@ -356,6 +377,8 @@ def _variant(
         row,
         entry.recipe_name,
         folds=entry.folds,
+        designs=(design,) if design else (),
+        title=design.label if design else "",
     )
     return variant, network
 
@@ -406,12 +429,21 @@ def _shortly_named(variants: list[Variant], study: Study, names: dict[str, list[
     return [replace(one, net=name, whole_name=one.net) if name != one.net else one for name, one in zip(short, variants)]
 
 
+def _with_own_titles(variants: Iterable[Variant]) -> list[Variant]:
+    """The variants, without the titles that two of them have beside one data set and recipe, as of two designs."""
+    kept = list(variants)
+    times = Counter(label(variant) for variant in kept if variant.title)
+    return [replace(one, title="") if one.title and times[label(one)] > 1 else one for one in kept]
+
+
 def _tell_apart(variants: list[Variant]) -> list[Variant]:
     """The variants, with N added to the names of those with equal labels (one depth under both conventions)."""
     labels = [label(variant) for variant in variants]
     times = Counter(labels)
     return [
-        variant if times[text] == 1 else replace(variant, net=f"{variant.net} (N = {variant.architecture.N})")
+        variant
+        if times[text] == 1 or variant.title
+        else replace(variant, net=f"{variant.net} (N = {variant.architecture.N})")
         for variant, text in zip(variants, labels)
     ]
 

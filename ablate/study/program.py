@@ -19,6 +19,7 @@ import orjson
 
 from ablate.files import content_id
 from ablate.study.decision import Decision, Goal
+from ablate.study.designs import Design
 from ablate.study.study import Search, Tune
 
 FORMAT = 1  # of trial.json
@@ -179,6 +180,7 @@ class ProgramVariant:
         net: Its name: the axes that vary in the study, with their values.
         program: That is run.
         axes: The values of the axes, by name.
+        designs: What the variant is in each item of `variants` that has it; empty for a row of `zip`.
         tuned: In a study that tunes its variants, the values by axis that were chosen for this one.
         untuned: The axes whose values are not chosen yet. Such a variant has no trials.
     """
@@ -186,6 +188,7 @@ class ProgramVariant:
     net: str
     program: Program
     axes: Mapping[str, Any]
+    designs: tuple[Design, ...] = ()
     tuned: Mapping[str, Any] = field(default_factory=dict)
     untuned: tuple[str, ...] = ()
 
@@ -222,6 +225,7 @@ class ProgramStudy:
         base: In a search, the values of the axes that are not searched.
         where: The constraint as written and its place, if any.
         chosen: One sentence for each value that was taken from a search.
+        effects: The factors whose effects the report shows; True: all that are crossed; False: none.
         tune: The search that every variant is given first, if any.
     """
 
@@ -244,6 +248,7 @@ class ProgramStudy:
     base: Mapping[str, Any] = field(default_factory=dict)
     where: tuple[str, str] | None = None
     chosen: tuple[str, ...] = ()
+    effects: bool | tuple[str, ...] = True
     tune: Tune | None = None
 
     @property

@@ -6,13 +6,19 @@ import hashlib
 import itertools
 import shlex
 import shutil
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from ablate.errors import StudyError, allowed, describe
+from ablate.study.crossing import check_effects
+from ablate.study.design_file import Axis, Row, design_axes, read_design
+from ablate.study.design_schema import DESIGNS
+from ablate.study.designs import Design, reference_rows
 from ablate.study.document import Document, KeyPath
 from ablate.study.expression import compile_expression
 from ablate.study.plan import MAX_TRIALS, plain
@@ -28,14 +34,15 @@ from ablate.study.program import (
     placeholders_of,
 )
 from ablate.study.program_axes import check_axis_name, check_value, wanted_axes
-from ablate.study.program_schema import EXPANSIONS, ProgramFile
+from ablate.study.program_schema import BY_AXES, EXPANSIONS, ProgramFile
 from ablate.study.program_search import read_program_search
 from ablate.study.schema import EntryFile, StudyFile
+from ablate.study.short_names import BASE
 from ablate.study.tune_file import read_program_tune
 
 KEYS = (
     "name", "title", "source", "notes", "program", "measures", "decide_by", "seeds", "variants", "tune", "base", "search",
-    "where", "baseline", "figures", "scales",
+    "where", "baseline", "figures", "effects", "scales",
 )  # fmt: skip
 MOST_BYTES = 1 << 28  # of a file of the program
 
@@ -82,6 +89,8 @@ def read_program_study(
     else:
         by = next(measure for measure in measures if measure.name == decide_by)
         search, base = read_program_search(document, file, program, by, seeds)
+    effects = file.effects if isinstance(file.effects, bool) else tuple(file.effects)
+    check_effects(variants, [""] * len(variants), effects, document.place("effects"))
     if len(variants) * len(seeds) > MAX_TRIALS:
         document.fail(
             ("variants",), f"{len(variants):,} variants of {len(seeds):,} seeds are more than {MAX_TRIALS:,} trials"
@@ -106,6 +115,7 @@ def read_program_study(
         base=base,
         where=None if file.where is None else (file.where, document.place("where")),
         chosen=chosen,
+        effects=effects,
         tune=read_program_tune(document, file, program, measures, decide_by),
     )
 
@@ -186,7 +196,8 @@ def _is_axis(document: Document, name: str) -> bool:
     space = search.get("space") if isinstance(search, dict) else None
     if any(isinstance(each, dict) and name in each for each in (space, document.value.get("base"))):
         return True
-    axes = [entry.get(kind) for entry in entries or () if isinstance(entry, dict) for kind in EXPANSIONS]
+    items = [entry for entry in entries or () if isinstance(entry, dict)]
+    axes = [entry.get(kind) for entry in items for kind in BY_AXES] + [dict.fromkeys(design_axes(entry)) for entry in items]
     return any(isinstance(each, dict) and (name in each or name in (each.get("base") or {})) for each in axes)
 
 
@@ -238,32 +249,42 @@ def _variants(document: Document, file: StudyFile, program: Program) -> tuple[tu
     if not file.variants:
         document.fail((), "'variants' is missing; add it, such as variants: [{grid: {lr: [0.1, 0.01]}}]")
     holds = compile_expression(file.where) if file.where is not None else None
-    cells = [axes for i, entry in enumerate(file.variants) for axes in _expanded(document, i, entry, program)]
-    varied = [axis for axis in cells[0] if len({orjson.dumps(each[axis]) for each in cells}) > 1] or list(cells[0])
-    base = cells[0] if [entry.one_at_a_time is not None for entry in file.variants] == [True] else {}
+    remarks: list[str] = []
+    cells = [cell for i, entry in enumerate(file.variants) for cell in _expanded(document, i, entry, program, remarks)]
+    times = Counter(design.label for _, design in cells if design)
+    first = cells[0][0]
+    varied = [axis for axis in first if len({orjson.dumps(each[axis]) for each, _ in cells}) > 1] or list(first)
+    base = first if [entry.one_at_a_time is not None for entry in file.variants] == [True] else {}
     found: dict[bytes, ProgramVariant] = {}
-    remarks = []
-    for axes in cells:
+    for axes, design in cells:
         shown = [axis for axis in varied if axis not in base or plain(axes[axis]) != plain(base[axis])]
-        label = ", ".join(f"{axis} {plain(axes[axis])}" for axis in shown) or "base"
+        named = design.label if design and times[design.label] == 1 else ""
+        label = named or ", ".join(f"{axis} {plain(axes[axis])}" for axis in shown) or BASE
         try:
             kept = holds is None or holds(axes)
         except StudyError as error:
             document.fail(("where",), str(error))
+        designs = () if design is None else (design,)
         key = orjson.dumps(axes, option=orjson.OPT_SORT_KEYS)
         if not kept:
             remarks.append(f"dropped: {label}: not {file.where}")
         elif key in found:
             remarks.append(f"merged: {label} is there twice")
+            found[key] = replace(found[key], designs=(*found[key].designs, *designs))
         else:
-            found[key] = ProgramVariant(label, program, axes)
+            found[key] = ProgramVariant(label, program, axes, designs)
     if not found:
         document.fail(("variants",), f"no variant is left of {len(cells)}; the first: {remarks[0]}")
     return tuple(found.values()), remarks
 
 
-def _expanded(document: Document, index: int, entry: EntryFile, program: Program) -> Iterator[Axes]:
-    """The axes of each variant of an entry, in order: every axis of the command has a value."""
+def _expanded(
+    document: Document, index: int, entry: EntryFile, program: Program, remarks: list[str]
+) -> Iterator[tuple[Axes, Design | None]]:
+    """The axes of each variant of an entry and what it is there, in order: every axis of the command has a value.
+
+    Remarks on its design are added to `remarks`.
+    """
     path: KeyPath = ("variants", index)
     for key in document.value["variants"][index]:
         if key not in EXPANSIONS:
@@ -273,6 +294,11 @@ def _expanded(document: Document, index: int, entry: EntryFile, program: Program
         found = " and ".join(kinds) or "none of them"
         document.fail(path, f"variants: found {found}; allowed: one of {', '.join(EXPANSIONS)}")
     (kind,) = kinds
+    if kind in DESIGNS:
+        rows, said = _designed(document, (*path, kind), getattr(entry, kind), program)
+        remarks += [f"design: {line}" for line in said]
+        yield from rows
+        return
     path, axes = (*path, kind), dict(getattr(entry, kind))
     base = axes.pop("base", None) if kind == "one_at_a_time" else {}
     if not isinstance(base, dict):
@@ -292,25 +318,53 @@ def _expanded(document: Document, index: int, entry: EntryFile, program: Program
         document.fail(path, f"{{{missing[0]}}} of program.command: {where}")
     match kind:
         case "grid":
-            yield from (dict(zip(values, each)) for each in itertools.product(*values.values()))
+            factors = {axis: tuple(each) for axis, each in values.items() if len(each) > 1}
+            for row, combined in enumerate(itertools.product(*values.values())):
+                cell = dict(zip(values, combined))
+                yield cell, Design("grid", index, row, "", {axis: cell[axis] for axis in factors}, factors)
         case "zip":
             longest = max(map(len, values.values()), default=1)
             for axis, each in values.items():
                 if isinstance(axes[axis], list) and len(each) != longest:
                     document.fail((*path, axis), f"{axis}: found {len(each)} values; allowed: {longest}, as of the others")
             columns = {axis: each if isinstance(axes[axis], list) else each * longest for axis, each in values.items()}
-            yield from (dict(zip(columns, each)) for each in zip(*columns.values()))
+            yield from ((dict(zip(columns, each)), None) for each in zip(*columns.values()))
         case "one_at_a_time":
             for axis, value in base.items():
                 check_value(document, (*path, "base", axis), axis, value)
-            yield dict(base)
-            yield from ({**base, axis: value} for axis, each in values.items() for value in each)
+            factors = {axis: tuple(each) for axis, each in values.items()}
+            yield dict(base), Design("one_at_a_time", index, 0, "", {}, factors)
+            changes = ((axis, value) for axis, each in values.items() for value in each)
+            for row, (axis, value) in enumerate(changes, 1):
+                yield {**base, axis: value}, Design("one_at_a_time", index, row, "", {axis: value}, factors, axis)
+
+
+def _designed(document: Document, path: KeyPath, content: Any, program: Program) -> tuple[list[Row], list[str]]:
+    """The rows of a design, in each of which every axis of the command has a value, and remarks on it."""
+    wanted = wanted_axes(program)
+
+    def base(at: KeyPath, written: Any) -> Axes:
+        if written is not None and not isinstance(written, dict):
+            document.fail(at, f"{path[-1]}.base: found {describe(written)}; allowed: values of axes, such as {{lr: 0.1}}")
+        for axis, value in (written or {}).items():
+            check((*at, axis), axis, value)
+        return dict(written or {})
+
+    def check(at: KeyPath, axis: str, value: Any) -> None:
+        check_axis_name(document, at, axis, wanted)
+        check_value(document, at, axis, value)
+
+    rows, remarks = read_design(document, path, content, Axis(base, check))
+    for axes, _ in rows:
+        if missing := [name for name in wanted if name not in axes]:
+            document.fail(path, f"{{{missing[0]}}} of program.command: 'base' has no value for it")
+    return [({name: axes[name] for name in wanted}, design) for axes, design in rows], remarks
 
 
 def _baselines(document: Document, named: Any, variants: tuple[ProgramVariant, ...]) -> tuple[ProgramVariant | None, ...]:
     """For each variant, the one that has the given values of some axes and equals it in all other axes."""
     if named is None:
-        return (None,) * len(variants)
+        return reference_rows(variants, lambda variant: None)
     if not isinstance(named, dict) or not named:
         document.fail(("baseline",), f"baseline: found {describe(named)}; allowed: values of axes, such as {{lr: 0.1}}")
     for axis in named:

@@ -6,9 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ablate.study.design_schema import DESIGNS
 from ablate.study.frozen import Frozen
 
-EXPANSIONS = ("grid", "zip", "one_at_a_time")  # of an item of `variants`
+BY_AXES = ("grid", "zip", "one_at_a_time")
+EXPANSIONS = (*BY_AXES, *DESIGNS)  # one of them in each item of `variants`
 
 
 class ProgramFile(Frozen):

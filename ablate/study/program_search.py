@@ -17,7 +17,7 @@ from ablate.study.search_file import MAX_GRID, SEARCH, CheckAxis, check_trials, 
 from ablate.study.space import grid, present
 from ablate.study.study import Parameter, Search
 
-NOT_WITH = ("variants", "tune", "baseline", "figures")  # keys that exclude `search`
+NOT_WITH = ("variants", "tune", "baseline", "figures", "effects")  # keys that exclude `search`
 PRUNERS = ("none", "median", "hyperband")
 
 

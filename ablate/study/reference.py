@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from ablate.data.augmentations import AUGMENTATIONS, NAMED
+from ablate.data.augmentation_lists import NAMED
+from ablate.data.augmentations import AUGMENTATIONS
 from ablate.data.data_sets import DATA_SETS
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.kinds.figures import FIGURES
@@ -17,6 +18,7 @@ from ablate.kinds.measures import MEASURES
 from ablate.kinds.recipes import RECIPES
 from ablate.registry import Kind
 from ablate.study.data import Data
+from ablate.study.design_schema import FactorialFile, FractionalFile, LeaveOneOutFile
 from ablate.study.frozen import Frozen
 from ablate.study.measure_schema import MeasureFile
 from ablate.study.program_schema import ProgramFile
@@ -42,7 +44,10 @@ from ablate.study.validation import nested_model
 # title -> (model, what the section is about)
 MODELS: dict[str, tuple[type[Frozen], str]] = {
     "A study": (StudyFile, "The top level of a study file. A study with `search` is run by `ablate search`."),
-    "`variants`": (EntryFile, "A list of items; each has exactly one of `net`, `grid`, `zip` and `one_at_a_time`."),
+    "`variants`": (EntryFile, "A list of items; each has exactly one of the first eight keys."),
+    "`leave_one_out`": (LeaveOneOutFile, ""),
+    "`factorial`": (FactorialFile, ""),
+    "`fractional`": (FractionalFile, ""),
     "`budget`": (BudgetFile, ""),
     "`validation`": (ValidationFile, ""),
     "`search`": (SearchFile, ""),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ablate.data.augmentations import as_written, augmentation_error, read_augmentation, with_code
+from ablate.data.augmentation_lists import as_written, augmentation_error, read_augmentation, with_code
 from ablate.data.data_sets import DATA_SETS
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import NotationError, StudyError, allowed, describe, printable

@@ -18,7 +18,8 @@ from pydantic import (
     create_model,
 )
 
-from ablate.data.augmentations import AUGMENTATIONS, NAMED, read_augmentation
+from ablate.data.augmentation_lists import NAMED, read_augmentation
+from ablate.data.augmentations import AUGMENTATIONS
 from ablate.data.data_sets import DATA_SETS, DataSet
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import StudyError, allowed, describe
@@ -32,9 +33,10 @@ from ablate.own_code import OwnCode
 from ablate.registry import Kind, Registry
 from ablate.study.budget import SolvedAxis
 from ablate.study.data import Data, Split
+from ablate.study.design_schema import DESIGNS, FactorialFile, FractionalFile, LeaveOneOutFile, Path
 from ablate.study.frozen import Frozen
 from ablate.study.measure_schema import MeasureFile, Measures
-from ablate.study.program_schema import EXPANSIONS, ProgramFile
+from ablate.study.program_schema import BY_AXES, ProgramFile
 from ablate.study.recipe import Recipe
 from ablate.study.study import EpochRule
 
@@ -129,13 +131,18 @@ def _ref(place: str) -> WithJsonSchema:
 
 
 class EntryFile(Frozen):
-    """One item of 'variants': exactly one of net, grid, zip and one_at_a_time.
+    """One item of 'variants': exactly one of net, grid, zip, one_at_a_time and the designs.
 
     Args:
         net: A network by its name, or {python: module:callable, args: {...}}; or a list of them.
         grid: All combinations of the values of the axes.
         zip: The first values of all axes, then the second values, and so on.
         one_at_a_time: `base` and, of each value of each axis, the base with this value.
+        leave_one_out: The full method, and the method without each of its components.
+        path: `base: NETWORK`, then steps such as `cutmix: {recipe.cutmix: 1}`, each on top of those before it;
+            `kept: false` leaves a step out of the later ones.
+        factorial: All combinations of the levels of factors; effects are told by factor.
+        fractional: A balanced part of these combinations, of factors with two levels.
         depth_rule: Instead of the study's.
     """
 
@@ -146,6 +153,10 @@ class EntryFile(Frozen):
     grid: Axes | None = None
     zip: Axes | None = None
     one_at_a_time: Changes | None = None
+    leave_one_out: LeaveOneOutFile | None = None
+    path: Path | None = None
+    factorial: FactorialFile | None = None
+    fractional: FractionalFile | None = None
     depth_rule: DepthRuleField | None = None
     data: Annotated[Any, _ref("properties/data"), Field(description="instead of the study's")] = None
     recipe: Annotated[Any, _ref("properties/recipe"), Field(description="instead of the study's")] = None
@@ -154,6 +165,7 @@ class EntryFile(Frozen):
     ] = None
 
 
+EXPANSIONS = ("net", "grid", "zip", "one_at_a_time", *DESIGNS)  # one of them in each item of `variants`
 SET_BY_OTHERS = ("held_out", "measures")  # fields of Data that other keys of a study set
 NOT_WRITTEN = (*SET_BY_OTHERS, "own")  # fields of Data that a study file writes under other keys
 
@@ -540,6 +552,10 @@ class StudyFile(Frozen):
     ] = None
     epoch_rule: Annotated[EpochRule, Field(description="best: the epoch with the best value; reports say so")] = "last"
     figures: Annotated[list[_FigureName], Field(default=list(DEFAULTS), max_length=len(CHOICES))]
+    effects: Annotated[
+        Union[bool, Annotated[list[Title], Field(min_length=1, max_length=100)]],
+        Field(description="factors whose effects the report shows; by default all that vary in a crossed way; false: none"),
+    ] = True
     panels: Annotated[
         dict[Title, list[str]],
         Field(default_factory=dict, max_length=100, description="the networks of each panel of curves, by its title"),
@@ -602,10 +618,11 @@ def json_schema() -> dict[str, Any]:
 def _of_programs(schema: dict[str, Any]) -> None:
     """Let the axes of `variants` and of a search have any name in a study that has `program`."""
     axes = {"type": "object", "minProperties": 1}
-    described = {key: {**axes, "description": "values by the name of a placeholder of the command"} for key in EXPANSIONS}
+    described = {key: {**axes, "description": "values by the name of a placeholder of the command"} for key in BY_AXES}
+    described |= {key: schema["$defs"]["EntryFile"]["properties"][key] for key in DESIGNS}
     schema["$defs"]["ProgramEntry"] = {
         "type": "object",
-        "description": "One item of 'variants' in a study that has 'program': exactly one of grid, zip and one_at_a_time.",
+        "description": "One item of 'variants' in a study that has 'program': exactly one of these keys.",
         "properties": described,
         "minProperties": 1,
         "maxProperties": 1,

@@ -31,17 +31,9 @@ from ablate.study.values import axis_values
 SEARCH = "search"  # the key of a search; a study that tunes its variants has the same keys under another
 # Keys that exclude `search`, which has a `validation` of its own
 NOT_WITH = (
-    "variants",
-    "tune",
-    "baseline",
-    "published",
-    "figures",
-    "panels",
-    "epoch_rule",
-    "validation",
-    "measures",
-    "decide_by",
-)
+    "variants", "tune", "baseline", "published", "figures", "effects", "panels", "epoch_rule", "validation",
+    "measures", "decide_by",
+)  # fmt: skip
 MAX_GRID = 10_000
 DEFAULT_STATISTIC = "mean"  # over folds and seeds; a median of five folds forgets by how much the others differ
 MAX_STEPS = 10**9

@@ -68,6 +68,15 @@ def short_axis(axis: str) -> str:
     return " ".join(short if len(short) > 1 else [group, *short])
 
 
+def short_label(axis: str) -> str:
+    """The name of an axis in what a row of a design changes: short_axis(), and arguments as names of networks show them.
+
+    Args:
+        axis: Such as "args.norm", which is "norm".
+    """
+    return short_axis(axis).removeprefix(ARGUMENT)
+
+
 def is_base(variant: Variant) -> bool:
     """Whether no axis of a variant changes an argument of user-defined code.
 

@@ -11,6 +11,8 @@ from ablate.errors import StudyError, allowed, describe
 from ablate.study.budget import ARGUMENT, Budget, SolvedAxis
 from ablate.study.chosen import Within, take_chosen
 from ablate.study.data import Data, HeldOut, hold_out
+from ablate.study.design_file import Axis, Row, read_design
+from ablate.study.design_schema import DESIGNS
 from ablate.study.document import Document, KeyPath, read_document
 from ablate.study.expression import compile_expression
 from ablate.study.held_out import read_held_out
@@ -20,14 +22,14 @@ from ablate.study.program_file import read_program_study, refuse_other_keys
 from ablate.study.published import published_values
 from ablate.study.recipe import Recipe
 from ablate.study.resolve import read_data, read_recipe, written_out
-from ablate.study.schema import NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
+from ablate.study.schema import EXPANSIONS, NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
 from ablate.study.search_file import read_search
 from ablate.study.study import Entry, Study
 from ablate.study.tune_file import read_tune
 from ablate.study.validation import validate
 from ablate.study.values import axis_values
 
-PLACES = ("budget", "where", "variants", "recipe", "data", "panels", "base", "search")
+PLACES = ("budget", "where", "effects", "variants", "recipe", "data", "panels", "base", "search")
 SUFFIXES = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
 
@@ -133,6 +135,7 @@ def load_any_study(
         decision=read_decision(document, file.decide_by, shown, bool(search or held_out)),
         measures=shown,
         held_out=held_out,
+        effects=file.effects if isinstance(file.effects, bool) else tuple(file.effects),
         tune=read_tune(document, file, recipe, entries, held_out),
     )
 
@@ -219,22 +222,23 @@ def _entry(
     extra: dict[str, Any],
 ) -> Entry:
     """One item of `variants`, checked."""
-    kinds = [kind for kind in ("net", "grid", "zip", "one_at_a_time") if getattr(file, kind) is not None]
+    kinds = [kind for kind in EXPANSIONS if getattr(file, kind) is not None]
     path = ("variants", index)
     if len(kinds) != 1:
         found = " and ".join(kinds) or "none of them"
-        document.fail(path, f"variants: found {found}; allowed: one of net, grid, zip, one_at_a_time")
+        document.fail(path, f"variants: found {found}; allowed: one of {', '.join(EXPANSIONS)}")
     kind = kinds[0]
     content = getattr(file, kind)
-    axes = {"net": content} if kind == "net" else dict(content)
+    places: dict[tuple[str, Any], str] = {}
+    rows, remarks = _designed(document, (*path, kind), content, places) if kind in DESIGNS else ([], [])
+    axes = {} if kind in DESIGNS else {"net": content} if kind == "net" else dict(content)
     base = axes.pop("base", None) if kind == "one_at_a_time" else None
     if kind == "one_at_a_time" and not isinstance(base, (str, dict)):
         document.fail((*path, kind), "'one_at_a_time' needs 'base', the network that is changed, such as base: WRN-28-2")
     if base is not None:
         (base,) = axis_values(document, (*path, kind, "base"), "net", base)
-    if not axes:
+    if not axes and not rows:
         document.fail((*path, kind), f"'{kind}' has no axis; add one of {', '.join(NET_AXES)}, recipe.*, data.*")
-    places: dict[tuple[str, Any], str] = {}
     single = {axis for axis, values in axes.items() if not isinstance(values, list)}
     for axis, values in axes.items():
         place = path if kind == "net" else (*path, kind)
@@ -271,7 +275,29 @@ def _entry(
         document.place(*path),
         places,
         held_out if len(held_out) > 1 else (),
+        tuple(rows),
+        tuple(remarks),
     )
+
+
+def _designed(
+    document: Document, path: KeyPath, content: Any, places: dict[tuple[str, Any], str]
+) -> tuple[list[Row], list[str]]:
+    """The rows of a design of networks, and remarks on it. `places` is filled with the place of each value."""
+
+    def base(at: KeyPath, written: Any) -> dict[str, Any]:
+        if written is None and path[-1] in ("factorial", "fractional"):
+            return {}
+        if not isinstance(written, (str, dict)):
+            document.fail(at, f"{path[-1]}.base: found {describe(written)}; allowed: a network, such as WRN-28-2")
+        check(at, "net", written)
+        return {"net": written}
+
+    def check(at: KeyPath, axis: str, value: Any) -> None:
+        axis_values(document, at, axis, [value])
+        places[axis, repr(value)] = document.place(*at)
+
+    return read_design(document, path, content, Axis(base, check))
 
 
 def _seeds(document: Document, seeds: Any) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from ablate.data.augmentations import own_steps
+from ablate.data.augmentation_lists import own_steps
 from ablate.files import content_id
 from ablate.nets.architecture import Architecture, Blocks, DepthRule
 from ablate.nets.blueprint import Blueprint
@@ -25,6 +25,7 @@ from ablate.own_code import OwnCode
 from ablate.study.budget import Budget, BudgetResult
 from ablate.study.data import Data, HeldOut, hold_out
 from ablate.study.decision import TEST_ERROR, Decision, Goal
+from ablate.study.designs import Design, DesignKind
 from ablate.study.recipe import Recipe
 
 FORMAT = 1  # of trial.json; a new field is left out at a default that keeps old results, so old ids stay valid
@@ -49,9 +50,11 @@ class Entry:
         place: "file:line:column" of the item.
         places: The place of each (axis, repr of value).
         folds: The parts of the training images that are held out in turn; empty: each trial has the same data.
+        rows: (axes, design) of each variant of leave_one_out, path, factorial and fractional, in order.
+        remarks: On the design, one line each.
     """
 
-    kind: Literal["net", "grid", "zip", "one_at_a_time"]
+    kind: Literal["net", "zip"] | DesignKind
     axes: dict[str, tuple[Any, ...]]
     data: tuple[Data, ...]
     recipe: Recipe
@@ -62,6 +65,8 @@ class Entry:
     place: str
     places: dict[tuple[str, Any], str] = field(default_factory=dict)
     folds: tuple[HeldOut, ...] = ()
+    rows: tuple[tuple[dict[str, Any], Design], ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,8 @@ class Variant:
         recipe_name: The name of the recipe that `recipe` is a change of.
         whole_name: The network's name with all arguments that are written, if `net` is a shorter one; else "".
         folds: The parts of the training images that are held out in turn; empty: each trial has the same data.
+        designs: What the variant is in each item of `variants` that has it; empty for a row of `net` or `zip`.
+        title: Its name in place of network and axes, such as "w/o layer norm"; "" for none.
         tuned: In a study that tunes its variants, the values by axis that were chosen for this one.
         untuned: The axes whose values are not chosen yet. Such a variant has no trials.
     """
@@ -96,6 +103,8 @@ class Variant:
     recipe_name: str = ""
     whole_name: str = ""
     folds: tuple[HeldOut, ...] = ()
+    designs: tuple[Design, ...] = ()
+    title: str = ""
     tuned: dict[str, Any] = field(default_factory=dict)
     untuned: tuple[str, ...] = ()
 
@@ -395,6 +404,7 @@ class Study:
         decision: What the variants are compared by.
         held_out: The images that the study decides on: the folds, or the one part; empty: the test images.
         measures: What reports show besides the error.
+        effects: The factors whose effects reports show; True: all that are crossed; False: none.
         tune: The search that every variant is given first, if any.
     """
 
@@ -421,4 +431,5 @@ class Study:
     decision: Decision = TEST_ERROR
     held_out: tuple[HeldOut, ...] = ()
     measures: tuple[ShownMeasure, ...] = ()
+    effects: bool | tuple[str, ...] = True
     tune: Tune | None = None

@@ -32,6 +32,8 @@ def validate(document: Document, model: Any, path: KeyPath, value: Any) -> Any:
         error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])  # a misspelt key is also missing
     if error["type"] != "extra_forbidden" and error["loc"][-1:] in (("float",), ("int",)):
         error["loc"] = error["loc"][:-1]  # pydantic's name of a union's member
+    of_key = error["loc"][-1:] == ("[key]",)  # the key of a mapping with names of the reader's own
+    error["loc"] = error["loc"][:-1] if of_key else error["loc"]
     full = (*path, *error["loc"])
     name = ".".join(str(part) for part in full if not isinstance(part, int)) or "study"
     match error["type"]:
@@ -61,8 +63,8 @@ def _wanted(model: Any, error: Any) -> str:
     """The values that pydantic would accept, in YAML's words."""
     field = _field_at(model, error["loc"])
     description = field.description if field and field.description else ""
-    if error["type"] == "string_pattern_mismatch" and description:
-        return str(description)
+    if error["type"] == "string_pattern_mismatch":
+        return str(description) or "text in one line"
     text = str(error["msg"]).removeprefix("Input should be ").removeprefix("a valid ")
     text = {"array": "a list", "an object": "a mapping"}.get(text, text)
     if error["type"] == "too_short":
@@ -80,7 +82,7 @@ def _field_at(model: Any, loc: tuple[Any, ...]) -> Any:
 def _model_at(model: Any, loc: tuple[Any, ...]) -> Any:
     """The model at a location in a model."""
     for part in loc:
-        if not isinstance(part, int):
+        if not isinstance(part, int) and part in model.model_fields:
             model = nested_model(model.model_fields[part].annotation) or model
     return model
 

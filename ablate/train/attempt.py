@@ -15,9 +15,10 @@ from ablate.data.tensors import LabelledTensors
 from ablate.errors import DataError, RecordError
 from ablate.kinds.hooks import Hooks
 from ablate.nets.custom import check_code
-from ablate.own_code import look_in
+from ablate.own_modules import look_in
 from ablate.records.code import has_code, normalized_codes
-from ablate.records.records import Row, append_epoch, trial_directory, write_epochs, write_result
+from ablate.records.epochs import Row, append_epoch, write_epochs
+from ablate.records.records import trial_directory, write_result
 from ablate.records.result import FINAL
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
 from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint

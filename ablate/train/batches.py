@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ablate.data.augment import augment, draw, fit, is_prepared, run_own_step
-from ablate.data.augmentations import Augment, steps_of
+from ablate.data.augmentation_lists import Augment, steps_of
 from ablate.data.streaming import Batch, Streamed, stream, times_before
 from ablate.data.tensors import LabelledTensors, Normalization, normalize
 from ablate.own_code import OwnCode

@@ -15,10 +15,9 @@ from typing import Optional
 import torch
 
 from ablate.errors import AblateError, RunError
-from ablate.files import hold_lock
 from ablate.nets.counts import count
-from ablate.own_code import look_in
-from ablate.records.records import begin_attempt, open_trial, read_record, trial_directory
+from ablate.own_modules import look_in
+from ablate.records.records import hold_attempt
 from ablate.study.costs import MIB, training_memory
 from ablate.train.attempt import Attempt, SendEvent
 from ablate.train.estimates import workload_of
@@ -26,7 +25,7 @@ from ablate.train.job import Job
 from ablate.train.ranks import train_on_ranks
 from ablate.train.setup import ProcessCache, configure
 from ablate.train.side_by_side import own_stream
-from ablate.train.trial import LOCK_SECONDS, free_memory, train_side_by_side
+from ablate.train.trial import free_memory, train_side_by_side
 
 MEMORY_POLL_SECONDS = 5.0
 SHARE = 0.95  # the part of a GPU's free memory that trials may use
@@ -100,14 +99,11 @@ def train_cohort(
 
 def _begin(job: Job, locks: ExitStack, tell: Callable[..., None]) -> bool:
     """Begin an attempt at a trial and return True, or report why it cannot begin and return False."""
-    directory = trial_directory(job.runs, job.trial.id)
     try:
-        open_trial(directory, job.trial.definition)
-        free = locks.enter_context(hold_lock(directory / "lock", LOCK_SECONDS))
-        if free and not read_record(job.runs, job.trial.id):
-            begin_attempt(directory)
+        why_not = locks.enter_context(hold_attempt(job.runs, job.trial.id, job.trial.definition))
+        if not why_not:
             return True
-        tell(job, "recorded" if free else "busy")
+        tell(job, why_not)
     except AblateError as error:
         tell(job, "failed", f"{type(error).__name__}: {error}")
     return False

@@ -28,7 +28,7 @@ from ablate.data.listing import ImageFiles, Listing, list_files, list_training_f
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.data.sources import Images, Labelled, Labels, stratified
 from ablate.data.split import split
-from ablate.errors import DataError
+from ablate.errors import AblateError, DataError
 from ablate.records.result import FINAL, TEST
 from ablate.study.data import Data, HeldOut
 from ablate.study.study import Trial, Variant
@@ -349,7 +349,7 @@ def _with_sizes(data: Data, counts: FileCounts, location: Location) -> Data:
         try:
             size = data.image_size if data.resize else 0
             train, test = infer_facts(data.name, location.of(data.root), options, size).images or (0, 0)
-        except DataError:  # they are not in place yet, or refused
+        except AblateError:  # they are not in place yet, or refused
             return data
     if options.split and not test:
         test = options.split.count(train)

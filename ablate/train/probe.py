@@ -18,7 +18,7 @@ from ablate.data.tensors import LabelledTensors, Normalization
 from ablate.kinds.hooks import Hooks
 from ablate.nets.counts import count
 from ablate.nets.custom import check_code
-from ablate.own_code import look_in
+from ablate.own_modules import look_in
 from ablate.study.costs import MIB, training_memory
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
 from ablate.train.job import ProbeJob

@@ -25,27 +25,16 @@ from typing import IO, Any
 
 import ablate
 from ablate.errors import RunError, describe, printable
-from ablate.files import hold_lock, read_from, real_directory
+from ablate.files import read_from, real_directory
 from ablate.metrics import METRICS, TRIAL
 from ablate.processes.child import Broken
 from ablate.processes.parent import SIGNALS
-from ablate.records.records import (
-    FILES,
-    Row,
-    append_epoch,
-    begin_attempt,
-    open_trial,
-    read_epochs,
-    read_record,
-    trial_directory,
-    write_epochs,
-    write_result,
-)
+from ablate.records.epochs import Row, append_epoch, read_epochs, write_epochs
+from ablate.records.records import FILES, hold_attempt, trial_directory, write_result
 from ablate.study.program import MEASURED, PYTHON, RESERVED, ProgramTrial
 from ablate.train.devices import cpu_model, gpu_models
 from ablate.train.revision import revision
 
-LOCK_SECONDS = 0.5  # to wait for a trial's lock, as in trial.py
 POLL_SECONDS = 0.1  # between looks at the file of metrics, the clock and the wish to stop
 BEAT_SECONDS = 10.0  # between heartbeats
 GRACE_SECONDS = 30.0  # that a program has to end by itself after SIGTERM
@@ -121,15 +110,8 @@ def run_program(job: ProgramJob, stop: Callable[[], bool], report: SendEvent) ->
         AblateError: The program failed.
         Broken: It was ended from outside, or hangs.
     """
-    directory = trial_directory(job.runs, job.trial.id)
-    open_trial(directory, job.trial.definition)
-    with hold_lock(directory / "lock", LOCK_SECONDS) as free:
-        if not free:
-            return "busy"
-        if read_record(job.runs, job.trial.id):
-            return "recorded"
-        begin_attempt(directory)
-        return _Attempt(job, directory).run(stop, report)
+    with hold_attempt(job.runs, job.trial.id, job.trial.definition) as why_not:
+        return why_not or _Attempt(job, trial_directory(job.runs, job.trial.id)).run(stop, report)
 
 
 class Rows:

@@ -9,8 +9,7 @@ from typing import Optional
 
 import torch
 
-from ablate.files import hold_lock
-from ablate.records.records import begin_attempt, open_trial, read_record, trial_directory
+from ablate.records.records import hold_attempt
 from ablate.train.attempt import Attempt, SendEvent
 from ablate.train.job import Job
 from ablate.train.ranks import train_on_ranks
@@ -18,7 +17,6 @@ from ablate.train.setup import ProcessCache, configure
 from ablate.train.side_by_side import Capture, CudaGraphs, SideBySide, own_stream
 
 BEAT_SECONDS = 10.0  # between heartbeats within an epoch, for the watchdog
-LOCK_SECONDS = 0.5  # seconds to wait for a trial's lock, which `ablate status` holds for a moment when it tests it
 
 
 class TrialWork:
@@ -49,14 +47,9 @@ def train_trial(job: Job, stop: Callable[[], bool], report: SendEvent, cache: Pr
         AblateError: The trial cannot be trained.
     """
     cache = cache or ProcessCache()
-    directory = trial_directory(job.runs, job.trial.id)
-    open_trial(directory, job.trial.definition)
-    with hold_lock(directory / "lock", LOCK_SECONDS) as free:
-        if not free:
-            return "busy"
-        if read_record(job.runs, job.trial.id):
-            return "recorded"
-        begin_attempt(directory)
+    with hold_attempt(job.runs, job.trial.id, job.trial.definition) as why_not:
+        if why_not:
+            return why_not
         if job.trial.recipe.gpus > 1:
             return train_on_ranks(job, stop, report)
         device = configure(job.device)

@@ -21,7 +21,8 @@ from ablate.data.cache import Location
 from ablate.files import hold_lock
 from ablate.launch import RunOptions, make_task
 from ablate.nets.architecture import Architecture
-from ablate.records.records import Row, append_epoch, begin_attempt, open_trial, read_record, trial_directory, write_result
+from ablate.records.epochs import Row, append_epoch
+from ablate.records.records import begin_attempt, open_trial, read_record, trial_directory, write_result
 from ablate.schedule.local import open_workers, run_tasks
 from ablate.schedule.progress import Progress
 from ablate.schedule.slots import Slot, find_slots

@@ -92,7 +92,7 @@ def solve_plainly(study: Study, asked: Sequence[Any]) -> list[tuple[str, Counts,
     """Name, counts and budget result of the network of each of some cells, in order."""
     assert study.budget is not None
     cost, found = attrgetter(study.budget.measure), []
-    for entry, axes, data, _ in asked:
+    for entry, axes, data, *_ in asked:
         naming = Naming(entry.depth_rule, show_block=True)
         architecture, _ = architecture_of(study, axes, entry.depth_rule, True)
         solved, counts, result, _ = solve_budget(architecture, study.budget, partial(count_plainly, data), cost, naming, {})

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablate.records.records import append_epoch, open_trial, read_record, write_result
+from ablate.records.epochs import append_epoch
+from ablate.records.records import open_trial, read_record, write_result
 from tests.benchmarks.reporting import (
     OURS,
     PLAIN,

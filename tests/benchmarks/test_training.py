@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ import torch
 from ablate.nets.counts import count
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture
-from ablate.records.records import read_epochs
+from ablate.records.epochs import read_epochs
+from ablate.schedule.inline import open_inline
+from ablate.schedule.tasks import Executor, Stop
+from ablate.schedule.worker import load_work
 from ablate.train import setup
 from ablate.train.checkpoint import load_checkpoint
-from tests.benchmarks import plain_loop, workers
+from tests.benchmarks import plain_loop, training, workers
 from tests.benchmarks.jobs import TrainJob, WriteJob
 from tests.benchmarks.roofline import ADDITION, BACKWARD, FORWARD, Rates, added, floors, processor_has_bfloat16
 from tests.benchmarks.training import _job, bench_cohort, bench_train, bench_writing
@@ -73,7 +77,17 @@ def test_every_seed_of_a_job_is_trained(monkeypatch: pytest.MonkeyPatch) -> None
     assert trained[6:] == [3, 1, 4, 3, 1, 4]
 
 
-def test_the_benchmarks_run_small() -> None:
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are this process; that tasks reach those of their own is tested in tests/schedule."""
+
+    def opened(work: str, slots: Any, stop: Stop, retries: int) -> AbstractContextManager[Executor]:
+        return open_inline(load_work(work), stop)
+
+    monkeypatch.setattr(training, "open_workers", opened)
+
+
+def test_the_benchmarks_run_small(in_this_process: None) -> None:
     told: list[str] = []
     plain = bench_train([NET], "cpu", 4, 8, 1, ["float32"], announce=told.append)
     assert [one.title for one in plain] == [f"{NET}, batch 4, end to end", f"{NET}, batch 4, steps alone"]
@@ -87,7 +101,7 @@ def test_the_benchmarks_run_small() -> None:
     assert cohort.work == {"one after the other": 24.0, "together": 24.0} and cohort.title.endswith("3 seeds")
 
 
-def test_an_epoch_is_held_against_its_files_small() -> None:
+def test_an_epoch_is_held_against_its_files_small(in_this_process: None) -> None:
     (one,) = bench_writing([NET], "cpu", 4, 8, 1)
     assert one.work == {"training": 8 / 50_000, "plain files": 5.0, "ablate, flushed and hashed": 5.0}
     shares = one.figures["share of an epoch"]

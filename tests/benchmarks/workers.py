@@ -14,7 +14,7 @@ from ablate.data.cache import default_cache
 from ablate.data.streaming import Batch
 from ablate.data.tensors import LabelledTensors, Normalization, normalize
 from ablate.nets.families import blueprint
-from ablate.records.records import EPOCH_FIELDS, append_epoch
+from ablate.records.epochs import EPOCH_FIELDS, append_epoch
 from ablate.train.batches import TrainingBatches
 from ablate.train.checkpoint import save_checkpoint
 from ablate.train.loop import Training

@@ -340,8 +340,7 @@ def test_a_failed_training_is_exit_3_and_is_tried_again(ablate: Command, tmp_pat
     assert sorted(one["net"] for one in found["candidates"])[-1] == "WRN-10-0.25-dropout0.3"
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
-def test_a_signal_keeps_the_epochs_and_the_candidate(ablate: Command, tmp_path: Path, number: int, code: int) -> None:
+def test_a_signal_keeps_the_epochs_and_the_candidate(ablate: Command, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "runs")
     words = ("search", "search.yaml", "-s", "recipe.epochs=4000", "--slots", 1)
     running = subprocess.Popen(
@@ -349,9 +348,9 @@ def test_a_signal_keeps_the_epochs_and_the_candidate(ablate: Command, tmp_path: 
     )
     wait_for(lambda: any(path.stat().st_size for path in (tmp_path / "runs").glob("*/epochs.jsonl")))
     assert status(ablate, "-s", "recipe.epochs=4000")["states"] == {"running": 1, "missing": 2}
-    running.send_signal(number)
+    running.send_signal(signal.SIGTERM)
     said = running.communicate(timeout=30)[0]
-    assert running.returncode == code and "3 open" in said and "Traceback" not in said
+    assert running.returncode == 75 and "3 open" in said and "Traceback" not in said
     found = status(ablate, "-s", "recipe.epochs=4000")
     assert found["states"] == {"interrupted": 1, "missing": 2}
     assert found["candidates"][0]["net"] == "WRN-10-0.25-dropout0.3"

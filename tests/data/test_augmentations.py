@@ -15,7 +15,8 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
 from ablate.data.augment import OneImage, augment, draw, fit, transforms
-from ablate.data.augmentations import AUGMENTATIONS, Augment, Step, read_augmentation
+from ablate.data.augmentation_lists import Augment, read_augmentation
+from ablate.data.augmentations import AUGMENTATIONS, Step
 from ablate.data.lighting import IMAGENET
 from ablate.data.operations import BINS, NUMBER, OPERATIONS, magnitude
 from ablate.data.original_files import read_digits

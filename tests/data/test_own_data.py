@@ -15,7 +15,8 @@ from ablate.data.own_data import load_own
 from ablate.data.read_options import ColumnNames, DrawnTest, Facts, ReadOptions
 from ablate.data.sources import Images
 from ablate.errors import DataError, NotationError
-from ablate.own_code import look_in, read_own_code
+from ablate.own_code import read_own_code
+from ablate.own_modules import look_in
 from ablate.study.data import Data
 from ablate.train.job import ImageLoader
 

@@ -16,7 +16,7 @@ from torchvision.models import ResNet18_Weights
 from torchvision.transforms import functional as F
 
 from ablate.data import streaming
-from ablate.data.augmentations import Augment
+from ablate.data.augmentation_lists import Augment
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.data.streaming import Decoded, Streamed, draw_seed, stream, take_files, times_before
 from ablate.data.tensors import Normalization, normalize

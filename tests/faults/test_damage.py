@@ -16,10 +16,9 @@ from faults.test_writing import DEFINITION, generations, result, row, save
 from ablate.data.cache import Location
 from ablate.errors import RecordError
 from ablate.nets.architecture import Architecture
+from ablate.records.epochs import append_epoch, measured_on
 from ablate.records.records import (
     HASH,
-    append_epoch,
-    measured_on,
     open_trial,
     read_failure,
     read_record,

@@ -23,7 +23,7 @@ from ablate.files import hold_lock
 from ablate.launch import RunOptions
 from ablate.records.records import begin_attempt, open_trial, read_record
 
-LONG = ("-s", "recipe.epochs=30", "-s", "data.train_size=512", "-s", "seeds=1")
+LONG = ("-s", "recipe.epochs=15", "-s", "data.train_size=512", "-s", "seeds=1")
 STEPPING = """\
 import time, random
 _time, _draw = time.time, random.Random(%d)

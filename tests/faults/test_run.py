@@ -12,7 +12,8 @@ from faults.test_workers import marked, wait_for
 
 from ablate.api import load_study
 from ablate.launch import RunOptions
-from ablate.records.records import read_epochs, read_record, recover_record
+from ablate.records.epochs import read_epochs
+from ablate.records.records import read_record, recover_record
 
 ENDLESS = ("-s", "recipe.epochs=4000", "-s", "seeds=1")
 

@@ -26,7 +26,7 @@ from PIL import Image
 from recorded import DIGITS, recorded
 
 import ablate
-from ablate import own_code
+from ablate import own_code, own_modules
 from ablate.api import Experiment, load_experiment
 from ablate.commands.outcome_text import imported_text
 from ablate.commands.plan_text import plan_text
@@ -43,9 +43,10 @@ from ablate.nets.families import blueprint
 from ablate.nets.notation import format_architecture, parse_architecture
 from ablate.nets.weights import fit_weights, read_weights
 from ablate.records.columns import epoch_columns
+from ablate.records.epochs import EPOCH_FIELDS
 from ablate.records.imported import draft_torchnet
 from ablate.records.merge import plan_merge
-from ablate.records.records import EPOCH_FIELDS, HASH, begin_attempt, read_record
+from ablate.records.records import HASH, begin_attempt, read_record
 from ablate.records.timings import read_paces
 from ablate.report.study_report import StudyReport
 from ablate.report.trace import trace_cell
@@ -122,11 +123,11 @@ class _no_code:
         self.asked = asked
 
     def __enter__(self) -> None:
-        self.before = own_code.find_callable
-        own_code.find_callable = self.refuse
+        self.before = own_modules.find_callable
+        own_modules.find_callable = own_code.find_callable = self.refuse
 
     def __exit__(self, *error: object) -> None:
-        own_code.find_callable = self.before
+        own_modules.find_callable = own_code.find_callable = self.before
 
     def refuse(self, reference: str) -> Any:
         assert self.asked, "code is loaded that nobody asked for"

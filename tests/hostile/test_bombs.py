@@ -23,9 +23,10 @@ from ablate.api import load_experiment
 from ablate.data.cache import Location, load_images
 from ablate.data.decoding import open_image
 from ablate.errors import DataError, RecordError, StudyError
+from ablate.records.epochs import append_epoch
 from ablate.records.imported import draft_torchnet
 from ablate.records.merge import merge_runs
-from ablate.records.records import append_epoch, trial_state
+from ablate.records.records import trial_state
 
 
 class Code:

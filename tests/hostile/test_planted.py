@@ -732,10 +732,16 @@ def base() -> Iterator[Base]:
     shutil.rmtree(made.folder)
 
 
-def try_all(base: Base, place: str) -> tuple[Counter[str], list[str]]:
-    """How the kinds in a place ended, and the findings in words. Some are also tried through the console script."""
+def try_all(base: Base, place: str, every: int = 1) -> tuple[Counter[str], list[str]]:
+    """How the kinds in a place ended, and the findings in words. Some are also tried through the console script.
+
+    every: Of the kinds, another part in each place.
+    """
     counts, findings = Counter[str](), []
-    for number, kind in enumerate(kinds(), list(PLACES).index(place)):
+    first = list(PLACES).index(place)
+    for number, kind in enumerate(kinds(), first):
+        if (number - first) % every != first % every:
+            continue
         try:
             counts["one line" if tried(base, place, kind, number) else "as before"] += 1
         except Finding as finding:
@@ -746,9 +752,10 @@ def try_all(base: Base, place: str) -> tuple[Counter[str], list[str]]:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_whatever_is_planted_there_is_no_harm(base: Base, place: str) -> None:
-    counts, findings = try_all(base, place)
+    """Half of the kinds in each place, the other half in the next; `python -m tests.hostile.test_planted` tries all."""
+    counts, findings = try_all(base, place, 2)
     assert not findings, "\n".join(findings)
-    assert sum(counts.values()) == len(kinds())
+    assert sum(counts.values()) >= len(kinds()) // 2
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from ablate.nets.build import build
 from ablate.nets.counts import count
 from ablate.nets.custom import CustomModule
 from ablate.nets.families import blueprint
-from ablate.records.records import read_epochs, trial_directory
+from ablate.records.epochs import read_epochs
+from ablate.records.records import trial_directory
 from ablate.train.job import Job
 from ablate.train.trial import train_trial
 

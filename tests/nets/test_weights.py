@@ -123,7 +123,7 @@ def test_the_mapping_goes_both_ways(name: str) -> None:
     assert all(from_public(architecture, there)[key] is tensor for key, tensor in mine.items())
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "wide_resnet50_2", "resnext50_32x4d"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnext50_32x4d"])  # a block of each kind
 def test_same_gradients_and_statistics_as_torchvision(name: str) -> None:
     """In float64 to 1e-9, far below the rounding of float32, which double precision keeps out of the comparison."""
     architecture = architecture_of(TORCHVISION[name])

@@ -11,19 +11,20 @@ import pytest
 
 from ablate.errors import DamagedRecord, RecordError
 from ablate.files import content_id
-from ablate.records.adopted import ADOPTED, adopted_from, read_adopted, write_adopted
+from ablate.records.adopted import (
+    ADOPTED,
+    DIFFERENT,
+    adopted_from,
+    read_adopted,
+    read_different,
+    write_adopted,
+    write_different,
+)
 from ablate.records.code import changed_codes, digests_in, with_codes, without_codes
 from ablate.records.earlier import earlier_lines, find_earlier
+from ablate.records.epochs import append_epoch
 from ablate.records.merge import merge_runs
-from ablate.records.records import (
-    append_epoch,
-    open_trial,
-    own_record,
-    read_record,
-    recover_record,
-    trial_state,
-    write_result,
-)
+from ablate.records.records import open_trial, own_record, read_record, recover_record, trial_state, write_result
 
 OLD, NEW, LOSS = "0" * 15 + "1", "0" * 15 + "2", "0" * 15 + "3"
 
@@ -156,6 +157,15 @@ def test_entries_are_added_to_those_that_are_there(tmp_path: Path) -> None:
     write_adopted(tmp_path, {"0" * 16: entry(old)})
     write_adopted(tmp_path, {"1" * 16: entry(old)})
     assert set(read_adopted(tmp_path)) == {"0" * 16, "1" * 16}
+
+
+def test_other_results_are_remembered_and_a_damaged_memory_is_none(tmp_path: Path) -> None:
+    write_different(tmp_path, {"0" * 16: "1" * 16})
+    write_different(tmp_path, {"0" * 16: "2" * 16, "3" * 16: "1" * 16})
+    assert read_different(tmp_path) == {"0" * 16: ["1" * 16, "2" * 16], "3" * 16: ["1" * 16]}
+    for content in (b"{", b"[]", b'{"x": 1}'):
+        (tmp_path / DIFFERENT).write_bytes(content)
+        assert read_different(tmp_path) == {}
 
 
 def test_earlier_records_are_found_and_named(tmp_path: Path) -> None:

@@ -14,16 +14,8 @@ from hypothesis import strategies as st
 
 from ablate.errors import RecordError
 from ablate.records.columns import _decode, epoch_columns
-from ablate.records.records import (
-    EPOCH_FIELDS,
-    Record,
-    Row,
-    append_epoch,
-    open_trial,
-    parse_epochs,
-    read_record,
-    write_result,
-)
+from ablate.records.epochs import EPOCH_FIELDS, Row, append_epoch, parse_epochs
+from ablate.records.records import Record, open_trial, read_record, write_result
 from ablate.records.result import TEST, VALIDATION, renamed
 
 HELD_OUT = b'{"data": {"held_out": {"folds": 5, "fold": 0}}}\n'

@@ -12,8 +12,9 @@ import pytest
 
 from ablate.commands.outcome_text import imported_text
 from ablate.errors import AblateError, RecordError
+from ablate.records.epochs import EPOCH_FIELDS, read_epochs
 from ablate.records.imported import draft_torchnet, imported_id, read_imported, write_imported
-from ablate.records.records import EPOCH_FIELDS, read_epochs, read_record
+from ablate.records.records import read_record
 from ablate.records.torchnet import Log, read_log
 
 BANNER = """\

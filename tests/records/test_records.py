@@ -13,19 +13,8 @@ import pytest
 
 from ablate.errors import RecordError
 from ablate.files import CHUNK, hold_lock, write_atomically
-from ablate.records.records import (
-    EPOCH_FIELDS,
-    append_epoch,
-    measured_on,
-    open_trial,
-    read_epochs,
-    read_failure,
-    read_record,
-    trial_state,
-    write_epochs,
-    write_failure,
-    write_result,
-)
+from ablate.records.epochs import EPOCH_FIELDS, append_epoch, measured_on, read_epochs, write_epochs
+from ablate.records.records import open_trial, read_failure, read_record, trial_state, write_failure, write_result
 from ablate.records.result import VALIDATION
 
 DEFINITION = b'{"seed": 0}\n'

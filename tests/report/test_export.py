@@ -12,7 +12,8 @@ import pytest
 
 from ablate.api import Experiment, load_study
 from ablate.errors import RecordError, RunError
-from ablate.records.records import EPOCH_FIELDS, append_epoch, open_trial, read_epochs, trial_directory, write_result
+from ablate.records.epochs import EPOCH_FIELDS, append_epoch, read_epochs
+from ablate.records.records import open_trial, trial_directory, write_result
 from ablate.report.export import epochs_frame, export_study
 
 STUDY = """\

@@ -40,6 +40,7 @@ def test_files_and_copies_are_in_record_plan_and_report(tmp_path: Path, monkeypa
     (tmp_path / "tiny.yaml").write_text(STUDY)
     experiment = load_study(tmp_path / "tiny.yaml", runs=tmp_path / "runs")
     assert experiment.plan()["images"]["Tiny"]["train"] == {"cat": {"read": 4}, "dog": {"read": 4, "no image": 1}}
+    assert experiment.plan()["memory"]["images"] == (8 + 5) * 8 * 8 * 3
     said = StringIO()
     assert experiment.run(RunOptions(inline=True), Console(file=said, width=200)).exit_code == 0
     assert "Tiny: 1 of 4 test images are also training images" in said.getvalue()

@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
+from recorded import record_program as record
 
 from ablate.api import load_experiment
 from ablate.errors import RecordError
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.merge import merge_runs
-from ablate.records.records import append_epoch, open_trial, trial_directory, write_result
 from ablate.report.export import export_study
 from ablate.report.report import report_page
 from ablate.report.trace import trace_cell
 from ablate.report.writers.markdown import document_markdown
-from ablate.study.program import ProgramTrial
 
 STUDY = """\
 name: program
@@ -32,16 +30,6 @@ variants:
   - grid: {lr: [0.1, 0.2, 0.4]}
 baseline: {lr: 0.1}
 """
-
-
-def record(runs: Path, trial: ProgramTrial, rows: list[dict[str, Any]]) -> None:
-    directory = trial_directory(runs, trial.id)
-    open_trial(directory, trial.definition)
-    for row in rows:
-        append_epoch(directory, {**row, "seconds": 1.5})
-    last = {key: value for row in rows for key, value in row.items() if key != "epoch"}
-    status = "diverged" if last.get("accuracy", 0) is None else "completed"
-    write_result(directory, {"status": status, "epochs": len(rows), "seconds": 1.5 * len(rows), **last})
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from waiting import wait_for
 from ablate.api import load_study
 from ablate.errors import RunError
 from ablate.launch import RunOptions
-from ablate.records.records import read_epochs, read_record
+from ablate.records.epochs import read_epochs
+from ablate.records.records import read_record
 from ablate.schedule import on_ray
 from ablate.schedule.backends import open_backend
 from ablate.schedule.local import run_tasks

@@ -23,15 +23,8 @@ from ablate.commands.outcome_text import search_text
 from ablate.data.cache import Location
 from ablate.files import hold_lock
 from ablate.launch import RunOptions
-from ablate.records.records import (
-    append_epoch,
-    begin_attempt,
-    open_trial,
-    read_epochs,
-    trial_directory,
-    write_epochs,
-    write_result,
-)
+from ablate.records.epochs import append_epoch, read_epochs, write_epochs
+from ablate.records.records import begin_attempt, open_trial, trial_directory, write_result
 from ablate.search.drivers import WORKER
 from ablate.search.progress import SearchSummary
 from ablate.search.storage import default_storage, study_name

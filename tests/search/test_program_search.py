@@ -54,6 +54,18 @@ def write(folder: Path, trials: int = 3, pruner: str = "none", measure: str = "l
     return folder / "tune.yaml"
 
 
+def test_records_under_an_earlier_file_are_told(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    path.write_text(path.read_text().replace("{low: 0.001, high: 1, log: true}", "[0.1, 0.5]"))
+    load_search(path, runs=tmp_path / "runs").run(OPTIONS)
+    assert load_search(path, runs=tmp_path / "runs").earlier() == []
+    (tmp_path / "train.py").write_text(f"{TRAIN}\nx = 1\n")
+    search = load_search(path, runs=tmp_path / "runs")
+    (line,) = search.earlier()
+    assert line.startswith("4 records under an earlier train.py (") and line.endswith("is for studies without a search")
+    assert line in plan_text(search.plan()).splitlines()
+
+
 def test_candidates_share_their_records_with_a_study_of_the_same_values(tmp_path: Path) -> None:
     path, runs = write(tmp_path, more="  enqueue: [{lr: 0.1}]\n"), tmp_path / "runs"
     search = load_search(path, runs=runs)

@@ -19,7 +19,8 @@ from ablate.api import load_search
 from ablate.commands.outcome_text import search_text
 from ablate.errors import RecordError
 from ablate.launch import RunOptions
-from ablate.records.records import read_epochs, read_failure, read_record, trial_directory, trial_state
+from ablate.records.epochs import read_epochs
+from ablate.records.records import read_failure, read_record, trial_directory, trial_state
 from ablate.report.candidate import Candidate
 from ablate.search import run
 from ablate.search.sampler import FeasibleSampler

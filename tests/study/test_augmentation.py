@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ablate.data.augmentations import AUGMENTATIONS, Step, as_written, read_augmentation
+from ablate.data.augmentation_lists import as_written, read_augmentation
+from ablate.data.augmentations import AUGMENTATIONS, Step
 from ablate.errors import StudyError
 from ablate.kinds import recipes
 from ablate.kinds.recipes import RECIPES, WRN_CIFAR, NamedRecipe

@@ -18,7 +18,8 @@ from ablate.data.augment import augment, draw, fit
 from ablate.data.cache import Location
 from ablate.data.tensors import LabelledTensors, Normalization
 from ablate.errors import NotationError
-from ablate.records.records import read_epochs, trial_directory
+from ablate.records.epochs import read_epochs
+from ablate.records.records import trial_directory
 from ablate.study.data import Data
 from ablate.study.plan import enumerate_variants
 from ablate.study.recipe import Recipe

@@ -15,7 +15,7 @@ from ablate.data.cache import Location
 from ablate.errors import RecordError, RunError
 from ablate.files import hold_lock
 from ablate.nets.notation import parse_architecture
-from ablate.records.records import read_epochs
+from ablate.records.epochs import read_epochs
 from ablate.study.spec import load_study
 from ablate.study.study import Trial
 from ablate.train import attempt, cohort

@@ -13,7 +13,7 @@ from ablate.errors import RunError, StudyError
 from ablate.nets import blueprint as bp
 from ablate.nets.build import build, compile_blocks
 from ablate.nets.notation import parse_architecture
-from ablate.records.records import read_epochs
+from ablate.records.epochs import read_epochs
 from ablate.study.study import Trial
 from ablate.train import setup
 from ablate.train.job import Job

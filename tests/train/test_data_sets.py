@@ -17,8 +17,10 @@ from ablate.data.cache import Location
 from ablate.errors import DataError, RecordError
 from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
-from ablate.own_code import look_in, read_own_code
-from ablate.records.records import Record, read_epochs, read_record, trial_directory
+from ablate.own_code import read_own_code
+from ablate.own_modules import look_in
+from ablate.records.epochs import read_epochs
+from ablate.records.records import Record, read_record, trial_directory
 from ablate.study.data import Data
 from ablate.study.recipe import Recipe
 from ablate.study.study import Trial

@@ -25,7 +25,8 @@ from ablate.data.split import split
 from ablate.data.whitening import fit_whitening, whiten
 from ablate.errors import DataError, RecordError
 from ablate.nets.architecture import Architecture
-from ablate.records.records import Record, read_epochs, read_record, trial_directory
+from ablate.records.epochs import read_epochs
+from ablate.records.records import Record, read_record, trial_directory
 from ablate.study.data import Data
 from ablate.study.recipe import Recipe
 from ablate.study.study import Trial

@@ -15,7 +15,8 @@ import pytest
 
 from ablate.errors import RecordError, RunError
 from ablate.processes.child import Broken
-from ablate.records.records import Record, read_epochs, read_record, trial_directory, trial_state
+from ablate.records.epochs import read_epochs
+from ablate.records.records import Record, read_record, trial_directory, trial_state
 from ablate.study.program import Program, ProgramTrial
 from ablate.train import program as running
 from ablate.train.program import ProgramJob, Rows, run_program

@@ -235,9 +235,8 @@ def test_validation_images_of_arrays_and_tables_are_decided_on(tmp_path: Path, n
     draw = np.random.RandomState(0)
     parts = {part: (draw.randint(0, 256, (n, 8, 8, 3), np.uint8), np.arange(n) % 2) for part, n in SIZES.items()}
     if name == "arrays":
-        np.savez(
-            here / "all.npz", **{f"{p}_{w}": a for p, pair in parts.items() for w, a in zip(("images", "labels"), pair)}
-        )
+        of = {f"{part}_{kind}": pair[i] for part, pair in parts.items() for i, kind in enumerate(("images", "labels"))}
+        np.savez(here / "all.npz", **of)
     else:
         pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
         for part, (images, labels) in parts.items():

@@ -31,8 +31,9 @@ def table_latex(table: Table, caption: str) -> str:
         return body + (rf"\textsuperscript{{{cell.mark}}}" if cell.mark else "")
 
     notes = [rf"    \textsuperscript{{{mark}}} {latex_escape(note)}\par" for mark, note in table.notes]
+    marked = any("✓" in cell.text for row in table.rows for cell in row)
     lines = [
-        r"\begin{table}  % needs booktabs and graphicx",
+        rf"\begin{{table}}  % needs booktabs{', graphicx and amssymb' if marked else ' and graphicx'}",
         r"  \centering",
         rf"  \caption{{{latex_escape(caption)}}}",
         rf"  \label{{tab:{table.label}}}",
@@ -66,6 +67,8 @@ _LATEX = {
     "−": "$-$",
     "≈": r"$\approx$",
     "×": r"$\times$",
+    "→": r"$\to$",
+    "✓": r"$\checkmark$",
     "<": "$<$",
     ">": "$>$",
     "[": "{[}",  # unescaped at the start of a row it would be read as an argument of the previous row's end

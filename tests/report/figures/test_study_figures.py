@@ -19,7 +19,8 @@ from report.figures.tidy import assert_tidy
 
 from ablate.api import load_study
 from ablate.errors import RecordError
-from ablate.records.records import open_trial, trial_directory, write_epochs, write_result
+from ablate.records.epochs import write_epochs
+from ablate.records.records import open_trial, trial_directory, write_result
 from ablate.report.curves import curve_points, read_curves
 from ablate.report.figure_values.curves import curves_of
 from ablate.report.figure_values.errors import errors_of

@@ -52,8 +52,8 @@ def test_names_differ_and_only_those_of_trained_studies_are_chosen() -> None:
     assert len({(kind.report, kind.name) for kind in FIGURES}) == len(FIGURES)
     assert {kind.report for kind in FIGURES if kind.choice != "always"} == {"trained", "program"}
     assert {kind.name for kind in FIGURES if kind.report == "program"} <= {*CHOICES}
-    assert CHOICES == ("curves", "train_test", "errors", "parameters", "ranks")
-    assert DEFAULTS == ("curves", "errors", "parameters", "ranks")
+    assert CHOICES == ("curves", "train_test", "errors", "parameters", "ranks", "effects", "interactions", "path")
+    assert tuple(name for name in CHOICES if name != "train_test") == DEFAULTS
 
 
 def test_chosen_figures_come_first_in_the_order_of_the_study() -> None:

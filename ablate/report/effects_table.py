@@ -1,0 +1,156 @@
+"""The table of the effects of a study."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
+from ablate.report.effects import FactorEffects, StudyEffects
+from ablate.report.effects_sentences import is_found, mover
+from ablate.report.numbers import UnitFormat, counted, p_text
+from ablate.study.decision import Decision
+
+if TYPE_CHECKING:
+    from ablate.statistics.effects import Change, Effect
+
+APPROXIMATE = "approximate: residuals permuted within seeds, as too few exchanges of labels are possible"
+
+
+def effects_table(group: FactorEffects[Any], label: str, decision: Decision, write: UnitFormat) -> Table:
+    """One row per change of a factor and per interaction of two, then the shares of what is left.
+
+    Args:
+        group: The effects of a crossing.
+        label: The name for references to the table.
+        decision: What the variants are compared by.
+        write: How its values are written.
+    """
+    notes = Footnotes()
+    tested = any(effect.p_value is not None for effect in group.found.effects)
+    shapley = len(group.crossing.factors) > 2 and bool(group.shapley)
+    titles = ["Effect", "From → to", "Means", "Change", *(["95% interval", "p", "p (Holm)"] if tested else []), "Share"]
+    titles += ["Shapley value"] if shapley else []
+    rows: list[list[Cell]] = []
+    for effect in group.found.effects:
+        for place, change in enumerate(effect.changes or (None,)):
+            row = _where(group, effect, change, write, notes, first=not place)
+            bold = is_found(effect)
+            row.append(NO_VALUE if change is None else number(change.estimate, write.signed, bold=bold))
+            if tested:
+                row += [_interval(change, write), *_p_cells(effect, notes, first=not place)]
+            row.append(number(effect.eta_squared, _share) if not place else NO_VALUE)
+            row += [_shapley_cell(group, effect, write) if not place else NO_VALUE] if shapley else []
+            rows.append(row)
+    if len(group.crossing.factors) > 2 or len(group.crossing.tested) < 2:
+        rows.append(_rest(group.other, group.found.other, len(titles), titles.index("Share")))
+    if len(group.keys) > 1:
+        rows.append(_rest("seed", group.found.seeds, len(titles), titles.index("Share")))
+        rows.append(_rest("noise", group.found.noise, len(titles), titles.index("Share")))
+    columns = [Column(title, title not in ("Effect", "From → to")) for title in titles]
+    return make_table(columns, rows, label, _caption(group, decision, tested, shapley, write), notes.notes)
+
+
+def effects_tables(effects: StudyEffects, name: str, decision: Decision, write: UnitFormat) -> list[Table]:
+    """The table of each crossing of a study.
+
+    Args:
+        effects: Of the study.
+        name: Of the study.
+        decision: What the variants are compared by.
+        write: How its values are written.
+    """
+    groups = effects.groups
+    labels = [f"{name}_effects{f'_{i}' if len(groups) > 1 else ''}" for i in range(1, len(groups) + 1)]
+    return [effects_table(group, label, decision, write) for group, label in zip(groups, labels)]
+
+
+def _where(
+    group: FactorEffects[Any], effect: Effect, change: Change | None, write: UnitFormat, notes: Footnotes, first: bool
+) -> list[Cell]:
+    """The cells of an effect's name, of what is changed, and of the means before and after."""
+    crossing, found = group.crossing, group.found
+    mixed = f"mixed {'in part ' if effect.partial else ''}with {', '.join(map(group.name_of, effect.aliases))}"
+    name = words(group.name(effect), notes.mark(mixed if effect.aliases else "")) if first else words("")
+    if change is None:
+        return [name, NO_VALUE, NO_VALUE]
+    if len(effect.factors) == 1:
+        (factor,) = effect.factors
+        ends = [crossing.level(factor, level) for level in (0, change.level)]
+        means = [found.levels[factor][level].mean for level in (0, change.level)]
+        return [name, words(" → ".join(ends)), Cell(means[1], " → ".join(map(write.value, means)))]
+    moved, other = mover(group, effect)
+    table = found.cells[effect.factors[0], effect.factors[1]]
+    changes = np.diff(table if effect.factors[0] == moved else table.T, axis=0)[0]
+    of = f"{crossing.names[moved]}, at {crossing.names[other]} {crossing.level(other, 0)} → {crossing.level(other, 1)}"
+    return [name, words(of), Cell(float(changes[1]), " → ".join(write.signed(float(each)) for each in changes))]
+
+
+def _interval(change: Change | None, write: UnitFormat) -> Cell:
+    if change is None or change.interval is None:
+        return NO_VALUE
+    return Cell(change.interval[0], " to ".join(map(write.signed, change.interval)))
+
+
+def _p_cells(effect: Effect, notes: Footnotes, first: bool) -> list[Cell]:
+    if not first:
+        return [NO_VALUE, NO_VALUE]
+    mark = notes.mark(APPROXIMATE) if effect.p_value is not None and effect.test == "residuals" else ""
+    return [number(effect.p_value, p_text, mark), number(effect.adjusted_p, p_text)]
+
+
+def _shapley_cell(group: FactorEffects[Any], effect: Effect, write: UnitFormat) -> Cell:
+    if len(effect.factors) > 1:
+        return NO_VALUE
+    found = group.shapley[effect.factors[0]]
+    between = f" ({' to '.join(map(write.signed, found.interval))})" if found.interval else ""
+    return Cell(found.value, f"{write.signed(found.value)}{between}")
+
+
+def _rest(name: str, share: float, columns: int, place: int) -> list[Cell]:
+    """A row with a share only."""
+    row = [words(name), *[NO_VALUE] * (columns - 1)]
+    row[place] = number(share, _share)
+    return row
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.1f}%"
+
+
+def _caption(group: FactorEffects[Any], decision: Decision, tested: bool, shapley: bool, write: UnitFormat) -> str:
+    crossing, found = group.crossing, group.found
+    on = f" on {crossing.title}" if crossing.title else ""
+    points = " in points" if decision.unit == "%" else ""
+    kind = f"all {len(crossing.rows)} combinations" if crossing.full else f"a fraction of {len(crossing.rows)} combinations"
+    parts = [
+        f"Effects{on}: what each choice changes in the {decision.words}{points}, averaged over the other choices and "
+        f"{counted(len(group.keys), 'training' if isinstance(group.keys[0], tuple) else 'seed')}, from {kind}. The effect "
+        "of two choices is the difference between what one does at the two levels of the other."
+    ]
+    if tested:
+        tests = {effect.test for effect in found.effects if effect.p_value is not None}
+        exact = "p-values are of exchanges of labels within each seed and within the levels of the other factors"
+        if tests == {"residuals"}:
+            exact = "p-values are of permutations of residuals within each seed, which is approximate"
+        family = f", then corrected for {counted(len(found.effects), 'effect')} (Holm)" if len(found.effects) > 1 else ""
+        parts.append(f"The intervals invert the tests; {exact}{family}; bold where p (Holm) is below 0.05.")
+    else:
+        parts.append("With one seed and so few combinations nothing tells an effect from noise.")
+    parts.append("Share: of the squared differences between all trainings.")
+    if shapley and group.totals:
+        first, last = group.totals
+        parts.append(
+            f"The Shapley values share out the way from {_row(group, 0)} ({write.value(first)}) to {_row(group, 1)} "
+            f"({write.value(last)}): they sum to {write.signed(last - first)}."
+        )
+    return " ".join([*parts, *group.left_out])
+
+
+def _row(group: FactorEffects[Any], level: int) -> str:
+    """The row with all factors at one level in words."""
+    crossing = group.crossing
+    if all(map(crossing.is_component, range(len(crossing.factors)))):
+        return ("no component", "all components")[level]
+    return ", ".join(f"{name} {crossing.level(i, level)}" for i, name in enumerate(crossing.names))

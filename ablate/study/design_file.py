@@ -1,0 +1,236 @@
+"""The designed items of `variants` (leave_one_out, path, factorial, fractional) -> the axes of each row and its Design.
+
+For networks and for programs: what an axis is, and what a base is, is told by two functions.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from ablate.errors import StudyError, describe
+from ablate.study.design_schema import DESIGNS, FactorialFile, FractionalFile, LeaveOneOutFile
+from ablate.study.designs import Design, DesignKind
+from ablate.study.document import Document, KeyPath
+from ablate.study.expand import MAX_VARIANTS
+from ablate.study.fractional import describe_fraction, fractional_design
+from ablate.study.plan import plain
+from ablate.study.short_names import BASE, short_label
+
+Axes = dict[str, Any]
+Row = tuple[Axes, Design]
+COMPONENT = (False, True)  # the levels of a component
+FULL, KEPT = "full", "kept"
+
+
+class Axis(NamedTuple):
+    """How the axes of a study are read.
+
+    Args:
+        base: (path, what is written as base; None where it is left out) -> the axes of the base. It fails where that is
+            not valid.
+        check: (path, axis, value) -> None. It fails where there is no such axis, or the value has a wrong type.
+    """
+
+    base: Callable[[KeyPath, Any], Axes]
+    check: Callable[[KeyPath, str, Any], None]
+
+
+def read_design(document: Document, path: KeyPath, file: Any, axis: Axis) -> tuple[list[Row], list[str]]:
+    """The rows of a designed item in order, and remarks on the design.
+
+    Args:
+        document: The study file's values and their places.
+        path: Of the design, such as ("variants", 0, "path").
+        file: The value at the path, as a model or a list of steps.
+        axis: How the axes of the study are read.
+
+    Raises:
+        StudyError: The design is not valid; the message names the place.
+    """
+    reader = _Reader(document, path, axis)
+    match file:
+        case LeaveOneOutFile():
+            return reader.leave_one_out(file), []
+        case FractionalFile():
+            return reader.fractional(file)
+        case FactorialFile():
+            return reader.factorial(file), []
+        case _:
+            return reader.path_of_steps(file), []
+
+
+def design_axes(item: dict[str, Any]) -> set[str]:
+    """The names of the axes that an item of `variants` gives a value, where it has a design; nothing is checked.
+
+    Args:
+        item: As written.
+    """
+    found: set[str] = set()
+    for content in (item.get(kind) for kind in DESIGNS):
+        steps = content if isinstance(content, list) else [content]
+        for step in (each for each in steps if isinstance(each, dict)):
+            changes = [step, *(step[key] for key in ("without", "factors") if isinstance(step.get(key), dict))]
+            found |= {
+                axis for each in (step, *changes) for value in each.values() if isinstance(value, dict) for axis in value
+            }
+            found |= {axis for axis, value in changes[-1].items() if isinstance(value, list)}
+    return found
+
+
+class _Reader:
+    """Reads one design."""
+
+    def __init__(self, document: Document, path: KeyPath, axis: Axis) -> None:
+        self.document, self.path, self.axis = document, path, axis
+        self.entry = path[1]
+
+    def leave_one_out(self, file: LeaveOneOutFile) -> list[Row]:
+        """The full method, and the method without each component."""
+        base = self.axis.base((*self.path, "base"), file.base)
+        changes = {name: self.changes(("without", name), each) for name, each in file.without.items()}
+        factors = dict.fromkeys(changes, COMPONENT)
+        rows = [self.row("leave_one_out", base, 0, FULL, dict.fromkeys(changes, True), factors, changes)]
+        for row, (name, change) in enumerate(changes.items(), 1):
+            levels = {other: other != name for other in changes}
+            rows.append(self.row("leave_one_out", {**base, **change}, row, f"w/o {name}", levels, factors, changes, name))
+        return rows
+
+    def path_of_steps(self, steps: Sequence[dict[str, Any]]) -> list[Row]:
+        """The base, and each step on top of the steps that are kept before it."""
+        if steps[0].keys() != {BASE}:
+            self.fail((0,), f"path: found {describe(steps[0])}; allowed as the first item: base: and what is built on")
+        axes = self.axis.base((*self.path, 0, BASE), steps[0][BASE])
+        read = [self.step(i, step) for i, step in enumerate(steps[1:], 1)]
+        factors: dict[str, tuple[Any, ...]] = dict.fromkeys((name for name, _, _ in read), COMPONENT)
+        for i, (name, _, _) in enumerate(read, 1):
+            if name in [other for other, _, _ in read[: i - 1]]:
+                self.fail((i, name), f"path: the step '{name}' is there twice; give it another name")
+        changes = {name: change for name, change, _ in read}
+        taken = dict.fromkeys(changes, False)
+        rows = [self.row("path", axes, 0, _base_name(axes), taken, factors, changes)]
+        for row, (name, change, kept) in enumerate(read, 1):
+            tried = {**axes, **change}
+            levels = {**taken, name: True}
+            rows.append(self.row("path", tried, row, f"+ {name}", levels, factors, changes, name, kept))
+            axes, taken = (tried, levels) if kept else (axes, taken)
+        return rows
+
+    def step(self, i: int, step: dict[str, Any]) -> tuple[str, Axes, bool]:
+        """One step of a path: its name, its changes, whether later steps keep it."""
+        kept = step.get(KEPT, True)
+        if not isinstance(kept, bool):
+            self.fail((i, KEPT), f"path.kept: found {describe(kept)}; allowed: true, false")
+        names = [name for name in step if name != KEPT]
+        if len(names) != 1:
+            found = " and ".join(names) or "no step"
+            self.fail((i,), f"path: found {found} in one item; allowed: one step, such as cutmix: {{recipe.cutmix: 1}}")
+        return names[0], self.changes((i, names[0]), step[names[0]]), kept
+
+    def factorial(self, file: FactorialFile) -> list[Row]:
+        """All combinations of the levels of the factors; the last factor varies fastest."""
+        factors, changes = self.factors(file)
+        if (size := math.prod(map(len, factors.values()))) > MAX_VARIANTS:
+            self.fail((), f"factorial: {size:,} combinations; allowed: {MAX_VARIANTS:,}")
+        base = self.axis.base((*self.path, BASE), file.base)
+        combined = enumerate(itertools.product(*factors.values()))
+        return [self.combination("factorial", base, i, dict(zip(factors, each)), factors, changes) for i, each in combined]
+
+    def fractional(self, file: FractionalFile) -> tuple[list[Row], list[str]]:
+        """The combinations of a two-level design, and what it cannot tell apart."""
+        factors, changes = self.factors(file)
+        for name, levels in factors.items():
+            if len(levels) != 2:
+                self.fail(("factors", name), f"{name}: number of levels: found {len(levels)}; allowed: 2 in 'fractional'")
+        base = self.axis.base((*self.path, BASE), file.base)
+        try:
+            fraction = fractional_design([*factors], file.runs)
+        except StudyError as error:
+            self.fail(("runs",), f"fractional.runs: {error}")
+        rows = []
+        for i, signs in enumerate(fraction.levels):
+            taken = {name: each[int(sign > 0)] for (name, each), sign in zip(factors.items(), signs)}
+            rows.append(self.combination("fractional", base, i, taken, factors, changes))
+        return rows, [f"fractional: {line}" for line in describe_fraction(fraction)]
+
+    def factors(self, file: FactorialFile) -> tuple[dict[str, tuple[Any, ...]], dict[str, Axes]]:
+        """The levels of each factor, and the changes of each component."""
+        factors: dict[str, tuple[Any, ...]] = {}
+        changes: dict[str, Axes] = {}
+        owner: dict[str, str] = {}
+        for name, value in file.factors.items():
+            if isinstance(value, list):
+                for i, level in enumerate(value):
+                    self.axis.check((*self.path, "factors", name, i), name, level)
+                    if repr(level) in map(repr, value[:i]):
+                        self.fail(("factors", name, i), f"{name}: {describe(level)} is listed twice; list it once")
+                if len(value) < 2:
+                    self.fail(("factors", name), f"{name}: number of levels: found {len(value)}; allowed: 2 or more")
+                factors[name] = tuple(value)
+            else:
+                changes[name], factors[name] = self.changes(("factors", name), value), COMPONENT
+            for axis in changes.get(name, {name: None}):
+                if axis in owner:
+                    self.fail(
+                        ("factors", name), f"{axis}: changed by '{owner[axis]}' and '{name}'; let one factor change it"
+                    )
+                owner[axis] = name
+        return factors, changes
+
+    def combination(
+        self,
+        kind: DesignKind,
+        base: Axes,
+        row: int,
+        levels: dict[str, Any],
+        factors: dict[str, tuple[Any, ...]],
+        changes: dict[str, Axes],
+    ) -> Row:
+        """The row of one combination of levels."""
+        axes = dict(base)
+        for name, level in levels.items():
+            if name not in changes:
+                axes[name] = level
+            elif level:
+                axes |= changes[name]
+        taken = [name for name in changes if levels[name]]
+        values = [f"{short_label(name)} {plain(levels[name])}" for name in levels if name not in changes]
+        whole = FULL if len(taken) == len(levels) else " + ".join(taken) or BASE
+        label = ", ".join([*([whole] if taken or not values else []), *values])
+        return self.row(kind, axes, row, label, levels, factors, changes)
+
+    def row(
+        self,
+        kind: DesignKind,
+        axes: Axes,
+        row: int,
+        label: str,
+        levels: dict[str, Any],
+        factors: dict[str, tuple[Any, ...]],
+        changes: dict[str, Axes],
+        changed: str = "",
+        kept: bool = True,
+    ) -> Row:
+        """A row."""
+        return axes, Design(kind, self.entry, row, label, levels, factors, changed, kept, changes)
+
+    def changes(self, path: KeyPath, value: Any) -> Axes:
+        """The axes that a component changes, with their values."""
+        if not isinstance(value, dict) or not value or "python" in value:
+            self.fail(
+                path, f"{path[-1]}: found {describe(value)}; allowed: axes with one value each, such as recipe.cutmix: 0"
+            )
+        for axis, each in value.items():
+            self.axis.check((*self.path, *path, axis), axis, each)
+        return dict(value)
+
+    def fail(self, path: KeyPath, message: str) -> Any:
+        """Raise an error about a value of the design."""
+        self.document.fail((*self.path, *path), message)
+
+
+def _base_name(axes: Axes) -> str:
+    """The label of the base of a path: the name of a network of ours, or "base"."""
+    return net if isinstance(net := axes.get("net"), str) else BASE
