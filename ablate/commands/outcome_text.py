@@ -24,13 +24,20 @@ def run_text(summary: RunSummary) -> str:
         summary: The summary of the run.
     """
 
-    if not summary.trials and not summary.shard:
+    tuning = []
+    if summary.tried or summary.untuned:
+        left = f"; not tuned: {counted(summary.untuned, 'variant')}" if summary.untuned else ""
+        tuning = [f"tuning: {counted(summary.tried, 'candidate')} tried{left}"]
+    if not summary.trials and not summary.shard and not tuning:
         return "nothing is trained: the study has no seeds, its networks are counted; `ablate report` shows them"
     counts = [f"{summary.trained} trained", f"{summary.recorded_before} recorded before"]
     counts += [f"{summary.elsewhere} by another run"] if summary.elsewhere else []
     counts += [f"{summary.open} open"] if summary.open else []
     part = "shard {} of {}: ".format(*summary.shard) if summary.shard else ""
-    lines = [f"{part}{counted(summary.trials, 'trial')}: {', '.join(counts)}; {duration(summary.seconds)}"]
+    if tuning and not summary.trials:
+        lines = [f"{part}{line}" for line in tuning]
+    else:
+        lines = [*tuning, f"{part}{counted(summary.trials, 'trial')}: {', '.join(counts)}; {duration(summary.seconds)}"]
     for what, listed in (("failed", summary.failed), ("diverged", summary.diverged)):
         lines += [f"{what}: {name}: {cause} ({log})" for name, cause, log in listed]
     return "\n".join(lines)
@@ -143,6 +150,7 @@ def merge_text(plan: MergePlan) -> str:
     unfinished = len(plan.copies) - plan.finished
     counts += [f"unfinished: {unfinished} copied"] if unfinished else []
     counts += [f"probes: {len(plan.probes)} copied"] if plan.probes else []
+    counts += [f"tuned variants: {len(plan.choices)} copied"] if plan.choices else []
     counts += [f"passed over: {len(plan.passed_over)}"] if plan.passed_over else []
     return f"{plan.into}: {'; '.join(counts)}"
 

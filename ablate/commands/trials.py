@@ -53,6 +53,7 @@ def run(
     overrides: Set = None,
     scale: Scale = "",
     runs: Runs = RUNS,
+    storage: Storage = "",
     data_root: Root = None,
     download: Download = False,
     device: Device = "auto",
@@ -71,7 +72,9 @@ def run(
     from ablate.commands.outcome_text import found_text, run_text
     from ablate.launch import INCOMPLETE, RunOptions
 
-    experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root, download=download)
+    experiment = load_study(
+        study, overrides or (), scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
+    )
     epochs, seconds = parse_interval(checkpoint_every)
     options = RunOptions(
         device, slots, slots_per_gpu, epochs, seconds, quiet, cohort=parse_cohort(cohort), on=on, shard=parse_shard(shard)

@@ -134,7 +134,7 @@ def _network_columns(
         note = "; ".join(filter(None, [why, published.note, row.source]))
         return words(published.label, footnotes.mark(note))
 
-    summaries = analysis.summaries
+    summaries, tuned = analysis.summaries, analysis.tuned.search.axes if analysis.tuned else ()
     if designs:
         first, *others = design_columns(designs, bool(analysis.rows_without_variant))
         yield ColumnRule(first.title, first.cell, first.numeric, name)
@@ -144,8 +144,9 @@ def _network_columns(
     if not designs or (of_rows and not own and len({summary.net for summary in summaries}) > 1):
         yield ColumnRule("Network", lambda summary: words(summary.net), False, no_value if designs else name)
     for axis in summaries[0].axes if summaries else ():
-        if axis != DATA_TITLE and (axis != RECIPE_NAME or by_recipe) and (axis == RECIPE_NAME or not designs):
+        if axis != DATA_TITLE and (axis != RECIPE_NAME or by_recipe) and (axis in (RECIPE_NAME, *tuned) or not designs):
             title = "Recipe" if axis == RECIPE_NAME else short_axis(axis)
+            title += ", tuned" if axis in tuned else ""
             yield ColumnRule(
                 title,
                 lambda summary, axis=axis: Cell(summary.axes[axis], plain(summary.axes[axis])),  # type: ignore[misc]

@@ -34,13 +34,14 @@ from ablate.report.effects_table import effects_tables
 from ablate.report.finding import find
 from ablate.report.numbers import counted, finite, format_of
 from ablate.report.parallel_axes import parallel_axes
-from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary
+from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary, varied_axes
 from ablate.report.provenance import provenance_table
 from ablate.report.report import Report
 from ablate.report.rounds_table import rounds_table, rounds_values
 from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell, statistics_table
+from ablate.report.tuned import both_frame, both_table, tuned_remarks, with_untuned
 from ablate.report.variants_frame import comparison_values, component_values
-from ablate.study.plan import plain
+from ablate.study.plan import OPEN, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,10 +77,12 @@ class ProgramReport(Report):
             about="",
             tables=(
                 program_table(analysis),
+                *self._both(),
                 *([statistics(analysis)] if analysis.recorded else []),
                 *effects_tables(analysis.effects, study.name, analysis.decision, analysis.format),
             ),
             remarks=(
+                *tuned_remarks(analysis.tuned, analysis.untuned is not None),
                 *([Remark(f"Incomplete: {analysis.progress}.", strong=True)] if incomplete else []),
                 *map(Remark, analysis.effects.remarks),
             ),
@@ -96,8 +99,13 @@ class ProgramReport(Report):
             progress=(analysis.recorded, analysis.planned),
         )
 
+    def _both(self) -> list[Table]:
+        one = self.analysis
+        return [both_table(one, one.untuned, one.tuned)] if one.tuned and one.untuned else []
+
     def _provenance(self) -> Provenance:
-        recorded = self.trials[self.trials["state"].isin(("recorded", "diverged"))]
+        trials = self.trials  # none at all before a study with `tune` has tuned a variant
+        recorded = trials[trials["state"].isin(("recorded", "diverged"))] if len(trials) else trials
         fields = ("net", "seed", "state", self.analysis.decision.name, "epochs", "seconds", *MADE)
         where = "Every trial, its id and its provenance are in trials.csv."
         return Provenance(
@@ -107,7 +115,9 @@ class ProgramReport(Report):
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row per trial: its variant, axes, seed, id, state, measures as reported last, times in seconds."""
-        return program_trials_frame(self.analysis.summaries, self.analysis.runs)
+        found = program_trials_frame(self.analysis.summaries, self.analysis.runs)
+        untuned = self.analysis.untuned
+        return with_untuned(found, untuned and program_trials_frame(untuned.summaries, self.analysis.runs))
 
     def as_json(self) -> dict[str, Any]:
         """The plain values that `ablate report --json` prints."""
@@ -120,7 +130,11 @@ class ProgramReport(Report):
         analysis = self.analysis
         scale = {"scale": analysis.study.scale} if analysis.study.scale else {}
         rows = [{**_frame_row(analysis, summary), **scale} for summary in analysis.summaries]
-        return {"table": pd.DataFrame(rows), **effects_frames(analysis.effects), "trials": self.trials.assign(**scale)}
+        both = {}
+        if analysis.tuned and analysis.untuned:
+            both["both"] = both_frame(analysis, analysis.untuned, analysis.tuned)
+        effects = effects_frames(analysis.effects)
+        return {"table": pd.DataFrame(rows), **effects, "trials": self.trials.assign(**scale), **both}
 
     def draw_figures(self) -> dict[str, DrawnFigure]:
         """Draw the study's figures and return them by name; none before a trial is recorded."""
@@ -167,7 +181,7 @@ def program_table(analysis: ProgramAnalysis) -> Table:
         analysis: The analysis of the study.
     """
     study, by = analysis.study, analysis.decision
-    axes = [axis for axis in study.variants[0].axes if len({repr(v.axes.get(axis)) for v in study.variants}) > 1]
+    axes, tuned = varied_axes(study), study.tune.search.axes if study.tune else []
     others = [measure for measure in study.measures if measure.name != by.measure]
     designs = row_designs(analysis.summaries)
     described = [*design_columns(designs)] if designs else []
@@ -175,14 +189,17 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     compared = [difference] if difference else []
     rows = []
     for summary in analysis.summaries:
+        values = {**summary.variant.axes, **dict.fromkeys(summary.variant.untuned, OPEN)}
         row = [column.cell(summary) for column in described]
-        row = row or [words(plain(summary.variant.axes[axis])) for axis in axes] or [words(summary.name)]
+        row += [words(plain(values[axis])) for axis in (tuned if row else axes)]
+        row = row or [words(summary.name)]
         row += [median_cell(summary, bold=id(summary) in analysis.leading)]
         row += [interval_cell(summary), seeds_cell(summary), *(column.cell(summary) for column in compared)]
         row += [number(summary.median_of(measure.name), format_of(measure.unit).value) for measure in others]
         rows.append(row)
     columns = [Column(column.title, column.numeric) for column in described]
-    columns = columns or [Column(axis, False) for axis in axes or ["Variant"]]
+    columns += [Column(f"{axis}, tuned" if axis in tuned else axis, False) for axis in (tuned if columns else axes)]
+    columns = columns or [Column("Variant", False)]
     columns += [Column(f"Median {by.axis}", fold="never"), Column(interval_title(analysis.summaries))]
     columns += [Column("n", fold="stated"), *(Column(column.title) for column in compared)]
     columns += [Column(", ".join(filter(None, [measure.words, measure.unit]))) for measure in others]

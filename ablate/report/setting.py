@@ -45,7 +45,8 @@ def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
     data = [" and ".join(filter(None, [", ".join(titles[:-1]), titles[-1]])) + told for told, titles in alike.items()]
     data += describe_copies(summaries)
     recipes: dict[str, dict[str, None]] = {}
-    shown = sorted(varied - {DATA_TITLE, RECIPE_NAME})
+    tuned = list(dict.fromkeys(axis for one in summaries for axis in (*one.variant.tuned, *one.variant.untuned)))
+    shown = sorted(varied - {DATA_TITLE, RECIPE_NAME, *tuned})
     varied |= following([summary.variant.recipe for summary in summaries], varied)
     for summary in summaries:
         name = str(summary.axes.get(RECIPE_NAME, ""))
@@ -55,6 +56,7 @@ def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
     networks = describe_codes([summary.variant for summary in summaries], plain)
     own = [f"{'Network' if capital else 'network'} {' and '.join(networks)}"] if networks else []
     varying = [f"{'Varied' if capital else 'varied'}: {', '.join(shown)}"] if shown else []
+    varying += [f"{'Tuned' if capital else 'tuned'} for each variant: {', '.join(tuned)}"] if tuned else []
     return separator.join([*data, *named, *own, *varying])
 
 

@@ -38,6 +38,7 @@ from ablate.report.report import Report
 from ablate.report.rounds_table import rounds_table
 from ablate.report.statistics_table import statistics_table
 from ablate.report.summary import Summary
+from ablate.report.tuned import both_frame, both_table, tuned_remarks, with_untuned
 from ablate.report.variants_frame import variants_frame
 from ablate.study.decision import Decision
 from ablate.study.plan import fold_of
@@ -91,7 +92,8 @@ class StudyReport(Report):
         )
 
     def _provenance(self) -> Provenance:
-        recorded = self.trials[self.trials["epoch_rule"].notna()]
+        trials = self.trials  # none at all before a study with `tune` has tuned a variant
+        recorded = trials[trials["epoch_rule"].notna()] if len(trials) else trials
         return Provenance(
             tuple(made_with(self.analysis.summaries, self.analysis.runs)),
             provenance_table(recorded, (*FIELDS_BEFORE, self.analysis.decision.name, *FIELDS_AFTER)),
@@ -102,7 +104,8 @@ class StudyReport(Report):
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row per trial, as returned by trials_frame()."""
-        return trials_frame(self.analysis.summaries, self.analysis.runs)
+        found, untuned = trials_frame(self.analysis.summaries, self.analysis.runs), self.analysis.untuned
+        return with_untuned(found, untuned and trials_frame(untuned.summaries, self.analysis.runs))
 
     def as_json(self) -> dict[str, Any]:
         """The plain values that `ablate report --json` prints."""
@@ -115,8 +118,11 @@ class StudyReport(Report):
         analysis, study = self.analysis, self.analysis.study
         if study.seeds:
             scale = {"scale": study.scale} if study.scale else {}
+            both = {}
+            if analysis.tuned and analysis.untuned:
+                both["both"] = both_frame(analysis, analysis.untuned, analysis.tuned)
             effects = effects_frames(analysis.effects)
-            return {"table": variants_frame(analysis), **effects, "trials": self.trials.assign(**scale)}
+            return {"table": variants_frame(analysis), **effects, "trials": self.trials.assign(**scale), **both}
         growth = {"growth": pd.DataFrame(analysis.growth)} if analysis.growth else {}
         return {"table": pd.DataFrame(analysis.networks), **growth}
 
@@ -135,6 +141,8 @@ def study_tables(analysis: StudyAnalysis) -> list[Table]:
         analysis: The analysis of the study.
     """
     tables = [paper_table(analysis) if analysis.study.seeds else counts_table(analysis)]
+    if analysis.tuned and analysis.untuned:
+        tables.append(both_table(analysis, analysis.untuned, analysis.tuned))
     if analysis.recorded:
         tables.append(rounds_table(analysis) if analysis.rounds else statistics_table(analysis))
     tables += effects_tables(analysis.effects, analysis.study.name, analysis.decision, analysis.format)
@@ -143,6 +151,7 @@ def study_tables(analysis: StudyAnalysis) -> list[Table]:
 
 def _remarks(analysis: StudyAnalysis) -> list[Remark]:
     found = [Remark(f"Chosen by a search: {text}.") for text in analysis.study.chosen]
+    found += tuned_remarks(analysis.tuned, analysis.untuned is not None)
     found += [Remark(f"Incomplete: {analysis.progress}.", strong=True)] if analysis.recorded < analysis.planned else []
     missing = [one.trial for summary in analysis.summaries for one in summary.trials if one.record is None]
     found += [Remark(f"{text}.") for text in earlier_remarks(missing, analysis.runs)]

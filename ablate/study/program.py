@@ -22,7 +22,7 @@ from ablate.kinds.figures import USUAL_STYLE, FigureStyle
 from ablate.statistics.sequential import Rule
 from ablate.study.decision import Decision, Goal
 from ablate.study.designs import Design
-from ablate.study.study import Search
+from ablate.study.study import Search, Tune
 
 FORMAT = 1  # of trial.json
 PYTHON = ("python", "python3")  # as the first word of a command: the Python that runs ablate
@@ -183,12 +183,16 @@ class ProgramVariant:
         program: That is run.
         axes: The values of the axes, by name.
         designs: What the variant is in each item of `variants` that has it; empty for a row of `zip`.
+        tuned: In a study that tunes its variants, the values by axis that were chosen for this one.
+        untuned: The axes whose values are not chosen yet. Such a variant has no trials.
     """
 
     net: str
     program: Program
     axes: Mapping[str, Any]
     designs: tuple[Design, ...] = ()
+    tuned: Mapping[str, Any] = field(default_factory=dict)
+    untuned: tuple[str, ...] = ()
 
     def trials(self, seeds: tuple[int, ...]) -> list[ProgramTrial]:
         """One trial a seed, in the order of the seeds.
@@ -196,7 +200,7 @@ class ProgramVariant:
         Args:
             seeds: Whole numbers from 0.
         """
-        return [ProgramTrial(self.program, self.axes, seed) for seed in seeds]
+        return [] if self.untuned else [ProgramTrial(self.program, self.axes, seed) for seed in seeds]
 
 
 @dataclass(frozen=True)
@@ -226,6 +230,7 @@ class ProgramStudy:
         until: How many of the seeds each comparison gets; None: all.
         figure_style: How the figures are drawn.
         effects: The factors whose effects the report shows; True: all that are crossed; False: none.
+        tune: The search that every variant is given first, if any.
     """
 
     name: str
@@ -250,6 +255,7 @@ class ProgramStudy:
     until: Rule | None = None
     figure_style: FigureStyle = USUAL_STYLE
     effects: bool | tuple[str, ...] = True
+    tune: Tune | None = None
 
     @property
     def decision(self) -> Decision:

@@ -40,10 +40,11 @@ from ablate.study.program_schema import BY_AXES, EXPANSIONS, ProgramFile
 from ablate.study.program_search import read_program_search
 from ablate.study.schema import EntryFile, StudyFile
 from ablate.study.short_names import BASE
+from ablate.study.tune_file import read_program_tune
 
 KEYS = (
-    "name", "title", "source", "notes", "program", "measures", "decide_by", "seeds", "variants", "base", "search", "where",
-    "baseline", "figures", "figure_style", "effects", "scales",
+    "name", "title", "source", "notes", "program", "measures", "decide_by", "seeds", "variants", "tune", "base", "search",
+    "where", "baseline", "figures", "figure_style", "effects", "scales",
 )  # fmt: skip
 MOST_BYTES = 1 << 28  # of a file of the program
 
@@ -126,6 +127,7 @@ def read_program_study(
         where=None if file.where is None else (file.where, document.place("where")),
         chosen=chosen,
         effects=effects,
+        tune=read_program_tune(document, file, program, measures, decide_by),
     )
 
 

@@ -27,6 +27,7 @@ from ablate.study.resolve import read_data, read_recipe, written_out
 from ablate.study.schema import EXPANSIONS, NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
 from ablate.study.search_file import read_search
 from ablate.study.study import Entry, Study
+from ablate.study.tune_file import read_tune
 from ablate.study.until import read_until
 from ablate.study.validation import validate
 from ablate.study.values import axis_values
@@ -140,6 +141,7 @@ def load_any_study(
         measures=shown,
         held_out=held_out,
         effects=file.effects if isinstance(file.effects, bool) else tuple(file.effects),
+        tune=read_tune(document, file, recipe, entries, held_out),
     )
 
 
@@ -190,7 +192,7 @@ def _lay_over(document: Document, scale: str) -> None:
     _check_scale(document, scale, scales[scale])
     if isinstance(name := document.value.get("name"), str):
         document.value["name"] = f"{name}_{scale}"
-    document.overlay(("scales", scale), ("data", "recipe", "budget", "search", "program"))
+    document.overlay(("scales", scale), ("data", "recipe", "budget", "search", "tune", "program"))
 
 
 def _check_scale(document: Document, scale: str, keys: Any) -> None:

@@ -90,6 +90,8 @@ class Variant:
         folds: The parts of the training images that are held out in turn; empty: each trial has the same data.
         designs: What the variant is in each item of `variants` that has it; empty for a row of `net` or `zip`.
         title: Its name in place of network and axes, such as "w/o layer norm"; "" for none.
+        tuned: In a study that tunes its variants, the values by axis that were chosen for this one.
+        untuned: The axes whose values are not chosen yet. Such a variant has no trials.
     """
 
     net: str
@@ -105,6 +107,8 @@ class Variant:
     folds: tuple[HeldOut, ...] = ()
     designs: tuple[Design, ...] = ()
     title: str = ""
+    tuned: dict[str, Any] = field(default_factory=dict)
+    untuned: tuple[str, ...] = ()
 
     @property
     def blueprint(self) -> Blueprint:
@@ -128,6 +132,8 @@ class Variant:
             seeds: Whole numbers from 0.
         """
         found: list[Trial] = []
+        if self.untuned:
+            return found
         for data in [hold_out(self.data, part) for part in self.folds] or [self.data]:
             first = [Trial(self.architecture, self.recipe, data, seed) for seed in seeds[:1]]
             found += first + [first[0].at_seed(seed) for seed in seeds[1:]]
@@ -355,6 +361,24 @@ class Search:
 
 
 @dataclass(frozen=True)
+class Tune:
+    """The search that every variant of a study is given before its seeds are trained.
+
+    Args:
+        search: The space and how candidates are chosen. `held_out` is empty for a program, and where a tenth of the
+            training images is held out; `enqueue` lacks the first candidate, which is the variant's own values.
+        seeds: Of a candidate's trainings.
+        decide_by: The measure of a program that chooses; "" for networks.
+        also_untuned: Whether each variant is also trained at its own values.
+    """
+
+    search: Search
+    seeds: tuple[int, ...]
+    decide_by: str = ""
+    also_untuned: bool = False
+
+
+@dataclass(frozen=True)
 class Study:
     """One study file, checked. Its variants are not yet enumerated.
 
@@ -385,6 +409,7 @@ class Study:
         until: How many of the seeds each comparison gets; None: all.
         figure_style: How the figures are drawn.
         effects: The factors whose effects reports show; True: all that are crossed; False: none.
+        tune: The search that every variant is given first, if any.
     """
 
     name: str
@@ -413,3 +438,4 @@ class Study:
     until: Rule | None = None
     figure_style: FigureStyle = USUAL_STYLE
     effects: bool | tuple[str, ...] = True
+    tune: Tune | None = None
