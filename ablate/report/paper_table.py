@@ -151,6 +151,7 @@ def _network_columns(
                 title,
                 lambda summary, axis=axis: Cell(summary.axes[axis], plain(summary.axes[axis])),  # type: ignore[misc]
                 all(is_number(summary.axes[axis]) for summary in summaries),
+                fold="never" if axis in tuned else "constant",
             )
     if any(summary.variant.stands_for not in ("", summary.variant.net) for summary in summaries):
         yield ColumnRule("Stands for", lambda summary: words(summary.variant.stands_for or DASH), False)

@@ -198,7 +198,8 @@ def program_table(analysis: ProgramAnalysis) -> Table:
         row += [number(summary.median_of(measure.name), format_of(measure.unit).value) for measure in others]
         rows.append(row)
     columns = [Column(column.title, column.numeric) for column in described]
-    columns += [Column(f"{axis}, tuned" if axis in tuned else axis, False) for axis in (tuned if columns else axes)]
+    for axis in tuned if columns else axes:
+        columns.append(Column(f"{axis}, tuned", False, "never") if axis in tuned else Column(axis, False))
     columns = columns or [Column("Variant", False)]
     columns += [Column(f"Median {by.axis}", fold="never"), Column(interval_title(analysis.summaries))]
     columns += [Column("n", fold="stated"), *(Column(column.title) for column in compared)]
