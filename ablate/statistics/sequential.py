@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["different", "equivalent", "undecided", "open"]
 MOST = 50  # seeds; the null distribution takes seconds beyond
+DIGITS = 9  # of a difference: 0.7 - 0.4 is no smaller than 0.3
 DRAWS = 1 << 19  # of the null distribution
 _CHUNK = 1 << 15
 _OPEN, _DIFFERENT, _EQUIVALENT = 0, 1, 2
@@ -289,8 +290,8 @@ def least_seeds(rule: Rule, comparisons: int) -> int | None:
 
 
 def _difference(value: float, baseline: float) -> float:
-    """The difference of two values; 0 if both diverged."""
-    return 0.0 if value == baseline else value - baseline
+    """The difference of two values without the rounding of its last bits; 0 if both diverged."""
+    return 0.0 if value == baseline else round(value - baseline, DIGITS)
 
 
 def _courses(rule: Rule, found: Decided | None, differences: NDArray[np.float64], k: int) -> tuple[Course, ...]:
@@ -338,6 +339,7 @@ def _averages(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore"):
         averages = (differences[i] + differences[j]) / 2
     averages[np.isnan(averages)] = 0.0
+    averages = np.round(averages, DIGITS + 1)
     averages.sort()
     return averages
 
@@ -359,13 +361,14 @@ def _signed_rank_counts(differences: NDArray[Any], shift: float, sign: int) -> N
     import numpy as np
 
     by_seed = np.ascontiguousarray(np.moveaxis(differences, -1, 0))
+    edge = 2 * shift + sign * 10.0**-DIGITS / 2 if by_seed.dtype.kind == "f" else 2 * shift  # a sum that is only rounded off
     counts = np.zeros(by_seed.shape, np.int16)
     with np.errstate(invalid="ignore"):
         for n, last in enumerate(by_seed):
             counts[n] = counts[n - 1] if n else 0
             for other in by_seed[: n + 1]:
                 sums = other + last
-                counts[n] += sums > 2 * shift if sign > 0 else sums < 2 * shift
+                counts[n] += sums > edge if sign > 0 else sums < edge
     return np.moveaxis(counts, 0, -1)
 
 
