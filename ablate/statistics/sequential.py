@@ -361,7 +361,8 @@ def _signed_rank_counts(differences: NDArray[Any], shift: float, sign: int) -> N
     import numpy as np
 
     by_seed = np.ascontiguousarray(np.moveaxis(differences, -1, 0))
-    edge = 2 * shift + sign * 10.0**-DIGITS / 2 if by_seed.dtype.kind == "f" else 2 * shift  # a sum that is only rounded off
+    last_bits = sign * 10.0**-DIGITS / 2 if by_seed.dtype.kind == "f" else 0
+    edge = 2 * shift + last_bits
     counts = np.zeros(by_seed.shape, np.int16)
     with np.errstate(invalid="ignore"):
         for n, last in enumerate(by_seed):
