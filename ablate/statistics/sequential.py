@@ -35,7 +35,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ablate.statistics.comparison import signed_rank_p
+from ablate.statistics.comparison import signed_rank_p, subtracted
 from ablate.statistics.family import pooled_signed_ranks, step_down
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["different", "equivalent", "undecided", "open"]
 MOST = 50  # seeds; the null distribution takes seconds beyond
-DIGITS = 9  # of a difference: 0.7 - 0.4 is no smaller than 0.3
+LAST_BITS = 1e-12  # of the terms of a sum, which is no larger than another that it equals but for these
 DRAWS = 1 << 19  # of the null distribution
 _CHUNK = 1 << 15
 _OPEN, _DIFFERENT, _EQUIVALENT = 0, 1, 2
@@ -148,8 +148,8 @@ def follow(
         if not left or any(seed not in values[variant] for variant in wanted for seed in range(n)):
             break
         for one in left:
-            own, baseline = (values[variant] for variant in pairs[one])
-            differences[0, one, :n] = [_difference(own[seed], baseline[seed]) for seed in range(n)]
+            own, baseline = (np.array([values[variant][seed] for seed in range(n)], float) for variant in pairs[one])
+            differences[0, one, :n] = subtracted(own, baseline)
         found, complete = decide(rule, differences[:, :, :n], families), n
         left = [one for one in left if found.verdict[0, one] == _OPEN]
     waiting = any(seed not in values[variant] for variant, last in enumerate(asked) for seed in range(last))
@@ -289,11 +289,6 @@ def least_seeds(rule: Rule, comparisons: int) -> int | None:
     return int(found.n[0, 0]) if found.verdict[0, 0] == _DIFFERENT else None
 
 
-def _difference(value: float, baseline: float) -> float:
-    """The difference of two values without the rounding of its last bits; 0 if both diverged."""
-    return 0.0 if value == baseline else round(value - baseline, DIGITS)
-
-
 def _courses(rule: Rule, found: Decided | None, differences: NDArray[np.float64], k: int) -> tuple[Course, ...]:
     """The course of each comparison of one study."""
     if found is None:
@@ -339,7 +334,6 @@ def _averages(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore"):
         averages = (differences[i] + differences[j]) / 2
     averages[np.isnan(averages)] = 0.0
-    averages = np.round(averages, DIGITS + 1)
     averages.sort()
     return averages
 
@@ -361,15 +355,14 @@ def _signed_rank_counts(differences: NDArray[Any], shift: float, sign: int) -> N
     import numpy as np
 
     by_seed = np.ascontiguousarray(np.moveaxis(differences, -1, 0))
-    last_bits = sign * 10.0**-DIGITS / 2 if by_seed.dtype.kind == "f" else 0
-    edge = 2 * shift + last_bits
+    sizes = None if by_seed.dtype.kind == "i" else np.minimum(np.abs(by_seed), 1e300) + abs(shift)
     counts = np.zeros(by_seed.shape, np.int16)
     with np.errstate(invalid="ignore"):
         for n, last in enumerate(by_seed):
             counts[n] = counts[n - 1] if n else 0
-            for other in by_seed[: n + 1]:
-                sums = other + last
-                counts[n] += sums > edge if sign > 0 else sums < edge
+            for i, other in enumerate(by_seed[: n + 1]):
+                sums, bits = other + last, 0.0 if sizes is None else LAST_BITS * (sizes[i] + sizes[n])
+                counts[n] += sums > 2 * shift + bits if sign > 0 else sums < 2 * shift - bits
     return np.moveaxis(counts, 0, -1)
 
 

@@ -47,13 +47,13 @@ def fractional_design(factors: Sequence[str], runs: int) -> Fraction:
     if runs in found:
         resolution, levels = found[runs]
         return Fraction(tuple(factors), levels, resolution)
-    if (levels := _plackett_burman(len(factors), runs)) is None:
+    if (columns := _plackett_burman(len(factors), runs)) is None:
         others = [n for n in PLACKETT_BURMAN if _plackett_burman(len(factors), n) is not None]
         fits = ", ".join(map(str, sorted([*found, *others])))
         whole = 2 ** len(factors)
         more = f"; all {whole:,} combinations are a 'factorial'" if runs >= whole else ""
         raise StudyError(f"found {runs}; allowed for {len(factors)} factors: {fits or 'none'}{more}")
-    return Fraction(tuple(factors), levels, None)
+    return Fraction(tuple(factors), columns, None)
 
 
 def _plackett_burman(k: int, runs: int) -> np.ndarray | None:
@@ -64,7 +64,8 @@ def _plackett_burman(k: int, runs: int) -> np.ndarray | None:
     """
     if runs not in PLACKETT_BURMAN or not k < runs < 2**k:
         return None
-    levels, last = _pydoe().pbdesign(runs - 1).astype(int), runs - 1
+    last = runs - 1
+    levels: np.ndarray = _pydoe().pbdesign(last).astype(int)
     steps = ([i * step % last for i in range(k)] for step in range(2, last))
     for columns in itertools.chain([[*range(k)], [*range(last - k, last)]], steps):
         if len(set(columns)) == k and len({*map(tuple, levels[:, columns].tolist())}) == runs:
