@@ -10,7 +10,7 @@ from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, nu
 from ablate.report.numbers import UnitFormat, counted, finite, p_text
 from ablate.report.rounds import Rounds
 from ablate.report.seeds import Compared, S
-from ablate.statistics.sequential import Course
+from ablate.statistics.sequential import Course, least_seeds
 
 TEXTS = ("Variant", "Data", "Baseline", "Verdict")
 COMPARED = ("Baseline", "Verdict", "Seeds", "Difference", "Interval", "p", "Corrected for")
@@ -133,6 +133,9 @@ def _sentence(name: str, baseline: str, course: Course, rounds: Rounds, write: U
 
 def _saved(rounds: Rounds) -> str:
     """The sentence on what was saved against a fixed number of seeds of equal power."""
+    all_in_all = f"{counted(rounds.asked, 'training')} in all"
+    if least_seeds(rounds.rule, rounds.largest_family) is None:
+        return f"{all_in_all}; {counted(rounds.rule.most, 'seed')}, the most, can show no difference, whatever it is."
     fixed, effect = rounds.fixed
     whole = fixed * rounds.folds * len(rounds.names)
     saved = whole - rounds.asked
@@ -141,7 +144,7 @@ def _saved(rounds: Rounds) -> str:
         f"differences) would be {fixed} a variant, {whole} trainings"
     )
     what = f"{saved} saved" if saved >= 0 else f"{-saved} more were needed"
-    return f"{counted(rounds.asked, 'training')} in all; {against}: {what}."
+    return f"{all_in_all}; {against}: {what}."
 
 
 def _caption(analysis: Compared[S], rounds: Rounds) -> str:

@@ -181,7 +181,9 @@ def verdict_sentences(
         yield _alike(alike, unit)
     if never := [verdict for verdict in open_ if not verdict.possible]:
         smallest = min(verdict.adjusted_floor for verdict in never)
-        yield f"{cannot_reach(_sample(never, unit), never[0].family, smallest, enough)}."
+        of = "" if len(never) == len(verdicts) else f"{listed([verdict.name for verdict in never])}: "
+        comparisons = 1 if of else never[0].family
+        yield f"{of}{cannot_reach(_sample(never, unit), comparisons, smallest, enough)}."
 
 
 def verdict_values(verdict: Verdict) -> dict[str, Any]:
