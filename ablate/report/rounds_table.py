@@ -114,6 +114,8 @@ def _sentence(name: str, baseline: str, course: Course, rounds: Rounds, write: U
     if not course.n:
         return f"{both}: not looked at yet; the first look is after {counted(rule.first, 'seed')}."
     interval = f"the difference lies in {_range(course, write)}"
+    if not any(map(math.isfinite, course.interval)) and course.interval[0] < course.interval[1]:
+        interval = "no difference is excluded"
     match course.verdict:
         case "different":
             worse = (course.interval[0] > 0) != maximized
@@ -152,13 +154,14 @@ def _caption(analysis: Compared[S], rounds: Rounds) -> str:
     margin = write.distance(rule.margin) if rule.margin is not None else ""
     also = f", or equivalent within {margin}" if margin else ""
     claims = f" and any pair equivalent that is {margin} or more apart in at most {rule.alpha:.0%}" if margin else ""
+    one_sided = " (of an equivalent pair: one-sided tests of the whole level at each end)" if margin else ""
     biased = "It is somewhat too large where a comparison stopped early; the interval is not affected."
     return (
         f"Seeds until it is decided. {analysis.epochs}. Each comparison with the baseline gets one seed after the other, "
         f"{rule.first} to {rule.most}, until it is decided: different{also}. Looking after every seed is part of the test: "
         f"of such studies, any equal pair is called different in at most {rule.alpha:.0%}{claims}. Difference: variant "
         f"minus baseline, the median of the averages of all pairs of seeds' differences. {biased} Interval: what the "
-        "paired signed-rank test of the verdict has rejected at no look. p: sequential, to be compared with "
+        f"paired signed-rank test of the verdict has rejected at no look{one_sided}. p: sequential, to be compared with "
         f"{rule.alpha:g} divided by the number of comparisons that it is corrected for. The table "
         f"of the medians describes the seeds that were trained and tests nothing. {analysis.decided_on}"
     ).strip()

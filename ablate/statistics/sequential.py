@@ -77,7 +77,8 @@ class Course(NamedTuple):
         p: The sequential p-value of the verdict, without correction; of "different" where there is none.
         estimate: Hodges and Lehmann's, the median of the averages of all pairs of differences; None before the first look.
         interval: The differences that the test of its verdict does not reject at any look so far. It covers the true centre
-            with a probability of 1 - alpha or more, at whatever look it is read.
+            with a probability of 1 - alpha or more, at whatever look it is read; of "equivalent", whose two one-sided tests
+            have the whole level each, of 1 - 2 alpha or more.
     """
 
     verdict: Verdict
