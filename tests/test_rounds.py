@@ -200,7 +200,7 @@ def test_a_study_without_a_baseline_or_with_too_few_seeds_is_told_so(tmp_path: P
 
 
 def test_what_can_decide_nothing_is_not_said_to_have_power() -> None:
-    """Of a rule whose most seeds can show no difference, it was said to find one of 8 standard deviations in 80% of cases."""
+    """A rule with too few seeds was said to find a difference of 8 standard deviations in 80% of cases."""
     rule, k = Rule(4, 6), 4
     pairs, values = tuple((i, 0) for i in range(1, k + 1)), [{seed: float(i) for seed in range(6)} for i in range(k + 1)]
     followed = follow(rule, pairs, (0,) * k, values)
