@@ -130,7 +130,7 @@ def compare(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM) -
         splits = math.comb(ours.size + theirs.size, ours.size)
         value, exact = rank_sum_p(ours, theirs), splits < MOST_SPLITS
         estimate, interval = float(np.median(differences)), _shifts(ours, theirs, differences)
-        floor = min(1.0, 2 / splits)
+        floor = min(1.0, 2 / splits) if exact else 1 / (MOST_SPLITS + 1)
     return Comparison(
         n=len(variant),
         baseline_n=len(baseline),
