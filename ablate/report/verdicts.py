@@ -84,7 +84,8 @@ def _mirrored(comparison: Comparison) -> Comparison:
     low, high, level = comparison.interval
     difference = comparison.difference
     return comparison._replace(
-        difference=None if difference is None else -difference, interval=Interval(-high, -low, level)
+        difference=None if difference is None else 0.0 - difference,
+        interval=Interval(0.0 - high, 0.0 - low, level),  # 0, not -0
     )
 
 

@@ -105,3 +105,10 @@ def test_a_plan_says_what_each_family_can_reach() -> None:
     assert plan_families(variants, 0) == [] and plan_families([("A", None)], 5) == []
     (folds,) = plan_families(variants[:2], 1, folds=5)
     assert (folds.smallest_p, folds.seeds_that_can) == (2 / 32, 2)
+
+
+def test_zero_has_no_sign_in_a_maximized_measure() -> None:
+    same = dict.fromkeys(range(6), 1.0)
+    (verdict,) = reach_verdicts([("base", same), ("same", same)], [(1, 0)], maximized=True)
+    found = verdict.comparison.difference, verdict.comparison.interval.low, verdict.comparison.interval.high
+    assert not any(math.copysign(1.0, each) < 0 for each in found if each == 0)
