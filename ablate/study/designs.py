@@ -33,7 +33,7 @@ class Design(NamedTuple):
     factors: Mapping[str, tuple[Any, ...]]
     changed: str = ""
     kept: bool = True
-    changes: Mapping[str, Mapping[str, Any]] = {}  # noqa: RUF012: not changed by anyone
+    changes: Mapping[str, Mapping[str, Any]] = {}  # never changed
 
     @property
     def components(self) -> tuple[str, ...]:
