@@ -19,7 +19,8 @@ ROOT = Path(ablate.__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-STUDY, OWN_STUDY, SEARCH = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+STUDY, OWN_STUDY = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+SEARCH = re.findall(r"```yaml\n(.*?)```", (ROOT / "studies" / "SEARCH.md").read_text(), re.DOTALL)[0]
 OWN_MODULES = {
     "my_net": """
 from torch import nn
@@ -41,7 +42,7 @@ def test_the_own_ablation_in_the_readme_plans(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(OWN_STUDY)
     planned = load_study(tmp_path / "study.yaml")
     assert planned.variants[0].data.classes == 2
-    titles = ["full", "w/o layer norm", "w/o focal loss", "w/o mixing", "w/o augmentation"]
+    titles = ["full", "w/o layer norm", "w/o large kernels", "w/o focal loss", "w/o cutmix"]
     assert [variant.title for variant in planned.variants] == titles
 
 
@@ -81,7 +82,8 @@ def test_shipped_studies_plan_and_name_the_schema(path: Path) -> None:
 
 
 def test_pictures_and_links_are_there() -> None:
-    for target in re.findall(r"\]\(([\w./-]+)\)", README):
-        assert (ROOT / target).exists(), target
+    for page in (ROOT / "README.md", *(ROOT / "studies").glob("*.md"), ROOT / "reports" / "README.md"):
+        for target in re.findall(r"\]\(([\w./-]+)(?:#[\w-]+)?\)", page.read_text()):
+            assert (page.parent / target).exists(), (page.name, target)
     for named in re.findall(r"`([\w/]+/|[\w/]+\.py)`", (ROOT / "ablate" / "README.md").read_text()):
         assert any((folder / named).exists() for folder in (ROOT, ROOT / "ablate", ROOT / "ablate" / "nets")), named
