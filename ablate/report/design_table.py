@@ -14,6 +14,7 @@ from ablate.study.short_names import BASE, short_label
 
 CHECK = "✓"
 MOST_MARKS = 5  # columns of components beside a column of labels, which say the same
+LONGEST_NAME = 16  # of a baseline in the head of a column
 LABELLED = ("leave_one_out", "path", "one_at_a_time")
 
 
@@ -56,33 +57,49 @@ def design_columns(designs: dict[int, Design], published: bool = False) -> Itera
     """
     first = next(iter(designs.values()))
     if first.kind == "one_at_a_time":
-        yield DesignColumn("Changed", lambda summary: words(_changed(designs[id(summary)])))
+        yield DesignColumn("Changed", lambda summary: words(_changed(designs[id(summary)], summary.variant)))
         return
     if first.kind in LABELLED or published:
-        yield DesignColumn("Variant", lambda summary: words(_label(designs[id(summary)])))
+        yield DesignColumn("Variant", lambda summary: words(_label(designs[id(summary)], summary.variant)))
     marked = first.kind not in LABELLED or len(first.components) <= MOST_MARKS
     for name, levels in first.factors.items():
         if name in first.changes and marked:
             yield DesignColumn(name, lambda summary, name=name: _mark(designs[id(summary)], name))  # type: ignore[misc]
         elif name not in first.changes:
             numeric = all(isinstance(level, (int, float)) for level in levels)
-            yield DesignColumn(short_label(name), lambda summary, name=name: _level(designs[id(summary)], name), numeric)  # type: ignore[misc]
+            yield DesignColumn(
+                short_label(name),
+                lambda summary, name=name: axis_cell(summary.variant, name, designs[id(summary)].levels[name]),  # type: ignore[misc]
+                numeric,
+            )
 
 
-def _changed(design: Design) -> str:
-    return f"{short_label(design.changed)} {plain(design.levels[design.changed])}" if design.changed else BASE
+def _changed(design: Design, variant: Any) -> str:
+    if not design.changed:
+        return BASE
+    usual = f"{short_label(design.changed)} {plain(design.levels[design.changed])}"
+    return str(variant.labels.get(design.changed) or usual)
 
 
-def _label(design: Design) -> str:
-    return design.label if design.kept else f"{design.label} (not kept)"
+def _label(design: Design, variant: Any) -> str:
+    of_designs = {"", *(each.label for each in variant.designs)}
+    label = design.label if variant.title in of_designs else variant.title  # the author's words
+    return label if design.kept else f"{label} (not kept)"
 
 
 def _mark(design: Design, name: str) -> Cell:
     return Cell(design.levels[name], CHECK if design.levels[name] else "")
 
 
-def _level(design: Design, name: str) -> Cell:
-    return Cell(design.levels[name], plain(design.levels[name]))
+def axis_cell(variant: Any, axis: str, value: Any) -> Cell:
+    """The cell of a variant's value on an axis, in the author's words if there are any.
+
+    Args:
+        variant: Of networks or of a program.
+        axis: The axis.
+        value: The value.
+    """
+    return Cell(value, variant.labels.get(axis) or plain(value))
 
 
 def difference_column(analysis: Compared[Any]) -> DesignColumn | None:
@@ -100,7 +117,7 @@ def difference_column(analysis: Compared[Any]) -> DesignColumn | None:
     def cell(summary: Any) -> Cell:
         found = verdict.comparison if (verdict := analysis.verdict(summary)) else None
         if found is None or found.difference is None:
-            return NO_VALUE
+            return words("baseline") if analysis.baseline(summary) is summary else NO_VALUE
         low, high = (write(end) if math.isfinite(end) else f"{end:+}" for end in found.interval[:2])
         if not found.interval.level:  # of a seed against a seed
             return Cell(found.difference, write(found.difference))
@@ -108,7 +125,8 @@ def difference_column(analysis: Compared[Any]) -> DesignColumn | None:
         return Cell(found.difference, f"{write(found.difference)} [{low}, {high}]{level}")
 
     names = {baseline.name for baseline in analysis.baselines if baseline}
-    title = f"Difference to {names.pop()}" if len(names) == 1 else "Change"
+    name = names.pop() if len(names) == 1 else ""
+    title = f"Difference to {name if len(name) <= LONGEST_NAME else 'baseline'}" if name else "Change"
     return DesignColumn(f"{title} [{next(iter(levels))}]" if len(levels) == 1 else title, cell, True)
 
 

@@ -138,6 +138,7 @@ class ProgramSummary:
         return {
             "net": self.name,
             **designs_json(self.variant),
+            **({"labels": dict(self.variant.labels)} if self.variant.labels else {}),
             "axes": dict(self.variant.axes),
             self.decision.median_name: finite(self.median),
             **{f"median_{name}": self.median_of(name) for name in self.measures if name != self.decision.measure},

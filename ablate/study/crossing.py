@@ -28,6 +28,10 @@ class Crossable(Protocol):
     def designs(self) -> tuple[Design, ...]:
         """What the variant is in each item of `variants`."""
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The author's words for its values, by axis."""
+
 
 V = TypeVar("V", bound=Crossable)
 
@@ -76,7 +80,9 @@ class Crossing(Generic[V]):
         """
         if self.is_component(factor):
             return ("without", "with")[number]
-        return plain(list(self.factors.values())[factor][number])
+        name = list(self.factors)[factor]
+        row = next(row for row, levels in zip(self.rows, self.levels) if levels[factor] == number)
+        return row.labels.get(name) or plain(self.factors[name][number])
 
 
 def find_crossings(

@@ -22,6 +22,7 @@ from ablate.statistics.sequential import Rule
 from ablate.study.decision import Decision, Goal
 from ablate.study.designs import Design
 from ablate.study.study import Search
+from ablate.study.table_style import USUAL, TableStyle
 
 FORMAT = 1  # of trial.json
 PYTHON = ("python", "python3")  # as the first word of a command: the Python that runs ablate
@@ -182,12 +183,21 @@ class ProgramVariant:
         program: That is run.
         axes: The values of the axes, by name.
         designs: What the variant is in each item of `variants` that has it; empty for a row of `zip`.
+        labels: The author's words for its values, by axis.
+        group: The value of the axis by which the main table is grouped, in words; "" without groups.
     """
 
     net: str
     program: Program
     axes: Mapping[str, Any]
     designs: tuple[Design, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its name, as of a variant of networks that has one."""
+        return self.net
 
     def trials(self, seeds: tuple[int, ...]) -> list[ProgramTrial]:
         """One trial a seed, in the order of the seeds.
@@ -224,6 +234,7 @@ class ProgramStudy:
         chosen: One sentence for each value that was taken from a search.
         until: How many of the seeds each comparison gets; None: all.
         effects: The factors whose effects the report shows; True: all that are crossed; False: none.
+        table: How the main table is shaped.
     """
 
     name: str
@@ -247,6 +258,7 @@ class ProgramStudy:
     chosen: tuple[str, ...] = ()
     until: Rule | None = None
     effects: bool | tuple[str, ...] = True
+    table: TableStyle = USUAL
 
     @property
     def decision(self) -> Decision:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ablate.nets.families import arguments_of
@@ -75,6 +75,18 @@ def short_label(axis: str) -> str:
         axis: Such as "args.norm", which is "norm".
     """
     return short_axis(axis).removeprefix(ARGUMENT)
+
+
+def in_words(title: str, values: Mapping[str, str], labels: Mapping[str, str]) -> str:
+    """The name of a row of a design with the author's words for its levels.
+
+    Args:
+        title: Such as "cutmix, lr 0.1".
+        values: The values as texts, by axis.
+        labels: The words, by axis.
+    """
+    known = {f"{short_label(axis)} {values[axis]}": text for axis, text in labels.items()}
+    return ", ".join(known.get(part, part) for part in title.split(", "))
 
 
 def is_base(variant: Variant) -> bool:

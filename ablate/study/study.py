@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from ablate.study.data import Data, HeldOut, hold_out
 from ablate.study.decision import TEST_ERROR, Decision, Goal
 from ablate.study.designs import Design, DesignKind
 from ablate.study.recipe import Recipe
+from ablate.study.table_style import NO_LABELS, USUAL, Labels, TableStyle
 
 FORMAT = 1  # of trial.json; a new field is left out at a default that keeps old results, so old ids stay valid
 
@@ -53,6 +54,7 @@ class Entry:
         folds: The parts of the training images that are held out in turn; empty: each trial has the same data.
         rows: (axes, design) of each variant of leave_one_out, path, factorial and fractional, in order.
         remarks: On the design, one line each.
+        labels: The author's name of each row, in order, "" for its own; empty for none.
     """
 
     kind: Literal["net", "zip"] | DesignKind
@@ -68,6 +70,7 @@ class Entry:
     folds: tuple[HeldOut, ...] = ()
     rows: tuple[tuple[dict[str, Any], Design], ...] = ()
     remarks: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ class Variant:
         folds: The parts of the training images that are held out in turn; empty: each trial has the same data.
         designs: What the variant is in each item of `variants` that has it; empty for a row of `net` or `zip`.
         title: Its name in place of network and axes, such as "w/o layer norm"; "" for none.
+        labels: The author's words for its values, by axis.
+        group: The value of the axis by which the main table is grouped, in words; "" without groups.
     """
 
     net: str
@@ -104,6 +109,8 @@ class Variant:
     folds: tuple[HeldOut, ...] = ()
     designs: tuple[Design, ...] = ()
     title: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
 
     @property
     def blueprint(self) -> Blueprint:
@@ -383,6 +390,8 @@ class Study:
         measures: What reports show besides the error.
         until: How many of the seeds each comparison gets; None: all.
         effects: The factors whose effects reports show; True: all that are crossed; False: none.
+        labels: The author's words for values of axes.
+        table: How the main table is shaped.
     """
 
     name: str
@@ -410,3 +419,5 @@ class Study:
     measures: tuple[ShownMeasure, ...] = ()
     until: Rule | None = None
     effects: bool | tuple[str, ...] = True
+    labels: Labels = NO_LABELS
+    table: TableStyle = USUAL
