@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ablate.report.document import NO_VALUE, Cell, words
+from ablate.report.numbers import with_minus
 from ablate.report.seeds import Compared
 from ablate.study.designs import Design
 from ablate.study.plan import plain
@@ -118,7 +119,7 @@ def difference_column(analysis: Compared[Any]) -> DesignColumn | None:
         found = verdict.comparison if (verdict := analysis.verdict(summary)) else None
         if found is None or found.difference is None:
             return words("baseline") if analysis.baseline(summary) is summary else NO_VALUE
-        low, high = (write(end) if math.isfinite(end) else f"{end:+}" for end in found.interval[:2])
+        low, high = (write(end) if math.isfinite(end) else with_minus(f"{end:+}") for end in found.interval[:2])
         if not found.interval.level:  # of a seed against a seed
             return Cell(found.difference, write(found.difference))
         level = f" {found.interval.level:.0%}" if len(levels) > 1 else ""

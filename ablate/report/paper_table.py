@@ -159,7 +159,7 @@ def _ordered(
         found = [places[id(one)] for one in ([row.published] if row.published else [match.row for match in matches])]
         return min(found, default=math.inf)
 
-    def result(row: NetworkRow) -> list[float]:
+    def result(row: NetworkRow) -> list[tuple[bool, float]]:
         return [cost(row.summaries.get(title), style) for title in titles]
 
     def full_first(row: NetworkRow) -> bool:

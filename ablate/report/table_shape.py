@@ -103,15 +103,15 @@ def by_result(summaries: Sequence[S], style: TableStyle) -> list[S]:
     return sorted(summaries, key=lambda summary: cost(summary, style))
 
 
-def cost(summary: Seeds | None, style: TableStyle) -> float:
-    """What a summary is sorted by: the lower the better; infinite where it diverged or has no record.
+def cost(summary: Seeds | None, style: TableStyle) -> tuple[bool, float]:
+    """What a summary is sorted by: those without a record last, before them those that diverged.
 
     Args:
         summary: The summary; None for none.
         style: Of the study.
     """
     found = None if summary is None else shown_value(summary, style)
-    return math.inf if summary is None or found is None else summary.decision.cost(found)
+    return (True, 0.0) if summary is None or found is None else (False, summary.decision.cost(found))
 
 
 def shown_value(summary: Seeds, style: TableStyle) -> float | None:
@@ -167,7 +167,7 @@ def marked(analysis: Compared[S], style: TableStyle) -> dict[int, set[Mark]]:
     """
     found: dict[int, set[Mark]] = {}
     for title in analysis.titles:
-        costs = {id(summary): cost(summary, style) for summary in analysis.on(title)}
+        costs = {id(summary): cost(summary, style)[1] for summary in analysis.on(title)}
         ranked = sorted({each for each in costs.values() if math.isfinite(each)})
         for name, place in (("best", 0), ("second", 1)):
             for key in (key for key, each in costs.items() if each in ranked[place : place + 1]):
