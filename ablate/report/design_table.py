@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ablate.report.document import NO_VALUE, Cell, words
@@ -11,7 +11,7 @@ from ablate.report.numbers import with_minus
 from ablate.report.seeds import Compared
 from ablate.study.designs import Design
 from ablate.study.plan import plain
-from ablate.study.short_names import BASE, short_label
+from ablate.study.short_names import BASE, readable, short_label
 
 CHECK = "✓"
 MOST_MARKS = 5  # columns of components beside a column of labels, which say the same
@@ -49,14 +49,19 @@ def row_designs(summaries: Sequence[Any]) -> dict[int, Design]:
     return {}
 
 
-def design_columns(designs: dict[int, Design], published: bool = False) -> Iterator[DesignColumn]:
+def design_columns(
+    designs: dict[int, Design], published: bool = False, labelled: Collection[str] = (), without: str = ""
+) -> Iterator[DesignColumn]:
     """The columns that say what each row is.
 
     Args:
         designs: As returned by row_designs().
         published: Whether there are rows that are only published, which need a column for their names.
+        labelled: The axes for whose values the author has words.
+        without: The axis that groups of rows show.
     """
     first = next(iter(designs.values()))
+    without = "" if len(first.factors) == 1 else without
     if first.kind == "one_at_a_time":
         yield DesignColumn("Changed", lambda summary: words(_changed(designs[id(summary)], summary.variant)))
         return
@@ -66,8 +71,8 @@ def design_columns(designs: dict[int, Design], published: bool = False) -> Itera
     for name, levels in first.factors.items():
         if name in first.changes and marked:
             yield DesignColumn(name, lambda summary, name=name: _mark(designs[id(summary)], name))  # type: ignore[misc]
-        elif name not in first.changes:
-            numeric = all(isinstance(level, (int, float)) for level in levels)
+        elif name not in first.changes and name != without:
+            numeric = name not in labelled and all(isinstance(level, (int, float)) for level in levels)
             yield DesignColumn(
                 short_label(name),
                 lambda summary, name=name: axis_cell(summary.variant, name, designs[id(summary)].levels[name]),  # type: ignore[misc]
@@ -78,7 +83,7 @@ def design_columns(designs: dict[int, Design], published: bool = False) -> Itera
 def _changed(design: Design, variant: Any) -> str:
     if not design.changed:
         return BASE
-    usual = f"{short_label(design.changed)} {plain(design.levels[design.changed])}"
+    usual = f"{short_label(design.changed)} {readable(design.changed, plain(design.levels[design.changed]))}"
     return str(variant.labels.get(design.changed) or usual)
 
 
@@ -100,7 +105,7 @@ def axis_cell(variant: Any, axis: str, value: Any) -> Cell:
         axis: The axis.
         value: The value.
     """
-    return Cell(value, variant.labels.get(axis) or plain(value))
+    return Cell(value, variant.labels.get(axis) or readable(axis, plain(value)))
 
 
 def difference_column(analysis: Compared[Any]) -> DesignColumn | None:
@@ -144,7 +149,7 @@ def describe_design(designs: dict[int, Design], base: str, axes: Mapping[int, Ma
     first = next(iter(designs.values()))
     if first.kind == "one_at_a_time":
         own = next((axes[key] for key, design in designs.items() if not design.changed), {})
-        values = [f"{short_label(axis)} {plain(own[axis])}" for axis in first.factors if axis in own]
+        values = [f"{short_label(axis)} {readable(axis, plain(own[axis]))}" for axis in first.factors if axis in own]
         named = ", ".join(filter(None, [base, *values]))
         return f"Base: {named}." if named else ""
     parts = [f"Base: {base}."] if base else []
@@ -167,4 +172,5 @@ def _change(designs: dict[int, Design], axes: Mapping[int, Mapping[str, Any]], n
     unchanged = next(iter(designs.values())).kind == "leave_one_out"
     rows = (axes[key] for key, design in designs.items() if design.levels[name] is unchanged)
     usual = next((row[axis] for row in rows if axis in row and plain(row[axis]) != plain(value)), None)
-    return f"{short_label(axis)} {plain(value)}{'' if usual is None else f', not {plain(usual)}'}"
+    told = readable(axis, plain(value))
+    return f"{short_label(axis)} {told}{'' if usual is None else f', not {readable(axis, plain(usual))}'}"

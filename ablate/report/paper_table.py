@@ -206,7 +206,9 @@ def _network_columns(
 
     summaries = analysis.summaries
     if designs:
-        first, *others = design_columns(designs, bool(analysis.rows_without_variant))
+        labelled = {axis for summary in summaries for axis in summary.variant.labels}
+        group_by = analysis.study.table.group_by or ""
+        first, *others = design_columns(designs, bool(analysis.rows_without_variant), labelled, group_by)
         yield ColumnRule("name", first.title, named(first.cell), first.numeric, name)
         yield from (ColumnRule("axes", column.title, column.cell, column.numeric) for column in others)
     of_rows = designs and next(iter(designs.values())).kind == "one_at_a_time"
@@ -215,7 +217,11 @@ def _network_columns(
         cell = (lambda summary: words(summary.net)) if designs else named(lambda summary: words(summary.net))
         yield ColumnRule("axes" if designs else "name", "Network", cell, False, no_value if designs else name)
     for axis in summaries[0].axes if summaries else ():
-        if axis != DATA_TITLE and (axis != RECIPE_NAME or by_recipe) and (axis == RECIPE_NAME or not designs):
+        if (
+            axis not in (DATA_TITLE, analysis.study.table.group_by)
+            and (axis != RECIPE_NAME or by_recipe)
+            and (axis == RECIPE_NAME or not designs)
+        ):
             title = "Recipe" if axis == RECIPE_NAME else short_axis(axis)
             yield ColumnRule(
                 "axes",

@@ -189,9 +189,14 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     )
     if not described:
         axes = [axis for axis in study.variants[0].axes if len({repr(v.axes.get(axis)) for v in study.variants}) > 1]
-        described = [ShapedColumn("axes", axis, _axis(axis), False) for axis in axes]
-        own = any(summary.variant.net != _usual_name(summary, axes) for summary in summaries)
-        if own or not axes:
+        labelled, group_by = {axis for summary in summaries for axis in summary.variant.labels}, style.group_by or ""
+    of_design = design_columns(designs, labelled=labelled, without=group_by) if designs else ()
+    described = [ShapedColumn("axes", one.title, one.cell, one.numeric) for one in of_design]
+    if not described:
+        varied = [axis for axis in study.variants[0].axes if len({repr(v.axes.get(axis)) for v in study.variants}) > 1]
+        described = [ShapedColumn("axes", axis, _axis(axis), False) for axis in varied if axis != group_by]
+        own = any(summary.variant.net != _usual_name(summary, varied) for summary in summaries)
+        if (own and varied) or not described:
             described.insert(0, ShapedColumn("axes", "Variant", lambda summary: words(summary.name), False))
     described[0] = described[0]._replace(key="name", cell=named(described[0].cell))
     columns = [

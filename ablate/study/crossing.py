@@ -12,7 +12,7 @@ from ablate.errors import StudyError, allowed
 from ablate.study.designs import Design, designed_rows
 from ablate.study.expand import DATA_TITLE
 from ablate.study.plan import plain
-from ablate.study.short_names import short_label
+from ablate.study.short_names import readable, short_label
 
 PLANNED = ("factorial", "fractional")  # items whose factors are meant to be crossed
 
@@ -82,7 +82,16 @@ class Crossing(Generic[V]):
             return ("without", "with")[number]
         name = list(self.factors)[factor]
         row = next(row for row, levels in zip(self.rows, self.levels) if levels[factor] == number)
-        return row.labels.get(name) or plain(self.factors[name][number])
+        return row.labels.get(name) or readable(name, plain(self.factors[name][number]))
+
+    def is_labelled(self, factor: int) -> bool:
+        """Whether the author has words for the levels of a factor, which then need not be named.
+
+        Args:
+            factor: Its number.
+        """
+        name = list(self.factors)[factor]
+        return all(name in row.labels for row in self.rows)
 
 
 def find_crossings(

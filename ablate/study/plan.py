@@ -29,7 +29,7 @@ from ablate.study.expand import DATA_TITLE, RECIPE_NAME, beside_axes, cells
 from ablate.study.expression import compile_expression
 from ablate.study.recipe import Recipe
 from ablate.study.resolve import all_fields, dotted_fields, own_codes, replace_fields, value_at
-from ablate.study.short_names import describe_codes, in_words, short_axis, short_names
+from ablate.study.short_names import describe_codes, in_words, readable, short_axis, short_names
 from ablate.study.study import Entry, Study, Trial, Variant
 
 MAX_TRIALS = 1_000_000
@@ -288,7 +288,8 @@ def named_value(axis: str, text: str) -> str:
         axis: Such as "recipe.lr".
         text: The value as text.
     """
-    return text if axis in (RECIPE_NAME, DATA_TITLE) else f"{short_axis(axis)} {text}"
+    shown = readable(axis, text)
+    return shown if axis in (RECIPE_NAME, DATA_TITLE) else f"{short_axis(axis)} {shown}"
 
 
 def values_as_text(variants: Sequence[Variant]) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ablate.kinds.recipes import RECIPES
 from ablate.nets.families import arguments_of
 from ablate.nets.notation import written_arguments
 from ablate.study.study import Variant
@@ -55,7 +56,7 @@ def short_names(
 def short_axis(axis: str) -> str:
     """The name of an axis in labels, headers and legends: without its group, and without "args".
 
-    For example "lr" for "recipe.lr", "loss gamma" for "recipe.loss.args.gamma", "data size" for "data.args.size".
+    For example "lr" for "recipe.lr", "weight decay" for "recipe.weight_decay", "loss gamma" for "recipe.loss.args.gamma", "data size" for "data.args.size".
 
     Args:
         axis: Such as "recipe.lr".
@@ -63,9 +64,22 @@ def short_axis(axis: str) -> str:
     group, _, field = axis.partition(".")
     parts = field.split(".")
     if "args" not in parts[:-1]:
-        return field if group in ("recipe", "data") else axis
+        return field.replace("_", " ") if group in ("recipe", "data") else axis
     short = [part for part in parts if part != "args"]
     return " ".join(short if len(short) > 1 else [group, *short])
+
+
+def readable(axis: str, text: str) -> str:
+    """A value of an axis for people: names of recipes, schedules and the like in words.
+
+    Args:
+        axis: Such as "recipe.schedule".
+        text: The value as text, such as "one_cycle".
+    """
+    if axis == "recipe.name":
+        return RECIPES[text].title if text in RECIPES else text
+    names = axis.startswith(("recipe.", "data.")) and ".args." not in axis and axis != "data.title" and ":" not in text
+    return text.replace("_", " ") if names else text
 
 
 def short_label(axis: str) -> str:
@@ -85,7 +99,7 @@ def in_words(title: str, values: Mapping[str, str], labels: Mapping[str, str]) -
         values: The values as texts, by axis.
         labels: The words, by axis.
     """
-    known = {f"{short_label(axis)} {values[axis]}": text for axis, text in labels.items()}
+    known = {f"{short_label(axis)} {readable(axis, values[axis])}": text for axis, text in labels.items()}
     return ", ".join(known.get(part, part) for part in title.split(", "))
 
 

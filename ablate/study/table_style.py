@@ -61,7 +61,7 @@ class TableStyle(Frozen):
     mark: Annotated[list[Mark], Field(default=["indistinguishable"], max_length=3)]
 
 
-USUAL = TableStyle()
+USUAL = TableStyle(mark=["indistinguishable"])
 
 
 @dataclass(frozen=True)
