@@ -129,9 +129,12 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     measured = statistic_words(analysis.measured(), style)
     rows_are = describe_design(designs, _base(summaries, designs), axes)
     caption = " ".join(filter(None, [measured, mark_words(analysis, style, marks), rows_are]))
+    rows = _ordered(analysis, by_recipe, designs, titles)
     return shaped_table(
         [ShapedColumn(one.key, one.title, one.of, one.numeric, one.fold, one.asked) for one in columns],
-        in_groups(_ordered(analysis, by_recipe, designs, titles), _group, [one.variant.group for one in summaries]),
+        in_groups(rows, _group, [one.variant.group for one in summaries])
+        if style.group_by
+        else [("", row) for row in rows],
         style,
         analysis.study.name,
         caption,

@@ -184,12 +184,7 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     def named(cell: Callable[[ProgramSummary], Cell]) -> Callable[[ProgramSummary], Cell]:
         return lambda summary: with_baseline(cell(summary), not told and is_baseline(analysis, summary))
 
-    described = (
-        [ShapedColumn("axes", one.title, one.cell, one.numeric) for one in design_columns(designs)] if designs else []
-    )
-    if not described:
-        axes = [axis for axis in study.variants[0].axes if len({repr(v.axes.get(axis)) for v in study.variants}) > 1]
-        labelled, group_by = {axis for summary in summaries for axis in summary.variant.labels}, style.group_by or ""
+    labelled, group_by = {axis for summary in summaries for axis in summary.variant.labels}, style.group_by or ""
     of_design = design_columns(designs, labelled=labelled, without=group_by) if designs else ()
     described = [ShapedColumn("axes", one.title, one.cell, one.numeric) for one in of_design]
     if not described:

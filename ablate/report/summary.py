@@ -81,8 +81,8 @@ class Summary:
 
     @property
     def net(self) -> str:
-        """The name of the network, or of the row of a design."""
-        return self.variant.title or self.variant.net
+        """The name of the network in the author's words if there are any, or of the row of a design."""
+        return self.variant.title or self.variant.words or self.variant.net
 
     @property
     def data_title(self) -> str:

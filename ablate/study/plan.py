@@ -162,8 +162,9 @@ def enumerate_variants(study: Study) -> Enumeration:
     for definition, designs in again.items():
         found[definition] = replace(found[definition], designs=tuple(designs))
     labels = _in_words([*found.values()], study)
-    for variant in (one for one in labels if one.title):
-        names.setdefault(variant.title, []).append(variant)
+    for variant in labels:
+        for name in filter(None, (variant.title, variant.words)):
+            names.setdefault(name, []).append(variant)
     variants = _tell_apart(_shortly_named(_with_own_titles(labels), study, names))
     times = Counter(map(label, variants))
     if twice := [text for text in labelled if times[text] > 1 or (text in map(label, labels) and not times[text])]:
@@ -272,7 +273,7 @@ def label(variant: Variant) -> str:
     """
     if variant.title:
         return ", ".join([variant.title, *_beside(variant, (RECIPE_NAME, DATA_TITLE))])
-    return ", ".join([variant.net, *_beside(variant)])
+    return ", ".join([variant.words or variant.net, *_beside(variant)])
 
 
 def _beside(variant: Variant, prefixes: tuple[str, ...] = BESIDE) -> list[str]:
@@ -479,14 +480,13 @@ def _in_words(variants: list[Variant], study: Study) -> list[Variant]:
     ways: list[list[Variant]] = [[], [], []]
     for one, of, each in zip(variants, texts, values):
         words = {axis: text for axis, text in of.items() if not axis.startswith(BESIDE)}
-        if one.title or not words:
-            titles = [in_words(one.title, each, of)] * 3
-        else:
+        names = [""] * 3
+        if words and not one.title:
             first = words.get("net") or ", ".join(words.values())
             rest = [named_value(axis, each[axis]) for axis in varied if axis in each and axis not in words]
-            titles = [first, ", ".join([first, *rest]), f"{one.net} ({first})"]
-        for way, title in zip(ways, titles):
-            way.append(replace(one, title=title))
+            names = [first, ", ".join([first, *rest]), f"{one.net} ({first})"]
+        for way, name in zip(ways, names):
+            way.append(replace(one, title=in_words(one.title, each, of), words=name))
     times = [Counter(map(label, way)) for way in ways]
     return [next((one for one, n in zip(same, times) if n[label(one)] == 1), same[-1]) for same in zip(*ways)]
 

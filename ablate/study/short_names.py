@@ -56,7 +56,8 @@ def short_names(
 def short_axis(axis: str) -> str:
     """The name of an axis in labels, headers and legends: without its group, and without "args".
 
-    For example "lr" for "recipe.lr", "weight decay" for "recipe.weight_decay", "loss gamma" for "recipe.loss.args.gamma", "data size" for "data.args.size".
+    For example "lr" for "recipe.lr", "weight decay" for "recipe.weight_decay", "loss gamma" for
+    "recipe.loss.args.gamma", "data size" for "data.args.size".
 
     Args:
         axis: Such as "recipe.lr".
@@ -78,8 +79,9 @@ def readable(axis: str, text: str) -> str:
     """
     if axis == "recipe.name":
         return RECIPES[text].title if text in RECIPES else text
-    names = axis.startswith(("recipe.", "data.")) and ".args." not in axis and axis != "data.title" and ":" not in text
-    return text.replace("_", " ") if names else text
+    if not axis.startswith(("recipe.", "data.")) or ".args." in axis or axis == "data.title" or ":" in text:
+        return text  # the author's own words
+    return {"True": "on", "False": "off"}.get(text, text.replace("_", " "))
 
 
 def short_label(axis: str) -> str:

@@ -93,6 +93,7 @@ class Variant:
         designs: What the variant is in each item of `variants` that has it; empty for a row of `net` or `zip`.
         title: Its name in place of network and axes, such as "w/o layer norm"; "" for none.
         labels: The author's words for its values, by axis.
+        words: The author's words for its network, in place of `net` in names; "" for none.
         group: The value of the axis by which the main table is grouped, in words; "" without groups.
     """
 
@@ -110,6 +111,7 @@ class Variant:
     designs: tuple[Design, ...] = ()
     title: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    words: str = ""
     group: str = ""
 
     @property
