@@ -142,6 +142,10 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     )
 
 
+def _no_group(row: NetworkRow) -> str:
+    return ""
+
+
 def _group(row: NetworkRow) -> str:
     """The group of a row; rows that are only published form their own."""
     return ONLY_PUBLISHED if row.first is None else row.first.variant.group
