@@ -332,7 +332,7 @@ def _more_columns(analysis: StudyAnalysis) -> Iterable[ColumnRule]:
         def other(row: NetworkRow, title: str = title) -> Cell:
             return number(row.published.other.get(title) if row.published else None, plain)
 
-        yield ColumnRule("published", f"{title} (published)", cell, only_published=other)
+        yield ColumnRule("other", f"{title} (published)", cell, only_published=other)
 
 
 def _measure_title(measure: ShownMeasure, by: Decision) -> str:

@@ -208,8 +208,7 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     order = usual_order(style, designs, False)
     rows = [*summaries] if order == "study" else by_result(summaries, style)
     rows = sorted(rows, key=lambda summary: designs[id(summary)].row > 0) if order == "full" else rows
-    groups = [summary.variant.group for summary in summaries]
-    grouped = in_groups(rows, lambda summary: summary.variant.group, groups)
+    grouped = in_groups(rows, lambda summary: summary.variant.group)
     return shaped_table(columns, grouped, style, study.name, " ".join(filter(None, caption)))
 
 

@@ -68,15 +68,14 @@ def shaped_table(
     return replace(table, groups=groups)
 
 
-def in_groups(rows: Sequence[R], group: Callable[[R], str], first: Sequence[str]) -> list[tuple[str, R]]:
-    """The rows with their groups, those of a group together; order is kept within a group.
+def in_groups(rows: Sequence[R], group: Callable[[R], str]) -> list[tuple[str, R]]:
+    """The rows with their groups, those of a group together; the order of rows and of the first of each group is kept.
 
     Args:
         rows: In order.
         group: The group of a row.
-        first: The groups in order; others follow.
     """
-    order = [*dict.fromkeys([*first, *map(group, rows)])]
+    order = [*dict.fromkeys(map(group, rows))]
     return sorted(((group(row), row) for row in rows), key=lambda both: order.index(both[0]))
 
 

@@ -14,7 +14,7 @@ from ablate.study.document import Document
 from ablate.study.frozen import Frozen
 
 ColumnName = Literal[
-    "name", "axes", "stands_for", "result", "range", "difference", "published", "minus_published", "log", "seeds",
+    "name", "axes", "stands_for", "result", "range", "difference", "published", "minus_published", "other", "log", "seeds",
     "parameters", "blocks", "multiply_adds", "measures", "test",
 ]  # fmt: skip
 Order = Literal["result", "study", "published"]

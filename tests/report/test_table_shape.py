@@ -138,17 +138,17 @@ def test_groups_of_rows_in_every_writer(tmp_path: Path) -> None:
         tmp_path, f"{CROSSED}{LABELS}table: {{group_by: recipe.weight_decay, columns: [name, result]}}\n", ERRORS
     )
     found = table(experiment)
-    assert found.groups == ((0, "w/o decay"), (2, "weight decay 0.1"))
-    assert column(found, "Median test error, %") == ["7.00", "9.00", "4.00", "6.00"]
+    assert found.groups == ((0, "weight decay 0.1"), (2, "w/o decay"))
+    assert column(found, "Median test error, %") == ["4.00", "6.00", "7.00", "9.00"]
     text = table_text(found).splitlines()
-    assert text[2].startswith("| w/o decay") and text[5].startswith("| ---") and text[6].startswith("| weight decay 0.1")
+    assert text[2].startswith("| weight decay 0.1") and text[5].startswith("| ---") and text[6].startswith("| w/o decay")
     assert table_markdown(found).count("**w/o decay**") == 1
     latex = table_latex(found, "A")
     assert r"\multicolumn{2}{l}{\textit{w/o decay}} \\" in latex and latex.count(r"\midrule") == 2
     assert [line.split(",")[0] for line in table_csv(found).splitlines()] == [
         "Group",
-        *["w/o decay"] * 2,
         *["weight decay 0.1"] * 2,
+        *["w/o decay"] * 2,
     ]
     page = report_page([experiment.report()]).decode()
     assert '<th scope="rowgroup" colspan="2">w/o decay</th>' in page
