@@ -132,18 +132,12 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     rows = _ordered(analysis, by_recipe, designs, titles)
     return shaped_table(
         [ShapedColumn(one.key, one.title, one.of, one.numeric, one.fold, one.asked) for one in columns],
-        in_groups(rows, _group, [one.variant.group for one in summaries])
-        if style.group_by
-        else [("", row) for row in rows],
+        in_groups(rows, _group) if style.group_by else [("", row) for row in rows],
         style,
         analysis.study.name,
         caption,
         lambda: footnotes.notes,
     )
-
-
-def _no_group(row: NetworkRow) -> str:
-    return ""
 
 
 def _group(row: NetworkRow) -> str:
