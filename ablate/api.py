@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +21,24 @@ from ablate.nets.architecture import Architecture, DepthRule
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.report.rounds import comparison_states
 from ablate.report.verdicts import plan_families
 from ablate.search.experiment import SearchExperiment
+from ablate.search.tuning import (
+    ANSWERS,
+    how_tuned,
+    plan_tuning,
+    run_tunings,
+    tuning_states,
+    tunings_of_shard,
+    variants_at_best,
+)
 from ablate.study.baseline import find_baselines
-from ablate.study.costs import memory_choices, memory_need, training_memory
+from ablate.study.costs import memory_choices, memory_need, training_cost, training_memory
 from ablate.study.crossing import check_effects
 from ablate.study.designs import designs_json
 from ablate.study.plan import (
+    OPEN,
     Enumeration,
     axis_value,
     enumerate_variants,
@@ -41,6 +52,7 @@ from ablate.study.program import ProgramStudy
 from ablate.study.recipe import Recipe
 from ablate.study.spec import load_any_study
 from ablate.study.study import Study, Trial, Variant
+from ablate.study.tuning import Tuning, network_tunings, program_tunings
 from ablate.train.job import plan_images, with_sizes
 from ablate.train.own_results import own_result_errors
 
@@ -62,6 +74,7 @@ def load_study(
     *,
     scale: str = "",
     runs: str | Path = "runs",
+    storage: str = "",
     data_root: str | Path | None = None,
     download: bool = False,
 ) -> Experiment | ProgramExperiment:
@@ -72,6 +85,7 @@ def load_study(
         overrides: Changes to the file, such as "recipe.epochs=30".
         scale: The name of one of the study's scales, such as "small"; "": none.
         runs: Directory of the records; it need not exist.
+        storage: Of the searches of a study with `tune`, as in load_search().
         data_root: Directory of the images; None: the default one.
         download: Whether missing images are downloaded.
 
@@ -79,7 +93,9 @@ def load_study(
         StudyError: The file is missing or not valid, or it defines a search.
         RunError: `runs` is not a directory.
     """
-    found = load_experiment(path, overrides, scale=scale, runs=runs, data_root=data_root, download=download)
+    found = load_experiment(
+        path, overrides, scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
+    )
     if isinstance(found, SearchExperiment):
         raise StudyError(f"{path} defines a search; use `ablate search {path}`")
     return found
@@ -135,7 +151,7 @@ def load_experiment(
         overrides: As in load_study().
         scale: As in load_study().
         runs: As in load_study().
-        storage: As in load_search(); an experiment ignores it.
+        storage: As in load_search(); also of a study with `tune`.
         data_root: As in load_study().
         download: As in load_study().
 
@@ -150,13 +166,15 @@ def load_experiment(
     if study.search:
         return SearchExperiment(study, Path(path).name, runs, storage, _location(data_root, download))
     if isinstance(study, ProgramStudy):
-        return ProgramExperiment(study, runs)
+        return ProgramExperiment(study, runs, tuple(program_tunings(study)) if study.tune else (), storage)
     enumeration = enumerate_variants(study)
     baselines = find_baselines(study, enumeration)
     check_effects(
         enumeration.variants, [one.data.title for one in enumeration.variants], study.effects, study.places["effects"]
     )
-    return Experiment(study, enumeration, baselines, runs, Path(data_root) if data_root else None, download)
+    tunings = tuple(network_tunings(study, enumeration.variants)) if study.tune else ()
+    root = Path(data_root) if data_root else None
+    return Experiment(study, enumeration, baselines, runs, root, download, tunings, storage)
 
 
 def _location(data_root: str | Path | None, download: bool) -> Location:
@@ -213,6 +231,8 @@ class Experiment:
         runs: Directory of the records.
         data_root: Directory of the images; None: the default one.
         download: Whether missing images are downloaded.
+        tunings: In a study with `tune`, that of each variant of the enumeration.
+        storage: As in load_search(), of the tunings.
     """
 
     study: Study
@@ -221,14 +241,16 @@ class Experiment:
     runs: Path
     data_root: Path | None
     download: bool
+    tunings: tuple[Tuning[Variant], ...] = ()
+    storage: str = ""
 
     def __repr__(self) -> str:
         return f"<Experiment {self.study.name}: {len(self.variants)} variants, {len(self.trials())} trials>"
 
     @property
     def variants(self) -> tuple[Variant, ...]:
-        """The variants of the study, in order."""
-        return self.enumeration.variants
+        """The variants of the study, in order; in a study with `tune` at the values that were chosen, or open."""
+        return tuple(variants_at_best(self.tunings, self.runs)) if self.tunings else self.enumeration.variants
 
     def remarks(self) -> list[str]:
         """What was solved, merged, dropped and chosen, and records under earlier versions of own code, a line each."""
@@ -240,28 +262,60 @@ class Experiment:
             return []
         from ablate.report.rounds import too_few_seeds
 
-        compared = [v.data.title for v, base in zip(self.variants, self.baselines) if base is not None and base is not v]
+        pairs = zip(self.enumeration.variants, self.baselines)
+        compared = [one.data.title for one, baseline in pairs if baseline is not None and baseline is not one]
         return too_few_seeds(self.study.until, compared)
 
     def trials(self) -> list[Trial]:
-        """All trials, in the order of the variants and then of the seeds; with `seeds.until` those asked for so far."""
-        return self._asked(self.rounds())
+        """All trials, in the order of the variants and then of the seeds; with `seeds.until` those asked for so far.
+
+        In a study with `tune` the trials of variants that are not tuned yet are not known. With `also_untuned` those of all
+        variants at their own values follow.
+        """
+        return self._trials(self._followed())
 
     def rounds(self) -> Rounds | None:
-        """What the records of a study with `seeds.until` came to; None for other studies.
+        """What the records of a study with `seeds.until` came to, with `tune` at the chosen values; None for other studies.
 
         Raises:
             RecordError: A record is damaged.
         """
-        return self.analysis().rounds if self.study.until else None
+        return next(iter(self._followed()), None)
 
-    def _asked(self, rounds: Rounds | None) -> list[Trial]:
-        return [trial for trials in self._asked_by_variant(rounds) for trial in trials]
+    def _followed(self) -> list[Rounds]:
+        """The rounds of the variants, then those at their own values if both are trained; none without `seeds.until`."""
+        answers = self._answers if self.study.until else []
+        return [rounds for variants in answers if (rounds := self._analyze(variants).rounds)]
 
-    def _asked_by_variant(self, rounds: Rounds | None) -> list[list[Trial]]:
-        """The trials of each variant that are asked for."""
-        seeds = self.study.seeds
-        return [variant.trials(rounds.seeds(i) if rounds else seeds) for i, variant in enumerate(self.variants)]
+    def _asked(self, followed: Sequence[Rounds]) -> list[tuple[str, Variant, tuple[int, ...]]]:
+        """The name of each variant, the variant, and the seeds that are asked for; those at their own values last."""
+        found = []
+        for number, (variants, also) in enumerate(zip(self._answers, ANSWERS)):
+            for i, variant in enumerate(variants):
+                seeds = followed[number].seeds(i) if followed else self.study.seeds
+                found.append((label(variant) + also, variant, seeds))
+        return found
+
+    def _trials(self, followed: Sequence[Rounds]) -> list[Trial]:
+        """The trials that are asked for, each once."""
+        found = [trial for _, variant, seeds in self._asked(followed) for trial in variant.trials(seeds)]
+        return list({trial.id: trial for trial in found}.values())
+
+    @property
+    def _also_untuned(self) -> tuple[Variant, ...]:
+        """The variants that are trained at their own values beside those that are tuned."""
+        return self.enumeration.variants if self.study.tune and self.study.tune.also_untuned else ()
+
+    @property
+    def _answers(self) -> list[tuple[Variant, ...]]:
+        """The variants at the values that they are trained at; then at their own, if they are trained at both."""
+        return [self.variants, *([self._also_untuned] if self._also_untuned else [])]
+
+    def _labels(self) -> dict[str, str]:
+        """The label of each trial by its id."""
+        _, also = ANSWERS
+        untuned = {id_: f"{text}{also}" for id_, text in trial_labels(self.study, self._also_untuned).items()}
+        return {**untuned, **trial_labels(self.study, self.variants)}
 
     def plan(
         self, probe: bool = False, options: CostOptions | None = None, announce: Callable[[str], None] = lambda line: None
@@ -280,19 +334,31 @@ class Experiment:
         folders = (self.study.folder.resolve(), Path.cwd())
         skipped = probe_networks(self.variants, self.runs, options, announce, folders) if probe else []
         varied = varied_axes(self.variants)
-        rounds = self.rounds()
-        asked = self._asked_by_variant(rounds)
-        planned = [self._plan_variant(variant, trials, varied) for variant, trials in zip(self.variants, asked)]
         location = self.location()
-        images, refused = plan_images((variant.data for variant in self.variants), location)
-        variants = with_sizes(self.variants, images, location)
-        estimates, cost = estimate_cost(variants, [one["trials"] for one in planned], self.runs, options)
+        variants, states = self.variants, list(tuning_states(self.tunings, self.runs, self.storage, location))
+        followed = self._followed()
+        asked = [(variant, seeds) for _, variant, seeds in self._asked(followed)]
+        planned = [self._plan_variant(variant, seeds, varied) for variant, seeds in asked[: len(variants)]]
+        images, refused = plan_images((variant.data for variant in variants), location)
+        costly = list(self.enumeration.variants if self.tunings else variants)
+        trials = [one["trials"] for one in planned]
+        untuned = [self._plan_variant(variant, seeds, ())["trials"] for variant, seeds in asked[len(variants) :]]
+        costly += self._also_untuned
+        trials += untuned
+        for state in states:
+            costly.append(state.tuning.make(state.tuning.search.enqueue[0]))
+            trials.append([{"id": "", "state": "missing"}] * state.open)
+        costly = list(with_sizes(costly, images, location))
+        estimates, cost = estimate_cost(costly, trials, self.runs, options)
+        also = [one["state"] for of_variant in untuned for one in of_variant]
+        tuning = {"tune": plan_tuning(states, also)} if states else {}
         return {
             "study": self.study.name,
+            **tuning,
             "variants": [{**one, **estimate} for one, estimate in zip(planned, estimates)],
-            **({"until": rounds.expected()} if rounds else {}),
+            **{key: rounds.expected() for key, rounds in zip(("until", "until_untuned"), followed)},
             "images": images,
-            "memory": memory_need((one.counts, one.recipe, one.data) for one in variants)._asdict(),
+            "memory": memory_need((one.counts, one.recipe, one.data) for one in costly)._asdict(),
             "cost": {**cost, "remarks": [*skipped, *cost["remarks"]]},
             "verdicts": self._plan_verdicts(),
             "remarks": [*self.remarks(), *self._validation_remarks(), *refused, *own_result_errors(self.variants)],
@@ -302,8 +368,8 @@ class Experiment:
         """What the seeds can say at best of each data set, before anything is trained; empty with `seeds.until`."""
         if self.study.until:
             return []
-        number = {id(variant): i for i, variant in enumerate(self.variants)}
-        about = [(one.data.title, number.get(id(base))) for one, base in zip(self.variants, self.baselines)]
+        number = {id(variant): i for i, variant in enumerate(self.enumeration.variants)}
+        about = [(one.data.title, number.get(id(base))) for one, base in zip(self.enumeration.variants, self.baselines)]
         folds = max(1, len(self.study.held_out))
         return [family._asdict() for family in plan_families(about, len(self.study.seeds), folds)]
 
@@ -324,10 +390,10 @@ class Experiment:
         from ablate.adopt import adopt_records
 
         console = console or RichConsole(stderr=True)
-        labels = trial_labels(self.study, self.variants)
+        labels = self._labels()
         folders = (self.study.folder.resolve(), Path.cwd())
-        asked = self._asked_by_variant(self.rounds())
-        variants = [(label(variant), trials) for variant, trials in zip(self.variants, asked)]
+        asked = self._asked(self._followed())[: len(self.variants)]
+        variants = [(name, variant.trials(seeds)) for name, variant, seeds in asked]
         return adopt_records(variants, labels, self.runs, self.location(), options or RunOptions(), console, folders)
 
     def verify(self, count: int, seed: int, options: RunOptions, console: Console) -> Verification:
@@ -344,7 +410,7 @@ class Experiment:
         """
         from ablate.verify import verify_trials
 
-        labels = trial_labels(self.study, self.variants)
+        labels = self._labels()
         folders = (self.study.folder.resolve(), Path.cwd())
         by = self.study.decision
         return verify_trials(self.trials(), labels, self.runs, count, seed, self.location(), options, console, folders, by)
@@ -356,19 +422,21 @@ class Experiment:
     def status(self) -> dict[str, Any]:
         """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""
         trials: list[dict[str, Any]] = []
-        rounds = self.rounds()
-        for variant, asked in zip(self.variants, self._asked_by_variant(rounds)):
-            for trial in asked:
+        followed = self._followed()
+        for net, variant, seeds in self._asked(followed):
+            for trial in variant.trials(seeds):
                 state = trial_state(self.runs, trial.id)
                 directory = trial_directory(self.runs, trial.id)
                 cause = read_failure(directory) if state == "failed" else None
                 log = str(directory / "log.txt") if state == "failed" else None
                 fold = {"fold": fold_of(trial)} if variant.folds else {}
-                about = {"net": label(variant), **fold, "seed": trial.seed, "id": trial.id}
+                about = {"net": net, **fold, "seed": trial.seed, "id": trial.id}
                 trials.append({**about, "state": state, "cause": cause, "log": log})
         states = dict(Counter(trial["state"] for trial in trials))
-        compared = {"comparisons": rounds.states()} if rounds else {}
-        return {"study": self.study.name, "states": states, "trials": trials, **compared, "remarks": self.earlier()}
+        compared = {"comparisons": comparison_states(followed, ANSWERS)} if followed else {}
+        found = {"study": self.study.name, "states": states, "trials": trials, **compared, "remarks": self.earlier()}
+        tunings = [one.as_json() for one in tuning_states(self.tunings, self.runs, self.storage, self.location())]
+        return found | ({"tuning": tunings} if tunings else {})
 
     def analysis(self) -> StudyAnalysis:
         """The analysis of the records: summaries, comparisons, sentences.
@@ -376,9 +444,20 @@ class Experiment:
         Raises:
             RecordError: A record is damaged.
         """
+        found = self._analyze(self.variants)
+        if not self.tunings:
+            return found
+        untuned = self._analyze([one.untuned for one in self.tunings])
+        both = untuned if all(summary.n for summary in untuned.summaries) else None
+        return replace(found, tuned=how_tuned(self.tunings, self.runs, self.study), untuned=both)
+
+    def _analyze(self, variants: Sequence[Variant]) -> StudyAnalysis:
+        """The analysis of the study's variants at some values, in the order of the enumeration."""
         from ablate.report.analysis import analyze_study
 
-        return analyze_study(self.study, self.variants, self.baselines, self.runs)
+        place = {id(variant): i for i, variant in enumerate(self.enumeration.variants)}
+        baselines = [None if one is None else variants[place[id(one)]] for one in self.baselines]
+        return analyze_study(self.study, variants, baselines, self.runs)
 
     def report(self) -> StudyReport:
         """The report of the records: tables, figures, files.
@@ -414,25 +493,42 @@ class Experiment:
         """
         from rich.console import Console as RichConsole
 
-        labels = trial_labels(self.study, self.variants)
         console = console or RichConsole(stderr=True)
-        folders = (self.study.folder.resolve(), Path.cwd())
-        options, by = options or RunOptions(), self.study.decision
-        location = self.location()
+        options = options or RunOptions()
+        mine = tunings_of_shard(
+            self.tunings, options, lambda variant: training_cost(variant.trials((0,))[0]), bool(self.study.until)
+        )
+        tuned = run_tunings(mine, self.runs, self.storage, self.location(), options, console)
+        if tuned.stopped:
+            return tuned.add_to(RunSummary(shard=options.shard))
+        if self.study.until:
+            return tuned.add_to(self._run_rounds(options, console))
+        return tuned.add_to(self._run_seeds(mine, options, console))
+
+    def _run_seeds(self, mine: Sequence[Tuning[Variant]], options: RunOptions, console: Console) -> RunSummary:
+        """Train all seeds; in a study with `tune` those of some tunings, as a shard has whole variants."""
+        if not self.tunings:
+            return self._train(self.trials(), options, console)
+        found = [variant for one in mine for variant in variants_at_best([one], self.runs)]
+        found += [one.variant for one in mine] if self._also_untuned else []
+        trials = list({trial.id: trial for trial in plan_trials(self.study, found)}.values())
+        summary = self._train(trials, replace(options, shard=None), console)
+        summary.shard = options.shard
+        return summary
+
+    def _run_rounds(self, options: RunOptions, console: Console) -> RunSummary:
+        """Train round after round of seeds, until the records ask for no more."""
+        most = [trial for variants in self._answers for trial in plan_trials(self.study, variants)]
 
         def train(trials: Sequence[Trial], asked: RunOptions) -> RunSummary:
-            return run_trials(trials, labels, self.runs, location, asked, console, folders, by)
+            return self._train(trials, asked, console)
 
-        if not self.study.until:
-            return train(self.trials(), options)
+        return run_rounds(self._followed, self._trials, most, train, self.runs, options, console)
 
-        def follow() -> Rounds:
-            rounds = self.rounds()
-            assert rounds is not None  # the study has `seeds.until`
-            return rounds
-
-        most = plan_trials(self.study, self.variants)
-        return run_rounds(follow, self._asked, most, train, self.runs, options, console)
+    def _train(self, trials: Sequence[Trial], options: RunOptions, console: Console) -> RunSummary:
+        """Train those of some trials that are not recorded."""
+        folders, by = (self.study.folder.resolve(), Path.cwd()), self.study.decision
+        return run_trials(trials, self._labels(), self.runs, self.location(), options, console, folders, by)
 
     def location(self) -> Location:
         """The directories where images are looked for and where they are kept decoded."""
@@ -447,8 +543,12 @@ class Experiment:
         told = f"decided on {describe_held_out(self.study.held_out)}"
         return [f"validation: {told}; the test images are evaluated once, after the last epoch"]
 
-    def _plan_variant(self, variant: Variant, asked: Sequence[Trial], varied: Sequence[str]) -> dict[str, Any]:
-        trials = [{"id": one.id, "seed": one.seed, "state": trial_state(self.runs, one.id)} for one in asked]
+    def _plan_variant(self, variant: Variant, seeds: tuple[int, ...], varied: Sequence[str]) -> dict[str, Any]:
+        trials: list[dict[str, Any]] = [
+            {"id": one.id, "seed": one.seed, "state": trial_state(self.runs, one.id)} for one in variant.trials(seeds)
+        ]
+        if variant.untuned:
+            trials = [{"id": None, "seed": seed, "state": OPEN} for _ in variant.folds or (None,) for seed in seeds]
         planned: dict[str, Any] = {
             "net": variant.net,
             **({"title": variant.title} if variant.title else {}),

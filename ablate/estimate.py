@@ -36,6 +36,7 @@ from ablate.records.timings import (
 from ablate.report.numbers import counted
 from ablate.schedule.simulation import simulate
 from ablate.study.costs import titan_x_speed, training_cost
+from ablate.study.plan import OPEN
 from ablate.study.program import ProgramStudy, ProgramTrial
 from ablate.study.study import Variant
 from ablate.train.devices import cpu_model, gpu_models
@@ -308,7 +309,7 @@ def find_hardware(options: CostOptions, probes: Sequence[Probe], paces: Sequence
 
 
 def _epochs_done(runs: Path, trial: dict[str, Any]) -> int:
-    return 0 if trial["state"] == "missing" else len(read_epochs(trial_directory(runs, trial["id"])))
+    return 0 if trial["state"] in ("missing", OPEN) else len(read_epochs(trial_directory(runs, trial["id"])))
 
 
 def _cost(variant: Variant, epochs: Sequence[int]) -> float:

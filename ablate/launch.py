@@ -14,7 +14,7 @@ from ablate.errors import DataError, RecordError, RunError, printable
 from ablate.processes.limits import memory_limit
 from ablate.processes.signals import PREEMPTED, PREEMPTING, handling, preempted
 from ablate.records.records import FINAL, Record, read_record, recover_record, trial_directory, trial_state, write_failure
-from ablate.report.rounds import Rounds, round_line
+from ablate.report.rounds import Rounds, round_lines
 from ablate.schedule.shards import assign_shards
 from ablate.study.costs import memory_need, training_cost, trial_counts
 from ablate.study.data import Data
@@ -88,6 +88,8 @@ class RunSummary:
         seconds: That the run took.
         exit_code: 0 if all trials are recorded and none has diverged, else INCOMPLETE (3); 130 or 75 if it was stopped.
         shard: As in RunOptions.
+        tried: How many candidates this run evaluated, in a study that tunes its variants.
+        untuned: How many variants are not tuned at the end, so that their seeds are not trained.
     """
 
     trials: int = 0
@@ -100,6 +102,8 @@ class RunSummary:
     seconds: float = 0.0
     exit_code: int = 0
     shard: tuple[int, int] | None = None
+    tried: int = 0
+    untuned: int = 0
 
 
 def run_trials(
@@ -161,7 +165,12 @@ def run_trials(
 
 
 def run_programs(
-    study: ProgramStudy, runs: Path, options: RunOptions, console: Console, some: Sequence[ProgramTrial] | None = None
+    study: ProgramStudy,
+    runs: Path,
+    options: RunOptions,
+    console: Console,
+    some: Sequence[ProgramTrial] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> RunSummary:
     """Run the trials of a program that are not recorded and return a summary of all.
 
@@ -171,6 +180,7 @@ def run_programs(
         options: How to run.
         console: Shows progress.
         some: The trials to run; None: all.
+        labels: The name of each trial for people, by its id; None: as the study names them.
 
     Raises:
         AblateError: The run cannot start.
@@ -179,7 +189,7 @@ def run_programs(
         raise RunError(study.missing)
     begun = time.monotonic()
     say = teller(console)
-    trials, labels = study.trials() if some is None else some, study.labels()
+    trials, labels = study.trials() if some is None else some, study.labels() if labels is None else labels
     trials = _of_shard(trials, lambda trial: 1.0, options)
     records = {trial.id: recover_record(runs, trial.id, say) for trial in trials}
     missing = [trial for trial in trials if records[trial.id] is None]
@@ -198,8 +208,8 @@ def run_programs(
 
 
 def run_rounds(
-    follow: Callable[[], Rounds],
-    asked: Callable[[Rounds], Sequence[AnyTrial]],
+    follow: Callable[[], Sequence[Rounds]],
+    asked: Callable[[Sequence[Rounds]], Sequence[AnyTrial]],
     most: Sequence[AnyTrial],
     train: Callable[[Sequence[AnyTrial], RunOptions], RunSummary],
     runs: Path,
@@ -213,7 +223,7 @@ def run_rounds(
     left.
 
     Args:
-        follow: Reads what the records came to.
+        follow: Reads what the records came to; with `tune`, at the chosen values and then at the variants' own.
         asked: The trials that this asks for, with those that are recorded.
         most: All trials that may be asked for.
         train: Trains the trials that are not recorded, such as run_trials().
@@ -230,11 +240,11 @@ def run_rounds(
     begun, trained, elsewhere = time.monotonic(), 0, 0
     if options.shard:
         say(f"the parts of {options.shard[1]} share each round by the records of {runs}; alone there, a part trains it all")
-    rounds = follow()
+    followed = follow()
     while True:
-        if not rounds.over:
-            say(round_line(rounds))
-        trials = asked(rounds)
+        for line in round_lines(followed):
+            say(line)
+        trials = asked(followed)
         if options.shard:
             shards = assign_shards({trial.id: 1.0 for trial in trials}, options.shard[1])
             trials = sorted(trials, key=lambda trial: shards[trial.id] != options.shard[0])  # type: ignore[index]
@@ -242,11 +252,11 @@ def run_rounds(
         trained, elsewhere = trained + summary.trained, elsewhere + summary.elsewhere
         if summary.open or summary.exit_code not in (0, INCOMPLETE):
             break
-        rounds = follow()
-        if rounds.over and len(asked(rounds)) == len(trials):
+        followed = follow()
+        if len(asked(followed)) == len(trials):
             break
-    if summary.failed:
-        say(f"the {round_line(rounds)}; it is not complete, so no further seed is asked for")
+    for line in round_lines(followed) if summary.failed else ():
+        say(f"the {line}; it is not complete, so no further seed is asked for")
     summary.trained, summary.elsewhere, summary.seconds = trained, elsewhere, time.monotonic() - begun
     summary.recorded_before = summary.trials - trained - elsewhere - summary.open
     return summary

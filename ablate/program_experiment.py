@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,22 @@ from ablate.errors import RunError
 from ablate.estimate import plan_program, program_command, program_cost
 from ablate.launch import RunOptions, RunSummary, run_programs, run_rounds
 from ablate.records.earlier import earlier_remarks
-from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.records.records import FINAL, read_failure, trial_directory, trial_state
+from ablate.report.rounds import comparison_states
 from ablate.report.verdicts import plan_families
+from ablate.search.tuning import (
+    ANSWERS,
+    how_tuned,
+    plan_tuning,
+    run_tunings,
+    tuning_states,
+    tunings_of_shard,
+    variants_at_best,
+)
 from ablate.study.designs import designs_json
+from ablate.study.plan import OPEN
 from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
+from ablate.study.tuning import Tuning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,35 +48,75 @@ class ProgramExperiment:
     Args:
         study: From the study file.
         runs: The runs directory.
+        tunings: In a study with `tune`, that of each variant.
+        storage: URL of a database or path of a journal file, of the tunings; "": the SQLite file in the runs directory.
     """
 
     study: ProgramStudy
     runs: Path
+    tunings: tuple[Tuning[ProgramVariant], ...] = ()
+    storage: str = ""
 
     def __repr__(self) -> str:
         return f"<ProgramExperiment {self.study.name}: {len(self.study.variants)} variants, {len(self.trials())} trials>"
 
     def trials(self) -> list[ProgramTrial]:
-        """All trials, in the order of the variants and then of the seeds; with `seeds.until` those asked for so far."""
-        return self._asked(self.rounds())
+        """All trials, in the order of the variants and then of the seeds; as Experiment.trials()."""
+        return self._trials(self._followed())
 
     def rounds(self) -> Rounds | None:
-        """What the records of a study with `seeds.until` came to; None for other studies.
+        """What the records of a study with `seeds.until` came to, with `tune` at the chosen values; None for other studies.
 
         Raises:
             RecordError: As analysis().
         """
-        return self.analysis().rounds if self.study.until else None
+        return next(iter(self._followed()), None)
 
-    def _asked(self, rounds: Rounds | None) -> list[ProgramTrial]:
-        return [trial for _, trials in self._asked_by_variant(rounds) for trial in trials]
+    def _followed(self) -> list[Rounds]:
+        """The rounds of the variants, then those at their own values if both are run; none without `seeds.until`."""
+        from ablate.report.program_analysis import analyze_program
 
-    def _asked_by_variant(self, rounds: Rounds | None) -> list[tuple[ProgramVariant, list[ProgramTrial]]]:
-        """Each variant with the trials that are asked for."""
-        return [
-            (variant, variant.trials(rounds.seeds(i) if rounds else self.study.seeds))
-            for i, variant in enumerate(self.study.variants)
-        ]
+        answers = self._answers if self.study.until else []
+        return [rounds for study in answers if (rounds := analyze_program(study, self.runs).rounds)]
+
+    def _asked(self, followed: Sequence[Rounds]) -> list[tuple[str, ProgramVariant, tuple[int, ...]]]:
+        """The name of each variant, the variant, and the seeds that are asked for; those at their own values last."""
+        found = []
+        for number, (study, also) in enumerate(zip(self._answers, ANSWERS)):
+            for i, variant in enumerate(study.variants):
+                found.append((variant.net + also, variant, followed[number].seeds(i) if followed else study.seeds))
+        return found
+
+    def _trials(self, followed: Sequence[Rounds]) -> list[ProgramTrial]:
+        """The trials that are asked for, each once."""
+        found = [trial for _, variant, seeds in self._asked(followed) for trial in variant.trials(seeds)]
+        return list({trial.id: trial for trial in found}.values())
+
+    @property
+    def tuned(self) -> ProgramStudy:
+        """The study with its variants at the values that were chosen for them, or open; without `tune` as it is."""
+        if not self.tunings:
+            return self.study
+        variants = variants_at_best(self.tunings, self.runs)
+        place = {id(one): i for i, one in enumerate(self.study.variants)}
+        baselines = [None if one is None else variants[place[id(one)]] for one in self.study.baselines]
+        return replace(self.study, variants=tuple(variants), baselines=tuple(baselines))
+
+    @property
+    def _also_untuned(self) -> bool:
+        """Whether the variants are run at their own values too."""
+        return self.study.tune is not None and self.study.tune.also_untuned
+
+    @property
+    def _answers(self) -> list[ProgramStudy]:
+        """The study with its variants at the values that they are run at; then at their own, if they are run at both."""
+        return [self.tuned, *([self.study] if self._also_untuned else [])]
+
+    def _labels(self) -> dict[str, str]:
+        """The label of each trial by its id."""
+        _, also = ANSWERS
+        untuned = self.study.labels() if self._also_untuned else {}
+        return {**{id_: f"{text}{also}" for id_, text in untuned.items()}, **self.tuned.labels()}
 
     def remarks(self) -> list[str]:
         """What was merged and dropped, which files have no part in the ids, and records of earlier files, a line each."""
@@ -99,31 +151,41 @@ class ProgramExperiment:
         """
         if probe:
             raise RunError("`probe`: a program cannot be timed; run one trial, such as `ablate run X -s seeds=1`")
-        study, rounds = self.study, self.rounds()
-        trials = self._asked(rounds)
-        variants = [
+        study, first = self.study, self.study.trials()[0]
+        followed, states = self._followed(), list(tuning_states(self.tunings, self.runs, self.storage, None))
+        asked, number = self._asked(followed), len(study.variants)
+        variants: list[dict[str, Any]] = [
             {
                 "net": variant.net,
                 **designs_json(variant),
-                "axes": dict(variant.axes),
-                "trials": [
+                "axes": {**variant.axes, **dict.fromkeys(variant.untuned, OPEN)},
+                "trials": [{"id": None, "seed": seed, "state": OPEN, "command": None} for seed in seeds]
+                if variant.untuned
+                else [
                     {
                         "id": one.id,
                         "seed": one.seed,
                         "state": trial_state(self.runs, one.id),
                         "command": program_command(one, self.runs),
                     }
-                    for one in trials
+                    for one in variant.trials(seeds)
                 ],
             }
-            for variant, trials in self._asked_by_variant(rounds)
+            for _, variant, seeds in asked[:number]
         ]
+        trials = self._trials(followed)
+        untuned = [trial_state(self.runs, one.id) for _, variant, seeds in asked[number:] for one in variant.trials(seeds)]
+        cost = program_cost(trials or [first], self.runs)
+        cost["open_trials"] = sum(trial_state(self.runs, one.id) not in FINAL for one in trials)
+        cost["open_trials"] += sum(one["state"] == OPEN for variant in variants for one in variant["trials"])
+        cost["open_trials"] += sum(state.open for state in states)
         return {
             "study": study.name,
-            "program": plan_program(study, trials[0], self.runs),
+            "program": plan_program(study, (trials or [first])[0], self.runs),
+            **({"tune": plan_tuning(states, untuned)} if states else {}),
             "variants": variants,
-            **({"until": rounds.expected()} if rounds else {}),
-            "cost": program_cost(trials, self.runs),
+            **{key: rounds.expected() for key, rounds in zip(("until", "until_untuned"), followed)},
+            "cost": cost,
             "verdicts": self._plan_verdicts(),
             "remarks": self.remarks(),
         }
@@ -140,23 +202,23 @@ class ProgramExperiment:
     def status(self) -> dict[str, Any]:
         """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""
         trials: list[dict[str, Any]] = []
-        rounds = self.rounds()
-        for variant, asked in self._asked_by_variant(rounds):
-            for one in asked:
+        followed = self._followed()
+        for net, variant, seeds in self._asked(followed):
+            for one in variant.trials(seeds):
                 state, directory = trial_state(self.runs, one.id), trial_directory(self.runs, one.id)
                 failed = state == "failed"
                 cause, log = (read_failure(directory), str(directory / "log.txt")) if failed else (None, None)
-                trials.append(
-                    {"net": variant.net, "seed": one.seed, "id": one.id, "state": state, "cause": cause, "log": log}
-                )
+                trials.append({"net": net, "seed": one.seed, "id": one.id, "state": state, "cause": cause, "log": log})
         states = dict(Counter(trial["state"] for trial in trials))
+        tunings = [one.as_json() for one in tuning_states(self.tunings, self.runs, self.storage, None)]
         return {
             "study": self.study.name,
             "program": self.study.program.text,
             "states": states,
             "trials": trials,
-            **({"comparisons": rounds.states()} if rounds else {}),
+            **({"comparisons": comparison_states(followed, ANSWERS)} if followed else {}),
             "remarks": self.earlier(),
+            **({"tuning": tunings} if tunings else {}),
         }
 
     def analysis(self) -> ProgramAnalysis:
@@ -167,7 +229,12 @@ class ProgramExperiment:
         """
         from ablate.report.program_analysis import analyze_program
 
-        return analyze_program(self.study, self.runs)
+        if not self.tunings:
+            return analyze_program(self.study, self.runs)
+        untuned = analyze_program(self.study, self.runs)
+        both = untuned if all(summary.n for summary in untuned.summaries) else None
+        how = how_tuned(self.tunings, self.runs, self.study)
+        return replace(analyze_program(self.tuned, self.runs), tuned=how, untuned=both)
 
     def report(self) -> ProgramReport:
         """The report of the records: tables, figures, files.
@@ -203,18 +270,39 @@ class ProgramExperiment:
         from rich.console import Console as RichConsole
 
         options, console = options or RunOptions(), console or RichConsole(stderr=True)
-        if not self.study.until:
-            return run_programs(self.study, self.runs, options, console)
+        if self.study.missing and options.on == "local":
+            raise RunError(self.study.missing)
+        mine = tunings_of_shard(self.tunings, options, lambda variant: 1.0, bool(self.study.until))
+        tuned = run_tunings(mine, self.runs, self.storage, None, options, console)
+        if tuned.stopped:
+            return tuned.add_to(RunSummary(shard=options.shard))
+        if self.study.until:
+            return tuned.add_to(self._run_rounds(options, console))
+        return tuned.add_to(self._run_seeds(mine, options, console))
 
-        def follow() -> Rounds:
-            rounds = self.rounds()
-            assert rounds is not None  # the study has `seeds.until`
-            return rounds
+    def _run_seeds(self, mine: Sequence[Tuning[ProgramVariant]], options: RunOptions, console: Console) -> RunSummary:
+        """Run all seeds; in a study with `tune` those of some tunings, as a shard has whole variants."""
+        if not self.tunings:
+            return self._train(self.trials(), options, console)
+        found = [variant for one in mine for variant in variants_at_best([one], self.runs)]
+        found += [one.variant for one in mine] if self._also_untuned else []
+        trials = {trial.id: trial for variant in found for trial in variant.trials(self.study.seeds)}
+        summary = self._train(list(trials.values()), replace(options, shard=None), console)
+        summary.shard = options.shard
+        return summary
+
+    def _run_rounds(self, options: RunOptions, console: Console) -> RunSummary:
+        """Run round after round of seeds, until the records ask for no more."""
+        most = [trial for study in self._answers for trial in study.trials()]
 
         def train(trials: Sequence[ProgramTrial], asked: RunOptions) -> RunSummary:
-            return run_programs(self.study, self.runs, asked, console, trials)
+            return self._train(trials, asked, console)
 
-        return run_rounds(follow, self._asked, self.study.trials(), train, self.runs, options, console)
+        return run_rounds(self._followed, self._trials, most, train, self.runs, options, console)
+
+    def _train(self, trials: Sequence[ProgramTrial], options: RunOptions, console: Console) -> RunSummary:
+        """Run those of some trials that are not recorded."""
+        return run_programs(self.study, self.runs, options, console, trials, self._labels())
 
     def verify(self, count: int, seed: int, options: RunOptions, console: Console) -> Verification:
         """Run some recorded trials again in a temporary directory and compare all that they report with the records.
@@ -231,10 +319,10 @@ class ProgramExperiment:
         from ablate.verify import verify_with
 
         def run(chosen: Sequence[ProgramTrial], again: Path) -> RunSummary:
-            return run_programs(self.study, again, options, console, chosen)
+            return run_programs(self.study, again, options, console, chosen, labels)
 
-        study = self.study
-        return verify_with(run, self.trials(), study.labels(), self.runs, count, seed, study.decision)
+        study, labels = self.study, self._labels()
+        return verify_with(run, self.trials(), labels, self.runs, count, seed, study.decision)
 
     def adopt(self, options: RunOptions | None = None, console: Console | None = None) -> Adoption:
         """Take over the records of earlier versions of the program's files, of each variant that still has equal results.
@@ -255,7 +343,8 @@ class ProgramExperiment:
         shown, study = console or RichConsole(stderr=True), self.study
 
         def run(trials: Sequence[ProgramTrial], asked: RunOptions) -> RunSummary:
-            return run_programs(study, self.runs, asked, shown, trials)
+            return run_programs(study, self.runs, asked, shown, trials, self._labels())
 
-        variants = [(variant.net, trials) for variant, trials in self._asked_by_variant(self.rounds())]
+        asked = self._asked(self._followed())[: len(study.variants)]
+        variants = [(net, variant.trials(seeds)) for net, variant, seeds in asked]
         return adopt_with(run, variants, self.runs, options or RunOptions(), study.decision)

@@ -183,7 +183,7 @@ def test_no_other_study_states_published_values(tmp_path: Path) -> None:
     without = {name for name in NAMES if not stated(name, tmp_path)}
     assert without == {
         "factorial", "own_network", "precision", "quickstart", "recipe_ablation", "resnext_cifar", "road_map", "scaling",
-        "until_decided",
+        "tuned", "until_decided",
     }  # fmt: skip
     assert set(NAMES) - without == {*WHOLE, "curves_cifar", "efficiency"}
 
@@ -242,7 +242,8 @@ def test_the_small_scale_keeps_the_design_and_shrinks_the_rest(name: str, tmp_pa
     assert all(variant.counts.parameters <= largest for variant in small.variants)
     if whole.study.seeds:
         assert small.study.recipe.epochs < whole.study.recipe.epochs
-        sizes = (2000, 1000) if name == "factorial" else (2000, 2000) if small.study.until else (3000, 2000)
+        small_sizes = {"factorial": (2000, 1000), "tuned": (2000, 2000), "until_decided": (2000, 2000)}  # of which are many
+        sizes = small_sizes.get(name, (3000, 2000))
         assert (small.study.data.train_size, small.study.data.test_size) == sizes
         assert {variant.data.title for variant in small.variants} == {"CIFAR-10 (JPEG copy)"}
         assert "small scale, not the paper's" in small.report().document.heading

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
@@ -17,6 +18,7 @@ from ablate.registry import Registry
 if TYPE_CHECKING:
     from ablate.nets.architecture import Architecture
     from ablate.nets.architecture import DepthRule as DepthRuleName
+    from ablate.report.document import Document
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (YAML).", show_default=False)]
 Set = Annotated[
@@ -68,6 +70,40 @@ def print_json(value: Any) -> None:
         print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
     except orjson.JSONEncodeError:  # a file name that is not valid Unicode
         print(json.dumps(value, indent=2))
+
+
+def print_report(document: Document) -> None:
+    """Print a report to stdout: in brief on a terminal, else whole, as Markdown.
+
+    Args:
+        document: The report.
+    """
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        from ablate.report.writers.terminal import print_document
+
+        print_document(document, Console(highlight=False))
+    else:
+        from ablate.report.writers.plain import document_text
+
+        print(document_text(document))
+
+
+def next_command(command: str, study: Path, overrides: Sequence[str] | None, scale: str, runs: Path) -> str:
+    """A command on the same study and records, to be typed next.
+
+    Args:
+        command: Its name.
+        study: The study file.
+        overrides: Of keys of the study.
+        scale: Of the study; "" for none.
+        runs: The directory of records.
+    """
+    words = ["ablate", command, str(study), *(f"-s {shlex.quote(each)}" for each in overrides or ())]
+    words += [f"--scale {scale}"] if scale else []
+    words += [f"--runs {shlex.quote(str(runs))}"] if runs != RUNS else []
+    return " ".join(words)
 
 
 def say(*texts: str) -> None:

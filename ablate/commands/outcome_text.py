@@ -7,10 +7,14 @@ from ablate.launch import RunSummary
 from ablate.records.earlier import earlier_lines
 from ablate.records.imported import Draft, diverged
 from ablate.records.merge import MergePlan
+from ablate.report.analysis import StudyAnalysis
 from ablate.report.numbers import counted
+from ablate.report.program_analysis import ProgramAnalysis
 from ablate.schedule.progress import duration
 from ablate.search.progress import SearchSummary
 from ablate.verify import Verification, VerifiedTrial
+
+MOST_MEDIANS = 12
 
 
 def run_text(summary: RunSummary) -> str:
@@ -20,16 +24,44 @@ def run_text(summary: RunSummary) -> str:
         summary: The summary of the run.
     """
 
-    if not summary.trials and not summary.shard:
+    tuning = []
+    if summary.tried or summary.untuned:
+        left = f"; not tuned: {counted(summary.untuned, 'variant')}" if summary.untuned else ""
+        tuning = [f"tuning: {counted(summary.tried, 'candidate')} tried{left}"]
+    if not summary.trials and not summary.shard and not tuning:
         return "nothing is trained: the study has no seeds, its networks are counted; `ablate report` shows them"
     counts = [f"{summary.trained} trained", f"{summary.recorded_before} recorded before"]
     counts += [f"{summary.elsewhere} by another run"] if summary.elsewhere else []
     counts += [f"{summary.open} open"] if summary.open else []
     part = "shard {} of {}: ".format(*summary.shard) if summary.shard else ""
-    lines = [f"{part}{counted(summary.trials, 'trial')}: {', '.join(counts)}; {duration(summary.seconds)}"]
+    if tuning and not summary.trials:
+        lines = [f"{part}{line}" for line in tuning]
+    else:
+        lines = [*tuning, f"{part}{counted(summary.trials, 'trial')}: {', '.join(counts)}; {duration(summary.seconds)}"]
     for what, listed in (("failed", summary.failed), ("diverged", summary.diverged)):
         lines += [f"{what}: {name}: {cause} ({log})" for name, cause, log in listed]
     return "\n".join(lines)
+
+
+def found_text(analysis: StudyAnalysis | ProgramAnalysis, command: str) -> str:
+    """What a run found: the finding, the best medians, and the next command; only the last if nothing is recorded.
+
+    Args:
+        analysis: Of the study.
+        command: The next command.
+    """
+    from ablate.report.finding import find
+
+    shown = [summary for summary in analysis.summaries if summary.median is not None]
+    shown.sort(key=lambda summary: analysis.decision.cost(summary.median or 0.0))
+    width = max((len(summary.name) for summary in shown[:MOST_MEDIANS]), default=0)
+    lines = [find(analysis)]
+    for summary in shown[:MOST_MEDIANS] if len(shown) > 1 else ():
+        value = analysis.format.value(summary.median or 0.0)
+        lines.append(f"  {summary.name:<{width}}  {value:>8}  {counted(summary.n, analysis.unit)}")
+    left = len(shown) - MOST_MEDIANS
+    lines += [f"  and {counted(left, 'more variant')}"] if left > 0 else []
+    return "\n".join([*filter(None, lines), f"next: {command}"])
 
 
 def search_text(summary: SearchSummary) -> str:
@@ -118,6 +150,7 @@ def merge_text(plan: MergePlan) -> str:
     unfinished = len(plan.copies) - plan.finished
     counts += [f"unfinished: {unfinished} copied"] if unfinished else []
     counts += [f"probes: {len(plan.probes)} copied"] if plan.probes else []
+    counts += [f"tuned variants: {len(plan.choices)} copied"] if plan.choices else []
     counts += [f"passed over: {len(plan.passed_over)}"] if plan.passed_over else []
     return f"{plan.into}: {'; '.join(counts)}"
 

@@ -34,11 +34,13 @@ def plan_text(plan: dict[str, Any]) -> str:
     axes = list(variants[0]["axes"])
     budget = any("budget" in variant for variant in variants)
     grouped = any(variant["blocks_per_group"] is not None for variant in variants)
+    tuned = [one["axis"] for one in plan["tune"]["space"]] if "tune" in plan else []
+    titles = {axis: short_axis(axis) + (", tuned" if axis in tuned else "") for axis in axes}
     titled = any("title" in variant for variant in variants)
     header = [
         *(["Variant"] if titled else []),
         "Network",
-        *map(short_axis, axes),
+        *titles.values(),
         *(["N"] if grouped else []),
         "Parameters",
         "Mult-adds",
@@ -67,11 +69,12 @@ def plan_text(plan: dict[str, Any]) -> str:
         row += [_hours(variant["estimate"])] if estimated and states else []
         row += [count_states(trial["state"] for trial in variant["trials"])] if states else []
         rows.append(row)
-    texts = {short_axis(axis) for variant in variants for axis, value in variant["axes"].items() if not is_number(value)}
+    texts = {titles[axis] for variant in variants for axis, value in variant["axes"].items() if not is_number(value)}
     columns = [Column(title, title not in ("Variant", "Network", "Trials", *texts)) for title in header]
     lines = [table_text(make_table(columns, rows)), *map(printable, plan["remarks"][:MAX_REMARKS])]
     if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
         lines.append(f"... and {more} more remarks, in --json")
+    lines += _tune_lines(plan)
     lines += _images_lines(plan)
     lines += [_memory_line(plan["memory"])] if states else []
     trials = f"{counted(len(states), 'trial')}: {count_states(states)}" if states else NO_TRIALS
@@ -81,7 +84,13 @@ def plan_text(plan: dict[str, Any]) -> str:
 
 def _until_lines(plan: dict[str, Any]) -> list[str]:
     """How many trainings a study with `seeds.until` will have; the lines on cost are of the seeds that it asks for now."""
-    if not (until := plan.get("until")):
+    own = [f"at the variants' own values: {line}" for line in _rounds_lines(plan.get("until_untuned"))[:2]]
+    return _rounds_lines(plan.get("until")) + own
+
+
+def _rounds_lines(until: dict[str, Any] | None) -> list[str]:
+    """The lines on the rounds of seeds, of the variants at one set of values; empty for a study without them."""
+    if not until:
         return []
     spread, difference = until["standard_deviation"], until["difference"]
     source = "as recorded" if until["recorded"] else "assumed"
@@ -100,29 +109,61 @@ def _until_lines(plan: dict[str, Any]) -> list[str]:
 def _program_text(plan: dict[str, Any]) -> str:
     """The variants of a study of a program, their trials, and the first command."""
     variants, program = plan["variants"], plan["program"]
-    axes = [axis for axis in variants[0]["axes"] if len({repr(one["axes"].get(axis)) for one in variants}) > 1]
-    axes = axes or list(variants[0]["axes"])
+    tuned = [one["axis"] for one in plan["tune"]["space"]] if "tune" in plan else []
+    differ = [axis for axis in variants[0]["axes"] if len({repr(one["axes"].get(axis)) for one in variants}) > 1]
+    axes = [axis for axis in variants[0]["axes"] if axis in differ or axis in tuned] or list(variants[0]["axes"])
     titled = any(design["label"] for one in variants for design in one.get("designs", ()))
     rows = [
         [
             *([one["net"]] if titled else []),
             *(plain(one["axes"][axis]) for axis in axes),
-            one["trials"][0]["id"],
+            one["trials"][0]["id"] or DASH,
             count_states(t["state"] for t in one["trials"]),
         ]
         for one in variants
     ]
-    columns = [Column(axis, False) for axis in (*(["Variant"] if titled else []), *axes, "First id", "Trials")]
+    titles = [f"{axis}, tuned" if axis in tuned else axis for axis in axes]
+    columns = [Column(title, False) for title in (*(["Variant"] if titled else []), *titles, "First id", "Trials")]
     trials = [trial for one in variants for trial in one["trials"]]
     lines = [table_text(make_table(columns, rows)), *plan["remarks"][:MAX_REMARKS]]
     if (more := len(plan["remarks"]) - MAX_REMARKS) > 0:
         lines.append(f"... and {more} more remarks, in --json")
     lines += _command_lines(program)
-    lines += [f"decided by {program['decide_by']}, {program['goal']}d"]
+    lines += [f"decided by {program['decide_by']}, {program['goal']}d", *_tune_lines(plan)]
     lines.append(f"{counted(len(variants), 'variant')}, {counted(len(trials), 'trial')}: ")
     lines[-1] += count_states(trial["state"] for trial in trials)
     lines += [*verdict_lines(plan), *_until_lines(plan), *_program_cost_lines(plan["cost"])]
     return "\n".join(map(printable, "\n".join(lines).split("\n")))
+
+
+def _tune_lines(plan: dict[str, Any]) -> list[str]:
+    """How the variants are tuned, and how far that is; empty for a study without `tune`."""
+    if "tune" not in plan:
+        return []
+    tune = plan["tune"]
+    spaces = [f"{short_axis(one['axis'])} {_space(one)}" for one in tune["space"]]
+    spaces = [f"{text} ({when})" if (when := _when(one)) else text for text, one in zip(spaces, tune["space"])]
+    if tune["folder"]:
+        images = f" on the folder {tune['folder']}"
+    elif tune["folds"]:
+        parts = tune["folds"]
+        images = (
+            f" on {tune['held_out']:,} held-out training images" if tune["held_out"] else f" on {counted(parts, 'fold')}"
+        )
+    else:
+        images = ""
+    states = tune["variants"]
+    each = f"{counted(tune['candidates'], 'candidate')} a variant, its own values first"
+    done = sum(one["chosen"] is not None for one in states)
+    lines = [
+        f"tune: {'; '.join(spaces)}: {each}; {tune['goal']}d: {tune['objective'].replace('_', ' ')}{images}, "
+        f"{counted(len(tune['seeds']), 'seed')}; sampler {tune['sampler']}, pruner {tune['pruner']}",
+        f"tuned: {done} of {counted(len(states), 'variant')}, {counted(tune['open_trainings'], 'training')} left to tune"
+        + (", before any seed is trained; the ids of the trials follow from it" if done < len(states) else ""),
+    ]
+    if untuned := tune["also_untuned"]:
+        lines.append(f"at the variants' own values too, {counted(len(untuned), 'trial')} more: {count_states(untuned)}")
+    return [printable(line) for line in lines]
 
 
 def verdict_lines(plan: dict[str, Any]) -> list[str]:

@@ -10,6 +10,8 @@ from ablate.errors import printable
 from ablate.report.document import Column, make_table
 from ablate.report.numbers import DASH, counted, format_of
 from ablate.report.writers.plain import table_text
+from ablate.study.plan import plain
+from ablate.study.short_names import short_axis
 
 NO_TRIALS = "no trials: the networks are counted, nothing is trained"
 
@@ -22,24 +24,27 @@ def status_text(status: dict[str, Any]) -> str:
     """
     if "candidates" in status:
         return _candidates_text(status)
-    if not status["trials"]:
+    if not status["trials"] and "tuning" not in status:
         return NO_TRIALS
     states: dict[str, list[str]] = {}
     for trial in status["trials"]:
         states.setdefault(trial["net"], []).append(trial["state"])
+    what, tuning = "Variant" if "program" in status else "Network", status.get("tuning", [])
+    titles = [what, *(["Tuned", "Candidates"] if tuning else []), "Trials"]
     rows = [[net, count_states(of_net)] for net, of_net in states.items()]
-    lines = [
-        table_text(
-            make_table([Column("Variant" if "program" in status else "Network", False), Column("Trials", False)], rows)
-        )
-    ]
+    rows = _tuning_rows(tuning, states) if tuning else rows
+    lines = [table_text(make_table([Column(title, False) for title in titles], rows))]
     for trial in status["trials"]:
         fold = f"fold {trial['fold']} " if "fold" in trial else ""
         if trial["cause"]:
             lines.append(printable(f"failed: {trial['net']} {fold}seed {trial['seed']}: {trial['cause']} ({trial['log']})"))
     lines += map(printable, map(_comparison_line, status.get("comparisons", ())))
     lines += map(printable, status["remarks"])
-    lines.append(f"{counted(len(status['trials']), 'trial')}: {count_states(t['state'] for t in status['trials'])}")
+    if tuning:
+        done = sum(one["chosen"] is not None for one in tuning)
+        lines.append(f"{done} of {counted(len(tuning), 'variant')} tuned")
+    if status["trials"]:
+        lines.append(f"{counted(len(status['trials']), 'trial')}: {count_states(t['state'] for t in status['trials'])}")
     return "\n".join(lines)
 
 
@@ -51,6 +56,17 @@ def _comparison_line(one: dict[str, Any]) -> str:
     if one["verdict"] == "undecided":
         return f"{name}: undecided after {seeds}, the most"
     return f"{name}: decided after {seeds} ({one['verdict']})"
+
+
+def _tuning_rows(tuning: list[dict[str, Any]], states: dict[str, list[str]]) -> list[list[str]]:
+    """A row for each variant that is tuned, then for those that are trained at their own values."""
+    rows = []
+    for one in tuning:
+        chosen = ", ".join(f"{short_axis(axis)} {plain(value)}" for axis, value in (one["chosen"] or {}).items()) or "open"
+        tried = ", ".join(f"{n} {state}" for state, n in one["candidates"].items())
+        rows.append([one["net"], chosen, tried, count_states(states.get(one["net"], ())) or DASH])
+    names = {one["net"] for one in tuning}
+    return rows + [[net, DASH, DASH, count_states(each)] for net, each in states.items() if net not in names]
 
 
 def _candidates_text(status: dict[str, Any]) -> str:

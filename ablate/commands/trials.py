@@ -17,11 +17,13 @@ from ablate.commands.options import (
     Scale,
     Set,
     StudyFile,
+    next_command,
     parse_cohort,
     parse_gpus,
     parse_interval,
     parse_shard,
     print_json,
+    print_report,
     say,
     with_flags,
 )
@@ -51,6 +53,7 @@ def run(
     overrides: Set = None,
     scale: Scale = "",
     runs: Runs = RUNS,
+    storage: Storage = "",
     data_root: Root = None,
     download: Download = False,
     device: Device = "auto",
@@ -66,10 +69,12 @@ def run(
     from rich.console import Console
 
     from ablate.api import load_study
-    from ablate.commands.outcome_text import run_text
-    from ablate.launch import RunOptions
+    from ablate.commands.outcome_text import found_text, run_text
+    from ablate.launch import INCOMPLETE, RunOptions
 
-    experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root, download=download)
+    experiment = load_study(
+        study, overrides or (), scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
+    )
     epochs, seconds = parse_interval(checkpoint_every)
     options = RunOptions(
         device, slots, slots_per_gpu, epochs, seconds, quiet, cohort=parse_cohort(cohort), on=on, shard=parse_shard(shard)
@@ -79,6 +84,8 @@ def run(
     summary = experiment.run(options, Console(stderr=True))
     if not quiet or summary.exit_code:
         say(run_text(summary))
+    if not quiet and summary.exit_code in (0, INCOMPLETE) and summary.trials:
+        say(found_text(experiment.analysis(), next_command("report", study, overrides, scale, runs)))
     raise typer.Exit(summary.exit_code)
 
 
@@ -127,7 +134,6 @@ def report(
     """Write the tables, figures and pages of studies."""
     from ablate.api import load_experiment
     from ablate.report.report import write_reports
-    from ablate.report.writers.plain import document_text
 
     made = [load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage).report() for study in studies]
     written = write_reports(made, out)
@@ -135,13 +141,13 @@ def report(
         print_json(made[0].as_json() if len(made) == 1 else [one.as_json() for one in made])
     else:
         for one in made:
-            print(document_text(one.document))
+            print_report(one.document)
     for one, paths in zip(made, written):
         if one.analysis.recorded < one.analysis.planned:
             say(f"incomplete: {one.name}: {one.analysis.progress}")
-        say(f"{len(paths)} files in {paths[0].parent}: {', '.join(path.name for path in paths)}")
+        say(f"open {paths[0].parent / 'index.html'}")
     if len(made) > 1:
-        say(f"all of them in {out / 'index.html'}")
+        say(f"open {out / 'index.html'} for all of them")
 
 
 def plan(

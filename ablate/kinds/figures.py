@@ -6,6 +6,25 @@ from dataclasses import dataclass
 from typing import Literal
 
 ReportKind = Literal["trained", "counted", "search", "program"]
+Font = Literal["sans-serif", "serif"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureStyle:
+    """How the figures of a report are drawn, for a paper.
+
+    Args:
+        width: Of every figure, in inches; None: as wide as its contents need, at most a page.
+        font: "sans-serif" or "serif"; both fonts are part of matplotlib, and of the PDF files.
+        title: Whether title and caption are written above the axes; a paper has its own.
+    """
+
+    width: float | None = None
+    font: Font = "sans-serif"
+    title: bool = True
+
+
+USUAL_STYLE = FigureStyle()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +55,7 @@ class FigureKind:
 FIGURES = (
     FigureKind(
         name="curves",
-        alt_text="Training curves: {measure} solid, training loss dashed",
+        alt_text="Training curves: training loss above, {measure} below",
         report="trained",
         choice="default",
         values="ablate.report.figure_values.curves:curve_values",
@@ -52,7 +71,7 @@ FIGURES = (
     ),
     FigureKind(
         name="errors",
-        alt_text="{Measure} by variant, a point a seed",
+        alt_text="{Measure} by variant, the best first: seeds and their median",
         report="trained",
         choice="default",
         values="ablate.report.figure_values.errors:error_values",
@@ -104,11 +123,11 @@ FIGURES = (
         report="program",
         choice="default",
         values="ablate.report.figure_values.program:program_curve_values",
-        draw="ablate.report.figures.curves:draw_measure_curves",
+        draw="ablate.report.figures.curves:draw_curves",
     ),
     FigureKind(
         name="errors",
-        alt_text="{Measure} by variant, a point a seed",
+        alt_text="{Measure} by variant, the best first: seeds and their median",
         report="program",
         choice="default",
         values="ablate.report.figure_values.program:program_value_values",

@@ -105,14 +105,12 @@ IMAGENET_RSB_A3: dict[str, Any] = {
 RECIPES = Registry(
     "ablate.recipes",
     NamedRecipe,
-    NamedRecipe(
-        "wrn_cifar", WRN_CIFAR, "wide residual networks on CIFAR, as in their paper", words="the WRN recipe for CIFAR"
-    ),
+    NamedRecipe("wrn_cifar", WRN_CIFAR, "wide residual networks on CIFAR, as in their paper", words="WRN on CIFAR"),
     NamedRecipe(
         "wrn_svhn",
         {**WRN_CIFAR, "lr": 0.01, "drop": 0.1, "epochs": 160, "milestones": (0.5, 0.75)},
         "wide residual networks on SVHN, as in their paper",
-        words="the WRN recipe for SVHN",
+        words="WRN on SVHN",
     ),
     NamedRecipe(
         "imagenet",  # for residual networks on ImageNet; source: Xie et al. 2017, section 4
@@ -131,15 +129,15 @@ RECIPES = Registry(
         "adam",
         {**WRN_CIFAR, "optimizer": "adam", "lr": 1e-3, "weight_decay": 0.0, "momentum_at_drop": "keep"},
         "wrn_cifar with Adam",
-        words="the WRN recipe with Adam",
+        words="WRN with Adam",
     ),
-    NamedRecipe("cifar_fast", CIFAR_FAST, "small images in a few minutes", words="the fast recipe for CIFAR"),
+    NamedRecipe("cifar_fast", CIFAR_FAST, "small images in a few minutes", words="fast CIFAR"),
     NamedRecipe(
         "cifar_modern",
         CIFAR_MODERN,
         "small images as in papers of today",
         ["crop", "flip", "trivial_augment"],
-        "the modern recipe for CIFAR",
+        "modern CIFAR",
     ),
     NamedRecipe(
         "imagenet_rsb_a3",

@@ -29,6 +29,8 @@ from ablate.files import (
     remove,
 )
 from ablate.records.adopted import ADOPTED, read_adopted, write_adopted
+from ablate.records.choices import FOLDER as CHOICES
+from ablate.records.choices import Choice, plan_choices, write_choice
 from ablate.records.epochs import Row, measured_on, read_epochs
 from ablate.records.imported import imported_id
 from ablate.records.records import IMPORTED, own_record, trial_state
@@ -87,6 +89,7 @@ class MergePlan:
         into: The runs directory that is merged into.
         copies: (from, to) of each trial that is copied.
         probes: The probes that are copied.
+        choices: What was chosen for variants that are tuned, as far as it is copied.
         equal: How many finished trials `into` and a source both have, with equal results.
         conflicts: One line for each pair of records that contradict each other.
         kept: One line for each trial that was trained twice, and for each search that is not merged.
@@ -96,6 +99,7 @@ class MergePlan:
     into: Path
     copies: tuple[tuple[Found, Path], ...]
     probes: tuple[Probe, ...]
+    choices: tuple[Choice, ...]
     equal: int
     conflicts: tuple[str, ...]
     kept: tuple[str, ...]
@@ -180,7 +184,7 @@ def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:
             passed_over += _strangers(runs)
             searches += [runs / SEARCH] if (runs / SEARCH).exists() else []
     copies: list[tuple[Found, Path]] = []
-    conflicts: list[str] = []
+    choices, conflicts = plan_choices(sources, into)
     kept = [f"{path}: not merged; the trainings of its searches are, so to search again costs little" for path in searches]
     equal = 0
     for name, directories in sorted(places.items()):
@@ -206,7 +210,7 @@ def plan_merge(sources: Sequence[Path], into: Path) -> MergePlan:
             equal += 1
         kept += [] if against else _left(first, found)
     probes = _newer_probes(sources, into)
-    return MergePlan(into, tuple(copies), probes, equal, tuple(conflicts), tuple(kept), tuple(passed_over))
+    return MergePlan(into, tuple(copies), probes, tuple(choices), equal, tuple(conflicts), tuple(kept), tuple(passed_over))
 
 
 def _other_definitions(directories: Sequence[Path]) -> list[str]:
@@ -281,7 +285,7 @@ def _strangers(runs: Path) -> Iterator[str]:
     """One line for each file or directory that is not part of a runs directory."""
     for path in sorted(runs.iterdir()):
         trial = _ID.fullmatch(path.name) and is_real_directory(path)
-        if not (trial or path.name in (IMPORTED, "probes", SEARCH, ADOPTED) or path.name.startswith(".")):
+        if not (trial or path.name in (IMPORTED, "probes", SEARCH, ADOPTED, CHOICES) or path.name.startswith(".")):
             yield f"{path}: is no trial; not merged"
 
 
@@ -303,6 +307,8 @@ def _carry_out(plan: MergePlan) -> None:
         _copy(found, target)
     for probe in plan.probes:
         write_probe(plan.into, probe)
+    for choice in plan.choices:
+        write_choice(plan.into, choice)
 
 
 def _copy(found: Found, target: Path) -> None:

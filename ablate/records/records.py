@@ -423,7 +423,7 @@ def trial_state(runs: Path, trial_id: str) -> RecordState:
     return "interrupted" if read_epochs(directory) else "missing"
 
 
-def _read_result(path: Path) -> dict[str, Any] | None:
+def _read_result(path: Path, sealed: bool = False) -> dict[str, Any] | None:
     """The fields of a result.json without its hash; None if there is no such file. Raises RecordError if it is damaged."""
     try:
         data = read_file(path)
@@ -437,7 +437,7 @@ def _read_result(path: Path) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         raise DamagedRecord(f"{path}: not a JSON object; remove it and run again")
     # A result of an earlier version has no hash.
-    if (HASH in value or EPOCHS_HASH in value) and data != _sealed(data[: data.rfind(_HASH)]):
+    if (sealed or HASH in value or EPOCHS_HASH in value) and data != _sealed(data[: data.rfind(_HASH)]):
         raise DamagedRecord(f"{path}: damaged, its {HASH} is not that of its content; remove it and run again")
     value.pop(HASH, None)
     return value
@@ -451,8 +451,31 @@ def result_bytes(trial_id: str, fields: Mapping[str, Any], epoch_lines: bytes) -
         fields: The fields under their names in the file.
         epoch_lines: The bytes of epochs.jsonl.
     """
-    fields = {TRIAL: trial_id, **fields, EPOCHS_HASH: hashlib.sha256(epoch_lines).hexdigest()}
+    return sealed_bytes({TRIAL: trial_id, **fields, EPOCHS_HASH: hashlib.sha256(epoch_lines).hexdigest()})
+
+
+def sealed_bytes(fields: Mapping[str, Any]) -> bytes:
+    """The bytes of a file whose last field is the SHA-256 of all before it.
+
+    Args:
+        fields: Plain values.
+    """
     return _sealed(orjson.dumps(fields, option=JSON_OPTIONS).removesuffix(_END))
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """The fields of a file of sealed_bytes(), without the hash.
+
+    Args:
+        path: Of the file.
+
+    Raises:
+        RecordError: The file is missing or damaged.
+    """
+    value = _read_result(path, sealed=True)
+    if value is None:
+        raise RecordError(f"{path}: is missing; run again")
+    return value
 
 
 def _sealed(head: bytes) -> bytes:

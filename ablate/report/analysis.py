@@ -22,6 +22,7 @@ from ablate.report.search_setting import TRAINING
 from ablate.report.seeds import Compared
 from ablate.report.setting import describe_held_out, describe_setting
 from ablate.report.summary import Summary, summarize
+from ablate.report.tuned import Tuned, both_sentences
 from ablate.report.verdicts import verdict_values
 from ablate.statistics.prediction import predict_median
 from ablate.statistics.ranking import order_agreement
@@ -46,6 +47,8 @@ class StudyAnalysis(Compared[Summary]):
         baselines: The baseline of each summary, in the same order. A baseline has itself; None where there is none.
         runs: The runs directory.
         rounds: Of a study with `seeds.until`; else None.
+        tuned: How the variants were tuned; None in a study without `tune`.
+        untuned: The analysis of the variants at their own values, in the same order, if both were run.
     """
 
     study: Study
@@ -53,6 +56,8 @@ class StudyAnalysis(Compared[Summary]):
     baselines: tuple[Summary | None, ...]
     runs: Path
     rounds: Rounds | None = None
+    tuned: Tuned | None = None
+    untuned: StudyAnalysis | None = None
 
     @property
     def about(self) -> Study:
@@ -88,7 +93,8 @@ class StudyAnalysis(Compared[Summary]):
             unit, both = TRAINING, f" ({counted(folds, 'fold')}{of_seeds})"
         over = counted(counts[0], unit) if len(counts) == 1 else f"{counts[0]} to {counts[-1]} {unit}s"
         own = "".join(f" {one.words[:1].upper()}{one.words[1:]} is {one.code}." for one in self.study.measures if one.code)
-        return f"{self.epochs}, median over {over}{both}. {self.decided_on}{own}"
+        tuned = f" {self.tuned.caption}" if self.tuned else ""
+        return f"{self.epochs}, median over {over}{both}. {self.decided_on}{tuned}{own}"
 
     @property
     def decided_on(self) -> str:
@@ -133,6 +139,12 @@ class StudyAnalysis(Compared[Summary]):
             images = {"test": " (chosen on the test images)", "validation": " (chosen on the held-out images)", "": ""}
             when = f"at the epoch where it is {by.lowest}{images[by.split]}"
         return ", ".join(filter(None, [f"{by.title} {when}", by.in_unit]))
+
+    @property
+    def planned(self) -> int:
+        """The number of trials of the study, with those of variants that are not tuned yet."""
+        untuned = [bool(summary.variant.untuned) for summary in self.summaries]
+        return super().planned + self.asked_seeds(untuned, len(self.study.seeds)) * self.folds
 
     @cached_property
     def imported(self) -> tuple[Imported, ...]:
@@ -271,7 +283,8 @@ class StudyAnalysis(Compared[Summary]):
         """
         compared = [*(rounds_sentences(self) if self.rounds else self.comparison_sentences())]
         folds = [FOLDS_SHARE] if self.folds > 1 and compared else []
-        return [*compared, *folds, *self.order_sentences(), *self._published_sentences()]
+        both = both_sentences(self, self.untuned, self.tuned) if self.tuned else ()
+        return [*compared, *both, *folds, *self.order_sentences(), *self._published_sentences()]
 
     def _published_sentences(self) -> Iterator[str]:
         for title in self.titles:
@@ -309,7 +322,7 @@ def analyze_study(
     summaries = tuple(summarize(variants, study.seeds, runs, study.epoch_rule, study.decision, study.measures))
     of_variant = {id(summary.variant): summary for summary in summaries}
     compared = tuple(None if variant is None else of_variant[id(variant)] for variant in baselines)
-    rounds = follow_rounds(study.until, summaries, compared) if study.until else None
+    rounds = follow_rounds(study.until, summaries, compared, len(study.held_out) or 1) if study.until else None
     return StudyAnalysis(study, *asked_only(rounds, summaries, compared), runs, rounds)
 
 

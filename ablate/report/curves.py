@@ -43,6 +43,26 @@ def _curve(record: Record, planned: int, by: Decision) -> Curve:
     return np.concatenate([kept, np.tile([np.inf, np.inf, by.worst], (max(0, planned - len(kept)), 1))])
 
 
+def rate_drops(summaries: Sequence[Summary]) -> tuple[int, ...]:
+    """The epochs after which the learning rate of every variant drops at once; empty for schedules without steps.
+
+    Args:
+        summaries: The variants.
+
+    Raises:
+        RecordError: A record has lost its epochs.
+    """
+    found = [_drops(epoch_columns(summary.records[0], ("lr",))[:, 0]) for summary in summaries if summary.n]
+    return tuple(sorted(set.intersection(*found))) if found else ()
+
+
+def _drops(rates: Curve) -> set[int]:
+    """The epochs after which a rate that was constant falls to another that is constant."""
+    before, last, first, after = rates[:-3], rates[1:-2], rates[2:-1], rates[3:]
+    falls = (first < 0.9 * last) & np.isclose(before, last) & np.isclose(first, after)
+    return {int(place) + 2 for place in np.flatnonzero(falls)}
+
+
 def curve_points(summaries: Sequence[Summary]) -> pd.DataFrame:
     """A table with a row for each variant and epoch: medians over the recorded seeds.
 

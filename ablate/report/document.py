@@ -209,7 +209,7 @@ class TrialCurve:
     """The learning curve of one trial.
 
     Args:
-        variant: The number of the variant in the study; it selects the colour and the marker.
+        variant: The number of the variant in the study.
         label: The name of the variant.
         seed: The seed; None if the curve has none, such as the curve of a log.
         epochs: The numbers of the epochs.
@@ -219,6 +219,7 @@ class TrialCurve:
         trial: The id of the trial; empty if there is none.
         imported: Whether the curve is from a log of the authors.
         fold: The number of the part that is held out, from 1; None if the curve has none.
+        look: The name that colour and marker are chosen by, as in the figures; empty for the label.
     """
 
     variant: int
@@ -230,6 +231,7 @@ class TrialCurve:
     trial: str = ""
     imported: bool = False
     fold: int | None = None
+    look: str = ""
 
 
 @dataclass(frozen=True)

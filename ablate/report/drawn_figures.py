@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ablate.kinds.figures import FIGURES, FigureKind, ReportKind
+from ablate.kinds.figures import FIGURES, USUAL_STYLE, FigureKind, FigureStyle, ReportKind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg", "pdf")
-PAGE_COLOURS = 64  # of a figure that is embedded as pixels
+PAGE_COLOURS, MOST_PIXELS = 64, 1_200_000  # of a figure that is embedded as pixels
 
 
 class FigureInfo(NamedTuple):
@@ -40,12 +40,14 @@ class DrawnFigure:
 
     Args:
         alt_text: A description for readers who cannot see the figure.
-        figure: The drawing.
+        figure: The drawing, a figure of matplotlib that may be changed before it is written.
+        style: That it was drawn in.
         main: The figure of a report with the highest number stands with the finding at its top; 0: it never does.
     """
 
     alt_text: str
     figure: Figure
+    style: FigureStyle = USUAL_STYLE
     main: int = 0
     _written: dict[str, bytes] = field(default_factory=dict, repr=False)
 
@@ -55,12 +57,13 @@ class DrawnFigure:
         Args:
             format: One of FORMATS.
         """
-        from ablate.report.figures.style import to_bytes
+        from ablate.report.figures.style import drawn_in, to_bytes
 
         # Always in the order of FORMATS: each rendering may move the layout by a fraction of a pixel.
         for each in FORMATS[: FORMATS.index(format) + 1]:
             if each not in self._written:
-                self._written[each] = to_bytes(self.figure, each)
+                with drawn_in(self.style):
+                    self._written[each] = to_bytes(self.figure, each)
         return self._written[format]
 
     def embedded(self, largest: int) -> bytes:
@@ -75,9 +78,11 @@ class DrawnFigure:
         if len(svg) <= largest:
             return svg
         if "webp" not in self._written:
-            few = Image.open(io.BytesIO(self.rendered("png"))).convert("RGB").quantize(PAGE_COLOURS)
+            pixels = Image.open(io.BytesIO(self.rendered("png"))).convert("RGB")
+            if pixels.width * pixels.height > MOST_PIXELS:  # still more than a screen shows at once
+                pixels = pixels.resize((pixels.width * 3 // 4, pixels.height * 3 // 4), Image.Resampling.LANCZOS)
             written = io.BytesIO()
-            few.convert("RGB").save(written, "WEBP", lossless=True, quality=30, method=2)
+            pixels.quantize(PAGE_COLOURS).convert("RGB").save(written, "WEBP", lossless=True, quality=30, method=2)
             self._written["webp"] = written.getvalue()
         return self._written["webp"]
 
@@ -86,8 +91,8 @@ def draw_figures(analysis: Any, report: ReportKind, chosen: Sequence[str] = ()) 
     """Every figure of a report by its name, in order.
 
     Args:
-        analysis: The analysis that the report shows. It has a `badge` and a `study`; the functions of the table's entries
-            read the rest.
+        analysis: The analysis that the report shows. It has a `badge` and a `study` with a `figure_style`; the functions of
+            the table's entries read the rest.
         report: The kind of report.
         chosen: The names of the figures that a study lists, in its order.
     """
@@ -119,12 +124,18 @@ def is_figure(name: str) -> bool:
 
 def _drawings(analysis: Any, kinds: Sequence[FigureKind]) -> Iterator[tuple[str, DrawnFigure]]:
     """The name and the drawing of each figure."""
-    decision = analysis.study.decision
+    from ablate.report.figures.style import drawn_in
+
+    decision, style = analysis.study.decision, analysis.study.figure_style
     for kind in kinds:
         alt_text = kind.alt_text.format(measure=decision.words, Measure=decision.title)
         for info in _resolve(kind.values)(analysis):
-            figure = _resolve(kind.draw)(info.values, info.title, info.caption, analysis.badge)
-            yield f"{kind.name}_{info.number}" if info.number else kind.name, DrawnFigure(alt_text, figure, kind.main)
+            with drawn_in(style):
+                figure = _resolve(kind.draw)(info.values, info.title, info.caption, analysis.badge)
+            yield (
+                f"{kind.name}_{info.number}" if info.number else kind.name,
+                DrawnFigure(alt_text, figure, style, kind.main),
+            )
 
 
 def _resolve(place: str) -> Any:

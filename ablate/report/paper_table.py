@@ -205,7 +205,7 @@ def _network_columns(
     def named(cell: Callable[[Summary], Cell]) -> Callable[[Summary], Cell]:
         return lambda summary: with_baseline(cell(summary), mark and is_baseline(analysis, summary))
 
-    summaries = analysis.summaries
+    summaries, tuned = analysis.summaries, analysis.tuned.search.axes if analysis.tuned else ()
     if designs:
         labelled = {axis for summary in summaries for axis in summary.variant.labels}
         group_by = analysis.study.table.group_by or ""
@@ -221,9 +221,10 @@ def _network_columns(
         if (
             axis not in (DATA_TITLE, analysis.study.table.group_by)
             and (axis != RECIPE_NAME or by_recipe)
-            and (axis == RECIPE_NAME or not designs)
+            and (axis in (RECIPE_NAME, *tuned) or not designs)
         ):
             title = "Recipe" if axis == RECIPE_NAME else short_axis(axis)
+            title += ", tuned" if axis in tuned else ""
             yield ColumnRule(
                 "axes",
                 title,

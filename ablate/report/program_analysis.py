@@ -17,10 +17,12 @@ from ablate.report.numbers import counted, finite
 from ablate.report.rounds import Rounds, asked_only, follow_rounds
 from ablate.report.rounds_table import rounds_sentences
 from ablate.report.seeds import Compared
+from ablate.report.tuned import Tuned, both_sentences
 from ablate.report.verdicts import verdict_values
 from ablate.statistics.description import Description, describe
 from ablate.study.decision import Decision
 from ablate.study.designs import designs_json
+from ablate.study.plan import OPEN
 from ablate.study.program import Program, ProgramStudy, ProgramTrial, ProgramVariant
 
 
@@ -139,7 +141,7 @@ class ProgramSummary:
             "net": self.name,
             **designs_json(self.variant),
             **({"labels": dict(self.variant.labels)} if self.variant.labels else {}),
-            "axes": dict(self.variant.axes),
+            "axes": {**self.variant.axes, **dict.fromkeys(self.variant.untuned, OPEN)},
             self.decision.median_name: finite(self.median),
             **{f"median_{name}": self.median_of(name) for name in self.measures if name != self.decision.measure},
             "n": self.n,
@@ -162,6 +164,8 @@ class ProgramAnalysis(Compared[ProgramSummary]):
         baselines: The baseline of each summary, in the same order. A baseline has itself; None where there is none.
         runs: The runs directory.
         rounds: Of a study with `seeds.until`; else None.
+        tuned: How the variants were tuned; None in a study without `tune`.
+        untuned: The analysis of the variants at their own values, in the same order, if both were run.
     """
 
     study: ProgramStudy
@@ -169,6 +173,8 @@ class ProgramAnalysis(Compared[ProgramSummary]):
     baselines: tuple[ProgramSummary | None, ...]
     runs: Path
     rounds: Rounds | None = None
+    tuned: Tuned | None = None
+    untuned: ProgramAnalysis | None = None
 
     @property
     def about(self) -> ProgramStudy:
@@ -197,17 +203,26 @@ class ProgramAnalysis(Compared[ProgramSummary]):
             separator: The text between two parts, "; " or ". ".
         """
         study = self.study
-        varied = [axis for axis in study.variants[0].axes if len({repr(v.axes.get(axis)) for v in study.variants}) > 1]
+        varied = varied_axes(study)
         same = {axis: value for axis, value in study.variants[0].axes.items() if axis not in varied}
-        word = "Varied" if separator.startswith(".") else "varied"
-        shown = [f"{word}: {', '.join(varied)}"] if varied else []
+        word, tune = ("Varied", "Tuned") if separator.startswith(".") else ("varied", "tuned")
+        tuned = study.tune.search.axes if study.tune else []
+        differ = [axis for axis in varied if axis not in tuned]
+        shown = [f"{word}: {', '.join(differ)}"] if differ else []
+        shown += [f"{tune} for each variant: {', '.join(tuned)}"] if tuned else []
         return separator.join([*describe_command(study.program, same, separator), *shown])
 
     def measured(self) -> str:
         """The sentence that defines the values of the study."""
         counts = sorted({summary.n for summary in self.summaries})
         seeds = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
-        return f"{self.epochs}, median over {seeds}."
+        return f"{self.epochs}, median over {seeds}.{f' {self.tuned.caption}' if self.tuned else ''}"
+
+    @property
+    def planned(self) -> int:
+        """The number of trials of the study, with those of variants that are not tuned yet."""
+        untuned = [bool(summary.variant.untuned) for summary in self.summaries]
+        return super().planned + self.asked_seeds(untuned, len(self.study.seeds))
 
     @property
     def shown(self) -> list[ProgramSummary]:
@@ -224,7 +239,8 @@ class ProgramAnalysis(Compared[ProgramSummary]):
     def sentences(self) -> list[str]:
         """The conclusions that the seeds allow and do not allow, one sentence each."""
         compared = rounds_sentences(self) if self.rounds else self.comparison_sentences()
-        return [*compared, *self.order_sentences()]
+        both = both_sentences(self, self.untuned, self.tuned) if self.tuned else ()
+        return [*compared, *both, *self.order_sentences()]
 
     def as_json(self) -> dict[str, Any]:
         """The plain values that `ablate report --json` prints."""
@@ -248,6 +264,17 @@ class ProgramAnalysis(Compared[ProgramSummary]):
             "baseline": baseline and baseline.name,
             "against_baseline": verdict and verdict_values(verdict),
         }
+
+
+def varied_axes(study: ProgramStudy) -> list[str]:
+    """The axes in which the variants of a study of a program differ, and those that are tuned.
+
+    Args:
+        study: With its variants.
+    """
+    tuned = study.tune.search.axes if study.tune else ()
+    axes = study.variants[0].axes
+    return [axis for axis in axes if axis in tuned or len({repr(v.axes.get(axis)) for v in study.variants}) > 1]
 
 
 def describe_command(program: Program, same: Mapping[str, Any], separator: str) -> list[str]:

@@ -30,9 +30,10 @@ from ablate.report.drawn_figures import DrawnFigure, draw_figures
 from ablate.report.effects import effects_frames
 from ablate.report.effects_sentences import study_sentences
 from ablate.report.effects_table import effects_tables
+from ablate.report.finding import find
 from ablate.report.numbers import counted, finite, format_of
 from ablate.report.parallel_axes import parallel_axes
-from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary
+from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary, varied_axes
 from ablate.report.provenance import provenance_table
 from ablate.report.report import Report
 from ablate.report.rounds_table import rounds_table, rounds_values
@@ -51,8 +52,9 @@ from ablate.report.table_shape import (
     usual_order,
     with_baseline,
 )
+from ablate.report.tuned import both_frame, both_table, tuned_remarks, with_untuned
 from ablate.report.variants_frame import comparison_values, component_values
-from ablate.study.plan import plain
+from ablate.study.plan import OPEN, plain
 from ablate.study.program import ProgramMeasure
 
 if TYPE_CHECKING:
@@ -89,10 +91,12 @@ class ProgramReport(Report):
             about="",
             tables=(
                 program_table(analysis),
+                *self._both(),
                 *([statistics(analysis)] if analysis.recorded else []),
                 *effects_tables(analysis.effects, study.name, analysis.decision, analysis.format),
             ),
             remarks=(
+                *tuned_remarks(analysis.tuned, analysis.untuned is not None),
                 *([Remark(f"Incomplete: {analysis.progress}.", strong=True)] if incomplete else []),
                 *map(Remark, analysis.effects.remarks),
             ),
@@ -105,11 +109,17 @@ class ProgramReport(Report):
                 ("Figures", Figures(alt_texts)),
                 ("Made with", self._provenance()),
             ),
+            finding=find(analysis),
             progress=(analysis.recorded, analysis.planned),
         )
 
+    def _both(self) -> list[Table]:
+        one = self.analysis
+        return [both_table(one, one.untuned, one.tuned)] if one.tuned and one.untuned else []
+
     def _provenance(self) -> Provenance:
-        recorded = self.trials[self.trials["state"].isin(("recorded", "diverged"))]
+        trials = self.trials  # none at all before a study with `tune` has tuned a variant
+        recorded = trials[trials["state"].isin(("recorded", "diverged"))] if len(trials) else trials
         fields = ("net", "seed", "state", self.analysis.decision.name, "epochs", "seconds", *MADE)
         where = "Every trial, its id and its provenance are in trials.csv."
         return Provenance(
@@ -119,7 +129,9 @@ class ProgramReport(Report):
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row per trial: its variant, axes, seed, id, state, measures as reported last, times in seconds."""
-        return program_trials_frame(self.analysis.summaries, self.analysis.runs)
+        found = program_trials_frame(self.analysis.summaries, self.analysis.runs)
+        untuned = self.analysis.untuned
+        return with_untuned(found, untuned and program_trials_frame(untuned.summaries, self.analysis.runs))
 
     def as_json(self) -> dict[str, Any]:
         """The plain values that `ablate report --json` prints."""
@@ -132,7 +144,11 @@ class ProgramReport(Report):
         analysis = self.analysis
         scale = {"scale": analysis.study.scale} if analysis.study.scale else {}
         rows = [{**_frame_row(analysis, summary), **scale} for summary in analysis.summaries]
-        return {"table": pd.DataFrame(rows), **effects_frames(analysis.effects), "trials": self.trials.assign(**scale)}
+        both = {}
+        if analysis.tuned and analysis.untuned:
+            both["both"] = both_frame(analysis, analysis.untuned, analysis.tuned)
+        effects = effects_frames(analysis.effects)
+        return {"table": pd.DataFrame(rows), **effects, "trials": self.trials.assign(**scale), **both}
 
     def draw_figures(self) -> dict[str, DrawnFigure]:
         """Draw the study's figures and return them by name; none before a trial is recorded."""
@@ -187,14 +203,21 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     labelled, group_by = {axis for summary in summaries for axis in summary.variant.labels}, style.group_by or ""
     of_design = design_columns(designs, labelled=labelled, without=group_by) if designs else ()
     described = [ShapedColumn("axes", one.title, one.cell, one.numeric) for one in of_design]
-    if not described:
-        varied = [axis for axis in study.variants[0].axes if len({repr(v.axes.get(axis)) for v in study.variants}) > 1]
-        described = [ShapedColumn("axes", axis, _axis(axis), False) for axis in varied if axis != group_by]
-        own = any(summary.variant.net != _usual_name(summary, varied) for summary in summaries)
+    varied, tuned = varied_axes(study), study.tune.search.axes if study.tune else []
+    columns = {
+        axis: ShapedColumn("axes", f"{axis}, tuned" if axis in tuned else axis, _axis(axis), False) for axis in varied
+    }
+    if described:
+        described += [columns[axis] for axis in tuned]
+    else:
+        described = [column for axis, column in columns.items() if axis != group_by]
+        own = any(
+            summary.variant.net != _usual_name(summary, [a for a in varied if a not in tuned]) for summary in summaries
+        )
         if (own and varied) or not described:
             described.insert(0, ShapedColumn("axes", "Variant", lambda summary: words(summary.name), False))
     described[0] = described[0]._replace(key="name", cell=named(described[0].cell))
-    columns = [
+    shown = [
         *described,
         ShapedColumn("result", result_title(by, style), lambda one: result_cell(one, style, marks), fold="never"),
         ShapedColumn("range", interval_title(summaries), interval_cell),
@@ -209,18 +232,22 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     rows = [*summaries] if order == "study" else by_result(summaries, style)
     rows = sorted(rows, key=lambda summary: designs[id(summary)].row > 0) if order == "full" else rows
     grouped = in_groups(rows, lambda summary: summary.variant.group)
-    return shaped_table(columns, grouped, style, study.name, " ".join(filter(None, caption)))
+    return shaped_table(shown, grouped, style, study.name, " ".join(filter(None, caption)))
 
 
 def _axis(axis: str) -> Callable[[ProgramSummary], Cell]:
     """The function that makes the cell of a variant's value on an axis."""
-    return lambda summary: axis_cell(summary.variant, axis, summary.variant.axes[axis])
+    return lambda summary: axis_cell(
+        summary.variant, axis, OPEN if axis in summary.variant.untuned else summary.variant.axes[axis]
+    )
 
 
 def _usual_name(summary: ProgramSummary, axes: Sequence[str]) -> str:
     """The name of a variant if its axes say all of it."""
     variant = summary.variant
-    return ", ".join(variant.labels.get(axis) or f"{axis} {plain(variant.axes[axis])}" for axis in axes)
+    return ", ".join(
+        variant.labels.get(axis) or f"{axis} {plain(variant.axes[axis])}" for axis in axes if axis in variant.axes
+    )
 
 
 def _measured(measure: ProgramMeasure) -> ShapedColumn:

@@ -142,10 +142,16 @@ def report_page(reports: Sequence[Report]) -> bytes:
     Args:
         reports: One report or more.
     """
-    largest = LARGEST_SVG if len(reports) == 1 else 0
-    return write_page(
-        [(one.document, {name: figure.embedded(largest) for name, figure in one.figures.items()}) for one in reports]
-    )
+    if len(reports) == 1:
+        (report,) = reports
+        return write_page([(report.document, {name: one.embedded(LARGEST_SVG) for name, one in report.figures.items()})])
+    return write_page([(one.document, _few_figures(one)) for one in reports])
+
+
+def _few_figures(report: Report) -> dict[str, bytes]:
+    """The figures for the page of several reports, which has the curves as its own plots already."""
+    shown = {name: one for name, one in report.figures.items() if name.split("_")[0] != "curves"}
+    return {name: one.embedded(0) for name, one in shown.items()}
 
 
 def write_reports(reports: Sequence[Report], out: str | Path = "reports") -> list[list[Path]]:

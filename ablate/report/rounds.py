@@ -26,10 +26,6 @@ class Recorded(Protocol):
         """The title of the data set; "" for a program."""
 
     @property
-    def planned(self) -> int:
-        """How many trials there are."""
-
-    @property
     def error_by_seed(self) -> Mapping[Any, float]:
         """The value of each recorded trial by its seed, or with folds by (fold, seed)."""
 
@@ -100,12 +96,16 @@ class Rounds:
         """The fixed number of seeds with the same power, and the difference of this power; see fixed_number()."""
         return fixed_number(self.rule, self.largest_family)
 
-    def states(self) -> list[dict[str, Any]]:
-        """The comparisons in the plain values that `ablate status --json` prints."""
+    def states(self, after: str = "") -> list[dict[str, Any]]:
+        """The comparisons in the plain values that `ablate status --json` prints.
+
+        Args:
+            after: What follows the names of the variants.
+        """
         return [
             {
-                "net": self.names[variant],
-                "baseline": self.names[baseline],
+                "net": self.names[variant] + after,
+                "baseline": self.names[baseline] + after,
                 "verdict": course.verdict,
                 "seeds": course.n,
                 "next_seed": self.followed.asked[variant] - 1 if course.verdict == "open" and course.n else None,
@@ -144,13 +144,16 @@ class Rounds:
         }
 
 
-def follow_rounds(rule: Rule, summaries: Sequence[Recorded], baselines: Sequence[Recorded | None]) -> Rounds:
+def follow_rounds(
+    rule: Rule, summaries: Sequence[Recorded], baselines: Sequence[Recorded | None], folds: int = 1
+) -> Rounds:
     """What the records of a study with `seeds.until` came to.
 
     Args:
         rule: Of the study.
         summaries: One per variant, with all seeds that the rule allows at most.
         baselines: The baseline of each; itself, or None, for a variant that is not compared.
+        folds: How many trainings a seed of a variant has.
 
     Raises:
         StudyError: No variant is compared.
@@ -165,7 +168,6 @@ def follow_rounds(rule: Rule, summaries: Sequence[Recorded], baselines: Sequence
     if not pairs:
         raise StudyError("seeds.until: no variant has a baseline other than itself, so there is nothing to decide")
     families = tuple(titles.index(summaries[variant].data_title) for variant, _ in pairs)
-    folds = max(summary.planned for summary in summaries) // rule.most
     values = [_by_seed(summary.error_by_seed, folds) for summary in summaries]
     several = len(titles) > 1
     names = tuple(f"{one.name} on {one.data_title}" if several else one.name for one in summaries)
@@ -204,16 +206,31 @@ def too_few_seeds(rule: Rule, families: Sequence[str]) -> list[str]:
     return [f"note: {counted(rule.most, 'seed')} can show no difference in any of {counted(most, 'comparison')}; {than}"]
 
 
-def round_line(rounds: Rounds) -> str:
-    """The line on the next round: "round of seed 7: 2 of 5 comparisons are open".
+def comparison_states(followed: Sequence[Rounds], after: Sequence[str]) -> list[dict[str, Any]]:
+    """The comparisons in the plain values that `ablate status --json` prints.
 
     Args:
-        rounds: With seeds that are not recorded.
+        followed: The rounds of a study; with `tune`, at the chosen values and then at the variants' own.
+        after: What follows the names of each.
     """
+    return [state for rounds, also in zip(followed, after) for state in rounds.states(also)]
+
+
+def round_lines(followed: Sequence[Rounds]) -> list[str]:
+    """The line on each next round: "round of seed 7: 2 of 5 comparisons open".
+
+    Args:
+        followed: As in comparison_states().
+    """
+    own = ("", " at the variants' own values")
+    return [_round_line(rounds, of) for rounds, of in zip(followed, own) if not rounds.over]
+
+
+def _round_line(rounds: Rounds, of: str) -> str:
     courses = rounds.followed.courses
     left = sum(course.verdict == "open" for course in courses)
     seeds = f"seed {max(rounds.followed.asked) - 1}" if rounds.followed.complete else f"seeds 0 to {rounds.rule.first - 1}"
-    return f"round of {seeds}: {left} of {counted(len(courses), 'comparison')} open"
+    return f"round of {seeds}{of}: {left} of {counted(len(courses), 'comparison')} open"
 
 
 def _by_seed(values: Mapping[Any, float], folds: int) -> dict[int, float]:

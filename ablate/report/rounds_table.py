@@ -50,7 +50,7 @@ def rounds_sentences(analysis: Compared[S]) -> Iterator[str]:
         names = rounds.names[place], rounds.names[baseline]
         yield _sentence(*names, rounds.course_of[place], rounds, analysis.format, analysis.decision.maximized)
     if rounds.over:
-        yield _saved(rounds)
+        yield _saved(rounds, analysis.about.tune is not None)
 
 
 def rounds_values(analysis: Compared[S], summary: S) -> dict[str, Any]:
@@ -65,8 +65,7 @@ def rounds_values(analysis: Compared[S], summary: S) -> dict[str, Any]:
         "baseline": baseline and baseline.name,
         "baseline_trials": " ".join(baseline.recorded_ids if baseline else ()),
     }
-    place = next(i for i, one in enumerate(analysis.summaries) if one is summary)
-    course = _rounds_of(analysis).course_of.get(place)
+    course = analysis.course(summary)
     if course is None:
         return values
     low, high = course.interval
@@ -131,7 +130,7 @@ def _sentence(name: str, baseline: str, course: Course, rounds: Rounds, write: U
             return f"{both}: open after {seeds}; {interval}. Until it is decided this is no verdict."
 
 
-def _saved(rounds: Rounds) -> str:
+def _saved(rounds: Rounds, tuned: bool) -> str:
     """The sentence on what was saved against a fixed number of seeds of equal power."""
     fixed, effect = rounds.fixed
     whole = fixed * rounds.folds * len(rounds.names)
@@ -141,7 +140,8 @@ def _saved(rounds: Rounds) -> str:
         f"differences) would be {fixed} a variant, {whole} trainings"
     )
     what = f"{saved} saved" if saved >= 0 else f"{-saved} more were needed"
-    return f"{counted(rounds.asked, 'training')} in all; {against}: {what}."
+    without = ", without those of the tuning" if tuned else ""
+    return f"{counted(rounds.asked, 'training')} in all{without}; {against}: {what}."
 
 
 def _caption(analysis: Compared[S], rounds: Rounds) -> str:

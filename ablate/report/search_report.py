@@ -17,7 +17,7 @@ from ablate.report.parallel_axes import parallel_axes
 from ablate.report.provenance import made_with, provenance_table
 from ablate.report.report import Report
 from ablate.report.search_analysis import SearchAnalysis
-from ablate.report.search_sentences import search_sentences
+from ablate.report.search_sentences import search_finding, search_sentences
 from ablate.report.setting import describe_copies
 from ablate.report.trainings import CandidateTrainings, read_trainings, trainings_frame
 
@@ -65,6 +65,7 @@ class SearchReport(Report):
                 ("Figures", Figures(alt_texts)),
                 ("Made with", self._provenance()),
             ),
+            finding=search_finding(analysis),
             progress=(analysis.recorded, analysis.planned),
         )
 

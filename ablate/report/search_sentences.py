@@ -29,6 +29,19 @@ def search_sentences(analysis: SearchAnalysis) -> list[str]:
     ]
 
 
+def search_finding(analysis: SearchAnalysis) -> str:
+    """The best candidate, and how sure it is that no other is better; empty before a candidate has been trained to the end.
+
+    Args:
+        analysis: The analysis of a search.
+    """
+    if analysis.best is None:
+        return ""
+    lowest, *_ = _of_the_best(analysis, analysis.best)
+    certain = len(analysis.distinct) > 1 and len(analysis.best.errors) > 1
+    return " ".join([lowest, *([_certainty(analysis, analysis.best)] if certain else [])])
+
+
 def _progress(analysis: SearchAnalysis) -> Iterator[str]:
     if not analysis.candidates:
         yield "No candidate has been trained yet."

@@ -12,7 +12,9 @@ from ablate.report.verdicts import Verdict, fewest_seeds, listed, reach_verdicts
 from ablate.statistics.comparison import PAIRED_FROM
 from ablate.statistics.description import Description
 from ablate.statistics.ranking import RankInterval, rank_intervals
+from ablate.statistics.sequential import Course
 from ablate.study.decision import Decision
+from ablate.study.study import Tune
 
 
 class Seeds(Protocol):
@@ -77,6 +79,10 @@ class Decided(Protocol):
     def decision(self) -> Decision:
         """What the variants are compared by."""
 
+    @property
+    def tune(self) -> Tune | None:
+        """The search that every variant is given first, if any."""
+
 
 class Compared(Generic[S]):
     """The variants of a study, each compared with its baseline: the base of StudyAnalysis and ProgramAnalysis.
@@ -125,6 +131,24 @@ class Compared(Generic[S]):
     def planned(self) -> int:
         """The number of trials of the study."""
         return sum(summary.planned for summary in self.summaries)
+
+    def asked_seeds(self, some: Sequence[bool], fixed: int) -> int:
+        """The number of seeds that some variants are asked for.
+
+        Args:
+            some: Whether each variant counts, in order.
+            fixed: The number of seeds of a variant in a study without `seeds.until`.
+        """
+        return sum(len(self.rounds.seeds(i)) if self.rounds else fixed for i, counts in enumerate(some) if counts)
+
+    def course(self, summary: S) -> Course | None:
+        """What the rounds of a study with `seeds.until` came to for a variant; None where it is not compared.
+
+        Args:
+            summary: One of `summaries`.
+        """
+        place = next(i for i, one in enumerate(self.summaries) if one is summary)
+        return self.rounds.course_of.get(place) if self.rounds else None
 
     @property
     def progress(self) -> str:

@@ -45,7 +45,8 @@ def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
     data = [" and ".join(filter(None, [", ".join(titles[:-1]), titles[-1]])) + told for told, titles in alike.items()]
     data += describe_copies(summaries)
     recipes: dict[str, dict[str, None]] = {}
-    shown = sorted(varied - {DATA_TITLE, RECIPE_NAME})
+    tuned = list(dict.fromkeys(axis for one in summaries for axis in (*one.variant.tuned, *one.variant.untuned)))
+    shown = sorted(varied - {DATA_TITLE, RECIPE_NAME, *tuned})
     varied |= following([summary.variant.recipe for summary in summaries], varied)
     for summary in summaries:
         name = readable(RECIPE_NAME, str(summary.axes.get(RECIPE_NAME, "")))
@@ -55,6 +56,7 @@ def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
     networks = describe_codes([summary.variant for summary in summaries], plain)
     own = [f"{'Network' if capital else 'network'} {' and '.join(networks)}"] if networks else []
     varying = [f"{'Varied' if capital else 'varied'}: {', '.join(map(short_axis, shown))}"] if shown else []
+    varying += [f"{'Tuned' if capital else 'tuned'} for each variant: {', '.join(map(short_axis, tuned))}"] if tuned else []
     return separator.join([*data, *named, *own, *varying])
 
 
@@ -153,7 +155,7 @@ def _describe_own(data: Data, varied: Collection[str]) -> str:
 def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> str:
     """A recipe in words, with each difference from the named recipe that it is derived from.
 
-    For example "SGD, 200 epochs, batch 128, learning rate 0.1, float32; unlike the WRN recipe for CIFAR: momentum
+    For example "SGD, 200 epochs, batch 128, learning rate 0.1, float32; unlike the recipe WRN on CIFAR: momentum
     0.5, weight decay 0".
 
     Args:
@@ -191,8 +193,8 @@ def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> 
     text = ", ".join([text, *shared])
     title = readable(RECIPE_NAME, name)
     if departures:
-        return f"{text}; unlike {title}: {', '.join(departures)}"
-    return f"{text}; otherwise as in {title}" if name else text
+        return f"{text}; unlike the recipe {title}: {', '.join(departures)}"
+    return f"{text}; otherwise the recipe {title}" if name else text
 
 
 def _without_varied(field: str, value: Any, varied: Collection[str]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,9 @@ from ablate.report.effects import effects_frames
 from ablate.report.effects_sentences import study_sentences
 from ablate.report.effects_table import effects_tables
 from ablate.report.files_table import files_tables
+from ablate.report.finding import find
 from ablate.report.imported_curves import imported_curves
+from ablate.report.panels import data_panels, panel_labels
 from ablate.report.paper_table import paper_table
 from ablate.report.parallel_axes import parallel_axes
 from ablate.report.provenance import made_with, provenance_table, trials_frame
@@ -36,6 +38,7 @@ from ablate.report.report import Report
 from ablate.report.rounds_table import rounds_table
 from ablate.report.statistics_table import statistics_table
 from ablate.report.summary import Summary
+from ablate.report.tuned import both_frame, both_table, tuned_remarks, with_untuned
 from ablate.report.variants_frame import variants_frame
 from ablate.study.decision import Decision
 from ablate.study.plan import fold_of
@@ -84,11 +87,13 @@ class StudyReport(Report):
                 ("Figures", Figures(alt_texts)),
                 *([("Made with", self._provenance())] if study.seeds else []),
             ),
+            finding=find(analysis) if study.seeds else "",
             progress=(analysis.recorded, analysis.planned),
         )
 
     def _provenance(self) -> Provenance:
-        recorded = self.trials[self.trials["epoch_rule"].notna()]
+        trials = self.trials  # none at all before a study with `tune` has tuned a variant
+        recorded = trials[trials["epoch_rule"].notna()] if len(trials) else trials
         return Provenance(
             tuple(made_with(self.analysis.summaries, self.analysis.runs)),
             provenance_table(recorded, (*FIELDS_BEFORE, self.analysis.decision.name, *FIELDS_AFTER)),
@@ -99,7 +104,8 @@ class StudyReport(Report):
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row per trial, as returned by trials_frame()."""
-        return trials_frame(self.analysis.summaries, self.analysis.runs)
+        found, untuned = trials_frame(self.analysis.summaries, self.analysis.runs), self.analysis.untuned
+        return with_untuned(found, untuned and trials_frame(untuned.summaries, self.analysis.runs))
 
     def as_json(self) -> dict[str, Any]:
         """The plain values that `ablate report --json` prints."""
@@ -112,8 +118,11 @@ class StudyReport(Report):
         analysis, study = self.analysis, self.analysis.study
         if study.seeds:
             scale = {"scale": study.scale} if study.scale else {}
+            both = {}
+            if analysis.tuned and analysis.untuned:
+                both["both"] = both_frame(analysis, analysis.untuned, analysis.tuned)
             effects = effects_frames(analysis.effects)
-            return {"table": variants_frame(analysis), **effects, "trials": self.trials.assign(**scale)}
+            return {"table": variants_frame(analysis), **effects, "trials": self.trials.assign(**scale), **both}
         growth = {"growth": pd.DataFrame(analysis.growth)} if analysis.growth else {}
         return {"table": pd.DataFrame(analysis.networks), **growth}
 
@@ -132,6 +141,8 @@ def study_tables(analysis: StudyAnalysis) -> list[Table]:
         analysis: The analysis of the study.
     """
     tables = [paper_table(analysis) if analysis.study.seeds else counts_table(analysis)]
+    if analysis.tuned and analysis.untuned:
+        tables.append(both_table(analysis, analysis.untuned, analysis.tuned))
     if analysis.recorded:
         tables.append(rounds_table(analysis) if analysis.rounds else statistics_table(analysis))
     tables += effects_tables(analysis.effects, analysis.study.name, analysis.decision, analysis.format)
@@ -140,6 +151,7 @@ def study_tables(analysis: StudyAnalysis) -> list[Table]:
 
 def _remarks(analysis: StudyAnalysis) -> list[Remark]:
     found = [Remark(f"Chosen by a search: {text}.") for text in analysis.study.chosen]
+    found += tuned_remarks(analysis.tuned, analysis.untuned is not None)
     found += [Remark(f"Incomplete: {analysis.progress}.", strong=True)] if analysis.recorded < analysis.planned else []
     missing = [one.trial for summary in analysis.summaries for one in summary.trials if one.record is None]
     found += [Remark(f"{text}.") for text in earlier_remarks(missing, analysis.runs)]
@@ -156,7 +168,9 @@ def _on_axes(analysis: StudyAnalysis) -> list[tuple[str, Mapping[str, Any], floa
 def _curves(analysis: StudyAnalysis) -> list[TrialCurve]:
     """The curves of every recorded seed and of the imported logs, for one plot. Each variant has its own number."""
     shown = [summary for summary in analysis.summaries if summary.n]
-    curves = [curve for number, summary in enumerate(shown) for curve in _seeds(number, summary)]
+    panels = data_panels(shown)
+    looks = {id(s): name for (_, of), names in zip(panels, panel_labels(panels)) for s, name in zip(of, names)}
+    curves = [curve for number, one in enumerate(shown) for curve in _seeds(number, one, looks[id(one)])]
     logs = {id(log.rows): log for log in imported_curves(analysis)}.values()  # each log once, even if in several panels
     for i, log in enumerate(logs):
         epochs, losses, errors = ([row.get(key) for row in log.rows] for key in _columns(analysis.decision))
@@ -169,7 +183,7 @@ def _columns(decision: Decision) -> tuple[str, str, str]:
     return "epoch", "train_loss", decision.column
 
 
-def _seeds(number: int, summary: Summary) -> list[TrialCurve]:
+def _seeds(number: int, summary: Summary, look: str) -> list[TrialCurve]:
     found = []
     for one in summary.trials:
         if one.record:
@@ -177,7 +191,6 @@ def _seeds(number: int, summary: Summary) -> list[TrialCurve]:
             rows = rows[:-1] if one.record.diverged else rows  # without the diverged epoch, as in the figures
             epochs, losses, values = ([row.get(key) for row in rows] for key in _columns(summary.decision))
             fold = fold_of(one.trial)
-            found.append(
-                TrialCurve(number, summary.label, one.trial.seed, epochs, losses, values, one.trial.id, fold=fold)  # type: ignore[arg-type]
-            )
+            made = TrialCurve(number, summary.label, one.trial.seed, epochs, losses, values, one.trial.id)  # type: ignore[arg-type]
+            found.append(replace(made, fold=fold, look=look))
     return found

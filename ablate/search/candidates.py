@@ -276,10 +276,12 @@ class NetworkCandidates(Candidates[Variant, Trial]):
     Args:
         study: A study that has a search.
         location: Where the images are.
+        maker: Makes the variant of a candidate from its values by axis; None: as the study says.
     """
 
     study: Study
     location: Location
+    maker: Callable[[dict[str, Any]], Variant] | None = None
     work: str = WORK
     stopping: str = STOPPING
     rows_are_final: bool = True
@@ -287,7 +289,7 @@ class NetworkCandidates(Candidates[Variant, Trial]):
     pixels: dict[Any, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.make = candidate_maker(self.study)
+        self.make = self.maker or candidate_maker(self.study)
         self.gpus = self.study.recipe.gpus
 
     @property
@@ -379,15 +381,17 @@ class ProgramCandidates(Candidates[ProgramVariant, ProgramTrial]):
 
     Args:
         study: A study of a program that has a search.
+        maker: As in NetworkCandidates.
     """
 
     study: ProgramStudy
+    maker: Callable[[dict[str, Any]], ProgramVariant] | None = None
     work: str = PROGRAM_WORK
     stopping: str = PROGRAM_STOPPING
     rows_are_final: bool = False
 
     def __post_init__(self) -> None:
-        self.make = program_candidate_maker(self.study)
+        self.make = self.maker or program_candidate_maker(self.study)
 
     def trials(self, variant: ProgramVariant) -> tuple[ProgramTrial, ...]:
         return tuple(variant.trials(self.study.seeds))
@@ -473,11 +477,17 @@ class ProgramCandidates(Candidates[ProgramVariant, ProgramTrial]):
         return {}, {"program": about, "cost": cost, "remarks": remarks}
 
 
-def candidates_of(study: Study | ProgramStudy, location: Location) -> Candidates[Any, Any]:
+def candidates_of(
+    study: Study | ProgramStudy, location: Location | None, maker: Callable[[dict[str, Any]], Any] | None = None
+) -> Candidates[Any, Any]:
     """The candidates of a study's search.
 
     Args:
         study: It has a search.
-        location: Where the images are; has no effect for a program.
+        location: Where the images are; None for a program.
+        maker: As in NetworkCandidates.
     """
-    return ProgramCandidates(study) if isinstance(study, ProgramStudy) else NetworkCandidates(study, location)
+    if isinstance(study, ProgramStudy):
+        return ProgramCandidates(study, maker)
+    assert location is not None
+    return NetworkCandidates(study, location, maker)

@@ -41,14 +41,16 @@ class SearchExperiment:
         file: The name of the study file.
         runs: The runs directory.
         storage: The URL of a database or the path of a journal; "" for an SQLite file in the runs directory.
-        location: Where the images are; has no effect for a program.
+        location: Where the images are; None for a program.
+        maker: Makes the variant of a candidate from its values by axis; None: as the study says.
     """
 
     study: Study | ProgramStudy
     file: str
     runs: Path
     storage: str
-    location: Location
+    location: Location | None
+    maker: Callable[[dict[str, Any]], Any] | None = None
 
     def __repr__(self) -> str:
         return f"<SearchExperiment {self.study.name}: {self.search.trials} candidates>"
@@ -62,7 +64,7 @@ class SearchExperiment:
     @cached_property
     def kind(self) -> Candidates[Any, Any]:
         """What the candidates of the search are."""
-        return candidates_of(self.study, self.location)
+        return candidates_of(self.study, self.location, self.maker)
 
     @property
     def url(self) -> str:
@@ -172,7 +174,7 @@ class SearchExperiment:
         return {
             "study": self.study.name,
             "search": {
-                "space": [_describe(parameter) for parameter in self.search.parameters],
+                "space": [describe_parameter(parameter) for parameter in self.search.parameters],
                 "sampler": self.search.sampler,
                 "pruner": self.search.pruner,
                 "objective": self.search.objective,
@@ -246,8 +248,12 @@ def _possible(make: Callable[[dict[str, Any]], Any], values: dict[str, Any]) -> 
         return None
 
 
-def _describe(parameter: Parameter) -> dict[str, Any]:
-    """A parameter as plain values."""
+def describe_parameter(parameter: Parameter) -> dict[str, Any]:
+    """A parameter as plain values.
+
+    Args:
+        parameter: Of a search.
+    """
     return {
         "axis": parameter.axis,
         "kind": parameter.kind,

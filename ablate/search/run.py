@@ -13,7 +13,8 @@ import math
 import threading
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -86,42 +87,76 @@ def run_search(
     Raises:
         AblateError: The search cannot start, or its storage fails.
     """
+    (driver,) = run_searches([candidates], runs, url, options, console)
+    return driver.summary
+
+
+def run_searches(
+    searches: Sequence[Candidates[Any, Any]], runs: Path, url: str, options: RunOptions, console: Console
+) -> list[SearchDriver]:
+    """Evaluate the candidates that remain of several searches, side by side; return their drivers, which have summaries.
+
+    A slot that has no candidate left in one search goes on to the next.
+
+    Args:
+        searches: What the candidates of each are; all of networks that take one number of GPUs, or all of programs.
+        runs: The runs directory.
+        url: Of Optuna's storage, or the path of a journal.
+        options: How to run.
+        console: Where progress is printed.
+
+    Raises:
+        AblateError: A search cannot start, or the storage fails.
+    """
     begun = time.monotonic()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with open_backend(runs, options, teller(console), candidates.gpus) as backend, warnings.catch_warnings():
+    with open_backend(runs, options, teller(console), searches[0].gpus) as backend, warnings.catch_warnings():
         for message in OF_DIVERGED:
             warnings.filterwarnings("ignore", message)
-        driver = SearchDriver(candidates, runs, url, options, backend.slots[0].device)
-        return _run_driver(driver, backend, url, console, begun)
+        drivers = [SearchDriver(one, runs, url, options, backend.slots[0].device) for one in searches]
+        _run_drivers(drivers, backend, url, console, begun)
+        return drivers
 
 
-def _run_driver(driver: SearchDriver, backend: Backend, url: str, console: Console, begun: float) -> SearchSummary:
-    """Run a driver on all slots of a backend until the search ends or is stopped."""
-    options, slots = driver.options, backend.slots
+def _run_drivers(drivers: list[SearchDriver], backend: Backend, url: str, console: Console, begun: float) -> None:
+    """Run drivers on all slots of a backend until their searches end or are stopped."""
+    first, slots = drivers[0], backend.slots
+    options = first.options
     with handling(dict.fromkeys(PREEMPTING, preempted)):
-        left = max(0, driver.count_planned() - driver.count_ended())
-        driver.candidates.fit(backend, driver.candidate(), left, options, teller(console))
-        driver.prepare(console)
-    summary = driver.summary
-    summary.candidates, summary.done_before = driver.count_planned(), driver.count_ended()
-    names = [slot.name for slot in slots]
-    driver.progress = SearchProgress(
-        summary.candidates, summary.done_before, names, console, options.quiet, driver.decision
-    )
-    driver.stop = Stop(lambda: driver.progress.say(f"{driver.candidates.stopping}; Ctrl-C again stops now"))
-    with (
-        storage_errors(url),
-        register_driver(driver.opened, driver.runs) as driver.name,
-        driver.progress,
-        signals(driver.stop),
-        backend.open(driver.candidates.work, driver.stop) as driver.run,
-    ):
-        joblib.Parallel(len(slots), backend="threading")(joblib.delayed(driver.serve)() for _ in slots)
-        summary.best = driver.best()
-        summary.elsewhere = driver.count_ended() - summary.done_before - summary.evaluated - summary.pruned
-    summary.seconds = time.monotonic() - begun
-    summary.exit_code = driver.stop.exit_code or (INCOMPLETE if summary.failed else 0)
-    return summary
+        left = sum(max(0, driver.count_planned() - driver.count_ended()) for driver in drivers)
+        for driver in drivers:
+            driver.candidates.fit(backend, driver.candidate(), left, options, teller(console))
+            driver.prepare(console)
+            driver.summary.candidates, driver.summary.done_before = driver.count_planned(), driver.count_ended()
+    total, before = (sum(getattr(one.summary, key) for one in drivers) for key in ("candidates", "done_before"))
+    progress = SearchProgress(total, before, [slot.name for slot in slots], console, options.quiet, first.decision)
+    stop = Stop(lambda: progress.say(f"{first.candidates.stopping}; Ctrl-C again stops now"))
+    with ExitStack() as stack:
+        stack.enter_context(storage_errors(url))
+        for driver in drivers:
+            driver.name = stack.enter_context(register_driver(driver.opened, driver.runs))
+            driver.progress, driver.stop = progress, stop
+        stack.enter_context(progress)
+        stack.enter_context(signals(stop))
+        run = stack.enter_context(backend.open(first.candidates.work, stop))
+        for driver in drivers:
+            driver.run = run
+        joblib.Parallel(len(slots), backend="threading")(joblib.delayed(_serve)(drivers) for _ in slots)
+        for driver in drivers:
+            summary = driver.summary
+            summary.best = driver.best()
+            summary.elsewhere = driver.count_ended() - summary.done_before - summary.evaluated - summary.pruned
+    for driver in drivers:
+        driver.summary.seconds = time.monotonic() - begun
+        driver.summary.exit_code = stop.exit_code or (INCOMPLETE if driver.summary.failed else 0)
+
+
+def _serve(drivers: Sequence[SearchDriver]) -> None:
+    """Evaluate the candidates of one search after another on a slot. Each slot has one thread."""
+    for driver in drivers[:-1]:
+        driver.serve(wait=False)
+    for driver in reversed(drivers):  # the last has not been served; of the others only what another driver has left
+        driver.serve()
 
 
 class SearchDriver:
@@ -201,14 +236,18 @@ class SearchDriver:
         """The number of candidates that are complete or pruned."""
         return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in self.trials())
 
-    def serve(self) -> None:
-        """Evaluate one candidate after another until none is left or the search stops. Each slot has one thread."""
+    def serve(self, wait: bool = True) -> None:
+        """Evaluate one candidate after another until none is left or the search stops. Each slot has one thread.
+
+        Args:
+            wait: Whether to wait for candidates of other drivers, which may be left to this one.
+        """
         try:
             while not self.stop.level:
                 if taken := self.take_candidate():
                     with contextlib.suppress(UpdateFinishedTrialError):  # ended by a driver that took this one for dead
                         self.evaluate(taken)
-                elif self.others_at_work():
+                elif wait and self.others_at_work():
                     time.sleep(WAIT_SECONDS)  # if the other driver dies, this one continues its candidate
                 else:
                     break

@@ -87,15 +87,17 @@ def rank_intervals(
     Returns:
         None for fewer than 2 variants, or if no comparison can be significant with these seeds.
     """
-    possible, found = False, []
-    for i, variant in enumerate(errors):
-        pairs = [(other, i) for other in range(len(errors)) if other != i]
-        least = smallest_p_values([each.keys() for each in errors], pairs, paired_from)
-        possible = possible or min(least, default=1.0) < alpha
+    keys = [each.keys() for each in errors]
+    families = [[(other, i) for other in range(len(errors)) if other != i] for i in range(len(errors))]
+    asked = families[:1] if all(each == keys[0] for each in keys) else families  # with the same seeds one answers for all
+    if min((p for pairs in asked for p in smallest_p_values(keys, pairs, paired_from)), default=1.0) >= alpha:
+        return None
+    found = []
+    for pairs, variant in zip(families, errors):
         p_values = adjusted_p_values(errors, pairs, paired_from)
         sure = [direction(errors[other], variant, paired_from) for (other, _), p in zip(pairs, p_values) if p < alpha]
         found.append(RankInterval(1 + sure.count(-1), len(errors) - sure.count(1)))
-    return found if possible else None
+    return found
 
 
 def order_agreement(ours: Mapping[str, float], published: Mapping[str, float]) -> OrderAgreement:

@@ -169,7 +169,7 @@ def _named_fields(study: Study, axes: dict[str, Any]) -> dict[str, Any]:
     changes = dotted(axes, "args.")
     args: dict[str, Any] = net.get("args", {}) if isinstance(net, dict) else {}
     for name, value in changes.items():
-        args = _with_argument(args, name.split("."), value)
+        args = with_argument(args, name.split("."), value)
     if isinstance(net, dict):
         if key is not None:
             raise StudyError(f"family: '{key}' is not valid for a network of your own; leave it out")
@@ -186,14 +186,23 @@ def _named_fields(study: Study, axes: dict[str, Any]) -> dict[str, Any]:
     return fields | ({"args": json.dumps(args, sort_keys=True)} if args else {})
 
 
-def _with_argument(args: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
-    """Arguments with one value changed, which may be inside mappings of them."""
+def with_argument(args: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+    """Arguments with one value changed, which may be inside mappings of them.
+
+    Args:
+        args: The arguments by name.
+        path: The name of the argument, and of what is inside it.
+        value: The new value.
+
+    Raises:
+        StudyError: What the path leads through is no mapping.
+    """
     first, *rest = path
     if rest:
         inner = args.get(first, {})
         if not isinstance(inner, dict):
             raise StudyError(f"args.{'.'.join(path)}: {first} is {describe(inner)}, not a mapping")
-        value = _with_argument(inner, rest, value)
+        value = with_argument(inner, rest, value)
     return {**args, first: value}
 
 

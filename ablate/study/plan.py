@@ -33,6 +33,7 @@ from ablate.study.short_names import describe_codes, in_words, readable, short_a
 from ablate.study.study import Entry, Study, Trial, Variant
 
 MAX_TRIALS = 1_000_000
+OPEN, NONE = "open", "none"  # in place of a value that is not chosen yet, and of one that a variant does not have
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
             raise StudyError(f"{study.places['where']}: {error}") from None
         if not kept:
             raise StudyError(f"{study.places['where']}: {label(variant)}: not {study.where}")
-        _check_batches(variant.recipe, variant.data.model_copy(update={"held_out": search.held_out[0]}))
+        check_batches(variant.recipe, variant.data.model_copy(update={"held_out": search.held_out[0]}))
         return variant
 
     return make
@@ -312,22 +313,29 @@ def values_as_text(variants: Sequence[Variant]) -> list[dict[str, str]]:
 
 
 def varied_axes(variants: Sequence[Variant]) -> list[str]:
-    """The recipe.* and data.* axes that some entry gives and in which variants differ.
+    """The recipe.* and data.* axes that some entry gives and in which variants differ; and all axes that are tuned.
 
     Args:
         variants: Of a study's enumeration.
     """
     named = dict.fromkeys(axis for variant in variants for axis in variant.axes if axis.startswith(BESIDE))
-    return [axis for axis in named if len({repr(axis_value(variant, axis)) for variant in variants}) > 1]
+    varied = [axis for axis in named if len({repr(axis_value(variant, axis)) for variant in variants}) > 1]
+    return list(dict.fromkeys([*varied, *(axis for variant in variants for axis in (*variant.tuned, *variant.untuned))]))
 
 
 def axis_value(variant: Variant, axis: str) -> Any:
-    """The value of a recipe.* or data.* axis in a variant; "all" for a size that is not given.
+    """The value of a recipe.* or data.* axis in a variant, or of one that is tuned; "all" for a size that is not given.
 
     Args:
         variant: The variant.
         axis: Such as "recipe.lr" or "data.title".
     """
+    if axis in variant.untuned:
+        return OPEN
+    if axis in variant.tuned:
+        return variant.tuned[axis]
+    if not axis.startswith(BESIDE):
+        return NONE  # a tuned axis that another one's value leaves out
     if axis in (RECIPE_NAME, DATA_TITLE):
         return variant.axes[axis]
     if isinstance(written := variant.axes.get(axis), dict):
@@ -392,7 +400,7 @@ def _variant(
         recipe = _replaced(recipe, _Changes(changes), networks.study.folder)
     if changes := dotted(axes, "data."):
         data = _replaced(data, _Changes(changes), networks.study.folder)
-    _check_batches(recipe, data)
+    check_batches(recipe, data)
     network = networks.of(axes, entry.depth_rule, data, recipe)
     if recipe.compile == "auto":
         recipe = _replaced(recipe, _Changes(compile=compile_choice(network.counts, data, recipe)), networks.study.folder)
@@ -510,8 +518,16 @@ def _tell_apart(variants: list[Variant]) -> list[Variant]:
     ]
 
 
-def _check_batches(recipe: Recipe, data: Data) -> None:
-    """Raise StudyError if a training epoch would have no step."""
+def check_batches(recipe: Recipe, data: Data) -> None:
+    """Check that a training epoch has a step.
+
+    Args:
+        recipe: With the size of a batch.
+        data: With the number of training images, as far as it is known.
+
+    Raises:
+        StudyError: It has none.
+    """
     images = data.train_size or data.data_set.images[0]
     if images is not None and (part := data.held_out):
         images -= part.taken(images)

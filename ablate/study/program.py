@@ -18,10 +18,11 @@ from typing import Any
 import orjson
 
 from ablate.files import content_id
+from ablate.kinds.figures import USUAL_STYLE, FigureStyle
 from ablate.statistics.sequential import Rule
 from ablate.study.decision import Decision, Goal
 from ablate.study.designs import Design
-from ablate.study.study import Search
+from ablate.study.study import Search, Tune
 from ablate.study.table_style import USUAL, TableStyle
 
 FORMAT = 1  # of trial.json
@@ -185,6 +186,8 @@ class ProgramVariant:
         designs: What the variant is in each item of `variants` that has it; empty for a row of `zip`.
         labels: The author's words for its values, by axis.
         group: The value of the axis by which the main table is grouped, in words; "" without groups.
+        tuned: In a study that tunes its variants, the values by axis that were chosen for this one.
+        untuned: The axes whose values are not chosen yet. Such a variant has no trials.
     """
 
     net: str
@@ -193,6 +196,8 @@ class ProgramVariant:
     designs: tuple[Design, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     group: str = ""
+    tuned: Mapping[str, Any] = field(default_factory=dict)
+    untuned: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -205,7 +210,7 @@ class ProgramVariant:
         Args:
             seeds: Whole numbers from 0.
         """
-        return [ProgramTrial(self.program, self.axes, seed) for seed in seeds]
+        return [] if self.untuned else [ProgramTrial(self.program, self.axes, seed) for seed in seeds]
 
 
 @dataclass(frozen=True)
@@ -233,8 +238,10 @@ class ProgramStudy:
         where: The constraint as written and its place, if any.
         chosen: One sentence for each value that was taken from a search.
         until: How many of the seeds each comparison gets; None: all.
+        figure_style: How the figures are drawn.
         effects: The factors whose effects the report shows; True: all that are crossed; False: none.
         table: How the main table is shaped.
+        tune: The search that every variant is given first, if any.
     """
 
     name: str
@@ -257,8 +264,10 @@ class ProgramStudy:
     where: tuple[str, str] | None = None
     chosen: tuple[str, ...] = ()
     until: Rule | None = None
+    figure_style: FigureStyle = USUAL_STYLE
     effects: bool | tuple[str, ...] = True
     table: TableStyle = USUAL
+    tune: Tune | None = None
 
     @property
     def decision(self) -> Decision:

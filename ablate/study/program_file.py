@@ -22,6 +22,7 @@ from ablate.study.design_schema import DESIGNS
 from ablate.study.designs import Design, reference_rows
 from ablate.study.document import Document, KeyPath
 from ablate.study.expression import compile_expression
+from ablate.study.figure_style import read_figure_style
 from ablate.study.plan import MAX_TRIALS, plain
 from ablate.study.program import (
     EPOCHS,
@@ -40,10 +41,11 @@ from ablate.study.program_search import read_program_search
 from ablate.study.schema import EntryFile, StudyFile
 from ablate.study.short_names import BASE, in_words
 from ablate.study.table_style import USUAL, check_number, read_labels, read_own_labels
+from ablate.study.tune_file import read_program_tune
 
 KEYS = (
-    "name", "title", "source", "notes", "program", "measures", "decide_by", "seeds", "variants", "base", "search", "where",
-    "baseline", "figures", "effects", "labels", "table", "scales",
+    "name", "title", "source", "notes", "program", "measures", "decide_by", "seeds", "variants", "tune", "base", "search",
+    "where", "baseline", "figures", "figure_style", "effects", "labels", "table", "scales",
 )  # fmt: skip
 MOST_BYTES = 1 << 28  # of a file of the program
 
@@ -118,6 +120,7 @@ def read_program_study(
         variants=variants,
         baselines=_baselines(document, file.baseline, variants),
         figures=tuple(file.figures),
+        figure_style=read_figure_style(document, file.figure_style),
         remarks=(*(f"chosen: {line}" for line in chosen), *remarks, *_unnamed_files(program, folder)),
         missing=missing,
         search=search,
@@ -126,6 +129,7 @@ def read_program_study(
         chosen=chosen,
         effects=effects,
         table=file.table or USUAL,
+        tune=read_program_tune(document, file, program, measures, decide_by),
     )
 
 

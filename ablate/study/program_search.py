@@ -13,11 +13,11 @@ from ablate.study.plan import plain
 from ablate.study.program import EPOCHS, Program, ProgramMeasure, ProgramStudy, ProgramVariant
 from ablate.study.program_axes import check_axis_name, check_value, wanted_axes
 from ablate.study.schema import StudyFile
-from ablate.study.search_file import MAX_GRID, SPACE, check_trials, make_search, read_space
+from ablate.study.search_file import MAX_GRID, SEARCH, CheckAxis, check_trials, make_search, read_space
 from ablate.study.space import grid, present
 from ablate.study.study import Parameter, Search
 
-NOT_WITH = ("variants", "baseline", "figures", "effects")  # keys that exclude `search`
+NOT_WITH = ("variants", "tune", "baseline", "figures", "effects")  # keys that exclude `search`
 PRUNERS = ("none", "median", "hyperband")
 
 
@@ -57,18 +57,11 @@ def read_program_search(
             f"search.objective: found {search.objective}; allowed: median, mean (of {decide_by.name} over the seeds)",
         )
     wanted = wanted_axes(program)
-
-    def check_axis(document: Document, path: KeyPath, axis: str, values: Any) -> tuple[Any, ...]:
-        check_axis_name(document, path, axis, wanted)
-        listed = isinstance(values, list)
-        for i, value in enumerate(values if listed else [values]):
-            check_value(document, (*path, i) if listed else path, axis, value)
-        return tuple(values) if listed else (values,)
-
-    parameters = read_space(document, search, check_axis, lambda path, parameter, written: None)
+    check_axis = axis_check(wanted)
+    parameters = read_space(document, SEARCH, search, check_axis, lambda path, parameter, written: None)
     base = _base(document, file.base, wanted, [parameter for parameter in parameters if not parameter.when])
     _check_complete(document, wanted, base, parameters)
-    check_trials(document, search)
+    check_trials(document, SEARCH, search)
     if search.pruner not in PRUNERS:
         document.fail(
             ("search", "pruner"),
@@ -81,6 +74,23 @@ def read_program_search(
         )
     about = {"program": program.identity(), "decide_by": decide_by.name, "goal": decide_by.goal, "seeds": seeds}
     return make_search(document, search, parameters, (), decide_by.name, check_axis, None, about), base
+
+
+def axis_check(wanted: list[str]) -> CheckAxis:
+    """A function that checks the values of a placeholder's axis.
+
+    Args:
+        wanted: As returned by wanted_axes().
+    """
+
+    def check_axis(document: Document, path: KeyPath, axis: str, values: Any) -> tuple[Any, ...]:
+        check_axis_name(document, path, axis, wanted)
+        listed = isinstance(values, list)
+        for i, value in enumerate(values if listed else [values]):
+            check_value(document, (*path, i) if listed else path, axis, value)
+        return tuple(values) if listed else (values,)
+
+    return check_axis
 
 
 def most_epochs(program: Program, base: Mapping[str, Any], parameters: Sequence[Parameter]) -> int | None:
@@ -145,14 +155,17 @@ def _check_complete(document: Document, wanted: list[str], base: dict[str, Any],
             continue
         parts = [parameter for parameter in parameters if parameter.axis == axis]
         if not parts:
-            document.fail(SPACE, f"{{{axis}}} of program.command: add it to 'search.space', or its value to 'base'")
+            document.fail(
+                (SEARCH, "space"), f"{{{axis}}} of program.command: add it to 'search.space', or its value to 'base'"
+            )
         if all(part.when for part in parts):
             named = {above for part in parts for above, _ in part.when}
             for values in itertools.islice(grid(_closed(named, parameters)), MAX_GRID):
                 if not any(present(part, values) for part in parts):
                     told = ", ".join(f"{above} {plain(value)}" for above, value in values.items())
                     document.fail(
-                        (*SPACE, axis), f"{{{axis}}} of program.command has no value with {told}; add one to 'base'"
+                        (SEARCH, "space", axis),
+                        f"{{{axis}}} of program.command has no value with {told}; add one to 'base'",
                     )
 
 

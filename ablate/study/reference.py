@@ -33,6 +33,7 @@ from ablate.study.schema import (
     RowFile,
     SearchFile,
     StudyFile,
+    TuneFile,
     ValidationFile,
     data_model,
     recipe_model,
@@ -53,7 +54,8 @@ MODELS: dict[str, tuple[type[BaseModel], str]] = {
     "`budget`": (BudgetFile, ""),
     "`validation`": (ValidationFile, ""),
     "`search`": (SearchFile, ""),
-    "A parameter in `search.space`": (RangeFile, "Or a list of choices."),
+    "`tune`": (TuneFile, ""),
+    "A parameter in `search.space` or `tune.space`": (RangeFile, "Or a list of choices."),
     "`program`": (ProgramFile, ""),
     "An item of `measures`": (MeasureFile, ""),
     "`published`": (PublishedFile, "A list of tables."),
@@ -99,8 +101,12 @@ def reference() -> str:
     lines += ["", "## Names", "", "Measures:", ""]
     lines += _table(("Name", "Meaning"), ([f"`{one.name}`", f"{one.words}, {one.unit}"] for one in MEASURES.values()))
     lines += ["", "Figures:", ""]
-    figures = ([f"`{one.name}`", one.alt_text, one.choice] for one in FIGURES if one.report != "search")
-    lines += _table(("Name", "It shows", "Drawn"), figures)
+    figures: dict[str, list[str]] = {}  # several kinds of reports have a figure of one name
+    for one in FIGURES:
+        if one.report != "search":
+            words = one.alt_text.format(measure="error", Measure="Error")
+            figures.setdefault(one.name, [f"`{one.name}`", words, one.choice])
+    lines += _table(("Name", "It shows", "Drawn"), figures.values())
     return "\n".join(lines) + "\n"
 
 

@@ -34,6 +34,7 @@ from ablate.registry import Kind, Registry
 from ablate.study.budget import SolvedAxis
 from ablate.study.data import Data, Split
 from ablate.study.design_schema import DESIGNS, FactorialFile, FractionalFile, LeaveOneOutFile, Path
+from ablate.study.figure_style import FigureStyleFile
 from ablate.study.frozen import Frozen
 from ablate.study.measure_schema import MeasureFile, Measures
 from ablate.study.program_schema import BY_AXES, ProgramFile
@@ -399,8 +400,8 @@ class RangeFile(Frozen):
     when: Annotated[dict[str, Any] | None, Field(description="only if these axes have these values")] = None
 
 
-class SearchFile(Frozen):
-    """A search: candidates from a space, each evaluated on held-out training images, or by a program's own measure.
+class SpaceFile(Frozen):
+    """What a search and the tuning of variants have in common: a space, and how candidates of it are chosen and compared.
 
     Args:
         space: The axes and their values: a list of choices, or the keys of a parameter, see below.
@@ -415,10 +416,7 @@ class SearchFile(Frozen):
     ]
     validation: Annotated[
         ValidationFile | None,
-        Field(
-            examples=["{folds: 5}"],
-            description="required, except for a program: the images that candidates are compared on",
-        ),
+        Field(examples=["{folds: 5}"], description="the images that candidates are compared on"),
     ] = None
     objective: Annotated[
         Literal["median_validation_error", "mean_validation_error", "median", "mean"] | None,
@@ -430,14 +428,58 @@ class SearchFile(Frozen):
         Literal["none", "wilcoxon", "median", "hyperband"],
         Field(description="wilcoxon compares errors of folds; median and hyperband compare errors of epochs"),
     ] = "none"
-    also_minimize: Annotated[
-        Literal["parameters", "multiply_adds"] | None, Field(description="a second objective, for a Pareto set")
-    ] = None
     seed: Seed = 0
     enqueue: Annotated[
         list[dict[str, Any]],
         Field(default_factory=list, max_length=1000, description="candidates to evaluate first, as values of axes"),
     ]
+
+
+class SearchFile(SpaceFile):
+    """A search: candidates from a space, each evaluated on held-out training images, or by a program's own measure.
+
+    Args:
+        space: The axes and their values: a list of choices, or the keys of a parameter, see below.
+        sampler: How Optuna chooses the candidates.
+        seed: Of the sampler.
+    """
+
+    validation: Annotated[
+        ValidationFile | None,
+        Field(
+            examples=["{folds: 5}"],
+            description="required, except for a program: the images that candidates are compared on",
+        ),
+    ] = None
+    also_minimize: Annotated[
+        Literal["parameters", "multiply_adds"] | None, Field(description="a second objective, for a Pareto set")
+    ] = None
+
+
+class TuneFile(SpaceFile):
+    """The same small search for every variant, on held-out training images, before its seeds are trained.
+
+    Args:
+        space: As in a search, without what the variants vary. A variant's own values are in it and its first candidate.
+        sampler: How Optuna chooses the candidates.
+        seed: Of the sampler, the same for every variant.
+    """
+
+    validation: Annotated[
+        ValidationFile | None,
+        Field(description="by default the study's, else holdout: a tenth of the training images; not of a program"),
+    ] = None
+    seeds: Annotated[
+        Any,
+        Field(description="of a candidate's trainings: how many, counted from 1000, or a list"),
+        WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": "integer"}}]}),
+    ] = 1
+    decide_by: Annotated[str | None, Field(description="the measure of a program that chooses; by default the study's")] = (
+        None
+    )
+    also_untuned: Annotated[
+        bool, Field(description="whether each variant is trained at its own values too; the report shows both answers")
+    ] = False
 
 
 class StudyFile(Frozen):
@@ -448,6 +490,7 @@ class StudyFile(Frozen):
         recipe: How networks are trained: a recipe's name, or changes of one.
         variants: What is compared: a list of items, expanded in order.
         search: A search in place of `variants`.
+        tune: A small search that each variant is given before its seeds are trained.
         depth_rule: How a name counts depth: convolutions on the longest path, or 6 N + 4 whatever the block.
         where: A condition on axes and counts, such as k * depth <= 400; other variants are dropped.
         budget: What every network may cost.
@@ -500,6 +543,7 @@ class StudyFile(Frozen):
         WithJsonSchema(_NET),
     ] = None
     search: SearchFile | None = None
+    tune: TuneFile | None = None
     depth_rule: DepthRuleField = "convolutions"
     where: str | None = None
     budget: BudgetFile | None = None
@@ -520,6 +564,7 @@ class StudyFile(Frozen):
     ] = None
     epoch_rule: Annotated[EpochRule, Field(description="best: the epoch with the best value; reports say so")] = "last"
     figures: Annotated[list[_FigureName], Field(default=list(DEFAULTS), max_length=len(CHOICES))]
+    figure_style: Annotated[FigureStyleFile | None, Field(description="how the figures are drawn, for a paper")] = None
     effects: Annotated[
         Union[bool, Annotated[list[Title], Field(min_length=1, max_length=100)]],
         Field(description="factors whose effects the report shows; by default all that vary in a crossed way; false: none"),
@@ -535,7 +580,7 @@ class StudyFile(Frozen):
         dict[str, Any],
         Field(
             default_factory=dict,
-            description="by name: keys that replace the study's; data, recipe, budget, search, program are merged by key",
+            description="by name: keys that replace the study's; in data, recipe, budget, search, tune, program key by key",
         ),
         WithJsonSchema({"type": "object", "additionalProperties": {"type": "object"}}),
     ]
@@ -602,12 +647,14 @@ def _of_programs(schema: dict[str, Any]) -> None:
     items: list[dict[str, Any]] = [
         {"properties": {"variants": {"items": {"$ref": f"#/$defs/{name}"}}}} for name in ("ProgramEntry", "EntryFile")
     ]
-    properties, space = schema["properties"], schema["$defs"]["SearchFile"]["properties"]["space"]
-    networks = {key: space.pop(key) for key in ("properties", "propertyNames")}
+    properties = schema["properties"]
+    spaces = [schema["$defs"][name]["properties"]["space"] for name in ("SearchFile", "TuneFile")]
+    networks, tuned = ({key: space.pop(key) for key in ("properties", "propertyNames")} for space in spaces)
     items[0]["properties"]["base"] = {"type": "object", "minProperties": 1}
     items[1]["properties"] |= {
         "base": {"anyOf": properties["base"].pop("anyOf")},
         "search": {"required": ["validation"], "properties": {"space": networks}},
+        "tune": {"properties": {"space": tuned}},
     }
     schema |= {"if": {"required": ["program"]}, "then": items[0], "else": items[1]}
     for kind in schema["properties"]["variants"]["anyOf"]:

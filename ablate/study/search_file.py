@@ -22,17 +22,17 @@ from ablate.study.document import Document, KeyPath
 from ablate.study.held_out import read_held_out
 from ablate.study.recipe import Recipe
 from ablate.study.resolve import replace_fields
-from ablate.study.schema import RangeFile, SearchFile, StudyFile
+from ablate.study.schema import RangeFile, SearchFile, SpaceFile, StudyFile
 from ablate.study.space import contains, grid, present
 from ablate.study.study import Parameter, Search
 from ablate.study.validation import validate
 from ablate.study.values import axis_values
 
-SPACE = ("search", "space")
+SEARCH = "search"  # the key of a search; a study that tunes its variants has the same keys under another
 # Keys that exclude `search`, which has a `validation` of its own
 NOT_WITH = (
-    "variants", "baseline", "published", "figures", "effects", "panels", "epoch_rule", "validation", "measures",
-    "decide_by",
+    "variants", "tune", "baseline", "published", "figures", "effects", "panels", "epoch_rule", "validation",
+    "measures", "decide_by",
 )  # fmt: skip
 MAX_GRID = 10_000
 DEFAULT_STATISTIC = "mean"  # over folds and seeds; a median of five folds forgets by how much the others differ
@@ -84,9 +84,9 @@ def read_search(
             document.fail(("base",), f"base: {wrong}")
 
     def check(path: KeyPath, parameter: Parameter, written: Any) -> None:
-        _check_values(document, path, parameter, written, recipe, data[0])
+        check_ends(document, SEARCH, path, parameter, written, recipe, data[0])
 
-    parameters = read_space(document, search, axis_values, check)
+    parameters = read_space(document, SEARCH, search, axis_values, check)
     for parameter in parameters:
         if budget and parameter.axis in budget.solve[:1]:
             raise StudyError(
@@ -99,7 +99,7 @@ def read_search(
         document.fail(
             ("search", "sampler"), "search.sampler: found cmaes; with 'also_minimize' use tpe, gp, random or grid"
         )
-    check_trials(document, search)
+    check_trials(document, SEARCH, search)
     held_out = read_held_out(document, ("search", "validation"), search.validation, data[0])
     if search.pruner == "wilcoxon" and len(held_out) * len(seeds) < LEAST_PAIRS:
         found = f"wilcoxon cannot prune with {len(held_out) * len(seeds)} trainings a candidate"
@@ -110,12 +110,17 @@ def read_search(
 
 
 def read_space(
-    document: Document, search: SearchFile, check_axis: CheckAxis, check: Callable[[KeyPath, Parameter, Any], None]
+    document: Document,
+    key: str,
+    search: SpaceFile,
+    check_axis: CheckAxis,
+    check: Callable[[KeyPath, Parameter, Any], None],
 ) -> list[Parameter]:
     """The parameters of a search's space, in order.
 
     Args:
         document: The study file's values and their places.
+        key: The study's key that the space stands under: "search" or "tune".
         search: The checked search.
         check_axis: Checks values of an axis for their type.
         check: Called with the path of each parameter, the parameter and its value as written; fails if it is not valid.
@@ -126,26 +131,28 @@ def read_space(
     parameters: list[Parameter] = []
     for axis, parts in search.space.items():
         several = isinstance(parts, list) and parts and all(isinstance(p, dict) and "when" in p for p in parts)
-        places = [(*SPACE, axis, i) for i in range(len(parts))] if several else [(*SPACE, axis)]
+        at = (key, "space", axis)
+        places: list[KeyPath] = [(*at, i) for i in range(len(parts))] if several else [at]
         for path, part in zip(places, parts if several else [parts]):
             parameters.append(_parameter(document, path, axis, part, parameters, check_axis))
             check(path, parameters[-1], part)
-    _check_exclusive(document, parameters)
+    _check_exclusive(key, parameters)
     return parameters
 
 
-def check_trials(document: Document, search: SearchFile) -> None:
+def check_trials(document: Document, key: str, search: SpaceFile) -> None:
     """Check that a search says how many candidates it tries, unless they are those of a grid.
 
     Args:
         document: The study file's values and their places.
+        key: As in read_space().
         search: The checked search.
 
     Raises:
         StudyError: It does not.
     """
     if search.trials is None and search.sampler != "grid":
-        document.fail(("search",), "'search.trials' is missing; add it, such as trials: 40")
+        document.fail((key,), f"'{key}.trials' is missing; add it, such as trials: {40 if key == SEARCH else 8}")
 
 
 def make_search(
@@ -173,7 +180,7 @@ def make_search(
     Raises:
         StudyError: The grid or an enqueued candidate is not valid; the message names the place.
     """
-    cells = _grid(document, parameters) if search.sampler == "grid" else []
+    cells = read_grid(document, SEARCH, parameters) if search.sampler == "grid" else []
     statistic = (search.objective or DEFAULT_STATISTIC).partition("_")[0]
     # Before the mean was the default it was the median, and what such a search depends on did not name it.
     stated = {} if search.objective else {"statistic": statistic}
@@ -187,7 +194,7 @@ def make_search(
         search.sampler,
         search.pruner,
         search.seed,
-        tuple(_enqueued(document, i, values, parameters, check_axis) for i, values in enumerate(search.enqueue)),
+        read_enqueued(document, SEARCH, search, parameters, check_axis),
         _digest(document, about | stated),
         _digest(document, about) if stated else "",
     )
@@ -209,7 +216,7 @@ def _parameter(
     document: Document, path: KeyPath, axis: str, value: Any, above: list[Parameter], check_axis: CheckAxis
 ) -> Parameter:
     """One parameter of the space, from its value at a path. It may depend on the parameters `above` it."""
-    name = ".".join(map(str, (*SPACE, axis)))
+    name = ".".join(map(str, (*path[:2], axis)))
 
     def fail(message: str, *keys: Any) -> NoReturn:
         document.fail((*path, *keys), f"{name}: {message}")
@@ -269,13 +276,26 @@ def _parameter(
     return Parameter(named, axis, "float", float(low), float(high), step, part.log, (), when, place, placeholder)
 
 
-def _check_values(
-    document: Document, path: KeyPath, parameter: Parameter, written: Any, recipe: Recipe, data: Data
+def check_ends(
+    document: Document, key: str, path: KeyPath, parameter: Parameter, written: Any, recipe: Recipe, data: Data
 ) -> None:
-    """Raise StudyError for the end of a range, or a choice, that is not valid in any candidate."""
+    """Check the ends of a range, or the choices, of a parameter.
+
+    Args:
+        document: The study file's values and their places.
+        key: As in read_space().
+        path: Where the parameter is.
+        parameter: The parameter.
+        written: Its value in the file.
+        recipe: That candidates change.
+        data: That candidates change.
+
+    Raises:
+        StudyError: One of them is not valid in any candidate; the message names the place.
+    """
     axis, folder = parameter.axis, Path(document.name).parent
     if axis in UNREAD:
-        document.fail(path, f"search.space: {axis} cannot be searched; of data augment, preprocess, train_size can")
+        document.fail(path, f"{key}.space: {axis} cannot be searched; of data augment, preprocess, train_size can")
     places: list[KeyPath] = [path, path]
     values: list[Any] = [parameter.low, parameter.high]
     if parameter.kind == "categorical":
@@ -289,7 +309,7 @@ def _check_values(
         places.append((*path, "l"))
     for place, value in zip(places, values):
         if wrong := _refusal(axis, value, recipe, data, folder):
-            document.fail(place, f"search.space.{axis}: {wrong.removeprefix(f'{axis}: ')}")
+            document.fail(place, f"{key}.space.{axis}: {wrong.removeprefix(f'{axis}: ')}")
 
 
 def _refusal(axis: str, value: Any, recipe: Recipe, data: Data, folder: Path) -> str:
@@ -342,39 +362,58 @@ def _when(
     return tuple(when)
 
 
-def _check_exclusive(document: Document, parameters: list[Parameter]) -> None:
+def _check_exclusive(key: str, parameters: list[Parameter]) -> None:
     """Raise StudyError if a candidate can have two parameters of one axis, or of two axes that exclude each other."""
     for i, one in enumerate(parameters):
         for other in parameters[:i]:
             apart = any(a == b and not set(map(repr, u)) & set(map(repr, v)) for a, u in one.when for b, v in other.when)
             if one.axis == other.axis and not apart:
                 raise StudyError(
-                    f"{one.place}: search.space.{one.axis}: two parts can hold at once; make their 'when' exclusive"
+                    f"{one.place}: {key}.space.{one.axis}: two parts can hold at once; make their 'when' exclusive"
                 )
             if {one.axis, other.axis} in ({"block", "l"}, {"depth", "N"}) and not apart and not one.placeholder:
-                raise StudyError(f"{one.place}: search.space: {one.axis} and {other.axis} both given; use one of them")
+                raise StudyError(f"{one.place}: {key}.space: {one.axis} and {other.axis} both given; use one of them")
+
+
+def read_enqueued(
+    document: Document, key: str, search: SpaceFile, parameters: Sequence[Parameter], check_axis: CheckAxis
+) -> tuple[dict[str, Any], ...]:
+    """The candidates that a search enqueues, as values of the axes.
+
+    Args:
+        document: The study file's values and their places.
+        key: As in read_space().
+        search: The checked search.
+        parameters: The space.
+        check_axis: Checks values of an axis for their type.
+
+    Raises:
+        StudyError: An axis or a value is not in the space; the message names the place.
+    """
+    named = enumerate(search.enqueue)
+    return tuple(_enqueued(document, (key, "enqueue", i), values, parameters, check_axis) for i, values in named)
 
 
 def _enqueued(
-    document: Document, index: int, values: dict[str, Any], parameters: Sequence[Parameter], check_axis: CheckAxis
+    document: Document, path: KeyPath, values: dict[str, Any], parameters: Sequence[Parameter], check_axis: CheckAxis
 ) -> dict[str, Any]:
     """One enqueued candidate, as values of the axes. Fails for an axis or a value outside the space."""
-    path: KeyPath = ("search", "enqueue", index)
+    key = path[0]
     axes = dict.fromkeys(parameter.axis for parameter in parameters)
     if not values:
-        document.fail(path, f"search.enqueue: a candidate has no value; name one or more of {', '.join(axes)}")
+        document.fail(path, f"{key}.enqueue: a candidate has no value; name one or more of {', '.join(axes)}")
     found = {}
     for axis, value in values.items():
         if axis not in axes:
-            document.fail((*path, axis), f"search.enqueue: unknown axis '{axis}'; {allowed(axis, axes)}")
+            document.fail((*path, axis), f"{key}.enqueue: unknown axis '{axis}'; {allowed(axis, axes)}")
         check_axis(document, (*path, axis), axis, [value])
         parts = [parameter for parameter in parameters if parameter.axis == axis]
         there = [parameter for parameter in parts if present(parameter, values)]
         if not there:
             when = "; or ".join(", ".join(f"{a} {' or '.join(map(str, v))}" for a, v in part.when) for part in parts)
-            document.fail((*path, axis), f"search.enqueue: {axis} is only valid with {when}")
+            document.fail((*path, axis), f"{key}.enqueue: {axis} is only valid with {when}")
         if not contains(there[0], value):
-            document.fail((*path, axis), f"search.enqueue: {axis} {describe(value)} is not in search.space")
+            document.fail((*path, axis), f"{key}.enqueue: {axis} {describe(value)} is not in {key}.space")
         match there[0].kind:  # the form in which Optuna returns values
             case "float":
                 value = float(value)
@@ -384,12 +423,21 @@ def _enqueued(
     return found
 
 
-def _grid(document: Document, parameters: Sequence[Parameter]) -> list[dict[str, Any]]:
-    """Every candidate of a finite space. Fails if the space is not finite, or has more than MAX_GRID candidates."""
+def read_grid(document: Document, key: str, parameters: Sequence[Parameter]) -> list[dict[str, Any]]:
+    """Every candidate of a finite space.
+
+    Args:
+        document: The study file's values and their places.
+        key: As in read_space().
+        parameters: The space.
+
+    Raises:
+        StudyError: The space is not finite, or has more than MAX_GRID candidates; the message names the place.
+    """
     for p in parameters:
         if p.kind == "float" and p.step is None:
-            raise StudyError(f"{p.place}: search.space.{p.axis}: sampler grid needs a step or choices")
+            raise StudyError(f"{p.place}: {key}.space.{p.axis}: sampler grid needs a step or choices")
     found = list(itertools.islice(grid(parameters), MAX_GRID + 1))
     if len(found) > MAX_GRID:
-        document.fail(SPACE, f"search.space: sampler grid takes at most {MAX_GRID:,} candidates")
+        document.fail((key, "space"), f"{key}.space: sampler grid takes at most {MAX_GRID:,} candidates")
     return found

@@ -16,6 +16,7 @@ from ablate.study.design_file import Axis, Row, read_design
 from ablate.study.design_schema import DESIGNS
 from ablate.study.document import Document, KeyPath, read_document
 from ablate.study.expression import compile_expression
+from ablate.study.figure_style import read_figure_style
 from ablate.study.held_out import read_held_out
 from ablate.study.measure_file import read_decision, read_measures
 from ablate.study.program import ProgramStudy
@@ -27,6 +28,7 @@ from ablate.study.schema import EXPANSIONS, NET_AXES, Bounds, BudgetFile, EntryF
 from ablate.study.search_file import read_search
 from ablate.study.study import Entry, Study
 from ablate.study.table_style import USUAL, read_labels, read_own_labels
+from ablate.study.tune_file import read_tune
 from ablate.study.until import read_until
 from ablate.study.validation import validate
 from ablate.study.values import axis_values
@@ -131,6 +133,7 @@ def load_any_study(
         baseline=(file.baseline, document.place("baseline")) if file.baseline else None,
         epoch_rule=file.epoch_rule,
         figures=tuple(file.figures),
+        figure_style=read_figure_style(document, file.figure_style),
         panels=tuple((title, tuple(nets)) for title, nets in file.panels.items()),
         published=tuple(published_values(document, i, table, file.depth_rule, imagenet) for i, table in tables),
         places={key: document.place(key) for key in PLACES},
@@ -142,6 +145,7 @@ def load_any_study(
         effects=file.effects if isinstance(file.effects, bool) else tuple(file.effects),
         labels=read_labels(document, file.labels, (file.table or USUAL).group_by),
         table=file.table or USUAL,
+        tune=read_tune(document, file, recipe, entries, held_out),
     )
 
 
@@ -212,7 +216,7 @@ def _lay_over(document: Document, scale: str) -> None:
     _check_scale(document, scale, scales[scale])
     if isinstance(name := document.value.get("name"), str):
         document.value["name"] = f"{name}_{scale}"
-    document.overlay(("scales", scale), ("data", "recipe", "budget", "search", "program"))
+    document.overlay(("scales", scale), ("data", "recipe", "budget", "search", "tune", "program"))
 
 
 def _check_scale(document: Document, scale: str, keys: Any) -> None:

@@ -17,6 +17,7 @@ import orjson
 
 from ablate.data.augmentation_lists import own_steps
 from ablate.files import content_id
+from ablate.kinds.figures import USUAL_STYLE, FigureStyle
 from ablate.nets.architecture import Architecture, Blocks, DepthRule
 from ablate.nets.blueprint import Blueprint
 from ablate.nets.counts import Counts
@@ -95,6 +96,8 @@ class Variant:
         labels: The author's words for its values, by axis.
         words: The author's words for its network, in place of `net` in names; "" for none.
         group: The value of the axis by which the main table is grouped, in words; "" without groups.
+        tuned: In a study that tunes its variants, the values by axis that were chosen for this one.
+        untuned: The axes whose values are not chosen yet. Such a variant has no trials.
     """
 
     net: str
@@ -113,6 +116,8 @@ class Variant:
     labels: Mapping[str, str] = field(default_factory=dict)
     words: str = ""
     group: str = ""
+    tuned: dict[str, Any] = field(default_factory=dict)
+    untuned: tuple[str, ...] = ()
 
     @property
     def blueprint(self) -> Blueprint:
@@ -136,6 +141,8 @@ class Variant:
             seeds: Whole numbers from 0.
         """
         found: list[Trial] = []
+        if self.untuned:
+            return found
         for data in [hold_out(self.data, part) for part in self.folds] or [self.data]:
             first = [Trial(self.architecture, self.recipe, data, seed) for seed in seeds[:1]]
             found += first + [first[0].at_seed(seed) for seed in seeds[1:]]
@@ -363,6 +370,24 @@ class Search:
 
 
 @dataclass(frozen=True)
+class Tune:
+    """The search that every variant of a study is given before its seeds are trained.
+
+    Args:
+        search: The space and how candidates are chosen. `held_out` is empty for a program, and where a tenth of the
+            training images is held out; `enqueue` lacks the first candidate, which is the variant's own values.
+        seeds: Of a candidate's trainings.
+        decide_by: The measure of a program that chooses; "" for networks.
+        also_untuned: Whether each variant is also trained at its own values.
+    """
+
+    search: Search
+    seeds: tuple[int, ...]
+    decide_by: str = ""
+    also_untuned: bool = False
+
+
+@dataclass(frozen=True)
 class Study:
     """One study file, checked. Its variants are not yet enumerated.
 
@@ -391,9 +416,11 @@ class Study:
         held_out: The images that the study decides on: the folds, or the one part; empty: the test images.
         measures: What reports show besides the error.
         until: How many of the seeds each comparison gets; None: all.
+        figure_style: How the figures are drawn.
         effects: The factors whose effects reports show; True: all that are crossed; False: none.
         labels: The author's words for values of axes.
         table: How the main table is shaped.
+        tune: The search that every variant is given first, if any.
     """
 
     name: str
@@ -420,6 +447,8 @@ class Study:
     held_out: tuple[HeldOut, ...] = ()
     measures: tuple[ShownMeasure, ...] = ()
     until: Rule | None = None
+    figure_style: FigureStyle = USUAL_STYLE
     effects: bool | tuple[str, ...] = True
     labels: Labels = NO_LABELS
     table: TableStyle = USUAL
+    tune: Tune | None = None

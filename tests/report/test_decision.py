@@ -66,7 +66,7 @@ def test_the_words_stand_in_captions_and_figures(report: StudyReport) -> None:
     assert "Accuracy at the last epoch, median over 3 seeds." in captions and "error" not in captions
     assert "how often the variant has the higher accuracy" in captions
     (axis,) = report.figures["errors"].figure.axes
-    assert axis.get_xlabel() == "accuracy: a point a seed, a bar their median"
+    assert axis.get_xlabel() == "accuracy"
     assert report.figures["parameters"].alt_text == "Accuracy against parameters, with the Pareto front"
 
 

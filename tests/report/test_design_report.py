@@ -65,7 +65,7 @@ def test_marks_and_differences_of_the_method_without_each_component(tmp_path: Pa
     assert [row[0].value is not None and row[1].value for row in found.rows] == [True, False, True]
     assert texts(found.brief)[0][-1] == "baseline" and texts(found.brief)[2][-1].startswith("+")
     assert (
-        "Base: WRN-10-1-dropout0.3. Left out: dropout (dropout 0), decay (weight_decay 0, not 0.0005, lr 0.2, not 0.1)."
+        "Base: WRN-10-1-dropout0.3. Left out: dropout (dropout 0), decay (weight decay 0, not 0.0005, lr 0.2, not 0.1)."
         in found.caption
     )
     written = table_latex(found.brief, "c")

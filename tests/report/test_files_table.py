@@ -50,6 +50,7 @@ def test_files_and_copies_are_in_record_plan_and_report(tmp_path: Path, monkeypa
     assert result["image_files"] == experiment.plan()["images"]["Tiny"]
     text = document_text(experiment.report().document)
     assert "1 of 4 test images are also training images" in text
-    assert "| dog   |               4 |              2 | train: 1 no image |" in text
+    assert "The same in every row: Images in train 4; Images in test 2." in text
+    assert "| dog   | train: 1 no image |" in text
     page = next(file for file in experiment.report().write(tmp_path / "out") if file.name == "index.html").read_text()
     assert "1 of 4 test images are also training images" in page and "train: 1 no image" in page

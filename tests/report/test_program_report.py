@@ -85,7 +85,7 @@ def test_curves_are_of_the_measure_that_decides(of: ProgramExperiment) -> None:
 
     (info,) = program_curve_values(of.analysis())
     (panel,) = info.values.panels
-    seed = panel.curves[2].values[3][:, 2]
+    seed = panel.curves[panel.labels.index("lr 0.4")].values[3][:, 2]
     assert len(seed) == 6 and seed[0] == 0.1 and math.isnan(seed[1]) and seed[5] == -math.inf
 
 

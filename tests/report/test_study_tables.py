@@ -118,7 +118,7 @@ def test_recipes_are_rows_only_where_a_network_has_several_on_a_data_set(tmp_pat
     together = apart.replace("    data: cifar10\n", "")
     table = paper(recorded(tmp_path, together, {0: [7.0], 1: [30.0]}))
     assert [(row["Recipe"], row["Median test error, %"]) for row in texts(table)] == [
-        ("wrn_cifar", "7.00"),
+        ("WRN on CIFAR", "7.00"),
         ("adam", "30.00"),
     ]
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ablate.report.curves import read_curves
+from ablate.report.curves import rate_drops, read_curves
 from ablate.report.drawn_figures import FigureInfo
+from ablate.report.figure_values.selection import MOST_CURVES, rank_of, select
+from ablate.report.figures.curves import MOST_LINES
 from ablate.report.figures.training_curves import CurvePanel, ImportedCurve, StudyCurves
 from ablate.report.imported_curves import imported_curves
+from ablate.report.numbers import format_of
 from ablate.report.panels import Panel, data_panels, legend_names, panel_labels, study_panels
+from ablate.report.setting import describe_setting
 from ablate.study.decision import TEST_ERROR
 
 if TYPE_CHECKING:
@@ -17,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def curve_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figure with training loss and test error.
+    """The values of the figures with training loss and test error: one, or one a panel where a panel has many variants.
 
     Args:
         analysis: The analysis of the study.
@@ -25,8 +30,17 @@ def curve_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     Raises:
         RecordError: A record has lost its epochs.
     """
-    curves = curves_of(study_panels(analysis.study, analysis.summaries), imported_curves(analysis))
-    yield FigureInfo(curves, analysis.study.title, f"{analysis.setting('; ')}; median over seeds, each seed thin")
+    panels, words = _few(analysis, study_panels(analysis.study, analysis.summaries))
+    curves = curves_of(panels, imported_curves(analysis))
+    single = [curves]
+    if len(panels) > 1 and max(len(panel.labels) for panel in curves.panels) > MOST_LINES:
+        single = [_one_panel(curves, panel) for panel in curves.panels]
+    for number, (each, (_, summaries)) in enumerate(zip(single, panels), 1):
+        if len(single) == 1:
+            yield FigureInfo(each, analysis.study.title, _caption(analysis, each, analysis.setting("; "), words))
+        else:
+            caption = _caption(analysis, each, describe_setting(tuple(summaries), "; "), words)
+            yield FigureInfo(each, analysis.study.title, caption, number)
 
 
 def train_test_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
@@ -40,8 +54,9 @@ def train_test_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
     """
     if analysis.decision.measure != "error":
         return
-    shown = [summary for summary in analysis.summaries if summary.n]
-    yield FigureInfo(curves_of(data_panels(shown)), analysis.study.title, f"{analysis.setting('; ')}; median over seeds")
+    panels, words = _few(analysis, data_panels([summary for summary in analysis.summaries if summary.n]))
+    curves = curves_of(panels)
+    yield FigureInfo(curves, analysis.study.title, _caption(analysis, curves, analysis.setting("; "), words))
 
 
 def curves_of(panels: Sequence[Panel], imported: Sequence[ImportedCurve] = ()) -> StudyCurves:
@@ -55,8 +70,36 @@ def curves_of(panels: Sequence[Panel], imported: Sequence[ImportedCurve] = ()) -
         RecordError: A record has lost its epochs.
     """
     drawn = [
-        CurvePanel(title, labels, read_curves(summaries))
+        CurvePanel(title, labels, read_curves(summaries), rate_drops(summaries))
         for (title, summaries), labels in zip(panels, panel_labels(panels))
     ]
     shown = [summary for _, summaries in panels for summary in summaries]
-    return StudyCurves(drawn, legend_names(panels), imported, shown[0].decision if shown else TEST_ERROR)
+    by = shown[0].decision if shown else TEST_ERROR
+    return StudyCurves(drawn, legend_names(panels), imported, by, format_of(by.unit).with_unit)
+
+
+def _few(analysis: StudyAnalysis, panels: Sequence[Panel]) -> tuple[list[Panel], str]:
+    """The panels with the variants that a figure has room for, and the words that say which."""
+    baselines = {id(analysis.baseline(summary)) for summary in analysis.summaries}
+    found: list[Panel] = []
+    words = ""
+    for title, summaries in panels:
+        few, of_panel = select(sorted(summaries, key=rank_of), MOST_CURVES, lambda summary: id(summary) in baselines)
+        found.append((title, few))
+        words = words or of_panel
+    return found, words
+
+
+def _one_panel(curves: StudyCurves, panel: CurvePanel) -> StudyCurves:
+    """The curves of one panel, with their imported ones."""
+    names = {label: curves.names[label] for label in panel.labels}
+    imported = [curve for curve in curves.imported if curve.panel in ("", panel.title)]
+    return replace(curves, panels=[panel], names=names, imported=imported)
+
+
+def _caption(analysis: StudyAnalysis, curves: StudyCurves, setting: str, words: str) -> str:
+    """The setting, and what is drawn."""
+    several = any(len(each.seeds) > 1 for panel in curves.panels for each in panel.curves)
+    drawn = f"line: median over {analysis.unit}s, band: lowest to highest" if several else ""
+    drops = "dotted: the learning rate drops" if any(panel.drops for panel in curves.panels) else ""
+    return "; ".join(filter(None, [setting, words, drawn, drops]))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ablate.report.drawn_figures import FigureInfo
+from ablate.report.figure_values.selection import MOST_ROWS, gaps, rank_of, select
+from ablate.report.figures.parameters import MOST_NAMED
 from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors, VariantErrors
+from ablate.report.finding import find
+from ablate.report.numbers import format_of
 from ablate.report.panels import data_panels, legend_names, panel_labels
 from ablate.report.pareto import pareto_front
 from ablate.report.summary import Summary
@@ -16,52 +21,87 @@ from ablate.study.decision import TEST_ERROR
 if TYPE_CHECKING:
     from ablate.report.analysis import StudyAnalysis
 
+ALIKE = 1.05  # networks whose parameters differ by no greater ratio have the same number of them, as far as a figure goes
+
 
 def error_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figure with the errors by variant.
+    """The values of the figure with the errors by variant, the best first.
 
     Args:
         analysis: The analysis of the study.
     """
-    shown = [summary for summary in analysis.summaries if summary.n]
-    baselines = [analysis.baseline(summary) for summary in shown]
-    yield FigureInfo(errors_of(shown, baselines), analysis.study.title, analysis.setting("; "))
+    errors = _errors_of(analysis)
+    panels, names = errors.panels, errors.names
+    baselines = {variant.label for panel in panels for variant in panel.variants if variant.baseline}
+    shown, words = select(list(names), MOST_ROWS, baselines.__contains__)
+    few = [ErrorPanel(panel.title, [one for one in panel.variants if one.label in shown]) for panel in panels]
+    of_shown = {label: names[label] for label in shown}
+    errors = replace(errors, panels=few, names=of_shown, gaps=gaps(list(names), shown))
+    setting = "; ".join(filter(None, [analysis.setting("; "), words]))
+    yield FigureInfo(errors, analysis.study.title, "\n".join(filter(None, [find(analysis), setting])))
 
 
 def parameter_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
-    """The values of the figure with the errors against parameters; none where all networks have the same number of them.
+    """The values of the figure with the errors against parameters; none where all networks have about as many.
 
     Args:
         analysis: The analysis of the study.
     """
+    errors = _errors_of(analysis)
+    counts = [variant.parameters for panel in errors.panels for variant in panel.variants]
+    if min(counts, default=0) and max(counts) > ALIKE * min(counts):
+        many = any(len(panel.variants) > MOST_NAMED for panel in errors.panels)
+        words = "names and colours: the Pareto front" if many else ""
+        yield FigureInfo(errors, analysis.study.title, "; ".join(filter(None, [analysis.setting("; "), words])))
+
+
+def _errors_of(analysis: StudyAnalysis) -> StudyErrors:
+    """The errors of every variant of a study, beside the published values that have our protocol."""
     shown = [summary for summary in analysis.summaries if summary.n]
-    if len(shown) < 2 or len({summary.variant.counts.parameters for summary in shown}) > 1:
-        yield from error_values(analysis)
+    published = {}
+    for summary in shown:
+        match = analysis.match(summary)
+        if match and not match.differences and analysis.decision == TEST_ERROR:
+            published[id(summary)] = match.error
+    return errors_of(shown, {id(analysis.baseline(summary)) for summary in shown}, published, analysis.leading)
 
 
-def errors_of(summaries: Sequence[Summary], baselines: Sequence[Summary | None] = ()) -> StudyErrors:
-    """The errors of some variants, with one panel for each data set.
+def errors_of(
+    summaries: Sequence[Summary],
+    baselines: Collection[int] = (),
+    published: Mapping[int, float] | None = None,
+    alike: Collection[int] = (),
+) -> StudyErrors:
+    """The errors of some variants, with one panel for each data set. The best of the first data set comes first.
 
     Args:
         summaries: The variants.
-        baselines: The variants that others are compared with; None where a variant has no baseline.
+        baselines: The id() of each variant that others are compared with.
+        published: The published value by the id() of a variant.
+        alike: The id() of each variant that the seeds cannot tell from the best.
     """
     by = summaries[0].decision if summaries else TEST_ERROR
-    panels, compared_with = data_panels(summaries), {id(baseline) for baseline in baselines}
+    panels = data_panels(summaries)
     drawn = []
     for (title, of_data), labels in zip(panels, panel_labels(panels)):
-        costs = [None if summary.median is None else by.cost(summary.median) for summary in of_data]
-        front = pareto_front([(summary.variant.counts.parameters, cost) for summary, cost in zip(of_data, costs)])
+        ranked = sorted(zip(labels, of_data), key=lambda pair: rank_of(pair[1]))
+        costs = [None if summary.median is None else by.cost(summary.median) for _, summary in ranked]
+        front = pareto_front([(summary.variant.counts.parameters, cost) for (_, summary), cost in zip(ranked, costs)])
         variants = [
             VariantErrors(
-                label,
-                summary.variant.counts.parameters,
-                [error for error in summary.errors if math.isfinite(error)],
-                summary.median,
+                label=label,
+                parameters=summary.variant.counts.parameters,
+                errors=[error for error in summary.errors if math.isfinite(error)],
+                median=summary.median,
                 on_front=index in front,
-                baseline=id(summary) in compared_with,
+                baseline=id(summary) in baselines,
+                like_best=id(summary) in alike,
+                published=(published or {}).get(id(summary)),
             )
-            for index, (label, summary) in enumerate(zip(labels, of_data))
+            for index, (label, summary) in enumerate(ranked)
         ]
         drawn.append(ErrorPanel(title, variants))
-    return StudyErrors(drawn, legend_names(panels), by, "training" if summaries and summaries[0].variant.folds else "seed")
+    texts = legend_names(panels)
+    names = {variant.label: texts[variant.label] for panel in drawn for variant in panel.variants}
+    unit = "training" if summaries and summaries[0].variant.folds else "seed"
+    return StudyErrors(drawn, names, by, unit, format_of(by.unit).value)

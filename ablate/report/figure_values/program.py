@@ -10,7 +10,8 @@ import numpy as np
 
 from ablate.records.records import Record
 from ablate.report.drawn_figures import FigureInfo
-from ablate.report.figure_values.ranks import RANKS, rank_ranges
+from ablate.report.figure_values.ranks import rank_ranges, rank_words
+from ablate.report.figure_values.selection import MOST_CURVES, MOST_ROWS, gaps, rank_of, select
 from ablate.report.figures.training_curves import MEASURES, Curve, CurvePanel, SeedCurves, StudyCurves
 from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors, VariantErrors
 from ablate.report.panels import missing_seeds
@@ -28,15 +29,23 @@ def program_curve_values(analysis: ProgramAnalysis) -> Iterator[FigureInfo]:
         analysis: The analysis of the study.
     """
     column, worst = analysis.decision.column, analysis.decision.worst
+    compared = {id(analysis.baseline(summary)) for summary in analysis.shown}
+    shown, words = select(sorted(analysis.shown, key=rank_of), MOST_CURVES, lambda summary: id(summary) in compared)
     curves = [
         SeedCurves(tuple(summary.seeds), tuple(_curve(record, column, worst) for record in summary.records))
-        for summary in analysis.shown
+        for summary in shown
     ]
-    panel = CurvePanel("", [summary.name for summary in analysis.shown], curves)
+    panel, names = CurvePanel("", [summary.name for summary in shown], curves), _names(analysis)
+    drawn = "line: median over seeds, band: lowest to highest" if any(summary.n > 1 for summary in shown) else ""
     yield FigureInfo(
-        StudyCurves([panel], _names(analysis), decision=analysis.decision),
+        StudyCurves(
+            [panel],
+            {summary.name: names[summary.name] for summary in shown},
+            decision=analysis.decision,
+            value=analysis.format.with_unit,
+        ),
         analysis.study.title,
-        f"{analysis.setting('; ')}; median over seeds, each seed thin",
+        "; ".join(filter(None, [analysis.setting("; "), words, drawn])),
     )
 
 
@@ -60,18 +69,27 @@ def program_value_values(analysis: ProgramAnalysis) -> Iterator[FigureInfo]:
         analysis: The analysis of the study.
     """
     compared = {id(analysis.baseline(summary)) for summary in analysis.shown}
+    ranked = sorted(analysis.shown, key=rank_of)
+    shown, words = select(ranked, MOST_ROWS, lambda summary: id(summary) in compared)
+    names = _names(analysis)
     variants = [
         VariantErrors(
-            summary.name,
-            0,
-            [value for value in summary.error_by_seed.values() if math.isfinite(value)],
-            summary.median,
+            label=summary.name,
+            errors=[value for value in summary.error_by_seed.values() if math.isfinite(value)],
+            median=summary.median,
             baseline=id(summary) in compared,
+            like_best=id(summary) in analysis.leading,
         )
-        for summary in analysis.shown
+        for summary in shown
     ]
-    errors = StudyErrors([ErrorPanel("", variants)], _names(analysis), analysis.decision)
-    yield FigureInfo(errors, analysis.study.title, analysis.setting("; "))
+    errors = StudyErrors(
+        [ErrorPanel("", variants)],
+        {summary.name: names[summary.name] for summary in shown},
+        analysis.decision,
+        value=analysis.format.value,
+        gaps=gaps(ranked, shown),
+    )
+    yield FigureInfo(errors, analysis.study.title, "; ".join(filter(None, [analysis.setting("; "), words])))
 
 
 def program_rank_values(analysis: ProgramAnalysis) -> Iterator[FigureInfo]:
@@ -82,7 +100,7 @@ def program_rank_values(analysis: ProgramAnalysis) -> Iterator[FigureInfo]:
     """
     if found := rank_ranges(analysis, "", [summary.name for summary in analysis.shown]):
         title = f"{analysis.study.title}: the order, as far as the seeds tell"
-        yield FigureInfo(found, title, f"{analysis.setting('; ')}; {RANKS}")
+        yield FigureInfo(found, title, f"{analysis.setting('; ')}; {rank_words(found)}")
 
 
 def _names(analysis: ProgramAnalysis) -> dict[str, str]:

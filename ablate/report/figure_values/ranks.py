@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ablate.report.drawn_figures import FigureInfo
+from ablate.report.figure_values.selection import MOST_ROWS, select
 from ablate.report.figures.critical_difference import AverageRanks
 from ablate.report.figures.ranks import RankRanges
 from ablate.report.panels import data_panels, panel_labels
@@ -38,9 +39,19 @@ def rank_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
             yield FigureInfo(
                 found,
                 f"{analysis.study.title}: the order, as far as the seeds tell",
-                f"{about}; {RANKS}",
+                f"{about}; {rank_words(found)}",
                 number if len(titles) > 1 else 0,
             )
+
+
+def rank_words(ranks: RankRanges) -> str:
+    """What the figure draws, and which variants it shows.
+
+    Args:
+        ranks: Of rank_ranges().
+    """
+    few = len(ranks.labels) < ranks.count
+    return f"{RANKS}; {len(ranks.labels)} of {ranks.count} variants: the best and the last" if few else RANKS
 
 
 def rank_ranges(analysis: Compared[S], title: str, labels: Sequence[str]) -> RankRanges | None:
@@ -57,12 +68,13 @@ def rank_ranges(analysis: Compared[S], title: str, labels: Sequence[str]) -> Ran
     if intervals is None or len(intervals) < 3:
         return None
     observed = rankdata([by.cost(s.median) for s in analysis.on(title) if s.median is not None]).tolist()
-    order = sorted(range(len(labels)), key=observed.__getitem__)
+    order, _ = select(sorted(range(len(labels)), key=observed.__getitem__), MOST_ROWS, lambda place: False)
     return RankRanges(
         [labels[i] for i in order],
         [(intervals[i].best, intervals[i].worst) for i in order],
         [observed[i] for i in order],
         f"the {by.lowest} {by.noun}",
+        len(labels),
     )
 
 

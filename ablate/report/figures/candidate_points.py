@@ -9,7 +9,8 @@ from typing import Any, Literal
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ablate.report.figures.style import GREY, INK, PALETTE
+from ablate.report.figures.colours import PALETTE
+from ablate.report.figures.style import GREY, INK
 
 PointKind = Literal["complete", "enqueued", "pruned", "best"]
 LOOKS: dict[PointKind, dict[str, Any]] = {

@@ -11,25 +11,24 @@ from ablate.report.figures.log_axis import COUNTS, log_ticks, on_log_axis
 from ablate.report.numbers import quantity
 
 
-def set_count_axis(axis: Axes, counts: Sequence[int], places: Sequence[float]) -> None:
+def set_count_axis(axis: Axes, counts: Sequence[int]) -> None:
     """Set scale, ticks and range of the horizontal axis.
 
     Args:
         axis: The axes.
         counts: The counts that are drawn, at least one.
-        places: The position at which each count is drawn, close to the count itself.
     """
-    low, high, label = min(places), max(places), EngFormatter(sep=" ")
-    if len(set(counts)) == 1:
-        half = 2 * max(abs(place - counts[0]) for place in places) or 0.1 * counts[0] or 1.0
-        axis.set_xlim(counts[0] - half, counts[0] + half)
-        axis.set_xticks([counts[0]], [quantity(counts[0])])
+    low, high, label = min(counts), max(counts), EngFormatter(sep=" ")
+    if low == high:
+        half = 0.1 * low or 1.0
+        axis.set_xlim(low - half, high + half)
+        axis.set_xticks([low], [quantity(low)])
     elif on_log_axis(counts, COUNTS):
         axis.set_xscale("log")
-        beside = (high / low) ** 0.08
+        beside = (high / low) ** 0.1
         axis.set_xlim(low / beside, high * beside)
         log_ticks(axis.xaxis, label)
     else:
-        axis.set_xlim(low - 0.08 * (high - low), high + 0.08 * (high - low))
-        axis.xaxis.set_major_locator(MaxNLocator(6))
+        axis.set_xlim(low - 0.1 * (high - low), high + 0.1 * (high - low))
+        axis.xaxis.set_major_locator(MaxNLocator(5))
         axis.xaxis.set_major_formatter(label)

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from ablate.report.figures.style import GREY, INK, LEGEND, SMALL, open_canvas, styled, text_width, wrap_text
+from ablate.report.figures.style import (
+    GREY,
+    INK,
+    LEGEND,
+    PAGE,
+    SMALL,
+    canvas_width,
+    open_canvas,
+    styled,
+    text_width,
+    wrap_text,
+)
 
 
 @dataclass(frozen=True)
@@ -33,21 +44,21 @@ def draw_critical_difference(ranks: AverageRanks, title: str, caption: str, badg
         ranks: The average ranks.
         title: The title above the axes.
         caption: The text below the title, such as the setting and the number of seeds.
-        badge: A warning in white on black above the title, such as another scale; empty for none.
+        badge: A remark on the whole figure, such as another scale; empty for none.
     """
     labels, average_ranks, difference = list(ranks.ranks), list(ranks.ranks.values()), ranks.critical_difference
     order = sorted(range(len(labels)), key=lambda i: (average_ranks[i], i))
     left, right = order[: (len(order) + 1) // 2], order[(len(order) + 1) // 2 :][::-1]
     low, high = 1.0, float(max(len(labels), 2))
     names = [f"{label}  {rank:.2f}" for label, rank in zip(labels, average_ranks)]
-    side = min(2.6, max(text_width(name, LEGEND) for name in names)) + 0.1
+    side = min(2.6, 0.3 * canvas_width(PAGE), max(text_width(name, LEGEND) for name in names)) + 0.1
     names = ["\n".join(wrap_text(name, side, LEGEND)) for name in names]
     bars = _levels(sorted(_spans(ranks.groups, ranks.ranks)))
     lines = max(name.count("\n") + 1 for name in names)
     row, step, first = 0.11 + 0.14 * lines, 0.1, 0.18  # inches
     top, depth = 0.55, first + step * (max((level for _, _, level in bars), default=-1) + 1)
-    scale = max(3.4, 0.45 * high)
-    width, body = scale + 2 * side + 0.5, top + depth + row * (len(left) + 0.6)
+    width = canvas_width(max(3.4, 0.45 * high) + 2 * side + 0.5)
+    scale, body = width - 2 * side - 0.5, top + depth + row * (len(left) + 0.6)
     figure, (axis,) = open_canvas(title, caption, badge, width=width, body=body)
     unit = (high - low) / scale  # ranks an inch
     axis.set_xlim(low - (side + 0.25) * unit, high + (side + 0.25) * unit)

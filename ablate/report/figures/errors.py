@@ -1,16 +1,43 @@
-"""Test error by variant: a point for each seed, a bar for the median."""
+"""Test error by variant, the best at the top: seeds in grey, medians with their numbers, published values as diamonds."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from ablate.report.figures.log_axis import ERRORS, log_ticks, on_log_axis
-from ablate.report.figures.style import DOTTED, INK, look, open_canvas, set_row_axis, styled, wrap_labels
-from ablate.report.figures.variant_errors import StudyErrors
+from ablate.report.figures.style import (
+    ACCENT,
+    GREY,
+    INK,
+    PALE,
+    SHADE,
+    SMALL,
+    TEXT,
+    canvas_width,
+    open_canvas,
+    set_row_axis,
+    styled,
+    wrap_labels,
+    wrap_text,
+)
+from ablate.report.figures.variant_errors import StudyErrors, VariantErrors
+
+Options = dict[str, Any]  # of a line of matplotlib
+MEDIAN: Options = {
+    "marker": "o", "markersize": 6.5, "markeredgecolor": "white", "markeredgewidth": 0.8, "linestyle": "",
+}  # fmt: skip
+BASELINE: Options = {**MEDIAN, "marker": "s", "markersize": 6}
+SEED: Options = {"marker": "o", "markersize": 3.6, "markerfacecolor": "none", "markeredgecolor": PALE, "linestyle": ""}
+DIAMOND: Options = {"marker": "D", "markersize": 5, "markerfacecolor": "white", "markeredgecolor": INK, "linestyle": ""}
 
 
 def swarm(values: Sequence[float], apart: float, step: float, most: float) -> list[float]:
@@ -36,48 +63,90 @@ def swarm(values: Sequence[float], apart: float, step: float, most: float) -> li
 
 @styled
 def draw_errors(errors: StudyErrors, title: str, caption: str, badge: str = "") -> Figure:
-    """A row for each variant, a panel for each data set. The median of a panel's baseline is a dotted line across the rows.
+    """A row for each variant, a panel for each data set; the medians stand in numbers at the right.
+
+    Variants that the seeds cannot tell from the best have a shaded row. The median of a panel's only baseline is a line
+    across the rows.
 
     Args:
         errors: The errors of the study.
         title: The title above the axes.
         caption: The text below the title, such as the setting and the number of seeds.
-        badge: A warning in white on black above the title, such as another scale; empty for none.
+        badge: A remark on the whole figure, such as another scale; empty for none.
     """
     panels = errors.panels
-    rows = {label: (index, look(index)) for index, label in enumerate(errors.names)}
-    baselines = {variant.label for panel in panels for variant in panel.variants if variant.baseline}
-    names, longest = wrap_labels(
-        f"{name}, baseline" if label in baselines else name for label, name in errors.names.items()
-    )
+    names, longest = wrap_labels(errors.names.values())
+    width = canvas_width(longest + 0.9 + (4.2 if len(panels) == 1 else 2.9 * len(panels)))
+    columns = len(panels) if (width - longest) / len(panels) > 1.4 else 1
     figure, axes = open_canvas(
-        title, caption, badge, width=longest + 0.5 + (4.6 if len(panels) == 1 else 3.2 * len(panels)),
-        body=0.8 + sum(0.21 + 0.15 * (name.count("\n") + 1) for name in names),
-        columns=len(panels), sharey=True,
+        title, caption, badge, width=width, legend=_legend(errors), rows=len(panels) // columns, columns=columns,
+        sharey=True, body=len(panels) // columns * (0.65 + sum(0.13 + 0.13 * (name.count("\n") + 1) for name in names)),
     )  # fmt: skip
+    rows = {label: row for row, label in enumerate(errors.names)}
+    baselines = {variant.label for panel in panels for variant in panel.variants if variant.baseline}
     for panel, axis in zip(panels, axes):
-        log = on_log_axis(panel.errors, ERRORS)
-        values = np.log(panel.errors) if log else np.array(panel.errors)
-        apart = 0.015 * (values.max() - values.min()) if len(values) else 0.0
+        log = on_log_axis(panel.drawn, ERRORS)
         if log:
             axis.set_xscale("log")
+        spread = np.log(panel.errors) if log else np.array(panel.errors)
+        apart = max(0.018 * (spread.max() - spread.min()) if len(spread) else 0.0, 1e-9)
         for variant in panel.variants:
-            row, (colour, marker) = rows[variant.label]
             mine = np.log(variant.errors) if log else np.array(variant.errors)
-            heights = row + np.array(swarm(mine.tolist(), max(apart, 1e-9), 0.11, 0.33))
-            axis.scatter(variant.errors, heights, s=22, color=colour, marker=marker, alpha=0.85, linewidth=0, zorder=3)
-            if variant.median is None or not math.isfinite(variant.median):
-                continue
-            axis.plot([variant.median] * 2, [row - 0.38, row + 0.38], color=INK, linewidth=2, solid_capstyle="butt")
-            if variant.baseline:
-                axis.axvline(variant.median, color=INK, linewidth=0.9, linestyle=DOTTED, zorder=1)
-        axis.margins(x=0.05)
-        if not panel.errors:
+            heights = rows[variant.label] + np.array(swarm(mine.tolist(), apart, 0.14, 0.28))
+            axis.plot(variant.errors, heights, **SEED, zorder=3)
+            _draw_median(axis, variant, rows[variant.label], errors)
+        of_panel = [variant.median for variant in panel.variants if variant.baseline]
+        if len(of_panel) == 1 and of_panel[0] is not None and math.isfinite(of_panel[0]):
+            axis.axvline(of_panel[0], color=ACCENT, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
+        for row in errors.gaps:
+            axis.axhline(row - 0.5, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=2)
+        axis.margins(x=0.06)
+        if not panel.drawn:
             errors.set_empty(axis.set_xlim)
         if log:
             log_ticks(axis.xaxis)
-        explained = f": a point a {errors.unit}, a bar their median" if len(panels) == 1 else ""
-        axis.set(title=panel.title, xlabel=f"{errors.decision.axis}{', log scale' if log else ''}{explained}")
+        words = f"{errors.decision.axis}{', log scale' if log else ''}"
+        axis.set_xlabel("\n".join(wrap_text(words, 2.4, TEXT)))
+        axis.set_title(panel.title)
+        axis.annotate(
+            "median", (1, 1), (6, 2), xycoords="axes fraction", textcoords="offset points", va="bottom", fontsize=SMALL,
+            color=GREY,
+        )  # fmt: skip
         set_row_axis(axis, names)
         axis.spines["left"].set_visible(False)
+    for axis in axes[::columns]:
+        for label, text in zip(errors.names, axis.get_yticklabels()):
+            if label in baselines:
+                text.set(color=ACCENT, fontweight="bold")
     return figure
+
+
+def _draw_median(axis: Axes, variant: VariantErrors, row: int, errors: StudyErrors) -> None:
+    """Draw the shade, the median with its number, and the published value of a row."""
+    if variant.like_best:
+        axis.axhspan(row - 0.5, row + 0.5, color=SHADE, linewidth=0, zorder=0)
+    colour = ACCENT if variant.baseline else INK
+    if variant.median is not None:
+        known = math.isfinite(variant.median)
+        axis.annotate(
+            errors.value(variant.median) if known else "diverged", (1, row), (6, 0), xycoords=("axes fraction", "data"),
+            textcoords="offset points", va="center_baseline", fontsize=TEXT, color=colour,
+            fontweight="bold" if variant.like_best else "normal",
+        )  # fmt: skip
+        if known:
+            axis.plot(variant.median, row, color=colour, zorder=4, **(BASELINE if variant.baseline else MEDIAN))
+    if variant.published is not None:
+        axis.plot(variant.published, row, zorder=5, **DIAMOND)
+
+
+def _legend(errors: StudyErrors) -> list[Artist]:
+    """The entries of the legend; only for what is drawn."""
+    variants = [variant for panel in errors.panels for variant in panel.variants]
+    entries: list[tuple[bool, Artist]] = [
+        (True, Line2D([], [], label=errors.unit, **SEED)),
+        (True, Line2D([], [], label="median", color=INK, **MEDIAN)),
+        (any(variant.baseline for variant in variants), Line2D([], [], label="baseline", color=ACCENT, **BASELINE)),
+        (any(variant.like_best for variant in variants), Patch(color=SHADE, label="cannot be told from the best")),
+        (any(variant.published is not None for variant in variants), Line2D([], [], label="published", **DIAMOND)),
+    ]
+    return [artist for shown, artist in entries if shown]

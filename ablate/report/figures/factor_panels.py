@@ -9,9 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ablate.report.figures.style import SMALL, open_canvas, text_width, wrap_text
+from ablate.report.figures.style import PAGE, SMALL, canvas_width, open_canvas, text_width, wrap_text
 
-MOST_COLUMNS = 4
 PANEL = 2.0  # inches: the width of a panel with two levels
 
 
@@ -27,10 +26,10 @@ def open_factors(
         levels: The levels on the horizontal axis of each panel, in words.
         legend: The height above each panel that its legend takes, in inches.
     """
-    columns = min(MOST_COLUMNS, len(levels))
-    columns = 3 if len(levels) in (5, 6, 9) else columns
+    rooms = [min(0.62, max(text_width(level, SMALL) for level in each) + 0.14) * len(each) for each in levels]
+    widest = min(max(PANEL, *rooms), canvas_width(PAGE) - 0.7)
+    columns = max(1, min(len(levels), int((canvas_width(PAGE) - 0.7) / widest)))
     rows = math.ceil(len(levels) / columns)
-    widest = max(PANEL, *(0.62 * len(each) for each in levels))
     figure, axes = open_canvas(
         title, caption, badge, width=max(3.6, 0.7 + columns * widest), body=(2.6 + 2 * legend) * rows,
         rows=rows, columns=columns, sharey=True,
@@ -61,7 +60,7 @@ def set_factor_axis(axis: Axes, factor: str, levels: Sequence[str], note: str, m
         note: The text above the panel; empty for none.
         measure: The label of the vertical axis; empty for none.
     """
-    room = max(0.6, PANEL / len(levels) - 0.06)
+    room = max(0.48, PANEL / len(levels) - 0.06)
     ticks = ["\n".join(shorten(level, room)) for level in levels]
     axis.set_xticks(range(len(levels)), ticks, fontsize=SMALL)
     axis.set_xlim(-0.35, len(levels) - 0.65)

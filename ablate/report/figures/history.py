@@ -38,7 +38,7 @@ def draw_history(history: History, title: str, caption: str, badge: str = "") ->
         history: The candidates of the search.
         title: The title above the axes.
         caption: The text below the title, such as the setting and the number of seeds.
-        badge: A warning in white on black above the title, such as another scale; empty for none.
+        badge: A remark on the whole figure, such as another scale; empty for none.
     """
     points, steps = history.points, history.best_so_far
     shown = [point for point in points if math.isfinite(point.error)]

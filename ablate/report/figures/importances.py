@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from ablate.report.figures.style import PALETTE, SMALL, open_canvas, set_row_axis, styled, wrap_labels
+from ablate.report.figures.colours import PALETTE
+from ablate.report.figures.style import SMALL, open_canvas, set_row_axis, styled, wrap_labels
 
 
 @styled
@@ -17,7 +18,7 @@ def draw_importances(bars: Sequence[tuple[str, float]], title: str, caption: str
         bars: (parameter, share of the variance from 0 to 1) of each bar, at least one.
         title: The title above the axes.
         caption: The text below the title, such as the setting and the number of seeds.
-        badge: A warning in white on black above the title, such as another scale; empty for none.
+        badge: A remark on the whole figure, such as another scale; empty for none.
     """
     names, longest = wrap_labels(name for name, _ in bars)
     body = 0.6 + sum(0.12 + 0.16 * (name.count("\n") + 1) for name in names)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from ablate.report.figures.colours import looks
 from ablate.report.figures.factor_panels import PANEL, is_first, open_factors, set_factor_axis, shorten
-from ablate.report.figures.style import DASH_DOT, DASHED, DOTTED, SMALL, look, styled, text_width
+from ablate.report.figures.style import DASH_DOT, DASHED, DOTTED, SMALL, styled, text_width
 
 DASHES = ("solid", DASHED, DOTTED, DASH_DOT)
 
@@ -56,8 +57,9 @@ def draw_interactions(effects: Interactions, title: str, caption: str, badge: st
     figure, axes = open_factors(title, caption, badge, [panel.along[1] for panel in effects.panels], legend=0.35)
     for place, (axis, panel) in enumerate(zip(axes, effects.panels)):
         (along, levels), (name, lines) = panel.along, panel.lines
-        for index, means in enumerate(panel.means):
-            colour, marker = look(index)
+        of_lines = looks(lines)
+        for index, (line, means) in enumerate(zip(lines, panel.means)):
+            colour, marker = of_lines[line]
             dashes = DASHES[index % len(DASHES)]
             axis.plot(range(len(levels)), means, color=colour, marker=marker, markersize=5, linestyle=dashes, zorder=3)
         set_factor_axis(axis, along, levels, "", effects.axis if is_first(axes, place) else "")

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from ablate.report.figures.colours import PALETTE, look
 from ablate.report.figures.error_axis import VALIDATION_ERROR, set_measure_axis
-from ablate.report.figures.style import DOTTED, INK, PALETTE, look, open_canvas, styled
+from ablate.report.figures.style import DOTTED, INK, open_canvas, styled
 
 PALE = "#b8b8b8"
 
@@ -58,7 +59,7 @@ def draw_intermediate(intermediate: Intermediate, title: str, caption: str, badg
         intermediate: The lines of the search.
         title: The title above the axes.
         caption: The text below the title, such as the setting and the number of seeds.
-        badge: A warning in white on black above the title, such as another scale; empty for none.
+        badge: A remark on the whole figure, such as another scale; empty for none.
     """
     lines, step, every = intermediate.lines, intermediate.step, intermediate.every
     pruned = [line for line in lines if line.kind == "pruned"]

@@ -13,15 +13,14 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Outline
-from matplotlib.textpath import TextPath
 
 from ablate.errors import RunError
 from ablate.files import write_atomically
+from ablate.kinds.figures import USUAL_STYLE
 from ablate.report.figures.diagram import BlockDiagram, Box, Diagram
-from ablate.report.figures.style import INK, METADATA, SMALL, STYLE, TEXT
+from ablate.report.figures.style import INK, METADATA, drawn_in, text_width
 
 # Fill and edge by kind of layer. Every box has a text, so the drawing is readable in grey, too.
 COLOURS = {
@@ -40,7 +39,9 @@ HEIGHTS = {"norm": 14, "activation": 14, "dropout": 20, "words": 12, "fork": 0, 
 GAPS = {"norm": 6, "activation": 6, "fork": 7, "end": 20, "words": 22}
 FIXED = ("fork", "words")  # gaps that are not stretched, so that forks and additions of neighbouring blocks are level
 BOX, GAP, FRAME, STRETCH = 24, 15, 8, 1.7  # points: box, arrow, rim of a frame; largest factor of arrows
-LARGE, REMARK, PANEL = 14.0, "#666666", "#f5f5f5"
+LARGE, TEXT, SMALL = 14.0, 9.0, 7.5  # points
+REMARK, PANEL = "#666666", "#f5f5f5"
+INPUT, OUTPUT = "$x_l$", "$x_{l{+}1}$"  # the only texts that are mathematics; a name may contain dollar signs
 MARGIN, PAD, APART, CORNER = 22, 16, 40, 8
 
 
@@ -70,7 +71,7 @@ def write_drawing(diagram: Diagram, path: Path) -> None:
     """
     check_path(path)
     kind, buffer = path.suffix.lower()[1:], io.BytesIO()
-    with matplotlib.rc_context({**STYLE, "savefig.dpi": 300}):  # type: ignore[dict-item]
+    with drawn_in(USUAL_STYLE), matplotlib.rc_context({"savefig.dpi": 300}):
         draw_diagram(diagram).savefig(buffer, format=kind, metadata=METADATA[kind])
     write_atomically(path, buffer.getvalue())
 
@@ -163,7 +164,7 @@ def _block_column(block: BlockDiagram) -> list[ColumnItem]:
     if not block.residual:
         return _opened([Box("end", ""), *boxes, Box("end", "")])
     inside = [*block.shared, Box("fork", ""), *boxes, Box("plus", ""), *block.after]
-    return _opened([Box("words", "$x_l$"), *inside, Box("words", "$x_{l{+}1}$")])
+    return _opened([Box("words", INPUT), *inside, Box("words", OUTPUT)])
 
 
 def _opened(boxes: Sequence[Box]) -> list[ColumnItem]:
@@ -219,7 +220,7 @@ def _draw_item(axis: Axes, box: Box, x: float, span: tuple[float, float], width:
     """Draw one element of a column between two heights."""
     y = sum(span) / 2
     if box.kind == "words":
-        _write(axis, x, y, box.text, 12 if "$" in box.text else TEXT)
+        _write(axis, x, y, box.text, 12 if box.text in (INPUT, OUTPUT) else TEXT)
     elif box.kind == "plus":
         axis.add_patch(Circle((x, y), 7, facecolor="white", edgecolor=INK, linewidth=1, zorder=3))
         for dx, dy in ((4, 0), (0, 4)):
@@ -349,9 +350,10 @@ def _badge(axis: Axes, x: float, y: float, letter: str) -> None:
 def _write(axis: Axes, x: float, y: float, text: str, size: float, **look: Any) -> None:
     """Write text with the middle of its lower-case letters at the height y, so that texts in boxes are level."""
     look = {"color": INK, "ha": "center", "zorder": 5, **look}
-    axis.text(x, y + 0.36 * size, text, size=size, va="baseline", math_fontfamily="cm", **look)
+    formula = text in (INPUT, OUTPUT)
+    axis.text(x, y + 0.36 * size, text, size=size, va="baseline", math_fontfamily="cm", parse_math=formula, **look)
 
 
 def _text_width(text: str, size: float, weight: str = "normal") -> float:
     """The width of a text in points."""
-    return float(TextPath((0, 0), text, size=size, prop=FontProperties(weight=weight)).get_extents().width) if text else 0
+    return 72 * text_width(text, size, weight)

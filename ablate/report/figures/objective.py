@@ -81,7 +81,7 @@ def draw_objective(panels: Sequence[AxisPanel], title: str, caption: str, badge:
         panels: The axes, at least one.
         title: The title above the axes.
         caption: The text below the title, such as the setting and the number of seeds.
-        badge: A warning in white on black above the title, such as another scale; empty for none.
+        badge: A remark on the whole figure, such as another scale; empty for none.
     """
     points = [point for panel in panels for _, point in panel.points]
     errors = [error for panel in panels for error in panel.errors]

@@ -1,139 +1,128 @@
-"""Test error against parameters: seeds, medians, and the Pareto front of the medians."""
+"""Test error against parameters: seeds, medians with their names, and the Pareto front of the medians."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ablate.report.figures.colours import Look, looks
 from ablate.report.figures.count_axis import set_count_axis
 from ablate.report.figures.labels import place_labels
 from ablate.report.figures.log_axis import COUNTS, ERRORS, log_ticks, on_log_axis
-from ablate.report.figures.style import GREY, WIDTHS, Look, look, open_canvas, styled
+from ablate.report.figures.style import GREY, PAGE, PALE, WIDTHS, canvas_width, open_canvas, styled
 from ablate.report.figures.variant_errors import ErrorPanel, StudyErrors
 
-NEAR, STEP = 0.018, 0.03  # shares of the axis: distance below which medians are shifted, and size of a shift
+MOST_NAMED = 24  # variants of a panel that have a name and seeds; of more only the front has a name, and no seeds are drawn
 
 
-class Front(NamedTuple):
-    """The labelled points of a panel, in data coordinates.
+class Named(NamedTuple):
+    """The points of a panel, in data coordinates.
 
     Args:
-        points: The medians on the Pareto front, by parameters.
+        points: The medians that have a name; those on the Pareto front first, by parameters.
         labels: Of these medians.
+        front: How many of them are on the front.
         markers: All markers of the panel.
     """
 
     points: list[tuple[float, float]]
     labels: list[str]
+    front: int
     markers: list[tuple[float, float]]
-
-
-def dodge(values: Sequence[float], apart: float, step: float) -> list[float]:
-    """A shift for each value, so that close values are drawn side by side; 0 for a value that is not close to another.
-
-    The shifts are symmetric in each run of values that are close to the next one.
-
-    Args:
-        values: Positions along the axis.
-        apart: Two values closer than this are in one run.
-        step: The distance between the shifts of two values in a row.
-    """
-    order = sorted(range(len(values)), key=lambda i: (values[i], i))
-    runs = [order[:1]]
-    for before, i in pairwise(order):
-        if values[i] - values[before] < apart:
-            runs[-1].append(i)
-        else:
-            runs.append([i])
-    shifts = [0.0] * len(values)
-    for run in runs:
-        for place, i in enumerate(run):
-            shifts[i] = step * (place - (len(run) - 1) / 2)
-    return shifts
 
 
 @styled
 def draw_parameters(errors: StudyErrors, title: str, caption: str, badge: str = "") -> Figure:
-    """A panel for each data set: medians large, seeds small, the Pareto front of the medians a step line with its labels.
+    """A panel for each data set: medians large, seeds small, the Pareto front of the medians a step line.
 
-    Medians off the front are hollow and pale. Equal counts are drawn side by side; the label of the axis says so.
+    Every median stands at its true number of parameters and has its name beside it; those off the front are hollow. Of more
+    than 24 variants in a panel the front alone has colours and names.
 
     Args:
         errors: The errors of the study.
         title: The title above the axes.
         caption: The text below the title, such as the setting and the number of seeds.
-        badge: A warning in white on black above the title, such as another scale; empty for none.
+        badge: A remark on the whole figure, such as another scale; empty for none.
     """
-    panels, names = errors.panels, errors.names
-    looks = {label: look(index) for index, label in enumerate(names)}
-    handles = [
-        Line2D([], [], label=name, color=looks[label].colour, marker=looks[label].marker, linestyle="", markersize=6)
-        for label, name in names.items()
-    ]
-    if len(names) > 1:
-        handles.append(Line2D([], [], label="Pareto front", color=GREY, linewidth=1.0))
-    width = WIDTHS[min(len(panels), 3) - 1]
-    figure, axes = open_canvas(title, caption, badge, width=width, body=3.5, legend=handles, columns=len(panels))
-    fronts = []
+    panels = errors.panels
+    named = [one.label for panel in panels for one in panel.variants if one.on_front or len(panel.variants) <= MOST_NAMED]
+    of_names = looks(named)
+    handles = [Line2D([], [], label="median", color=GREY, marker="o", linestyle="", markersize=7, markeredgecolor="white")]
+    if any(len(panel.variants) <= MOST_NAMED for panel in panels):
+        handles.append(Line2D([], [], label=errors.unit, color=GREY, marker="o", linestyle="", markersize=3.5))
+    if len(errors.names) > 1:
+        handles.append(Line2D([], [], label="Pareto front of the medians, filled", color=GREY, linewidth=1.0))
+    columns = min(len(panels), 2 if canvas_width(PAGE) > 5 else 1)
+    rows = math.ceil(len(panels) / columns)
+    figure, axes = open_canvas(
+        title, caption, badge, width=WIDTHS[columns - 1], body=3.3 * rows, legend=handles, rows=rows, columns=columns
+    )
+    for spare in axes[len(panels) :]:
+        spare.remove()
+    points = []
     for panel, axis in zip(panels, axes):
-        fronts.append(_draw_panel(axis, panel, looks, errors))
+        points.append(_draw_panel(axis, panel, of_names, errors))
         axis.set_title(panel.title)
-    for front, axis in zip(fronts, axes):
-        place_labels(figure, axis, front.points, front.labels, front.markers)
+    for of_panel, axis in zip(points, axes):
+        place_labels(figure, axis, of_panel.points, of_panel.labels, of_panel.markers, of_panel.front)
     return figure
 
 
-def _draw_panel(axis: Axes, panel: ErrorPanel, looks: Mapping[str, Look], errors: StudyErrors) -> Front:
-    """Draw one panel, and return its labelled points."""
+def _draw_panel(axis: Axes, panel: ErrorPanel, of_names: Mapping[str, Look], errors: StudyErrors) -> Named:
+    """Draw one panel, and return its named points."""
     counts = [variant.parameters for variant in panel.variants]
     log_x, log_y = on_log_axis(counts, COUNTS), on_log_axis(panel.errors, ERRORS)
-    places, shifted = _places(counts, log_x)
     axis.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
     front: list[tuple[float, float, str]] = []
-    markers = []
-    for variant, place in zip(panel.variants, places):
-        colour, marker = looks[variant.label]
-        markers += [(place, error) for error in variant.errors]
-        axis.scatter(
-            [place] * len(variant.errors), variant.errors, s=15, marker=marker, facecolor=colour, edgecolor="white",
-            linewidth=0.4, alpha=0.85, zorder=5,
-        )  # fmt: skip
+    others: list[tuple[float, float, str]] = []
+    markers: list[tuple[float, float]] = []
+    many = len(panel.variants) > MOST_NAMED
+    for variant in panel.variants:
+        colour, marker = of_names.get(variant.label, Look(PALE, "o"))
+        place, on = float(variant.parameters), variant.on_front
+        if not many:
+            markers += [(place, error) for error in variant.errors]
+            axis.scatter(
+                [place] * len(variant.errors), variant.errors, s=10, marker=marker, color=colour, linewidth=0, alpha=0.55,
+                zorder=3,
+            )  # fmt: skip
         if variant.median is None or not math.isfinite(variant.median):
             continue
         markers.append((place, variant.median))
-        on = variant.on_front
-        front += [(place, variant.median, variant.label)] if on else []
+        if many and not on:
+            continue
+        (front if on else others).append((place, variant.median, variant.label))
         axis.scatter(
-            [place], [variant.median], s=60, marker=marker, zorder=4 if on else 3, alpha=1.0 if on else 0.65,
-            facecolor=colour if on else "white", edgecolor="white" if on else colour, linewidth=0.8 if on else 1.3,
+            [place], [variant.median], s=52, marker=marker, zorder=5 if on else 4, facecolor=colour if on else "white",
+            edgecolor="white" if on else colour, linewidth=0.8 if on else 1.3,
         )  # fmt: skip
+    if many:
+        axis.scatter(
+            [x for x, _ in markers],
+            [y for _, y in markers],
+            s=12,
+            facecolor="none",
+            edgecolor=PALE,
+            linewidth=0.6,
+            zorder=3,
+        )
     front.sort()
     line = [(place, median) for place, median, _ in front]
     if line and len(panel.variants) > 1:
-        ends = [*line, (max(*places, line[-1][0]), line[-1][1])]
+        ends = [*line, (float(max(counts)), line[-1][1])]
         axis.plot(*zip(*ends), drawstyle="steps-post", color=GREY, linewidth=1.0, zorder=2)
-    set_count_axis(axis, counts, places)
-    said = ", ".join(["log scale"] * log_x + ["equal counts side by side"] * shifted)
-    axis.set(xlabel=f"parameters ({said})" if said else "parameters")
+    set_count_axis(axis, counts)
+    axis.set(xlabel=f"parameters{', log scale' if log_x else ''}")
     axis.set_ylabel(f"{errors.decision.axis}{', log scale' if log_y else ''}")
     axis.margins(y=0.12)
     if not panel.errors:
         errors.set_empty(axis.set_ylim)
     if log_y:
         log_ticks(axis.yaxis)
-    return Front(line, [label for *_, label in front], markers)
-
-
-def _places(counts: Sequence[int], log: bool) -> tuple[list[float], bool]:
-    """The horizontal position of each variant, and whether any was shifted."""
-    at = [math.log(count) if log else float(count) for count in counts]
-    span = (max(at) - min(at)) or 0.2 * abs(at[0]) or 1.0
-    shifts = dodge(at, NEAR * span, STEP * span)
-    moved = [place + shift for place, shift in zip(at, shifts)]
-    return [math.exp(place) if log else place for place in moved], any(shifts)
+    points = [*front, *sorted(others, key=lambda other: -len(other[2]))]  # long names are the hardest to place
+    return Named([(x, y) for x, y, _ in points], [label for *_, label in points], len(front), markers)

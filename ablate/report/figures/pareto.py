@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ablate.report.figures.candidate_points import LOOKS, point_handles
+from ablate.report.figures.colours import PALETTE, Look, looks
 from ablate.report.figures.count_axis import set_count_axis
 from ablate.report.figures.error_axis import set_measure_axis
 from ablate.report.figures.labels import place_labels
 from ablate.report.figures.log_axis import COUNTS, on_log_axis
-from ablate.report.figures.style import GREY, PALETTE, Look, look, open_canvas, styled
+from ablate.report.figures.style import GREY, open_canvas, styled
 
 MOST_NAMED = 24  # the most candidates named in the study file that the legend lists
 
@@ -70,18 +71,18 @@ def draw_pareto(found: ErrorAgainstCost, title: str, caption: str, badge: str = 
         found: The candidates of the search.
         title: The title above the axes.
         caption: The text below the title, such as the setting and the number of seeds.
-        badge: A warning in white on black above the title, such as another scale; empty for none.
+        badge: A remark on the whole figure, such as another scale; empty for none.
     """
     points = found.points
     others = sorted((point for point in points if not point.best), key=lambda point: point.number)
     named = [point for point in others if point.enqueued]
-    looks = {point.number: look(index + 1) for index, point in enumerate(named)}
+    of_labels = looks(point.label for point in named)
     handles = [Line2D([], [], label="Pareto front", color=GREY, linewidth=1.0), *point_handles({"best"})]
     colour = GREY if len(named) == len(others) else PALETTE[0]
     for label, face, on in (("in the Pareto set", colour, True), ("other candidate", "white", False)):
         if any(point.on_front is on for point in others):
             handles.append(Line2D([], [], label=label, linestyle="", marker="o", color=colour, markerfacecolor=face))
-    handles += _handles(named, looks) if len(named) <= MOST_NAMED else []
+    handles += _handles(named, of_labels) if len(named) <= MOST_NAMED else []
     figure, (axis,) = open_canvas(title, caption, badge, width=6.8, body=3.8, legend=handles)
     costs = [point.cost for point in points]
     set_measure_axis(axis, [point.error for point in points])
@@ -90,27 +91,30 @@ def draw_pareto(found: ErrorAgainstCost, title: str, caption: str, badge: str = 
             axis.scatter([point.cost], [point.error], **LOOKS["best"])
             continue
         on = point.on_front
-        colour, marker = looks.get(point.number, (PALETTE[0], "o"))
+        colour, marker = of_labels[point.label] if point in named else (PALETTE[0], "o")
         axis.scatter(
             [point.cost], [point.error], s=52 if on else 34, marker=marker, zorder=3 + on + point.enqueued / 2,
             facecolor=colour if on else "white", edgecolor="white" if on else colour, linewidth=0.8 if on else 1.2,
         )  # fmt: skip
     axis.plot(*zip(*found.front_steps), drawstyle="steps-post", color=GREY, linewidth=1.0, zorder=2)
     axis.set_xlabel(f"{found.measure}, log scale" if on_log_axis(costs, COUNTS) else found.measure)
-    set_count_axis(axis, costs, costs)
-    labelled = sorted((point for point in points if point.on_front or point.enqueued), key=lambda p: (p.cost, p.number))
+    set_count_axis(axis, costs)
+    labelled = [point for point in points if point.on_front or point.enqueued]
+    labelled.sort(key=lambda point: (not point.on_front, point.cost, point.number))
     places = [(float(point.cost), point.error) for point in labelled]
     drawn = [(float(point.cost), point.error) for point in points]
-    place_labels(figure, axis, places, [point.label for point in labelled], drawn)
+    place_labels(
+        figure, axis, places, [point.label for point in labelled], drawn, sum(point.on_front for point in labelled)
+    )
     return figure
 
 
-def _handles(named: Sequence[CostPoint], looks: Mapping[int, Look]) -> list[Line2D]:
+def _handles(named: Sequence[CostPoint], of_labels: Mapping[str, Look]) -> list[Line2D]:
     """The legend entries of the candidates that the study file names."""
     return [
         Line2D(
-            [], [], label=point.label, linestyle="", markersize=6, color=looks[point.number].colour,
-            marker=looks[point.number].marker,
+            [], [], label=point.label, linestyle="", markersize=6, color=of_labels[point.label].colour,
+            marker=of_labels[point.label].marker,
         )
         for point in named
     ]  # fmt: skip

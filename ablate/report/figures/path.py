@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ablate.report.figures.colours import PALETTE
 from ablate.report.figures.errors import swarm
 from ablate.report.figures.style import (
     GREY,
     HATCHES,
     INK,
-    PALETTE,
     SMALL,
     TEXT,
     open_canvas,
@@ -29,7 +29,7 @@ from ablate.report.figures.style import (
 from ablate.report.numbers import DASH, format_of
 from ablate.study.decision import TEST_ERROR, Decision
 
-BETTER, WORSE, SEED = PALETTE[0], PALETTE[3], "#8c8c8c"
+BETTER, WORSE, SEED = PALETTE[0], PALETTE[1], "#8c8c8c"
 HALF = 0.3  # of the height of a bar
 
 

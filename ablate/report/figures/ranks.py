@@ -6,25 +6,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from ablate.report.figures.style import GREY, INK, PALETTE, open_canvas, styled, wrap_labels
+from ablate.report.figures.colours import PALETTE
+from ablate.report.figures.style import GREY, INK, open_canvas, styled, wrap_labels
 
 
 @dataclass(frozen=True)
 class RankRanges:
-    """The ranks that each of V variants may have.
+    """The ranks that each of V variants may have, or some of them.
 
     Args:
-        labels: Of the V variants.
+        labels: Of the variants that are shown.
         ranges: The lowest and the highest rank of each, from 1 to V.
         observed: The rank of the median of each; equal medians share one, which may be a half.
         first: What has rank 1.
+        count: V, the number of all variants; 0: those that are shown are all.
     """
 
     labels: Sequence[str]
     ranges: Sequence[tuple[int, int]]
     observed: Sequence[float]
     first: str = "the lowest error"
+    count: int = 0
 
 
 @styled
@@ -37,21 +41,20 @@ def draw_ranks(ranks: RankRanges, title: str, caption: str, badge: str = "") -> 
         ranks: The ranges of the ranks.
         title: The title above the axes.
         caption: The text below the title, such as the setting and the number of seeds.
-        badge: A warning in white on black above the title, such as another scale; empty for none.
+        badge: A remark on the whole figure, such as another scale; empty for none.
     """
     size = len(ranks.labels)
     names, longest = wrap_labels(ranks.labels)
     heights = max(0.26, *(0.1 + 0.15 * (name.count("\n") + 1) for name in names))
-    figure, (axis,) = open_canvas(
-        title, caption, badge, width=longest + 0.5 + max(3.6, 0.42 * size), body=0.6 + heights * size
-    )
+    figure, (axis,) = open_canvas(title, caption, badge, width=longest + 4.1 + 0.1 * size, body=0.6 + heights * size)
     for row, ((low, high), observed) in enumerate(zip(ranks.ranges, ranks.observed)):
         colour = PALETTE[0] if low == 1 else GREY
         axis.plot([low - 0.3, high + 0.3], [row, row], color=colour, linewidth=6, alpha=0.45, solid_capstyle="butt")
         axis.plot(observed, row, "o", color=colour, markersize=5, markeredgecolor=INK, markeredgewidth=0.6)
-    axis.set_xlim(0.4, size + 0.6)
+    most = ranks.count or size
+    axis.set_xlim(0.4, most + 0.6)
     axis.set_ylim(size - 0.5, -0.5)
-    axis.set_xticks(range(1, size + 1))
+    axis.xaxis.set_major_locator(FixedLocator(range(1, most + 1)) if most <= 15 else MaxNLocator(integer=True))
     axis.set_yticks(range(size), names)
     axis.grid(axis="y", visible=False)
     axis.tick_params(length=0)

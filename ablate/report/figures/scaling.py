@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from ablate.report.figures.style import LEGEND, look, open_canvas, styled
+from ablate.report.figures.colours import looks
+from ablate.report.figures.style import LEGEND, PAGE, open_canvas, styled
 from ablate.report.numbers import quantity
 
 
@@ -65,15 +66,16 @@ def draw_scaling(scaling: Scaling, title: str, caption: str, badge: str = "") ->
         scaling: The growth of the counts.
         title: The title above the axes.
         caption: The text below the title, such as the setting and the number of seeds.
-        badge: A warning in white on black above the title, such as another scale; empty for none.
+        badge: A remark on the whole figure, such as another scale; empty for none.
     """
-    figure, axes = open_canvas(title, caption, badge, width=8.4, body=3.5, columns=2, sharex=True, sharey=True)
+    figure, axes = open_canvas(title, caption, badge, width=PAGE, body=3.2, columns=2, sharex=True, sharey=True)
     for axis, panel in zip(axes, scaling.panels):
         axis.set_xscale("log", base=2)
         axis.set_yscale("log", base=2)
         drawn = []
+        of_axes = looks(line.axis for line in panel.lines)
         for index, line in enumerate(panel.lines):
-            colour, marker = look(index)
+            colour, marker = of_axes[line.axis]
             size = max(3, 7 - 1.5 * index)  # markers of lines that coincide stay visible
             label = f"{line.axis}: {line.exponent:.2f}"
             drawn += axis.plot(*zip(*line.points), color=colour, marker=marker, markersize=size, label=label)

@@ -1,4 +1,4 @@
-"""Milliseconds for a training step like WRN's figure 4: bars for thin and wide networks, the test error beside each."""
+"""Milliseconds for a training step like WRN's figure 4: bars for thin and wide networks, the error beside each bar."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ablate.report.figures.colours import PALETTE
 from ablate.report.figures.log_axis import TIMES, log_ticks, on_log_axis
 from ablate.report.figures.style import (
     GREY,
     HATCHES,
+    INK,
     LEGEND,
-    PALETTE,
-    SMALL,
+    TEXT,
+    canvas_width,
     open_canvas,
     set_row_axis,
     styled,
     text_width,
     wrap_labels,
+    wrap_text,
 )
 from ablate.report.numbers import quantity
 
@@ -76,62 +78,60 @@ def time_labels(bars: Sequence[StepTime], reference: str = "") -> list[str]:
 
 @styled
 def draw_step_times(times: StepTimes, title: str, caption: str, badge: str = "") -> Figure:
-    """A bar for each network in the given order, its time at the end of the bar and its error at the right.
+    """A bar for each network in the given order, at its end the time and the published error.
 
     Args:
         times: The times of the networks.
         title: The title above the axes.
         caption: The text below the title, such as the setting and the number of seeds.
-        badge: A warning in white on black above the title, such as another scale; empty for none.
+        badge: A remark on the whole figure, such as another scale; empty for none.
     """
     bars, reference = times.bars, times.reference
     groups = list(dict.fromkeys(bar.group for bar in bars))
-    looks = {group: (PALETTE[i % len(PALETTE)], HATCHES[i % len(HATCHES)]) for i, group in enumerate(groups)}
+    of_groups = {group: (PALETTE[i % len(PALETTE)], HATCHES[i % len(HATCHES)]) for i, group in enumerate(groups)}
     names, longest = wrap_labels(f"{bar.label} ({_joined(quantity(bar.parameters))})" for bar in bars)
     handles = [
-        Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=group) for group, (colour, hatch) in looks.items()
+        Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=group) for group, (colour, hatch) in of_groups.items()
     ]
+    width = canvas_width(longest + 5.2)
     figure, (axis,) = open_canvas(
-        title, caption, badge, width=longest + 6.0,
-        body=0.95 + sum(0.19 + 0.15 * (name.count("\n") + 1) for name in names), legend=handles if len(groups) > 1 else (),
+        title, caption, badge, width=width,
+        body=0.7 + sum(0.16 + 0.13 * (name.count("\n") + 1) for name in names), legend=handles if len(groups) > 1 else (),
     )  # fmt: skip
     measured = [bar.milliseconds for bar in bars if bar.milliseconds is not None]
     log = on_log_axis(measured, TIMES)
     start = min(measured) / 2 if log else 0.0
     ends = time_labels(bars, reference)
-    for row, (bar, end) in enumerate(zip(bars, ends)):
-        colour, hatch = looks[bar.group]
+    errors = ["" if bar.error is None else f"error {bar.error:.2f}%" for bar in bars]
+    for row, (bar, end, error) in enumerate(zip(bars, ends, errors)):
+        colour, hatch = of_groups[bar.group]
         length = bar.milliseconds or 0.0
         axis.barh(
-            row, max(length - start, 0.0), 0.72, left=start, color=colour, hatch=hatch, edgecolor="white", linewidth=0
+            row, max(length - start, 0.0), 0.66, left=start, color=colour, hatch=hatch, edgecolor="white", linewidth=0
         )
-        axis.annotate(end, (max(length, start), row), (4, 0), textcoords="offset points", va="center", fontsize=LEGEND)
+        after = 0.0
+        for text, weight in ((error, "bold"), (end, "normal")):
+            if text:
+                axis.annotate(
+                    text, (max(length, start), row), (4 + 72 * after, 0), textcoords="offset points", va="center",
+                    fontsize=LEGEND, fontweight=weight, color=INK if weight == "bold" else GREY,
+                )  # fmt: skip
+                after += text_width(text, LEGEND, weight) + 0.09
     if log:
         axis.set_xscale("log")
     if measured:
-        # Leave room for the texts at the ends of the bars, as a share of an axis of about 4.5 inches.
-        room = 1 - min(0.6, (max(text_width(end, LEGEND) for end in ends) + 0.15) / 4.5)
+        # Leave room for the texts at the ends of the bars, as a share of the axis.
+        most = max(text_width(end, LEGEND) + text_width(error, LEGEND, "bold") for end, error in zip(ends, errors))
+        room = 1 - min(0.75, (most + 0.3) / max(1.0, width - longest - 0.4))
         axis.set_xlim(start, start * (max(measured) / start) ** (1 / room) if log else max(measured) / room)
     if log:
         log_ticks(axis.xaxis)
     base = f"; × relative to {reference}" if any(bar.label == reference for bar in bars) else ""
-    axis.set_xlabel(f"milliseconds a training step{', log scale' if log else ''}{base}")
+    said = "; bold: published error on CIFAR-10" if any(errors) else ""
+    words = f"milliseconds a training step{', log scale' if log else ''}{base}{said}"
+    axis.set_xlabel("\n".join(wrap_text(words, max(1.5, width - longest - 0.5), TEXT)))
     set_row_axis(axis, names)
-    _write_errors(axis.twinx(), bars)
     return figure
-
-
-def _write_errors(axis: Axes, bars: Sequence[StepTime]) -> None:
-    """Write a column of the published errors at the right."""
-    known = any(bar.error is not None for bar in bars)
-    errors = ["–" if bar.error is None else f"{bar.error:.2f}" for bar in bars]
-    set_row_axis(axis, errors if known else [""] * len(bars))
-    axis.grid(False)
-    if known:
-        axis.annotate(
-            "CIFAR-10\nerror, %\n(published)", (1, 1), (4, 3), xycoords="axes fraction", textcoords="offset points",
-            ha="left", va="bottom", fontsize=SMALL, color=GREY,
-        )  # fmt: skip
 
 
 def _joined(text: str) -> str:

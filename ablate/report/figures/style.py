@@ -1,8 +1,8 @@
-"""The look of every figure: colours, markers, hatches, title, caption, badge, legend, and the bytes of a file.
+"""The look of every figure: letters, widths, title, caption, badge, legend, and the bytes of a file.
 
-A variant has one colour and one marker in all figures of a study. The colours are those of seaborn's "colorblind" palette;
-the two that are too pale on white are replaced, and two are added. Markers, dashes and hatches repeat the information for
-grey print. Texts are wrapped by their measured width, so a long title makes a figure taller and never exceeds the frame.
+A figure is as wide as it needs to be, at most a page, or as wide as the study's `figure_style` says; a file has exactly
+that size. Texts are wrapped by their measured width, so a long title makes a figure taller and never exceeds the frame. No
+text is parsed as mathematics, because names may contain dollar signs; the one drawing that has formulas asks for it.
 """
 
 from __future__ import annotations
@@ -12,32 +12,35 @@ import math
 import re
 import warnings
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache, wraps
+from typing import Any, TypeVar
 
 import matplotlib
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-INK, GREY = "#222222", "#5f5f5f"
-PALETTE = (
-    "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#332288", "#949494", "#882255", "#56b4e9",
-    "#004949", "#924900",
-)  # fmt: skip
-MARKERS = "osD^vPX*<>h"
+from ablate.kinds.figures import USUAL_STYLE, FigureStyle
+
+INK, GREY, PALE = "#222222", "#5f5f5f", "#8c8c8c"
+ACCENT, SHADE = "#c2410c", "#e6eff7"  # the baseline; what cannot be told from the best
 HATCHES = ("", "////", "xxxx", "----", "\\\\\\\\", "||||")
 DASHED, DASH_DOT, DOTTED = (0, (4, 2)), (0, (6, 2, 1, 2)), (0, (1, 2))
-TITLE, TEXT, SMALL, LEGEND = 11.0, 9.0, 7.5, 8.0  # points
+TITLE, TEXT, SMALL, LEGEND = 10.0, 8.0, 7.0, 7.5  # points
 EDGE = 0.08  # inches
-WIDTHS = (6.4, 9.4, 12.0)  # inches: figures with one, two, and more columns of panels
+PAGE = 7.2  # inches: the widest figure
+WIDTHS = (5.6, PAGE)  # inches: figures with one and two columns of panels
 STYLE: dict[str, Any] = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # included in matplotlib, so the same on every machine
+    "font.sans-serif": ["DejaVu Sans"],  # these are included in matplotlib, so the same on every machine
+    "font.serif": ["STIXGeneral", "DejaVu Serif"],
     "font.size": TEXT,
     "text.color": INK,
     "text.parse_math": False,  # a title may contain dollar signs
@@ -61,6 +64,7 @@ STYLE: dict[str, Any] = {
     "legend.fontsize": LEGEND,
     "hatch.linewidth": 0.7,
     "lines.linewidth": 1.4,
+    "path.simplify_threshold": 0.4,  # points: files of long trainings are a third as large, and look the same
     "svg.fonttype": "path",  # letters as outlines: a page looks the same with any installed fonts
     "svg.hashsalt": "ablate",
     "pdf.fonttype": 42,  # TrueType: journals refuse Type 3
@@ -70,30 +74,39 @@ METADATA: dict[str, dict[str, Any]] = {
     "svg": {"Date": None},
     "pdf": {"CreationDate": None},
 }
+_STYLE: ContextVar[FigureStyle] = ContextVar("style", default=USUAL_STYLE)  # of the report that is being drawn
 
-# Decorates every drawing function, so that importing this module does not change matplotlib's settings for other code.
-styled = matplotlib.rc_context(STYLE)  # type: ignore[arg-type]
-
-
-class Look(NamedTuple):
-    """The colour and marker of one variant.
-
-    Args:
-        colour: Such as "#0173b2".
-        marker: A marker of matplotlib.
-    """
-
-    colour: str
-    marker: str
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-def look(index: int) -> Look:
-    """The look of a variant. 132 looks differ; the first twelve differ in colour.
+@contextmanager
+def drawn_in(style: FigureStyle) -> Iterator[None]:
+    """Within the context every figure is drawn and written in a style, and matplotlib's settings are those of STYLE.
 
     Args:
-        index: The number of the variant in its study, from 0.
+        style: Of the study.
     """
-    return Look(PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)])
+    token = _STYLE.set(style)
+    try:
+        with matplotlib.rc_context({**STYLE, "font.family": style.font}):  # type: ignore[dict-item]
+            yield
+    finally:
+        _STYLE.reset(token)
+
+
+def styled(draw: F) -> F:
+    """The same function, drawing in the style of the context. Matplotlib's settings do not change for other code.
+
+    Args:
+        draw: Draws or writes a figure.
+    """
+
+    @wraps(draw)
+    def in_style(*values: Any, **options: Any) -> Any:
+        with drawn_in(_STYLE.get()):
+            return draw(*values, **options)
+
+    return in_style  # type: ignore[return-value]
 
 
 @styled
@@ -107,8 +120,19 @@ def to_bytes(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a missing letter is drawn as a box
-        figure.savefig(buffer, format=kind, metadata=METADATA[kind], bbox_inches="tight", pad_inches=0.1)
+        figure.savefig(buffer, format=kind, metadata=METADATA[kind])
+    if kind == "svg":  # a hundredth of a point is enough, and a third of the file less
+        return re.sub(rb"(\.\d\d)\d+(?=[ \n])", rb"\1", buffer.getvalue())
     return buffer.getvalue()
+
+
+def canvas_width(natural: float) -> float:
+    """The width of a figure in inches: as the study's `figure_style` says, else its natural width, at most a page.
+
+    Args:
+        natural: The width that its contents ask for, in inches.
+    """
+    return _STYLE.get().width or min(natural, PAGE)
 
 
 def open_canvas(
@@ -123,29 +147,46 @@ def open_canvas(
     columns: int = 1,
     **options: Any,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure and its axes, row by row. Badge, title and caption are above the axes, the legend is below.
+    """A figure and its axes, row by row. Title, caption and badge are above the axes, the legend is below.
 
     Args:
         title: The title above the axes.
         caption: The text below the title, such as the setting and the number of seeds.
-        badge: A warning in white on black above the title, such as another scale; empty for none.
-        width: Of the figure, in inches.
+        badge: A remark in small grey letters below the caption, such as another scale; empty for none.
+        width: Of the figure, in inches, as in canvas_width().
         body: The height of the axes with their labels, in inches; the height of the texts is added.
         legend: The entries of the legend; empty for no legend.
         rows: The number of rows of axes.
         columns: The number of columns of axes.
         options: Passed to Figure.subplots.
     """
+    figure = open_figure(title, caption, badge, width=width, body=body, legend=legend)
+    return figure, list(figure.subplots(rows, columns, squeeze=False, **options).ravel())
+
+
+def open_figure(
+    title: str, caption: str, badge: str = "", *, width: float, body: float, legend: Sequence[Artist] = ()
+) -> Figure:
+    """A figure without axes. Those that are added fill the room between the texts above and the legend below.
+
+    Args:
+        title: As in open_canvas().
+        caption: As in open_canvas().
+        badge: As in open_canvas().
+        width: As in open_canvas().
+        body: As in open_canvas().
+        legend: As in open_canvas().
+    """
+    width = canvas_width(width)
     figure = Figure(figsize=(width, body))
-    header = _write_header(figure, title, caption, badge, width)
+    header = _write_header(figure, *((title, caption) if _STYLE.get().title else ("", "")), badge, width)
     footer = _write_legend(figure, legend, width)
     height = header + body + footer
     figure.set_size_inches(width, height)
     for text in figure.texts:  # their positions were set in inches from the top
         text.set_y(1 - text.get_position()[1] / height)
     figure.set_layout_engine("constrained", w_pad=0.06, rect=(0, footer / height, 1, body / height))
-    axes = figure.subplots(rows, columns, squeeze=False, **options)
-    return figure, list(axes.ravel())
+    return figure
 
 
 def open_panels(
@@ -156,15 +197,15 @@ def open_panels(
     Args:
         title: The title above the axes.
         caption: The text below the title, such as the setting and the number of seeds.
-        badge: A warning in white on black above the title, such as another scale; empty for none.
-        panels: The number of panels, at least one; a row has at most three.
+        badge: As in open_canvas().
+        panels: The number of panels, at least one; a row has at most two.
         legend: The entries of the legend; empty for no legend.
     """
-    columns = panels if panels <= 2 else 2 if panels == 4 else 3
+    columns = min(panels, 2 if canvas_width(PAGE) > 5 else 1)
     rows = math.ceil(panels / columns)
-    width = WIDTHS[min(columns, 3) - 1]
+    width = WIDTHS[columns - 1]
     figure, axes = open_canvas(
-        title, caption, badge, width=width, body=3.4 * rows, legend=legend, rows=rows, columns=columns
+        title, caption, badge, width=width, body=3.0 * rows, legend=legend, rows=rows, columns=columns
     )
     for spare in axes[panels:]:
         spare.remove()
@@ -179,12 +220,18 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
         size: Of the letters, in points.
         weight: "normal" or "bold".
     """
-    font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
+    return _text_width(text, size, weight, _STYLE.get().font)
+
+
+@lru_cache(maxsize=4096)
+def _text_width(text: str, size: float, weight: str, family: str) -> float:
+    """The width of a line of text in inches, in one of the two fonts."""
+    font = FontProperties(family=STYLE[f"font.{family}"], size=size, weight=weight)
     return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
 
 
 def wrap_text(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
-    """The lines of a text. A word that is wider than a line is split.
+    """The lines of a text. A word that is wider than a line is split, after a hyphen if it has one.
 
     Args:
         text: Words separated by white space; a no-break space does not separate words.
@@ -202,6 +249,7 @@ def wrap_text(text: str, width: float, size: float, weight: str = "normal") -> l
         lines += [line] if line else []
         while len(word) > 1 and text_width(word, size, weight) > width:
             fits = _letters_within(word, width, size, weight)
+            fits = word.rfind("-", 1, fits) + 1 or fits  # after a hyphen, if there is one
             lines.append(word[:fits])
             word = word[fits:]
         line = word
@@ -219,7 +267,8 @@ def wrap_labels(labels: Iterable[str]) -> tuple[list[str], float]:
     Args:
         labels: Of the rows.
     """
-    wrapped = ["\n".join(wrap_text(label, 3.0, TEXT)) for label in labels]
+    most = min(3.0, 0.4 * canvas_width(PAGE))
+    wrapped = ["\n".join(wrap_text(label, most, TEXT)) for label in labels]
     return wrapped, max((text_width(line, TEXT) for label in wrapped for line in label.split("\n")), default=0.0)
 
 
@@ -237,48 +286,43 @@ def set_row_axis(axis: Axes, labels: Sequence[str]) -> None:
 
 
 def _write_header(figure: Figure, title: str, caption: str, badge: str, width: float) -> float:
-    """Write badge, title and caption, positioned in inches from the top; return their height in inches."""
-    top, room = 0.04, width - 2 * EDGE
-    blocks: list[tuple[str, float, str, dict[str, Any]]] = [
-        (badge, LEGEND, "bold", {"color": "white", "bbox": {"boxstyle": "square,pad=0.4", "fc": INK, "ec": INK}}),
-        (title, TITLE, "bold", {"color": INK}),
-        (caption, SMALL, "normal", {"color": GREY}),
+    """Write title, caption and badge, positioned in inches from the top; return their height in inches."""
+    finding, _, setting = caption.rpartition("\n")  # what is found is darker than how it was found
+    top, room = 0.04, 0.97 * (width - 2 * EDGE)  # letters on pixels are a little wider than their outlines
+    blocks: list[tuple[str, float, str, str]] = [
+        (title, TITLE, "bold", INK),
+        (finding, SMALL, "normal", INK),
+        (setting, SMALL, "normal", GREY),
+        (badge, SMALL, "normal", "#767676"),
     ]
-    for text, size, weight, options in blocks:
-        pad = 0.4 * size / 72 if "bbox" in options else 0.0
-        lines = wrap_text(text, room - 2 * pad, size, weight)
+    for text, size, weight, colour in blocks:
+        lines = wrap_text(text, room, size, weight)
         if not lines:
             continue
-        top += pad
         figure.text(
-            (EDGE + pad) / width,
-            top,
-            "\n".join(lines),
-            fontsize=size,
-            fontweight=weight,
-            va="top",
-            linespacing=1.25,
-            **options,
+            EDGE / width, top, "\n".join(lines), fontsize=size, fontweight=weight, color=colour, va="top", linespacing=1.25
         )
-        top += 1.3 * size * len(lines) / 72 + pad + 0.04
+        top += 1.3 * size * len(lines) / 72 + 0.04
     return top + 0.04
 
 
 def _write_legend(figure: Figure, handles: Sequence[Artist], width: float) -> float:
-    """Draw the legend at the bottom, in as many columns as fit, at most four; return its height in inches."""
+    """Draw the legend at the bottom, in as few rows as fit; return its height in inches."""
     if not handles:
         return 0.0
-    beside, between = 0.42, 0.25  # inches: the handle of an entry, the gap between two columns
-    room = width - 2 * EDGE - beside
+    beside, between = 0.4, 0.22  # inches: the handle of an entry, the gap between two columns
+    room = width - 2 * EDGE
     for handle in handles:
-        handle.set_label("\n".join(wrap_text(str(handle.get_label()), room, LEGEND)))
+        handle.set_label("\n".join(wrap_text(str(handle.get_label()), room - beside, LEGEND)))
     labels = [str(handle.get_label()) for handle in handles]
-    entry = beside + max(text_width(line, LEGEND) for label in labels for line in label.split("\n"))
-    most = max(1, min(4, int((width - 2 * EDGE + between) / (entry + between))))
-    rows = math.ceil(len(handles) / most)
-    columns = math.ceil(len(handles) / rows)
+    entries = [beside + max(text_width(line, LEGEND) for line in label.split("\n")) for label in labels]
+    for rows in range(1, len(handles) + 1):  # a column is filled before the next one begins
+        columns = math.ceil(len(handles) / rows)
+        widest = [column.max() for column in np.array_split(entries, columns)]
+        if sum(widest) + between * (columns - 1) <= room:
+            break
     figure.legend(
-        handles=list(handles), loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=columns, handlelength=2.2,
+        handles=list(handles), loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=columns, handlelength=2.0,
         labelspacing=0.45, columnspacing=between * 72 / LEGEND, borderpad=0.2, borderaxespad=0.0,
     )  # fmt: skip
     lines = max(label.count("\n") + 1 for label in labels)

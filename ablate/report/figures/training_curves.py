@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -41,6 +41,21 @@ class SeedCurves(NamedTuple):
         middle: Curve = (low + high)[..., 0] / 2
         return middle
 
+    def band(self, measure: str) -> tuple[Curve, Curve]:
+        """The lowest and the highest finite value of the seeds at each epoch; NaN where there is none.
+
+        Args:
+            measure: One of MEASURES.
+        """
+        values = np.full((len(self.values), max(map(len, self.values))), np.nan)
+        for row, of_seed in zip(values, self.values):
+            row[: len(of_seed)] = of_seed[:, MEASURES.index(measure)]
+        values[np.isinf(values)] = np.nan
+        known = ~np.isnan(values).all(axis=0)
+        low, high = np.full((2, values.shape[1]), np.nan)
+        low[known], high[known] = np.nanmin(values[:, known], axis=0), np.nanmax(values[:, known], axis=0)
+        return low, high
+
 
 class ImportedCurve(NamedTuple):
     """A curve from another source, such as an author's log, drawn in grey.
@@ -64,11 +79,13 @@ class CurvePanel:
         title: Of the panel; empty for the only panel.
         labels: Of the variants, all different.
         curves: Of the variants.
+        drops: The epochs after which the learning rate of all of them drops.
     """
 
     title: str
     labels: Sequence[str]
     curves: Sequence[SeedCurves]
+    drops: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -77,12 +94,14 @@ class StudyCurves:
 
     Args:
         panels: In order.
-        names: The text of the legend by label, in the order of the colours.
+        names: The text of each variant by its label.
         imported: Curves from the authors' logs.
         decision: The measure that the study decides by.
+        value: Writes a value of the measure.
     """
 
     panels: Sequence[CurvePanel]
     names: Mapping[str, str]
     imported: Sequence[ImportedCurve] = ()
     decision: Decision = TEST_ERROR
+    value: Callable[[float], str] = "{:.2f}".format

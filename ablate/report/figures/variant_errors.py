@@ -9,7 +9,7 @@ from typing import Any
 from ablate.study.decision import TEST_ERROR, Decision
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VariantErrors:
     """A variant on one data set.
 
@@ -20,14 +20,18 @@ class VariantErrors:
         median: Of all seeds; infinite if half or more of them diverged, None without any seed.
         on_front: Whether no other variant of the panel dominates it in parameters and median.
         baseline: Whether other variants are compared with it.
+        like_best: Whether the seeds cannot tell it from the best of the panel.
+        published: The published value, where its protocol is ours; else None.
     """
 
     label: str
-    parameters: int
+    parameters: int = 0
     errors: Sequence[float]
     median: float | None
     on_front: bool = False
     baseline: bool = False
+    like_best: bool = False
+    published: float | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,11 @@ class ErrorPanel:
         """The finite values of all variants."""
         return [error for variant in self.variants for error in variant.errors]
 
+    @property
+    def drawn(self) -> list[float]:
+        """The finite values of all variants, and the published ones."""
+        return self.errors + [variant.published for variant in self.variants if variant.published is not None]
+
 
 @dataclass(frozen=True)
 class StudyErrors:
@@ -54,15 +63,19 @@ class StudyErrors:
 
     Args:
         panels: One for each data set.
-        names: The text of the legend by label, in the order of the colours.
+        names: The text of each variant by its label, in the order of the rows.
         decision: The measure.
         unit: What one value belongs to: "seed" or "training".
+        value: Writes a value of the measure.
+        gaps: The rows before which others are left out.
     """
 
     panels: Sequence[ErrorPanel]
     names: Mapping[str, str]
     decision: Decision = TEST_ERROR
     unit: str = "seed"
+    value: Callable[[float], str] = "{:.2f}".format
+    gaps: Sequence[int] = ()
 
     def set_empty(self, set_limits: Callable[[float, float], Any]) -> None:
         """Set the range of an axis without values.

@@ -37,6 +37,7 @@ from ablate.report.document import (
     Sentences,
     Table,
 )
+from ablate.report.figures.colours import looks
 from ablate.report.numbers import counted
 from ablate.report.writers.csv import table_csv
 from ablate.report.writers.latex import table_latex
@@ -151,15 +152,10 @@ def pack(value: Any) -> str:
 
 
 def _curves_data(article: Article, content: Curves) -> dict[str, Any]:
-    looks = _looks(dict.fromkeys(curve.label for curve in content.curves))
-    return curve_data(content.curves, looks, article.trials, content.decision.worst)
-
-
-def _looks(labels: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """The colour and the marker of each variant by its label, as in the figures."""
-    from ablate.report.figures.style import look  # imported here because it imports matplotlib
-
-    return {label: tuple(look(number)) for number, label in enumerate(labels)}  # type: ignore[misc]
+    names = {curve.label: curve.look or curve.label for curve in content.curves}
+    found = looks(names.values())
+    of_labels = {label: found[name] for label, name in names.items()}
+    return curve_data(content.curves, of_labels, article.trials, content.decision.worst)
 
 
 def _axes_data(content: ParallelAxes) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def curve_data(
     marker, imported and lines. The median of the seeds is the last line.
 
     A line has name, trial, bold (the median, or the only line), epoch (the first and the last, or all where some are
-    missing), loss (nats) and error (the measure that the study decides by), with four digits.
+    missing), loss (nats, three digits) and error (the measure that the study decides by, four digits).
 
     Args:
         curves: The curves of all trials.
@@ -99,7 +99,7 @@ def _line(curve: TrialCurve, name: str, trial: int | None, bold: bool) -> dict[s
     whole = epochs and epochs == list(range(epochs[0], epochs[-1] + 1))
     return {
         "name": name, "trial": trial, "bold": bold, "epoch": [epochs[0], epochs[-1]] if whole else epochs,
-        "loss": [*map(_rounded, curve.train_loss)], "error": [*map(_rounded, curve.values)],
+        "loss": [_rounded(value, 3) for value in curve.train_loss], "error": [_rounded(value, 4) for value in curve.values],
     }  # fmt: skip
 
 
@@ -109,5 +109,5 @@ def _curve_name(curve: TrialCurve) -> str:
     return source if curve.seed is None else f"{fold}seed {curve.seed}"
 
 
-def _rounded(number: float | None) -> float | None:
-    return None if number is None or not math.isfinite(number) else float(f"{number:.4g}")
+def _rounded(number: float | None, digits: int) -> float | None:
+    return None if number is None or not math.isfinite(number) else float(f"{number:.{digits}g}")

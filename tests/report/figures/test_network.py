@@ -174,6 +174,21 @@ def test_text_stays_in_its_box_and_on_the_drawing(name: str) -> None:
                 assert not box.overlaps(place), text.get_text()
 
 
+def test_formulas_are_mathematics_and_names_are_not() -> None:
+    name = r"costs $5 and $\\x_{"  # no formula: parsing it would fail
+    diagram = diagram_of("WRN-10-1")._replace(title=name)
+    figure = draw_diagram(diagram)
+    (axis,) = figure.axes
+    formulas = [text for text in axis.texts if text.get_parse_math()]
+    assert [text.get_text() for text in formulas] == ["$x_l$", "$x_{l{+}1}$"] * 2
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    for text in formulas:  # narrower than its source, as an x with an index is
+        width = text.get_window_extent(renderer).width
+        text.set_parse_math(False)
+        assert width < 0.6 * text.get_window_extent(renderer).width
+    assert name in [text.get_text() for text in axis.texts]
+
+
 @pytest.mark.parametrize("suffix", [".svg", ".png", ".pdf"])
 def test_a_file_is_the_same_each_time(tmp_path: Path, suffix: str) -> None:
     diagram = diagram_of("WRN-16-4-dropout0.3")

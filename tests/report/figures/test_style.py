@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import matplotlib
@@ -15,14 +17,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from report.figures.tidy import assert_tidy
 
+from ablate.kinds.figures import FigureStyle
+from ablate.report.figures.colours import KNOWN, MARKERS, PALETTE, look, look_numbers, looks
 from ablate.report.figures.critical_difference import AverageRanks, draw_critical_difference
 from ablate.report.figures.ranks import RankRanges, draw_ranks
 from ablate.report.figures.step_times import StepTime, StepTimes, draw_step_times, time_labels
-from ablate.report.figures.style import MARKERS, PALETTE, look, open_canvas, text_width, to_bytes, wrap_text
+from ablate.report.figures.style import PAGE, drawn_in, open_canvas, text_width, to_bytes, wrap_text
 
 THIN = StepTime("pre-ResNet-1001", "thin", 512.0, 4.92, 10_328_602)
 WIDE = StepTime("WRN-40-4", "wide", 64.0, 4.53, 8_949_210)
@@ -53,7 +58,7 @@ def test_no_text_overflows_or_overlaps(name: str) -> None:
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_the_badge_is_there_when_given(name: str) -> None:
     badge = "SMALL SCALE"
-    assert [text.get_text() for text in DRAWINGS[name]("title", "", badge).texts] == [badge, "title"]
+    assert [text.get_text() for text in DRAWINGS[name]("title", "", badge).texts] == ["title", badge]
     assert [text.get_text() for text in DRAWINGS[name]("title", "", "").texts] == ["title"]
 
 
@@ -82,16 +87,40 @@ def test_drawing_changes_nothing_for_others() -> None:
     assert dict(matplotlib.rcParams) == before
 
 
+def luminance(colour: str) -> float:
+    parts = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return float(np.dot(parts, (0.2126, 0.7152, 0.0722)))
+
+
 def test_looks_differ_and_are_dark_enough() -> None:
     count = len(PALETTE) * len(MARKERS)
-    assert len({look(index) for index in range(count)}) == count == 132
-    assert len({look(index).colour for index in range(12)}) == 12
+    assert len({look(index) for index in range(count)}) == count == 144
+    assert len({look(index).colour for index in range(12)}) == len({look(index).marker for index in range(12)}) == 12
+    assert min(1.05 / (luminance(colour) + 0.05) for colour in PALETTE) > 3  # WCAG's contrast with white
 
-    def luminance(colour: str) -> float:
-        parts = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
-        return float(np.dot(parts, (0.2126, 0.7152, 0.0722)))
 
-    assert min(1.05 / (luminance(colour) + 0.05) for colour in PALETTE) > 2  # WCAG's contrast with white
+@given(st.lists(st.text("WRNB(3,1)-", max_size=8), min_size=1, max_size=30, unique=True), st.randoms())
+def test_a_look_is_chosen_by_the_names_and_not_by_their_order(names: list[str], random: Any) -> None:
+    found = looks(names)
+    assert len(set(found.values())) == len(names)
+    assert len({one.colour for one in found.values()}) == min(12, len(names))
+    random.shuffle(names)
+    assert looks(names) == found
+
+
+def test_a_network_or_block_has_its_colour_in_every_study() -> None:
+    blocks = ["WRN-31-1-B(1,3,1)", "WRN-28-1-B(3,1)", "WRN-16-1-B(3,3)"]
+    for others in ([], ["WRN-40-2-B(1,3)"], ["a", "b", "c", "NIN"]):
+        assert look_numbers([*others, *blocks])["WRN-16-1-B(3,3)"] == KNOWN["B(3,3)"]
+        assert look_numbers([*others, "WRN-28-10", "ResNet-1202"])["ResNet-1202"] == KNOWN["ResNet-1202"]
+    twice = look_numbers(["WRN-16-1-B(3,3)", "WRN-16-2-B(3,3)"])  # one block, so the networks tell them apart
+    assert len({PALETTE[number % 12] for number in twice.values()}) == 2
+
+
+def test_the_papers_blocks_and_networks_have_different_colours() -> None:
+    blocks = [slot for name, slot in KNOWN.items() if name.startswith("B(")]
+    networks = [slot for name, slot in KNOWN.items() if not name.startswith("B(")]
+    assert len(set(blocks)) == len(blocks) and len(set(networks)) == len(networks) <= 12
 
 
 def test_same_figure_same_bytes() -> None:
@@ -113,23 +142,40 @@ def test_same_figure_same_bytes() -> None:
 
 
 def test_fonts_are_in_the_files() -> None:
-    figure = DRAWINGS["bars"]("title", "caption", "")
-    pdf, svg = to_bytes(figure, "pdf"), to_bytes(figure, "svg")
-    assert b"/FontFile2" in pdf and b"/Type3" not in pdf and b"CreationDate" not in pdf
-    assert b"<text" not in svg and b"<dc:date>" not in svg
+    for font, name in (("sans-serif", b"DejaVuSans"), ("serif", b"STIXGeneral")):
+        with drawn_in(FigureStyle(font=font)):  # type: ignore[arg-type]
+            figure = DRAWINGS["bars"]("title", "caption", "")
+            pdf, svg = to_bytes(figure, "pdf"), to_bytes(figure, "svg")
+        assert b"/FontFile2" in pdf and b"/Type3" not in pdf and b"CreationDate" not in pdf and name in pdf
+        assert b"<text" not in svg and b"<dc:date>" not in svg
 
 
-def test_bars_are_as_long_as_their_times() -> None:
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_style_sets_the_width_of_every_figure_and_of_its_file(name: str) -> None:
+    with drawn_in(FigureStyle(width=3.3, font="serif", title=False)):
+        figure = DRAWINGS[name](LONG, LONG, "SMALL SCALE")
+        assert_tidy(figure)
+        pdf = to_bytes(figure, "pdf")
+    assert figure.get_figwidth() == 3.3 and [text.get_text() for text in figure.texts] == ["SMALL SCALE"]
+    width = float(re.findall(rb"/MediaBox \[ ?0 0 ([\d.]+)", pdf)[0])
+    assert abs(width - 3.3 * 72) < 0.01
+    assert DRAWINGS[name](LONG, LONG, "").get_figwidth() <= PAGE
+
+
+def test_bars_are_as_long_as_their_times_and_errors_stand_beside_them() -> None:
     times = StepTimes([THIN, WIDE, WIDE._replace(label="huge", milliseconds=None, error=None)])
     figure = draw_step_times(times, "title", "caption")
-    axis, errors = figure.axes
+    (axis,) = figure.axes
     assert [bar.get_width() for bar in axis.patches] == [512.0, 64.0, 0.0]  # type: ignore[attr-defined]
-    assert fill(axis) == ["512 ms", "64.0 ms", "not measured"]
-    assert [label.get_text() for label in errors.get_yticklabels()] == ["4.92", "4.53", "–"]
+    assert fill(axis) == ["error 4.92%", "512 ms", "error 4.53%", "64.0 ms", "not measured"]
+    assert "published" in axis.get_xlabel()
     thin, wide = axis.patches[:2]
     assert thin.get_hatch() != wide.get_hatch() and to_hex(thin.get_facecolor()) != to_hex(wide.get_facecolor())
     assert axis.get_xscale() == "linear" and axis.get_xlim()[0] == 0.0
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["thin", "wide"]
+    FigureCanvasAgg(figure).draw()
+    for one, other in pairwise(axis.texts[:2]):
+        assert one.get_window_extent().x1 < other.get_window_extent().x0  # type: ignore[union-attr]
 
 
 def test_times_far_apart_get_a_logarithmic_axis() -> None:
@@ -150,12 +196,6 @@ def test_times_far_apart_get_a_logarithmic_axis() -> None:
 )
 def test_time_labels(milliseconds: float, reference: str, label: str) -> None:
     assert time_labels([THIN._replace(milliseconds=milliseconds), WIDE], reference)[0] == label
-
-
-def test_errors_of_one_source_need_no_mark() -> None:
-    errors = draw_step_times(StepTimes([THIN, THIN]), "title", "caption").axes[1]
-    assert [label.get_text() for label in errors.get_yticklabels()] == ["4.92", "4.92"]
-    assert fill(errors) == ["CIFAR-10\nerror, %\n(published)"]
 
 
 def test_a_row_of_the_ranks_is_a_variant() -> None:

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import ablate.report.figures
-from ablate.kinds.figures import CHOICES, DEFAULTS, FIGURES, FigureKind
+from ablate.kinds.figures import CHOICES, DEFAULTS, FIGURES, FigureKind, FigureStyle
 from ablate.report.drawn_figures import FORMATS, DrawnFigure, draw_figures, figures_of, is_figure
 from ablate.report.figures import style
 from ablate.report.figures.style import open_canvas, to_bytes
@@ -20,7 +20,8 @@ from ablate.study.decision import TEST_ERROR
 
 DRAWING = Path(ablate.report.figures.__file__).parent
 PLAIN = (  # what holds no records
-    "ablate.errors", "ablate.files", "ablate.report.figures", "ablate.report.numbers", "ablate.study.decision",
+    "ablate.errors", "ablate.files", "ablate.kinds.figures", "ablate.report.figures",
+    "ablate.report.numbers", "ablate.study.decision",
 )  # fmt: skip
 OWN = """\
 from ablate.report.drawn_figures import FigureInfo
@@ -71,10 +72,11 @@ def test_an_entry_and_a_file_make_a_figure(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.syspath_prepend(tmp_path)
     kind = FigureKind(name="own", alt_text="my own", report="counted", values="own_figure:values", draw="own_figure:draw")
     monkeypatch.setattr("ablate.report.drawn_figures.FIGURES", (FIGURES[0], kind))
-    study = SimpleNamespace(decision=TEST_ERROR)
+    study = SimpleNamespace(decision=TEST_ERROR, figure_style=FigureStyle(width=2.5, title=False))
     made = draw_figures(SimpleNamespace(badge="SMALL", n=6, study=study), "counted")
     assert [(name, one.alt_text) for name, one in made.items()] == [("own_1", "my own"), ("own_2", "my own")]
-    assert [text.get_text() for text in made["own_2"].figure.texts] == ["SMALL", "second", "7"]
+    assert [text.get_text() for text in made["own_2"].figure.texts] == ["SMALL"]  # title and caption are the paper's
+    assert made["own_2"].figure.get_figwidth() == 2.5
     assert made["own_2"].rendered("svg").startswith(b"<?xml")
 
 

@@ -1,0 +1,155 @@
+"""The finding of a study: one or two sentences, as careful as its statistics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+from ablate.report.analysis import StudyAnalysis
+from ablate.report.effects_sentences import study_sentences
+from ablate.report.numbers import counted
+from ablate.report.program_analysis import ProgramAnalysis
+from ablate.report.seeds import Compared
+from ablate.report.verdicts import listed
+
+MOST_NAMES = 3  # more are counted
+
+
+class Outcome(NamedTuple):
+    """What a comparison of a variant with its baseline came to.
+
+    Args:
+        name: The name of the variant.
+        baseline: The name of its baseline.
+        result: The verdict on the variant; "open" without one.
+        size: The absolute difference; None where it is not known.
+    """
+
+    name: str
+    baseline: str
+    result: Literal["better", "worse", "equivalent", "open"]
+    size: float | None
+
+
+def find(analysis: StudyAnalysis | ProgramAnalysis) -> str:
+    """The finding of the recorded trials; empty if fewer than two variants have a recorded trial.
+
+    Of factors that are crossed it is their effects. Else it is a sentence for each data set.
+
+    Args:
+        analysis: Of a study or of a program.
+    """
+    titles = [title for title in analysis.titles if len(analysis.on(title)) > 1]
+    if not titles:
+        return ""
+    effects = study_sentences(analysis.effects, analysis.decision, analysis.format)[:1]
+    found = effects or [f"{_of_data(analysis, title)}." for title in titles]
+    partly = f" So far {analysis.progress}." if analysis.recorded < analysis.planned else ""
+    return " ".join(found) + partly
+
+
+def _of_data(analysis: Compared[Any], title: str) -> str:
+    where, summaries = analysis.on_words(title), analysis.on(title)
+    best = min(summaries, key=lambda summary: analysis.decision.cost(summary.median))
+    lowest = (
+        f"{where}{best.name} has the {analysis.decision.lowest} {analysis.decision.words}, {_value(analysis, best.median)}"
+    )
+    outcomes = _outcomes(analysis, summaries)
+    baselines = list(dict.fromkeys(outcome.baseline for outcome in outcomes))
+    verdicts = [verdict for summary in summaries if (verdict := analysis.verdict(summary))]
+    if outcomes and analysis.rounds is None and not any(verdict.possible for verdict in verdicts):
+        return f"{lowest}, but {counted(best.n, analysis.unit)} can reach no verdict"
+    if not outcomes:
+        return f"{lowest}; {_by_rank(analysis, title, best)}"
+    if baselines == [best.name]:
+        return f"{lowest}; {_others(analysis, outcomes)}"
+    told = _told(analysis, outcomes, baselines)
+    if len(baselines) == 1 and not any(outcome.result != "open" for outcome in outcomes):
+        return f"{lowest}, but {told}"
+    return f"{where}{told}"
+
+
+def _value(analysis: Compared[Any], median: float) -> str:
+    value = analysis.format.value(median)
+    return f"{value}%" if analysis.decision.unit == "%" and math.isfinite(median) else value
+
+
+def _outcomes(analysis: Compared[Any], summaries: Sequence[Any]) -> list[Outcome]:
+    """What the comparisons of a data set came to, those of a fixed number of seeds or of seeds until it is decided."""
+    found = []
+    place = {id(summary): i for i, summary in enumerate(analysis.summaries)}
+    for summary in summaries:
+        baseline, verdict = analysis.baseline(summary), analysis.verdict(summary)
+        if baseline is None:
+            continue
+        if analysis.rounds and (course := analysis.rounds.course_of.get(place[id(summary)])):
+            worse = (course.interval[0] > 0) != analysis.decision.maximized
+            result = {"different": "worse" if worse else "better", "equivalent": "equivalent"}.get(course.verdict, "open")
+            size = course.estimate
+        elif verdict:
+            result = "open" if not verdict.reached else "better" if verdict.comparison.direction < 0 else "worse"
+            size = verdict.comparison.difference
+        else:
+            continue
+        known = size is not None and math.isfinite(size)
+        found.append(Outcome(summary.name, baseline.name, result, abs(size) if known else None))  # type: ignore[arg-type]
+    return found
+
+
+def _others(analysis: Compared[Any], outcomes: Sequence[Outcome]) -> str:
+    """What is said of the others where the baseline is the best."""
+    worse = [outcome for outcome in outcomes if outcome.result == "worse"]
+    alike = [outcome for outcome in outcomes if outcome.result != "worse"]
+    if not worse:
+        return f"{alike[0].name} cannot be told from it" if len(alike) == 1 else "none of the others can be told from it"
+    if not alike:
+        others = f"all {len(worse)} others are" if len(worse) > 1 else "the other is"
+        return f"{others} worse{_by(analysis, worse)}"
+    number = f"{len(worse)} of {len(outcomes)} others {'is' if len(worse) == 1 else 'are'}"
+    return f"{number} worse{_by(analysis, worse)}; {_named(alike)} may be as good"
+
+
+def _named(outcomes: Sequence[Outcome]) -> str:
+    names = [outcome.name for outcome in outcomes]
+    return listed(names) if len(names) <= MOST_NAMES else f"{len(names)} variants"
+
+
+def _by(analysis: Compared[Any], outcomes: Sequence[Outcome]) -> str:
+    """How large some differences are: ", by 2.10 points", ", by 2.10 to 4.00 points"; empty if one is not known."""
+    sizes = sorted(outcome.size for outcome in outcomes if outcome.size is not None)
+    if len(sizes) < len(outcomes):
+        return ""
+    low, high = (analysis.format.distance(size) for size in (sizes[0], sizes[-1]))
+    return f", by {low}" if low == high else f", by {low.split()[0]} to {high}"
+
+
+def _told(analysis: Compared[Any], outcomes: Sequence[Outcome], baselines: Sequence[str]) -> str:
+    """Which variants are better, worse and equivalent, and how many comparisons are open."""
+    steps = all(any(design.kind == "path" for design in summary.variant.designs) for summary in analysis.summaries)
+    one, many = ("the step before",) * 2 if steps else ("its own baseline", "their own baselines")
+    than = baselines[0] if len(baselines) == 1 else one
+    told = []
+    for result, joined in (("better", "than"), ("worse", "than"), ("equivalent", "to")):
+        if some := [outcome for outcome in outcomes if outcome.result == result]:
+            verb = "is" if len(some) == 1 else "are"
+            base = than if len(baselines) == 1 or len(some) == 1 else many
+            told.append(f"{_named(some)} {verb} {result} {joined} {base}{_by(analysis, some)}")
+    open_ = sum(outcome.result == "open" for outcome in outcomes)
+    if not told:
+        subject = f"none of {open_} variants can" if open_ > 1 else f"{outcomes[0].name} cannot"
+        return f"{subject} be told from {than}"
+    return "; ".join([*told, *([f"{open_} of {counted(len(outcomes), 'comparison')} without a verdict"] if open_ else [])])
+
+
+def _by_rank(analysis: Compared[Any], title: str, best: Any) -> str:
+    """What is said of the others where there is no baseline."""
+    summaries, intervals = analysis.on(title), analysis.rank_intervals(title)
+    first = [summary for summary, interval in zip(summaries, intervals or ()) if interval.best == 1]
+    if not first or len(first) == len(summaries):
+        return f"any of the {len(summaries)} variants may be the best"
+    names = [summary.name for summary in first if summary is not best]
+    if not names:
+        return f"it is the best of the {len(summaries)} variants, with 95% confidence"
+    alike = listed(names) if len(names) <= MOST_NAMES else f"{len(names)} others"
+    return f"{alike} cannot be told from it, the other {len(summaries) - len(first)} are worse"

@@ -1,0 +1,245 @@
+"""Tuning: a variant of a study with `tune`, and the search that it is given before its seeds are trained.
+
+The search is an ordinary one: a study of its own that has `search`. Its digest hashes the space and all that the variant's
+trainings depend on, so that an edit elsewhere in the file changes no choice, and two studies share it. The variant's own
+values are the first candidate.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Generic, TypeVar
+
+import orjson
+
+from ablate.errors import NotationError, StudyError
+from ablate.files import content_id
+from ablate.nets.families import arguments_of, count_network
+from ablate.study.axes import BESIDE, dotted, with_argument
+from ablate.study.data import HeldOut, hold_out
+from ablate.study.decision import VALIDATION_ERROR
+from ablate.study.plan import check_batches, label, plain
+from ablate.study.program import ProgramStudy, ProgramVariant
+from ablate.study.resolve import replace_fields, value_at
+from ablate.study.space import contains, present
+from ablate.study.study import Search, Study, Trial, Tune, Variant
+
+NAME = "tune"  # of the searches in Optuna's storage, before their digest
+SHARE = 10  # one in so many training images is held out where the study does not say how many
+V = TypeVar("V", Variant, ProgramVariant)
+
+
+@dataclass(frozen=True)
+class Tuning(Generic[V]):
+    """A variant and the search that it is given.
+
+    Args:
+        name: The variant's name for people.
+        variant: As the study has it, at its own values.
+        study: Of the variant alone, with `search`.
+        make: The variant of a candidate from its values by axis, in that search; raises StudyError if it is not valid.
+        at: The variant of the study at some values.
+    """
+
+    name: str
+    variant: V
+    study: Study | ProgramStudy
+    make: Callable[[dict[str, Any]], V]
+    at: Callable[[Mapping[str, Any]], V]
+
+    @property
+    def search(self) -> Search:
+        """The search of the variant."""
+        assert self.study.search is not None
+        return self.study.search
+
+    @property
+    def id(self) -> str:
+        """The id of the choice: 16 hexadecimal digits, of the search and its number of candidates."""
+        return content_id(f"{self.search.digest} {self.search.trials}".encode())
+
+    @property
+    def untuned(self) -> V:
+        """The variant at its own values, with the ids that it has in a study without `tune`."""
+        return self.at(self.search.enqueue[0])
+
+    @property
+    def open(self) -> V:
+        """The variant before its values are chosen."""
+        shown = self.at({})
+        return replace(shown, untuned=tuple(self.search.axes))
+
+
+def network_tunings(study: Study, variants: Sequence[Variant]) -> list[Tuning[Variant]]:
+    """The tuning of each variant of a study of networks, in order.
+
+    Args:
+        study: With `tune`.
+        variants: Of its enumeration.
+
+    Raises:
+        StudyError: A variant's own values are not in the space, or the number of its images is not known.
+    """
+    tune = study.tune
+    assert tune is not None
+    found = []
+    for variant in variants:
+        name, parts = label(variant), tune.search.held_out or (_tenth(tune, variant),)
+        data = hold_out(variant.data, parts[0]).model_copy(update={"held_out": None, "measures": ()})
+        own = {p.axis: _own_value(variant, p.axis) for p in tune.search.parameters}
+        bare = replace(variant, data=data, folds=(), net=name, axes={})
+        first = Trial(bare.architecture, bare.recipe, hold_out(data, parts[0]), 0)
+        search = _search_of(replace(tune.search, held_out=parts), tune, name, own, first.definition)
+        of_variant = replace(
+            study,
+            name=NAME,
+            data=data,
+            recipe=variant.recipe,
+            seeds=tune.seeds,
+            entries=(),
+            where=None,
+            budget=None,
+            baseline=None,
+            published=(),
+            search=search,
+            decision=VALIDATION_ERROR,
+            held_out=(),
+            measures=(),
+            tune=None,
+        )  # fmt: skip
+
+        def make(values: dict[str, Any], bare: Variant = bare, part: HeldOut = parts[0]) -> Variant:
+            made = _changed(study, bare, values)
+            check_batches(made.recipe, hold_out(made.data, part))
+            shown = [f"{axis} {plain(value)}" for axis, value in values.items() if not axis.startswith(BESIDE)]
+            return replace(made, net=", ".join([made.net, *shown]))
+
+        def at(values: Mapping[str, Any], variant: Variant = variant) -> Variant:
+            made = _changed(study, variant, values)
+            axes = {axis: value for axis, value in variant.axes.items() if axis not in tune.search.axes}
+            return replace(made, axes=axes, tuned=dict(values))
+
+        found.append(Tuning(name, variant, of_variant, make, at))
+    return found
+
+
+def program_tunings(study: ProgramStudy) -> list[Tuning[ProgramVariant]]:
+    """The tuning of each variant of a study of a program, in order.
+
+    Args:
+        study: With `tune`.
+
+    Raises:
+        StudyError: The variants vary an axis of the space, or a variant's own values are not in it.
+    """
+    tune = study.tune
+    assert tune is not None
+    for parameter in tune.search.parameters:
+        if len({repr(variant.axes[parameter.axis]) for variant in study.variants}) > 1:
+            raise StudyError(
+                f"{parameter.place}: tune.space: {parameter.axis} is varied by 'variants'; leave it out of one of them"
+            )
+    by = next(measure for measure in study.measures if measure.name == tune.decide_by)
+    found = []
+    for variant in study.variants:
+        about = {"program": study.program.identity(), "axes": dict(variant.axes), "by": by.name, "goal": by.goal}
+        search = _search_of(tune.search, tune, variant.net, variant.axes, _as_json(about))
+        of_variant = replace(
+            study,
+            name=NAME,
+            seeds=tune.seeds,
+            variants=(),
+            baselines=(),
+            decide_by=tune.decide_by,
+            search=search,
+            base={axis: value for axis, value in variant.axes.items() if axis not in search.axes},
+            where=None,
+            tune=None,
+        )
+
+        def make(values: dict[str, Any], variant: ProgramVariant = variant) -> ProgramVariant:
+            shown = (f"{axis} {plain(value)}" for axis, value in values.items())
+            return ProgramVariant(", ".join([variant.net, *shown]), study.program, {**variant.axes, **values})
+
+        def at(values: Mapping[str, Any], variant: ProgramVariant = variant) -> ProgramVariant:
+            return replace(variant, axes={**variant.axes, **values}, tuned=dict(values))
+
+        found.append(Tuning(variant.net, variant, of_variant, make, at))
+    return found
+
+
+def _tenth(tune: Tune, variant: Variant) -> HeldOut:
+    """The part that is held out where the study does not say which."""
+    images = variant.data.train_size or variant.data.full_sizes[0]
+    if images is None:
+        raise StudyError(
+            f"{tune.search.parameters[0].place}: tune.validation is missing, and how many training images "
+            f"{variant.data.title} has is not known before a run; add such as validation: {{holdout: 1000}}"
+        )
+    return HeldOut(images=max(1, images // SHARE))
+
+
+def _search_of(search: Search, tune: Tune, name: str, own: Mapping[str, Any], definition: bytes) -> Search:
+    """The search of a variant: its own values come first, and its digest is of all that the choice depends on."""
+    first: dict[str, Any] = {}
+    for parameter in search.parameters:
+        if not present(parameter, first):
+            continue
+        value = own[parameter.axis]
+        if not contains(parameter, value):
+            raise StudyError(
+                f"{parameter.place}: tune.space.{parameter.axis}: {name} has {plain(value)}, which is not in the space; "
+                "widen it, as each variant's own values are its first candidate"
+            )
+        first[parameter.axis] = float(value) if parameter.kind == "float" else value
+    what = {
+        "space": [{key: each for key, each in asdict(p).items() if key != "place"} for p in search.parameters],
+        "held_out": [part.model_dump() for part in search.held_out],
+        "search": [search.objective, search.sampler, search.pruner, search.seed, search.enqueue],
+        "seeds": tune.seeds,
+        "variant": definition.decode(),
+    }
+    others = tuple(each for each in search.enqueue if each != first)
+    return replace(search, enqueue=(first, *others), digest=content_id(_as_json(what)))
+
+
+def _as_json(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+
+
+def _own_value(variant: Variant, axis: str) -> Any:
+    """The value of an axis that a variant has of its own; None without one."""
+    group, _, field = axis.partition(".")
+    if group in ("recipe", "data"):
+        return value_at(variant.recipe if group == "recipe" else variant.data, field)
+    if group != "args":
+        return getattr(variant.architecture, axis)
+    found: Any = arguments_of(variant.architecture)
+    for key in field.split("."):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
+def _changed(study: Study, variant: Variant, values: Mapping[str, Any]) -> Variant:
+    """A variant with other values of some axes. At its own values it is the same, with the same ids."""
+    changes = {axis: value for axis, value in values.items() if _own_value(variant, axis) != value}
+    recipe, data, architecture = variant.recipe, variant.data, variant.architecture
+    try:
+        if of_recipe := dotted(changes, "recipe."):
+            recipe = replace_fields(recipe, of_recipe, study.folder)
+        if of_data := dotted(changes, "data."):
+            data = replace_fields(data, of_data, study.folder)
+        fields = {axis: value for axis, value in changes.items() if not axis.startswith((*BESIDE, "args."))}
+        if arguments := dotted(changes, "args."):
+            written = json.loads(architecture.args)
+            for name, value in arguments.items():
+                written = with_argument(written, name.split("."), value)
+            fields["args"] = json.dumps(written, sort_keys=True)
+        if fields:
+            architecture = replace(architecture, **fields)
+        counts = count_network(architecture, data.classes, data.input_shape) if fields or of_data else variant.counts
+    except NotationError as error:
+        raise StudyError(str(error)) from None
+    return replace(variant, recipe=recipe, data=data, architecture=architecture, counts=counts)

@@ -1,0 +1,79 @@
+"""The finding of a study is as careful as its statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from recorded import DIGITS, recorded
+
+from ablate.report.finding import find
+
+NETS = "seeds: {}\nvariants: [{{net: [WRN-10-1, WRN-10-2, NIN]}}]\n"
+BASE = [10.0, 10.5, 11.0, 11.5, 12.0, 12.5]
+
+
+def shifted(by: float) -> list[float]:
+    return [error + by for error in BASE]
+
+
+def finding(folder: Path, *errors: Sequence[float | None], more: str = "baseline: WRN-10-1", seeds: int = 6) -> str:
+    text = f"{DIGITS}{NETS.format(seeds)}{more}\n"
+    return find(recorded(folder, text, dict(enumerate(errors))).analysis())
+
+
+@pytest.mark.parametrize(
+    ("second", "third", "expected"),
+    [
+        (
+            shifted(2),
+            shifted(4),
+            "WRN-10-1 has the lowest test error, 11.25%; all 2 others are worse, by 2.00 to 4.00 points.",
+        ),
+        (
+            shifted(2),
+            [9.9, 10.7, 10.8, 11.7, 12.1, 12.6],
+            "WRN-10-1 has the lowest test error, 11.25%; 1 of 2 others is worse, by 2.00 points; NIN may be as good.",
+        ),
+        (
+            shifted(-2),
+            shifted(4),
+            "WRN-10-2 is better than WRN-10-1, by 2.00 points; NIN is worse than WRN-10-1, by 4.00 points.",
+        ),
+        (
+            [9.9, 10.7, 10.8, 11.3, 12.1, 12.4],
+            [9.9, 10.7, 10.8, 11.7, 12.1, 12.6],
+            "WRN-10-2 has the lowest test error, 11.05%, but none of 2 variants can be told from WRN-10-1.",
+        ),
+    ],
+)
+def test_against_a_baseline(tmp_path: Path, second: list[float], third: list[float], expected: str) -> None:
+    assert finding(tmp_path, BASE, second, third) == expected
+
+
+def test_seeds_that_can_reach_no_verdict(tmp_path: Path) -> None:
+    found = finding(tmp_path, *(of[:3] for of in (shifted(2), BASE, shifted(4))), seeds=3)
+    assert found == "WRN-10-2 has the lowest test error, 10.50%, but 3 seeds can reach no verdict."
+
+
+def test_without_a_baseline_it_is_the_set_of_the_best(tmp_path: Path) -> None:
+    found = finding(tmp_path, BASE, shifted(2), shifted(4), more="")
+    assert found == "WRN-10-1 has the lowest test error, 11.25%; it is the best of the 3 variants, with 95% confidence."
+
+
+def test_a_study_that_is_not_complete_says_so_and_one_without_records_finds_nothing(tmp_path: Path) -> None:
+    assert finding(tmp_path) == ""
+    assert finding(tmp_path, BASE, shifted(2)[:5]).endswith(" So far 11 of 18 trials are recorded.")
+
+
+def test_what_diverged_is_the_worst(tmp_path: Path) -> None:
+    found = finding(tmp_path, BASE, [None] * 6, shifted(1))
+    assert found == "WRN-10-1 has the lowest test error, 11.25%; all 2 others are worse."
+
+
+def test_of_crossed_factors_it_is_their_effects(tmp_path: Path) -> None:
+    text = f"{DIGITS}seeds: 4\nvariants: [{{grid: {{net: WRN-10-1, dropout: [0, 0.3], k: [1, 2]}}}}]\n"
+    errors = {i: [10.0 + 3 * (i // 2) + seed + 0.1 * (i * seed % 3) for seed in range(4)] for i in range(4)}
+    found = find(recorded(tmp_path, text, errors).analysis())
+    assert found.startswith("Dropout 0.3 instead of 0 raises the test error by ")

@@ -1,0 +1,253 @@
+"""Tuning: what a choice depends on, which candidate is chosen, and that a run which was killed equals one that was not."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import recorded
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from ablate.api import Experiment, load_experiment
+from ablate.errors import RecordError
+from ablate.launch import RunOptions, RunSummary
+from ablate.program_experiment import ProgramExperiment
+from ablate.records.choices import Choice, Tried, choice_path, plan_choices, read_choice, write_choice
+from ablate.search import run as searching
+from ablate.search import tuning
+from ablate.study.plan import label
+
+PROGRAM = """\
+import sys
+lr, kind, seed = float(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+value = (lr - {"a": 0.2, "b": 0.7, "diverges": 0}[kind]) ** 2 + 0.001 * (seed % 5)
+print('{"epoch": 1, "loss": %s}' % ("NaN" if kind == "diverges" else repr(value)))
+"""
+STUDY = """\
+name: fair
+program: {command: "python -S train.py {lr} {kind} {seed}", files: [train.py]}
+measures: [{name: loss, goal: minimize}]
+seeds: 2
+tune: {space: {lr: {low: 0, high: 1.0}}, trials: 3}
+variants: [{grid: {kind: [a, b], lr: 0.5}}]
+"""
+NETWORKS = """\
+name: fair
+data: {name: digits, train_size: 128}
+recipe: {base: wrn_cifar, epochs: 2, batch_size: 32}
+seeds: 2
+tune: {space: {recipe.lr: {low: 0.01, high: 0.5, log: true}, dropout: [0.0, 0.3]}, trials: 4}
+variants: [{net: [WRN-10-1, WRN-16-1]}]
+baseline: WRN-10-1
+"""
+OPTIONS = RunOptions(inline=True, quiet=True)
+
+
+class Killed(BaseException):
+    """What ends a run where it stands."""
+
+
+def written(folder: Path, text: str = STUDY) -> ProgramExperiment:
+    folder.mkdir(exist_ok=True)
+    (folder / "train.py").write_text(PROGRAM)
+    (folder / "fair.yaml").write_text(text)
+    found = load_experiment(folder / "fair.yaml", runs=folder / "runs")
+    assert isinstance(found, ProgramExperiment)
+    return found
+
+
+def run(experiment: ProgramExperiment) -> RunSummary:
+    return experiment.run(OPTIONS, Console(file=io.StringIO()))
+
+
+def outcome(folder: Path) -> dict[str, Any]:
+    """The choices byte for byte, and the values of all trials."""
+    experiment = load_experiment(folder / "fair.yaml", runs=folder / "runs")
+    assert isinstance(experiment, ProgramExperiment)
+    chosen = {path.name: path.read_bytes() for path in (folder / "runs/tuned").iterdir()}
+    return {**chosen, "values": [dict(one.error_by_seed) for one in experiment.analysis().summaries]}
+
+
+def test_a_run_killed_at_any_moment_and_started_again_equals_one_that_was_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(written(tmp_path / "whole")).exit_code == 0
+    broken, deaths = written(tmp_path / "broken"), 0
+
+    def dying(name: str, of: Any, after: bool) -> None:
+        real = getattr(of, name)
+
+        def method(*args: Any, **more: Any) -> Any:
+            nonlocal deaths
+            result = real(*args, **more) if after else None
+            if left.pop(name, None):
+                deaths += 1
+                raise Killed
+            return result if after else real(*args, **more)
+
+        monkeypatch.setattr(of, name, method)
+
+    left: dict[str, bool] = {}
+    dying("train", searching.SearchDriver, True)  # a candidate is recorded and not told
+    dying("make_choice", tuning, False)  # all candidates have ended, and nothing is chosen
+    dying("write_choice", tuning, True)  # one variant is tuned, the other is not
+    for moment in ("train", "make_choice", "write_choice"):
+        left[moment] = True
+        with pytest.raises(Killed):
+            run(broken)
+    states = broken.status()
+    assert [bool(one["chosen"]) for one in states["tuning"]] == [True, False] and deaths == 3
+    assert run(broken).exit_code == 0
+    assert outcome(tmp_path / "broken") == outcome(tmp_path / "whole")
+
+
+def test_trials_are_trained_at_the_best_of_the_values_tried(tmp_path: Path) -> None:
+    experiment = written(tmp_path)
+    assert not experiment.trials() and experiment.plan()["cost"]["open_trials"] == 2 * 3 + 2 * 2
+    run(experiment)
+    for one, best in zip(experiment.tunings, (0.2, 0.7)):
+        choice = read_choice(tmp_path / "runs", one.id)
+        assert choice
+        tried = [candidate.values["lr"] for candidate in choice.candidates]
+        assert tried[0] == 0.5 and len(tried) == 3 and choice.values["lr"] == min(tried, key=lambda lr: (lr - best) ** 2)
+    draws = [[one.values for one in read_choice(tmp_path / "runs", t.id).candidates] for t in experiment.tunings]  # type: ignore
+    assert draws[0] == draws[1]
+    assert [trial.axes["lr"] for trial in experiment.trials()[::2]] == [v.tuned["lr"] for v in experiment.tuned.variants]
+    assert {trial.seed for trial in experiment.trials()} == {0, 1}
+    more = written(tmp_path, STUDY.replace("trials: 3", "trials: 5"))  # another choice, of which the first three are tried
+    assert not more.trials() and run(more).tried == 4 and len(more.trials()) == 4
+    assert len(written(tmp_path).trials()) == 4  # and the choice of three stays what it was
+
+
+def test_where_all_diverge_a_variant_keeps_its_own_values(tmp_path: Path) -> None:
+    experiment = written(tmp_path, STUDY.replace("[a, b]", "[a, diverges]"))
+    assert run(experiment).exit_code == 3
+    choice = read_choice(tmp_path / "runs", experiment.tunings[1].id)
+    assert choice and choice.chosen == 0 and [one.errors for one in choice.candidates] == [(None,)] * 3
+
+
+def test_a_candidate_that_fails_leaves_its_variant_open_and_the_others_go_on(tmp_path: Path) -> None:
+    experiment = written(tmp_path, STUDY.replace("[a, b]", "[a, c]"))  # the program knows no c
+    summary = run(experiment)
+    assert (summary.exit_code, summary.untuned, summary.trained, len(summary.failed)) == (3, 1, 2, 3)
+    assert [bool(variant.untuned) for variant in experiment.tuned.variants] == [False, True]
+
+
+def networks(folder: Path, text: str = NETWORKS) -> Experiment:
+    found = recorded.written(folder, text)
+    assert isinstance(found, Experiment)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("name: fair", "name: other\ntitle: Another title\nnotes: Some"),
+        ("seeds: 2", "seeds: 5"),
+        ("[WRN-10-1, WRN-16-1]", "[WRN-10-1, WRN-22-1]"),
+        ("baseline: WRN-10-1", "where: k < 8"),
+        ("trials: 4", "trials: 4, also_untuned: true"),
+        ("data: {name: digits, train_size: 128}", "data: {name: digits, train_size: 128, test_size: 50}"),
+    ],
+)
+def test_an_edit_elsewhere_moves_no_choice(tmp_path: Path, old: str, new: str) -> None:
+    before, after = networks(tmp_path).tunings, networks(tmp_path, NETWORKS.replace(old, new)).tunings
+    assert before[0].id == after[0].id
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("high: 0.5", "high: 0.6"),
+        ("trials: 4", "trials: 5"),
+        ("trials: 4", "trials: 4, seed: 1"),
+        ("trials: 4", "trials: 4, seeds: 2"),
+        ("trials: 4", "trials: 4, sampler: random"),
+        ("trials: 4", "trials: 4, validation: {holdout: 20}"),
+        ("trials: 4", "trials: 4, enqueue: [{dropout: 0.3}]"),
+        ("epochs: 2", "epochs: 3"),
+        ("train_size: 128", "train_size: 120"),
+        ("WRN-10-1, WRN", "WRN-10-1-dropout0.3, WRN"),
+    ],
+)
+def test_a_change_of_the_space_or_the_variant_tunes_again(tmp_path: Path, old: str, new: str) -> None:
+    changed = NETWORKS.replace("baseline: WRN-10-1\n", "").replace(old, new)
+    assert networks(tmp_path).tunings[0].id != networks(tmp_path, changed).tunings[0].id
+
+
+def test_tuned_trials_are_those_of_a_study_that_writes_the_values(tmp_path: Path) -> None:
+    experiment = networks(tmp_path)
+    first, second = experiment.tunings
+    assert [variant.trials((0, 1)) for variant in experiment.variants] == [[], []]
+    plain = NETWORKS[: NETWORKS.index("tune:")]
+    untuned = networks(tmp_path / "..", plain + "variants: [{net: [WRN-10-1, WRN-16-1]}]\n")
+    assert [label(variant) for variant in experiment.variants] == [label(variant) for variant in untuned.variants]
+    assert [one.untuned.trials((0,))[0].id for one in (first, second)] == [v.trials((0,))[0].id for v in untuned.variants]
+    tuned = first.at({"recipe.lr": 0.03, "dropout": 0.3})
+    grid = "variants: [{grid: {net: WRN-10-1, recipe.lr: 0.03, dropout: 0.3}}]\n"
+    same = networks(tmp_path / "..", plain + grid)
+    assert [trial.id for trial in tuned.trials((0, 1))] == [trial.id for trial in same.trials()]
+    assert label(tuned) == "WRN-10-1" and tuned.tuned == {"recipe.lr": 0.03, "dropout": 0.3}
+
+
+@pytest.mark.parametrize("values", [{"recipe.lr": 2.0, "dropout": 0.0}, {"recipe.lr": 0.1, "net": "WRN-16-1"}, {}])
+def test_a_choice_of_values_that_the_study_does_not_have_is_refused(tmp_path: Path, values: dict[str, Any]) -> None:
+    experiment = networks(tmp_path)
+    one = experiment.tunings[0]
+    write_choice(experiment.runs, Choice(one.id, "median_validation_error", (Tried(values, (5.0,), ("0" * 16,)),), 0))
+    with pytest.raises(RecordError, match=r"not in the space|not as `ablate run` writes it"):
+        experiment.trials()
+
+
+def test_a_damaged_choice_and_one_under_another_name_are_refused(tmp_path: Path) -> None:
+    choice = Choice("0" * 16, "median_loss", (Tried({"lr": 0.5}, (1.0, None), ("a", "b")),), 0)
+    write_choice(tmp_path, choice)
+    path = choice_path(tmp_path, "0" * 16)
+    assert read_choice(tmp_path, "0" * 16) == choice and read_choice(tmp_path, "1" * 16) is None
+    path.with_name(f"{'1' * 16}.json").write_bytes(path.read_bytes())
+    with pytest.raises(RecordError, match="not as `ablate run` writes it; remove it and run again"):
+        read_choice(tmp_path, "1" * 16)
+    path.write_bytes(path.read_bytes().replace(b"0.5", b"0.4"))
+    with pytest.raises(RecordError, match="damaged, its sha256 is not that of its content"):
+        read_choice(tmp_path, "0" * 16)
+
+
+def test_a_merge_copies_choices_once_and_finds_those_that_differ(tmp_path: Path) -> None:
+    choices = [Choice(str(i) * 16, "median_loss", (Tried({"lr": 0.5}, (float(i),), ("a",)),), 0) for i in range(3)]
+    one, other, into = tmp_path / "one", tmp_path / "other", tmp_path / "into"
+    for runs, of_runs in ((one, choices[:2]), (other, choices[1:]), (into, choices[2:])):
+        for choice in of_runs:
+            write_choice(runs, choice)
+    copies, conflicts = plan_choices([one, other], into)
+    assert copies == choices[:2] and not conflicts
+    write_choice(other, Choice("1" * 16, "median_loss", (Tried({"lr": 0.5}, (7.0,), ("a",)),), 0))
+    copies, conflicts = plan_choices([one, other], into)
+    assert conflicts == [f"{choice_path(one, '1' * 16)} and {choice_path(other, '1' * 16)}: other candidates"]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["complete", "pruned"]), st.lists(st.floats(0, 9) | st.just(math.inf), min_size=1)))
+    .filter(bool)
+    .map(lambda tried: [("complete", tried[0][1]), *tried[1:]])
+)
+def test_the_chosen_candidate_is_complete_and_none_is_better(tried: list[tuple[str, Sequence[float]]]) -> None:
+    from statistics import median
+    from types import SimpleNamespace
+
+    from ablate.study.decision import VALIDATION_ERROR
+
+    candidates: Any = [
+        SimpleNamespace(state=state, errors=dict(enumerate(errors)), values={"lr": i}, recorded_ids=())
+        for i, (state, errors) in enumerate(tried)
+    ]
+    search = SimpleNamespace(objective="median_validation_error", objective_of=lambda errors: median(errors))
+    kind: Any = SimpleNamespace(search=search, decision=VALIDATION_ERROR)
+    chosen = tuning.make_choice("0" * 16, kind, candidates).chosen
+    costs = [median(errors) if state == "complete" else math.inf for state, errors in tried]
+    assert costs[chosen] == min(costs) and chosen == costs.index(min(costs)) and tried[chosen][0] == "complete"
