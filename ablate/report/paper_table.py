@@ -230,6 +230,7 @@ def _network_columns(
                 title,
                 lambda summary, axis=axis: axis_cell(summary.variant, axis, summary.axes[axis]),  # type: ignore[misc]
                 all(is_number(summary.axes[axis]) and axis not in summary.variant.labels for summary in summaries),
+                fold="never" if axis in tuned else "constant",
             )
     if any(summary.variant.stands_for not in ("", summary.variant.net) for summary in summaries):
         yield ColumnRule("stands_for", "Stands for", lambda summary: words(summary.variant.stands_for or DASH), False)

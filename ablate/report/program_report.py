@@ -204,9 +204,8 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     of_design = design_columns(designs, labelled=labelled, without=group_by) if designs else ()
     described = [ShapedColumn("axes", one.title, one.cell, one.numeric) for one in of_design]
     varied, tuned = varied_axes(study), study.tune.search.axes if study.tune else []
-    columns = {
-        axis: ShapedColumn("axes", f"{axis}, tuned" if axis in tuned else axis, _axis(axis), False) for axis in varied
-    }
+    columns = {axis: ShapedColumn("axes", axis, _axis(axis), False) for axis in varied}
+    columns |= {axis: columns[axis]._replace(title=f"{axis}, tuned", fold="never") for axis in tuned}
     if described:
         described += [columns[axis] for axis in tuned]
     else:
