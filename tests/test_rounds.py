@@ -20,7 +20,10 @@ from ablate.commands.status_text import status_text
 from ablate.errors import StudyError
 from ablate.launch import INCOMPLETE, RunOptions, RunSummary
 from ablate.program_experiment import ProgramExperiment
+from ablate.report.rounds import Rounds
+from ablate.report.rounds_table import _saved
 from ablate.report.writers.plain import document_text
+from ablate.statistics.sequential import Rule, follow
 from ablate.study.spec import load_any_study
 
 STUDY = """\
@@ -194,3 +197,12 @@ def test_a_study_without_a_baseline_or_with_too_few_seeds_is_told_so(tmp_path: P
         load_any_study(tmp_path / "study.yaml")
     few = program(tmp_path, study=STUDY.replace("to: 10", "to: 6")).remarks()
     assert few[-1] == "note: 6 seeds can show no difference in any of 3 comparisons; seeds.to: 7 can"
+
+
+def test_what_can_decide_nothing_is_not_said_to_have_power() -> None:
+    """A rule with too few seeds was said to find a difference of 8 standard deviations in 80% of cases."""
+    rule, k = Rule(4, 6), 4
+    pairs, values = tuple((i, 0) for i in range(1, k + 1)), [{seed: float(i) for seed in range(6)} for i in range(k + 1)]
+    followed = follow(rule, pairs, (0,) * k, values)
+    rounds = Rounds(rule, followed, pairs, (0,) * k, tuple("abcde"), 1, None)
+    assert _saved(rounds) == "30 trainings in all; 6 seeds, the most, can show no difference, whatever it is."

@@ -10,7 +10,7 @@ from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, nu
 from ablate.report.numbers import UnitFormat, counted, finite, p_text
 from ablate.report.rounds import Rounds
 from ablate.report.seeds import Compared, S
-from ablate.statistics.sequential import Course
+from ablate.statistics.sequential import Course, least_seeds
 
 TEXTS = ("Variant", "Data", "Baseline", "Verdict")
 COMPARED = ("Baseline", "Verdict", "Seeds", "Difference", "Interval", "p", "Corrected for")
@@ -113,6 +113,8 @@ def _sentence(name: str, baseline: str, course: Course, rounds: Rounds, write: U
     if not course.n:
         return f"{both}: not looked at yet; the first look is after {counted(rule.first, 'seed')}."
     interval = f"the difference lies in {_range(course, write)}"
+    if not any(map(math.isfinite, course.interval)) and course.interval[0] < course.interval[1]:
+        interval = "no difference is excluded"
     match course.verdict:
         case "different":
             worse = (course.interval[0] > 0) != maximized
@@ -132,6 +134,9 @@ def _sentence(name: str, baseline: str, course: Course, rounds: Rounds, write: U
 
 def _saved(rounds: Rounds, tuned: bool) -> str:
     """The sentence on what was saved against a fixed number of seeds of equal power."""
+    all_in_all = f"{counted(rounds.asked, 'training')} in all{', without those of the tuning' if tuned else ''}"
+    if least_seeds(rounds.rule, rounds.largest_family) is None:
+        return f"{all_in_all}; {counted(rounds.rule.most, 'seed')}, the most, can show no difference, whatever it is."
     fixed, effect = rounds.fixed
     whole = fixed * rounds.folds * len(rounds.names)
     saved = whole - rounds.asked
@@ -140,8 +145,7 @@ def _saved(rounds: Rounds, tuned: bool) -> str:
         f"differences) would be {fixed} a variant, {whole} trainings"
     )
     what = f"{saved} saved" if saved >= 0 else f"{-saved} more were needed"
-    without = ", without those of the tuning" if tuned else ""
-    return f"{counted(rounds.asked, 'training')} in all{without}; {against}: {what}."
+    return f"{all_in_all}; {against}: {what}."
 
 
 def _caption(analysis: Compared[S], rounds: Rounds) -> str:
@@ -149,13 +153,14 @@ def _caption(analysis: Compared[S], rounds: Rounds) -> str:
     margin = write.distance(rule.margin) if rule.margin is not None else ""
     also = f", or equivalent within {margin}" if margin else ""
     claims = f" and any pair equivalent that is {margin} or more apart in at most {rule.alpha:.0%}" if margin else ""
+    one_sided = " (of an equivalent pair: one-sided tests of the whole level at each end)" if margin else ""
     biased = "It is somewhat too large where a comparison stopped early; the interval is not affected."
     return (
         f"Seeds until it is decided. {analysis.epochs}. Each comparison with the baseline gets one seed after the other, "
         f"{rule.first} to {rule.most}, until it is decided: different{also}. Looking after every seed is part of the test: "
         f"of such studies, any equal pair is called different in at most {rule.alpha:.0%}{claims}. Difference: variant "
         f"minus baseline, the median of the averages of all pairs of seeds' differences. {biased} Interval: what the "
-        "paired signed-rank test of the verdict has rejected at no look. p: sequential, to be compared with "
+        f"paired signed-rank test of the verdict has rejected at no look{one_sided}. p: sequential, to be compared with "
         f"{rule.alpha:g} divided by the number of comparisons that it is corrected for. The table "
         f"of the medians describes the seeds that were trained and tests nothing. {analysis.decided_on}"
     ).strip()

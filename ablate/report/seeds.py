@@ -298,7 +298,7 @@ class Compared(Generic[S]):
             enough = None
             if any(not verdict.possible for verdict in verdicts):
                 variants, pairs = self._family(title)
-                seeds = max(summary.n for summary in variants) // self.folds
+                seeds = min(summary.n for summary in variants) // self.folds
                 enough = fewest_seeds(self.folds, len(variants), pairs, seeds, self.paired_from)
             for sentence in verdict_sentences(verdicts, self.unit, self.format, enough):
                 yield f"{self.on_words(title)}{sentence}"

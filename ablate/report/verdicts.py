@@ -84,7 +84,8 @@ def _mirrored(comparison: Comparison) -> Comparison:
     low, high, level = comparison.interval
     difference = comparison.difference
     return comparison._replace(
-        difference=None if difference is None else -difference, interval=Interval(-high, -low, level)
+        difference=None if difference is None else 0.0 - difference,
+        interval=Interval(0.0 - high, 0.0 - low, level),  # 0, not -0
     )
 
 
@@ -181,7 +182,9 @@ def verdict_sentences(
         yield _alike(alike, unit)
     if never := [verdict for verdict in open_ if not verdict.possible]:
         smallest = min(verdict.adjusted_floor for verdict in never)
-        yield f"{cannot_reach(_sample(never, unit), never[0].family, smallest, enough)}."
+        of = "" if len(never) == len(verdicts) else f"{listed([verdict.name for verdict in never])}: "
+        comparisons = 1 if of else never[0].family
+        yield f"{of}{cannot_reach(_sample(never, unit), comparisons, smallest, enough)}."
 
 
 def verdict_values(verdict: Verdict) -> dict[str, Any]:

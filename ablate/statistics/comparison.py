@@ -39,6 +39,7 @@ LEVEL = 0.95  # of intervals
 PAIRED_FROM = 6  # common keys: 2/2^6 = 0.031 is the first below 0.05
 MOST_SPLITS = 20_000  # 8 against 8 seeds have 12,870 splits, so they are exact
 KEPT = 10_000  # p-values per cache
+DIGITS = 12  # of a value, to which differences are rounded
 
 
 class Interval(NamedTuple):
@@ -129,7 +130,7 @@ def compare(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM) -
         splits = math.comb(ours.size + theirs.size, ours.size)
         value, exact = rank_sum_p(ours, theirs), splits < MOST_SPLITS
         estimate, interval = float(np.median(differences)), _shifts(ours, theirs, differences)
-        floor = min(1.0, 2 / splits)
+        floor = min(1.0, 2 / splits) if exact else 1 / (MOST_SPLITS + 1)
     return Comparison(
         n=len(variant),
         baseline_n=len(baseline),
@@ -174,22 +175,30 @@ def paired_differences(variant: Errors, baseline: Errors) -> Floats:
     import numpy as np
 
     keys = [key for key in variant if key in baseline]
-    return _subtracted(np.array([variant[key] for key in keys], float), np.array([baseline[key] for key in keys], float))
+    return subtracted(np.array([variant[key] for key in keys], float), np.array([baseline[key] for key in keys], float))
 
 
-def _subtracted(ours: Floats, theirs: Floats) -> Floats:
-    """The differences, rounded so that 0.3 - 0.2 ties with 0.2 - 0.1; inf - inf would be NaN."""
+def subtracted(ours: Floats, theirs: Floats) -> Floats:
+    """The differences, rounded so that 0.3 - 0.2 ties with 0.2 - 0.1; zero where both are infinite.
+
+    Args:
+        ours: Of any shape.
+        theirs: Of a shape that fits.
+    """
     import numpy as np
 
-    with np.errstate(invalid="ignore"):
-        return np.where(ours == theirs, 0.0, np.round(ours - theirs, 9))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        largest = np.log10(np.maximum(np.abs(ours), np.abs(theirs)))
+        decimals = DIGITS - 1 - np.floor(np.where(np.isfinite(largest), largest, 0.0))
+        scale = 10.0 ** np.clip(decimals, 0, 300)
+        return np.asarray(np.where(ours == theirs, 0.0, np.rint((ours - theirs) * scale) / scale))
 
 
 def _differences(ours: Floats, theirs: Floats) -> Floats:
     """All differences between two sides, sorted."""
     import numpy as np
 
-    return np.sort(_subtracted(ours[:, None], theirs[None, :]), axis=None)
+    return np.sort(subtracted(ours[:, None], theirs[None, :]), axis=None)
 
 
 def _won(differences: Floats) -> float:
@@ -285,17 +294,18 @@ def studentized_rank_sums(ours: Floats, theirs: Floats) -> Floats:
     import numpy as np
 
     n, m = len(ours), len(theirs)
-    above = (ours[:, None] > theirs).astype(np.float32)
-    if np.equal(ours[:, None], theirs).any():
-        above += np.equal(ours[:, None], theirs) * np.float32(0.5)
-    of_ours, of_theirs = above.mean(1), above.mean(0)
-    distance = np.abs(of_ours.mean(0) - 0.5)
+    # Twice the pairs won: sums of whole numbers, so that statistics tie where they are equal, and sides can be exchanged.
+    won = (ours[:, None] > theirs).astype(np.float32) * 2
+    won += np.equal(ours[:, None], theirs)
+    of_ours, of_theirs = won.sum(1, dtype=float), won.sum(0, dtype=float)
+    distance = np.abs(of_ours.sum(0) - n * m)
     if min(n, m) == 1:
-        return np.asarray(np.round(distance, 5))
-    spread = np.sqrt(of_ours.var(0, ddof=1) / n + of_theirs.var(0, ddof=1) / m)
+        return np.asarray(distance / (2 * n * m))
+    one, other = (len(side) * (side**2).sum(0) - side.sum(0) ** 2 for side in (of_ours, of_theirs))
+    spread = one * (m - 1) + other * (n - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.where(spread < 1e-5, np.where(distance < 1e-5, 0.0, np.inf), distance / spread)
-    return np.asarray(np.round(found, 5))  # equal statistics tie whatever their last bits
+        found = np.sqrt(distance**2 * ((n - 1) * (m - 1)) / spread)
+    return np.asarray(np.where(distance == 0, 0.0, found))
 
 
 def rank_sum_p(ours: Floats, theirs: Floats) -> float:

@@ -75,7 +75,7 @@ class Effect(NamedTuple):
         eta_squared: Its share of all squares, 0 to 1.
         omega_squared: The same without what noise alone would give it; None without an estimate of the noise.
         aliases: Other effects that the design cannot tell from this one, by the numbers of their factors.
-        partial: Whether the aliases are mixed into it in part only.
+        partial: Whether all aliases are mixed into it in part only.
     """
 
     factors: tuple[int, ...]
@@ -269,7 +269,7 @@ def _fraction_terms(design: Whole, wanted: Sequence[int]) -> list[_Term]:
     for factors, column in columns.items():
         mixed = {pair: abs(int(column @ other)) for pair, other in pairs.items() if pair != factors and column @ other}
         if set(factors) <= set(wanted):
-            partial = any(common < len(design) for common in mixed.values())
+            partial = all(common < len(design) for common in mixed.values()) and bool(mixed)
             terms.append(_Term(factors, column[:, None] / math.sqrt(len(design)), tuple(mixed), partial))
     return terms
 

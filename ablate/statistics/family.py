@@ -27,6 +27,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ablate.statistics.comparison import (
+    MOST_SPLITS,
     PAIRED_FROM,
     Comparison,
     compare,
@@ -124,12 +125,15 @@ def smallest_p_values(keys: Sequence[Collection[Any]], pairs: Pairs, paired_from
     for paired, part in _parts(groups, pairs, paired_from):
         of_part = [pairs[i] for i in part]
         if paired:
-            least = [2.0 ** (1 - len(groups[ours].keys() & groups[theirs].keys())) for ours, theirs in of_part]
+            common = [groups[ours].keys() & groups[theirs].keys() for ours, theirs in of_part]
+            drawn = 1 / (DRAWS + 1) if len(set().union(*common)) > EXACT_UNITS else 0.0
+            least = [max(2.0 ** (1 - len(keys)), drawn) for keys in common]
         else:
             sizes = [len(group) for group in groups]
             farthest = [np.inf if min(sizes[ours], sizes[theirs]) > 1 else 0.5 for ours, theirs in of_part]
             together = _against_reference(_structure(sizes, of_part), np.array(farthest)) if len(part) > 1 else [0.0]
-            alone = [2 / math.comb(sizes[ours] + sizes[theirs], sizes[ours]) for ours, theirs in of_part]
+            splits = [math.comb(sizes[ours] + sizes[theirs], sizes[ours]) for ours, theirs in of_part]
+            alone = [2 / each if each < MOST_SPLITS else 1 / (MOST_SPLITS + 1) for each in splits]
             least = [*map(max, together, alone)]
         for i, p in zip(part, least):
             found[i] = float(min(1.0, p * len(pairs) / len(part)))

@@ -35,7 +35,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ablate.statistics.comparison import signed_rank_p
+from ablate.statistics.comparison import signed_rank_p, subtracted
 from ablate.statistics.family import pooled_signed_ranks, step_down
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["different", "equivalent", "undecided", "open"]
 MOST = 50  # seeds; the null distribution takes seconds beyond
+LAST_BITS = 1e-12  # of the terms of a sum, which is no larger than another that it equals but for these
 DRAWS = 1 << 19  # of the null distribution
 _CHUNK = 1 << 15
 _OPEN, _DIFFERENT, _EQUIVALENT = 0, 1, 2
@@ -76,7 +77,8 @@ class Course(NamedTuple):
         p: The sequential p-value of the verdict, without correction; of "different" where there is none.
         estimate: Hodges and Lehmann's, the median of the averages of all pairs of differences; None before the first look.
         interval: The differences that the test of its verdict does not reject at any look so far. It covers the true centre
-            with a probability of 1 - alpha or more, at whatever look it is read.
+            with a probability of 1 - alpha or more, at whatever look it is read; of "equivalent", whose two one-sided tests
+            have the whole level each, of 1 - 2 alpha or more.
     """
 
     verdict: Verdict
@@ -147,8 +149,8 @@ def follow(
         if not left or any(seed not in values[variant] for variant in wanted for seed in range(n)):
             break
         for one in left:
-            own, baseline = (values[variant] for variant in pairs[one])
-            differences[0, one, :n] = [_difference(own[seed], baseline[seed]) for seed in range(n)]
+            own, baseline = (np.array([values[variant][seed] for seed in range(n)], float) for variant in pairs[one])
+            differences[0, one, :n] = subtracted(own, baseline)
         found, complete = decide(rule, differences[:, :, :n], families), n
         left = [one for one in left if found.verdict[0, one] == _OPEN]
     waiting = any(seed not in values[variant] for variant, last in enumerate(asked) for seed in range(last))
@@ -288,11 +290,6 @@ def least_seeds(rule: Rule, comparisons: int) -> int | None:
     return int(found.n[0, 0]) if found.verdict[0, 0] == _DIFFERENT else None
 
 
-def _difference(value: float, baseline: float) -> float:
-    """The difference of two values; 0 if both diverged."""
-    return 0.0 if value == baseline else value - baseline
-
-
 def _courses(rule: Rule, found: Decided | None, differences: NDArray[np.float64], k: int) -> tuple[Course, ...]:
     """The course of each comparison of one study."""
     if found is None:
@@ -359,13 +356,14 @@ def _signed_rank_counts(differences: NDArray[Any], shift: float, sign: int) -> N
     import numpy as np
 
     by_seed = np.ascontiguousarray(np.moveaxis(differences, -1, 0))
+    sizes = None if by_seed.dtype.kind == "i" else np.minimum(np.abs(by_seed), 1e300) + abs(shift)
     counts = np.zeros(by_seed.shape, np.int16)
     with np.errstate(invalid="ignore"):
         for n, last in enumerate(by_seed):
             counts[n] = counts[n - 1] if n else 0
-            for other in by_seed[: n + 1]:
-                sums = other + last
-                counts[n] += sums > 2 * shift if sign > 0 else sums < 2 * shift
+            for i, other in enumerate(by_seed[: n + 1]):
+                sums, bits = other + last, 0.0 if sizes is None else LAST_BITS * (sizes[i] + sizes[n])
+                counts[n] += sums > 2 * shift + bits if sign > 0 else sums < 2 * shift - bits
     return np.moveaxis(counts, 0, -1)
 
 

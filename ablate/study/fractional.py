@@ -47,14 +47,30 @@ def fractional_design(factors: Sequence[str], runs: int) -> Fraction:
     if runs in found:
         resolution, levels = found[runs]
         return Fraction(tuple(factors), levels, resolution)
-    others = [n for n in PLACKETT_BURMAN if len(factors) < n < 2 ** len(factors)]
-    if runs not in others:
+    if (columns := _plackett_burman(len(factors), runs)) is None:
+        others = [n for n in PLACKETT_BURMAN if _plackett_burman(len(factors), n) is not None]
         fits = ", ".join(map(str, sorted([*found, *others])))
         whole = 2 ** len(factors)
         more = f"; all {whole:,} combinations are a 'factorial'" if runs >= whole else ""
         raise StudyError(f"found {runs}; allowed for {len(factors)} factors: {fits or 'none'}{more}")
-    levels = _pydoe().pbdesign(runs - 1)[:, : len(factors)].astype(int)
-    return Fraction(tuple(factors), levels, None)
+    return Fraction(tuple(factors), columns, None)
+
+
+def _plackett_burman(k: int, runs: int) -> np.ndarray | None:
+    """Columns of a Plackett-Burman design in which no two rows are the same; None if there are none.
+
+    pydoe builds 24 runs and more by doubling, so that the first columns are those of half the runs, twice. The last ones
+    have each row with its opposite, which keeps main effects clear of interactions of two factors.
+    """
+    if runs not in PLACKETT_BURMAN or not k < runs < 2**k:
+        return None
+    last = runs - 1
+    levels: np.ndarray = _pydoe().pbdesign(last).astype(int)
+    steps = ([i * step % last for i in range(k)] for step in range(2, last))
+    for columns in itertools.chain([[*range(k)], [*range(last - k, last)]], steps):
+        if len(set(columns)) == k and len({*map(tuple, levels[:, columns].tolist())}) == runs:
+            return levels[:, columns]
+    return None
 
 
 def _regular(k: int) -> Iterator[tuple[int, tuple[int, np.ndarray]]]:
@@ -83,15 +99,33 @@ def describe_fraction(fraction: Fraction) -> list[str]:
     runs, k = fraction.levels.shape
     size = f"{k} factors in {runs} of {2**k:,} combinations"
     if fraction.resolution is None:
-        return [
-            f"{size}, a Plackett-Burman design: each main effect is partly aliased with the interactions of all pairs of "
-            "other factors, so it is right only as far as these are small"
-        ]
-    lines = [f"{size}, resolution {RESOLUTIONS.get(fraction.resolution, 'above VII')}; {', '.join(_generators(fraction))}"]
+        lines = [f"{size}, a Plackett-Burman design: {_mixed(fraction.levels)}"]
+    else:
+        resolution = RESOLUTIONS.get(fraction.resolution, "above VII")
+        lines = [f"{size}, resolution {resolution}; {', '.join(_generators(fraction))}"]
     groups = [" is aliased with ".join([group[0], " and ".join(group[1:])]) for group in aliases(fraction)]
     more = f"; and {len(groups) - MOST_ALIASES} more such groups" if len(groups) > MOST_ALIASES else ""
     aliased = "; ".join(groups[:MOST_ALIASES]) + more
+    if fraction.resolution is None:
+        return [*lines, aliased] if aliased else lines
     return [*lines, aliased or "no main effect and no interaction of two factors is aliased with another of them"]
+
+
+def _mixed(levels: np.ndarray) -> str:
+    """How the main effects of a Plackett-Burman design are mixed with interactions of two other factors, in words."""
+    runs, k = levels.shape
+    shares = {
+        abs(int(levels[:, [i, *pair]].prod(axis=1).sum())) / runs
+        for i in range(k)
+        for pair in itertools.combinations((j for j in range(k) if j != i), 2)
+    }
+    if shares == {0}:
+        return "no main effect is aliased with an interaction of two factors, but these are with one another"
+    how = "partly aliased" if 1 not in shares else "aliased, some wholly,"
+    return (
+        f"main effects are {how} with the interactions of pairs of other factors, so they are right only as far as these "
+        "are small"
+    )
 
 
 def aliases(fraction: Fraction) -> list[list[str]]:

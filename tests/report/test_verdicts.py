@@ -50,6 +50,12 @@ def test_ranges_that_do_not_overlap_are_said_to_although_no_verdict_is_possible(
     assert found[3].endswith("; 5 seeds can.") and len(found) == 4
 
 
+def test_only_the_variants_with_too_few_seeds_are_said_to_have_too_few() -> None:
+    base = dict(enumerate(range(10)))
+    found = [*verdict_sentences(against(base, few=first(base, 2), many=base, more=base), enough=5)]
+    assert found[-1] == "few: 2 to 10 seeds cannot reach p < 0.05 (smallest possible p 0.091); 5 seeds can."
+
+
 def test_each_pair_has_its_own_baseline() -> None:
     variants = [("a", CLOSE), ("b", BASE), ("c", BASE), ("d", CLOSE)]
     found = reach_verdicts(variants, [(0, 1), (2, 3)])
@@ -99,3 +105,10 @@ def test_a_plan_says_what_each_family_can_reach() -> None:
     assert plan_families(variants, 0) == [] and plan_families([("A", None)], 5) == []
     (folds,) = plan_families(variants[:2], 1, folds=5)
     assert (folds.smallest_p, folds.seeds_that_can) == (2 / 32, 2)
+
+
+def test_zero_has_no_sign_in_a_maximized_measure() -> None:
+    same = dict.fromkeys(range(6), 1.0)
+    (verdict,) = reach_verdicts([("base", same), ("same", same)], [(1, 0)], maximized=True)
+    found = verdict.comparison.difference, verdict.comparison.interval.low, verdict.comparison.interval.high
+    assert not any(math.copysign(1.0, each) < 0 for each in found if each == 0)

@@ -21,6 +21,7 @@ from ablate.statistics.comparison import (
     attainable_level,
     compare,
     is_paired,
+    paired_differences,
     rank_sum_p,
     signed_rank_p,
     studentized_rank_sums,
@@ -212,3 +213,19 @@ def test_libraries_wait_until_they_are_needed() -> None:
         "from ablate.report import verdicts\nprint({'numpy', 'scipy'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e12])
+def test_values_of_any_size_are_compared_and_their_ties_found(scale: float) -> None:
+    """A loss may be 1e-9; rounded to a fixed number of decimals all its differences were ties."""
+    base = {seed: 0.1 * seed * scale for seed in range(1, 8)}
+    variant = {seed: 0.1 * (seed + 1) * scale for seed in range(1, 8)}
+    assert len(set(paired_differences(variant, base).tolist())) == 1
+    found = compare(variant, base)
+    assert found.p_value == 2 / 2**7 and found.difference == pytest.approx(0.1 * scale)
+
+
+def test_statistics_that_are_equal_tie_whatever_their_last_bits() -> None:
+    """Rounded single-precision statistics gave 0.310 for one order of the sides and 0.286 for the other."""
+    variant, baseline = (dict(enumerate(side)) for side in ([3.0, 3.0, 3.1, 3.2, 3.2, 3.3], [3.1, 3.3, 4.0]))
+    assert compare(variant, baseline).p_value == compare(baseline, variant).p_value == 26 / 84

@@ -125,3 +125,10 @@ def test_more_seeds_than_can_be_counted_are_drawn() -> None:
     errors = groups(20, 0, 1.5, 0.0)
     first, second = adjusted_p_values(errors, MANY[:2])
     assert first < 0.01 < second and adjusted_p_values(errors, MANY[:2]) == [first, second]
+
+
+@pytest.mark.parametrize(("n", "start"), [(20, 0), (12, 100)])
+def test_the_smallest_p_value_of_random_rearrangements_is_reached_and_not_below(n: int, start: int) -> None:
+    errors = [dict(enumerate(np.arange(float(n)).tolist())), dict(enumerate(np.arange(99.0, 99 + n).tolist(), start))]
+    (found,) = compare_family(errors, [(1, 0)])
+    assert found.p_value == found.floor == 1 / 20_001

@@ -127,6 +127,23 @@ def test_a_diverged_seed_is_worse_than_any() -> None:
     assert not math.isnan(follow(RULE, [(1, 0)], [0], [base, mixed]).courses[0].p)
 
 
+@pytest.mark.parametrize(("value", "baseline"), [(0.7, 0.4), (5.4, 5.1), (93.9, 93.6)])
+def test_a_difference_of_exactly_the_margin_is_not_within_it(value: float, baseline: float) -> None:
+    """Errors of a test set have few digits, and 0.7 - 0.4 is below 0.3 by its last bit."""
+    rule = Rule(4, 12, 0.05, margin=0.3)
+    for one, other in ((value, baseline), (baseline, value)):
+        values = [dict.fromkeys(range(12), each) for each in (other, one)]
+        (course,) = follow(rule, [(1, 0)], [0], values).courses
+        assert course.verdict == "different" and abs(course.estimate or 0) == pytest.approx(0.3)
+
+
+def test_differences_that_cancel_but_for_their_last_bits_are_ties() -> None:
+    differences = np.array([0.3 - 0.2, 0.1 - 0.2, 0.7 - 0.6, 0.6 - 0.7])  # 0.1 and -0.1, twice
+    for scale in (1.0, 1e-9, 1e9):
+        for sign in (1, -1):
+            assert sequential._signed_rank_counts(differences * scale, 0.0, sign)[-1] == 3
+
+
 def test_families_are_corrected_each_for_itself() -> None:
     values = drawn(4, (0, 3, 3, 3))
     apart = follow(RULE, PAIRS, [0, 1, 2], values).courses

@@ -275,7 +275,7 @@ def test_resolutions_are_those_of_the_catalogue(k: int, runs: int, wanted: int) 
     assert found.resolution == resolution(found.levels) == wanted
 
 
-@given(st.integers(3, 11), st.sampled_from([4, 8, 12, 16, 20, 24, 32]))
+@given(st.integers(3, 31), st.sampled_from([4, 8, 12, 16, 20, 24, 32, 40, 48, 80]))
 def test_every_two_factors_are_balanced_and_the_full_method_is_there(k: int, runs: int) -> None:
     try:
         levels = fractional_design(NAMES[:k], runs).levels
@@ -283,7 +283,7 @@ def test_every_two_factors_are_balanced_and_the_full_method_is_there(k: int, run
         assert str(error).startswith(f"found {runs}; allowed for {k} factors: ")
         return
     assert (levels.T @ levels == runs * np.eye(k)).all() and (levels.sum(axis=0) == 0).all()
-    assert [1] * k in levels.tolist()
+    assert [1] * k in levels.tolist() and len({*map(tuple, levels.tolist())}) == runs  # each row is a variant of its own
 
 
 def test_aliases_are_those_of_a_half_of_four_factors() -> None:
@@ -301,6 +301,13 @@ def test_main_effects_of_a_plackett_burman_design_are_exact_without_interactions
     truth = np.arange(11.0)
     effects = found.levels.T @ (found.levels @ truth) / 12
     assert np.allclose(effects, truth) and "partly aliased" in describe_fraction(found)[0]
+
+
+def test_a_plackett_burman_design_says_how_it_is_mixed() -> None:
+    folded, doubled = (fractional_design(list("abcdefghijklmnopqrstuvw")[:k], 24) for k in (9, 13))
+    assert "no main effect is aliased" in describe_fraction(folded)[0]
+    first, second = describe_fraction(doubled)
+    assert "some wholly" in first and second == "a is aliased with l x m; l is aliased with a x m; m is aliased with a x l"
 
 
 def test_a_fraction_says_what_it_cannot_tell_apart(tmp_path: Path) -> None:
