@@ -119,7 +119,7 @@ def test_recipes_are_rows_only_where_a_network_has_several_on_a_data_set(tmp_pat
     table = paper(recorded(tmp_path, together, {0: [7.0], 1: [30.0]}))
     assert [(row["Recipe"], row["Median test error, %"]) for row in texts(table)] == [
         ("WRN on CIFAR", "7.00"),
-        ("adam", "30.00"),
+        ("WRN with Adam", "30.00"),
     ]
 
 
