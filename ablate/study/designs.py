@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 DesignKind = Literal["grid", "one_at_a_time", "leave_one_out", "path", "factorial", "fractional"]
@@ -34,7 +33,7 @@ class Design(NamedTuple):
     factors: Mapping[str, tuple[Any, ...]]
     changed: str = ""
     kept: bool = True
-    changes: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    changes: Mapping[str, Mapping[str, Any]] = {}  # noqa: RUF012: not changed by anyone
 
     @property
     def components(self) -> tuple[str, ...]:

@@ -115,11 +115,11 @@ def test_a_loss_that_explodes_is_valid_json_and_seen_in_every_table(tmp_path: Pa
     (tmp_path / "tiny.yaml").write_text(EXPLODING)
     experiment = load_study(tmp_path / "tiny.yaml", runs=tmp_path / "runs")
     summary = experiment.run(RunOptions(inline=True, quiet=True))
-    assert summary.exit_code == 3 and [name.split(", recipe")[0] for name, _, _ in summary.diverged] == ["WRN-10-0.25"]
+    assert summary.exit_code == 3 and [name.split(", ")[0] for name, _, _ in summary.diverged] == ["WRN-10-0.25"]
     for path in (tmp_path / "runs").rglob("*.json*"):
         for line in path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]:
             json.loads(line, parse_constant=refuse)
-    states = {trial["net"].split(", recipe")[0]: trial["state"] for trial in experiment.status()["trials"]}
+    states = {trial["net"].split(", ")[0]: trial["state"] for trial in experiment.status()["trials"]}
     assert states == {"WRN-10-0.25-B(3,1)": "recorded", "WRN-10-0.25": "diverged"}
     assert set(experiment.results().state) == {"recorded", "diverged"}
     written = experiment.report().write(tmp_path / "reports")

@@ -243,7 +243,7 @@ def _trace(folder: Path, data: bytes) -> None:
     table, _, trials = data.partition(b"\0")
     (folder / "table.csv").write_bytes(table)
     (folder / "trials.csv").write_bytes(trials)
-    for cell in ("1,median_test_error", "2,3", "1,baseline", "WRN-10-0.25,difference"):
+    for cell in ("1,median_test_error", "2,3", "1,baseline", "WRN-10-0.25,hodges_lehmann"):
         trace = trace_cell(folder / "table.csv", cell)
         trace_text(trace)
         trace.as_json()
