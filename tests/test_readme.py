@@ -59,6 +59,18 @@ def test_the_designs_of_the_readme_of_studies_plan(tmp_path: Path) -> None:
     assert titles[:7] == ["full", "w/o layer norm", "w/o mixing", "WRN-16-2", "+ cosine", "+ dropout", "+ wider"]
 
 
+def test_the_table_of_the_readme_of_studies_plans(tmp_path: Path) -> None:
+    section = (ROOT / "studies" / "README.md").read_text().partition("\n## Tables\n")[2]
+    shaped = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)[0]
+    (tmp_path / "study.yaml").write_text(
+        f"name: shaped\ndata: cifar10\nrecipe: wrn_cifar\nseeds: 1\nbaseline: ours\n{shaped}"
+    )
+    planned = load_study(tmp_path / "study.yaml")
+    assert [variant.title for variant in planned.variants] == ["ours", "bottleneck", "", "", ""]
+    assert {variant.group for variant in planned.variants} == {"w/o CutMix", "with CutMix"}
+    assert {baseline and baseline.title for baseline in planned.baselines} == {"ours"}
+
+
 def test_the_study_and_the_search_in_the_readme_plan(tmp_path: Path) -> None:
     study, search = STUDY, SEARCH
     path = tmp_path / "study.yaml"

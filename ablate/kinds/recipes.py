@@ -24,12 +24,19 @@ class NamedRecipe:
         explained: A description for the documentation.
         augment: The augmentation of data trained with it, as a study file writes it, unless the study sets `data.augment`;
             None: that of the data set.
+        words: The name in captions and tables; by default `name` with spaces.
     """
 
     name: str
     fields: Mapping[str, Any]
     explained: str = ""
     augment: Any = None
+    words: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name in captions and tables."""
+        return self.words or self.name.replace("_", " ")
 
 
 WRN_CIFAR: dict[str, Any] = {
@@ -98,11 +105,12 @@ IMAGENET_RSB_A3: dict[str, Any] = {
 RECIPES = Registry(
     "ablate.recipes",
     NamedRecipe,
-    NamedRecipe("wrn_cifar", WRN_CIFAR, "wide residual networks on CIFAR, as in their paper"),
+    NamedRecipe("wrn_cifar", WRN_CIFAR, "wide residual networks on CIFAR, as in their paper", words="WRN on CIFAR"),
     NamedRecipe(
         "wrn_svhn",
         {**WRN_CIFAR, "lr": 0.01, "drop": 0.1, "epochs": 160, "milestones": (0.5, 0.75)},
         "wide residual networks on SVHN, as in their paper",
+        words="WRN on SVHN",
     ),
     NamedRecipe(
         "imagenet",  # for residual networks on ImageNet; source: Xie et al. 2017, section 4
@@ -121,9 +129,16 @@ RECIPES = Registry(
         "adam",
         {**WRN_CIFAR, "optimizer": "adam", "lr": 1e-3, "weight_decay": 0.0, "momentum_at_drop": "keep"},
         "wrn_cifar with Adam",
+        words="WRN with Adam",
     ),
-    NamedRecipe("cifar_fast", CIFAR_FAST, "small images in a few minutes"),
-    NamedRecipe("cifar_modern", CIFAR_MODERN, "small images as in papers of today", ["crop", "flip", "trivial_augment"]),
+    NamedRecipe("cifar_fast", CIFAR_FAST, "small images in a few minutes", words="fast CIFAR"),
+    NamedRecipe(
+        "cifar_modern",
+        CIFAR_MODERN,
+        "small images as in papers of today",
+        ["crop", "flip", "trivial_augment"],
+        "modern CIFAR",
+    ),
     NamedRecipe(
         "imagenet_rsb_a3",
         IMAGENET_RSB_A3,

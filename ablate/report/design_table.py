@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ablate.report.document import NO_VALUE, Cell, words
+from ablate.report.numbers import with_minus
 from ablate.report.seeds import Compared
 from ablate.study.designs import Design
 from ablate.study.plan import plain
-from ablate.study.short_names import BASE, short_label
+from ablate.study.short_names import BASE, readable, short_label
 
 CHECK = "✓"
 MOST_MARKS = 5  # columns of components beside a column of labels, which say the same
+LONGEST_NAME = 16  # of a baseline in the head of a column
 LABELLED = ("leave_one_out", "path", "one_at_a_time")
 
 
@@ -47,42 +49,63 @@ def row_designs(summaries: Sequence[Any]) -> dict[int, Design]:
     return {}
 
 
-def design_columns(designs: dict[int, Design], published: bool = False) -> Iterator[DesignColumn]:
+def design_columns(
+    designs: dict[int, Design], published: bool = False, labelled: Collection[str] = (), without: str = ""
+) -> Iterator[DesignColumn]:
     """The columns that say what each row is.
 
     Args:
         designs: As returned by row_designs().
         published: Whether there are rows that are only published, which need a column for their names.
+        labelled: The axes for whose values the author has words.
+        without: The axis that groups of rows show.
     """
     first = next(iter(designs.values()))
+    without = "" if len(first.factors) == 1 else without
     if first.kind == "one_at_a_time":
-        yield DesignColumn("Changed", lambda summary: words(_changed(designs[id(summary)])))
+        yield DesignColumn("Changed", lambda summary: words(_changed(designs[id(summary)], summary.variant)))
         return
     if first.kind in LABELLED or published:
-        yield DesignColumn("Variant", lambda summary: words(_label(designs[id(summary)])))
+        yield DesignColumn("Variant", lambda summary: words(_label(designs[id(summary)], summary.variant)))
     marked = first.kind not in LABELLED or len(first.components) <= MOST_MARKS
     for name, levels in first.factors.items():
         if name in first.changes and marked:
             yield DesignColumn(name, lambda summary, name=name: _mark(designs[id(summary)], name))  # type: ignore[misc]
-        elif name not in first.changes:
-            numeric = all(isinstance(level, (int, float)) for level in levels)
-            yield DesignColumn(short_label(name), lambda summary, name=name: _level(designs[id(summary)], name), numeric)  # type: ignore[misc]
+        elif name not in first.changes and name != without:
+            numeric = name not in labelled and all(isinstance(level, (int, float)) for level in levels)
+            yield DesignColumn(
+                short_label(name),
+                lambda summary, name=name: axis_cell(summary.variant, name, designs[id(summary)].levels[name]),  # type: ignore[misc]
+                numeric,
+            )
 
 
-def _changed(design: Design) -> str:
-    return f"{short_label(design.changed)} {plain(design.levels[design.changed])}" if design.changed else BASE
+def _changed(design: Design, variant: Any) -> str:
+    if not design.changed:
+        return BASE
+    usual = f"{short_label(design.changed)} {readable(design.changed, plain(design.levels[design.changed]))}"
+    return str(variant.labels.get(design.changed) or usual)
 
 
-def _label(design: Design) -> str:
-    return design.label if design.kept else f"{design.label} (not kept)"
+def _label(design: Design, variant: Any) -> str:
+    of_designs = {"", *(each.label for each in variant.designs)}
+    label = design.label if variant.title in of_designs else variant.title  # the author's words
+    return label if design.kept else f"{label} (not kept)"
 
 
 def _mark(design: Design, name: str) -> Cell:
     return Cell(design.levels[name], CHECK if design.levels[name] else "")
 
 
-def _level(design: Design, name: str) -> Cell:
-    return Cell(design.levels[name], plain(design.levels[name]))
+def axis_cell(variant: Any, axis: str, value: Any) -> Cell:
+    """The cell of a variant's value on an axis, in the author's words if there are any.
+
+    Args:
+        variant: Of networks or of a program.
+        axis: The axis.
+        value: The value.
+    """
+    return Cell(value, variant.labels.get(axis) or readable(axis, plain(value)))
 
 
 def difference_column(analysis: Compared[Any]) -> DesignColumn | None:
@@ -100,15 +123,16 @@ def difference_column(analysis: Compared[Any]) -> DesignColumn | None:
     def cell(summary: Any) -> Cell:
         found = verdict.comparison if (verdict := analysis.verdict(summary)) else None
         if found is None or found.difference is None:
-            return NO_VALUE
-        low, high = (write(end) if math.isfinite(end) else f"{end:+}" for end in found.interval[:2])
+            return words("baseline") if analysis.baseline(summary) is summary else NO_VALUE
+        low, high = (write(end) if math.isfinite(end) else with_minus(f"{end:+}") for end in found.interval[:2])
         if not found.interval.level:  # of a seed against a seed
             return Cell(found.difference, write(found.difference))
         level = f" {found.interval.level:.0%}" if len(levels) > 1 else ""
         return Cell(found.difference, f"{write(found.difference)} [{low}, {high}]{level}")
 
     names = {baseline.name for baseline in analysis.baselines if baseline}
-    title = f"Difference to {names.pop()}" if len(names) == 1 else "Change"
+    name = names.pop() if len(names) == 1 else ""
+    title = f"Difference to {name if len(name) <= LONGEST_NAME else 'baseline'}" if name else "Change"
     return DesignColumn(f"{title} [{next(iter(levels))}]" if len(levels) == 1 else title, cell, True)
 
 
@@ -125,7 +149,7 @@ def describe_design(designs: dict[int, Design], base: str, axes: Mapping[int, Ma
     first = next(iter(designs.values()))
     if first.kind == "one_at_a_time":
         own = next((axes[key] for key, design in designs.items() if not design.changed), {})
-        values = [f"{short_label(axis)} {plain(own[axis])}" for axis in first.factors if axis in own]
+        values = [f"{short_label(axis)} {readable(axis, plain(own[axis]))}" for axis in first.factors if axis in own]
         named = ", ".join(filter(None, [base, *values]))
         return f"Base: {named}." if named else ""
     parts = [f"Base: {base}."] if base else []
@@ -148,4 +172,5 @@ def _change(designs: dict[int, Design], axes: Mapping[int, Mapping[str, Any]], n
     unchanged = next(iter(designs.values())).kind == "leave_one_out"
     rows = (axes[key] for key, design in designs.items() if design.levels[name] is unchanged)
     usual = next((row[axis] for row in rows if axis in row and plain(row[axis]) != plain(value)), None)
-    return f"{short_label(axis)} {plain(value)}{'' if usual is None else f', not {plain(usual)}'}"
+    told = readable(axis, plain(value))
+    return f"{short_label(axis)} {told}{'' if usual is None else f', not {readable(axis, plain(usual))}'}"

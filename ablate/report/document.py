@@ -23,6 +23,8 @@ class Cell:
         mark: The mark of its footnotes, such as "a" or "a,b"; empty for none.
         bold: Whether the text is bold.
         trials: The ids of the trials that the value was computed from.
+        underlined: Whether the text is underlined.
+        shaded: Whether the text is on a shade.
     """
 
     value: Any
@@ -30,6 +32,8 @@ class Cell:
     mark: str = ""
     bold: bool = False
     trials: tuple[str, ...] = ()
+    underlined: bool = False
+    shaded: bool = False
 
 
 def words(text: str, mark: str = "") -> Cell:
@@ -88,6 +92,7 @@ class Table:
         rows: The rows; each has one cell per column.
         notes: The footnotes, as pairs (mark, text).
         title: A few words on what the table shows; empty for the main table of a report.
+        groups: The title of each group of rows and the number of its first row, from 0; empty without groups.
     """
 
     label: str
@@ -96,11 +101,19 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[tuple[str, str], ...] = ()
     title: str = ""
+    groups: tuple[tuple[int, str], ...] = ()
 
     @property
     def titles(self) -> list[str]:
         """The headers of the columns."""
         return [column.title for column in self.columns]
+
+    @property
+    def parts(self) -> list[tuple[str, tuple[tuple[Cell, ...], ...]]]:
+        """The rows of each group with its title; all rows with the title "" if there are no groups."""
+        starts = [start for start, _ in self.groups]
+        ends = [*starts[1:], len(self.rows)]
+        return [(title, self.rows[start:end]) for (start, title), end in zip(self.groups, ends)] or [("", self.rows)]
 
     @property
     def narrowed(self) -> Table:

@@ -105,7 +105,8 @@ def step(group: FactorEffects[Any], factor: int, level: int = 1) -> str:
     crossing = group.crossing
     if crossing.is_component(factor):
         return crossing.names[factor]
-    return f"{crossing.names[factor]} {crossing.level(factor, level)} instead of {crossing.level(factor, 0)}"
+    name = "" if crossing.is_labelled(factor) else f"{crossing.names[factor]} "
+    return f"{name}{crossing.level(factor, level)} instead of {crossing.level(factor, 0)}"
 
 
 def _verb(change: Change, write: UnitFormat) -> str:
@@ -180,6 +181,8 @@ def _at(group: FactorEffects[Any], factor: int, level: int) -> str:
     name, text = crossing.names[factor], crossing.level(factor, level)
     if crossing.is_component(factor):
         return f"{text} {name}"
+    if crossing.is_labelled(factor):
+        return f"for {text}"
     numeric = all(isinstance(each, (int, float)) for each in crossing.factors[list(crossing.factors)[factor]])
     return f"at {name} = {text}" if numeric else f"with {name} {text}"
 

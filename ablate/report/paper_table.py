@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.candidate import is_number
 from ablate.report.counts_table import blocks_cell
-from ablate.report.design_table import describe_design, design_columns, difference_column, row_designs
-from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
-from ablate.report.numbers import DASH, format_of, grouped, percent, quantity, signed, stated_quantity
+from ablate.report.design_table import axis_cell, describe_design, design_columns, difference_column, row_designs
+from ablate.report.document import NO_VALUE, Cell, Footnotes, Table, number, words
+from ablate.report.numbers import DASH, finite, format_of, grouped, percent, quantity, signed, stated_quantity
 from ablate.report.panels import missing_seeds
 from ablate.report.published import NOT_RUN, Match
-from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell
+from ablate.report.statistics_table import interval_cell, interval_title, seeds_cell
 from ablate.report.summary import Summary
-from ablate.study.decision import Decision
+from ablate.report.table_shape import (
+    ShapedColumn,
+    cost,
+    in_groups,
+    is_baseline,
+    mark_words,
+    marked,
+    result_cell,
+    result_title,
+    shaped_table,
+    shown_value,
+    statistic_words,
+    usual_order,
+    with_baseline,
+)
+from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.designs import Design
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import plain
 from ablate.study.short_names import short_axis
 from ablate.study.study import PublishedRow, ShownMeasure
+from ablate.study.table_style import Mark
+
+ONLY_PUBLISHED = "Published, not run here"
 
 
 class NetworkRow(NamedTuple):
@@ -55,20 +74,24 @@ class ColumnRule(NamedTuple):
     """A column and the functions that compute its cells.
 
     Args:
+        key: Its name in `table.columns` of a study file.
         title: The header.
         cell: The cell of a variant.
         numeric: Whether the column is aligned to the right and sorted by number.
         only_published: The cell of a row that is only published.
         data: The title of the data set that the column shows; empty for a column about the network.
         fold: When the column is not shown, as in Column.
+        asked: Whether it is shown only where the author asks for it.
     """
 
+    key: str
     title: str
     cell: Callable[[Summary], Cell]
     numeric: bool = True
     only_published: Callable[[NetworkRow], Cell] = no_value
     data: str = ""
     fold: Literal["constant", "stated", "always", "never"] = "constant"
+    asked: bool = False
 
     def of(self, row: NetworkRow) -> Cell:
         """The cell of a row.
@@ -83,30 +106,75 @@ class ColumnRule(NamedTuple):
 
 
 def paper_table(analysis: StudyAnalysis) -> Table:
-    """The main table of a trained study. Percentages have differences in points.
+    """The main table of a trained study, as its author shapes it. Percentages have differences in points.
 
-    The medians of variants that cannot be told from the
-    best are bold, if the seeds tell others from it. A published value has a footnote if its protocol differs from ours.
+    A published value has a footnote if its protocol differs from ours.
 
     Args:
         analysis: The analysis of a study with seeds.
     """
-    footnotes = Footnotes()
-    by_recipe = _by_recipe(analysis.summaries)
-    titles = list(dict.fromkeys(summary.variant.data.title for summary in analysis.summaries))
-    designs = row_designs(analysis.summaries)
-    columns = [*_network_columns(analysis, by_recipe, footnotes, designs)]
+    footnotes, style, summaries = Footnotes(), analysis.study.table, analysis.summaries
+    by_recipe = _by_recipe(summaries)
+    titles = list(dict.fromkeys(summary.variant.data.title for summary in summaries))
+    designs = row_designs(summaries)
+    of_data: list[ColumnRule] = []
+    marks = marked(analysis, style)
     for title in titles:
-        columns += _data_columns(analysis, title, len(titles) == 1, footnotes, bool(designs))
-    columns += [*_size_columns(analysis.summaries), *_more_columns(analysis), *_once_columns(analysis, titles)]
+        of_data += _data_columns(analysis, title, len(titles) == 1, footnotes, marks)
+    shown = {column.key for column in of_data if not column.asked} if style.columns is None else {*style.columns}
+    told = "difference" in shown and any(column.key == "difference" for column in of_data)
+    columns = [*_network_columns(analysis, by_recipe, footnotes, designs, not told), *of_data]
+    columns += [*_size_columns(summaries), *_more_columns(analysis), *_once_columns(analysis, titles)]
+    axes = {id(summary): summary.axes for summary in summaries}
+    measured = statistic_words(analysis.measured(), style)
+    rows_are = describe_design(designs, _base(summaries, designs), axes)
+    caption = " ".join(filter(None, [measured, mark_words(analysis, style, marks), rows_are]))
+    rows = _ordered(analysis, by_recipe, designs, titles)
+    return shaped_table(
+        [ShapedColumn(one.key, one.title, one.of, one.numeric, one.fold, one.asked) for one in columns],
+        in_groups(rows, _group) if style.group_by else [("", row) for row in rows],
+        style,
+        analysis.study.name,
+        caption,
+        lambda: footnotes.notes,
+    )
+
+
+def _group(row: NetworkRow) -> str:
+    """The group of a row; rows that are only published form their own."""
+    return ONLY_PUBLISHED if row.first is None else row.first.variant.group
+
+
+def _ordered(
+    analysis: StudyAnalysis, by_recipe: bool, designs: dict[int, Design], titles: Sequence[str]
+) -> list[NetworkRow]:
+    """The rows of the table in order."""
+    style = analysis.study.table
     networks = [NetworkRow(of_data) for of_data in _grouped(analysis.summaries, by_recipe).values()]
-    networks += [NetworkRow({}, row, table.source) for table, row in analysis.rows_without_variant]
-    rows = [[column.of(network) for column in columns] for network in networks]
-    shown = [Column(column.title, column.numeric, column.fold) for column in columns]
-    axes = {id(summary): summary.axes for summary in analysis.summaries}
-    rows_are = describe_design(designs, _base(analysis.summaries, designs), axes)
-    caption = " ".join(filter(None, [analysis.measured() + analysis.bold_words, rows_are]))
-    return make_table(shown, rows, analysis.study.name, caption, footnotes.notes)
+    others = [NetworkRow({}, row, table.source) for table, row in analysis.rows_without_variant]
+    places = {id(row): i for i, row in enumerate(row for table in analysis.study.published for row in table.rows)}
+
+    def place(row: NetworkRow) -> float:
+        """The number of the published row."""
+        matches = filter(None, map(analysis.match, row.summaries.values()))
+        found = [places[id(one)] for one in ([row.published] if row.published else [match.row for match in matches])]
+        return min(found, default=math.inf)
+
+    def result(row: NetworkRow) -> list[tuple[bool, float]]:
+        return [cost(row.summaries.get(title), style) for title in titles]
+
+    def full_first(row: NetworkRow) -> bool:
+        return row.first is None or designs[id(row.first)].row > 0
+
+    order = usual_order(style, designs, any(place(row) < math.inf for row in networks))
+    match order:
+        case "published":
+            return sorted([*networks, *others], key=place)
+        case "result":
+            return [*sorted(networks, key=result), *others]
+        case "full":
+            return [*sorted(networks, key=lambda row: (full_first(row), result(row))), *others]
+    return [*networks, *others]
 
 
 def _base(summaries: Sequence[Summary], designs: dict[int, Design]) -> str:
@@ -120,11 +188,11 @@ def _base(summaries: Sequence[Summary], designs: dict[int, Design]) -> str:
 
 
 def _network_columns(
-    analysis: StudyAnalysis, by_recipe: bool, footnotes: Footnotes, designs: dict[int, Design]
+    analysis: StudyAnalysis, by_recipe: bool, footnotes: Footnotes, designs: dict[int, Design], mark: bool
 ) -> Iterable[ColumnRule]:
     """The columns that describe the network: its name and the other axes that vary.
 
-    The rows of a design are described by its factors instead.
+    The rows of a design are described by its factors instead. The name says which is the baseline, if `mark`.
     """
 
     def name(row: NetworkRow) -> Cell:
@@ -134,27 +202,38 @@ def _network_columns(
         note = "; ".join(filter(None, [why, published.note, row.source]))
         return words(published.label, footnotes.mark(note))
 
+    def named(cell: Callable[[Summary], Cell]) -> Callable[[Summary], Cell]:
+        return lambda summary: with_baseline(cell(summary), mark and is_baseline(analysis, summary))
+
     summaries, tuned = analysis.summaries, analysis.tuned.search.axes if analysis.tuned else ()
     if designs:
-        first, *others = design_columns(designs, bool(analysis.rows_without_variant))
-        yield ColumnRule(first.title, first.cell, first.numeric, name)
-        yield from (ColumnRule(column.title, column.cell, column.numeric) for column in others)
+        labelled = {axis for summary in summaries for axis in summary.variant.labels}
+        group_by = analysis.study.table.group_by or ""
+        first, *others = design_columns(designs, bool(analysis.rows_without_variant), labelled, group_by)
+        yield ColumnRule("name", first.title, named(first.cell), first.numeric, name)
+        yield from (ColumnRule("axes", column.title, column.cell, column.numeric) for column in others)
     of_rows = designs and next(iter(designs.values())).kind == "one_at_a_time"
     own = any(summary.variant.whole_name for summary in summaries)
     if not designs or (of_rows and not own and len({summary.net for summary in summaries}) > 1):
-        yield ColumnRule("Network", lambda summary: words(summary.net), False, no_value if designs else name)
+        cell = (lambda summary: words(summary.net)) if designs else named(lambda summary: words(summary.net))
+        yield ColumnRule("axes" if designs else "name", "Network", cell, False, no_value if designs else name)
     for axis in summaries[0].axes if summaries else ():
-        if axis != DATA_TITLE and (axis != RECIPE_NAME or by_recipe) and (axis in (RECIPE_NAME, *tuned) or not designs):
+        if (
+            axis not in (DATA_TITLE, analysis.study.table.group_by)
+            and (axis != RECIPE_NAME or by_recipe)
+            and (axis in (RECIPE_NAME, *tuned) or not designs)
+        ):
             title = "Recipe" if axis == RECIPE_NAME else short_axis(axis)
             title += ", tuned" if axis in tuned else ""
             yield ColumnRule(
+                "axes",
                 title,
-                lambda summary, axis=axis: Cell(summary.axes[axis], plain(summary.axes[axis])),  # type: ignore[misc]
-                all(is_number(summary.axes[axis]) for summary in summaries),
+                lambda summary, axis=axis: axis_cell(summary.variant, axis, summary.axes[axis]),  # type: ignore[misc]
+                all(is_number(summary.axes[axis]) and axis not in summary.variant.labels for summary in summaries),
                 fold="never" if axis in tuned else "constant",
             )
     if any(summary.variant.stands_for not in ("", summary.variant.net) for summary in summaries):
-        yield ColumnRule("Stands for", lambda summary: words(summary.variant.stands_for or DASH), False)
+        yield ColumnRule("stands_for", "Stands for", lambda summary: words(summary.variant.stands_for or DASH), False)
 
 
 def _size_columns(summaries: Sequence[Summary]) -> Iterable[ColumnRule]:
@@ -165,32 +244,44 @@ def _size_columns(summaries: Sequence[Summary]) -> Iterable[ColumnRule]:
         return Cell(stated_quantity(text), text or DASH)
 
     yield ColumnRule(
-        "Parameters", lambda summary: number(summary.variant.counts.parameters, grouped), only_published=parameters
+        "parameters",
+        "Parameters",
+        lambda summary: number(summary.variant.counts.parameters, grouped),
+        only_published=parameters,
     )
     if any(summary.variant.blocks_per_group is not None for summary in summaries):
-        yield ColumnRule("N", lambda summary: blocks_cell(summary.variant.blocks_per_group), fold="always")
-    yield ColumnRule("Mult-adds", lambda summary: number(summary.variant.counts.multiply_adds, quantity), fold="always")
+        yield ColumnRule("blocks", "N", lambda summary: blocks_cell(summary.variant.blocks_per_group), fold="always")
+    yield ColumnRule(
+        "multiply_adds",
+        "Mult-adds",
+        lambda summary: number(summary.variant.counts.multiply_adds, quantity),
+        fold="always",
+    )
 
 
 def _data_columns(
-    analysis: StudyAnalysis, title: str, alone: bool, footnotes: Footnotes, designed: bool
+    analysis: StudyAnalysis, title: str, alone: bool, footnotes: Footnotes, marks: dict[int, set[Mark]]
 ) -> Iterable[ColumnRule]:
-    """The columns of one data set: our median, the published value, their difference.
+    """The columns of one data set: our result, the published value, their difference.
 
-    With only one data set there are also the range and the number of seeds; of a design also the difference.
+    With only one data set there are also the range, the difference to the baseline and the number of seeds.
     """
+    style = analysis.study.table
     stands_for = next(s.variant.data.stands_for for s in analysis.summaries if s.variant.data.title == title)
 
     def median(summary: Summary) -> Cell:
         gaps = f"seeds: {found}" if not alone and summary.n and (found := missing_seeds(summary)) else ""
-        return median_cell(summary, footnotes.mark(gaps), id(summary) in analysis.leading)
+        return result_cell(summary, style, marks, footnotes.mark(gaps))
 
     def published(summary: Summary) -> Cell:
         match = analysis.match(summary)
         return number(match.error, percent, footnotes.mark(_protocol(match))) if match else NO_VALUE
 
     def difference(summary: Summary) -> Cell:
-        return number(analysis.published_difference(summary), signed)
+        found, value = analysis.published_difference(summary), finite(shown_value(summary, style))
+        if found is not None and style.statistic == "mean_std" and summary.decision == TEST_ERROR:
+            found = None if value is None or summary.median is None else found + value - summary.median
+        return number(found, signed)
 
     def logged(summary: Summary) -> Cell:
         log = analysis.log(summary)
@@ -200,18 +291,21 @@ def _data_columns(
         return number(row.published.errors.get(stands_for) if row.published else None, percent)
 
     unit = f", {analysis.decision.unit}" if analysis.decision.unit else ""
-    yield ColumnRule(f"Median {analysis.decision.axis}" if alone else f"{title}{unit}", median, data=title, fold="never")
-    if alone:
-        yield ColumnRule(interval_title(analysis.on(title)), interval_cell, data=title)
-        yield ColumnRule("n", seeds_cell, data=title, fold="stated")
-        if designed and (difference_to := difference_column(analysis)):
-            yield ColumnRule(difference_to.title, difference_to.cell, data=title)
+    of = "" if alone else f"{title}, "
+    first = result_title(analysis.decision, style) if alone else f"{title}{unit}"
+    yield ColumnRule("result", first, median, data=title, fold="never")
+    interval = interval_title(analysis.on(title))
+    yield ColumnRule("range", f"{of}{interval if alone else interval.lower()}", interval_cell, data=title, asked=not alone)
+    if difference_to := difference_column(analysis):
+        head = difference_to.title if alone else f"{of}{difference_to.title[:1].lower()}{difference_to.title[1:]}"
+        yield ColumnRule("difference", head, difference_to.cell, data=title, asked=not alone)
     if analysis.study.published:
         names = ("Published", "Ours − published") if alone else (f"{title}, published", f"{title}, ours − published")
-        yield ColumnRule(names[0], published, only_published=only_published, data=title)
-        yield ColumnRule(names[1], difference, data=title)
+        yield ColumnRule("published", names[0], published, only_published=only_published, data=title)
+        yield ColumnRule("minus_published", names[1], difference, data=title)
     if any(analysis.log(summary) for summary in analysis.summaries if summary.variant.data.title == title):
-        yield ColumnRule("Authors' log" if alone else f"{title}, authors' log", logged, data=title)
+        yield ColumnRule("log", "Authors' log" if alone else f"{title}, authors' log", logged, data=title)
+    yield ColumnRule("seeds", f"{of}n", seeds_cell, data=title, fold="stated", asked=not alone)
 
 
 def _more_columns(analysis: StudyAnalysis) -> Iterable[ColumnRule]:
@@ -222,7 +316,7 @@ def _more_columns(analysis: StudyAnalysis) -> Iterable[ColumnRule]:
             def median(summary: Summary, one: ShownMeasure = measure) -> Cell:
                 return number(summary.median_of(one.name, one.worst), format_of(one.unit).value)
 
-            yield ColumnRule(_measure_title(measure, analysis.decision), median)
+            yield ColumnRule("measures", _measure_title(measure, analysis.decision), median)
     rows = [row for table in analysis.study.published for row in table.rows]
     for title in dict.fromkeys(title for row in rows for title in row.other):
 
@@ -234,7 +328,7 @@ def _more_columns(analysis: StudyAnalysis) -> Iterable[ColumnRule]:
         def other(row: NetworkRow, title: str = title) -> Cell:
             return number(row.published.other.get(title) if row.published else None, plain)
 
-        yield ColumnRule(f"{title} (published)", cell, only_published=other)
+        yield ColumnRule("other", f"{title} (published)", cell, only_published=other)
 
 
 def _measure_title(measure: ShownMeasure, by: Decision) -> str:
@@ -254,9 +348,8 @@ def _once_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[Co
     if any(summary.tested_once for summary in analysis.summaries):
         unit = f", {by.unit}" if by.unit else ""
         for title in titles:
-            yield ColumnRule(
-                f"Test {by.noun}, once{unit}" if len(titles) == 1 else f"{title}, test, once{unit}", cell, data=title
-            )
+            head = f"Test {by.noun}, once{unit}" if len(titles) == 1 else f"{title}, test, once{unit}"
+            yield ColumnRule("test", head, cell, data=title)
 
 
 def _protocol(match: Match) -> str:

@@ -140,6 +140,7 @@ class ProgramSummary:
         return {
             "net": self.name,
             **designs_json(self.variant),
+            **({"labels": dict(self.variant.labels)} if self.variant.labels else {}),
             "axes": {**self.variant.axes, **dict.fromkeys(self.variant.untuned, OPEN)},
             self.decision.median_name: finite(self.median),
             **{f"median_{name}": self.median_of(name) for name in self.measures if name != self.decision.measure},

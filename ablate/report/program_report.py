@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.records.records import trial_state
-from ablate.report.design_table import describe_design, design_columns, difference_column, row_designs
+from ablate.report.design_table import axis_cell, describe_design, design_columns, difference_column, row_designs
 from ablate.report.document import (
-    Column,
+    Cell,
     Curves,
     Document,
     Figures,
@@ -23,7 +23,6 @@ from ablate.report.document import (
     Table,
     TrialCurve,
     make_sections,
-    make_table,
     number,
     words,
 )
@@ -38,10 +37,25 @@ from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary, vari
 from ablate.report.provenance import provenance_table
 from ablate.report.report import Report
 from ablate.report.rounds_table import rounds_table, rounds_values
-from ablate.report.statistics_table import interval_cell, interval_title, median_cell, seeds_cell, statistics_table
+from ablate.report.statistics_table import interval_cell, interval_title, seeds_cell, statistics_table
+from ablate.report.table_shape import (
+    ShapedColumn,
+    by_result,
+    in_groups,
+    is_baseline,
+    mark_words,
+    marked,
+    result_cell,
+    result_title,
+    shaped_table,
+    statistic_words,
+    usual_order,
+    with_baseline,
+)
 from ablate.report.tuned import both_frame, both_table, tuned_remarks, with_untuned
 from ablate.report.variants_frame import comparison_values, component_values
 from ablate.study.plan import OPEN, plain
+from ablate.study.program import ProgramMeasure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,40 +187,73 @@ def program_trials_frame(summaries: Iterable[ProgramSummary], runs: Path) -> pd.
 
 
 def program_table(analysis: ProgramAnalysis) -> Table:
-    """The main table: a row per variant with its axes, the median of the measure that decides, and those of the others.
-
-    The medians of variants that cannot be told from the best are bold, if the seeds tell others from it.
+    """The main table, as its author shapes it: a row per variant with its axes, the result, and the other measures.
 
     Args:
         analysis: The analysis of the study.
     """
-    study, by = analysis.study, analysis.decision
-    axes, tuned = varied_axes(study), study.tune.search.axes if study.tune else []
-    others = [measure for measure in study.measures if measure.name != by.measure]
-    designs = row_designs(analysis.summaries)
-    described = [*design_columns(designs)] if designs else []
-    difference = difference_column(analysis) if designs else None
-    compared = [difference] if difference else []
-    rows = []
-    for summary in analysis.summaries:
-        values = {**summary.variant.axes, **dict.fromkeys(summary.variant.untuned, OPEN)}
-        row = [column.cell(summary) for column in described]
-        row += [words(plain(values[axis])) for axis in (tuned if row else axes)]
-        row = row or [words(summary.name)]
-        row += [median_cell(summary, bold=id(summary) in analysis.leading)]
-        row += [interval_cell(summary), seeds_cell(summary), *(column.cell(summary) for column in compared)]
-        row += [number(summary.median_of(measure.name), format_of(measure.unit).value) for measure in others]
-        rows.append(row)
-    columns = [Column(column.title, column.numeric) for column in described]
-    for axis in tuned if columns else axes:
-        columns.append(Column(f"{axis}, tuned", False, "never") if axis in tuned else Column(axis, False))
-    columns = columns or [Column("Variant", False)]
-    columns += [Column(f"Median {by.axis}", fold="never"), Column(interval_title(analysis.summaries))]
-    columns += [Column("n", fold="stated"), *(Column(column.title) for column in compared)]
-    columns += [Column(", ".join(filter(None, [measure.words, measure.unit]))) for measure in others]
-    described_rows = describe_design(designs, "", {id(summary): summary.variant.axes for summary in analysis.summaries})
-    caption = [f"{analysis.setting('. ')}.", analysis.measured() + analysis.bold_words, described_rows]
-    return make_table(columns, rows, study.name, " ".join(filter(None, caption)))
+    study, by, style, summaries = analysis.study, analysis.decision, analysis.study.table, analysis.summaries
+    designs, marks = row_designs(summaries), marked(analysis, style)
+    difference = difference_column(analysis)
+    told = difference is not None and (style.columns is None or "difference" in style.columns)
+
+    def named(cell: Callable[[ProgramSummary], Cell]) -> Callable[[ProgramSummary], Cell]:
+        return lambda summary: with_baseline(cell(summary), not told and is_baseline(analysis, summary))
+
+    labelled, group_by = {axis for summary in summaries for axis in summary.variant.labels}, style.group_by or ""
+    of_design = design_columns(designs, labelled=labelled, without=group_by) if designs else ()
+    described = [ShapedColumn("axes", one.title, one.cell, one.numeric) for one in of_design]
+    varied, tuned = varied_axes(study), study.tune.search.axes if study.tune else []
+    columns = {axis: ShapedColumn("axes", axis, _axis(axis), False) for axis in varied}
+    columns |= {axis: columns[axis]._replace(title=f"{axis}, tuned", fold="never") for axis in tuned}
+    if described:
+        described += [columns[axis] for axis in tuned]
+    else:
+        described = [column for axis, column in columns.items() if axis != group_by]
+        own = any(
+            summary.variant.net != _usual_name(summary, [a for a in varied if a not in tuned]) for summary in summaries
+        )
+        if (own and varied) or not described:
+            described.insert(0, ShapedColumn("axes", "Variant", lambda summary: words(summary.name), False))
+    described[0] = described[0]._replace(key="name", cell=named(described[0].cell))
+    shown = [
+        *described,
+        ShapedColumn("result", result_title(by, style), lambda one: result_cell(one, style, marks), fold="never"),
+        ShapedColumn("range", interval_title(summaries), interval_cell),
+        *([ShapedColumn("difference", difference.title, difference.cell)] if difference else []),
+        *(_measured(measure) for measure in study.measures if measure.name != by.measure),
+        ShapedColumn("seeds", "n", seeds_cell, fold="stated"),
+    ]
+    described_rows = describe_design(designs, "", {id(summary): summary.variant.axes for summary in summaries})
+    measured = statistic_words(analysis.measured(), style)
+    caption = [f"{analysis.setting('. ')}.", measured, mark_words(analysis, style, marks), described_rows]
+    order = usual_order(style, designs, False)
+    rows = [*summaries] if order == "study" else by_result(summaries, style)
+    rows = sorted(rows, key=lambda summary: designs[id(summary)].row > 0) if order == "full" else rows
+    grouped = in_groups(rows, lambda summary: summary.variant.group)
+    return shaped_table(shown, grouped, style, study.name, " ".join(filter(None, caption)))
+
+
+def _axis(axis: str) -> Callable[[ProgramSummary], Cell]:
+    """The function that makes the cell of a variant's value on an axis."""
+    return lambda summary: axis_cell(
+        summary.variant, axis, OPEN if axis in summary.variant.untuned else summary.variant.axes[axis]
+    )
+
+
+def _usual_name(summary: ProgramSummary, axes: Sequence[str]) -> str:
+    """The name of a variant if its axes say all of it."""
+    variant = summary.variant
+    return ", ".join(
+        variant.labels.get(axis) or f"{axis} {plain(variant.axes[axis])}" for axis in axes if axis in variant.axes
+    )
+
+
+def _measured(measure: ProgramMeasure) -> ShapedColumn:
+    """The column of a measure beside the one that decides."""
+    title = ", ".join(filter(None, [measure.words[:1].upper() + measure.words[1:], measure.unit]))
+    write = format_of(measure.unit).value
+    return ShapedColumn("measures", title, lambda summary: number(summary.median_of(measure.name), write))
 
 
 def _frame_row(analysis: ProgramAnalysis, summary: ProgramSummary) -> dict[str, Any]:
@@ -224,7 +271,8 @@ def _frame_row(analysis: ProgramAnalysis, summary: ProgramSummary) -> dict[str, 
             if analysis.rounds
             else comparison_values(baseline.name, baseline.recorded_ids, verdict)
         )
-    values.pop("designs", None)
+    for key in ("designs", "labels"):
+        values.pop(key, None)
     named = {"net": values.pop("net"), **component_values(summary.variant)}
     return {**named, **axes, **values, "trials": " ".join(summary.recorded_ids)}
 

@@ -19,7 +19,7 @@ from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import plain
 from ablate.study.recipe import Part, Recipe
 from ablate.study.schema import KINDS, WITH
-from ablate.study.short_names import describe_codes
+from ablate.study.short_names import describe_codes, readable, short_axis
 
 COMPILE = "recipe.compile"
 RESIZE_WORDS = {"crop": "cropped at the centre", "stretch": "stretched to a square", "pad": "padded to a square"}
@@ -49,14 +49,14 @@ def describe_setting(summaries: Sequence[Summary], separator: str) -> str:
     shown = sorted(varied - {DATA_TITLE, RECIPE_NAME, *tuned})
     varied |= following([summary.variant.recipe for summary in summaries], varied)
     for summary in summaries:
-        name = str(summary.axes.get(RECIPE_NAME, ""))
+        name = readable(RECIPE_NAME, str(summary.axes.get(RECIPE_NAME, "")))
         recipes.setdefault(describe_recipe(summary.variant.recipe, summary.variant.recipe_name, varied), {})[name] = None
     named = [f"{' and '.join(names)}: {text}" if len(recipes) > 1 else text for text, names in recipes.items()]
     capital = separator.startswith(".")
     networks = describe_codes([summary.variant for summary in summaries], plain)
     own = [f"{'Network' if capital else 'network'} {' and '.join(networks)}"] if networks else []
-    varying = [f"{'Varied' if capital else 'varied'}: {', '.join(shown)}"] if shown else []
-    varying += [f"{'Tuned' if capital else 'tuned'} for each variant: {', '.join(tuned)}"] if tuned else []
+    varying = [f"{'Varied' if capital else 'varied'}: {', '.join(map(short_axis, shown))}"] if shown else []
+    varying += [f"{'Tuned' if capital else 'tuned'} for each variant: {', '.join(map(short_axis, tuned))}"] if tuned else []
     return separator.join([*data, *named, *own, *varying])
 
 
@@ -155,7 +155,8 @@ def _describe_own(data: Data, varied: Collection[str]) -> str:
 def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> str:
     """A recipe in words, with each difference from the named recipe that it is derived from.
 
-    For example "SGD, 200 epochs, batch 128, learning rate 0.1, float32; unlike wrn_cifar: momentum 0.5, weight decay 0".
+    For example "SGD, 200 epochs, batch 128, learning rate 0.1, float32; unlike the recipe WRN on CIFAR: momentum
+    0.5, weight decay 0".
 
     Args:
         recipe: The recipe of a variant.
@@ -183,16 +184,17 @@ def describe_recipe(recipe: Recipe, name: str, varied: Collection[str] = ()) -> 
         shown, normal, default = (
             _without_varied(key, each, varied) for each in (value, usual.get(key), recipe.defaults.get(key, value))
         )
-        words = f"{key.replace('_', ' ')} {plain(shown)}"
+        words = f"{key.replace('_', ' ')} {readable(f'recipe.{key}', plain(shown))}"
         words = f"{', '.join(HOOKS)} of {plain(shown)} where it has them" if key == "python" else words
         if key not in told and shown != normal:
             departures.append(words)
         elif key not in told and shown != default:  # the named recipe has it too
             shared.append(words)
     text = ", ".join([text, *shared])
+    title = readable(RECIPE_NAME, name)
     if departures:
-        return f"{text}; unlike {name}: {', '.join(departures)}"
-    return f"{text}; otherwise as {name}" if name else text
+        return f"{text}; unlike the recipe {title}: {', '.join(departures)}"
+    return f"{text}; otherwise the recipe {title}" if name else text
 
 
 def _without_varied(field: str, value: Any, varied: Collection[str]) -> Any:

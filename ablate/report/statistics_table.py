@@ -81,11 +81,21 @@ def interval_cell(summary: Seeds) -> Cell:
 
 def _mean_cell(summary: Seeds) -> Cell:
     found = summary.description
+    mean = None if found is None else found.mean
+    return Cell(mean, mean_text(summary), trials=summary.recorded_ids)
+
+
+def mean_text(summary: Seeds) -> str:
+    """The mean of a variant's values and their standard deviation, such as "5.43 ± 0.12"; a dash where a seed diverged.
+
+    Args:
+        summary: The summary of the variant.
+    """
+    found = summary.description
     if found is None or found.mean is None:
-        return Cell(None, DASH, trials=summary.recorded_ids)
+        return DASH
     write = format_of(summary.decision.unit)
-    spread = "" if found.std is None else f" ± {write.spread(found.std)}"
-    return Cell(found.mean, f"{write.value(found.mean)}{spread}", trials=summary.recorded_ids)
+    return f"{write.value(found.mean)}{'' if found.std is None else f' ± {write.spread(found.std)}'}"
 
 
 def _verdict_cells(analysis: Compared[S], summary: S) -> list[Cell]:

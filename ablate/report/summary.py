@@ -22,8 +22,7 @@ from ablate.statistics.description import Description, describe
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.designs import designs_json
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
-from ablate.study.plan import axis_value, fold_of, plain, varied_axes
-from ablate.study.short_names import short_axis
+from ablate.study.plan import axis_value, fold_of, named_value, plain, varied_axes
 from ablate.study.study import EpochRule, ShownMeasure, Trial, Variant
 
 TrainingKey = int | tuple[int, int]  # what tells the trainings of a variant apart
@@ -82,8 +81,8 @@ class Summary:
 
     @property
     def net(self) -> str:
-        """The name of the network, or of the row of a design."""
-        return self.variant.title or self.variant.net
+        """The name of the network in the author's words if there are any, or of the row of a design."""
+        return self.variant.title or self.variant.words or self.variant.net
 
     @property
     def data_title(self) -> str:
@@ -105,8 +104,7 @@ class Summary:
         beside = (RECIPE_NAME, DATA_TITLE) if self.variant.title else self.axes
         for axis, value in self.axes.items():
             if axis in self.variant.axes and axis in beside and axis not in without:
-                named = axis in (RECIPE_NAME, DATA_TITLE)
-                parts.append(plain(value) if named else f"{short_axis(axis)} {plain(value)}")
+                parts.append(self.variant.labels.get(axis) or named_value(axis, plain(value)))
         return ", ".join([self.net, *parts])
 
     @property
@@ -230,6 +228,7 @@ class Summary:
         return {
             "net": self.variant.net,
             **({"title": self.variant.title} if self.variant.title else {}),
+            **({"labels": dict(self.variant.labels)} if self.variant.labels else {}),
             **designs_json(self.variant),
             "axes": self.axes,
             "blocks_per_group": self.variant.blocks_per_group,

@@ -66,7 +66,8 @@ def _frame_row(analysis: StudyAnalysis, summary: Summary) -> dict[str, Any]:
             "protocol_differs": "; ".join(match.differences),
         }
     with_ = component_values(summary.variant)
-    values.pop("designs", None)
+    for key in ("designs", "labels"):
+        values.pop(key, None)
     named = {key: values.pop(key) for key in ("net", "title") if key in values}
     return {**named, **with_, **axes, **values, "trials": " ".join(summary.recorded_ids)}
 

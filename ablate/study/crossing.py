@@ -12,7 +12,7 @@ from ablate.errors import StudyError, allowed
 from ablate.study.designs import Design, designed_rows
 from ablate.study.expand import DATA_TITLE
 from ablate.study.plan import plain
-from ablate.study.short_names import short_label
+from ablate.study.short_names import readable, short_label
 
 PLANNED = ("factorial", "fractional")  # items whose factors are meant to be crossed
 
@@ -27,6 +27,10 @@ class Crossable(Protocol):
     @property
     def designs(self) -> tuple[Design, ...]:
         """What the variant is in each item of `variants`."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The author's words for its values, by axis."""
 
 
 V = TypeVar("V", bound=Crossable)
@@ -76,7 +80,18 @@ class Crossing(Generic[V]):
         """
         if self.is_component(factor):
             return ("without", "with")[number]
-        return plain(list(self.factors.values())[factor][number])
+        name = list(self.factors)[factor]
+        row = next(row for row, levels in zip(self.rows, self.levels) if levels[factor] == number)
+        return row.labels.get(name) or readable(name, plain(self.factors[name][number]))
+
+    def is_labelled(self, factor: int) -> bool:
+        """Whether the author has words for the levels of a factor, which then need not be named.
+
+        Args:
+            factor: Its number.
+        """
+        name = list(self.factors)[factor]
+        return all(name in row.labels for row in self.rows)
 
 
 def find_crossings(

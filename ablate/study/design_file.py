@@ -17,7 +17,7 @@ from ablate.study.document import Document, KeyPath
 from ablate.study.expand import MAX_VARIANTS
 from ablate.study.fractional import describe_fraction, fractional_design
 from ablate.study.plan import plain
-from ablate.study.short_names import BASE, short_label
+from ablate.study.short_names import BASE, readable, short_label
 
 Axes = dict[str, Any]
 Row = tuple[Axes, Design]
@@ -196,7 +196,7 @@ class _Reader:
             elif level:
                 axes |= changes[name]
         taken = [name for name in changes if levels[name]]
-        values = [f"{short_label(name)} {plain(levels[name])}" for name in levels if name not in changes]
+        values = [f"{short_label(name)} {readable(name, plain(levels[name]))}" for name in levels if name not in changes]
         whole = FULL if len(taken) == len(levels) else " + ".join(taken) or BASE
         label = ", ".join([*([whole] if taken or not values else []), *values])
         return self.row(kind, axes, row, label, levels, factors, changes)

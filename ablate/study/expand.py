@@ -12,13 +12,14 @@ from ablate.study.data import Data
 from ablate.study.designs import Design
 from ablate.study.resolve import as_fields
 from ablate.study.study import Entry, Study
+from ablate.study.table_style import check_number
 
 MAX_VARIANTS = 1_000_000
 RECIPE_NAME, DATA_TITLE = "recipe.name", "data.title"  # axes of variants where entries differ in them
 
 
-def cells(study: Study) -> Iterator[tuple[Entry, dict[str, Any], Data, str, Design | None]]:
-    """Every variant of a study, in order, as (entry, axes, data, published row, design).
+def cells(study: Study) -> Iterator[tuple[Entry, dict[str, Any], Data, str, Design | None, str]]:
+    """Every variant of a study, in order, as (entry, axes, data, published row, design, label).
 
     The published row is the one that the entry's `stands_for` names; "" means the row with the network's own name.
 
@@ -26,7 +27,7 @@ def cells(study: Study) -> Iterator[tuple[Entry, dict[str, Any], Data, str, Desi
         study: As loaded by load_study().
 
     Raises:
-        StudyError: There are too many variants, or `stands_for` does not name a published row for each network.
+        StudyError: There are too many variants, or `stands_for` or `label` has not a text for each network.
     """
     if sum(_size(entry) * len(entry.data) for entry in study.entries) > MAX_VARIANTS:
         raise StudyError(f"{study.places['variants']}: more than {MAX_VARIANTS:,} variants")
@@ -34,14 +35,16 @@ def cells(study: Study) -> Iterator[tuple[Entry, dict[str, Any], Data, str, Desi
         size = _size(entry)
         if entry.stands_for and len(entry.stands_for) != size:
             raise StudyError(f"{entry.place}: stands_for: found {len(entry.stands_for)}; allowed: {size}, one a network")
+        check_number(entry.place, entry.labels, size)
         known = [row.label for table in study.published for row in table.rows]
         for row in entry.stands_for:
             if row and row not in known:
                 rows = allowed(row, dict.fromkeys(known)) if known else "the study states no published rows"
                 raise StudyError(f"{entry.place}: stands_for: found '{row}'; {rows}")
-        for (axes, design), row in zip(_expand(entry, index), entry.stands_for or itertools.repeat("")):
+        texts = [each or itertools.repeat("") for each in (entry.stands_for, entry.labels)]
+        for (axes, design), row, label in zip(_expand(entry, index), *texts):
             for data in entry.data:
-                yield entry, axes, data, row, design
+                yield entry, axes, data, row, design, label
 
 
 def _expand(entry: Entry, index: int) -> Iterator[tuple[dict[str, Any], Design | None]]:

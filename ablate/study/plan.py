@@ -29,7 +29,7 @@ from ablate.study.expand import DATA_TITLE, RECIPE_NAME, beside_axes, cells
 from ablate.study.expression import compile_expression
 from ablate.study.recipe import Recipe
 from ablate.study.resolve import all_fields, dotted_fields, own_codes, replace_fields, value_at
-from ablate.study.short_names import describe_codes, short_axis, short_names
+from ablate.study.short_names import describe_codes, in_words, readable, short_axis, short_names
 from ablate.study.study import Entry, Study, Trial, Variant
 
 MAX_TRIALS = 1_000_000
@@ -125,9 +125,10 @@ def enumerate_variants(study: Study) -> Enumeration:
     dropped: list[str] = []
     beside, networks, identities = beside_axes(study), Networks(study), _Identities()
     again: dict[tuple[Any, ...], list[Design]] = {}  # the designs of variants that are there more than once
-    for entry, axes, data, row, design in cells(study):
+    labelled: dict[str, str] = {}  # the place of each label
+    for entry, axes, data, row, design, own in cells(study):
         try:
-            variant, network = _variant(networks, entry, axes, data, beside(entry, data), row, design)
+            variant, network = _variant(networks, entry, axes, data, beside(entry, data), row, design, own)
         except (NotationError, StudyError) as error:
             raise StudyError(f"{_place(entry, axes, str(error))}: {error}") from None
         try:
@@ -150,6 +151,8 @@ def enumerate_variants(study: Study) -> Enumeration:
             merged.append(f"{one} is there twice" if one == other else f"{one} is the same as {other}")
         for name in dict.fromkeys((variant.net, network.written)):
             names.setdefault(name, []).append(first)
+        if own:
+            labelled[label(variant)] = entry.place
     if not found:
         raise StudyError(f"{study.places['variants']}: no variant is left of {len(dropped)}; the first: {dropped[0]}")
     trainings = len(study.seeds) * (len(study.held_out) or 1)
@@ -159,9 +162,14 @@ def enumerate_variants(study: Study) -> Enumeration:
         raise StudyError(f"{place}: {len(found):,} variants of {trainings:,} {each} are more than {MAX_TRIALS:,} trials")
     for definition, designs in again.items():
         found[definition] = replace(found[definition], designs=tuple(designs))
-    for variant in (one for one in found.values() if one.title):
-        names.setdefault(variant.title, []).append(variant)
-    variants = _tell_apart(_shortly_named(_with_own_titles(found.values()), study, names))
+    labels = _in_words([*found.values()], study)
+    for variant in labels:
+        for name in filter(None, (variant.title, variant.words)):
+            names.setdefault(name, []).append(variant)
+    variants = _tell_apart(_shortly_named(_with_own_titles(labels), study, names))
+    times = Counter(map(label, variants))
+    if twice := [text for text in labelled if times[text] > 1 or (text in map(label, labels) and not times[text])]:
+        raise StudyError(f"{labelled[twice[0]]}: label: '{twice[0]}' names two variants; give each its own")
     for title, nets in study.panels:
         for net in nets:
             if net not in names:
@@ -186,7 +194,7 @@ def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
     def make(values: dict[str, Any]) -> Variant:
         axes = values if base is None else {"net": base, **values}
         try:
-            variant, network = _variant(networks, entry, axes, study.data, {}, "", None)
+            variant, network = _variant(networks, entry, axes, study.data, {}, "", None, "")
         except NotationError as error:
             raise StudyError(f"{study.places['search']}: {error}") from None
         if network.miss:
@@ -266,13 +274,42 @@ def label(variant: Variant) -> str:
     """
     if variant.title:
         return ", ".join([variant.title, *_beside(variant, (RECIPE_NAME, DATA_TITLE))])
-    return ", ".join([variant.net, *_beside(variant)])
+    return ", ".join([variant.words or variant.net, *_beside(variant)])
 
 
 def _beside(variant: Variant, prefixes: tuple[str, ...] = BESIDE) -> list[str]:
     """The axes of a variant's recipe and data, as its label shows them."""
     named = {axis: plain(value) for axis, value in variant.axes.items() if axis.startswith(prefixes)}
-    return [text if axis in (RECIPE_NAME, DATA_TITLE) else f"{short_axis(axis)} {text}" for axis, text in named.items()]
+    return [variant.labels.get(axis) or named_value(axis, text) for axis, text in named.items()]
+
+
+def named_value(axis: str, text: str) -> str:
+    """A value with the short name of its axis, such as "lr 0.1"; the names of recipes and data sets stand alone.
+
+    Args:
+        axis: Such as "recipe.lr".
+        text: The value as text.
+    """
+    shown = readable(axis, text)
+    return shown if axis in (RECIPE_NAME, DATA_TITLE) else f"{short_axis(axis)} {shown}"
+
+
+def values_as_text(variants: Sequence[Variant]) -> list[dict[str, str]]:
+    """The values of each variant as texts, by axis: of its network, and of recipe and data as far as entries give them.
+
+    Args:
+        variants: Of a study.
+    """
+    beside = dict.fromkeys(axis for variant in variants for axis in variant.axes if axis.startswith(BESIDE))
+    return [
+        {
+            **{axis: plain(value) for axis, value in variant.network.items() if value is not None},
+            **{axis: plain(value) for axis, value in variant.axes.items()},
+            **{axis: plain(axis_value(variant, axis)) for axis in beside},
+            "net": variant.net,
+        }
+        for variant in variants
+    ]
 
 
 def varied_axes(variants: Sequence[Variant]) -> list[str]:
@@ -355,6 +392,7 @@ def _variant(
     beside: dict[str, Any],
     row: str,
     design: Design | None,
+    own: str,
 ) -> tuple[Variant, Network]:
     """The variant of some axes, and its network."""
     recipe = entry.recipe
@@ -378,7 +416,7 @@ def _variant(
         entry.recipe_name,
         folds=entry.folds,
         designs=(design,) if design else (),
-        title=design.label if design else "",
+        title=own or (design.label if design else ""),
     )
     return variant, network
 
@@ -427,6 +465,38 @@ def _shortly_named(variants: list[Variant], study: Study, names: dict[str, list[
         if name != variant.net:
             names.setdefault(name, []).append(variant)
     return [replace(one, net=name, whole_name=one.net) if name != one.net else one for name, one in zip(short, variants)]
+
+
+def _in_words(variants: list[Variant], study: Study) -> list[Variant]:
+    """The variants with the author's words for their values, and the groups of the main table.
+
+    A network is called by the words for its axes, if these tell it from the others, else with the axes that entries vary,
+    else with its own name before them.
+    """
+    if not study.labels.texts and study.labels.group_by is None:
+        return variants
+    values = values_as_text(variants)
+    study.labels.check(values)
+    texts = [study.labels.of(each) for each in values]
+    group_by = study.labels.group_by and study.labels.group_by[0]
+    groups = [
+        of.get(group_by) or named_value(group_by, v.get(group_by, "–")) if group_by else "" for v, of in zip(values, texts)
+    ]
+    variants = [replace(one, labels=of, group=group) for one, of, group in zip(variants, texts, groups)]
+    given = dict.fromkeys(axis for one in variants for axis in one.axes if not axis.startswith(BESIDE))
+    varied = [axis for axis in given if axis != "net" and len({each.get(axis) for each in values}) > 1]
+    ways: list[list[Variant]] = [[], [], []]
+    for one, of, each in zip(variants, texts, values):
+        words = {axis: text for axis, text in of.items() if not axis.startswith(BESIDE)}
+        names = [""] * 3
+        if words and not one.title:
+            first = words.get("net") or ", ".join(words.values())
+            rest = [named_value(axis, each[axis]) for axis in varied if axis in each and axis not in words]
+            names = [first, ", ".join([first, *rest]), f"{one.net} ({first})"]
+        for way, name in zip(ways, names):
+            way.append(replace(one, title=in_words(one.title, each, of), words=name))
+    times = [Counter(map(label, way)) for way in ways]
+    return [next((one for one, n in zip(same, times) if n[label(one)] == 1), same[-1]) for same in zip(*ways)]
 
 
 def _with_own_titles(variants: Iterable[Variant]) -> list[Variant]:

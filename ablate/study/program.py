@@ -23,6 +23,7 @@ from ablate.statistics.sequential import Rule
 from ablate.study.decision import Decision, Goal
 from ablate.study.designs import Design
 from ablate.study.study import Search, Tune
+from ablate.study.table_style import USUAL, TableStyle
 
 FORMAT = 1  # of trial.json
 PYTHON = ("python", "python3")  # as the first word of a command: the Python that runs ablate
@@ -183,6 +184,8 @@ class ProgramVariant:
         program: That is run.
         axes: The values of the axes, by name.
         designs: What the variant is in each item of `variants` that has it; empty for a row of `zip`.
+        labels: The author's words for its values, by axis.
+        group: The value of the axis by which the main table is grouped, in words; "" without groups.
         tuned: In a study that tunes its variants, the values by axis that were chosen for this one.
         untuned: The axes whose values are not chosen yet. Such a variant has no trials.
     """
@@ -191,8 +194,15 @@ class ProgramVariant:
     program: Program
     axes: Mapping[str, Any]
     designs: tuple[Design, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
     tuned: Mapping[str, Any] = field(default_factory=dict)
     untuned: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Its name, as of a variant of networks that has one."""
+        return self.net
 
     def trials(self, seeds: tuple[int, ...]) -> list[ProgramTrial]:
         """One trial a seed, in the order of the seeds.
@@ -230,6 +240,7 @@ class ProgramStudy:
         until: How many of the seeds each comparison gets; None: all.
         figure_style: How the figures are drawn.
         effects: The factors whose effects the report shows; True: all that are crossed; False: none.
+        table: How the main table is shaped.
         tune: The search that every variant is given first, if any.
     """
 
@@ -255,6 +266,7 @@ class ProgramStudy:
     until: Rule | None = None
     figure_style: FigureStyle = USUAL_STYLE
     effects: bool | tuple[str, ...] = True
+    table: TableStyle = USUAL
     tune: Tune | None = None
 
     @property

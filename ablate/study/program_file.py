@@ -36,15 +36,16 @@ from ablate.study.program import (
     placeholders_of,
 )
 from ablate.study.program_axes import check_axis_name, check_value, wanted_axes
-from ablate.study.program_schema import BY_AXES, EXPANSIONS, ProgramFile
+from ablate.study.program_schema import BY_AXES, ENTRY_KEYS, EXPANSIONS, ProgramFile
 from ablate.study.program_search import read_program_search
 from ablate.study.schema import EntryFile, StudyFile
-from ablate.study.short_names import BASE
+from ablate.study.short_names import BASE, in_words
+from ablate.study.table_style import USUAL, check_number, read_labels, read_own_labels
 from ablate.study.tune_file import read_program_tune
 
 KEYS = (
     "name", "title", "source", "notes", "program", "measures", "decide_by", "seeds", "variants", "tune", "base", "search",
-    "where", "baseline", "figures", "figure_style", "effects", "scales",
+    "where", "baseline", "figures", "figure_style", "effects", "labels", "table", "scales",
 )  # fmt: skip
 MOST_BYTES = 1 << 28  # of a file of the program
 
@@ -127,6 +128,7 @@ def read_program_study(
         where=None if file.where is None else (file.where, document.place("where")),
         chosen=chosen,
         effects=effects,
+        table=file.table or USUAL,
         tune=read_program_tune(document, file, program, measures, decide_by),
     )
 
@@ -261,16 +263,29 @@ def _variants(document: Document, file: StudyFile, program: Program) -> tuple[tu
         document.fail((), "'variants' is missing; add it, such as variants: [{grid: {lr: [0.1, 0.01]}}]")
     holds = compile_expression(file.where) if file.where is not None else None
     remarks: list[str] = []
-    cells = [cell for i, entry in enumerate(file.variants) for cell in _expanded(document, i, entry, program, remarks)]
+    cells: list[tuple[Axes, Design | None]] = []
+    own: list[str] = []
+    for i, entry in enumerate(file.variants):
+        rows = [*_expanded(document, i, entry, program, remarks)]
+        labels = read_own_labels(document, ("variants", i, "label"), entry.label)
+        check_number(document.place("variants", i, "label"), labels, len(rows))
+        cells += rows
+        own += labels or [""] * len(rows)
+    words = read_labels(document, file.labels, (file.table or USUAL).group_by)
+    values = [{axis: plain(value) for axis, value in axes.items()} for axes, _ in cells]
+    words.check(values)
     times = Counter(design.label for _, design in cells if design)
     first = cells[0][0]
     varied = [axis for axis in first if len({orjson.dumps(each[axis]) for each, _ in cells}) > 1] or list(first)
     base = first if [entry.one_at_a_time is not None for entry in file.variants] == [True] else {}
     found: dict[bytes, ProgramVariant] = {}
-    for axes, design in cells:
+    names: set[str] = set()
+    for (axes, design), given, texts in zip(cells, own, values):
+        of = words.of(texts)
         shown = [axis for axis in varied if axis not in base or plain(axes[axis]) != plain(base[axis])]
         named = design.label if design and times[design.label] == 1 else ""
-        label = named or ", ".join(f"{axis} {plain(axes[axis])}" for axis in shown) or BASE
+        usual = in_words(named, texts, of) or ", ".join(of.get(axis) or f"{axis} {texts[axis]}" for axis in shown) or BASE
+        label = given or usual
         try:
             kept = holds is None or holds(axes)
         except StudyError as error:
@@ -283,7 +298,11 @@ def _variants(document: Document, file: StudyFile, program: Program) -> tuple[tu
             remarks.append(f"merged: {label} is there twice")
             found[key] = replace(found[key], designs=(*found[key].designs, *designs))
         else:
-            found[key] = ProgramVariant(label, program, axes, designs)
+            group = words.group_by and (of.get(words.group_by[0]) or f"{words.group_by[0]} {texts[words.group_by[0]]}")
+            found[key] = ProgramVariant(label, program, axes, designs, of, group or "")
+            if given and given in names:
+                document.fail(("variants",), f"label: '{given}' names two variants; give each its own")
+            names.add(label)
     if not found:
         document.fail(("variants",), f"no variant is left of {len(cells)}; the first: {remarks[0]}")
     return tuple(found.values()), remarks
@@ -298,8 +317,8 @@ def _expanded(
     """
     path: KeyPath = ("variants", index)
     for key in document.value["variants"][index]:
-        if key not in EXPANSIONS:
-            document.fail((*path, key), f"'{key}' is not valid in a study with 'program'; allowed: {', '.join(EXPANSIONS)}")
+        if key not in ENTRY_KEYS:
+            document.fail((*path, key), f"'{key}' is not valid in a study with 'program'; allowed: {', '.join(ENTRY_KEYS)}")
     kinds = [kind for kind in EXPANSIONS if getattr(entry, kind) is not None]
     if len(kinds) != 1:
         found = " and ".join(kinds) or "none of them"

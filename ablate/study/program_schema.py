@@ -11,6 +11,7 @@ from ablate.study.frozen import Frozen
 
 BY_AXES = ("grid", "zip", "one_at_a_time")
 EXPANSIONS = (*BY_AXES, *DESIGNS)  # one of them in each item of `variants`
+ENTRY_KEYS = (*EXPANSIONS, "label")
 
 
 class ProgramFile(Frozen):

@@ -38,6 +38,7 @@ from ablate.study.schema import (
     data_model,
     recipe_model,
 )
+from ablate.study.table_style import TableStyle
 from ablate.study.until import UntilFile
 from ablate.study.validation import nested_model
 
@@ -46,6 +47,7 @@ MODELS: dict[str, tuple[type[BaseModel], str]] = {
     "A study": (StudyFile, "The top level of a study file. A study with `search` is run by `ablate search`."),
     "`seeds` until it is decided": (UntilFile, "In place of a number. The study needs a `baseline`."),
     "`variants`": (EntryFile, "A list of items; each has exactly one of the first eight keys."),
+    "`table`": (TableStyle, ""),
     "`leave_one_out`": (LeaveOneOutFile, ""),
     "`factorial`": (FactorialFile, ""),
     "`fractional`": (FractionalFile, ""),

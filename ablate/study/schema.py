@@ -40,6 +40,7 @@ from ablate.study.measure_schema import MeasureFile, Measures
 from ablate.study.program_schema import BY_AXES, ProgramFile
 from ablate.study.recipe import Recipe
 from ablate.study.study import EpochRule
+from ablate.study.table_style import LabelsFile, OwnLabel, TableStyle
 from ablate.study.until import UntilFile
 
 NET_AXES = ("net", "family", "block", "l", "k", "depth", "N", "cardinality", "base_width", *STYLE_AXES)
@@ -165,6 +166,7 @@ class EntryFile(Frozen):
     stands_for: Annotated[
         list[str] | None, Field(description="the published row of each network; '': the row of its own name")
     ] = None
+    label: OwnLabel = None
 
 
 EXPANSIONS = ("net", "grid", "zip", "one_at_a_time", *DESIGNS)  # one of them in each item of `variants`
@@ -572,6 +574,8 @@ class StudyFile(Frozen):
         Field(default_factory=dict, max_length=100, description="the networks of each panel of curves, by its title"),
     ]
     published: Annotated[list[PublishedFile], Field(default_factory=list, max_length=100)]
+    labels: LabelsFile
+    table: Annotated[TableStyle | None, Field(description="how the main table is shaped")] = None
     scales: Annotated[
         dict[str, Any],
         Field(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ablate.kinds.recipes import RECIPES
 from ablate.nets.families import arguments_of
 from ablate.nets.notation import written_arguments
 from ablate.study.study import Variant
@@ -55,7 +56,8 @@ def short_names(
 def short_axis(axis: str) -> str:
     """The name of an axis in labels, headers and legends: without its group, and without "args".
 
-    For example "lr" for "recipe.lr", "loss gamma" for "recipe.loss.args.gamma", "data size" for "data.args.size".
+    For example "lr" for "recipe.lr", "weight decay" for "recipe.weight_decay", "loss gamma" for
+    "recipe.loss.args.gamma", "data size" for "data.args.size".
 
     Args:
         axis: Such as "recipe.lr".
@@ -63,9 +65,23 @@ def short_axis(axis: str) -> str:
     group, _, field = axis.partition(".")
     parts = field.split(".")
     if "args" not in parts[:-1]:
-        return field if group in ("recipe", "data") else axis
+        return field.replace("_", " ") if group in ("recipe", "data") else axis
     short = [part for part in parts if part != "args"]
     return " ".join(short if len(short) > 1 else [group, *short])
+
+
+def readable(axis: str, text: str) -> str:
+    """A value of an axis for people: names of recipes, schedules and the like in words.
+
+    Args:
+        axis: Such as "recipe.schedule".
+        text: The value as text, such as "one_cycle".
+    """
+    if axis == "recipe.name":
+        return RECIPES[text].title if text in RECIPES else text
+    if not axis.startswith(("recipe.", "data.")) or ".args." in axis or axis == "data.title" or ":" in text:
+        return text  # the author's own words
+    return {"True": "on", "False": "off"}.get(text, text.replace("_", " "))
 
 
 def short_label(axis: str) -> str:
@@ -75,6 +91,18 @@ def short_label(axis: str) -> str:
         axis: Such as "args.norm", which is "norm".
     """
     return short_axis(axis).removeprefix(ARGUMENT)
+
+
+def in_words(title: str, values: Mapping[str, str], labels: Mapping[str, str]) -> str:
+    """The name of a row of a design with the author's words for its levels.
+
+    Args:
+        title: Such as "cutmix, lr 0.1".
+        values: The values as texts, by axis.
+        labels: The words, by axis.
+    """
+    known = {f"{short_label(axis)} {readable(axis, values[axis])}": text for axis, text in labels.items()}
+    return ", ".join(known.get(part, part) for part in title.split(", "))
 
 
 def is_base(variant: Variant) -> bool:

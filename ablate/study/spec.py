@@ -27,6 +27,7 @@ from ablate.study.resolve import read_data, read_recipe, written_out
 from ablate.study.schema import EXPANSIONS, NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
 from ablate.study.search_file import read_search
 from ablate.study.study import Entry, Study
+from ablate.study.table_style import USUAL, read_labels, read_own_labels
 from ablate.study.tune_file import read_tune
 from ablate.study.until import read_until
 from ablate.study.validation import validate
@@ -81,6 +82,7 @@ def load_any_study(
     file = validate(document, StudyFile, (), document.value)
     for name, keys in file.scales.items():
         _check_scale(document, name, keys)
+    _check_table(document, file)
     if file.program is not None:
         return read_program_study(document, file, *_seeds(document, file), scale, path.parent, chosen)
     _check_networks(document, file)
@@ -141,6 +143,8 @@ def load_any_study(
         measures=shown,
         held_out=held_out,
         effects=file.effects if isinstance(file.effects, bool) else tuple(file.effects),
+        labels=read_labels(document, file.labels, (file.table or USUAL).group_by),
+        table=file.table or USUAL,
         tune=read_tune(document, file, recipe, entries, held_out),
     )
 
@@ -151,6 +155,26 @@ def _check_networks(document: Document, file: StudyFile) -> None:
         if getattr(file, key) is None:
             example = StudyFile.model_fields[key].examples
             document.fail((key,), f"{key} is missing; allowed: such as {key}: {example[0] if example else ''}")
+
+
+def _check_table(document: Document, file: StudyFile) -> None:
+    """Check that a study has what the keys of its table need: variants that are trained, and published values."""
+    for key in ("labels", "table"):
+        if file.search is not None and getattr(file, key):
+            document.fail((key,), f"'{key}' is only valid in a study that has 'variants'")
+    if file.table is None:
+        return
+    if file.seeds == 0:
+        document.fail(("table",), "table: found seeds: 0; allowed: 1 or more seeds, as nothing else has results to order")
+    if file.published:
+        return
+    for i, column in enumerate(file.table.columns or ()):
+        if column in ("published", "minus_published"):
+            document.fail(("table", "columns", i), f"table.columns: '{column}' needs 'published' rows; add them")
+    if file.table.order == "published":
+        document.fail(
+            ("table", "order"), "table.order: 'published' needs 'published' rows; add them, or use result or study"
+        )
 
 
 def _check_kind(document: Document, file: StudyFile) -> None:
@@ -282,6 +306,7 @@ def _entry(
         held_out if len(held_out) > 1 else (),
         tuple(rows),
         tuple(remarks),
+        read_own_labels(document, (*path, "label"), file.label),
     )
 
 

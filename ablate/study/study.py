@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -29,6 +29,7 @@ from ablate.study.data import Data, HeldOut, hold_out
 from ablate.study.decision import TEST_ERROR, Decision, Goal
 from ablate.study.designs import Design, DesignKind
 from ablate.study.recipe import Recipe
+from ablate.study.table_style import NO_LABELS, USUAL, Labels, TableStyle
 
 FORMAT = 1  # of trial.json; a new field is left out at a default that keeps old results, so old ids stay valid
 
@@ -54,6 +55,7 @@ class Entry:
         folds: The parts of the training images that are held out in turn; empty: each trial has the same data.
         rows: (axes, design) of each variant of leave_one_out, path, factorial and fractional, in order.
         remarks: On the design, one line each.
+        labels: The author's name of each row, in order, "" for its own; empty for none.
     """
 
     kind: Literal["net", "zip"] | DesignKind
@@ -69,6 +71,7 @@ class Entry:
     folds: tuple[HeldOut, ...] = ()
     rows: tuple[tuple[dict[str, Any], Design], ...] = ()
     remarks: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,9 @@ class Variant:
         folds: The parts of the training images that are held out in turn; empty: each trial has the same data.
         designs: What the variant is in each item of `variants` that has it; empty for a row of `net` or `zip`.
         title: Its name in place of network and axes, such as "w/o layer norm"; "" for none.
+        labels: The author's words for its values, by axis.
+        words: The author's words for its network, in place of `net` in names; "" for none.
+        group: The value of the axis by which the main table is grouped, in words; "" without groups.
         tuned: In a study that tunes its variants, the values by axis that were chosen for this one.
         untuned: The axes whose values are not chosen yet. Such a variant has no trials.
     """
@@ -107,6 +113,9 @@ class Variant:
     folds: tuple[HeldOut, ...] = ()
     designs: tuple[Design, ...] = ()
     title: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    words: str = ""
+    group: str = ""
     tuned: dict[str, Any] = field(default_factory=dict)
     untuned: tuple[str, ...] = ()
 
@@ -409,6 +418,8 @@ class Study:
         until: How many of the seeds each comparison gets; None: all.
         figure_style: How the figures are drawn.
         effects: The factors whose effects reports show; True: all that are crossed; False: none.
+        labels: The author's words for values of axes.
+        table: How the main table is shaped.
         tune: The search that every variant is given first, if any.
     """
 
@@ -438,4 +449,6 @@ class Study:
     until: Rule | None = None
     figure_style: FigureStyle = USUAL_STYLE
     effects: bool | tuple[str, ...] = True
+    labels: Labels = NO_LABELS
+    table: TableStyle = USUAL
     tune: Tune | None = None

@@ -63,9 +63,9 @@ def test_marks_and_differences_of_the_method_without_each_component(tmp_path: Pa
     assert found.brief.titles == [title for title in titles if title != "n"]  # parameters, too, are the same
     assert [row[:3] for row in texts(found)] == [["full", "✓", "✓"], ["w/o dropout", "", "✓"], ["w/o decay", "✓", ""]]
     assert [row[0].value is not None and row[1].value for row in found.rows] == [True, False, True]
-    assert texts(found.brief)[0][-1] == "–" and texts(found.brief)[2][-1].startswith("+")
+    assert texts(found.brief)[0][-1] == "baseline" and texts(found.brief)[2][-1].startswith("+")
     assert (
-        "Base: WRN-10-1-dropout0.3. Left out: dropout (dropout 0), decay (weight_decay 0, not 0.0005, lr 0.2, not 0.1)."
+        "Base: WRN-10-1-dropout0.3. Left out: dropout (dropout 0), decay (weight decay 0, not 0.0005, lr 0.2, not 0.1)."
         in found.caption
     )
     written = table_latex(found.brief, "c")
@@ -91,7 +91,7 @@ def test_many_components_are_said_by_the_label_alone(tmp_path: Path) -> None:
 def test_levels_of_an_axis_stand_beside_marks(tmp_path: Path) -> None:
     found = table(recorded(tmp_path, CROSSED, ERRORS))
     assert found.titles[:3] == ["cosine", "lr", "Median test error, %"]
-    assert [row[:2] for row in texts(found)] == [["", "0.1"], ["", "0.2"], ["✓", "0.1"], ["✓", "0.2"]]
+    assert [row[:2] for row in texts(found)] == [["✓", "0.2"], ["", "0.2"], ["", "0.1"], ["✓", "0.1"]]
     assert "Base: WRN-10-1. Components: cosine (schedule cosine, not step)." in found.caption
 
 

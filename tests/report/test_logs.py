@@ -45,7 +45,7 @@ def logged(analysis: StudyAnalysis) -> list[Cell]:
 
 def test_a_log_stands_beside_the_variant_of_its_network(tmp_path: Path) -> None:
     write_log(tmp_path, 10, [60.0, 88.5])
-    report = recorded(tmp_path, STUDY, {0: [12.0], 1: [11.0]}).report()
+    report = recorded(tmp_path, STUDY, {0: [11.0], 1: [12.0]}).report()
     with_log, without = logged(report.analysis)
     assert (with_log.text, without.text) == ("11.50", "–")
     (note,) = [text for mark, text in paper_table(report.analysis).notes if mark == with_log.mark]

@@ -65,13 +65,14 @@ def test_a_higher_value_is_better_and_a_diverged_seed_the_worst(of: ProgramExper
 def test_the_document_has_a_row_for_each_variant(of: ProgramExperiment) -> None:
     report = of.report()
     table = report.document.tables[0]
-    assert table.titles == ["lr", "Median accuracy", "Range", "n", "loss, nats"]
+    assert table.titles == ["lr", "Median accuracy", "Range", "Difference to lr 0.1 [96%]", "Loss, nats", "n"]
     assert [[cell.text for cell in row] for row in table.rows] == [
-        ["0.1", "0.52", "0.5–0.54", "5", "0.48"], ["0.2", "0.72", "0.7–0.74", "5", "0.28"],
-        ["0.4", "0.61", "diverged–0.64", "5, 1 diverged", "0.38"],
+        ["0.2", "0.72", "0.7–0.74", "+0.2 [+0.18, +0.22]", "0.28", "5"],
+        ["0.4", "0.61", "diverged–0.64", "+0.09 [−inf, +0.12]", "0.38", "5, 1 diverged"],
+        ["0.1", "0.52", "0.5–0.54", "baseline", "0.48", "5"],
     ]  # fmt: skip
-    assert [row[1].bold for row in table.rows] == [False, True, False]
-    assert table.rows[0][1].trials == tuple(trial.id for trial in of.trials()[:5])
+    assert [row[1].bold for row in table.rows] == [True, False, False]
+    assert table.rows[2][1].trials == tuple(trial.id for trial in of.trials()[:5])
     assert table.caption.startswith(
         "python train.py {lr} {seed}. Varied: lr. Accuracy as reported last, median over 5 seeds."
     )
@@ -106,7 +107,7 @@ def test_decide_by_another_measure_needs_no_run(of: ProgramExperiment, tmp_path:
     assert isinstance(found, ProgramExperiment)
     table = found.report().document.tables[0]
     assert table.titles[1] == "Median loss, nats"
-    assert [row[1].bold for row in table.rows] == [False, True, False]
+    assert [row[1].bold for row in table.rows] == [True, False, False]
     found = load_experiment(tmp_path / "study.yaml", ["measures=[f1]"], runs=of.runs)
     with pytest.raises(RecordError, match="reported no f1; allowed in 'decide_by': accuracy, loss"):
         assert found.report().document

@@ -48,20 +48,23 @@ def frame(experiment: Experiment) -> list[dict[str, str]]:
 
 def test_one_data_set_has_range_and_seeds_beside_the_median(tmp_path: Path) -> None:
     table = paper(recorded(tmp_path, ONE, {0: [7.0, 5.0, 9.0], 1: [6.0, 8.0]}))
-    assert table.titles == ["Network", "Median test error, %", "Range", "n", "Parameters", "N", "Mult-adds"]
+    difference = "Difference to WRN-10-1 [80%]"
+    titles = ["Network", "Median test error, %", "Range", difference, "n", "Parameters", "N", "Mult-adds"]
+    assert table.titles == titles
     first, second = texts(table)
     assert (first["Network"], first["N"], first["Parameters"]) == ("WRN-10-1", "1", "77,562")
+    assert first[difference] == "baseline" and second[difference].startswith("+0.00 [")
     assert (first["Median test error, %"], first["Range"], first["n"]) == ("7.00", "5.00–9.00", "3")
     assert (second["Median test error, %"], second["Range"], second["n"]) == ("7.00", "6.00–8.00", "2/3")
-    assert [column.numeric for column in table.columns] == [False, True, True, True, True, True, True]
+    assert [column.numeric for column in table.columns] == [False, *[True] * 7]
 
 
 def test_several_data_sets_are_columns_of_one_row(tmp_path: Path) -> None:
     table = paper(recorded(tmp_path, BOTH, {0: [7.0], 1: [30.0], 2: [6.0], 3: [20.0]}))
     assert table.titles == ["Network", "Digits, %", "CIFAR-10, %", "Parameters", "N", "Mult-adds"]
     assert [(row["Network"], row["Digits, %"], row["CIFAR-10, %"]) for row in texts(table)] == [
-        ("WRN-10-1", "7.00", "30.00"),
         ("WRN-10-2", "6.00", "20.00"),
+        ("WRN-10-1 (baseline)", "7.00", "30.00"),
     ]
 
 
@@ -74,7 +77,7 @@ def test_a_network_that_is_not_on_a_data_set_has_a_dash_there(tmp_path: Path) ->
 def test_without_any_seeds_the_networks_stand_there(tmp_path: Path) -> None:
     table = paper(recorded(tmp_path, BOTH, {}))
     assert [(row["Network"], row["Digits, %"], row["CIFAR-10, %"]) for row in texts(table)] == [
-        ("WRN-10-1", "–", "–"),
+        ("WRN-10-1 (baseline)", "–", "–"),
         ("WRN-10-2", "–", "–"),
     ]
     assert not any(cell.bold for row in table.rows for cell in row)
@@ -86,7 +89,7 @@ def test_bold_are_those_that_cannot_be_told_from_the_best(tmp_path: Path) -> Non
     text = BOTH.replace("seeds: 3", "seeds: 6")
     errors: dict[int, list[float | None]] = {0: [*high], 1: [*low], 2: [*low], 3: [1.5, 2.5, 3.5, 3.5, 4.5, 5.5]}
     table = paper(recorded(tmp_path, text, errors))
-    assert [cell.bold for cell in column(table, "Digits, %")] == [False, True]
+    assert [cell.bold for cell in column(table, "Digits, %")] == [True, False]
     assert [cell.bold for cell in column(table, "CIFAR-10, %")] == [False, False]
     assert table.caption.endswith("Bold: cannot be told from the best.")
 
@@ -115,15 +118,15 @@ def test_recipes_are_rows_only_where_a_network_has_several_on_a_data_set(tmp_pat
     together = apart.replace("    data: cifar10\n", "")
     table = paper(recorded(tmp_path, together, {0: [7.0], 1: [30.0]}))
     assert [(row["Recipe"], row["Median test error, %"]) for row in texts(table)] == [
-        ("wrn_cifar", "7.00"),
-        ("adam", "30.00"),
+        ("WRN on CIFAR", "7.00"),
+        ("WRN with Adam", "30.00"),
     ]
 
 
 def test_varied_axes_are_columns(tmp_path: Path) -> None:
     text = ONE.replace("net: [WRN-10-1, WRN-10-2]", "grid: {net: WRN-10-1, recipe.lr: [0.05, 0.2]}")
     table = paper(recorded(tmp_path, text.replace("baseline: WRN-10-1\n", ""), {0: [7.0], 1: [6.0]}))
-    assert [(row["lr"], row["Median test error, %"]) for row in texts(table)] == [("0.05", "7.00"), ("0.2", "6.00")]
+    assert [(row["lr"], row["Median test error, %"]) for row in texts(table)] == [("0.2", "6.00"), ("0.05", "7.00")]
 
 
 PUBLISHED = """\
@@ -199,7 +202,7 @@ def test_27_published_rows_have_27_footnotes(tmp_path: Path) -> None:
 def test_what_a_variant_stands_for_is_a_column_where_it_is_another_name(tmp_path: Path) -> None:
     text = BOTH.replace("WRN-10-2]", "WRN-10-2]\n    stands_for: [DSN, WRN-10-2]") + PUBLISHED
     table = paper(recorded(tmp_path, text, {}))
-    assert [cell.text for cell in column(table, "Stands for")] == ["DSN", "WRN-10-2"]
+    assert [cell.text for cell in column(table, "Stands for")] == ["WRN-10-2", "DSN"]
     same = BOTH.replace("WRN-10-2]", "WRN-10-2]\n    stands_for: [WRN-10-1, WRN-10-2]") + PUBLISHED
     assert "Stands for" not in paper(recorded(tmp_path, same, {})).titles
 
@@ -312,7 +315,7 @@ def test_no_row_is_lost_where_one_network_has_two_settings_of_one_name(tmp_path:
     text = ONE.replace("net: [WRN-10-1, WRN-10-2]", f"net: WRN-10-1\n  - net: WRN-10-1\n    {own}")
     text = text.replace("baseline: WRN-10-1\n", "")
     table = paper(recorded(tmp_path, text, {0: [7.0], 1: [6.0]}))
-    assert [row["Median test error, %"] for row in texts(table)] == ["7.00", "6.00"]
+    assert [row["Median test error, %"] for row in texts(table)] == ["6.00", "7.00"]
 
 
 def test_networks_of_one_name_are_rows_of_their_own(tmp_path: Path) -> None:
@@ -333,7 +336,7 @@ def test_what_else_is_published_stands_in_a_row_of_several_data_sets(tmp_path: P
 def test_seeds_that_are_missing_or_diverged_are_said_where_n_has_no_column(tmp_path: Path) -> None:
     table = paper(recorded(tmp_path, BOTH, {0: [7.0], 1: [30.0, 30.0, 30.0], 2: [6.0, None, 5.0]}))
     digits, cifar = column(table, "Digits, %"), column(table, "CIFAR-10, %")
-    assert [dict(table.notes).get(cell.mark) for cell in digits] == ["seeds: 1/3", "seeds: 1 diverged"]
+    assert [dict(table.notes).get(cell.mark) for cell in digits] == ["seeds: 1 diverged", "seeds: 1/3"]
     assert [cell.mark for cell in cifar] == ["", ""]
 
 

@@ -194,7 +194,7 @@ def test_an_axis_of_augmentations(tmp_path: Path) -> None:
     assert [label(variant) for variant in variants] == [
         "WRN-16-1, augment none",
         "WRN-16-1, augment [flip, crop padding 4 mode zero]",
-        "WRN-16-1, augment [trivial_augment]",
+        "WRN-16-1, augment [trivial augment]",
         "WRN-16-1, augment [my_steps:cut(size=3)]",
     ]
     (own,) = variants[3].data.augment

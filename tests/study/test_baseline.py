@@ -58,17 +58,17 @@ def test_a_data_set_without_the_network_has_no_baseline(tmp_path: Path) -> None:
 def test_of_several_recipes_the_studys_own_is_meant(tmp_path: Path) -> None:
     variants = "  - net: WRN-10-1\n    recipe: adam\n    data: cifar10\n  - net: WRN-10-1\n    data: cifar10\n"
     assert compared(tmp_path, "WRN-10-1", variants) == {
-        "WRN-10-1, adam": "WRN-10-1, wrn_cifar",
-        "WRN-10-1, wrn_cifar": "WRN-10-1, wrn_cifar",
+        "WRN-10-1, WRN with Adam": "WRN-10-1, WRN on CIFAR",
+        "WRN-10-1, WRN on CIFAR": "WRN-10-1, WRN on CIFAR",
     }
 
 
 def test_a_data_set_with_a_recipe_of_its_own_has_its_own_baseline(tmp_path: Path) -> None:
     variants = "  - net: [WRN-10-1, WRN-16-1]\n    data: svhn\n    recipe: wrn_svhn\n  - net: WRN-10-1\n    data: cifar10\n"
     assert compared(tmp_path, "WRN-10-1", variants) == {
-        "WRN-10-1, wrn_svhn, SVHN": "WRN-10-1, wrn_svhn, SVHN",
-        "WRN-16-1, wrn_svhn, SVHN": "WRN-10-1, wrn_svhn, SVHN",
-        "WRN-10-1, wrn_cifar, CIFAR-10": "WRN-10-1, wrn_cifar, CIFAR-10",
+        "WRN-10-1, WRN on SVHN, SVHN": "WRN-10-1, WRN on SVHN, SVHN",
+        "WRN-16-1, WRN on SVHN, SVHN": "WRN-10-1, WRN on SVHN, SVHN",
+        "WRN-10-1, WRN on CIFAR, CIFAR-10": "WRN-10-1, WRN on CIFAR, CIFAR-10",
     }
 
 
@@ -114,7 +114,7 @@ def test_a_network_without_the_axis_has_none(tmp_path: Path, order: str) -> None
 def test_axes_of_the_recipe(tmp_path: Path, baseline: str, expected: list[str | None]) -> None:
     """a: lr 0.1 with Nesterov; c: lr 0.2 with it; b: lr 0.1 without."""
     variants = "  - grid: {net: WRN-10-1, recipe.nesterov: [true, false], recipe.lr: [0.1, 0.2]}\n    data: cifar10\n"
-    names = {"a": "nesterov True, lr 0.1", "b": "nesterov False, lr 0.1", "c": "nesterov True, lr 0.2"}
+    names = {"a": "nesterov on, lr 0.1", "b": "nesterov off, lr 0.1", "c": "nesterov on, lr 0.2"}
     found = compared(tmp_path, baseline, variants)
     if baseline.count(":") == 2:  # both given: one variant is everyone's
         expected = ["a"] * 4

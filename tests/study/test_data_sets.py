@@ -100,8 +100,8 @@ def test_an_entry_has_data_and_a_recipe_of_its_own(tmp_path: Path) -> None:
         ("WRN-16-1", "SVHN", 0.1, 200),
         ("WRN-16-1", "CIFAR-100", 0.1, 200),
     ]
-    assert label(found[3]) == "WRN-16-1, wrn_svhn, SVHN"
-    assert label(found[4]) == "WRN-16-1, wrn_cifar, SVHN"
+    assert label(found[3]) == "WRN-16-1, WRN on SVHN, SVHN"
+    assert label(found[4]) == "WRN-16-1, WRN on CIFAR, SVHN"
     assert varied_axes(found) == ["recipe.name", "data.title"]
 
 

@@ -227,7 +227,7 @@ def test_dotted_axes_change_recipe_and_data(tmp_path: Path) -> None:
         (0.2, "adam", 2000, "flip_crop"),
         (0.1, "sgd", None, "none"),
     ]
-    assert label(variants[1]) == "WRN-10-1, lr 0.2, optimizer adam, train_size 2000"
+    assert label(variants[1]) == "WRN-10-1, lr 0.2, optimizer adam, train size 2000"
 
 
 @pytest.mark.parametrize(

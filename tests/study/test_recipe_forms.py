@@ -194,24 +194,28 @@ def test_captions_name_what_a_recipe_does() -> None:
     recipe = Recipe.named("wrn_cifar", schedule="cosine", warmup=5, mixup=0.2, cutmix={"alpha": 1, "probability": 0.3})
     assert describe_recipe(recipe, "wrn_cifar") == (
         "SGD, 200 epochs, batch 128, learning rate 0.1, float32; "
-        "unlike wrn_cifar: schedule cosine, warmup 5, mixup 0.2, cutmix 1 (probability 0.3)"
+        "unlike the recipe WRN on CIFAR: schedule cosine, warmup 5, mixup 0.2, cutmix 1 (probability 0.3)"
     )
     assert "unlike" not in describe_recipe(Recipe.named("wrn_cifar"), "wrn_cifar")
 
 
 def test_a_caption_says_that_an_own_recipe_replaces_what_it_names(tmp_path: Path) -> None:
     told = describe_recipe(load(tmp_path, "python: mine:Plain").recipe, "wrn_cifar")
-    assert told.endswith("unlike wrn_cifar: optimizer, rate, batch, loss, after_step of mine:Plain where it has them")
+    assert told.endswith(
+        "unlike the recipe WRN on CIFAR: optimizer, rate, batch, loss, after_step of mine:Plain where it has them"
+    )
 
 
 def test_a_caption_leaves_out_what_varies_inside_a_part() -> None:
     one, other = (Recipe.named("cifar_modern", ema={"decay": decay, "warmup": 0.5}) for decay in (0.9, 0.999))
     told = {describe_recipe(recipe, "cifar_modern", ["recipe.ema.decay"]) for recipe in (one, other)}
-    assert len(told) == 1 and told.pop().endswith("unlike cifar_modern: ema warmup 0.5")
+    assert len(told) == 1 and told.pop().endswith("unlike the recipe modern CIFAR: ema warmup 0.5")
     told = {describe_recipe(recipe, "cifar_modern", ["recipe.ema.decay", "recipe.ema.warmup"]) for recipe in (one, other)}
     assert told == {describe_recipe(one, "cifar_modern", ["recipe.ema"])}
     mixed = Recipe.named("wrn_cifar", mixup={"alpha": 0.2, "probability": 0.5})
-    assert describe_recipe(mixed, "wrn_cifar", ["recipe.mixup.probability"]).endswith("unlike wrn_cifar: mixup 0.2")
+    assert describe_recipe(mixed, "wrn_cifar", ["recipe.mixup.probability"]).endswith(
+        "unlike the recipe WRN on CIFAR: mixup 0.2"
+    )
 
 
 def test_an_average_and_parts_of_a_batch_count_in_the_memory() -> None:

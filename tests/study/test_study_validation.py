@@ -100,7 +100,7 @@ def test_a_report_compares_validation_errors_and_shows_the_test_error_last(tmp_p
     report = experiment.report()
     table = study_tables(report.analysis)[0]
     assert table.titles[-1] == "Test error, once, %" and "Median validation error, %" in table.titles
-    assert [row[-1].text for row in table.rows] == ["9.50", "6.50"]
+    assert [row[-1].text for row in table.rows] == ["6.50", "9.50"]
     assert "Validation images: 40 held-out training images; the test images were evaluated once" in table.caption
     first = report.as_json()["summaries"][0]
     assert (first["median_validation_error"], first["median_test_error"]) == (8.0, 9.5)

@@ -64,8 +64,10 @@ const matches = (text, filter) => filter.toLowerCase().split(/\s+/).every((word)
 
 // Tables ------------------------------------------------------------------------------------------------------------
 
+const rowsOf = (table) => [...table.querySelectorAll("tbody:not(.group) > tr")];
+
 function makeTable(box, index) {
-  const table = box.querySelector("table"), rows = [...table.tBodies[0].rows], article = box.closest("article");
+  const table = box.querySelector("table"), rows = rowsOf(table), article = box.closest("article");
   const key = (name) => `${name}${index || ""}`, tools = element("p", { class: "tools" });
   table.querySelectorAll("[data-trials]").forEach(makeTraceable);
   if (!index && rows.length > 5) tools.append(makeFilter(article));
@@ -101,7 +103,7 @@ function makeCopies(box, name) {
 }
 
 function makeSortable(table, name) {
-  const body = table.tBodies[0], original = [...body.rows], heads = [...table.tHead.rows[0].cells];
+  const original = rowsOf(table), heads = [...table.tHead.rows[0].cells];
   const words = new Intl.Collator("en", { numeric: true }), state = memory(name);
   heads.forEach((head, column) => {
     const button = element("button", { type: "button" }, head.textContent);
@@ -119,7 +121,7 @@ function makeSortable(table, name) {
     const numeric = heads[column]?.classList.contains("number");
     const rows = order ? sorted(Number(column), numeric, order === "ascending" ? 1 : -1) : original;
     const many = original.some((row) => row.className === "more"), most = original.findIndex((row) => row.className === "more");
-    body.append(...rows);
+    rows.forEach((row) => row.parentNode.append(row)); // each within its group
     if (many) rows.forEach((row, place) => row.classList.toggle("more", place >= most));
   });
   return state;

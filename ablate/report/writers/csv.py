@@ -36,8 +36,11 @@ def table_csv(table: Table) -> str:
     """
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(map(_no_formula, table.titles))
-    writer.writerows([_plain(cell) for cell in row] for row in table.rows)
+    group = ["Group"] if table.groups else []
+    writer.writerow(map(_no_formula, [*group, *table.titles]))
+    for title, rows in table.parts:
+        of_group = [_no_formula(title)] if group else []
+        writer.writerows([*of_group, *map(_plain, row)] for row in rows)
     return written.getvalue()
 
 

@@ -58,9 +58,11 @@ def table_latex(table: Table, caption: str, badge: str = "") -> str:
     setting = " ".join(filter(None, [badge, table.caption]))
     notes = [rf"    \item {latex_escape(setting)}"] if setting else []
     notes += [rf"    \item[{mark}] {latex_escape(note)}" for mark, note in table.notes]
-    parts = [_tabular([columns[i] for i in part]) for part in layout.parts]
+    parts = [_tabular([columns[i] for i in part], table.groups) for part in layout.parts]
     marked = any("✓" in cell.text for row in table.rows for cell in row)
-    needs = f"booktabs, siunitx and threeparttable{', and amssymb' if marked else ''}"
+    shaded = any(cell.shaded for row in table.rows for cell in row)
+    more = [*(["amssymb"] if marked else []), *(["colortbl and xcolor"] if shaded else [])]
+    needs = " and ".join(["booktabs, siunitx, threeparttable", *more]) if more else "booktabs, siunitx and threeparttable"
     lines = [
         f"\\begin{{{layout.environment}}}  % needs {needs}",
         r"  \centering",
@@ -83,14 +85,21 @@ def table_latex(table: Table, caption: str, badge: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _tabular(columns: Sequence[_LatexColumn]) -> list[str]:
-    """The lines of a tabular of some columns."""
+def _tabular(columns: Sequence[_LatexColumn], groups: Sequence[tuple[int, str]]) -> list[str]:
+    """The lines of a tabular of some columns, with a rule between groups of rows."""
+    titles = dict(groups)
+    lines = []
+    for number, row in enumerate(zip(*(column.cells for column in columns))):
+        if number in titles:
+            lines += [r"    \midrule"] if number else []
+            lines += [rf"    \multicolumn{{{len(columns)}}}{{l}}{{\textit{{{latex_escape(titles[number])}}}}} \\"]
+        lines.append(rf"    {' & '.join(row)} \\")
     return [
         rf"  \begin{{tabular}}{{{' '.join(column.kind for column in columns)}}}",
         r"    \toprule",
         rf"    {' & '.join(column.header for column in columns)} \\",
         r"    \midrule",
-        *(rf"    {' & '.join(row)} \\" for row in zip(*(column.cells for column in columns))),
+        *lines,
         r"    \bottomrule",
         r"  \end{tabular}",
     ]
@@ -149,11 +158,14 @@ class _LatexColumn:
 
     def _cell(self, cell: Cell) -> str:
         note = rf"\tnote{{{cell.mark}}}" if cell.mark else ""
+        shade = r"\cellcolor[gray]{0.88}" if cell.shaded else ""
+        underlined = rf"\underline{{{latex_escape(cell.text)}}}" if cell.underlined else latex_escape(cell.text)
         if self._aligned and NUMBER.fullmatch(cell.text):
             bold = r"\bfseries " if cell.bold else ""
-            return f"{bold}{cell.text.replace(',', '').replace(MINUS, '-')}{note}"
-        body = rf"\textbf{{{latex_escape(cell.text)}}}" if cell.bold else latex_escape(cell.text)
-        return f"{{{body}{note}}}" if self._aligned else f"{body}{note}"
+            digits = cell.text.replace(",", "").replace(MINUS, "-")
+            return f"{shade}{bold}{rf'{{{underlined}}}' if cell.underlined else digits}{note}"
+        body = rf"\textbf{{{underlined}}}" if cell.bold else underlined
+        return f"{shade}{{{body}{note}}}" if self._aligned else f"{shade}{body}{note}"
 
 
 def _format(numbers: Sequence[str]) -> str:

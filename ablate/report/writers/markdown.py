@@ -80,11 +80,17 @@ def table_markdown(table: Table) -> str:
 
     def text(cell: Cell) -> str:
         body = markdown_escape(cell.text)
+        body = f"<ins>{body}</ins>" if cell.underlined else body
+        body = f"`{cell.text}`" if cell.shaded else body  # which GitHub and most others shade
         body = f"**{body}**" if cell.bold else body
         return f"{body}<sup>{cell.mark}</sup>" if cell.mark else body
 
     titles = [markdown_escape(title) for title in table.titles]
-    lines = line_up(titles, [[text(cell) for cell in row] for row in table.rows], [c.numeric for c in table.columns])
+    rows: list[list[str]] = []
+    for title, part in table.parts:
+        rows += [[f"**{markdown_escape(title)}**", *[""] * (len(titles) - 1)]] if title else []
+        rows += [[text(cell) for cell in row] for row in part]
+    lines = line_up(titles, rows, [c.numeric for c in table.columns])
     for mark, note in table.notes:
         lines += ["", f"<sup>{mark}</sup> {markdown_escape(note)}"]
     return "\n".join(lines) + "\n"

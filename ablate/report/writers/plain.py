@@ -31,25 +31,31 @@ def table_text(table: Table) -> str:
         return f"{printable(cell.text)} ({cell.mark})" if cell.mark else printable(cell.text)
 
     titles = [printable(title) for title in table.titles]
-    lines = line_up(titles, [[text(cell) for cell in row] for row in table.rows], [c.numeric for c in table.columns])
+    rows: list[Sequence[str] | None] = []
+    for title, part in table.parts:
+        rows += [None] if rows else []
+        rows += [[printable(title), *[""] * (len(titles) - 1)]] if title else []
+        rows += [[text(cell) for cell in row] for row in part]
+    lines = line_up(titles, rows, [c.numeric for c in table.columns])
     for mark, note in table.notes:
         lines += ["", f"({mark}) {printable(note)}"]
     return "\n".join(lines) + "\n"
 
 
-def line_up(titles: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> list[str]:
+def line_up(titles: Sequence[str], rows: Sequence[Sequence[str] | None], numeric: Sequence[bool]) -> list[str]:
     """The lines of a table with bars between the columns, each column as wide as its widest text.
 
     Args:
         titles: The headers.
-        rows: The texts of the cells.
+        rows: The texts of the cells; None for a rule.
         numeric: For each column, whether it is aligned to the right.
     """
-    widths = [max(3, *(len(row[i]) for row in (titles, *rows))) for i in range(len(titles))]
+    widths = [max(3, *(len(row[i]) for row in (titles, *rows) if row)) for i in range(len(titles))]
 
     def line(row: Sequence[str]) -> str:
         padded = (cell.rjust(w) if right else cell.ljust(w) for cell, w, right in zip(row, widths, numeric))
         return f"| {' | '.join(padded)} |"
 
     rule = [f"{'-' * (w - 1)}:" if right else "-" * w for w, right in zip(widths, numeric)]
-    return [line(titles), f"| {' | '.join(rule)} |", *map(line, rows)]
+    plain = ["-" * w for w in widths]
+    return [line(titles), f"| {' | '.join(rule)} |", *(line(plain if row is None else row) for row in rows)]

@@ -80,10 +80,12 @@ def test_a_table_takes_the_room_that_it_needs() -> None:
 @pytest.mark.parametrize("columns", ["onecolumn", "twocolumn"])
 def test_it_compiles_and_nothing_is_wider_than_its_place(columns: str, tmp_path: Path) -> None:
     width = "5.5in" if columns == "onecolumn" else "6.75in"  # as in NeurIPS and ICML
-    narrow = replace(make_table(COLUMNS[:2], [row[:2] for row in ROWS], "n"), notes=(("a", NASTY),))
+    rows = [["A", Cell(1.0, "1.00", underlined=True)], ["B", Cell(2.0, "2.00", bold=True, shaded=True)]]
+    groups = ((0, "50% & more"), (1, "second"))
+    narrow = replace(make_table(COLUMNS[:2], rows, "n"), notes=(("a", NASTY),), groups=groups)
     text = "\n".join([
         rf"\documentclass[{columns}]{{article}}", rf"\usepackage[textwidth={width}]{{geometry}}",
-        r"\usepackage{booktabs,siunitx,threeparttable}", r"\begin{document}", "Text.",
+        r"\usepackage{booktabs,siunitx,threeparttable,colortbl,xcolor}", r"\begin{document}", "Text.",
         document_latex(document(narrow, TABLE, WIDE)), r"\end{document}",
     ])  # fmt: skip
     (tmp_path / "paper.tex").write_text(text)
