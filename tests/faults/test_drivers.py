@@ -80,7 +80,7 @@ def test_two_hosts_whose_clocks_step_and_one_of_which_dies(tiny: Path, tmp_path:
         attempts.append(len(record.result["earlier_attempts"]) + 1)
         assert 0 < record.result["train_seconds"] + record.result["test_seconds"] < seconds
     assert sorted(attempts) == [1, 2]  # the dead host's trial was taken over, the other one's left alone
-    minutes, over = re.findall(r"(?:(\d+) min )?(\d+) s$", said.strip().splitlines()[-1])[0]
+    minutes, over = re.findall(r"2 trained.*; (?:(\d+) min )?(\d+) s$", said, re.MULTILINE)[0]
     assert int(minutes or 0) * 60 + int(over) <= seconds
 
 
