@@ -100,10 +100,11 @@ def next_command(command: str, study: Path, overrides: Sequence[str] | None, sca
         scale: Of the study; "" for none.
         runs: The directory of records.
     """
-    words = ["ablate", command, str(study), *(f"-s {shlex.quote(each)}" for each in overrides or ())]
-    words += [f"--scale {scale}"] if scale else []
-    words += [f"--runs {shlex.quote(str(runs))}"] if runs != RUNS else []
-    return " ".join(words)
+    words = ["ablate", command, str(study)]
+    words += [word for each in overrides or () for word in ("-s", each)]
+    words += ["--scale", scale] if scale else []
+    words += ["--runs", str(runs)] if runs != RUNS else []
+    return shlex.join(words)
 
 
 def say(*texts: str) -> None:

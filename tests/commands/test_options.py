@@ -15,7 +15,7 @@ from typer.main import get_command
 
 import ablate
 from ablate.commands.cli import app
-from ablate.commands.options import parse_cohort, parse_gpus, parse_interval, parse_shard, with_flags
+from ablate.commands.options import next_command, parse_cohort, parse_gpus, parse_interval, parse_shard, with_flags
 from ablate.errors import RunError
 
 
@@ -80,3 +80,8 @@ def test_a_shell_completes_the_names_of_a_table() -> None:
     code = "import sys; sys.argv = ['ablate']; from ablate.commands.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True)
     assert done.stdout.split() == ["cifar10", "cifar100"]
+
+
+def test_the_next_command_can_be_typed_as_it_stands() -> None:
+    said = next_command("report", Path("my study.yaml"), ["data.augment=[flip, crop]"], "small", Path("my runs"))
+    assert said == "ablate report 'my study.yaml' -s 'data.augment=[flip, crop]' --scale small --runs 'my runs'"
