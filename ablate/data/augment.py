@@ -82,7 +82,7 @@ def augment(
         generator: On the CPU, for a reader's own steps; needed by these alone.
 
     Returns:
-        (B, H, W, C), of the images' type.
+        (B, H, W, C), of the images' type; float32 after a crop with the padding "mean".
 
     Raises:
         NotationError: A reader's own step raises an error, or returns something else than such images.
@@ -99,6 +99,7 @@ def augment(
         if entry.move:
             batch.moved = entry.move(batch.moved or batch.unmoved(), drawn, settings)
             batch.blank |= entry.blank(settings)
+            batch.padding = fitted[i] if entry.fit and fitted else batch.padding
         else:
             assert entry.change is not None
             batch = _Gather(entry.change(batch.pixels(), drawn, fitted[i]))
@@ -117,6 +118,7 @@ class _Gather:
         self.images, self.index = images, index
         self.moved: Index | None = None
         self.blank = False  # whether pixels of `moved` can be -1
+        self.padding: Tensor | None = None  # the value of these, float32 (C,); None: 0
 
     def unmoved(self) -> Index:
         """The index of the images as they are."""
@@ -132,7 +134,10 @@ class _Gather:
         index = torch.arange(len(self.images), device=self.images.device) if self.index is None else self.index
         pixels = (index[:, None, None] * height + rows.clamp(min=0)) * width + columns.clamp(min=0)
         found = self.images.reshape(-1, channels).index_select(0, pixels.flatten()).view(-1, height, width, channels)
-        return found * ((rows >= 0) & (columns >= 0))[..., None] if self.blank else found
+        if not self.blank:
+            return found
+        inside = ((rows >= 0) & (columns >= 0))[..., None]
+        return found * inside if self.padding is None else torch.where(inside, found.float(), self.padding)
 
 
 def run_own_step(step: OwnCode, function: Callable[..., Any], images: Tensor, generator: torch.Generator) -> Tensor:

@@ -24,6 +24,7 @@ Steps = tuple[Union[Step, OwnCode], ...]
 Augment = Union[str, Steps]  # the name of a list in NAMED, or steps
 NAMED: Mapping[str, tuple[Steps, str]] = {  # name of a list -> (its steps, its words in captions)
     "flip_crop": ((Step("crop"), Step("flip")), "flips and crops"),
+    "flip_crop_zero": ((Step("crop", (("mode", "mean"),)), Step("flip")), "flips and crops of images padded with zeros"),
     "flip": ((Step("flip"),), "flips"),
     "crop": ((Step("crop"),), "crops"),
     "none": ((), "no augmentation"),
@@ -202,6 +203,13 @@ def augmentation_error(augmentation: Augment, channels: int, whitened: bool, str
         if whitened and (entry is None or entry.colors):
             possible = ", ".join(name for name, each in AUGMENTATIONS.items() if not each.colors)
             return f"found {step}; allowed for whitened images: {possible}"
+        padded = any(isinstance(other, Step) and dict(other.written).get("mode") == "mean" for other in steps[:i])
+        if padded and (entry is None or not entry.move):
+            return f"found {step} after a crop with the padding mean; put the crop after it"
+        if whitened and isinstance(step, Step) and dict(step.written).get("mode") == "mean":
+            return f"found {step}; allowed for whitened images: the padding zero"
+        if not streamed and isinstance(step, Step) and dict(step.written).get("interpolation") == "bicubic":
+            return f"found {step}; bicubic is for streamed images (data.stream: true)"
         if entry and channels not in entry.channels:
             return f"found {step}, which needs {' or '.join(map(str, entry.channels))} channels; the images have {channels}"
         if streamed and (wrong := _unstreamed(steps[:i], step, entry)):

@@ -114,7 +114,7 @@ def _crop(index: Index, shifts: Tensor, settings: Settings) -> Index:
 def _shifted(places: Tensor, shift: Tensor, mode: str) -> Tensor:
     """Positions (B, L) read at l + shift.
 
-    Outside of 0..L-1 they are reflected without repeating the edge, or those of the edge, or -1 for zero.
+    Outside of 0..L-1 they are reflected without repeating the edge, or those of the edge, or -1 for zero and mean.
     """
     import torch
 
@@ -196,7 +196,8 @@ def _transforms() -> Any:
     return transforms
 
 
-CROP_MODES = Literal["reflect", "zero", "edge"]
+CROP_MODES = Literal["reflect", "zero", "mean", "edge"]
+INTERPOLATIONS = Literal["bilinear", "bicubic"]
 CROPPED_AREA, CROPPED_RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
 ERASED_AREA, ERASED_RATIO = (0.02, 0.33), (0.3, 3.3)
 AUGMENTATIONS = Registry(
@@ -209,7 +210,7 @@ AUGMENTATIONS = Registry(
             "padding": Annotated[int, Field(ge=1, le=1024, description="pixels on each side")],
             "mode": Annotated[
                 CROP_MODES,
-                Field(description="of the padding; zero: black; edge: the nearest pixel"),
+                Field(description="of the padding; zero: black; mean: zero once normalized; edge: the nearest pixel"),
             ],
         },
         defaults={"mode": "reflect"},
@@ -218,7 +219,8 @@ AUGMENTATIONS = Registry(
         move=_crop,
         short=("padding",),
         usual=lambda side: {"padding": side // 8},  # 4 pixels for 32x32 images. Source: WRN, section 3
-        blank=lambda settings: settings["mode"] == "zero",
+        fit=lambda *given: _boxes().fit_padding(*given),
+        blank=lambda settings: settings["mode"] in ("zero", "mean"),
         streamed=lambda side, settings: _transforms().RandomResizedCrop(side, CROPPED_AREA, CROPPED_RATIO),
         usual_streamed=True,  # the crop of torchvision's reference training for ImageNet
         crops=True,
@@ -235,13 +237,22 @@ AUGMENTATIONS = Registry(
     Augmentation(
         name="random_resized_crop",
         words="random resized crops",
-        fields={"scale": Area, "ratio": Ratios},
-        defaults={"scale": CROPPED_AREA, "ratio": CROPPED_RATIO},
+        fields={
+            "scale": Area,
+            "ratio": Ratios,
+            "interpolation": Annotated[INTERPOLATIONS, Field(description="bicubic: of streamed images alone")],
+        },
+        defaults={"scale": CROPPED_AREA, "ratio": CROPPED_RATIO, "interpolation": "bilinear"},
         check=_check_increasing,
         draw=lambda *asked: _boxes().draw_crops(*asked),
         change=lambda *given: _boxes().crop_and_scale(*given),
         short=("scale",),
-        streamed=lambda side, settings: _transforms().RandomResizedCrop(side, settings["scale"], settings["ratio"]),
+        streamed=lambda side, settings: _transforms().RandomResizedCrop(
+            side,
+            settings["scale"],
+            settings["ratio"],
+            getattr(_transforms().InterpolationMode, settings["interpolation"].upper()),
+        ),
         crops=True,
         explained="a box of random area and aspect ratio, scaled to the image's size",
     ),

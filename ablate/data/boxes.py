@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor
 
+from ablate.data.tensors import mean_and_std
 from ablate.registry import Settings
 
 IMAGENET_MEAN = (124, 116, 104)  # of streamed images: the published mean of the pixels
@@ -133,6 +134,16 @@ def fit_fill(images: Tensor | None, settings: Settings) -> Tensor:
         total += pixels.view(-1, channels).sum(0)
     mean = total / (images.numel() // channels)
     return (mean.round() if images.dtype == torch.uint8 else mean).to(images.dtype)
+
+
+def fit_padding(images: Tensor | None, settings: Settings) -> Tensor | None:
+    """The value of a padding that is zero after normalization, float32 (C,): the mean of each channel; None for others.
+
+    Args:
+        images: The training images, uint8 (N, H, W, C).
+        settings: `mode`, "mean" or another.
+    """
+    return mean_and_std(images).mean if settings["mode"] == "mean" and images is not None else None
 
 
 def erase(images: Tensor, boxes: Tensor, fitted: Tensor) -> Tensor:

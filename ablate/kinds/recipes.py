@@ -39,6 +39,8 @@ class NamedRecipe:
         return self.words or self.name.replace("_", " ")
 
 
+# Source: Zagoruyko and Komodakis, "Wide Residual Networks", section 3, and their code, which leaves the weights of batch
+# norm as Torch7 draws them: uniform in 0..1.
 WRN_CIFAR: dict[str, Any] = {
     "optimizer": "sgd",
     "lr": 0.1,
@@ -55,10 +57,45 @@ WRN_CIFAR: dict[str, Any] = {
     "drop": 0.2,
     "momentum_at_drop": "discard",
     "precision": "float32",
+    "init": "uniform",
 }
+
+# Source: the code of Xie et al., 2017, which multiplies the rate once epoch / 300 is above 0.49, and once it is above 0.74.
+RESNEXT_CIFAR: dict[str, Any] = {
+    **WRN_CIFAR,
+    "epochs": 300,
+    "milestones": (148 / 300, 223 / 300),
+    "drop": 0.1,
+    "momentum_at_drop": "keep",
+    "init": {"convolution": "fan_out_all"},
+}
+
+# Source: the code of Huang et al., 2016; it trains on 45,000 images and chooses the epoch by the error on the other 5,000.
+STOCHASTIC_DEPTH_CIFAR: dict[str, Any] = {
+    **RESNEXT_CIFAR,
+    "epochs": 500,
+    "milestones": (0.5, 0.75),
+    "weight_decay": 1e-4,
+}
+
+# Source: fb.resnet.torch, which multiplies the rate by 0.1 after every 30 full epochs.
+FB_RESNET: dict[str, Any] = {
+    **RESNEXT_CIFAR,
+    "weight_decay": 1e-4,
+    "batch_size": 256,
+    "epochs": 90,
+    "milestones": (31 / 90, 61 / 90),
+}
+FB_AUGMENT = [
+    {"random_resized_crop": {"interpolation": "bicubic"}},
+    {"color_jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4}},
+    {"lighting": 0.1},
+    "flip",
+]
 
 CIFAR_FAST: dict[str, Any] = {  # for a few minutes on two cores
     **WRN_CIFAR,
+    "init": "ones",
     "lr": 0.2,
     "epochs": 20,
     "schedule": "one_cycle",
@@ -68,6 +105,7 @@ CIFAR_FAST: dict[str, Any] = {  # for a few minutes on two cores
 
 CIFAR_MODERN: dict[str, Any] = {
     **WRN_CIFAR,
+    "init": "ones",
     "optimizer": "adamw",
     "lr": 1e-3,
     "weight_decay": 0.05,
@@ -85,6 +123,7 @@ CIFAR_MODERN: dict[str, Any] = {
 # operations. Images of 160 pixels in training and 224 in tests are not part of a recipe.
 IMAGENET_RSB_A3: dict[str, Any] = {
     **WRN_CIFAR,
+    "init": "ones",
     "optimizer": "lamb",
     "lr": 8e-3,
     "weight_decay": 0.02,
@@ -112,22 +151,31 @@ RECIPES = Registry(
         "wide residual networks on SVHN, as in their paper",
         words="WRN on SVHN",
     ),
+    NamedRecipe("resnext_cifar", RESNEXT_CIFAR, "ResNeXt on CIFAR, as in its code", "flip_crop_zero", "ResNeXt on CIFAR"),
     NamedRecipe(
-        "imagenet",  # for residual networks on ImageNet; source: Xie et al. 2017, section 4
-        {
-            **WRN_CIFAR,
-            "weight_decay": 1e-4,
-            "batch_size": 256,
-            "epochs": 90,
-            "milestones": (1 / 3, 2 / 3),
-            "drop": 0.1,
-            "momentum_at_drop": "keep",
-        },
-        "residual networks on ImageNet",
+        "stochastic_depth_cifar",
+        STOCHASTIC_DEPTH_CIFAR,
+        "stochastic depth on CIFAR, as in its code",
+        "flip_crop_zero",
+        "stochastic depth on CIFAR",
+    ),
+    NamedRecipe(
+        "fb_resnet",
+        FB_RESNET,
+        "residual networks on ImageNet, as in fb.resnet.torch; also those of WRN, section 3",
+        FB_AUGMENT,
+        "fb.resnet.torch on ImageNet",
+    ),
+    NamedRecipe(
+        "resnext_imagenet",
+        {**FB_RESNET, "epochs": 100, "milestones": (0.31, 0.61, 0.91)},
+        "ResNeXt on ImageNet, as in its code",
+        FB_AUGMENT,
+        "ResNeXt on ImageNet",
     ),
     NamedRecipe(
         "adam",
-        {**WRN_CIFAR, "optimizer": "adam", "lr": 1e-3, "weight_decay": 0.0, "momentum_at_drop": "keep"},
+        {**WRN_CIFAR, "optimizer": "adam", "lr": 1e-3, "weight_decay": 0.0, "momentum_at_drop": "keep", "init": "ones"},
         "wrn_cifar with Adam",
         words="WRN with Adam",
     ),

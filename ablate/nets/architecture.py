@@ -27,7 +27,7 @@ MAX_CARDINALITY = 1024
 MAX_BASE_WIDTH = 4096
 DECIMALS = 6  # of every number in a name, so that every network has a name
 
-SHORTCUTS = ("A", "B", "C")
+SHORTCUTS = ("A", "B", "C", "P")
 ACTIVATION_ORDERS = ("pre", "post", "bn_after_addition", "relu_before_addition", "relu_only_pre")
 NORMS = ("batch", "group", "none")
 POOLS = ("average", "max")
@@ -56,7 +56,8 @@ class Architecture:
         base_width: Channels of each of these groups in the first stage, 1 to 4096.
         survival: Probability that the last block is active in a training batch, above 0 to 1. The probability of the
             other blocks decays linearly from 1 (stochastic depth).
-        shortcut: One of SHORTCUTS: A without parameters, B 1x1 where the shape changes, C 1x1 in every block.
+        shortcut: One of SHORTCUTS: A and P without parameters, of which P
+            averages pixels, B 1x1 where the shape changes, C 1x1 in every block.
         activation_order: One of ACTIVATION_ORDERS, as in figure 4 of He et al. 2016.
         norm: Kind of normalization, one of NORMS.
         activation: Nonlinearity, one of ACTIVATIONS.

@@ -122,17 +122,19 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Subsample:
-    """A shortcut without parameters: every stride-th pixel, the missing channels zero (option A of ResNet).
+    """A shortcut without parameters: every stride-th pixel or the mean of stride x stride; the missing channels are zero.
 
     Args:
         in_channels: Channels of its input.
         out_channels: Channels of its output, at least in_channels.
         stride: In pixels, in both directions.
+        pooled: Whether the pixels are averaged (Huang et al. 2016) and not left out (option A of ResNet).
     """
 
     in_channels: int
     out_channels: int
     stride: int
+    pooled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,10 @@
 """Blueprint -> torch.nn.Module.
 
-Initialization follows the authors' code: convolutions normal with standard deviation sqrt(2 / fan_in), linear weights
-uniform within 1 / sqrt(fan_in), every bias and the shift (beta) of batch norm zero. The paper does not state the scale
-(gamma) of batch norm; here it is one.
+initialization.py has the rules for the weights.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -18,7 +15,8 @@ from torch.utils.checkpoint import checkpoint
 
 from ablate.nets import blueprint as bp
 from ablate.nets.activations import ACTIVATIONS
-from ablate.nets.custom import CustomModule, make_module
+from ablate.nets.custom import make_module
+from ablate.nets.initialization import initialize
 from ablate.own_code import seeded_draws
 
 
@@ -65,7 +63,7 @@ class GlobalMaxPool(nn.Module):
 
 
 class Subsample(nn.Module):
-    """Every stride-th pixel, with the missing channels zero.
+    """Every stride-th pixel, or the mean of stride x stride, with the missing channels zero.
 
     Args:
         layer: Its description.
@@ -74,6 +72,7 @@ class Subsample(nn.Module):
     def __init__(self, layer: bp.Subsample) -> None:
         super().__init__()
         self.stride, self.more = layer.stride, layer.out_channels - layer.in_channels
+        self.pooled = layer.pooled
 
     def forward(self, x: Tensor) -> Tensor:
         """The subsampled features (N, out_channels, ceil(H / stride), ceil(W / stride)).
@@ -81,7 +80,8 @@ class Subsample(nn.Module):
         Args:
             x: Features (N, in_channels, H, W).
         """
-        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.more))
+        kept = F.avg_pool2d(x, self.stride, ceil_mode=True) if self.pooled else x[:, :, :: self.stride, :: self.stride]
+        return F.pad(kept, (0, 0, 0, 0, 0, self.more))
 
 
 class Residual(nn.Module):
@@ -195,7 +195,12 @@ class Recomputation:
                 norm.momentum, norm.num_batches_tracked = momentum, batches
 
 
-def build(blueprint: bp.Blueprint, generator: torch.Generator | None = None) -> nn.Sequential:
+def build(
+    blueprint: bp.Blueprint,
+    generator: torch.Generator | None = None,
+    convolution: str = "fan_in",
+    batch_norm_weight: str = "ones",
+) -> nn.Sequential:
     """The module of a blueprint on the CPU; it maps images (N, C, H, W) to logits (N, classes).
 
     A user-defined module keeps its own initialization, for which the global generators of Python, NumPy and torch are
@@ -204,45 +209,25 @@ def build(blueprint: bp.Blueprint, generator: torch.Generator | None = None) -> 
     Args:
         blueprint: The network.
         generator: Source of the initial weights; None for torch's global generator.
+        convolution: The rule for the weights of convolutions; see initialize().
+        batch_norm_weight: The rule for the weights of batch norm.
     """
     if generator is None:
-        return _build(blueprint, generator)
+        return _build(blueprint, generator, convolution, batch_norm_weight)
     seed = generator.initial_seed()
     with seeded_draws(seed), torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        return _build(blueprint, generator)
+        return _build(blueprint, generator, convolution, batch_norm_weight)
 
 
-def _build(blueprint: bp.Blueprint, generator: torch.Generator | None) -> nn.Sequential:
+def _build(
+    blueprint: bp.Blueprint, generator: torch.Generator | None, convolution: str, batch_norm_weight: str
+) -> nn.Sequential:
     network = nn.Sequential()
     for section in blueprint.sections:
         network.add_module(section.name, _sequence(section.layers))
-    initialize(network, generator)
+    initialize(network, generator, convolution, batch_norm_weight)
     return network
-
-
-def initialize(network: nn.Module, generator: torch.Generator | None = None) -> None:
-    """Draw all weights, in the order of the modules, except those of user-defined modules.
-
-    Args:
-        network: Changed in place.
-        generator: Source of the weights; None for torch's global generator.
-    """
-    with torch.no_grad():
-        for module in network.children():
-            if isinstance(module, CustomModule):
-                continue
-            if isinstance(module, nn.Conv2d):
-                fan_in = module.weight[0].numel()
-                module.weight.normal_(0, math.sqrt(2 / fan_in), generator=generator)
-                if module.bias is not None:
-                    module.bias.zero_()
-            elif isinstance(module, nn.Linear):
-                bound = 1 / math.sqrt(module.in_features)
-                module.weight.uniform_(-bound, bound, generator=generator)
-                module.bias.zero_()
-            else:
-                initialize(module, generator)
 
 
 def checkpoint_blocks(network: nn.Module) -> None:

@@ -17,7 +17,11 @@ OPTIONS = (  # option as it is written, its meaning, its axis
     ("-w<k>", "widening factor, of families whose name does not begin with one", "k"),
     ("-dropout<rate>", "inside the blocks, before every convolution but the first", "dropout"),
     ("-survival<p>", "stochastic depth: of the last block, decaying linearly from 1", "survival"),
-    ("-shortcutA, -shortcutB, -shortcutC", "no parameters; 1x1 where the shape changes; 1x1 in every block", "shortcut"),
+    (
+        ", ".join(f"-shortcut{name}" for name in SHORTCUTS),
+        "no parameters; 1x1 where the shape changes; 1x1 in every block; no parameters, averaged pixels",
+        "shortcut",
+    ),
     (", ".join(f"-{order}" for order in ACTIVATION_ORDERS), "He et al. 2016, figure 4", "activation_order"),
     (
         "-batchnorm, -groupnorm, -nonorm",

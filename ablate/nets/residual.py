@@ -42,7 +42,7 @@ class Style(NamedTuple):
 
     Args:
         activation_order: One of architecture.ACTIVATION_ORDERS.
-        shortcut: "A", "B" or "C".
+        shortcut: One of architecture.SHORTCUTS.
         norm: "batch", "group" or "none".
         activation: Nonlinearity, one of activations.ACTIVATIONS.
         pool: Kind of the global pooling, "average" or "max".
@@ -220,12 +220,16 @@ def residual_block(
 
 
 def _shortcut(channels: int, out_channels: int, stride: int, style: Style) -> tuple[Layer, ...]:
-    """A: subsampling and zero channels; B: a 1x1 convolution where the shape changes; C: one in every block."""
+    """A: subsampling and zero channels; P: its pixels averaged; B: a 1x1 convolution where the shape changes; C: always.
+
+    Source:
+        He et al. 2016 for A, B and C; the code of Huang et al. 2016 for P.
+    """
     same = channels == out_channels and stride == 1
     if same and style.shortcut != "C":
         return ()
-    if style.shortcut == "A":
-        return (Subsample(channels, out_channels, stride),)
+    if style.shortcut in ("A", "P"):
+        return (Subsample(channels, out_channels, stride, style.shortcut == "P"),)
     after = () if style.activation_order == "pre" else norm(style, out_channels)
     return (Conv(channels, out_channels, 1, stride), *after)
 

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from ablate.errors import allowed
 from ablate.kinds.losses import Loss, find_loss
 from ablate.kinds.optimizers import Optimizer, find_optimizer
 from ablate.kinds.recipes import RECIPES
 from ablate.kinds.schedules import Duration, Schedule, check_duration, epochs_of, find_schedule
+from ablate.nets.initialization import BATCH_NORM_INITS, CONVOLUTION_INITS
 from ablate.own_code import OwnCode
-from ablate.registry import Kind
+from ablate.registry import Kind, Registry
 from ablate.study.frozen import Frozen
 
 
 def _leading(field: str) -> BeforeValidator:
-    """The validator of a model that may be written as a number, which is the value of its leading field."""
+    """The validator of a model that may be written as a number or name, which is the value of its leading field."""
     return BeforeValidator(
-        lambda value: {field: value} if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+        lambda value: {field: value} if isinstance(value, (int, float, str)) and not isinstance(value, bool) else value
     )
 
 
 class Part(Frozen):
-    """A part of a recipe that may be written as one number, the value of its first field; 0 turns it off."""
+    """A part of a recipe that may be written as one value, that of its first field; the number 0 turns it off."""
 
     @property
     def on(self) -> bool:
@@ -32,7 +34,7 @@ class Part(Frozen):
 
     @property
     def written(self) -> Any:
-        """The value as a study file writes it: a number, or a mapping where other fields differ from their defaults."""
+        """The value as a study file writes it: one value, or a mapping where other fields differ from their defaults."""
         first, *rest = dict(self).items()
         other = {name: value for name, value in rest if value != type(self).model_fields[name].default}
         return {first[0]: first[1], **other} if other else first[1]
@@ -69,6 +71,39 @@ class Averaging(Part):
     warmup: Duration = 0
 
 
+def _name_of(table: Registry[Any], description: str) -> Any:
+    """The type of a name of a table."""
+
+    def check(name: str) -> str:
+        if name not in table:
+            raise ValueError(f"found '{name}'; {allowed(name, table)}")
+        return name
+
+    words = "; ".join(f"{name}: {entry.words}" for name, entry in table.built_in.items())
+    names = WithJsonSchema({"enum": list(table.built_in)})
+    return Annotated[str, AfterValidator(check), names, Field(description=f"{description}; {words}")]
+
+
+class Initialization(Part):
+    """How the weights are drawn; see nets/initialization.py.
+
+    Args:
+        batch_norm_weight: A name of the table of rules for the weight of batch norm.
+        convolution: A name of the table of rules for convolutions.
+    """
+
+    batch_norm_weight: _name_of(BATCH_NORM_INITS, "the weight (gamma) of batch norm") = "ones"  # type: ignore[valid-type]
+    convolution: _name_of(CONVOLUTION_INITS, "normal with deviation sqrt(2 / fan)") = "fan_in"  # type: ignore[valid-type]
+
+    def __str__(self) -> str:
+        norm, convolution = BATCH_NORM_INITS[self.batch_norm_weight], CONVOLUTION_INITS[self.convolution]
+        other = [norm.words] if norm.name != "ones" else []
+        return (
+            ", ".join([*other, f"convolutions by {convolution.words}"] if convolution.name != "fan_in" else other)
+            or norm.words
+        )
+
+
 class Recipe(Frozen):
     """How a network is trained. Every field that can change a result is part of the trial's id.
 
@@ -98,6 +133,7 @@ class Recipe(Frozen):
         accumulate: In how many parts a batch is computed, one after the other; their gradients are added.
         class_weights: "balanced": an image's loss is weighted by images / (classes * images of its class).
         sampler: "balanced": images of an epoch are drawn with replacement, each class equally often.
+        init: How the weights are drawn.
         python: A recipe of the user's own; see kinds/hooks.py.
     """
 
@@ -144,6 +180,9 @@ class Recipe(Frozen):
     sampler: Annotated[
         Literal["shuffle", "balanced"], Field(description="balanced: each class is drawn equally often, with replacement")
     ] = "shuffle"
+    init: Annotated[
+        Initialization, _leading("batch_norm_weight"), Field(description="batch_norm_weight; how the weights are drawn")
+    ] = Initialization()
     python: OwnCode | None = None
 
     @model_validator(mode="after")

@@ -23,7 +23,12 @@ from ablate.study.schema import KINDS, NOT_WRITTEN, SET_BY_OTHERS, WITH, data_mo
 from ablate.study.validation import validate
 
 EXAMPLES = {"base": "wrn_cifar", "name": "cifar10"}
-LEADING = {"mixup": "alpha", "cutmix": "alpha", "ema": "decay"}  # the field that a number alone means; of others `name`
+LEADING = {
+    "mixup": "alpha",
+    "cutmix": "alpha",
+    "ema": "decay",
+    "init": "batch_norm_weight",
+}  # what one value means; of others `name`
 FIXED = (*("name", "title", "classes", "image_size", "channels"), *("copy_of", "root", "python", "columns"))  # no axes
 BESIDE_FIELDS = ("base", "augment")  # keys of a recipe that are not fields of Recipe; `augment` becomes data.augment
 WRITTEN = (*(name for name in Data.model_fields if name not in NOT_WRITTEN), *OWN)  # allowed in a study file
@@ -393,6 +398,6 @@ def value_at(model: Recipe | Data, field: str) -> Any:
     for key in rest:
         if isinstance(found, dict):
             found = found.get(key)
-        elif LEADING.get(first) != key:  # a number alone is the value of its leading field
+        elif LEADING.get(first) != key:  # one value alone is that of its leading field
             return None
     return found

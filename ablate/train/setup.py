@@ -136,7 +136,7 @@ def make_network(blueprint: Blueprint, recipe: Recipe, seed: int, device: torch.
     Raises:
         RunError: The recipe compiles the network and there is no compiler.
     """
-    network: nn.Module = build(blueprint, generator(seed, "initialization"))
+    network: nn.Module = build(blueprint, generator(seed, "initialization"), **dict(recipe.init))
     if recipe.checkpoint_activations == "blocks":
         checkpoint_blocks(network)
     if recipe.sync_batch_norm:

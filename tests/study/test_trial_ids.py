@@ -39,7 +39,9 @@ def test_of_a_shipped_study(name: str) -> None:
 
 def one_id(folder: Path, data: str, overrides: list[str]) -> str:
     path = folder / "one.yaml"
-    path.write_text(f"name: x\ndata: {data}\nrecipe: wrn_cifar\nseeds: 1\nvariants: [{{net: WRN-16-1}}]\n")
+    path.write_text(
+        f"name: x\ndata: {data}\nrecipe: {{base: wrn_cifar, init: ones}}\nseeds: 1\nvariants: [{{net: WRN-16-1}}]\n"
+    )
     return enumerate_variants(load_study(path, overrides)).variants[0].trials((3,))[0].id
 
 
