@@ -57,7 +57,7 @@ Argument = Annotated[
 ]
 Arguments = Annotated[str, typer.Option("--args", metavar="MAPPING", help="Its arguments: '{depth: 3, norm: batch}'.")]
 Channels = Annotated[int, typer.Option("--channels", min=1, max=16, metavar="N", help="Channels of an image.")]
-WEIGHTS = typer.Option("--weights", metavar="FILE", help="A state_dict or safetensors file.")
+WEIGHTS = typer.Option("--weights", metavar="FILE", help="A state_dict, safetensors or .t7 file.")
 RUNS, OUT = Path("runs"), Path("reports")
 MAX_GPUS = 1_000_000  # limit of a simulated run
 

@@ -68,15 +68,15 @@ CONVOLUTION_INITS = Registry(
 BATCH_NORM_INITS = Registry(
     "ablate.batch_norm_inits",
     BatchNormInit,
-    BatchNormInit(name="ones", words="batch norm weights one"),
+    BatchNormInit(name="ones", words="batch norm weights of one"),
     BatchNormInit(  # Source: the default of Torch7, which the code of "Wide Residual Networks" leaves as it is
         name="uniform",
-        words="batch norm weights uniform in 0 to 1",
+        words="uniform batch norm weights",
         draw=lambda weight, generator: weight.uniform_(generator=generator),
     ),
     BatchNormInit(  # Source: Goyal et al., 2017, section 5.1
         name="zero_last",
-        words="the last batch norm of each block zero",
+        words="zero weights of the last batch norm of each block",
         draw=lambda weight, generator: weight.zero_(),
         last=True,
     ),

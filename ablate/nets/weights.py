@@ -1,9 +1,11 @@
-"""Weights from files with ablate's or torchvision's tensor names, and the mapping between the two.
+"""Weights from files with the tensor names of ablate, torchvision or functional-zoo, and from files of Torch7.
 
 A user-defined network has the names of its own state_dict(), or ablate's, which a checkpoint has.
 
 The residual networks for ImageNet have the names of torchvision's resnet.py, which timm's pretrained files share:
-conv1, bn1, layer<group>.<block>.conv<n>, .bn<n>, .downsample.<n>, fc.
+conv1, bn1, layer<group>.<block>.conv<n>, .bn<n>, .downsample.<n>, fc. Those of functional-zoo are conv0,
+group<group>.block<block>.conv<n>, .conv_dim, fc; their batch norm is folded into the bias of each convolution. A file of
+Torch7 has no names: its modules are taken in the order of the network.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,9 +27,11 @@ from ablate.nets.architecture import Architecture
 from ablate.nets.build import build
 from ablate.nets.families import blueprint
 from ablate.nets.notation import format_architecture
+from ablate.nets.torch7 import modules_with_weights, read_torch7
 
 PUBLIC = ("ImageNet-ResNet", "ImageNet-ResNeXt")
 INSIDE = ("average", "state_dict", "model", "network")  # keys of a file that may hold the weights, the best first
+TORCH7 = ".t7"
 OWN_DEPTH = 3  # names before those of a user-defined network's own tensors
 OPTIONAL = ".num_batches_tracked"  # missing in older files, and without effect on the output
 
@@ -36,7 +41,8 @@ class Weights(NamedTuple):
 
     Args:
         state: Tensors by ablate's names.
-        names: Convention of the names in the file: "torchvision", "ablate", or a user-defined "module:callable".
+        names: Convention of the names in the file: "torchvision", "functional-zoo", "Torch7", "ablate", or a user-defined
+            "module:callable".
         tensors: Number of tensors in the file.
         parameters: Trainable numbers of the network.
     """
@@ -165,7 +171,14 @@ def fit_weights(path: Path, architecture: Architecture, network: nn.Module) -> W
     Raises:
         DataError: The file cannot be read, or a tensor is missing, unexpected, or has another shape or kind of number.
     """
-    found, wanted = read_weights(path), network.state_dict()
+    wanted = network.state_dict()
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    if path.suffix == TORCH7:
+        state = _in_order(path, architecture, network)
+        return Weights(state, "Torch7", len(state), parameters)
+    found = read_weights(path)
+    if has_public_names(architecture) and "group0.block0.conv0.weight" in found:
+        return Weights(_unfolded(path, architecture, network, found), "functional-zoo", len(found), parameters)
     names: Mapping[str, str] = {key: key for key in wanted}
     public, whose = _other_names(architecture, wanted)
     is_public = sum(name in found for name in public.values()) > sum(name in found for name in names)
@@ -174,8 +187,68 @@ def fit_weights(path: Path, architecture: Architecture, network: nn.Module) -> W
         more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
         raise DataError(f"weights {path} for {format_architecture(architecture)}: {problems[0]}{more}")
     state = {key: found.get(names[key], tensor) for key, tensor in wanted.items()}
-    parameters = sum(parameter.numel() for parameter in network.parameters())
     return Weights(state, whose if is_public else "ablate", len(found), parameters)
+
+
+def _in_order(path: Path, architecture: Architecture, network: nn.Module) -> dict[str, Tensor]:
+    """The state of a network from a file of Torch7, module by module in the order of the network."""
+    if not path.is_file():
+        raise DataError(f"weights {path}: no such file")
+    whose = f"weights {path} for {format_architecture(architecture)}"
+    found = list(modules_with_weights(read_torch7(path)))
+    ours = {name: each for name, each in network.named_modules() if isinstance(getattr(each, "weight", None), Tensor)}
+    if len(found) != len(ours):
+        raise DataError(f"{whose}: found {len(found)} modules with weights; the network has {len(ours)}")
+    state = dict(network.state_dict())
+    for (name, module), tensors in zip(ours.items(), found):
+        for key, wanted in module.state_dict().items():
+            if key == OPTIONAL.strip("."):
+                continue
+            if key not in tensors:
+                raise DataError(f"{whose}: {name}.{key} {tuple(wanted.shape)} is missing")
+            tensor = torch.from_numpy(np.array(tensors[key]))
+            flat = tensor.numel() == wanted.numel() and tensor.shape[:1] == wanted.shape[:1] and tensor.ndim < wanted.ndim
+            if tensor.shape != wanted.shape and not flat:  # SpatialConvolutionMM has one axis for channels and kernel
+                raise DataError(f"{whose}: {name}.{key}: found {tuple(tensor.shape)}; allowed: {tuple(wanted.shape)}")
+            state[f"{name}.{key}"] = tensor.reshape(wanted.shape).to(wanted.dtype)
+    return state
+
+
+def _unfolded(path: Path, architecture: Architecture, network: nn.Module, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state of a network from functional-zoo's names. Batch norm then only adds the bias: mean 0, variance 1 - eps."""
+    state, left = dict(network.state_dict()), set(found)
+    names = public_names(architecture)
+    for name, public in {key.rpartition(".")[0]: public.rpartition(".")[0] for key, public in names.items()}.items():
+        module = network.get_submodule(name)
+        theirs = _zoo_name(public)
+        key = f"{theirs}.{'bias' if isinstance(module, nn.BatchNorm2d) else 'weight'}"
+        wanted = [(key, f"{name}.{key.rpartition('.')[2]}")]
+        wanted += [(f"{theirs}.bias", f"{name}.bias")] if isinstance(module, nn.Linear) else []
+        for key, own in wanted:
+            if key not in found or found[key].shape != state[own].shape:
+                have = f"found {tuple(found[key].shape)}; allowed: " if key in found else "is missing; it has the shape "
+                shape = tuple(state[own].shape)
+                raise DataError(f"weights {path} for {format_architecture(architecture)}: {key}: {have}{shape}")
+            state[own] = found[key].to(state[own].dtype)
+            left.discard(key)
+        if isinstance(module, nn.BatchNorm2d):
+            state[f"{name}.weight"], state[f"{name}.running_mean"] = (
+                torch.ones(len(module.weight)),
+                torch.zeros(len(module.weight)),
+            )
+            state[f"{name}.running_var"] = torch.full((len(module.weight),), 1 - module.eps)
+    if left:
+        raise DataError(f"weights {path}: found {min(left)}, which {format_architecture(architecture)} does not have")
+    return state
+
+
+def _zoo_name(public: str) -> str:
+    """functional-zoo's name of a convolution, of the batch norm that is folded into it, or of fc, by torchvision's."""
+    if found := re.fullmatch(r"layer(\d)\.(\d+)\.(?:conv|bn)(\d)", public):
+        return f"group{int(found[1]) - 1}.block{found[2]}.conv{int(found[3]) - 1}"
+    if found := re.fullmatch(r"layer(\d)\.(\d+)\.downsample\.\d", public):
+        return f"group{int(found[1]) - 1}.block{found[2]}.conv_dim"
+    return {"conv1": "conv0", "bn1": "conv0"}.get(public, public)
 
 
 def _other_names(architecture: Architecture, wanted: Mapping[str, Tensor]) -> tuple[Mapping[str, str], str]:

@@ -49,7 +49,7 @@ def published_values(
         at = (*path, "protocol", "recipe")
         if (of_recipe := recipe_augment(document, at, file.protocol.recipe)) is not None:
             stated = validate(document, protocol_data_model(), at, {"augment": of_recipe})
-            data["augment"] = stated.model_dump()["augment"]
+            data["augment"] = dict(stated)["augment"]
     return Published(file.source, file.note, tuple(rows), file.protocol.seeds, recipe, data)
 
 

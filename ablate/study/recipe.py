@@ -99,7 +99,7 @@ class Initialization(Part):
         norm, convolution = BATCH_NORM_INITS[self.batch_norm_weight], CONVOLUTION_INITS[self.convolution]
         other = [norm.words] if norm.name != "ones" else []
         return (
-            ", ".join([*other, f"convolutions by {convolution.words}"] if convolution.name != "fan_in" else other)
+            ", ".join([*other, f"{convolution.words} convolutions"] if convolution.name != "fan_in" else other)
             or norm.words
         )
 

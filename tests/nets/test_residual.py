@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ablate.nets import blueprint as bp
 from ablate.nets.activations import ACTIVATIONS
 from ablate.nets.architecture import ACTIVATION_ORDERS, NORMS, SHORTCUTS
-from ablate.nets.build import Dropout, Residual, build
+from ablate.nets.build import Dropout, Residual, Subsample, build
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture
 from ablate.nets.residual import Style, basic, bottleneck, residual_block
@@ -64,7 +64,11 @@ def by_hand(block: Residual, order: str, activation: str, stride: int, width: in
         if stride == 1 and s.shape[1] == width:
             return s
         wide = s.new_zeros(len(s), width, s.shape[2] // stride, s.shape[3] // stride)
-        wide[:, : s.shape[1]] = s[:, :, ::stride, ::stride]
+        wide[:, : s.shape[1]] = (
+            F.avg_pool2d(s, stride)
+            if isinstance(pool := list(block.shortcut)[-1], Subsample) and pool.pooled
+            else s[:, :, ::stride, ::stride]
+        )
         return wide
 
     if order == "post":
