@@ -8,13 +8,14 @@ experiment.results()        # a tidy DataFrame with one row for each trial
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ablate.errors import RunError, StudyError
 from ablate.estimate import CostOptions, estimate_cost, probe_networks
+from ablate.experiment_trial import ExperimentTrial
 from ablate.files import expand
 from ablate.launch import RunOptions, RunSummary, run_rounds, run_trials
 from ablate.nets.architecture import Architecture, DepthRule
@@ -69,7 +70,7 @@ if TYPE_CHECKING:
 
 
 def load_study(
-    path: str | Path,
+    path: str | Path | Mapping[str, Any],
     overrides: Iterable[str] = (),
     *,
     scale: str = "",
@@ -78,10 +79,10 @@ def load_study(
     data_root: str | Path | None = None,
     download: bool = False,
 ) -> Experiment | ProgramExperiment:
-    """The experiment of a study file, with networks or with a training program.
+    """The experiment of a study, with networks or with a training program.
 
     Args:
-        path: Of the study file.
+        path: Of the study file; or a mapping with the keys of one, which finds its modules in the current directory.
         overrides: Changes to the file, such as "recipe.epochs=30".
         scale: The name of one of the study's scales, such as "small"; "": none.
         runs: Directory of the records; it need not exist.
@@ -97,12 +98,12 @@ def load_study(
         path, overrides, scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
     )
     if isinstance(found, SearchExperiment):
-        raise StudyError(f"{path} defines a search; use `ablate search {path}`")
+        raise StudyError(f"{_named(path)} defines a search; use {_command('search', path)}")
     return found
 
 
 def load_search(
-    path: str | Path,
+    path: str | Path | Mapping[str, Any],
     overrides: Iterable[str] = (),
     *,
     scale: str = "",
@@ -111,10 +112,10 @@ def load_search(
     data_root: str | Path | None = None,
     download: bool = False,
 ) -> SearchExperiment:
-    """The search of a study file.
+    """The search of a study.
 
     Args:
-        path: Of the study file.
+        path: As in load_study().
         overrides: As in load_study().
         scale: As in load_study().
         runs: As in load_study().
@@ -130,12 +131,12 @@ def load_search(
         path, overrides, scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
     )
     if not isinstance(found, SearchExperiment):
-        raise StudyError(f"{path} defines no search; use `ablate run {path}`")
+        raise StudyError(f"{_named(path)} defines no search; use {_command('run', path)}")
     return found
 
 
 def load_experiment(
-    path: str | Path,
+    path: str | Path | Mapping[str, Any],
     overrides: Iterable[str] = (),
     *,
     scale: str = "",
@@ -144,10 +145,10 @@ def load_experiment(
     data_root: str | Path | None = None,
     download: bool = False,
 ) -> Experiment | SearchExperiment | ProgramExperiment:
-    """The experiment, the search or the experiment with a training program of a study file.
+    """The experiment, the search or the experiment with a training program of a study.
 
     Args:
-        path: Of the study file.
+        path: As in load_study().
         overrides: As in load_study().
         scale: As in load_study().
         runs: As in load_study().
@@ -164,7 +165,7 @@ def load_experiment(
         raise RunError(f"`runs`: {runs} is not a directory")
     study = load_any_study(path, overrides, scale)
     if study.search:
-        return SearchExperiment(study, Path(path).name, runs, storage, _location(data_root, download))
+        return SearchExperiment(study, Path(_named(path)).name, runs, storage, _location(data_root, download))
     if isinstance(study, ProgramStudy):
         return ProgramExperiment(study, runs, tuple(program_tunings(study)) if study.tune else (), storage)
     enumeration = enumerate_variants(study)
@@ -175,6 +176,18 @@ def load_experiment(
     tunings = tuple(network_tunings(study, enumeration.variants)) if study.tune else ()
     root = Path(data_root) if data_root else None
     return Experiment(study, enumeration, baselines, runs, root, download, tunings, storage)
+
+
+def _named(path: str | Path | Mapping[str, Any]) -> str:
+    """What messages and reports call a study: its path; a mapping is "study"."""
+    return "study" if isinstance(path, Mapping) else str(path)
+
+
+def _command(name: Literal["search", "run"], path: str | Path | Mapping[str, Any]) -> str:
+    """What a message says to use for a study: a command, or for a mapping a function."""
+    if isinstance(path, Mapping):
+        return {"search": "load_search()", "run": "load_study()"}[name]
+    return f"`ablate {name} {path}`"
 
 
 def _location(data_root: str | Path | None, download: bool) -> Location:
@@ -245,7 +258,9 @@ class Experiment:
     storage: str = ""
 
     def __repr__(self) -> str:
-        return f"<Experiment {self.study.name}: {len(self.variants)} variants, {len(self.trials())} trials>"
+        return (
+            f"<Experiment {self.study.name}: {len(self.variants)} variants, {len(self._trials(self._followed()))} trials>"
+        )
 
     @property
     def variants(self) -> tuple[Variant, ...]:
@@ -266,13 +281,37 @@ class Experiment:
         compared = [one.data.title for one, baseline in pairs if baseline is not None and baseline is not one]
         return too_few_seeds(self.study.until, compared)
 
-    def trials(self) -> list[Trial]:
+    def trials(self) -> list[ExperimentTrial]:
         """All trials, in the order of the variants and then of the seeds; with `seeds.until` those asked for so far.
+
+        Each gives back its network and what that says of each image: model(), predictions(), test_data().
 
         In a study with `tune` the trials of variants that are not tuned yet are not known. With `also_untuned` those of all
         variants at their own values follow.
         """
-        return self._trials(self._followed())
+        labels, location = self._labels(), self.location()
+        return [
+            ExperimentTrial(
+                one.architecture, one.recipe, one.data, one.seed, labels[one.id], self.runs, location, self._folders
+            )
+            for one in self._trials(self._followed())
+        ]
+
+    def epochs(self) -> pd.DataFrame:
+        """One row for each epoch of each trial, finished or not: the columns of results() that identify the trial, the
+        state, and what was measured. Errors in percent, losses in nats, times in seconds.
+
+        Raises:
+            RecordError: A record is damaged.
+        """
+        from ablate.report.export import epochs_frame
+
+        return epochs_frame(self.results(), self.runs)
+
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        """Where the readers' modules are looked for first."""
+        return self.study.folder.resolve(), Path.cwd()
 
     def rounds(self) -> Rounds | None:
         """What the records of a study with `seeds.until` came to, with `tune` at the chosen values; None for other studies.
@@ -331,7 +370,7 @@ class Experiment:
             AblateError: The options are not valid, or a probe cannot start.
         """
         options = options or CostOptions()
-        folders = (self.study.folder.resolve(), Path.cwd())
+        folders = self._folders
         skipped = probe_networks(self.variants, self.runs, options, announce, folders) if probe else []
         varied = varied_axes(self.variants)
         location = self.location()
@@ -391,7 +430,7 @@ class Experiment:
 
         console = console or RichConsole(stderr=True)
         labels = self._labels()
-        folders = (self.study.folder.resolve(), Path.cwd())
+        folders = self._folders
         asked = self._asked(self._followed())[: len(self.variants)]
         variants = [(name, variant.trials(seeds)) for name, variant, seeds in asked]
         return adopt_records(variants, labels, self.runs, self.location(), options or RunOptions(), console, folders)
@@ -411,9 +450,9 @@ class Experiment:
         from ablate.verify import verify_trials
 
         labels = self._labels()
-        folders = (self.study.folder.resolve(), Path.cwd())
-        by = self.study.decision
-        return verify_trials(self.trials(), labels, self.runs, count, seed, self.location(), options, console, folders, by)
+        folders = self._folders
+        by, trials = self.study.decision, self._trials(self._followed())
+        return verify_trials(trials, labels, self.runs, count, seed, self.location(), options, console, folders, by)
 
     def earlier(self) -> list[str]:
         """The records under earlier versions of the study's own code that count for no trial, one sentence a version."""
@@ -508,7 +547,7 @@ class Experiment:
     def _run_seeds(self, mine: Sequence[Tuning[Variant]], options: RunOptions, console: Console) -> RunSummary:
         """Train all seeds; in a study with `tune` those of some tunings, as a shard has whole variants."""
         if not self.tunings:
-            return self._train(self.trials(), options, console)
+            return self._train(self._trials(self._followed()), options, console)
         found = [variant for one in mine for variant in variants_at_best([one], self.runs)]
         found += [one.variant for one in mine] if self._also_untuned else []
         trials = list({trial.id: trial for trial in plan_trials(self.study, found)}.values())
@@ -527,8 +566,8 @@ class Experiment:
 
     def _train(self, trials: Sequence[Trial], options: RunOptions, console: Console) -> RunSummary:
         """Train those of some trials that are not recorded."""
-        folders, by = (self.study.folder.resolve(), Path.cwd()), self.study.decision
-        return run_trials(trials, self._labels(), self.runs, self.location(), options, console, folders, by)
+        by = self.study.decision
+        return run_trials(trials, self._labels(), self.runs, self.location(), options, console, self._folders, by)
 
     def location(self) -> Location:
         """The directories where images are looked for and where they are kept decoded."""

@@ -64,6 +64,16 @@ class ProgramExperiment:
         """All trials, in the order of the variants and then of the seeds; as Experiment.trials()."""
         return self._trials(self._followed())
 
+    def epochs(self) -> pd.DataFrame:
+        """One row for each epoch that a trial reported: the trial, its state, and what was reported.
+
+        Raises:
+            RecordError: As analysis().
+        """
+        from ablate.report.export import epochs_frame
+
+        return epochs_frame(self.results(), self.runs)
+
     def rounds(self) -> Rounds | None:
         """What the records of a study with `seeds.until` came to, with `tune` at the chosen values; None for other studies.
 

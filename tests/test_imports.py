@@ -18,7 +18,7 @@ LEVELS = [
     {"report", "schedule"},
     {"launch", "estimate"},
     {"search"},
-    {"verify"},
+    {"verify", "experiment_trial"},
     {"adopt"},
     {"program_experiment"},
     {"api"},

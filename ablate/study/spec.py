@@ -1,9 +1,10 @@
-"""load_study(): a YAML file -> Study. All checks are made here, and every error names file:line:column."""
+"""load_study(): a YAML file or a mapping -> Study. All checks are made here, and every error names its place."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +15,7 @@ from ablate.study.chosen import Within, take_chosen
 from ablate.study.data import Data, HeldOut, hold_out
 from ablate.study.design_file import Axis, Row, read_design
 from ablate.study.design_schema import DESIGNS
-from ablate.study.document import Document, KeyPath, read_document
+from ablate.study.document import Document, KeyPath, document_of, read_document
 from ablate.study.expression import compile_expression
 from ablate.study.figure_style import read_figure_style
 from ablate.study.held_out import read_held_out
@@ -56,12 +57,13 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "",
 
 
 def load_any_study(
-    path: str | Path, overrides: Iterable[str] = (), scale: str = "", *, within: Within = ()
+    path: str | Path | Mapping[str, Any], overrides: Iterable[str] = (), scale: str = "", *, within: Within = ()
 ) -> Study | ProgramStudy:
-    """The study in a file, of networks or of a training program, completely checked.
+    """The study in a file or a mapping, of networks or of a training program, completely checked.
 
     Args:
-        path: As in load_study().
+        path: The YAML file, or a mapping with the keys of one; what a file finds beside it is then found in the current
+            directory.
         overrides: As in load_study().
         scale: As in load_study().
         within: As in load_study().
@@ -69,8 +71,12 @@ def load_any_study(
     Raises:
         StudyError: The study is not valid; the message names the place.
     """
-    path = Path(path)
-    document = read_document(path)
+    if not isinstance(path, (str, PathLike, Mapping)):
+        raise StudyError(
+            f"study: found {type(path).__name__}; allowed: the path of a study file, or a mapping with its keys"
+        )
+    document = document_of(path) if isinstance(path, Mapping) else read_document(Path(path))
+    path = Path(document.name)
     if scale:
         _lay_over(document, scale)
     for assignment in overrides:
