@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ablate.errors import RunError, StudyError
 from ablate.estimate import CostOptions, estimate_cost, probe_networks
-from ablate.experiment_trial import ExperimentTrial
+from ablate.experiment_trial import ExperimentTrial, export_networks
 from ablate.files import expand
-from ablate.launch import RunOptions, RunSummary, run_rounds, run_trials
+from ablate.launch import RunOptions, RunSummary, following, run_rounds, run_trials
 from ablate.nets.architecture import Architecture, DepthRule
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.earlier import earlier_remarks
@@ -57,6 +57,8 @@ from ablate.study.tuning import Tuning, network_tunings, program_tunings
 from ablate.train.job import plan_images, with_sizes
 from ablate.train.own_results import own_result_errors
 
+ExportFormat = Literal["tensorboard", "csv", "parquet", "state_dict", "onnx", "torch_export"]
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from ablate.report.analysis import StudyAnalysis
     from ablate.report.rounds import Rounds
     from ablate.report.study_report import StudyReport
+    from ablate.tracking.follow import Epoch
     from ablate.verify import Verification
 
 
@@ -508,6 +511,26 @@ class Experiment:
 
         return StudyReport(self.analysis())
 
+    def export(
+        self, to: ExportFormat, out: str | Path = "exports", announce: Callable[[str], None] = lambda line: None
+    ) -> list[Path]:
+        """Write the records or the networks for other programs into out/<study>/, and return the paths.
+
+        Args:
+            to: "csv", "parquet" or "tensorboard" for trials and epochs; "state_dict" (safetensors), "onnx" or
+                "torch_export" for the network of each recorded trial, checked on the test images.
+            out: The directory of exports.
+            announce: Receives a line for each network.
+
+        Raises:
+            AblateError: Nothing is recorded, a package is missing, or a network is not what its file computes.
+        """
+        from ablate.report.export import NETWORKS, export_study
+
+        if to in NETWORKS:
+            return export_networks(self.study.name, self.trials(), to, Path(out), announce)
+        return export_study(self.study.name, self.results(), self.runs, to, Path(out))  # type: ignore[arg-type]
+
     def results(self) -> pd.DataFrame:
         """One row for each trial: net, the varied axes, seed, id, state, the measure that the study decides by, such as
         test_error (percent), seconds and where it ran.
@@ -517,7 +540,12 @@ class Experiment:
         """
         return self.report().trials
 
-    def run(self, options: RunOptions | None = None, console: Console | None = None) -> RunSummary:
+    def run(
+        self,
+        options: RunOptions | None = None,
+        console: Console | None = None,
+        on_epoch: Callable[[Epoch], object] | None = None,
+    ) -> RunSummary:
         """Train the trials that are not recorded; returns when all are recorded or failed, or the run was stopped.
 
         The first Ctrl-C stops the run after the running epochs, the second at once; the exit code is 130. SIGTERM and
@@ -526,6 +554,8 @@ class Experiment:
         Args:
             options: How to run; None: the defaults.
             console: Shows progress; None: standard error.
+            on_epoch: Called with each epoch after it is recorded, one at a time, in a thread of its own. An error in it is
+                said, with its line, and stops nothing.
 
         Raises:
             AblateError: The run cannot start.
@@ -533,7 +563,10 @@ class Experiment:
         from rich.console import Console as RichConsole
 
         console = console or RichConsole(stderr=True)
-        options = options or RunOptions()
+        with following(self.study.name, self.runs, options or RunOptions(), on_epoch, console) as followed:
+            return self._run(followed, console)
+
+    def _run(self, options: RunOptions, console: Console) -> RunSummary:
         mine = tunings_of_shard(
             self.tunings, options, lambda variant: training_cost(variant.trials((0,))[0]), bool(self.study.until)
         )

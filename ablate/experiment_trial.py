@@ -1,15 +1,24 @@
-"""ExperimentTrial: a trial with the directory of its record and of its images; model(), predictions(), test_data()."""
+"""ExperimentTrial: a trial with the directory of its record and of its images; model(), predictions(), test_data().
+
+export_networks(): their networks as files for other programs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ablate.data.cache import Location
-from ablate.errors import RunError
+from ablate.errors import AblateError, RunError
+from ablate.files import real_directory, write_atomically
 from ablate.records.records import Record, RecordState, read_record, trial_state
+from ablate.records.result import FINAL
+from ablate.report.numbers import counted
+from ablate.report.writers.csv import to_csv
 from ablate.study.study import Trial
+from ablate.tracking.event_files import folder_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,3 +117,65 @@ class ExperimentTrial(Trial):
         logits = pass_images(self.model(), self, data, device).double().numpy()
         first = pd.DataFrame({"image": range(len(data)), "label": data.labels.cpu(), "predicted": logits.argmax(1)})
         return first.join(pd.DataFrame(softmax(logits, axis=1), columns=[f"probability_{name}" for name in data.classes]))
+
+
+def export_networks(
+    name: str, trials: Sequence[ExperimentTrial], to: str, out: Path, announce: Callable[[str], None]
+) -> list[Path]:
+    """Write the network of each recorded trial into out/<name>/<to>/ and return the paths.
+
+    Each file is run on the images that the trial is tested on, and written only if no logit differs from the network's by
+    more than TOLERANCE of the largest. What was found is in checks.csv beside the files.
+
+    Args:
+        name: The name of the study.
+        trials: Of the study.
+        to: A name of network_files.FORMATS.
+        out: The directory of exports.
+        announce: Receives a line for each trial.
+
+    Raises:
+        RunError: No trial has a network, a file would differ, or a package is missing.
+        AblateError: The images are missing or are others.
+    """
+    import pandas as pd
+
+    from ablate.train.network_files import FORMATS, TOLERANCE, export_network
+
+    recorded = [trial for trial in trials if trial.state == "recorded"]
+    if not recorded:
+        raise RunError(
+            f"export: no trial of {name} has a network in {trials[0].runs if trials else 'its runs'}; run it first"
+        )
+    directory, written, rows, lost = out / name / to, list[Path](), list[dict[str, Any]](), list[str]()
+    for trial in recorded:
+        try:
+            network, again = trial.model(), trial.model()
+        except AblateError as error:
+            lost.append(str(error))
+            announce(f"{trial.label}: not exported: {error}")
+            continue
+        data, record = trial.test_data(), trial.record()
+        content, check = export_network(to, trial, network, again, data)
+        file = directory / f"{folder_of(trial.label, trial.id)}{FORMATS[to].suffix}"
+        once = record.result.get(f"{FINAL}error", record.eval_error)
+        found = f"{trial.label}: {check.error:.2f}% error of {check.images:,} images, {once:.2f}% recorded"
+        if check.equal:
+            for folder in (out, out / name, directory):
+                real_directory(folder).mkdir(parents=True, exist_ok=True)
+            write_atomically(file, content)
+            written.append(file)
+        else:
+            lost.append(f"{trial.label}: the file's logits differ by {check.difference:.2g}")
+        announce(f"{found}; logits differ by at most {check.difference:.2g}")
+        about = {"net": trial.label, "seed": trial.seed, "id": trial.id, "file": file.name if check.equal else None}
+        values = {"recorded_error": once, "error": check.error, "images": check.images}
+        limit = {"largest_difference": check.difference, "largest_logit": check.largest, "tolerance": TOLERANCE}
+        rows.append({**about, **values, **limit})
+    if rows and written:
+        write_atomically(directory / "checks.csv", to_csv(pd.DataFrame(rows)))
+    if len(written) < len(recorded):
+        raise RunError(
+            f"export: {counted(len(lost), 'network')} of {len(recorded)} not written, the first because: {lost[0]}"
+        )
+    return written

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import RunError
 from ablate.estimate import plan_program, program_command, program_cost
-from ablate.launch import RunOptions, RunSummary, run_programs, run_rounds
+from ablate.launch import RunOptions, RunSummary, following, run_programs, run_rounds
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import FINAL, read_failure, trial_directory, trial_state
 from ablate.report.rounds import comparison_states
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ablate.report.program_analysis import ProgramAnalysis
     from ablate.report.program_report import ProgramReport
     from ablate.report.rounds import Rounds
+    from ablate.tracking.follow import Epoch
     from ablate.verify import Verification
 
 
@@ -256,6 +257,25 @@ class ProgramExperiment:
 
         return ProgramReport(self.analysis())
 
+    def export(
+        self, to: str, out: str | Path = "exports", announce: Callable[[str], None] = lambda line: None
+    ) -> list[Path]:
+        """Write the records for other programs into out/<study>/, and return the paths.
+
+        Args:
+            to: "csv", "parquet" or "tensorboard".
+            out: The directory of exports.
+            announce: Not called.
+
+        Raises:
+            RunError: Nothing is recorded, a package is missing, or `to` is a format of networks.
+        """
+        from ablate.report.export import NETWORKS, export_study
+
+        if to in NETWORKS:
+            raise RunError(f"`to`: {to}: the networks of a program are its own; allowed: tensorboard, csv, parquet")
+        return export_study(self.study.name, self.results(), self.runs, to, Path(out))  # type: ignore[arg-type]
+
     def results(self) -> pd.DataFrame:
         """One row for each trial: net, the axes, seed, id, state, the measures as reported last, seconds, where it ran.
 
@@ -264,7 +284,12 @@ class ProgramExperiment:
         """
         return self.report().trials
 
-    def run(self, options: RunOptions | None = None, console: Console | None = None) -> RunSummary:
+    def run(
+        self,
+        options: RunOptions | None = None,
+        console: Console | None = None,
+        on_epoch: Callable[[Epoch], object] | None = None,
+    ) -> RunSummary:
         """Run the trials that are not recorded; return when all are recorded or failed, or the run was stopped.
 
         The first Ctrl-C ends the programs with SIGTERM, the second at once; the exit code is 130. SIGTERM and SIGUSR1 end
@@ -273,13 +298,18 @@ class ProgramExperiment:
         Args:
             options: How to run; None: the defaults.
             console: Shows progress; None: standard error.
+            on_epoch: As in Experiment.run(); an epoch is passed on when the next one begins, as a program may add to it.
 
         Raises:
             AblateError: The run cannot start.
         """
         from rich.console import Console as RichConsole
 
-        options, console = options or RunOptions(), console or RichConsole(stderr=True)
+        console = console or RichConsole(stderr=True)
+        with following(self.study.name, self.runs, options or RunOptions(), on_epoch, console) as followed:
+            return self._run(followed, console)
+
+    def _run(self, options: RunOptions, console: Console) -> RunSummary:
         if self.study.missing and options.on == "local":
             raise RunError(self.study.missing)
         mine = tunings_of_shard(self.tunings, options, lambda variant: 1.0, bool(self.study.until))

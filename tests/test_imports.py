@@ -14,7 +14,7 @@ LEVELS = [
     {"registry", "own_code", "metrics", "statistics"},
     {"nets", "data", "kinds"},
     {"study", "records"},
-    {"train"},
+    {"train", "tracking"},
     {"report", "schedule"},
     {"launch", "estimate"},
     {"search"},

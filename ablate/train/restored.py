@@ -101,7 +101,7 @@ def restore_network(trial: Trial, record: Record, folders: tuple[Path, ...] = ()
         network.load_state_dict(state.get("average") or state["network"])
     except (RuntimeError, TypeError, AttributeError):  # of tensors with other names or shapes, or of something else
         raise DataError(f"{record.directory}: its checkpoint is of another network; remove it and run again") from None
-    return network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
+    return network.to(memory_format=torch.channels_last).eval()
 
 
 def restore_images(trial: Trial, record: Record | None, location: Location, device: str, split: Split | None) -> TestData:
