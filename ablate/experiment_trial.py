@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ablate.data.cache import Location
 from ablate.errors import AblateError, RunError
 from ablate.files import real_directory, write_atomically
+from ablate.records.logits import read_logits
 from ablate.records.records import Record, RecordState, read_record, trial_state
 from ablate.records.result import FINAL
 from ablate.report.numbers import counted
@@ -99,7 +100,8 @@ class ExperimentTrial(Trial):
         """What the network says of each image: one row an image, in the order of test_data().
 
         The columns: `image` (its number, from 0), `label` and `predicted` (classes by their number, from 0), and
-        `probability_<class>` for each class. They are computed in the precision of the trial.
+        `probability_<class>` for each class. They are made from the logits that the trial has kept. Where it has kept none,
+        the images are passed through the network once, in the precision of the trial.
 
         Args:
             split: As in test_data().
@@ -111,12 +113,17 @@ class ExperimentTrial(Trial):
         import pandas as pd
         from scipy.special import softmax
 
-        from ablate.train.restored import pass_images
+        from ablate.train.restored import class_names, pass_images, split_of
 
-        data = self.test_data(split, device)
-        logits = pass_images(self.model(), self, data, device).double().numpy()
-        first = pd.DataFrame({"image": range(len(data)), "label": data.labels.cpu(), "predicted": logits.argmax(1)})
-        return first.join(pd.DataFrame(softmax(logits, axis=1), columns=[f"probability_{name}" for name in data.classes]))
+        kept = read_logits(self.record(), split_of(self, split))
+        if kept is not None:
+            logits, labels, names = kept.values, kept.labels, class_names(self.data, self.location)
+        else:
+            data = self.test_data(split, device)
+            logits, labels, names = pass_images(self.model(), self, data, device), data.labels.cpu().numpy(), data.classes
+        frame = {"image": range(len(labels)), "label": labels, "predicted": logits.argmax(1)}
+        shares = softmax(logits.astype(float), axis=1)
+        return pd.DataFrame({**frame, **{f"probability_{name}": shares[:, i] for i, name in enumerate(names)}})
 
 
 def export_networks(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,18 @@ def error(network: torch.nn.Module, data: TestData) -> float:
     with torch.no_grad():
         wrong = sum(int((network(images).argmax(1) != labels).sum()) for images, labels in data)
     return 100 * wrong / len(data)
+
+
+def test_predictions_without_kept_logits_are_passed_once(trained: Experiment, tmp_path: Path) -> None:
+    shutil.copytree(trained.runs, tmp_path / "runs")
+    for path in (tmp_path / "runs").rglob("logits-*"):
+        path.unlink()
+    (trial,), (without,) = trained.trials(), load_study(STUDY, runs=tmp_path / "runs").trials()
+    for split in ("test", "validation"):
+        kept, passed = trial.predictions(split), without.predictions(split)
+        assert kept.columns.tolist() == passed.columns.tolist()
+        assert kept.to_numpy() == pytest.approx(passed.to_numpy(), abs=2e-3)  # logits are kept as float16
+        assert not kept.equals(passed)  # or it is not the kept ones that are read
 
 
 @pytest.mark.parametrize(("split", "column"), [("validation", "test_error"), ("test", "final_test_error")])
@@ -118,9 +131,9 @@ def test_what_has_no_model_is_said_in_a_line(
 ) -> None:
     (trial,) = trained.trials()
     copied = trial_directory(tmp_path, trial.id)
-    copied.mkdir()
-    for path in trial.record().directory.iterdir():
-        (copied / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(trial.record().directory, copied)
+    for path in copied.glob("logits-*"):
+        path.unlink()
     change(copied)
     (there,) = load_study(STUDY, runs=tmp_path).trials()
     with pytest.raises(kind, match=message):

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Format = Literal["tensorboard", "csv", "parquet"]
-NETWORKS = ("state_dict", "onnx", "torch_export")  # formats of networks, which experiment_trial.export_networks() writes
+NetworkFormat = Literal["state_dict", "onnx", "torch_export"]  # which experiment_trial.export_networks() writes
+ExportFormat = Literal["tensorboard", "csv", "parquet", "state_dict", "onnx", "torch_export"]
 
 
 def export_study(name: str, trials: pd.DataFrame, runs: Path, to: Format, out: Path) -> list[Path]:

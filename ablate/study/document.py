@@ -17,6 +17,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ablate.data.copies import Copies
 from ablate.errors import UNPRINTABLE, StudyError, describe
 
 MAX_BYTES = 256 * 1024
@@ -38,12 +39,14 @@ class Document:
         value: Plain values: mappings, lists, texts, numbers, booleans, None.
         positions: (line, column), from 1, by path.
         in_python: Whether the value is a mapping of Python, which has no lines.
+        copies: The images that are used in place of the data sets that the file names.
     """
 
     name: str
     value: Any
     positions: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
     in_python: bool = False
+    copies: Copies = field(default_factory=Copies)
 
     def place(self, *path: Any) -> str:
         """The text "file:line:column" of a key or value, or of its nearest ancestor that has a position.

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,7 +17,7 @@ from ablate.data.cache import Location
 from ablate.data.data_sets import source_of
 from ablate.data.streaming import Batch, Streamed
 from ablate.data.tensors import LabelledTensors, Normalization
-from ablate.errors import DataError, RecordError, printable
+from ablate.errors import AblateError, DataError, RecordError, printable
 from ablate.nets.build import build
 from ablate.nets.custom import check_code
 from ablate.own_modules import look_in
@@ -118,21 +119,14 @@ def restore_images(trial: Trial, record: Record | None, location: Location, devi
         DataError: The images are missing or damaged, or the trial has no such images.
         RecordError: The record was made with other images.
     """
-    held_out = trial.data.held_out
-    split = split or ("validation" if held_out and not held_out.test else "test")
-    if split not in ("test", "validation"):
-        raise DataError(f"`split`: found '{split}'; allowed: test, validation")
-    if split == "validation" and held_out is None:
-        raise DataError("`split`: the trial holds no images out; allowed: test")
-    if split == "test" and held_out is not None and not held_out.test:
-        raise DataError("`split`: the trial of a search never reads the test images; allowed: validation")
+    split = split_of(trial, split)
     images = _load_images(trial.data, location, torch.device(device))
     if record and record.result.get("data_digest") not in (None, images.digest):
         raise RecordError(
             f"{record.directory}: recorded on images of digest {record.result['data_digest']}, those in place now have "
             f"{images.digest}; restore the images"
         )
-    part = images.final if held_out and split == "test" else images.test
+    part = images.final if trial.data.held_out and split == "test" else images.test
     assert part is not None
     streamed = isinstance(part, Streamed)
     names = class_names(trial.data, location)
@@ -141,13 +135,35 @@ def restore_images(trial: Trial, record: Record | None, location: Location, devi
     return TestData(pixels, part.labels, names, images.normalization, size, part)
 
 
+def split_of(trial: Trial, split: Split | None) -> Split:
+    """The images that are meant: those that are named, else the test images if the trial reads them.
+
+    Args:
+        trial: The trial.
+        split: "test", "validation" or None.
+
+    Raises:
+        DataError: The trial has no such images.
+    """
+    held_out = trial.data.held_out
+    reads = held_out is None or held_out.test
+    split = split or ("test" if reads else "validation")
+    if split not in ("test", "validation"):
+        raise DataError(f"`split`: found '{split}'; allowed: test, validation")
+    if split == "validation" and held_out is None:
+        raise DataError("`split`: the trial holds no images out; allowed: test")
+    if split == "test" and not reads:
+        raise DataError("`split`: the trial of a search never reads the test images; allowed: validation")
+    return split
+
+
 @lru_cache(maxsize=1)
 def _load_images(data: Data, location: Location, device: torch.device) -> TrialImages:
     return ImageCache().load(data, location, device)
 
 
 def class_names(data: Data, location: Location) -> tuple[str, ...]:
-    """The name of each class: of its folder, where images are in class folders; else its number.
+    """The name of each class: of its folder, where images are in class folders and in place; else its number.
 
     Args:
         data: Of a trial.
@@ -158,13 +174,16 @@ def class_names(data: Data, location: Location) -> tuple[str, ...]:
         return numbers
     parts = source_of(data.name, data.read_options).parts
     assert parts is not None
-    (part,) = parts(location.of(data.root).root, ["all" if data.split else "train"])
+    try:
+        (part,) = parts(location.of(data.root).root, ["all" if data.split else "train"])
+    except AblateError:
+        return numbers
     found = tuple(printable(os.fsdecode(name)) for name, files in part.images.items() if files)
     return found if len(found) == len(numbers) else numbers
 
 
-def pass_images(network: nn.Module, trial: Trial, data: TestData, device: str = "cpu") -> Tensor:
-    """The logits of images, float32 (N, classes), on the CPU, computed in the precision of the trial.
+def pass_images(network: nn.Module, trial: Trial, data: TestData, device: str = "cpu") -> np.ndarray[Any, Any]:
+    """The logits of images, float32 (N, classes), computed in the precision of the trial.
 
     Args:
         network: From restore_network(); it is moved to the device.
@@ -179,4 +198,5 @@ def pass_images(network: nn.Module, trial: Trial, data: TestData, device: str = 
             with autocast(trial.recipe, on):
                 logits = network(images)
             found.append(logits.float().cpu())
-        return torch.cat(found)
+        array: np.ndarray[Any, Any] = torch.cat(found).numpy()
+        return array
