@@ -289,7 +289,7 @@ class StudyExperiment(ABC, Generic[V, T]):
         Raises:
             AblateError: Nothing is recorded, a package is missing, or a network is not what its file computes.
         """
-        if to in ("csv", "parquet", "tensorboard"):
+        if to == "csv" or to == "parquet" or to == "tensorboard":
             return export_study(self.study.name, self.results(), self.runs, to, Path(out))
         return self._export_networks(to, Path(out), announce)
 

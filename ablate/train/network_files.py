@@ -110,7 +110,7 @@ def check(network: nn.Module, other: Logits, data: TestData) -> Check:
     """
     wrong, difference, largest = 0, 0.0, 0.0
     for batch, answers in data:
-        for images, labels in zip(batch.split(MOST_IMAGES), answers.split(MOST_IMAGES)):
+        for images, labels in zip(torch.split(batch, MOST_IMAGES), torch.split(answers, MOST_IMAGES)):
             ours, theirs = network(images), other(images.contiguous())
             wrong += int((theirs.argmax(1) != labels).sum())
             apart = (ours - theirs).abs().max()
