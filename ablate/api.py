@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ from ablate.study.baseline import find_baselines
 from ablate.study.costs import memory_choices, memory_need, training_cost, training_memory
 from ablate.study.crossing import check_effects
 from ablate.study.designs import designs_json
+from ablate.study.document import read_document
 from ablate.study.plan import (
     OPEN,
     Enumeration,
@@ -54,6 +56,7 @@ from ablate.study.program import ProgramStudy
 from ablate.study.recipe import Recipe
 from ablate.study.spec import load_any_study
 from ablate.study.study import Study, Trial, Variant
+from ablate.study.together import read_together
 from ablate.study.tuning import Tuning, network_tunings, program_tunings
 from ablate.train.job import plan_images, with_sizes
 from ablate.train.own_results import own_result_errors
@@ -186,7 +189,14 @@ def load_experiment(
     if runs.exists() and not runs.is_dir():
         raise RunError(f"`runs`: {runs} is not a directory")
     copies = read_copies([str(each) for each in ([images] if isinstance(images, (str, Path)) else images)])
-    study = load_any_study(path, overrides, scale, copies=copies, remembered=remembered_copies(runs))
+    load = partial(
+        load_any_study, overrides=tuple(overrides), scale=scale, copies=copies, remembered=remembered_copies(runs)
+    )
+    document = read_document(Path(path))
+    if "studies" in document.value:
+        together = read_together(document, scale, load)
+        return Experiment(*together, runs, Path(data_root) if data_root else None, download)
+    study = load(path)
     if study.search:
         return SearchExperiment(study, Path(path).name, runs, storage, _location(data_root, download))
     if isinstance(study, ProgramStudy):
