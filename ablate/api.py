@@ -30,7 +30,7 @@ from ablate.study.baseline import find_baselines
 from ablate.study.costs import memory_choices, memory_need, training_cost, training_memory
 from ablate.study.crossing import check_effects
 from ablate.study.designs import designs_json
-from ablate.study.document import read_document
+from ablate.study.document import open_document
 from ablate.study.plan import OPEN, Enumeration, axis_value, enumerate_variants, fold_of, label, varied_axes
 from ablate.study.program import ProgramStudy
 from ablate.study.recipe import Recipe
@@ -169,7 +169,7 @@ def load_experiment(
     load = partial(
         load_any_study, overrides=tuple(overrides), scale=scale, copies=copies, remembered=remembered_copies(runs)
     )
-    document = read_document(Path(path))
+    document = open_document(path)
     if "studies" in document.value:
         root = Path(data_root) if data_root else None
         together = read_together(document, scale, load)._asdict()

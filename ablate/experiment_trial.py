@@ -6,7 +6,7 @@ export_networks(): their networks as files for other programs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,7 +31,7 @@ Split = Literal["test", "validation"]
 
 @dataclass(frozen=True, repr=False)
 class ExperimentTrial(Trial):
-    """A trial of an experiment.
+    """A trial of an experiment. Two are equal if their definitions are.
 
     Args:
         label: The name of the trial for people, with its seed.
@@ -40,10 +40,10 @@ class ExperimentTrial(Trial):
         folders: Where a reader's modules are looked for first.
     """
 
-    label: str
-    runs: Path
-    location: Location
-    folders: tuple[Path, ...] = ()
+    label: str = field(compare=False)
+    runs: Path = field(compare=False)
+    location: Location = field(compare=False)
+    folders: tuple[Path, ...] = field(default=(), compare=False)
 
     def __repr__(self) -> str:
         return f"<Trial {self.id}: {self.label}, {self.state}>"

@@ -179,6 +179,23 @@ def read_document(
     return document
 
 
+def open_document(study: str | Path | Mapping[str, Any]) -> Document:
+    """The document of a study.
+
+    Args:
+        study: The path of a file, or a mapping with the keys of one.
+
+    Raises:
+        StudyError: It is neither, cannot be read, or is not valid.
+    """
+    if isinstance(study, Mapping):
+        return document_of(study)
+    if not isinstance(study, (str, PathLike)):
+        found = type(study).__name__
+        raise StudyError(f"study: found {found}; allowed: the path of a study file, or a mapping with its keys")
+    return read_document(Path(study))
+
+
 def document_of(mapping: Mapping[Any, Any], name: str = "study") -> Document:
     """The document of a mapping of Python, as if a file had said the same.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from os import PathLike
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,7 +16,7 @@ from ablate.study.chosen import Within, take_chosen
 from ablate.study.data import Data, HeldOut, hold_out
 from ablate.study.design_file import Axis, Row, read_design
 from ablate.study.design_schema import DESIGNS
-from ablate.study.document import Document, KeyPath, document_of, read_document
+from ablate.study.document import Document, KeyPath, open_document
 from ablate.study.expression import compile_expression
 from ablate.study.figure_style import read_figure_style
 from ablate.study.held_out import read_held_out
@@ -81,11 +80,7 @@ def load_any_study(
     Raises:
         StudyError: The study is not valid; the message names the place.
     """
-    if not isinstance(path, (str, PathLike, Mapping)):
-        raise StudyError(
-            f"study: found {type(path).__name__}; allowed: the path of a study file, or a mapping with its keys"
-        )
-    document = document_of(path) if isinstance(path, Mapping) else read_document(Path(path))
+    document = open_document(path)
     document.copies = Copies({copy.data_set: copy for copy in (*remembered, *copies)})
     path = Path(document.name)
     if scale:
