@@ -506,6 +506,7 @@ class StudyFile(Frozen):
                 {"required": ["data", "recipe", "search"]},
                 {"required": ["program", "measures", "seeds", "variants"]},
                 {"required": ["program", "measures", "search"]},
+                {"required": ["studies"]},
             ]
         }
     )
@@ -523,6 +524,15 @@ class StudyFile(Frozen):
     notes: Annotated[str, Field(max_length=10_000, description="printed with every table")] = ""
     data: Annotated[Any, Field(examples=["cifar10"], description="a data set, or a list for every network")] = None
     recipe: Annotated[Any, Field(examples=["wrn_cifar"])] = None
+    studies: Annotated[
+        list[str] | None,
+        Field(
+            min_length=1,
+            max_length=100,
+            examples=["[block_types.yaml, deepening.yaml]"],
+            description="other study files of the same directory, whose variants stand in one table; see Tables",
+        ),
+    ] = None
     program: Annotated[ProgramFile | None, Field(description="a training program instead of data and recipe")] = None
     seeds: Annotated[
         Any,
