@@ -15,7 +15,7 @@ from ablate.study.frozen import Frozen
 
 ColumnName = Literal[
     "name", "axes", "stands_for", "result", "range", "difference", "published", "minus_published", "other", "log", "seeds",
-    "parameters", "blocks", "multiply_adds", "measures", "test",
+    "parameters", "blocks", "multiply_adds", "measures", "test", "also_test",
 ]  # fmt: skip
 Order = Literal["result", "study", "published"]
 Mark = Literal["best", "second", "indistinguishable"]
