@@ -47,7 +47,8 @@ def _corrupted(document: Document, path: tuple[Any, ...], file: ExtraTestFile, u
         document.fail((*path, "corruption"), f"also_test.corruption: found {describe(name)}; {allowed(name, CORRUPTIONS)}")
     if any(one.streamed for one in used):
         document.fail((*path, "corruption"), "also_test.corruption: not possible with images that are streamed; use data")
-    title = file.title or f"{CORRUPTIONS[name].words}, {file.severity}"
+    words = CORRUPTIONS[name].words
+    title = file.title or f"{words[:1].upper()}{words[1:]}, {file.severity}"
     return ExtraTest(title=title, corruption=name, severity=file.severity, seed=file.seed)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Union
 
@@ -81,21 +81,22 @@ class LastEpoch:
         """
         return images >= self.group.size and (bool(self.data.measures) or 2 * images * self.data.classes <= self.left)
 
-    def write(self, directory: Path, tested: dict[str, Testing]) -> None:
+    def write(self, directory: Path, tested: dict[str, Testing], there: Collection[str] = ()) -> None:
         """Evaluate what is not evaluated yet, and write all.
 
         Args:
             directory: Of the trial's record; its epochs are complete.
             tested: By the names of the images: the passes of the last epoch. Those that kept no logits are made again.
+            there: The names of the images whose evaluations stay as they are.
 
         Raises:
             DataError: Further test images are missing, damaged or not what the study declares.
         """
         for images, testing in tested.items():
-            for weights in self.networks:
+            for weights in self.networks if images not in there else ():
                 one = testing if weights == TESTED else self.testing(testing.batches.part, weights)
                 self._write(directory, images, one, self.positions[images], weights)
-        for extra in self.data.also_test:
+        for extra in (one for one in self.data.also_test if one.key not in there):
             part, positions, digest = self._extra(extra, tested["test"].batches.part)
             self._write(directory, extra.key, self.testing(part), positions, always=True, digest=digest)
 

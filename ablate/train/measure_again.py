@@ -7,11 +7,13 @@ from collections.abc import Callable
 from ablate.errors import RecordError
 from ablate.files import hold_lock
 from ablate.kinds.hooks import Hooks
+from ablate.kinds.measures import key_of
 from ablate.nets.custom import check_code
 from ablate.own_modules import look_in
 from ablate.records.code import has_code
-from ablate.records.logits import TESTED
-from ablate.records.records import read_record
+from ablate.records.logits import TESTED, read_evaluation, read_logits
+from ablate.records.records import Record, read_record
+from ablate.study.data import Data
 from ablate.train.attempt import SendEvent
 from ablate.train.checkpoint import load_checkpoint
 from ablate.train.job import Job
@@ -74,6 +76,16 @@ def measure_again(job: Job, report: SendEvent, cache: ProcessCache | None = None
         positions, normalization = dict(images.positions), loaded.normalization
         last = LastEpoch(job, positions, networks, averaged, normalization, hooks, beat=lambda: report({}))
         parts = {record.split: loaded.test, **({"test": loaded.final} if loaded.final else {})}
-        last.write(directory, {name: last.testing(part) for name, part in parts.items()})
+        names = (*parts, *(extra.key for extra in trial.data.also_test))
+        there = [name for name in names if _is_measured(record, name, trial.data)]
+        last.write(directory, {name: last.testing(part) for name, part in parts.items()}, there)
     free_memory()
     return "measured"
+
+
+def _is_measured(record: Record, images: str, data: Data) -> bool:
+    """Whether some images need not be evaluated again. What is kept stays: another device would compute other bits."""
+    found = read_evaluation(record, images)
+    if found is None:
+        return False
+    return found.measures.keys() >= {key_of(one) for one in data.measures} or read_logits(record, images) is not None
