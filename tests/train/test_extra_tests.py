@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_a_corruption_is_the_same_draw_each_time_and_stronger_at_each_severity(n
     assert all(copy.shape == images.shape and copy.dtype == np.uint8 for copy in copies)
     assert np.array_equal(copies[0], corrupt(name, 1, images, seed=3))
     apart = [np.abs(copy.astype(float) - images).mean() for copy in copies]
-    assert 0 < apart[0] < apart[-1] and all(0.99 * one < next for one, next in zip(apart, apart[1:]))
+    assert 0 < apart[0] < apart[-1] and all(0.99 * a < b for a, b in pairwise(apart))
 
 
 def study(folder: Path, more: str = "") -> Experiment:
