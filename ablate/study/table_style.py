@@ -15,7 +15,7 @@ from ablate.study.frozen import Frozen
 
 ColumnName = Literal[
     "name", "axes", "stands_for", "result", "range", "difference", "published", "minus_published", "other", "log", "seeds",
-    "parameters", "blocks", "multiply_adds", "measures", "test",
+    "parameters", "blocks", "multiply_adds", "measures", "test", "also_test",
 ]  # fmt: skip
 SEARCH_COLUMNS = ("name", "axes", "parameters", "multiply_adds", "seeds", "result", "range", "difference", "measures")
 Order = Literal["result", "study", "published"]
