@@ -218,7 +218,11 @@ def test_a_network_of_ones_own_keeps_its_names(tmp_path: Path, monkeypatch: pyte
     assert torch.equal(own.eval()(images), found.trials()[0].model()(images))
 
 
-def test_what_cannot_be_exported_is_said(trained: Experiment, tmp_path: Path) -> None:
+def test_what_cannot_be_exported_is_said(trained: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking = dataclasses.replace(FORMATS["onnx"], packages=("onnx_that_is_not_there",))
+    with monkeypatch.context() as patched, pytest.raises(RunError, match="the format onnx needs the package onnx_that"):
+        patched.setitem(FORMATS, "onnx", lacking)
+        trained.export("onnx", tmp_path)
     with pytest.raises(RunError, match="no trial of models has a network; run the study first"):
         load_study(STUDY, runs=tmp_path).export("onnx")
     program = {"name": "p", "program": {"command": "python x.py {lr} {seed}"}, "measures": ["loss"], "decide_by": "loss"}
