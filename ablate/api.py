@@ -21,6 +21,7 @@ from ablate.nets.architecture import Architecture, DepthRule
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.records.timings import read_probes
 from ablate.report.rounds import comparison_states
 from ablate.report.verdicts import plan_families
 from ablate.search.experiment import SearchExperiment
@@ -53,6 +54,7 @@ from ablate.study.recipe import Recipe
 from ablate.study.spec import load_any_study
 from ablate.study.study import Study, Trial, Variant
 from ablate.study.tuning import Tuning, network_tunings, program_tunings
+from ablate.train.estimates import measured_costs
 from ablate.train.job import plan_images, with_sizes
 from ablate.train.own_results import own_result_errors
 
@@ -167,14 +169,19 @@ def load_experiment(
         return SearchExperiment(study, Path(path).name, runs, storage, _location(data_root, download))
     if isinstance(study, ProgramStudy):
         return ProgramExperiment(study, runs, tuple(program_tunings(study)) if study.tune else (), storage)
-    enumeration = enumerate_variants(study)
-    baselines = find_baselines(study, enumeration)
+    enumeration, baselines = _enumerate(study, runs)
     check_effects(
         enumeration.variants, [one.data.title for one in enumeration.variants], study.effects, study.places["effects"]
     )
     tunings = tuple(network_tunings(study, enumeration.variants)) if study.tune else ()
     root = Path(data_root) if data_root else None
     return Experiment(study, enumeration, baselines, runs, root, download, tunings, storage)
+
+
+def _enumerate(study: Study, runs: Path) -> tuple[Enumeration, tuple[Variant | None, ...]]:
+    """The variants of a study, within its limits on what the probes in a runs directory say, and their baselines."""
+    enumeration = enumerate_variants(study, lambda variants: measured_costs(variants, read_probes(runs)))
+    return enumeration, find_baselines(study, enumeration)
 
 
 def _location(data_root: str | Path | None, download: bool) -> Location:
@@ -333,6 +340,11 @@ class Experiment:
         options = options or CostOptions()
         folders = (self.study.folder.resolve(), Path.cwd())
         skipped = probe_networks(self.variants, self.runs, options, announce, folders) if probe else []
+        if probe and self.enumeration.limited and not self.tunings:
+            enumeration, baselines = _enumerate(self.study, self.runs)
+            planned_anew = replace(self, enumeration=enumeration, baselines=baselines).plan(False, options, announce)
+            planned_anew["cost"]["remarks"][:0] = skipped
+            return planned_anew
         varied = varied_axes(self.variants)
         location = self.location()
         variants, states = self.variants, list(tuning_states(self.tunings, self.runs, self.storage, location))
@@ -493,6 +505,8 @@ class Experiment:
         """
         from rich.console import Console as RichConsole
 
+        if self.enumeration.not_measured:
+            raise RunError(self.enumeration.not_measured)
         console = console or RichConsole(stderr=True)
         options = options or RunOptions()
         mine = tunings_of_shard(
