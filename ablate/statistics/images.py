@@ -1,21 +1,23 @@
 """Comparisons of variants over the images that their networks were tested on, seeds and images crossed.
 
-The seeds' verdict (ablate/statistics/family.py) speaks of new trainings, tested on these images. Two tests here speak of new
-images. The value of an image is the difference of two variants there: 1 where the variant's network is wrong and the
+The seeds' verdict (ablate/statistics/family.py) speaks of new trainings, tested on these images. Two tests here speak of
+new images. The value of an image is the difference of two variants there: 1 where the variant's network is wrong and the
 baseline's is right, -1 where it is the other way round, 0 else.
 
 - `networks`: these trained networks on new images. Images are the sample, networks are fixed. The sign of an image's mean
   difference over the seeds is exchanged for all comparisons of a family together, and the largest standardized sum is
   compared, stepping down. With one network a side and one comparison that is McNemar's test (Dietterich, 1998). It tells
   small differences apart, as there are thousands of images. It says nothing of the networks that other seeds would give.
-- `trainings`: new trainings on new images. Seeds and images are both a sample, as readers and cases are where images of
-  patients are read under two conditions. The variance of the mean is a sum of what seeds, images and both together add, from
-  the mean squares of a table of seeds by images, and Student's t has the degrees of freedom of Hillis (Obuchowski and
-  Rockette, 1995; Hillis, 2007). The variance of seeds is taken as no lower than what single predictions add by chance, which
-  thousands of images tell far better than a few seeds. A family is corrected by Holm's method (1979).
+- `trainings`: new trainings on new images. Seeds and images are both a sample, as readers and patients are where doctors
+  read the same pictures under two conditions. The variance of the mean is a sum of what seeds, images and both together
+  add, from the mean squares of a table of seeds by images; Student's t has the degrees of freedom of Hillis (Obuchowski and
+  Rockette, 1995; Hillis, 2007). Where seeds differ no more than single predictions do by chance, that chance is taken in
+  their place, which thousands of images tell far better than few seeds, and the degrees of freedom are those of the images
+  (sometimes-pooling: Bancroft, 1964). A family is corrected by Holm's method (1979).
 
 Owen's pigeonhole bootstrap (2007) estimates the same variance by resampling seeds and images; three seeds are too few to
-resample. Two are too few for this test as well, whose rate of error would be 13%. Bouthillier et al. (2021) say why both are a sample. Rates of error: `python -m tests.statistics.calibrate_images`.
+resample. Two are too few for this test as well: it would err in up to 13% of studies. Bouthillier et al. (2021) say why
+both are a sample. Rates of error: `python -m tests.statistics.calibrate_images`.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ class ImageComparison(NamedTuple):
         seeds: The seeds of the variant and of its baseline; if two or more are common, these alone.
         common: Whether the seeds are common.
         difference: Of the mean errors, the variant minus the baseline, in points of percent.
-        disagree: The share of predictions of which one is right and the other wrong, at one seed if they are common; 0 to 1.
+        disagree: The share of predictions of which one is right and the other wrong, at one seed if they are common.
         networks: These networks on new images.
         trainings: New trainings on new images; None with fewer than FEWEST_SEEDS common seeds.
         family: The comparisons of the family.
@@ -106,9 +108,7 @@ def compare_on_images(variants: Sequence[Wrong], pairs: Pairs) -> list[ImageComp
         trainings = Test(*of_trainings, next(adjusted)) if of_trainings else None
         difference, disagree = 100 * float(column.mean()) / scale, _disagreement(ours, theirs, common)
         seeds = len(ours), len(theirs)
-        found.append(
-            ImageComparison(column.size, seeds, common, difference, disagree, networks, trainings, len(pairs))
-        )
+        found.append(ImageComparison(column.size, seeds, common, difference, disagree, networks, trainings, len(pairs)))
     return found
 
 
@@ -151,7 +151,7 @@ def _disagreement(ours: Floats, theirs: Floats, common: bool) -> float:
 
 
 def _sign_p(differences: Floats) -> tuple[Floats, Floats]:
-    """The p-value of each column of differences, of shape (images, comparisons), alone and adjusted, by exchange of signs."""
+    """The p-values of columns of differences, (images, comparisons), alone and adjusted, by exchange of signs."""
     import numpy as np
 
     kept = differences[(differences != 0).any(axis=1)]

@@ -118,7 +118,7 @@ class BudgetFile(Frozen):
     )
     step_time: Annotated[QuantityOrBounds, Field(description="milliseconds of a training step, measured")] = None
     inference_time: Annotated[QuantityOrBounds, Field(description="milliseconds to predict one image, measured")] = None
-    inference_time_128: Annotated[QuantityOrBounds, Field(description="milliseconds to predict 128 at once, measured")] = None
+    inference_time_128: Annotated[QuantityOrBounds, Field(description="milliseconds to predict 128, measured")] = None
     peak_memory: Annotated[QuantityOrBounds, Field(description="bytes of GPU memory in training, measured")] = None
     energy: Annotated[QuantityOrBounds, Field(description="joules of a GPU in a training step, measured")] = None
     tolerance: Percentage = "5%"

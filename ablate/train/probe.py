@@ -46,9 +46,9 @@ def probe(job: ProbeJob, stop: Callable[[], bool], report: Callable[[dict[str, A
         job: The network and the conditions.
         stop: Is not called: a probe is short.
         report: Receives {"train_ms": [milliseconds of a step, one for each round], "test_ms": [milliseconds of a batch],
-            "test_batch": images, "inference_ms": {"1": [milliseconds], "128": [milliseconds]}, "energy_joules": of a step or
-            None, "steps": number, "startup_seconds", "peak_memory_bytes", "device", "threads", "torch"}; or {"remark": why
-            the network was skipped}. Energy is that of the device, divided by the processes that share it.
+            "test_batch": images, "inference_ms": {"1": [milliseconds], "128": [milliseconds]}, "energy_joules": of a step
+            or None, "steps": number, "startup_seconds", "peak_memory_bytes", "device", "threads", "torch"}; or {"remark":
+            why the network was skipped}. Energy is that of the device, divided by the processes that share it.
 
     Returns:
         "probed", or "skipped" if the estimated memory exceeds the memory that there is.

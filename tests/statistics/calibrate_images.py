@@ -85,7 +85,7 @@ def simulate(scenario: Scenario, generator: np.random.Generator, shift: float) -
 
 
 def verdicts(variants: list[dict[int, Bools]]) -> npt.NDArray[np.bool_]:
-    """Of each comparison whether each test finds a difference, of shape (3, k): networks, trainings, and the seeds' test."""
+    """Whether each test finds a difference, of shape (3, k): these networks, new trainings, and the seeds' test."""
     pairs = [(i, 0) for i in range(1, len(variants))]
     found = compare_on_images(variants, pairs)
     errors = [{seed: 100 * float(wrong.mean()) for seed, wrong in variant.items()} for variant in variants]

@@ -47,9 +47,7 @@ def draw_class_errors(found: ClassErrors, title: str, caption: str, badge: str =
         for name, one in of_variants.items()
     }  # fmt: skip
     legend = [Line2D([], [], label=name, **options[name]) for name in found.errors]  # type: ignore[arg-type]
-    figure, (axis,) = open_canvas(
-        title, caption, badge, width=longest + 5.0, body=0.65 + 0.24 * len(names), legend=legend
-    )
+    figure, (axis,) = open_canvas(title, caption, badge, width=longest + 5.0, body=0.65 + 0.24 * len(names), legend=legend)
     for row in range(len(names)):
         of_row = [errors[row] for errors in found.errors.values()]
         axis.plot([min(of_row), max(of_row)], [row, row], color=PALE, linewidth=1.0, zorder=2)

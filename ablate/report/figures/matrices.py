@@ -12,7 +12,18 @@ from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ablate.report.figures.style import GREY, INK, PAGE, SMALL, TEXT, canvas_width, open_canvas, styled, text_width, wrap_text
+from ablate.report.figures.style import (
+    GREY,
+    INK,
+    PAGE,
+    SMALL,
+    TEXT,
+    canvas_width,
+    open_canvas,
+    styled,
+    text_width,
+    wrap_text,
+)
 
 BLUES = LinearSegmentedColormap.from_list("blues", ["#ffffff", "#d6e6f2", "#6baed6", "#0072b2", "#003a5d"])
 CELL = (0.26, 0.46)  # inches: the least and the most
@@ -115,8 +126,9 @@ def _draw(axis: Axes, panel: Matrix, names: Sequence[str], diagonal: bool, cell:
             dark = not (on and not diagonal) and norm(value) > 0.55
             colour = "white" if dark else INK if on or value >= 0.95 else GREY
             text = f"{value:.1f}" if diagonal else _number(value)
+            size = SMALL - (0.5 if cell > 0.3 else 1)
             axis.text(
-                column, row, text, ha="center", va="center_baseline", fontsize=SMALL - (0.5 if cell > 0.3 else 1), color=colour,
+                column, row, text, ha="center", va="center_baseline", fontsize=size, color=colour,
                 fontweight="bold" if on and not diagonal else "normal",
             )  # fmt: skip
 
