@@ -494,7 +494,7 @@ class Experiment:
 
         place = {id(variant): i for i, variant in enumerate(self.enumeration.variants)}
         baselines = [None if one is None else variants[place[id(one)]] for one in self.baselines]
-        return analyze_study(self.study, variants, baselines, self.runs)
+        return analyze_study(self.study, variants, baselines, self.runs, self.location())
 
     def report(self) -> StudyReport:
         """The report of the records: tables, figures, files.

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ablate.data.cache import Location
 from ablate.records.imported import Imported, read_imported
 from ablate.records.timings import Probe, read_probes
 from ablate.report.both_answers import both_sentences
@@ -17,6 +18,7 @@ from ablate.report.document import scale_badge
 from ablate.report.effects import effects_json
 from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
 from ablate.report.numbers import counted, finite
+from ablate.report.predictions import DataPredictions, read_predictions
 from ablate.report.published import Logged, Match, find_log, find_published, rows_without_variant
 from ablate.report.rounds import asked_only, follow_rounds
 from ablate.report.rounds_table import rounds_sentences
@@ -24,6 +26,7 @@ from ablate.report.search_setting import TRAINING
 from ablate.report.setting import describe_held_out, describe_setting
 from ablate.report.summary import Summary, summarize
 from ablate.report.verdicts import verdict_values
+from ablate.statistics.images import ImageComparison
 from ablate.statistics.prediction import predict_median
 from ablate.statistics.ranking import order_agreement
 from ablate.study.decision import TEST_ERROR
@@ -39,9 +42,37 @@ FOLDS_SHARE = (
 
 @dataclass(frozen=True)
 class StudyAnalysis(Compared[Summary]):
-    """The results of a study of networks, compared with each other and with published values."""
+    """The results of a study of networks, compared with each other and with published values.
+
+    Args:
+        location: Where the images are, for those that a figure shows; None: they are not shown.
+    """
 
     study: Study
+    location: Location | None = None
+
+    @cached_property
+    def predictions(self) -> list[DataPredictions]:
+        """The predictions on each data set whose trainings keep logits.
+
+        Raises:
+            RecordError: Kept logits are damaged.
+        """
+        return [found for title in self.titles if (found := read_predictions(self.on(title)))]
+
+    @cached_property
+    def over_images(self) -> dict[int, ImageComparison]:
+        """The comparison with its baseline over the images, by the id() of the summary. Each data set is a family.
+
+        Empty for a study with `seeds.until`, as seeds that are added after a look would spoil its rate of error.
+        """
+        found: dict[int, ImageComparison] = {}
+        for one in self.predictions if self.rounds is None else ():
+            known = {id(variant.summary): variant for variant in one.variants}
+            compared = self.compared_on(one.title)
+            pairs = [(known[id(s)], known[id(b)]) for s, b in compared if id(s) in known and id(b) in known]
+            found |= {id(ours.summary): made for (ours, _), made in zip(pairs, one.compare(pairs) if pairs else ())}
+        return found
 
     @property
     def badge(self) -> str:
@@ -273,7 +304,11 @@ class StudyAnalysis(Compared[Summary]):
 
 
 def analyze_study(
-    study: Study, variants: Sequence[Variant], baselines: Sequence[Variant | None], runs: Path
+    study: Study,
+    variants: Sequence[Variant],
+    baselines: Sequence[Variant | None],
+    runs: Path,
+    location: Location | None = None,
 ) -> StudyAnalysis:
     """The analysis of the records that a runs directory has of a study.
 
@@ -282,6 +317,7 @@ def analyze_study(
         variants: The variants of the study, in order.
         baselines: The baseline of each variant, one of `variants`; None for no baseline.
         runs: The runs directory.
+        location: As in StudyAnalysis.
 
     Raises:
         RecordError: A record is damaged, or records of one data set were made on different images.
@@ -290,7 +326,7 @@ def analyze_study(
     of_variant = {id(summary.variant): summary for summary in summaries}
     compared = tuple(None if variant is None else of_variant[id(variant)] for variant in baselines)
     rounds = follow_rounds(study.until, summaries, compared, len(study.held_out) or 1) if study.until else None
-    return StudyAnalysis(study, *asked_only(rounds, summaries, compared), runs, rounds)
+    return StudyAnalysis(study, *asked_only(rounds, summaries, compared), runs, rounds, location=location)
 
 
 def _reproduced(summary: Summary, match: Match) -> str:

@@ -23,7 +23,7 @@ class Picture:
     Args:
         pixels: uint8 (H, W, 1 or 3).
         true: The name of its class.
-        predicted: What is predicted instead, such as "dog 14/15".
+        predicted: What is predicted instead, such as "dog (14 of 15)".
     """
 
     pixels: npt.NDArray[np.uint8]
