@@ -57,7 +57,7 @@ def test_where_images_add_nothing_new_trainings_are_students_test_of_the_seeds()
 
 
 def test_seeds_that_differ_by_chance_alone_leave_it_to_the_images() -> None:
-    (found,) = compare_on_images([drawn(0.04, 1, seeds=3), drawn(0.0, 2, seeds=3)], [(0, 1)])
+    (found,) = compare_on_images([drawn(0.04, 3, seeds=3), drawn(0.0, 23, seeds=3)], [(0, 1)])
     assert found.trainings is not None and found.trainings.p_value < 0.001  # three seeds alone reach 0.1 at best
     assert found.trainings.interval.low < found.difference < found.trainings.interval.high
     assert found.networks.interval.low > 2 and found.networks.interval.high < 6

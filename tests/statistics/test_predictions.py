@@ -22,7 +22,7 @@ def test_confusions_are_those_of_each_seed_on_average() -> None:
     errors = class_errors(found)
     assert np.isnan(errors[4])  # a class without images
     for label in range(4):
-        assert errors[label] == pytest.approx(100 * (ONE[:, LABELS == label] != label).mean())
+        assert errors[label] == pytest.approx(100 * (ONE[:, label == LABELS] != label).mean())
 
 
 def test_agreement_is_that_of_all_pairs_of_trainings() -> None:
@@ -36,9 +36,7 @@ def test_agreement_is_that_of_all_pairs_of_trainings() -> None:
 
 def test_what_all_miss_and_the_error_of_the_sample() -> None:
     missed = missed_by_all(LABELS, [ONE, OTHER])
-    assert missed.tolist() == [
-        i for i in range(60) if all(of_seed[i] != LABELS[i] for of_seed in (*ONE, *OTHER))
-    ]
+    assert missed.tolist() == [i for i in range(60) if all(of_seed[i] != LABELS[i] for of_seed in (*ONE, *OTHER))]
     alone = sampling_error(LABELS, ONE[:1])
     error = (ONE[0] != LABELS).mean()
     assert alone == pytest.approx(100 * (error * (1 - error) / 59) ** 0.5)
