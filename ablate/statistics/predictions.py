@@ -27,7 +27,7 @@ def confusion(labels: Classes, predicted: Classes, classes: int) -> Floats:
     import numpy as np
 
     cells = labels.astype(np.int64) * classes + predicted
-    return np.bincount(cells.ravel(), minlength=classes**2).reshape(classes, classes) / len(predicted)
+    return np.asarray(np.bincount(cells.ravel(), minlength=classes**2).reshape(classes, classes) / len(predicted))
 
 
 def class_errors(matrix: Floats) -> Floats:
@@ -53,7 +53,7 @@ def votes(predicted: Classes, classes: int) -> Classes:
 
     images = predicted.shape[1]
     cells = np.arange(images) * classes + predicted
-    return np.bincount(cells.ravel(), minlength=images * classes).reshape(images, classes)
+    return np.asarray(np.bincount(cells.ravel(), minlength=images * classes).reshape(images, classes))
 
 
 def agreement(variants: Sequence[Classes], classes: int) -> Floats:

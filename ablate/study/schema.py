@@ -503,7 +503,7 @@ class StudyFile(Frozen):
         search: A search in place of `variants`.
         tune: A small search that each variant is given before its seeds are trained.
         depth_rule: How a name counts depth: convolutions on the longest path, or 6 N + 4 whatever the block.
-        where: A condition on axes and counts, such as k * depth <= 400; other variants are dropped.
+        where: A condition on axes, counts and measured costs, such as k * depth <= 400; other variants are dropped.
         budget: What every network may cost.
         figures: The figures of the report.
         published: Published values, shown beside ours.
