@@ -15,7 +15,7 @@ from ablate.report.predictions import DataPredictions, VariantPredictions
 from ablate.report.summary import Summary
 from ablate.report.verdicts import listed, p_words
 from ablate.statistics.comparison import ALPHA, Interval
-from ablate.statistics.images import ImageComparison, Test
+from ablate.statistics.images import ImageComparison, ImageTest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +111,7 @@ def _over_images_caption(images: str) -> str:
     )
 
 
-def _test_cells(test: Test | None) -> list[Cell]:
+def _test_cells(test: ImageTest | None) -> list[Cell]:
     if test is None:
         return [NO_VALUE, NO_VALUE]
     return [

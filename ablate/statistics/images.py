@@ -41,7 +41,7 @@ CHUNK = 4_000_000  # signs that are drawn at once
 FEWEST_SEEDS = 3  # for a statement on new trainings
 
 
-class Test(NamedTuple):
+class ImageTest(NamedTuple):
     """A difference as a statement on a population.
 
     Args:
@@ -49,8 +49,6 @@ class Test(NamedTuple):
         p_value: Two-sided, of this comparison alone.
         p_family: Adjusted for the family.
     """
-
-    __test__ = False  # it is no test of pytest
 
     interval: Interval
     p_value: float
@@ -76,8 +74,8 @@ class ImageComparison(NamedTuple):
     common: bool
     difference: float
     disagree: float
-    networks: Test
-    trainings: Test | None
+    networks: ImageTest
+    trainings: ImageTest | None
     family: int
 
 
@@ -104,8 +102,8 @@ def compare_on_images(variants: Sequence[Wrong], pairs: Pairs) -> list[ImageComp
     found = []
     for (ours, theirs, common), column, alone, adjusted_p, of_trainings in zip(sides, columns, *signs, crossed):
         scale = len(ours) * len(theirs) if not common else len(ours)
-        networks = Test(_normal_interval(100 * column / scale), float(alone), float(adjusted_p))
-        trainings = Test(*of_trainings, next(adjusted)) if of_trainings else None
+        networks = ImageTest(_normal_interval(100 * column / scale), float(alone), float(adjusted_p))
+        trainings = ImageTest(*of_trainings, next(adjusted)) if of_trainings else None
         difference, disagree = 100 * float(column.mean()) / scale, _disagreement(ours, theirs, common)
         seeds = len(ours), len(theirs)
         found.append(ImageComparison(column.size, seeds, common, difference, disagree, networks, trainings, len(pairs)))

@@ -18,7 +18,7 @@ def energy_counter(device: torch.device) -> Callable[[], float] | None:
     if device.type != "cuda":
         return None
     try:
-        import pynvml
+        import pynvml  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
         pynvml.nvmlInit()
         handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
