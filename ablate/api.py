@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +30,13 @@ from ablate.study.baseline import find_baselines
 from ablate.study.costs import memory_choices, memory_need, training_cost, training_memory
 from ablate.study.crossing import check_effects
 from ablate.study.designs import designs_json
+from ablate.study.document import read_document
 from ablate.study.plan import OPEN, Enumeration, axis_value, enumerate_variants, fold_of, label, varied_axes
 from ablate.study.program import ProgramStudy
 from ablate.study.recipe import Recipe
 from ablate.study.spec import load_any_study
 from ablate.study.study import Study, Trial, Variant
+from ablate.study.together import read_together
 from ablate.study.tuning import network_tunings, program_tunings
 from ablate.train.estimates import measured_costs
 from ablate.train.job import plan_images, with_sizes
@@ -163,7 +166,15 @@ def load_experiment(
     if runs.exists() and not runs.is_dir():
         raise RunError(f"`runs`: {runs} is not a directory")
     copies = read_copies([str(each) for each in ([images] if isinstance(images, (str, Path)) else images)])
-    study = load_any_study(path, overrides, scale, copies=copies, remembered=remembered_copies(runs))
+    load = partial(
+        load_any_study, overrides=tuple(overrides), scale=scale, copies=copies, remembered=remembered_copies(runs)
+    )
+    document = read_document(Path(path))
+    if "studies" in document.value:
+        root = Path(data_root) if data_root else None
+        together = read_together(document, scale, load)._asdict()
+        return Experiment(**together, runs=runs, data_root=root, download=download)
+    study = load(path)
     if study.search:
         return SearchExperiment(study, Path(path).name, runs, storage, _location(data_root, download))
     if isinstance(study, ProgramStudy):
@@ -183,7 +194,7 @@ def load_experiment(
 
 def _enumerate(study: Study, runs: Path) -> tuple[Enumeration, tuple[Variant | None, ...]]:
     """The variants of a study, within its limits on what the probes in a runs directory say, and their baselines."""
-    enumeration = enumerate_variants(study, lambda variants: measured_costs(variants, read_probes(runs)))
+    enumeration = enumerate_variants(study, measure=lambda variants: measured_costs(variants, read_probes(runs)))
     return enumeration, find_baselines(study, enumeration)
 
 

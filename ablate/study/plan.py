@@ -131,11 +131,16 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 @_without_garbage_collection()
-def enumerate_variants(study: Study, measure: Measure = nothing_measured) -> Enumeration:
+def enumerate_variants(
+    study: Study,
+    beside: Callable[[Entry, Data], dict[str, Any]] | None = None,
+    measure: Measure = nothing_measured,
+) -> Enumeration:
     """Every variant of a study: duplicates merged, axes solved for the budget, constraint applied.
 
     Args:
         study: As loaded by load_study().
+        beside: As returned by beside_axes() for more studies than this one; None: of this study.
         measure: Returns the measured costs of variants, for a study that limits them.
 
     Raises:
@@ -151,7 +156,7 @@ def enumerate_variants(study: Study, measure: Measure = nothing_measured) -> Enu
     solved: list[str] = []
     merged: list[str] = []
     dropped: list[str] = []
-    beside, networks, identities = beside_axes(study), Networks(study), _Identities()
+    beside, networks, identities = beside or beside_axes(study), Networks(study), _Identities()
     again: dict[tuple[Any, ...], list[Design]] = {}  # the designs of variants that are there more than once
     labelled: dict[str, str] = {}  # the place of each label
     for entry, axes, data, row, design, own in cells(study):

@@ -181,7 +181,7 @@ class EntryFile(Frozen):
 
 
 EXPANSIONS = ("net", "grid", "zip", "one_at_a_time", *DESIGNS)  # one of them in each item of `variants`
-SET_BY_OTHERS = ("held_out", "measures", "keep")  # fields of Data that other keys of a study set
+SET_BY_OTHERS = ("held_out", "measures", "decide_by", "keep")  # fields of Data that other keys of a study set
 NOT_WRITTEN = (*SET_BY_OTHERS, "own")  # fields of Data that a study file writes under other keys
 
 
@@ -516,6 +516,7 @@ class StudyFile(Frozen):
                 {"required": ["data", "recipe", "search"]},
                 {"required": ["program", "measures", "seeds", "variants"]},
                 {"required": ["program", "measures", "search"]},
+                {"required": ["studies"]},
             ]
         }
     )
@@ -533,6 +534,15 @@ class StudyFile(Frozen):
     notes: Annotated[str, Field(max_length=10_000, description="printed with every table")] = ""
     data: Annotated[Any, Field(examples=["cifar10"], description="a data set, or a list for every network")] = None
     recipe: Annotated[Any, Field(examples=["wrn_cifar"])] = None
+    studies: Annotated[
+        list[str] | None,
+        Field(
+            min_length=1,
+            max_length=100,
+            examples=["[block_types.yaml, deepening.yaml]"],
+            description="other study files of the same directory, whose variants stand in one table; see Tables",
+        ),
+    ] = None
     program: Annotated[ProgramFile | None, Field(description="a training program instead of data and recipe")] = None
     seeds: Annotated[
         Any,

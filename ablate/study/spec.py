@@ -89,6 +89,8 @@ def load_any_study(
     for assignment in overrides:
         document.override(assignment)
     load = partial(load_any_study, remembered=(*remembered, *copies))
+    if "studies" in document.value:
+        document.fail(("studies",), "'studies' names whole studies and is none of its own; name its studies instead")
     chosen = take_chosen(document, (*within, (path.resolve(), scale)), load)
     _refuse_nothing(document, (), document.value)
     if "program" in document.value:
@@ -116,7 +118,8 @@ def load_any_study(
     seeds, until = _seeds(document, file)
     held_out = _held_out(document, file, data)
     taken, shown = read_measures(document, file.measures or (), path.parent)
-    extra: dict[str, Any] = {**({"measures": taken} if taken else {}), **({"keep": file.keep} if file.keep else {})}
+    keep = {"keep": file.keep} if file.keep else {}
+    extra: dict[str, Any] = {**keep, **({"measures": taken, "decide_by": file.decide_by or ""} if taken else {})}
     data = _with(data, held_out, extra)
     measured_budget = _measured_budget(document, file.budget) if file.budget else None
     budget = _budget(document, file.budget) if file.budget and measured_budget is None else None

@@ -91,7 +91,10 @@ def test_a_variant_that_misses_and_a_search_that_limits(tmp_path: Path) -> None:
     with pytest.raises(BudgetError, match="WRN-10-0.75 needs 3 milliseconds to predict one image; allowed: at most 2"):
         recorded.written(tmp_path, STUDY + "budget: {inference_time: {max: 2}}\n")
     path = tmp_path / "search.yaml"
-    head = recorded.DIGITS + "base: WRN-10-0.25\nsearch: {trials: 2, validation: {holdout: 20}, space: {recipe.lr: [0.1, 0.2]}}\n"
+    head = (
+        recorded.DIGITS
+        + "base: WRN-10-0.25\nsearch: {trials: 2, validation: {holdout: 20}, space: {recipe.lr: [0.1, 0.2]}}\n"
+    )
     path.write_text(head + "where: inference_time < 2\n")
     with pytest.raises(StudyError, match="where: inference_time is measured, and limits a study alone; in a search use"):
         load_study(path)
