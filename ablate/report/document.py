@@ -174,7 +174,7 @@ def make_table(
         details: What the columns mean, a sentence or more each; empty ones are left out.
     """
     cells = (tuple(cell if isinstance(cell, Cell) else words(cell) for cell in row) for row in rows)
-    return Table(label, caption, tuple(columns), tuple(cells), tuple(notes), title, (), tuple(filter(None, details)))
+    return Table(label, caption, tuple(columns), tuple(cells), tuple(notes), title, details=tuple(filter(None, details)))
 
 
 @dataclass(frozen=True)

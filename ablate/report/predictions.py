@@ -156,7 +156,7 @@ def read_predictions(summaries: Sequence[Summary]) -> DataPredictions | None:
             if len(parts) < folds or not all(map(np.array_equal, (labels, places), first)):
                 continue
             values = np.concatenate([part.values for _, part, _ in parts])
-            predicted[seed] = values.argmax(axis=1).astype(np.int32)
+            predicted[seed] = values.argmax(axis=1).astype(np.min_scalar_type(values.shape[1] - 1))
             total = _probabilities(values) + (0.0 if total is None else total)
             trials += [trial for _, _, trial in parts]
             split, classes = parts[0][1].images, values.shape[1]

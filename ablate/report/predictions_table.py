@@ -69,9 +69,16 @@ def prediction_tables(analysis: StudyAnalysis) -> Iterator[Table]:
             yield confusions
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[Cell | str]], label: str, caption: str, title: str) -> Table:
+def _table(
+    titles: Sequence[str],
+    rows: Sequence[Sequence[Cell | str]],
+    label: str,
+    caption: str,
+    title: str,
+    details: Sequence[str] = (),
+) -> Table:
     columns = [Column(one, one not in TEXTS) for one in titles]
-    return replace(make_table(columns, rows, label, caption, title=title), folded=True)
+    return replace(make_table(columns, rows, label, caption, title=title, details=details), folded=True)
 
 
 def _over_images(analysis: StudyAnalysis) -> Table:
@@ -98,16 +105,20 @@ def _over_images(analysis: StudyAnalysis) -> Table:
                 ]
             )
     images = " or ".join(dict.fromkeys(f"{len(one.labels):,} {one.split} images" for one in analysis.predictions))
-    return _table(titles, rows, f"{analysis.study.name}_images", _over_images_caption(images), "Compared over the images")
+    caption = f"Mean error at the last epoch over {images}, variant minus baseline, in points."
+    label = f"{analysis.study.name}_images"
+    return _table(titles, rows, label, caption, "Compared over the images", tuple(_over_images_details()))
 
 
-def _over_images_caption(images: str) -> str:
-    return (
-        f"Mean error at the last epoch, variant minus baseline, in points, over {images}; 95% intervals are of one "
-        f"comparison, p-values are adjusted for all of a data set and bold below {ALPHA:g}. These networks: what these "
-        "networks would do on new images, whatever other seeds would give. New trainings: seeds and images are both a "
-        "sample. The verdict of the seeds speaks of new trainings on these images, and stands as it is. Disagree: how "
-        "often one of the two networks is right and the other wrong."
+def _over_images_details() -> Iterator[str]:
+    yield (
+        "These networks: what these trained networks would do on new images, whatever other seeds would give. New "
+        "trainings: seeds and images are both a sample. The verdict of the seeds speaks of new trainings on these images, "
+        "and stands as it is."
+    )
+    yield (
+        f"95% intervals are of one comparison; p-values are adjusted for all of a data set, and bold below {ALPHA:g}. "
+        "Disagree: how often one of the two networks is right and the other wrong."
     )
 
 
@@ -146,14 +157,15 @@ def _predictions(analysis: StudyAnalysis) -> Table:
             )
     sizes = " and ".join(f"{len(one.labels):,} {one.split} images" for one in analysis.predictions)
     left = sum(found.left_out for found in analysis.predictions)
-    caption = (
-        f"Predictions at the last epoch on {sizes}. SE of the images: the standard error, in points, that the number of "
-        "images puts on the mean error. Ensemble: the class with the highest mean probability over the seeds. Seeds agree: "
-        "how often two seeds predict the same class."
-    )
+    details = [
+        "SE of the images: the standard error, in points, that the number of images puts on the mean error.",
+        "Ensemble: the class with the highest mean probability over the seeds. Seeds agree: how often two seeds predict "
+        "the same class.",
+    ]
     if left:
-        caption += f" {counted(left, 'training')} without kept logits {'is' if left == 1 else 'are'} left out."
-    return _table(titles, rows, f"{analysis.study.name}_predictions", caption, "Predictions")
+        details.append(f"{counted(left, 'training')} without kept logits {'is' if left == 1 else 'are'} left out.")
+    caption = f"Predictions at the last epoch on {sizes}."
+    return _table(titles, rows, f"{analysis.study.name}_predictions", caption, "Predictions", details)
 
 
 def _class_errors(analysis: StudyAnalysis, found: DataPredictions, names: Sequence[str], label: str) -> Table:
@@ -244,8 +256,8 @@ def image_sentences(analysis: StudyAnalysis) -> Iterator[str]:
             if made.trainings and made.trainings.p_family < ALPHA:
                 text += f"; so have new trainings ({p_words(made.trainings.p_family)})"
             yield f"{text[:1].upper()}{text[1:]}."
-        for baseline, alike in _alike(analysis, known):
-            text = f"{where}the trained networks of {listed(alike)} cannot be told from those of {baseline} by {images}."
+        for name, alike in _alike(analysis, known):
+            text = f"{where}the trained networks of {listed(alike)} cannot be told from those of {name} by {images}."
             yield f"{text[:1].upper()}{text[1:]}"
     if analysis.over_images:
         yield (

@@ -74,7 +74,7 @@ def agreement(variants: Sequence[Classes], classes: int) -> Floats:
     own = np.diagonal(found) - seeds  # without each training compared with itself
     found /= np.outer(seeds, seeds)
     np.fill_diagonal(found, own / np.where(seeds > 1, seeds * (seeds - 1), np.nan))
-    return found
+    return np.asarray(found)
 
 
 def missed_by_all(labels: Classes, variants: Sequence[Classes]) -> Classes:

@@ -93,9 +93,9 @@ def test_the_report_says_them_beside_the_verdict_of_the_seeds(experiment: Experi
 def test_tables_of_classes_and_confusions(experiment: Experiment) -> None:
     over, predictions, classes, confusions = prediction_tables(experiment.analysis())
     assert [row[0].text for row in over.rows] == ["WRN-10-0.5", "WRN-10-0.75"]
-    assert over.rows[1][-3].text == "–" and "stands as it is" in over.caption
-    assert "1 training without kept logits is left out" in predictions.caption
-    assert [row[0].text for row in classes.rows][0] == "WRN-10-0.5" and len(classes.columns) == 11
+    assert over.rows[1][-3].text == "–" and "stands as it is" in " ".join(over.details)
+    assert "1 training without kept logits is left out" in " ".join(predictions.details)
+    assert classes.rows[0][0].text == "WRN-10-0.5" and len(classes.columns) == 11
     assert np.mean([cell.value for cell in classes.rows[0][1:]]) == pytest.approx(10.0)
     assert all(int(row[1].text) == (int(row[0].text) + 1) % 10 for row in confusions.rows)
     assert all(table.folded for table in (over, predictions, classes, confusions))

@@ -88,7 +88,7 @@ def test_a_wrong_limit_is_one_line(tmp_path: Path, text: str, message: str) -> N
 
 def test_a_variant_that_misses_and_a_search_that_limits(tmp_path: Path) -> None:
     timed(recorded.written(tmp_path, STUDY), {0: 1.0, 1: 2.0, 2: 3.0})
-    with pytest.raises(BudgetError, match="WRN-10-0.75 needs 3 milliseconds to predict one image; allowed: at most 2"):
+    with pytest.raises(BudgetError, match=r"WRN-10-0\.75 needs 3 milliseconds to predict one image; allowed: at most 2"):
         recorded.written(tmp_path, STUDY + "budget: {inference_time: {max: 2}}\n")
     path = tmp_path / "search.yaml"
     head = (

@@ -60,7 +60,7 @@ def confusion_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
             matrix = found.confusion(one)
             sizes = matrix.sum(axis=1, keepdims=True)
             matrices.append(100 * matrix / np.where(sizes, sizes, 1))
-        wrong = sum(matrix * (1 - np.eye(found.classes)) for matrix in matrices)
+        wrong = np.sum(matrices, axis=0) * (1 - np.eye(found.classes))
         kept = sorted(np.argsort(-(wrong.sum(0) + wrong.sum(1)), kind="stable")[:MOST_CLASSES])
         few = f"the {len(kept)} most confused of {found.classes:,} classes" if len(kept) < found.classes else ""
         inside = [matrix[np.ix_(kept, kept)] for matrix in matrices]
