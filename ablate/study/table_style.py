@@ -18,6 +18,7 @@ ColumnName = Literal[
     "parameters", "blocks", "multiply_adds", "measures", "test", "step_time", "inference_time", "inference_time_128",
     "peak_memory", "energy",
 ]  # fmt: skip
+SEARCH_COLUMNS = ("name", "axes", "parameters", "multiply_adds", "seeds", "result", "range", "difference", "measures")
 Order = Literal["result", "study", "published"]
 Mark = Literal["best", "second", "indistinguishable"]
 Text = Annotated[str, Field(max_length=100, pattern=r"^[^\n\t]*$")]
