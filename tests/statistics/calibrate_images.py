@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+from scipy.special import expit, stdtr
 
 from ablate.statistics import images as over_images
 from ablate.statistics.comparison import ALPHA
@@ -117,6 +117,23 @@ def coverage(scenario: Scenario, studies: int) -> tuple[float, float]:
     return float(found[0]), float(found[-1])
 
 
+def normal_rate(seeds: int, of_seeds: float, of_images: float, draws: int = 100_000) -> float:
+    """How often the test of new trainings errs at 5%, with so many images that their mean squares are known.
+
+    Args:
+        seeds: Common seeds.
+        of_seeds: The true mean square of the seeds; that of single predictions is 1.
+        of_images: What the images add to the variance of the mean, in the same unit.
+        draws: Studies.
+    """
+    generator = np.random.default_rng(0)
+    between = of_seeds * generator.chisquare(seeds - 1, draws) / (seeds - 1)
+    mean = generator.standard_normal(draws) * np.sqrt(of_seeds + of_images)
+    first = np.maximum(between, 1.0)
+    freedom = np.where(between <= 1, 1e6, (seeds - 1) * ((first + of_images) / first) ** 2)
+    return float((2 * stdtr(freedom, -np.abs(mean) / np.sqrt(first + of_images)) < ALPHA).mean())
+
+
 def main() -> None:
     """Print the table."""
     over_images.DRAWS = DRAWS
@@ -133,6 +150,9 @@ def main() -> None:
         if scenario.seeds == 1 or not scenario.common:
             cells[1] = cells[4] = cells[7] = ""
         print(f"| {scenario.title} | {' | '.join(cells)} |", flush=True)
+    for seeds in (2, 3, 5, 10):
+        worst = max(normal_rate(seeds, one, other) for one in (1, 1.5, 2, 4, 10, 100) for other in (0, 0.5, 2, 5))
+        print(f"{seeds} seeds: new trainings are found different in at most {worst:.1%} of comparisons")
 
 
 if __name__ == "__main__":
