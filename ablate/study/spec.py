@@ -19,6 +19,7 @@ from ablate.study.design_file import Axis, Row, read_design
 from ablate.study.design_schema import DESIGNS
 from ablate.study.document import Document, KeyPath, read_document
 from ablate.study.expression import compile_expression
+from ablate.study.extra_test_file import read_extra_tests
 from ablate.study.figure_style import read_figure_style
 from ablate.study.held_out import read_held_out
 from ablate.study.limits import MeasuredBudget, limited_costs
@@ -119,8 +120,9 @@ def load_any_study(
     seeds, until = _seeds(document, file)
     held_out = _held_out(document, file, data)
     taken, shown = read_measures(document, file.measures or (), path.parent)
-    keep = {"keep": file.keep} if file.keep else {}
-    extra: dict[str, Any] = {**keep, **({"measures": taken, "decide_by": file.decide_by or ""} if taken else {})}
+    extra: dict[str, Any] = {"keep": file.keep} if file.keep else {}
+    extra |= {"also_test": read_extra_tests(document, file.also_test, data)} if file.also_test else {}
+    extra |= {"measures": taken, "decide_by": file.decide_by or ""} if taken else {}
     data = _with(data, held_out, extra)
     measured_budget = _measured_budget(document, file.budget) if file.budget else None
     budget = _budget(document, file.budget) if file.budget and measured_budget is None else None

@@ -15,8 +15,8 @@ from ablate.study.frozen import Frozen
 
 ColumnName = Literal[
     "name", "axes", "stands_for", "result", "range", "difference", "published", "minus_published", "other", "log", "seeds",
-    "parameters", "blocks", "multiply_adds", "measures", "test", "step_time", "inference_time", "inference_time_128",
-    "peak_memory", "energy",
+    "parameters", "blocks", "multiply_adds", "measures", "test", "also_test", "step_time", "inference_time",
+    "inference_time_128", "peak_memory", "energy",
 ]  # fmt: skip
 SEARCH_COLUMNS = ("name", "axes", "parameters", "multiply_adds", "seeds", "result", "range", "difference", "measures")
 Order = Literal["result", "study", "published"]
