@@ -1,9 +1,9 @@
-"""load_study(): a YAML file -> Study. All checks are made here, and every error names file:line:column."""
+"""load_study(): a YAML file or a mapping -> Study. All checks are made here, and every error names its place."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -17,7 +17,7 @@ from ablate.study.chosen import Within, take_chosen
 from ablate.study.data import Data, HeldOut, hold_out
 from ablate.study.design_file import Axis, Row, read_design
 from ablate.study.design_schema import DESIGNS
-from ablate.study.document import Document, KeyPath, read_document
+from ablate.study.document import Document, KeyPath, open_document
 from ablate.study.expression import compile_expression
 from ablate.study.extra_test_file import read_extra_tests
 from ablate.study.figure_style import read_figure_style
@@ -62,7 +62,7 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "",
 
 
 def load_any_study(
-    path: str | Path,
+    path: str | Path | Mapping[str, Any],
     overrides: Iterable[str] = (),
     scale: str = "",
     *,
@@ -70,10 +70,11 @@ def load_any_study(
     remembered: Sequence[Copy] = (),
     within: Within = (),
 ) -> Study | ProgramStudy:
-    """The study in a file, of networks or of a training program, completely checked.
+    """The study in a file or a mapping, of networks or of a training program, completely checked.
 
     Args:
-        path: As in load_study().
+        path: The YAML file, or a mapping with the keys of one; what a file finds beside it is then found in the current
+            directory.
         overrides: As in load_study().
         scale: As in load_study().
         copies: Images in place of data sets that the study names.
@@ -83,9 +84,9 @@ def load_any_study(
     Raises:
         StudyError: The study is not valid; the message names the place.
     """
-    path = Path(path)
-    document = read_document(path)
+    document = open_document(path)
     document.copies = Copies({copy.data_set: copy for copy in (*remembered, *copies)})
+    path = Path(document.name)
     if scale:
         _lay_over(document, scale)
     for assignment in overrides:
