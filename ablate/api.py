@@ -8,7 +8,7 @@ experiment.results()        # a tidy DataFrame with one row for each trial
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +24,7 @@ from ablate.nets.architecture import Architecture, DepthRule
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.images import remember_copies, remembered_copies
 from ablate.records.records import trial_state
+from ablate.records.timings import read_probes
 from ablate.search.experiment import SearchExperiment
 from ablate.search.tuning import plan_tuning, tuning_states
 from ablate.study.baseline import find_baselines
@@ -38,6 +39,7 @@ from ablate.study.spec import load_any_study
 from ablate.study.study import Study, Trial, Variant
 from ablate.study.together import read_together
 from ablate.study.tuning import network_tunings, program_tunings
+from ablate.train.estimates import measured_costs
 from ablate.train.job import plan_images, with_sizes
 from ablate.train.own_results import own_result_errors
 
@@ -180,8 +182,7 @@ def load_experiment(
     if isinstance(study, ProgramStudy):
         of_program = tuple(program_tunings(study)) if study.tune else ()
         return ProgramExperiment(study=study, runs=runs, tunings=of_program, storage=storage)
-    enumeration = enumerate_variants(study)
-    baselines = find_baselines(study, enumeration)
+    enumeration, baselines = _enumerate(study, runs)
     check_effects(
         enumeration.variants, [one.data.title for one in enumeration.variants], study.effects, study.places["effects"]
     )
@@ -191,6 +192,12 @@ def load_experiment(
         study=study, enumeration=enumeration, baselines=baselines, runs=runs, data_root=root, download=download,
         tunings=tunings, storage=storage,
     )  # fmt: skip
+
+
+def _enumerate(study: Study, runs: Path) -> tuple[Enumeration, tuple[Variant | None, ...]]:
+    """The variants of a study, within its limits on what the probes in a runs directory say, and their baselines."""
+    enumeration = enumerate_variants(study, measure=lambda variants: measured_costs(variants, read_probes(runs)))
+    return enumeration, find_baselines(study, enumeration)
 
 
 def _named(path: str | Path | Mapping[str, Any]) -> str:
@@ -305,6 +312,8 @@ class Experiment(StudyExperiment[Variant, Trial]):
         ]
 
     def _run(self, options: RunOptions, shown: Console) -> RunSummary:
+        if self.enumeration.not_measured:
+            raise RunError(self.enumeration.not_measured)
         remember_copies(self.runs, self.study.copies)
         return super()._run(options, shown)
 
@@ -314,7 +323,7 @@ class Experiment(StudyExperiment[Variant, Trial]):
     def _analyze(self, variants: Sequence[Variant]) -> StudyAnalysis:
         from ablate.report.analysis import analyze_study
 
-        return analyze_study(self.study, variants, self._baselines_among(variants), self.runs)
+        return analyze_study(self.study, variants, self._baselines_among(variants), self.runs, self.location())
 
     def _run_trials(
         self, trials: Sequence[Trial], runs: Path, labels: Mapping[str, str], options: RunOptions, console: Console
@@ -356,6 +365,11 @@ class Experiment(StudyExperiment[Variant, Trial]):
         """
         options = options or CostOptions()
         skipped = probe_networks(self.variants, self.runs, options, announce, self.folders) if probe else []
+        if probe and self.enumeration.limited and not self.tunings:
+            enumeration, baselines = _enumerate(self.study, self.runs)
+            within = replace(self, enumeration=enumeration, baselines=baselines).plan(False, options, announce)
+            within["cost"]["remarks"][:0] = skipped
+            return within
         varied = varied_axes(self.variants)
         location = self.location()
         variants, states = self.variants, list(tuning_states(self.tunings, self.runs, self.storage, location))
