@@ -128,7 +128,7 @@ def _in_one(together: Study, studies: Sequence[Study]) -> tuple[Enumeration, tup
     variants = tuple(kept.values())
     texts = [label(variant) for variant in variants]
     if twice := [text for text in texts if texts.count(text) > 1]:
-        raise StudyError(f"{together.name}: two studies name different variants '{twice[0]}'; give them a `label`")
+        raise StudyError(f"{together.name}: two studies name different variants '{twice[0]}'; give them a 'label'")
     dropped = tuple(line for lines in remarks for line in lines)
     names = {text: [variant] for text, variant in zip(texts, variants)}
     places = {trial: kept[base] if base else None for trial, base in baselines.items()}
