@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm, rankdata
 
-from ablate.statistics.comparison import ALPHA, PAIRED_FROM, compare, over_splits, studentized_rank_sums
-from ablate.statistics.family import _against_reference, _structure, pooled_signed_ranks, sign_patterns, step_down
+from ablate.statistics.comparison import ALPHA, PAIRED_FROM, compare, over_splits, signed_ranks, studentized_rank_sums
+from ablate.statistics.family import _against_reference, _structure, sign_patterns, step_down
 from ablate.statistics.prediction import predict_median
 from ablate.statistics.sample_size import seeds_needed
 
