@@ -200,8 +200,8 @@ def markdown(wrong: list[FalseVerdicts], needed: list[Seeds], studies: int) -> s
     lines = [
         f"Share of {studies:,} studies with a false verdict (4 to 20 seeds, alpha 0.05; simulation error ±{error:.1%}):",
         "",
-        "| noise | comparisons | correlation | false `different` | `to` raised to 50 | with `equivalent` | false `equivalent` "
-        "| fixed test |",
+        "| noise | comparisons | correlation | false `different` | `to` raised to 50 | with `equivalent` | "
+        "false `equivalent` | fixed test |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for a in wrong:
