@@ -17,6 +17,16 @@ from ablate.study.decision import Decision
 from ablate.study.study import Tune
 
 
+def none_better(variants: int, name: str) -> str:
+    """The claim on the only variant that cannot be told from the best; another may be as good, so it is no more than this.
+
+    Args:
+        variants: How many there are.
+        name: Of the one.
+    """
+    return f"with 95% confidence none of the {variants} variants is better than {name}"
+
+
 class Seeds(Protocol):
     """The seeds of a variant in numbers: a Summary or a ProgramSummary."""
 
@@ -324,6 +334,7 @@ class Compared(Generic[S]):
                 seeds = counted(max(summary.n for summary in summaries), self.unit)
                 yield f"{where}{'with' if where else 'With'} {seeds} any of the {len(summaries)} variants may be the best."
             elif len(first) == 1:
-                yield f"{where}{first[0]} is the best of the {len(summaries)} variants, with 95% confidence."
+                claim = none_better(len(summaries), first[0])
+                yield f"{where}{claim}." if where else f"{claim[0].upper()}{claim[1:]}."
             else:
                 yield f"{where}{listed(first)} cannot be told from the best: with 95% confidence it is among them."

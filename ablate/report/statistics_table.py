@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
 from ablate.report.numbers import DASH, error_range, format_of, p_text, seeds_needed_text, two_decimals
 from ablate.report.seeds import Compared, S, Seeds
-from ablate.report.verdicts import Verdict, interval_text
-from ablate.statistics.comparison import ALPHA, LEVEL, PAIRED_FROM
+from ablate.report.verdicts import Verdict, verdict_interval_cell
+from ablate.statistics.comparison import ALPHA, PAIRED_FROM
 
 TEXTS = ("Variant", "Data", "Baseline")
 COMPARED = ("Baseline", "Difference", "Interval", "P(better)", "p", "p (family)", "Seeds needed")
@@ -106,13 +106,12 @@ def _verdict_cells(analysis: Compared[S], summary: S) -> list[Cell]:
     if baseline is None or verdict is None:
         return [NO_VALUE, *missing]
     c = verdict.comparison
-    level = "" if c.interval.level >= LEVEL else f" ({c.interval.level:.0%})"
     low, high = c.probability_interval
     needed = verdict.needed
     return [
         words(baseline.name),
         number(c.difference, analysis.format.signed),
-        Cell(c.interval.low, f"{interval_text(c.interval, analysis.format)}{level}"),
+        verdict_interval_cell(c.interval, analysis.format),
         Cell(c.probability, f"{two_decimals(c.probability)} ({two_decimals(low)}–{two_decimals(high)})"),
         number(c.p_value, p_text),
         number(verdict.adjusted_p, p_text, bold=verdict.reached),

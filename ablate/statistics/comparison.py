@@ -247,7 +247,7 @@ def _p_of_sums(weights: tuple[int, ...]) -> Floats:
     import numpy as np
 
     below = np.cumsum(_sums(weights))  # the distribution is symmetric
-    return np.minimum(1.0, 2 * np.minimum(below, below[::-1]))
+    return np.asarray(np.minimum(1.0, 2 * np.minimum(below, below[::-1])))
 
 
 def _sums(weights: Sequence[int]) -> Floats:

@@ -66,7 +66,7 @@ def test_the_sentences_say_what_the_seeds_can(found: StudyAnalysis) -> None:
     )
     assert better.endswith(" in a family of 2 comparisons).")
     assert alike.startswith("WRN-10-4 and WRN-10-1 cannot be told apart with 5 seeds; it takes ")
-    assert order == "WRN-10-2 is the best of the 3 variants, with 95% confidence."
+    assert order == "With 95% confidence none of the 3 variants is better than WRN-10-2."
     assert found.leading == {id(found.summaries[1])}
 
 
