@@ -107,11 +107,12 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 @_without_garbage_collection()
-def enumerate_variants(study: Study) -> Enumeration:
+def enumerate_variants(study: Study, beside: Callable[[Entry, Data], dict[str, Any]] | None = None) -> Enumeration:
     """Every variant of a study: duplicates merged, axes solved for the budget, constraint applied.
 
     Args:
         study: As loaded by load_study().
+        beside: As returned by beside_axes() for more studies than this one; None: of this study.
 
     Raises:
         StudyError: A variant is not valid, none is left, or there are too many trials; the message names the place.
@@ -123,7 +124,7 @@ def enumerate_variants(study: Study) -> Enumeration:
     solved: list[str] = []
     merged: list[str] = []
     dropped: list[str] = []
-    beside, networks, identities = beside_axes(study), Networks(study), _Identities()
+    beside, networks, identities = beside or beside_axes(study), Networks(study), _Identities()
     again: dict[tuple[Any, ...], list[Design]] = {}  # the designs of variants that are there more than once
     labelled: dict[str, str] = {}  # the place of each label
     for entry, axes, data, row, design, own in cells(study):
@@ -220,30 +221,6 @@ def with_all_arguments(architecture: Architecture) -> Architecture:
     if not architecture.code:
         return architecture
     return architecture.with_axis("args", json.dumps(arguments_of(architecture), sort_keys=True))
-
-
-def plan_trials(study: Study, variants: Sequence[Variant]) -> list[Trial]:
-    """Every trial of a study: variants in order, and the seeds of each in order.
-
-    Args:
-        study: For the seeds.
-        variants: Of the study's enumeration.
-    """
-    return [trial for variant in variants for trial in variant.trials(study.seeds)]
-
-
-def trial_labels(study: Study, variants: Sequence[Variant]) -> dict[str, str]:
-    """The label of each trial by its id: the variant's label and the seed.
-
-    Args:
-        study: For the seeds.
-        variants: Of the study's enumeration.
-    """
-    return {
-        trial.id: f"{label(variant)} {name_training(trial)}"
-        for variant in variants
-        for trial in variant.trials(study.seeds)
-    }
 
 
 def name_training(trial: Trial) -> str:

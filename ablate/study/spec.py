@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from ablate.data.copies import Copies, Copy
 from ablate.errors import StudyError, allowed, describe
 from ablate.statistics.sequential import Rule
 from ablate.study.budget import ARGUMENT, Budget, SolvedAxis
@@ -19,6 +21,7 @@ from ablate.study.expression import compile_expression
 from ablate.study.figure_style import read_figure_style
 from ablate.study.held_out import read_held_out
 from ablate.study.measure_file import read_decision, read_measures
+from ablate.study.plan import plain
 from ablate.study.program import ProgramStudy
 from ablate.study.program_file import read_program_study, refuse_other_keys
 from ablate.study.published import published_values
@@ -27,7 +30,7 @@ from ablate.study.resolve import read_data, read_recipe, written_out
 from ablate.study.schema import EXPANSIONS, NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
 from ablate.study.search_file import read_search
 from ablate.study.study import Entry, Study
-from ablate.study.table_style import USUAL, read_labels, read_own_labels
+from ablate.study.table_style import SEARCH_COLUMNS, USUAL, read_labels, read_own_labels
 from ablate.study.tune_file import read_tune
 from ablate.study.until import read_until
 from ablate.study.validation import validate
@@ -56,7 +59,13 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "",
 
 
 def load_any_study(
-    path: str | Path, overrides: Iterable[str] = (), scale: str = "", *, within: Within = ()
+    path: str | Path,
+    overrides: Iterable[str] = (),
+    scale: str = "",
+    *,
+    copies: Sequence[Copy] = (),
+    remembered: Sequence[Copy] = (),
+    within: Within = (),
 ) -> Study | ProgramStudy:
     """The study in a file, of networks or of a training program, completely checked.
 
@@ -64,6 +73,8 @@ def load_any_study(
         path: As in load_study().
         overrides: As in load_study().
         scale: As in load_study().
+        copies: Images in place of data sets that the study names.
+        remembered: The like of earlier runs; not every study names their data sets.
         within: As in load_study().
 
     Raises:
@@ -71,11 +82,15 @@ def load_any_study(
     """
     path = Path(path)
     document = read_document(path)
+    document.copies = Copies({copy.data_set: copy for copy in (*remembered, *copies)})
     if scale:
         _lay_over(document, scale)
     for assignment in overrides:
         document.override(assignment)
-    chosen = take_chosen(document, (*within, (path.resolve(), scale)), load_any_study)
+    load = partial(load_any_study, remembered=(*remembered, *copies))
+    if "studies" in document.value:
+        document.fail(("studies",), "'studies' names whole studies and is none of its own; name its studies instead")
+    chosen = take_chosen(document, (*within, (path.resolve(), scale)), load)
     _refuse_nothing(document, (), document.value)
     if "program" in document.value:
         refuse_other_keys(document)
@@ -84,6 +99,7 @@ def load_any_study(
         _check_scale(document, name, keys)
     _check_table(document, file)
     if file.program is not None:
+        document.copies.check(copies)
         return read_program_study(document, file, *_seeds(document, file), scale, path.parent, chosen)
     _check_networks(document, file)
     recipe = read_recipe(document, ("recipe",), file.recipe)
@@ -101,7 +117,8 @@ def load_any_study(
     seeds, until = _seeds(document, file)
     held_out = _held_out(document, file, data)
     taken, shown = read_measures(document, file.measures or (), path.parent)
-    extra: dict[str, Any] = {"measures": taken} if taken else {}
+    keep = {"keep": file.keep} if file.keep else {}
+    extra: dict[str, Any] = {**keep, **({"measures": taken, "decide_by": file.decide_by or ""} if taken else {})}
     data = _with(data, held_out, extra)
     budget = _budget(document, file.budget) if file.budget else None
     search = None
@@ -114,6 +131,7 @@ def load_any_study(
         search = read_search(document, file, data, recipe, seeds, budget)
         name = written_out(document, ("recipe",), file.recipe)["base"]
         entries = (Entry("grid", {}, data, recipe, name, (), file.depth_rule, file.base, document.place("search")),)
+    document.copies.check(copies)
     imagenet = data[0].data_set.imagenet_names
     tables = enumerate(file.published)
     return Study(
@@ -123,6 +141,7 @@ def load_any_study(
         notes=file.notes.strip(),
         scale=scale,
         data=data[0],
+        copies=tuple(document.copies.used.values()),
         folder=path.parent,
         recipe=recipe,
         seeds=seeds,
@@ -159,9 +178,8 @@ def _check_networks(document: Document, file: StudyFile) -> None:
 
 def _check_table(document: Document, file: StudyFile) -> None:
     """Check that a study has what the keys of its table need: variants that are trained, and published values."""
-    for key in ("labels", "table"):
-        if file.search is not None and getattr(file, key):
-            document.fail((key,), f"'{key}' is only valid in a study that has 'variants'")
+    if file.search is not None:
+        _check_search_table(document, file)
     if file.table is None:
         return
     if file.seeds == 0:
@@ -175,6 +193,26 @@ def _check_table(document: Document, file: StudyFile) -> None:
         document.fail(
             ("table", "order"), "table.order: 'published' needs 'published' rows; add them, or use result or study"
         )
+
+
+def _check_search_table(document: Document, file: StudyFile) -> None:
+    """Check that `labels` and `table` name what the table of a search has."""
+    space = file.search.space if file.search else {}
+    for axis, texts in file.labels.items():
+        if axis not in space:
+            document.fail(("labels", axis), f"labels: unknown axis '{axis}'; {allowed(axis, space)}")
+        choices = space[axis] if isinstance(space[axis], list) else []
+        known = [plain(one) for one in choices]
+        for value in texts:
+            if choices and value not in known:
+                document.fail(("labels", axis, value), f"labels.{axis}: found '{value}'; {allowed(value, known)}")
+    for i, column in enumerate((file.table.columns if file.table else None) or ()):
+        if column not in SEARCH_COLUMNS:
+            document.fail(("table", "columns", i), f"table.columns: found {column}; {allowed(column, SEARCH_COLUMNS)}")
+    written = document.value.get("table")
+    for key in ("group_by", "statistic", "mark"):
+        if isinstance(written, dict) and key in written:
+            document.fail(("table", key), f"table.{key}: not valid with 'search'; leave it out")
 
 
 def _check_kind(document: Document, file: StudyFile) -> None:
