@@ -18,6 +18,7 @@ from tests.statistics.calibrate import (
     rates,
     skewed,
 )
+from tests.statistics.tuned_simulation import called_different
 
 STUDIES = 200
 NOISE = 0.07  # four times the error of a share of 0.06 in 200 studies
@@ -84,3 +85,9 @@ def test_the_simulated_rule_is_that_of_ablate(scenario: Scenario) -> None:
         groups = [dict(enumerate(base, start)), *(dict(enumerate(values)) for values in of_study.T)]
         found = adjusted_p_values(groups, [(i, 0) for i in range(1, len(groups))])
         assert p_values == pytest.approx(found, abs=1e-3)
+
+
+def test_alike_variants_whose_searches_chose_otherwise_are_called_different() -> None:
+    """The limit that reports/README.md states; where the space does nothing the verdicts are right."""
+    assert called_different(300, 0.0, 8, 5, True) < 0.05 + NOISE
+    assert called_different(300, 1.0, 8, 5, True) > 0.3
