@@ -62,8 +62,10 @@ def test_without_a_baseline_it_is_the_set_of_the_best(tmp_path: Path) -> None:
     assert (
         found == "WRN-10-1 has the lowest test error, 11.25%; with 95% confidence none of the 3 variants is better than it."
     )
-    near = [9.9, 10.7, 10.8, 11.7, 12.1, 12.6]
-    found = finding(tmp_path / "two", BASE, shifted(2), near, more="")
+
+
+def test_of_two_that_may_be_the_best_it_is_said_that_the_best_is_one(tmp_path: Path) -> None:
+    found = finding(tmp_path, BASE, shifted(2), [9.9, 10.7, 10.8, 11.7, 12.1, 12.6], more="")
     assert found == "WRN-10-1 has the lowest test error, 11.25%; with 95% confidence the best is it or NIN."
 
 
