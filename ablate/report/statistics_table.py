@@ -169,7 +169,9 @@ def _compared_details(analysis: Compared[S], verdicts: list[Verdict]) -> Iterato
         f"p: of {' or '.join(tests[kind] for kind in sorted(kinds))}{without}. p (family): {family}, bold below "
         f"{ALPHA:g} (the smallest possible is {least})."
     )
+    if any(verdict.needed and not verdict.reached for verdict in verdicts):
+        yield f"Seeds needed: how many {unit}s would tell two apart that are not yet."
     yield (
-        f"Seeds needed: how many {unit}s would tell two apart that are not yet. Adding {unit}s after a look at these "
-        "results needs `seeds: {until: decided}`, else differences are found too often."
+        f"Adding {unit}s after a look at these results needs `seeds: {{until: decided}}`, else differences are found too "
+        "often."
     )
