@@ -13,7 +13,6 @@ from ablate.report.document import Column, make_table
 from ablate.report.numbers import DASH, blocks_text, counted, quantity
 from ablate.report.verdicts import cannot_reach
 from ablate.report.writers.plain import table_text
-from ablate.statistics.comparison import ALPHA
 from ablate.study.plan import plain
 from ablate.study.short_names import short_axis
 
@@ -61,10 +60,7 @@ def plan_text(plan: dict[str, Any]) -> str:
         row += [f"{variant['parameters']:,}", quantity(variant["multiply_adds"])]
         row += [f"{quantity(sum(variant['training_memory'].values()))}B"]
         if budget:
-            fit = variant["budget"]
-            unit = "B" if fit["measure"] == "activation_memory" else ""
-            row += [(f"{quantity(fit['count'])}{unit}, " if unit else "") + f"{fit['deviation']:+.1%}"]
-            row += [_neighbour(fit[side], unit) for side in ("below", "above")] if solved else []
+            row += _budget_cells(variant.get("budget"), solved)
         row += [_step(variant["probe"])] if probed else []
         row += [_hours(variant["estimate"])] if estimated and states else []
         row += [count_states(trial["state"] for trial in variant["trials"])] if states else []
@@ -80,6 +76,15 @@ def plan_text(plan: dict[str, Any]) -> str:
     trials = f"{counted(len(states), 'trial')}: {count_states(states)}" if states else NO_TRIALS
     lines.append(f"{counted(len(variants), 'variant')}, {trials}")
     return "\n".join([*lines, *verdict_lines(plan), *_until_lines(plan), *cost_lines(plan["cost"])])
+
+
+def _budget_cells(fit: dict[str, Any] | None, solved: bool) -> list[str]:
+    """How a network meets the budget; dashes for one without a budget, as where several studies stand in one table."""
+    if fit is None:
+        return [DASH] * (3 if solved else 1)
+    unit = "B" if fit["measure"] == "activation_memory" else ""
+    neighbours = [_neighbour(fit[side], unit) for side in ("below", "above")] if solved else []
+    return [(f"{quantity(fit['count'])}{unit}, " if unit else "") + f"{fit['deviation']:+.1%}", *neighbours]
 
 
 def _until_lines(plan: dict[str, Any]) -> list[str]:
@@ -103,7 +108,7 @@ def _rounds_lines(until: dict[str, Any] | None) -> list[str]:
     ]
     if until["first_possible_decision"]:
         lines.append(f"a difference is shown after {until['first_possible_decision']} seeds at the earliest")
-    return lines
+    return [*lines, *filter(None, [until["note"]])]
 
 
 def _program_text(plan: dict[str, Any]) -> str:
@@ -167,17 +172,17 @@ def _tune_lines(plan: dict[str, Any]) -> list[str]:
 
 
 def verdict_lines(plan: dict[str, Any]) -> list[str]:
-    """The families of comparisons that can reach no verdict with the planned seeds, one line each.
+    """The families in which some comparison or all can reach no verdict with the planned seeds, one line each.
 
     Args:
         plan: As returned by Experiment.plan() or ProgramExperiment.plan().
     """
     lines = []
     for family in plan["verdicts"]:
-        if family["smallest_p"] >= ALPHA:
-            seeds, smallest, enough = (family[key] for key in ("seeds", "smallest_p", "seeds_that_can"))
+        if cannot := family["cannot"]:
             where = f"{family['data']}: " if len(plan["verdicts"]) > 1 else ""
-            lines.append(where + cannot_reach(counted(seeds, "seed"), family["comparisons"], smallest, enough))
+            seeds, smallest, enough = (family[key] for key in ("seeds", "smallest_p", "seeds_that_can"))
+            lines.append(where + cannot_reach(counted(seeds, "seed"), family["comparisons"], smallest, enough, cannot))
     return [printable(line) for line in lines]
 
 

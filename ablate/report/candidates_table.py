@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ablate.report.candidate import Candidate, is_number
-from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
+from ablate.report.document import NO_VALUE, Cell, Footnotes, Table, number, words
 from ablate.report.numbers import counted, error_range, grouped, p_text, quantity
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_setting import MEASURES
-from ablate.report.verdicts import interval_text
-from ablate.statistics.comparison import LEVEL
+from ablate.report.table_shape import ShapedColumn, shaped_table
+from ablate.report.verdicts import verdict_interval_cell
 from ablate.statistics.description import describe
+from ablate.study.short_names import short_axis
+from ablate.study.study import Search
+from ablate.study.table_style import USUAL
 
 ENQUEUED = "named in the study file, not sampled"
 COSTS = {"parameters": ("Parameters", grouped), "multiply_adds": ("Mult-adds", quantity)}
@@ -28,7 +32,8 @@ def search_tables(analysis: SearchAnalysis) -> list[Table]:
     tables = []
     name = analysis.study.name
     if analysis.top:
-        tables.append(candidates_table(analysis, analysis.top, name, _caption(analysis)))
+        made = candidates_table(analysis, analysis.top, name, _caption(analysis))
+        tables.append(replace(made, details=tuple(_details(analysis))))
     if analysis.front and (cost := analysis.search.also_minimize):
         caption = f"The Pareto set, by {MEASURES[cost]}: no candidate is better in one of the two and as good in the other."
         table = candidates_table(analysis, analysis.front, f"{name}_pareto", caption, compared=False)
@@ -59,28 +64,52 @@ def candidates_table(
     costs = [key for key in COSTS if key in budgeted or (key == cost and differ)]
     told = len(axes) == 1 or "net" in axes or not analysis.of_networks
     nets = bool(solved) or (not told and len({one.variant.net for one in shown}) > 1)
-    compared = compared and len(shown) > 1
-    columns = [Column("Candidate")]
+    columns = [ShapedColumn("name", "Candidate", lambda one: number(one.number, mark=footnotes.mark(_enqueued(one))))]
     for axis, title in zip(axes, _titles(axes, solved)):
-        columns.append(Column(title, all(is_number(one.values.get(axis, 0)) for one in shown)))
-    columns += [Column("Network", False)] if nets else []
-    columns += [Column(COSTS[key][0]) for key in costs]
-    columns += map(Column, ("n", search.statistic.capitalize(), "SD", "Range"))
-    columns += map(Column, ("Difference", "Interval", "Won", "p", "p (family)") if compared else ())
-    rows = []
-    for one in shown:
-        row = [number(one.number, mark=footnotes.mark(ENQUEUED if one.enqueued else ""))]
-        row += [number(one.values.get(axis), one.value_text) for axis in axes]
-        row += [words(one.variant.net)] if nets else []
-        row += [number(getattr(one.counts, key), COSTS[key][1]) for key in costs]
-        row += _training_cells(analysis, one)
-        rows.append([*row, *(_verdict_cells(analysis, one) if compared else [])])
-    return make_table(columns, rows, label, caption, footnotes.notes)
+        numeric = axis not in analysis.study.labels.texts and all(is_number(one.values.get(axis, 0)) for one in shown)
+        columns.append(ShapedColumn("axes", title, partial(_value_cell, axis=axis), numeric))
+    columns += [ShapedColumn("axes", "Network", lambda one: words(one.variant.net), False)] if nets else []
+    rows = {one.number: _training_cells(analysis, one) for one in shown}
+    n, *of_trainings = (
+        ShapedColumn(key, title, partial(_cell_of, rows, place))
+        for place, (key, title) in enumerate(zip(("seeds", "result", "measures", "range"), _of_trainings(search)))
+    )
+    columns += of_trainings
+    if compared and len(shown) > 1:
+        against = {one.number: _verdict_cells(analysis, one) for one in shown}
+        for place, title in enumerate(("Difference", "Interval", "Won", "p", "p (family)")):
+            columns.append(ShapedColumn("difference", title, partial(_cell_of, against, place)))
+    columns += [n, *(ShapedColumn(key, COSTS[key][0], partial(_cost_cell, key=key)) for key in costs)]
+    columns = [column._replace(fold="constant") for column in columns]
+    table = analysis.study.table if compared else USUAL
+    ordered = sorted(shown, key=lambda one: one.number) if table.order == "study" else shown
+    return shaped_table(columns, [("", one) for one in ordered], table, label, caption, lambda: footnotes.notes)
+
+
+def _of_trainings(search: Search) -> tuple[str, ...]:
+    """The titles of _training_cells()."""
+    return "n", search.statistic.capitalize(), "SD", "Range"
+
+
+def _cell_of(rows: Mapping[int, Sequence[Cell]], place: int, one: Candidate) -> Cell:
+    return rows[one.number][place]
+
+
+def _value_cell(one: Candidate, axis: str) -> Cell:
+    return Cell(one.values[axis], one.value_text(axis)) if one.values.get(axis) is not None else NO_VALUE
+
+
+def _cost_cell(one: Candidate, key: str) -> Cell:
+    return number(getattr(one.counts, key), COSTS[key][1])
+
+
+def _enqueued(one: Candidate) -> str:
+    return ENQUEUED if one.enqueued else ""
 
 
 def _titles(axes: Sequence[str], solved: Sequence[str]) -> list[str]:
-    """Column titles: "lr" for recipe.lr where no other axis ends in "lr"; "k (start)" where k is solved from there."""
-    ends = [axis.rpartition(".")[2] for axis in axes]
+    """Column titles: "lr" for recipe.lr where no other axis is called so; "k (start)" where k is solved from there."""
+    ends = [short_axis(axis) for axis in axes]
     titles = ends if len(set(ends)) == len(ends) else axes
     return [f"{title} (start)" if axis in solved else title for axis, title in zip(axes, titles)]
 
@@ -103,10 +132,9 @@ def _verdict_cells(analysis: SearchAnalysis, one: Candidate) -> list[Cell]:
     if verdict is None or analysis.best is None:
         return [Cell(0.0, "best") if one is analysis.best else NO_VALUE, *[NO_VALUE] * 4]
     c = verdict.comparison
-    level = "" if c.interval.level >= LEVEL else f" ({c.interval.level:.0%})"
     return [
         number(analysis.objective(one) - analysis.objective(analysis.best), analysis.format.signed),
-        Cell(c.interval.low, f"{interval_text(c.interval, analysis.format)}{level}"),
+        verdict_interval_cell(c.interval, analysis.format),
         Cell(c.won, f"{c.won:g} of {c.pairs}"),
         number(c.p_value, p_text),
         number(verdict.adjusted_p, p_text, bold=verdict.reached),
@@ -118,29 +146,29 @@ def _caption(analysis: SearchAnalysis) -> str:
     n, of = len(analysis.top), len(analysis.distinct)
     which = f"The {n} best of {of} candidates" if n < of else f"{counted(of, 'candidate')} trained to the end"
     kind = analysis.search.statistic
-    unit = f"{in_unit[:1].upper()}{in_unit[1:]}; " if (in_unit := analysis.decision.in_unit) else ""
+    in_unit = analysis.decision.in_unit
     setting = "" if analysis.of_networks else f"{analysis.setting('. ')}. "  # of networks it stands above all tables
-    return (
-        f"{setting}{which}, by {kind} {analysis.measured()}. {unit}SD of the sample; range from lowest to highest."
-        f"{_comparison_caption(analysis)}"
-    )
+    bold = " Bold: cannot be told from the best." if any(one.reached for one in analysis.verdicts.values()) else ""
+    return f"{setting}{which}, by {kind} {analysis.measured()}{f'; {in_unit}' if in_unit else ''}.{bold}"
 
 
-def _comparison_caption(analysis: SearchAnalysis) -> str:
-    """The explanation of the columns that compare with the best; empty if nothing is compared."""
+def _details(analysis: SearchAnalysis) -> Iterator[str]:
+    """What the columns mean."""
+    yield "SD: of the sample. Range: from lowest to highest."
     if not analysis.verdicts:
-        return ""
+        return
     verdicts, by = list(analysis.verdicts.values()), analysis.decision
     family, floor = verdicts[0].family, min(verdict.adjusted_floor for verdict in verdicts)
     pairs = "pairs of the same fold and seed" if verdicts[0].comparison.paired else "pairs of their trainings"
     test = "signed ranks of their differences" if verdicts[0].comparison.paired else "studentized rank sum"
-    bold = " Bold: cannot be told from the best." if any(verdict.reached for verdict in verdicts) else ""
     points = " in points" if by.unit == "%" else ""
     others = "the other" if family == 1 else f"all {family} others"
-    return (
-        f" Against the best: the difference of the {analysis.search.statistic}s{points}; the "
-        "95% interval of the difference, for this comparison alone, and with its own level where so few trainings allow no "
-        f"95%; of the {pairs} those that the candidate won, with the {by.lower} {by.noun}; the p-value of the {test}, "
-        f"two-sided, and adjusted for the comparisons of the candidate with {others} (so many trainings allow none below "
-        f"{p_text(floor)}).{bold}"
+    yield (
+        f"Difference: of the {analysis.search.statistic}s to the best{points}. Interval: of 95%, for this comparison "
+        "alone; its own level is named where so few trainings allow no 95%."
+    )
+    yield f"Won: of the {pairs} those that the candidate won, with the {by.lower} {by.noun}."
+    yield (
+        f"p: of the {test}, two-sided. p (family): adjusted for the comparisons of the candidate with {others} (so many "
+        f"trainings allow none below {p_text(floor)})."
     )

@@ -9,21 +9,23 @@ from datetime import datetime, timezone
 from typing import Any
 
 import torch
+from torch import nn
 
-from ablate.data.streaming import Streamed
-from ablate.data.tensors import LabelledTensors
 from ablate.errors import DataError, RecordError
 from ablate.kinds.hooks import Hooks
+from ablate.kinds.measures import OwnMeasure, key_of
 from ablate.nets.custom import check_code
 from ablate.own_modules import look_in
 from ablate.records.code import has_code, normalized_codes
 from ablate.records.epochs import Row, append_epoch, write_epochs
+from ablate.records.logits import TESTED
 from ablate.records.records import trial_directory, write_result
-from ablate.records.result import FINAL
-from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
+from ablate.records.result import CODE, FINAL
+from ablate.train.batches import TrainingBatches
 from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint
 from ablate.train.job import Job
-from ablate.train.loop import Scores, Testing, Training
+from ablate.train.last_epoch import LastEpoch
+from ablate.train.loop import Scores, Training
 from ablate.train.optimization import make_optimizer, own_optimizer, restore, start_epoch
 from ablate.train.process_group import ALONE, ProcessGroup
 from ablate.train.provenance import provenance
@@ -86,16 +88,12 @@ class Attempt:
         self.training = Training(distributed, self.optimizer, batches, recipe, job.plain, self.average, self.hooks)
         if averages and self.average:
             self.average.load_state_dict(averages)
-        # Streamed images are large: a test batch of the training batch size fits into memory if training does.
-        size = recipe.batch_size if isinstance(test_part, Streamed) else TEST_BATCH * group.size
-        tested, measures = self.average or self.network, trial.data.all_measures
-
-        def tests(part: LabelledTensors | Streamed) -> Testing:
-            batches = TestBatches(part, normalization, size, group=group)
-            return Testing(tested, batches, recipe, measures, self.hooks)
-
-        self.testing = tests(test_part)
-        self.final = None if final_part is None else tests(final_part)  # the test images, if others are tested each epoch
+        networks: dict[str, nn.Module] = {TESTED: self.average or self.network}
+        if self.average and trial.data.keep.weights == "both":
+            networks["trained"] = self.network
+        self.last = LastEpoch(job, dict(images.positions), networks, averaged, normalization, self.hooks, group)
+        self.testing = self.last.testing(test_part)
+        self.final = None if final_part is None else self.last.testing(final_part)  # if others are tested each epoch
         self.beat: Callable[[], None] = lambda: None
         self.saved_at = time.monotonic()
         if device.type == "cuda":
@@ -132,6 +130,17 @@ class Attempt:
         return len(self.rows) + 1
 
     @property
+    def _own_measures(self) -> list[OwnMeasure]:
+        """The measures of the user's own that are taken after each epoch."""
+        data = self.job.trial.data
+        return [one for one in data.own_measures if one.name == data.decide_by]
+
+    @property
+    def testing_on(self) -> str:
+        """The name of the images that the trial is evaluated on after each epoch."""
+        return "validation" if self.job.trial.data.held_out else "test"
+
+    @property
     def diverged(self) -> bool:
         """Whether a loss of the last epoch is not finite."""
         return bool(self.rows) and not all(_finite(self.rows[-1][key]) for key in ("train_loss", "test_loss"))
@@ -144,6 +153,10 @@ class Attempt:
     def start_epoch(self) -> None:
         """Set the optimizer to the learning rate of the epoch."""
         self.rate = start_epoch(self.recipe, self.optimizer, self.epoch, self.training.rates)
+
+    def keep_logits_of_last_pass(self) -> None:
+        """Keep the logits of the next test pass if the epoch is the last one. No CUDA graph may contain that pass."""
+        self.testing.keeping = self.epoch == self.recipe.epochs and self.last.is_wanted(self.testing.batches.images)
 
     def add_epoch(
         self, train: Scores, test: Scores, train_seconds: float, test_seconds: float, side_by_side: int, report: SendEvent
@@ -227,11 +240,15 @@ class Attempt:
             "test_images": len(self.testing.batches.part.labels),
             **self._evaluate_once(),
             **self.image_facts,
+            **({CODE: codes} if (codes := {one.name: key_of(one) for one in self._own_measures}) else {}),
             **({"normalized_code": self.normalized} if self.normalized else {}),
             "data_digest": self.digest,
             "provenance": {**self.made, "finished": _now()},
             "earlier_attempts": self.earlier,
         }
+        if not diverged:
+            self.last.beat = self.beat
+            self.last.write(self.directory, {self.testing_on: self.testing} | ({"test": self.final} if self.final else {}))
         if self.group.is_first:
             write_result(self.directory, result)
             if not diverged:
@@ -246,6 +263,7 @@ class Attempt:
         if self.diverged:
             return {**dict.fromkeys(f"{FINAL}{one.name}" for one in self.final.measures), f"{FINAL}loss": None, **images}
         begin = time.monotonic()
+        self.final.keeping = self.last.is_wanted(self.final.batches.images)
         (scores,) = SideBySide([self.final], beat=self.beat).run([len(self.rows)])
         measured = {f"{FINAL}{name}": value for name, value in scores.measures.items()}
         loss = {f"{FINAL}loss": scores.loss if math.isfinite(scores.loss) else None}
