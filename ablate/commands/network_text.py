@@ -84,8 +84,10 @@ def evaluation_text(scores: dict[str, Any]) -> str:
     Args:
         scores: As returned by ablate.train.evaluate.evaluate().
     """
+    stated = {"top1_error": "top-1", "top5_error": "top-5"}
+    published = [f"{stated[key]} error {value:.2f}%" for key, value in scores["published"].items()]
     return (
         f"{scores['net']}: {scores['parameters']:,} parameters from {scores['weights']} ({scores['names']}'s names)\n"
         f"{scores['data']}: {scores['images']:,} images, top-1 error {scores['top1_error']:.2f}%, "
-        f"top-5 error {scores['top5_error']:.2f}%"
+        f"top-5 error {scores['top5_error']:.2f}%" + (f"\npublished: {', '.join(published)}" if published else "")
     )

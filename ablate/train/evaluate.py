@@ -34,6 +34,12 @@ from ablate.nets.notation import format_architecture
 from ablate.nets.weights import fit_weights
 from ablate.train.setup import configure
 
+PUBLISHED = {  # errors on ImageNet, in percent, that the authors state beside their weights
+    "WRN-50-2-bottleneck": {"top1_error": 21.9, "top5_error": 6.03},
+    "ResNeXt-50-32x4d": {"top1_error": 22.2},
+    "ResNeXt-101-32x4d": {"top1_error": 21.2},
+    "ResNeXt-101-64x4d": {"top1_error": 20.4},
+}
 PLAIN_SECONDS = 60.0  # between lines of progress if the console is no terminal
 
 
@@ -78,7 +84,7 @@ def evaluate(
         console: Shows progress; None: standard error.
 
     Returns:
-        The errors and the network, data set, weights, numbers of parameters and images, in plain values.
+        The errors, those that the authors publish for their weights, and the network, data set, weights, numbers of parameters and images, in plain values.
 
     Raises:
         AblateError: The images or weights are missing or do not fit.
@@ -111,6 +117,7 @@ def evaluate(
         "images": part.images,
         "top1_error": percentage(top1, part.images),
         "top5_error": percentage(top5, part.images),
+        "published": PUBLISHED.get(format_architecture(architecture), {}) if data == "imagenet" else {},
     }
 
 
