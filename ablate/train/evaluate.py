@@ -84,7 +84,8 @@ def evaluate(
         console: Shows progress; None: standard error.
 
     Returns:
-        The errors, those that the authors publish for their weights, and the network, data set, weights, numbers of parameters and images, in plain values.
+        Errors, those that the authors publish for their weights, the network, data set, weights, numbers of parameters and
+        images, in plain values.
 
     Raises:
         AblateError: The images or weights are missing or do not fit.

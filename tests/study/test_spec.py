@@ -154,7 +154,11 @@ ERRORS = [
     ("epochs: 2", "lr: -0.1", "3:27: recipe.lr: found -0.1; allowed: greater than 0"),
     ("epochs: 2", "momentum: 1", "3:27: recipe.momentum: found 1; allowed: less than 1"),
     ("epochs: 2", "optimizer: sdg", "3:27: recipe.optimizer: found 'sdg'; did you mean 'sgd'? allowed: sgd, adam"),
-    ("base: wrn_cifar", "base: wrn", "3:10: recipe.base: found 'wrn'; allowed: wrn_cifar, wrn_svhn, imagenet, adam"),
+    (
+        "base: wrn_cifar",
+        "base: wrn",
+        "3:10: recipe.base: found 'wrn'; allowed: wrn_cifar, wrn_svhn, resnext_cifar",
+    ),
     ("recipe: {base: wrn_cifar, epochs: 2}", "recipe: wrn", "3:1: recipe.base: found 'wrn'; allowed: wrn_cifar"),
     ("epochs: 2", "momentum: 0", "3:1: recipe: nesterov needs a momentum above 0"),
     ("name: cifar10", "name: cifar", "2:8: data.name: found 'cifar'; did you mean 'cifar10'? allowed: digits, cifar10"),
