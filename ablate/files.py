@@ -34,6 +34,7 @@ KINDS = {
 }
 # Follow no link, do not wait for the other end of a pipe, pass the file on to no other program; O_BINARY: Windows.
 _SAFELY = sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
+ID = re.compile("[0-9a-f]{16}")  # the form of content_id()
 LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.tmp", re.DOTALL)  # the name of a temporary file of write_atomically()
 _NO_SUCH_LOCK = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 _NO_SUCH_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF)

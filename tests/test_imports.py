@@ -22,6 +22,7 @@ LEVELS = [
     {"adopt"},
     {"program_experiment"},
     {"api"},
+    {"archive", "clean", "kept_experiment"},
     {"commands"},
     {"__main__"},
 ]

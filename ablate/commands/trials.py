@@ -129,22 +129,37 @@ def report(
     runs: Runs = RUNS,
     out: Out = OUT,
     storage: Storage = "",
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a report that has more finished trials.")] = False,
+    records: Annotated[
+        Optional[bool],
+        typer.Option(
+            "--records/--no-records", help="Copy the records beside the report (default: up to 50 MB).", show_default=False
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write the tables, figures and pages of studies."""
     from ablate.api import load_experiment
+    from ablate.commands.outcome_text import kept_text
+    from ablate.kept_experiment import with_kept_records
     from ablate.report.report import write_reports
 
-    made = [load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage).report() for study in studies]
-    written = write_reports(made, out)
+    made = []
+    for study in studies:
+        experiment = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage)
+        found, told = with_kept_records(experiment, out)
+        say(*filter(None, [told]))
+        made.append(found.report())
+    written = write_reports(made, out, replace=replace, records=records)
     if as_json:
         print_json(made[0].as_json() if len(made) == 1 else [one.as_json() for one in made])
     else:
         for one in made:
             print_report(one.document)
-    for one, paths in zip(made, written):
+    for one, (paths, kept) in zip(made, written):
         if one.analysis.recorded < one.analysis.planned:
             say(f"incomplete: {one.name}: {one.analysis.progress}")
+        say(*kept_text(kept, one.analysis.runs))
         say(f"open {paths[0].parent / 'index.html'}")
     if len(made) > 1:
         say(f"open {out / 'index.html'} for all of them")

@@ -19,6 +19,7 @@ import orjson
 
 from ablate.errors import RecordError
 from ablate.files import (
+    ID,
     content_id,
     copy_durably,
     flush_directory,
@@ -41,7 +42,6 @@ LOCK = ".merge.lock"
 SEARCH = "search.db"  # Optuna's storage
 MOST_COPIED = 1 << 34  # bytes of a file, as of a checkpoint
 _ASIDE, _OLD = ".merging", ".old"
-_ID = re.compile(r"[0-9a-f]{16}")
 _TEMPORARY = re.compile(r"\..*\.tmp", re.DOTALL)
 
 
@@ -278,13 +278,13 @@ def _trials(runs: Path) -> Iterator[Path]:
     """The directories of the trials of a runs directory, then those of its imported trainings."""
     for folder in (runs, runs / IMPORTED):
         if folder.is_dir() if folder == runs else is_real_directory(folder):
-            yield from sorted(path for path in folder.iterdir() if _ID.fullmatch(path.name) and is_real_directory(path))
+            yield from sorted(path for path in folder.iterdir() if ID.fullmatch(path.name) and is_real_directory(path))
 
 
 def _strangers(runs: Path) -> Iterator[str]:
     """One line for each file or directory that is not part of a runs directory."""
     for path in sorted(runs.iterdir()):
-        trial = _ID.fullmatch(path.name) and is_real_directory(path)
+        trial = ID.fullmatch(path.name) and is_real_directory(path)
         if not (trial or path.name in (IMPORTED, "probes", SEARCH, ADOPTED, CHOICES) or path.name.startswith(".")):
             yield f"{path}: is no trial; not merged"
 

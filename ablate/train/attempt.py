@@ -117,7 +117,8 @@ class Attempt:
                     "restore the images, give the new ones another data.title, or use another runs directory"
                 )
             self.network.load_state_dict(checkpoint["network"])
-            restore(self.optimizer, checkpoint["optimizer"])
+            if checkpoint["optimizer"] is not None:
+                restore(self.optimizer, checkpoint["optimizer"])
             self.rows, self.earlier = checkpoint["rows"], checkpoint["attempts"]
             averages = checkpoint.get("average")
             if self.hooks:
@@ -191,7 +192,8 @@ class Attempt:
         if self.group.is_first and not self.diverged and (due or self.ended or stopping):
             state = {
                 "network": self.network.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                # After the last epoch only the result is left to write, also if the process dies before that.
+                "optimizer": None if self.ended else self.optimizer.state_dict(),
                 "trial": self.job.trial.id,
                 "data_digest": self.digest,
                 "rows": self.rows,

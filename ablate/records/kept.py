@@ -1,0 +1,156 @@
+"""Records that travel with a report: reports/<study>/records/, a small runs directory.
+
+It has the sealed files of each finished trial, trial.json, epochs.jsonl and result.json, and what they are found by: the
+choices of tunings and adopted.json. It has no checkpoints, logs or probes. So the report can be made again by somebody who
+has the report alone, and `ablate merge` takes its records over.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from ablate.errors import RecordError
+from ablate.files import ID, copy_durably, is_real_directory, read_file, real_directory, remove, write_atomically
+from ablate.records.adopted import ADOPTED, read_adopted
+from ablate.records.choices import FOLDER as CHOICES
+from ablate.records.choices import Choice, choice_bytes, read_choice
+from ablate.records.records import own_record
+
+FOLDER = "records"
+NAMES = ("trial.json", "epochs.jsonl", "result.json")
+MOST = 50_000_000  # bytes of records that a report takes along unless it is asked for more
+ASIDE = ".keeping"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What travels with a report.
+
+    Args:
+        directory: Of the records.
+        trials: How many records.
+        size: Their bytes.
+        written: Whether they are in `directory`; if not, they are more than allowed.
+        left: The ids of records in `directory` that are not of the report and that the runs directory does not have.
+    """
+
+    directory: Path
+    trials: int
+    size: int
+    written: bool
+    left: tuple[str, ...] = ()
+
+
+def keep_records(
+    runs: Path,
+    into: Path,
+    trials: Iterable[str],
+    tunings: Iterable[str] = (),
+    files: Mapping[str, bytes] | None = None,
+    most: int | None = MOST,
+) -> Kept:
+    """Copy the records of some trials into a directory that has no others, and say what it has then.
+
+    Each record is checked before it is copied, and is in the directory whole or not at all. Records of other trials are
+    removed if `runs` has them too.
+
+    Args:
+        runs: The runs directory.
+        into: Such as reports/<study>/records; it is created if it does not exist.
+        trials: The ids of the trials; those that are not finished are left out. An id may be one of earlier code.
+        tunings: The ids of the tunings whose choices, and the trials of these, are copied too.
+        files: Further files, by name.
+        most: If the records have more bytes, nothing is written; None: no limit.
+
+    Raises:
+        RecordError: A record is damaged, or something else is in the place of a directory.
+        OSError: A file cannot be read or written.
+    """
+    choices = [choice for one in tunings if (choice := read_choice(runs, one))]
+    named = [*trials, *(trial for choice in choices for tried in choice.candidates for trial in tried.trials)]
+    ids = [one for one in dict.fromkeys(named) if own_record(runs, one)]
+    size = sum(_size(runs / one / name) for one in ids for name in NAMES)
+    if into.exists() and runs.exists() and runs.samefile(into):
+        return Kept(into, len(ids), size, True)
+    if not ids or (most is not None and size > most):
+        return Kept(into, len(ids), size, not ids)
+    real_directory(into).mkdir(parents=True, exist_ok=True)
+    for path in into.glob(f".*{ASIDE}"):  # of a process that was killed
+        remove(path)
+    for one in ids:
+        _copy(runs / one, into / one)
+    for path, data in {**_beside(runs, ids, choices), **(files or {})}.items():
+        if not (into / path).is_file() or read_file(into / path) != data:
+            real_directory((into / path).parent).mkdir(exist_ok=True)
+            write_atomically(into / path, data)
+    others = [path for path in sorted(into.iterdir()) if ID.fullmatch(path.name) and path.name not in ids]
+    return Kept(into, len(ids), size, True, tuple(path.name for path in others if not _removed(runs, path)))
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.lstat(path).st_size
+    except FileNotFoundError:  # a trial that diverged at once has no epochs
+        return 0
+
+
+def sealed_files(directory: Path) -> dict[str, bytes]:
+    """The bytes of a record's files, by name.
+
+    Args:
+        directory: Of the record.
+
+    Raises:
+        RecordError: Something else is in the place of a file.
+    """
+    found = {}
+    for name in NAMES:
+        try:
+            found[name] = read_file(directory / name)
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a record unless its copy is there and equal. The copy appears whole, by a rename."""
+    files = sealed_files(source)
+    if os.path.lexists(real_directory(target)):
+        try:
+            if sealed_files(target) == files:
+                return
+        except (OSError, RecordError):
+            pass
+    aside, old = (target.with_name(f".{target.name}{what}{ASIDE}") for what in ("", ".old"))
+    aside.mkdir()
+    for name in files:
+        copy_durably(source / name, aside / name)
+    if os.path.lexists(target):
+        os.rename(target, old)
+    os.rename(aside, target)
+    remove(old)
+
+
+def _beside(runs: Path, ids: Iterable[str], choices: Iterable[Choice]) -> dict[str, bytes]:
+    """The files beside the records: adopted.json, and a file for each choice."""
+    found: dict[str, bytes] = {}
+    wanted = set(ids)
+    if adopted := {trial: entry for trial, entry in read_adopted(runs).items() if entry["record"] in wanted}:
+        found[ADOPTED] = orjson.dumps(adopted, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+    return found | {f"{CHOICES}/{choice.tuning}.json": choice_bytes(choice) for choice in choices}
+
+
+def _removed(runs: Path, path: Path) -> bool:
+    """Remove a record of another trial if `runs` has the same; return whether it is gone."""
+    try:
+        known = is_real_directory(path) and sealed_files(path) == sealed_files(real_directory(runs / path.name))
+    except (OSError, RecordError):
+        known = False
+    if known:
+        remove(path)
+    return known
