@@ -23,9 +23,11 @@ from ablate.records.earlier import earlier_remarks
 from ablate.records.records import read_failure, trial_directory, trial_state
 from ablate.report.rounds import comparison_states
 from ablate.report.verdicts import plan_families
+from ablate.running import status_of_runs
 from ablate.search.experiment import SearchExperiment
 from ablate.search.tuning import (
     ANSWERS,
+    choosing,
     how_tuned,
     plan_tuning,
     run_tunings,
@@ -274,6 +276,17 @@ class Experiment:
         """
         return self._trials(self._followed())
 
+    def named_trials(self) -> list[tuple[str, Trial]]:
+        """The name of its variant and each trial that is asked for, in the order of trials()."""
+        return self._named(self._followed())
+
+    def _named(self, followed: Sequence[Rounds]) -> list[tuple[str, Trial]]:
+        return [(name, trial) for name, variant, seeds in self._asked(followed) for trial in variant.trials(seeds)]
+
+    def known_trials(self) -> set[str]:
+        """The ids of all trials that the study may ask for, as far as its variants are tuned."""
+        return {trial.id for variants in self._answers for trial in plan_trials(self.study, variants)}
+
     def rounds(self) -> Rounds | None:
         """What the records of a study with `seeds.until` came to, with `tune` at the chosen values; None for other studies.
 
@@ -423,20 +436,21 @@ class Experiment:
         """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""
         trials: list[dict[str, Any]] = []
         followed = self._followed()
-        for net, variant, seeds in self._asked(followed):
-            for trial in variant.trials(seeds):
-                state = trial_state(self.runs, trial.id)
-                directory = trial_directory(self.runs, trial.id)
-                cause = read_failure(directory) if state == "failed" else None
-                log = str(directory / "log.txt") if state == "failed" else None
-                fold = {"fold": fold_of(trial)} if variant.folds else {}
-                about = {"net": net, **fold, "seed": trial.seed, "id": trial.id}
-                trials.append({**about, "state": state, "cause": cause, "log": log})
+        named = self._named(followed)
+        for net, trial in named:
+            state = trial_state(self.runs, trial.id)
+            directory = trial_directory(self.runs, trial.id)
+            cause = read_failure(directory) if state == "failed" else None
+            log = str(directory / "log.txt") if state == "failed" else None
+            fold = {} if (number := fold_of(trial)) is None else {"fold": number}
+            about = {"net": net, **fold, "seed": trial.seed, "id": trial.id}
+            trials.append({**about, "state": state, "cause": cause, "log": log})
         states = dict(Counter(trial["state"] for trial in trials))
         compared = {"comparisons": comparison_states(followed, ANSWERS)} if followed else {}
         found = {"study": self.study.name, "states": states, "trials": trials, **compared, "remarks": self.earlier()}
-        tunings = [one.as_json() for one in tuning_states(self.tunings, self.runs, self.storage, self.location())]
-        return found | ({"tuning": tunings} if tunings else {})
+        tunings = list(tuning_states(self.tunings, self.runs, self.storage, self.location()))
+        about_runs = status_of_runs(named, choosing(tunings), self.runs, self.study.decision)
+        return found | about_runs | ({"tuning": [one.as_json() for one in tunings]} if tunings else {})
 
     def analysis(self) -> StudyAnalysis:
         """The analysis of the records: summaries, comparisons, sentences.

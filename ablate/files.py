@@ -358,3 +358,31 @@ def hold_lock(path: Path, patience: float = 0.0) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process, of any machine that shares the directory, holds a lock. Nothing is written.
+
+    A lock file that may not be read, such as another user's, counts as free.
+
+    Args:
+        path: The lock file; it need not exist.
+    """
+    try:
+        descriptor = open_regular(path)
+    except (OSError, RecordError):
+        return False
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # for a moment, beside other readers
+        return False
+    except BlockingIOError:
+        return True
+    except ImportError:  # Windows
+        with hold_lock(path) as free:
+            return not free
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)

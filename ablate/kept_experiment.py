@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from ablate.api import Experiment
 from ablate.files import is_real_directory
@@ -14,10 +13,10 @@ from ablate.records.kept import FOLDER
 from ablate.records.records import trial_state
 from ablate.search.experiment import SearchExperiment
 
-E = TypeVar("E", Experiment, ProgramExperiment, SearchExperiment)
+AnyExperiment = Experiment | ProgramExperiment | SearchExperiment
 
 
-def with_kept_records(experiment: E, out: Path) -> tuple[E, str]:
+def with_kept_records(experiment: AnyExperiment, out: Path) -> tuple[AnyExperiment, str]:
     """The experiment, and "" as it is; or reading the records of its report, and a sentence that says so.
 
     The records of the report are read only if the runs directory has nothing of the experiment, and they have something.
@@ -39,7 +38,7 @@ def with_kept_records(experiment: E, out: Path) -> tuple[E, str]:
     return other, f"{told}; `ablate merge {kept} --into {experiment.runs}` takes them over"
 
 
-def _has_begun(experiment: Experiment | ProgramExperiment | SearchExperiment) -> bool:
+def _has_begun(experiment: AnyExperiment) -> bool:
     """Whether the runs directory has a trial or a candidate of the experiment."""
     if isinstance(experiment, SearchExperiment):
         return experiment.opened is not None

@@ -15,8 +15,10 @@ from ablate.records.earlier import earlier_remarks
 from ablate.records.records import FINAL, read_failure, trial_directory, trial_state
 from ablate.report.rounds import comparison_states
 from ablate.report.verdicts import plan_families
+from ablate.running import status_of_runs
 from ablate.search.tuning import (
     ANSWERS,
+    choosing,
     how_tuned,
     plan_tuning,
     run_tunings,
@@ -63,6 +65,17 @@ class ProgramExperiment:
     def trials(self) -> list[ProgramTrial]:
         """All trials, in the order of the variants and then of the seeds; as Experiment.trials()."""
         return self._trials(self._followed())
+
+    def named_trials(self) -> list[tuple[str, ProgramTrial]]:
+        """The name of its variant and each trial that is asked for, in the order of trials()."""
+        return self._named(self._followed())
+
+    def _named(self, followed: Sequence[Rounds]) -> list[tuple[str, ProgramTrial]]:
+        return [(name, trial) for name, variant, seeds in self._asked(followed) for trial in variant.trials(seeds)]
+
+    def known_trials(self) -> set[str]:
+        """The ids of all trials that the study may ask for, as far as its variants are tuned."""
+        return {trial.id for study in self._answers for trial in study.trials()}
 
     def rounds(self) -> Rounds | None:
         """What the records of a study with `seeds.until` came to, with `tune` at the chosen values; None for other studies.
@@ -203,14 +216,14 @@ class ProgramExperiment:
         """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""
         trials: list[dict[str, Any]] = []
         followed = self._followed()
-        for net, variant, seeds in self._asked(followed):
-            for one in variant.trials(seeds):
-                state, directory = trial_state(self.runs, one.id), trial_directory(self.runs, one.id)
-                failed = state == "failed"
-                cause, log = (read_failure(directory), str(directory / "log.txt")) if failed else (None, None)
-                trials.append({"net": net, "seed": one.seed, "id": one.id, "state": state, "cause": cause, "log": log})
+        named = self._named(followed)
+        for net, one in named:
+            state, directory = trial_state(self.runs, one.id), trial_directory(self.runs, one.id)
+            failed = state == "failed"
+            cause, log = (read_failure(directory), str(directory / "log.txt")) if failed else (None, None)
+            trials.append({"net": net, "seed": one.seed, "id": one.id, "state": state, "cause": cause, "log": log})
         states = dict(Counter(trial["state"] for trial in trials))
-        tunings = [one.as_json() for one in tuning_states(self.tunings, self.runs, self.storage, None)]
+        tunings = list(tuning_states(self.tunings, self.runs, self.storage, None))
         return {
             "study": self.study.name,
             "program": self.study.program.text,
@@ -218,7 +231,8 @@ class ProgramExperiment:
             "trials": trials,
             **({"comparisons": comparison_states(followed, ANSWERS)} if followed else {}),
             "remarks": self.earlier(),
-            **({"tuning": tunings} if tunings else {}),
+            **status_of_runs(named, choosing(tunings), self.runs, self.study.decision),
+            **({"tuning": [one.as_json() for one in tunings]} if tunings else {}),
         }
 
     def analysis(self) -> ProgramAnalysis:

@@ -16,7 +16,7 @@ LEVELS = [
     {"study", "records"},
     {"train"},
     {"report", "schedule"},
-    {"launch", "estimate"},
+    {"launch", "estimate", "running"},
     {"search"},
     {"verify"},
     {"adopt"},

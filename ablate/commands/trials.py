@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Optional
+import sys
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -16,6 +16,7 @@ from ablate.commands.options import (
     Runs,
     Scale,
     Set,
+    Studies,
     StudyFile,
     next_command,
     parse_cohort,
@@ -123,7 +124,7 @@ def search(
 
 
 def report(
-    studies: Annotated[list[Path], typer.Argument(metavar="STUDY...", help="Study files (YAML).", show_default=False)],
+    studies: Studies,
     overrides: Set = None,
     scale: Scale = "",
     runs: Runs = RUNS,
@@ -195,15 +196,28 @@ def plan(
 
 def status(
     study: StudyFile,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again and again until all is done.")] = False,
     overrides: Set = None,
     scale: Scale = "",
     runs: Runs = RUNS,
+    out: Out = OUT,
     storage: Storage = "",
     as_json: Json = False,
 ) -> None:
-    """Show the state of the trials, and why some failed."""
+    """Show the state of the trials, what is being trained now, and why some failed."""
     from ablate.api import load_experiment
     from ablate.commands.status_text import status_text
+    from ablate.kept_experiment import with_kept_records
 
-    states = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage).status()
+    def look() -> tuple[dict[str, Any], str]:
+        experiment = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage)
+        found, told = with_kept_records(experiment, out)
+        return found.status(), told
+
+    if watch and not as_json and sys.stdout.isatty():
+        from ablate.commands.watch import watch_status
+
+        return watch_status(look)
+    states, told = look()
+    say(*filter(None, [told]))
     print_json(states) if as_json else print(with_flags(status_text(states)))

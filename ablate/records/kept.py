@@ -84,10 +84,10 @@ def keep_records(
         remove(path)
     for one in ids:
         _copy(runs / one, into / one)
-    for path, data in {**_beside(runs, ids, choices), **(files or {})}.items():
-        if not (into / path).is_file() or read_file(into / path) != data:
-            real_directory((into / path).parent).mkdir(exist_ok=True)
-            write_atomically(into / path, data)
+    for name, data in {**_beside(runs, ids, choices), **(files or {})}.items():
+        if not (into / name).is_file() or read_file(into / name) != data:
+            real_directory((into / name).parent).mkdir(exist_ok=True)
+            write_atomically(into / name, data)
     others = [path for path in sorted(into.iterdir()) if ID.fullmatch(path.name) and path.name not in ids]
     return Kept(into, len(ids), size, True, tuple(path.name for path in others if not _removed(runs, path)))
 

@@ -34,7 +34,7 @@ from ablate.records.choices import FOLDER as CHOICES
 from ablate.records.choices import Choice, plan_choices, write_choice
 from ablate.records.epochs import Row, measured_on, read_epochs
 from ablate.records.imported import imported_id
-from ablate.records.records import IMPORTED, own_record, trial_state
+from ablate.records.records import IMPORTED, RUNNING, own_record, trial_state
 from ablate.records.result import FINAL, OWN
 from ablate.records.timings import Probe, probe_path, read_probes, write_probe
 
@@ -337,7 +337,7 @@ def _copy(found: Found, target: Path) -> None:
 
 
 def _is_copied(path: Path) -> bool:
-    """Whether a file of a trial is copied: not a lock, a leftover, or anything but a regular file of MOST_COPIED bytes."""
+    """Whether a file of a trial is copied: a regular file of MOST_COPIED bytes, no lock, no leftover, no running.json."""
     status = path.lstat()
     regular = stat.S_ISREG(status.st_mode) and status.st_size <= MOST_COPIED
-    return regular and path.name != "lock" and not _TEMPORARY.fullmatch(path.name)
+    return regular and path.name not in ("lock", RUNNING) and not _TEMPORARY.fullmatch(path.name)

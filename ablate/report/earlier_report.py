@@ -22,30 +22,30 @@ from ablate.study.document import read_document
 from ablate.study.plan import plain
 
 if TYPE_CHECKING:
-    from ablate.report.report import Report
+    import pandas as pd
 
 Analysis = StudyAnalysis | SearchAnalysis | ProgramAnalysis
 PARTS = ("recipe", "data", "axes")  # of a definition: what an option of a command can change
 MOST_NAMED = 3  # options that a message names
 
 
-def check_replaces(report: Report, out: Path) -> None:
+def check_replaces(analysis: Analysis, trials: pd.DataFrame | None, out: Path) -> None:
     """Check that a report may replace the one in its directory.
 
     A report with fewer finished trials replaces a fuller one only if its study is finished: then the study has become
     smaller. A report without any finished trial replaces none that has one.
 
     Args:
-        report: The new report.
+        analysis: Of the new report.
+        trials: Its data frame of trials; None for a study that trains nothing.
         out: The directory of reports.
 
     Raises:
         RunError: It may not; the message says which option is probably missing.
     """
-    analysis, directory = report.analysis, out / report.name
+    directory = out / analysis.study.name
     _check_search(analysis, directory / "best.yaml")
     before = _recorded(directory / "trials.csv")
-    trials = report.frames().get("trials")
     now = 0 if trials is None or "state" not in trials else int(trials["state"].isin(FINAL).sum())
     finished = now > 0 and analysis.recorded >= analysis.planned
     if now >= len(before) or finished:

@@ -221,7 +221,7 @@ def write_reports(
     if twice := [name for name in names if names.count(name) > 1]:
         raise RunError(f"two studies are called '{twice[0]}'; give them different names")
     for report in reports if not replace else ():
-        check_replaces(report, out)
+        check_replaces(report.analysis, report.frames().get("trials"), out)
     written = [Written(report.write_files(out), report.keep_records(out, records)) for report in reports]
     if len(reports) > 1:
         remove_leftovers(out, "index.html")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from ablate.nets.custom import check_code
 from ablate.own_modules import look_in
 from ablate.records.code import has_code, normalized_codes
 from ablate.records.epochs import Row, append_epoch, write_epochs
-from ablate.records.records import trial_directory, write_result
+from ablate.records.records import note_running, trial_directory, utc_now, write_result
 from ablate.records.result import FINAL
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
 from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint
@@ -62,7 +61,7 @@ class Attempt:
         self.image_facts = dict(images.facts)
         if job.digest and self.digest != job.digest:
             raise DataError(f"images of digest {self.digest}, {job.digest} when the run began; restore them and run again")
-        self.made: dict[str, Any] = {**provenance(device), "side_by_side": 1, "started": _now()}
+        self.made: dict[str, Any] = {**provenance(device), "side_by_side": 1, "started": utc_now()}
         look_in(*job.folders)
         if trial.architecture.code:
             check_code(trial.architecture)
@@ -98,6 +97,9 @@ class Attempt:
         self.final = None if final_part is None else tests(final_part)  # the test images, if others are tested each epoch
         self.beat: Callable[[], None] = lambda: None
         self.saved_at = time.monotonic()
+        if group.is_first:
+            about = {"epochs": recipe.epochs, "train_images": len(train_part.labels), "begun_at": len(self.rows)}
+            note_running(self.directory, device=self.made["device"], **about)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
 
@@ -231,7 +233,7 @@ class Attempt:
             **self.image_facts,
             **({"normalized_code": self.normalized} if self.normalized else {}),
             "data_digest": self.digest,
-            "provenance": {**self.made, "finished": _now()},
+            "provenance": {**self.made, "finished": utc_now()},
             "earlier_attempts": self.earlier,
         }
         if self.group.is_first:
@@ -256,7 +258,3 @@ class Attempt:
 
 def _finite(loss: Any) -> bool:
     return isinstance(loss, float) and math.isfinite(loss)
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
