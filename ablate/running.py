@@ -14,6 +14,7 @@ from ablate.records.epochs import Row, read_epochs
 from ablate.records.records import FINAL, RUNNING, read_running, trial_directory, trial_state
 from ablate.study.costs import training_cost
 from ablate.study.decision import Decision
+from ablate.study.plan import fold_of
 from ablate.study.program import ProgramTrial
 from ablate.study.study import Trial
 
@@ -71,11 +72,7 @@ class Running:
             decision: The measure that is shown.
         """
         value = next((row[decision.column] for row in reversed(self.rows) if row.get(decision.column) is not None), None)
-        fold = (
-            {}
-            if isinstance(self.trial, ProgramTrial) or (part := self.trial.data.held_out) is None
-            else {"fold": part.fold}
-        )
+        fold = None if isinstance(self.trial, ProgramTrial) else fold_of(self.trial)
         return {
             "net": self.name,
             **({} if fold is None else {"fold": fold}),
