@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablate.data.copies import read_copies
 from ablate.errors import RunError, StudyError
 from ablate.estimate import CostOptions, estimate_cost, probe_networks
 from ablate.files import expand
@@ -20,6 +21,7 @@ from ablate.launch import RunOptions, RunSummary, run_rounds, run_trials
 from ablate.nets.architecture import Architecture, DepthRule
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.earlier import earlier_remarks
+from ablate.records.images import remember_copies, remembered_copies
 from ablate.records.records import read_failure, trial_directory, trial_state
 from ablate.report.rounds import comparison_states
 from ablate.report.verdicts import plan_families
@@ -79,6 +81,7 @@ def load_study(
     storage: str = "",
     data_root: str | Path | None = None,
     download: bool = False,
+    images: str | Path | Sequence[str | Path] = (),
 ) -> Experiment | ProgramExperiment:
     """The experiment of a study file, with networks or with a training program.
 
@@ -90,13 +93,22 @@ def load_study(
         storage: Of the searches of a study with `tune`, as in load_search().
         data_root: Directory of the images; None: the default one.
         download: Whether missing images are downloaded.
+        images: Directories of class folders in place of data sets, each "DIR" or "NAME=DIR", such as "cifar10=photos". A
+            run remembers them in `runs`.
 
     Raises:
         StudyError: The file is missing or not valid, or it defines a search.
         RunError: `runs` is not a directory.
     """
     found = load_experiment(
-        path, overrides, scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
+        path,
+        overrides,
+        scale=scale,
+        runs=runs,
+        storage=storage,
+        data_root=data_root,
+        download=download,
+        images=images,
     )
     if isinstance(found, SearchExperiment):
         raise StudyError(f"{path} defines a search; use `ablate search {path}`")
@@ -112,6 +124,7 @@ def load_search(
     storage: str = "",
     data_root: str | Path | None = None,
     download: bool = False,
+    images: str | Path | Sequence[str | Path] = (),
 ) -> SearchExperiment:
     """The search of a study file.
 
@@ -123,13 +136,21 @@ def load_search(
         storage: URL of a database or path of a journal file; "": the SQLite file in the runs directory.
         data_root: As in load_study().
         download: As in load_study().
+        images: As in load_study().
 
     Raises:
         StudyError: The file is missing or not valid, or it defines no search.
         RunError: `runs` is not a directory.
     """
     found = load_experiment(
-        path, overrides, scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
+        path,
+        overrides,
+        scale=scale,
+        runs=runs,
+        storage=storage,
+        data_root=data_root,
+        download=download,
+        images=images,
     )
     if not isinstance(found, SearchExperiment):
         raise StudyError(f"{path} defines no search; use `ablate run {path}`")
@@ -145,6 +166,7 @@ def load_experiment(
     storage: str = "",
     data_root: str | Path | None = None,
     download: bool = False,
+    images: str | Path | Sequence[str | Path] = (),
 ) -> Experiment | SearchExperiment | ProgramExperiment:
     """The experiment, the search or the experiment with a training program of a study file.
 
@@ -156,6 +178,7 @@ def load_experiment(
         storage: As in load_search(); also of a study with `tune`.
         data_root: As in load_study().
         download: As in load_study().
+        images: As in load_study().
 
     Raises:
         StudyError: The file is missing or not valid.
@@ -164,7 +187,8 @@ def load_experiment(
     runs = Path(runs)
     if runs.exists() and not runs.is_dir():
         raise RunError(f"`runs`: {runs} is not a directory")
-    study = load_any_study(path, overrides, scale)
+    copies = read_copies([str(each) for each in ([images] if isinstance(images, (str, Path)) else images)])
+    study = load_any_study(path, overrides, scale, copies=copies, remembered=remembered_copies(runs))
     if study.search:
         return SearchExperiment(study, Path(path).name, runs, storage, _location(data_root, download))
     if isinstance(study, ProgramStudy):
@@ -256,7 +280,8 @@ class Experiment:
 
     def remarks(self) -> list[str]:
         """What was solved, merged, dropped and chosen, and records under earlier versions of own code, a line each."""
-        return [*self.enumeration.remarks(), *self.earlier(), *self._rounds_remarks()]
+        copies = [copy.remark for copy in self.study.copies]
+        return [*copies, *self.enumeration.remarks(), *self.earlier(), *self._rounds_remarks()]
 
     def _rounds_remarks(self) -> list[str]:
         """That the most seeds of `seeds.until` are too few to decide anything, if they are."""
@@ -507,6 +532,7 @@ class Experiment:
         """
         from rich.console import Console as RichConsole
 
+        remember_copies(self.runs, self.study.copies)
         console = console or RichConsole(stderr=True)
         options = options or RunOptions()
         mine = tunings_of_shard(

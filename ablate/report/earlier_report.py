@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,8 @@ from ablate.errors import AblateError, RunError
 from ablate.files import open_regular, read_file
 from ablate.records.kept import FOLDER
 from ablate.records.records import FINAL, own_record
-from ablate.report.analysis import StudyAnalysis
+from ablate.report.compared import Compared
 from ablate.report.numbers import counted
-from ablate.report.program_analysis import ProgramAnalysis
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.trace import read_csv
 from ablate.study.chosen import BestFile
@@ -24,12 +23,11 @@ from ablate.study.plan import plain
 if TYPE_CHECKING:
     import pandas as pd
 
-Analysis = StudyAnalysis | SearchAnalysis | ProgramAnalysis
 PARTS = ("recipe", "data", "axes")  # of a definition: what an option of a command can change
 MOST_NAMED = 3  # options that a message names
 
 
-def check_replaces(analysis: Analysis, trials: pd.DataFrame | None, out: Path) -> None:
+def check_replaces(analysis: Compared[Any] | SearchAnalysis, trials: pd.DataFrame | None, out: Path) -> None:
     """Check that a report may replace the one in its directory.
 
     A report with fewer finished trials replaces a fuller one only if its study is finished: then the study has become
@@ -54,18 +52,18 @@ def check_replaces(analysis: Analysis, trials: pd.DataFrame | None, out: Path) -
     raise RunError(f"{found}; {_advice(analysis, before, directory)}, or use `replace`")
 
 
-def _check_search(analysis: Analysis, path: Path) -> None:
+def _check_search(analysis: Compared[Any] | SearchAnalysis, path: Path) -> None:
     """Raise RunError if a report would replace the result of a finished search by fewer candidates of the same search.
 
     If the search was changed, only a report without candidates is refused.
     """
-    if isinstance(analysis, ProgramAnalysis) or analysis.study.search is None:
+    if not isinstance(analysis, SearchAnalysis):
         return
     try:
         there = BestFile.model_validate(read_document(path, opened=open_regular).value)
     except (AblateError, ValueError):
         return
-    search = analysis.study.search
+    search = analysis.search
     same = there.digest in (search.digest, search.former_digest)
     if there.finished and analysis.recorded < (there.candidates if same else 1):
         found = f"{path} has what {there.candidates} candidates came to, {analysis.runs} has {analysis.recorded} of them"
@@ -81,7 +79,7 @@ def _recorded(path: Path) -> list[str]:
     return [row["id"] for row in rows if row.get("state") in FINAL and row.get("id")]
 
 
-def _advice(analysis: Analysis, before: Sequence[str], directory: Path) -> str:
+def _advice(analysis: Compared[Any] | SearchAnalysis, before: Sequence[str], directory: Path) -> str:
     """What to do about it, in words."""
     earlier = [found for one in before for runs in (analysis.runs, directory / FOLDER) if (found := _definition(runs, one))]
     if options := _missing_options(earlier, _definitions(analysis)):
@@ -107,11 +105,11 @@ def _definition(runs: Path, trial: str) -> bytes:
         return b""
 
 
-def _definitions(analysis: Analysis) -> list[bytes]:
+def _definitions(analysis: Compared[Any] | SearchAnalysis) -> list[bytes]:
     """The definitions of the trials that the study asks for."""
-    summaries: Iterable[Any] = getattr(analysis, "summaries", ())
-    trials = (one for summary in summaries for one in summary.trials)
-    return [(one[0] if isinstance(one, tuple) else one.trial).definition for one in trials]
+    if isinstance(analysis, SearchAnalysis):
+        return [trial.definition for one in analysis.candidates for trial in one.trials]
+    return [one.trial.definition for summary in analysis.summaries for one in summary.trials]
 
 
 def _missing_options(before: Sequence[bytes], now: Sequence[bytes]) -> list[tuple[str, str]]:
