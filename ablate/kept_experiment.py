@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 from ablate.api import Experiment
@@ -16,26 +16,25 @@ from ablate.search.experiment import SearchExperiment
 AnyExperiment = Experiment | ProgramExperiment | SearchExperiment
 
 
-def with_kept_records(experiment: AnyExperiment, out: Path) -> tuple[AnyExperiment, str]:
-    """The experiment, and "" as it is; or reading the records of its report, and a sentence that says so.
+def with_kept_records(load: Callable[..., AnyExperiment], runs: Path, out: Path) -> tuple[AnyExperiment, str]:
+    """The experiment on its runs directory, and ""; or on the records of its report, and a sentence that says so.
 
     The records of the report are read only if the runs directory has nothing of the experiment, and they have something.
 
     Args:
-        experiment: Of a study or a search.
+        load: Returns the experiment of a study or a search; it takes `runs`.
+        runs: The runs directory; it need not exist.
         out: The directory of reports.
 
     Raises:
-        RecordError: A record is damaged.
+        AblateError: The study is not valid, or a record is damaged.
     """
+    experiment = load(runs=runs)
     kept = out / experiment.study.name / FOLDER
-    if not is_real_directory(kept) or _has_begun(experiment):
+    if not is_real_directory(kept) or _has_begun(experiment) or not _has_begun(other := load(runs=kept)):
         return experiment, ""
-    other = replace(experiment, runs=kept)
-    if not _has_begun(other):
-        return experiment, ""
-    told = f"{experiment.runs} has none of these trials; the records are read from {kept}"
-    return other, f"{told}; `ablate merge {kept} --into {experiment.runs}` takes them over"
+    told = f"{runs} has none of these trials; the records are read from {kept}"
+    return other, f"{told}; `ablate merge {kept} --into {runs}` takes them over"
 
 
 def _has_begun(experiment: AnyExperiment) -> bool:

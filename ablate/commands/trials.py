@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Annotated, Any, Optional
 
 import typer
@@ -164,8 +165,8 @@ def report(
 
     made = []
     for study in studies:
-        experiment = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage)
-        found, told = with_kept_records(experiment, out)
+        load = partial(load_experiment, study, overrides or (), scale=scale, storage=storage)
+        found, told = with_kept_records(load, runs, out)
         say(*filter(None, [told]))
         made.append(found.report())
     written = write_reports(made, out, replace=replace, records=records)
@@ -228,8 +229,8 @@ def status(
     from ablate.kept_experiment import with_kept_records
 
     def look() -> tuple[dict[str, Any], str]:
-        experiment = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage)
-        found, told = with_kept_records(experiment, out)
+        load = partial(load_experiment, study, overrides or (), scale=scale, storage=storage)
+        found, told = with_kept_records(load, runs, out)
         return found.status(), told
 
     if watch and not as_json and sys.stdout.isatty():

@@ -1,15 +1,15 @@
 """Records that travel with a report: reports/<study>/records/, a small runs directory.
 
 It has the sealed files of each finished trial, trial.json, epochs.jsonl and result.json, and what they are found by: the
-choices of tunings and adopted.json. It has no checkpoints, logs or probes. So the report can be made again by somebody who
-has the report alone, and `ablate merge` takes its records over.
+choices of tunings, adopted.json and images.json. It has no checkpoints, logs or probes. So the report can be made again by
+somebody who has the report alone, and `ablate merge` takes its records over.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -19,6 +19,8 @@ from ablate.files import ID, copy_durably, is_real_directory, read_file, real_di
 from ablate.records.adopted import ADOPTED, read_adopted
 from ablate.records.choices import FOLDER as CHOICES
 from ablate.records.choices import Choice, choice_bytes, read_choice
+from ablate.records.images import NAME as IMAGES
+from ablate.records.images import copies_bytes, remembered_copies
 from ablate.records.records import own_record
 
 FOLDER = "records"
@@ -137,11 +139,13 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _beside(runs: Path, ids: Iterable[str], choices: Iterable[Choice]) -> dict[str, bytes]:
-    """The files beside the records: adopted.json, and a file for each choice."""
+    """The files beside the records: adopted.json, images.json without paths, and a file for each choice."""
     found: dict[str, bytes] = {}
     wanted = set(ids)
     if adopted := {trial: entry for trial, entry in read_adopted(runs).items() if entry["record"] in wanted}:
         found[ADOPTED] = orjson.dumps(adopted, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+    if copies := [replace(copy, root=None) for copy in remembered_copies(runs)]:
+        found[IMAGES] = copies_bytes(copies)
     return found | {f"{CHOICES}/{choice.tuning}.json": choice_bytes(choice) for choice in choices}
 
 

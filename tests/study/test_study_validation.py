@@ -12,7 +12,6 @@ from ablate.commands.plan_text import plan_text
 from ablate.errors import StudyError
 from ablate.records.result import FINAL
 from ablate.study.data import HeldOut
-from ablate.study.plan import trial_labels
 
 STUDY = """\
 name: invented
@@ -42,8 +41,7 @@ def test_each_fold_is_a_trial_of_every_seed(tmp_path: Path) -> None:
         (0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1),
     ]  # fmt: skip
     assert len({trial.id for trial in experiment.trials()}) == 12
-    labels = trial_labels(experiment.study, experiment.variants)
-    assert labels[trials[2].id] == "WRN-10-1-B(3,3) fold 2 seed 0"
+    assert experiment.labels()[trials[2].id] == "WRN-10-1-B(3,3) fold 2 seed 0"
     assert [one["fold"] for one in experiment.status()["trials"][:3]] == [1, 1, 2]
 
 
