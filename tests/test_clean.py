@@ -21,8 +21,9 @@ TWO = f"{DIGITS}seeds: 2\nvariants:\n  - net: [WRN-10-1, WRN-16-1]\n"
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Experiment:
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
     """Two variants with two seeds; the last is unfinished. Each has a checkpoint of 7 bytes."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # a kill loses no write
     found = recorded(tmp_path, TWO, {0: [5.0, 6.0], 1: [7.0, 8.0]})
     for one in found.trials():
         (found.runs / one.id / "checkpoint-000002.pt").write_bytes(b"weights")

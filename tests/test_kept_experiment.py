@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -12,13 +13,16 @@ from recorded import DIGITS, recorded
 from ablate.api import Experiment, load_study
 from ablate.kept_experiment import with_kept_records
 from ablate.records.merge import merge_runs
+from ablate.report.study_report import StudyReport
 from ablate.report.trace import trace_cell
 
 TWO = f"{DIGITS}seeds: 2\nvariants:\n  - net: [WRN-10-1, WRN-16-1]\n"
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Experiment:
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(StudyReport, "draw_figures", lambda report: {})
     found = recorded(tmp_path, TWO, {0: [5.0, 6.0], 1: [7.0, 8.0]})
     found.report().write(tmp_path / "reports")
     return found

@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 
 from ablate.errors import RecordError
-from ablate.files import ID, copy_durably, is_real_directory, read_file, real_directory, remove, write_atomically
+from ablate.files import ID, is_real_directory, read_file, real_directory, remove, write_atomically
 from ablate.records.adopted import ADOPTED, read_adopted
 from ablate.records.choices import FOLDER as CHOICES
 from ablate.records.choices import Choice, choice_bytes, read_choice
@@ -130,8 +130,8 @@ def _copy(source: Path, target: Path) -> None:
             pass
     aside, old = (target.with_name(f".{target.name}{what}{ASIDE}") for what in ("", ".old"))
     aside.mkdir()
-    for name in files:
-        copy_durably(source / name, aside / name)
+    for name, data in files.items():
+        (aside / name).write_bytes(data)  # not flushed: a copy that a crash damages is noticed and made again
     if os.path.lexists(target):
         os.rename(target, old)
     os.rename(aside, target)
