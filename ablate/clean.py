@@ -28,8 +28,10 @@ from ablate.search.experiment import SearchExperiment
 AnyExperiment = Experiment | ProgramExperiment | SearchExperiment
 ASIDE = ".cleaning"
 CHECKPOINT = re.compile(r"checkpoint-\d{6,9}\.(pt|sha256|version\d+)")
-LOGITS = re.compile(r"logits-.+\.(json|safetensors)", re.DOTALL)
-TRIAL = re.compile(r"trial\.json|epochs\.jsonl|result\.json(\.damaged)?|failure\.json|running\.json|log\.txt|lock")
+LOGITS = re.compile(r"logits-[a-z0-9_-]+\.safetensors")
+TRIAL = re.compile(
+    r"trial\.json|epochs\.jsonl|result\.json(\.damaged)?|failure\.json|running\.json|evaluation-[a-z0-9_-]+\.json|log\.txt|lock"
+)
 What = Literal["checkpoints", "logits", "variant", "orphans"]
 FILES_OF: Mapping[What, re.Pattern[str]] = {"checkpoints": CHECKPOINT, "logits": LOGITS}
 

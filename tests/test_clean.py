@@ -29,6 +29,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
         (found.runs / one.id / "checkpoint-000002.pt").write_bytes(b"weights")
         (found.runs / one.id / "checkpoint-000002.sha256").write_bytes(b"1234")
         (found.runs / one.id / "logits-test.safetensors").write_bytes(b"float")
+        (found.runs / one.id / "evaluation-test.json").write_bytes(b"{}")
     (found.runs / found.trials()[-1].id / "result.json").unlink()
     return found
 
@@ -51,13 +52,10 @@ def test_checkpoints_and_logits_of_finished_trials_go_and_the_records_stay(made:
     done = carry_out(plan_clean([made], ["checkpoints", "logits"]))
     assert done.size == 48 and not done.left
     for one in made.trials()[:3]:
-        assert {path.name for path in (made.runs / one.id).iterdir()} <= {*clean_names(), "lock"}
+        left = {"trial.json", "epochs.jsonl", "result.json", "evaluation-test.json", "lock"}
+        assert {path.name for path in (made.runs / one.id).iterdir()} == left
     assert (made.runs / made.trials()[3].id / "checkpoint-000002.pt").exists()  # its progress
     assert made.status()["states"] == {"recorded": 3, "interrupted": 1}
-
-
-def clean_names() -> set[str]:
-    return {"trial.json", "epochs.jsonl", "result.json"}
 
 
 def test_nothing_of_a_trial_that_is_trained_is_removed(made: Experiment) -> None:

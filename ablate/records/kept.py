@@ -1,13 +1,14 @@
 """Records that travel with a report: reports/<study>/records/, a small runs directory.
 
-It has the sealed files of each finished trial, trial.json, epochs.jsonl and result.json, and what they are found by: the
-choices of tunings, adopted.json and images.json. It has no checkpoints, logs or probes. So the report can be made again by
-somebody who has the report alone, and `ablate merge` takes its records over.
+It has the sealed files of each finished trial (trial.json, epochs.jsonl, result.json, evaluation-NAME.json), and what they
+are found by: the choices of tunings, adopted.json and images.json. It has no checkpoints, logits, logs or probes. So the
+report can be made again by somebody who has the report alone, and `ablate merge` takes its records over.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from ablate.records.images import copies_bytes, remembered_copies
 from ablate.records.records import own_record
 
 FOLDER = "records"
-NAMES = ("trial.json", "epochs.jsonl", "result.json")
+NAMES = re.compile(r"trial\.json|epochs\.jsonl|result\.json|evaluation-[a-z0-9_-]+\.json")  # the last: of logits
 MOST = 50_000_000  # bytes of records that a report takes along unless it is asked for more
 ASIDE = ".keeping"
 
@@ -76,7 +77,7 @@ def keep_records(
     choices = [choice for one in tunings if (choice := read_choice(runs, one))]
     named = [*trials, *(trial for choice in choices for tried in choice.candidates for trial in tried.trials)]
     ids = [one for one in dict.fromkeys(named) if own_record(runs, one)]
-    size = sum(_size(runs / one / name) for one in ids for name in NAMES)
+    size = sum(os.lstat(path).st_size for one in ids for path in _paths(runs / one))
     if into.exists() and runs.exists() and runs.samefile(into):
         return Kept(into, len(ids), size, True)
     if not ids or (most is not None and size > most):
@@ -94,11 +95,8 @@ def keep_records(
     return Kept(into, len(ids), size, True, tuple(path.name for path in others if not _removed(runs, path)))
 
 
-def _size(path: Path) -> int:
-    try:
-        return os.lstat(path).st_size
-    except FileNotFoundError:  # a trial that diverged at once has no epochs
-        return 0
+def _paths(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.iterdir() if NAMES.fullmatch(path.name))
 
 
 def sealed_files(directory: Path) -> dict[str, bytes]:
@@ -109,14 +107,9 @@ def sealed_files(directory: Path) -> dict[str, bytes]:
 
     Raises:
         RecordError: Something else is in the place of a file.
+        OSError: The directory or a file cannot be read.
     """
-    found = {}
-    for name in NAMES:
-        try:
-            found[name] = read_file(directory / name)
-        except FileNotFoundError:
-            continue
-    return found
+    return {path.name: read_file(path) for path in _paths(directory)}
 
 
 def _copy(source: Path, target: Path) -> None:

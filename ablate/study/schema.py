@@ -36,6 +36,7 @@ from ablate.study.data import Data, Split
 from ablate.study.design_schema import DESIGNS, FactorialFile, FractionalFile, LeaveOneOutFile, Path
 from ablate.study.figure_style import FigureStyleFile
 from ablate.study.frozen import Frozen
+from ablate.study.keep import Keep
 from ablate.study.measure_schema import MeasureFile, Measures
 from ablate.study.program_schema import BY_AXES, ProgramFile
 from ablate.study.recipe import Recipe
@@ -170,7 +171,7 @@ class EntryFile(Frozen):
 
 
 EXPANSIONS = ("net", "grid", "zip", "one_at_a_time", *DESIGNS)  # one of them in each item of `variants`
-SET_BY_OTHERS = ("held_out", "measures")  # fields of Data that other keys of a study set
+SET_BY_OTHERS = ("held_out", "measures", "keep")  # fields of Data that other keys of a study set
 NOT_WRITTEN = (*SET_BY_OTHERS, "own")  # fields of Data that a study file writes under other keys
 
 
@@ -505,6 +506,7 @@ class StudyFile(Frozen):
                 {"required": ["data", "recipe", "search"]},
                 {"required": ["program", "measures", "seeds", "variants"]},
                 {"required": ["program", "measures", "search"]},
+                {"required": ["studies"]},
             ]
         }
     )
@@ -522,6 +524,15 @@ class StudyFile(Frozen):
     notes: Annotated[str, Field(max_length=10_000, description="printed with every table")] = ""
     data: Annotated[Any, Field(examples=["cifar10"], description="a data set, or a list for every network")] = None
     recipe: Annotated[Any, Field(examples=["wrn_cifar"])] = None
+    studies: Annotated[
+        list[str] | None,
+        Field(
+            min_length=1,
+            max_length=100,
+            examples=["[block_types.yaml, deepening.yaml]"],
+            description="other study files of the same directory, whose variants stand in one table; see Tables",
+        ),
+    ] = None
     program: Annotated[ProgramFile | None, Field(description="a training program instead of data and recipe")] = None
     seeds: Annotated[
         Any,
@@ -562,6 +573,7 @@ class StudyFile(Frozen):
     decide_by: Annotated[
         str | None, Field(description="the measure that counts; by default the error, or a program's first measure")
     ] = None
+    keep: Annotated[Keep | None, Field(description="what trials keep of their last epoch; not part of an id")] = None
     epoch_rule: Annotated[EpochRule, Field(description="best: the epoch with the best value; reports say so")] = "last"
     figures: Annotated[list[_FigureName], Field(default=list(DEFAULTS), max_length=len(CHOICES))]
     figure_style: Annotated[FigureStyleFile | None, Field(description="how the figures are drawn, for a paper")] = None

@@ -87,6 +87,8 @@ def load_any_study(
     for assignment in overrides:
         document.override(assignment)
     load = partial(load_any_study, remembered=(*remembered, *copies))
+    if "studies" in document.value:
+        document.fail(("studies",), "'studies' names whole studies and is none of its own; name its studies instead")
     chosen = take_chosen(document, (*within, (path.resolve(), scale)), load)
     _refuse_nothing(document, (), document.value)
     if "program" in document.value:
@@ -114,7 +116,7 @@ def load_any_study(
     seeds, until = _seeds(document, file)
     held_out = _held_out(document, file, data)
     taken, shown = read_measures(document, file.measures or (), path.parent)
-    extra: dict[str, Any] = {"measures": taken} if taken else {}
+    extra: dict[str, Any] = {**({"measures": taken} if taken else {}), **({"keep": file.keep} if file.keep else {})}
     data = _with(data, held_out, extra)
     budget = _budget(document, file.budget) if file.budget else None
     search = None
