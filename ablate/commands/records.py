@@ -1,4 +1,4 @@
-"""trace, verify, adopt, import, export, merge, clean: the commands on records and on reports made from them."""
+"""trace, verify, adopt, import, export, merge, clean, archive: the commands on records and on reports made from them."""
 
 from __future__ import annotations
 
@@ -220,3 +220,32 @@ def clean(
     found = plan_clean(made, [what for what, wanted in asked.items() if wanted], variant or ())
     found = carry_out(found) if delete else found
     print_json({**found.as_json(), "deleted": delete}) if as_json else print(with_flags(clean_text(found, delete)))
+
+
+def archive(
+    study: StudyFile,
+    output: Annotated[
+        Optional[Path], typer.Option("-o", "--output", metavar="FILE", help="The zip file (default: NAME.zip).")
+    ] = None,
+    overrides: Set = None,
+    scale: Scale = "",
+    runs: Runs = RUNS,
+    storage: Storage = "",
+    logits: Annotated[bool, typer.Option("--logits/--no-logits", help="Kept predictions too.")] = True,
+) -> None:
+    """Pack study, own code, records, report and versions into a zip file.
+
+    Who unpacks it can make the report again, trace its numbers and verify its trials.
+    """
+    from ablate.api import load_experiment
+    from ablate.archive import archive_members, local_paths, write_archive
+    from ablate.commands.outcome_text import bytes_text
+    from ablate.report.numbers import counted
+
+    experiment = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage)
+    options = [word for each in overrides or () for word in ("-s", each)] + (["--scale", scale] if scale else [])
+    members = archive_members(experiment, study, options, logits)
+    path = output or Path(f"{experiment.study.name}.zip")
+    write_archive(members, path)
+    say(*(f"note: {line}" for line in local_paths(members, experiment)))
+    print(f"{path}: {counted(len(members), 'file')}, {bytes_text(path.stat().st_size)}")

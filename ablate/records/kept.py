@@ -27,6 +27,7 @@ from ablate.records.records import own_record
 FOLDER = "records"
 NAMES = re.compile(r"trial\.json|epochs\.jsonl|result\.json|evaluation-[a-z0-9_-]+\.json")  # the last: of logits
 MOST = 50_000_000  # bytes of records that a report takes along unless it is asked for more
+WITH_LOGITS = re.compile(rf"{NAMES.pattern}|logits-[a-z0-9_-]+\.safetensors")
 ASIDE = ".keeping"
 
 
@@ -56,6 +57,7 @@ def keep_records(
     tunings: Iterable[str] = (),
     files: Mapping[str, bytes] | None = None,
     most: int | None = MOST,
+    names: re.Pattern[str] = NAMES,
 ) -> Kept:
     """Copy the records of some trials into a directory that has no others, and say what it has then.
 
@@ -69,6 +71,7 @@ def keep_records(
         tunings: The ids of the tunings whose choices, and the trials of these, are copied too.
         files: Further files, by name.
         most: If the records have more bytes, nothing is written; None: no limit.
+        names: Of the files of a trial that are copied: NAMES, or WITH_LOGITS.
 
     Raises:
         RecordError: A record is damaged, or something else is in the place of a directory.
@@ -77,7 +80,7 @@ def keep_records(
     choices = [choice for one in tunings if (choice := read_choice(runs, one))]
     named = [*trials, *(trial for choice in choices for tried in choice.candidates for trial in tried.trials)]
     ids = [one for one in dict.fromkeys(named) if own_record(runs, one)]
-    size = sum(os.lstat(path).st_size for one in ids for path in _paths(runs / one))
+    size = sum(os.lstat(path).st_size for one in ids for path in _paths(runs / one, names))
     if into.exists() and runs.exists() and runs.samefile(into):
         return Kept(into, len(ids), size, True)
     if not ids or (most is not None and size > most):
@@ -86,7 +89,7 @@ def keep_records(
     for path in into.glob(f".*{ASIDE}"):  # of a process that was killed
         remove(path)
     for one in ids:
-        _copy(runs / one, into / one)
+        _copy(runs / one, into / one, names)
     for name, data in {**_beside(runs, ids, choices), **(files or {})}.items():
         if not (into / name).is_file() or read_file(into / name) != data:
             real_directory((into / name).parent).mkdir(exist_ok=True)
@@ -95,29 +98,30 @@ def keep_records(
     return Kept(into, len(ids), size, True, tuple(path.name for path in others if not _removed(runs, path)))
 
 
-def _paths(directory: Path) -> list[Path]:
-    return sorted(path for path in directory.iterdir() if NAMES.fullmatch(path.name))
+def _paths(directory: Path, names: re.Pattern[str]) -> list[Path]:
+    return sorted(path for path in directory.iterdir() if names.fullmatch(path.name))
 
 
-def sealed_files(directory: Path) -> dict[str, bytes]:
+def sealed_files(directory: Path, names: re.Pattern[str] = NAMES) -> dict[str, bytes]:
     """The bytes of a record's files, by name.
 
     Args:
         directory: Of the record.
+        names: Of the files.
 
     Raises:
         RecordError: Something else is in the place of a file.
         OSError: The directory or a file cannot be read.
     """
-    return {path.name: read_file(path) for path in _paths(directory)}
+    return {path.name: read_file(path) for path in _paths(directory, names)}
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, names: re.Pattern[str]) -> None:
     """Copy a record unless its copy is there and equal. The copy appears whole, by a rename."""
-    files = sealed_files(source)
+    files = sealed_files(source, names)
     if os.path.lexists(real_directory(target)):
         try:
-            if sealed_files(target) == files:
+            if sealed_files(target, names) == files:
                 return
         except (OSError, RecordError):
             pass

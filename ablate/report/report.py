@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ablate.errors import RecordError, RunError
 from ablate.files import is_real_directory, real_directory, remove_leftovers, write_atomically
-from ablate.records.kept import FOLDER, MOST, Kept, keep_records
+from ablate.records.kept import FOLDER, MOST, NAMES, Kept, keep_records
 from ablate.report.document import (
     Content,
     Document,
@@ -172,23 +173,23 @@ class Report(ABC):
                 path.unlink()
         return [directory / name for name in files]
 
-    def keep_records(self, out: Path, records: bool | None = None) -> Kept | None:
-        """Copy the records into out/<study>/records/; None if the report has none, or none are wanted.
+    def keep_records(self, into: Path, most: int | None = MOST, names: re.Pattern[str] = NAMES) -> Kept | None:
+        """Copy the records that the report is made from into a directory; None if it is made from none.
 
         Args:
-            out: The reports directory.
-            records: As in write().
+            into: The directory, such as out/<study>/records.
+            most: As in records.kept.keep_records().
+            names: Likewise.
 
         Raises:
             RecordError: A record is damaged.
         """
         trials = self.frames().get("trials")
-        if records is False or trials is None or "id" not in trials:
+        if trials is None or "id" not in trials:
             return None
         tuned = getattr(self.analysis, "tuned", None)
         tunings = [choice.tuning for choice in tuned.choices if choice] if tuned else []
-        into, most = out / self.name / FOLDER, None if records else MOST
-        return keep_records(self.analysis.runs, into, trials["id"], tunings, self.kept_files(), most)
+        return keep_records(self.analysis.runs, into, trials["id"], tunings, self.kept_files(), most, names)
 
 
 class Written(NamedTuple):
@@ -267,7 +268,11 @@ def write_reports(
         raise RunError(f"two studies are called '{twice[0]}'; give them different names")
     for report in reports if not replace else ():
         check_replaces(report.analysis, report.frames().get("trials"), out)
-    written = [Written(report.write_files(out), report.keep_records(out, records)) for report in reports]
+    written = []
+    for report in reports:
+        paths, into = report.write_files(out), out / report.name / FOLDER
+        kept = None if records is False else report.keep_records(into, None if records else MOST)
+        written.append(Written(paths, kept))
     if len(reports) > 1:
         remove_leftovers(out, "index.html")
         write_atomically(out / "index.html", report_page(reports))
