@@ -70,14 +70,17 @@ def candidates_table(
         numeric = axis not in analysis.study.labels.texts and all(is_number(one.values.get(axis, 0)) for one in shown)
         columns.append(ShapedColumn("axes", title, partial(_value_cell, axis=axis), numeric))
     columns += [ShapedColumn("axes", "Network", lambda one: words(one.variant.net), False)] if nets else []
-    columns += [ShapedColumn(key, COSTS[key][0], partial(_cost_cell, key=key)) for key in costs]
     rows = {one.number: _training_cells(analysis, one) for one in shown}
-    for place, (key, title) in enumerate(zip(("seeds", "result", "measures", "range"), _of_trainings(search))):
-        columns.append(ShapedColumn(key, title, partial(_cell_of, rows, place)))
+    n, *of_trainings = (
+        ShapedColumn(key, title, partial(_cell_of, rows, place))
+        for place, (key, title) in enumerate(zip(("seeds", "result", "measures", "range"), _of_trainings(search)))
+    )
+    columns += of_trainings
     if compared and len(shown) > 1:
         against = {one.number: _verdict_cells(analysis, one) for one in shown}
         for place, title in enumerate(("Difference", "Interval", "Won", "p", "p (family)")):
             columns.append(ShapedColumn("difference", title, partial(_cell_of, against, place)))
+    columns += [n, *(ShapedColumn(key, COSTS[key][0], partial(_cost_cell, key=key)) for key in costs)]
     columns = [column._replace(fold="constant") for column in columns]
     table = analysis.study.table if compared else USUAL
     ordered = sorted(shown, key=lambda one: one.number) if table.order == "study" else shown

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
+from ablate.kinds.costs import MEASURED_COSTS
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.candidate import is_number
 from ablate.report.counts_table import blocks_cell
@@ -34,6 +35,7 @@ from ablate.report.table_shape import (
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.designs import Design
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
+from ablate.study.extra_test import ExtraTest
 from ablate.study.plan import plain
 from ablate.study.short_names import short_axis
 from ablate.study.study import PublishedRow, ShownMeasure
@@ -125,10 +127,13 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     told = "difference" in shown and any(column.key == "difference" for column in of_data)
     columns = [*_network_columns(analysis, by_recipe, footnotes, designs, not told), *of_data]
     columns += [*_size_columns(summaries), *_more_columns(analysis), *_once_columns(analysis, titles)]
+    columns += _extra_columns(analysis, titles)
+    columns += _cost_columns(analysis)
     axes = {id(summary): summary.axes for summary in summaries}
     measured = statistic_words(analysis.measured(), style)
     rows_are = describe_design(designs, _base(summaries, designs), axes)
-    caption = " ".join(filter(None, [measured, mark_words(analysis, style, marks), rows_are]))
+    costs = _cost_words(analysis, [key for key in style.columns or () if key in MEASURED_COSTS])
+    caption = " ".join(filter(None, [measured, mark_words(analysis, style, marks), rows_are, costs]))
     rows = _ordered(analysis, by_recipe, designs, titles)
     return shaped_table(
         [ShapedColumn(one.key, one.title, one.of, one.numeric, one.fold, one.asked) for one in columns],
@@ -259,6 +264,30 @@ def _size_columns(summaries: Sequence[Summary]) -> Iterable[ColumnRule]:
     )
 
 
+def _cost_columns(analysis: StudyAnalysis) -> Iterable[ColumnRule]:
+    """The columns of measured costs, which are shown where the author asks for them."""
+    for name, known in MEASURED_COSTS.items():
+        yield ColumnRule(
+            name,
+            known.title,
+            lambda summary, name=name, write=known.write: number(analysis.measured_cost(summary, name), write),  # type: ignore[misc]
+            asked=True,
+        )
+
+
+def _cost_words(analysis: StudyAnalysis, shown: Sequence[str]) -> str:
+    """Where the measured costs that are shown were measured, as a sentence; empty where none is shown."""
+    if not shown:
+        return ""
+    conditions = analysis.measured_costs.conditions
+    if not conditions:
+        return "Costs are not measured yet; `ablate plan STUDY --probe` measures what this device can."
+    precisions = dict.fromkeys(summary.variant.recipe.precision for summary in analysis.summaries)
+    steps = dict.fromkeys(f"{summary.variant.recipe.batch_size:,}" for summary in analysis.summaries)
+    batch = f"; a step has {' or '.join(steps)} images" if {"step_time", "energy"} & {*shown} else ""
+    return f"Costs: {' or '.join(precisions)}, {conditions}{batch}."
+
+
 def _data_columns(
     analysis: StudyAnalysis, title: str, alone: bool, footnotes: Footnotes, marks: dict[int, set[Mark]]
 ) -> Iterable[ColumnRule]:
@@ -350,6 +379,22 @@ def _once_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[Co
         for title in titles:
             head = f"Test {by.noun}, once{unit}" if len(titles) == 1 else f"{title}, test, once{unit}"
             yield ColumnRule("test", head, cell, data=title)
+
+
+def _extra_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[ColumnRule]:
+    """The columns of further test images: the measure that decides, evaluated once; one for each set and data set."""
+    by = analysis.decision
+    extras = dict.fromkeys(extra for summary in analysis.summaries for extra in summary.variant.data.also_test)
+    for title in titles:
+        for extra in extras:
+
+            def cell(summary: Summary, extra: ExtraTest = extra) -> Cell:
+                found = summary.median_on(extra, by.measure, by.worst)
+                return number(found, analysis.format.value, trials=summary.recorded_ids)
+
+            if any(summary.median_on(extra, by.measure) is not None for summary in analysis.summaries):
+                head = f"{extra.title}: {by.noun}{f', {by.unit}' if by.unit else ''}"
+                yield ColumnRule("also_test", head if len(titles) == 1 else f"{title}, {head}", cell, data=title)
 
 
 def _protocol(match: Match) -> str:

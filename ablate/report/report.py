@@ -13,6 +13,7 @@ from ablate.errors import RecordError, RunError
 from ablate.files import is_real_directory, real_directory, remove_leftovers, write_atomically
 from ablate.records.kept import FOLDER, MOST, NAMES, Kept, keep_records
 from ablate.report.document import (
+    PREDICTIONS,
     Content,
     Document,
     Figures,
@@ -113,7 +114,8 @@ class Report(ABC):
                 *self.conclusions(),
                 ("Notes", Notes(study.notes)),
                 *self.details(),
-                ("Figures", Figures({name: figure.alt_text for name, figure in figures.items()})),
+                ("Figures", Figures({name: one.alt_text for name, one in figures.items() if not one.folded})),
+                (PREDICTIONS, Figures({name: one.alt_text for name, one in figures.items() if one.folded})),
                 *([("Made with", provenance)] if provenance else []),
             ),
             finding=self.finding(),
