@@ -265,6 +265,8 @@ def run_rounds(
     if options.shard:
         say(f"the parts of {options.shard[1]} share each round by the records of {runs}; alone there, a part trains it all")
     followed = follow()
+    for note in dict.fromkeys(rounds.note for rounds in followed if rounds.note):
+        say(f"note: {note}")
     while True:
         for line in round_lines(followed):
             say(line)

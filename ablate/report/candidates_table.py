@@ -13,8 +13,7 @@ from ablate.report.numbers import counted, error_range, grouped, p_text, quantit
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_setting import MEASURES
 from ablate.report.table_shape import ShapedColumn, shaped_table
-from ablate.report.verdicts import interval_text
-from ablate.statistics.comparison import LEVEL
+from ablate.report.verdicts import verdict_interval_cell
 from ablate.statistics.description import describe
 from ablate.study.short_names import short_axis
 from ablate.study.study import Search
@@ -133,10 +132,9 @@ def _verdict_cells(analysis: SearchAnalysis, one: Candidate) -> list[Cell]:
     if verdict is None or analysis.best is None:
         return [Cell(0.0, "best") if one is analysis.best else NO_VALUE, *[NO_VALUE] * 4]
     c = verdict.comparison
-    level = "" if c.interval.level >= LEVEL else f" ({c.interval.level:.0%})"
     return [
         number(analysis.objective(one) - analysis.objective(analysis.best), analysis.format.signed),
-        Cell(c.interval.low, f"{interval_text(c.interval, analysis.format)}{level}"),
+        verdict_interval_cell(c.interval, analysis.format),
         Cell(c.won, f"{c.won:g} of {c.pairs}"),
         number(c.p_value, p_text),
         number(verdict.adjusted_p, p_text, bold=verdict.reached),

@@ -228,7 +228,7 @@ def test_what_many_trainings_can_tell(tmp_path: Path) -> None:
     assert f"Against the second, candidate 1 (dropout 0.25), it is ahead in 4 of 8 trainings; {alike}" in said
     del errors[0.25]
     said = search_sentences(analysis_of(study, dropouts(study, errors), limit=3))
-    best = "Candidate 0 (dropout 0.3) is the best of the 3 in the table, with 95% confidence. "
+    best = "No other of the 3 in the table is better than candidate 0 (dropout 0.3), with 95% confidence. "
     assert f"{best}Against the second, candidate 1 (dropout 0.1), it is ahead in all 8 trainings." in said
 
 
