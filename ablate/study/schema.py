@@ -344,6 +344,10 @@ class RowFile(Frozen):
     other: Annotated[
         dict[Title, Any], Field(default_factory=dict, max_length=100, description="other printed values, by title and unit")
     ]
+    values: Annotated[
+        dict[str, dict[str, float]],
+        Field(default_factory=dict, description="by data set and measure, such as {cifar10: {error: 4.8, nll: 0.2}}"),
+    ]
     not_run: Annotated[str, Field(max_length=1000, description="why the network is not trained here")] = ""
     note: Annotated[str, Field(max_length=1000)] = ""
 

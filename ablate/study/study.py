@@ -250,6 +250,7 @@ class PublishedRow:
         other: Other printed values, by title and unit.
         not_run: Why the network is not trained here; "" if it is.
         note: A remark on the row.
+        values: Other measures, by data set and measure.
     """
 
     label: str
@@ -259,6 +260,17 @@ class PublishedRow:
     other: dict[str, float | str]
     not_run: str
     note: str
+    values: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def of(self, measure: str) -> dict[str, float]:
+        """The published values of a measure, by data set.
+
+        Args:
+            measure: Its name, such as "error".
+        """
+        if measure == TEST_ERROR.measure:
+            return self.errors
+        return {data: values[measure] for data, values in self.values.items() if measure in values}
 
 
 @dataclass(frozen=True)
@@ -280,6 +292,11 @@ class Published:
     seeds: int | None
     recipe: Recipe | None
     data: dict[str, Any]
+
+    @property
+    def measures(self) -> set[str]:
+        """The names of the measures besides the error that some row has."""
+        return {measure for row in self.rows for values in row.values.values() for measure in values}
 
 
 @dataclass(frozen=True)
