@@ -33,6 +33,7 @@ from ablate.own_code import OwnCode
 from ablate.registry import Kind, Registry
 from ablate.study.budget import SolvedAxis
 from ablate.study.data import Data, Split
+from ablate.study.decision import CostName
 from ablate.study.design_schema import DESIGNS, FactorialFile, FractionalFile, LeaveOneOutFile, Path
 from ablate.study.extra_test_schema import ExtraTestFile
 from ablate.study.figure_style import FigureStyleFile
@@ -458,7 +459,8 @@ class SearchFile(SpaceFile):
         ),
     ] = None
     also_minimize: Annotated[
-        Literal["parameters", "multiply_adds"] | None, Field(description="a second objective, for a Pareto set")
+        Union[CostName, Annotated[list[CostName], Field(min_length=1, max_length=3)], None],
+        Field(description="a second objective, or a list of further ones, for a Pareto set"),
     ] = None
 
 

@@ -27,7 +27,7 @@ from ablate.own_code import OwnCode
 from ablate.statistics.sequential import Rule
 from ablate.study.budget import Budget, BudgetResult
 from ablate.study.data import Data, HeldOut, hold_out
-from ablate.study.decision import TEST_ERROR, Decision, Goal
+from ablate.study.decision import TEST_ERROR, CostName, Decision, Goal
 from ablate.study.designs import Design, DesignKind
 from ablate.study.recipe import Recipe
 from ablate.study.table_style import NO_LABELS, USUAL, Labels, TableStyle
@@ -340,7 +340,7 @@ class Search:
         parameters: The space, in order.
         held_out: The folds, or the one part that is held out; empty for a program, which chooses its images itself.
         objective: What is minimized or maximized, such as "median_validation_error": "median" or "mean", and the measure.
-        also_minimize: The second objective, if any.
+        also_minimize: The names of further objectives; empty for none.
         trials: How many candidates; each is trained on every fold with every seed.
         sampler: How candidates are chosen.
         pruner: How unpromising candidates are stopped.
@@ -354,7 +354,7 @@ class Search:
     parameters: tuple[Parameter, ...]
     held_out: tuple[HeldOut, ...]
     objective: str
-    also_minimize: Literal["parameters", "multiply_adds"] | None
+    also_minimize: tuple[CostName, ...]
     trials: int
     sampler: Literal["tpe", "gp", "random", "grid", "cmaes"]
     pruner: Literal["none", "wilcoxon", "median", "hyperband"]

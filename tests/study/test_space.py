@@ -162,7 +162,7 @@ def test_what_a_search_has_when_little_is_written(tmp_path: Path) -> None:
     search = whole.search
     assert search is not None and whole.seeds == (0,)
     assert (search.base, search.trials, search.sampler, search.pruner, search.seed) == ("WRN-10-1", 40, "tpe", "none", 0)
-    assert (search.objective, search.also_minimize, search.enqueue) == ("mean_validation_error", None, ())
+    assert (search.objective, search.also_minimize, search.enqueue) == ("mean_validation_error", (), ())
     assert search.held_out == (HeldOut(folds=2, fold=0), HeldOut(folds=2, fold=1))
     assert whole.data.held_out is None and whole.baseline is None
     assert whole.places["search"] == f"{tmp_path / 's.yaml'}:5:1"
@@ -176,7 +176,7 @@ def test_what_a_search_has_when_all_is_written(tmp_path: Path) -> None:
     search = whole.search
     assert search is not None and whole.seeds == (4, 7)
     assert (search.trials, search.sampler, search.pruner, search.seed) == (7, "random", "none", 3)
-    assert (search.objective, search.also_minimize) == ("mean_validation_error", "parameters")
+    assert (search.objective, search.also_minimize) == ("mean_validation_error", ("parameters",))
     assert search.held_out == (HeldOut(images=20, seed=5),)
     assert search.enqueue == ({"dropout": 0.0}, {"dropout": 0.3})
 
