@@ -106,10 +106,12 @@ class SearchAnalysis:
         """Why the best value of several candidates is not what a new measurement will give."""
         best = self.best
         assert best is not None
+        by, low = self.decision, self.decision.lowest.removesuffix("est")
+        values = "errors" if by.measure == "error" else "values"
         return (
-            f"The lowest of {len(self.distinct)} errors flatters itself: it was chosen for being low, so "
-            f"{self.format.with_unit(self.objective(best))} is not an estimate of the test error. The test images were not "
-            "read; a study that takes these values measures them."
+            f"The {by.lowest} of {len(self.distinct)} {values} flatters itself: it was chosen for being {low}, so "
+            f"{self.format.with_unit(self.objective(best))} is not an estimate of the test {by.noun}. The test images were "
+            "not read; a study that takes these values measures them."
         )
 
     @property

@@ -173,6 +173,7 @@ class EntryFile(Frozen):
 
 
 EXPANSIONS = ("net", "grid", "zip", "one_at_a_time", *DESIGNS)  # one of them in each item of `variants`
+_COST = {"enum": list(get_args(CostName))}
 SET_BY_OTHERS = ("held_out", "measures", "decide_by", "also_test", "keep")  # fields of Data that other keys of a study set
 NOT_WRITTEN = (*SET_BY_OTHERS, "own")  # fields of Data that a study file writes under other keys
 
@@ -459,8 +460,10 @@ class SearchFile(SpaceFile):
         ),
     ] = None
     also_minimize: Annotated[
-        Union[CostName, Annotated[list[CostName], Field(min_length=1, max_length=3)], None],
-        Field(description="a second objective, or a list of further ones, for a Pareto set"),
+        list[CostName] | None,
+        BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+        Field(min_length=1, max_length=3, description="a second objective, or a list of further ones, for a Pareto set"),
+        WithJsonSchema({"anyOf": [_COST, {"type": "array", "minItems": 1, "items": _COST}]}),
     ] = None
 
 

@@ -219,8 +219,7 @@ def also_minimize(document: Document, search: SearchFile) -> tuple[CostName, ...
     Raises:
         StudyError: One is listed twice.
     """
-    written = search.also_minimize
-    found = tuple(written) if isinstance(written, list) else (written,) if written else ()
+    found = tuple(search.also_minimize or ())
     if twice := [name for name in found if found.count(name) > 1]:
         document.fail(("search", "also_minimize"), f"search.also_minimize: '{twice[0]}' is listed twice; list it once")
     return found

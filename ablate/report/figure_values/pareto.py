@@ -47,4 +47,5 @@ def error_against_cost(analysis: SearchAnalysis) -> ErrorAgainstCost:
         )
         for one in analysis.distinct
     ]
-    return ErrorAgainstCost(points, [MEASURES[name] for name in analysis.search.also_minimize])
+    costs = [MEASURES[name] for name in analysis.search.also_minimize]
+    return ErrorAgainstCost(points, costs, analysis.decision.axis)

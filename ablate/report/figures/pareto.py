@@ -49,10 +49,12 @@ class ErrorAgainstCost:
     Args:
         points: The candidates in the order of their ranks.
         measures: The names of the costs, such as "parameters"; the figure has a panel for each.
+        axis: The label of the axis of the objective.
     """
 
     points: Sequence[CostPoint]
     measures: Sequence[str]
+    axis: str = "validation error, %"
 
     @property
     def front_steps(self) -> list[tuple[float, float]]:
@@ -95,7 +97,7 @@ def draw_pareto(found: ErrorAgainstCost, title: str, caption: str, badge: str = 
     )
     for place, (axis, measure) in enumerate(zip(axes, found.measures)):
         costs = [point.costs[place] for point in points]
-        set_measure_axis(axis, [point.error for point in points])
+        set_measure_axis(axis, [point.error for point in points], found.axis)
         for point in points:
             if point.best:
                 axis.scatter([point.costs[place]], [point.error], **LOOKS["best"])
