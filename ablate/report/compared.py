@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+def none_better(variants: int, name: str) -> str:
+    """The claim on the only variant that cannot be told from the best; another may be as good, so it is no more than this.
+
+    Args:
+        variants: How many there are.
+        name: Of the one.
+    """
+    return f"with 95% confidence none of the {variants} variants is better than {name}"
+
+
 @dataclass(frozen=True)
 class Compared(Generic[S]):
     """The variants of a study, each compared with its baseline: the base of StudyAnalysis and ProgramAnalysis.
@@ -65,6 +75,14 @@ class Compared(Generic[S]):
     def sampling(self) -> str:
         """What is known of the images as a sample, as a sentence without its full stop; empty if nothing."""
         return ""
+
+    def images_error(self, summary: S) -> float | None:
+        """The standard error that the number of images puts on the median, in its unit; None where it is not known.
+
+        Args:
+            summary: One of `summaries`.
+        """
+        return None
 
     @property
     def recorded(self) -> int:
@@ -299,6 +317,7 @@ class Compared(Generic[S]):
                 seeds = counted(max(summary.n for summary in summaries), self.unit)
                 yield f"{where}{'with' if where else 'With'} {seeds} any of the {len(summaries)} variants may be the best."
             elif len(first) == 1:
-                yield f"{where}{first[0]} is the best of the {len(summaries)} variants, with 95% confidence."
+                claim = none_better(len(summaries), first[0])
+                yield f"{where}{claim}." if where else f"{claim[0].upper()}{claim[1:]}."
             else:
                 yield f"{where}{listed(first)} cannot be told from the best: with 95% confidence it is among them."

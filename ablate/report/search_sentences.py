@@ -104,7 +104,7 @@ def _edges(search: Search, best: Candidate) -> Iterator[str]:
 def _certainty(analysis: SearchAnalysis, best: Candidate) -> str:
     """How sure it is that the best is the best: which of the others in the table cannot be told from it."""
     verdicts = list(analysis.verdicts.values())
-    name, second = f"C{best.name[1:]}", verdicts[0]
+    second = verdicts[0]
     c = second.comparison
     won = c.pairs - c.won
     share = f"all {c.pairs}" if won == c.pairs else f"{won:g} of {c.pairs}"
@@ -115,7 +115,9 @@ def _certainty(analysis: SearchAnalysis, best: Candidate) -> str:
         return f"{against}. No other in the table can be told from it: {few}."
     alike = [verdict.name.removeprefix("candidate ") for verdict in verdicts if not verdict.reached]
     if not alike:
-        return f"{name} is the best of the {len(verdicts) + 1} in the table, with 95% confidence. {against}."
+        return (
+            f"No other of the {len(verdicts) + 1} in the table is better than {best.name}, with 95% confidence. {against}."
+        )
     if len(alike) == len(verdicts):
         return f"{against}; none of the {len(verdicts)} others in the table can be told from it."
     return f"{against}; {len(alike)} of the {len(verdicts)} others in the table cannot be told from it: {listed(alike)}."

@@ -9,9 +9,10 @@ from ablate.report.compared import Compared
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
 from ablate.report.numbers import DASH, error_range, format_of, p_text, seeds_needed_text, two_decimals
 from ablate.report.seeds import S, Seeds
-from ablate.report.verdicts import Verdict, interval_text
-from ablate.statistics.comparison import ALPHA, LEVEL, PAIRED_FROM
+from ablate.report.verdicts import Verdict, verdict_interval_cell
+from ablate.statistics.comparison import ALPHA, PAIRED_FROM
 
+IMAGES_ERROR = "SE of the images"
 TEXTS = ("Variant", "Data", "Baseline")
 COMPARED = ("Baseline", "Difference", "Interval", "P(better)", "p", "p (family)", "Seeds needed")
 
@@ -25,11 +26,14 @@ def statistics_table(analysis: Compared[S], summaries: Sequence[S]) -> Table:
     """
     several = len({summary.data_title for summary in analysis.summaries}) > 1
     titles = ["Variant", *(["Data"] if several else []), "n", "Median", "Mean ± SD", interval_title(analysis.summaries)]
+    sampled = any(analysis.images_error(summary) is not None for summary in analysis.summaries)
+    titles += [IMAGES_ERROR] if sampled else []
     titles += COMPARED if analysis.verdicts else ()
     rows = []
     for summary in summaries:
         row = [words(summary.name), *([words(summary.data_title)] if several else [])]
         row += [seeds_cell(summary), median_cell(summary), _mean_cell(summary), interval_cell(summary)]
+        row += [number(analysis.images_error(summary), two_decimals)] if sampled else []
         rows.append(row + (_verdict_cells(analysis, summary) if analysis.verdicts else []))
     columns = [Column(title, title not in TEXTS, "stated" if title == "n" else "constant") for title in titles]
     label = f"{analysis.study.name}_statistics"
@@ -110,13 +114,12 @@ def _verdict_cells(analysis: Compared[S], summary: S) -> list[Cell]:
     if baseline is None or verdict is None:
         return [NO_VALUE, *missing]
     c = verdict.comparison
-    level = "" if c.interval.level >= LEVEL else f" ({c.interval.level:.0%})"
     low, high = c.probability_interval
     needed = verdict.needed
     return [
         words(baseline.name),
         number(c.difference, analysis.format.signed),
-        Cell(c.interval.low, f"{interval_text(c.interval, analysis.format)}{level}"),
+        verdict_interval_cell(c.interval, analysis.format),
         Cell(c.probability, f"{two_decimals(c.probability)} ({two_decimals(low)}–{two_decimals(high)})"),
         number(c.p_value, p_text),
         number(verdict.adjusted_p, p_text, bold=verdict.reached),
@@ -166,7 +169,9 @@ def _compared_details(analysis: Compared[S], verdicts: list[Verdict]) -> Iterato
         f"p: of {' or '.join(tests[kind] for kind in sorted(kinds))}{without}. p (family): {family}, bold below "
         f"{ALPHA:g} (the smallest possible is {least})."
     )
+    if any(verdict.needed and not verdict.reached for verdict in verdicts):
+        yield f"Seeds needed: how many {unit}s would tell two apart that are not yet."
     yield (
-        f"Seeds needed: how many {unit}s would tell two apart that are not yet. Adding {unit}s after a look at these "
-        "results needs `seeds: {until: decided}`, else differences are found too often."
+        f"Adding {unit}s after a look at these results needs `seeds: {{until: decided}}`, else differences are found too "
+        "often."
     )
