@@ -176,7 +176,7 @@ def test_measures_are_added_and_changed_without_training(tmp_path: Path) -> None
     worst = max((predicted != logits.labels)[logits.labels == label].mean() for label in range(10))
     assert first["class_error"] == pytest.approx(100 * worst)
     assert first[""] == pytest.approx(log_loss(logits.labels, softmax(logits.values.astype(float), 1)), rel=1e-5)
-    (tmp_path / "own_measures.py").write_text(OWN.replace("== label", "!= label"))
+    (tmp_path / "own_measures.py").write_text(OWN.replace("== label", "!= label + 0"))
     assert values(study(tmp_path, "[{python: own_measures:share}]"))["share"] == pytest.approx(1 - first["share"])
 
 
@@ -185,7 +185,7 @@ def test_a_measure_of_each_epoch_whose_code_has_changed_is_taken_anew(tmp_path: 
     experiment = study(tmp_path, text, "decide_by: share\n")
     finish(job_of(experiment, experiment.trials()[0], tmp_path))
     before = values(experiment)[""]
-    (tmp_path / "own_measures.py").write_text(OWN.replace("== label", "!= label"))
+    (tmp_path / "own_measures.py").write_text(OWN.replace("== label", "!= label + 0"))
     assert values(study(tmp_path, text, "decide_by: share\n"))[""] == pytest.approx(1 - before)
 
 
