@@ -218,7 +218,7 @@ class SearchExperiment:
                 "sampler": self.search.sampler,
                 "pruner": self.search.pruner,
                 "objective": self.search.objective,
-                "also_minimize": self.search.also_minimize,
+                "also_minimize": [*self.search.also_minimize],
                 "goal": self.study.decision.goal,
                 "candidates": self.planned,
                 "seeds": list(self.study.seeds),
