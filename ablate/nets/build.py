@@ -1,10 +1,11 @@
 """Blueprint -> torch.nn.Module.
 
-initialization.py has the rules for the weights.
+initialization.py has the rules for the first weights.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -15,8 +16,8 @@ from torch.utils.checkpoint import checkpoint
 
 from ablate.nets import blueprint as bp
 from ablate.nets.activations import ACTIVATIONS
-from ablate.nets.custom import make_module
-from ablate.nets.initialization import initialize
+from ablate.nets.custom import CustomModule, make_module
+from ablate.nets.initialization import BATCH_NORM_INITS, CONVOLUTION_INITS
 from ablate.own_code import seeded_draws
 
 
@@ -228,6 +229,50 @@ def _build(
         network.add_module(section.name, _sequence(section.layers))
     initialize(network, generator, convolution, batch_norm_weight)
     return network
+
+
+def initialize(
+    network: nn.Module,
+    generator: torch.Generator | None = None,
+    convolution: str = "fan_in",
+    batch_norm_weight: str = "ones",
+) -> None:
+    """Draw all weights, in the order of the modules, except those of user-defined modules.
+
+    Batch norm is drawn after all else, so that its rule changes no other weight.
+
+    Args:
+        network: Changed in place.
+        generator: Source of the weights; None for torch's global generator.
+        convolution: A name of CONVOLUTION_INITS.
+        batch_norm_weight: A name of BATCH_NORM_INITS.
+    """
+    rule, norm = CONVOLUTION_INITS[convolution], BATCH_NORM_INITS[batch_norm_weight]
+    with torch.no_grad():
+        for module in _own(network):
+            if isinstance(module, nn.Conv2d):
+                fan = rule.fan(*module.weight.shape, module.groups)  # type: ignore[call-arg]
+                module.weight.normal_(0, math.sqrt(2 / fan), generator=generator)
+                if module.bias is not None:
+                    module.bias.zero_()
+            elif isinstance(module, nn.Linear):
+                bound = 1 / math.sqrt(module.in_features)
+                module.weight.uniform_(-bound, bound, generator=generator)
+                module.bias.zero_()
+        if norm.draw:
+            branches = [branch for module in _own(network) if (branch := getattr(module, "branch", None))]
+            last = {list(branch)[-1] for branch in branches}
+            for module in _own(network):
+                if isinstance(module, nn.BatchNorm2d) and (not norm.last or module in last):
+                    norm.draw(module.weight, generator)
+
+
+def _own(network: nn.Module) -> Iterator[nn.Module]:
+    """The modules that have weights of their own, in order, without user-defined modules."""
+    for module in network.children():
+        if not isinstance(module, CustomModule):
+            yield module
+            yield from _own(module)
 
 
 def checkpoint_blocks(network: nn.Module) -> None:

@@ -6,17 +6,12 @@ rule by an entry point in the group `ablate.convolution_inits` or `ablate.batch_
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ablate.nets import blueprint as bp
 from ablate.registry import Registry
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor, nn
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,13 +36,13 @@ class BatchNormInit:
     Args:
         name: In study files.
         words: In captions.
-        draw: (weight (C,), generator) writes the weights; None: they stay one.
+        draw: (a tensor (C,), a torch.Generator or None) writes the weights; None: they stay one.
         last: Whether it is for the batch norm that ends the branch of a block alone.
     """
 
     name: str
     words: str
-    draw: Callable[[Tensor, torch.Generator | None], object] | None = None
+    draw: Callable[[Any, Any], object] | None = None
     last: bool = False
 
 
@@ -81,55 +76,6 @@ BATCH_NORM_INITS = Registry(
         last=True,
     ),
 )
-
-
-def initialize(
-    network: nn.Module,
-    generator: torch.Generator | None = None,
-    convolution: str = "fan_in",
-    batch_norm_weight: str = "ones",
-) -> None:
-    """Draw all weights, in the order of the modules, except those of user-defined modules.
-
-    Batch norm is drawn after all else, so that its rule changes no other weight.
-
-    Args:
-        network: Changed in place.
-        generator: Source of the weights; None for torch's global generator.
-        convolution: A name of CONVOLUTION_INITS.
-        batch_norm_weight: A name of BATCH_NORM_INITS.
-    """
-    import torch
-    from torch import nn
-
-    rule, norm = CONVOLUTION_INITS[convolution], BATCH_NORM_INITS[batch_norm_weight]
-    with torch.no_grad():
-        for module in _own(network):
-            if isinstance(module, nn.Conv2d):
-                fan = rule.fan(*module.weight.shape, module.groups)  # type: ignore[call-arg]
-                module.weight.normal_(0, math.sqrt(2 / fan), generator=generator)
-                if module.bias is not None:
-                    module.bias.zero_()
-            elif isinstance(module, nn.Linear):
-                bound = 1 / math.sqrt(module.in_features)
-                module.weight.uniform_(-bound, bound, generator=generator)
-                module.bias.zero_()
-        if norm.draw:
-            branches = [branch for module in _own(network) if (branch := getattr(module, "branch", None))]
-            last = {list(branch)[-1] for branch in branches}
-            for module in _own(network):
-                if isinstance(module, nn.BatchNorm2d) and (not norm.last or module in last):
-                    norm.draw(module.weight, generator)
-
-
-def _own(network: nn.Module) -> Iterator[nn.Module]:
-    """The modules that have weights of their own, in order, without user-defined modules."""
-    from ablate.nets.custom import CustomModule
-
-    for module in network.children():
-        if not isinstance(module, CustomModule):
-            yield module
-            yield from _own(module)
 
 
 def ends_with_batch_norm(blueprint: bp.Blueprint) -> bool:

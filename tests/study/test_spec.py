@@ -14,7 +14,7 @@ from ablate.study.budget import Budget
 from ablate.study.document import Document
 from ablate.study.plan import Enumeration, candidate_maker, enumerate_variants
 from ablate.study.program import ProgramStudy
-from ablate.study.recipe import Recipe
+from ablate.study.recipe import Initialization, Recipe
 from ablate.study.resolve import as_fields, read_recipe, replace_fields, resolve_data
 from ablate.study.schema import StudyFile, json_schema
 from ablate.study.space import grid
@@ -333,7 +333,11 @@ def test_named_recipes_are_complete(base: str) -> None:
     recipe = read_recipe(nowhere(), ("recipe",), base)
     written = as_fields(recipe)
     defaults = {key: field.default for key, field in Recipe.model_fields.items() if not field.is_required()}
-    assert {key: written[key] for key in RECIPES[base].fields} == RECIPES[base].fields
+    named = {
+        key: Initialization(**value).written if isinstance(value, dict) else value
+        for key, value in RECIPES[base].fields.items()
+    }
+    assert {key: written[key] for key in RECIPES[base].fields} == named
     others = {key: value for key, value in recipe.values.items() if key not in RECIPES[base].fields}
     assert others == {key: defaults[key] for key in others}
 

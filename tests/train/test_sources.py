@@ -15,9 +15,9 @@ from ablate.data.augment import augment, fit
 from ablate.data.augmentation_lists import read_augmentation
 from ablate.data.tensors import mean_and_std, normalize
 from ablate.kinds.recipes import RECIPES
-from ablate.nets.build import build
+from ablate.nets.build import build, initialize
 from ablate.nets.families import blueprint
-from ablate.nets.initialization import ends_with_batch_norm, initialize
+from ablate.nets.initialization import ends_with_batch_norm
 from ablate.nets.notation import parse_architecture
 from ablate.study.recipe import Recipe
 from ablate.train.optimization import learning_rate, make_optimizer, start_epoch
