@@ -8,17 +8,15 @@ strengths are those of its CIFAR-10-C, for images of 32 x 32 pixels. They are co
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from ablate.registry import Kind, Registry
 
-Pixels = npt.NDArray[np.float64]  # (H, W, C) in 0..1
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -31,7 +29,7 @@ class Corruption(Kind):
     """
 
     strengths: Sequence[float]
-    apply: Callable[[Pixels, float, np.random.Generator], Pixels]
+    apply: Callable[[Any, float, Any], Any]
 
 
 def corrupt(name: str, severity: int, images: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:
@@ -43,6 +41,8 @@ def corrupt(name: str, severity: int, images: npt.NDArray[np.uint8], seed: int) 
         images: uint8 (N, H, W, C).
         seed: Of the draws. An image's draws depend on it and on the images before it.
     """
+    import numpy as np
+
     entry, random = CORRUPTIONS[name], np.random.default_rng(seed)
     corrupted = np.empty_like(images)
     for i, image in enumerate(images):
@@ -51,54 +51,15 @@ def corrupt(name: str, severity: int, images: npt.NDArray[np.uint8], seed: int) 
     return corrupted
 
 
-def _brightness(image: Pixels, strength: float, random: np.random.Generator) -> Pixels:
-    """The value of each pixel in the HSV model raised; its hue and saturation are kept."""
-    value = image.max(2, keepdims=True)
-    raised = np.minimum(value + strength, 1)
-    return np.asarray(np.where(value > 0, image * (raised / np.where(value > 0, value, 1)), raised))
+def _by(name: str) -> Callable[[Any, float, Any], Any]:
+    """A function of distortions.py, which is imported when it is called."""
 
+    def apply(image: Any, strength: float, random: Any) -> Any:
+        from ablate.data import distortions
 
-def _contrast(image: Pixels, strength: float, random: np.random.Generator) -> Pixels:
-    mean = image.mean((0, 1), keepdims=True)
-    return np.asarray((image - mean) * strength + mean)
+        return getattr(distortions, name)(image, strength, random)
 
-
-def _impulse_noise(image: Pixels, strength: float, random: np.random.Generator) -> Pixels:
-    draws = random.random(image.shape)
-    return np.where(draws < strength / 2, 0.0, np.where(draws < strength, 1.0, image))
-
-
-def _gaussian_blur(image: Pixels, strength: float, random: np.random.Generator) -> Pixels:
-    from scipy.ndimage import gaussian_filter
-
-    return np.asarray(gaussian_filter(image, (strength, strength, 0), mode="nearest"))
-
-
-def _pixelate(image: Pixels, strength: float, random: np.random.Generator) -> Pixels:
-    from PIL.Image import Resampling
-
-    made, (height, width) = _pillow(image), image.shape[:2]
-    small = made.resize((max(1, int(width * strength)), max(1, int(height * strength))), Resampling.BOX)
-    return _array(small.resize((width, height), Resampling.NEAREST), image)
-
-
-def _jpeg_compression(image: Pixels, strength: float, random: np.random.Generator) -> Pixels:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    _pillow(image).save(buffer, "JPEG", quality=int(strength))
-    with Image.open(buffer, formats=("JPEG",)) as opened:
-        return _array(opened, image)
-
-
-def _pillow(image: Pixels) -> Any:
-    from PIL import Image
-
-    return Image.fromarray(np.rint(image * 255).astype(np.uint8).squeeze())
-
-
-def _array(image: Any, like: Pixels) -> Pixels:
-    return np.asarray(image).reshape(like.shape) / 255.0
+    return apply
 
 
 CORRUPTIONS = Registry(
@@ -116,10 +77,16 @@ CORRUPTIONS = Registry(
         strengths=(500, 250, 100, 75, 50),
         apply=lambda image, strength, random: random.poisson(image * strength) / strength,
     ),
-    Corruption(name="impulse_noise", words="impulse noise", strengths=(0.01, 0.02, 0.03, 0.05, 0.07), apply=_impulse_noise),
-    Corruption(name="gaussian_blur", words="Gaussian blur", strengths=(0.4, 0.6, 0.7, 0.8, 1.0), apply=_gaussian_blur),
-    Corruption(name="brightness", words="brightness", strengths=(0.05, 0.1, 0.15, 0.2, 0.3), apply=_brightness),
-    Corruption(name="contrast", words="contrast", strengths=(0.75, 0.5, 0.4, 0.3, 0.15), apply=_contrast),
-    Corruption(name="pixelate", words="pixels made larger", strengths=(0.95, 0.9, 0.85, 0.75, 0.65), apply=_pixelate),
-    Corruption(name="jpeg_compression", words="JPEG compression", strengths=(80, 65, 58, 50, 40), apply=_jpeg_compression),
+    Corruption(
+        name="impulse_noise", words="impulse noise", strengths=(0.01, 0.02, 0.03, 0.05, 0.07), apply=_by("impulse_noise")
+    ),
+    Corruption(
+        name="gaussian_blur", words="Gaussian blur", strengths=(0.4, 0.6, 0.7, 0.8, 1.0), apply=_by("gaussian_blur")
+    ),
+    Corruption(name="brightness", words="brightness", strengths=(0.05, 0.1, 0.15, 0.2, 0.3), apply=_by("brightness")),
+    Corruption(name="contrast", words="contrast", strengths=(0.75, 0.5, 0.4, 0.3, 0.15), apply=_by("contrast")),
+    Corruption(name="pixelate", words="pixels made larger", strengths=(0.95, 0.9, 0.85, 0.75, 0.65), apply=_by("pixelate")),
+    Corruption(
+        name="jpeg_compression", words="JPEG compression", strengths=(80, 65, 58, 50, 40), apply=_by("jpeg_compression")
+    ),
 )

@@ -298,7 +298,7 @@ def test_table_2_study() -> None:
 
 
 def recipe(base: str = "wrn_cifar", **changes: Any) -> Recipe:
-    return Recipe.named(base, **changes)
+    return Recipe.named(base, **{"init": "ones", **changes})
 
 
 def data(name: str = "cifar10", **changes: Any) -> Data:
