@@ -73,8 +73,10 @@ def _of_the_best(analysis: SearchAnalysis, best: Candidate) -> Iterator[str]:
     if search.also_minimize:
         front = len(analysis.front)
         there = f"{front} of them {'is' if front == 1 else 'are'} in the Pareto set"
-        measure = MEASURES[search.also_minimize]
-        yield f"{there}: nothing that was tried is better in error or {measure} and as good in the other."
+        costs = [MEASURES[name] for name in search.also_minimize]
+        others = "the other" if len(costs) == 1 else "the others"
+        first = ", ".join([analysis.decision.noun, *costs[:-1]])
+        yield f"{there}: nothing that was tried is better in {first} or {costs[-1]} and as good in {others}."
     if repeats := len(analysis.ranked) - len(found):
         yield f"{counted(repeats, 'candidate')} had the values of another and shared its trainings."
 
@@ -83,8 +85,8 @@ def _of_ties(analysis: SearchAnalysis) -> str:
     """The ties of the best, such as "; 3 others have the same, and it came first"; empty without ties."""
     if not analysis.ties:
         return ""
-    cost = analysis.search.also_minimize
-    why = f"with no fewer {MEASURES[cost]}" if cost else "and it came first"
+    costs = analysis.search.also_minimize
+    why = f"with no fewer {MEASURES[costs[0]]}" if costs else "and it came first"
     return f"; {analysis.ties}, {why}"
 
 
