@@ -110,7 +110,7 @@ def choose_trials(recorded: Sequence[T], count: int, seed: int) -> list[T]:
         RunError: No trial is recorded, or fewer than `count`.
     """
     if not recorded:
-        raise RunError("no trial of the study is recorded; run it first")
+        raise RunError("nothing to verify yet: no trial is recorded; run the study first")
     if not 1 <= count <= len(recorded):
         raise RunError(f"`trials`: {count} asked for, {len(recorded)} recorded; use 1 to {len(recorded)}")
     chosen = set(random.Random(seed).sample(sorted(trial.id for trial in recorded), count))

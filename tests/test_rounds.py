@@ -93,7 +93,7 @@ def test_a_comparison_stops_when_it_is_decided_and_another_goes_to_the_end(done:
 def test_status_plan_and_report_say_what_came_of_it(done: ProgramExperiment) -> None:
     text = status_text(done.status())
     assert "shift 3 against shift 0: decided after 8 seeds (different)" in text
-    assert "shift 0.35 against shift 0: undecided after 10 seeds, the most" in text
+    assert "shift 0.35 against shift 0: undecided after 10 seeds, the maximum" in text
     planned = done.plan()
     assert (planned["until"]["least"], planned["until"]["most"], planned["until"]["asked"]) == (16, 40, len(done.trials()))
     assert planned["until"]["recorded"] and 0.2 < planned["until"]["standard_deviation"] < 0.5
@@ -129,7 +129,7 @@ def test_a_failed_trial_ends_the_rounds_and_the_next_run_goes_on(done: ProgramEx
     (tmp_path / "broken").touch()
     summary, said = run(of)
     assert (summary.exit_code, summary.open, len(summary.failed)) == (INCOMPLETE, 1, 1)
-    assert "the round of seed 4: 3 of 3 comparisons open; it is not complete, so no further seed is asked for" in said
+    assert "the round of seed 4: 3 of 3 comparisons open; it is not complete, so no further seed is trained" in said
     assert "shift 3 against shift 0: open, next seed 4" in status_text(of.status())
     (tmp_path / "broken").unlink()
     assert run(of)[0].exit_code == 0
@@ -148,7 +148,7 @@ def test_parts_that_share_the_records_share_each_round(done: ProgramExperiment, 
     said = [part.communicate(timeout=120)[1].decode() for part in parts]
     assert [part.returncode for part in parts] == [0, 0], said
     assert trained(of) == trained(done)
-    assert "share each round by the records of runs" in said[0]
+    assert "share each round through runs" in said[0]
 
 
 def test_with_folds_a_seed_counts_by_its_mean_and_when_all_folds_are_recorded(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def draw(
     from ablate.errors import RunError
 
     if bool(net) == figure_1:
-        raise RunError(f"draw: found {'NET and --figure-1' if net else 'neither'}; allowed: NET or --figure-1, one of them")
+        raise RunError("draw: give a network or --figure-1" + (", not both" if net else ""))
     from ablate.nets.families import blueprint, task_of
     from ablate.report.figures.network import check_path, write_drawing
     from ablate.report.network_diagram import figure_1_diagram, network_diagram
@@ -118,10 +118,11 @@ def evaluate(
     depth_rule: DepthRule = "convolutions",
     family: FamilyKey = None,
     classes: Annotated[
-        Optional[int], typer.Option("--classes", min=2, max=100_000, metavar="N", help="If not those of the data.")
+        Optional[int], typer.Option("--classes", min=2, max=100_000, metavar="N", help="Classes, if not those of the data.")
     ] = None,
     image_size: Annotated[
-        Optional[int], typer.Option("--image-size", min=4, max=1024, metavar="PIXELS", help="Of an image_folder.")
+        Optional[int],
+        typer.Option("--image-size", min=4, max=1024, metavar="PIXELS", help="Pixels a side of an image_folder."),
     ] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536, metavar="N", help="Images a step.")] = 64,
     device: Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.")] = "auto",

@@ -37,21 +37,20 @@ DepthRule = Annotated[
     Literal["convolutions", "nominal"],
     typer.Option("--depth-rule", metavar="RULE", help="convolutions, or nominal: 6 N + 4."),
 ]
-FamilyKey = Annotated[
-    Optional[str], typer.Option("--family", metavar="NAME", help="The family of NET, if two have the name.")
-]
+FamilyKey = Annotated[Optional[str], typer.Option("--family", metavar="NAME", help="The family, if two have the name.")]
 ForImageNet = Annotated[bool, typer.Option("--imagenet", help="Read NET as a network for ImageNet.")]
 Classes = Annotated[
-    Optional[int], typer.Option("--classes", min=2, max=100_000, metavar="N", help="10, or 1000 for ImageNet.")
+    Optional[int], typer.Option("--classes", min=2, max=100_000, metavar="N", help="Classes: 10, or 1000 for ImageNet.")
 ]
 ImageSize = Annotated[
-    Optional[int], typer.Option("--image-size", min=4, max=1024, metavar="PIXELS", help="32, or 224 for ImageNet.")
+    Optional[int],
+    typer.Option("--image-size", min=4, max=1024, metavar="PIXELS", help="Pixels a side: 32, or 224 for ImageNet."),
 ]
 Argument = Annotated[
     Optional[list[str]],
     typer.Option("-a", "--arg", metavar="KEY=VALUE", help="An argument of your function: depth=3."),
 ]
-Arguments = Annotated[str, typer.Option("--args", metavar="MAPPING", help="Its arguments: '{depth: 3, norm: batch}'.")]
+Arguments = Annotated[str, typer.Option("--args", metavar="MAPPING", help="Several: '{depth: 3, norm: batch}'.")]
 Channels = Annotated[int, typer.Option("--channels", min=1, max=16, metavar="N", help="Channels of an image.")]
 WEIGHTS = typer.Option("--weights", metavar="FILE", help="A state_dict or safetensors file.")
 RUNS, OUT = Path("runs"), Path("reports")

@@ -38,7 +38,7 @@ def read_measures(
         measure = find_measure(found)
         if measure is ERROR or any(measure.name == other.name for other in shown):
             always = measure.name == ERROR.name
-            why = "is measured always; leave it out" if always else "is there twice; give each a name of its own"
+            why = "is measured always; leave it out" if always else "is listed twice; give each a name of its own"
             document.fail(("measures", i), f"measures: '{measure.name}' {why}")
         taken.append(found)
         code = "" if isinstance(found, str) else str(found.code)

@@ -225,7 +225,7 @@ def _parameter(
     if listed:
         value = {"choices": value}
     if not isinstance(value, dict):
-        fail(f"found {describe(value)}; allowed: {{low: , high: }} or a list of choices")
+        fail(f"found {describe(value)}; allowed: {{low: 0, high: 1}} or a list of choices")
     part = validate(document, RangeFile, path, value)
     when = _when(document, (*path, "when"), part.when or {}, above)
     condition = ",".join(f"{other}={'|'.join(map(str, values))}" for other, values in when)
@@ -233,7 +233,7 @@ def _parameter(
     kinds = [key for key in ("low", "choices", "kernels") if getattr(part, key) is not None]
     if len(kinds) != 1:
         block = ", or {l: {low: 1, high: 4}, kernels: [1, 3]}" if axis == "block" and not placeholder else ""
-        fail(f"found {' and '.join(kinds) or describe(value)}; allowed: {{low: , high: }} or a list of choices{block}")
+        fail(f"found {' and '.join(kinds) or describe(value)}; allowed: {{low: 0, high: 1}} or a list of choices{block}")
     other = {"low": ("high", "step", "log"), "choices": (), "kernels": ("l",)}[kinds[0]]
     for key in ("high", "step", "log", "l"):
         if value.get(key) is not None and key not in other:
@@ -295,7 +295,7 @@ def check_ends(
     """
     axis, folder = parameter.axis, Path(document.name).parent
     if axis in UNREAD:
-        document.fail(path, f"{key}.space: {axis} cannot be searched; of data augment, preprocess, train_size can")
+        document.fail(path, f"{key}.space: {axis} cannot be searched; of data, only augment, preprocess and train_size can")
     places: list[KeyPath] = [path, path]
     values: list[Any] = [parameter.low, parameter.high]
     if parameter.kind == "categorical":

@@ -158,7 +158,7 @@ def read_own_labels(document: Document, path: tuple[Any, ...], label: Any) -> tu
         if not isinstance(text, str) or not text.isprintable() or len(text) > 100 or not (text or isinstance(label, list)):
             document.fail((*path, i), "label: allowed: a text of one line, at most 100 characters, or a list of such texts")
         if text and texts.count(text) > 1:
-            document.fail((*path, i), f"label: '{text}' is there twice; give each variant its own")
+            document.fail((*path, i), f"label: '{text}' is given twice; give each variant its own")
     return tuple(texts)
 
 

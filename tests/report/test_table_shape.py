@@ -66,7 +66,7 @@ def test_words_for_values_of_axes(tmp_path: Path) -> None:
         ("labels: {k: {'3': a}}", "s.yaml:7:14: labels.k: found '3'; allowed: 1, 2"),
         ("labels: {k: {'1': a, '2': a}}", "s.yaml:7:14: labels.k: 'a' stands for two values"),
         ("    label: ours", "s.yaml:6:5: label: found 1; allowed: 4, one a variant"),
-        ("    label: [a, b, c, a]", "label: 'a' is there twice; give each variant its own"),
+        ("    label: [a, b, c, a]", "label: 'a' is given twice; give each variant its own"),
         ("    label: [1, b, c, a]", "label: allowed: a text of one line"),
         ("    label: ['', b, c, a]\n  - net: WRN-16-1\n    label: b", "label: 'b' names two variants; give each its own"),
         ("table: {group_by: kk}", "s.yaml:7:9: table.group_by: unknown axis 'kk'; "),
