@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal
+from typing import Any, Generic, Literal
 
 import orjson
 
 from ablate.errors import RunError
-from ablate.launch import INCOMPLETE, RunOptions, RunSummary, run_trials
+from ablate.launch import INCOMPLETE, RunOptions, RunSummary
 from ablate.own_modules import code_digest, normalized_digest
 from ablate.records.adopted import write_adopted, write_different
 from ablate.records.code import digests_in
@@ -24,11 +24,6 @@ from ablate.study.decision import Decision
 from ablate.study.program import ProgramTrial
 from ablate.study.study import Trial
 from ablate.verify import T, VerifiedTrial, compare
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from ablate.data.cache import Location
 
 MEASURED = ("train_", "test_", "validation_")  # beginnings of the names of measured fields
 How = Literal["unchanged", "equal", "different", "not trained"]
@@ -112,13 +107,11 @@ class _Candidate(Generic[T]):
 
 
 def adopt_records(
-    variants: Sequence[tuple[str, Sequence[Trial]]],
-    labels: Mapping[str, str],
+    run: Callable[[Sequence[T], RunOptions], RunSummary],
+    variants: Sequence[tuple[str, Sequence[T]]],
     runs: Path,
-    location: Location,
     options: RunOptions,
-    console: Console,
-    folders: tuple[Path, ...] = (),
+    own: Decision | None = None,
 ) -> Adoption:
     """Take over the records of earlier code, of every variant whose results are still the same.
 
@@ -126,38 +119,10 @@ def adopt_records(
     equal, bit for bit, the variant's other records count too. They stay where and as they are.
 
     Args:
+        run: Trains trials into `runs`.
         variants: The label and the trials of each variant.
-        labels: The name of each trial for people, by its id.
         runs: Directory of the records.
-        location: Where the images are.
         options: How to run; the device "auto" is that of the records.
-        console: Shows progress.
-        folders: Where the readers' modules are looked for first.
-
-    Raises:
-        AblateError: The run cannot start.
-    """
-
-    def run(trials: Sequence[Trial], asked: RunOptions) -> RunSummary:
-        return run_trials(trials, labels, runs, location, asked, console, folders)
-
-    return adopt_with(run, variants, runs, options)
-
-
-def adopt_with(
-    run: Callable[[Sequence[T], RunOptions], RunSummary],
-    variants: Sequence[tuple[str, Sequence[T]]],
-    runs: Path,
-    options: RunOptions,
-    own: Decision | None = None,
-) -> Adoption:
-    """Take over the records of earlier code, as adopt_records() does.
-
-    Args:
-        run: Runs trials into `runs`.
-        variants: As in adopt_records().
-        runs: As in adopt_records().
-        options: As in adopt_records().
         own: The measure of a program; None: the error on the images of each record's split.
 
     Raises:

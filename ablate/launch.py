@@ -131,79 +131,64 @@ def run_trials(
     Raises:
         AblateError: The run cannot start.
     """
-    begun = time.monotonic()
-    say = teller(console)
-    trials = _of_shard(trials, training_cost, options)
-    records = {trial.id: recover_record(runs, trial.id, say) for trial in trials}
-    missing = [trial for trial in trials if records[trial.id] is None]
-    summary = RunSummary(len(trials), len(trials) - len(missing), shard=options.shard)
-    recorded = [(trial.data, record) for trial in trials if (record := records[trial.id])]
-    for recipe in dict.fromkeys(trial.recipe for trial in missing):
-        if absent := recipe.kinds[0].missing:
-            raise RunError(absent)
-    with handling(dict.fromkeys(PREEMPTING, preempted)):
-        digests, pixels = prepare(missing, location, console, options.quiet)
-        check_digests(recorded, digests, pixels, location)
-        run = _RunInProgress(labels, runs, options, console, summary, decision)
-        for gpus, group in _by_gpus(missing):
-            if not summary.exit_code:
-                with open_backend(runs, options, say, gpus) as backend:
-                    fit_to_memory(backend, group, len(group), options, say)
-                    device = backend.slots[0].device
-                    known = [digests[_image_set(trial.data)] for trial in group]
-                    run.train(
-                        [
-                            make_task(trial, labels[trial.id], runs, location, device, options, folders, digest)
-                            for trial, digest in zip(group, known)
-                        ],
-                        backend,
-                        one_by_one=gpus > 1,
-                    )
-    _sum_up(summary, labels, records, runs, say)
-    summary.seconds = time.monotonic() - begun
+    with _summed_up(trials, training_cost, labels, runs, options, console) as (missing, recorded, summary):
+        for recipe in dict.fromkeys(trial.recipe for trial in missing):
+            if absent := recipe.kinds[0].missing:
+                raise RunError(absent)
+        with handling(dict.fromkeys(PREEMPTING, preempted)):
+            digests, pixels = prepare(missing, location, console, options.quiet)
+            check_digests([(trial.data, record) for trial, record in recorded], digests, pixels, location)
+            run = _RunInProgress(labels, runs, options, console, summary, decision)
+            for gpus, group in _by_gpus(missing):
+                if not summary.exit_code:
+                    with open_backend(runs, options, say := teller(console), gpus) as backend:
+                        fit_to_memory(backend, group, len(group), options, say)
+                        device = backend.slots[0].device
+                        known = [digests[_image_set(trial.data)] for trial in group]
+                        run.train(
+                            [
+                                make_task(trial, labels[trial.id], runs, location, device, options, folders, digest)
+                                for trial, digest in zip(group, known)
+                            ],
+                            backend,
+                            one_by_one=gpus > 1,
+                        )
     return summary
 
 
 def run_programs(
     study: ProgramStudy,
+    trials: Sequence[ProgramTrial],
+    labels: Mapping[str, str],
     runs: Path,
     options: RunOptions,
     console: Console,
-    some: Sequence[ProgramTrial] | None = None,
-    labels: Mapping[str, str] | None = None,
 ) -> RunSummary:
     """Run the trials of a program that are not recorded and return a summary of all.
 
     Args:
         study: With the program.
-        runs: Directory of the records.
-        options: How to run.
-        console: Shows progress.
-        some: The trials to run; None: all.
-        labels: The name of each trial for people, by its id; None: as the study names them.
+        trials: As in run_trials().
+        labels: As in run_trials().
+        runs: As in run_trials().
+        options: As in run_trials().
+        console: As in run_trials().
 
     Raises:
         AblateError: The run cannot start.
     """
     if study.missing and options.on == "local":
         raise RunError(study.missing)
-    begun = time.monotonic()
-    say = teller(console)
-    trials, labels = study.trials() if some is None else some, study.labels() if labels is None else labels
-    trials = _of_shard(trials, lambda trial: 1.0, options)
-    records = {trial.id: recover_record(runs, trial.id, say) for trial in trials}
-    missing = [trial for trial in trials if records[trial.id] is None]
-    summary = RunSummary(len(trials), len(trials) - len(missing), shard=options.shard)
-
-    if missing:
-        with handling(dict.fromkeys(PREEMPTING, preempted)), open_backend(runs, options, say) as backend:
-            device = backend.slots[0].device
-            tasks = [make_program_task(study, trial, labels[trial.id], runs, device) for trial in missing]
-            _RunInProgress(labels, runs, options, console, summary, study.decision, PROGRAM_STOPPING).follow(
-                tasks, backend, lambda waiting, stop, progress: backend.execute(PROGRAM_WORK, waiting, stop, progress.event)
-            )
-    _sum_up(summary, labels, records, runs, say)
-    summary.seconds = time.monotonic() - begun
+    with _summed_up(trials, lambda trial: 1.0, labels, runs, options, console) as (missing, _, summary):
+        if missing:
+            with handling(dict.fromkeys(PREEMPTING, preempted)), open_backend(runs, options, teller(console)) as backend:
+                device = backend.slots[0].device
+                tasks = [make_program_task(study, trial, labels[trial.id], runs, device) for trial in missing]
+                _RunInProgress(labels, runs, options, console, summary, study.decision, PROGRAM_STOPPING).follow(
+                    tasks,
+                    backend,
+                    lambda waiting, stop, progress: backend.execute(PROGRAM_WORK, waiting, stop, progress.event),
+                )
     return summary
 
 
@@ -262,22 +247,24 @@ def run_rounds(
     return summary
 
 
-def _of_shard(trials: Sequence[AnyTrial], cost: Callable[[AnyTrial], float], options: RunOptions) -> list[AnyTrial]:
-    """The trials of the shard that the options name, or all."""
-    if not options.shard:
-        return list(trials)
-    shards = assign_shards({trial.id: cost(trial) for trial in trials}, options.shard[1])
-    return [trial for trial in trials if shards[trial.id] == options.shard[0]]
-
-
-def _sum_up(
-    summary: RunSummary,
+@contextmanager
+def _summed_up(
+    trials: Sequence[AnyTrial],
+    cost: Callable[[AnyTrial], float],
     labels: Mapping[str, str],
-    records: Mapping[str, Record | None],
     runs: Path,
-    say: Callable[[str], None],
-) -> None:
-    """Add to the summary of a run what is open and what diverged, and the exit code."""
+    options: RunOptions,
+    console: Console,
+) -> Iterator[tuple[list[AnyTrial], list[tuple[AnyTrial, Record]], RunSummary]]:
+    """The trials of this shard without a record, the others with theirs, and the summary, which is complete at the end."""
+    begun, say = time.monotonic(), teller(console)
+    if options.shard:
+        shards = assign_shards({trial.id: cost(trial) for trial in trials}, options.shard[1])
+        trials = [trial for trial in trials if shards[trial.id] == options.shard[0]]
+    records = {trial.id: recover_record(runs, trial.id, say) for trial in trials}
+    recorded = [(trial, record) for trial in trials if (record := records[trial.id])]
+    summary = RunSummary(len(trials), len(recorded), shard=options.shard)
+    yield [trial for trial in trials if records[trial.id] is None], recorded, summary
     for trial_id, before in records.items():
         try:
             record = before or read_record(runs, trial_id)
@@ -291,6 +278,7 @@ def _sum_up(
             summary.diverged.append((labels[trial_id], cause, record.directory / "log.txt"))
     if not summary.exit_code and (summary.open or summary.diverged):
         summary.exit_code = INCOMPLETE
+    summary.seconds = time.monotonic() - begun
 
 
 def fit_to_memory(

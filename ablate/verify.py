@@ -10,21 +10,16 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from ablate.errors import RecordError, RunError
-from ablate.launch import INCOMPLETE, RunOptions, RunSummary, run_trials
+from ablate.launch import INCOMPLETE, RunSummary
 from ablate.records.epochs import EPOCH_FIELDS, Row
 from ablate.records.records import Record, read_failure, read_record, trial_directory
 from ablate.records.result import FINAL
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.program import ProgramTrial
 from ablate.study.study import Trial
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from ablate.data.cache import Location
 
 T = TypeVar("T", Trial, ProgramTrial)
 TIMES = ("train_seconds", "test_seconds")
@@ -118,44 +113,6 @@ def choose_trials(recorded: Sequence[T], count: int, seed: int) -> list[T]:
 
 
 def verify_trials(
-    trials: Sequence[Trial],
-    labels: Mapping[str, str],
-    runs: Path,
-    count: int,
-    seed: int,
-    location: Location,
-    options: RunOptions,
-    console: Console,
-    folders: tuple[Path, ...] = (),
-    decision: Decision = TEST_ERROR,
-) -> Verification:
-    """Train some of the recorded trials again and compare the results with the records.
-
-    The new results are in a temporary directory, which is removed; nothing is written to `runs`.
-
-    Args:
-        trials: Of the study.
-        labels: The name of each trial for people, by its id.
-        runs: Directory of the records.
-        count: How many trials to choose at random, from 1.
-        seed: Of the choice.
-        location: Where the images are.
-        options: How to run.
-        console: Shows progress.
-        folders: Where the readers' modules are looked for first.
-        decision: The measure that is shown of each trial.
-
-    Raises:
-        AblateError: The run cannot start, or a record was removed meanwhile.
-    """
-
-    def run(chosen: Sequence[Trial], again: Path) -> RunSummary:
-        return run_trials(chosen, labels, again, location, options, console, folders, decision)
-
-    return verify_with(run, trials, labels, runs, count, seed)
-
-
-def verify_with(
     run: Callable[[Sequence[T], Path], RunSummary],
     trials: Sequence[T],
     labels: Mapping[str, str],
@@ -164,19 +121,21 @@ def verify_with(
     seed: int,
     own: Decision | None = None,
 ) -> Verification:
-    """Run some of the recorded trials again, as verify_trials() does.
+    """Train some of the recorded trials again and compare the results with the records.
+
+    The new results are in a temporary directory, which is removed; nothing is written to `runs`.
 
     Args:
-        run: Runs trials into a runs directory.
+        run: Trains trials into a runs directory.
         trials: Of the study.
-        labels: As in verify_trials().
-        runs: As in verify_trials().
-        count: As in verify_trials().
-        seed: As in verify_trials().
+        labels: The name of each trial for people, by its id.
+        runs: Directory of the records.
+        count: How many trials to choose at random, from 1.
+        seed: Of the choice.
         own: The measure of a program; None: the error on the images of each record's split.
 
     Raises:
-        AblateError: As verify_trials().
+        AblateError: The run cannot start, or a record was removed meanwhile.
     """
     recorded = [trial for trial in trials if read_record(runs, trial.id)]
     chosen = choose_trials(recorded, count, seed)

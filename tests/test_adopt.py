@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ablate import adopt
+from ablate import adopt, api
 from ablate.adopt import Adoption
 from ablate.api import Experiment, load_study
 from ablate.commands.outcome_text import adoption_text
@@ -68,7 +68,7 @@ def adopted(folder: Path) -> tuple[Experiment, Adoption]:
 
 
 def test_comments_docstrings_and_formatting_need_no_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(adopt, "run_trials")
+    monkeypatch.delattr(api, "run_trials")
     before = '    """A network."""\n    inner = [nn'
     edit(folder, before, '    """Another text."""\n    # and a comment\n    inner = [\n        nn')
     experiment = loaded(folder)
@@ -120,7 +120,7 @@ def test_a_device_that_is_not_there(folder: Path, monkeypatch: pytest.MonkeyPatc
     def no_device(*_: object) -> None:
         raise RunError("no such device")
 
-    monkeypatch.setattr(adopt, "run_trials", no_device)
+    monkeypatch.setattr(api, "run_trials", no_device)
     edit(folder, "nn.ReLU()", "nn.ReLU(True)")
     experiment, found = adopted(folder)
     assert [one.how for one in found.variants] == ["not trained", "not trained"] and found.exit_code == 3

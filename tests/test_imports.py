@@ -20,6 +20,7 @@ LEVELS = [
     {"search"},
     {"verify"},
     {"adopt"},
+    {"experiment"},
     {"program_experiment"},
     {"api"},
     {"commands"},

@@ -12,15 +12,14 @@ import pytest
 from conftest import TINY
 from rich.console import Console
 
-from ablate import verify
+from ablate import api
 from ablate.api import Experiment, load_study
 from ablate.commands.outcome_text import verdict_text, verification_text
-from ablate.data.cache import Location, default_cache, default_root
 from ablate.errors import RunError
 from ablate.launch import RunOptions, RunSummary
 from ablate.records.epochs import read_epochs, write_epochs
 from ablate.records.records import Record, read_record, write_result
-from ablate.verify import Verification, choose_trials, compare, verify_trials
+from ablate.verify import Verification, choose_trials, compare
 
 INLINE = RunOptions(inline=True, quiet=True)
 
@@ -47,11 +46,7 @@ def content(directory: Path) -> dict[Path, tuple[bytes, int]]:
 
 
 def again(experiment: Experiment, count: int = 2, seed: int = 0) -> Verification:
-    trials = experiment.trials()
-    location = Location(default_root(), default_cache())
-    labels = {trial.id: f"trial {n}" for n, trial in enumerate(trials)}
-    console = Console(file=io.StringIO())
-    return verify_trials(trials, labels, experiment.runs, count, seed, location, INLINE, console)
+    return experiment.verify(count, seed, INLINE, Console(file=io.StringIO()))
 
 
 def change_result(record: Record, **changes: Any) -> None:
@@ -115,12 +110,12 @@ def test_a_trial_that_cannot_be_trained_again_says_why(experiment: Experiment, m
             (runs / trial.id / "failure.json").write_bytes(b'{"cause": "MemoryError: too wide"}')
         return RunSummary(exit_code=3)
 
-    monkeypatch.setattr(verify, "run_trials", fail)
+    monkeypatch.setattr(api, "run_trials", fail)
     verification = again(experiment, 1)
     assert verification.exit_code == 3
     assert verdict_text(verification.trials[0]).endswith("could not be trained again: MemoryError: too wide")
 
-    monkeypatch.setattr(verify, "run_trials", lambda *_: RunSummary(exit_code=130))
+    monkeypatch.setattr(api, "run_trials", lambda *_: RunSummary(exit_code=130))
     stopped = again(experiment)
     assert stopped.exit_code == 130 and stopped.trials == []
 

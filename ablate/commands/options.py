@@ -32,6 +32,10 @@ Root = Annotated[
     Optional[Path],
     typer.Option("--data-root", metavar="DIR", help="The directory of images."),
 ]
+Images = Annotated[
+    Optional[list[str]],
+    typer.Option("--images", metavar="[NAME=]DIR", help="Class folders in place of a data set."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DepthRule = Annotated[
     Literal["convolutions", "nominal"],

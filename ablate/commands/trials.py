@@ -10,6 +10,7 @@ import typer
 from ablate.commands.options import (
     OUT,
     RUNS,
+    Images,
     Json,
     Out,
     Root,
@@ -56,6 +57,7 @@ def run(
     storage: Storage = "",
     data_root: Root = None,
     download: Download = False,
+    images: Images = None,
     device: Device = "auto",
     slots: Slots = None,
     slots_per_gpu: SlotsPerGpu = 1,
@@ -73,7 +75,14 @@ def run(
     from ablate.launch import INCOMPLETE, RunOptions
 
     experiment = load_study(
-        study, overrides or (), scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
+        study,
+        overrides or (),
+        scale=scale,
+        runs=runs,
+        storage=storage,
+        data_root=data_root,
+        download=download,
+        images=images or (),
     )
     epochs, seconds = parse_interval(checkpoint_every)
     options = RunOptions(
@@ -97,6 +106,7 @@ def search(
     storage: Storage = "",
     data_root: Root = None,
     download: Download = False,
+    images: Images = None,
     device: Device = "auto",
     slots: Slots = None,
     slots_per_gpu: SlotsPerGpu = 1,
@@ -112,7 +122,14 @@ def search(
     from ablate.launch import RunOptions
 
     found = load_search(
-        study, overrides or (), scale=scale, runs=runs, storage=storage, data_root=data_root, download=download
+        study,
+        overrides or (),
+        scale=scale,
+        runs=runs,
+        storage=storage,
+        data_root=data_root,
+        download=download,
+        images=images or (),
     )
     epochs, seconds = parse_interval(checkpoint_every)
     say(*([] if quiet else found.earlier()))
@@ -165,6 +182,7 @@ def plan(
     slots: Slots = None,
     slots_per_gpu: SlotsPerGpu = 1,
     storage: Storage = "",
+    images: Images = None,
     as_json: Json = False,
 ) -> None:
     """Show what would run, and what it costs."""
@@ -172,7 +190,7 @@ def plan(
     from ablate.commands.plan_text import plan_text
     from ablate.estimate import CostOptions
 
-    experiment = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage)
+    experiment = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage, images=images or ())
     options = CostOptions(device, slots, slots_per_gpu, parse_gpus(gpus) if gpus else (), failures)
     planned = experiment.plan(probe, options, say)
     print_json(planned) if as_json else print(with_flags(plan_text(planned)))

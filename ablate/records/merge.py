@@ -11,7 +11,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from ablate.records.adopted import ADOPTED, read_adopted, write_adopted
 from ablate.records.choices import FOLDER as CHOICES
 from ablate.records.choices import Choice, plan_choices, write_choice
 from ablate.records.epochs import Row, measured_on, read_epochs
+from ablate.records.images import remember_copies, remembered_copies
 from ablate.records.imported import imported_id
 from ablate.records.records import IMPORTED, own_record, trial_state
 from ablate.records.result import FINAL, OWN
@@ -142,6 +143,9 @@ def merge_runs(sources: Sequence[Path], into: Path) -> MergePlan:
         plan = plan_merge(sources, into)  # another merge may have changed it before the lock was held
         if not plan.conflicts:
             _carry_out(plan)
+            known = {copy.data_set for copy in remembered_copies(into)}
+            found = {copy.data_set: replace(copy, root=None) for source in sources for copy in remembered_copies(source)}
+            remember_copies(into, [copy for name, copy in found.items() if name not in known])
             write_adopted(into, {trial: entry for trial, entry in adopted.items() if trial not in read_adopted(into)})
     return plan
 

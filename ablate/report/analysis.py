@@ -11,18 +11,18 @@ from typing import Any
 
 from ablate.records.imported import Imported, read_imported
 from ablate.records.timings import Probe, read_probes
+from ablate.report.both_answers import both_sentences
+from ablate.report.compared import Compared
 from ablate.report.document import scale_badge
-from ablate.report.effects import StudyEffects, effects_json, study_effects
+from ablate.report.effects import effects_json
 from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
 from ablate.report.numbers import counted, finite
 from ablate.report.published import Logged, Match, find_log, find_published, rows_without_variant
-from ablate.report.rounds import Rounds, asked_only, follow_rounds
+from ablate.report.rounds import asked_only, follow_rounds
 from ablate.report.rounds_table import rounds_sentences
 from ablate.report.search_setting import TRAINING
-from ablate.report.seeds import Compared
 from ablate.report.setting import describe_held_out, describe_setting
 from ablate.report.summary import Summary, summarize
-from ablate.report.tuned import Tuned, both_sentences
 from ablate.report.verdicts import verdict_values
 from ablate.statistics.prediction import predict_median
 from ablate.statistics.ranking import order_agreement
@@ -39,30 +39,9 @@ FOLDS_SHARE = (
 
 @dataclass(frozen=True)
 class StudyAnalysis(Compared[Summary]):
-    """The summaries of a study, each with the summary that it is compared with.
-
-    Args:
-        study: As loaded by load_study().
-        summaries: One per variant, in the order of the study.
-        baselines: The baseline of each summary, in the same order. A baseline has itself; None where there is none.
-        runs: The runs directory.
-        rounds: Of a study with `seeds.until`; else None.
-        tuned: How the variants were tuned; None in a study without `tune`.
-        untuned: The analysis of the variants at their own values, in the same order, if both were run.
-    """
+    """The results of a study of networks, compared with each other and with published values."""
 
     study: Study
-    summaries: tuple[Summary, ...]
-    baselines: tuple[Summary | None, ...]
-    runs: Path
-    rounds: Rounds | None = None
-    tuned: Tuned | None = None
-    untuned: StudyAnalysis | None = None
-
-    @property
-    def about(self) -> Study:
-        """The study."""
-        return self.study
 
     @property
     def badge(self) -> str:
@@ -139,12 +118,6 @@ class StudyAnalysis(Compared[Summary]):
             images = {"test": " (chosen on the test images)", "validation": " (chosen on the held-out images)", "": ""}
             when = f"at the epoch where it is {by.lowest}{images[by.split]}"
         return ", ".join(filter(None, [f"{by.title} {when}", by.in_unit]))
-
-    @property
-    def planned(self) -> int:
-        """The number of trials of the study, with those of variants that are not tuned yet."""
-        untuned = [bool(summary.variant.untuned) for summary in self.summaries]
-        return super().planned + self.asked_seeds(untuned, len(self.study.seeds)) * self.folds
 
     @cached_property
     def imported(self) -> tuple[Imported, ...]:
@@ -268,12 +241,6 @@ class StudyAnalysis(Compared[Summary]):
             "published": match
             and {"error": match.error, "source": match.published.source, "protocol_differs": list(match.differences)},
         }
-
-    @cached_property
-    def effects(self) -> StudyEffects:
-        """The effects of the factors that vary in a crossed way; none with `seeds.until`, which fixes no number."""
-        factors = self.study.effects if self.rounds is None else False
-        return study_effects(self.summaries, [s.variant for s in self.summaries], factors, self.unit)
 
     @cached_property
     def sentences(self) -> list[str]:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ablate.report.compared import Compared
 from ablate.report.document import NO_VALUE, Cell, words
 from ablate.report.numbers import with_minus
-from ablate.report.seeds import Compared
 from ablate.study.designs import Design
 from ablate.study.plan import plain
 from ablate.study.short_names import BASE, readable, short_label

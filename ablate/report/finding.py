@@ -6,11 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from ablate.report.analysis import StudyAnalysis
+from ablate.report.compared import Compared
 from ablate.report.effects_sentences import study_sentences
 from ablate.report.numbers import counted
-from ablate.report.program_analysis import ProgramAnalysis
-from ablate.report.seeds import Compared
 from ablate.report.verdicts import listed
 
 MOST_NAMES = 3  # more are counted
@@ -32,7 +30,7 @@ class Outcome(NamedTuple):
     size: float | None
 
 
-def find(analysis: StudyAnalysis | ProgramAnalysis) -> str:
+def find(analysis: Compared[Any]) -> str:
     """The finding of the recorded trials; empty if fewer than two variants have a recorded trial.
 
     Of factors that are crossed it is their effects. Else it is a sentence for each data set.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ablate.report.seeds import Seeds
 from ablate.report.summary import Summary
@@ -70,7 +71,7 @@ def legend_names(panels: Sequence[Panel]) -> dict[str, str]:
     return {label: f"{label} ({'; '.join(said)})" if said else label for label, said in notes.items()}
 
 
-def missing_seeds(summary: Seeds) -> str:
+def missing_seeds(summary: Seeds[Any]) -> str:
     """Text such as "2/3, 1 diverged"; empty if every planned seed has an error.
 
     Args:

@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.records.records import trial_state
+from ablate.report.compared_report import ComparedReport, seed_curves
 from ablate.report.design_table import axis_cell, describe_design, design_columns, difference_column, row_designs
 from ablate.report.document import (
     Cell,
-    Curves,
-    Document,
-    Figures,
-    Notes,
-    Provenance,
-    Remark,
-    Sentences,
     Table,
     TrialCurve,
-    make_sections,
     number,
     words,
 )
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
-from ablate.report.effects import effects_frames
-from ablate.report.effects_sentences import study_sentences
-from ablate.report.effects_table import effects_tables
-from ablate.report.finding import find
 from ablate.report.numbers import counted, finite, format_of
-from ablate.report.parallel_axes import parallel_axes
 from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary, varied_axes
-from ablate.report.provenance import provenance_table
-from ablate.report.report import Report
-from ablate.report.rounds_table import rounds_table, rounds_values
-from ablate.report.statistics_table import interval_cell, interval_title, seeds_cell, statistics_table
+from ablate.report.statistics_table import interval_cell, interval_title, seeds_cell
 from ablate.report.table_shape import (
     ShapedColumn,
     by_result,
@@ -52,8 +36,7 @@ from ablate.report.table_shape import (
     usual_order,
     with_baseline,
 )
-from ablate.report.tuned import both_frame, both_table, tuned_remarks, with_untuned
-from ablate.report.variants_frame import comparison_values, component_values
+from ablate.report.variants_frame import frame_row
 from ablate.study.plan import OPEN, plain
 from ablate.study.program import ProgramMeasure
 
@@ -64,7 +47,7 @@ MADE = ("ablate", "revision", "python", "device", "threads", "started", "finishe
 
 
 @dataclass(frozen=True)
-class ProgramReport(Report):
+class ProgramReport(ComparedReport[ProgramSummary]):
     """The report of a study of a training program.
 
     Args:
@@ -73,87 +56,40 @@ class ProgramReport(Report):
 
     analysis: ProgramAnalysis
 
-    def make_document(self, alt_texts: Mapping[str, str]) -> Document:
-        """Make the document of the report.
+    def main_table(self) -> Table:
+        """The table of the variants."""
+        return program_table(self.analysis)
+
+    @property
+    def provenance_fields(self) -> Sequence[str]:
+        """The columns of the table of where trials come from."""
+        return ("net", "seed", "state", self.analysis.decision.name, "epochs", "seconds", *MADE)
+
+    def made_with(self) -> list[str]:
+        """The versions, devices and code of the records, and the time that they took, one text each."""
+        return program_made_with(self.analysis.summaries)
+
+    def trials_of(self, summaries: Sequence[ProgramSummary]) -> pd.DataFrame:
+        """One row per trial, as returned by program_trials_frame().
 
         Args:
-            alt_texts: A description of each figure in words, by the name of the figure.
+            summaries: Of the variants.
         """
-        analysis, study = self.analysis, self.analysis.study
-        incomplete = analysis.recorded < analysis.planned
-        on_axes = [(summary.name, summary.variant.axes, summary.median) for summary in analysis.summaries if summary.n]
-        statistics = rounds_table if analysis.rounds else statistics_table
-        return Document(
-            name=study.name,
-            title=study.title,
-            badge=analysis.badge,
-            source=study.source,
-            about="",
-            tables=(
-                program_table(analysis),
-                *self._both(),
-                *([statistics(analysis)] if analysis.recorded else []),
-                *effects_tables(analysis.effects, study.name, analysis.decision, analysis.format),
-            ),
-            remarks=(
-                *tuned_remarks(analysis.tuned, analysis.untuned is not None),
-                *([Remark(f"Incomplete: {analysis.progress}.", strong=True)] if incomplete else []),
-                *map(Remark, analysis.effects.remarks),
-            ),
-            sections=make_sections(
-                ("What the seeds can and cannot say", Sentences(tuple(analysis.sentences))),
-                ("Effects", Sentences(study_sentences(analysis.effects, analysis.decision, analysis.format))),
-                ("Notes", Notes(study.notes)),
-                ("Every seed's curve", Curves(tuple(_curves(analysis)), analysis.decision)),
-                ("Every variant by its axes", parallel_axes(on_axes, analysis.decision)),
-                ("Figures", Figures(alt_texts)),
-                ("Made with", self._provenance()),
-            ),
-            finding=find(analysis),
-            progress=(analysis.recorded, analysis.planned),
-        )
+        return program_trials_frame(summaries, self.analysis.runs)
 
-    def _both(self) -> list[Table]:
-        one = self.analysis
-        return [both_table(one, one.untuned, one.tuned)] if one.tuned and one.untuned else []
-
-    def _provenance(self) -> Provenance:
-        trials = self.trials  # none at all before a study with `tune` has tuned a variant
-        recorded = trials[trials["state"].isin(("recorded", "diverged"))] if len(trials) else trials
-        fields = ("net", "seed", "state", self.analysis.decision.name, "epochs", "seconds", *MADE)
-        where = "Every trial, its id and its provenance are in trials.csv."
-        return Provenance(
-            tuple(program_made_with(self.analysis.summaries)), provenance_table(recorded, fields), where, ("trials.csv",)
-        )
-
-    @cached_property
-    def trials(self) -> pd.DataFrame:
-        """One row per trial: its variant, axes, seed, id, state, measures as reported last, times in seconds."""
-        found = program_trials_frame(self.analysis.summaries, self.analysis.runs)
-        untuned = self.analysis.untuned
-        return with_untuned(found, untuned and program_trials_frame(untuned.summaries, self.analysis.runs))
-
-    def as_json(self) -> dict[str, Any]:
-        """The plain values that `ablate report --json` prints."""
-        return self.analysis.as_json()
-
-    def frames(self) -> dict[str, pd.DataFrame]:
-        """The data frames for table.csv and trials.csv."""
-        import pandas as pd
-
-        analysis = self.analysis
-        scale = {"scale": analysis.study.scale} if analysis.study.scale else {}
-        rows = [{**_frame_row(analysis, summary), **scale} for summary in analysis.summaries]
-        both = {}
-        if analysis.tuned and analysis.untuned:
-            both["both"] = both_frame(analysis, analysis.untuned, analysis.tuned)
-        effects = effects_frames(analysis.effects)
-        return {"table": pd.DataFrame(rows), **effects, "trials": self.trials.assign(**scale), **both}
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of table.csv."""
+        return [_row(self.analysis, summary) for summary in self.analysis.summaries]
 
     def draw_figures(self) -> dict[str, DrawnFigure]:
         """Draw the study's figures and return them by name; none before a trial is recorded."""
         analysis = self.analysis
         return draw_figures(analysis, "program", analysis.study.figures) if analysis.recorded else {}
+
+    def curves(self) -> Iterable[TrialCurve]:
+        """The curve of every recorded seed. Each variant has its own number."""
+        for place, summary in enumerate(self.analysis.shown):
+            yield from seed_curves(place, summary)
 
 
 def program_trials_frame(summaries: Iterable[ProgramSummary], runs: Path) -> pd.DataFrame:
@@ -167,7 +103,8 @@ def program_trials_frame(summaries: Iterable[ProgramSummary], runs: Path) -> pd.
 
     rows = []
     for summary in summaries:
-        for trial, record in summary.trials:
+        for one in summary.trials:
+            trial, record = one.trial, one.record
             result = record.result if record else {}
             made = result.get("provenance", {})
             others = [name for name in summary.measures if name != summary.decision.measure]
@@ -256,25 +193,10 @@ def _measured(measure: ProgramMeasure) -> ShapedColumn:
     return ShapedColumn("measures", title, lambda summary: number(summary.median_of(measure.name), write))
 
 
-def _frame_row(analysis: ProgramAnalysis, summary: ProgramSummary) -> dict[str, Any]:
+def _row(analysis: ProgramAnalysis, summary: ProgramSummary) -> dict[str, Any]:
     """The row of table.csv of a variant."""
-    values = summary.as_json()
-    axes = {f"axis.{axis}": _plain(value) for axis, value in values.pop("axes").items()}
-    values["seeds"] = " ".join(map(str, values["seeds"]))
-    values["diverged"] = " ".join(map(str, values["diverged"]))
-    values.pop(summary.decision.values_name)
-    d, baseline, verdict = summary.description, analysis.baseline(summary), analysis.verdict(summary)
-    values |= {"mean": d and d.mean, "std": d and d.std, "goal": summary.decision.goal}
-    if baseline:
-        values |= (
-            rounds_values(analysis, summary)
-            if analysis.rounds
-            else comparison_values(baseline.name, baseline.recorded_ids, verdict)
-        )
-    for key in ("designs", "labels"):
-        values.pop(key, None)
-    named = {"net": values.pop("net"), **component_values(summary.variant)}
-    return {**named, **axes, **values, "trials": " ".join(summary.recorded_ids)}
+    axes = {f"axis.{axis}": _plain(value) for axis, value in summary.as_json()["axes"].items()}
+    return frame_row(analysis, summary, axes, {"goal": summary.decision.goal})
 
 
 def _plain(value: Any) -> Any:
@@ -301,16 +223,3 @@ def program_made_with(summaries: Iterable[ProgramSummary]) -> list[str]:
         took = f"{seconds / 3600:.2f} device-hours" if seconds >= 360 else f"{seconds / 60:.2g} device-minutes"
         lines.append(f"{took} of the program")
     return lines
-
-
-def _curves(analysis: ProgramAnalysis) -> list[TrialCurve]:
-    """The curve of every recorded seed. Each variant has its own number."""
-    found = []
-    for place, summary in enumerate(analysis.shown):
-        for trial, record in summary.trials:
-            if record:
-                rows = record.epochs()
-                losses, values = ([row.get(key) for row in rows] for key in ("train_loss", summary.decision.column))
-                epochs = [row["epoch"] for row in rows]
-                found.append(TrialCurve(place, summary.name, trial.seed, epochs, losses, values, trial.id))
-    return found

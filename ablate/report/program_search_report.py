@@ -13,6 +13,7 @@ from ablate.report.program_analysis import ProgramSummary
 from ablate.report.program_report import MADE, program_made_with, program_trials_frame
 from ablate.report.program_search_analysis import ProgramSearchAnalysis
 from ablate.report.search_report import SearchReport
+from ablate.report.seeds import TrialRecord
 from ablate.report.trainings import owned_trainings
 from ablate.study.program import ProgramTrial, ProgramVariant
 
@@ -68,6 +69,6 @@ class ProgramSearchReport(SearchReport):
         for one, numbers in zip(analysis.candidates, owned_trainings(analysis.candidates)):
             assert isinstance(one.variant, ProgramVariant)
             own = [trial for number in numbers if isinstance(trial := one.trials[number], ProgramTrial)]
-            trials = tuple((trial, read_record(analysis.runs, trial.id, "")) for trial in own)
+            trials = tuple(TrialRecord(trial, read_record(analysis.runs, trial.id, "")) for trial in own)
             found.append(ProgramSummary(one.variant, trials, analysis.decision, names))
         return found

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ablate.errors import RecordError, RunError, StudyError
 from ablate.files import is_real_directory, open_regular, real_directory, remove_leftovers, write_atomically
-from ablate.report.analysis import StudyAnalysis
-from ablate.report.document import Document
+from ablate.report.document import (
+    Content,
+    Document,
+    Figures,
+    Notes,
+    Provenance,
+    Remark,
+    Sentences,
+    Table,
+    make_sections,
+)
 from ablate.report.drawn_figures import FORMATS as FIGURE_FORMATS
 from ablate.report.drawn_figures import DrawnFigure, is_figure
-from ablate.report.program_analysis import ProgramAnalysis
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.writers.csv import to_csv
 from ablate.report.writers.latex import document_latex
@@ -37,15 +44,27 @@ class Report(ABC):
     Each of them is made once, when it is first used.
     """
 
-    analysis: StudyAnalysis | SearchAnalysis | ProgramAnalysis
+    analysis: Any  # of a study or a search
 
     @abstractmethod
-    def make_document(self, alt_texts: Mapping[str, str]) -> Document:
-        """Make the document of the report.
+    def tables(self) -> list[Table]:
+        """The tables, the main one first."""
 
-        Args:
-            alt_texts: A description of each figure in words, by the name of the figure.
-        """
+    @abstractmethod
+    def conclusions(self) -> Iterable[tuple[str, Sentences]]:
+        """What the results say and do not say, as sections."""
+
+    @abstractmethod
+    def details(self) -> Iterable[tuple[str, Content]]:
+        """The sections after the notes."""
+
+    @abstractmethod
+    def provenance(self) -> Provenance | None:
+        """What the report was made from; None if nothing was trained."""
+
+    @abstractmethod
+    def finding(self) -> str:
+        """What came out, in one or two sentences; empty for none."""
 
     @abstractmethod
     def draw_figures(self) -> dict[str, DrawnFigure]:
@@ -59,6 +78,14 @@ class Report(ABC):
     def frames(self) -> dict[str, pd.DataFrame]:
         """The data frames that are written as CSV, by file name without the ending."""
 
+    def about(self) -> str:
+        """What all tables have in common; empty where the caption of the main table says it."""
+        return ""
+
+    def remarks(self) -> list[Remark]:
+        """The paragraphs below the tables, after those on what was chosen by a search."""
+        return []
+
     def more_files(self) -> dict[str, bytes]:
         """Further files of the report, as bytes by file name."""
         return {}
@@ -66,14 +93,33 @@ class Report(ABC):
     @property
     def name(self) -> str:
         """The name of the study, which is also the name of the report's directory."""
-        return self.analysis.study.name
+        return str(self.analysis.study.name)
 
     @cached_property
     def document(self) -> Document:
         """The report as plain values."""
-        made = self.make_document({name: figure.alt_text for name, figure in self.figures.items()})
-        main = max(self.figures, key=lambda name: self.figures[name].main, default="")
-        return replace(made, main_figure=main if main and self.figures[main].main else "")
+        analysis, study, figures = self.analysis, self.analysis.study, self.figures
+        main = max(figures, key=lambda name: figures[name].main, default="")
+        provenance = self.provenance()
+        return Document(
+            name=study.name,
+            title=study.title,
+            badge=analysis.badge,
+            source=study.source,
+            about=self.about(),
+            tables=tuple(self.tables()),
+            remarks=(*(Remark(f"Chosen by a search: {text}.") for text in study.chosen), *self.remarks()),
+            sections=make_sections(
+                *self.conclusions(),
+                ("Notes", Notes(study.notes)),
+                *self.details(),
+                ("Figures", Figures({name: figure.alt_text for name, figure in figures.items()})),
+                *([("Made with", provenance)] if provenance else []),
+            ),
+            finding=self.finding(),
+            main_figure=main if main and figures[main].main else "",
+            progress=(analysis.recorded, analysis.planned),
+        )
 
     @cached_property
     def figures(self) -> dict[str, DrawnFigure]:
@@ -177,19 +223,19 @@ def write_reports(reports: Sequence[Report], out: str | Path = "reports") -> lis
     return written
 
 
-def _keep_best(analysis: StudyAnalysis | SearchAnalysis | ProgramAnalysis, out: Path) -> None:
+def _keep_best(analysis: Any, out: Path) -> None:
     """Raise RunError if a report would replace the result of a finished search by fewer candidates of the same search.
 
     If the search was changed, only a report without candidates is refused. The usual cause is another `runs` directory.
     """
     path = out / analysis.study.name / "best.yaml"
-    if isinstance(analysis, ProgramAnalysis) or analysis.study.search is None:
+    if not isinstance(analysis, SearchAnalysis):
         return
     try:
         there = BestFile.model_validate(read_document(path, opened=open_regular).value)
     except (StudyError, RecordError, ValueError):
         return
-    search = analysis.study.search
+    search = analysis.search
     same = there.digest in (search.digest, search.former_digest)
     if there.finished and analysis.recorded < (there.candidates if same else 1):
         found = f"{path} has what {there.candidates} candidates came to, {analysis.runs} has {analysis.recorded} of them"

@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from ablate.report.compared import Compared
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
 from ablate.report.numbers import UnitFormat, counted, finite, p_text
 from ablate.report.rounds import Rounds
-from ablate.report.seeds import Compared, S
+from ablate.report.seeds import S
 from ablate.statistics.sequential import Course, least_seeds
 
 TEXTS = ("Variant", "Data", "Baseline", "Verdict")
@@ -34,7 +35,7 @@ def rounds_table(analysis: Compared[S]) -> Table:
         row += [number(course.p, p_text) if course.n else NO_VALUE, number(course.corrected, str)]
         rows.append(row)
     columns = [Column(title, title not in TEXTS) for title in titles]
-    return make_table(columns, rows, f"{analysis.about.name}_rounds", _caption(analysis, rounds), title="Rounds")
+    return make_table(columns, rows, f"{analysis.study.name}_rounds", _caption(analysis, rounds), title="Rounds")
 
 
 def rounds_sentences(analysis: Compared[S]) -> Iterator[str]:
@@ -50,7 +51,7 @@ def rounds_sentences(analysis: Compared[S]) -> Iterator[str]:
         names = rounds.names[place], rounds.names[baseline]
         yield _sentence(*names, rounds.course_of[place], rounds, analysis.format, analysis.decision.maximized)
     if rounds.over:
-        yield _saved(rounds, analysis.about.tune is not None)
+        yield _saved(rounds, analysis.study.tune is not None)
 
 
 def rounds_values(analysis: Compared[S], summary: S) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.report.best_file import FILE, best_yaml
 from ablate.report.candidates_frame import candidates_frame
 from ablate.report.candidates_table import search_tables
-from ablate.report.document import Document, Figures, Notes, Provenance, Remark, Sentences, Table, make_sections
+from ablate.report.document import Content, Provenance, Sentences, Table
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
 from ablate.report.files_table import files_tables
 from ablate.report.parallel_axes import parallel_axes
@@ -40,34 +40,23 @@ class SearchReport(Report):
 
     analysis: SearchAnalysis
 
-    def make_document(self, alt_texts: Mapping[str, str]) -> Document:
-        """Make the document of the report.
+    def tables(self) -> list[Table]:
+        """The tables of the candidates, and further ones."""
+        return [*search_tables(self.analysis), *self.more_tables()]
 
-        Args:
-            alt_texts: A description of each figure in words, by the name of the figure.
-        """
-        analysis, study = self.analysis, self.analysis.study
-        on_axes = [
-            (f"Candidate {one.number}", one.values, analysis.objective(one)) for one in analysis.of_state("complete")
-        ]
-        return Document(
-            name=study.name,
-            title=study.title,
-            badge=analysis.badge,
-            source=study.source,
-            about=self.about(),
-            tables=(*search_tables(analysis), *self.more_tables()),
-            remarks=tuple(Remark(f"Chosen by a search: {text}.") for text in study.chosen),
-            sections=make_sections(
-                ("What the search can and cannot say", Sentences(tuple(search_sentences(analysis)))),
-                ("Notes", Notes(study.notes)),
-                ("Every candidate by its axes", parallel_axes(on_axes, analysis.decision)),
-                ("Figures", Figures(alt_texts)),
-                ("Made with", self._provenance()),
-            ),
-            finding=search_finding(analysis),
-            progress=(analysis.recorded, analysis.planned),
-        )
+    def conclusions(self) -> Iterable[tuple[str, Sentences]]:
+        """What the search says and does not say, as a section."""
+        return [("What the search can and cannot say", Sentences(tuple(search_sentences(self.analysis))))]
+
+    def details(self) -> Iterable[tuple[str, Content]]:
+        """Every candidate by its axes."""
+        one = self.analysis
+        on_axes = [(f"Candidate {each.number}", each.values, one.objective(each)) for each in one.of_state("complete")]
+        return [("Every candidate by its axes", parallel_axes(on_axes, one.decision))]
+
+    def finding(self) -> str:
+        """What came out, in one or two sentences."""
+        return search_finding(self.analysis)
 
     def about(self) -> str:
         """The setting, and what is known of images that occur twice; empty where the first caption has the setting."""
@@ -92,7 +81,8 @@ class SearchReport(Report):
         """The titles of the data sets."""
         return [self.analysis.networks.data.title]
 
-    def _provenance(self) -> Provenance:
+    def provenance(self) -> Provenance:
+        """Every training and where it comes from."""
         chosen = "Pareto set is" if self.analysis.search.also_minimize else "best values are"
         return Provenance(
             tuple(self.made_with()),

@@ -1,329 +1,176 @@
-"""What tables need to know of the seeds of variants and of their comparison, whatever was trained."""
+"""The seeds of a variant in numbers, whatever was trained."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import statistics
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ablate.report.numbers import UnitFormat, counted, format_of
-from ablate.report.rounds import Rounds
-from ablate.report.verdicts import Verdict, fewest_seeds, listed, reach_verdicts, verdict_sentences
-from ablate.statistics.comparison import PAIRED_FROM
-from ablate.statistics.description import Description
-from ablate.statistics.ranking import RankInterval, rank_intervals
-from ablate.statistics.sequential import Course
+from ablate.records.records import Record
+from ablate.report.numbers import finite
+from ablate.statistics.description import Description, describe
 from ablate.study.decision import Decision
-from ablate.study.study import Tune
+from ablate.study.program import ProgramTrial
+from ablate.study.study import Trial
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+TrainingKey = int | tuple[int, int]  # what tells the trainings of a variant apart
+
+T = TypeVar("T", Trial, ProgramTrial)
 
 
-class Seeds(Protocol):
-    """The seeds of a variant in numbers: a Summary or a ProgramSummary."""
+@dataclass(frozen=True)
+class TrialRecord(Generic[T]):
+    """A trial and its record.
+
+    Args:
+        trial: The trial.
+        record: Its record; None if it is not recorded.
+    """
+
+    trial: T
+    record: Record | None
+
+
+@dataclass(frozen=True)
+class Seeds(Generic[T]):
+    """The seeds of a variant in numbers. A diverged seed counts as worse than any value, so it is never left out.
+
+    Args:
+        variant: The variant.
+        trials: The trials in the order of the seeds, each with its record.
+        decision: What the variants are compared by.
+    """
+
+    variant: Any
+    trials: tuple[TrialRecord[T], ...]
+    decision: Decision
 
     @property
     def name(self) -> str:
-        """Of the variant."""
+        """The name of the variant, without the data set."""
+        raise NotImplementedError
+
+    @property
+    def label(self) -> str:
+        """The name of the variant, with the data set where there are several."""
+        return self.name
 
     @property
     def data_title(self) -> str:
-        """The title of the data set; "" for a program."""
+        """The title of the data set; "" for a program, which chooses its data itself."""
+        return ""
+
+    def value(self, record: Record) -> float:
+        """The value of a record that the study decides by; infinite if the trial diverged.
+
+        Args:
+            record: Of one of the trials.
+
+        Raises:
+            RecordError: The record does not have the measure.
+        """
+        raise NotImplementedError
+
+    def training_key(self, trial: T) -> TrainingKey:
+        """What tells the trainings of the variant apart: the seed.
+
+        Args:
+            trial: One of the trials.
+        """
+        return trial.seed
+
+    def rows(self, record: Record) -> list[dict[str, Any]]:
+        """The epochs of a record that curves show.
+
+        Args:
+            record: Of one of the trials.
+        """
+        return record.epochs()
+
+    def first_seeds(self, n: int) -> Self:
+        """The same with the seeds below a number alone.
+
+        Args:
+            n: The number.
+        """
+        return replace(self, trials=tuple(one for one in self.trials if one.trial.seed < n))
 
     @property
-    def decision(self) -> Decision:
-        """What the variants are compared by."""
+    def records(self) -> list[Record]:
+        """The records of the recorded trials, in the order of the seeds."""
+        return [one.record for one in self.trials if one.record]
 
     @property
     def recorded_ids(self) -> tuple[str, ...]:
-        """The ids of the recorded trials."""
+        """The ids of the recorded trials, in the order of the seeds."""
+        return tuple(record.id for record in self.records)
 
     @property
     def n(self) -> int:
-        """How many trials are recorded."""
+        """The number of recorded trials, including those that diverged."""
+        return len(self.records)
 
     @property
     def planned(self) -> int:
-        """How many trials there are."""
+        """The number of trials."""
+        return len(self.trials)
 
     @property
-    def diverged(self) -> Sequence[Any]:
-        """The trials that diverged."""
+    def seeds(self) -> list[int]:
+        """The recorded seeds."""
+        return [one.trial.seed for one in self.trials if one.record]
 
     @property
-    def error_by_seed(self) -> Mapping[Any, float]:
-        """The value of each recorded trial by its seed, or by what else tells the trials apart."""
+    def diverged(self) -> list[int]:
+        """The recorded seeds that diverged."""
+        return [one.trial.seed for one in self.trials if one.record and not math.isfinite(self.value(one.record))]
 
     @property
-    def costs(self) -> Mapping[Any, float]:
+    def errors(self) -> list[float]:
+        """The value of each recorded trial; infinite where it diverged."""
+        return list(self.error_by_seed.values())
+
+    @cached_property
+    def error_by_seed(self) -> dict[TrainingKey, float]:
+        """The value of each recorded trial by its training_key(), in the order of the trials."""
+        return {self.training_key(one.trial): self.value(one.record) for one in self.trials if one.record}
+
+    @property
+    def costs(self) -> dict[TrainingKey, float]:
         """As error_by_seed, as numbers that are the lower the better."""
+        return {key: self.decision.cost(value) for key, value in self.error_by_seed.items()}
 
     @property
     def median(self) -> float | None:
-        """Of the values; None without any."""
+        """The median over the recorded trials; None without any, infinite if half or more of them diverged."""
+        return statistics.median(self.errors) if self.errors else None
 
-    @property
+    @cached_property
     def description(self) -> Description | None:
         """The recorded seeds in numbers; None without any."""
+        return describe(self.error_by_seed) if self.n else None
 
-
-S = TypeVar("S", bound=Seeds)
-
-
-class Decided(Protocol):
-    """A study, as far as comparisons need it."""
-
-    @property
-    def name(self) -> str:
-        """Of the study."""
-
-    @property
-    def decision(self) -> Decision:
-        """What the variants are compared by."""
-
-    @property
-    def tune(self) -> Tune | None:
-        """The search that every variant is given first, if any."""
-
-
-class Compared(Generic[S]):
-    """The variants of a study, each compared with its baseline: the base of StudyAnalysis and ProgramAnalysis.
-
-    Attributes:
-        summaries: One per variant, in the order of the study.
-        baselines: The baseline of each summary, in the same order. A baseline has itself; None where there is none.
-        rounds: Of a study with `seeds.until`, whose verdicts are those of its rounds; else None.
-    """
-
-    summaries: tuple[S, ...]
-    baselines: tuple[S | None, ...]
-    rounds: Rounds | None = None
-
-    @property
-    def about(self) -> Decided:
-        """The study."""
+    def as_json(self) -> dict[str, Any]:
+        """Plain values under stable names."""
         raise NotImplementedError
 
-    @property
-    def unit(self) -> str:
-        """What one value belongs to: a seed."""
-        return "seed"
+    def seeds_json(self) -> dict[str, Any]:
+        """The plain values of the seeds under stable names. An infinite value is null; `diverged` lists its seed."""
+        errors = self.errors
+        return {
+            "n": self.n,
+            "planned": self.planned,
+            "seeds": self.seeds,
+            "diverged": self.diverged,
+            "min": finite(min(errors, default=None)),
+            "max": finite(max(errors, default=None)),
+            self.decision.values_name: [finite(error) for error in errors],
+        }
 
-    @property
-    def epochs(self) -> str:
-        """What the study decides by, at which epoch and in which unit."""
-        raise NotImplementedError
 
-    @property
-    def decided_on(self) -> str:
-        """The sentence that says on which images the variants are compared; empty for a program."""
-        return ""
-
-    @property
-    def sampling(self) -> str:
-        """What is known of the images as a sample, as a sentence without its full stop; empty if nothing."""
-        return ""
-
-    @property
-    def recorded(self) -> int:
-        """The number of trials that have a record."""
-        return sum(summary.n for summary in self.summaries)
-
-    @property
-    def planned(self) -> int:
-        """The number of trials of the study."""
-        return sum(summary.planned for summary in self.summaries)
-
-    def asked_seeds(self, some: Sequence[bool], fixed: int) -> int:
-        """The number of seeds that some variants are asked for.
-
-        Args:
-            some: Whether each variant counts, in order.
-            fixed: The number of seeds of a variant in a study without `seeds.until`.
-        """
-        return sum(len(self.rounds.seeds(i)) if self.rounds else fixed for i, counts in enumerate(some) if counts)
-
-    def course(self, summary: S) -> Course | None:
-        """What the rounds of a study with `seeds.until` came to for a variant; None where it is not compared.
-
-        Args:
-            summary: One of `summaries`.
-        """
-        place = next(i for i, one in enumerate(self.summaries) if one is summary)
-        return self.rounds.course_of.get(place) if self.rounds else None
-
-    @property
-    def progress(self) -> str:
-        """The progress as text, such as "3 of 5 trials are recorded"."""
-        return f"{self.recorded} of {self.planned} trials are recorded"
-
-    @property
-    def decision(self) -> Decision:
-        """What the variants are compared by."""
-        return self.about.decision
-
-    @property
-    def format(self) -> UnitFormat:
-        """How values of the measure that the study decides by are written."""
-        return format_of(self.decision.unit)
-
-    def baseline(self, summary: S) -> S | None:
-        """The baseline of a variant; the summary itself if it is a baseline, None if it has none.
-
-        Args:
-            summary: One of `summaries`.
-        """
-        return self._baseline_of.get(id(summary))
-
-    def verdict(self, summary: S) -> Verdict | None:
-        """The comparison of a variant with its baseline, corrected for the number of comparisons of the study.
-
-        Args:
-            summary: One of `summaries`.
-
-        Returns:
-            None if the variant has no baseline, is a baseline, or if one of the two has no recorded seed yet.
-        """
-        return self.verdicts.get(id(summary))
-
-    @cached_property
-    def _baseline_of(self) -> dict[int, S | None]:
-        return {id(summary): baseline for summary, baseline in zip(self.summaries, self.baselines)}
-
-    @property
-    def folds(self) -> int:
-        """The folds that each seed is trained on; 1 without folds."""
-        return 1
-
-    @property
-    def paired_from(self) -> int:
-        """The fewest common trainings that are compared in pairs. Folds differ so much that they always are."""
-        return PAIRED_FROM if self.folds == 1 else 1
-
-    def on(self, title: str) -> list[S]:
-        """The summaries of one data set that have a recorded seed.
-
-        Args:
-            title: The title of the data set.
-        """
-        return [summary for summary in self.summaries if summary.n and summary.data_title == title]
-
-    @property
-    def titles(self) -> list[str]:
-        """The titles of the data sets that have recorded seeds."""
-        return list(dict.fromkeys(summary.data_title for summary in self.summaries if summary.n))
-
-    def compared_on(self, title: str) -> list[tuple[S, S]]:
-        """The variants of one data set that are compared, each with its baseline; both have recorded seeds.
-
-        Args:
-            title: The title of the data set.
-        """
-        both = ((summary, self.baseline(summary)) for summary in self.on(title))
-        return [(summary, other) for summary, other in both if other is not None and other is not summary and other.n]
-
-    @cached_property
-    def verdicts(self) -> dict[int, Verdict]:
-        """The verdict of each compared summary, by the id() of the summary. Each data set is a family of its own.
-
-        Empty for a study with `seeds.until`, where a test for a fixed number of seeds would not hold its level.
-        """
-        if self.rounds:
-            return {}
-        return {key: verdict for title in self.titles for key, verdict in self.reach_verdicts(title).items()}
-
-    def reach_verdicts(self, title: str) -> dict[int, Verdict]:
-        """The verdicts of one data set, by the id() of the summary.
-
-        Args:
-            title: The title of the data set.
-        """
-        compared = self.compared_on(title)
-        variants, pairs = self._family(title)
-        named = [(summary.name, summary.costs) for summary in variants]
-        found = reach_verdicts(named, pairs, self.paired_from, self.decision.maximized)
-        return {id(summary): verdict for (summary, _), verdict in zip(compared, found)}
-
-    def _family(self, title: str) -> tuple[list[S], list[tuple[int, int]]]:
-        """The compared variants and baselines of one data set, and the comparisons by their numbers."""
-        compared = self.compared_on(title)
-        variants = list({id(summary): summary for both in compared for summary in both}.values())
-        number = {id(summary): i for i, summary in enumerate(variants)}
-        return variants, [(number[id(summary)], number[id(other)]) for summary, other in compared]
-
-    def rank_intervals(self, title: str) -> list[RankInterval] | None:
-        """The ranks that each variant of a data set may have; None with fewer than two, or if its seeds allow no verdict.
-
-        Args:
-            title: One of `titles`.
-        """
-        return self._rank_intervals[title]
-
-    @cached_property
-    def _rank_intervals(self) -> dict[str, list[RankInterval] | None]:
-        return {title: self._find_rank_intervals(title) for title in self.titles}
-
-    def _find_rank_intervals(self, title: str) -> list[RankInterval] | None:
-        """The intervals, with what the verdicts say added: in one direction each of both errs in 2.5% of cases or fewer."""
-        if self.rounds:  # as of verdicts
-            return None
-        summaries, size = self.on(title), len(self.on(title))
-        found = rank_intervals([summary.costs for summary in summaries], self.paired_from) if size > 1 else None
-        if found is None:
-            return None
-        for i, verdict in enumerate(self.verdicts.get(id(summary)) for summary in summaries):
-            if verdict and verdict.reached:
-                best, worst = found[i]
-                better = verdict.comparison.direction < 0
-                found[i] = RankInterval(best, min(worst, size - 1)) if better else RankInterval(max(best, 2), worst)
-        return found
-
-    @cached_property
-    def leading(self) -> set[int]:
-        """The id() of each summary that cannot be told from the best, of data sets where some others can."""
-        found = set()
-        for title in self.titles:
-            intervals, summaries = self.rank_intervals(title), self.on(title)
-            first = [s for s, interval in zip(summaries, intervals or ()) if interval.best == 1]
-            found |= {id(summary) for summary in first} if len(first) < len(summaries) else set()
-        return found
-
-    @property
-    def bold_words(self) -> str:
-        """What bold medians are, as a sentence after a space; empty where none is bold."""
-        return " Bold: cannot be told from the best." if self.leading else ""
-
-    def comparison_sentences(self) -> Iterator[str]:
-        """What the seeds say of each variant and its baseline, the data sets in order."""
-        for title in self.titles:
-            verdicts = [self.verdicts[id(summary)] for summary in self.on(title) if id(summary) in self.verdicts]
-            enough = None
-            if any(not verdict.possible for verdict in verdicts):
-                variants, pairs = self._family(title)
-                seeds = min(summary.n for summary in variants) // self.folds
-                enough = fewest_seeds(self.folds, len(variants), pairs, seeds, self.paired_from)
-            for sentence in verdict_sentences(verdicts, self.unit, self.format, enough):
-                yield f"{self.on_words(title)}{sentence}"
-
-    def on_words(self, title: str) -> str:
-        """ "On CIFAR-10, " before a sentence where there are several data sets, else "".
-
-        Args:
-            title: The title of the data set.
-        """
-        return f"On {title}, " if len(self.titles) > 1 else ""
-
-    def order_sentences(self) -> Iterator[str]:
-        """Which variants cannot be told from the best, the data sets in order; none of a study with `seeds.until`."""
-        for title in self.titles if self.rounds is None else ():
-            intervals, summaries = self.rank_intervals(title), self.on(title)
-            if len(summaries) < 3 or max(summary.n for summary in summaries) < 2:
-                continue
-            may = [s for s, interval in zip(summaries, intervals or ()) if interval.best == 1]
-            first = [s.name for s in sorted(may, key=lambda s: self.decision.cost(s.median or 0.0))]
-            where = self.on_words(title)
-            if intervals is None or len(first) == len(summaries):
-                seeds = counted(max(summary.n for summary in summaries), self.unit)
-                yield f"{where}{'with' if where else 'With'} {seeds} any of the {len(summaries)} variants may be the best."
-            elif len(first) == 1:
-                yield f"{where}{first[0]} is the best of the {len(summaries)} variants, with 95% confidence."
-            else:
-                yield f"{where}{listed(first)} cannot be told from the best: with 95% confidence it is among them."
+S = TypeVar("S", bound=Seeds[Any])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
+from ablate.report.compared import Compared
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
 from ablate.report.numbers import DASH, error_range, format_of, p_text, seeds_needed_text, two_decimals
-from ablate.report.seeds import Compared, S, Seeds
+from ablate.report.seeds import S, Seeds
 from ablate.report.verdicts import Verdict, interval_text
 from ablate.statistics.comparison import ALPHA, LEVEL, PAIRED_FROM
 
@@ -29,10 +31,10 @@ def statistics_table(analysis: Compared[S]) -> Table:
         row += [seeds_cell(summary), median_cell(summary), _mean_cell(summary), interval_cell(summary)]
         rows.append(row + (_verdict_cells(analysis, summary) if analysis.verdicts else []))
     columns = [Column(title, title not in TEXTS, "stated" if title == "n" else "constant") for title in titles]
-    return make_table(columns, rows, f"{analysis.about.name}_statistics", _caption(analysis), title="Statistics")
+    return make_table(columns, rows, f"{analysis.study.name}_statistics", _caption(analysis), title="Statistics")
 
 
-def median_cell(summary: Seeds, mark: str = "", bold: bool = False) -> Cell:
+def median_cell(summary: Seeds[Any], mark: str = "", bold: bool = False) -> Cell:
     """The cell of the median of the measure that the study decides by, with its trials.
 
     Args:
@@ -43,7 +45,7 @@ def median_cell(summary: Seeds, mark: str = "", bold: bool = False) -> Cell:
     return number(summary.median, format_of(summary.decision.unit).value, mark, bold, summary.recorded_ids)
 
 
-def seeds_cell(summary: Seeds) -> Cell:
+def seeds_cell(summary: Seeds[Any]) -> Cell:
     """The cell of the number of seeds: "5"; "3/5" where some are missing; "5, 1 diverged".
 
     Args:
@@ -54,7 +56,7 @@ def seeds_cell(summary: Seeds) -> Cell:
     return Cell(summary.n, text, trials=summary.recorded_ids)
 
 
-def interval_title(summaries: Iterable[Seeds]) -> str:
+def interval_title(summaries: Iterable[Seeds[Any]]) -> str:
     """The title of the column with interval_cell(): "Range", "95% interval", or both.
 
     Args:
@@ -64,7 +66,7 @@ def interval_title(summaries: Iterable[Seeds]) -> str:
     return " or ".join(kinds or ["range"]).capitalize()
 
 
-def interval_cell(summary: Seeds) -> Cell:
+def interval_cell(summary: Seeds[Any]) -> Cell:
     """The cell of the interval, such as "38.60–41.15", sorted by the lower end.
 
     The interval is minimum to maximum, or from 8 seeds on the 95% interval of the median.
@@ -79,13 +81,13 @@ def interval_cell(summary: Seeds) -> Cell:
     return Cell(interval[0], text, trials=summary.recorded_ids)
 
 
-def _mean_cell(summary: Seeds) -> Cell:
+def _mean_cell(summary: Seeds[Any]) -> Cell:
     found = summary.description
     mean = None if found is None else found.mean
     return Cell(mean, mean_text(summary), trials=summary.recorded_ids)
 
 
-def mean_text(summary: Seeds) -> str:
+def mean_text(summary: Seeds[Any]) -> str:
     """The mean of a variant's values and their standard deviation, such as "5.43 ± 0.12"; a dash where a seed diverged.
 
     Args:

@@ -1,47 +1,25 @@
-"""The Report of a study."""
+"""The Report of a study of networks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ablate.nets.notation import remark
 from ablate.records.earlier import earlier_remarks
 from ablate.report.analysis import StudyAnalysis
+from ablate.report.compared_report import ComparedReport, seed_curves
 from ablate.report.counts_table import counts_table, growth_table
-from ablate.report.document import (
-    Curves,
-    Document,
-    Figures,
-    Notes,
-    Provenance,
-    Remark,
-    Sentences,
-    Table,
-    TrialCurve,
-    make_sections,
-)
+from ablate.report.document import Provenance, Remark, Table, TrialCurve
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
-from ablate.report.effects import effects_frames
-from ablate.report.effects_sentences import study_sentences
-from ablate.report.effects_table import effects_tables
 from ablate.report.files_table import files_tables
-from ablate.report.finding import find
 from ablate.report.imported_curves import imported_curves
 from ablate.report.panels import data_panels, panel_labels
 from ablate.report.paper_table import paper_table
-from ablate.report.parallel_axes import parallel_axes
-from ablate.report.provenance import made_with, provenance_table, trials_frame
-from ablate.report.report import Report
-from ablate.report.rounds_table import rounds_table
-from ablate.report.statistics_table import statistics_table
+from ablate.report.provenance import made_with, trials_frame
 from ablate.report.summary import Summary
-from ablate.report.tuned import both_frame, both_table, tuned_remarks, with_untuned
-from ablate.report.variants_frame import variants_frame
-from ablate.study.decision import Decision
-from ablate.study.plan import fold_of
+from ablate.report.variants_frame import variant_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,8 +32,8 @@ FIELDS_AFTER = (
 
 
 @dataclass(frozen=True)
-class StudyReport(Report):
-    """The report of a study.
+class StudyReport(ComparedReport[Summary]):
+    """The report of a study of networks.
 
     Args:
         analysis: The analysis of the study.
@@ -63,68 +41,65 @@ class StudyReport(Report):
 
     analysis: StudyAnalysis
 
-    def make_document(self, alt_texts: Mapping[str, str]) -> Document:
-        """Make the document of the report.
+    def about(self) -> str:
+        """The images and the recipe."""
+        return f"{self.analysis.setting('. ')}." if self.analysis.study.seeds else ""
+
+    def main_table(self) -> Table:
+        """The table of the variants, or of the networks of a study without seeds."""
+        return paper_table(self.analysis) if self.analysis.study.seeds else counts_table(self.analysis)
+
+    def tables(self) -> list[Table]:
+        """The tables, the main one first; then the growth of the counts and the files of the data."""
+        one = self.analysis
+        growth = [growth_table(one)] if one.growth else []
+        return [*super().tables(), *growth, *files_tables(one.study.name, one.summaries)]
+
+    def remarks(self) -> list[Remark]:
+        """The paragraphs below the tables."""
+        summaries = self.analysis.summaries
+        missing = [one.trial for summary in summaries for one in summary.trials if one.record is None]
+        of_networks = dict.fromkeys(remark(summary.variant.architecture) for summary in summaries)
+        texts = [*earlier_remarks(missing, self.analysis.runs), *filter(None, of_networks)]
+        return [*super().remarks(), *(Remark(f"{text}.") for text in texts)]
+
+    def finding(self) -> str:
+        """What came out, in one or two sentences; empty if nothing is trained."""
+        return super().finding() if self.analysis.study.seeds else ""
+
+    def provenance(self) -> Provenance | None:
+        """Every trial and where it comes from; None if nothing is trained."""
+        return super().provenance() if self.analysis.study.seeds else None
+
+    @property
+    def provenance_fields(self) -> Sequence[str]:
+        """The columns of the table of where trials come from."""
+        return (*FIELDS_BEFORE, self.analysis.decision.name, *FIELDS_AFTER)
+
+    def made_with(self) -> list[str]:
+        """The versions, devices and code of the records, and their times, one text each."""
+        return made_with(self.analysis.summaries, self.analysis.runs)
+
+    def trials_of(self, summaries: Sequence[Summary]) -> pd.DataFrame:
+        """One row per trial, as returned by trials_frame().
 
         Args:
-            alt_texts: A description of each figure in words, by the name of the figure.
+            summaries: Of the variants.
         """
-        analysis, study = self.analysis, self.analysis.study
-        return Document(
-            name=study.name,
-            title=study.title,
-            badge=analysis.badge,
-            source=study.source,
-            about=f"{analysis.setting('. ')}." if study.seeds else "",
-            tables=(*study_tables(analysis), *files_tables(study.name, analysis.summaries)),
-            remarks=tuple(_remarks(analysis)),
-            sections=make_sections(
-                ("What the seeds can and cannot say", Sentences(tuple(analysis.sentences))),
-                ("Effects", Sentences(study_sentences(analysis.effects, analysis.decision, analysis.format))),
-                ("Notes", Notes(study.notes)),
-                ("Every seed's curve", Curves(tuple(_curves(analysis)), analysis.decision)),
-                ("Every variant by its axes", parallel_axes(_on_axes(analysis), analysis.decision)),
-                ("Figures", Figures(alt_texts)),
-                *([("Made with", self._provenance())] if study.seeds else []),
-            ),
-            finding=find(analysis) if study.seeds else "",
-            progress=(analysis.recorded, analysis.planned),
-        )
+        return trials_frame(summaries, self.analysis.runs)
 
-    def _provenance(self) -> Provenance:
-        trials = self.trials  # none at all before a study with `tune` has tuned a variant
-        recorded = trials[trials["epoch_rule"].notna()] if len(trials) else trials
-        return Provenance(
-            tuple(made_with(self.analysis.summaries, self.analysis.runs)),
-            provenance_table(recorded, (*FIELDS_BEFORE, self.analysis.decision.name, *FIELDS_AFTER)),
-            "Every trial, its id and its provenance are in trials.csv.",
-            ("trials.csv",),
-        )
-
-    @cached_property
-    def trials(self) -> pd.DataFrame:
-        """One row per trial, as returned by trials_frame()."""
-        found, untuned = trials_frame(self.analysis.summaries, self.analysis.runs), self.analysis.untuned
-        return with_untuned(found, untuned and trials_frame(untuned.summaries, self.analysis.runs))
-
-    def as_json(self) -> dict[str, Any]:
-        """The plain values that `ablate report --json` prints."""
-        return self.analysis.as_json()
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of table.csv."""
+        return variant_rows(self.analysis)
 
     def frames(self) -> dict[str, pd.DataFrame]:
-        """The data frames for table.csv, and for trials.csv (a study with seeds) or growth.csv (one without)."""
+        """The data frames of a study with seeds; those of one without are table.csv and growth.csv."""
         import pandas as pd
 
-        analysis, study = self.analysis, self.analysis.study
-        if study.seeds:
-            scale = {"scale": study.scale} if study.scale else {}
-            both = {}
-            if analysis.tuned and analysis.untuned:
-                both["both"] = both_frame(analysis, analysis.untuned, analysis.tuned)
-            effects = effects_frames(analysis.effects)
-            return {"table": variants_frame(analysis), **effects, "trials": self.trials.assign(**scale), **both}
-        growth = {"growth": pd.DataFrame(analysis.growth)} if analysis.growth else {}
-        return {"table": pd.DataFrame(analysis.networks), **growth}
+        if self.analysis.study.seeds:
+            return super().frames()
+        growth = {"growth": pd.DataFrame(self.analysis.growth)} if self.analysis.growth else {}
+        return {"table": pd.DataFrame(self.analysis.networks), **growth}
 
     def draw_figures(self) -> dict[str, DrawnFigure]:
         """Draw the study's figures and return them by name; none before a trial is recorded."""
@@ -133,64 +108,15 @@ class StudyReport(Report):
             return {}
         return draw_figures(self.analysis, "trained" if seeds else "counted", chosen)
 
-
-def study_tables(analysis: StudyAnalysis) -> list[Table]:
-    """The main table of the study, its statistics, and the growth of the counts if nothing is trained.
-
-    Args:
-        analysis: The analysis of the study.
-    """
-    tables = [paper_table(analysis) if analysis.study.seeds else counts_table(analysis)]
-    if analysis.tuned and analysis.untuned:
-        tables.append(both_table(analysis, analysis.untuned, analysis.tuned))
-    if analysis.recorded:
-        tables.append(rounds_table(analysis) if analysis.rounds else statistics_table(analysis))
-    tables += effects_tables(analysis.effects, analysis.study.name, analysis.decision, analysis.format)
-    return tables + ([growth_table(analysis)] if analysis.growth else [])
-
-
-def _remarks(analysis: StudyAnalysis) -> list[Remark]:
-    found = [Remark(f"Chosen by a search: {text}.") for text in analysis.study.chosen]
-    found += tuned_remarks(analysis.tuned, analysis.untuned is not None)
-    found += [Remark(f"Incomplete: {analysis.progress}.", strong=True)] if analysis.recorded < analysis.planned else []
-    missing = [one.trial for summary in analysis.summaries for one in summary.trials if one.record is None]
-    found += [Remark(f"{text}.") for text in earlier_remarks(missing, analysis.runs)]
-    found += [Remark(text) for text in analysis.effects.remarks]
-    of_networks = dict.fromkeys(remark(summary.variant.architecture) for summary in analysis.summaries)
-    return [*found, *(Remark(f"{text}.") for text in of_networks if text)]
-
-
-def _on_axes(analysis: StudyAnalysis) -> list[tuple[str, Mapping[str, Any], float | None]]:
-    """The name of each variant with a record, its value on each axis, and its median."""
-    return [(summary.name, summary.variant.axes, summary.median) for summary in analysis.summaries if summary.n]
-
-
-def _curves(analysis: StudyAnalysis) -> list[TrialCurve]:
-    """The curves of every recorded seed and of the imported logs, for one plot. Each variant has its own number."""
-    shown = [summary for summary in analysis.summaries if summary.n]
-    panels = data_panels(shown)
-    looks = {id(s): name for (_, of), names in zip(panels, panel_labels(panels)) for s, name in zip(of, names)}
-    curves = [curve for number, one in enumerate(shown) for curve in _seeds(number, one, looks[id(one)])]
-    logs = {id(log.rows): log for log in imported_curves(analysis)}.values()  # each log once, even if in several panels
-    for i, log in enumerate(logs):
-        epochs, losses, errors = ([row.get(key) for row in log.rows] for key in _columns(analysis.decision))
-        curves.append(TrialCurve(len(shown) + i, log.label, None, epochs, losses, errors, imported=True))  # type: ignore[arg-type]
-    return curves
-
-
-def _columns(decision: Decision) -> tuple[str, str, str]:
-    """The columns of an epoch that a curve shows."""
-    return "epoch", "train_loss", decision.column
-
-
-def _seeds(number: int, summary: Summary, look: str) -> list[TrialCurve]:
-    found = []
-    for one in summary.trials:
-        if one.record:
-            rows = one.record.epochs()
-            rows = rows[:-1] if one.record.diverged else rows  # without the diverged epoch, as in the figures
-            epochs, losses, values = ([row.get(key) for row in rows] for key in _columns(summary.decision))
-            fold = fold_of(one.trial)
-            made = TrialCurve(number, summary.label, one.trial.seed, epochs, losses, values, one.trial.id)  # type: ignore[arg-type]
-            found.append(replace(made, fold=fold, look=look))
-    return found
+    def curves(self) -> Iterable[TrialCurve]:
+        """The curves of every recorded seed and of the imported logs, for one plot. Each variant has its own number."""
+        analysis, shown = self.analysis, self.analysis.shown
+        panels = data_panels(shown)
+        looks = {id(s): name for (_, of), names in zip(panels, panel_labels(panels)) for s, name in zip(of, names)}
+        for number, one in enumerate(shown):
+            yield from seed_curves(number, one, looks[id(one)])
+        logs = {id(log.rows): log for log in imported_curves(analysis)}.values()  # each once, even if in several panels
+        for number, log in enumerate(logs, len(shown)):
+            losses, errors = ([row.get(key) for row in log.rows] for key in ("train_loss", analysis.decision.column))
+            epochs: Any = [row["epoch"] for row in log.rows]
+            yield TrialCurve(number, log.label, None, epochs, losses, errors, imported=True)

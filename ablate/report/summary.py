@@ -8,8 +8,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,66 +17,31 @@ from ablate.kinds.measures import ERROR, MEASURES
 from ablate.records.records import Record, Split, read_record
 from ablate.records.result import FINAL
 from ablate.report.numbers import finite
-from ablate.statistics.description import Description, describe
+from ablate.report.seeds import Seeds, TrainingKey, TrialRecord
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.designs import designs_json
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
 from ablate.study.plan import axis_value, fold_of, named_value, plain, varied_axes
 from ablate.study.study import EpochRule, ShownMeasure, Trial, Variant
 
-TrainingKey = int | tuple[int, int]  # what tells the trainings of a variant apart
-
-
-def training_key(trial: Trial) -> TrainingKey:
-    """The seed of a training; with folds, (fold from 1, seed).
-
-    Args:
-        trial: The training.
-    """
-    fold = fold_of(trial)
-    return trial.seed if fold is None else (fold, trial.seed)
-
 
 @dataclass(frozen=True)
-class TrialRecord:
-    """A trial and its record.
-
-    Args:
-        trial: The trial.
-        record: Its record; None if it is not recorded.
-    """
-
-    trial: Trial
-    record: Record | None
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The seeds of a variant in numbers. A diverged seed counts as worse than any error, so it is never left out.
+class Summary(Seeds[Trial]):
+    """The seeds of a variant of networks in numbers.
 
     Args:
         variant: The variant.
-        axes: The values of the axes that vary in the study and that the network's name does not show.
         trials: The trials in the order of the seeds, each with its record.
-        epoch_rule: "last" for the value of the last epoch, "best" for the best of all epochs.
         decision: What the variants are compared by.
+        axes: The values of the axes that vary in the study and that the network's name does not show.
+        epoch_rule: "last" for the value of the last epoch, "best" for the best of all epochs.
         measures: What is shown besides the error.
     """
 
     variant: Variant
     axes: dict[str, Any]
-    trials: tuple[TrialRecord, ...]
     epoch_rule: EpochRule = "last"
-    decision: Decision = TEST_ERROR
     measures: tuple[ShownMeasure, ...] = ()
-
-    def first_seeds(self, n: int) -> Summary:
-        """The same with the seeds below a number alone.
-
-        Args:
-            n: The number.
-        """
-        return replace(self, trials=tuple(one for one in self.trials if one.trial.seed < n))
 
     @property
     def net(self) -> str:
@@ -107,45 +71,14 @@ class Summary:
                 parts.append(self.variant.labels.get(axis) or named_value(axis, plain(value)))
         return ", ".join([self.net, *parts])
 
-    @property
-    def records(self) -> list[Record]:
-        """The records of the recorded trials, in the order of the seeds."""
-        return [one.record for one in self.trials if one.record]
+    def training_key(self, trial: Trial) -> TrainingKey:
+        """The seed of a training; with folds, (fold from 1, seed).
 
-    @property
-    def recorded_ids(self) -> tuple[str, ...]:
-        """The ids of the recorded trials, in the order of the seeds."""
-        return tuple(record.id for record in self.records)
-
-    @property
-    def n(self) -> int:
-        """The number of recorded seeds, including those that diverged."""
-        return len(self.records)
-
-    @property
-    def planned(self) -> int:
-        """The number of trials."""
-        return len(self.trials)
-
-    @property
-    def seeds(self) -> list[int]:
-        """The recorded seeds."""
-        return [one.trial.seed for one in self.trials if one.record]
-
-    @property
-    def diverged(self) -> list[int]:
-        """The recorded seeds that diverged."""
-        return [one.trial.seed for one in self.trials if one.record and one.record.diverged]
-
-    @property
-    def errors(self) -> list[float]:
-        """The value of each recorded seed; infinite where it diverged."""
-        return list(self.error_by_seed.values())
-
-    @cached_property
-    def error_by_seed(self) -> dict[TrainingKey, float]:
-        """The value of each recorded training by its key, in the order of the trainings."""
-        return {training_key(one.trial): self.value(one.record) for one in self.trials if one.record}
+        Args:
+            trial: One of the trials.
+        """
+        fold = fold_of(trial)
+        return trial.seed if fold is None else (fold, trial.seed)
 
     def value(self, record: Record) -> float:
         """The value of a record that the study decides by; infinite if the trial diverged.
@@ -159,15 +92,13 @@ class Summary:
         by = self.decision
         return record.value(by.column, by.worst, self.epoch_rule, by.maximized)
 
-    @property
-    def costs(self) -> dict[TrainingKey, float]:
-        """The value of each recorded training by its key, as a number that is the lower the better."""
-        return {key: self.decision.cost(value) for key, value in self.error_by_seed.items()}
+    def rows(self, record: Record) -> list[dict[str, Any]]:
+        """The epochs of a record that curves show, which are those before it diverged.
 
-    @property
-    def median(self) -> float | None:
-        """The median over the recorded seeds; None without any, infinite if half or more of them diverged."""
-        return statistics.median(self.errors) if self.errors else None
+        Args:
+            record: Of one of the trials.
+        """
+        return record.epochs()[: -1 if record.diverged else None]
 
     @property
     def test_median(self) -> float | None:
@@ -217,14 +148,8 @@ class Summary:
         more = (ShownMeasure(measure.name, measure.words, measure.unit, measure.goal) for measure in of_data)
         return [one for one in (*error, *more, *self.measures) if one.name != self.decision.measure]
 
-    @cached_property
-    def description(self) -> Description | None:
-        """The recorded seeds in numbers; None without any."""
-        return describe(self.error_by_seed) if self.n else None
-
     def as_json(self) -> dict[str, Any]:
         """Plain values under stable names. An infinite error is null; `diverged` lists its seed."""
-        errors = self.errors
         return {
             "net": self.variant.net,
             **({"title": self.variant.title} if self.variant.title else {}),
@@ -236,13 +161,7 @@ class Summary:
             "multiply_adds": self.variant.counts.multiply_adds,
             "data": self.variant.data.title,
             self.decision.median_name: finite(self.median),
-            "n": self.n,
-            "planned": self.planned,
-            "seeds": self.seeds,
-            "diverged": self.diverged,
-            "min": finite(min(errors, default=None)),
-            "max": finite(max(errors, default=None)),
-            self.decision.values_name: [finite(error) for error in errors],
+            **self.seeds_json(),
             **self._held_out_json(),
         }
 
@@ -287,7 +206,7 @@ def summarize(
         trials = variant.trials(seeds)
         of_variant = tuple(TrialRecord(trial, read_record(runs, trial.id, split)) for trial in trials)
         axes = {axis: axis_value(variant, axis) for axis in varied}
-        summaries.append(Summary(variant, axes, of_variant, epoch_rule, decision, measures))
+        summaries.append(Summary(variant, of_variant, decision, axes, epoch_rule, measures))
     _check_images(summaries)
     return summaries
 

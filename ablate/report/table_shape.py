@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from ablate.report.compared import Compared
 from ablate.report.document import Cell, Column, Table, make_table
-from ablate.report.seeds import Compared, S, Seeds
+from ablate.report.seeds import S, Seeds
 from ablate.report.statistics_table import mean_text, median_cell
 from ablate.study.decision import Decision
 from ablate.study.designs import Design
@@ -102,7 +103,7 @@ def by_result(summaries: Sequence[S], style: TableStyle) -> list[S]:
     return sorted(summaries, key=lambda summary: cost(summary, style))
 
 
-def cost(summary: Seeds | None, style: TableStyle) -> tuple[bool, float]:
+def cost(summary: Seeds[Any] | None, style: TableStyle) -> tuple[bool, float]:
     """What a summary is sorted by: those without a record last, before them those that diverged.
 
     Args:
@@ -113,7 +114,7 @@ def cost(summary: Seeds | None, style: TableStyle) -> tuple[bool, float]:
     return (True, 0.0) if summary is None or found is None else (False, summary.decision.cost(found))
 
 
-def shown_value(summary: Seeds, style: TableStyle) -> float | None:
+def shown_value(summary: Seeds[Any], style: TableStyle) -> float | None:
     """The statistic that the column of results shows; None without a record.
 
     Args:
@@ -135,7 +136,7 @@ def result_title(by: Decision, style: TableStyle) -> str:
     return f"Median {by.axis}" if style.statistic == "median" else f"{by.axis[:1].upper()}{by.axis[1:]}, mean ± SD"
 
 
-def result_cell(summary: Seeds, style: TableStyle, marks: dict[int, set[Mark]], mark: str = "") -> Cell:
+def result_cell(summary: Seeds[Any], style: TableStyle, marks: dict[int, set[Mark]], mark: str = "") -> Cell:
     """The cell of a variant's result.
 
     Args:

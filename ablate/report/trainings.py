@@ -11,7 +11,9 @@ from ablate.records.result import TEST, VALIDATION, renamed
 from ablate.report.candidate import Candidate
 from ablate.report.numbers import finite
 from ablate.report.provenance import trials_frame
-from ablate.report.summary import Summary, TrialRecord
+from ablate.report.seeds import TrialRecord
+from ablate.report.summary import Summary
+from ablate.study.decision import TEST_ERROR
 from ablate.study.study import Trial, Variant
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def read_trainings(candidates: Sequence[Candidate], runs: Path) -> list[Candidat
         own = [trial for number in numbers if isinstance(trial := one.trials[number], Trial)]
         trials = tuple(TrialRecord(trial, read_record(runs, trial.id)) for trial in own)
         axes = {axis: value for axis, value in one.values.items() if axis != "net"}
-        found.append(CandidateTrainings(one, numbers, Summary(one.variant, axes, trials)))
+        found.append(CandidateTrainings(one, numbers, Summary(one.variant, trials, TEST_ERROR, axes)))
     return found
 
 

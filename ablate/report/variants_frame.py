@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ablate.report.analysis import StudyAnalysis
+from ablate.report.compared import Compared
 from ablate.report.published import NOT_RUN
 from ablate.report.rounds_table import rounds_values
+from ablate.report.seeds import S
 from ablate.report.summary import Summary
 from ablate.report.verdicts import COMPARED_COLUMNS, Verdict, verdict_values
 from ablate.study.designs import Designed
@@ -15,11 +17,8 @@ from ablate.study.expand import DATA_TITLE
 from ablate.study.plan import plain
 from ablate.study.study import PublishedRow
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-def variants_frame(analysis: StudyAnalysis) -> pd.DataFrame:
+def variant_rows(analysis: StudyAnalysis) -> list[dict[str, Any]]:
     """One row per variant and data set, followed by the rows that are only published.
 
     Errors are in percent, differences in points. `goal` is there where the highest value is the best. `trials` has the
@@ -28,48 +27,61 @@ def variants_frame(analysis: StudyAnalysis) -> pd.DataFrame:
     Args:
         analysis: The analysis of a study with seeds.
     """
-    import pandas as pd
-
-    rows = [_frame_row(analysis, summary) for summary in analysis.summaries]
+    rows = [_variant_row(analysis, summary) for summary in analysis.summaries]
     titles = {summary.variant.data.stands_for: summary.variant.data.title for summary in analysis.summaries}
     for table, row in analysis.rows_without_variant:
         errors: dict[str, float | None] = {titles[data]: error for data, error in row.errors.items() if data in titles}
         rows += [_published_only(table.source, row, data, error) for data, error in (errors or {"": None}).items()]
-    scale = {"scale": analysis.study.scale} if analysis.study.scale else {}
-    return pd.DataFrame([{**row, **scale} for row in rows])
+    return rows
 
 
-def _frame_row(analysis: StudyAnalysis, summary: Summary) -> dict[str, Any]:
-    values = summary.as_json()
-    axes = {axis: plain(value) for axis, value in values.pop("axes").items() if axis != DATA_TITLE}
-    values["seeds"] = " ".join(map(str, values["seeds"]))
-    values["diverged"] = " ".join(map(str, values["diverged"]))
-    values.pop(summary.decision.values_name)
-    if "folds" in values:
-        values["folds"] = " ".join(map(str, values["folds"]))
-    d, baseline, verdict, match = (
-        summary.description, analysis.baseline(summary), analysis.verdict(summary), analysis.match(summary)
-    )  # fmt: skip
-    values |= {"mean": d and d.mean, "std": d and d.std, "epoch_rule": summary.epoch_rule}
-    values |= {"goal": summary.decision.goal} if summary.decision.maximized else {}
-    if baseline:
-        values |= (
-            rounds_values(analysis, summary)
-            if analysis.rounds
-            else comparison_values(baseline.label, baseline.recorded_ids, verdict)
-        )
-    if match:
-        values |= {
+def _variant_row(analysis: StudyAnalysis, summary: Summary) -> dict[str, Any]:
+    axes = {axis: plain(value) for axis, value in summary.axes.items() if axis != DATA_TITLE}
+    goal = {"goal": summary.decision.goal} if summary.decision.maximized else {}
+    published: dict[str, Any] = {}
+    if match := analysis.match(summary):
+        published = {
             "published": match.error,
             "published_difference": _rounded(analysis.published_difference(summary)),
             "published_source": match.published.source,
             "protocol_differs": "; ".join(match.differences),
         }
-    with_ = component_values(summary.variant)
-    for key in ("designs", "labels"):
+    return frame_row(analysis, summary, axes, {"epoch_rule": summary.epoch_rule, **goal}, published)
+
+
+def frame_row(
+    analysis: Compared[S],
+    summary: S,
+    axes: Mapping[str, Any],
+    decided: Mapping[str, Any],
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The row of table.csv of a variant.
+
+    Args:
+        analysis: The analysis of the study.
+        summary: Of the variant.
+        axes: The columns of its values.
+        decided: The columns that say what it is compared by.
+        more: The last columns but the trials.
+    """
+    values = summary.as_json()
+    for key in ("seeds", "diverged", "folds"):
+        if key in values:
+            values[key] = " ".join(map(str, values[key]))
+    d, baseline = summary.description, analysis.baseline(summary)
+    values |= {"mean": d and d.mean, "std": d and d.std, **decided}
+    if baseline:
+        values |= (
+            rounds_values(analysis, summary)
+            if analysis.rounds
+            else _comparison_values(baseline.label, baseline.recorded_ids, analysis.verdict(summary))
+        )
+    for key in ("axes", "designs", "labels", summary.decision.values_name):
         values.pop(key, None)
-    named = {key: values.pop(key) for key in ("net", "title") if key in values}
-    return {**named, **with_, **axes, **values, "trials": " ".join(summary.recorded_ids)}
+    named: dict[str, Any] = {key: values.pop(key) for key in ("net", "title") if key in values}
+    values |= more or {}
+    return {**named, **component_values(summary.variant), **axes, **values, "trials": " ".join(summary.recorded_ids)}
 
 
 def component_values(variant: Designed) -> dict[str, str]:
@@ -82,7 +94,7 @@ def component_values(variant: Designed) -> dict[str, str]:
     return {title: str(level).lower() for title, level in found.items()}
 
 
-def comparison_values(baseline: str, trials: Sequence[str], verdict: Verdict | None) -> dict[str, Any]:
+def _comparison_values(baseline: str, trials: Sequence[str], verdict: Verdict | None) -> dict[str, Any]:
     """The columns of the comparison with a baseline.
 
     Args:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import AblateError
 from ablate.launch import RunOptions
+from ablate.records.images import remember_copies
 from ablate.report.candidate import Candidate
 from ablate.search.candidates import Candidates, PlannedCandidates, candidates_of
 from ablate.study.program import ProgramStudy
@@ -119,11 +120,14 @@ class SearchExperiment:
 
         from ablate.search.run import run_search
 
+        if isinstance(self.study, Study):
+            remember_copies(self.runs, self.study.copies)
         return run_search(self.kind, self.runs, self.url, options or RunOptions(), console or RichConsole(stderr=True))
 
     def earlier(self) -> list[str]:
         """The records of candidates under earlier versions of own code, of those that have begun, and of a small space."""
-        return self.kind.earlier((*self._every(), *(one.variant for one in self.candidates())), self.runs)
+        copies = [copy.remark for copy in self.study.copies] if isinstance(self.study, Study) else []
+        return copies + self.kind.earlier((*self._every(), *(one.variant for one in self.candidates())), self.runs)
 
     def analysis(self) -> SearchAnalysis:
         """The analysis of the candidates so far: their order, comparisons, the Pareto set."""

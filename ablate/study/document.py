@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ablate.data.copies import Copies
 from ablate.errors import UNPRINTABLE, StudyError, describe
 
 MAX_BYTES = 256 * 1024
@@ -36,11 +37,13 @@ class Document:
         name: The file's name in messages.
         value: Plain values: mappings, lists, texts, numbers, booleans, None.
         positions: (line, column), from 1, by path.
+        copies: The images that are used in place of the data sets that the file names.
     """
 
     name: str
     value: Any
     positions: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
+    copies: Copies = field(default_factory=Copies)
 
     def place(self, *path: Any) -> str:
         """The text "file:line:column" of a key or value, or of its nearest ancestor that has a position.

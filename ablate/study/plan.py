@@ -222,30 +222,6 @@ def with_all_arguments(architecture: Architecture) -> Architecture:
     return architecture.with_axis("args", json.dumps(arguments_of(architecture), sort_keys=True))
 
 
-def plan_trials(study: Study, variants: Sequence[Variant]) -> list[Trial]:
-    """Every trial of a study: variants in order, and the seeds of each in order.
-
-    Args:
-        study: For the seeds.
-        variants: Of the study's enumeration.
-    """
-    return [trial for variant in variants for trial in variant.trials(study.seeds)]
-
-
-def trial_labels(study: Study, variants: Sequence[Variant]) -> dict[str, str]:
-    """The label of each trial by its id: the variant's label and the seed.
-
-    Args:
-        study: For the seeds.
-        variants: Of the study's enumeration.
-    """
-    return {
-        trial.id: f"{label(variant)} {name_training(trial)}"
-        for variant in variants
-        for trial in variant.trials(study.seeds)
-    }
-
-
 def name_training(trial: Trial) -> str:
     """A training of a variant or a candidate in words: "seed 0", or "fold 2 seed 0". Folds are counted from 1.
 

@@ -278,7 +278,3 @@ class ProgramStudy:
     def trials(self) -> list[ProgramTrial]:
         """All trials, in the order of the variants and then of the seeds."""
         return [trial for variant in self.variants for trial in variant.trials(self.seeds)]
-
-    def labels(self) -> dict[str, str]:
-        """The name of each trial for people, by its id."""
-        return {t.id: f"{variant.net} seed {t.seed}" for variant in self.variants for t in variant.trials(self.seeds)}

@@ -125,6 +125,7 @@ def _read_data(document: Document, path: KeyPath, value: Any, recipe: tuple[KeyP
     _refuse_unknown(document, path, fields, WRITTEN)
     if "augment" in fields or recipe:
         fields |= _augment_field(document, (*path, "augment"), fields, recipe)
+    fields = document.copies.put_in_place(fields)
     if isinstance(root := fields.get("root"), str):
         if (expanded := expand(root)).parts[:1] and expanded.parts[0].startswith("~"):
             document.fail((*path, "root"), f"data.root: found {describe(root)}; there is no such user")

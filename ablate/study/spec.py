@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from ablate.data.copies import Copies, Copy
 from ablate.errors import StudyError, allowed, describe
 from ablate.statistics.sequential import Rule
 from ablate.study.budget import ARGUMENT, Budget, SolvedAxis
@@ -56,7 +58,13 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "",
 
 
 def load_any_study(
-    path: str | Path, overrides: Iterable[str] = (), scale: str = "", *, within: Within = ()
+    path: str | Path,
+    overrides: Iterable[str] = (),
+    scale: str = "",
+    *,
+    copies: Sequence[Copy] = (),
+    remembered: Sequence[Copy] = (),
+    within: Within = (),
 ) -> Study | ProgramStudy:
     """The study in a file, of networks or of a training program, completely checked.
 
@@ -64,6 +72,8 @@ def load_any_study(
         path: As in load_study().
         overrides: As in load_study().
         scale: As in load_study().
+        copies: Images in place of data sets that the study names.
+        remembered: The like of earlier runs; not every study names their data sets.
         within: As in load_study().
 
     Raises:
@@ -71,11 +81,13 @@ def load_any_study(
     """
     path = Path(path)
     document = read_document(path)
+    document.copies = Copies({copy.data_set: copy for copy in (*remembered, *copies)})
     if scale:
         _lay_over(document, scale)
     for assignment in overrides:
         document.override(assignment)
-    chosen = take_chosen(document, (*within, (path.resolve(), scale)), load_any_study)
+    load = partial(load_any_study, remembered=(*remembered, *copies))
+    chosen = take_chosen(document, (*within, (path.resolve(), scale)), load)
     _refuse_nothing(document, (), document.value)
     if "program" in document.value:
         refuse_other_keys(document)
@@ -84,6 +96,7 @@ def load_any_study(
         _check_scale(document, name, keys)
     _check_table(document, file)
     if file.program is not None:
+        document.copies.check(copies)
         return read_program_study(document, file, *_seeds(document, file), scale, path.parent, chosen)
     _check_networks(document, file)
     recipe = read_recipe(document, ("recipe",), file.recipe)
@@ -114,6 +127,7 @@ def load_any_study(
         search = read_search(document, file, data, recipe, seeds, budget)
         name = written_out(document, ("recipe",), file.recipe)["base"]
         entries = (Entry("grid", {}, data, recipe, name, (), file.depth_rule, file.base, document.place("search")),)
+    document.copies.check(copies)
     imagenet = data[0].data_set.imagenet_names
     tables = enumerate(file.published)
     return Study(
@@ -123,6 +137,7 @@ def load_any_study(
         notes=file.notes.strip(),
         scale=scale,
         data=data[0],
+        copies=tuple(document.copies.used.values()),
         folder=path.parent,
         recipe=recipe,
         seeds=seeds,

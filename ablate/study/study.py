@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from ablate.data.augmentation_lists import own_steps
+from ablate.data.copies import Copy
 from ablate.files import content_id
 from ablate.kinds.figures import USUAL_STYLE, FigureStyle
 from ablate.nets.architecture import Architecture, Blocks, DepthRule
@@ -398,6 +399,7 @@ class Study:
         notes: Printed with every table.
         scale: The name of the scale; "" for the study without a scale.
         data: The first of the study's data sets.
+        copies: The images in place of data sets that the file names.
         folder: Of the study file; a user's own networks are searched for there.
         recipe: The study's recipe; an entry may have another.
         seeds: Of each variant; with `until` those that it has at most.
@@ -429,6 +431,7 @@ class Study:
     notes: str
     scale: str
     data: Data
+    copies: tuple[Copy, ...]
     folder: Path
     recipe: Recipe
     seeds: tuple[int, ...]

@@ -172,7 +172,7 @@ def _record(folder: Path, data: bytes) -> None:
         read_paces(experiment.runs)
         status_text(experiment.status())
         report = StudyReport(experiment.analysis())
-        document = report.make_document({})
+        document = report.document
         for write in (document_text, document_markdown, document_latex):
             write(document)
         write_page([(document, {})])

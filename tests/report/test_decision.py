@@ -13,7 +13,7 @@ import recorded
 
 from ablate.commands.trace_text import trace_text
 from ablate.report.document import Table
-from ablate.report.study_report import StudyReport, study_tables
+from ablate.report.study_report import StudyReport
 from ablate.report.trace import trace_cell
 from ablate.study.decision import Decision
 
@@ -48,7 +48,7 @@ def test_the_highest_is_the_best_and_a_diverged_trial_the_worst(report: StudyRep
     first, second = report.as_json()["summaries"]
     assert (first["median_accuracy"], second["median_accuracy"]) == (0.625, 0.8)
     assert second["accuracy_values"] == [0.8, None, 0.9] and second["min"] is None and second["max"] == 0.9
-    table = study_tables(report.analysis)[0]
+    table = report.tables()[0]
     column = table.titles.index("Median accuracy")
     assert [row[column].bold for row in table.rows] == [False, False]  # three seeds cannot tell the two apart
     assert cells(table)[0]["Range"] == "diverged–0.9"
@@ -57,7 +57,7 @@ def test_the_highest_is_the_best_and_a_diverged_trial_the_worst(report: StudyRep
 def test_comparisons_are_turned_around(report: StudyReport) -> None:
     verdict = report.analysis.verdict(report.analysis.summaries[1])
     assert verdict and verdict.comparison.difference == pytest.approx(0.15) and verdict.comparison.won == 6
-    row = cells(study_tables(report.analysis)[1])[1]
+    row = cells(report.tables()[1])[1]
     assert (row["Difference"], row["P(better)"], row["Mean ± SD"]) == ("+0.15", "0.67 (0.24–0.92)", "–")
 
 

@@ -17,7 +17,7 @@ from ablate.report.document import Table
 from ablate.report.figure_values.path import path_values
 from ablate.report.figures.path import RoadMap, draw_path
 from ablate.report.paper_table import paper_table
-from ablate.report.variants_frame import variants_frame
+from ablate.report.study_report import StudyReport
 from ablate.report.writers.latex import table_latex
 
 LEFT_OUT = f"""\
@@ -74,7 +74,7 @@ def test_marks_and_differences_of_the_method_without_each_component(tmp_path: Pa
 
 def test_the_csv_has_a_column_a_component(tmp_path: Path) -> None:
     analysis = recorded(tmp_path, LEFT_OUT, THREE).analysis()
-    rows = list(csv.DictReader(io.StringIO(variants_frame(analysis).to_csv(index=False))))
+    rows = list(csv.DictReader(io.StringIO(StudyReport(analysis).frames()["table"].to_csv(index=False))))
     assert [(row["title"], row["with dropout"], row["with decay"]) for row in rows] == [
         ("full", "true", "true"), ("w/o dropout", "false", "true"), ("w/o decay", "true", "false"),
     ]  # fmt: skip

@@ -22,7 +22,7 @@ from ablate.report.document import Cell, Column, Table, make_table
 from ablate.report.figure_values.errors import errors_of
 from ablate.report.numbers import quantity
 from ablate.report.setting import describe_data, describe_setting
-from ablate.report.study_report import StudyReport, study_tables
+from ablate.report.study_report import StudyReport
 from ablate.report.summary import summarize
 from ablate.report.writers.latex import latex_escape, table_latex
 from ablate.report.writers.markdown import document_markdown, table_markdown
@@ -82,7 +82,7 @@ def test_missing_seeds_are_said_everywhere(experiment: Experiment) -> None:
     made = fill(experiment, {0: [7.0, 5.0]})
     assert [summary["n"] for summary in made.as_json()["summaries"]] == [2, 0]
     assert made.as_json()["summaries"][1]["median_test_error"] is None
-    first, second = cells(study_tables(made.analysis)[0])
+    first, second = cells(made.tables()[0])
     assert first["n"] == "2/3" and second["n"] == "0/3" and second["Range"] == "–"
     assert "over 0 to 2 seeds" in made.document.captions[0]
     assert "**Incomplete: 2 of 6" in document_markdown(made.document)
@@ -104,7 +104,7 @@ def test_a_diverged_seed_is_never_left_out(
     assert summary["median_test_error"] == median and summary["n"] == 3
     assert summary["diverged"] == [seed for seed, error in enumerate(errors) if error is None]
     assert summary["max"] is None
-    row = cells(study_tables(made.analysis)[0])[1]  # the better one comes first
+    row = cells(made.tables()[0])[1]  # the better one comes first
     assert row["Median test error, %"] == cell and row["n"] == f"3, {errors.count(None)} diverged"
     assert row["Range"].endswith("–diverged")
 
@@ -120,7 +120,7 @@ def test_networks_of_one_size_are_not_drawn_against_parameters(tmp_path: Path) -
 
 def test_the_table_compares_with_the_baseline(experiment: Experiment) -> None:
     made = fill(experiment, ERRORS)
-    table = study_tables(made.analysis)[1]
+    table = made.tables()[1]
     first, second = cells(table)
     assert (first["Baseline"], second["Baseline"]) == ("baseline", "WRN-10-1-B(3,3)")
     # 6, 8, 4 against 7, 5, 9: of the nine seed pairs six are won, 6 < 7, 6 < 9, 8 < 9, 4 < 7, 4 < 5, 4 < 9
@@ -128,7 +128,7 @@ def test_the_table_compares_with_the_baseline(experiment: Experiment) -> None:
     assert any("cannot be told apart" in sentence for sentence in made.analysis.sentences)
     assert "the smallest possible is 0.100" in table.caption  # 2 of the 20 splits of 6 seeds
     without = replace(made.analysis, baselines=(None, None))
-    assert "Difference" not in study_tables(without)[1].titles
+    assert "Difference" not in StudyReport(without).tables()[1].titles
 
 
 def test_varied_axes_are_columns(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_results_are_tidy(experiment: Experiment) -> None:
 
 
 def test_latex_is_escaped_and_booktabs(experiment: Experiment) -> None:
-    text = table_latex(study_tables(fill(experiment, ERRORS).analysis)[0], "100% & more_of $it$ #1 {a}~^\\")
+    text = table_latex(fill(experiment, ERRORS).tables()[0], "100% & more_of $it$ #1 {a}~^\\")
     assert r"100\% \& more\_of \$it\$ \#1 \{a\}\textasciitilde{}\textasciicircum{}\textbackslash{}" in text
     assert text.index(r"\toprule") < text.index(r"\midrule") < text.index(r"\bottomrule")
     assert latex_escape("5–6") == "5--6"

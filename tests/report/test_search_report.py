@@ -344,7 +344,7 @@ def test_a_budget_and_what_is_solved_for_it_are_said(tmp_path: Path) -> None:
     study = searched(tmp_path, SOLVED % "")
     made = report_of(study, blocks(study))
     table, net = search_tables(made.analysis)[0], made.analysis.candidates[0].variant.net
-    caption = made.make_document({}).captions[0]
+    caption = made.document.captions[0]
     assert "Searched: block, k (base WRN-16-1). 200 k parameters within 10%, depth and k solved. 4 cand" in caption
     assert table.titles[:6] == ["Candidate", "block", "k (start)", "Network", "Parameters", "n"]
     assert table.rows[0][3].text == net
@@ -399,7 +399,7 @@ def test_a_short_search_is_told_in_minutes(tmp_path: Path) -> None:
     spent = [read_record(made.analysis.runs, trial.id) for trial in made.analysis.candidates[0].trials]
     minutes = sum(one.result["train_seconds"] + one.result["test_seconds"] for one in spent if one) / 60
     assert 0 < minutes < 6 and f"- {minutes:.2g} device-minutes of training and testing\n" in document_markdown(
-        made.make_document({})
+        made.document
     )
 
 

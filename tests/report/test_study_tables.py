@@ -15,7 +15,7 @@ from ablate.report.document import Cell, Footnotes, Table
 from ablate.report.numbers import p_text, seeds_needed_text
 from ablate.report.paper_table import paper_table
 from ablate.report.statistics_table import statistics_table
-from ablate.report.variants_frame import variants_frame
+from ablate.report.study_report import StudyReport
 
 ONE = f"""\
 {DIGITS}seeds: 3
@@ -42,7 +42,7 @@ def column(table: Table, name: str) -> list[Cell]:
 
 def frame(experiment: Experiment) -> list[dict[str, str]]:
     """The rows of table.csv as they are written."""
-    text = variants_frame(experiment.analysis()).to_csv(index=False)
+    text = StudyReport(experiment.analysis()).frames()["table"].to_csv(index=False)
     return list(csv.DictReader(io.StringIO(text)))
 
 

@@ -118,7 +118,7 @@ def test_trials_are_trained_at_the_best_of_the_values_tried(tmp_path: Path) -> N
         assert tried[0] == 0.5 and len(tried) == 3 and choice.values["lr"] == min(tried, key=lambda lr: (lr - best) ** 2)
     draws = [[one.values for one in read_choice(tmp_path / "runs", t.id).candidates] for t in experiment.tunings]  # type: ignore
     assert draws[0] == draws[1]
-    assert [trial.axes["lr"] for trial in experiment.trials()[::2]] == [v.tuned["lr"] for v in experiment.tuned.variants]
+    assert [trial.axes["lr"] for trial in experiment.trials()[::2]] == [v.tuned["lr"] for v in experiment.variants]
     assert {trial.seed for trial in experiment.trials()} == {0, 1}
     more = written(tmp_path, STUDY.replace("trials: 3", "trials: 5"))  # another choice, of which the first three are tried
     assert not more.trials() and run(more).tried == 4 and len(more.trials()) == 4
@@ -136,7 +136,7 @@ def test_a_candidate_that_fails_leaves_its_variant_open_and_the_others_go_on(tmp
     experiment = written(tmp_path, STUDY.replace("[a, b]", "[a, c]"))  # the program knows no c
     summary = run(experiment)
     assert (summary.exit_code, summary.untuned, summary.trained, len(summary.failed)) == (3, 1, 2, 3)
-    assert [bool(variant.untuned) for variant in experiment.tuned.variants] == [False, True]
+    assert [bool(variant.untuned) for variant in experiment.variants] == [False, True]
 
 
 def networks(folder: Path, text: str = NETWORKS) -> Experiment:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from planned import plan_trials
 
 from ablate.errors import StudyError
-from ablate.study.plan import enumerate_variants, plan_trials
+from ablate.study.plan import enumerate_variants
 from ablate.study.schema import json_schema
 from ablate.study.spec import load_study
 from ablate.study.study import Study
@@ -70,7 +71,7 @@ def study(text: str, overrides: Sequence[str] = (), scale: str = "", place: str 
 
 
 def ids(study: Study) -> list[str]:
-    return [trial.id for trial in plan_trials(study, enumerate_variants(study).variants)]
+    return [trial.id for trial in plan_trials(study)]
 
 
 def error(text: str = "", overrides: Sequence[str] = (), scale: str = "") -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from planned import plan_trials
 
 from ablate.errors import StudyError
-from ablate.study.plan import enumerate_variants, label, plan_trials, varied_axes
+from ablate.study.plan import enumerate_variants, label, varied_axes
 from ablate.study.spec import load_study
 from ablate.study.study import Study, Variant
 
@@ -33,7 +34,7 @@ def variants(folder: Path, text: str) -> tuple[Variant, ...]:
 
 def trial_ids(folder: Path, text: str) -> set[str]:
     found = study(folder, text)
-    return {trial.id for trial in plan_trials(found, enumerate_variants(found).variants)}
+    return {trial.id for trial in plan_trials(found)}
 
 
 def error(folder: Path, text: str) -> str:

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from planned import plan_trials
 
 from ablate.errors import StudyError
 from ablate.study.baseline import find_baselines
 from ablate.study.designs import Design, designed_rows
 from ablate.study.fractional import aliases, describe_fraction, fractional_design
-from ablate.study.plan import Enumeration, enumerate_variants, label, plan_trials
+from ablate.study.plan import Enumeration, enumerate_variants, label
 from ablate.study.program import ProgramStudy
 from ablate.study.spec import load_any_study, load_study
 from ablate.study.study import Study
@@ -106,7 +107,7 @@ def test_a_design_changes_no_trial(tmp_path: Path) -> None:
     of_each = []
     for text in (LEFT_OUT, plain):
         loaded = study(tmp_path, text)
-        of_each.append([trial.id for trial in plan_trials(loaded, enumerate_variants(loaded).variants)])
+        of_each.append([trial.id for trial in plan_trials(loaded)])
     assert of_each[0] == of_each[1]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
+from planned import plan_trials
 
 from ablate.errors import StudyError
 from ablate.nets.families import count_network
@@ -23,7 +24,6 @@ from ablate.study.plan import (
     axis_value,
     enumerate_variants,
     label,
-    plan_trials,
     varied_axes,
 )
 from ablate.study.recipe import Recipe
@@ -106,7 +106,7 @@ def test_axes_are_kept_as_written(tmp_path: Path) -> None:
 
 def test_same_plan_every_time(tmp_path: Path) -> None:
     study = load(tmp_path, "grid: {k: [1, 2], N: [1, 2, 3], recipe.lr: [0.1, 0.2]}", seeds="3")
-    first, second = (plan_trials(study, enumerate_variants(study).variants) for _ in range(2))
+    first, second = (plan_trials(study) for _ in range(2))
     assert [trial.id for trial in first] == [trial.id for trial in second]
     assert len({trial.id for trial in first}) == 2 * 3 * 2 * 3
 
@@ -292,7 +292,7 @@ def test_table_2_study() -> None:
     ]
     baseline = find_baseline(study, enumeration)
     assert baseline is not None and baseline.net == "WRN-28-2-B(3,3)"
-    trials = plan_trials(study, enumeration.variants)
+    trials = plan_trials(study)
     assert [trial.seed for trial in trials] == [0, 1, 2, 3, 4] * 6
     assert [trial.architecture.block for trial in trials[::5]] == [v.architecture.block for v in enumeration.variants]
 
@@ -442,7 +442,7 @@ def test_title_names_the_images_of_a_folder() -> None:
 
 
 def only_trial(study: Study) -> Trial:
-    (one,) = plan_trials(study, enumerate_variants(study).variants)
+    (one,) = plan_trials(study)
     return one
 
 
@@ -480,8 +480,8 @@ def test_all_images_and_some(tmp_path: Path) -> None:
 def test_seeds_are_numbered_or_listed(tmp_path: Path) -> None:
     counted = load(tmp_path, "net: WRN-10-1", seeds="3")
     listed = load(tmp_path, "net: WRN-10-1", seeds="[2, 0]")
-    ids = [trial.id for trial in plan_trials(counted, enumerate_variants(counted).variants)]
-    assert [trial.id for trial in plan_trials(listed, enumerate_variants(listed).variants)] == [ids[2], ids[0]]
+    ids = [trial.id for trial in plan_trials(counted)]
+    assert [trial.id for trial in plan_trials(listed)] == [ids[2], ids[0]]
 
 
 def test_trials_of_a_variant(tmp_path: Path) -> None:
@@ -509,13 +509,13 @@ def test_planning_does_not_import_torch() -> None:
     code = f"""
 import sys
 from ablate.study.baseline import find_baselines
-from ablate.study.plan import enumerate_variants, plan_trials
+from ablate.study.plan import enumerate_variants
 from ablate.study.schema import json_schema
 from ablate.study.spec import load_study
 study = load_study({str(STUDIES / "block_types.yaml")!r})
 enumeration = enumerate_variants(study)
 find_baselines(study, enumeration)
-assert len({{trial.id for trial in plan_trials(study, enumeration.variants)}}) == 30
+assert len({{trial.id for variant in enumeration.variants for trial in variant.trials(study.seeds)}}) == 30
 json_schema()
 print(sorted({{"torch", "numpy", "pandas"}} & set(sys.modules)))
 """

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from planned import plan_trials
 
 from ablate.errors import StudyError
 from ablate.kinds.figures import DEFAULTS
-from ablate.study.plan import enumerate_variants, plan_trials
+from ablate.study.plan import enumerate_variants
 from ablate.study.spec import load_study
 from ablate.study.study import Study
 
@@ -51,7 +52,7 @@ def study(folder: Path, text: str, scale: str = "small", overrides: Sequence[str
 
 
 def trial_ids(study: Study) -> list[str]:
-    return [trial.id for trial in plan_trials(study, enumerate_variants(study).variants)]
+    return [trial.id for trial in plan_trials(study)]
 
 
 def error(folder: Path, text: str, scale: str = "small", overrides: Sequence[str] = ()) -> str:

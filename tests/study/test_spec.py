@@ -12,7 +12,7 @@ from ablate.nets.notation import Architecture
 from ablate.study.baseline import find_baselines
 from ablate.study.budget import Budget
 from ablate.study.document import Document
-from ablate.study.plan import Enumeration, candidate_maker, enumerate_variants, plan_trials
+from ablate.study.plan import Enumeration, candidate_maker, enumerate_variants
 from ablate.study.program import ProgramStudy
 from ablate.study.recipe import Recipe
 from ablate.study.resolve import as_fields, read_recipe, replace_fields, resolve_data
@@ -393,7 +393,7 @@ def test_shipped_studies_plan(path: Path) -> None:
     if study.search:
         return  # the next test's
     enumeration = enumerate_variants(study)
-    trials = plan_trials(study, enumeration.variants)
+    trials = [trial for variant in enumeration.variants for trial in variant.trials(study.seeds)]
     assert study.name == path.stem
     assert not enumeration.merged
     assert len({trial.id for trial in trials}) == len(enumeration.variants) * len(study.seeds)

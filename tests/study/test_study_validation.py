@@ -11,9 +11,7 @@ from ablate.api import Experiment, load_search
 from ablate.commands.plan_text import plan_text
 from ablate.errors import StudyError
 from ablate.records.result import FINAL
-from ablate.report.study_report import study_tables
 from ablate.study.data import HeldOut
-from ablate.study.plan import trial_labels
 
 STUDY = """\
 name: invented
@@ -43,8 +41,7 @@ def test_each_fold_is_a_trial_of_every_seed(tmp_path: Path) -> None:
         (0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1),
     ]  # fmt: skip
     assert len({trial.id for trial in experiment.trials()}) == 12
-    labels = trial_labels(experiment.study, experiment.variants)
-    assert labels[trials[2].id] == "WRN-10-1-B(3,3) fold 2 seed 0"
+    assert experiment.labels()[trials[2].id] == "WRN-10-1-B(3,3) fold 2 seed 0"
     assert [one["fold"] for one in experiment.status()["trials"][:3]] == [1, 1, 2]
 
 
@@ -98,7 +95,7 @@ def fill(experiment: Experiment, errors: list[list[float | None]], once: float =
 def test_a_report_compares_validation_errors_and_shows_the_test_error_last(tmp_path: Path) -> None:
     experiment = fill(recorded.written(tmp_path, STUDY), [[7.0, 9.0], [6.0, 4.0]])
     report = experiment.report()
-    table = study_tables(report.analysis)[0]
+    table = report.tables()[0]
     assert table.titles[-1] == "Test error, once, %" and "Median validation error, %" in table.titles
     assert [row[-1].text for row in table.rows] == ["6.50", "9.50"]
     assert "Validation images: 40 held-out training images; the test images were evaluated once" in table.caption
@@ -131,7 +128,7 @@ def test_medians_are_over_folds_and_seeds(tmp_path: Path) -> None:
 
 def test_a_study_that_decides_on_the_test_images_says_so(tmp_path: Path) -> None:
     experiment = recorded.recorded(tmp_path, STUDY.replace("validation: {holdout: 40}\n", ""), {0: [7.0, 9.0]})
-    for table in study_tables(experiment.report().analysis):
+    for table in experiment.report().tables():
         assert "The variants are compared on the test images." in table.caption
 
 

@@ -18,7 +18,6 @@ from ablate.errors import AblateError, StudyError
 from ablate.kinds.measures import MEASURES, calibration_error, find_measure
 from ablate.records.records import Record, read_record
 from ablate.records.result import FINAL
-from ablate.report.study_report import study_tables
 from ablate.study.study import Trial
 from ablate.train.job import Job
 from ablate.train.trial import train_trial
@@ -120,7 +119,7 @@ def test_a_trial_measures_them_after_each_epoch_and_once_on_the_test_images(tmp_
         assert line["validation_everything"] == pytest.approx(line["validation_error"])
         assert line["validation_accuracy"] == pytest.approx(100 - line["validation_error"])
     assert record.result[f"{FINAL}everything"] == pytest.approx(record.result[f"{FINAL}error"])
-    titles = study_tables(experiment.report().analysis)[0].titles
+    titles = experiment.report().tables()[0].titles
     assert titles[-4:] == [
         "Validation accuracy, %",
         "Validation balanced error, %",
@@ -165,7 +164,7 @@ def test_variants_are_compared_by_the_measure_that_decides(tmp_path: Path) -> No
     (trial,) = experiment.trials()
     recorded.record(experiment.runs, trial, 5.0, test_share=70.0, **{f"{FINAL}share": 60.0, f"{FINAL}error": 6.0})
     report = experiment.report()
-    (table, _) = study_tables(report.analysis)
+    (table, _) = report.tables()
     shown = dict(zip(table.titles, (cell.text for cell in table.rows[0])))
     assert shown["Median validation share of zeros, %"] == "70.00" and shown["Test share of zeros, once, %"] == "60.00"
     assert shown["Validation error, %"] == "5.00"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ablate.report.compared import Compared
 from ablate.report.drawn_figures import FigureInfo
 from ablate.report.figure_values.selection import MOST_ROWS, select
 from ablate.report.figures.critical_difference import AverageRanks
 from ablate.report.figures.ranks import RankRanges
 from ablate.report.panels import data_panels, panel_labels
-from ablate.report.seeds import Compared, S
+from ablate.report.seeds import S
 from ablate.statistics.ranking import critical_difference
 
 if TYPE_CHECKING:

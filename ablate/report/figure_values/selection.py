@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ablate.report.numbers import counted
 from ablate.report.seeds import Seeds
@@ -49,7 +49,7 @@ def gaps(ranked: Sequence[T], shown: Sequence[T]) -> list[int]:
     return [row for row in range(1, len(at)) if at[row] > at[row - 1] + 1]
 
 
-def rank_of(summary: Seeds) -> float:
+def rank_of(summary: Seeds[Any]) -> float:
     """What the variants of a figure are sorted by: a number that is the lower the better, infinite without a median.
 
     Args:

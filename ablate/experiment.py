@@ -1,0 +1,347 @@
+"""StudyExperiment: what can be done with a study's variants, be they networks or runs of a training program."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ablate.adopt import adopt_records
+from ablate.launch import RunOptions, RunSummary, run_rounds
+from ablate.records.earlier import earlier_remarks
+from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.report.rounds import comparison_states, too_few_seeds
+from ablate.report.verdicts import plan_families
+from ablate.search.tuning import (
+    ANSWERS,
+    how_tuned,
+    run_tunings,
+    tuning_states,
+    tunings_of_shard,
+    variants_at_best,
+)
+from ablate.study.decision import Decision
+from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
+from ablate.study.study import Study, Trial, Variant
+from ablate.study.tuning import Tuning
+from ablate.verify import verify_trials
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from ablate.adopt import Adoption
+    from ablate.data.cache import Location
+    from ablate.report.rounds import Rounds
+    from ablate.verify import Verification
+
+V = TypeVar("V", Variant, ProgramVariant)
+T = TypeVar("T", Trial, ProgramTrial)
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class StudyExperiment(ABC, Generic[V, T]):
+    """A study with its runs directory.
+
+    Args:
+        study: From the study file.
+        runs: Directory of the records.
+        tunings: In a study with `tune`, that of each variant, in order.
+        storage: URL of a database or path of a journal file, of the tunings; "": the SQLite file in the runs directory.
+    """
+
+    study: Study | ProgramStudy
+    runs: Path
+    tunings: tuple[Tuning[V], ...] = ()
+    storage: str = ""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.study.name}: {len(self.variants)} variants, {len(self.trials())} trials>"
+
+    @property
+    @abstractmethod
+    def own_variants(self) -> tuple[V, ...]:
+        """The variants at the values that the study file gives them, in order."""
+
+    @property
+    @abstractmethod
+    def own_baselines(self) -> tuple[V | None, ...]:
+        """The baseline of each of own_variants, one of them; None for a variant that has none."""
+
+    @property
+    def variants(self) -> tuple[V, ...]:
+        """The variants of the study, in order; in a study with `tune` at the values that were chosen, or open."""
+        return tuple(variants_at_best(self.tunings, self.runs)) if self.tunings else self.own_variants
+
+    @abstractmethod
+    def location(self) -> Location | None:
+        """The directories where images are looked for and where they are kept decoded; None for a program."""
+
+    @abstractmethod
+    def remarks(self) -> list[str]:
+        """What there is to know before a run, a line each."""
+
+    @abstractmethod
+    def report(self) -> Any:
+        """The report of the records: tables, figures, files.
+
+        Raises:
+            RecordError: As analysis().
+        """
+
+    @abstractmethod
+    def _analyze(self, variants: Sequence[V]) -> Any:
+        """The analysis of the study's variants at some values, in the order of own_variants."""
+
+    @abstractmethod
+    def _run_trials(
+        self, trials: Sequence[T], runs: Path, labels: Mapping[str, str], options: RunOptions, console: Console
+    ) -> RunSummary:
+        """Run those of some trials that are not recorded in a runs directory."""
+
+    @abstractmethod
+    def _trials_of(self, variant: V, seeds: tuple[int, ...]) -> list[T]:
+        """The trials of a variant."""
+
+    @abstractmethod
+    def _name(self, variant: V) -> str:
+        """A variant's name for people."""
+
+    def _about(self, variant: V, trial: T) -> dict[str, Any]:
+        """What tells a trial of a variant from the others, under stable names."""
+        return {"seed": trial.seed}
+
+    def _data_title(self, variant: V) -> str:
+        """The data set of a variant: those of one are compared."""
+        return ""
+
+    def _cost(self, variant: V) -> float:
+        """The cost of a training of a variant, in any unit."""
+        return 1.0
+
+    @property
+    def _folds(self) -> int:
+        """The folds that each seed is trained on; 1 without folds."""
+        return 1
+
+    @property
+    def _measure(self) -> Decision | None:
+        """The measure of a program; None: the error on the images of each record's split."""
+        return None
+
+    def trials(self) -> list[T]:
+        """All trials, in the order of the variants and then of the seeds; with `seeds.until` those asked for so far.
+
+        In a study with `tune` the trials of variants that are not tuned yet are not known. With `also_untuned` those of all
+        variants at their own values follow.
+        """
+        return self._trials(self._followed())
+
+    def rounds(self) -> Rounds | None:
+        """What the records of a study with `seeds.until` came to, with `tune` at the chosen values; None for other studies.
+
+        Raises:
+            RecordError: As analysis().
+        """
+        return next(iter(self._followed()), None)
+
+    def _followed(self) -> list[Rounds]:
+        """The rounds of the variants, then those at their own values if both are trained; none without `seeds.until`."""
+        answers = self._answers if self.study.until else []
+        return [rounds for variants in answers if (rounds := self._analyze(variants).rounds)]
+
+    def _asked(self, followed: Sequence[Rounds]) -> list[tuple[str, V, tuple[int, ...]]]:
+        """The name of each variant, the variant, and the seeds that are asked for; those at their own values last."""
+        found = []
+        for number, (variants, also) in enumerate(zip(self._answers, ANSWERS)):
+            for i, variant in enumerate(variants):
+                seeds = followed[number].seeds(i) if followed else self.study.seeds
+                found.append((self._name(variant) + also, variant, seeds))
+        return found
+
+    def _trials(self, followed: Sequence[Rounds]) -> list[T]:
+        """The trials that are asked for, each once."""
+        found = [trial for _, variant, seeds in self._asked(followed) for trial in self._trials_of(variant, seeds)]
+        return list({trial.id: trial for trial in found}.values())
+
+    @property
+    def _also_untuned(self) -> bool:
+        """Whether the variants are trained at their own values beside those that are tuned."""
+        return self.study.tune is not None and self.study.tune.also_untuned
+
+    @property
+    def _answers(self) -> list[tuple[V, ...]]:
+        """The variants at the values that they are trained at; then at their own, if they are trained at both."""
+        return [self.variants, self.own_variants] if self._also_untuned else [self.variants]
+
+    def _all_trials(self, variants: Sequence[V]) -> list[T]:
+        """The trials of some variants at all seeds."""
+        return [trial for variant in variants for trial in self._trials_of(variant, self.study.seeds)]
+
+    def labels(self) -> dict[str, str]:
+        """The label of each trial by its id: the variant's name, and the training as in "fold 2 seed 0"."""
+        found = {}
+        for variants, also in reversed(list(zip(self._answers, ANSWERS))):
+            for variant in variants:
+                for trial in self._trials_of(variant, self.study.seeds):
+                    training = " ".join(f"{key} {value}" for key, value in self._about(variant, trial).items())
+                    found[trial.id] = f"{self._name(variant)} {training}{also}"
+        return found
+
+    def earlier(self) -> list[str]:
+        """The records under earlier versions of the reader's own code that count for no trial, one sentence a version."""
+        return earlier_remarks(self._all_trials(self.variants), self.runs)
+
+    def _rounds_remarks(self) -> list[str]:
+        """That the most seeds of `seeds.until` are too few to decide anything, if they are."""
+        if not self.study.until:
+            return []
+        pairs = zip(self.own_variants, self.own_baselines)
+        compared = [self._data_title(one) for one, base in pairs if base is not None and base is not one]
+        return too_few_seeds(self.study.until, compared)
+
+    def _plan_verdicts(self) -> list[dict[str, Any]]:
+        """What the seeds can say at best of each data set, before anything is trained; empty with `seeds.until`."""
+        if self.study.until:
+            return []
+        number = {id(variant): i for i, variant in enumerate(self.own_variants)}
+        about = [(self._data_title(one), number.get(id(base))) for one, base in zip(self.own_variants, self.own_baselines)]
+        return [family._asdict() for family in plan_families(about, len(self.study.seeds), self._folds)]
+
+    def _baselines_among(self, variants: Sequence[V]) -> list[V | None]:
+        """The baseline of each variant where the variants are at other values."""
+        place = {id(variant): i for i, variant in enumerate(self.own_variants)}
+        return [None if one is None else variants[place[id(one)]] for one in self.own_baselines]
+
+    def status(self) -> dict[str, Any]:
+        """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""
+        trials: list[dict[str, Any]] = []
+        followed = self._followed()
+        for net, variant, seeds in self._asked(followed):
+            for trial in self._trials_of(variant, seeds):
+                state, directory = trial_state(self.runs, trial.id), trial_directory(self.runs, trial.id)
+                failed = state == "failed"
+                cause, log = (read_failure(directory), str(directory / "log.txt")) if failed else (None, None)
+                about = {"net": net, **self._about(variant, trial), "id": trial.id}
+                trials.append({**about, "state": state, "cause": cause, "log": log})
+        tunings = [one.as_json() for one in tuning_states(self.tunings, self.runs, self.storage, self.location())]
+        return {
+            "study": self.study.name,
+            "states": dict(Counter(trial["state"] for trial in trials)),
+            "trials": trials,
+            **({"comparisons": comparison_states(followed, ANSWERS)} if followed else {}),
+            "remarks": self.earlier(),
+            **({"tuning": tunings} if tunings else {}),
+        }
+
+    def analysis(self) -> Any:
+        """The analysis of the records: summaries, comparisons, sentences.
+
+        Raises:
+            RecordError: A record is damaged, or lacks the measure that the study decides by.
+        """
+        found = self._analyze(self.variants)
+        if not self.tunings:
+            return found
+        untuned = self._analyze([one.untuned for one in self.tunings])
+        both = untuned if all(summary.n for summary in untuned.summaries) else None
+        return replace(found, tuned=how_tuned(self.tunings, self.runs, self.study), untuned=both)
+
+    def results(self) -> pd.DataFrame:
+        """One row for each trial: net, the varied axes, seed, id, state, the measure that the study decides by, such as
+        test_error (percent), or the measures of a program as reported last, seconds and where it ran.
+
+        Raises:
+            RecordError: As analysis().
+        """
+        found: pd.DataFrame = self.report().trials
+        return found
+
+    def run(self, options: RunOptions | None = None, console: Console | None = None) -> RunSummary:
+        """Train the trials that are not recorded; returns when all are recorded or failed, or the run was stopped.
+
+        The first Ctrl-C stops the run after the running epochs, the second at once; the exit code is 130. SIGTERM and
+        SIGUSR1 stop it after the running epochs; the exit code is 75. A program is ended with SIGTERM.
+
+        Args:
+            options: How to run; None: the defaults.
+            console: Shows progress; None: standard error.
+
+        Raises:
+            AblateError: The run cannot start.
+        """
+        options, shown = options or RunOptions(), _console(console)
+        mine = tunings_of_shard(self.tunings, options, self._cost, bool(self.study.until))
+        tuned = run_tunings(mine, self.runs, self.storage, self.location(), options, shown)
+        if tuned.stopped:
+            return tuned.add_to(RunSummary(shard=options.shard))
+        train = self._run_rounds if self.study.until else self._run_seeds
+        return tuned.add_to(train(mine, options, shown))
+
+    def _run_seeds(self, mine: Sequence[Tuning[V]], options: RunOptions, console: Console) -> RunSummary:
+        """Train all seeds; in a study with `tune` those of some tunings, as a shard has whole variants."""
+        if not self.tunings:
+            return self._run_trials(self.trials(), self.runs, self.labels(), options, console)
+        found = [variant for one in mine for variant in variants_at_best([one], self.runs)]
+        found += [one.variant for one in mine] if self._also_untuned else []
+        trials = list({trial.id: trial for trial in self._all_trials(found)}.values())
+        summary = self._run_trials(trials, self.runs, self.labels(), replace(options, shard=None), console)
+        summary.shard = options.shard
+        return summary
+
+    def _run_rounds(self, mine: Sequence[Tuning[V]], options: RunOptions, console: Console) -> RunSummary:
+        """Train round after round of seeds, until the records ask for no more."""
+        most = [trial for variants in self._answers for trial in self._all_trials(variants)]
+        train = self._runner(self.runs, console)
+        return run_rounds(self._followed, self._trials, most, train, self.runs, options, console)
+
+    def _runner(self, runs: Path, console: Console) -> Callable[[Sequence[T], RunOptions], RunSummary]:
+        """A function that runs those of some trials that are not recorded in a runs directory."""
+        labels = self.labels()
+        return lambda trials, options: self._run_trials(trials, runs, labels, options, console)
+
+    def verify(self, count: int, seed: int, options: RunOptions, console: Console) -> Verification:
+        """Train some recorded trials again in a temporary directory and compare the results with the records.
+
+        Args:
+            count: How many trials to choose at random, from 1.
+            seed: Of the choice.
+            options: How to run.
+            console: Shows progress.
+
+        Raises:
+            AblateError: The run cannot start, or too few trials are recorded.
+        """
+        labels = self.labels()
+
+        def run(chosen: Sequence[T], again: Path) -> RunSummary:
+            return self._run_trials(chosen, again, labels, options, console)
+
+        return verify_trials(run, self.trials(), labels, self.runs, count, seed, self._measure)
+
+    def adopt(self, options: RunOptions | None = None, console: Console | None = None) -> Adoption:
+        """Take over the records of earlier versions of the reader's own code, of each variant that still has equal results.
+
+        One trial of each variant is trained again, unless its code differs in comments, docstrings and formatting alone.
+
+        Args:
+            options: How to run; None: the defaults. The device "auto" is that of the records.
+            console: Shows progress; None: standard error.
+
+        Raises:
+            AblateError: The run cannot start.
+        """
+        asked = self._asked(self._followed())[: len(self.variants)]
+        variants = [(name, self._trials_of(variant, seeds)) for name, variant, seeds in asked]
+        run = self._runner(self.runs, _console(console))
+        return adopt_records(run, variants, self.runs, options or RunOptions(), self._measure)
+
+
+def _console(console: Console | None) -> Console:
+    """A console; standard error if there is none."""
+    from rich.console import Console as RichConsole
+
+    return console or RichConsole(stderr=True)
