@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from ablate.errors import RecordError, RunError
 from ablate.launch import INCOMPLETE, RunSummary
 from ablate.records.epochs import EPOCH_FIELDS, Row
+from ablate.records.logits import read_evaluation
 from ablate.records.records import Record, read_failure, read_record, trial_directory
 from ablate.records.result import FINAL
 from ablate.study.decision import TEST_ERROR, Decision
@@ -188,6 +189,7 @@ def compare(label: str, then: Record, now: Record | None, cause: str = "", own: 
     digests = then.result.get("data_digest"), now.result.get("data_digest")
     changed |= {"images": digests} if digests[0] != digests[1] else {}
     equal = first is None and then.result["status"] == now.result["status"] and _final(then) == _final(now)
+    equal = equal and all(_same_logits(then, now, images) for images in ("", "test"))
     if not equal and first is None:
         first = len(old)  # the test images are evaluated after the last epoch
     errors = (_shown(then, by), _shown(now, by))
@@ -203,6 +205,14 @@ def _final(record: Record) -> dict[str, str]:
     """The measures of the one evaluation of the test images, each with the digits that determine it exactly."""
     times = f"{FINAL}seconds"
     return {name: repr(value) for name, value in record.result.items() if name.startswith(FINAL) and name != times}
+
+
+def _same_logits(then: Record, now: Record, images: str) -> bool:
+    """Whether the kept logits of some images are equal, bit for bit, where both have them."""
+    if not then.split:
+        return True
+    found = [one.logits_sha256 for each in (then, now) if (one := read_evaluation(each, images))]
+    return len(found) < 2 or None in found or found[0] == found[1]
 
 
 def _bits(row: Row) -> list[str]:

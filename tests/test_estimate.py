@@ -307,9 +307,7 @@ def test_estimated_against_actual(experiment: Experiment) -> None:
     (found,) = estimated_against_actual(summaries, read_probes(experiment.runs))
     assert (found.device, found.trials) == (CPU, 2)
     assert (found.estimated_seconds, found.actual_seconds) == pytest.approx((10.0, 11.0))
-    assert foreseen_lines([found]) == [
-        f"{CPU}: the probes foresaw 0.00278 device-hours for 2 trials, they took 0.00306 (+10%)"
-    ]
+    assert foreseen_lines([found]) == [f"{CPU}: 2 trials took 0.00306 device-hours; the probes estimated 0.00278 (+10%)"]
     assert estimated_against_actual(summaries, []) == []
 
 

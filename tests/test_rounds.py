@@ -102,7 +102,7 @@ def test_status_plan_and_report_say_what_came_of_it(done: ProgramExperiment) -> 
     said = document_text(report.document)
     assert "shift 3 is worse than shift 0 by" in said
     assert "equivalent within 0.6" in said
-    assert "shift 0.35 and shift 0: not decided after 10 seeds, the most that the study allows" in said
+    assert "shift 0.35 and shift 0: not decided after 10 seeds, the maximum of the study" in said
     assert "trainings in all; a fixed number of seeds with the same power" in said
     assert "cannot be told apart" not in said and "Incomplete" not in said  # the verdicts are those of the rounds alone
     assert {"verdict", "seeds_decided", "interval_low", "p_sequential"} <= {*report.frames()["table"].columns}
@@ -196,7 +196,7 @@ def test_a_study_without_a_baseline_or_with_too_few_seeds_is_told_so(tmp_path: P
     with pytest.raises(StudyError, match=r"seeds.until is not valid in a study with 'search'"):
         load_any_study(tmp_path / "study.yaml")
     few = program(tmp_path, study=STUDY.replace("to: 10", "to: 6")).remarks()
-    assert few[-1] == "note: 6 seeds can show no difference in any of 3 comparisons; seeds.to: 7 can"
+    assert few[-1] == "note: 6 seeds cannot decide any of 3 comparisons; use seeds.to: 7"
 
 
 def test_what_can_decide_nothing_is_not_said_to_have_power() -> None:
@@ -205,4 +205,4 @@ def test_what_can_decide_nothing_is_not_said_to_have_power() -> None:
     pairs, values = tuple((i, 0) for i in range(1, k + 1)), [{seed: float(i) for seed in range(6)} for i in range(k + 1)]
     followed = follow(rule, pairs, (0,) * k, values)
     rounds = Rounds(rule, followed, pairs, (0,) * k, tuple("abcde"), 1, None)
-    assert _saved(rounds, tuned=False) == "30 trainings in all; 6 seeds, the most, can show no difference, whatever it is."
+    assert _saved(rounds, tuned=False) == "30 trainings in all; 6 seeds, the maximum, cannot show any difference."

@@ -41,7 +41,7 @@ def show(
     classes: Classes = None,
     image_size: ImageSize = None,
     channels: Channels = 3,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536, metavar="N", help="Images a step.")] = 128,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536, metavar="N", help="Images per step.")] = 128,
     weights: Annotated[Optional[Path], WEIGHTS] = None,
     as_json: Json = False,
 ) -> None:
@@ -124,7 +124,7 @@ def evaluate(
         Optional[int],
         typer.Option("--image-size", min=4, max=1024, metavar="PIXELS", help="Pixels a side of an image_folder."),
     ] = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536, metavar="N", help="Images a step.")] = 64,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536, metavar="N", help="Images per step.")] = 64,
     device: Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.")] = "auto",
     as_json: Json = False,
 ) -> None:

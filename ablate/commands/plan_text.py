@@ -53,7 +53,7 @@ def plan_text(plan: dict[str, Any]) -> str:
     estimated = any(variant["estimate"] for variant in variants)
     header += ["Step, ms"] if probed else []
     states = [trial["state"] for variant in variants for trial in variant["trials"]]
-    header += (["Hours a trial"] if estimated else []) + ["Trials"] if states else []
+    header += (["Hours per trial"] if estimated else []) + ["Trials"] if states else []
     rows = []
     for variant in variants:
         row = [*([variant.get("title", DASH)] if titled else []), variant["net"], *map(plain, variant["axes"].values())]

@@ -134,13 +134,13 @@ def _comparison_caption(analysis: SearchAnalysis) -> str:
     family, floor = verdicts[0].family, min(verdict.adjusted_floor for verdict in verdicts)
     pairs = "pairs of the same fold and seed" if verdicts[0].comparison.paired else "pairs of their trainings"
     test = "signed ranks of their differences" if verdicts[0].comparison.paired else "studentized rank sum"
-    bold = " Bold: cannot be told from the best." if any(verdict.reached for verdict in verdicts) else ""
+    bold = " Bold: indistinguishable from the best." if any(verdict.reached for verdict in verdicts) else ""
     points = " in points" if by.unit == "%" else ""
     others = "the other" if family == 1 else f"all {family} others"
     return (
         f" Against the best: the difference of the {analysis.search.statistic}s{points}; the "
         "95% interval of the difference, for this comparison alone, and with its own level where so few trainings allow no "
-        f"95%; of the {pairs} those that the candidate won, with the {by.lower} {by.noun}; the p-value of the {test}, "
-        f"two-sided, and adjusted for the comparisons of the candidate with {others} (so many trainings allow none below "
+        f"95%; won: the {pairs} in which the candidate has the {by.lower} {by.noun}; the p-value of the {test}, "
+        f"two-sided, and adjusted for the comparisons of the candidate with {others} (p cannot be below "
         f"{p_text(floor)}).{bold}"
     )

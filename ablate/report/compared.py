@@ -253,7 +253,7 @@ class Compared(Generic[S]):
 
     @cached_property
     def leading(self) -> set[int]:
-        """The id() of each summary that cannot be told from the best, of data sets where some others can."""
+        """The id() of each summary that cannot be distinguished from the best, of data sets where some others can."""
         found = set()
         for title in self.titles:
             intervals, summaries = self.rank_intervals(title), self.on(title)
@@ -264,7 +264,7 @@ class Compared(Generic[S]):
     @property
     def bold_words(self) -> str:
         """What bold medians are, as a sentence after a space; empty where none is bold."""
-        return " Bold: cannot be told from the best." if self.leading else ""
+        return " Bold: indistinguishable from the best." if self.leading else ""
 
     def comparison_sentences(self) -> Iterator[str]:
         """What the seeds say of each variant and its baseline, the data sets in order."""
@@ -287,7 +287,7 @@ class Compared(Generic[S]):
         return f"On {title}, " if len(self.titles) > 1 else ""
 
     def order_sentences(self) -> Iterator[str]:
-        """Which variants cannot be told from the best, the data sets in order; none of a study with `seeds.until`."""
+        """Which variants are indistinguishable from the best, the data sets in order; none of a study with `seeds.until`."""
         for title in self.titles if self.rounds is None else ():
             intervals, summaries = self.rank_intervals(title), self.on(title)
             if len(summaries) < 3 or max(summary.n for summary in summaries) < 2:
@@ -301,4 +301,5 @@ class Compared(Generic[S]):
             elif len(first) == 1:
                 yield f"{where}{first[0]} is the best of the {len(summaries)} variants, with 95% confidence."
             else:
-                yield f"{where}{listed(first)} cannot be told from the best: with 95% confidence it is among them."
+                named = f"{where}{listed(first)} cannot be distinguished from the best"
+                yield f"{named}: with 95% confidence it is one of them."

@@ -13,7 +13,7 @@ from ablate.report.verdicts import cannot_reach, listed
 from ablate.study.space import present
 from ablate.study.study import Search
 
-ALONE = "With one training a candidate nothing can be said of how sure their order is."
+ALONE = "With one training per candidate it is not known how certain their order is."
 
 
 def search_sentences(analysis: SearchAnalysis) -> list[str]:
@@ -56,8 +56,8 @@ def _of_the_best(analysis: SearchAnalysis, best: Candidate) -> Iterator[str]:
     value = analysis.format.with_unit(analysis.objective(best))
     net = f", {best.variant.net}," if analysis.solved else ""
     lowest = f"C{best.name[1:]}{net} has the {by.lowest} {search.statistic} {by.words}, {value}"
-    among = f"{lowest}, of {len(found)} that were trained to the end{_of_ties(analysis)}."
-    yield among if len(found) > 1 else f"{lowest}; it is the only one."
+    among = f"{lowest}, of {len(found)} candidates that were trained to the end{_of_ties(analysis)}."
+    yield among if len(found) > 1 else f"{lowest}; it is the only candidate."
     yield from _edges(search, best)
     if len(found) > 1:
         yield _certainty(analysis, best) if n > 1 else ALONE
@@ -67,24 +67,25 @@ def _of_the_best(analysis: SearchAnalysis, best: Candidate) -> Iterator[str]:
                 "only, not of other images."
             )
         elif len(search.held_out) == 1:
-            yield "All were measured on the same held-out images; on others the order may be another."
+            yield "All were measured on the same held-out images; on other images the order may differ."
         yield analysis.caution
     if search.also_minimize:
         front = len(analysis.front)
         there = f"{front} of them {'is' if front == 1 else 'are'} in the Pareto set"
         measure = MEASURES[search.also_minimize]
-        yield f"{there}: nothing that was tried is better in error or {measure} and as good in the other."
+        yield f"{there}: no other candidate is better in error or {measure} without being worse in the other."
     if repeats := len(analysis.ranked) - len(found):
-        yield f"{counted(repeats, 'candidate')} had the values of another and shared its trainings."
+        every = counted(len(analysis.ranked), "candidate")
+        yield f"{repeats} of {every} repeated another one; its results were used again."
 
 
 def _of_ties(analysis: SearchAnalysis) -> str:
-    """The ties of the best, such as "; 3 others have the same, and it came first"; empty without ties."""
+    """The ties of the best, such as "; 3 others have the same value, and this one came first"; empty without ties."""
     if not analysis.ties:
         return ""
     cost = analysis.search.also_minimize
-    why = f"with no fewer {MEASURES[cost]}" if cost else "and it came first"
-    return f"; {analysis.ties}, {why}"
+    why = f"with no fewer {MEASURES[cost]}" if cost else "and this one came first"
+    return f"; {analysis.ties} value, {why}"
 
 
 def _edges(search: Search, best: Candidate) -> Iterator[str]:
@@ -98,7 +99,7 @@ def _edges(search: Search, best: Candidate) -> Iterator[str]:
 
 
 def _certainty(analysis: SearchAnalysis, best: Candidate) -> str:
-    """How sure it is that the best is the best: which of the others in the table cannot be told from it."""
+    """How sure it is that the best is the best: which of the others in the table cannot be distinguished from it."""
     verdicts = list(analysis.verdicts.values())
     name, second = f"C{best.name[1:]}", verdicts[0]
     c = second.comparison
@@ -108,13 +109,14 @@ def _certainty(analysis: SearchAnalysis, best: Candidate) -> str:
     against = f"Against the second, {second.name}, it is ahead in {share} {kind}"
     if not any(verdict.possible for verdict in verdicts):
         few = cannot_reach(counted(c.common if c.paired else c.n, TRAINING), second.family, second.adjusted_floor, None)
-        return f"{against}. No other in the table can be told from it: {few}."
+        return f"{against}. No other in the table can be distinguished from it, because {few}."
     alike = [verdict.name.removeprefix("candidate ") for verdict in verdicts if not verdict.reached]
     if not alike:
         return f"{name} is the best of the {len(verdicts) + 1} in the table, with 95% confidence. {against}."
     if len(alike) == len(verdicts):
-        return f"{against}; none of the {len(verdicts)} others in the table can be told from it."
-    return f"{against}; {len(alike)} of the {len(verdicts)} others in the table cannot be told from it: {listed(alike)}."
+        return f"{against}; none of the {len(verdicts)} others in the table can be distinguished from it."
+    some = f"{len(alike)} of the {len(verdicts)} others in the table"
+    return f"{against}; {some} cannot be distinguished from it: {listed(alike)}."
 
 
 def _without_best(analysis: SearchAnalysis) -> Iterator[str]:

@@ -153,11 +153,9 @@ def cannot_reach(sample: str, comparisons: int, smallest: float, enough: int | N
         smallest: The smallest adjusted p-value that is possible.
         enough: The fewest seeds that can; None if it is not known.
     """
-    of = f" in any of {comparisons} comparisons" if comparisons > 1 else ""
-    return (
-        f"{sample} cannot reach p < {ALPHA:g}{of} (smallest possible p {p_text(smallest)})"
-        f"{f'; {enough} seeds can' if enough else ''}"
-    )
+    of = f" for {comparisons} comparisons" if comparisons > 1 else ""
+    few = "is" if sample.startswith("1 ") else "are"
+    return f"{sample} {few} too few{of}: p cannot be below {p_text(smallest)}{f'; use {enough} seeds' if enough else ''}"
 
 
 def verdict_sentences(
@@ -273,14 +271,14 @@ def _ahead(verdicts: Sequence[Verdict], word: str, unit: str) -> str:
 
 
 def _alike(verdicts: Sequence[Verdict], unit: str) -> str:
-    """The one sentence on all variants that cannot be told from their baseline."""
+    """The one sentence on all variants that cannot be distinguished from their baseline."""
     baselines = list(dict.fromkeys(verdict.baseline for verdict in verdicts))
     names = [verdict.name for verdict in verdicts]
     sample = f"with {_sample(verdicts, unit)}"
     if len(baselines) == 1:
         sentence = f"{listed([*names, baselines[0]])} cannot be told apart {sample}"
         if len(names) > 1:
-            sentence = f"{listed(names)} cannot be told from {baselines[0]} {sample}"
+            sentence = f"{listed(names)} cannot be distinguished from {baselines[0]} {sample}"
     else:
         sentence = f"{listed([f'{one.name} from {one.baseline}' for one in verdicts])} cannot be told apart {sample}"
     needed = verdicts[0].needed

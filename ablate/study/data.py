@@ -13,6 +13,7 @@ from ablate.kinds.measures import ERROR, Measure, OwnMeasure, find_measure
 from ablate.nets.blueprint import Shape
 from ablate.own_code import OwnCode
 from ablate.study.frozen import Frozen
+from ablate.study.keep import Keep
 
 
 class HeldOut(Frozen):
@@ -120,6 +121,7 @@ class Data(Frozen):
         own: The own code that returns the images; a study writes it as `python` and `args`. None: files.
         measures: What is measured on the test images besides the error and what the data set's entry names. A study's
             `measures` sets it.
+        keep: What trials keep of their last epoch. A study's `keep` sets it.
     """
 
     name: str
@@ -162,6 +164,7 @@ class Data(Frozen):
     stream: Annotated[bool, Field(description="decode images when they are needed, for any number of images")] = False
     own: OwnCode | None = None
     measures: tuple[str | OwnMeasure, ...] = ()
+    keep: Keep = Keep()
 
     @classmethod
     def named(cls, name: str, **changes: Any) -> Data:
@@ -184,7 +187,8 @@ class Data(Frozen):
 
     def identity(self) -> dict[str, Any]:
         """The fields that can change a result. The title is one of them only where nothing else identifies the images."""
-        other = {"digest", "copy_of", "root", "augment", "measures"} | (set() if self.data_set.title is None else {"title"})
+        other = {"digest", "copy_of", "root", "augment", "measures", "keep"}
+        other |= set() if self.data_set.title is None else {"title"}
         other |= {"test_size"} if self.held_out and not self.held_out.test else set()
         own = {"own": self.own.identity()} if self.own else {}
         other |= {"own"} if self.own else set()

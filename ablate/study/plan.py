@@ -148,7 +148,7 @@ def enumerate_variants(study: Study) -> Enumeration:
         if (first := found.setdefault(definition, variant)) is not variant:
             one, other = label(variant), label(first)
             again.setdefault(definition, [*first.designs]).extend(variant.designs)
-            merged.append(f"{one} is listed twice" if one == other else f"{one} is the same as {other}")
+            merged.append(f"{one} occurs twice" if one == other else f"{one} is the same as {other}")
         for name in dict.fromkeys((variant.net, network.written)):
             names.setdefault(name, []).append(first)
         if own:

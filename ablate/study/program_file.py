@@ -295,7 +295,7 @@ def _variants(document: Document, file: StudyFile, program: Program) -> tuple[tu
         if not kept:
             remarks.append(f"dropped: {label} is excluded by where: {file.where}")
         elif key in found:
-            remarks.append(f"merged: {label} is listed twice")
+            remarks.append(f"merged: {label} occurs twice")
             found[key] = replace(found[key], designs=(*found[key].designs, *designs))
         else:
             group = words.group_by and (of.get(words.group_by[0]) or f"{words.group_by[0]} {texts[words.group_by[0]]}")

@@ -36,6 +36,7 @@ from ablate.study.data import Data, Split
 from ablate.study.design_schema import DESIGNS, FactorialFile, FractionalFile, LeaveOneOutFile, Path
 from ablate.study.figure_style import FigureStyleFile
 from ablate.study.frozen import Frozen
+from ablate.study.keep import Keep
 from ablate.study.measure_schema import MeasureFile, Measures
 from ablate.study.program_schema import BY_AXES, ProgramFile
 from ablate.study.recipe import Recipe
@@ -172,7 +173,7 @@ class EntryFile(Frozen):
 
 
 EXPANSIONS = ("net", "grid", "zip", "one_at_a_time", *DESIGNS)  # one of them in each item of `variants`
-SET_BY_OTHERS = ("held_out", "measures")  # fields of Data that other keys of a study set
+SET_BY_OTHERS = ("held_out", "measures", "keep")  # fields of Data that other keys of a study set
 NOT_WRITTEN = (*SET_BY_OTHERS, "own")  # fields of Data that a study file writes under other keys
 
 
@@ -570,6 +571,7 @@ class StudyFile(Frozen):
         str | None,
         Field(description="the measure that variants are compared by; by default the error, or a program's first measure"),
     ] = None
+    keep: Annotated[Keep | None, Field(description="what trials keep of their last epoch; not part of an id")] = None
     epoch_rule: Annotated[
         EpochRule, Field(description="last: the value of the last epoch; best: of the best epoch, and reports say so")
     ] = "last"

@@ -102,7 +102,7 @@ def read_search(
     check_trials(document, SEARCH, search)
     held_out = read_held_out(document, ("search", "validation"), search.validation, data[0])
     if search.pruner == "wilcoxon" and len(held_out) * len(seeds) < LEAST_PAIRS:
-        found = f"wilcoxon cannot prune with {len(held_out) * len(seeds)} trainings a candidate"
+        found = f"wilcoxon cannot prune with {len(held_out) * len(seeds)} trainings per candidate"
         document.fail(("search", "pruner"), f"search.pruner: {found}; use none, median or hyperband, or more folds")
     images = {key: value for key, value in data[0].identity().items() if key != "test_size"}  # a search reads no test image
     about = {"data": images, "recipe": recipe.identity(), "seeds": seeds}

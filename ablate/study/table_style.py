@@ -42,7 +42,7 @@ class TableStyle(Frozen):
         group_by: An axis; the rows of each of its values form a group below a title.
         statistic: What the column `result` shows: the median, or mean and standard deviation.
         mark: What is marked: alone, `best` and `indistinguishable` (from the best) are bold; beside `best`, what cannot be
-            told from it is shaded; `second` is underlined.
+            distinguished from it is shaded; `second` is underlined.
     """
 
     columns: Annotated[
@@ -174,4 +174,4 @@ def check_number(place: str, labels: tuple[str, ...], size: int) -> None:
         StudyError: There are more or fewer.
     """
     if labels and len(labels) != size:
-        raise StudyError(f"{place}: label: found {len(labels)}; allowed: {size}, one a variant, '' for its own name")
+        raise StudyError(f"{place}: label: found {len(labels)}; allowed: {size}, one per variant, '' for its own name")

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import torch
+from torch import nn
 
 from ablate.data.streaming import Streamed
 from ablate.data.tensors import LabelledTensors
@@ -18,6 +19,7 @@ from ablate.nets.custom import check_code
 from ablate.own_modules import look_in
 from ablate.records.code import has_code, normalized_codes
 from ablate.records.epochs import Row, append_epoch, write_epochs
+from ablate.records.logits import TESTED, Logits, write_evaluation
 from ablate.records.records import trial_directory, write_result
 from ablate.records.result import FINAL
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
@@ -88,14 +90,19 @@ class Attempt:
             self.average.load_state_dict(averages)
         # Streamed images are large: a test batch of the training batch size fits into memory if training does.
         size = recipe.batch_size if isinstance(test_part, Streamed) else TEST_BATCH * group.size
-        tested, measures = self.average or self.network, trial.data.all_measures
+        measures = trial.data.all_measures
 
-        def tests(part: LabelledTensors | Streamed) -> Testing:
+        def tests(part: LabelledTensors | Streamed, network: nn.Module | None = None) -> Testing:
             batches = TestBatches(part, normalization, size, group=group)
-            return Testing(tested, batches, recipe, measures, self.hooks)
+            return Testing(network or self.average or self.network, batches, recipe, measures, self.hooks)
 
         self.testing = tests(test_part)
         self.final = None if final_part is None else tests(final_part)  # the test images, if others are tested each epoch
+        self.positions = dict(images.positions)
+        self.kept = {(self.testing_on, TESTED): self.testing} | ({("test", TESTED): self.final} if self.final else {})
+        if self.average and trial.data.keep.weights == "both":
+            untested = {name: tests(testing.batches.part, self.network) for (name, _), testing in self.kept.items()}
+            self.kept |= {(name, "trained"): testing for name, testing in untested.items()}
         self.beat: Callable[[], None] = lambda: None
         self.saved_at = time.monotonic()
         if device.type == "cuda":
@@ -132,6 +139,11 @@ class Attempt:
         return len(self.rows) + 1
 
     @property
+    def testing_on(self) -> str:
+        """The name of the images that the trial is evaluated on after each epoch."""
+        return "validation" if self.job.trial.data.held_out else "test"
+
+    @property
     def diverged(self) -> bool:
         """Whether a loss of the last epoch is not finite."""
         return bool(self.rows) and not all(_finite(self.rows[-1][key]) for key in ("train_loss", "test_loss"))
@@ -144,6 +156,16 @@ class Attempt:
     def start_epoch(self) -> None:
         """Set the optimizer to the learning rate of the epoch."""
         self.rate = start_epoch(self.recipe, self.optimizer, self.epoch, self.training.rates)
+
+    def keep_logits_of_last_pass(self) -> None:
+        """Keep the logits of the next test pass if the epoch is the last one. No CUDA graph may contain that pass."""
+        self.testing.keeping = self.epoch == self.recipe.epochs and self._fits(self.testing)
+
+    def _fits(self, testing: Testing) -> bool:
+        """Whether the logits of a pass may be kept."""
+        images = testing.batches.images
+        least = 2 * images * self.job.trial.data.classes
+        return images >= self.group.size and least <= self.job.trial.data.keep.most
 
     def add_epoch(
         self, train: Scores, test: Scores, train_seconds: float, test_seconds: float, side_by_side: int, report: SendEvent
@@ -232,6 +254,8 @@ class Attempt:
             "provenance": {**self.made, "finished": _now()},
             "earlier_attempts": self.earlier,
         }
+        if not diverged:
+            self._write_evaluations()
         if self.group.is_first:
             write_result(self.directory, result)
             if not diverged:
@@ -246,10 +270,28 @@ class Attempt:
         if self.diverged:
             return {**dict.fromkeys(f"{FINAL}{one.name}" for one in self.final.measures), f"{FINAL}loss": None, **images}
         begin = time.monotonic()
+        self.final.keeping = self._fits(self.final)
         (scores,) = SideBySide([self.final], beat=self.beat).run([len(self.rows)])
         measured = {f"{FINAL}{name}": value for name, value in scores.measures.items()}
         loss = {f"{FINAL}loss": scores.loss if math.isfinite(scores.loss) else None}
         return {**measured, **loss, **images, f"{FINAL}seconds": round(time.monotonic() - begin, 6)}
+
+    def _write_evaluations(self) -> None:
+        """Write the logits that the trial keeps; passes that have not kept theirs are made again."""
+        left = self.job.trial.data.keep.most
+        for (images, weights), testing in self.kept.items():
+            if testing.kept is None and self._fits(testing):  # in a CUDA graph, or before the attempt was resumed
+                testing.keeping = True
+                SideBySide([testing], beat=self.beat).run([len(self.rows)])
+            if testing.kept is not None and self.group.is_first:
+                logits = Logits(
+                    testing.kept.numpy(),
+                    testing.batches.part.labels.cpu().numpy(),
+                    self.positions[images],
+                    images,
+                    "ema" if self.average and not weights else "trained",
+                )
+                left -= write_evaluation(self.directory, logits, weights, most=left)
 
 
 def _finite(loss: Any) -> bool:

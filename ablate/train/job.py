@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Union
 
 import numpy as np
+import numpy.typing as npt
 
 from ablate.data.array_cache import digest_arrays
 from ablate.data.cache import (
@@ -87,7 +88,8 @@ class ImageLoader:
 
     Its `facts` are fields of a result.json that tell of the images loaded last: a digest of all decoded values, how many
     files were read and skipped, and how many test images are also training images. If images are held out and the test
-    images are evaluated once, `final` has the latter; otherwise it is None.
+    images are evaluated once, `final` has the latter; otherwise it is None. `positions` has the number of each evaluated
+    image in its part of the data set, by the name of the images.
 
     Args:
         announce: Receives a line of text about each slow step, such as a download.
@@ -99,6 +101,7 @@ class ImageLoader:
         self._called: set[Any] = set()  # own code that was called again
         self.facts: dict[str, Any] = {}
         self.final: Union[Labelled, Listing, None] = None
+        self.positions: dict[str, npt.NDArray[Any]] = {}
         self._kept: tuple[Any, _Parts] | None = None
 
     def load(self, data: Data, location: Location) -> tuple[Images | ImageFiles, str]:
@@ -115,7 +118,7 @@ class ImageLoader:
             DataError: The images are missing, damaged or not what the data set declares.
         """
         location = location.of(data.root)
-        self.facts, self.final = {}, None
+        self.facts, self.final, self.positions = {}, None, {}
         if data.held_out is not None:
             return self._load_split(data, data.held_out, location)
         self._kept = None
@@ -128,6 +131,7 @@ class ImageLoader:
             if data.data_set.folders:
                 self._note_files(data, {part.folder.name: part.counts for part in files})
             sizes = (data.train_size, data.test_size)
+            self.positions["test"] = _positions(files.test_labels, data.test_size)
             return ImageFiles(*(part.subset(_used(part.labels, size)) for part, size in zip(files, sizes))), digest
         skip, again = data.on_damaged == "skip", self._call_again(data, location)
         images, digest = load_images(data.name, data.image_size, location, self.announce, data.digest, skip, options, again)
@@ -139,6 +143,7 @@ class ImageLoader:
             check_shape(array, data.input_shape)
         train_labels, test_labels = labels
         check_labels(train_labels, test_labels, data.classes, data.train_size, data.test_size)
+        self.positions["test"] = _positions(test_labels, data.test_size)
         self._note_files(data, _count_read(data, location, *labels))
         train, test = _used(images.train_labels, data.train_size), _used(images.test_labels, data.test_size)
         self._note_copies(data, images.train_images[train], images.test_images[test])
@@ -164,16 +169,21 @@ class ImageLoader:
                 if isinstance(one, Labelled):
                     check_shape(one.images, data.input_shape)
         check_labels(labels[0], labels[1] if held_out.test else None, data.classes, data.train_size, data.test_size)
-        used = np.arange(len(part.labels))[_used(part.labels, data.train_size)]
+        used, places = _positions(part.labels, data.train_size), _positions(labels[0], data.train_size)
         if held_out.folder is None:
-            train, apart = (used[index] for index in split(part.labels[used], data.classes, **held_out.draw))
+            indices = split(part.labels[used], data.classes, **held_out.draw)
+            train, apart = (used[index] for index in indices)
+            self.positions["validation"] = places[indices[1]]
             trained, judged = _taken(part, train), _taken(part, apart)
         else:
             judged, digest_of_judged = self._load_validation(data, held_out.folder, held_out.test, location)
             check_labels(labels[0], judged.labels, data.classes, None)
             trained, digest = _taken(part, used), joined_digest(digest, digest_of_judged)
             labels.append(judged.labels)
+            self.positions["validation"] = np.arange(len(judged.labels))
         final = tests and _taken(tests, _used(tests.labels, data.test_size))
+        if tests is not None:
+            self.positions["test"] = _positions(labels[1], data.test_size)
         if isinstance(trained, Listing):
             if data.data_set.folders:
                 parts = [part, *([tests] if tests else []), *([judged] if held_out.folder else [])]
@@ -395,6 +405,11 @@ def _count_read(data: Data, location: Location, *labels: Labels) -> FileCounts:
 def _used(labels: Labels, size: int | None) -> Any:
     """The index of a fixed stratified subset of `size` images, or of all images."""
     return stratified(labels, size) if size is not None and size < len(labels) else slice(None)
+
+
+def _positions(labels: Labels, size: int | None) -> Any:
+    """The numbers of the images of _used(), shape (N,)."""
+    return np.arange(len(labels))[_used(labels, size)]
 
 
 def _refuse_unstreamed(data: Data) -> None:

@@ -344,6 +344,10 @@ class Testing(Pass):
         measures: What is measured. Where one is not a sum over images, the logits of all images are kept until the end of
             the pass.
         hooks: Of a recipe of the user's own; None: there is none.
+
+    Attributes:
+        keeping: Whether the logits of the next pass are kept, whatever is measured.
+        kept: The logits of the last pass if they were kept, float32 (N, classes) on the CPU, all ranks together.
     """
 
     def __init__(
@@ -358,11 +362,13 @@ class Testing(Pass):
         self.of_all = [measure for measure in measures if measure.of_all is not None]
         self.logits: Tensor | None = None  # of all images, (N, classes), made in the first step
         self.row = torch.zeros((), dtype=torch.int64, device=self.device)  # of the next batch's first image
+        self.keeping = False
+        self.kept: Tensor | None = None
 
     @property
     def capturable(self) -> bool:
         """Whether a CUDA graph can capture a step; to keep logits until the end of the pass prevents it."""
-        return super().capturable and not self.of_all
+        return super().capturable and not (self.of_all or self.keeping)
 
     def begin(self, epoch: int = 1) -> None:
         """Start a pass in evaluation mode, with the buffers of rank 0 on all ranks.
@@ -372,6 +378,7 @@ class Testing(Pass):
         """
         super().begin(epoch)
         self.row.zero_()
+        self.kept = None
         if self.logits is not None:
             self.logits.zero_()
         self.group.broadcast_buffers(self.network)
@@ -389,7 +396,7 @@ class Testing(Pass):
             return
         logits = self.forward(images)
         self.add(self.losses.test(logits, labels), logits, labels)
-        if self.of_all:
+        if self.of_all or self.keeping:
             self.keep(logits, size)
 
     def keep(self, logits: Tensor, size: int) -> None:
@@ -412,10 +419,12 @@ class Testing(Pass):
             NotationError: A measure of the user's own raises an error or returns no number.
         """
         scores = super().scores()
-        if not self.of_all:
+        if not (self.of_all or self.keeping):
             return scores
         assert self.logits is not None, "a rank without images"
         logits, labels = self.group.all_reduce(self.logits).cpu(), self.batches.part.labels.cpu()
+        if self.keeping:
+            self.kept, self.logits = logits, None
         values = dict(scores.measures)
         for measure in self.of_all:
             assert measure.of_all is not None

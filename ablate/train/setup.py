@@ -54,6 +54,11 @@ class ImageCache:
         """The facts of an ImageLoader about these images."""
         return self._loader.facts
 
+    @property
+    def positions(self) -> dict[str, Any]:
+        """The positions of an ImageLoader of these images."""
+        return self._loader.positions
+
     def __init__(self) -> None:
         self._loader = ImageLoader(lambda line: print(printable(line)))
         self._key: Any = None

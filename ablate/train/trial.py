@@ -97,6 +97,9 @@ def train_side_by_side(
             epochs = [attempt.epoch for attempt in together]
             train = training.run(epochs)
             middle = time.monotonic()
+            if testing.capture is None:
+                for attempt in together:
+                    attempt.keep_logits_of_last_pass()
             test = testing.run(epochs)
             end = time.monotonic()
             for attempt, scores, tested in zip(together, train, test):

@@ -29,7 +29,7 @@ NOT_RUN = {  # the beginning of a block or a command: why it is not run
     "study file --load-->": "a diagram",
     "[CIFAR-|ImageNet-]<name>": "the form of a name",
     "[project.entry-points": "a part of a package's pyproject.toml",
-    "5 seeds cannot reach": "what a command prints",
+    "5 seeds are too few": "what a command prints",
     "pip install": "installs packages; the test of the extras checks their names",
     "pytest": "runs this test",
     "bash studies/slurm.sh": "run by test_slurm.py",

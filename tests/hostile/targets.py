@@ -6,6 +6,7 @@ property tests and the fuzzer go through this table.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import io
@@ -45,6 +46,7 @@ from ablate.nets.weights import fit_weights, read_weights
 from ablate.records.columns import epoch_columns
 from ablate.records.epochs import EPOCH_FIELDS
 from ablate.records.imported import draft_torchnet
+from ablate.records.logits import Logits, pack, unpack
 from ablate.records.merge import plan_merge
 from ablate.records.records import HASH, begin_attempt, read_record
 from ablate.records.timings import read_paces
@@ -267,6 +269,19 @@ def _saved(value: object, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def _logits(folder: Path, data: bytes) -> None:
+    """Logits that are sealed, as whoever could write the one could write the other."""
+    with contextlib.suppress(ValueError):
+        unpack(data, "test", "trained")
+
+
+def _logits_seeds() -> list[bytes]:
+    values = numpy.arange(12, dtype=numpy.float32).reshape(4, 3)
+    positions = numpy.array([3, 1, 2, 0])
+    made = [pack(Logits(each, numpy.zeros(4, int), positions, "test")) for each in (values, 1e-30 * values)]
+    return [data for data in made if data]
+
+
 def _weights(folder: Path, data: bytes) -> None:
     for name in ("weights.pt", "weights.safetensors"):
         (folder / name).write_bytes(data)
@@ -398,6 +413,7 @@ TARGETS = {
     "log": Target(_log, _log_seeds),
     "trace": Target(_trace, _trace_seeds),
     "checkpoint": Target(_state, lambda: [_saved(STATE)]),
+    "logits": Target(_logits, _logits_seeds),
     "weights": Target(_weights, _weights_seeds),
     "image": Target(_image, _image_seeds),
     "cache": Target(_cache, _cache_seeds),

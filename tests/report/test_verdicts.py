@@ -36,7 +36,7 @@ def test_all_that_cannot_be_told_apart_are_one_line() -> None:
         "a is worse than base by 4.10 points (96% interval +2.55 to +6.35; in all 25 seed pairs; p = 0.0"
     )
     assert found[0].endswith("in a family of 4 comparisons).")
-    assert found[1] == "b, c and d cannot be told from base with 5 seeds."
+    assert found[1] == "b, c and d cannot be distinguished from base with 5 seeds."
 
 
 def test_ranges_that_do_not_overlap_are_said_to_although_no_verdict_is_possible() -> None:
@@ -46,7 +46,7 @@ def test_ranges_that_do_not_overlap_are_said_to_although_no_verdict_is_possible(
     assert found[0].startswith("c is better than base in all 9 seed pairs, which is no verdict yet: p = 0.2")
     assert found[1].startswith("a and b are worse than base in all 9 seed pairs, which is no verdict yet: p = 0.2")
     assert found[2].startswith("d and base cannot be told apart with 3 seeds; it takes ")
-    assert found[3].startswith("3 seeds cannot reach p < 0.05 in any of 4 comparisons (smallest possible p 0.2")
+    assert found[3].startswith("3 seeds are too few for 4 comparisons: p cannot be below 0.2")
     assert found[3].endswith("; 5 seeds can.") and len(found) == 4
 
 
