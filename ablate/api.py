@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +29,13 @@ from ablate.study.baseline import find_baselines
 from ablate.study.costs import memory_choices, memory_need, training_cost, training_memory
 from ablate.study.crossing import check_effects
 from ablate.study.designs import designs_json
+from ablate.study.document import read_document
 from ablate.study.plan import OPEN, Enumeration, axis_value, enumerate_variants, fold_of, label, varied_axes
 from ablate.study.program import ProgramStudy
 from ablate.study.recipe import Recipe
 from ablate.study.spec import load_any_study
 from ablate.study.study import Study, Trial, Variant
+from ablate.study.together import read_together
 from ablate.study.tuning import network_tunings, program_tunings
 from ablate.train.job import plan_images, with_sizes
 from ablate.train.own_results import own_result_errors
@@ -161,7 +164,15 @@ def load_experiment(
     if runs.exists() and not runs.is_dir():
         raise RunError(f"`runs`: {runs} is not a directory")
     copies = read_copies([str(each) for each in ([images] if isinstance(images, (str, Path)) else images)])
-    study = load_any_study(path, overrides, scale, copies=copies, remembered=remembered_copies(runs))
+    load = partial(
+        load_any_study, overrides=tuple(overrides), scale=scale, copies=copies, remembered=remembered_copies(runs)
+    )
+    document = read_document(Path(path))
+    if "studies" in document.value:
+        root = Path(data_root) if data_root else None
+        together = read_together(document, scale, load)._asdict()
+        return Experiment(**together, runs=runs, data_root=root, download=download)
+    study = load(path)
     if study.search:
         return SearchExperiment(study, Path(path).name, runs, storage, _location(data_root, download))
     if isinstance(study, ProgramStudy):

@@ -61,10 +61,7 @@ def plan_text(plan: dict[str, Any]) -> str:
         row += [f"{variant['parameters']:,}", quantity(variant["multiply_adds"])]
         row += [f"{quantity(sum(variant['training_memory'].values()))}B"]
         if budget:
-            fit = variant["budget"]
-            unit = "B" if fit["measure"] == "activation_memory" else ""
-            row += [(f"{quantity(fit['count'])}{unit}, " if unit else "") + f"{fit['deviation']:+.1%}"]
-            row += [_neighbour(fit[side], unit) for side in ("below", "above")] if solved else []
+            row += _budget_cells(variant.get("budget"), solved)
         row += [_step(variant["probe"])] if probed else []
         row += [_hours(variant["estimate"])] if estimated and states else []
         row += [count_states(trial["state"] for trial in variant["trials"])] if states else []
@@ -80,6 +77,15 @@ def plan_text(plan: dict[str, Any]) -> str:
     trials = f"{counted(len(states), 'trial')}: {count_states(states)}" if states else NO_TRIALS
     lines.append(f"{counted(len(variants), 'variant')}, {trials}")
     return "\n".join([*lines, *verdict_lines(plan), *_until_lines(plan), *cost_lines(plan["cost"])])
+
+
+def _budget_cells(fit: dict[str, Any] | None, solved: bool) -> list[str]:
+    """How a network meets the budget; dashes for one without a budget, as where several studies stand in one table."""
+    if fit is None:
+        return [DASH] * (3 if solved else 1)
+    unit = "B" if fit["measure"] == "activation_memory" else ""
+    neighbours = [_neighbour(fit[side], unit) for side in ("below", "above")] if solved else []
+    return [(f"{quantity(fit['count'])}{unit}, " if unit else "") + f"{fit['deviation']:+.1%}", *neighbours]
 
 
 def _until_lines(plan: dict[str, Any]) -> list[str]:

@@ -57,13 +57,14 @@ def outcome(analysis: Compared[S], summary: S) -> Outcome | None:
     return Outcome(side if found.reached else NOT_TOLD_APART, found.comparison.difference)
 
 
-def both_table(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> Table:
+def both_table(analysis: Compared[S], untuned: Compared[S], tuned: Tuned, summaries: Sequence[S]) -> Table:
     """One row per variant: its own and its best values, and what comes out with each.
 
     Args:
         analysis: Of the variants at their best values.
         untuned: Of the variants at their own values, in the same order.
         tuned: How they were tuned.
+        summaries: Those at the best values, in the order of the rows.
     """
     axes = tuned.search.axes
     compared = any(outcome(of, one) for of in (analysis, untuned) for one in of.summaries)
@@ -75,7 +76,9 @@ def both_table(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> Tab
         columns += [Column(f"{held_out.title}, {when}"), Column(f"Median {by.axis}, {when}")]
         columns += [Column(f"Against the baseline, {when}", False)] if compared else []
     rows = []
-    for choice, best, own in zip(tuned.choices, analysis.summaries, untuned.summaries):
+    order = [id(summary) for summary in summaries]
+    answers = zip(tuned.choices, analysis.summaries, untuned.summaries)
+    for choice, best, own in sorted(answers, key=lambda answer: order.index(id(answer[1]))):
         row = [words(best.name), *([words(best.data_title)] if several else [])]
         for place, one, of in ((0, own, untuned), (choice.chosen if choice else None, best, analysis)):
             tried = None if choice is None or place is None else choice.candidates[place]
@@ -84,7 +87,10 @@ def both_table(analysis: Compared[S], untuned: Compared[S], tuned: Tuned) -> Tab
             row += [number(finite(one.median), format_of(by.unit).value, trials=one.recorded_ids)]
             row += [_against(of, one)] if compared else []
         rows.append(row)
-    return make_table(columns, rows, f"{analysis.study.name}_both", _caption(analysis, tuned, compared))
+    caption = f"Both answers: at the study's own {tuned.names}, and each variant at its best."
+    against = "Against the baseline: the difference to that of the same column (Hodges-Lehmann), and the verdict."
+    details = (tuned.caption, _too_good(analysis, tuned), against if compared else "")
+    return make_table(columns, rows, f"{analysis.study.name}_both", caption, title="Both answers", details=details)
 
 
 def tuned_remarks(tuned: Tuned | None, both: bool) -> list[Remark]:
@@ -195,16 +201,6 @@ def _said(name: str, baseline: str, verdict: str) -> str:
     if verdict in OF_BOTH:
         return f"{name} and {baseline} {OF_BOTH[verdict]}"
     return f"{name} is {verdict} than {baseline}"
-
-
-def _caption(analysis: Compared[S], tuned: Tuned, compared: bool) -> str:
-    against = (
-        " Against the baseline of the same column: the difference (Hodges-Lehmann) and the verdict." if compared else ""
-    )
-    return (
-        f"Both answers: at the study's own {tuned.names}, and each variant at its best. {tuned.caption} "
-        f"{_too_good(analysis, tuned)}{against}"
-    )
 
 
 def _too_good(analysis: Compared[S], tuned: Tuned) -> str:

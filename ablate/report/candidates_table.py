@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ablate.report.candidate import Candidate, is_number
@@ -28,7 +28,8 @@ def search_tables(analysis: SearchAnalysis) -> list[Table]:
     tables = []
     name = analysis.study.name
     if analysis.top:
-        tables.append(candidates_table(analysis, analysis.top, name, _caption(analysis)))
+        made = candidates_table(analysis, analysis.top, name, _caption(analysis))
+        tables.append(replace(made, details=tuple(_details(analysis))))
     if analysis.front and (cost := analysis.search.also_minimize):
         caption = f"The Pareto set, by {MEASURES[cost]}: no candidate is better in one of the two and as good in the other."
         table = candidates_table(analysis, analysis.front, f"{name}_pareto", caption, compared=False)
@@ -118,29 +119,29 @@ def _caption(analysis: SearchAnalysis) -> str:
     n, of = len(analysis.top), len(analysis.distinct)
     which = f"The {n} best of {of} candidates" if n < of else f"{counted(of, 'candidate')} trained to the end"
     kind = analysis.search.statistic
-    unit = f"{in_unit[:1].upper()}{in_unit[1:]}; " if (in_unit := analysis.decision.in_unit) else ""
+    in_unit = analysis.decision.in_unit
     setting = "" if analysis.of_networks else f"{analysis.setting('. ')}. "  # of networks it stands above all tables
-    return (
-        f"{setting}{which}, by {kind} {analysis.measured()}. {unit}SD of the sample; range from lowest to highest."
-        f"{_comparison_caption(analysis)}"
-    )
+    bold = " Bold: indistinguishable from the best." if any(one.reached for one in analysis.verdicts.values()) else ""
+    return f"{setting}{which}, by {kind} {analysis.measured()}{f'; {in_unit}' if in_unit else ''}.{bold}"
 
 
-def _comparison_caption(analysis: SearchAnalysis) -> str:
-    """The explanation of the columns that compare with the best; empty if nothing is compared."""
+def _details(analysis: SearchAnalysis) -> Iterator[str]:
+    """What the columns mean."""
+    yield "SD: of the sample. Range: from lowest to highest."
     if not analysis.verdicts:
-        return ""
+        return
     verdicts, by = list(analysis.verdicts.values()), analysis.decision
     family, floor = verdicts[0].family, min(verdict.adjusted_floor for verdict in verdicts)
     pairs = "pairs of the same fold and seed" if verdicts[0].comparison.paired else "pairs of their trainings"
     test = "signed ranks of their differences" if verdicts[0].comparison.paired else "studentized rank sum"
-    bold = " Bold: indistinguishable from the best." if any(verdict.reached for verdict in verdicts) else ""
     points = " in points" if by.unit == "%" else ""
     others = "the other" if family == 1 else f"all {family} others"
-    return (
-        f" Against the best: the difference of the {analysis.search.statistic}s{points}; the "
-        "95% interval of the difference, for this comparison alone, and with its own level where so few trainings allow no "
-        f"95%; won: the {pairs} in which the candidate has the {by.lower} {by.noun}; the p-value of the {test}, "
-        f"two-sided, and adjusted for the comparisons of the candidate with {others} (p cannot be below "
-        f"{p_text(floor)}).{bold}"
+    yield (
+        f"Difference: of the {analysis.search.statistic}s to the best{points}. Interval: of 95%, for this comparison "
+        "alone; its own level is named where so few trainings allow no 95%."
+    )
+    yield f"Won: the {pairs} in which the candidate has the {by.lower} {by.noun}."
+    yield (
+        f"p: of the {test}, two-sided. p (family): adjusted for the comparisons of the candidate with {others} (p "
+        f"cannot be below {p_text(floor)})."
     )

@@ -287,7 +287,7 @@ class Compared(Generic[S]):
         return f"On {title}, " if len(self.titles) > 1 else ""
 
     def order_sentences(self) -> Iterator[str]:
-        """Which variants are indistinguishable from the best, the data sets in order; none of a study with `seeds.until`."""
+        """Which variants may be the best, the data sets in order; none of a study with `seeds.until`."""
         for title in self.titles if self.rounds is None else ():
             intervals, summaries = self.rank_intervals(title), self.on(title)
             if len(summaries) < 3 or max(summary.n for summary in summaries) < 2:

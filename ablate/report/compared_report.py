@@ -21,6 +21,7 @@ from ablate.report.report import Report
 from ablate.report.rounds_table import rounds_table
 from ablate.report.seeds import S
 from ablate.report.statistics_table import statistics_table
+from ablate.report.table_shape import ordered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,8 +69,9 @@ class ComparedReport(Report, Generic[S]):
     def tables(self) -> list[Table]:
         """The tables, the main one first."""
         one = self.analysis
-        both = [both_table(one, one.untuned, one.tuned)] if one.tuned and one.untuned else []
-        statistics = [rounds_table(one) if one.rounds else statistics_table(one)] if one.recorded else []
+        both = [both_table(one, one.untuned, one.tuned, ordered(one))] if one.tuned and one.untuned else []
+        seeds = rounds_table if one.rounds else statistics_table
+        statistics = [seeds(one, ordered(one))] if one.recorded else []
         effects = effects_tables(one.effects, one.study.name, one.decision, one.format)
         return [self.main_table(), *both, *statistics, *effects]
 

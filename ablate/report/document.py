@@ -93,6 +93,7 @@ class Table:
         notes: The footnotes, as pairs (mark, text).
         title: A few words on what the table shows; empty for the main table of a report.
         groups: The title of each group of rows and the number of its first row, from 0; empty without groups.
+        details: What the columns mean and how they were computed, a sentence or more each; writers put them below.
     """
 
     label: str
@@ -102,6 +103,7 @@ class Table:
     notes: tuple[tuple[str, str], ...] = ()
     title: str = ""
     groups: tuple[tuple[int, str], ...] = ()
+    details: tuple[str, ...] = ()
 
     @property
     def titles(self) -> list[str]:
@@ -156,6 +158,7 @@ def make_table(
     caption: str = "",
     notes: Any = (),
     title: str = "",
+    details: Iterable[str] = (),
 ) -> Table:
     """A table from cells and texts.
 
@@ -166,9 +169,10 @@ def make_table(
         caption: The caption.
         notes: The footnotes, an iterable of pairs (mark, text).
         title: A few words on what the table shows; empty for the main table of a report.
+        details: What the columns mean, a sentence or more each; empty ones are left out.
     """
     cells = (tuple(cell if isinstance(cell, Cell) else words(cell) for cell in row) for row in rows)
-    return Table(label, caption, tuple(columns), tuple(cells), tuple(notes), title)
+    return Table(label, caption, tuple(columns), tuple(cells), tuple(notes), title, (), tuple(filter(None, details)))
 
 
 @dataclass(frozen=True)
@@ -353,8 +357,8 @@ class Document:
 
     @property
     def captions(self) -> list[str]:
-        """The captions of the tables as texts show them."""
-        return [table.caption for table in self.brief_tables]
+        """The captions of the tables as texts show them, each with its details."""
+        return [" ".join([table.caption, *table.details]) for table in self.brief_tables]
 
     def headline(self, table: Table) -> str:
         """The title of the report and what a table of it shows, in one line.

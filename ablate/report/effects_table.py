@@ -50,7 +50,8 @@ def effects_table(group: FactorEffects[Any], label: str, decision: Decision, wri
         rows.append(_rest("seed", group.found.seeds, len(titles), titles.index("Share")))
         rows.append(_rest("noise", group.found.noise, len(titles), titles.index("Share")))
     columns = [Column(title, title not in ("Effect", "From → to")) for title in titles]
-    return make_table(columns, rows, label, _caption(group, decision, bool(tests), shapley, write), notes.notes, "Effects")
+    details = _details(group, bool(tests), shapley, write)
+    return make_table(columns, rows, label, _caption(group, decision), notes.notes, "Effects", details)
 
 
 def effects_tables(effects: StudyEffects, name: str, decision: Decision, write: UnitFormat) -> list[Table]:
@@ -121,16 +122,21 @@ def _share(share: float) -> str:
     return f"{100 * share:.1f}%"
 
 
-def _caption(group: FactorEffects[Any], decision: Decision, tested: bool, shapley: bool, write: UnitFormat) -> str:
-    crossing, found = group.crossing, group.found
+def _caption(group: FactorEffects[Any], decision: Decision) -> str:
+    crossing = group.crossing
     on = f" on {crossing.title}" if crossing.title else ""
     points = " in points" if decision.unit == "%" else ""
     kind = f"all {len(crossing.rows)} combinations" if crossing.full else f"a fraction of {len(crossing.rows)} combinations"
-    parts = [
+    return (
         f"Effects{on}: what each choice changes in the {decision.words}{points}, averaged over the other choices and "
-        f"{counted(len(group.keys), 'training' if isinstance(group.keys[0], tuple) else 'seed')}, from {kind}. The effect "
-        "of two choices is the difference between what one does at the two levels of the other."
-    ]
+        f"{counted(len(group.keys), 'training' if isinstance(group.keys[0], tuple) else 'seed')}, from {kind}."
+    )
+
+
+def _details(group: FactorEffects[Any], tested: bool, shapley: bool, write: UnitFormat) -> list[str]:
+    """What the columns mean, and what is left out."""
+    found = group.found
+    parts = ["The effect of two choices is the difference between what one does at the two levels of the other."]
     if tested:
         tests = {effect.test for effect in found.effects if effect.p_value is not None}
         exact = "p-values are of exchanges of labels within each seed and within the levels of the other factors"
@@ -147,7 +153,7 @@ def _caption(group: FactorEffects[Any], decision: Decision, tested: bool, shaple
             f"The Shapley values share out the way from {_row(group, 0)} ({write.value(first)}) to {_row(group, 1)} "
             f"({write.value(last)}): they sum to {write.signed(last - first)}."
         )
-    return " ".join([*parts, *group.left_out])
+    return [*parts, *group.left_out]
 
 
 def _row(group: FactorEffects[Any], level: int) -> str:

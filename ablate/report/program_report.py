@@ -24,16 +24,15 @@ from ablate.report.program_analysis import ProgramAnalysis, ProgramSummary, vari
 from ablate.report.statistics_table import interval_cell, interval_title, seeds_cell
 from ablate.report.table_shape import (
     ShapedColumn,
-    by_result,
     in_groups,
     is_baseline,
     mark_words,
     marked,
+    ordered,
     result_cell,
     result_title,
     shaped_table,
     statistic_words,
-    usual_order,
     with_baseline,
 )
 from ablate.report.variants_frame import frame_row
@@ -164,10 +163,7 @@ def program_table(analysis: ProgramAnalysis) -> Table:
     described_rows = describe_design(designs, "", {id(summary): summary.variant.axes for summary in summaries})
     measured = statistic_words(analysis.measured(), style)
     caption = [f"{analysis.setting('. ')}.", measured, mark_words(analysis, style, marks), described_rows]
-    order = usual_order(style, designs, False)
-    rows = [*summaries] if order == "study" else by_result(summaries, style)
-    rows = sorted(rows, key=lambda summary: designs[id(summary)].row > 0) if order == "full" else rows
-    grouped = in_groups(rows, lambda summary: summary.variant.group)
+    grouped = in_groups(ordered(analysis), lambda summary: summary.variant.group)
     return shaped_table(shown, grouped, style, study.name, " ".join(filter(None, caption)))
 
 

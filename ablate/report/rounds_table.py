@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ablate.report.compared import Compared
@@ -17,17 +17,19 @@ TEXTS = ("Variant", "Data", "Baseline", "Verdict")
 COMPARED = ("Baseline", "Verdict", "Seeds", "Difference", "Interval", "p", "Corrected for")
 
 
-def rounds_table(analysis: Compared[S]) -> Table:
+def rounds_table(analysis: Compared[S], summaries: Sequence[S]) -> Table:
     """One row per comparison: its verdict, the seeds that it took, the difference and its interval.
 
     Args:
         analysis: Of a study with `seeds.until`.
+        summaries: Its summaries, in the order of the rows.
     """
     rounds = _rounds_of(analysis)
     several = len(set(rounds.families)) > 1
     titles = ["Variant", *(["Data"] if several else []), *COMPARED]
     rows = []
-    for place, baseline in rounds.pairs:
+    order = [id(summary) for summary in summaries]
+    for place, baseline in sorted(rounds.pairs, key=lambda pair: order.index(id(analysis.summaries[pair[0]]))):
         course, summary = rounds.course_of[place], analysis.summaries[place]
         row = [words(summary.name), *([words(summary.data_title)] if several else [])]
         row += [words(analysis.summaries[baseline].name), words(course.verdict), _seeds_cell(course, rounds)]
@@ -35,7 +37,8 @@ def rounds_table(analysis: Compared[S]) -> Table:
         row += [number(course.p, p_text) if course.n else NO_VALUE, number(course.corrected, str)]
         rows.append(row)
     columns = [Column(title, title not in TEXTS) for title in titles]
-    return make_table(columns, rows, f"{analysis.study.name}_rounds", _caption(analysis, rounds), title="Rounds")
+    label, caption = f"{analysis.study.name}_rounds", _caption(analysis, rounds)
+    return make_table(columns, rows, label, caption, title="Rounds", details=_details(analysis, rounds))
 
 
 def rounds_sentences(analysis: Compared[S]) -> Iterator[str]:
@@ -150,19 +153,28 @@ def _saved(rounds: Rounds, tuned: bool) -> str:
 
 
 def _caption(analysis: Compared[S], rounds: Rounds) -> str:
-    rule, write = rounds.rule, analysis.format
-    margin = write.distance(rule.margin) if rule.margin is not None else ""
-    also = f", or equivalent within {margin}" if margin else ""
-    claims = f" and any pair equivalent that is {margin} or more apart in at most {rule.alpha:.0%}" if margin else ""
-    one_sided = " (of an equivalent pair: one-sided tests of the whole level at each end)" if margin else ""
-    biased = "It is somewhat too large where a comparison stopped early; the interval is not affected."
+    rule = rounds.rule
+    also = f", or equivalent within {analysis.format.distance(rule.margin)}" if rule.margin is not None else ""
     return (
         f"Seeds until it is decided. {analysis.epochs}. Each comparison with the baseline gets one seed after the other, "
-        f"{rule.first} to {rule.most}, until it is decided: different{also}. The test allows a look after every seed: "
-        f"any equal pair is called different in at most {rule.alpha:.0%} of such studies{claims}. Difference: variant "
-        f"minus baseline, the median of the averages of all pairs of seeds' differences. {biased} Interval: the "
-        f"differences that the paired signed-rank test of the verdict has not rejected at any look{one_sided}. "
-        "p: sequential, to be compared with "
-        f"{rule.alpha:g} divided by the number of comparisons that it is corrected for. The table "
-        f"of the medians describes the seeds that were trained and tests nothing. {analysis.decided_on}"
+        f"{rule.first} to {rule.most}, until it is decided: different{also}. {analysis.decided_on}"
     ).strip()
+
+
+def _details(analysis: Compared[S], rounds: Rounds) -> Iterator[str]:
+    """What the columns mean."""
+    rule, write = rounds.rule, analysis.format
+    margin = write.distance(rule.margin) if rule.margin is not None else ""
+    claims = f" and any pair equivalent that is {margin} or more apart in at most {rule.alpha:.0%}" if margin else ""
+    one_sided = " (of an equivalent pair: one-sided tests of the whole level at each end)" if margin else ""
+    yield (
+        f"Verdict: the test allows a look after every seed. Any equal pair is called different in at most {rule.alpha:.0%} "
+        f"of such studies{claims}."
+    )
+    yield (
+        "Difference: variant minus baseline, the median of the averages of all pairs of seeds' differences. It is somewhat "
+        "too large where a comparison stopped early; the interval is not affected."
+    )
+    yield f"Interval: differences that the paired signed-rank test of the verdict has not rejected at any look{one_sided}."
+    yield f"p: sequential, to be compared with {rule.alpha:g} divided by the number that it is corrected for."
+    yield "The table of the medians describes the seeds that were trained and tests nothing."

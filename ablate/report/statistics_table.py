@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ablate.report.compared import Compared
@@ -16,22 +16,24 @@ TEXTS = ("Variant", "Data", "Baseline")
 COMPARED = ("Baseline", "Difference", "Interval", "P(better)", "p", "p (family)", "Seeds needed")
 
 
-def statistics_table(analysis: Compared[S]) -> Table:
+def statistics_table(analysis: Compared[S], summaries: Sequence[S]) -> Table:
     """One row per variant: its seeds in numbers, and the comparison with its baseline.
 
     Args:
         analysis: The analysis of a study with seeds.
+        summaries: Its summaries, in the order of the rows.
     """
     several = len({summary.data_title for summary in analysis.summaries}) > 1
     titles = ["Variant", *(["Data"] if several else []), "n", "Median", "Mean ± SD", interval_title(analysis.summaries)]
     titles += COMPARED if analysis.verdicts else ()
     rows = []
-    for summary in analysis.summaries:
+    for summary in summaries:
         row = [words(summary.name), *([words(summary.data_title)] if several else [])]
         row += [seeds_cell(summary), median_cell(summary), _mean_cell(summary), interval_cell(summary)]
         rows.append(row + (_verdict_cells(analysis, summary) if analysis.verdicts else []))
     columns = [Column(title, title not in TEXTS, "stated" if title == "n" else "constant") for title in titles]
-    return make_table(columns, rows, f"{analysis.study.name}_statistics", _caption(analysis), title="Statistics")
+    label = f"{analysis.study.name}_statistics"
+    return make_table(columns, rows, label, _caption(analysis), title="Statistics", details=_details(analysis))
 
 
 def median_cell(summary: Seeds[Any], mark: str = "", bold: bool = False) -> Cell:
@@ -123,24 +125,28 @@ def _verdict_cells(analysis: Compared[S], summary: S) -> list[Cell]:
 
 
 def _caption(analysis: Compared[S]) -> str:
-    said = (
-        f"What the seeds say. {analysis.epochs}; SD of the sample; with fewer "
-        "than 8 seeds the range from lowest to highest, as a 95% interval of the median would hardly be narrower. "
-        f"{analysis.decided_on}"
-    ).strip()
-    verdicts = list(analysis.verdicts.values())
-    sampling = f"{analysis.sampling}." if analysis.sampling else ""
-    return " ".join(filter(None, [said, _compared_caption(analysis, verdicts) if verdicts else "", sampling]))
+    return f"What the seeds say. {analysis.epochs}. {analysis.decided_on}".strip()
 
 
-def _compared_caption(analysis: Compared[S], verdicts: list[Verdict]) -> str:
-    """The explanation of the columns that compare with the baseline."""
+def _details(analysis: Compared[S]) -> Iterator[str]:
+    """What the columns mean."""
+    yield (
+        "SD: of the sample. Range: from lowest to highest with fewer than 8 seeds, where a 95% interval of the median "
+        "would hardly be narrower."
+    )
+    if analysis.verdicts:
+        yield from _compared_details(analysis, list(analysis.verdicts.values()))
+    yield f"{analysis.sampling}." if analysis.sampling else ""
+
+
+def _compared_details(analysis: Compared[S], verdicts: list[Verdict]) -> Iterator[str]:
+    """What the columns that compare with the baseline mean."""
     by, unit = analysis.decision, analysis.unit
     points = " in points" if by.unit == "%" else ""
     kinds = {verdict.comparison.paired for verdict in verdicts}
     tests = {
-        True: f"paired test (signed ranks of the differences at common {unit}s)",
-        False: f"unpaired test (studentized rank sum; fewer than {PAIRED_FROM} {unit}s are common)",
+        True: f"the paired test (signed ranks of the differences at common {unit}s)",
+        False: f"the unpaired test (studentized rank sum; fewer than {PAIRED_FROM} {unit}s are common)",
     }
     paired = [verdict.comparison for verdict in verdicts if verdict.comparison.paired]
     left = sum(c.n + c.baseline_n - 2 * c.common for c in paired)
@@ -151,11 +157,16 @@ def _compared_caption(analysis: Compared[S], verdicts: list[Verdict]) -> str:
     several = " of a data set" if len(analysis.titles) > 1 else ""
     family = "the same" if families == [1] else f"adjusted for {of} comparisons{several}"
     without = f"; {left} {unit}s without a partner are left out" if left else ""
-    test = " or ".join(tests[kind] for kind in sorted(kinds))
-    return (
-        f"Against the baseline: the Hodges-Lehmann estimate of the difference{points}, with its 95% interval for this one "
-        f"comparison (its own level is named where so few {unit}s allow no 95%); P(better), how often the variant "
-        f"has the {by.lower} {by.noun}, with its 95% interval; p of the {test}{without}; p (family), {family}, bold below "
-        f"{ALPHA:g} (the smallest possible is {least}); how many {unit}s would tell two apart that are not yet. Adding "
-        f"{unit}s after a look at these results needs `seeds: {{until: decided}}`, else differences are found too often."
+    yield (
+        f"Difference: to the baseline (Hodges-Lehmann estimate){points}. Interval: of 95%, for this one comparison; its "
+        f"own level is named where so few {unit}s allow no 95%."
+    )
+    yield f"P(better): how often the variant has the {by.lower} {by.noun}, with its 95% interval."
+    yield (
+        f"p: of {' or '.join(tests[kind] for kind in sorted(kinds))}{without}. p (family): {family}, bold below "
+        f"{ALPHA:g} (the smallest possible is {least})."
+    )
+    yield (
+        f"Seeds needed: how many {unit}s would tell two apart that are not yet. Adding {unit}s after a look at these "
+        "results needs `seeds: {until: decided}`, else differences are found too often."
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from ablate.report.compared import Compared
+from ablate.report.design_table import row_designs
 from ablate.report.document import Cell, Column, Table, make_table
 from ablate.report.seeds import S, Seeds
 from ablate.report.statistics_table import mean_text, median_cell
@@ -101,6 +102,20 @@ def by_result(summaries: Sequence[S], style: TableStyle) -> list[S]:
         style: Of the study.
     """
     return sorted(summaries, key=lambda summary: cost(summary, style))
+
+
+def ordered(analysis: Compared[S]) -> list[S]:
+    """The summaries as their tables have them, data set by data set, where no paper orders them.
+
+    Args:
+        analysis: Of the study.
+    """
+    summaries, designs = analysis.summaries, row_designs(analysis.summaries)
+    titles = list(dict.fromkeys(summary.data_title for summary in summaries))
+    order = usual_order(analysis.study.table, designs, False)
+    rows = [*summaries] if order == "study" else by_result(summaries, analysis.study.table)
+    full = {key for key, design in designs.items() if order == "full" and design.row == 0}
+    return sorted(rows, key=lambda summary: (titles.index(summary.data_title), id(summary) not in full))
 
 
 def cost(summary: Seeds[Any] | None, style: TableStyle) -> tuple[bool, float]:

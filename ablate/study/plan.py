@@ -107,11 +107,12 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 @_without_garbage_collection()
-def enumerate_variants(study: Study) -> Enumeration:
+def enumerate_variants(study: Study, beside: Callable[[Entry, Data], dict[str, Any]] | None = None) -> Enumeration:
     """Every variant of a study: duplicates merged, axes solved for the budget, constraint applied.
 
     Args:
         study: As loaded by load_study().
+        beside: As returned by beside_axes() for more studies than this one; None: of this study.
 
     Raises:
         StudyError: A variant is not valid, none is left, or there are too many trials; the message names the place.
@@ -123,7 +124,7 @@ def enumerate_variants(study: Study) -> Enumeration:
     solved: list[str] = []
     merged: list[str] = []
     dropped: list[str] = []
-    beside, networks, identities = beside_axes(study), Networks(study), _Identities()
+    beside, networks, identities = beside or beside_axes(study), Networks(study), _Identities()
     again: dict[tuple[Any, ...], list[Design]] = {}  # the designs of variants that are there more than once
     labelled: dict[str, str] = {}  # the place of each label
     for entry, axes, data, row, design, own in cells(study):

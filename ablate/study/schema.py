@@ -511,6 +511,7 @@ class StudyFile(Frozen):
                 {"required": ["data", "recipe", "search"]},
                 {"required": ["program", "measures", "seeds", "variants"]},
                 {"required": ["program", "measures", "search"]},
+                {"required": ["studies"]},
             ]
         }
     )
@@ -530,6 +531,15 @@ class StudyFile(Frozen):
         Any, Field(examples=["cifar10"], description="a data set, or a list of data sets on which every network is trained")
     ] = None
     recipe: Annotated[Any, Field(examples=["wrn_cifar"])] = None
+    studies: Annotated[
+        list[str] | None,
+        Field(
+            min_length=1,
+            max_length=100,
+            examples=["[block_types.yaml, deepening.yaml]"],
+            description="other study files of the same directory, whose variants stand in one table; see Tables",
+        ),
+    ] = None
     program: Annotated[ProgramFile | None, Field(description="a training program instead of data and recipe")] = None
     seeds: Annotated[
         Any,

@@ -87,6 +87,8 @@ def load_any_study(
     for assignment in overrides:
         document.override(assignment)
     load = partial(load_any_study, remembered=(*remembered, *copies))
+    if "studies" in document.value:
+        document.fail(("studies",), "'studies' names whole studies and is none of its own; name its studies instead")
     chosen = take_chosen(document, (*within, (path.resolve(), scale)), load)
     _refuse_nothing(document, (), document.value)
     if "program" in document.value:

@@ -57,7 +57,7 @@ def test_the_highest_is_the_best_and_a_diverged_trial_the_worst(report: StudyRep
 def test_comparisons_are_turned_around(report: StudyReport) -> None:
     verdict = report.analysis.verdict(report.analysis.summaries[1])
     assert verdict and verdict.comparison.difference == pytest.approx(0.15) and verdict.comparison.won == 6
-    row = cells(report.tables()[1])[1]
+    row = cells(report.tables()[1])[0]  # the better one comes first
     assert (row["Difference"], row["P(better)"], row["Mean ± SD"]) == ("+0.15", "0.67 (0.24–0.92)", "–")
 
 

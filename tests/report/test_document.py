@@ -28,6 +28,7 @@ from ablate.report.report import FORMATS, Format, Report
 from ablate.report.writers.csv import table_csv
 from ablate.report.writers.latex import document_latex
 from ablate.report.writers.markdown import document_markdown
+from ablate.report.writers.page import write_page
 from ablate.report.writers.plain import document_text
 
 TABLE = make_table([Column("a*b", False), Column("Error")], [["x_", number(1.234, percent, "a", True)]], "t", "First.")
@@ -129,6 +130,16 @@ def test_plain_text_has_the_tables_and_the_sentences_and_escapes_nothing() -> No
     )
 
 
+def test_what_the_columns_mean_stands_below_in_every_format() -> None:
+    found = document(replace(TABLE, details=("p: of the test.", "SD: of the sample.")))
+    assert found.captions == ["Images: Digits. First. p: of the test. SD: of the sample."]
+    for write in (document_text, document_markdown, document_latex):
+        text = write(found)
+        assert text.index("First.") < text.index("p: of the test.") < text.index("SD: of the sample.")
+    page = write_page([(found, {})]).decode()
+    assert page.index("</table>") < page.index("How to read this table") < page.index("p: of the test.")
+
+
 @pytest.mark.parametrize(("text", "number"), [("1.7M", 1.7e6), ("850k", 850e3), ("12", 12.0), ("many", None), ("", None)])
 def test_a_published_count_in_text(text: str, number: float | None) -> None:
     assert stated_quantity(text) == number
@@ -140,8 +151,22 @@ class Invented(Report):
 
     analysis: Any
 
-    def make_document(self, alt_texts: Any) -> Document:
-        return replace(document(), sections=())
+    document = replace(document(), sections=())  # type: ignore[assignment]
+
+    def tables(self) -> list[Table]:
+        return []
+
+    def conclusions(self) -> list[Any]:
+        return []
+
+    def details(self) -> list[Any]:
+        return []
+
+    def provenance(self) -> None:
+        return None
+
+    def finding(self) -> str:
+        return ""
 
     def draw_figures(self) -> dict[str, Any]:
         return {}

@@ -129,7 +129,7 @@ def test_seeds_that_are_not_complete_are_left_out_and_counted(tmp_path: Path) ->
 
 
 def texts_caption(experiment: Experiment) -> str:
-    return next(one.caption for one in experiment.report().document.tables if "_effects" in one.label)
+    return next(" ".join(one.details) for one in experiment.report().tables() if "_effects" in one.label)
 
 
 def test_without_a_complete_seed_the_report_says_why(tmp_path: Path) -> None:

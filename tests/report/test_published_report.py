@@ -189,10 +189,10 @@ def test_of_a_published_value_come_by_alike_the_seeds_say_where_it_lies(tmp_path
     found = recorded(tmp_path, CIFAR, {0: [5.0, 6.0], 1: [6.99, 7.0]}).analysis()
     predicted = "95% prediction interval, assuming normal errors"
     assert found.sentences == [
-        f"WRN-28-2: the published 5.50% (a median of 2 runs) lies within the interval that our 2 seeds predict, 0.00 to 16.50% "
-        f"({predicted}).",
-        f"WRN-16-2: the published 6.50% (a median of 2 runs) lies below the interval that our 2 seeds predict, 6.88 to 7.11% "
-        f"({predicted}).",
+        f"WRN-28-2: the published 5.50% (a median of 2 runs) lies within the interval that our 2 seeds predict, "
+        f"0.00 to 16.50% ({predicted}).",
+        f"WRN-16-2: the published 6.50% (a median of 2 runs) lies below the interval that our 2 seeds predict, "
+        f"6.88 to 7.11% ({predicted}).",
     ]
     above = recorded(tmp_path, CIFAR.replace("cifar10: 6.5}", "cifar10: 7.5}"), {}).analysis()
     assert "the published 7.50% (a median of 2 runs) lies above what our 2 seeds predict" in above.sentences[1]

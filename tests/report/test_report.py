@@ -121,12 +121,12 @@ def test_networks_of_one_size_are_not_drawn_against_parameters(tmp_path: Path) -
 def test_the_table_compares_with_the_baseline(experiment: Experiment) -> None:
     made = fill(experiment, ERRORS)
     table = made.tables()[1]
-    first, second = cells(table)
+    second, first = cells(table)  # the better one comes first
     assert (first["Baseline"], second["Baseline"]) == ("baseline", "WRN-10-1-B(3,3)")
     # 6, 8, 4 against 7, 5, 9: of the nine seed pairs six are won, 6 < 7, 6 < 9, 8 < 9, 4 < 7, 4 < 5, 4 < 9
     assert (second["Difference"], second["P(better)"]) == ("−1.00", "0.67 (0.24–0.92)")
     assert any("cannot be told apart" in sentence for sentence in made.analysis.sentences)
-    assert "the smallest possible is 0.100" in table.caption  # 2 of the 20 splits of 6 seeds
+    assert "the smallest possible is 0.100" in " ".join(table.details)  # 2 of the 20 splits of 6 seeds
     without = replace(made.analysis, baselines=(None, None))
     assert "Difference" not in StudyReport(without).tables()[1].titles
 

@@ -179,7 +179,8 @@ def test_the_sentences_say_what_is_so(written: tuple[SearchReport, Path]) -> Non
     said = search_sentences(written[0].analysis)
     assert said[:4] == [
         "The search is unfinished: 39 of 40 candidates have ended.",
-        "Candidate 8 (dropout 0.35) has the lowest median validation error, 5.08%, of 12 candidates that were trained to the end.",
+        "Candidate 8 (dropout 0.35) has the lowest median validation error, 5.08%, of 12 candidates that were "
+        "trained to the end.",
         "Against the second, candidate 1 (dropout 0.3), it is ahead in 2 of 5 trainings. No other in the table can be "
         "distinguished from it, because 5 trainings are too few for 11 comparisons: p cannot be below 0.062.",
         "Any two folds share most of the images that were trained on, so these p-values speak of these images only, not of "

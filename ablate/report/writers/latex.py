@@ -48,7 +48,7 @@ def table_latex(table: Table, caption: str, badge: str = "") -> str:
     """A table in the size of letters that fits, with its setting and its footnotes below.
 
     Args:
-        table: The table; its own caption becomes the first note.
+        table: The table; its own caption becomes the first note, its details the second.
         caption: The caption, unescaped: one line.
         badge: Such as that the study runs at another scale, which the notes begin with; empty for none.
     """
@@ -56,7 +56,7 @@ def table_latex(table: Table, caption: str, badge: str = "") -> str:
     columns = [_LatexColumn(column, [row[i] for row in table.rows]) for i, column in enumerate(table.columns)]
     layout = _layout([column.width for column in columns])
     setting = " ".join(filter(None, [badge, table.caption]))
-    notes = [rf"    \item {latex_escape(setting)}"] if setting else []
+    notes = [rf"    \item {latex_escape(text)}" for text in (setting, " ".join(table.details)) if text]
     notes += [rf"    \item[{mark}] {latex_escape(note)}" for mark, note in table.notes]
     parts = [_tabular([columns[i] for i in part], table.groups) for part in layout.parts]
     marked = any("✓" in cell.text for row in table.rows for cell in row)

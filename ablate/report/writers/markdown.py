@@ -93,6 +93,7 @@ def table_markdown(table: Table) -> str:
     lines = line_up(titles, rows, [c.numeric for c in table.columns])
     for mark, note in table.notes:
         lines += ["", f"<sup>{mark}</sup> {markdown_escape(note)}"]
+    lines += ["", *(f"- {prose(each)}" for each in table.details)] if table.details else []
     return "\n".join(lines) + "\n"
 
 

@@ -21,7 +21,7 @@ def document_text(document: Document) -> str:
 
 
 def table_text(table: Table) -> str:
-    """A table with aligned columns and its footnotes below.
+    """A table with aligned columns and its footnotes and what its columns mean below.
 
     Args:
         table: The table.
@@ -39,6 +39,7 @@ def table_text(table: Table) -> str:
     lines = line_up(titles, rows, [c.numeric for c in table.columns])
     for mark, note in table.notes:
         lines += ["", f"({mark}) {printable(note)}"]
+    lines += ["", *map(printable, table.details)] if table.details else []
     return "\n".join(lines) + "\n"
 
 
