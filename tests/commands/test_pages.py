@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -231,6 +232,33 @@ def test_the_commands_in_sentences_are_known(folder: Path, ablate: Command) -> N
         runs = words[0] in ("show", "draw") and "FILE" not in words
         given = [word.replace("NET", "WRN-10-1") for word in words] if runs else [*words, "--help"]
         assert ablate(*given).returncode == 0, words
+
+
+def test_the_fields_of_a_record_are_those_of_the_page(folder: Path, ablate: Command) -> None:
+    assert ablate("run", "STUDY.yaml", "-s", "seeds=1", "-s", "variants=[{net: WRN-10-0.25}]").returncode == 0
+    (trial,) = (path.parent for path in (folder / "runs").glob("*/result.json"))
+    page = (ROOT / "reports" / "README.md").read_text()
+    parts = re.split(r"^\*\*([\w.-]+).*?\*\* ", page.partition("field by field")[2], flags=re.MULTILINE)
+    found = {name: set(re.findall(r"`(\w+)`", text.partition("\n## ")[0])) for name, text in zip(parts[1::2], parts[2::2])}
+    for name, sometimes in {
+        "trial.json": {"program", "axes"},
+        "epochs.jsonl": {"validation_loss", "validation_error", "validation_seconds", "seconds", "validation"},
+        "result.json": {"image_files", "normalized_code", "seconds"},
+    }.items():
+        written = json.loads(
+            (trial / name).read_text().splitlines()[0] if name == "epochs.jsonl" else (trial / name).read_text()
+        )
+        assert set(written) - found[name] == set(), name
+        described = re.findall(r"^\| (`.*?`) \|", page.partition(f"**{name}**")[2].partition("\n**")[0], re.MULTILINE)
+        fields = {field for cell in described for field in re.findall(r"`(\w+)`", cell)}
+        assert fields - set(written) <= sometimes, name
+    assert set(json.loads((trial / "result.json").read_text())["provenance"]) <= found["result.json"]
+    files = set(
+        re.findall(r"`([a-z]+)[.<-]", page.partition("`runs/<id of the trial>/`")[2].partition("**trial.json**")[0])
+    )
+    assert {re.split(r"[.-]", path.name)[0] for path in trial.iterdir()} - files <= {"lock"}
+    (evaluation,) = trial.glob("evaluation-*.json")
+    assert set(json.loads(evaluation.read_text())) <= found["evaluation-"]
 
 
 def test_the_modules_and_extras_that_the_pages_name_exist() -> None:

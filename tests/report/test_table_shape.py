@@ -168,7 +168,9 @@ table: {group_by: wide, columns: [name, seeds]}
 """
     (tmp_path / "s.yaml").write_text(text)
     (tmp_path / "train.py").write_text("")
-    told = CliRunner().invoke(app, ["report", str(tmp_path / "s.yaml"), "--runs", str(tmp_path), "--json"])
+    told = CliRunner().invoke(
+        app, ["report", str(tmp_path / "s.yaml"), "--runs", str(tmp_path), "--out", str(tmp_path), "--json"]
+    )
     assert [row["net"] for row in json.loads(told.stdout)["summaries"]] == [
         "lr 0.1, narrow",
         "lr 0.1, wide",
