@@ -21,6 +21,7 @@ from ablate.commands.options import (
     Root,
     one_of,
     print_json,
+    print_text,
     read_network,
     say,
 )
@@ -31,7 +32,7 @@ from ablate.files import expand
 def show(
     net: Annotated[
         str,
-        typer.Argument(metavar="[NET]", help="WRN-40-2, or module:callable; none: list all."),
+        typer.Argument(metavar="NET", help="WRN-40-2, or module:callable; none: list all."),
     ] = "",
     argument: Argument = None,
     args: Arguments = "",
@@ -52,7 +53,7 @@ def show(
 
     if not net:
         listed = describe_families()
-        print_json(listed) if as_json else print(families_text(listed))
+        print_json(listed) if as_json else print_text(families_text(listed))
         return
     architecture = read_network(net, depth_rule, family, imagenet, argument, args)
     network = describe(net, architecture, depth_rule, classes, image_size, channels, batch_size)
@@ -60,13 +61,13 @@ def show(
         from ablate.nets.weights import check_weights
 
         network["weights"] = check_weights(weights, architecture, network["classes"], tuple(network["input_shape"]))
-    print_json(network) if as_json else print(network_text(network))
+    print_json(network) if as_json else print_text(network_text(network))
     if weights and not as_json:
         print(weights_text(network["weights"]))
 
 
 def draw(
-    net: Annotated[str, typer.Argument(metavar="[NET]", help="WRN-28-10, or module:callable.", show_default=False)] = "",
+    net: Annotated[str, typer.Argument(metavar="NET", help="WRN-28-10, or module:callable.", show_default=False)] = "",
     figure_1: Annotated[bool, typer.Option("--figure-1", help="The paper's figure 1, instead of NET.")] = False,
     out: Annotated[Optional[Path], typer.Option("-o", "--out", metavar="PATH", help="An .svg, .png or .pdf file.")] = None,
     argument: Argument = None,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
@@ -39,7 +41,7 @@ Images = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DepthRule = Annotated[
     Literal["convolutions", "nominal"],
-    typer.Option("--depth-rule", metavar="RULE", help="convolutions, or nominal: 6 N + 4."),
+    typer.Option("--depth-rule", metavar="RULE", help="convolutions (default) or nominal.", show_default=False),
 ]
 FamilyKey = Annotated[Optional[str], typer.Option("--family", metavar="NAME", help="The family, if two have the name.")]
 ForImageNet = Annotated[bool, typer.Option("--imagenet", help="Read NET as a network for ImageNet.")]
@@ -73,6 +75,22 @@ def print_json(value: Any) -> None:
         print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
     except orjson.JSONEncodeError:  # a file name that is not valid Unicode
         print(json.dumps(value, indent=2))
+
+
+def print_text(text: str) -> None:
+    """Print the text of a command to stdout, on a terminal with its Markdown tables drawn.
+
+    Args:
+        text: Its tables are Markdown.
+    """
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        from ablate.report.writers import terminal
+
+        terminal.print_text(text, Console(highlight=False))
+    else:
+        print(text)
 
 
 def print_report(document: Document) -> None:
@@ -113,11 +131,15 @@ def next_command(command: str, study: Path, overrides: Sequence[str] | None, sca
 def say(*texts: str) -> None:
     """Print messages to stderr, with parameter names written as flags; see with_flags().
 
+    On a terminal long lines are broken between words.
+
     Args:
         texts: The messages.
     """
-    for text in texts:
-        print("\n".join(map(printable, with_flags(text).split("\n"))), file=sys.stderr)
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else sys.maxsize
+    for line in (printable(line) for text in texts for line in with_flags(text).split("\n")):
+        folded = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+        print(folded if len(line) > width else line, file=sys.stderr)
 
 
 def with_flags(text: str) -> str:

@@ -192,6 +192,7 @@ class _Noise:
         df: The degrees of freedom of the noise.
         variance: Of the noise; None with one seed.
         total, of_rows, of_seeds, of_rest: Sums of squares.
+        rounding: A sum of squares that rounding alone may leave.
     """
 
     def __init__(self, table: Floats) -> None:
@@ -202,6 +203,7 @@ class _Noise:
         self.rest = centred - rows - seeds
         self.total, self.of_rest = float((centred**2).sum()), float((self.rest**2).sum())
         self.of_rows, self.of_seeds = self.seeds * float((rows**2).sum()), self.rows * float((seeds**2).sum())
+        self.rounding = table.size * (16 * np.finfo(float).eps * float(np.abs(table).max())) ** 2
         self.df = (self.rows - 1) * (self.seeds - 1)
         self.variance = self.of_rest / self.df if self.df else None
 
@@ -278,6 +280,7 @@ def _effect(term: _Term, table: Floats, design: Whole, noise: _Noise, draws: _Dr
     """An effect, tested by the exact test if that can reach the level, else by that of residuals."""
     df = term.basis.shape[1]
     squares = noise.seeds * float(((term.basis.T @ noise.means) ** 2).sum())
+    squares = squares if squares > noise.rounding else 0.0
     strata = _strata(term.factors, table, design) if full else None
     test: Literal["strata", "residuals"] = "residuals"
     p: float | None = None

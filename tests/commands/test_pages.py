@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -207,7 +208,8 @@ def write_tables(folder: Path) -> None:
 
 
 @of_kind("python")
-def test_python_of_a_page_works(block: Block, folder: Path, ablate: Command) -> None:
+def test_python_of_a_page_works(block: Block, folder: Path, ablate: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["train.py"])
     names: dict[str, Any] = {"ablate": package, "torch": torch, **vars(importlib.import_module(Optimizer.__module__))}
     if "load_study" in block.text:
         assert ablate("run", "studies/quickstart.yaml").returncode == 0
