@@ -9,6 +9,7 @@ taken on its images, and `measures` of a study names more. A measure of the user
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from ablate.errors import NotationError
+from ablate.files import content_id
 from ablate.own_code import OwnCode
 from ablate.registry import Registry
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from torch import Tensor
 
 
@@ -113,9 +117,45 @@ def balanced_error(logits: Tensor, labels: Tensor) -> float:
         logits: float32 (N, classes).
         labels: int64 (N,), from 0.
     """
-    images = labels.bincount()
-    wrong = labels[logits.argmax(1) != labels].bincount(minlength=len(images))
-    return float(100 * (wrong[images > 0] / images[images > 0]).double().mean())
+    return float(100 - 100 * class_accuracies(logits, labels).mean())
+
+
+def class_error(logits: Tensor, labels: Tensor) -> float:
+    """The largest error within a class, in percent. Classes without images do not count.
+
+    Args:
+        logits: float32 (N, classes).
+        labels: int64 (N,), from 0.
+    """
+    return float(100 - 100 * class_accuracies(logits, labels).min())
+
+
+def class_accuracies(logits: Tensor, labels: Tensor) -> npt.NDArray[np.float64]:
+    """The share of the images of each class that are predicted right, for the classes with images.
+
+    Args:
+        logits: float32 (N, classes).
+        labels: int64 (N,), from 0.
+    """
+    import numpy as np
+    from sklearn.metrics import recall_score
+
+    found: npt.NDArray[np.float64] = recall_score(
+        labels.numpy(), logits.argmax(1).numpy(), labels=np.unique(labels.numpy()), average=None, zero_division=0
+    )
+    return found
+
+
+def macro_f1(logits: Tensor, labels: Tensor) -> float:
+    """The mean over the classes of the F1 score, in percent. Classes without images and predictions do not count.
+
+    Args:
+        logits: float32 (N, classes).
+        labels: int64 (N,), from 0.
+    """
+    from sklearn.metrics import f1_score
+
+    return float(100 * f1_score(labels.numpy(), logits.argmax(1).numpy(), average="macro", zero_division=0))
 
 
 def calibration_error(logits: Tensor, labels: Tensor, bins: int = 15) -> float:
@@ -152,6 +192,8 @@ MEASURES = Registry(
         goal="maximize",
     ),
     Measure(name="balanced_error", words="balanced error", unit="%", of_all=balanced_error),
+    Measure(name="macro_f1", words="macro F1", unit="%", of_all=macro_f1, goal="maximize"),
+    Measure(name="class_error", words="largest error of a class", unit="%", of_all=class_error),
     Measure(name="nll", words="negative log-likelihood", unit="nats", total=sum_log_likelihood, value=mean),
     Measure(name="ece", words="expected calibration error", unit="%", of_all=calibration_error),
 )
@@ -186,6 +228,47 @@ def find_measure(measure: str | OwnMeasure) -> Measure:
     if isinstance(measure, str):
         return MEASURES[measure]
     return Measure(name=measure.name, words=measure.name, unit="", of_all=partial(_own_value, measure.code))
+
+
+def name_of(measure: str | OwnMeasure) -> str:
+    """The name of a measure in study files and records.
+
+    Args:
+        measure: A name of the table, or own code.
+    """
+    return measure if isinstance(measure, str) else measure.name
+
+
+def key_of(measure: str | OwnMeasure) -> str:
+    """A name under which a value is kept: that of the measure, with a digest of its code if it is the user's own.
+
+    Args:
+        measure: A name of the table, or own code.
+    """
+    if isinstance(measure, str):
+        return measure
+    identity = json.dumps(measure.identity(), sort_keys=True).encode()
+    return f"{measure.name}:{content_id(identity)}"
+
+
+def take_measure(measure: str | OwnMeasure, values: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
+    """A measure of logits.
+
+    Args:
+        measure: A name of the table, or own code.
+        values: Shape (N, classes), finite.
+        labels: Shape (N,), from 0.
+
+    Raises:
+        NotationError: The user's own code raises an error or returns no number.
+    """
+    import torch
+
+    entry, logits, classes = find_measure(measure), torch.from_numpy(values), torch.from_numpy(labels)
+    if entry.total is not None and entry.value is not None:
+        return entry.value(float(entry.total(logits, classes)), len(classes))
+    assert entry.of_all is not None
+    return entry.of_all(logits, classes)
 
 
 def _own_value(code: OwnCode, logits: Tensor, labels: Tensor) -> float:

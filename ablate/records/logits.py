@@ -12,7 +12,7 @@ import hashlib
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -180,7 +180,7 @@ def write_evaluation(
     directory: Path,
     logits: Logits,
     weights: str = TESTED,
-    measures: Mapping[str, float | None] | None = None,
+    measure: Callable[[Logits | None], Mapping[str, float | None]] = lambda logits: {},
     most: float = math.inf,
 ) -> int:
     """Write the two files of an evaluation and return the bytes of the logits that are kept, 0 for none.
@@ -189,7 +189,8 @@ def write_evaluation(
         directory: Of the trial; its epochs are complete.
         logits: Of the images.
         weights: As in file_name().
-        measures: Of the images, by name.
+        measure: Called with the logits as they would be read again, or None if they are not all finite; returns measures by
+            name.
         most: Bytes that the logits may have; more are not kept.
 
     Raises:
@@ -197,8 +198,9 @@ def write_evaluation(
     """
     name = file_name(logits.images, weights)
     path = directory / f"logits-{name}.safetensors"
-    data = pack(logits) if logits.values.size * 2 <= most else None
-    data = data if data and len(data) <= most else None
+    packed = pack(logits)
+    measures = measure(unpack(packed, logits.images, logits.weights) if packed else None)
+    data = packed if packed and len(packed) <= most else None
     if data:
         write_atomically(path, data)
     else:
@@ -210,7 +212,7 @@ def write_evaluation(
         weights="ema" if logits.weights == "ema" else "trained",
         count=len(logits.labels),
         logits_sha256=hashlib.sha256(data).hexdigest() if data else None,
-        measures=dict(measures or {}),
+        measures=dict(measures),
     )
     write_atomically(directory / f"evaluation-{name}.json", sealed_bytes(fields.model_dump()))
     return len(data) if data else 0

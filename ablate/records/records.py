@@ -30,6 +30,7 @@ from ablate.files import (
 )
 from ablate.records.adopted import adopted_from
 from ablate.records.epochs import Row, measured_on, parse_epochs, read_epoch_lines, read_epochs
+from ablate.records.former import former_ids
 from ablate.records.result import OWN, TEST, VALIDATION, check_result, renamed
 
 RecordState = Literal["recorded", "diverged", "failed", "running", "interrupted", "missing"]
@@ -308,7 +309,8 @@ def read_record(runs: Path, trial_id: str, split: Split | None = None) -> Record
 
     What every reader relies on is checked here: the result is the one that was written, it is this trial's, and the epochs
     are its epochs. A result of an earlier version does not say whose it is; then trial.json must be this trial's. Without a
-    result of its own, a trial has the record of the trial of earlier code that `ablate adopt` found to be equal.
+    result of its own, a trial has the record of the trial of earlier code that `ablate adopt` found to be equal, or that of
+    the same trial under an id of an earlier version.
 
     Args:
         runs: The runs directory.
@@ -321,7 +323,8 @@ def read_record(runs: Path, trial_id: str, split: Split | None = None) -> Record
     if record := own_record(runs, trial_id, split):
         return record
     earlier = adopted_from(runs, trial_id)
-    return own_record(runs, earlier, split) if earlier else None
+    others = ([earlier] if earlier else []) + list(former_ids(runs, trial_id))
+    return next(filter(None, (own_record(runs, other, split) for other in others)), None)
 
 
 def own_record(runs: Path, trial_id: str, split: Split | None = None) -> Record | None:

@@ -21,6 +21,7 @@ from ablate.errors import UNPRINTABLE
 
 TEST, VALIDATION = "test_", "validation_"  # prefixes of measured fields, by the images that were evaluated
 FINAL = "final_test_"  # in a record that is read, of a trial that holds out images: its one evaluation of the test images
+CODE = "measure_code"  # digests of the user's own measures that were taken after each epoch, by name
 OWN = ""  # a program's trial: its measures have names of their own, which are the same everywhere
 
 

@@ -13,6 +13,7 @@ from ablate.kinds.measures import ERROR
 from ablate.records.code import changed_codes
 from ablate.records.earlier import Earlier, earlier_lines
 from ablate.records.epochs import Row
+from ablate.records.former import former_ids
 from ablate.records.records import trial_state
 from ablate.records.result import FINAL, TEST, VALIDATION, renamed
 from ablate.records.timings import Probe, find_probe, read_probes
@@ -56,16 +57,16 @@ def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
         seconds = sum(record.result.get(key, 0) for record in records for key in passes)
         took = f"{seconds / 3600:.2f} device-hours" if seconds >= 360 else f"{seconds / 60:.2g} device-minutes"
         lines.append(f"{took} of training and testing")
-        lines += _adopted_lines(summaries)
+        lines += _adopted_lines(summaries, runs)
         lines.append("images: " + ", ".join(sorted({f"digest {r.result.get('data_digest', '?')}" for r in records})))
     return lines + foreseen_lines(estimated_against_actual(summaries, read_probes(runs)))
 
 
-def _adopted_lines(summaries: Sequence[Summary]) -> list[str]:
+def _adopted_lines(summaries: Sequence[Summary], runs: Path) -> list[str]:
     """The records that were made by earlier code, one text for each version."""
     found = []
     for one in (one for summary in summaries for one in summary.trials):
-        if one.record and one.record.id != one.trial.id:
+        if one.record and one.record.id not in (one.trial.id, *former_ids(runs, one.trial.id)):
             definition = read_file(one.record.directory / "trial.json")
             found.append(Earlier(one.record, changed_codes(definition, one.trial.definition)))
     return [f"{line}, taken over by `ablate adopt`" for line in earlier_lines(found)]

@@ -16,6 +16,7 @@ from ablate.errors import RecordError
 from ablate.kinds.measures import ERROR, MEASURES
 from ablate.records.records import Record, Split, read_record
 from ablate.records.result import FINAL
+from ablate.report.measured import measured
 from ablate.report.numbers import finite
 from ablate.report.seeds import Seeds, TrainingKey, TrialRecord
 from ablate.study.decision import TEST_ERROR, Decision
@@ -204,7 +205,9 @@ def summarize(
     for variant in variants:
         split: Split = "test" if variant.data.held_out is None else "validation"
         trials = variant.trials(seeds)
-        of_variant = tuple(TrialRecord(trial, read_record(runs, trial.id, split)) for trial in trials)
+        records = [read_record(runs, trial.id, split) for trial in trials]
+        found = [record and measured(record, variant.data.measures) for record in records]
+        of_variant = tuple(map(TrialRecord, trials, found))
         axes = {axis: axis_value(variant, axis) for axis in varied}
         summaries.append(Summary(variant, of_variant, decision, axes, epoch_rule, measures))
     _check_images(summaries)

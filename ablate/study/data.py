@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from ablate.data.augmentation_lists import Augment, as_written
 from ablate.data.data_sets import DATA_SETS, DataSet
 from ablate.data.read_options import RESIZES, ColumnNames, DrawnTest, ReadOptions, Resize
-from ablate.kinds.measures import ERROR, Measure, OwnMeasure, find_measure
+from ablate.kinds.measures import ERROR, Measure, OwnMeasure, find_measure, name_of
 from ablate.nets.blueprint import Shape
 from ablate.own_code import OwnCode
 from ablate.study.frozen import Frozen
@@ -121,6 +121,8 @@ class Data(Frozen):
         own: The own code that returns the images; a study writes it as `python` and `args`. None: files.
         measures: What is measured on the test images besides the error and what the data set's entry names. A study's
             `measures` sets it.
+        decide_by: The name of the one of them that is also measured after each epoch; "" for none. A study's `decide_by`
+            sets it.
         keep: What trials keep of their last epoch. A study's `keep` sets it.
     """
 
@@ -164,6 +166,7 @@ class Data(Frozen):
     stream: Annotated[bool, Field(description="decode images when they are needed, for any number of images")] = False
     own: OwnCode | None = None
     measures: tuple[str | OwnMeasure, ...] = ()
+    decide_by: str = ""
     keep: Keep = Keep()
 
     @classmethod
@@ -187,17 +190,15 @@ class Data(Frozen):
 
     def identity(self) -> dict[str, Any]:
         """The fields that can change a result. The title is one of them only where nothing else identifies the images."""
-        other = {"digest", "copy_of", "root", "augment", "measures", "keep"}
+        other = {"digest", "copy_of", "root", "augment", "measures", "decide_by", "keep"}
         other |= set() if self.data_set.title is None else {"title"}
         other |= {"test_size"} if self.held_out and not self.held_out.test else set()
         own = {"own": self.own.identity()} if self.own else {}
         other |= {"own"} if self.own else set()
-        measures = [one if isinstance(one, str) else one.identity() for one in self.measures]
         return {
             **self.model_dump(exclude=other, exclude_defaults=True),
             "augment": as_written(self.augment, code=True),
             **own,
-            **({"measures": measures} if measures else {}),
         }
 
     @property
@@ -219,10 +220,10 @@ class Data(Frozen):
         )
 
     @property
-    def all_measures(self) -> list[Measure]:
-        """All that is measured on the test images: the error, what the data set's entry names, and `measures`."""
-        names = ("error", *self.data_set.measures)
-        return [ERROR, *(find_measure(one) for one in dict.fromkeys((*names, *self.measures)) if one != "error")]
+    def epoch_measures(self) -> list[Measure]:
+        """What is measured after each epoch: the error, what the data set's entry names, and the measure that decides."""
+        names = dict.fromkeys((*self.data_set.measures, *(one for one in self.measures if name_of(one) == self.decide_by)))
+        return [ERROR, *(find_measure(one) for one in names if one != ERROR.name)]
 
     @property
     def own_measures(self) -> list[OwnMeasure]:

@@ -36,10 +36,10 @@ def read_measures(
     for i, one in enumerate(measures):
         found = _own(document, i, one, folder) if one.python is not None else _named(document, i, one)
         measure = find_measure(found)
-        if measure is ERROR or any(measure.name == other.name for other in shown):
-            always = measure.name == ERROR.name
-            why = "is measured always; leave it out" if always else "is listed twice; give each a name of its own"
-            document.fail(("measures", i), f"measures: '{measure.name}' {why}")
+        if measure is ERROR:  # it is measured always
+            continue
+        if any(measure.name == other.name for other in shown):
+            document.fail(("measures", i), f"measures: '{measure.name}' is listed twice; give each a name of its own")
         taken.append(found)
         code = "" if isinstance(found, str) else str(found.code)
         words = one.words or measure.words.replace("_", " ")

@@ -173,7 +173,7 @@ class EntryFile(Frozen):
 
 
 EXPANSIONS = ("net", "grid", "zip", "one_at_a_time", *DESIGNS)  # one of them in each item of `variants`
-SET_BY_OTHERS = ("held_out", "measures", "keep")  # fields of Data that other keys of a study set
+SET_BY_OTHERS = ("held_out", "measures", "decide_by", "keep")  # fields of Data that other keys of a study set
 NOT_WRITTEN = (*SET_BY_OTHERS, "own")  # fields of Data that a study file writes under other keys
 
 

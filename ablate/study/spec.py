@@ -116,7 +116,8 @@ def load_any_study(
     seeds, until = _seeds(document, file)
     held_out = _held_out(document, file, data)
     taken, shown = read_measures(document, file.measures or (), path.parent)
-    extra: dict[str, Any] = {**({"measures": taken} if taken else {}), **({"keep": file.keep} if file.keep else {})}
+    keep = {"keep": file.keep} if file.keep else {}
+    extra: dict[str, Any] = {**keep, **({"measures": taken, "decide_by": file.decide_by or ""} if taken else {})}
     data = _with(data, held_out, extra)
     budget = _budget(document, file.budget) if file.budget else None
     search = None

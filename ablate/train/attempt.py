@@ -13,15 +13,16 @@ from torch import nn
 
 from ablate.data.streaming import Streamed
 from ablate.data.tensors import LabelledTensors
-from ablate.errors import DataError, RecordError
+from ablate.errors import DataError, NotationError, RecordError
 from ablate.kinds.hooks import Hooks
+from ablate.kinds.measures import OwnMeasure, key_of, take_measure
 from ablate.nets.custom import check_code
 from ablate.own_modules import look_in
 from ablate.records.code import has_code, normalized_codes
 from ablate.records.epochs import Row, append_epoch, write_epochs
 from ablate.records.logits import TESTED, Logits, write_evaluation
 from ablate.records.records import trial_directory, write_result
-from ablate.records.result import FINAL
+from ablate.records.result import CODE, FINAL
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
 from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint
 from ablate.train.job import Job
@@ -90,7 +91,7 @@ class Attempt:
             self.average.load_state_dict(averages)
         # Streamed images are large: a test batch of the training batch size fits into memory if training does.
         size = recipe.batch_size if isinstance(test_part, Streamed) else TEST_BATCH * group.size
-        measures = trial.data.all_measures
+        measures = trial.data.epoch_measures
 
         def tests(part: LabelledTensors | Streamed, network: nn.Module | None = None) -> Testing:
             batches = TestBatches(part, normalization, size, group=group)
@@ -139,6 +140,12 @@ class Attempt:
         return len(self.rows) + 1
 
     @property
+    def _own_measures(self) -> list[OwnMeasure]:
+        """The measures of the user's own that are taken after each epoch."""
+        data = self.job.trial.data
+        return [one for one in data.own_measures if one.name == data.decide_by]
+
+    @property
     def testing_on(self) -> str:
         """The name of the images that the trial is evaluated on after each epoch."""
         return "validation" if self.job.trial.data.held_out else "test"
@@ -162,10 +169,9 @@ class Attempt:
         self.testing.keeping = self.epoch == self.recipe.epochs and self._fits(self.testing)
 
     def _fits(self, testing: Testing) -> bool:
-        """Whether the logits of a pass may be kept."""
-        images = testing.batches.images
-        least = 2 * images * self.job.trial.data.classes
-        return images >= self.group.size and least <= self.job.trial.data.keep.most
+        """Whether the logits of a pass are needed at its end: to be kept, or for a measure."""
+        data, images = self.job.trial.data, testing.batches.images
+        return images >= self.group.size and (bool(data.measures) or 2 * images * data.classes <= data.keep.most)
 
     def add_epoch(
         self, train: Scores, test: Scores, train_seconds: float, test_seconds: float, side_by_side: int, report: SendEvent
@@ -249,6 +255,7 @@ class Attempt:
             "test_images": len(self.testing.batches.part.labels),
             **self._evaluate_once(),
             **self.image_facts,
+            **({CODE: codes} if (codes := {one.name: key_of(one) for one in self._own_measures}) else {}),
             **({"normalized_code": self.normalized} if self.normalized else {}),
             "data_digest": self.digest,
             "provenance": {**self.made, "finished": _now()},
@@ -291,7 +298,17 @@ class Attempt:
                     images,
                     "ema" if self.average and not weights else "trained",
                 )
-                left -= write_evaluation(self.directory, logits, weights, most=left)
+                left -= write_evaluation(self.directory, logits, weights, self._measure_last, left)
+
+    def _measure_last(self, logits: Logits | None) -> dict[str, float | None]:
+        """The measures of the study on some images at the end, by key_of(); None where logits are not finite."""
+        found: dict[str, float | None] = {}
+        for one in self.job.trial.data.measures:
+            try:
+                found[key_of(one)] = take_measure(one, logits.values, logits.labels) if logits else None
+            except NotationError as error:  # a report takes it again, by code that may have been repaired
+                print(f"{error}; the trial is recorded without this measure")
+        return found
 
 
 def _finite(loss: Any) -> bool:

@@ -73,7 +73,7 @@ MODULES = {
     "my_net": NETWORK,
     "mynet": NETWORK,
     "my_loss": "def focal(logits, labels, gamma): return logits.sum()",
-    "my_measures": "def macro_f1(logits, labels): return 0.5",
+    "my_measures": "def cost(logits, labels): return 0.5",
     "mine": "def f1(logits, labels, average): return 0.5",
     "my_data": """\
 import numpy as np

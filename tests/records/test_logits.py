@@ -76,7 +76,9 @@ def record(tmp_path: Path) -> Record:
         tmp_path, f"{recorded.DIGITS}seeds: 2\nvariants: [{{net: [WRN-10-1]}}]\n", {0: [5.0, 6.0]}
     )
     for trial in experiment.trials():
-        write_evaluation(trial_directory(experiment.runs, trial.id), drawn(seed=trial.seed), measures={"nll": 1.5})
+        write_evaluation(
+            trial_directory(experiment.runs, trial.id), drawn(seed=trial.seed), measure=lambda logits: {"nll": 1.5}
+        )
     found = read_record(experiment.runs, experiment.trials()[0].id)
     assert found
     return found

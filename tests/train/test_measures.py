@@ -7,17 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pytest
 import recorded
 import torch
-from sklearn.metrics import balanced_accuracy_score, log_loss
+from scipy.special import softmax
+from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 
 from ablate.api import Experiment
 from ablate.data.cache import Location
 from ablate.errors import AblateError, StudyError
 from ablate.kinds.measures import MEASURES, calibration_error, find_measure
+from ablate.records.former import without_measures
+from ablate.records.logits import read_logits
 from ablate.records.records import Record, read_record
 from ablate.records.result import FINAL
+from ablate.report.measured import measured
 from ablate.study.study import Trial
 from ablate.train.job import Job
 from ablate.train.trial import train_trial
@@ -110,15 +115,19 @@ def test_calibration_error_is_the_gap_of_each_bin() -> None:
     assert calibration_error(certain, torch.tensor([0, 1])) == pytest.approx(0.0)
 
 
-def test_a_trial_measures_them_after_each_epoch_and_once_on_the_test_images(tmp_path: Path) -> None:
-    experiment = recorded.written(tmp_path, STUDY)
+def test_the_one_that_decides_is_measured_after_each_epoch_the_others_on_the_last_logits(tmp_path: Path) -> None:
+    experiment = recorded.written(tmp_path, STUDY + "decide_by: everything\n")
     (trial,) = experiment.trials()
     record = finish(job_of(experiment, trial, tmp_path))
     lines = [json.loads(line) for line in (record.directory / "epochs.jsonl").read_text().splitlines()]
     for line in lines:
         assert line["validation_everything"] == pytest.approx(line["validation_error"])
-        assert line["validation_accuracy"] == pytest.approx(100 - line["validation_error"])
+        assert "validation_accuracy" not in line
     assert record.result[f"{FINAL}everything"] == pytest.approx(record.result[f"{FINAL}error"])
+    shown = measured(record, trial.data.measures).result
+    for prefix in ("test_", FINAL):
+        assert shown[f"{prefix}accuracy"] == pytest.approx(100 - record.result[f"{prefix}error"])
+    experiment = recorded.written(tmp_path, STUDY)
     titles = experiment.report().tables()[0].titles
     assert titles[-4:] == [
         "Validation accuracy, %",
@@ -129,7 +138,7 @@ def test_a_trial_measures_them_after_each_epoch_and_once_on_the_test_images(tmp_
 
 
 def test_a_resumed_one_equals_an_uninterrupted_one(tmp_path: Path) -> None:
-    experiment = study(tmp_path, "[ece, {python: own_measures:share, args: {label: 3}}]")
+    experiment = study(tmp_path, "[ece, {python: own_measures:share, args: {label: 3}}]", "decide_by: share\n")
     whole = job_of(experiment, experiment.trials()[0], tmp_path)
     halting = replace(whole, runs=tmp_path / "halting")
     assert train_trial(halting, lambda: True, lambda row: None) == "interrupted"
@@ -138,20 +147,64 @@ def test_a_resumed_one_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     assert [row["test_share"] for row in one.epochs()] == [row["test_share"] for row in other.epochs()]
 
 
-def test_measures_and_their_code_are_part_of_the_id(tmp_path: Path) -> None:
-    def id_of(measures: str) -> str:
-        return study(tmp_path, measures).trials()[0].id
+def values(experiment: Experiment) -> dict[str, float]:
+    """What the report shows of the only trial; "" is what decides."""
+    (summary,) = experiment.report().analysis.summaries
+    found = {one.name: summary.median_of(one.name) for one in summary.more_measures} | {"": summary.median}
+    return {name: value for name, value in found.items() if value is not None}
 
-    plain = recorded.written(tmp_path, STUDY.replace(STUDY.splitlines()[5] + "\n", "")).trials()[0]
-    assert b"measures" not in plain.definition
-    found = [
-        id_of("[accuracy]"),
-        id_of("[{python: own_measures:share}]"),
-        id_of("[{python: own_measures:share, args: {label: 1}}]"),
-    ]
+
+def recorded_of(experiment: Experiment) -> Record:
+    record = read_record(experiment.runs, experiment.trials()[0].id)
+    assert record is not None
+    return record
+
+
+def test_measures_are_added_and_changed_without_training(tmp_path: Path) -> None:
+    plain = study(tmp_path, "[error]")
+    (trial,) = plain.trials()
+    finish(job_of(plain, trial, tmp_path))
+    more = study(tmp_path, "[error, macro_f1, class_error, nll, {python: own_measures:share}]", "decide_by: nll\n")
+    assert more.trials()[0].id == trial.id
+    first = values(more)
+    logits = read_logits(recorded_of(more))
+    assert logits
+    predicted = logits.values.argmax(1)
+    assert first["share"] == pytest.approx((predicted == 0).mean())
+    assert first["macro_f1"] == pytest.approx(100 * f1_score(logits.labels, predicted, average="macro", zero_division=0))
+    worst = max((predicted != logits.labels)[logits.labels == label].mean() for label in range(10))
+    assert first["class_error"] == pytest.approx(100 * worst)
+    assert first[""] == pytest.approx(log_loss(logits.labels, softmax(logits.values.astype(float), 1)), rel=1e-5)
     (tmp_path / "own_measures.py").write_text(OWN.replace("== label", "!= label"))
-    found += [plain.id, id_of("[{python: own_measures:share}]")]
-    assert len(set(found)) == 5
+    assert values(study(tmp_path, "[{python: own_measures:share}]"))["share"] == pytest.approx(1 - first["share"])
+
+
+def test_a_measure_of_each_epoch_whose_code_has_changed_is_taken_anew(tmp_path: Path) -> None:
+    text = "[{python: own_measures:share}]"
+    experiment = study(tmp_path, text, "decide_by: share\n")
+    finish(job_of(experiment, experiment.trials()[0], tmp_path))
+    before = values(experiment)[""]
+    (tmp_path / "own_measures.py").write_text(OWN.replace("== label", "!= label"))
+    assert values(study(tmp_path, text, "decide_by: share\n"))[""] == pytest.approx(1 - before)
+
+
+@pytest.mark.parametrize("measures", ["[ece]", "[nll, ece]", "[error]"])
+def test_records_under_ids_that_contain_measures_are_found(tmp_path: Path, measures: str) -> None:
+    """As earlier versions wrote them: the data of a trial had `measures`."""
+    experiment = study(tmp_path, measures)
+    (trial,) = experiment.trials()
+    fields = json.loads(trial.definition)
+    fields["data"]["measures"] = ["ece"]
+    seed = fields.pop("seed")
+    old = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2).removesuffix(b"\n}")
+    old += b',\n  "seed": %d\n}\n' % seed
+    assert without_measures(old) == trial.definition and without_measures(trial.definition) is None
+    former = replace(trial)
+    former.__dict__["definition"] = old
+    recorded.record(experiment.runs, former, 5.0, test_ece=1.5, **{f"{FINAL}error": 6.0, f"{FINAL}ece": 2.0})
+    assert recorded_of(experiment).id == former.id != trial.id
+    (summary,) = experiment.report().analysis.summaries
+    assert (summary.median, summary.n, summary.median_of("ece")) == (5.0, 1, 1.5)
 
 
 def test_variants_are_compared_by_the_measure_that_decides(tmp_path: Path) -> None:
@@ -177,7 +230,6 @@ def test_variants_are_compared_by_the_measure_that_decides(tmp_path: Path) -> No
     ("measures", "message"),
     [
         ("[top3]", "measures: found 'top3'; allowed: "),
-        ("[error]", "measures: 'error' is measured always; leave it out"),
         ("[ece, ece]", "measures: 'ece' is listed twice; give each a name of its own"),
         ("[{name: ece, goal: maximize}]", "measures.goal is only valid with python: module:callable"),
         ("[{python: own_measures:missing}]", "measures: own_measures:missing: "),

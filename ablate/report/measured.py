@@ -1,0 +1,73 @@
+"""measured(): a record with the measures that its study asks for, computed from the logits that the trial has kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from ablate.errors import RecordError
+from ablate.files import read_file
+from ablate.kinds.measures import OwnMeasure, key_of, name_of, take_measure
+from ablate.records.logits import Logits, read_evaluation, read_logits
+from ablate.records.records import Record
+from ablate.records.result import CODE, FINAL, TEST
+
+
+def measured(record: Record, measures: Sequence[str | OwnMeasure]) -> Record:
+    """The record with as many of some measures as can be known without training; the files are only read.
+
+    A value that was measured while the trial was trained is taken first, then one that was kept at its end, then it is
+    computed from the logits.
+
+    Args:
+        record: Of a trial of a network.
+        measures: Of its study.
+
+    Raises:
+        RecordError: A file of the record is damaged.
+        NotationError: A measure of the user's own raises an error or returns no number.
+    """
+    if not measures:
+        return record
+    images = {TEST: record.split, **({FINAL: "test"} if f"{FINAL}error" in record.result else {})}
+    result = dict(record.result)
+    for prefix, name in images.items():
+        result |= _more(record, measures, prefix, name)
+    return replace(record, result=result)
+
+
+def _more(record: Record, measures: Sequence[str | OwnMeasure], prefix: str, images: str) -> dict[str, Any]:
+    """The measures of one set of images that are not in the result, by column; None where the trial diverged."""
+    missing = [one for one in measures if not _is_known(record, one, f"{prefix}{name_of(one)}")]
+    if record.diverged or not missing:
+        return {f"{prefix}{name_of(one)}": None for one in missing}
+    evaluation = read_evaluation(record, images)
+    kept = dict(evaluation.measures) if evaluation else {}
+    found: dict[str, Any] = {}
+    logits: Logits | None = None
+    for one in missing:
+        column, key = f"{prefix}{name_of(one)}", key_of(one)
+        if key not in kept and (logits := logits or read_logits(record, images)):
+            kept[key] = take_measure(one, logits.values, logits.labels)
+        if key in kept:
+            found[column] = kept[key]
+    return found
+
+
+def _is_known(record: Record, measure: str | OwnMeasure, column: str) -> bool:
+    """Whether the result has a value of a measure, taken by the code that the study has now."""
+    if column not in record.result:
+        return False
+    if isinstance(measure, str):
+        return True
+    taken_by = record.result.get(CODE, {})
+    if isinstance(taken_by, dict) and measure.name in taken_by:
+        return bool(taken_by[measure.name] == key_of(measure))
+    with suppress(OSError, RecordError, orjson.JSONDecodeError, KeyError, TypeError):  # of a version with measures in ids
+        defined = orjson.loads(read_file(record.directory / "trial.json"))["data"]["measures"]
+        return orjson.loads(orjson.dumps(measure.identity())) in defined
+    return True
