@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,8 @@ NOT_RUN = {  # the beginning of a block or a command: why it is not run
     "[project.entry-points": "a part of a package's pyproject.toml",
     "5 seeds are too few": "what a command prints",
     "pip install": "installs packages; the test of the extras checks their names",
-    "pytest": "runs this test",
+    "ablate run studies/block_types.yaml --scale small --download": "downloads CIFAR-10",
+    "ablate report studies/block_types.yaml": "reports what it trained",
     "bash studies/slurm.sh": "run by test_slurm.py",
     "optuna-dashboard": "serves pages until it is stopped",
     "ablate run STUDY --on ray": "starts a cluster; run by test_on_ray.py",
@@ -138,18 +140,18 @@ def is_run(text: str) -> bool:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what the pages take for granted: studies, own code, images in several forms."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "studies").mkdir()
+    shutil.copytree(ROOT / "studies", tmp_path / "studies", ignore=shutil.ignore_patterns("*.md"))
     for name, text in {"studies/quickstart": STUDY, "STUDY": STUDY, "SEARCH": SEARCH}.items():
         (tmp_path / f"{name}.yaml").write_text(text)
     code = re.search(r"```python\n(from torch.*?)```", (ROOT / "studies" / "NETWORKS.md").read_text(), re.DOTALL)
     for name, text in {**MODULES, "my_networks": code[1] if code else ""}.items():
         (tmp_path / f"{name}.py").write_text(text)
     for root, part, name in itertools.product(("photos", "DIR"), ("train", "test"), ("cat", "dog")):
-        (tmp_path / root / part / name).mkdir(parents=True)
+        (of_class := tmp_path / "studies" / root / part / name).mkdir(parents=True)
         for i in range(5):
-            Image.new("RGB", (32, 32), (i, 0, 0)).save(tmp_path / root / part / name / f"{i}.png")
+            Image.new("RGB", (32, 32), (i, 0, 0)).save(of_class / f"{i}.png")
     images, labels = np.zeros((20, 32, 32, 3), np.uint8), np.arange(20) % 2
-    np.savez("images.npz", train_images=images, train_labels=labels, test_images=images, test_labels=labels)
+    np.savez("studies/images.npz", train_images=images, train_labels=labels, test_images=images, test_labels=labels)
     return tmp_path
 
 
@@ -190,9 +192,9 @@ def completed(part: dict[str, str]) -> str:
 def test_a_study_of_a_page_plans(block: Block, folder: Path) -> None:
     for part in alternatives(block.text):
         if "parquet" in part.get("data", ""):
-            write_tables(folder / "DIR")
-        (folder / "page.yaml").write_text(completed(part))
-        planned = load_experiment(folder / "page.yaml")
+            write_tables(folder / "studies" / "DIR")
+        (folder / "studies" / "page.yaml").write_text(completed(part))
+        planned = load_experiment(folder / "studies" / "page.yaml")
         assert planned.plan()
         for start, titles in TITLES.items() if not isinstance(planned, SearchExperiment) else ():
             if block.text.startswith(start):

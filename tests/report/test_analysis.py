@@ -111,7 +111,7 @@ def test_seeds_that_can_tell_none_from_the_best_say_so(tmp_path: Path) -> None:
     assert found.leading == set() and found.rank_intervals("Digits") is None
     assert "With 3 seeds any of the 3 variants may be the best." in found.sentences
     cannot = "3 seeds are too few for 2 comparisons: p cannot be below 0.17"
-    assert any(sentence.startswith(cannot) and sentence.endswith("; 5 seeds can.") for sentence in found.sentences)
+    assert any(sentence.startswith(cannot) and sentence.endswith("; use 5 seeds.") for sentence in found.sentences)
     assert found.sentences[0].startswith("WRN-10-2 is better than WRN-10-1 in all 9 seed pairs, which is no verdict yet: p")
 
 
@@ -169,7 +169,7 @@ def test_each_data_set_has_its_baseline_and_is_a_family(both: StudyAnalysis) -> 
     verdict = both.verdict(of["WRN-10-2, Digits"])
     # Two comparisons a data set, each of 3 seeds against 3: 2 of 20 splits at best.
     assert verdict and verdict.comparison.p_value == pytest.approx(0.1) and verdict.family == 2
-    cannot = [sentence for sentence in both.sentences if "cannot reach" in sentence]
+    cannot = [sentence for sentence in both.sentences if "too few" in sentence]
     assert [sentence[:9] for sentence in cannot] == ["On Digits", "On CIFAR-"] and "too few for 2 comparisons" in cannot[0]
 
 

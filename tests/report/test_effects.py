@@ -92,7 +92,7 @@ def test_levels_of_a_factor_are_held_against_the_first(tmp_path: Path) -> None:
     table = next(one for one in found.report().document.tables if "_effects" in one.label)
     assert [row[1].text for row in table.rows[:2]] == ["0 → 0.1", "0 → 0.3"]
     assert [row[3].text for row in table.rows[:2]] == ["+3.00", "+6.00"]
-    assert "dropout moves the test error on average over the other choices: 21.50% at 0" in sentences(found)[0].lower()
+    assert "dropout changes the test error on average over the other choices: 21.50% at 0" in sentences(found)[0].lower()
     assert len(group(found).shapley) == 0
 
 

@@ -195,7 +195,7 @@ def test_of_a_published_value_come_by_alike_the_seeds_say_where_it_lies(tmp_path
         f"6.88 to 7.11% ({predicted}).",
     ]
     above = recorded(tmp_path, CIFAR.replace("cifar10: 6.5}", "cifar10: 7.5}"), {}).analysis()
-    assert "the published 7.50% (a median of 2 runs) lies above what our 2 seeds predict" in above.sentences[1]
+    assert "the published 7.50% (a median of 2 runs) lies above the interval that our 2 seeds predict" in above.sentences[1]
     unstated = recorded(tmp_path, CIFAR.replace("seeds: 2, ", ""), {}).analysis()
     assert "the published 5.50% (one run, as the number is not stated) lies within" in unstated.sentences[0]
 

@@ -151,7 +151,7 @@ def test_candidates_of_the_same_values_count_once(tmp_path: Path) -> None:
     made = report_of(study, twice)
     assert [one.number for one in made.analysis.distinct] == [0, 1]
     assert made.analysis.ranks == {0: 1, 2: 1, 1: 2}
-    assert "repeated another one; its results were used again." in search_sentences(made.analysis)
+    assert "1 of 3 candidates repeated another one; its results were used again." in search_sentences(made.analysis)
     assert list(candidates_frame(made.analysis)["rank"]) == [1, 1, 2]
 
 
@@ -168,7 +168,7 @@ def test_the_table_compares_each_with_the_best(written: tuple[SearchReport, Path
     assert table.rows[1][0].mark == "a" and table.notes == (("a", "named in the study file, not sampled"),)
     assert not any(row[3].bold for row in table.rows)  # five folds tell none from the best
     assert "validation error on 5 folds of the training images, 5 trainings per candidate" in caption
-    assert "the test images were not read" in caption and "none below 0.062" in caption
+    assert "the test images were not read" in caption and "p cannot be below 0.062" in caption
     assert (
         "128 training images" in caption
         and "Searched: dropout (base WRN-16-1). The 10 best of 12 candidates, by" in caption

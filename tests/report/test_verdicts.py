@@ -47,13 +47,13 @@ def test_ranges_that_do_not_overlap_are_said_to_although_no_verdict_is_possible(
     assert found[1].startswith("a and b are worse than base in all 9 seed pairs, which is no verdict yet: p = 0.2")
     assert found[2].startswith("d and base cannot be told apart with 3 seeds; it takes ")
     assert found[3].startswith("3 seeds are too few for 4 comparisons: p cannot be below 0.2")
-    assert found[3].endswith("; 5 seeds can.") and len(found) == 4
+    assert found[3].endswith("; use 5 seeds.") and len(found) == 4
 
 
 def test_only_the_variants_with_too_few_seeds_are_said_to_have_too_few() -> None:
     base = dict(enumerate(range(10)))
     found = [*verdict_sentences(against(base, few=first(base, 2), many=base, more=base), enough=5)]
-    assert found[-1] == "few: 2 to 10 seeds cannot reach p < 0.05 (smallest possible p 0.091); 5 seeds can."
+    assert found[-1] == "few: 2 to 10 seeds are too few: p cannot be below 0.091; use 5 seeds."
 
 
 def test_each_pair_has_its_own_baseline() -> None:
@@ -82,7 +82,7 @@ def test_diverged_seeds_leave_no_points() -> None:
 def test_unequal_numbers_of_seeds() -> None:
     (alike, never) = verdict_sentences(against(BASE, few=first(CLOSE, 2)))
     assert alike == "few and base cannot be told apart with 2 to 5 seeds."
-    assert never == "2 to 5 seeds cannot reach p < 0.05 (smallest possible p 0.095)."
+    assert never == "2 to 5 seeds are too few: p cannot be below 0.095."
 
 
 def test_names_with_commas_are_parted_by_semicolons() -> None:
