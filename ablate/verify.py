@@ -132,7 +132,7 @@ def verify_trials(
         labels: The name of each trial for people, by its id.
         runs: Directory of the records.
         count: How many trials to choose at random, from 1.
-        seed: Of the choice.
+        seed: The seed of the random choice.
         own: The measure of a program; None: the error on the images of each record's split.
 
     Raises:
