@@ -14,6 +14,7 @@ from ablate.errors import DataError, RecordError, RunError, printable
 from ablate.processes.limits import memory_limit
 from ablate.processes.signals import PREEMPTED, PREEMPTING, handling, preempted
 from ablate.records.records import FINAL, Record, read_record, recover_record, trial_directory, trial_state, write_failure
+from ablate.report.measured import unmeasured
 from ablate.report.rounds import Rounds, round_lines
 from ablate.schedule.shards import assign_shards
 from ablate.study.costs import memory_need, training_cost, trial_counts
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     Execute = Callable[[Sequence[Task], Stop, Progress], Iterator[Outcome | Task]]
 
 WORK, COHORT_WORK = "ablate.train.trial:TrialWork", "ablate.train.cohort:CohortWork"
+MEASURE_WORK = "ablate.train.measure_again:MeasureWork"
 PROGRAM_WORK = "ablate.train.program:ProgramWork"
 STOPPING = "stopping after the running epochs, which are kept"
 PROGRAM_STOPPING = "stopping: the programs are asked to end by SIGTERM"
@@ -153,7 +155,37 @@ def run_trials(
                             backend,
                             one_by_one=gpus > 1,
                         )
+            if not summary.exit_code:
+                _measure_again(recorded, labels, runs, location, options, folders, teller(console))
     return summary
+
+
+def _measure_again(
+    recorded: Sequence[tuple[Trial, Record]],
+    labels: Mapping[str, str],
+    runs: Path,
+    location: Location,
+    options: RunOptions,
+    folders: tuple[Path, ...],
+    say: Callable[[str], None],
+) -> None:
+    """Evaluate the recorded trials that lack a measure or further test images of the study once more."""
+    lacking = [(trial, record) for trial, record in recorded if not record.diverged and unmeasured(record, trial.data)]
+    found = [trial for trial, record in lacking if any(record.directory.glob("checkpoint-*.pt"))]
+    if without := len(lacking) - len(found):
+        say(f"{without} trials lack measures and have no checkpoint, so they cannot be measured again")
+    if not found:
+        return
+    from ablate.schedule.tasks import Stop
+
+    say(f"{len(found)} recorded trials are measured once more; nothing is trained")
+    stop = Stop()
+    with signals(stop), open_backend(runs, options, say) as backend:
+        device = backend.slots[0].device
+        tasks = [make_task(trial, labels[trial.id], runs, location, device, options, folders) for trial in found]
+        for outcome in backend.execute(MEASURE_WORK, tasks, stop, lambda *event: None):
+            if outcome.status != "measured":
+                say(f"{outcome.task.label}: not measured: {outcome.cause or outcome.status}")
 
 
 def run_programs(

@@ -62,6 +62,7 @@ class Evaluation(BaseModel):
         images: The name of the set of images.
         weights: "trained" or "ema".
         count: How many images were evaluated.
+        data_digest: Of the files of the images, where they are not the trial's; "" else.
         logits_sha256: Of the file of logits; None: none are kept.
         measures: Measures of these images by name; None where logits were not finite.
     """
@@ -73,6 +74,7 @@ class Evaluation(BaseModel):
     images: Annotated[str, Field(min_length=1, max_length=64)]
     weights: Literal["trained", "ema"] = "trained"
     count: Annotated[int, Field(ge=1, lt=MOST_IMAGES)]
+    data_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{0,64}$")] = ""
     logits_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     measures: dict[str, Annotated[float, Field(allow_inf_nan=False)] | None] = {}
 
@@ -182,6 +184,7 @@ def write_evaluation(
     weights: str = TESTED,
     measure: Callable[[Logits | None], Mapping[str, float | None]] = lambda logits: {},
     most: float = math.inf,
+    data_digest: str = "",
 ) -> int:
     """Write the two files of an evaluation and return the bytes of the logits that are kept, 0 for none.
 
@@ -192,6 +195,7 @@ def write_evaluation(
         measure: Called with the logits as they would be read again, or None if they are not all finite; returns measures by
             name.
         most: Bytes that the logits may have; more are not kept.
+        data_digest: As in Evaluation.
 
     Raises:
         OSError: A file cannot be written.
@@ -212,6 +216,7 @@ def write_evaluation(
         weights="ema" if logits.weights == "ema" else "trained",
         count=len(logits.labels),
         logits_sha256=hashlib.sha256(data).hexdigest() if data else None,
+        data_digest=data_digest,
         measures=dict(measures),
     )
     write_atomically(directory / f"evaluation-{name}.json", sealed_bytes(fields.model_dump()))

@@ -115,8 +115,9 @@ class Record:
             found = [float(row[column]) for row in self.epochs() if row.get(column) is not None]
             if found:
                 return max(found) if maximized else min(found)
+            raise RecordError(f"{self.directory}: has no {column} of each epoch; use epoch_rule: last, or train it again")
         if self.result.get(column) is None:
-            raise RecordError(f"{self.directory}: has no {column}; remove it and run again")
+            raise RecordError(f"{self.directory}: has no {column}; run again: it is measured with the last checkpoint")
         return float(self.result[column])
 
     def epochs(self) -> list[Row]:

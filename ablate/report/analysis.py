@@ -73,6 +73,8 @@ class StudyAnalysis(Compared[Summary]):
         over = counted(counts[0], unit) if len(counts) == 1 else f"{counts[0]} to {counts[-1]} {unit}s"
         own = "".join(f" {one.words[:1].upper()}{one.words[1:]} is {one.code}." for one in self.study.measures if one.code)
         tuned = f" {self.tuned.caption}" if self.tuned else ""
+        extras = dict.fromkeys(extra for summary in self.summaries for extra in summary.variant.data.also_test)
+        own += "".join(f" {extra.title}: {extra.words}, evaluated once." for extra in extras)
         return f"{self.epochs}, median over {over}{both}. {self.decided_on}{tuned}{own}"
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -34,6 +34,7 @@ class Candidate:
         intermediate: The values reported to the pruner, by Optuna's step: a training, or an epoch counted over trainings.
         also: The value of the second objective; None if there is no second objective.
         enqueued: Whether the study file names the candidate, so that it was not sampled.
+        words: The author's words for values, by axis and by the value as text.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Candidate:
     intermediate: Mapping[int, float]
     also: float | None = None
     enqueued: bool = False
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @cached_property
     def median(self) -> float | None:
@@ -69,10 +71,21 @@ class Candidate:
     @property
     def name(self) -> str:
         """The number and values as text, such as "candidate 12 (dropout 0.3, lr 0.1)"."""
-        values = (f"{axis.rpartition('.')[2]} {self.value_text(value)}" for axis, value in self.values.items())
+        values = (self._own_words(axis) or f"{short_axis(axis)} {self.value_text(axis)}" for axis in self.values)
         return f"candidate {self.number} ({', '.join(values)})"
 
-    def value_text(self, value: Any) -> str:
+    def value_text(self, axis: str) -> str:
+        """The value of a searched axis in the author's words, else as plain_text().
+
+        Args:
+            axis: The axis; the candidate has a value of it.
+        """
+        return self._own_words(axis) or self.plain_text(self.values[axis])
+
+    def _own_words(self, axis: str) -> str:
+        return self.words.get(axis, {}).get(plain(self.values[axis]), "")
+
+    def plain_text(self, value: Any) -> str:
         """A value as it is written in a study file; a network defined in Python by its name.
 
         Args:

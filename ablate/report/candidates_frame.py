@@ -66,7 +66,7 @@ def _frame_row(analysis: SearchAnalysis, one: Candidate, rank: int | None) -> di
     best, verdict = analysis.best, analysis.verdicts.get(one.number)
     row: dict[str, Any] = {
         **{
-            _column(analysis, axis): value if is_number(value) else one.value_text(value)
+            _column(analysis, axis): value if is_number(value) else one.plain_text(value)
             for axis, value in one.values.items()
         },
         "rank": rank,

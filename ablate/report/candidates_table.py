@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ablate.report.candidate import Candidate, is_number
-from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
+from ablate.report.document import NO_VALUE, Cell, Footnotes, Table, number, words
 from ablate.report.numbers import counted, error_range, grouped, p_text, quantity
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_setting import MEASURES
+from ablate.report.table_shape import ShapedColumn, shaped_table
 from ablate.report.verdicts import interval_text
 from ablate.statistics.comparison import LEVEL
 from ablate.statistics.description import describe
+from ablate.study.short_names import short_axis
+from ablate.study.study import Search
+from ablate.study.table_style import USUAL
 
 ENQUEUED = "named in the study file, not sampled"
 COSTS = {"parameters": ("Parameters", grouped), "multiply_adds": ("Mult-adds", quantity)}
@@ -60,28 +65,49 @@ def candidates_table(
     costs = [key for key in COSTS if key in budgeted or (key == cost and differ)]
     told = len(axes) == 1 or "net" in axes or not analysis.of_networks
     nets = bool(solved) or (not told and len({one.variant.net for one in shown}) > 1)
-    compared = compared and len(shown) > 1
-    columns = [Column("Candidate")]
+    columns = [ShapedColumn("name", "Candidate", lambda one: number(one.number, mark=footnotes.mark(_enqueued(one))))]
     for axis, title in zip(axes, _titles(axes, solved)):
-        columns.append(Column(title, all(is_number(one.values.get(axis, 0)) for one in shown)))
-    columns += [Column("Network", False)] if nets else []
-    columns += [Column(COSTS[key][0]) for key in costs]
-    columns += map(Column, ("n", search.statistic.capitalize(), "SD", "Range"))
-    columns += map(Column, ("Difference", "Interval", "Won", "p", "p (family)") if compared else ())
-    rows = []
-    for one in shown:
-        row = [number(one.number, mark=footnotes.mark(ENQUEUED if one.enqueued else ""))]
-        row += [number(one.values.get(axis), one.value_text) for axis in axes]
-        row += [words(one.variant.net)] if nets else []
-        row += [number(getattr(one.counts, key), COSTS[key][1]) for key in costs]
-        row += _training_cells(analysis, one)
-        rows.append([*row, *(_verdict_cells(analysis, one) if compared else [])])
-    return make_table(columns, rows, label, caption, footnotes.notes)
+        numeric = axis not in analysis.study.labels.texts and all(is_number(one.values.get(axis, 0)) for one in shown)
+        columns.append(ShapedColumn("axes", title, partial(_value_cell, axis=axis), numeric))
+    columns += [ShapedColumn("axes", "Network", lambda one: words(one.variant.net), False)] if nets else []
+    columns += [ShapedColumn(key, COSTS[key][0], partial(_cost_cell, key=key)) for key in costs]
+    rows = {one.number: _training_cells(analysis, one) for one in shown}
+    for place, (key, title) in enumerate(zip(("seeds", "result", "measures", "range"), _of_trainings(search))):
+        columns.append(ShapedColumn(key, title, partial(_cell_of, rows, place)))
+    if compared and len(shown) > 1:
+        against = {one.number: _verdict_cells(analysis, one) for one in shown}
+        for place, title in enumerate(("Difference", "Interval", "Won", "p", "p (family)")):
+            columns.append(ShapedColumn("difference", title, partial(_cell_of, against, place)))
+    columns = [column._replace(fold="constant") for column in columns]
+    table = analysis.study.table if compared else USUAL
+    ordered = sorted(shown, key=lambda one: one.number) if table.order == "study" else shown
+    return shaped_table(columns, [("", one) for one in ordered], table, label, caption, lambda: footnotes.notes)
+
+
+def _of_trainings(search: Search) -> tuple[str, ...]:
+    """The titles of _training_cells()."""
+    return "n", search.statistic.capitalize(), "SD", "Range"
+
+
+def _cell_of(rows: Mapping[int, Sequence[Cell]], place: int, one: Candidate) -> Cell:
+    return rows[one.number][place]
+
+
+def _value_cell(one: Candidate, axis: str) -> Cell:
+    return Cell(one.values[axis], one.value_text(axis)) if one.values.get(axis) is not None else NO_VALUE
+
+
+def _cost_cell(one: Candidate, key: str) -> Cell:
+    return number(getattr(one.counts, key), COSTS[key][1])
+
+
+def _enqueued(one: Candidate) -> str:
+    return ENQUEUED if one.enqueued else ""
 
 
 def _titles(axes: Sequence[str], solved: Sequence[str]) -> list[str]:
-    """Column titles: "lr" for recipe.lr where no other axis ends in "lr"; "k (start)" where k is solved from there."""
-    ends = [axis.rpartition(".")[2] for axis in axes]
+    """Column titles: "lr" for recipe.lr where no other axis is called so; "k (start)" where k is solved from there."""
+    ends = [short_axis(axis) for axis in axes]
     titles = ends if len(set(ends)) == len(ends) else axes
     return [f"{title} (start)" if axis in solved else title for axis, title in zip(axes, titles)]
 

@@ -11,33 +11,54 @@ import orjson
 
 from ablate.errors import RecordError
 from ablate.files import read_file
-from ablate.kinds.measures import OwnMeasure, key_of, name_of, take_measure
+from ablate.kinds.measures import ERROR, OwnMeasure, key_of, name_of, take_measure
 from ablate.records.logits import Logits, read_evaluation, read_logits
 from ablate.records.records import Record
 from ablate.records.result import CODE, FINAL, TEST
+from ablate.study.data import Data
 
 
-def measured(record: Record, measures: Sequence[str | OwnMeasure]) -> Record:
-    """The record with as many of some measures as can be known without training; the files are only read.
+def measured(record: Record, data: Data) -> Record:
+    """The record with as many of its study's measures as can be known without a network; the files are only read.
 
     A value that was measured while the trial was trained is taken first, then one that was kept at its end, then it is
-    computed from the logits.
+    computed from the logits. Measures of further test images have names such as on_gaussian_noise_3_error.
 
     Args:
         record: Of a trial of a network.
-        measures: Of its study.
+        data: Of the trial: says the measures and the further test images.
 
     Raises:
         RecordError: A file of the record is damaged.
         NotationError: A measure of the user's own raises an error or returns no number.
     """
-    if not measures:
+    measures = data.measures
+    if not measures and not data.also_test:
         return record
     images = {TEST: record.split, **({FINAL: "test"} if f"{FINAL}error" in record.result else {})}
     result = dict(record.result)
     for prefix, name in images.items():
         result |= _more(record, measures, prefix, name)
+    for extra in data.also_test:
+        result |= _more(record, (ERROR.name, *measures), f"{extra.column}_", extra.key)
     return replace(record, result=result)
+
+
+def unmeasured(record: Record, data: Data) -> list[str]:
+    """The columns that measured() cannot fill: the images must be passed through the network once more.
+
+    Args:
+        record: Of a trial of a network.
+        data: Of the trial.
+
+    Raises:
+        AblateError: As measured().
+    """
+    prefixes = [TEST, *([FINAL] if f"{FINAL}error" in record.result else [])]
+    wanted = [f"{prefix}{name_of(one)}" for prefix in prefixes for one in data.measures]
+    wanted += [f"{extra.column}_{name_of(one)}" for extra in data.also_test for one in (ERROR.name, *data.measures)]
+    known = measured(record, data).result if wanted else {}
+    return [column for column in wanted if column not in known]
 
 
 def _more(record: Record, measures: Sequence[str | OwnMeasure], prefix: str, images: str) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from ablate.report.table_shape import (
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.designs import Design
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
+from ablate.study.extra_test import ExtraTest
 from ablate.study.plan import plain
 from ablate.study.short_names import short_axis
 from ablate.study.study import PublishedRow, ShownMeasure
@@ -125,6 +126,7 @@ def paper_table(analysis: StudyAnalysis) -> Table:
     told = "difference" in shown and any(column.key == "difference" for column in of_data)
     columns = [*_network_columns(analysis, by_recipe, footnotes, designs, not told), *of_data]
     columns += [*_size_columns(summaries), *_more_columns(analysis), *_once_columns(analysis, titles)]
+    columns += _extra_columns(analysis, titles)
     axes = {id(summary): summary.axes for summary in summaries}
     measured = statistic_words(analysis.measured(), style)
     rows_are = describe_design(designs, _base(summaries, designs), axes)
@@ -350,6 +352,22 @@ def _once_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[Co
         for title in titles:
             head = f"Test {by.noun}, once{unit}" if len(titles) == 1 else f"{title}, test, once{unit}"
             yield ColumnRule("test", head, cell, data=title)
+
+
+def _extra_columns(analysis: StudyAnalysis, titles: Sequence[str]) -> Iterable[ColumnRule]:
+    """The columns of further test images: the measure that decides, evaluated once; one for each set and data set."""
+    by = analysis.decision
+    extras = dict.fromkeys(extra for summary in analysis.summaries for extra in summary.variant.data.also_test)
+    for title in titles:
+        for extra in extras:
+
+            def cell(summary: Summary, extra: ExtraTest = extra) -> Cell:
+                found = summary.median_on(extra, by.measure, by.worst)
+                return number(found, analysis.format.value, trials=summary.recorded_ids)
+
+            if any(summary.median_on(extra, by.measure) is not None for summary in analysis.summaries):
+                head = f"{extra.title}: {by.noun}{f', {by.unit}' if by.unit else ''}"
+                yield ColumnRule("also_test", head if len(titles) == 1 else f"{title}, {head}", cell, data=title)
 
 
 def _protocol(match: Match) -> str:

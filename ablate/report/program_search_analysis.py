@@ -11,6 +11,7 @@ from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_setting import TRAINING
 from ablate.study.budget import Budget
 from ablate.study.program import EPOCHS, ProgramStudy
+from ablate.study.short_names import short_axis
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class ProgramSearchAnalysis(SearchAnalysis):
         """
         word = "Searched" if separator.startswith(".") else "searched"
         command = describe_command(self.study.program, self.study.base, separator)
-        return separator.join([*command, f"{word}: {', '.join(self.search.axes)}"])
+        return separator.join([*command, f"{word}: {', '.join(map(short_axis, self.search.axes))}"])
 
     def measured(self) -> str:
         """What candidates are compared by, such as "val error as reported last, 3 trainings per candidate"."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.files import read_file
-from ablate.kinds.measures import ERROR
+from ablate.kinds.measures import ERROR, name_of
 from ablate.records.code import changed_codes
 from ablate.records.earlier import Earlier, earlier_lines
 from ablate.records.epochs import Row
@@ -122,6 +122,8 @@ def _measured(summary: Summary, result: Row) -> Row:
     """The columns of a result. Those of held-out images begin with validation_, those of the one evaluation with test_."""
     more = [one.name for one in summary.more_measures if one in summary.measures or one.name == ERROR.name]
     columns = [*_RESULT_COLUMNS, *(f"{TEST}{name}" for name in more if summary.decision.split)]
+    asked = [ERROR.name, *map(name_of, summary.variant.data.measures)]
+    columns += [f"{extra.column}_{name}" for extra in summary.variant.data.also_test for name in asked]
     if summary.decision.split != "validation":
         return {key: result.get(key) for key in columns}
     tested = dict.fromkeys((ERROR.name, summary.decision.measure, *more))

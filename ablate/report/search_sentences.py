@@ -10,6 +10,7 @@ from ablate.report.numbers import counted
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_setting import MEASURES, TRAINING
 from ablate.report.verdicts import cannot_reach, listed
+from ablate.study.short_names import short_axis
 from ablate.study.space import present
 from ablate.study.study import Search
 
@@ -95,7 +96,8 @@ def _edges(search: Search, best: Candidate) -> Iterator[str]:
         there = parameter.kind in ("float", "int") and present(parameter, best.values)
         if there and value in (parameter.low, parameter.high):
             end = "lowest" if value == parameter.low else "highest"
-            yield f"Its {parameter.axis}, {best.value_text(value)}, is the {end} of the range that was searched."
+            what = f"{short_axis(parameter.axis)}, {best.value_text(parameter.axis)}"
+            yield f"Its {what}, is the {end} of the range that was searched."
 
 
 def _certainty(analysis: SearchAnalysis, best: Candidate) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ablate.report.numbers import counted, quantity
 from ablate.report.setting import describe_data, describe_held_out, describe_recipe
 from ablate.study.budget import Budget
+from ablate.study.short_names import short_axis
 from ablate.study.study import Search, Study
 
 TRAINING = "training"  # the unit that has one validation error
@@ -24,7 +25,7 @@ def describe_search(study: Study, separator: str) -> str:
     axes = search.axes
     data = study.data.model_copy(update={"test_size": None})  # the test images are not read
     base = search.base["python"] if isinstance(search.base, dict) else search.base
-    what = f"{', '.join(axes)}{f' (base {base})' if base else ''}"
+    what = f"{', '.join(map(short_axis, axes))}{f' (base {base})' if base else ''}"
     word = "Searched" if separator.startswith(".") else "searched"
     budget = [describe_budget(study.budget)] if study.budget else []
     recipe = describe_recipe(study.recipe, study.entries[0].recipe_name, axes)

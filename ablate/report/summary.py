@@ -22,6 +22,7 @@ from ablate.report.seeds import Seeds, TrainingKey, TrialRecord
 from ablate.study.decision import TEST_ERROR, Decision
 from ablate.study.designs import designs_json
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME
+from ablate.study.extra_test import ExtraTest
 from ablate.study.plan import axis_value, fold_of, named_value, plain, varied_axes
 from ablate.study.study import EpochRule, ShownMeasure, Trial, Variant
 
@@ -135,7 +136,10 @@ class Summary(Seeds[Trial]):
             measure: A name of MEASURES or of a measure of the study, such as "error".
             worst: The value of a seed that diverged.
         """
-        column = f"test_{measure}"
+        return self._median(f"test_{measure}", worst)
+
+    def _median(self, column: str, worst: float) -> float | None:
+        """The median of a column of the records that have it."""
         records = [record for record in self.records if column in record.result]
         found = [worst if (value := record.result[column]) is None or record.diverged else value for record in records]
         return statistics.median(found) if found else None
@@ -148,6 +152,16 @@ class Summary(Seeds[Trial]):
         of_data = (MEASURES[name] for name in self.variant.data.data_set.measures if name not in known)
         more = (ShownMeasure(measure.name, measure.words, measure.unit, measure.goal) for measure in of_data)
         return [one for one in (*error, *more, *self.measures) if one.name != self.decision.measure]
+
+    def median_on(self, extra: ExtraTest, measure: str, worst: float = math.inf) -> float | None:
+        """The median of a measure of further test images over the seeds that were evaluated on them; None without any.
+
+        Args:
+            extra: The images.
+            measure: As in median_of().
+            worst: As in median_of().
+        """
+        return self._median(f"{extra.column}_{measure}", worst)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values under stable names. An infinite error is null; `diverged` lists its seed."""
@@ -176,7 +190,13 @@ class Summary(Seeds[Trial]):
             for one in self.more_measures
             if split and (one in self.measures or one.name == ERROR.name)
         }
-        return {**({"folds": folds} if self.variant.folds else {}), **once, **more}
+        by_error = {ERROR.name: math.inf, by.measure: by.worst}
+        also = {
+            f"median_{extra.column}_{name}": finite(self.median_on(extra, name, worst))
+            for extra in self.variant.data.also_test
+            for name, worst in by_error.items()
+        }
+        return {**({"folds": folds} if self.variant.folds else {}), **once, **more, **also}
 
 
 def summarize(
@@ -206,7 +226,7 @@ def summarize(
         split: Split = "test" if variant.data.held_out is None else "validation"
         trials = variant.trials(seeds)
         records = [read_record(runs, trial.id, split) for trial in trials]
-        found = [record and measured(record, variant.data.measures) for record in records]
+        found = [record and measured(record, variant.data) for record in records]
         of_variant = tuple(map(TrialRecord, trials, found))
         axes = {axis: axis_value(variant, axis) for axis in varied}
         summaries.append(Summary(variant, of_variant, decision, axes, epoch_rule, measures))

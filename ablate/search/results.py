@@ -58,6 +58,7 @@ def read_candidates(candidates: Candidates[Any, Any], opened: optuna.Study, runs
                 trial.intermediate_values,
                 next(iter(candidates.costs(variant)), None),
                 bool(trial.user_attrs.get("enqueued")),
+                candidates.study.labels.texts,
             )
         )
     return found

@@ -247,18 +247,20 @@ def _reference(structure: Structure) -> tuple[list[Floats], Floats]:
 
     generator = np.random.default_rng(0)
     drawn = [generator.random((size, DRAWS), dtype=np.float32) for size in structure.sizes]
-    found = [studentized_rank_sums(drawn[ours], drawn[theirs]) for ours, theirs in structure.pairs]
     sizes = [tuple(sorted((structure.sizes[ours], structure.sizes[theirs]))) for ours, theirs in structure.pairs]
     # Over all splits where these are few: probabilities that are equal are then equal to the last bit.
     ordered = [over_splits(tuple(map(float, range(sum(size)))), size[0]) for size in sizes]
-    return ordered, np.stack([_tails(*both) for both in zip(ordered, found)], axis=1)
+    tails = np.empty((DRAWS, len(ordered)), np.float32)
+    for i, (ours, theirs) in enumerate(structure.pairs):
+        tails[:, i] = _tails(ordered[i], studentized_rank_sums(drawn[ours], drawn[theirs]))
+    return ordered, tails
 
 
 def _tails(ordered: Floats, values: Floats) -> Floats:
-    """The share of the sorted statistics that are at least each value."""
+    """The share of the sorted statistics that are at least each value, in 4 bytes each, as there are many."""
     import numpy as np
 
-    return np.asarray((ordered.size - np.searchsorted(ordered, values)) / ordered.size)
+    return np.asarray((ordered.size - np.searchsorted(ordered, values)) / ordered.size, np.float32)
 
 
 def _against_reference(structure: Structure, observed: Floats) -> Floats:

@@ -12,6 +12,7 @@ from ablate.data.read_options import RESIZES, ColumnNames, DrawnTest, ReadOption
 from ablate.kinds.measures import ERROR, Measure, OwnMeasure, find_measure, name_of
 from ablate.nets.blueprint import Shape
 from ablate.own_code import OwnCode
+from ablate.study.extra_test import ExtraTest
 from ablate.study.frozen import Frozen
 from ablate.study.keep import Keep
 
@@ -123,6 +124,7 @@ class Data(Frozen):
             `measures` sets it.
         decide_by: The name of the one of them that is also measured after each epoch; "" for none. A study's `decide_by`
             sets it.
+        also_test: Further sets of test images, evaluated once after the last epoch. A study's `also_test` sets them.
         keep: What trials keep of their last epoch. A study's `keep` sets it.
     """
 
@@ -167,6 +169,7 @@ class Data(Frozen):
     own: OwnCode | None = None
     measures: tuple[str | OwnMeasure, ...] = ()
     decide_by: str = ""
+    also_test: tuple[ExtraTest, ...] = ()
     keep: Keep = Keep()
 
     @classmethod
@@ -190,7 +193,7 @@ class Data(Frozen):
 
     def identity(self) -> dict[str, Any]:
         """The fields that can change a result. The title is one of them only where nothing else identifies the images."""
-        other = {"digest", "copy_of", "root", "augment", "measures", "decide_by", "keep"}
+        other = {"digest", "copy_of", "root", "augment", "measures", "decide_by", "also_test", "keep"}
         other |= set() if self.data_set.title is None else {"title"}
         other |= {"test_size"} if self.held_out and not self.held_out.test else set()
         own = {"own": self.own.identity()} if self.own else {}

@@ -23,7 +23,7 @@ from ablate.statistics.sequential import Rule
 from ablate.study.decision import Decision, Goal
 from ablate.study.designs import Design
 from ablate.study.study import Search, Tune
-from ablate.study.table_style import USUAL, TableStyle
+from ablate.study.table_style import NO_LABELS, USUAL, Labels, TableStyle
 
 FORMAT = 1  # of trial.json
 PYTHON = ("python", "python3")  # as the first word of a command: the Python that runs ablate
@@ -267,6 +267,7 @@ class ProgramStudy:
     figure_style: FigureStyle = USUAL_STYLE
     effects: bool | tuple[str, ...] = True
     table: TableStyle = USUAL
+    labels: Labels = NO_LABELS
     tune: Tune | None = None
 
     @property

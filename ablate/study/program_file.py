@@ -129,6 +129,7 @@ def read_program_study(
         chosen=chosen,
         effects=effects,
         table=file.table or USUAL,
+        labels=read_labels(document, file.labels, None),
         tune=read_program_tune(document, file, program, measures, decide_by),
     )
 

@@ -19,6 +19,7 @@ from ablate.kinds.recipes import RECIPES
 from ablate.registry import Kind
 from ablate.study.data import Data
 from ablate.study.design_schema import FactorialFile, FractionalFile, LeaveOneOutFile
+from ablate.study.extra_test_schema import ExtraTestFile
 from ablate.study.keep import Keep
 from ablate.study.measure_schema import MeasureFile
 from ablate.study.program_schema import ProgramFile
@@ -59,6 +60,7 @@ MODELS: dict[str, tuple[type[BaseModel], str]] = {
     "A parameter in `search.space` or `tune.space`": (RangeFile, "Or a list of choices."),
     "`program`": (ProgramFile, ""),
     "An item of `measures`": (MeasureFile, ""),
+    "An item of `also_test`": (ExtraTestFile, ""),
     "`keep`": (Keep, ""),
     "`published`": (PublishedFile, "A list of tables."),
     "`published.protocol`": (Protocol, ""),

@@ -34,6 +34,7 @@ from ablate.registry import Kind, Registry
 from ablate.study.budget import SolvedAxis
 from ablate.study.data import Data, Split
 from ablate.study.design_schema import DESIGNS, FactorialFile, FractionalFile, LeaveOneOutFile, Path
+from ablate.study.extra_test_schema import ExtraTestFile
 from ablate.study.figure_style import FigureStyleFile
 from ablate.study.frozen import Frozen
 from ablate.study.keep import Keep
@@ -173,7 +174,7 @@ class EntryFile(Frozen):
 
 
 EXPANSIONS = ("net", "grid", "zip", "one_at_a_time", *DESIGNS)  # one of them in each item of `variants`
-SET_BY_OTHERS = ("held_out", "measures", "decide_by", "keep")  # fields of Data that other keys of a study set
+SET_BY_OTHERS = ("held_out", "measures", "decide_by", "also_test", "keep")  # fields of Data that other keys of a study set
 NOT_WRITTEN = (*SET_BY_OTHERS, "own")  # fields of Data that a study file writes under other keys
 
 
@@ -580,6 +581,10 @@ class StudyFile(Frozen):
     decide_by: Annotated[
         str | None,
         Field(description="the measure that variants are compared by; by default the error, or a program's first measure"),
+    ] = None
+    also_test: Annotated[
+        list[ExtraTestFile] | None,
+        Field(min_length=1, max_length=100, description="further test images, evaluated once after the last epoch"),
     ] = None
     keep: Annotated[Keep | None, Field(description="what trials keep of their last epoch; not part of an id")] = None
     epoch_rule: Annotated[

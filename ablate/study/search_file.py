@@ -32,7 +32,7 @@ SEARCH = "search"  # the key of a search; a study that tunes its variants has th
 # Keys that exclude `search`, which has a `validation` of its own
 NOT_WITH = (
     "variants", "tune", "baseline", "published", "figures", "effects", "panels", "epoch_rule", "validation",
-    "measures", "decide_by",
+    "measures", "decide_by", "also_test",
 )  # fmt: skip
 MAX_GRID = 10_000
 DEFAULT_STATISTIC = "mean"  # over folds and seeds; a median of five folds forgets by how much the others differ

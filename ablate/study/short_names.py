@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -63,6 +64,8 @@ def short_axis(axis: str) -> str:
         axis: Such as "recipe.lr".
     """
     group, _, field = axis.partition(".")
+    if group == "block" and field:  # of a search over kernels: block.kernel1
+        return re.sub(r"(?<=[a-z])(?=\d)", " ", field)
     parts = field.split(".")
     if "args" not in parts[:-1]:
         return field.replace("_", " ") if group in ("recipe", "data") else axis

@@ -18,9 +18,11 @@ from ablate.study.design_file import Axis, Row, read_design
 from ablate.study.design_schema import DESIGNS
 from ablate.study.document import Document, KeyPath, read_document
 from ablate.study.expression import compile_expression
+from ablate.study.extra_test_file import read_extra_tests
 from ablate.study.figure_style import read_figure_style
 from ablate.study.held_out import read_held_out
 from ablate.study.measure_file import read_decision, read_measures
+from ablate.study.plan import plain
 from ablate.study.program import ProgramStudy
 from ablate.study.program_file import read_program_study, refuse_other_keys
 from ablate.study.published import published_values
@@ -29,7 +31,7 @@ from ablate.study.resolve import read_data, read_recipe, written_out
 from ablate.study.schema import EXPANSIONS, NET_AXES, Bounds, BudgetFile, EntryFile, StudyFile
 from ablate.study.search_file import read_search
 from ablate.study.study import Entry, Study
-from ablate.study.table_style import USUAL, read_labels, read_own_labels
+from ablate.study.table_style import SEARCH_COLUMNS, USUAL, read_labels, read_own_labels
 from ablate.study.tune_file import read_tune
 from ablate.study.until import read_until
 from ablate.study.validation import validate
@@ -116,8 +118,9 @@ def load_any_study(
     seeds, until = _seeds(document, file)
     held_out = _held_out(document, file, data)
     taken, shown = read_measures(document, file.measures or (), path.parent)
-    keep = {"keep": file.keep} if file.keep else {}
-    extra: dict[str, Any] = {**keep, **({"measures": taken, "decide_by": file.decide_by or ""} if taken else {})}
+    extra: dict[str, Any] = {"keep": file.keep} if file.keep else {}
+    extra |= {"also_test": read_extra_tests(document, file.also_test, data)} if file.also_test else {}
+    extra |= {"measures": taken, "decide_by": file.decide_by or ""} if taken else {}
     data = _with(data, held_out, extra)
     budget = _budget(document, file.budget) if file.budget else None
     search = None
@@ -177,9 +180,8 @@ def _check_networks(document: Document, file: StudyFile) -> None:
 
 def _check_table(document: Document, file: StudyFile) -> None:
     """Check that a study has what the keys of its table need: variants that are trained, and published values."""
-    for key in ("labels", "table"):
-        if file.search is not None and getattr(file, key):
-            document.fail((key,), f"'{key}' is only valid in a study that has 'variants'")
+    if file.search is not None:
+        _check_search_table(document, file)
     if file.table is None:
         return
     if file.seeds == 0:
@@ -193,6 +195,26 @@ def _check_table(document: Document, file: StudyFile) -> None:
         document.fail(
             ("table", "order"), "table.order: 'published' needs 'published' rows; add them, or use result or study"
         )
+
+
+def _check_search_table(document: Document, file: StudyFile) -> None:
+    """Check that `labels` and `table` name what the table of a search has."""
+    space = file.search.space if file.search else {}
+    for axis, texts in file.labels.items():
+        if axis not in space:
+            document.fail(("labels", axis), f"labels: unknown axis '{axis}'; {allowed(axis, space)}")
+        choices = space[axis] if isinstance(space[axis], list) else []
+        known = [plain(one) for one in choices]
+        for value in texts:
+            if choices and value not in known:
+                document.fail(("labels", axis, value), f"labels.{axis}: found '{value}'; {allowed(value, known)}")
+    for i, column in enumerate((file.table.columns if file.table else None) or ()):
+        if column not in SEARCH_COLUMNS:
+            document.fail(("table", "columns", i), f"table.columns: found {column}; {allowed(column, SEARCH_COLUMNS)}")
+    written = document.value.get("table")
+    for key in ("group_by", "statistic", "mark"):
+        if isinstance(written, dict) and key in written:
+            document.fail(("table", key), f"table.{key}: not valid with 'search'; leave it out")
 
 
 def _check_kind(document: Document, file: StudyFile) -> None:

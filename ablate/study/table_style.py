@@ -15,8 +15,9 @@ from ablate.study.frozen import Frozen
 
 ColumnName = Literal[
     "name", "axes", "stands_for", "result", "range", "difference", "published", "minus_published", "other", "log", "seeds",
-    "parameters", "blocks", "multiply_adds", "measures", "test",
+    "parameters", "blocks", "multiply_adds", "measures", "test", "also_test",
 ]  # fmt: skip
+SEARCH_COLUMNS = ("name", "axes", "parameters", "multiply_adds", "seeds", "result", "range", "difference", "measures")
 Order = Literal["result", "study", "published"]
 Mark = Literal["best", "second", "indistinguishable"]
 Text = Annotated[str, Field(max_length=100, pattern=r"^[^\n\t]*$")]

@@ -87,7 +87,8 @@ def network_tunings(study: Study, variants: Sequence[Variant]) -> list[Tuning[Va
     found = []
     for variant in variants:
         name, parts = label(variant), tune.search.held_out or (_tenth(tune, variant),)
-        data = hold_out(variant.data, parts[0]).model_copy(update={"held_out": None, "measures": (), "decide_by": ""})
+        data = hold_out(variant.data, parts[0])
+        data = data.model_copy(update={"held_out": None, "measures": (), "decide_by": "", "also_test": ()})
         own = {p.axis: _own_value(variant, p.axis) for p in tune.search.parameters}
         bare = replace(variant, data=data, folds=(), net=name, axes={})
         first = Trial(bare.architecture, bare.recipe, hold_out(data, parts[0]), 0)

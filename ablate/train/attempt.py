@@ -11,22 +11,21 @@ from typing import Any
 import torch
 from torch import nn
 
-from ablate.data.streaming import Streamed
-from ablate.data.tensors import LabelledTensors
-from ablate.errors import DataError, NotationError, RecordError
+from ablate.errors import DataError, RecordError
 from ablate.kinds.hooks import Hooks
-from ablate.kinds.measures import OwnMeasure, key_of, take_measure
+from ablate.kinds.measures import OwnMeasure, key_of
 from ablate.nets.custom import check_code
 from ablate.own_modules import look_in
 from ablate.records.code import has_code, normalized_codes
 from ablate.records.epochs import Row, append_epoch, write_epochs
-from ablate.records.logits import TESTED, Logits, write_evaluation
+from ablate.records.logits import TESTED
 from ablate.records.records import trial_directory, write_result
 from ablate.records.result import CODE, FINAL
-from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
+from ablate.train.batches import TrainingBatches
 from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint
 from ablate.train.job import Job
-from ablate.train.loop import Scores, Testing, Training
+from ablate.train.last_epoch import LastEpoch
+from ablate.train.loop import Scores, Training
 from ablate.train.optimization import make_optimizer, own_optimizer, restore, start_epoch
 from ablate.train.process_group import ALONE, ProcessGroup
 from ablate.train.provenance import provenance
@@ -89,21 +88,12 @@ class Attempt:
         self.training = Training(distributed, self.optimizer, batches, recipe, job.plain, self.average, self.hooks)
         if averages and self.average:
             self.average.load_state_dict(averages)
-        # Streamed images are large: a test batch of the training batch size fits into memory if training does.
-        size = recipe.batch_size if isinstance(test_part, Streamed) else TEST_BATCH * group.size
-        measures = trial.data.epoch_measures
-
-        def tests(part: LabelledTensors | Streamed, network: nn.Module | None = None) -> Testing:
-            batches = TestBatches(part, normalization, size, group=group)
-            return Testing(network or self.average or self.network, batches, recipe, measures, self.hooks)
-
-        self.testing = tests(test_part)
-        self.final = None if final_part is None else tests(final_part)  # the test images, if others are tested each epoch
-        self.positions = dict(images.positions)
-        self.kept = {(self.testing_on, TESTED): self.testing} | ({("test", TESTED): self.final} if self.final else {})
+        networks: dict[str, nn.Module] = {TESTED: self.average or self.network}
         if self.average and trial.data.keep.weights == "both":
-            untested = {name: tests(testing.batches.part, self.network) for (name, _), testing in self.kept.items()}
-            self.kept |= {(name, "trained"): testing for name, testing in untested.items()}
+            networks["trained"] = self.network
+        self.last = LastEpoch(job, dict(images.positions), networks, averaged, normalization, self.hooks, group)
+        self.testing = self.last.testing(test_part)
+        self.final = None if final_part is None else self.last.testing(final_part)  # if others are tested each epoch
         self.beat: Callable[[], None] = lambda: None
         self.saved_at = time.monotonic()
         if device.type == "cuda":
@@ -166,12 +156,7 @@ class Attempt:
 
     def keep_logits_of_last_pass(self) -> None:
         """Keep the logits of the next test pass if the epoch is the last one. No CUDA graph may contain that pass."""
-        self.testing.keeping = self.epoch == self.recipe.epochs and self._fits(self.testing)
-
-    def _fits(self, testing: Testing) -> bool:
-        """Whether the logits of a pass are needed at its end: to be kept, or for a measure."""
-        data, images = self.job.trial.data, testing.batches.images
-        return images >= self.group.size and (bool(data.measures) or 2 * images * data.classes <= data.keep.most)
+        self.testing.keeping = self.epoch == self.recipe.epochs and self.last.is_wanted(self.testing.batches.images)
 
     def add_epoch(
         self, train: Scores, test: Scores, train_seconds: float, test_seconds: float, side_by_side: int, report: SendEvent
@@ -262,7 +247,8 @@ class Attempt:
             "earlier_attempts": self.earlier,
         }
         if not diverged:
-            self._write_evaluations()
+            self.last.beat = self.beat
+            self.last.write(self.directory, {self.testing_on: self.testing} | ({"test": self.final} if self.final else {}))
         if self.group.is_first:
             write_result(self.directory, result)
             if not diverged:
@@ -277,38 +263,11 @@ class Attempt:
         if self.diverged:
             return {**dict.fromkeys(f"{FINAL}{one.name}" for one in self.final.measures), f"{FINAL}loss": None, **images}
         begin = time.monotonic()
-        self.final.keeping = self._fits(self.final)
+        self.final.keeping = self.last.is_wanted(self.final.batches.images)
         (scores,) = SideBySide([self.final], beat=self.beat).run([len(self.rows)])
         measured = {f"{FINAL}{name}": value for name, value in scores.measures.items()}
         loss = {f"{FINAL}loss": scores.loss if math.isfinite(scores.loss) else None}
         return {**measured, **loss, **images, f"{FINAL}seconds": round(time.monotonic() - begin, 6)}
-
-    def _write_evaluations(self) -> None:
-        """Write the logits that the trial keeps; passes that have not kept theirs are made again."""
-        left = self.job.trial.data.keep.most
-        for (images, weights), testing in self.kept.items():
-            if testing.kept is None and self._fits(testing):  # in a CUDA graph, or before the attempt was resumed
-                testing.keeping = True
-                SideBySide([testing], beat=self.beat).run([len(self.rows)])
-            if testing.kept is not None and self.group.is_first:
-                logits = Logits(
-                    testing.kept.numpy(),
-                    testing.batches.part.labels.cpu().numpy(),
-                    self.positions[images],
-                    images,
-                    "ema" if self.average and not weights else "trained",
-                )
-                left -= write_evaluation(self.directory, logits, weights, self._measure_last, left)
-
-    def _measure_last(self, logits: Logits | None) -> dict[str, float | None]:
-        """The measures of the study on some images at the end, by key_of(); None where logits are not finite."""
-        found: dict[str, float | None] = {}
-        for one in self.job.trial.data.measures:
-            try:
-                found[key_of(one)] = take_measure(one, logits.values, logits.labels) if logits else None
-            except NotationError as error:  # a report takes it again, by code that may have been repaired
-                print(f"{error}; the trial is recorded without this measure")
-        return found
 
 
 def _finite(loss: Any) -> bool:

@@ -20,6 +20,7 @@ Stream = Literal[
     "stochastic_depth",
     "mixing",
     "recipe",
+    "corruption",
 ]
 
 

@@ -144,7 +144,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / f"{name}.yaml").write_text(text)
     code = re.search(r"```python\n(from torch.*?)```", (ROOT / "studies" / "NETWORKS.md").read_text(), re.DOTALL)
     for name, text in {**MODULES, "my_networks": code[1] if code else ""}.items():
-        (tmp_path / f"{name}.py").write_text(text)
+        for place in (tmp_path, tmp_path / "studies"):
+            (place / f"{name}.py").write_text(text)
     for root, part, name in itertools.product(("photos", "DIR"), ("train", "test"), ("cat", "dog")):
         (of_class := tmp_path / "studies" / root / part / name).mkdir(parents=True)
         for i in range(5):

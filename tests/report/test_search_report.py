@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from recorded import DIGITS
 from recorded import recorded as recorded_study
 from search.invented import DROPOUT, INFINITE, candidate, forty, recorded_report, searched
 
-from ablate.errors import RunError
+from ablate.errors import RunError, StudyError
 from ablate.records.records import read_record
 from ablate.report.best_file import best_values, best_yaml
 from ablate.report.candidate import Candidate
@@ -173,6 +174,32 @@ def test_the_table_compares_each_with_the_best(written: tuple[SearchReport, Path
         "128 training images" in caption
         and "Searched: dropout (base WRN-16-1). The 10 best of 12 candidates, by" in caption
     )
+
+
+def test_its_author_names_values_and_shapes_the_table(tmp_path: Path) -> None:
+    more = "labels: {dropout: {'0.1': a little, '0.2': more}}\ntable: {columns: [result, axes, name], order: study}"
+    study = searched(tmp_path, TWO, more)
+    assert study.search and study.search.digest == searched(tmp_path, TWO).search.digest  # type: ignore[union-attr]
+    made = report_of(study, dropouts(study, {0.2: [6, 6], 0.1: [5, 5], 0.3: [7, 7]}))
+    table = search_tables(made.analysis)[0]
+    assert table.titles == ["Median", "dropout", "Candidate"]
+    texts = [[cell.text for cell in row] for row in table.rows]
+    assert texts == [["6.00", "more", "0"], ["5.00", "a little", "1"], ["7.00", "0.3", "2"]]
+    assert "Candidate 1 (a little) has the lowest" in " ".join(search_sentences(made.analysis))
+    assert "0.2" in candidates_frame(made.analysis).to_csv()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("labels: {k: {'1': one}}", "labels: unknown axis 'k'; allowed: dropout"),
+        ("table: {columns: [published]}", "table.columns: found published; allowed: "),
+        ("table: {statistic: mean_std}", "table.statistic: not valid with 'search'; leave it out"),
+    ],
+)
+def test_what_the_table_of_a_search_has_not_is_refused(tmp_path: Path, more: str, message: str) -> None:
+    with pytest.raises(StudyError, match=re.escape(message)):
+        searched(tmp_path, TWO, more)
 
 
 def test_the_sentences_say_what_is_so(written: tuple[SearchReport, Path]) -> None:

@@ -48,7 +48,9 @@ def candidate(
     variant = candidate_maker(study)(dict(values))
     told = dict(enumerate(errors)) if intermediate is None else intermediate
     trials = candidate_trials(study, variant)
-    return Candidate(number, state, dict(values), variant, trials, dict(enumerate(errors)), told, None, enqueued)
+    return Candidate(
+        number, state, dict(values), variant, trials, dict(enumerate(errors)), told, None, enqueued, study.labels.texts
+    )
 
 
 def forty(study: Study) -> list[Candidate]:

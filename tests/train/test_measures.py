@@ -124,7 +124,7 @@ def test_the_one_that_decides_is_measured_after_each_epoch_the_others_on_the_las
         assert line["validation_everything"] == pytest.approx(line["validation_error"])
         assert "validation_accuracy" not in line
     assert record.result[f"{FINAL}everything"] == pytest.approx(record.result[f"{FINAL}error"])
-    shown = measured(record, trial.data.measures).result
+    shown = measured(record, trial.data).result
     for prefix in ("test_", FINAL):
         assert shown[f"{prefix}accuracy"] == pytest.approx(100 - record.result[f"{prefix}error"])
     experiment = recorded.written(tmp_path, STUDY)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ablate.report.drawn_figures import FigureInfo
+from ablate.study.short_names import short_axis
 
 if TYPE_CHECKING:
     from ablate.report.search_analysis import SearchAnalysis
@@ -28,4 +29,4 @@ def ordered_importances(importances: Mapping[str, float]) -> list[tuple[str, flo
     Args:
         importances: Share of the variance by parameter, 0 to 1.
     """
-    return sorted(importances.items(), key=lambda one: (-one[1], one[0]))
+    return [(short_axis(name), share) for name, share in sorted(importances.items(), key=lambda one: (-one[1], one[0]))]

@@ -97,7 +97,7 @@ def _panel(
         return AxisPanel(axis, points, [], 0, log, whole, min(ends), max(ends))
     tried: dict[str, list[CandidatePoint]] = {}
     for one, point in having:
-        tried.setdefault(one.value_text(one.values[axis]), []).append(point)
+        tried.setdefault(one.value_text(axis), []).append(point)
     kept = sorted(tried, key=lambda text: (min(by.cost(point.error) for point in tried[text]), text))[:MOST_CHOICES]
     listed = [plain(choice) for part in parts for choice in part.choices if part.kind == "categorical"]
     order = {text: place for place, text in enumerate(dict.fromkeys(listed))}

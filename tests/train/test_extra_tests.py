@@ -1,0 +1,149 @@
+"""Further test images and measures: at the end of a training, or later with the weights of its last checkpoint."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import recorded
+import torch
+from rich.console import Console
+
+from ablate.api import Experiment
+from ablate.data.cache import Location
+from ablate.data.corruptions import CORRUPTIONS, corrupt
+from ablate.data.original_files import read_digits
+from ablate.errors import RecordError, StudyError
+from ablate.launch import RunOptions
+from ablate.records.logits import read_evaluation, read_logits
+from ablate.records.records import Record, read_record
+from ablate.report.measured import measured, unmeasured
+from ablate.train.job import Job
+from ablate.train.measure_again import measure_again
+from ablate.train.trial import train_trial
+
+STUDY = """\
+name: invented
+data: {name: digits, train_size: 200, test_size: 100}
+recipe: {base: wrn_cifar, epochs: 2, batch_size: 32, ema: {decay: 0.5}}
+seeds: 1
+variants: [{net: WRN-10-0.25}]
+"""
+MORE = """\
+measures: [nll]
+also_test:
+  - {corruption: gaussian_noise, severity: 5}
+  - {title: all digits, data: digits}
+"""
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_a_corruption_is_the_same_draw_each_time_and_stronger_at_each_severity(name: str, channels: int) -> None:
+    random = np.random.default_rng(0)
+    smooth = np.add.outer(np.arange(16), np.arange(16))[None, ..., None] * 6 + random.integers(0, 60, (4, 16, 16, channels))
+    images = smooth.astype(np.uint8)
+    copies = [corrupt(name, severity, images, seed=3) for severity in (1, 2, 3, 4, 5)]
+    assert all(copy.shape == images.shape and copy.dtype == np.uint8 for copy in copies)
+    assert np.array_equal(copies[0], corrupt(name, 1, images, seed=3))
+    apart = [np.abs(copy.astype(float) - images).mean() for copy in copies]
+    assert 0 < apart[0] < apart[-1] and all(0.99 * a < b for a, b in pairwise(apart))
+
+
+def study(folder: Path, more: str = "") -> Experiment:
+    torch.set_num_threads(1)
+    return recorded.written(folder, STUDY + more)
+
+
+def job(experiment: Experiment, folder: Path) -> Job:
+    return Job(experiment.trials()[0], experiment.runs, Location(folder, folder / "cache"))
+
+
+def finish(job: Job) -> Record:
+    assert train_trial(job, lambda: False, lambda row: None) == "completed"
+    return found(job)
+
+
+def found(job: Job) -> Record:
+    record = read_record(job.runs, job.trial.id)
+    assert record is not None
+    return record
+
+
+def test_what_is_asked_for_later_is_measured_with_the_last_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
+    (tmp_path / "at_once").mkdir()
+    at_once = finish(job(study(tmp_path / "at_once", MORE), tmp_path / "at_once"))
+    plain = study(tmp_path, "keep: {logits: false}\n")
+    before = finish(job(plain, tmp_path))
+    more = study(tmp_path, MORE)
+    again, (trial,) = job(more, tmp_path), more.trials()
+    assert before.id == trial.id == at_once.id and read_logits(before) is None
+    columns = [
+        "test_nll",
+        "on_gaussian_noise_5_error",
+        "on_gaussian_noise_5_nll",
+        "on_all_digits_error",
+        "on_all_digits_nll",
+    ]
+    assert unmeasured(before, trial.data) == columns
+    assert measure_again(again, lambda row: None) == "measured" and not unmeasured(found(again), trial.data)
+    for path in at_once.directory.glob("logits-*"):
+        assert (before.directory / path.name).read_bytes() == path.read_bytes()
+    shown, known = (measured(record, trial.data).result for record in (found(again), at_once))
+    assert [shown[column] for column in columns] == [known[column] for column in columns]
+    noise, digits = (read_logits(at_once, extra.key) for extra in trial.data.also_test)
+    assert noise and digits and noise.weights == "ema"
+    assert known["on_gaussian_noise_5_error"] == pytest.approx(100 * (noise.values.argmax(1) != noise.labels).mean())
+    images = read_digits(tmp_path, 8)
+    assert np.array_equal(images.test_labels[noise.positions], noise.labels)
+    assert np.array_equal(digits.labels, images.test_labels)
+    assert len(digits.labels) == 500 and digits.values.std(0).min() > 0
+
+
+def test_what_is_kept_stays_when_more_is_measured(tmp_path: Path) -> None:
+    record = finish(job(study(tmp_path), tmp_path))
+    kept = (record.directory / "logits-test.safetensors").stat().st_mtime_ns
+    again = job(study(tmp_path, MORE), tmp_path)
+    measure_again(again, lambda row: None)
+    assert (record.directory / "logits-test.safetensors").stat().st_mtime_ns == kept
+    assert read_evaluation(record, again.trial.data.also_test[0].key)
+
+
+def test_a_run_measures_recorded_trials_and_the_table_shows_it(tmp_path: Path) -> None:
+    finish(job(study(tmp_path), tmp_path))
+    experiment = study(tmp_path, MORE)
+    summary = experiment.run(RunOptions(inline=True, quiet=True), Console(quiet=True))
+    assert (summary.recorded_before, summary.trained, summary.exit_code) == (1, 0, 0)
+    (of_variant,) = experiment.report().analysis.summaries
+    (trial,) = experiment.trials()
+    assert of_variant.median_on(trial.data.also_test[0], "error") is not None
+    table = (experiment.report().write(tmp_path / "reports"), (tmp_path / "reports/invented/table.md").read_text())[1]
+    assert "| Gaussian noise, 5: error, % |" in table and "with Gaussian noise of severity 5, evaluated once." in table
+
+
+def test_without_a_checkpoint_it_is_said(tmp_path: Path) -> None:
+    record = finish(job(study(tmp_path, "keep: {logits: false}\n"), tmp_path))
+    for path in record.directory.glob("checkpoint-*"):
+        path.unlink()
+    with pytest.raises(RecordError, match="has no checkpoint of its last epoch"):
+        measure_again(job(study(tmp_path, MORE), tmp_path), lambda row: None)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("{corruption: fog}", "also_test.corruption: found 'fog'; allowed: "),
+        ("{corruption: contrast, severity: 6}", "also_test.severity: found 6; allowed: less than or equal to 5"),
+        ("{severity: 3}", "also_test: needs corruption or data; give one of them"),
+        ("{corruption: contrast}, {corruption: contrast}", "also_test: 'Contrast, 3' is there twice"),
+        ("{data: mnist}", "also_test.data: image_size 28; allowed: 8, as in Digits"),
+        ("{data: 7}", "also_test.data: found 7; allowed: a mapping, as `data`"),
+    ],
+)
+def test_what_cannot_be_is_said_at_its_place(tmp_path: Path, written: str, message: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        study(tmp_path, f"also_test: [{written}]\n")
+    place, _, said = str(caught.value).partition(": ")
+    assert place.rpartition("invented.yaml:")[2].startswith("6:") and said.startswith(message), str(caught.value)
