@@ -88,7 +88,7 @@ def print_text(text: str) -> None:
 
         from ablate.report.writers import terminal
 
-        terminal.print_text(text, Console(highlight=False))
+        terminal.print_text(text, Console(highlight=False), "with --json")
     else:
         print(text)
 

@@ -291,7 +291,7 @@ def test_what_is_refused_is_told_in_one_line(ablate: Command, tmp_path: Path, ol
         ("norm: [batch, none]", "recipe.lr: [0.1, 0.2]", "tune.space: recipe.lr is given by 'variants'; leave it out"),
         ("low: 0.001", "low: 0.15", "tune.space.recipe.lr: WRN-10-0.25 has 0.1, which is not in the space; widen it"),
         ("trials: 2", "trials: 2, validation: {holdout: 500}", "tune.validation.holdout: found 500; allowed: fewer than"),
-        ("trials: 2", "trials: 2, pruner: wilcoxon", "tune.pruner: wilcoxon cannot prune with 1 trainings a candidate"),
+        ("trials: 2", "trials: 2, pruner: wilcoxon", "tune.pruner: wilcoxon cannot prune with 1 trainings per candidate"),
         ("seeds: 1", "seeds: 0", "4:1: seeds: found 0; a study that has 'tune' needs 1 or more"),
         ("high: 0.2", "high: 0.0001", "tune.space.recipe.lr: found low 0.001, high 0.0001; allowed: low below high"),
         ("variants: [{grid: {net: WRN-10-0.25, norm: [batch, none]}}]", "search: {space: {dropout: [0, 0.1]}}",

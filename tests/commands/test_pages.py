@@ -182,6 +182,8 @@ def completed(part: dict[str, str]) -> str:
         around = {key: AROUND[key] for key in ("name", "data", "recipe")}
     elif "label:" in part.get("variants", ""):
         around = {**AROUND, "baseline": "ours"}
+    elif "also_test" in part:
+        around = {**AROUND, "data": "{name: image_folder, root: photos}"}
     elif "program" in part:
         around = {key: AROUND[key] for key in ("name", "seeds")}
     around = {} if "name" in part else {key: f" {value}\n" for key, value in around.items()}

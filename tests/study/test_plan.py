@@ -122,7 +122,7 @@ def test_duplicates_are_merged_and_reported(tmp_path: Path) -> None:
     assert enumeration.merged == (
         "WRN-16-1-B(3,3) is the same as WRN-16-1",
         "WRN-16-1, lr 0.1 is the same as WRN-16-1",
-        "WRN-16-1 is listed twice",
+        "WRN-16-1 occurs twice",
     )
     assert enumeration.dropped == ()
 
@@ -142,7 +142,7 @@ def test_solved_depths_are_reported(tmp_path: Path) -> None:
     assert enumeration.remarks() == [
         "solved: WRN-40-1 becomes WRN-16-1 to meet the budget",
         "solved: WRN-16-1-B(3,1) becomes WRN-28-1-B(3,1) to meet the budget",
-        "merged: WRN-16-1 is listed twice",
+        "merged: WRN-16-1 occurs twice",
         "dropped: WRN-13-1-B(3,3,3) is excluded by where: l < 3",
     ]
     assert find_baseline(study, enumeration) is enumeration.variants[0]

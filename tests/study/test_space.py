@@ -189,7 +189,7 @@ def test_pruners(tmp_path: Path, pruner: str) -> None:
 
 def test_wilcoxon_needs_five_trainings_a_candidate(tmp_path: Path) -> None:
     pruned = ("trials: 40", "trials: 40\n  pruner: wilcoxon")
-    found = "9:3: search.pruner: wilcoxon cannot prune with 4 trainings a candidate"
+    found = "9:3: search.pruner: wilcoxon cannot prune with 4 trainings per candidate"
     assert error(tmp_path, f"{changed(pruned)}seeds: 2\n") == f"{found}; use none, median or hyperband, or more folds"
     assert study(tmp_path, f"{changed(pruned)}seeds: 3\n").search
 

@@ -44,7 +44,7 @@ def print_document(document: Document, console: Console) -> None:
             console.print(Text(f"- {printable(sentence)}"))
 
 
-def print_text(text: str, console: Console) -> None:
+def print_text(text: str, console: Console, elsewhere: str) -> None:
     """Print the text of a command, with its Markdown tables as tables of the terminal.
 
     Columns that find no room are left out from the right, except for one of KEPT_LAST, and a line says so.
@@ -52,13 +52,14 @@ def print_text(text: str, console: Console) -> None:
     Args:
         text: As a command prints it into a pipe.
         console: Of a terminal.
+        elsewhere: Where the columns are that are left out.
     """
     from rich.text import Text
 
     for is_table, lines in groupby(text.rstrip("\n").split("\n"), lambda line: line.startswith("| ")):
         shown = list(lines)
         table = _parsed(shown) if is_table else None
-        for one in _fitted(table, console.width, "with --json") if table else map(Text, shown):
+        for one in _fitted(table, console.width, elsewhere) if table else map(Text, shown):
             console.print(one)
 
 

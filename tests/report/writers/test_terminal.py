@@ -17,7 +17,7 @@ TEXT = f"{table_text(make_table(COLUMNS, ROWS))}\nhere, 2 slots: 3 trials, 12 mi
 
 def shown(text: str, width: int) -> list[str]:
     file = io.StringIO()
-    print_text(text, Console(file=file, width=width, highlight=False))
+    print_text(text, Console(file=file, width=width, highlight=False), "elsewhere")
     return [line.rstrip() for line in file.getvalue().splitlines()]
 
 
@@ -33,7 +33,7 @@ def test_markdown_tables_are_drawn_and_lines_are_broken_between_words() -> None:
 def test_what_finds_no_room_is_named_and_the_last_column_stays() -> None:
     text = "\n".join(shown(TEXT, 44))
     assert "Trials" in text and "2 recorded" in text and "262 MB" not in text
-    assert "1 more column with --json: Memory at batch" in text
+    assert "1 more column elsewhere: Memory at batch" in text
     assert max(map(len, text.splitlines())) <= 44
 
 
