@@ -8,28 +8,30 @@ experiment.results()        # a tidy DataFrame with one row for each trial
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ablate.data.copies import read_copies
 from ablate.errors import RunError, StudyError
 from ablate.estimate import CostOptions, estimate_cost, probe_networks
 from ablate.experiment import StudyExperiment
+from ablate.experiment_trial import ExperimentTrial, export_networks
 from ablate.files import expand
 from ablate.launch import RunOptions, RunSummary, run_trials
 from ablate.nets.architecture import Architecture, DepthRule
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.images import remember_copies, remembered_copies
 from ablate.records.records import trial_state
+from ablate.records.timings import read_probes
 from ablate.search.experiment import SearchExperiment
 from ablate.search.tuning import plan_tuning, tuning_states
 from ablate.study.baseline import find_baselines
 from ablate.study.costs import memory_choices, memory_need, training_cost, training_memory
 from ablate.study.crossing import check_effects
 from ablate.study.designs import designs_json
-from ablate.study.document import read_document
+from ablate.study.document import open_document
 from ablate.study.plan import OPEN, Enumeration, axis_value, enumerate_variants, fold_of, label, varied_axes
 from ablate.study.program import ProgramStudy
 from ablate.study.recipe import Recipe
@@ -37,6 +39,7 @@ from ablate.study.spec import load_any_study
 from ablate.study.study import Study, Trial, Variant
 from ablate.study.together import read_together
 from ablate.study.tuning import network_tunings, program_tunings
+from ablate.train.estimates import measured_costs
 from ablate.train.job import plan_images, with_sizes
 from ablate.train.own_results import own_result_errors
 
@@ -45,11 +48,12 @@ if TYPE_CHECKING:
 
     from ablate.data.cache import Location
     from ablate.report.analysis import StudyAnalysis
+    from ablate.report.export import NetworkFormat
     from ablate.report.study_report import StudyReport
 
 
 def load_study(
-    path: str | Path,
+    path: str | Path | Mapping[str, Any],
     overrides: Iterable[str] = (),
     *,
     scale: str = "",
@@ -59,10 +63,10 @@ def load_study(
     download: bool = False,
     images: str | Path | Sequence[str | Path] = (),
 ) -> Experiment | ProgramExperiment:
-    """The experiment of a study file, with networks or with a training program.
+    """The experiment of a study, with networks or with a training program.
 
     Args:
-        path: Of the study file.
+        path: Of the study file; or a mapping with the keys of one, which finds its modules in the current directory.
         overrides: Changes to the file, such as "recipe.epochs=30".
         scale: The name of one of the study's scales, such as "small"; "": none.
         runs: Directory of the records; it need not exist.
@@ -87,12 +91,12 @@ def load_study(
         images=images,
     )
     if isinstance(found, SearchExperiment):
-        raise StudyError(f"{path} defines a search; use `ablate search {path}`")
+        raise StudyError(f"{_named(path)} defines a search; use {_command('search', path)}")
     return found
 
 
 def load_search(
-    path: str | Path,
+    path: str | Path | Mapping[str, Any],
     overrides: Iterable[str] = (),
     *,
     scale: str = "",
@@ -102,10 +106,10 @@ def load_search(
     download: bool = False,
     images: str | Path | Sequence[str | Path] = (),
 ) -> SearchExperiment:
-    """The search of a study file.
+    """The search of a study.
 
     Args:
-        path: Of the study file.
+        path: As in load_study().
         overrides: As in load_study().
         scale: As in load_study().
         runs: As in load_study().
@@ -129,12 +133,12 @@ def load_search(
         images=images,
     )
     if not isinstance(found, SearchExperiment):
-        raise StudyError(f"{path} defines no search; use `ablate run {path}`")
+        raise StudyError(f"{_named(path)} defines no search; use {_command('run', path)}")
     return found
 
 
 def load_experiment(
-    path: str | Path,
+    path: str | Path | Mapping[str, Any],
     overrides: Iterable[str] = (),
     *,
     scale: str = "",
@@ -144,10 +148,10 @@ def load_experiment(
     download: bool = False,
     images: str | Path | Sequence[str | Path] = (),
 ) -> Experiment | SearchExperiment | ProgramExperiment:
-    """The experiment, the search or the experiment with a training program of a study file.
+    """The experiment, the search or the experiment with a training program of a study.
 
     Args:
-        path: Of the study file.
+        path: As in load_study().
         overrides: As in load_study().
         scale: As in load_study().
         runs: As in load_study().
@@ -167,19 +171,18 @@ def load_experiment(
     load = partial(
         load_any_study, overrides=tuple(overrides), scale=scale, copies=copies, remembered=remembered_copies(runs)
     )
-    document = read_document(Path(path))
+    document = open_document(path)
     if "studies" in document.value:
         root = Path(data_root) if data_root else None
         together = read_together(document, scale, load)._asdict()
         return Experiment(**together, runs=runs, data_root=root, download=download)
     study = load(path)
     if study.search:
-        return SearchExperiment(study, Path(path).name, runs, storage, _location(data_root, download))
+        return SearchExperiment(study, Path(_named(path)).name, runs, storage, _location(data_root, download))
     if isinstance(study, ProgramStudy):
         of_program = tuple(program_tunings(study)) if study.tune else ()
         return ProgramExperiment(study=study, runs=runs, tunings=of_program, storage=storage)
-    enumeration = enumerate_variants(study)
-    baselines = find_baselines(study, enumeration)
+    enumeration, baselines = _enumerate(study, runs)
     check_effects(
         enumeration.variants, [one.data.title for one in enumeration.variants], study.effects, study.places["effects"]
     )
@@ -189,6 +192,24 @@ def load_experiment(
         study=study, enumeration=enumeration, baselines=baselines, runs=runs, data_root=root, download=download,
         tunings=tunings, storage=storage,
     )  # fmt: skip
+
+
+def _enumerate(study: Study, runs: Path) -> tuple[Enumeration, tuple[Variant | None, ...]]:
+    """The variants of a study, within its limits on what the probes in a runs directory say, and their baselines."""
+    enumeration = enumerate_variants(study, measure=lambda variants: measured_costs(variants, read_probes(runs)))
+    return enumeration, find_baselines(study, enumeration)
+
+
+def _named(path: str | Path | Mapping[str, Any]) -> str:
+    """What messages and reports call a study: its path; a mapping is "study"."""
+    return "study" if isinstance(path, Mapping) else str(path)
+
+
+def _command(name: Literal["search", "run"], path: str | Path | Mapping[str, Any]) -> str:
+    """What a message says to use for a study: a command, or for a mapping a function."""
+    if isinstance(path, Mapping):
+        return {"search": "load_search()", "run": "load_study()"}[name]
+    return f"`ablate {name} {path}`"
 
 
 def _location(data_root: str | Path | None, download: bool) -> Location:
@@ -282,14 +303,27 @@ class Experiment(StudyExperiment[Variant, Trial]):
 
         return StudyReport(self.analysis())
 
-    def run(self, options: RunOptions | None = None, console: Console | None = None) -> RunSummary:
+    def trials(self) -> list[ExperimentTrial]:
+        """As StudyExperiment.trials(). Each gives back its network and what that says of each image."""
+        labels, location, folders = self.labels(), self.location(), self.folders
+        return [
+            ExperimentTrial(one.architecture, one.recipe, one.data, one.seed, labels[one.id], self.runs, location, folders)
+            for one in self._trials(self._followed())
+        ]
+
+    def _run(self, options: RunOptions, shown: Console) -> RunSummary:
+        if self.enumeration.not_measured:
+            raise RunError(self.enumeration.not_measured)
         remember_copies(self.runs, self.study.copies)
-        return super().run(options, console)
+        return super()._run(options, shown)
+
+    def _export_networks(self, to: NetworkFormat, out: Path, announce: Callable[[str], None]) -> list[Path]:
+        return export_networks(self.study.name, self.trials(), to, out, announce)
 
     def _analyze(self, variants: Sequence[Variant]) -> StudyAnalysis:
         from ablate.report.analysis import analyze_study
 
-        return analyze_study(self.study, variants, self._baselines_among(variants), self.runs)
+        return analyze_study(self.study, variants, self._baselines_among(variants), self.runs, self.location())
 
     def _run_trials(
         self, trials: Sequence[Trial], runs: Path, labels: Mapping[str, str], options: RunOptions, console: Console
@@ -331,6 +365,11 @@ class Experiment(StudyExperiment[Variant, Trial]):
         """
         options = options or CostOptions()
         skipped = probe_networks(self.variants, self.runs, options, announce, self.folders) if probe else []
+        if probe and self.enumeration.limited and not self.tunings:
+            enumeration, baselines = _enumerate(self.study, self.runs)
+            within = replace(self, enumeration=enumeration, baselines=baselines).plan(False, options, announce)
+            within["cost"]["remarks"][:0] = skipped
+            return within
         varied = varied_axes(self.variants)
         location = self.location()
         variants, states = self.variants, list(tuning_states(self.tunings, self.runs, self.storage, location))

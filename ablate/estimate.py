@@ -187,7 +187,20 @@ def make_probe(variant: Variant, times: Sequence[dict[str, Any]], kind: str, sid
         peak_memory_bytes=max((one["peak_memory_bytes"] or 0 for one in times), default=0) or None,
         steps=sum(one["steps"] for one in times),
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        inference_ms=_inference(times, "1"),
+        inference_128_ms=_inference(times, "128"),
+        energy_joules=statistics.median(joules) if (joules := _energies(times)) else None,
     )
+
+
+def _inference(times: Sequence[dict[str, Any]], size: str) -> Milliseconds | None:
+    """The times of a prediction of so many images over all processes; None where it was not timed."""
+    found = [ms for one in times for ms in one.get("inference_ms", {}).get(size, ())]
+    return Milliseconds(statistics.median(found), min(found)) if found else None
+
+
+def _energies(times: Sequence[dict[str, Any]]) -> list[float]:
+    return [one["energy_joules"] for one in times if one.get("energy_joules") is not None]
 
 
 def probe_text(probe: Probe) -> str:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ablate.adopt import adopt_records
-from ablate.launch import RunOptions, RunSummary, run_rounds
+from ablate.launch import RunOptions, RunSummary, following, run_rounds
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.report.export import ExportFormat, NetworkFormat, epochs_frame, export_study
 from ablate.report.rounds import comparison_states, too_few_seeds
 from ablate.report.verdicts import plan_families
 from ablate.search.tuning import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ablate.adopt import Adoption
     from ablate.data.cache import Location
     from ablate.report.rounds import Rounds
+    from ablate.tracking.follow import Epoch
     from ablate.verify import Verification
 
 V = TypeVar("V", Variant, ProgramVariant)
@@ -59,7 +61,11 @@ class StudyExperiment(ABC, Generic[V, T]):
     storage: str = ""
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.study.name}: {len(self.variants)} variants, {len(self.trials())} trials>"
+        return f"<{type(self).__name__} {self.study.name}: {len(self.variants)} variants, {self._count()} trials>"
+
+    def _count(self) -> int:
+        """How many trials are asked for."""
+        return len(self._trials(self._followed()))
 
     @property
     @abstractmethod
@@ -132,7 +138,7 @@ class StudyExperiment(ABC, Generic[V, T]):
         """The measure of a program; None: the error on the images of each record's split."""
         return None
 
-    def trials(self) -> list[T]:
+    def trials(self) -> Sequence[T]:
         """All trials, in the order of the variants and then of the seeds; with `seeds.until` those asked for so far.
 
         In a study with `tune` the trials of variants that are not tuned yet are not known. With `also_untuned` those of all
@@ -260,7 +266,43 @@ class StudyExperiment(ABC, Generic[V, T]):
         found: pd.DataFrame = self.report().trials
         return found
 
-    def run(self, options: RunOptions | None = None, console: Console | None = None) -> RunSummary:
+    def epochs(self) -> pd.DataFrame:
+        """One row for each epoch of each trial, finished or not: the columns of results() that identify the trial, the
+        state, and what was measured. Errors in percent, losses in nats, times in seconds. Of a program all it reported.
+
+        Raises:
+            RecordError: As analysis().
+        """
+        return epochs_frame(self.results(), self.runs)
+
+    def export(
+        self, to: ExportFormat, out: str | Path = "exports", announce: Callable[[str], None] = lambda line: None
+    ) -> list[Path]:
+        """Write the records or the networks for other programs into out/<study>/, and return the paths.
+
+        Args:
+            to: "csv", "parquet" or "tensorboard" for trials and epochs; "state_dict" (safetensors), "onnx" or
+                "torch_export" for the network of each recorded trial, checked on the test images.
+            out: The directory of exports.
+            announce: Receives a line for each network.
+
+        Raises:
+            AblateError: Nothing is recorded, a package is missing, or a network is not what its file computes.
+        """
+        if to == "csv" or to == "parquet" or to == "tensorboard":
+            return export_study(self.study.name, self.results(), self.runs, to, Path(out))
+        return self._export_networks(to, Path(out), announce)
+
+    @abstractmethod
+    def _export_networks(self, to: NetworkFormat, out: Path, announce: Callable[[str], None]) -> list[Path]:
+        """Write the network of each recorded trial."""
+
+    def run(
+        self,
+        options: RunOptions | None = None,
+        console: Console | None = None,
+        on_epoch: Callable[[Epoch], object] | None = None,
+    ) -> RunSummary:
         """Train the trials that are not recorded; returns when all are recorded or failed, or the run was stopped.
 
         The first Ctrl-C stops the run after the running epochs, the second at once; the exit code is 130. SIGTERM and
@@ -269,11 +311,18 @@ class StudyExperiment(ABC, Generic[V, T]):
         Args:
             options: How to run; None: the defaults.
             console: Shows progress; None: standard error.
+            on_epoch: Called with each epoch after it is recorded, one at a time, in a thread of its own; of a program when
+                the next epoch begins. An error in it is said, with its line, and stops nothing.
 
         Raises:
             AblateError: The run cannot start.
         """
-        options, shown = options or RunOptions(), _console(console)
+        shown = _console(console)
+        with following(self.study.name, self.runs, options or RunOptions(), on_epoch, shown) as followed:
+            return self._run(followed, shown)
+
+    def _run(self, options: RunOptions, shown: Console) -> RunSummary:
+        """Train the trials that are not recorded, first what `tune` chooses."""
         mine = tunings_of_shard(self.tunings, options, self._cost, bool(self.study.until))
         tuned = run_tunings(mine, self.runs, self.storage, self.location(), options, shown)
         if tuned.stopped:
@@ -284,7 +333,7 @@ class StudyExperiment(ABC, Generic[V, T]):
     def _run_seeds(self, mine: Sequence[Tuning[V]], options: RunOptions, console: Console) -> RunSummary:
         """Train all seeds; in a study with `tune` those of some tunings, as a shard has whole variants."""
         if not self.tunings:
-            return self._run_trials(self.trials(), self.runs, self.labels(), options, console)
+            return self._run_trials(self._trials(self._followed()), self.runs, self.labels(), options, console)
         found = [variant for one in mine for variant in variants_at_best([one], self.runs)]
         found += [one.variant for one in mine] if self._also_untuned else []
         trials = list({trial.id: trial for trial in self._all_trials(found)}.values())
@@ -320,7 +369,7 @@ class StudyExperiment(ABC, Generic[V, T]):
         def run(chosen: Sequence[T], again: Path) -> RunSummary:
             return self._run_trials(chosen, again, labels, options, console)
 
-        return verify_trials(run, self.trials(), labels, self.runs, count, seed, self._measure)
+        return verify_trials(run, self._trials(self._followed()), labels, self.runs, count, seed, self._measure)
 
     def adopt(self, options: RunOptions | None = None, console: Console | None = None) -> Adoption:
         """Take over the records of earlier versions of the reader's own code, of each variant that still has equal results.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ablate.errors import DataError, RecordError, RunError, printable
+from ablate.errors import DataError, RecordError, RunError, allowed, printable
 from ablate.processes.limits import memory_limit
 from ablate.processes.signals import PREEMPTED, PREEMPTING, handling, preempted
 from ablate.records.records import FINAL, Record, read_record, recover_record, trial_directory, trial_state, write_failure
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from ablate.data.cache import Location
     from ablate.schedule.backends import Backend
     from ablate.schedule.progress import Progress
-    from ablate.schedule.tasks import Outcome, Stop, Task
+    from ablate.schedule.tasks import OnEvent, Outcome, Stop, Task
+    from ablate.tracking.follow import Follower, OnEpoch
 
-    Execute = Callable[[Sequence[Task], Stop, Progress], Iterator[Outcome | Task]]
+    Execute = Callable[[Sequence[Task], Stop, Progress, OnEvent], Iterator[Outcome | Task]]
 
 WORK, COHORT_WORK = "ablate.train.trial:TrialWork", "ablate.train.cohort:CohortWork"
 MEASURE_WORK = "ablate.train.measure_again:MeasureWork"
@@ -60,6 +61,9 @@ class RunOptions:
         hung_seconds: Seconds without a report after which a trial counts as hung, see schedule.watchdog; 0: never.
         on: "local", "ray" or "ray:ADDRESS".
         shard: The part of the trials to run: (2, 8) is the second of eight; None: all.
+        log: Where the epochs are sent while it runs: names in tracking.trackers.TRACKERS.
+        logs: The directory that trackers write into.
+        follower: Receives the epochs of the trials; following() sets it.
     """
 
     device: str = "auto"
@@ -73,6 +77,9 @@ class RunOptions:
     hung_seconds: float = 3600.0
     on: str = "local"
     shard: tuple[int, int] | None = None
+    log: tuple[str, ...] = ()
+    logs: Path = Path("logs")
+    follower: Follower | None = None
 
 
 @dataclass
@@ -219,7 +226,7 @@ def run_programs(
                 _RunInProgress(labels, runs, options, console, summary, study.decision, PROGRAM_STOPPING).follow(
                     tasks,
                     backend,
-                    lambda waiting, stop, progress: backend.execute(PROGRAM_WORK, waiting, stop, progress.event),
+                    lambda waiting, stop, progress, heard: backend.execute(PROGRAM_WORK, waiting, stop, heard),
                 )
     return summary
 
@@ -374,9 +381,9 @@ class _RunInProgress:
         slots = min(len(backend.slots), len(tasks))
         size = 1 if one_by_one else cohort_size(self.options.cohort, len(tasks), slots, gpu)
 
-        def execute(waiting: Sequence[Task], stop: Stop, progress: Progress) -> Iterator[Outcome | Task]:
+        def execute(waiting: Sequence[Task], stop: Stop, progress: Progress, heard: OnEvent) -> Iterator[Outcome | Task]:
             cohorts = Cohorts(waiting, _variant_of, size)
-            for outcome in backend.execute(COHORT_WORK, cohorts.tasks, stop, cohorts.listener(progress.event)):
+            for outcome in backend.execute(COHORT_WORK, cohorts.tasks, stop, cohorts.listener(heard)):
                 for one, by_itself in cohorts.outcomes(outcome):
                     if one.status == "failed" and not by_itself and (gpu or size > 1) and not one.task.payload.plain:
                         progress.say(f"{one.task.label}: {one.cause}; again from its checkpoint, alone and step by step")
@@ -403,11 +410,18 @@ class _RunInProgress:
         before = summary.recorded_before + summary.trained + summary.elsewhere
         progress = Progress(tasks, before, [slot.name for slot in slots], self.console, self.options.quiet, self.decision)
         stop = Stop(lambda: progress.say(f"{self.stopping}; Ctrl-C again stops now"))
+        follower = self.options.follower
+
+        def hear(slot: int, task: Task, event: dict[str, Any]) -> None:
+            progress.event(slot, task, event)
+            if follower and event["event"] == "epoch":
+                follower.hear(task.payload.trial, task.label, event)
+
         with progress, signals(stop):
             waiting, elsewhere = list(tasks), list[Task]()
             while (waiting or elsewhere) and not stop.level:
                 now, waiting = waiting, []
-                for one in execute(now, stop, progress):
+                for one in execute(now, stop, progress, hear):
                     if isinstance(one, Task):
                         waiting.append(one)
                     elif one.status == "busy":
@@ -426,6 +440,8 @@ class _RunInProgress:
 
     def note(self, outcome: Outcome, progress: Progress) -> None:
         """Show an outcome, add it to the summary, and record a failure in the trial's directory."""
+        if self.options.follower and outcome.status in ("completed", "diverged", "failed"):
+            self.options.follower.ended(outcome.task.payload.trial, outcome.task.label, outcome.status)
         try:
             record = read_record(self.runs, outcome.task.id)
         except RecordError as error:  # of this trial alone
@@ -442,6 +458,36 @@ class _RunInProgress:
             self.summary.trained += 1
         value = record.result.get(self.decision.column) if record and not record.diverged else None
         progress.outcome(outcome, value)
+
+
+@contextmanager
+def following(
+    study: str, runs: Path, options: RunOptions, on_epoch: OnEpoch | None, console: Console
+) -> Iterator[RunOptions]:
+    """A context manager that gives the options with a follower, if they name trackers or there is a function to call.
+
+    Args:
+        study: The name of the study.
+        runs: Directory of the records.
+        options: How to run.
+        on_epoch: Called with each epoch that is recorded.
+        console: Shows errors of trackers and of the function.
+
+    Raises:
+        RunError: There is no such tracker, or it cannot be used.
+    """
+    if not options.log and on_epoch is None:
+        yield options
+        return
+    from ablate.tracking.follow import Follower
+    from ablate.tracking.trackers import TRACKERS
+
+    for name in options.log:
+        if name not in TRACKERS:
+            raise RunError(f"`log`: found '{name}'; {allowed(name, TRACKERS)}")
+    trackers = {name: TRACKERS[name].open(options.logs, study) for name in options.log}
+    with Follower(study, runs, trackers, on_epoch, teller(console)).following() as follower:
+        yield replace(options, follower=follower)
 
 
 def open_backend(

@@ -45,6 +45,8 @@ _defaults: dict[tuple[str, str], dict[str, str]] = {}  # (reference, digest) -> 
 _appended: list[str] = []  # folders that look_in() added to sys.path
 _files: set[Path] = set()  # files of the user's modules that are loaded
 _torch = importlib.util.find_spec("torch")
+INSTALLED = {"site-packages", "dist-packages"}  # folders of installed packages
+STANDARD = str(Path(os.__file__).parent)  # the folder of Python's own modules
 LIBRARIES = (
     *(str(Path(file).parent) for file in (_torch and _torch.origin, importlib.__file__) if file),
     str(Path(__file__).parent),
@@ -224,7 +226,7 @@ def _uninstalled(top: str) -> tuple[str, ...]:
     if spec is None or spec.origin is None or top in sys.stdlib_module_names:
         return ()
     path = Path(spec.origin)
-    if path.suffix != ".py" or {"site-packages", "dist-packages"} & set(path.parts):
+    if path.suffix != ".py" or INSTALLED & set(path.parts):
         return ()
     folder = str(path.parents[1] if path.name == "__init__.py" else path.parent)
     return () if folder in _appended else (folder,)
@@ -293,9 +295,15 @@ def own_errors(reference: str) -> Iterator[None]:
         raise
     except BaseException as error:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(LIBRARIES)]
+        frames = [frame for frame in frames if not _is_installed(frame.filename)] or frames
         place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else _defined(reference)
         text = " ".join(_said(error).split())[:300]
         raise NotationError(f"{reference}: {place}{type(error).__name__}: {text}") from None
+
+
+def _is_installed(file: str) -> bool:
+    """Whether a file is of an installed package or of Python itself."""
+    return bool(INSTALLED & set(Path(file).parts)) or file.startswith(STANDARD)
 
 
 @contextmanager

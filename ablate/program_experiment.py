@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ablate.estimate import CostOptions
+    from ablate.report.export import NetworkFormat
     from ablate.report.program_analysis import ProgramAnalysis
     from ablate.report.program_report import ProgramReport
 
@@ -64,10 +65,13 @@ class ProgramExperiment(StudyExperiment[ProgramVariant, ProgramTrial]):
 
         return ProgramReport(self.analysis())
 
-    def run(self, options: RunOptions | None = None, console: Console | None = None) -> RunSummary:
-        if self.study.missing and (options or RunOptions()).on == "local":
+    def _run(self, options: RunOptions, shown: Console) -> RunSummary:
+        if self.study.missing and options.on == "local":
             raise RunError(self.study.missing)
-        return super().run(options, console)
+        return super()._run(options, shown)
+
+    def _export_networks(self, to: NetworkFormat, out: Path, announce: Callable[[str], None]) -> list[Path]:
+        raise RunError(f"`to`: {to}: the networks of a program are its own; allowed: tensorboard, csv, parquet")
 
     def _analyze(self, variants: Sequence[ProgramVariant]) -> ProgramAnalysis:
         from ablate.report.program_analysis import analyze_program

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-settings.register_profile("any machine", deadline=None)
+settings.register_profile("any machine", deadline=None, max_examples=50)
 settings.load_profile("any machine")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a test a core; before torch is imported
+gc.set_threshold(50_000, 20, 20)  # with torch, pandas and matplotlib, a seventh of the time went into collections
 
 TINY = """\
 name: tiny
@@ -27,6 +29,12 @@ baseline: WRN-10-0.25-B(3,1)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores, as some tests wait for other processes or for time to pass."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays, so no collection need look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from ablate.commands.options import RUNS, Json, Root, Runs, Scale, Set, StudyFil
 from ablate.commands.trials import Device, Slots, SlotsPerGpu
 from ablate.data.data_sets import DATA_SETS
 from ablate.data.preprocessing import PREPROCESSING
+from ablate.report.numbers import counted
 
 Logs = Annotated[list[Path], typer.Argument(metavar="LOG", help="Log files.", show_default=False)]
 DataSet = Annotated[
@@ -132,21 +133,25 @@ def import_(
 def export(
     study: StudyFile,
     to: Annotated[
-        Literal["tensorboard", "csv", "parquet"],
-        typer.Option("--to", metavar="FORMAT", help="tensorboard, csv or parquet.", show_default=False),
+        Literal["tensorboard", "csv", "parquet", "state_dict", "onnx", "torch_export"],
+        typer.Option("--to", metavar="FORMAT", help="The format.", show_default=False),
     ],
     overrides: Set = None,
     scale: Scale = "",
     runs: Runs = RUNS,
+    data_root: Root = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The directory of exports.")] = Path("exports"),
 ) -> None:
-    """Write trials and epochs for other tools."""
-    from ablate.api import load_study
-    from ablate.report.export import export_study
+    """Write trials and epochs, or networks, for other tools.
 
-    experiment = load_study(study, overrides or (), scale=scale, runs=runs)
-    paths = export_study(experiment.study.name, experiment.results(), runs, to, out)
-    say(f"{len(paths)} files in {out / experiment.study.name}")
+    Trials and epochs: tensorboard, csv, parquet. Networks, checked on the test images: state_dict (safetensors), onnx,
+    torch_export.
+    """
+    from ablate.api import load_study
+
+    experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root)
+    paths = experiment.export(to, out, say)
+    say(f"{counted(len(paths), 'file')} in {out / experiment.study.name}")
 
 
 def merge(
@@ -163,7 +168,6 @@ def merge(
     from ablate.errors import RecordError
     from ablate.launch import INCOMPLETE
     from ablate.records.merge import merge_runs
-    from ablate.report.numbers import counted
 
     plan = merge_runs(directories, into)
     if plan.conflicts:

@@ -19,6 +19,7 @@ from ablate.commands.options import (
     Set,
     StudyFile,
     next_command,
+    one_of,
     parse_cohort,
     parse_gpus,
     parse_interval,
@@ -29,6 +30,7 @@ from ablate.commands.options import (
     say,
     with_flags,
 )
+from ablate.tracking.trackers import TRACKERS
 
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.")]
 Slots = Annotated[Optional[int], typer.Option("--slots", metavar="N", help="Trials at the same time.")]
@@ -40,6 +42,12 @@ Download = Annotated[bool, typer.Option("--download", help="Fetch missing images
 CheckpointEvery = Annotated[
     str, typer.Option("--checkpoint-every", metavar="N|Ns", help="Epochs, or seconds such as 300s.")
 ]
+Log = Annotated[
+    Optional[list[str]],
+    typer.Option("--log", help="Follow it in: tensorboard, mlflow, wandb.", show_default=False, **one_of(TRACKERS)),
+]
+Logs = Annotated[Path, typer.Option("--logs", metavar="DIR", help="The directory of these logs.")]
+LOGS = Path("logs")
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Storage = Annotated[
     str,
@@ -66,6 +74,8 @@ def run(
     cohort: Cohort = "auto",
     shard: Shard = "",
     checkpoint_every: CheckpointEvery = "1",
+    log: Log = None,
+    logs: Logs = LOGS,
     quiet: Quiet = False,
 ) -> None:
     """Train the trials of a study that have no record yet."""
@@ -87,7 +97,17 @@ def run(
     )
     epochs, seconds = parse_interval(checkpoint_every)
     options = RunOptions(
-        device, slots, slots_per_gpu, epochs, seconds, quiet, cohort=parse_cohort(cohort), on=on, shard=parse_shard(shard)
+        device,
+        slots,
+        slots_per_gpu,
+        epochs,
+        seconds,
+        quiet,
+        cohort=parse_cohort(cohort),
+        on=on,
+        shard=parse_shard(shard),
+        log=tuple(log or ()),
+        logs=logs,
     )
     if not quiet:
         say(*experiment.remarks())
@@ -113,6 +133,8 @@ def search(
     slots_per_gpu: SlotsPerGpu = 1,
     on: On = "local",
     checkpoint_every: CheckpointEvery = "1",
+    log: Log = None,
+    logs: Logs = LOGS,
     quiet: Quiet = False,
 ) -> None:
     """Search for a study's open values, on held-out training images."""
@@ -134,7 +156,8 @@ def search(
     )
     epochs, seconds = parse_interval(checkpoint_every)
     say(*([] if quiet else found.earlier()))
-    summary = found.run(RunOptions(device, slots, slots_per_gpu, epochs, seconds, quiet, on=on), Console(stderr=True))
+    options = RunOptions(device, slots, slots_per_gpu, epochs, seconds, quiet, on=on, log=tuple(log or ()), logs=logs)
+    summary = found.run(options, Console(stderr=True))
     if not quiet or summary.exit_code:
         say(search_text(summary))
     raise typer.Exit(summary.exit_code)

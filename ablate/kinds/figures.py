@@ -41,6 +41,7 @@ class FigureKind:
         values: "module:function", from the analysis that a report is made of to one `FigureInfo` a drawing.
         draw: "module:function", from the values, title, caption and badge to a matplotlib figure.
         main: The figure of a report with the highest number stands with the finding at its top; 0: it never does.
+        folded: Whether a page shows the figure on request only.
     """
 
     name: str
@@ -50,6 +51,7 @@ class FigureKind:
     values: str
     draw: str
     main: int = 0
+    folded: bool = False
 
 
 FIGURES = (
@@ -116,6 +118,42 @@ FIGURES = (
         report="trained",
         values="ablate.report.figure_values.ranks:critical_difference_values",
         draw="ablate.report.figures.critical_difference:draw_critical_difference",
+    ),
+    FigureKind(
+        name="class_errors",
+        alt_text="Error of each class by variant",
+        report="trained",
+        choice="default",
+        values="ablate.report.figure_values.predictions:class_error_values",
+        draw="ablate.report.figures.class_errors:draw_class_errors",
+        folded=True,
+    ),
+    FigureKind(
+        name="confusion",
+        alt_text="Which classes are predicted as which: the best variant, and its baseline",
+        report="trained",
+        choice="default",
+        values="ablate.report.figure_values.predictions:confusion_values",
+        draw="ablate.report.figures.matrices:draw_matrices",
+        folded=True,
+    ),
+    FigureKind(
+        name="agreement",
+        alt_text="How often the networks of two variants predict the same class",
+        report="trained",
+        choice="default",
+        values="ablate.report.figure_values.predictions:agreement_values",
+        draw="ablate.report.figures.matrices:draw_matrices",
+        folded=True,
+    ),
+    FigureKind(
+        name="missed",
+        alt_text="Images that every trained network predicts wrongly, with their true and their predicted class",
+        report="trained",
+        choice="default",
+        values="ablate.report.figure_values.predictions:missed_values",
+        draw="ablate.report.figures.contact_sheet:draw_contact_sheet",
+        folded=True,
     ),
     FigureKind(
         name="curves",

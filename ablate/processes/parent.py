@@ -147,15 +147,16 @@ class Child:
 def startup_code(main: str, arguments: Sequence[str] = ()) -> str:
     """The code that a child runs with `python -c`: it sets the module search path and calls a function.
 
-    It imports only the built-in sys before the path is set: `python -c` puts the current directory first in the path, so a
-    file such as json.py there would be run.
+    It imports only the built-in gc and sys before the path is set: `python -c` puts the current directory first in the
+    path, so a file such as json.py there would be run.
 
     Args:
         main: "module:function".
         arguments: Strings that the function is called with.
     """
     module, _, function = main.partition(":")
-    return f"import sys; sys.path[:] = {search_path()!r}; from {module} import {function}; {function}(*{[*arguments]!r})"
+    begin = f"import gc, sys; gc.disable(); sys.path[:] = {search_path()!r}"  # nothing that an import makes is garbage
+    return f"{begin}; from {module} import {function}; gc.enable(); {function}(*{[*arguments]!r})"
 
 
 def search_path() -> list[str]:

@@ -87,6 +87,9 @@ class Probe:
         peak_memory_bytes: Of training, on CUDA; None on a CPU.
         steps: How many steps were timed, over all processes.
         date: The time of the probe in ISO 8601.
+        inference_ms: A forward pass of one image in the precision of the workload; None in probes of older versions.
+        inference_128_ms: The same of 128 images; None also where they would take too long.
+        energy_joules: That the device uses in a training step; None on a CPU and where NVML does not say it.
     """
 
     net: str
@@ -105,6 +108,9 @@ class Probe:
     peak_memory_bytes: int | None
     steps: Whole
     date: str
+    inference_ms: Milliseconds | None = None
+    inference_128_ms: Milliseconds | None = None
+    energy_joules: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
 
     def epoch_seconds(self, train_images: int, test_images: int) -> float:
         """Seconds of an epoch of training and evaluation. A partial batch takes the same fraction of a batch's time.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ablate.data.cache import Location
 from ablate.records.imported import Imported, read_imported
 from ablate.records.timings import Probe, read_probes
 from ablate.report.both_answers import both_sentences
@@ -17,6 +18,7 @@ from ablate.report.document import scale_badge
 from ablate.report.effects import effects_json
 from ablate.report.growth import Exponent, GrowthPoint, count_networks, growth_exponents, growth_points
 from ablate.report.numbers import counted, finite
+from ablate.report.predictions import DataPredictions, read_predictions
 from ablate.report.published import Logged, Match, find_log, find_published, rows_without_variant
 from ablate.report.rounds import asked_only, follow_rounds
 from ablate.report.rounds_table import rounds_sentences
@@ -24,11 +26,13 @@ from ablate.report.search_setting import TRAINING
 from ablate.report.setting import describe_held_out, describe_setting
 from ablate.report.summary import Summary, summarize
 from ablate.report.verdicts import verdict_values
+from ablate.statistics.images import ImageComparison
 from ablate.statistics.prediction import predict_median
 from ablate.statistics.ranking import order_agreement
 from ablate.study.decision import TEST_ERROR
+from ablate.study.limits import Measured
 from ablate.study.study import Published, PublishedRow, Study, Variant
-from ablate.train.estimates import find_timed
+from ablate.train.estimates import find_timed, measured_costs
 
 ONCE = "the test images were evaluated once, after the last epoch"
 FOLDS_SHARE = (
@@ -39,9 +43,37 @@ FOLDS_SHARE = (
 
 @dataclass(frozen=True)
 class StudyAnalysis(Compared[Summary]):
-    """The results of a study of networks, compared with each other and with published values."""
+    """The results of a study of networks, compared with each other and with published values.
+
+    Args:
+        location: Where the images are, for those that a figure shows; None: they are not shown.
+    """
 
     study: Study
+    location: Location | None = None
+
+    @cached_property
+    def predictions(self) -> list[DataPredictions]:
+        """The predictions on each data set whose trainings keep logits.
+
+        Raises:
+            RecordError: Kept logits are damaged.
+        """
+        return [found for title in self.titles if (found := read_predictions(self.on(title)))]
+
+    @cached_property
+    def over_images(self) -> dict[int, ImageComparison]:
+        """The comparison with its baseline over the images, by the id() of the summary. Each data set is a family.
+
+        Empty for a study with `seeds.until`, as seeds that are added after a look would spoil its rate of error.
+        """
+        found: dict[int, ImageComparison] = {}
+        for one in self.predictions if self.rounds is None else ():
+            known = {id(variant.summary): variant for variant in one.variants}
+            compared = self.compared_on(one.title)
+            pairs = [(known[id(s)], known[id(b)]) for s, b in compared if id(s) in known and id(b) in known]
+            found |= {id(ours.summary): made for (ours, _), made in zip(pairs, one.compare(pairs) if pairs else ())}
+        return found
 
     @property
     def badge(self) -> str:
@@ -98,19 +130,27 @@ class StudyAnalysis(Compared[Summary]):
 
     @property
     def sampling(self) -> str:
-        """The sentence on the images as a sample, for the error of the best variant; empty for other measures."""
-        found = [(s.median, s) for s in self.summaries if s.median is not None and 0 < s.median < 100]
-        if self.decision.measure != "error" or not found:
+        """The sentence on the images as a sample, without its full stop; empty for other measures than an error."""
+        sizes = sorted({images for one in self.shown if self.images_error(one) is not None and (images := _images(one))})
+        if not sizes:
             return ""
-        error, best = min(found, key=lambda both: both[0])
-        if not (images := best.records[0].result.get("test_images")):
-            return ""
-        deviation = math.sqrt(error * (100 - error) / images)
         kind = "test" if self.decision.split == "test" else "validation"
+        count = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
         return (
-            f"The {kind} images are a sample too: of {images:,} images an error of {error:.2f}% has a standard error of "
-            f"{deviation:.2f} points. No interval here contains it; a difference on the same images is surer than that"
+            f"SE of the images: the {count} {kind} images are a sample too, which puts this standard error on the median. "
+            "No interval here contains it; a difference on the same images is surer than that"
         )
+
+    def images_error(self, summary: Summary) -> float | None:
+        """The standard error in points that the number of images puts on the median error; None for other measures.
+
+        Args:
+            summary: One of `summaries`.
+        """
+        images, error = _images(summary), finite(summary.median)
+        if self.decision.measure != "error" or not images or error is None:
+            return None
+        return math.sqrt(max(0.0, error * (100 - error)) / images)
 
     @property
     def epochs(self) -> str:
@@ -166,6 +206,24 @@ class StudyAnalysis(Compared[Summary]):
                 if any(map(self.published_error, self.summaries)):
                     row["published_error"] = self.published_error(summary)
         return rows
+
+    @cached_property
+    def measured_costs(self) -> Measured:
+        """The costs of each variant that probes in the runs directory have measured, all under the same conditions."""
+        return measured_costs([summary.variant for summary in self.summaries], read_probes(self.runs))
+
+    def measured_cost(self, summary: Summary, name: str) -> float | None:
+        """A measured cost of a variant; None where it is not measured.
+
+        Args:
+            summary: One of `summaries`.
+            name: In MEASURED_COSTS.
+        """
+        return self._measured_of.get(id(summary), {}).get(name)
+
+    @cached_property
+    def _measured_of(self) -> dict[int, Mapping[str, float]]:
+        return {id(summary): costs for summary, costs in zip(self.summaries, self.measured_costs.costs)}
 
     @cached_property
     def timed(self) -> list[Probe | None]:
@@ -276,7 +334,11 @@ class StudyAnalysis(Compared[Summary]):
 
 
 def analyze_study(
-    study: Study, variants: Sequence[Variant], baselines: Sequence[Variant | None], runs: Path
+    study: Study,
+    variants: Sequence[Variant],
+    baselines: Sequence[Variant | None],
+    runs: Path,
+    location: Location | None = None,
 ) -> StudyAnalysis:
     """The analysis of the records that a runs directory has of a study.
 
@@ -285,6 +347,7 @@ def analyze_study(
         variants: The variants of the study, in order.
         baselines: The baseline of each variant, one of `variants`; None for no baseline.
         runs: The runs directory.
+        location: As in StudyAnalysis.
 
     Raises:
         RecordError: A record is damaged, or records of one data set were made on different images.
@@ -293,7 +356,12 @@ def analyze_study(
     of_variant = {id(summary.variant): summary for summary in summaries}
     compared = tuple(None if variant is None else of_variant[id(variant)] for variant in baselines)
     rounds = follow_rounds(study.until, summaries, compared, len(study.held_out) or 1) if study.until else None
-    return StudyAnalysis(study, *asked_only(rounds, summaries, compared), runs, rounds)
+    return StudyAnalysis(study, *asked_only(rounds, summaries, compared), runs, rounds, location=location)
+
+
+def _images(summary: Summary) -> int:
+    """How many images a variant is evaluated on; 0 where no record says so."""
+    return int(next((one.result.get("test_images") or 0 for one in summary.records), 0))
 
 
 def _reproduced(summary: Summary, match: Match) -> str:

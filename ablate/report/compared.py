@@ -66,6 +66,14 @@ class Compared(Generic[S]):
         """What is known of the images as a sample, as a sentence without its full stop; empty if nothing."""
         return ""
 
+    def images_error(self, summary: S) -> float | None:
+        """The standard error that the number of images puts on the median, in its unit; None where it is not known.
+
+        Args:
+            summary: One of `summaries`.
+        """
+        return None
+
     @property
     def recorded(self) -> int:
         """The number of trials that have a record."""

@@ -93,6 +93,7 @@ class Table:
         notes: The footnotes, as pairs (mark, text).
         title: A few words on what the table shows; empty for the main table of a report.
         groups: The title of each group of rows and the number of its first row, from 0; empty without groups.
+        folded: Whether a page shows the table on request only.
         details: What the columns mean and how they were computed, a sentence or more each; writers put them below.
     """
 
@@ -103,6 +104,7 @@ class Table:
     notes: tuple[tuple[str, str], ...] = ()
     title: str = ""
     groups: tuple[tuple[int, str], ...] = ()
+    folded: bool = False
     details: tuple[str, ...] = ()
 
     @property
@@ -172,7 +174,7 @@ def make_table(
         details: What the columns mean, a sentence or more each; empty ones are left out.
     """
     cells = (tuple(cell if isinstance(cell, Cell) else words(cell) for cell in row) for row in rows)
-    return Table(label, caption, tuple(columns), tuple(cells), tuple(notes), title, (), tuple(filter(None, details)))
+    return Table(label, caption, tuple(columns), tuple(cells), tuple(notes), title, details=tuple(filter(None, details)))
 
 
 @dataclass(frozen=True)
@@ -294,10 +296,12 @@ class Section:
     Args:
         heading: The heading.
         content: The content.
+        folded: Whether a page shows the content on request only.
     """
 
     heading: str
     content: Content
+    folded: bool = False
 
 
 class Remark(NamedTuple):
@@ -376,8 +380,9 @@ class Document:
         without the main figure, which stands above the table.
         """
         said = [one for one in self.sections if isinstance(one.content, (Sentences, Notes))]
-        more = make_sections(*((one.heading, self._without_main(one.content)) for one in self.sections if one not in said))
-        tables = [Section(table.title, table) for table in self.tables]
+        others = [replace(one, content=self._without_main(one.content)) for one in self.sections if one not in said]
+        more = [one for one in others if is_filled(one.content)]
+        tables = [Section(table.title, table, table.folded) for table in self.tables]
         return [*tables[:1], *said, *tables[1:], *more]
 
     @property
@@ -405,16 +410,24 @@ class Document:
         return tuple(text for sentences in found for text in sentences.texts)
 
 
+PREDICTIONS = "Predictions, drawn"  # the heading of the figures that a page shows on request
+
+
 def make_sections(*sections: tuple[str, Content]) -> tuple[Section, ...]:
     """The sections that are not empty.
 
     Args:
         sections: Pairs (heading, content).
     """
-    return tuple(Section(heading, content) for heading, content in sections if _is_filled(content))
+    return tuple(Section(heading, one, heading == PREDICTIONS) for heading, one in sections if is_filled(one))
 
 
-def _is_filled(content: Content) -> bool:
+def is_filled(content: Content) -> bool:
+    """Whether a content shows anything.
+
+    Args:
+        content: Of a section.
+    """
     match content:
         case Sentences(texts):
             return bool(texts)

@@ -43,12 +43,14 @@ class DrawnFigure:
         figure: The drawing, a figure of matplotlib that may be changed before it is written.
         style: That it was drawn in.
         main: The figure of a report with the highest number stands with the finding at its top; 0: it never does.
+        folded: Whether a page shows the figure on request only.
     """
 
     alt_text: str
     figure: Figure
     style: FigureStyle = USUAL_STYLE
     main: int = 0
+    folded: bool = False
     _written: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def rendered(self, format: str) -> bytes:
@@ -134,7 +136,7 @@ def _drawings(analysis: Any, kinds: Sequence[FigureKind]) -> Iterator[tuple[str,
                 figure = _resolve(kind.draw)(info.values, info.title, info.caption, analysis.badge)
             yield (
                 f"{kind.name}_{info.number}" if info.number else kind.name,
-                DrawnFigure(alt_text, figure, style, kind.main),
+                DrawnFigure(alt_text, figure, style, kind.main, kind.folded),
             )
 
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import math
-import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ablate.errors import RunError
-from ablate.files import real_directory, write_atomically
+from ablate.files import read_file, real_directory, write_atomically
 from ablate.records.epochs import Row, measured_on, read_epochs
-from ablate.records.records import Record, read_record, trial_directory
-from ablate.records.result import OWN, TEST, renamed
+from ablate.records.records import FINAL, Record, read_record, trial_directory
+from ablate.records.result import TEST, renamed
 from ablate.report.writers.csv import to_csv
 from ablate.study.plan import plain
+from ablate.tracking.event_files import EventFile, file_of, folder_of
+from ablate.tracking.follow import hparams
+from ablate.tracking.packages import need
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Format = Literal["tensorboard", "csv", "parquet"]
+NetworkFormat = Literal["state_dict", "onnx", "torch_export"]  # which experiment_trial.export_networks() writes
+ExportFormat = Literal["tensorboard", "csv", "parquet", "state_dict", "onnx", "torch_export"]
 
 
 def export_study(name: str, trials: pd.DataFrame, runs: Path, to: Format, out: Path) -> list[Path]:
@@ -92,10 +95,6 @@ def _epochs(runs: Path, trial_id: str) -> list[Row]:
     return [renamed(row, TEST, measured_on(directory)) for row in rows]
 
 
-def _is_of_program(runs: Path, trial_id: str) -> bool:
-    return measured_on(trial_directory(runs, trial_id)) == OWN
-
-
 def _about(trials: pd.DataFrame) -> list[str]:
     """The columns that identify a trial: net, axes, parameters, seed, id, state."""
     columns = list(trials.columns)
@@ -104,7 +103,7 @@ def _about(trials: pd.DataFrame) -> list[str]:
 
 def _to_parquet(frame: pd.DataFrame) -> bytes:
     """A Parquet file. Each column has one type: a column with values of several types is written as text."""
-    _need("pyarrow", "parquet")
+    need("pyarrow", "the format parquet")
     frame = frame.copy()
     for column in frame.columns:
         values = [value for value in frame[column] if not _is_missing(value)]
@@ -122,39 +121,28 @@ def _is_missing(value: Any) -> bool:
 
 def _event_files(trials: pd.DataFrame, runs: Path) -> dict[str, bytes]:
     """The event file of each trial that has an epoch, by path. The names contain no host and no time."""
-    events = _need("tensorboard.compat.proto.event_pb2", "tensorboard")
-    summaries = _need("tensorboard.compat.proto.summary_pb2", "tensorboard")
-    writers = _need("tensorboard.summary.writer.record_writer", "tensorboard")
+    need("tensorboard", "the format tensorboard")
     files = {}
     for trial in trials.to_dict("records"):
         if not (rows := _epochs(runs, trial["id"])):
             continue
         times = _wall_times(runs, trial["id"], rows)
+        label = _label(trial)
+        values = hparams(read_file(trial_directory(runs, trial["id"]) / "trial.json"))
         buffer = io.BytesIO()
-        writer = writers.RecordWriter(buffer)
-        writer.write(events.Event(wall_time=times[0], file_version="brain.Event:2").SerializeToString())
+        written = EventFile(buffer, times[0], values, label)
         for row, time in zip(rows, times):
-            own = _is_of_program(runs, trial["id"])
-            scalars = [(field if own else _tag(field), row[field]) for field in row if field != "epoch"]
-            scalars = [(tag, value) for tag, value in scalars if value is not None]
-            values = [summaries.Summary.Value(tag=tag, simple_value=value) for tag, value in scalars]
-            event = events.Event(wall_time=time, step=row["epoch"], summary=summaries.Summary(value=values))
-            writer.write(event.SerializeToString())
-        files[f"tensorboard/{_folder(trial)}/events.out.tfevents.{trial['id']}"] = buffer.getvalue()
+            written.add(row, time)
+        if trial["state"] in FINAL:
+            written.end(times[-1], trial["state"] == "recorded")
+        files[f"tensorboard/{folder_of(label, trial['id'])}/{file_of(trial['id'])}"] = buffer.getvalue()
     return files
 
 
-def _tag(field: str) -> str:
-    """The name of an epoch's value in TensorBoard: "error/test" for test_error, "lr" for lr."""
-    images, _, measure = field.partition("_")
-    return f"{measure}/{images}" if images in ("train", "test", "validation") else field
-
-
-def _folder(trial: dict[str, Any]) -> str:
-    """The name of the trial in TensorBoard: "WRN-10-1_recipe.lr_0.05_seed_0_<id>"."""
+def _label(trial: dict[str, Any]) -> str:
+    """The name of a trial in TensorBoard: "WRN-10-1 recipe.lr 0.05 seed 0"."""
     axes = [f"{axis} {plain(value)}" for axis, value in trial.items() if axis.startswith(("recipe.", "data."))]
-    text = " ".join([trial["net"], *axes, f"seed {trial['seed']}", trial["id"]])
-    return re.sub(r"[^\w.,()+=-]+", "_", text, flags=re.ASCII)
+    return " ".join([trial["net"], *axes, f"seed {trial['seed']}"])
 
 
 def _wall_times(runs: Path, trial_id: str, rows: list[Row]) -> list[float]:
@@ -175,12 +163,3 @@ def _finished(record: Record) -> float | None:
         return datetime.fromisoformat(record.result["provenance"]["finished"]).timestamp()
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _need(module: str, what: str) -> Any:
-    """A module of a package that only one format needs. Raises RunError if it is not installed."""
-    package = module.partition(".")[0]
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise RunError(f"the format {what} needs the package {package} ({error}); pip install {package}") from None

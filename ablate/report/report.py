@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ablate.errors import RecordError, RunError, StudyError
 from ablate.files import is_real_directory, open_regular, real_directory, remove_leftovers, write_atomically
 from ablate.report.document import (
+    PREDICTIONS,
     Content,
     Document,
     Figures,
@@ -113,7 +114,8 @@ class Report(ABC):
                 *self.conclusions(),
                 ("Notes", Notes(study.notes)),
                 *self.details(),
-                ("Figures", Figures({name: figure.alt_text for name, figure in figures.items()})),
+                ("Figures", Figures({name: one.alt_text for name, one in figures.items() if not one.folded})),
+                (PREDICTIONS, Figures({name: one.alt_text for name, one in figures.items() if one.folded})),
                 *([("Made with", provenance)] if provenance else []),
             ),
             finding=self.finding(),

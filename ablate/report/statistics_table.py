@@ -12,6 +12,7 @@ from ablate.report.seeds import S, Seeds
 from ablate.report.verdicts import Verdict, interval_text
 from ablate.statistics.comparison import ALPHA, LEVEL, PAIRED_FROM
 
+IMAGES_ERROR = "SE of the images"
 TEXTS = ("Variant", "Data", "Baseline")
 COMPARED = ("Baseline", "Difference", "Interval", "P(better)", "p", "p (family)", "Seeds needed")
 
@@ -25,11 +26,14 @@ def statistics_table(analysis: Compared[S], summaries: Sequence[S]) -> Table:
     """
     several = len({summary.data_title for summary in analysis.summaries}) > 1
     titles = ["Variant", *(["Data"] if several else []), "n", "Median", "Mean ± SD", interval_title(analysis.summaries)]
+    sampled = any(analysis.images_error(summary) is not None for summary in analysis.summaries)
+    titles += [IMAGES_ERROR] if sampled else []
     titles += COMPARED if analysis.verdicts else ()
     rows = []
     for summary in summaries:
         row = [words(summary.name), *([words(summary.data_title)] if several else [])]
         row += [seeds_cell(summary), median_cell(summary), _mean_cell(summary), interval_cell(summary)]
+        row += [number(analysis.images_error(summary), two_decimals)] if sampled else []
         rows.append(row + (_verdict_cells(analysis, summary) if analysis.verdicts else []))
     columns = [Column(title, title not in TEXTS, "stated" if title == "n" else "constant") for title in titles]
     label = f"{analysis.study.name}_statistics"

@@ -11,12 +11,13 @@ from ablate.records.earlier import earlier_remarks
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.compared_report import ComparedReport, seed_curves
 from ablate.report.counts_table import counts_table, growth_table
-from ablate.report.document import Provenance, Remark, Table, TrialCurve
+from ablate.report.document import Provenance, Remark, Sentences, Table, TrialCurve
 from ablate.report.drawn_figures import DrawnFigure, draw_figures
 from ablate.report.files_table import files_tables
 from ablate.report.imported_curves import imported_curves
 from ablate.report.panels import data_panels, panel_labels
 from ablate.report.paper_table import paper_table
+from ablate.report.predictions_table import image_sentences, prediction_frames, prediction_tables
 from ablate.report.provenance import made_with, trials_frame
 from ablate.report.summary import Summary
 from ablate.report.variants_frame import variant_rows
@@ -53,7 +54,13 @@ class StudyReport(ComparedReport[Summary]):
         """The tables, the main one first; then the growth of the counts and the files of the data."""
         one = self.analysis
         growth = [growth_table(one)] if one.growth else []
-        return [*super().tables(), *growth, *files_tables(one.study.name, one.summaries)]
+        files = files_tables(one.study.name, one.summaries)
+        return [*super().tables(), *growth, *files, *prediction_tables(one)]
+
+    def conclusions(self) -> Iterable[tuple[str, Sentences]]:
+        """What the seeds and the images say and do not say, as sections."""
+        seeds, *others = super().conclusions()
+        return [seeds, ("What the images say", Sentences(tuple(image_sentences(self.analysis)))), *others]
 
     def remarks(self) -> list[Remark]:
         """The paragraphs below the tables."""
@@ -97,7 +104,7 @@ class StudyReport(ComparedReport[Summary]):
         import pandas as pd
 
         if self.analysis.study.seeds:
-            return super().frames()
+            return {**super().frames(), **prediction_frames(self.analysis)}
         growth = {"growth": pd.DataFrame(self.analysis.growth)} if self.analysis.growth else {}
         return {"table": pd.DataFrame(self.analysis.networks), **growth}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ablate.kinds.costs import MEASURED_COSTS
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.compared import Compared
 from ablate.report.published import NOT_RUN
@@ -46,7 +47,9 @@ def _variant_row(analysis: StudyAnalysis, summary: Summary) -> dict[str, Any]:
             "published_source": match.published.source,
             "protocol_differs": "; ".join(match.differences),
         }
-    return frame_row(analysis, summary, axes, {"epoch_rule": summary.epoch_rule, **goal}, published)
+    costs = {name: value for name in MEASURED_COSTS if (value := analysis.measured_cost(summary, name)) is not None}
+    where = {"costs_measured": analysis.measured_costs.conditions} if costs else {}
+    return frame_row(analysis, summary, axes, {"epoch_rule": summary.epoch_rule, **goal}, {**published, **costs, **where})
 
 
 def frame_row(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import gc
 import importlib
 import os
 import pickle
@@ -72,7 +73,12 @@ def load_work(name: str) -> Work:
         name: "module:function" or "module:class".
     """
     module, _, attribute = name.partition(":")
-    found: Any = getattr(importlib.import_module(module), attribute)
+    collecting = gc.isenabled()
+    gc.disable()  # nothing that an import makes is garbage, and torch makes much
+    try:
+        found: Any = getattr(importlib.import_module(module), attribute)
+    finally:
+        gc.enable() if collecting else None
     work: Work = found() if isinstance(found, type) else found
     return work
 

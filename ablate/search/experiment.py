@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import AblateError
-from ablate.launch import RunOptions
+from ablate.launch import RunOptions, following
 from ablate.records.images import remember_copies
 from ablate.report.candidate import Candidate
 from ablate.search.candidates import Candidates, PlannedCandidates, candidates_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ablate.report.search_analysis import SearchAnalysis
     from ablate.report.search_report import SearchReport
     from ablate.search.progress import SearchSummary
+    from ablate.tracking.follow import Epoch
 
 DRAWN = 200  # the most random candidates that a plan uses to represent those not sampled yet
 SMALL = 1000  # a space of at most this many candidates is enumerated
@@ -103,7 +104,12 @@ class SearchExperiment:
 
         return read_candidates(self.kind, self.opened, self.runs) if self.opened else []
 
-    def run(self, options: RunOptions | None = None, console: Console | None = None) -> SearchSummary:
+    def run(
+        self,
+        options: RunOptions | None = None,
+        console: Console | None = None,
+        on_epoch: Callable[[Epoch], object] | None = None,
+    ) -> SearchSummary:
         """Evaluate the candidates that remain; return when all have ended, or when the search is stopped.
 
         Ctrl-C stops the search after the current epochs (exit code 130). A second Ctrl-C stops it immediately. SIGTERM and
@@ -112,6 +118,7 @@ class SearchExperiment:
         Args:
             options: How to run; None for the devices of this machine.
             console: Where progress is printed; None for stderr.
+            on_epoch: As in Experiment.run(), of the trainings of all candidates.
 
         Raises:
             AblateError: The search cannot start, or its storage fails.
@@ -122,7 +129,9 @@ class SearchExperiment:
 
         if isinstance(self.study, Study):
             remember_copies(self.runs, self.study.copies)
-        return run_search(self.kind, self.runs, self.url, options or RunOptions(), console or RichConsole(stderr=True))
+        console = console or RichConsole(stderr=True)
+        with following(self.study.name, self.runs, options or RunOptions(), on_epoch, console) as followed:
+            return run_search(self.kind, self.runs, self.url, followed, console)
 
     def earlier(self) -> list[str]:
         """The records of candidates under earlier versions of own code, of those that have begun, and of a small space."""

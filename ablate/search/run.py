@@ -349,6 +349,8 @@ class SearchDriver:
 
         def on_event(slot: int, task: Task, event: dict[str, Any]) -> bool:
             self.progress.event(slot, task, event)
+            if self.options.follower and event["event"] == "epoch":
+                self.options.follower.hear(trial, label, event)
             return on_epoch is not None and event["event"] == "epoch" and on_epoch(event)
 
         while True:
@@ -361,6 +363,8 @@ class SearchDriver:
             if on_epoch and any(map(on_epoch, read_epochs(directory))):
                 return Outcome(task, "interrupted")
             outcome = self.run(task, on_event)
+            if self.options.follower and outcome.status in ("completed", "diverged", "failed", "interrupted"):
+                self.options.follower.ended(trial, label, outcome.status)
             if outcome.status in ("completed", "diverged"):
                 self.summary.trained += 1
             elif outcome.status == "busy":  # another run trains the same trial; if it dies, this one continues

@@ -187,7 +187,7 @@ class _Noise:
 
     Attributes:
         rows, seeds: Their numbers.
-        means: (C,): the mean of each row.
+        means: (C,): the mean of each row, less that of all: last bits of large values must not become an effect.
         rest: (C, S): what is left after the means of rows and seeds.
         df: The degrees of freedom of the noise.
         variance: Of the noise; None with one seed.
@@ -198,9 +198,8 @@ class _Noise:
     def __init__(self, table: Floats) -> None:
         self.rows, self.seeds = table.shape
         centred = table - table.mean()
-        self.means = table.mean(axis=1)
         rows, seeds = centred.mean(axis=1, keepdims=True), centred.mean(axis=0, keepdims=True)
-        self.rest = centred - rows - seeds
+        self.means, self.rest = rows[:, 0], centred - rows - seeds
         self.total, self.of_rest = float((centred**2).sum()), float((self.rest**2).sum())
         self.of_rows, self.of_seeds = self.seeds * float((rows**2).sum()), self.rows * float((seeds**2).sum())
         self.rounding = table.size * (16 * np.finfo(float).eps * float(np.abs(table).max())) ** 2

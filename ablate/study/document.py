@@ -1,4 +1,4 @@
-"""YAML 1.2 text -> plain values with their positions in the text.
+"""YAML 1.2 text, or a mapping of Python -> plain values with their positions in the text.
 
 The values are built from the parser's events, not by a constructor. Nothing recurses, so size and depth are limited before
 any value exists. Anchors, aliases and tags are refused, so nothing can expand or run. Duplicate keys are errors.
@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -37,18 +38,20 @@ class Document:
         name: The file's name in messages.
         value: Plain values: mappings, lists, texts, numbers, booleans, None.
         positions: (line, column), from 1, by path.
+        in_python: Whether the value is a mapping of Python, which has no lines.
         copies: The images that are used in place of the data sets that the file names.
     """
 
     name: str
     value: Any
     positions: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
+    in_python: bool = False
     copies: Copies = field(default_factory=Copies)
 
     def place(self, *path: Any) -> str:
         """The text "file:line:column" of a key or value, or of its nearest ancestor that has a position.
 
-        For a value from the command line it is "override".
+        For a value from the command line it is "override", for one of a mapping of Python such as "study['variants'][0]".
 
         Args:
             path: Keys and indices from the root.
@@ -56,6 +59,8 @@ class Document:
         where = next((self.positions[path[:n]] for n in range(len(path), -1, -1) if path[:n] in self.positions), None)
         if where == OVERRIDE:
             return "override"
+        if self.in_python:
+            return self.name + "".join(f"[{part!r}]" for part in path)
         return f"{self.name}:{where[0]}:{where[1]}" if where else self.name
 
     def fail(self, path: KeyPath, message: str) -> NoReturn:
@@ -172,6 +177,69 @@ def read_document(
     if not isinstance(document.value, dict):
         document.fail((), f"found {describe(document.value)}; allowed: a mapping with {wanted}")
     return document
+
+
+def open_document(study: str | Path | Mapping[str, Any]) -> Document:
+    """The document of a study.
+
+    Args:
+        study: The path of a file, or a mapping with the keys of one.
+
+    Raises:
+        StudyError: It is neither, cannot be read, or is not valid.
+    """
+    if isinstance(study, Mapping):
+        return document_of(study)
+    if not isinstance(study, (str, PathLike)):
+        found = type(study).__name__
+        raise StudyError(f"study: found {found}; allowed: the path of a study file, or a mapping with its keys")
+    return read_document(Path(study))
+
+
+def document_of(mapping: Mapping[Any, Any], name: str = "study") -> Document:
+    """The document of a mapping of Python, as if a file had said the same.
+
+    Args:
+        mapping: Texts as keys; values are texts, numbers, booleans, None, paths, lists, tuples and mappings.
+        name: What messages call the mapping.
+
+    Raises:
+        StudyError: The mapping holds another value, or is too large or too deep; the message names the place.
+    """
+    document = Document(name, None, in_python=True)
+    document.value = _plain(document, (), mapping, iter(range(MAX_VALUES)))
+    return document
+
+
+def _plain(document: Document, path: KeyPath, value: Any, left: Iterator[int]) -> Any:
+    """A value of Python as a YAML text could give it: a copy."""
+    if next(left, None) is None:
+        document.fail((), f"more than {MAX_VALUES} values")
+    if len(path) > MAX_DEPTH:
+        document.fail(path[:1], f"nested deeper than {MAX_DEPTH}")
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                document.fail(path, f"the key {key!r} is not text; put it in quotes")
+        return {str(key): _plain(document, (*path, key), child, left) for key, child in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(document, (*path, i), child, left) for i, child in enumerate(value)]
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a number of NumPy or torch
+        value = value.item()
+    if isinstance(value, PathLike):
+        value = str(value)
+    if not isinstance(value, (str, int, float, type(None))):
+        document.fail(
+            path,
+            f"found {type(value).__name__}; allowed: text, numbers, true and false, lists and mappings, as in a file; "
+            "own code is named: {'python': 'module:callable'}",
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        document.fail(path, f"the number {value} is not finite")
+    for found in UNPRINTABLE.findall(value) if isinstance(value, str) else ():
+        if found not in "\n\t":
+            document.fail(path, f"the character U+{ord(found):04X} cannot be printed; leave it out")
+    return value
 
 
 def read_text(text: str, name: str) -> Document:

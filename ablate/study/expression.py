@@ -76,6 +76,15 @@ def compile_expression(text: str) -> Callable[[Names], bool]:
     return holds
 
 
+def names_in(text: str) -> set[str]:
+    """The names without dots that an expression uses.
+
+    Args:
+        text: Accepted by compile_expression().
+    """
+    return {node.id for node in ast.walk(ast.parse(text.strip(), mode="eval")) if isinstance(node, ast.Name)}
+
+
 def _depth(node: ast.AST) -> int:
     """The depth of a tree, found without recursion."""
     deepest, waiting = 0, [(node, 1)]

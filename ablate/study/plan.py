@@ -6,7 +6,7 @@ import gc
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -26,7 +26,8 @@ from ablate.study.costs import compile_choice
 from ablate.study.data import Data
 from ablate.study.designs import Design
 from ablate.study.expand import DATA_TITLE, RECIPE_NAME, beside_axes, cells
-from ablate.study.expression import compile_expression
+from ablate.study.expression import compile_expression, names_in
+from ablate.study.limits import Limited, Measure, limited_costs, nothing_measured
 from ablate.study.recipe import Recipe
 from ablate.study.resolve import all_fields, dotted_fields, own_codes, replace_fields, value_at
 from ablate.study.short_names import describe_codes, in_words, readable, short_axis, short_names
@@ -48,6 +49,9 @@ class Enumeration:
         names: The variants of each network's name, and of the name that it had before axes were solved.
         chosen: One line for each value that a search chose.
         designs: Remarks on the designs, such as what a fractional one cannot tell apart.
+        limited: The measured costs that the study limits.
+        unmeasured: The labels of the variants of which one of these is not measured yet; they are kept.
+        conditions: Where they were measured, in words.
     """
 
     variants: tuple[Variant, ...]
@@ -57,14 +61,34 @@ class Enumeration:
     names: dict[str, list[Variant]]
     chosen: tuple[str, ...] = ()
     designs: tuple[str, ...] = ()
+    limited: tuple[str, ...] = ()
+    unmeasured: tuple[str, ...] = ()
+    conditions: str = ""
 
     def remarks(self) -> list[str]:
         """All remarks, each line with its kind: "solved: ...", "note: ..."."""
         notes = tuple(filter(None, dict.fromkeys(text for variant in self.variants for text in _notes(variant))))
         done = (("solved", self.solved), ("merged", self.merged), ("dropped", self.dropped))
         networks = tuple(describe_codes(self.variants, plain)) if any(one.whole_name for one in self.variants) else ()
-        groups = (("chosen", self.chosen), ("network", networks), ("design", self.designs), *done, ("note", notes))
-        return [f"{what}: {line}" for what, lines in groups for line in lines]
+        measured = tuple(filter(None, [self.not_measured, self._measured]))
+        groups = (("chosen", self.chosen), ("network", networks), ("design", self.designs), *done, ("measured", measured))
+        return [f"{what}: {line}" for what, lines in (*groups, ("note", notes)) for line in lines]
+
+    @property
+    def not_measured(self) -> str:
+        """The line that costs which the study limits are not measured yet, and the remedy; "" if all are."""
+        if not self.unmeasured:
+            return ""
+        costs, be = " and ".join(self.limited), "is" if len(self.limited) == 1 else "are"
+        return (
+            f"{costs} {be} not known for {len(self.unmeasured)} of {len(self.variants)} variants, the first is "
+            f"{self.unmeasured[0]}; `ablate plan STUDY --probe` measures what this device can"
+        )
+
+    @property
+    def _measured(self) -> str:
+        """What the study limits, and where that was measured; "" without."""
+        return f"{' and '.join(self.limited)} {self.conditions}" if self.limited and self.conditions else ""
 
 
 def _notes(variant: Variant) -> Iterator[str]:
@@ -107,19 +131,27 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 @_without_garbage_collection()
-def enumerate_variants(study: Study, beside: Callable[[Entry, Data], dict[str, Any]] | None = None) -> Enumeration:
+def enumerate_variants(
+    study: Study,
+    beside: Callable[[Entry, Data], dict[str, Any]] | None = None,
+    measure: Measure = nothing_measured,
+) -> Enumeration:
     """Every variant of a study: duplicates merged, axes solved for the budget, constraint applied.
 
     Args:
         study: As loaded by load_study().
         beside: As returned by beside_axes() for more studies than this one; None: of this study.
+        measure: Returns the measured costs of variants, for a study that limits them.
 
     Raises:
         StudyError: A variant is not valid, none is left, or there are too many trials; the message names the place.
         BudgetError: A variant misses the budget, and the study does not drop such variants.
     """
+    limited = limited_costs(study.where, study.measured_budget)
+    of_measured = study.where is not None and bool(names_in(study.where) & {*limited})
     holds = compile_expression(study.where) if study.where else None
     found: dict[tuple[Any, ...], Variant] = {}
+    rules: dict[int, DepthRule] = {}  # of each variant, by its id()
     names: dict[str, list[Variant]] = {}
     solved: list[str] = []
     merged: list[str] = []
@@ -133,7 +165,7 @@ def enumerate_variants(study: Study, beside: Callable[[Entry, Data], dict[str, A
         except (NotationError, StudyError) as error:
             raise StudyError(f"{_place(entry, axes, str(error))}: {error}") from None
         try:
-            if holds and not holds(_names(variant, entry.depth_rule)):
+            if holds and not of_measured and not holds(_names(variant, entry.depth_rule)):
                 dropped.append(f"{label(variant)} is excluded by where: {study.where}")
                 continue
         except StudyError as error:
@@ -146,6 +178,7 @@ def enumerate_variants(study: Study, beside: Callable[[Entry, Data], dict[str, A
         if network.written != variant.net:
             solved.append(f"{network.written} becomes {variant.net} to meet the budget")
         definition = with_all_arguments(variant.architecture), identities.of(variant.recipe), identities.of(variant.data)
+        rules[id(variant)] = entry.depth_rule
         if (first := found.setdefault(definition, variant)) is not variant:
             one, other = label(variant), label(first)
             again.setdefault(definition, [*first.designs]).extend(variant.designs)
@@ -154,6 +187,12 @@ def enumerate_variants(study: Study, beside: Callable[[Entry, Data], dict[str, A
             names.setdefault(name, []).append(first)
         if own:
             labelled[label(variant)] = entry.place
+    limits = Limited()
+    if limited and found:
+        limits = _keep_within(study, found, rules, limited, holds if of_measured else None, measure)
+        dropped += limits.dropped
+        left = set(map(id, found.values()))
+        names = {name: kept for name, of in names.items() if (kept := [one for one in of if id(one) in left])}
     if not found:
         raise StudyError(f"{study.places['variants']}: no variant is left of {len(dropped)}; the first: {dropped[0]}")
     trainings = len(study.seeds) * (len(study.held_out) or 1)
@@ -176,7 +215,49 @@ def enumerate_variants(study: Study, beside: Callable[[Entry, Data], dict[str, A
             if net not in names:
                 raise StudyError(f"{study.places['panels']}: panels.{title}: found '{net}'; {allowed(net, names)}")
     of_designs = tuple(line for entry in study.entries for line in entry.remarks)
-    return Enumeration(tuple(variants), tuple(solved), tuple(merged), tuple(dropped), names, study.chosen, of_designs)
+    return Enumeration(
+        tuple(variants), tuple(solved), tuple(merged), tuple(dropped), names, study.chosen, of_designs, limited,
+        tuple(limits.unmeasured), limits.conditions,
+    )  # fmt: skip
+
+
+def _keep_within(
+    study: Study,
+    found: dict[Any, Variant],
+    rules: Mapping[int, DepthRule],
+    limited: Sequence[str],
+    holds: Callable[[dict[str, Any]], bool] | None,
+    measure: Measure,
+) -> Limited:
+    """Remove the variants that do not meet the limits on measured costs. One that is not measured yet is kept.
+
+    Args:
+        study: The study.
+        found: Its variants; is changed.
+        rules: The layers that a depth counts, by the id() of a variant.
+        limited: The names of the costs.
+        holds: The constraint, if it names one of them.
+        measure: As in enumerate_variants().
+    """
+    measured, budget = measure([*found.values()]), study.measured_budget
+    limits = Limited(conditions=measured.conditions)
+    for (key, variant), costs in zip([*found.items()], measured.costs):
+        if not set(limited) <= costs.keys():
+            limits.unmeasured.append(label(variant))
+            continue
+        try:
+            met = holds is None or holds({**_names(variant, rules[id(variant)]), **costs})
+        except StudyError as error:
+            raise StudyError(f"{study.places['where']}: {error}") from None
+        miss = "" if met else f"{label(variant)}: not {study.where}"
+        if budget and not miss:
+            miss = budget.miss(label(variant), costs[budget.measure])
+            if miss and budget.on_miss == "error":
+                raise BudgetError(f"{study.places['budget']}: {miss}")
+        if miss:
+            limits.dropped.append(miss)
+            del found[key]
+    return limits
 
 
 def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:

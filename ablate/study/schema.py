@@ -99,11 +99,16 @@ class Bounds(Frozen):
 
 
 class BudgetFile(Frozen):
-    """The allowed cost of each network: exactly one of parameters, multiply_adds and activation_memory.
+    """The allowed cost of each network: exactly one of its counts, or of the costs that `plan --probe` measures.
 
     Args:
         parameters: A target such as 2.2M, or {min: 1M, max: 2M}.
         multiply_adds: The same, of multiply-adds for one image.
+        step_time: Milliseconds of a training step, measured, as are the next; never with `solve`.
+        inference_time: Milliseconds to predict one image.
+        inference_time_128: Milliseconds to predict 128 images at once.
+        peak_memory: Bytes of GPU memory that training takes at most.
+        energy: Joules that the GPU uses in a training step.
         tolerance: How far a network may be from the target.
         on_miss: Whether a network that misses the budget is an error, or dropped with a remark.
     """
@@ -113,6 +118,11 @@ class BudgetFile(Frozen):
     activation_memory: Annotated[
         QuantityOrBounds, Field(description="the same, of the bytes kept for the backward pass of a batch")
     ] = None
+    step_time: Annotated[QuantityOrBounds, Field(description="milliseconds of a training step, measured")] = None
+    inference_time: Annotated[QuantityOrBounds, Field(description="milliseconds to predict one image, measured")] = None
+    inference_time_128: Annotated[QuantityOrBounds, Field(description="milliseconds to predict 128, measured")] = None
+    peak_memory: Annotated[QuantityOrBounds, Field(description="bytes of GPU memory in training, measured")] = None
+    energy: Annotated[QuantityOrBounds, Field(description="joules of a GPU in a training step, measured")] = None
     tolerance: Percentage = "5%"
     solve: Annotated[
         Any,
@@ -499,7 +509,7 @@ class StudyFile(Frozen):
         search: A search in place of `variants`.
         tune: A small search that each variant is given before its seeds are trained.
         depth_rule: How a name counts depth: convolutions on the longest path, or 6 N + 4 for any block.
-        where: A condition on axes and counts, such as k * depth <= 400; other variants are dropped.
+        where: A condition on axes, counts and measured costs, such as k * depth <= 400; other variants are dropped.
         budget: What every network may cost.
         figures: The figures of the report.
         published: Published values, shown beside ours.

@@ -1,26 +1,28 @@
-"""load_study(): a YAML file -> Study. All checks are made here, and every error names file:line:column."""
+"""load_study(): a YAML file or a mapping -> Study. All checks are made here, and every error names its place."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 from ablate.data.copies import Copies, Copy
 from ablate.errors import StudyError, allowed, describe
+from ablate.kinds.costs import MEASURED_COSTS
 from ablate.statistics.sequential import Rule
 from ablate.study.budget import ARGUMENT, Budget, SolvedAxis
 from ablate.study.chosen import Within, take_chosen
 from ablate.study.data import Data, HeldOut, hold_out
 from ablate.study.design_file import Axis, Row, read_design
 from ablate.study.design_schema import DESIGNS
-from ablate.study.document import Document, KeyPath, read_document
+from ablate.study.document import Document, KeyPath, open_document
 from ablate.study.expression import compile_expression
 from ablate.study.extra_test_file import read_extra_tests
 from ablate.study.figure_style import read_figure_style
 from ablate.study.held_out import read_held_out
+from ablate.study.limits import MeasuredBudget, limited_costs
 from ablate.study.measure_file import read_decision, read_measures
 from ablate.study.plan import plain
 from ablate.study.program import ProgramStudy
@@ -60,7 +62,7 @@ def load_study(path: str | Path, overrides: Iterable[str] = (), scale: str = "",
 
 
 def load_any_study(
-    path: str | Path,
+    path: str | Path | Mapping[str, Any],
     overrides: Iterable[str] = (),
     scale: str = "",
     *,
@@ -68,10 +70,11 @@ def load_any_study(
     remembered: Sequence[Copy] = (),
     within: Within = (),
 ) -> Study | ProgramStudy:
-    """The study in a file, of networks or of a training program, completely checked.
+    """The study in a file or a mapping, of networks or of a training program, completely checked.
 
     Args:
-        path: As in load_study().
+        path: The YAML file, or a mapping with the keys of one; what a file finds beside it is then found in the current
+            directory.
         overrides: As in load_study().
         scale: As in load_study().
         copies: Images in place of data sets that the study names.
@@ -81,9 +84,9 @@ def load_any_study(
     Raises:
         StudyError: The study is not valid; the message names the place.
     """
-    path = Path(path)
-    document = read_document(path)
+    document = open_document(path)
     document.copies = Copies({copy.data_set: copy for copy in (*remembered, *copies)})
+    path = Path(document.name)
     if scale:
         _lay_over(document, scale)
     for assignment in overrides:
@@ -122,7 +125,11 @@ def load_any_study(
     extra |= {"also_test": read_extra_tests(document, file.also_test, data)} if file.also_test else {}
     extra |= {"measures": taken, "decide_by": file.decide_by or ""} if taken else {}
     data = _with(data, held_out, extra)
-    budget = _budget(document, file.budget) if file.budget else None
+    measured_budget = _measured_budget(document, file.budget) if file.budget else None
+    budget = _budget(document, file.budget) if file.budget and measured_budget is None else None
+    if file.search and (limited := limited_costs(file.where, measured_budget)):
+        at = ("budget",) if measured_budget else ("where",)
+        document.fail(at, f"{at[0]}: {limited[0]} is measured, and limits a study alone; in a search use 'also_minimize'")
     search = None
     if file.search is None:
         _check_kind(document, file)
@@ -151,6 +158,7 @@ def load_any_study(
         entries=entries,
         where=file.where,
         budget=budget,
+        measured_budget=measured_budget,
         baseline=(file.baseline, document.place("baseline")) if file.baseline else None,
         epoch_rule=file.epoch_rule,
         figures=tuple(file.figures),
@@ -391,11 +399,7 @@ def _seeds(document: Document, file: StudyFile) -> tuple[tuple[int, ...], Rule |
 
 def _budget(document: Document, file: BudgetFile) -> Budget:
     """The budget of a study, checked."""
-    names = ("parameters", "multiply_adds", "activation_memory")
-    measures = [name for name in names if getattr(file, name) is not None]
-    if len(measures) != 1:
-        document.fail(("budget",), f"'budget' needs exactly one of {', '.join(names[:-1])} and {names[-1]}")
-    measure = measures[0]
+    measure = _limited_cost(document, file)
     value = getattr(file, measure)
     target = minimum = maximum = None
     if isinstance(value, dict):
@@ -421,6 +425,48 @@ def _budget(document: Document, file: BudgetFile) -> Budget:
         document.fail(("budget", "quantum"), "'budget.quantum' is only valid with solve: k, as only k has channels")
     ranged = _solved_range(document, file, solve)
     return Budget(measure, target, tolerance, minimum, maximum, solve, file.on_miss, quantum, *ranged)  # type: ignore[arg-type]
+
+
+def _limited_cost(document: Document, file: BudgetFile) -> str:
+    """The one cost that a budget limits."""
+    names = ("parameters", "multiply_adds", "activation_memory", *MEASURED_COSTS)
+    measures = [name for name in names if getattr(file, name) is not None]
+    if len(measures) != 1:
+        document.fail(("budget",), f"'budget' needs exactly one of {', '.join(names[:-1])} and {names[-1]}")
+    return measures[0]
+
+
+def _measured_budget(document: Document, file: BudgetFile) -> MeasuredBudget | None:
+    """The budget of a measured cost, checked; None if the budget is of a count."""
+    measure = _limited_cost(document, file)
+    if measure not in MEASURED_COSTS:
+        return None
+    for key in ("solve", "quantum", "low", "high", "step"):
+        if getattr(file, key) is not None:
+            document.fail(("budget", key), f"'budget.{key}' is not valid with {measure}, which is measured; leave it out")
+    value, path = getattr(file, measure), ("budget", measure)
+    tolerance = _percentage(document, ("budget", "tolerance"), file.tolerance)
+    if not isinstance(value, dict):
+        return MeasuredBudget(measure, _measured(document, path, value), tolerance, None, None, file.on_miss)
+    bounds = validate(document, Bounds, path, value)
+    low, high = (
+        None if each is None else _measured(document, (*path, key), each)
+        for key, each in (("min", bounds.min), ("max", bounds.max))
+    )
+    if (low is None and high is None) or (low or 0) > (high or low or 0):
+        document.fail(path, f"'budget.{measure}' needs min, max or both, with min not above max")
+    return MeasuredBudget(measure, None, tolerance, low, high, file.on_miss)
+
+
+def _measured(document: Document, path: tuple[Any, ...], value: Any) -> float:
+    """A number of milliseconds or joules, or of bytes, such as "2 GB"."""
+    if path[1] == "peak_memory":
+        return float(_quantity(document, path, value))
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e12
+    if not number:
+        unit = MEASURED_COSTS[path[1]].unit
+        document.fail(path, f"{'.'.join(path)}: found {describe(value)}; allowed: a number of {unit} above 0")
+    return float(value)
 
 
 def _solved_range(document: Document, file: BudgetFile, solve: tuple[str, ...]) -> tuple[Any, Any, Any]:
@@ -453,7 +499,7 @@ def _solved_axes(document: Document, found: Any) -> tuple[str, ...]:
 def _quantity(document: Document, path: tuple[Any, ...], value: Any) -> int:
     """A number from 2200000, 2.2e6 or "2.2M"."""
     number = None
-    unit = "B" if "activation_memory" in path else ""
+    unit = "B" if {"activation_memory", "peak_memory"} & {*path} else ""
     text = value.strip().removesuffix(unit) if isinstance(value, str) else ""
     if match := re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kMG])", text):
         number = float(match[1]) * SUFFIXES[match[2]]

@@ -29,6 +29,7 @@ from ablate.study.budget import Budget, BudgetResult
 from ablate.study.data import Data, HeldOut, hold_out
 from ablate.study.decision import TEST_ERROR, Decision, Goal
 from ablate.study.designs import Design, DesignKind
+from ablate.study.limits import MeasuredBudget
 from ablate.study.recipe import Recipe
 from ablate.study.table_style import NO_LABELS, USUAL, Labels, TableStyle
 
@@ -406,6 +407,7 @@ class Study:
         entries: The items of `variants`; of a search, one entry with what all candidates have in common.
         where: The constraint as written, if any.
         budget: The allowed cost of a network, if any.
+        measured_budget: The allowed value of a measured cost, if any.
         baseline: A network as written, or values of axes; and its place. None: there is no baseline.
         epoch_rule: "last", or "best": the epoch with the best value of the measure that the study decides by.
         published: The tables of published values.
@@ -451,6 +453,7 @@ class Study:
     measures: tuple[ShownMeasure, ...] = ()
     until: Rule | None = None
     figure_style: FigureStyle = USUAL_STYLE
+    measured_budget: MeasuredBudget | None = None
     effects: bool | tuple[str, ...] = True
     labels: Labels = NO_LABELS
     table: TableStyle = USUAL

@@ -15,7 +15,8 @@ from ablate.study.frozen import Frozen
 
 ColumnName = Literal[
     "name", "axes", "stands_for", "result", "range", "difference", "published", "minus_published", "other", "log", "seeds",
-    "parameters", "blocks", "multiply_adds", "measures", "test", "also_test",
+    "parameters", "blocks", "multiply_adds", "measures", "test", "also_test", "step_time", "inference_time",
+    "inference_time_128", "peak_memory", "energy",
 ]  # fmt: skip
 SEARCH_COLUMNS = ("name", "axes", "parameters", "multiply_adds", "seeds", "result", "range", "difference", "measures")
 Order = Literal["result", "study", "published"]
@@ -48,7 +49,11 @@ class TableStyle(Frozen):
 
     columns: Annotated[
         Union[list[ColumnName], None],
-        Field(min_length=1, max_length=len(get_args(ColumnName)), description="the columns in order; by default all"),
+        Field(
+            min_length=1,
+            max_length=len(get_args(ColumnName)),
+            description="the columns in order; by default all but those that `plan --probe` measures",
+        ),
     ] = None
     order: Annotated[
         Union[Order, None],

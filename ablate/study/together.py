@@ -12,6 +12,7 @@ from ablate.study.baseline import find_baselines
 from ablate.study.document import Document
 from ablate.study.expand import beside_axes
 from ablate.study.figure_style import read_figure_style
+from ablate.study.limits import limited_costs
 from ablate.study.plan import Enumeration, enumerate_variants, label
 from ablate.study.program import ProgramStudy
 from ablate.study.schema import StudyFile
@@ -90,6 +91,9 @@ def read_together(document: Document, scale: str, load: Callable[[Path], Study |
 
 def _check_alike(document: Document, place: int, others: Sequence[Study], study: Study) -> None:
     """Check that a study may stand in one table with others: it decides by the same, on the same kind of images."""
+    if limited := limited_costs(study.where, study.measured_budget):
+        alone = f"{study.name} limits {limited[0]}, which is measured on a device; report it alone"
+        document.fail(("studies", place), f"studies: {alone}")
     for first in others[:1]:
         alike: Iterable[tuple[str, object, object]] = (
             ("the directory", first.folder.resolve(), study.folder.resolve()),
@@ -124,7 +128,7 @@ def _in_one(together: Study, studies: Sequence[Study]) -> tuple[Enumeration, tup
     variants = tuple(kept.values())
     texts = [label(variant) for variant in variants]
     if twice := [text for text in texts if texts.count(text) > 1]:
-        raise StudyError(f"{together.name}: two studies name different variants '{twice[0]}'; give them a `label`")
+        raise StudyError(f"{together.name}: two studies name different variants '{twice[0]}'; give them a 'label'")
     dropped = tuple(line for lines in remarks for line in lines)
     names = {text: [variant] for text, variant in zip(texts, variants)}
     places = {trial: kept[base] if base else None for trial, base in baselines.items()}

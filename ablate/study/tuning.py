@@ -102,6 +102,7 @@ def network_tunings(study: Study, variants: Sequence[Variant]) -> list[Tuning[Va
             entries=(),
             where=None,
             budget=None,
+            measured_budget=None,
             baseline=None,
             published=(),
             search=search,

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from ablate.errors import DataError
 from ablate.files import read_file, write_atomically
 
 KEPT = 2
@@ -68,10 +69,8 @@ def load_checkpoint(directory: Path, most: int = 2**34) -> dict[str, Any] | None
     found = _checkpoints(directory)
     for path, before in zip(found, [*found[1:], None]):
         then = f"going on from {before.name}" if before else "starting from the first epoch"
-        data = read_file(path, most) if path.lstat().st_size <= most else b""
-        state = _decode(data) if hashlib.sha256(data).hexdigest().encode() == _known_hash(path) else None
-        # Older states do not say whose they are.
-        if state is None or state.get("trial", directory.name) != directory.name:
+        state = _intact(path, most)
+        if state is None or _owner(state, directory) != directory.name:
             print(f"{path.name} is {'of another trial' if state else 'damaged'}; {then}")
             _remove(path)
             continue
@@ -81,6 +80,39 @@ def load_checkpoint(directory: Path, most: int = 2**34) -> dict[str, Any] | None
             continue
         return state
     return None
+
+
+def read_checkpoint(directory: Path, epoch: int, most: int) -> dict[str, Any]:
+    """The state of a trial after an epoch, with its tensors on the CPU. Nothing is written or removed.
+
+    Args:
+        directory: Of the trial.
+        epoch: That the state must be of.
+        most: As in load_checkpoint().
+
+    Raises:
+        DataError: There is no intact state of this epoch.
+        RecordError: Something other than a file is in the place of the checkpoint.
+    """
+    path = directory / f"checkpoint-{epoch:06d}.pt"
+    remedy = "without it the trial has no network; train it again in another directory, with `runs`"
+    if not os.path.lexists(path):
+        raise DataError(f"{path}: there is no such checkpoint; {remedy}")
+    state = _intact(path, most)
+    if state is None or state.get("version", VERSION) != VERSION or _owner(state, directory) != directory.name:
+        raise DataError(f"{path}: damaged, of another trial or of another version of ablate; {remedy}")
+    return state
+
+
+def _intact(path: Path, most: int) -> dict[str, Any] | None:
+    """The state in a checkpoint that has its hash and is not too large; None for any other."""
+    data = read_file(path, most) if path.lstat().st_size <= most else b""
+    return _decode(data) if hashlib.sha256(data).hexdigest().encode() == _known_hash(path) else None
+
+
+def _owner(state: dict[str, Any], directory: Path) -> Any:
+    """The id of the trial whose state it is. Older states do not say it."""
+    return state.get("trial", directory.name)
 
 
 def _decode(data: bytes) -> dict[str, Any] | None:

@@ -13,8 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
+from ablate.kinds.costs import MEASURED_COSTS
 from ablate.records.timings import Pace, Probe, Workload, canonical, find_probe
 from ablate.study.data import Data
+from ablate.study.limits import Measured
 from ablate.study.plan import label
 from ablate.study.recipe import Recipe
 from ablate.study.study import Trial, Variant
@@ -183,13 +185,43 @@ def _passes(variant: Variant) -> int:
 
 
 def find_timed(variants: Sequence[Variant], probes: Sequence[Probe]) -> list[Probe | None]:
-    """The probe of each variant's network on the device of the newest probe of any of them; None if not timed there.
+    """The probe of each variant's network under the conditions of the newest probe of any of them; None if not timed there.
+
+    Conditions are the device, and how many processes shared it.
 
     Args:
         variants: Of a study.
         probes: Oldest first.
     """
     workloads = [workload_of(variant) for variant in variants]
-    ours = [probe for probe in probes if probe.workload in workloads]
-    device = ours[-1].device if ours else ""
-    return [find_probe(ours, workload, device) for workload in workloads]
+    wanted = set(workloads)
+    ours = [probe for probe in probes if probe.workload in wanted]
+    newest = ours[-1:]
+    alike = [one for one in ours if (one.device, one.side_by_side) == (newest[0].device, newest[0].side_by_side)]
+    return [find_probe(alike, workload) for workload in workloads]
+
+
+def measured_costs(variants: Sequence[Variant], probes: Sequence[Probe]) -> Measured:
+    """The measured costs of variants, all under the same conditions.
+
+    Args:
+        variants: Of a study.
+        probes: Oldest first.
+    """
+    timed = find_timed(variants, probes)
+    costs = [
+        {name: value for name, cost in MEASURED_COSTS.items() if probe and (value := cost.read(probe)) is not None}
+        for probe in timed
+    ]
+    probe = next(filter(None, timed), None)
+    return Measured(costs, describe_conditions(probe) if probe else "")
+
+
+def describe_conditions(probe: Probe) -> str:
+    """Where a probe was made, in words: "on A GPU, torch 2.6, 1 at once, 1 thread each".
+
+    Args:
+        probe: Of a network.
+    """
+    threads = f"{probe.threads} thread{'' if probe.threads == 1 else 's'}"
+    return f"on {probe.device}, torch {probe.torch}, {probe.side_by_side} at once, {threads} each"

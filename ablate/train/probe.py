@@ -1,7 +1,8 @@
-"""probe(): measures how long a training step and a test batch of a network take, with random images in the training loop.
+"""probe(): measures how long a training step, a test batch and a prediction of a network take, with random images.
 
-A round is a pass over a few batches. So augmentation, normalization, precision, update and CUDA graphs are those of a
-trial, and a round ends when the device has finished its work.
+A round is a pass over a few batches in the training loop. So augmentation, normalization, precision, update and CUDA graphs
+are those of a trial, and a round ends when the device has finished its work. A prediction is a forward pass of images that
+are on the device and normalized, in evaluation mode and the recipe's precision, without a CUDA graph.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ablate.nets.custom import check_code
 from ablate.own_modules import look_in
 from ablate.study.costs import MIB, training_memory
 from ablate.train.batches import TEST_BATCH, TestBatches, TrainingBatches
+from ablate.train.energy import energy_counter
 from ablate.train.job import ProbeJob
 from ablate.train.loop import Pass, Testing, Training
 from ablate.train.optimization import make_optimizer, own_optimizer
@@ -33,6 +35,8 @@ SECONDS = 2.5  # of all timed training steps, within the limits of ROUNDS
 ROUND_SECONDS = 0.2  # of a round on CUDA: long compared with the wait for the device at its end
 ROUNDS = (2, 40)  # the least and the most
 TEST_SECONDS = 2.0  # of a test batch: a batch that would take longer is made smaller
+PREDICTED = (1, 128)  # images of a prediction that is timed
+PREDICTION_SECONDS, PREDICTIONS = 0.5, (3, 50)  # of all timed predictions of a size, and the least and the most of them
 
 
 def probe(job: ProbeJob, stop: Callable[[], bool], report: Callable[[dict[str, Any]], None]) -> str:
@@ -42,8 +46,9 @@ def probe(job: ProbeJob, stop: Callable[[], bool], report: Callable[[dict[str, A
         job: The network and the conditions.
         stop: Is not called: a probe is short.
         report: Receives {"train_ms": [milliseconds of a step, one for each round], "test_ms": [milliseconds of a batch],
-            "test_batch": images, "steps": number, "startup_seconds", "peak_memory_bytes", "device", "threads", "torch"};
-            or {"remark": why the network was skipped}.
+            "test_batch": images, "inference_ms": {"1": [milliseconds], "128": [milliseconds]}, "energy_joules": of a step
+            or None, "steps": number, "startup_seconds", "peak_memory_bytes", "device", "threads", "torch"}; or {"remark":
+            why the network was skipped}. Energy is that of the device, divided by the processes that share it.
 
     Returns:
         "probed", or "skipped" if the estimated memory exceeds the memory that there is.
@@ -116,7 +121,10 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
         train = training(batches)
         step = train()  # the warm-up, which also captures the step
     least, most = ROUNDS
+    joules = energy_counter(device)
+    before = joules() if joules else 0.0
     train_ms = [1000 * train() for _ in range(min(most, max(least, int(SECONDS / step / batches))))]
+    energy = (joules() - before) / len(train_ms) / batches / job.side_by_side if joules else None
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
     usual = min(train_ms) / 1000
     most = recipe.batch_size if data.streamed else TEST_BATCH  # as in a trial
@@ -124,6 +132,18 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
     test = testing(test_batch, 1 if device.type == "cpu" else 2 * WARM_UP)
     warm_up = test()
     test_ms = [1000 * test() for _ in range(5 if warm_up < TEST_SECONDS / 5 else 1)]
+
+    def predicting(size: int) -> list[float]:
+        """Milliseconds of the forward passes of so many images; empty for a batch that would take too long."""
+        if usual / 3 / recipe.batch_size * size > TEST_SECONDS:
+            return []
+        part = _random_part(size, data.input_shape, data.classes, device)
+        one = Testing(average or network, TestBatches(part, normalization, size), recipe, hooks=hooks)
+        one.begin()
+        images, _ = one.batches.take(size)
+        return time_repeatedly(lambda: one.forward(images), device)
+
+    inference_ms = {str(size): predicting(size) for size in PREDICTED}
     made = provenance(device)
     report(
         {
@@ -132,11 +152,32 @@ def _probe(job: ProbeJob, device: torch.device, report: Callable[[dict[str, Any]
             "steps": len(train_ms) * batches,
             "test_ms": test_ms,
             "test_batch": test_batch,
+            "inference_ms": inference_ms,
+            "energy_joules": energy,
             "startup_seconds": max(0.0, ready - usual),
             "peak_memory_bytes": peak,
         }
     )
     return "probed"
+
+
+@torch.no_grad()
+def time_repeatedly(work: Callable[[], Any], device: torch.device) -> list[float]:
+    """Milliseconds of each of several calls, after one that warms up.
+
+    Args:
+        work: Runs on the device.
+        device: Is waited for at the end of each call.
+    """
+    found: list[float] = []
+    least, most = PREDICTIONS
+    while len(found) <= least or (len(found) <= most and sum(found) < 1000 * PREDICTION_SECONDS):
+        begun = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        found.append(1000 * (time.perf_counter() - begun))
+    return found[1:]
 
 
 def images_at_once(step_seconds: float, batch_size: int) -> int:

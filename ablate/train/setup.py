@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Union
@@ -126,6 +128,24 @@ def configure(device: str, deterministic: bool = True) -> torch.device:
     # Filling new tensors would make reads of unset memory visible; it costs a write for each and changes no correct result.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return torch.device(device)
+
+
+@contextmanager
+def configured(device: str) -> Iterator[torch.device]:
+    """A context manager that gives the device as configure() does, and puts torch back as it was.
+
+    Args:
+        device: As torch names it.
+    """
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark
+    strict, filled = torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    try:
+        yield configure(device)
+    finally:
+        cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark = before
+        torch.use_deterministic_algorithms(strict)
+        torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
 
 
 def make_network(blueprint: Blueprint, recipe: Recipe, seed: int, device: torch.device, cache: Path) -> nn.Module:

@@ -9,13 +9,14 @@ from ablate.report.document import Cell, Document, Table
 
 
 def document_text(document: Document) -> str:
-    """The finding, the tables with their captions, and the conclusions.
+    """The finding, the tables with their captions but those that a page folds, and the conclusions.
 
     Args:
         document: The report.
     """
     finding = f"{document.finding}\n\n" if document.finding else ""
-    separated = "\n".join(f"{table.caption}\n\n{table_text(table)}" for table in document.brief_tables)
+    shown = [table for table in document.brief_tables if not table.folded]
+    separated = "\n".join(f"{table.caption}\n\n{table_text(table)}" for table in shown)
     sentences = "".join(f"- {sentence}\n" for sentence in document.sentences)
     return f"{document.heading}\n\n{finding}{separated}\n{sentences}"
 
