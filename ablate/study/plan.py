@@ -249,7 +249,7 @@ def _keep_within(
             met = holds is None or holds({**_names(variant, rules[id(variant)]), **costs})
         except StudyError as error:
             raise StudyError(f"{study.places['where']}: {error}") from None
-        miss = "" if met else f"{label(variant)}: not {study.where}"
+        miss = "" if met else f"{label(variant)} is excluded by where: {study.where}"
         if budget and not miss:
             miss = budget.miss(label(variant), costs[budget.measure])
             if miss and budget.on_miss == "error":
