@@ -265,6 +265,8 @@ def run_rounds(
     if options.shard:
         say(f"{options.shard[1]} shards share each round through {runs}; a shard that runs alone there trains everything")
     followed = follow()
+    for note in dict.fromkeys(rounds.note for rounds in followed if rounds.note):
+        say(f"note: {note}")
     while True:
         for line in round_lines(followed):
             say(line)

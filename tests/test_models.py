@@ -142,7 +142,7 @@ def test_what_has_no_model_is_said_in_a_line(
 
 def test_a_split_that_a_trial_lacks_is_refused(trained: Experiment, tmp_path: Path) -> None:
     (trial,) = trained.trials()
-    with pytest.raises(DataError, match="`split`: found 'train'; allowed: test, validation"):
+    with pytest.raises(DataError, match="split: found 'train'; allowed: test, validation"):
         trial.test_data("train")  # type: ignore[arg-type]
     (plain,) = load_study(changed(validation=None), runs=tmp_path).trials()
     with pytest.raises(DataError, match="the trial holds no images out; allowed: test"):

@@ -13,7 +13,6 @@ from ablate.report.document import Column, make_table
 from ablate.report.numbers import DASH, blocks_text, counted, quantity
 from ablate.report.verdicts import cannot_reach
 from ablate.report.writers.plain import table_text
-from ablate.statistics.comparison import ALPHA
 from ablate.study.plan import plain
 from ablate.study.short_names import short_axis
 
@@ -108,8 +107,13 @@ def _rounds_lines(until: dict[str, Any] | None) -> list[str]:
         f"at one seed {spread:.3g}, {source})",
     ]
     if until["first_possible_decision"]:
+<<<<<<< HEAD
         lines.append(f"a difference can be found after {until['first_possible_decision']} seeds at the earliest")
     return lines
+=======
+        lines.append(f"a difference is shown after {until['first_possible_decision']} seeds at the earliest")
+    return [*lines, *filter(None, [until["note"]])]
+>>>>>>> main
 
 
 def _program_text(plan: dict[str, Any]) -> str:
@@ -173,17 +177,17 @@ def _tune_lines(plan: dict[str, Any]) -> list[str]:
 
 
 def verdict_lines(plan: dict[str, Any]) -> list[str]:
-    """The families of comparisons that can reach no verdict with the planned seeds, one line each.
+    """The families in which some comparison or all can reach no verdict with the planned seeds, one line each.
 
     Args:
         plan: As returned by Experiment.plan() or ProgramExperiment.plan().
     """
     lines = []
     for family in plan["verdicts"]:
-        if family["smallest_p"] >= ALPHA:
-            seeds, smallest, enough = (family[key] for key in ("seeds", "smallest_p", "seeds_that_can"))
+        if cannot := family["cannot"]:
             where = f"{family['data']}: " if len(plan["verdicts"]) > 1 else ""
-            lines.append(where + cannot_reach(counted(seeds, "seed"), family["comparisons"], smallest, enough))
+            seeds, smallest, enough = (family[key] for key in ("seeds", "smallest_p", "seeds_that_can"))
+            lines.append(where + cannot_reach(counted(seeds, "seed"), family["comparisons"], smallest, enough, cannot))
     return [printable(line) for line in lines]
 
 

@@ -13,8 +13,7 @@ from ablate.report.numbers import counted, error_range, grouped, p_text, quantit
 from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.search_setting import MEASURES
 from ablate.report.table_shape import ShapedColumn, shaped_table
-from ablate.report.verdicts import interval_text
-from ablate.statistics.comparison import LEVEL
+from ablate.report.verdicts import verdict_interval_cell
 from ablate.statistics.description import describe
 from ablate.study.short_names import short_axis
 from ablate.study.study import Search
@@ -70,14 +69,17 @@ def candidates_table(
         numeric = axis not in analysis.study.labels.texts and all(is_number(one.values.get(axis, 0)) for one in shown)
         columns.append(ShapedColumn("axes", title, partial(_value_cell, axis=axis), numeric))
     columns += [ShapedColumn("axes", "Network", lambda one: words(one.variant.net), False)] if nets else []
-    columns += [ShapedColumn(key, COSTS[key][0], partial(_cost_cell, key=key)) for key in costs]
     rows = {one.number: _training_cells(analysis, one) for one in shown}
-    for place, (key, title) in enumerate(zip(("seeds", "result", "measures", "range"), _of_trainings(search))):
-        columns.append(ShapedColumn(key, title, partial(_cell_of, rows, place)))
+    n, *of_trainings = (
+        ShapedColumn(key, title, partial(_cell_of, rows, place))
+        for place, (key, title) in enumerate(zip(("seeds", "result", "measures", "range"), _of_trainings(search)))
+    )
+    columns += of_trainings
     if compared and len(shown) > 1:
         against = {one.number: _verdict_cells(analysis, one) for one in shown}
         for place, title in enumerate(("Difference", "Interval", "Won", "p", "p (family)")):
             columns.append(ShapedColumn("difference", title, partial(_cell_of, against, place)))
+    columns += [n, *(ShapedColumn(key, COSTS[key][0], partial(_cost_cell, key=key)) for key in costs)]
     columns = [column._replace(fold="constant") for column in columns]
     table = analysis.study.table if compared else USUAL
     ordered = sorted(shown, key=lambda one: one.number) if table.order == "study" else shown
@@ -130,10 +132,9 @@ def _verdict_cells(analysis: SearchAnalysis, one: Candidate) -> list[Cell]:
     if verdict is None or analysis.best is None:
         return [Cell(0.0, "best") if one is analysis.best else NO_VALUE, *[NO_VALUE] * 4]
     c = verdict.comparison
-    level = "" if c.interval.level >= LEVEL else f" ({c.interval.level:.0%})"
     return [
         number(analysis.objective(one) - analysis.objective(analysis.best), analysis.format.signed),
-        Cell(c.interval.low, f"{interval_text(c.interval, analysis.format)}{level}"),
+        verdict_interval_cell(c.interval, analysis.format),
         Cell(c.won, f"{c.won:g} of {c.pairs}"),
         number(c.p_value, p_text),
         number(verdict.adjusted_p, p_text, bold=verdict.reached),

@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+def none_better(variants: int, name: str) -> str:
+    """The claim on the only variant that cannot be told from the best; another may be as good, so it is no more than this.
+
+    Args:
+        variants: How many there are.
+        name: Of the one.
+    """
+    return f"with 95% confidence none of the {variants} variants is better than {name}"
+
+
 @dataclass(frozen=True)
 class Compared(Generic[S]):
     """The variants of a study, each compared with its baseline: the base of StudyAnalysis and ProgramAnalysis.
@@ -307,7 +317,8 @@ class Compared(Generic[S]):
                 seeds = counted(max(summary.n for summary in summaries), self.unit)
                 yield f"{where}{'with' if where else 'With'} {seeds} any of the {len(summaries)} variants may be the best."
             elif len(first) == 1:
-                yield f"{where}{first[0]} is the best of the {len(summaries)} variants, with 95% confidence."
+                claim = none_better(len(summaries), first[0])
+                yield f"{where}{claim}." if where else f"{claim[0].upper()}{claim[1:]}."
             else:
                 named = f"{where}{listed(first)} cannot be distinguished from the best"
                 yield f"{named}: with 95% confidence it is one of them."

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ablate.report.compared import Compared
 from ablate.report.document import NO_VALUE, Cell, words
 from ablate.report.numbers import with_minus
+from ablate.report.verdicts import LEAST_LEVEL
 from ablate.study.designs import Design
 from ablate.study.plan import plain
 from ablate.study.short_names import BASE, readable, short_label
@@ -118,14 +119,15 @@ def difference_column(analysis: Compared[Any]) -> DesignColumn | None:
         return None
 
     write = analysis.format.signed
-    levels = {f"{level:.0%}" for verdict in analysis.verdicts.values() if (level := verdict.comparison.interval.level)}
+    found = [verdict.comparison.interval.level for verdict in analysis.verdicts.values()]
+    levels = {f"{level:.0%}" for level in found if level >= LEAST_LEVEL}
 
     def cell(summary: Any) -> Cell:
         found = verdict.comparison if (verdict := analysis.verdict(summary)) else None
         if found is None or found.difference is None:
             return words("baseline") if analysis.baseline(summary) is summary else NO_VALUE
         low, high = (write(end) if math.isfinite(end) else with_minus(f"{end:+}") for end in found.interval[:2])
-        if not found.interval.level:  # of a seed against a seed
+        if found.interval.level < LEAST_LEVEL:  # as of a seed against a seed
             return Cell(found.difference, write(found.difference))
         level = f" {found.interval.level:.0%}" if len(levels) > 1 else ""
         return Cell(found.difference, f"{write(found.difference)} [{low}, {high}]{level}")

@@ -9,7 +9,7 @@ import numpy as np
 from ablate.report.document import NO_VALUE, Cell, Column, Footnotes, Table, make_table, number, words
 from ablate.report.effects import FactorEffects, StudyEffects, listed
 from ablate.report.effects_sentences import is_found, mover
-from ablate.report.numbers import UnitFormat, counted, p_text
+from ablate.report.numbers import UnitFormat, counted, interval_text, p_text
 from ablate.study.decision import Decision
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _where(
 def _interval(change: Change | None, write: UnitFormat) -> Cell:
     if change is None or change.interval is None:
         return NO_VALUE
-    return Cell(change.interval[0], " to ".join(map(write.signed, change.interval)))
+    return Cell(change.interval[0], interval_text(change.interval, write))
 
 
 def _p_cells(effect: Effect, mark: str, first: bool) -> list[Cell]:
@@ -107,7 +107,7 @@ def _shapley_cell(group: FactorEffects[Any], effect: Effect, write: UnitFormat) 
     if len(effect.factors) > 1:
         return NO_VALUE
     found = group.shapley[effect.factors[0]]
-    between = f" ({' to '.join(map(write.signed, found.interval))})" if found.interval else ""
+    between = f" ({interval_text(found.interval, write)})" if found.interval else ""
     return Cell(found.value, f"{write.signed(found.value)}{between}")
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from ablate.report.compared import Compared
+from ablate.report.compared import Compared, none_better
 from ablate.report.effects_sentences import study_sentences
 from ablate.report.numbers import counted
 from ablate.report.verdicts import listed
@@ -60,10 +60,13 @@ def _of_data(analysis: Compared[Any], title: str) -> str:
         return f"{lowest}, but {counted(best.n, analysis.unit)} {'is' if best.n == 1 else 'are'} too few for a verdict"
     if not outcomes:
         return f"{lowest}; {_by_rank(analysis, title, best)}"
-    if baselines == [best.name]:
-        return f"{lowest}; {_others(analysis, outcomes)}"
+    results = {outcome.result for outcome in outcomes}
     told = _told(analysis, outcomes, baselines)
-    if len(baselines) == 1 and not any(outcome.result != "open" for outcome in outcomes):
+    if baselines == [best.name]:
+        if "better" in results:  # ranks of differences and medians can disagree
+            return f"{lowest} in the median, yet by the test of the seeds {told}"
+        return f"{lowest}; {told if 'equivalent' in results else _others(analysis, outcomes)}"
+    if len(baselines) == 1 and results == {"open"}:
         return f"{lowest}, but {told}"
     return f"{where}{told}"
 
@@ -96,7 +99,7 @@ def _outcomes(analysis: Compared[Any], summaries: Sequence[Any]) -> list[Outcome
 
 
 def _others(analysis: Compared[Any], outcomes: Sequence[Outcome]) -> str:
-    """What is said of the others where the baseline is the best."""
+    """What is said of the others where the baseline is the best, and none is better or equivalent."""
     worse = [outcome for outcome in outcomes if outcome.result == "worse"]
     alike = [outcome for outcome in outcomes if outcome.result != "worse"]
     if not worse:
@@ -150,8 +153,17 @@ def _by_rank(analysis: Compared[Any], title: str, best: Any) -> str:
     first = [summary for summary, interval in zip(summaries, intervals or ()) if interval.best == 1]
     if not first or len(first) == len(summaries):
         return f"any of the {len(summaries)} variants may be the best"
+<<<<<<< HEAD
     names = [summary.name for summary in first if summary is not best]
     if not names:
         return f"it is the best of the {len(summaries)} variants, with 95% confidence"
     alike = listed(names) if len(names) <= MOST_NAMES else f"{len(names)} others"
     return f"{alike} cannot be distinguished from it, the other {len(summaries) - len(first)} are worse"
+=======
+    if first == [best]:
+        return none_better(len(summaries), "it")
+    names = ["it"] if best in first else []  # the ranks of differences and the medians may disagree
+    names += [summary.name for summary in first if summary is not best]
+    some = " or ".join(names) if len(names) <= MOST_NAMES else f"among {len(names)} of the {len(summaries)} variants"
+    return f"with 95% confidence the best is {some}"
+>>>>>>> main

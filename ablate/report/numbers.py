@@ -146,6 +146,16 @@ def format_of(unit: str) -> UnitFormat:
     )
 
 
+def interval_text(interval: Sequence[float], write: UnitFormat) -> str:
+    """An interval of a difference, such as "+2.10 to +5.00"; "no limit" for an infinite end.
+
+    Args:
+        interval: Its lower and its upper end.
+        write: How values are written.
+    """
+    return " to ".join(write.signed(end) if math.isfinite(end) else "no limit" for end in interval)
+
+
 def p_text(p: float) -> str:
     """A p-value, such as "0.008"; below 0.001 with one significant digit, such as "0.0003".
 

@@ -55,6 +55,16 @@ class ProgramSummary(Seeds[ProgramTrial]):
         """
         return program_value(record, self.decision)
 
+    def rows(self, record: Record) -> list[dict[str, Any]]:
+        """The epochs of a record that curves show, counted from 1, as some programs count from 0.
+
+        Args:
+            record: Of one of the trials.
+        """
+        rows = record.epochs()
+        first = min(1, rows[0]["epoch"]) if rows else 1
+        return [{**row, "epoch": row["epoch"] - first + 1} for row in rows]
+
     def median_of(self, measure: str) -> float | None:
         """The median of another measure over the seeds that reported a finite value; None without any.
 

@@ -48,6 +48,7 @@ class Rounds:
         names: Of the variants, with their data set where there are several.
         folds: How many trainings a seed of a variant has.
         deviation: The standard deviation of the recorded differences, pooled over the comparisons; None if not known.
+        beyond: How many recorded trainings the rounds did not ask for.
     """
 
     rule: Rule
@@ -57,6 +58,22 @@ class Rounds:
     names: tuple[str, ...]
     folds: int
     deviation: float | None
+    beyond: int = 0
+
+    @property
+    def note(self) -> str:
+        """A sentence on records that the rounds did not ask for; empty without any.
+
+        `to` may be changed after a look, as all looks up to MOST seeds are allowed for. Other settings may not: where they
+        let comparisons end earlier, such records are what remains of it.
+        """
+        if not self.beyond:
+            return ""
+        do, these = ("is", "does") if self.beyond == 1 else ("are", "do")
+        return (
+            f"{counted(self.beyond, 'recorded training')} {do} not asked for by these settings, and {these} not count. If "
+            "alpha, the smallest difference or the variants were changed after a look, false verdicts are more probable."
+        )
 
     @cached_property
     def course_of(self) -> dict[int, Course]:
@@ -138,6 +155,8 @@ class Rounds:
             "asked": self.asked,
             "standard_deviation": spread,
             "recorded": self.deviation is not None,
+            "beyond": self.beyond,
+            "note": self.note,
             "difference": difference,
             "expected_without_difference": mean(0.0),
             "expected_with_difference": mean(difference),
@@ -172,7 +191,8 @@ def follow_rounds(
     several = len(titles) > 1
     names = tuple(f"{one.name} on {one.data_title}" if several else one.name for one in summaries)
     followed = follow(rule, pairs, families, values)
-    return Rounds(rule, followed, pairs, families, names, folds, _deviation(pairs, values, followed))
+    beyond = sum(_seed(key) >= last for summary, last in zip(summaries, followed.asked) for key in summary.error_by_seed)
+    return Rounds(rule, followed, pairs, families, names, folds, _deviation(pairs, values, followed), beyond)
 
 
 def asked_only(
@@ -237,8 +257,13 @@ def _by_seed(values: Mapping[Any, float], folds: int) -> dict[int, float]:
     """The value of each seed, with folds the mean over them; without the seeds that lack one."""
     found: dict[int, list[float]] = {}
     for key, value in values.items():
-        found.setdefault(key[1] if isinstance(key, tuple) else key, []).append(value)
+        found.setdefault(_seed(key), []).append(value)
     return {seed: math.fsum(each) / folds for seed, each in found.items() if len(each) == folds}
+
+
+def _seed(key: Any) -> int:
+    """The seed of a key, which with folds is (fold, seed)."""
+    return int(key[1] if isinstance(key, tuple) else key)
 
 
 def _deviation(pairs: Sequence[tuple[int, int]], values: Sequence[Mapping[int, float]], followed: Followed) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ablate.report.compared import Compared
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
-from ablate.report.numbers import UnitFormat, counted, finite, p_text
+from ablate.report.numbers import UnitFormat, counted, finite, interval_text, p_text
 from ablate.report.rounds import Rounds
 from ablate.report.seeds import S
 from ablate.statistics.sequential import Course, least_seeds
@@ -53,6 +53,8 @@ def rounds_sentences(analysis: Compared[S]) -> Iterator[str]:
     for place, baseline in rounds.pairs:
         names = rounds.names[place], rounds.names[baseline]
         yield _sentence(*names, rounds.course_of[place], rounds, analysis.format, analysis.decision.maximized)
+    if rounds.note:
+        yield rounds.note
     if rounds.over:
         yield _saved(rounds, analysis.study.tune is not None)
 
@@ -101,22 +103,20 @@ def _estimate_cell(course: Course, write: UnitFormat) -> Cell:
 
 
 def _interval_cell(course: Course, write: UnitFormat) -> Cell:
-    return Cell(course.interval[0], _range(course, write)) if course.n else NO_VALUE
-
-
-def _range(course: Course, write: UnitFormat) -> str:
-    """An interval of differences, such as "+0.58 to +1.75"."""
-    low, high = course.interval
-    ends = [write.signed(end) if math.isfinite(end) else "no limit" for end in (low, high)]
-    return f"{ends[0]} to {ends[1]}"
+    return Cell(course.interval[0], interval_text(course.interval, write)) if course.n else NO_VALUE
 
 
 def _sentence(name: str, baseline: str, course: Course, rounds: Rounds, write: UnitFormat, maximized: bool) -> str:
     """What one comparison came to."""
     both, rule, seeds = f"{name} and {baseline}", rounds.rule, counted(course.n, "seed")
     if not course.n:
+<<<<<<< HEAD
         return f"{both}: not compared yet; the first comparison is after {counted(rule.first, 'seed')}."
     interval = f"the difference lies in {_range(course, write)}"
+=======
+        return f"{both}: not looked at yet; the first look is after {counted(rule.first, 'seed')}."
+    interval = f"the difference lies in {interval_text(course.interval, write)}"
+>>>>>>> main
     if not any(map(math.isfinite, course.interval)) and course.interval[0] < course.interval[1]:
         interval = "no difference is excluded"
     match course.verdict:

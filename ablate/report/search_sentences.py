@@ -103,7 +103,7 @@ def _edges(search: Search, best: Candidate) -> Iterator[str]:
 def _certainty(analysis: SearchAnalysis, best: Candidate) -> str:
     """How sure it is that the best is the best: which of the others in the table cannot be distinguished from it."""
     verdicts = list(analysis.verdicts.values())
-    name, second = f"C{best.name[1:]}", verdicts[0]
+    second = verdicts[0]
     c = second.comparison
     won = c.pairs - c.won
     share = f"all {c.pairs}" if won == c.pairs else f"{won:g} of {c.pairs}"
@@ -114,7 +114,9 @@ def _certainty(analysis: SearchAnalysis, best: Candidate) -> str:
         return f"{against}. No other in the table can be distinguished from it, because {few}."
     alike = [verdict.name.removeprefix("candidate ") for verdict in verdicts if not verdict.reached]
     if not alike:
-        return f"{name} is the best of the {len(verdicts) + 1} in the table, with 95% confidence. {against}."
+        return (
+            f"No other of the {len(verdicts) + 1} in the table is better than {best.name}, with 95% confidence. {against}."
+        )
     if len(alike) == len(verdicts):
         return f"{against}; none of the {len(verdicts)} others in the table can be distinguished from it."
     some = f"{len(alike)} of the {len(verdicts)} others in the table"

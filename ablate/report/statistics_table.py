@@ -9,8 +9,8 @@ from ablate.report.compared import Compared
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
 from ablate.report.numbers import DASH, error_range, format_of, p_text, seeds_needed_text, two_decimals
 from ablate.report.seeds import S, Seeds
-from ablate.report.verdicts import Verdict, interval_text
-from ablate.statistics.comparison import ALPHA, LEVEL, PAIRED_FROM
+from ablate.report.verdicts import Verdict, verdict_interval_cell
+from ablate.statistics.comparison import ALPHA, PAIRED_FROM
 
 IMAGES_ERROR = "SE of the images"
 TEXTS = ("Variant", "Data", "Baseline")
@@ -114,13 +114,12 @@ def _verdict_cells(analysis: Compared[S], summary: S) -> list[Cell]:
     if baseline is None or verdict is None:
         return [NO_VALUE, *missing]
     c = verdict.comparison
-    level = "" if c.interval.level >= LEVEL else f" ({c.interval.level:.0%})"
     low, high = c.probability_interval
     needed = verdict.needed
     return [
         words(baseline.name),
         number(c.difference, analysis.format.signed),
-        Cell(c.interval.low, f"{interval_text(c.interval, analysis.format)}{level}"),
+        verdict_interval_cell(c.interval, analysis.format),
         Cell(c.probability, f"{two_decimals(c.probability)} ({two_decimals(low)}–{two_decimals(high)})"),
         number(c.p_value, p_text),
         number(verdict.adjusted_p, p_text, bold=verdict.reached),
@@ -169,7 +168,9 @@ def _compared_details(analysis: Compared[S], verdicts: list[Verdict]) -> Iterato
         f"p: of {' or '.join(tests[kind] for kind in sorted(kinds))}{without}. p (family): {family}, bold below "
         f"{ALPHA:g} (the smallest possible is {least})."
     )
+    if any(verdict.needed and not verdict.reached for verdict in verdicts):
+        yield f"Seeds needed: how many {unit}s would tell two apart that are not yet."
     yield (
-        f"Seeds needed: how many {unit}s would tell two apart that are not yet. Adding {unit}s after a look at these "
-        "results needs `seeds: {until: decided}`, else differences are found too often."
+        f"Adding {unit}s after a look at these results needs `seeds: {{until: decided}}`, else differences are found too "
+        "often."
     )

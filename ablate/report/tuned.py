@@ -43,4 +43,7 @@ class Tuned:
         """The sentence that says how values were chosen."""
         done = [len(choice.candidates) for choice in self.choices if choice]
         count = counted(done[0] if done else self.search.trials, "candidate")
-        return f"Each variant's {self.names}: the best of {count} by {self.images}, its own among them."
+        return (
+            f"Each variant's {self.names}: the best of {count} by {self.images}, its own among them. Comparisons are of "
+            "these choices, so the luck of each search is part of them."
+        )

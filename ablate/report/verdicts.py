@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ablate.report.numbers import UnitFormat, counted, finite, format_of, p_text, seeds_needed_text
-from ablate.statistics.comparison import ALPHA, PAIRED_FROM, Comparison, Interval
+from ablate.report.document import NO_VALUE, Cell
+from ablate.report.numbers import UnitFormat, counted, finite, format_of, interval_text, p_text, seeds_needed_text
+from ablate.statistics.comparison import ALPHA, LEVEL, PAIRED_FROM, Comparison, Interval
 from ablate.statistics.description import Errors
 from ablate.statistics.family import Pairs, compare_family, smallest_p_values
 from ablate.statistics.sample_size import SeedsNeeded, seeds_needed
 
 Named = tuple[str, Errors]
+LEAST_LEVEL = 0.5  # of an interval that is shown: one seed a side allows 0%, one against two 33%
 MOST_TRIED = 12  # seeds that fewest_seeds() tries; six can already
 # Of a verdict, in table.csv.
 COMPARED_COLUMNS = (
@@ -90,7 +91,7 @@ def _mirrored(comparison: Comparison) -> Comparison:
 
 
 def fewest_seeds(folds: int, variants: int, pairs: Pairs, above: int, paired_from: int = PAIRED_FROM) -> int | None:
-    """The fewest seeds, the same for every variant, with which the family can reach a verdict.
+    """The fewest seeds, the same for every variant, with which each comparison of a family can reach a verdict.
 
     Args:
         folds: The folds that each seed is trained on; 1 without folds.
@@ -101,7 +102,7 @@ def fewest_seeds(folds: int, variants: int, pairs: Pairs, above: int, paired_fro
     """
     for seeds in range(above + 1, max(above + 1, MOST_TRIED) + 1):
         keys = [[(fold, seed) for fold in range(folds) for seed in range(seeds)]] * variants
-        if min(smallest_p_values(keys, pairs, paired_from)) < ALPHA:
+        if max(smallest_p_values(keys, pairs, paired_from)) < ALPHA:
             return seeds
     return None
 
@@ -114,13 +115,15 @@ class PlannedFamily(NamedTuple):
         comparisons: In the family.
         seeds: Of each variant.
         smallest_p: The smallest adjusted p-value that is possible, whatever the errors will be.
-        seeds_that_can: The fewest seeds with which a verdict can be reached; `seeds` if they can.
+        cannot: How many of the comparisons can reach no verdict.
+        seeds_that_can: The fewest seeds with which each can; `seeds` if these can, None if none up to MOST_TRIED do.
     """
 
     data: str
     comparisons: int
     seeds: int
     smallest_p: float
+    cannot: int
     seeds_that_can: int | None
 
 
@@ -138,13 +141,14 @@ def plan_families(variants: Sequence[tuple[str, int | None]], seeds: int, folds:
         pairs = [(i, other) for i, (of, other) in enumerate(variants) if of == title and other is not None and other != i]
         if pairs and seeds:
             keys = [[(fold, seed) for fold in range(folds) for seed in range(seeds)]] * len(variants)
-            least = min(smallest_p_values(keys, pairs, paired_from))
-            enough = seeds if least < ALPHA else fewest_seeds(folds, len(variants), pairs, seeds, paired_from)
-            found.append(PlannedFamily(title, len(pairs), seeds, least, enough))
+            smallest = smallest_p_values(keys, pairs, paired_from)
+            cannot = sum(p >= ALPHA for p in smallest)
+            enough = fewest_seeds(folds, len(variants), pairs, seeds, paired_from) if cannot else seeds
+            found.append(PlannedFamily(title, len(pairs), seeds, min(smallest), cannot, enough))
     return found
 
 
-def cannot_reach(sample: str, comparisons: int, smallest: float, enough: int | None) -> str:
+def cannot_reach(sample: str, comparisons: int, smallest: float, enough: int | None, cannot: int | None = None) -> str:
     """The sentence that so few seeds can reach no verdict, without its full stop.
 
     Args:
@@ -152,10 +156,21 @@ def cannot_reach(sample: str, comparisons: int, smallest: float, enough: int | N
         comparisons: In the family.
         smallest: The smallest adjusted p-value that is possible.
         enough: The fewest seeds that can; None if it is not known.
+        cannot: How many of the comparisons can reach none; None: all.
     """
+<<<<<<< HEAD
     of = f" for {comparisons} comparisons" if comparisons > 1 else ""
     few = "is" if sample.startswith("1 ") else "are"
     return f"{sample} {few} too few{of}: p cannot be below {p_text(smallest)}{f'; use {enough} seeds' if enough else ''}"
+=======
+    of = f" in any of {comparisons} comparisons" if comparisons > 1 else ""
+    if cannot is not None and cannot < comparisons:
+        of = f" in {cannot} of {comparisons} comparisons"
+    return (
+        f"{sample} cannot reach p < {ALPHA:g}{of} (smallest possible p {p_text(smallest)})"
+        f"{f'; {enough} seeds can' if enough else ''}"
+    )
+>>>>>>> main
 
 
 def verdict_sentences(
@@ -192,13 +207,14 @@ def verdict_values(verdict: Verdict) -> dict[str, Any]:
         verdict: Of a family.
     """
     c, needed = verdict.comparison, verdict.needed or (None, None)
+    interval = c.interval if c.interval.level >= LEAST_LEVEL else (None, None, None)
     return {
         "test": "paired" if c.paired else "unpaired",
         "common": c.common,
         "hodges_lehmann": _tidy(c.difference),
-        "interval_low": _tidy(c.interval.low),
-        "interval_high": _tidy(c.interval.high),
-        "interval_level": c.interval.level,
+        "interval_low": _tidy(interval[0]),
+        "interval_high": _tidy(interval[1]),
+        "interval_level": interval[2],
         "won": c.won,
         "pairs": c.pairs,
         "probability_better": c.probability,
@@ -230,18 +246,21 @@ def told_apart(verdict: Verdict, unit: str, write: UnitFormat) -> str:
     sentence = f"{verdict.name} is {'better' if c.direction < 0 else 'worse'} than {verdict.baseline}"
     if c.difference is not None:
         sentence += f" by {write.distance(abs(c.difference))}"
-    interval = "" if c.difference is None else f"{c.interval.level:.0%} interval {interval_text(c.interval, write)}; "
+    interval = "" if c.difference is None else f"{c.interval.level:.0%} interval {interval_text(c.interval[:2], write)}; "
     return f"{sentence} ({interval}{_pairs_won(c, unit)}; {p_words(verdict.adjusted_p)}{_of_family(verdict)})."
 
 
-def interval_text(interval: Interval, write: UnitFormat) -> str:
-    """An interval of a difference, such as "+2.10 to +5.00".
+def verdict_interval_cell(interval: Interval, write: UnitFormat) -> Cell:
+    """The cell of an interval of a difference, with its level where that is below 95%; none below 50%.
 
     Args:
         interval: Its ends may be infinite.
         write: How values are written.
     """
-    return " to ".join(write.signed(end) if math.isfinite(end) else f"{end:+}" for end in interval[:2])
+    if interval.level < LEAST_LEVEL:
+        return NO_VALUE
+    level = "" if interval.level >= LEVEL else f" ({interval.level:.0%})"
+    return Cell(interval.low, f"{interval_text(interval[:2], write)}{level}")
 
 
 def _of_family(verdict: Verdict) -> str:

@@ -120,7 +120,7 @@ def compare(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM) -
     if paired:
         differences = paired_differences(variant, baseline)
         won, pairs = _won(differences), common
-        value, exact = signed_rank_p(tuple(differences)), True
+        value, exact = float(signed_rank_p_values(differences[:, None])[0]), True
         estimate, interval = _walsh(differences)
         floor = min(1.0, 2.0 ** (1 - common))
     else:
@@ -160,7 +160,7 @@ def direction(variant: Errors, baseline: Errors, paired_from: int = PAIRED_FROM)
     import numpy as np
 
     if is_paired(variant, baseline, paired_from):
-        return _sign(sum(_signed_ranks(paired_differences(variant, baseline))))
+        return _sign(float(signed_ranks(paired_differences(variant, baseline)[:, None]).sum()))
     ours, theirs = (np.array([*errors.values()], float) for errors in (variant, baseline))
     return _sign(ours.size * theirs.size / 2 - _won(_differences(ours, theirs)))
 
@@ -209,39 +209,57 @@ def _sign(number: float) -> int:
     return int(number > 0) - int(number < 0)
 
 
-def _signed_ranks(differences: Sequence[float] | Floats) -> list[float]:
-    """The ranks of the absolute differences with their signs; differences of zero are left out."""
+def signed_ranks(differences: Floats) -> Floats:
+    """The signed ranks of all absolute differences of each matrix together, of the same shape; zero for zero and for NaN.
+
+    Args:
+        differences: Of shape (..., keys, comparisons); may be infinite, and NaN where there is no difference.
+    """
     import numpy as np
     from scipy.stats import rankdata
 
-    kept = np.array([difference for difference in differences if difference])
-    return list(rankdata(np.abs(kept)) * np.sign(kept)) if kept.size else []
+    flat = np.abs(differences).reshape(*differences.shape[:-2], -1)
+    flat = np.where(np.isnan(flat), 0.0, flat)
+    ranks = rankdata(flat, axis=-1) - (flat == 0).sum(-1, keepdims=True)  # ranks of the differences that are not zero
+    return np.asarray(np.where(flat > 0, ranks, 0.0).reshape(differences.shape) * np.sign(np.nan_to_num(differences)))
 
 
-@lru_cache(maxsize=KEPT)
-def signed_rank_p(differences: tuple[float, ...]) -> float:
-    """The two-sided p-value of the signed ranks over all signs, exact also with ties. Zeros are left out.
+def signed_rank_p_values(differences: Floats) -> Floats:
+    """The two-sided p-value of the signed ranks of each comparison over all signs, exact also with ties.
 
     Args:
-        differences: The differences of the pairs; may be infinite.
+        differences: Of shape (keys, comparisons); may be infinite. Zero and NaN are left out.
     """
-    ranks = _signed_ranks(differences)
-    if not ranks:
-        return 1.0
-    counts = _signed_sums(tuple(sorted(round(2 * abs(rank)) for rank in ranks)))
-    observed = round(2 * sum(rank for rank in ranks if rank > 0))
-    tails = sum(counts[: observed + 1]), sum(counts[observed:])
-    return float(min(1.0, 2 * min(tails) / 2 ** len(ranks)))
+    import numpy as np
+
+    twice = np.rint(2 * signed_ranks(differences.T[..., None])[..., 0]).astype(int)  # (comparisons, keys): whole numbers
+    weights, kinds = np.unique(np.sort(np.abs(twice), axis=1), axis=0, return_inverse=True)
+    sums, kinds, found = np.maximum(twice, 0).sum(axis=1), kinds.reshape(-1), np.ones(len(twice))
+    for kind, of_kind in enumerate(weights.tolist()):
+        members = kinds == kind
+        found[members] = _p_of_sums(tuple(weight for weight in of_kind if weight))[sums[members]]
+    return found
 
 
-@lru_cache(maxsize=KEPT)
-def _signed_sums(weights: tuple[int, ...]) -> list[int]:
-    """How many subsets of the weights have each sum, from 0 on."""
-    counts = [1] + [0] * sum(weights)
+@lru_cache(maxsize=1000)
+def _p_of_sums(weights: tuple[int, ...]) -> Floats:
+    """The two-sided p-value of each sum of a random subset of the weights, from 0 on."""
+    import numpy as np
+
+    below = np.cumsum(_sums(weights))  # the distribution is symmetric
+    return np.asarray(np.minimum(1.0, 2 * np.minimum(below, below[::-1])))
+
+
+def _sums(weights: Sequence[int]) -> Floats:
+    """The probability of each sum of a random subset of the weights, from 0 on; exact up to 52 weights."""
+    import numpy as np
+
+    found = np.zeros(sum(weights) + 1)
+    found[0] = 1.0
     for weight in weights:
-        for total in range(len(counts) - 1, weight - 1, -1):
-            counts[total] += counts[total - weight]
-    return counts
+        found /= 2
+        found[weight:] += found[: found.size - weight].copy()
+    return found
 
 
 def attainable_level(n: int, alpha: float) -> float:
@@ -259,13 +277,11 @@ def _depth(n: int, alpha: float) -> tuple[int, float]:
 
     Without any average left out, if that misses too often already, the number is 0 and the second is 0.
     """
-    counts, below, depth, missed = _signed_sums(tuple(range(1, n + 1))), 0, 0, 0.0
-    for count in counts:
-        below += count
-        if (tail := 2 * below / 2**n) > alpha:
-            break
-        depth, missed = depth + 1, tail
-    return depth, missed
+    import numpy as np
+
+    missed = 2 * np.cumsum(_sums(range(1, n + 1)))
+    depth = int(np.searchsorted(missed, alpha, side="right"))
+    return depth, float(missed[depth - 1]) if depth else 0.0
 
 
 def _walsh(differences: Floats) -> tuple[float, Interval]:

@@ -27,22 +27,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
-from itertools import combinations, permutations, product
+from itertools import combinations
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ablate.statistics.comparison import ALPHA
+from ablate.statistics.effect_terms import Term, fraction_terms, full_terms, is_fraction, is_full
+from ablate.statistics.effect_tests import Draws, Noise, flip_signs, least_p, strata_of, t_quantile
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 
-MOST_EXACT = 16  # differences whose signs are all tried: 65,536
-MOST_ORDERS = 20_000  # of the rows in all seeds, that are all tried
-DRAWS = 9_999
-MOST_DRAWN = 20_000_000  # values of all draws together; large tables have fewer draws, but at least 199
 FEWEST_SUBSETS = 6  # differences from which on their signs give a 95% interval
 
 
@@ -147,12 +144,12 @@ def find_effects(
     """
     table, design = np.asarray(values, float), np.asarray(levels, int)
     wanted = range(design.shape[1]) if tested is None else tested
-    full = _is_full(design)
-    if not full and not _is_fraction(design):
+    full = is_full(design)
+    if not full and not is_fraction(design):
         raise ValueError("the combinations are neither complete nor an orthogonal fraction with two levels")
-    noise = _Noise(table)
-    terms = _full_terms(design, wanted) if full else _fraction_terms(design, wanted)
-    draws = _Draws(noise, seed)
+    noise = Noise(table)
+    terms = full_terms(design, wanted) if full else fraction_terms(design, wanted)
+    draws = Draws(noise, seed)
     found = [_effect(term, table, design, noise, draws, full, alpha / len(terms)) for term in terms]
     tests = [effect.p_value for effect in found if effect.p_value is not None]
     adjusted = iter(holm(tests))
@@ -182,6 +179,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+<<<<<<< HEAD
 class _Noise:
     """A table split into rows, seeds and noise.
 
@@ -281,10 +279,17 @@ def _effect(term: _Term, table: Floats, design: Whole, noise: _Noise, draws: _Dr
     squares = noise.seeds * float(((term.basis.T @ noise.means) ** 2).sum())
     squares = squares if squares > noise.rounding else 0.0
     strata = _strata(term.factors, table, design) if full else None
+=======
+def _effect(term: Term, table: Floats, design: Whole, noise: Noise, draws: Draws, full: bool, level: float) -> Effect:
+    """An effect, tested by the exact test if that can reach the level, else by that of residuals."""
+    df = term.basis.shape[1]
+    squares = noise.seeds * float(((term.basis.T @ noise.means) ** 2).sum())
+    strata = strata_of(term.factors, table, design) if full else None
+>>>>>>> main
     test: Literal["strata", "residuals"] = "residuals"
     p: float | None = None
     interval = None
-    if strata is not None and _least_p(strata) <= level:
+    if strata is not None and least_p(strata) <= level:
         test = "strata"
         p, interval = flip_signs(strata[:, 1] - strata[:, 0]) if strata.shape[1] == 2 else (draws.shuffle(strata), None)
     elif noise.variance is not None:
@@ -299,135 +304,28 @@ def _effect(term: _Term, table: Floats, design: Whole, noise: _Noise, draws: _Dr
     )  # fmt: skip
 
 
-def _strata(factors: tuple[int, ...], table: Floats, design: Whole) -> Floats | None:
-    """(N, L): the values of the levels in each seed and each combination of the other factors.
-
-    For two factors with two levels, the two are the differences at the first and at the second level of the other factor.
-    None for other interactions.
-    """
-    sizes = (design.max(axis=0) + 1).tolist()
-    if len(factors) == 2 and [sizes[factor] for factor in factors] != [2, 2]:
-        return None
-    others = [factor for factor in range(len(sizes)) if factor not in factors]
-    ordered = np.lexsort(design[:, [*factors, *others][::-1]].T) if others else np.lexsort(design[:, list(factors)[::-1]].T)
-    by_level = table[ordered].reshape(*(sizes[factor] for factor in factors), -1)
-    if len(factors) == 2:
-        by_level = by_level[1] - by_level[0]
-    return np.asarray(by_level.T)
-
-
-def _least_p(strata: Floats) -> float:
-    """The smallest p-value that exchanges within the strata can give: the same exchange in all strata changes nothing."""
-    number, levels = strata.shape
-    return float(math.factorial(levels) ** (1.0 - number))
-
-
-def flip_signs(differences: Floats, alpha: float = ALPHA) -> tuple[float, tuple[float, float] | None]:
-    """The two-sided p-value that a mean is zero, over all signs of the differences, and the interval that inverts the test.
-
-    Exact up to 16 differences, then sampled. The ends of the interval are order statistics of the means of all subsets.
-
-    Args:
-        differences: (N,): independent, each distributed symmetrically about the mean.
-        alpha: 1 minus the confidence of the interval.
-
-    Returns:
-        The p-value and the interval; None for an interval that would have no ends, with five differences or fewer.
-    """
-    chosen = _subsets(len(differences), DRAWS)
-    sums = chosen @ differences
-    # A subset whose sum is on the other side of zero is one whose signs, changed, move the mean away from zero.
-    near = 1e-9 * float(np.abs(differences).sum())
-    beyond = min(int((sums <= near).sum()), int((sums >= -near).sum()))
-    p = min(1.0, 2 * (beyond + 1) / (len(chosen) + 1))
-    cut = math.floor(alpha / 2 * (len(chosen) + 1) + 1e-9)
-    if cut < 1:
-        return p, None
-    means = np.sort(sums / chosen.sum(axis=1))
-    return p, (float(means[cut - 1]), float(means[-cut]))
-
-
-class _Draws:
-    """Sampled permutations, the same for all effects of a table."""
-
-    def __init__(self, noise: _Noise, seed: int) -> None:
-        self.noise, self.seed = noise, seed
-
-    def residuals(self, basis: Floats, squares: float) -> tuple[float, float]:
-        """The p-value of an effect by permuted residuals, and the 95% point of the square root of its F statistic."""
-        noise, df = self.noise, basis.shape[1]
-        residuals = noise.rest + (basis @ (basis.T @ noise.means))[:, None]
-        means = np.take_along_axis(residuals.T[None], _orders(noise.rows, noise.seeds, self.seed, DRAWS), axis=2).mean(
-            axis=1
-        )  # (draws, C)
-        # Permuted within seeds, the residuals keep their sum of squares and the means of seeds, which are zero.
-        of_rows = noise.seeds * (means**2).sum(axis=1)
-        rest = np.maximum(float((residuals**2).sum()) - of_rows, 1e-300)
-        drawn = noise.seeds * ((means @ basis) ** 2).sum(axis=1) / df / (rest / noise.df)
-        observed = squares / df / max(noise.variance or 0.0, 1e-300)
-        p = float((drawn >= observed * (1 - 1e-9)).mean())
-        kept = max(1, math.floor(ALPHA * len(drawn) + 1e-9))
-        return p, float(np.sqrt(np.sort(drawn)[-kept]))
-
-    def shuffle(self, strata: Floats) -> float:
-        """The p-value of a factor with three levels or more by shuffles of the levels within strata.
-
-        The statistic is the sum of squares between the levels, which orders the shuffles as F does without interactions.
-        """
-        generator = np.random.default_rng(self.seed)
-        centred = strata - strata.mean(axis=1, keepdims=True)
-        observed = float((centred.sum(axis=0) ** 2).sum())
-        beyond = 0
-        for _ in range(11):  # in parts, for little memory
-            part = generator.permuted(np.broadcast_to(centred, ((DRAWS + 10) // 11, *centred.shape)), axis=2)
-            beyond += int(((part.sum(axis=1) ** 2).sum(axis=1) >= observed * (1 - 1e-9)).sum())
-        return (1 + beyond) / (11 * ((DRAWS + 10) // 11) + 1)
-
-
-@lru_cache(maxsize=1)
-def _orders(rows: int, seeds: int, seed: int, draws: int) -> Whole:
-    """(draws + 1, seeds, rows): an order of the rows for each seed; all orders if they are few. The first changes none."""
-    if math.factorial(rows) ** seeds <= MOST_ORDERS:
-        return np.array(list(product(permutations(range(rows)), repeat=seeds)))
-    draws = max(199, min(draws, MOST_DRAWN // (rows * seeds)))
-    drawn = np.broadcast_to(np.arange(rows), (draws + 1, seeds, rows))
-    orders = np.random.default_rng(seed).permuted(drawn, axis=2)
-    orders[0] = np.arange(rows)
-    return np.asarray(orders)
-
-
-@lru_cache(maxsize=4)
-def _subsets(number: int, draws: int) -> Floats:
-    """(subsets, number): 1 for what is in a subset, which is never empty; all subsets if they are few, else sampled."""
-    if number <= MOST_EXACT:
-        return ((np.arange(1, 2**number)[:, None] >> np.arange(number)) & 1).astype(float)
-    chosen = np.random.default_rng(0).integers(0, 2, (draws, number))
-    chosen[~chosen.any(axis=1), 0] = 1
-    return chosen.astype(float)
-
-
-def _estimate(term: _Term, table: Floats, design: Whole) -> float:
+def _estimate(term: Term, table: Floats, design: Whole) -> float:
     """The difference of an effect with one degree of freedom."""
     signs = np.prod(2 * design[:, list(term.factors)] - 1, axis=1)
     means = table.mean(axis=1)
     return float(len(term.factors) * (means[signs > 0].mean() - means[signs < 0].mean()))
 
 
-def _standard_error(term: _Term, noise: _Noise) -> float:
+def _standard_error(term: Term, noise: Noise) -> float:
     """Of _estimate()."""
     assert noise.variance is not None
     return len(term.factors) * math.sqrt(4 * noise.variance / (noise.rows * noise.seeds))
 
 
 def _changes(
-    term: _Term, table: Floats, design: Whole, noise: _Noise, interval: tuple[float, float] | None
+    term: Term, table: Floats, design: Whole, noise: Noise, interval: tuple[float, float] | None
 ) -> tuple[Change, ...]:
     """The differences of an effect; the interval is that of an effect with one degree of freedom."""
     if term.basis.shape[1] == 1:
         return (Change(1, _estimate(term, table, design), interval),)
     if len(term.factors) > 1:
         return ()
-    strata = _strata(term.factors, table, design)
+    strata = strata_of(term.factors, table, design)
     assert strata is not None
     found = []
     for level in range(1, strata.shape[1]):
@@ -440,19 +338,7 @@ def _changes(
     return tuple(found)
 
 
-@lru_cache(maxsize=64)
-def t_quantile(df: int) -> float:
-    """The half width of a 95% interval of a normal mean, in standard errors.
-
-    Args:
-        df: The degrees of freedom of the standard error.
-    """
-    from scipy.stats import t
-
-    return float(t.ppf(1 - ALPHA / 2, df))
-
-
-def _normal_interval(centre: float, factor: float, noise: _Noise) -> tuple[float, float] | None:
+def _normal_interval(centre: float, factor: float, noise: Noise) -> tuple[float, float] | None:
     """The 95% interval of an estimate whose variance is a multiple of that of the noise; None with one seed."""
     if noise.variance is None:
         return None
@@ -460,7 +346,7 @@ def _normal_interval(centre: float, factor: float, noise: _Noise) -> tuple[float
     return centre - width, centre + width
 
 
-def _level_means(table: Floats, column: Whole, noise: _Noise) -> tuple[LevelMean, ...]:
+def _level_means(table: Floats, column: Whole, noise: Noise) -> tuple[LevelMean, ...]:
     found = []
     for level in range(int(column.max()) + 1):
         rows = table[column == level]

@@ -22,7 +22,7 @@ problem in a paired family: each variant counts the seeds that it shares with it
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,12 +31,14 @@ from ablate.statistics.comparison import (
     PAIRED_FROM,
     Comparison,
     compare,
+    direction,
     is_paired,
     over_splits,
-    paired_differences,
     rank_sum_p,
-    signed_rank_p,
+    signed_rank_p_values,
+    signed_ranks,
     studentized_rank_sums,
+    subtracted,
 )
 from ablate.statistics.description import Errors
 
@@ -46,8 +48,9 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.floating[Any]]
 
-EXACT_UNITS = 18  # 2^17 = 131,072 pairs of opposite sign patterns are counted; above that they are drawn
+REARRANGEMENTS = 2**17  # pairs of opposite signs of 18 units, which are all counted; where there are more, they are drawn
 DRAWS = 20_000
+BLOCK = 2**18  # statistics at once
 Pairs = Sequence[tuple[int, int]]
 
 
@@ -81,8 +84,42 @@ def compare_family(groups: Sequence[Errors], pairs: Pairs, paired_from: int = PA
     return [Adjusted(*each, len(pairs)) for each in zip(alone, adjusted, floors)]
 
 
-def adjusted_p_values(groups: Sequence[Errors], pairs: Pairs, paired_from: int = PAIRED_FROM) -> list[float]:
+def adjusted_p_values(
+    groups: Sequence[Errors], pairs: Pairs, paired_from: int = PAIRED_FROM, rearrangements: int = REARRANGEMENTS
+) -> list[float]:
     """The adjusted p-value of each comparison of a family.
+
+    Args:
+        groups: The errors of each variant, each of at least one seed.
+        pairs: For each comparison the index of the variant and that of its baseline in `groups`.
+        paired_from: The fewest common keys that are compared in pairs; 1 for keys of folds.
+        rearrangements: How many are counted at most. Where there are more, so many are drawn at random, at most 20,000,
+            and the observed one is added to them: the level holds for any number, only the power falls a little with few.
+    """
+    import numpy as np
+
+    found = [1.0] * len(pairs)
+    for paired, part in _parts(groups, pairs, paired_from):
+        of_part = [pairs[i] for i in part]
+        together: Sequence[float] | Floats
+        alone: Sequence[float] | Floats
+        if paired:
+            differences = _signed_matrix(groups, of_part)
+            together = _signed_steps(signed_ranks(differences), rearrangements)
+            alone = signed_rank_p_values(differences)
+        else:
+            values = [np.array([*group.values()], float) for group in groups]
+            structure = _structure([len(group) for group in groups], of_part)
+            observed = [studentized_rank_sums(values[ours], values[theirs]) for ours, theirs in of_part]
+            together = _against_reference(structure, np.array(observed), rearrangements) if len(part) > 1 else [0.0]
+            alone = [rank_sum_p(values[ours], values[theirs]) for ours, theirs in of_part]
+        for i, *both in zip(part, together, alone):
+            found[i] = float(min(1.0, max(both) * len(pairs) / len(part)))
+    return found
+
+
+def directions(groups: Sequence[Errors], pairs: Pairs, paired_from: int = PAIRED_FROM) -> list[int]:
+    """For each comparison what direction() says of it.
 
     Args:
         groups: The errors of each variant, each of at least one seed.
@@ -91,22 +128,16 @@ def adjusted_p_values(groups: Sequence[Errors], pairs: Pairs, paired_from: int =
     """
     import numpy as np
 
-    found = [1.0] * len(pairs)
+    found = [0] * len(pairs)
     for paired, part in _parts(groups, pairs, paired_from):
         of_part = [pairs[i] for i in part]
-        together: Sequence[float] | Floats
         if paired:
-            differences = _signed_matrix(groups, of_part)
-            together = step_down(*_rearranged_signs(pooled_signed_ranks(differences)))
-            alone = [signed_rank_p(tuple(column[~np.isnan(column)])) for column in differences.T]
+            ranks = signed_ranks(_signed_matrix(groups, of_part).T[..., None])
+            signs = np.sign(ranks.sum(axis=(1, 2))).astype(int).tolist()
         else:
-            values = [np.array([*group.values()], float) for group in groups]
-            structure = _structure([len(group) for group in groups], of_part)
-            observed = [studentized_rank_sums(values[ours], values[theirs]) for ours, theirs in of_part]
-            together = _against_reference(structure, np.array(observed)) if len(part) > 1 else [0.0]
-            alone = [rank_sum_p(values[ours], values[theirs]) for ours, theirs in of_part]
-        for i, *both in zip(part, together, alone):
-            found[i] = float(min(1.0, max(both) * len(pairs) / len(part)))
+            signs = [direction(groups[ours], groups[theirs], paired_from) for ours, theirs in of_part]
+        for i, sign in zip(part, signs):
+            found[i] = sign
     return found
 
 
@@ -126,7 +157,8 @@ def smallest_p_values(keys: Sequence[Collection[Any]], pairs: Pairs, paired_from
         of_part = [pairs[i] for i in part]
         if paired:
             common = [groups[ours].keys() & groups[theirs].keys() for ours, theirs in of_part]
-            drawn = 1 / (DRAWS + 1) if len(set().union(*common)) > EXACT_UNITS else 0.0
+            exact = 2 ** (len(set().union(*common)) - 1) <= REARRANGEMENTS
+            drawn = 0.0 if exact else 1 / (DRAWS + 1)
             least = [max(2.0 ** (1 - len(keys)), drawn) for keys in common]
         else:
             sizes = [len(group) for group in groups]
@@ -151,35 +183,30 @@ def _signed_matrix(groups: Sequence[Errors], pairs: Pairs) -> Floats:
     import numpy as np
 
     keys = {key: row for row, key in enumerate(dict.fromkeys(key for group in groups for key in group))}
-    found = np.full((len(keys), len(pairs)), np.nan)
-    for column, (ours, theirs) in enumerate(pairs):
-        rows = [keys[key] for key in groups[ours] if key in groups[theirs]]
-        found[rows, column] = paired_differences(groups[ours], groups[theirs])
+    values = np.full((len(groups), len(keys)), np.nan)
+    for of_group, group in zip(values, groups):
+        of_group[[keys[key] for key in group]] = [*group.values()]
+    ours, theirs = np.array(pairs).T
+    found = subtracted(values[ours], values[theirs]).T
     return np.asarray(found[~np.isnan(found).all(axis=1)])
 
 
-def pooled_signed_ranks(differences: Floats) -> Floats:
-    """The signed ranks of the absolute differences of a whole family, of the same shape; zero for zero and for NaN.
-
-    Args:
-        differences: Of shape (..., keys, comparisons); may be infinite, and NaN where there is no difference.
-    """
-    import numpy as np
-    from scipy.stats import rankdata
-
-    flat = np.abs(differences).reshape(*differences.shape[:-2], -1)
-    flat = np.where(np.isnan(flat), 0.0, flat)
-    ranks = rankdata(flat, axis=-1) - (flat == 0).sum(-1, keepdims=True)  # ranks of the differences that are not zero
-    return np.asarray(np.where(flat > 0, ranks, 0.0).reshape(differences.shape) * np.sign(np.nan_to_num(differences)))
-
-
-def _rearranged_signs(signed: Floats) -> tuple[Floats, Floats, bool]:
-    """The statistics observed and of each rearrangement of signs, and whether these are random."""
+def _signed_steps(signed: Floats, rearrangements: int) -> Floats:
+    """The adjusted p-values of signed ranks of shape (keys, comparisons) over the signs of whole keys."""
     import numpy as np
 
-    exact = len(signed) <= EXACT_UNITS
-    rearranged = np.abs((sign_patterns(len(signed)) if exact else _random_signs(len(signed))) @ signed)
-    return np.abs(signed.sum(axis=0)), rearranged, not exact
+    signs, random = _signs(len(signed), rearrangements)
+    if 2 * np.abs(signed).sum(axis=0).max(initial=0.0) < 2**24:  # whole and half numbers, so half the digits are exact
+        signed = signed.astype(np.float32)
+    part = max(1, BLOCK // max(1, signed.shape[1]))
+    blocks = (np.abs(signed.T @ signs[start : start + part].T) for start in range(0, len(signs), part))
+    return step_down(np.abs(signed.sum(axis=0)), blocks, random)
+
+
+def _signs(n: int, rearrangements: int) -> tuple[Floats, bool]:
+    """Signs of n units, and whether they are random."""
+    exact = 2 ** (n - 1) <= rearrangements
+    return (sign_patterns(n), False) if exact else (_random_signs(n)[: min(DRAWS, rearrangements)], True)
 
 
 @lru_cache(maxsize=8)
@@ -191,32 +218,36 @@ def sign_patterns(n: int) -> Floats:
     """
     import numpy as np
 
-    return np.asarray(1.0 - 2.0 * ((np.arange(2 ** (n - 1))[:, None] >> np.arange(n)) & 1))
+    return np.asarray(1 - 2 * ((np.arange(2 ** (n - 1))[:, None] >> np.arange(n)) & 1), np.float32)
 
 
 @lru_cache(maxsize=8)
 def _random_signs(n: int) -> Floats:
     import numpy as np
 
-    return np.asarray(1.0 - 2.0 * np.random.default_rng(0).integers(2, size=(DRAWS, n)))
+    return np.asarray(1 - 2 * np.random.default_rng(0).integers(2, size=(DRAWS, n)), np.float32)
 
 
-def step_down(observed: Floats, rearranged: Floats, random: bool = False) -> Floats:
+def step_down(observed: Floats, blocks: Iterable[Floats], random: bool = False) -> Floats:
     """The adjusted p-value of each comparison: the largest statistic of those that remain, stepping down.
 
     Args:
         observed: Of shape (..., comparisons), the larger the farther from no difference.
-        rearranged: Of shape (..., rearrangements, comparisons).
+        blocks: The statistics of some rearrangements each, of shape (..., comparisons, rearrangements).
         random: Whether the rearrangements are random ones, to which the observed one is then added.
     """
     import numpy as np
 
     order = np.argsort(-observed, axis=-1, kind="stable")
-    ordered = np.take_along_axis(observed, order, axis=-1)
-    largest = np.take_along_axis(rearranged, order[..., None, :], axis=-1)
-    np.maximum.accumulate(largest[..., ::-1], axis=-1, out=largest[..., ::-1])
-    beyond = (largest >= ordered[..., None, :]).sum(axis=-2) + random
-    p_values = np.maximum.accumulate(beyond / (rearranged.shape[-2] + random), axis=-1)
+    ordered = np.take_along_axis(observed, order, axis=-1)[..., None]
+    beyond, number = np.full(observed.shape, int(random)), int(random)
+    for block in blocks:
+        largest = block[order] if order.ndim == 1 else np.take_along_axis(block, order[..., None], axis=-2)
+        for row in range(largest.shape[-2] - 2, -1, -1):  # of these that remain; maximum.accumulate is ten times as slow
+            np.maximum(largest[..., row, :], largest[..., row + 1, :], out=largest[..., row, :])
+        beyond += (largest >= ordered).sum(axis=-1)
+        number += block.shape[-1]
+    p_values = np.maximum.accumulate(beyond / number, axis=-1)
     found = np.empty_like(p_values)
     np.put_along_axis(found, order, p_values, axis=-1)
     return found
@@ -241,18 +272,18 @@ def _structure(sizes: Sequence[int], pairs: Pairs) -> Structure:
 
 
 @lru_cache(maxsize=16)
-def _reference(structure: Structure) -> tuple[list[Floats], Floats]:
-    """For seeds that are all alike: sorted statistics for each comparison, and the tails of shape (draws, comparisons)."""
+def _reference(structure: Structure, draws: int) -> tuple[list[Floats], Floats]:
+    """For seeds that are all alike: sorted statistics for each comparison, and the tails of shape (comparisons, draws)."""
     import numpy as np
 
     generator = np.random.default_rng(0)
-    drawn = [generator.random((size, DRAWS), dtype=np.float32) for size in structure.sizes]
+    drawn = [generator.random((size, draws), dtype=np.float32) for size in structure.sizes]
     sizes = [tuple(sorted((structure.sizes[ours], structure.sizes[theirs]))) for ours, theirs in structure.pairs]
     # Over all splits where these are few: probabilities that are equal are then equal to the last bit.
     ordered = [over_splits(tuple(map(float, range(sum(size)))), size[0]) for size in sizes]
-    tails = np.empty((DRAWS, len(ordered)), np.float32)
+    tails = np.empty((len(ordered), draws), np.float32)
     for i, (ours, theirs) in enumerate(structure.pairs):
-        tails[:, i] = _tails(ordered[i], studentized_rank_sums(drawn[ours], drawn[theirs]))
+        tails[i] = _tails(ordered[i], studentized_rank_sums(drawn[ours], drawn[theirs]))
     return ordered, tails
 
 
@@ -263,10 +294,10 @@ def _tails(ordered: Floats, values: Floats) -> Floats:
     return np.asarray((ordered.size - np.searchsorted(ordered, values)) / ordered.size, np.float32)
 
 
-def _against_reference(structure: Structure, observed: Floats) -> Floats:
+def _against_reference(structure: Structure, observed: Floats, rearrangements: int = REARRANGEMENTS) -> Floats:
     """The adjusted p-values of observed statistics: the smallest tail of those that remain, so unequal n weigh the same."""
     import numpy as np
 
-    ordered, tails = _reference(structure)
+    ordered, tails = _reference(structure, min(DRAWS, rearrangements))
     own = np.array([_tails(*both) for both in zip(ordered, observed)])
-    return step_down(-own, -tails, random=True)
+    return step_down(-own, [-tails], random=True)

@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ablate.statistics.comparison import LEVEL, Interval
-from ablate.statistics.family import EXACT_UNITS, Pairs, sign_patterns, step_down
+from ablate.statistics.family import REARRANGEMENTS, Pairs, sign_patterns, step_down
 
 if TYPE_CHECKING:
     import numpy as np
@@ -157,11 +157,11 @@ def _sign_p(differences: Floats) -> tuple[Floats, Floats]:
         return np.ones(differences.shape[1]), np.ones(differences.shape[1])
     size = np.sqrt((kept**2).sum(axis=0))
     size[size == 0] = 1.0  # a column without any difference: its sum is always zero
-    exact = len(kept) <= EXACT_UNITS
+    exact = 2 ** (len(kept) - 1) <= REARRANGEMENTS
     rearranged = np.abs(sign_patterns(len(kept)) @ kept if exact else _drawn_sums(kept)) / size
     observed = np.abs(kept.sum(axis=0)) / size
     alone = ((rearranged >= observed).sum(axis=0) + (not exact)) / (len(rearranged) + (not exact))
-    return alone, step_down(observed, rearranged, not exact)
+    return alone, step_down(observed, [rearranged.T], not exact)
 
 
 def _drawn_sums(differences: Floats) -> Floats:

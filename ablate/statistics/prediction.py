@@ -41,16 +41,19 @@ def predict_median(errors: Collection[float], runs: int, level: float = 0.95) ->
         level: The probability that it shall have at least.
 
     Returns:
-        None for fewer than 2 errors, or if there are too few for the first kind and some are infinite.
+        None for fewer than 2 errors, for errors that are all the same, as an interval without width says more than few
+        runs and rounded errors can know, and if there are too few for the first kind and some are infinite.
     """
     from scipy.stats import t
 
     ordered, n = sorted(errors), len(errors)
+    if n < FEWEST or ordered[0] == ordered[-1]:
+        return None
     odd = runs if runs % 2 else runs - 1
     for depth in range(n // 2, 0, -1):
         if (reached := 1 - 2 * _beyond(n, odd, depth)) >= level:
             return Prediction(ordered[depth - 1], ordered[-depth], reached, False)
-    if n < FEWEST or not all(map(math.isfinite, ordered)):
+    if not all(map(math.isfinite, ordered)):
         return None
     mean, spread = statistics.fmean(ordered), statistics.stdev(ordered) * math.sqrt(1 / n + _variance_of_median(odd))
     half = float(t.ppf((1 + level) / 2, n - 1)) * spread

@@ -7,12 +7,13 @@ and so is that of any false "equivalent".
 The test of one comparison. After n seeds W_n is Wilcoxon's signed-rank statistic of the differences d_1 .. d_n, and q_n its
 exact one-sided p-value for this n alone. The evidence is the least n * q_n over all looks so far. If the differences are
 independent, with one continuous distribution that is symmetric about the shift tested, then signs are fair coins and
-independent of the order of the absolute values, so the joint distribution of W_from .. W_to is known whatever that
-distribution is. P(R), the probability that the least n * q_n over the looks from .. to is R or less, is therefore a p-value
-at whatever look it is read, and it never rises: a group-sequential test. It comes from 2**19 fixed random orders and signs
-as (b + 1) / (m + 1), which is valid for any m. A difference of exactly the shift, and each pair that adds up to twice the
-shift, counts against the claim, so ties only make the test slower. Differences of two values of one distribution are
-symmetric, whatever their skew.
+independent of the order of the absolute values, so the joint distribution of W_2 .. W_50 is known whatever that
+distribution is. P(R), the probability that the least n * q_n over the looks 2 .. 50 is R or less, is therefore a p-value
+at whatever look it is read, and it never rises: a group-sequential test. As P counts all looks up to 50, whichever of them
+are taken, `from` and `to` are no part of it, and `to` may be raised after a look. P is the table looks.csv, from 2**23
+random orders and signs as (b + 1) / (m + 1), which is valid for any m. A difference of exactly the shift, and each pair
+that adds up to twice the shift, counts against the claim, so ties only make the test slower. Differences of two values of
+one distribution are symmetric, whatever their skew.
 
 Two-sided: twice the smaller p. Equivalent: both one-sided tests, against the margin and against its negative. A true
 difference lies at most on one side outside the margin, so each has the whole level.
@@ -33,20 +34,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ablate.statistics.comparison import signed_rank_p, subtracted
-from ablate.statistics.family import pooled_signed_ranks, step_down
+from ablate.statistics.comparison import signed_rank_p_values, signed_ranks, subtracted
+from ablate.statistics.family import step_down
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 Verdict = Literal["different", "equivalent", "undecided", "open"]
-MOST = 50  # seeds; the null distribution takes seconds beyond
+FIRST, MOST = 2, 50  # seeds of the first and the last look that the null distribution allows
 LAST_BITS = 1e-12  # of the terms of a sum, which is no larger than another that it equals but for these
-DRAWS = 1 << 19  # of the null distribution
-_CHUNK = 1 << 15
 _OPEN, _DIFFERENT, _EQUIVALENT = 0, 1, 2
 
 
@@ -55,7 +55,7 @@ class Rule:
     """When a comparison gets another seed.
 
     Args:
-        first: The seeds before the first look, from 2.
+        first: The seeds before the first look, from FIRST.
         most: The seeds at which it is given up, up to MOST.
         alpha: The probability of any false claim, above 0 and below 1.
         margin: The smallest difference that matters, above 0, in the unit of the values; None: nothing is equivalent.
@@ -236,10 +236,10 @@ def _fixed_power(differences: NDArray[np.float64], alpha: float) -> float:
     """How often the first comparison is significant in studies of shape (studies, seeds, comparisons)."""
     import numpy as np
 
-    signed = pooled_signed_ranks(differences)
+    signed = signed_ranks(differences)
     signs = np.random.default_rng(1).choice([-1.0, 1.0], (400, differences.shape[1]))
-    together = step_down(np.abs(signed.sum(1)), np.abs(signs @ signed), random=True)[:, 0]
-    alone = [signed_rank_p(tuple(each)) for each in differences[:, :, 0]]
+    together = step_down(np.abs(signed.sum(1)), [np.abs(signs @ signed).swapaxes(1, 2)], random=True)[:, 0]
+    alone = signed_rank_p_values(differences[:, :, 0].T)
     return float((np.maximum(together, alone) <= alpha).mean())
 
 
@@ -316,11 +316,10 @@ def interval(rule: Rule, differences: NDArray[np.float64], alpha: float) -> tupl
         alpha: The level, above 0 and below 1.
     """
     low, high = -math.inf, math.inf
-    null = _null(rule.first, rule.most)
-    allowed = math.floor(alpha / 2 * (DRAWS + 1) * (1 + 1e-12)) - 1
+    p_values, evidence = _looks()
+    limit = max((e for p, e in zip(p_values, evidence) if p <= alpha / 2 * (1 + 1e-12)), default=0.0)
     for n in range(rule.first, len(differences) + 1):
-        score = _scores(n)
-        rank = next((w for w in range(len(score)) if score[w] < null[allowed]), None) if allowed >= 0 else None
+        rank = next((w for w, score in enumerate(_scores(n)) if score <= limit), None)
         averages = _averages(differences[:n])
         if rank:
             low, high = max(low, float(averages[-rank])), min(high, float(averages[rank - 1]))
@@ -346,9 +345,9 @@ def _p_values(rule: Rule, differences: NDArray[np.float64], shift: float, sign: 
     """
     import numpy as np
 
-    null = _null(rule.first, rule.most)
-    evidence = _evidence(_signed_rank_counts(differences, shift, sign), rule.first)
-    return np.asarray((np.searchsorted(null, evidence, side="right") + 1.0) / (DRAWS + 1.0), np.float64)
+    p_values, evidence = _looks()
+    found = _evidence(_signed_rank_counts(differences, shift, sign), rule.first)
+    return np.append(p_values, 1.0)[np.searchsorted(evidence, found)]
 
 
 def _signed_rank_counts(differences: NDArray[Any], shift: float, sign: int) -> NDArray[np.int16]:
@@ -375,24 +374,13 @@ def _evidence(counts: NDArray[np.int16], first: int) -> NDArray[np.float64]:
     return np.minimum.accumulate(np.stack(looks, -1), -1)
 
 
-@lru_cache(maxsize=8)
-def _null(first: int, most: int) -> NDArray[np.float64]:
-    """The least n * q_n of DRAWS sequences of symmetric differences, in rising order.
-
-    Only raw bits are drawn, which NumPy promises not to change, so all machines decide alike.
-    """
+@cache
+def _looks() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The p-values up to 0.5 and the largest evidence that has each, both rising; see tests/statistics/looks.py."""
     import numpy as np
 
-    bits = np.random.PCG64(17)
-    found = []
-    for _ in range(DRAWS // _CHUNK):
-        raw = bits.random_raw(_CHUNK * most).reshape(_CHUNK, most)
-        sizes = (raw >> np.uint64(34)).astype(np.int32)
-        differences = np.where(raw & np.uint64(1), sizes, -sizes)
-        found.append(_evidence(_signed_rank_counts(differences, 0, 1), first)[:, -1])
-    null = np.sort(np.concatenate(found))
-    null.flags.writeable = False
-    return null
+    p_values, evidence = np.loadtxt(Path(__file__).with_name("looks.csv"), delimiter=",", skiprows=1, unpack=True)
+    return p_values, evidence
 
 
 @cache

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ablate.statistics.effects import t_quantile
+from ablate.statistics.effect_tests import t_quantile
 
 
 class Contribution(NamedTuple):

@@ -52,7 +52,7 @@ class TableStyle(Frozen):
         Field(
             min_length=1,
             max_length=len(get_args(ColumnName)),
-            description="the columns in order; by default all but those that `plan --probe` measures",
+            description="the columns in order; by default all but those that are measured",
         ),
     ] = None
     order: Annotated[

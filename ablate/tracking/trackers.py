@@ -52,7 +52,7 @@ class TensorBoard:
     """
 
     def __init__(self, logs: Path, study: str) -> None:
-        need("tensorboard", "--log tensorboard")
+        need("tensorboard", "`log` tensorboard")
         self.folder = logs / study / "tensorboard"
         self.open: dict[str, EventFile] = {}
 
@@ -109,8 +109,8 @@ class MLflow:
 
     def __init__(self, logs: Path, study: str) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        self.mlflow = need("mlflow", "--log mlflow", "mlflow-skinny")
-        self.entities = need("mlflow.entities", "--log mlflow", "mlflow-skinny")
+        self.mlflow = need("mlflow", "`log` mlflow", "mlflow-skinny")
+        self.entities = need("mlflow.entities", "`log` mlflow", "mlflow-skinny")
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         where = os.environ.get("MLFLOW_TRACKING_URI", "")
@@ -183,10 +183,10 @@ class WandB:
 
     def __init__(self, logs: Path, study: str) -> None:
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-        self.wandb = need("wandb", "--log wandb")
+        self.wandb = need("wandb", "`log` wandb")
         offline = os.environ.get("WANDB_MODE", "online") != "online"
         if not offline and not self.wandb.login(prompt=False):
-            raise RunError("--log wandb: nobody is logged in; run `wandb login`, or set WANDB_MODE=offline and sync later")
+            raise RunError("`log` wandb: nobody is logged in; run `wandb login`, or set WANDB_MODE=offline and sync later")
         self.logs, self.study = real_directory(logs), study
         self.logs.mkdir(parents=True, exist_ok=True)
         self.runs: dict[str, Any] = {}

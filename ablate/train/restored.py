@@ -149,11 +149,11 @@ def split_of(trial: Trial, split: Split | None) -> Split:
     reads = held_out is None or held_out.test
     split = split or ("test" if reads else "validation")
     if split not in ("test", "validation"):
-        raise DataError(f"`split`: found '{split}'; allowed: test, validation")
+        raise DataError(f"split: found '{split}'; allowed: test, validation")
     if split == "validation" and held_out is None:
-        raise DataError("`split`: the trial holds no images out; allowed: test")
+        raise DataError("split: the trial holds no images out; allowed: test")
     if split == "test" and not reads:
-        raise DataError("`split`: the trial of a search never reads the test images; allowed: validation")
+        raise DataError("split: the trial of a search never reads the test images; allowed: validation")
     return split
 
 

@@ -211,13 +211,14 @@ def write_tables(folder: Path) -> None:
         parquet.write_table(table, folder / f"{part}.parquet")
 
 
-@of_kind("python")
-def test_python_of_a_page_works(block: Block, folder: Path, ablate: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", list(dict.fromkeys(b.page for b in BLOCKS if b.kind == "python")), ids=lambda p: p.name)
+def test_python_of_a_page_works(page: Path, folder: Path, ablate: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["train.py"])
     names: dict[str, Any] = {"ablate": package, "torch": torch, **vars(importlib.import_module(Optimizer.__module__))}
-    if "load_study" in block.text:
-        assert ablate("run", "studies/quickstart.yaml").returncode == 0
-    exec(block.text, names)
+    assert ablate("run", "studies/quickstart.yaml").returncode == 0
+    for block in BLOCKS:
+        if block.page == page and block.kind == "python":
+            exec(block.text, names)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +238,9 @@ def test_the_commands_in_sentences_are_known(folder: Path, ablate: Command) -> N
     for words in (shlex.split(line) for page in PAGES for line in re.findall(r"`ablate ([^`]+)`", page.read_text())):
         runs = words[0] in ("show", "draw") and "FILE" not in words
         given = [word.replace("NET", "WRN-10-1") for word in words] if runs else [*words, "--help"]
-        assert ablate(*given).returncode == 0, words
+        found = ablate(*given)
+        partly = not runs and ("Missing argument" in found.stderr or "requires an argument" in found.stderr)
+        assert found.returncode == 0 or partly, (words, found.stderr)
 
 
 def test_the_fields_of_a_record_are_those_of_the_page(folder: Path, ablate: Command) -> None:

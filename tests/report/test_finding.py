@@ -59,7 +59,24 @@ def test_seeds_that_can_reach_no_verdict(tmp_path: Path) -> None:
 
 def test_without_a_baseline_it_is_the_set_of_the_best(tmp_path: Path) -> None:
     found = finding(tmp_path, BASE, shifted(2), shifted(4), more="")
-    assert found == "WRN-10-1 has the lowest test error, 11.25%; it is the best of the 3 variants, with 95% confidence."
+    assert (
+        found == "WRN-10-1 has the lowest test error, 11.25%; with 95% confidence none of the 3 variants is better than it."
+    )
+
+
+def test_of_two_that_may_be_the_best_it_is_said_that_the_best_is_one(tmp_path: Path) -> None:
+    found = finding(tmp_path, BASE, shifted(2), [9.9, 10.7, 10.8, 11.7, 12.1, 12.6], more="")
+    assert found == "WRN-10-1 has the lowest test error, 11.25%; with 95% confidence the best is it or NIN."
+
+
+def test_a_variant_that_is_better_although_its_median_is_not_is_said_to_be_better(tmp_path: Path) -> None:
+    base = [float(error) for error in range(1, 11)]
+    better = [error + (0.1 if error in (5, 6) else -1) for error in base]
+    found = finding(tmp_path, base, better, [error + 3 for error in base], seeds=10)
+    assert found == (
+        "WRN-10-1 has the lowest test error, 5.50% in the median, yet by the test of the seeds WRN-10-2 is better than "
+        "WRN-10-1, by 1.00 points; NIN is worse than WRN-10-1, by 3.00 points."
+    )
 
 
 def test_a_study_that_is_not_complete_says_so_and_one_without_records_finds_nothing(tmp_path: Path) -> None:

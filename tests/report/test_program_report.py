@@ -80,6 +80,10 @@ def test_the_document_has_a_row_for_each_variant(of: ProgramExperiment) -> None:
     assert 'data-measure="accuracy"' in report_page([report]).decode()
 
 
+def test_the_page_counts_epochs_from_one_as_the_figure_does(of: ProgramExperiment) -> None:
+    assert [list(curve.epochs) for curve in of.report().curves()][:2] == [[1, 6]] * 2  # the program wrote 0 and 5
+
+
 def test_curves_are_of_the_measure_that_decides(of: ProgramExperiment) -> None:
     from ablate.report.figure_values.program import program_curve_values
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 import math
 
 from ablate.report.numbers import format_of
-from ablate.report.verdicts import Verdict, fewest_seeds, listed, plan_families, reach_verdicts, verdict_sentences
+from ablate.report.verdicts import (
+    Verdict,
+    cannot_reach,
+    fewest_seeds,
+    listed,
+    plan_families,
+    reach_verdicts,
+    verdict_interval_cell,
+    verdict_sentences,
+    verdict_values,
+)
 from ablate.statistics.description import Errors
 
 BASE = dict(enumerate([39.5, 40.75, 41.15, 39.9, 38.6]))
@@ -102,6 +112,7 @@ def test_a_plan_says_what_each_family_can_reach() -> None:
     assert [(one.data, one.comparisons, one.seeds_that_can) for one in three] == [("A", 1, 4), ("B", 8, 6)]
     assert three[0].smallest_p == 0.1 and three[1].smallest_p > 0.4
     assert [one.smallest_p for one in six] == [2 / 64] * 2 and [one.seeds_that_can for one in six] == [6, 6]
+    assert [one.cannot for one in three] == [1, 8] and [one.cannot for one in six] == [0, 0]
     assert plan_families(variants, 0) == [] and plan_families([("A", None)], 5) == []
     (folds,) = plan_families(variants[:2], 1, folds=5)
     assert (folds.smallest_p, folds.seeds_that_can) == (2 / 32, 2)
@@ -112,3 +123,19 @@ def test_zero_has_no_sign_in_a_maximized_measure() -> None:
     (verdict,) = reach_verdicts([("base", same), ("same", same)], [(1, 0)], maximized=True)
     found = verdict.comparison.difference, verdict.comparison.interval.low, verdict.comparison.interval.high
     assert not any(math.copysign(1.0, each) < 0 for each in found if each == 0)
+
+
+def test_comparisons_of_which_some_can_reach_no_verdict() -> None:
+    said = cannot_reach("5 seeds", 9, 0.04, 6, cannot=3)
+    assert said == "5 seeds cannot reach p < 0.05 in 3 of 9 comparisons (smallest possible p 0.040); 6 seeds can"
+    assert " in any of 9 comparisons " in cannot_reach("5 seeds", 9, 0.06, 6, cannot=9)
+
+
+def test_an_interval_that_misses_more_often_than_it_holds_is_not_shown() -> None:
+    write = format_of("%")
+    texts = [verdict_interval_cell(of.comparison.interval, write).text for of in against({0: 1.0}, one={1: 2.0})]
+    assert texts == ["–"] and verdict_values(*against({0: 1.0}, one={1: 2.0}))["interval_level"] is None
+    (three,) = against(first(BASE, 3), three=first(WORSE, 3))
+    assert verdict_interval_cell(three.comparison.interval, write).text.endswith(" (90%)")
+    (diverged,) = against(BASE, diverged=dict.fromkeys(range(5), math.inf))
+    assert verdict_interval_cell(diverged.comparison.interval, write).text == "no limit to no limit"

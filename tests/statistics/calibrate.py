@@ -1,7 +1,7 @@
 """How often the tests of ablate/statistics are wrong, and how often they find what is there, by simulation.
 
-    python -m tests.statistics.calibrate                 the tables, in about two minutes on one core
-    python -m tests.statistics.calibrate --markdown      for reports/README.md
+    python -m tests.statistics.calibrate                 the tables, in about four minutes on one core
+    python -m tests.statistics.calibrate --markdown --figure reports/statistics/calibration.png      for reports/README.md
     python -m tests.statistics.calibrate --studies 500   faster, coarser
 
 A study has k variants and a baseline, n seeds each. The noise has the standard deviation 1; a share of its variance, the
@@ -15,15 +15,32 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm, rankdata
 
-from ablate.statistics.comparison import ALPHA, PAIRED_FROM, compare, over_splits, studentized_rank_sums
-from ablate.statistics.family import _against_reference, _structure, pooled_signed_ranks, sign_patterns, step_down
+from ablate.statistics.comparison import (
+    ALPHA,
+    PAIRED_FROM,
+    compare,
+    over_splits,
+    rank_sum_p,
+    signed_ranks,
+    studentized_rank_sums,
+)
+from ablate.statistics.family import (
+    _against_reference,
+    _structure,
+    adjusted_p_values,
+    directions,
+    sign_patterns,
+    step_down,
+)
 from ablate.statistics.prediction import predict_median
+from ablate.statistics.ranking import RankInterval, rank_intervals
 from ablate.statistics.sample_size import seeds_needed
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -125,8 +142,8 @@ def paired_p(differences: Floats) -> Floats:
     found = []
     for start in range(0, len(differences), CHUNK):
         part = np.round(differences[start : start + CHUNK], 9)
-        pooled = pooled_signed_ranks(part)
-        together = step_down(np.abs(pooled.sum(axis=1)), np.abs(signs @ pooled))
+        pooled = signed_ranks(part)
+        together = step_down(np.abs(pooled.sum(axis=1)), [np.abs(signs @ pooled).swapaxes(1, 2)])
         alone = rankdata(np.where(part == 0, 0, np.abs(part)), axis=1) - (part == 0).sum(axis=1, keepdims=True)
         alone = np.maximum(alone, 0) * np.sign(part)
         beyond = np.abs(signs @ alone) >= np.abs(alone.sum(axis=1))[:, None]
@@ -145,6 +162,10 @@ def unpaired_p(variants: Floats, baseline: Floats) -> Floats:
     observed = studentized_rank_sums(np.moveaxis(variants, 1, 0), np.moveaxis(baseline, 1, 0)[..., None])
     splits = over_splits(tuple(np.arange(1.0, n + m + 1)), n)
     alone = (splits.size - np.searchsorted(splits, observed)) / splits.size
+    for study, errors in enumerate(baseline):
+        for i, values in enumerate(variants[study].T):
+            if np.unique([*values, *errors]).size < n + m:  # ties have a distribution of their own
+                alone[study, i] = rank_sum_p(values, errors)
     if k == 1:
         return np.asarray(alone)
     structure = _structure([m, *[n] * k], [(i, 0) for i in range(1, k + 1)])
@@ -220,6 +241,8 @@ SCENARIOS = (
     Scenario("10 seeds, skewed, 17 comparisons", 10, 17, 0.0, skewed),
     Scenario("10 seeds, heavy tails (t, 3)", 10, noise=heavy),
     Scenario("10 seeds, variants spread 3 times as far", 10, correlation=0.0, spread=3.0),
+    Scenario("10 seeds, on a grid and 3 times as far", 10, correlation=0.0, grid=0.5, spread=3.0),
+    Scenario("5 seeds, on a grid and 3 times as far", 5, correlation=0.0, grid=0.5, spread=3.0),
     Scenario("10 seeds, skewed and 3 times as far", 10, correlation=0.0, noise=skewed, spread=3.0),
     Scenario("5 seeds, variants spread 3 times as far", 5, correlation=0.0, spread=3.0),
     Scenario("10 against 5 seeds, none common", 10, correlation=0.0, baseline_n=5),
@@ -232,14 +255,60 @@ SCENARIOS = (
 )
 
 
-def table(studies: int, scenarios: Sequence[Scenario] = SCENARIOS) -> list[list[str]]:
+class Both(NamedTuple):
+    """The rates of both rules in studies of one kind."""
+
+    scenario: Scenario
+    old: Rates
+    new: Rates
+
+
+def both_rules(studies: int, scenarios: Sequence[Scenario] = SCENARIOS) -> list[Both]:
+    """The rates of both rules in each scenario."""
+    return [Both(one, rates(one, old_p, studies), rates(one, new_p, studies)) for one in scenarios]
+
+
+def table(found: Sequence[Both]) -> list[list[str]]:
     """The rows of the table of error rates and power."""
     rows = [["Studies", "False, none differs: old", "new", "False, half differ: old", "new", "Found: old", "new"]]
-    for scenario in scenarios:
-        old, new = (rates(scenario, rule, studies) for rule in (old_p, new_p))
-        pairs = zip(old, new)
-        rows.append([scenario.title, *(_percent(value) for both in pairs for value in both)])
+    for scenario, old, new in found:
+        rows.append([scenario.title, *(_percent(value) for both in zip(old, new) for value in both)])
     return rows
+
+
+def draw_figure(found: Sequence[Both], studies: int, path: Path) -> None:
+    """Draw false positives and power of both rules: seeds and correlations with 5 comparisons, ties, and unequal numbers.
+
+    Args:
+        found: Of both_rules().
+        studies: How many were simulated of each.
+        path: A PNG file.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    shown = [one for one in found if one.scenario.k == 5 or one.scenario.baseline_n]
+    rows = np.arange(len(shown))
+    figure, panels = plt.subplots(1, 2, figsize=(11, 0.24 * len(shown) + 1.1), sharey=True, layout="constrained")
+    for panel, what in zip(panels, ("false_none", "found")):
+        for mark, colour, rule in (("x", "0.55", "old"), ("o", "C0", "new")):
+            label = "old: rank sums, Holm" if rule == "old" else "new: chosen by the design, joint distribution"
+            values = [100 * getattr(getattr(one, rule), what) for one in shown]
+            panel.plot(values, rows, mark, color=colour, label=label)
+        panel.grid(axis="y", color="0.9")
+        panel.set_axisbelow(True)
+    panels[0].axvline(100 * ALPHA, color="C3", lw=1)
+    panels[0].set(yticks=rows, yticklabels=[one.scenario.title for one in shown], xlim=(-0.5, None))
+    panels[0].set(xlabel="false positives, % of studies\nwithout a difference (line: allowed)")
+    panels[1].set(xlabel=f"power, % of differences\nof {SHIFT:g} standard deviations found", xlim=(-3, 103))
+    panels[0].tick_params(axis="y", labelsize=8)
+    panels[0].invert_yaxis()
+    panels[0].legend(fontsize=8, frameon=False, loc="lower right")
+    figure.suptitle(f"{studies:,} simulated studies of each kind", fontsize=10)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
 
 
 def _percent(share: float) -> str:
@@ -260,25 +329,44 @@ def interval_coverage(n: int, studies: int, noise: Noise = normal, paired: bool 
     return hits / studies, better / studies, level
 
 
-def best_coverage(n: int, studies: int, lead: float, k: int = 6, correlation: float = 0.5) -> tuple[float, float]:
-    """How often the truly best variant is in the set that cannot be told from the best, and the size of the set.
+class Best(NamedTuple):
+    """How often what is said of the best is right. Shares of studies, 0 to 1.
 
-    The best is better than the others, which are alike, by `lead`; it is the last of them, and the first is the baseline.
+    Args:
+        kept: The truly best one is in the set; of several that are equally good, a certain one.
+        all_kept: No variant that is equally good as the best is left out.
+        bars: The ranks of all variants are in their intervals at once.
+        size: The mean number of variants in the set.
+    """
+
+    kept: float
+    all_kept: float
+    bars: float
+    size: float
+
+
+def best_coverage(n: int, studies: int, lead: float, k: int = 6, correlation: float = 0.5) -> Best:
+    """How often what is said of the best is right, with the verdicts against the first variant as a baseline.
+
+    The best is better than the others, which are alike, by `lead`; it is the last of them.
     """
     generator = np.random.default_rng(n)
     shared = generator.standard_normal((studies, n, 1)) * math.sqrt(correlation)
     errors = shared + math.sqrt(1 - correlation) * generator.standard_normal((studies, n, k))
     errors[:, :, -1] -= lead
-    worse = np.zeros((studies, k), bool)
-    for i in range(k):
-        others = np.delete(errors, i, axis=2)
-        both = others - errors[:, :, i, None]
-        p = paired_p(both) if n >= PAIRED_FROM else unpaired_p(others, errors[:, :, i])
-        better = (p < ALPHA) & (both.mean(axis=1) < 0)
-        worse[:, i] |= better.any(axis=1)
-        if i == 0:  # what the verdicts say
-            worse[:, 1:] |= (p < ALPHA) & (both.mean(axis=1) > 0)
-    return float((~worse[:, -1]).mean()), float((~worse).sum(axis=1).mean())
+    pairs = [(i, 0) for i in range(1, k)]
+    best = range(k - 1, k) if lead else range(k)
+    found = []
+    for of_study in errors:
+        groups = [dict(enumerate(of_variant)) for of_variant in of_study.T.tolist()]
+        intervals = rank_intervals(groups) or [RankInterval(1, k)] * k
+        reached = zip(pairs, adjusted_p_values(groups, pairs), directions(groups, pairs))
+        worse = {i for (i, _), p, direction in reached if p < ALPHA and direction > 0}
+        kept = [interval.best == 1 and i not in worse for i, interval in enumerate(intervals)]
+        bars = all(interval.best <= 1 + (i not in best) for i, interval in enumerate(intervals))
+        bars &= all(interval.worst >= k - (i in best) * (k - len(best)) for i, interval in enumerate(intervals))
+        found.append((kept[-1], all(kept[i] for i in best), bars, sum(kept)))
+    return Best(*np.mean(found, axis=0).tolist())
 
 
 def prediction_coverage(n: int, runs: int, studies: int, noise: Noise = normal) -> tuple[float, float]:
@@ -330,9 +418,11 @@ def coverages(studies: int) -> Iterator[list[str]]:
             yield [f"Interval of P(better), {n} seeds, {kind}, {word}", "95%", f"{better:.1%}", ""]
     for n in (5, 6, 10):
         for lead in (0.0, 1.0):
-            kept, size = best_coverage(n, studies, lead)
+            best = best_coverage(n, some, lead)
             what = f"The best of 6 is in the set, {n} seeds, ahead by {lead:g} SD"
-            yield [what, "95%", f"{kept:.1%}", f"{size:.1f} variants in the set"]
+            remark = f"{best.size:.1f} variants in the set; all bars of `ranks` at once: {best.bars:.1%}"
+            equal = "" if lead else f"; all that are equally good: {best.all_kept:.1%}"
+            yield [what, "95%", f"{best.kept:.1%}", remark + equal]
     for noise, word in ((normal, "normal"), (skewed, "skewed")):
         for n in (3, 5, 10):
             inside, within = prediction_coverage(n, 5, some * 2, noise)
@@ -364,9 +454,12 @@ def main(arguments: Any = None) -> None:
     parser = argparse.ArgumentParser(description="Error rates, power and coverage of the statistics of ablate.")
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--studies", type=int, default=STUDIES)
+    parser.add_argument("--figure", type=Path)
     options = parser.parse_args(arguments)
-    write = markdown if options.markdown else plain
-    print(write(table(options.studies)), write([*coverages(options.studies)]), sep="\n\n")
+    write, found = markdown if options.markdown else plain, both_rules(options.studies)
+    if options.figure:
+        draw_figure(found, options.studies, options.figure)
+    print(write(table(found)), write([*coverages(options.studies)]), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ablate.statistics import effects
+from ablate.statistics import effect_tests, effects
 from ablate.statistics.comparison import ALPHA
 from ablate.statistics.shapley import shapley_values
 
@@ -129,7 +129,7 @@ if __name__ == "__main__":
     parser.add_argument("--studies", type=int, default=300, help="simulated studies a row")
     parser.add_argument("--draws", type=int, default=999, help="sampled permutations a test")
     arguments = parser.parse_args()
-    effects.DRAWS = arguments.draws
+    effect_tests.DRAWS = arguments.draws
     titles = ("Levels", "Seeds", "Noise", "Main", "Pair", "Any", "Covers", "Covers pair", "Covers Shapley", "Power")
     print(f"| {' | '.join(titles)} |\n| {' | '.join(['---'] * len(titles))} |")
     for row in rows(arguments.studies):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ablate.statistics.sequential import Rule, _fixed_power, _signed_rank_counts, _tail, decide
+from ablate.statistics.sequential import MOST, Rule, _fixed_power, _signed_rank_counts, _tail, decide
 
 Noise = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
 RULE = Rule(first=4, most=20, alpha=0.05, margin=1.5)  # in standard deviations of an error
@@ -42,6 +42,7 @@ class FalseVerdicts(NamedTuple):
         different: The same, where pairs are also called equivalent and then stop.
         equivalent: Studies in which a pair that is the margin apart is called equivalent.
         naive: Studies in which a test for a fixed number, read after every seed, calls an equal pair different.
+        raised: As `alone`, where `to` is raised to 50 for what was not decided.
     """
 
     noise: str
@@ -51,6 +52,7 @@ class FalseVerdicts(NamedTuple):
     different: float
     equivalent: float
     naive: float
+    raised: float
 
 
 class Seeds(NamedTuple):
@@ -76,7 +78,13 @@ class Seeds(NamedTuple):
 
 
 def differences(
-    rng: np.random.Generator, noise: Noise, studies: int, k: int, correlation: float, effect: NDArray[np.float64] | float
+    rng: np.random.Generator,
+    noise: Noise,
+    studies: int,
+    k: int,
+    correlation: float,
+    effect: NDArray[np.float64] | float,
+    seeds: int = RULE.most,
 ) -> NDArray[np.float64]:
     """Errors of k variants minus those of the baseline, of shape (studies, k, seeds).
 
@@ -87,9 +95,10 @@ def differences(
         k: Comparisons of a study.
         correlation: Of the errors of one seed, 0 to below 1.
         effect: The true differences.
+        seeds: How many.
     """
-    own = noise(rng, (studies, k + 1, RULE.most))
-    common = rng.standard_normal((studies, 1, RULE.most))
+    own = noise(rng, (studies, k + 1, seeds))
+    common = rng.standard_normal((studies, 1, seeds))
     errors = np.sqrt(1.0 - correlation) * own + np.sqrt(correlation) * common
     return errors[:, 1:] - errors[:, :1] + np.broadcast_to(np.asarray(effect), (k,))[:, None]
 
@@ -108,12 +117,14 @@ def false_verdicts(
         for k in sizes:
             for correlation in (0.0, 0.5):
                 rng = np.random.default_rng(k)
-                drawn = differences(rng, NOISES[name], studies, k, correlation, 0.0)
+                longer = differences(rng, NOISES[name], studies, k, correlation, 0.0, MOST)
+                drawn = longer[..., : RULE.most]
                 alone = decide(replace(RULE, margin=None), drawn, [0] * k).verdict
+                raised = decide(replace(RULE, margin=None, most=MOST), longer, [0] * k).verdict
                 equal = decide(RULE, drawn, [0] * k).verdict
                 apart = decide(RULE, drawn + RULE.margin, [0] * k).verdict
                 naive = (_looks(drawn) <= RULE.alpha / k).any((1, 2))
-                rates = ((alone == 1).any(1), (equal == 1).any(1), (apart == 2).any(1), naive)
+                rates = ((alone == 1).any(1), (equal == 1).any(1), (apart == 2).any(1), naive, (raised == 1).any(1))
                 yield FalseVerdicts(name, k, correlation, *(float(rate.mean()) for rate in rates))
 
 
@@ -189,11 +200,12 @@ def markdown(wrong: list[FalseVerdicts], needed: list[Seeds], studies: int) -> s
     lines = [
         f"Share of {studies:,} studies with a false verdict (4 to 20 seeds, alpha 0.05; simulation error ±{error:.1%}):",
         "",
-        "| noise | comparisons | correlation | false `different` | with `equivalent` | false `equivalent` | fixed test |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| noise | comparisons | correlation | false `different` | `to` raised to 50 | with `equivalent` | "
+        "false `equivalent` | fixed test |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for a in wrong:
-        rates = " | ".join(f"{rate:.1%}" for rate in (a.alone, a.different, a.equivalent, a.naive))
+        rates = " | ".join(f"{rate:.1%}" for rate in (a.alone, a.raised, a.different, a.equivalent, a.naive))
         lines.append(f"| {a.noise} | {a.comparisons} | {a.correlation:g} | {rates} |")
     lines += [
         "",

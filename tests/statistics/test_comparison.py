@@ -23,7 +23,7 @@ from ablate.statistics.comparison import (
     is_paired,
     paired_differences,
     rank_sum_p,
-    signed_rank_p,
+    signed_rank_p_values,
     studentized_rank_sums,
 )
 
@@ -137,13 +137,14 @@ def test_the_paired_p_value_is_wilcoxons(n: int) -> None:
 
 
 def test_tied_differences_are_counted_exactly() -> None:
-    differences = (0.5, 0.5, -0.5, 1.0, 1.5, 0.0, 1.5, 2.0)
-    kept = np.array([each for each in differences if each])
+    differences = np.array([0.5, 0.5, -0.5, 1.0, 1.5, 0.0, 1.5, 2.0])
+    kept = differences[differences != 0]
     ranks = np.array([2.0, 2.0, -2.0, 4.0, 5.5, 5.5, 7.0])
     assert sorted(abs(ranks)) == sorted(ranks[np.argsort(abs(kept), kind="stable")].__abs__())
     expected = permutation_test((ranks,), np.sum, permutation_type="samples", n_resamples=1000).pvalue
-    assert signed_rank_p(differences) == pytest.approx(expected)
-    assert signed_rank_p((0.0, 0.0)) == 1.0 and signed_rank_p((0.1, 0.3 - 0.2)) == 0.5
+    one = np.array([math.inf, 9, 9, 9, 0, 0, math.nan, math.nan])  # two of four seeds: zero and missing
+    found = signed_rank_p_values(np.array([differences, -differences, 0 * differences, one]).T)
+    assert found == pytest.approx([expected, expected, 1.0, 2 / 2**4])
 
 
 @settings(max_examples=40, deadline=None)

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from scipy.stats import f as f_distribution
 from scipy.stats import mannwhitneyu, permutation_test
 
-from ablate.statistics import effects as module
-from ablate.statistics.effects import Effect, find_effects, flip_signs, holm
+from ablate.statistics import effect_tests as module
+from ablate.statistics.effect_tests import flip_signs
+from ablate.statistics.effects import Effect, Effects, find_effects, holm
 from ablate.statistics.shapley import shapley_values
 from tests.statistics.calibrate_effects import rates
 
@@ -35,7 +36,7 @@ def invented(design: npt.NDArray[np.int64], seeds: int, seed: int = 0) -> Floats
     )
 
 
-def of(found: module.Effects, *factors: int) -> Effect:
+def of(found: Effects, *factors: int) -> Effect:
     return next(effect for effect in found.effects if effect.factors == factors)
 
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from ablate.statistics.comparison import compare
-from ablate.statistics.family import adjusted_p_values, compare_family, pooled_signed_ranks, smallest_p_values
+from ablate.statistics.comparison import compare, signed_ranks
+from ablate.statistics.family import adjusted_p_values, compare_family, smallest_p_values
 
 MANY = [(i, 0) for i in range(1, 6)]
 ERROR = st.sampled_from([3.0, 3.1, 3.3, 4.0, 5.0, math.inf])
@@ -116,9 +116,9 @@ def test_each_with_its_own_baseline_is_one_family() -> None:
 
 def test_ranks_leave_out_what_is_equal_or_missing() -> None:
     differences = np.array([[0.0, 2.0], [-1.0, np.nan], [3.0, -math.inf]])
-    assert pooled_signed_ranks(differences).tolist() == [[0, 2], [-1, 0], [3, -4]]
+    assert signed_ranks(differences).tolist() == [[0, 2], [-1, 0], [3, -4]]
     many = np.stack([differences, -differences])
-    assert (pooled_signed_ranks(many)[1] == -pooled_signed_ranks(differences)).all()
+    assert (signed_ranks(many)[1] == -signed_ranks(differences)).all()
 
 
 def test_more_seeds_than_can_be_counted_are_drawn() -> None:

@@ -37,6 +37,7 @@ def test_ten_seeds_need_no_distribution_and_five_do() -> None:
 
 def test_even_numbers_and_too_few() -> None:
     assert predict_median([1.0, 2.0, 3.0], 4) == predict_median([1.0, 2.0, 3.0], 3)
+    assert predict_median([5.0] * 5, 5) is None and predict_median([5.0] * 20, 5) is None  # no width, no interval
     assert predict_median([1.0], 5) is None and predict_median([1.0, math.inf], 1) is None
     diverged = predict_median([*map(float, range(9)), math.inf], 5)
     assert diverged is not None and diverged.high == math.inf

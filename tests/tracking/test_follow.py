@@ -217,7 +217,7 @@ def test_a_missing_package_is_named_before_anything_runs(
         return load(module, *rest)
 
     monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(RunError, match=rf"--log {name} needs the package {package} .*; pip install {package}$"):
+    with pytest.raises(RunError, match=rf"`log` {name} needs the package {package} .*; pip install {package}$"):
         written(tmp_path, ONE).run(RunOptions(inline=True, log=(name,)))
     assert not (tmp_path / "runs").exists()
 

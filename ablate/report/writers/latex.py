@@ -68,7 +68,8 @@ def table_latex(table: Table, caption: str, badge: str = "") -> str:
         r"  \centering",
         rf"  \{layout.size}",
         rf"  \setlength{{\tabcolsep}}{{{layout.gap:g}pt}}",
-        r"  \sisetup{group-separator={,}, group-minimum-digits=4, retain-explicit-plus, detect-weight}",
+        r"  \sisetup{group-digits=integer, group-separator={,}, group-minimum-digits=4, retain-explicit-plus, "
+        r"detect-weight}",
         r"  \begin{threeparttable}",
         rf"  \caption{{{latex_escape(caption)}}}",
         rf"  \label{{tab:{table.label}}}",

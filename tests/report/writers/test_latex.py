@@ -61,6 +61,7 @@ def test_numbers_stand_in_columns_of_siunitx_and_words_do_not() -> None:
         r"WRN-28-2-B(3,3) & 1467610 & \bfseries 4.17\tnote{a} & 3.90--4.45 & -1.56 \\",
         r"NIN & 1007 & 15.83 & 5.50--6.05 & {--} \\",
     ]
+    assert "group-digits=integer" in text  # 0.0005 is not 0.000,5
     assert r"{\shortstack[r]{Median \\ test \\ error, \%}}" in text
 
 
