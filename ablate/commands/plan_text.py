@@ -107,13 +107,8 @@ def _rounds_lines(until: dict[str, Any] | None) -> list[str]:
         f"at one seed {spread:.3g}, {source})",
     ]
     if until["first_possible_decision"]:
-<<<<<<< HEAD
         lines.append(f"a difference can be found after {until['first_possible_decision']} seeds at the earliest")
-    return lines
-=======
-        lines.append(f"a difference is shown after {until['first_possible_decision']} seeds at the earliest")
     return [*lines, *filter(None, [until["note"]])]
->>>>>>> main
 
 
 def _program_text(plan: dict[str, Any]) -> str:

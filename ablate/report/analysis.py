@@ -375,14 +375,9 @@ def _reproduced(summary: Summary, match: Match) -> str:
         return f"{published} is {what}, ours {ours}{' another' if math.isfinite(summary.errors[0]) else ''}."
     found = predict_median(summary.errors, runs)
     if found is None:
-<<<<<<< HEAD
-        diverged = f"as {len(summary.diverged)} of our {summary.n} seeds diverged"
-        return f"{published} is {what}; {diverged}, nothing can be predicted."
-=======
         why = f"as {len(summary.diverged)} of our {summary.n} seeds diverged"
         why = why if summary.diverged else f"as our {summary.n} seeds are all the same, {_percent(summary.errors[0])}"
-        return f"{published} is {what}; {why}, they predict nothing for it."
->>>>>>> main
+        return f"{published} is {what}; {why}, nothing can be predicted."
     within = "within" if found.low <= match.error <= found.high else "below" if match.error < found.low else "above"
     return (
         f"{published} ({what}) lies {within} the interval that our {counted(summary.n, 'seed')} "

@@ -153,17 +153,9 @@ def _by_rank(analysis: Compared[Any], title: str, best: Any) -> str:
     first = [summary for summary, interval in zip(summaries, intervals or ()) if interval.best == 1]
     if not first or len(first) == len(summaries):
         return f"any of the {len(summaries)} variants may be the best"
-<<<<<<< HEAD
-    names = [summary.name for summary in first if summary is not best]
-    if not names:
-        return f"it is the best of the {len(summaries)} variants, with 95% confidence"
-    alike = listed(names) if len(names) <= MOST_NAMES else f"{len(names)} others"
-    return f"{alike} cannot be distinguished from it, the other {len(summaries) - len(first)} are worse"
-=======
     if first == [best]:
         return none_better(len(summaries), "it")
     names = ["it"] if best in first else []  # the ranks of differences and the medians may disagree
     names += [summary.name for summary in first if summary is not best]
     some = " or ".join(names) if len(names) <= MOST_NAMES else f"among {len(names)} of the {len(summaries)} variants"
     return f"with 95% confidence the best is {some}"
->>>>>>> main

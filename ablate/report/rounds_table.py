@@ -110,13 +110,8 @@ def _sentence(name: str, baseline: str, course: Course, rounds: Rounds, write: U
     """What one comparison came to."""
     both, rule, seeds = f"{name} and {baseline}", rounds.rule, counted(course.n, "seed")
     if not course.n:
-<<<<<<< HEAD
         return f"{both}: not compared yet; the first comparison is after {counted(rule.first, 'seed')}."
-    interval = f"the difference lies in {_range(course, write)}"
-=======
-        return f"{both}: not looked at yet; the first look is after {counted(rule.first, 'seed')}."
     interval = f"the difference lies in {interval_text(course.interval, write)}"
->>>>>>> main
     if not any(map(math.isfinite, course.interval)) and course.interval[0] < course.interval[1]:
         interval = "no difference is excluded"
     match course.verdict:

@@ -158,19 +158,11 @@ def cannot_reach(sample: str, comparisons: int, smallest: float, enough: int | N
         enough: The fewest seeds that can; None if it is not known.
         cannot: How many of the comparisons can reach none; None: all.
     """
-<<<<<<< HEAD
     of = f" for {comparisons} comparisons" if comparisons > 1 else ""
+    if cannot is not None and cannot < comparisons:
+        of = f" for {cannot} of {comparisons} comparisons"
     few = "is" if sample.startswith("1 ") else "are"
     return f"{sample} {few} too few{of}: p cannot be below {p_text(smallest)}{f'; use {enough} seeds' if enough else ''}"
-=======
-    of = f" in any of {comparisons} comparisons" if comparisons > 1 else ""
-    if cannot is not None and cannot < comparisons:
-        of = f" in {cannot} of {comparisons} comparisons"
-    return (
-        f"{sample} cannot reach p < {ALPHA:g}{of} (smallest possible p {p_text(smallest)})"
-        f"{f'; {enough} seeds can' if enough else ''}"
-    )
->>>>>>> main
 
 
 def verdict_sentences(

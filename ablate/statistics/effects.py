@@ -179,113 +179,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-<<<<<<< HEAD
-class _Noise:
-    """A table split into rows, seeds and noise.
-
-    Attributes:
-        rows, seeds: Their numbers.
-        means: (C,): the mean of each row, less that of all: last bits of large values must not become an effect.
-        rest: (C, S): what is left after the means of rows and seeds.
-        df: The degrees of freedom of the noise.
-        variance: Of the noise; None with one seed.
-        total, of_rows, of_seeds, of_rest: Sums of squares.
-        rounding: A sum of squares that rounding alone may leave.
-    """
-
-    def __init__(self, table: Floats) -> None:
-        self.rows, self.seeds = table.shape
-        centred = table - table.mean()
-        rows, seeds = centred.mean(axis=1, keepdims=True), centred.mean(axis=0, keepdims=True)
-        self.means, self.rest = rows[:, 0], centred - rows - seeds
-        self.total, self.of_rest = float((centred**2).sum()), float((self.rest**2).sum())
-        self.of_rows, self.of_seeds = self.seeds * float((rows**2).sum()), self.rows * float((seeds**2).sum())
-        self.rounding = table.size * (16 * np.finfo(float).eps * float(np.abs(table).max())) ** 2
-        self.df = (self.rows - 1) * (self.seeds - 1)
-        self.variance = self.of_rest / self.df if self.df else None
-
-    def share(self, squares: float) -> float:
-        """The share of all squares, 0 to 1."""
-        return squares / self.total if self.total else 0.0
-
-
-class _Term(NamedTuple):
-    """An effect before it is tested: its factors, an orthonormal basis (C, df) of its space, and its aliases."""
-
-    factors: tuple[int, ...]
-    basis: Floats
-    aliases: tuple[tuple[int, ...], ...] = ()
-    partial: bool = False
-
-
-def _is_full(design: Whole) -> bool:
-    """Whether every combination of levels is there, each once."""
-    sizes = design.max(axis=0) + 1
-    return bool(len(design) == math.prod(sizes.tolist()) == len({tuple(row) for row in design.tolist()}))
-
-
-def _is_fraction(design: Whole) -> bool:
-    """Whether all factors have two levels, and their columns of signs are orthogonal to one another and to the mean."""
-    signs = np.column_stack([np.ones(len(design), int), 2 * design - 1])
-    return bool(set(np.unique(design)) == {0, 1} and (signs.T @ signs == len(design) * np.eye(signs.shape[1])).all())
-
-
-def _full_terms(design: Whole, wanted: Sequence[int]) -> list[_Term]:
-    """The main effects and the two-way interactions of some factors of a full design."""
-    centred = {factor: _centred(design[:, factor]) for factor in wanted}
-    terms = [_Term((factor,), _unit(centred[factor])) for factor in wanted]
-    for a, b in combinations(wanted, 2):
-        products = np.einsum("ci,cj->cij", centred[a], centred[b]).reshape(len(design), -1)
-        terms.append(_Term((a, b), _unit(products)))
-    return terms
-
-
-def _centred(column: Whole) -> Floats:
-    """(C, L - 1): orthogonal contrasts of the levels of a factor."""
-    levels = int(column.max()) + 1
-    contrasts = np.linalg.qr(np.column_stack([np.ones(levels), np.eye(levels)[:, 1:]]))[0][:, 1:]
-    return np.asarray(contrasts[column])
-
-
-def _unit(columns: Floats) -> Floats:
-    """The columns with length one; they are orthogonal."""
-    return np.asarray(columns / np.linalg.norm(columns, axis=0))
-
-
-def _fraction_terms(design: Whole, wanted: Sequence[int]) -> list[_Term]:
-    """The effects that a fraction can estimate, with what is mixed into each.
-
-    An interaction that is mixed with a main effect is an alias of it, and no effect of its own; of interactions that are
-    mixed with one another the first stands for all.
-    """
-    signs = 2 * design - 1
-    pairs = {pair: signs[:, pair[0]] * signs[:, pair[1]] for pair in combinations(range(signs.shape[1]), 2)}
-    columns: dict[tuple[int, ...], Whole] = {(factor,): signs[:, factor] for factor in range(signs.shape[1])}
-    for pair, column in pairs.items():
-        if not any(int(column @ other) for other in columns.values()):
-            columns[pair] = column
-    terms = []
-    for factors, column in columns.items():
-        mixed = {pair: abs(int(column @ other)) for pair, other in pairs.items() if pair != factors and column @ other}
-        if set(factors) <= set(wanted):
-            partial = all(common < len(design) for common in mixed.values()) and bool(mixed)
-            terms.append(_Term(factors, column[:, None] / math.sqrt(len(design)), tuple(mixed), partial))
-    return terms
-
-
-def _effect(term: _Term, table: Floats, design: Whole, noise: _Noise, draws: _Draws, full: bool, level: float) -> Effect:
-    """An effect, tested by the exact test if that can reach the level, else by that of residuals."""
-    df = term.basis.shape[1]
-    squares = noise.seeds * float(((term.basis.T @ noise.means) ** 2).sum())
-    squares = squares if squares > noise.rounding else 0.0
-    strata = _strata(term.factors, table, design) if full else None
-=======
 def _effect(term: Term, table: Floats, design: Whole, noise: Noise, draws: Draws, full: bool, level: float) -> Effect:
     """An effect, tested by the exact test if that can reach the level, else by that of residuals."""
     df = term.basis.shape[1]
     squares = noise.seeds * float(((term.basis.T @ noise.means) ** 2).sum())
+    rounding = table.size * (16 * np.finfo(float).eps * float(np.abs(table).max())) ** 2
+    squares = squares if squares > rounding else 0.0
     strata = strata_of(term.factors, table, design) if full else None
->>>>>>> main
     test: Literal["strata", "residuals"] = "residuals"
     p: float | None = None
     interval = None

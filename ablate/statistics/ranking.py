@@ -79,22 +79,17 @@ def rank_intervals(
 ) -> list[RankInterval] | None:
     """The ranks that each variant may have: it is compared with all others, as one family of its own.
 
-    <<<<<<< HEAD
-        Each interval contains the true rank with probability 1 - alpha. So the variants with 1 in their interval are those
-        that cannot be distinguished from the best, and the truly best one is among them with that probability.
-    =======
-        Each interval by itself contains the true rank with probability 1 - alpha. So the variants with 1 in their interval are
-        those that cannot be told from the best, and the truly best one is among them with that probability. Of several that are
-        equally good each one is.
-    >>>>>>> main
+    Each interval by itself contains the true rank with probability 1 - alpha. So the variants with 1 in their interval are
+    those indistinguishable from the best, and the truly best one is among them with that probability. Of several that are
+    equally good each one is.
 
-        Args:
-            errors: The errors of each variant, at least one seed each.
-            paired_from: The fewest common keys that are compared in pairs; 1 for keys of folds.
-            alpha: The probability that an interval misses.
+    Args:
+        errors: The errors of each variant, at least one seed each.
+        paired_from: The fewest common keys that are compared in pairs; 1 for keys of folds.
+        alpha: The probability that an interval misses.
 
-        Returns:
-            None for fewer than 2 variants, or if no comparison can be significant with these seeds.
+    Returns:
+        None for fewer than 2 variants, or if no comparison can be significant with these seeds.
     """
     keys = [each.keys() for each in errors]
     families = [[(other, i) for other in range(len(errors)) if other != i] for i in range(len(errors))]

@@ -18,12 +18,8 @@ if TYPE_CHECKING:
     from ablate.report.analysis import StudyAnalysis
 
 RANKS = (
-<<<<<<< HEAD
-    "point: rank of the median; bar: possible ranks, each end with 95% confidence; blue: indistinguishable from the best"
-=======
-    "point: rank of the median; bar: ranks that the seeds allow, each end by itself with 95% confidence; blue: cannot be "
-    "told from the best"
->>>>>>> main
+    "point: rank of the median; bar: possible ranks, each end by itself with 95% confidence; blue: indistinguishable from "
+    "the best"
 )
 
 
