@@ -127,8 +127,8 @@ def test_zero_has_no_sign_in_a_maximized_measure() -> None:
 
 def test_comparisons_of_which_some_can_reach_no_verdict() -> None:
     said = cannot_reach("5 seeds", 9, 0.04, 6, cannot=3)
-    assert said == "5 seeds cannot reach p < 0.05 in 3 of 9 comparisons (smallest possible p 0.040); 6 seeds can"
-    assert " in any of 9 comparisons " in cannot_reach("5 seeds", 9, 0.06, 6, cannot=9)
+    assert said == "5 seeds are too few for 3 of 9 comparisons: p cannot be below 0.040; use 6 seeds"
+    assert " for 9 comparisons: " in cannot_reach("5 seeds", 9, 0.06, 6, cannot=9)
 
 
 def test_an_interval_that_misses_more_often_than_it_holds_is_not_shown() -> None:
