@@ -141,6 +141,7 @@ def test_a_training_that_diverges_is_worse_than_any_error(tmp_path: Path, pruner
     landscape = Landscape(diverges=lambda trial: trial.architecture.dropout > 0.5)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ResourceWarning)  # Python 3.13 tells of Optuna's databases in garbage
         summary = search(path, tmp_path / "runs", landscape)
     assert summary.exit_code == 0 and summary.evaluated + summary.pruned == 4
     for candidate, trial in zip(candidates(path, tmp_path / "runs"), optuna_trials(path, tmp_path / "runs")):
