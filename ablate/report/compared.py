@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def none_better(variants: int, name: str) -> str:
-    """The claim on the only variant that cannot be distinguished from the best; another may be as good, so it is no more than this.
+    """The claim on the only variant that may be the best; another may be as good, so it claims no more than this.
 
     Args:
         variants: How many there are.
