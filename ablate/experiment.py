@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ablate.adopt import adopt_records
+from ablate.errors import AblateError
 from ablate.launch import RunOptions, RunSummary, following, run_rounds
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import read_failure, trial_directory, trial_state
+from ablate.report.between import compare_studies
 from ablate.report.export import ExportFormat, NetworkFormat, epochs_frame, export_study
 from ablate.report.rounds import comparison_states, too_few_seeds
 from ablate.report.verdicts import plan_families
+from ablate.report.writers.notebook import brief_html
 from ablate.search.tuning import (
     ANSWERS,
     how_tuned,
@@ -62,6 +65,30 @@ class StudyExperiment(ABC, Generic[V, T]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.study.name}: {len(self.variants)} variants, {self._count()} trials>"
+
+    def _repr_html_(self) -> str:
+        """The finding and the main table so far, for a notebook."""
+        try:
+            report = self.report()
+            tables = report.tables()
+            return brief_html(self.study.title, report.finding(), tables[0] if tables else None)
+        except AblateError as error:
+            return brief_html(self.study.title, str(error), None)
+
+    def compare(self, other: StudyExperiment[Any, Any]) -> pd.DataFrame:
+        """One row for each variant of this experiment or the other: its medians in both, and what the seeds say of them.
+
+        `difference` is this experiment's value less the other's, with its interval; `p_family` is adjusted for all variants
+        on one data set. Variants are the same if name and data set are; seeds that both have are compared in pairs.
+
+        Args:
+            other: Such as the same study with another recipe: load_study(path, ["recipe.epochs=30"]).
+
+        Raises:
+            StudyError: The two decide by different measures, or have no variant in common.
+            RecordError: As analysis().
+        """
+        return compare_studies(self.analysis(), other.analysis())
 
     def _count(self) -> int:
         """How many trials are asked for."""

@@ -20,6 +20,7 @@ from ablate.report.numbers import counted
 from ablate.report.writers.csv import to_csv
 from ablate.study.study import Trial
 from ablate.tracking.event_files import folder_of
+from ablate.tracking.packages import need
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,24 +152,23 @@ def export_networks(
 
     recorded = [trial for trial in trials if trial.state == "recorded"]
     if not recorded:
-        raise RunError(
-            f"export: no trial of {name} has a network in {trials[0].runs if trials else 'its runs'}; run it first"
-        )
+        raise RunError(f"export: no trial of {name} has a network; run the study first")
+    for package in FORMATS[to].packages:
+        need(package, f"the format {to}")
     directory, written, rows, lost = out / name / to, list[Path](), list[dict[str, Any]](), list[str]()
     for trial in recorded:
-        try:
-            network, again = trial.model(), trial.model()
-        except AblateError as error:
-            lost.append(str(error))
-            announce(f"{trial.label}: not exported: {error}")
-            continue
         data, record = trial.test_data(), trial.record()
-        content, check = export_network(to, trial, network, again, data)
+        try:
+            content, check = export_network(to, trial, trial.model(), trial.model(), data)
+        except AblateError as error:
+            lost.append(f"{trial.label}: {error}")
+            announce(f"{trial.label}: not written: {error}")
+            continue
         file = directory / f"{folder_of(trial.label, trial.id)}{FORMATS[to].suffix}"
         once = record.result.get(f"{FINAL}error", record.eval_error)
         found = f"{trial.label}: {check.error:.2f}% error of {check.images:,} images, {once:.2f}% recorded"
         if check.equal:
-            for folder in (out, out / name, directory):
+            for folder in (out / name, directory):
                 real_directory(folder).mkdir(parents=True, exist_ok=True)
             write_atomically(file, content)
             written.append(file)
@@ -182,7 +182,5 @@ def export_networks(
     if rows and written:
         write_atomically(directory / "checks.csv", to_csv(pd.DataFrame(rows)))
     if len(written) < len(recorded):
-        raise RunError(
-            f"export: {counted(len(lost), 'network')} of {len(recorded)} not written, the first because: {lost[0]}"
-        )
+        raise RunError(f"export: {len(lost)} of {counted(len(recorded), 'network')} not written, the first: {lost[0]}")
     return written

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 
@@ -14,6 +17,7 @@ from ablate.api import Experiment, load_study
 from ablate.errors import AblateError, DataError, RecordError, RunError
 from ablate.launch import RunOptions
 from ablate.records.records import read_record, trial_directory, write_result
+from ablate.train.network_files import FORMATS
 from ablate.train.restored import TestData
 
 STUDY: dict[str, Any] = {
@@ -162,3 +166,66 @@ def test_the_classes_of_folders_have_names(tmp_path: Path) -> None:
     found = trial.test_data()
     assert found.classes == ("dark", "light") and found.labels.tolist() == [0, 1]
     assert found.images is not None and found.images[1].unique().tolist() == [200]
+
+
+@pytest.mark.parametrize("to", ["state_dict", "torch_export", "onnx"])
+def test_a_network_file_computes_what_the_network_does(trained: Experiment, tmp_path: Path, to: Any) -> None:
+    if to == "onnx":
+        for package in ("onnx", "onnxscript", "onnxruntime"):
+            pytest.importorskip(package)
+    said: list[str] = []
+    (path,) = trained.export(to, tmp_path, said.append)
+    (trial,) = trained.trials()
+    once = trial.record().result["final_test_error"]
+    assert said[0].startswith(f"{trial.label}: {once:.2f}% error of 60 images, {once:.2f}% recorded; logits differ by")
+    content = path.read_bytes()
+    assert trial.id.encode() in content if to != "torch_export" else trial.id in path.name
+    run = FORMATS[to].read(content, load_study(STUDY, runs=trained.runs).trials()[0].model())
+    images, _ = next(iter(trial.test_data()))
+    with torch.no_grad():
+        for some in (images[:1], images[:7]):  # any number of images
+            assert torch.allclose(run(some.contiguous()), trial.model()(some), atol=1e-4)
+    (row,) = pd.read_csv(path.parent / "checks.csv").to_dict("records")
+    assert row["largest_difference"] <= row["tolerance"] * max(1, row["largest_logit"]) and row["file"] == path.name
+
+
+def test_a_file_that_computes_something_else_is_not_written(
+    trained: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = FORMATS["state_dict"]
+    wrong = dataclasses.replace(form, read=lambda data, again: lambda images: form.read(data, again)(images) + 1)
+    monkeypatch.setitem(FORMATS, "state_dict", wrong)
+    with pytest.raises(RunError, match=r"1 of 1 network not written, the first: .*: the file's logits differ by 1"):
+        trained.export("state_dict", tmp_path)
+    assert not list(tmp_path.rglob("*"))
+
+
+def test_a_network_of_ones_own_keeps_its_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from safetensors.torch import load_file
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_net.py").write_text(
+        "from torch import nn\ndef build(classes):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.Linear(8, classes))\n"
+    )
+    study = changed(variants=[{"net": {"python": "my_net:build"}}], validation=None)
+    found = load_study(study)
+    assert found.run(RunOptions(inline=True, quiet=True)).exit_code == 0
+    (path,) = found.export("state_dict")
+    own = importlib.import_module("my_net").build(10)
+    own.load_state_dict(load_file(path))
+    images, _ = next(iter(found.trials()[0].test_data()))
+    assert torch.equal(own.eval()(images), found.trials()[0].model()(images))
+
+
+def test_what_cannot_be_exported_is_said(trained: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking = dataclasses.replace(FORMATS["onnx"], packages=("onnx_that_is_not_there",))
+    with monkeypatch.context() as patched, pytest.raises(RunError, match="the format onnx needs the package onnx_that"):
+        patched.setitem(FORMATS, "onnx", lacking)
+        trained.export("onnx", tmp_path)
+    with pytest.raises(RunError, match="no trial of models has a network; run the study first"):
+        load_study(STUDY, runs=tmp_path).export("onnx")
+    program = {"name": "p", "program": {"command": "python x.py {lr} {seed}"}, "measures": ["loss"], "decide_by": "loss"}
+    found = load_study({**program, "seeds": 1, "variants": [{"grid": {"lr": [1]}}]}, runs=tmp_path)
+    with pytest.raises(RunError, match="`to`: onnx: the networks of a program are its own; allowed: tensorboard, csv"):
+        found.export("onnx")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ComparedReport(Report, Generic[S]):
     """The report of a study whose variants are compared.
 

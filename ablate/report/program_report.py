@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 MADE = ("ablate", "revision", "python", "device", "threads", "started", "finished")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ProgramReport(ComparedReport[ProgramSummary]):
     """The report of a study of a training program.
 

@@ -28,6 +28,7 @@ from ablate.report.search_analysis import SearchAnalysis
 from ablate.report.writers.csv import to_csv
 from ablate.report.writers.latex import document_latex
 from ablate.report.writers.markdown import document_markdown
+from ablate.report.writers.notebook import brief_html
 from ablate.report.writers.page import write_page
 from ablate.study.chosen import BestFile
 from ablate.study.document import read_document
@@ -46,6 +47,18 @@ class Report(ABC):
     """
 
     analysis: Any  # of a study or a search
+
+    def __repr__(self) -> str:
+        analysis = self.analysis
+        return f"<{type(self).__name__} {self.name}: {analysis.recorded} of {analysis.planned} recorded>"
+
+    def _repr_html_(self) -> str:
+        """The report in brief, for a notebook."""
+        document = self.document
+        main = self.figures.get(document.main_figure)
+        figure, alt_text = (main.rendered("png"), main.alt_text) if main else (b"", "")
+        table = document.tables[0] if document.tables else None
+        return brief_html(document.heading, document.finding, table, figure, alt_text)
 
     @abstractmethod
     def tables(self) -> list[Table]:

@@ -32,7 +32,7 @@ FIELDS_AFTER = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StudyReport(ComparedReport[Summary]):
     """The report of a study of networks.
 

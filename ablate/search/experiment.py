@@ -57,6 +57,17 @@ class SearchExperiment:
     def __repr__(self) -> str:
         return f"<SearchExperiment {self.study.name}: {self.search.trials} candidates>"
 
+    def _repr_html_(self) -> str:
+        """The finding and the main table so far, for a notebook."""
+        from ablate.report.writers.notebook import brief_html
+
+        try:
+            report = self.report()
+            tables = report.tables()
+            return brief_html(self.study.title, report.finding(), tables[0] if tables else None)
+        except AblateError as error:
+            return brief_html(self.study.title, str(error), None)
+
     @property
     def search(self) -> Search:
         """The study's search."""

@@ -36,6 +36,7 @@ class NetworkFormat:
         suffix: Of the files.
         write: (network, example images (2, C, H, W), facts as texts) -> the bytes of a file.
         read: (bytes of a file, network of the same layers with other weights) -> what computes logits with the file.
+        packages: That the format needs and ablate does not.
     """
 
     name: str
@@ -43,6 +44,7 @@ class NetworkFormat:
     suffix: str
     write: Callable[[nn.Module, Tensor, dict[str, str]], bytes]
     read: Callable[[bytes, nn.Module], Logits]
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,8 +179,6 @@ def _traced(network: nn.Module, example: Tensor) -> torch.export.ExportedProgram
 
 
 def _write_onnx(network: nn.Module, example: Tensor, facts: dict[str, str]) -> bytes:
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        need(package, "the format onnx")
     traced = _traced(network, example)
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
@@ -203,7 +203,7 @@ FORMATS = {
     one.name: one
     for one in (
         NetworkFormat("state_dict", "its tensors by name, as safetensors", ".safetensors", _write_state, _read_state),
-        NetworkFormat("onnx", "ONNX", ".onnx", _write_onnx, _read_onnx),
+        NetworkFormat("onnx", "ONNX", ".onnx", _write_onnx, _read_onnx, ("onnx", "onnxscript", "onnxruntime")),
         NetworkFormat("torch_export", "a program of torch.export", ".pt2", _write_program, _read_program),
     )
 }
