@@ -37,6 +37,7 @@ NOT_RUN = {  # the beginning of a block or a command: why it is not run
     "ablate run studies/block_types.yaml --scale small": "trains on CIFAR-10, which is not at hand",
     "bash studies/slurm.sh": "run by test_slurm.py",
     "optuna-dashboard": "serves pages until it is stopped",
+    "ablate export STUDY --to onnx": "needs the packages of the extra onnx; run by the tests of exports",
     "ablate run STUDY --on ray": "starts a cluster; run by test_on_ray.py",
 }
 STUDY = """\
