@@ -19,8 +19,10 @@ from ablate.report.export import ExportFormat, NetworkFormat, epochs_frame, expo
 from ablate.report.rounds import comparison_states, too_few_seeds
 from ablate.report.verdicts import plan_families
 from ablate.report.writers.notebook import brief_html
+from ablate.running import status_of_runs
 from ablate.search.tuning import (
     ANSWERS,
+    choosing,
     how_tuned,
     run_tunings,
     tuning_states,
@@ -200,6 +202,15 @@ class StudyExperiment(ABC, Generic[V, T]):
         found = [trial for _, variant, seeds in self._asked(followed) for trial in self._trials_of(variant, seeds)]
         return list({trial.id: trial for trial in found}.values())
 
+    def named_trials(self) -> list[tuple[str, T]]:
+        """The name of its variant and each trial that is asked for, in the order of trials()."""
+        asked = self._asked(self._followed())
+        return [(name, trial) for name, variant, seeds in asked for trial in self._trials_of(variant, seeds)]
+
+    def known_trials(self) -> set[str]:
+        """The ids of all trials that the study may ask for, as far as its variants are tuned."""
+        return {trial.id for variants in self._answers for trial in self._all_trials(variants)}
+
     @property
     def _also_untuned(self) -> bool:
         """Whether the variants are trained at their own values beside those that are tuned."""
@@ -253,21 +264,24 @@ class StudyExperiment(ABC, Generic[V, T]):
         """The state of each trial and the cause of each failure, in the plain values that `ablate status --json` prints."""
         trials: list[dict[str, Any]] = []
         followed = self._followed()
+        named = list[tuple[str, T]]()
         for net, variant, seeds in self._asked(followed):
+            named += [(net, trial) for trial in self._trials_of(variant, seeds)]
             for trial in self._trials_of(variant, seeds):
                 state, directory = trial_state(self.runs, trial.id), trial_directory(self.runs, trial.id)
                 failed = state == "failed"
                 cause, log = (read_failure(directory), str(directory / "log.txt")) if failed else (None, None)
                 about = {"net": net, **self._about(variant, trial), "id": trial.id}
                 trials.append({**about, "state": state, "cause": cause, "log": log})
-        tunings = [one.as_json() for one in tuning_states(self.tunings, self.runs, self.storage, self.location())]
+        tunings = list(tuning_states(self.tunings, self.runs, self.storage, self.location()))
         return {
             "study": self.study.name,
             "states": dict(Counter(trial["state"] for trial in trials)),
             "trials": trials,
             **({"comparisons": comparison_states(followed, ANSWERS)} if followed else {}),
             "remarks": self.earlier(),
-            **({"tuning": tunings} if tunings else {}),
+            **status_of_runs(named, choosing(tunings), self.runs, self.study.decision),
+            **({"tuning": [one.as_json() for one in tunings]} if tunings else {}),
         }
 
     def analysis(self) -> Any:

@@ -34,6 +34,7 @@ KINDS = {
 }
 # Follow no link, do not wait for the other end of a pipe, pass the file on to no other program; O_BINARY: Windows.
 _SAFELY = sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
+ID = re.compile("[0-9a-f]{16}")  # the form of content_id()
 LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.tmp", re.DOTALL)  # the name of a temporary file of write_atomically()
 _NO_SUCH_LOCK = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 _NO_SUCH_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF)
@@ -357,3 +358,31 @@ def hold_lock(path: Path, patience: float = 0.0) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process, of any machine that shares the directory, holds a lock. Nothing is written.
+
+    A lock file that may not be read, such as another user's, counts as free.
+
+    Args:
+        path: The lock file; it need not exist.
+    """
+    try:
+        descriptor = open_regular(path)
+    except (OSError, RecordError):
+        return False
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # for a moment, beside other readers
+        return False
+    except BlockingIOError:
+        return True
+    except ImportError:  # Windows
+        with hold_lock(path) as free:
+            return not free
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)

@@ -182,6 +182,24 @@ def find_callable(reference: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
+def source_files(reference: str) -> dict[str, Path]:
+    """The files of a callable's module and of all that it imports, by their path below a folder that is searched.
+
+    Args:
+        reference: "package.module:callable"; of an installed package there are none.
+
+    Raises:
+        NotationError: A file cannot be read.
+    """
+    with own_errors(reference):
+        found = _sources(reference.partition(":")[0])
+    bases = {module: "/".join(module.split(".")) for module in found}
+    return {
+        f"{bases[module]}/__init__.py" if path.name == "__init__.py" else f"{bases[module]}.py": path
+        for module, path in found.items()
+    }
+
+
 def _load(name: str, sources: dict[str, Path]) -> ModuleType:
     """The module, loaded again. Installed modules of the names in `sources` remain what all other code imports."""
     before, hidden = list(sys.path), {module: sys.modules.pop(module) for module in sources if module in sys.modules}

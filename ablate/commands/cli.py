@@ -34,6 +34,7 @@ COMMANDS = (
     trials.run, trials.search, trials.report, trials.plan, trials.status,
     networks.show, networks.draw, networks.evaluate, networks.schema,
     records.trace, records.verify, records.adopt, records.export, records.merge, records.import_,
+    records.clean, records.archive,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)

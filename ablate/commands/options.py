@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ablate.report.document import Document
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (YAML).", show_default=False)]
+Studies = Annotated[list[Path], typer.Argument(metavar="STUDY...", help="Study files (YAML).", show_default=False)]
 Set = Annotated[
     Optional[list[str]],
     typer.Option("-s", "--set", metavar="KEY=VALUE", help="Override a key: recipe.epochs=30."),

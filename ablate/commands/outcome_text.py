@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ablate.adopt import Adoption
 from ablate.launch import RunSummary
 from ablate.records.earlier import earlier_lines
 from ablate.records.imported import Draft, diverged
+from ablate.records.kept import Kept
 from ablate.records.merge import MergePlan
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.numbers import counted
@@ -138,6 +141,37 @@ def adoption_text(found: Adoption) -> str:
     lines += earlier_lines(every)
     lines.append(f"{sum(one.records for one in found.variants)} of {len(every)} taken over")
     return "\n".join(lines)
+
+
+def kept_text(kept: Kept | None, runs: Path) -> list[str]:
+    """What travels with a report, a line each; none without records.
+
+    Args:
+        kept: The records beside the report.
+        runs: The runs directory.
+    """
+    if kept is None or not kept.trials or kept.directory == runs:
+        return []
+    size = bytes_text(kept.size)
+    if not kept.written:
+        return [f"{counted(kept.trials, 'record')} of {size} are not copied beside the report; `records` copies them"]
+    lines = [f"{counted(kept.trials, 'record')} beside the report: {kept.directory}, {size}"]
+    if kept.left:
+        lines.append(f"{counted(len(kept.left), 'record')} of other trials stay there: {runs} does not have them")
+    return lines
+
+
+def bytes_text(size: int) -> str:
+    """A size, such as "640 bytes", "12 kB" or "7.8 MB".
+
+    Args:
+        size: In bytes.
+    """
+    for power, unit in ((3, "GB"), (2, "MB"), (1, "kB")):
+        if size >= 0.9995 * 1000**power:
+            value = size / 1000**power
+            return f"{value:.0f} {unit}" if value >= 99.5 or unit == "kB" else f"{value:.1f} {unit}"
+    return counted(size, "byte")
 
 
 def merge_text(plan: MergePlan) -> str:

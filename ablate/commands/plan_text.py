@@ -229,9 +229,11 @@ def _search_text(plan: dict[str, Any]) -> str:
     folds, images = search["folds"], search["held_out"]
     held_out = f"{images:,} held-out training images" if images else f"{folds} folds of the training images"
     held_out = f"the folder {search['folder']}" if "folder" in search else held_out
-    also = f", and {search['also_minimize']}" if search["also_minimize"] else ""
+    also = "".join(f", and {name}" for name in search["also_minimize"])
     seeds, trainings = len(search["seeds"]), search["candidates"] * folds * len(search["seeds"])
-    lines.append(f"minimized: {search['objective'].replace('_', ' ')} on {held_out}{also}; the test images are not read")
+    lines.append(
+        f"{search['goal']}d: {search['objective'].replace('_', ' ')} on {held_out}{also}; the test images are not read"
+    )
     lines.append(f"sampler {search['sampler']}, pruner {search['pruner']}")
     if search["parameters"]:
         least, most = (dict.fromkeys(map(quantity, search[key])) for key in ("parameters", "multiply_adds"))

@@ -1,4 +1,4 @@
-"""trace, verify, adopt, import, export, merge: the commands on records and on reports made from them."""
+"""trace, verify, adopt, import, export, merge, clean, archive: the commands on records and on reports made from them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,22 @@ from typing import Annotated, Literal, Optional
 
 import typer
 
-from ablate.commands.options import RUNS, Json, Root, Runs, Scale, Set, StudyFile, one_of, print_json, print_text, say
-from ablate.commands.trials import Device, Slots, SlotsPerGpu
+from ablate.commands.options import (
+    RUNS,
+    Json,
+    Root,
+    Runs,
+    Scale,
+    Set,
+    Studies,
+    StudyFile,
+    one_of,
+    print_json,
+    print_text,
+    say,
+    with_flags,
+)
+from ablate.commands.trials import Device, Slots, SlotsPerGpu, Storage
 from ablate.data.data_sets import DATA_SETS
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.report.numbers import counted
@@ -178,3 +192,65 @@ def merge(
     say(*plan.kept, *plan.passed_over)
     print(merge_text(plan))
     raise typer.Exit(INCOMPLETE if plan.passed_over else 0)
+
+
+def clean(
+    studies: Studies,
+    checkpoints: Annotated[bool, typer.Option("--checkpoints", help="Weights of finished trials.")] = False,
+    logits: Annotated[bool, typer.Option("--logits", help="Kept predictions of finished trials.")] = False,
+    variant: Annotated[
+        Optional[list[str]], typer.Option("--variant", metavar="NAME", help="All trials of a variant.")
+    ] = None,
+    orphans: Annotated[bool, typer.Option("--orphans", help="Trials that none of the studies has.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove them; without it they are only listed.")] = False,
+    overrides: Set = None,
+    scale: Scale = "",
+    runs: Runs = RUNS,
+    storage: Storage = "",
+    as_json: Json = False,
+) -> None:
+    """List what can be removed from the records, with sizes; --delete removes it.
+
+    Nothing of a trial that is being trained is removed. Records of studies that are not named count as orphans.
+    """
+    from ablate.api import load_experiment
+    from ablate.clean import What, carry_out, plan_clean
+    from ablate.commands.clean_text import clean_text
+    from ablate.errors import RunError
+
+    asked: dict[What, bool] = {"checkpoints": checkpoints, "logits": logits, "variant": bool(variant), "orphans": orphans}
+    if not any(asked.values()):
+        raise RunError("clean: nothing to remove is named; use `checkpoints`, `logits`, `variant` or `orphans`")
+    made = [load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage) for study in studies]
+    found = plan_clean(made, [what for what, wanted in asked.items() if wanted], variant or ())
+    found = carry_out(found) if delete else found
+    print_json({**found.as_json(), "deleted": delete}) if as_json else print(with_flags(clean_text(found, delete)))
+
+
+def archive(
+    study: StudyFile,
+    output: Annotated[
+        Optional[Path], typer.Option("-o", "--output", metavar="FILE", help="The zip file (default: NAME.zip).")
+    ] = None,
+    overrides: Set = None,
+    scale: Scale = "",
+    runs: Runs = RUNS,
+    storage: Storage = "",
+    logits: Annotated[bool, typer.Option("--logits/--no-logits", help="Kept predictions too.")] = True,
+) -> None:
+    """Pack study, own code, records, report and versions into a zip file.
+
+    Who unpacks it can make the report again, trace its numbers and verify its trials.
+    """
+    from ablate.api import load_experiment
+    from ablate.archive import archive_members, local_paths, write_archive
+    from ablate.commands.outcome_text import bytes_text
+    from ablate.report.numbers import counted
+
+    experiment = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage)
+    options = [word for each in overrides or () for word in ("-s", each)] + (["--scale", scale] if scale else [])
+    members = archive_members(experiment, study, options, logits)
+    path = output or Path(f"{experiment.study.name}.zip")
+    write_archive(members, path)
+    say(*(f"note: {line}" for line in local_paths(members, experiment)))
+    print(f"{path}: {counted(len(members), 'file')}, {bytes_text(path.stat().st_size)}")

@@ -10,22 +10,67 @@ from ablate.errors import printable
 from ablate.report.document import Column, make_table
 from ablate.report.numbers import DASH, counted, format_of
 from ablate.report.writers.plain import table_text
+from ablate.schedule.progress import duration
 from ablate.study.plan import plain
 from ablate.study.short_names import short_axis
 
 NO_TRIALS = "no trials: the networks are counted, nothing is trained"
 
 
-def status_text(status: dict[str, Any]) -> str:
+def status_text(status: dict[str, Any], live: bool = False) -> str:
     """The trials by state, one row per network, and the cause and log of each failure; for a search, its candidates.
+
+    What is being trained now stands before the sum at the end.
+
+    Args:
+        status: As returned by Experiment.status() or SearchExperiment.status().
+        live: Whether the order is the other one: of a table that is too long for a window the end is not seen.
+    """
+    if not status.get("trials") and "candidates" not in status and "tuning" not in status:
+        return NO_TRIALS
+    found = _candidates_blocks(status) if "candidates" in status else _trials_blocks(status)
+    blocks = [*found[:-1], *_running_blocks(status), *found[-1:]]
+    return "\n".join(blocks[::-1] if live else blocks)
+
+
+def is_over(status: dict[str, Any]) -> bool:
+    """Whether nothing is left to train.
 
     Args:
         status: As returned by Experiment.status() or SearchExperiment.status().
     """
-    if "candidates" in status:
-        return _candidates_text(status)
-    if not status["trials"] and "tuning" not in status:
-        return NO_TRIALS
+    open_ = any(one["chosen"] is None for one in status.get("tuning", ()))
+    return not open_ and not status["running"] and set(status["states"]) <= {"recorded", "diverged", "complete", "pruned"}
+
+
+def _running_blocks(status: dict[str, Any]) -> list[str]:
+    """A table of what is being trained now, and how long all will take; nothing where nothing is."""
+    if not (running := status.get("running")):
+        return []
+    by = status["decided_by"]
+    write = format_of(by["unit"]).value
+    titles = ("Trained now", "Epoch", f"{by['axis'][:1].upper()}{by['axis'][1:]}", "Images/s", "Left", "Machine")
+    rows = []
+    for one in running:
+        fold = f"fold {one['fold']} " if "fold" in one else ""
+        value, rate, left = one[by["name"]], one["images_per_second"], one["seconds_left"]
+        rows.append(
+            [
+                f"{one['net']} {fold}seed {one['seed']}",
+                f"{one['epoch']} of {one['epochs']}" if one["epochs"] else str(one["epoch"]),
+                DASH if value is None else write(value),
+                DASH if rate is None else f"{rate:,.0f}",
+                DASH if left is None else duration(left),
+                one["machine"] or DASH,
+            ]
+        )
+    blocks = [table_text(make_table([Column(title, title not in ("Trained now", "Machine")) for title in titles], rows))]
+    left = status["seconds_left"]
+    return blocks + ([] if left is None else [f"about {duration(left)} left for all of them at this pace"])
+
+
+def _trials_blocks(status: dict[str, Any]) -> list[str]:
+    """The blocks of a study; the last one is the sum."""
     states: dict[str, list[str]] = {}
     for trial in status["trials"]:
         states.setdefault(trial["net"], []).append(trial["state"])
@@ -45,7 +90,7 @@ def status_text(status: dict[str, Any]) -> str:
         lines.append(f"{done} of {counted(len(tuning), 'variant')} tuned")
     if status["trials"]:
         lines.append(f"{counted(len(status['trials']), 'trial')}: {count_states(t['state'] for t in status['trials'])}")
-    return "\n".join(lines)
+    return lines
 
 
 def _comparison_line(one: dict[str, Any]) -> str:
@@ -69,7 +114,8 @@ def _tuning_rows(tuning: list[dict[str, Any]], states: dict[str, list[str]]) -> 
     return rows + [[net, DASH, DASH, count_states(each)] for net, each in states.items() if net not in names]
 
 
-def _candidates_text(status: dict[str, Any]) -> str:
+def _candidates_blocks(status: dict[str, Any]) -> list[str]:
+    """The blocks of a search; the last one is the sum."""
     rows, by = [], status["decided_by"]
     write, program = format_of(by["unit"]).value, "program" in status
     for one in status["candidates"]:
@@ -82,7 +128,7 @@ def _candidates_text(status: dict[str, Any]) -> str:
     ]  # fmt: skip
     states = ", ".join(f"{n} {state}" for state, n in status["states"].items())
     total = f"{counted(sum(status['states'].values()), 'candidate')}: {states}"
-    return "\n".join([*([table_text(make_table(columns, rows))] if rows else []), total])
+    return [*([table_text(make_table(columns, rows))] if rows else []), total]
 
 
 def count_states(states: Iterable[str]) -> str:

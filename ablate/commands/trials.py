@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -17,6 +19,7 @@ from ablate.commands.options import (
     Runs,
     Scale,
     Set,
+    Studies,
     StudyFile,
     next_command,
     one_of,
@@ -164,28 +167,43 @@ def search(
 
 
 def report(
-    studies: Annotated[list[Path], typer.Argument(metavar="STUDY...", help="Study files (YAML).", show_default=False)],
+    studies: Studies,
     overrides: Set = None,
     scale: Scale = "",
     runs: Runs = RUNS,
     out: Out = OUT,
     storage: Storage = "",
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a report that has more finished trials.")] = False,
+    records: Annotated[
+        Optional[bool],
+        typer.Option(
+            "--records/--no-records", help="Copy the records beside the report (default: up to 50 MB).", show_default=False
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write the tables, figures and pages of studies."""
     from ablate.api import load_experiment
+    from ablate.commands.outcome_text import kept_text
+    from ablate.kept_experiment import with_kept_records
     from ablate.report.report import write_reports
 
-    made = [load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage).report() for study in studies]
-    written = write_reports(made, out)
+    made = []
+    for study in studies:
+        load = partial(load_experiment, study, overrides or (), scale=scale, storage=storage)
+        found, told = with_kept_records(load, runs, out)
+        say(*filter(None, [told]))
+        made.append(found.report())
+    written = write_reports(made, out, replace=replace, records=records)
     if as_json:
         print_json(made[0].as_json() if len(made) == 1 else [one.as_json() for one in made])
     else:
         for one in made:
             print_report(one.document)
-    for one, paths in zip(made, written):
+    for one, (paths, kept) in zip(made, written):
         if one.analysis.recorded < one.analysis.planned:
             say(f"incomplete: {one.name}: {one.analysis.progress}")
+        say(*kept_text(kept, one.analysis.runs))
         say(f"open {paths[0].parent / 'index.html'}")
     if len(made) > 1:
         say(f"open {out / 'index.html'} for all of them")
@@ -222,15 +240,28 @@ def plan(
 
 def status(
     study: StudyFile,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again and again until all is done.")] = False,
     overrides: Set = None,
     scale: Scale = "",
     runs: Runs = RUNS,
+    out: Out = OUT,
     storage: Storage = "",
     as_json: Json = False,
 ) -> None:
-    """Show the state of the trials, and why some failed."""
+    """Show the state of the trials, what is being trained now, and why some failed."""
     from ablate.api import load_experiment
     from ablate.commands.status_text import status_text
+    from ablate.kept_experiment import with_kept_records
 
-    states = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage).status()
+    def look() -> tuple[dict[str, Any], str]:
+        load = partial(load_experiment, study, overrides or (), scale=scale, storage=storage)
+        found, told = with_kept_records(load, runs, out)
+        return found.status(), told
+
+    if watch and not as_json and sys.stdout.isatty():
+        from ablate.commands.watch import watch_status
+
+        return watch_status(look)
+    states, told = look()
+    say(*filter(None, [told]))
     print_json(states) if as_json else print_text(with_flags(status_text(states)))

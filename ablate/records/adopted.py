@@ -12,7 +12,6 @@ trial's id. So no entry can make the record of another trial count.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -22,12 +21,11 @@ from typing import Any
 import orjson
 
 from ablate.errors import DamagedRecord, RecordError
-from ablate.files import content_id, hold_lock, read_file, real_directory, write_atomically
+from ablate.files import ID, content_id, hold_lock, read_file, real_directory, write_atomically
 from ablate.records.code import with_codes
 
 ADOPTED, DIFFERENT, LOCK = "adopted.json", "different.json", ".adopted.lock"
 PATIENCE = 60.0  # seconds to wait for another process that writes adopted.json
-_ID = re.compile("[0-9a-f]{16}")
 
 
 def adopted_from(runs: Path, trial_id: str) -> str | None:
@@ -153,6 +151,6 @@ def _is_entry(trial: str, entry: Any) -> bool:
     if not (isinstance(entry, dict) and entry.keys() == {"record", "code"} and isinstance(entry["code"], dict)):
         return False
     texts = (trial, entry["record"])
-    return all(isinstance(text, str) and _ID.fullmatch(text) for text in texts) and all(
+    return all(isinstance(text, str) and ID.fullmatch(text) for text in texts) and all(
         isinstance(new, str) for new in entry["code"].values()
     )

@@ -12,7 +12,6 @@ storage of the search nor moves with it.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,11 +21,10 @@ from typing import Any
 import orjson
 
 from ablate.errors import RecordError
-from ablate.files import is_real_directory, real_directory, write_atomically
+from ablate.files import ID, is_real_directory, real_directory, write_atomically
 from ablate.records.records import read_sealed, sealed_bytes
 
 FOLDER = "tuned"
-_ID = re.compile(r"[0-9a-f]{16}")
 _FIELDS = {"tuning": str, "objective": str, "chosen": int, "candidates": list}
 
 
@@ -127,7 +125,7 @@ def choices_of(runs: Path) -> Iterator[str]:
         runs: The runs directory.
     """
     if is_real_directory(runs / FOLDER):
-        yield from sorted(path.stem for path in (runs / FOLDER).glob("*.json") if _ID.fullmatch(path.stem))
+        yield from sorted(path.stem for path in (runs / FOLDER).glob("*.json") if ID.fullmatch(path.stem))
 
 
 def plan_choices(sources: Sequence[Path], into: Path) -> tuple[list[Choice], list[str]]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from ablate.errors import RecordError, printable
-from ablate.files import content_id, is_real_directory, read_file
+from ablate.files import ID, content_id, is_real_directory, read_file
 from ablate.records.adopted import read_different
 from ablate.records.code import changed_codes, has_code, without_codes
 from ablate.records.records import Record, own_record, read_record
-
-_ID = re.compile("[0-9a-f]{16}")
 
 
 class Earlier(NamedTuple):
@@ -99,7 +96,7 @@ def _is_recorded(runs: Path, trial_id: str) -> bool:
 def _definitions(runs: Path) -> Iterator[tuple[str, bytes]]:
     """(name of the directory, bytes of trial.json) of each trial with user-defined code in a runs directory."""
     for path in sorted(runs.iterdir()) if runs.is_dir() else ():
-        if _ID.fullmatch(path.name) and is_real_directory(path):
+        if ID.fullmatch(path.name) and is_real_directory(path):
             with suppress(OSError, RecordError):
                 definition = read_file(path / "trial.json")
                 if has_code(definition):

@@ -62,8 +62,18 @@ def remember_copies(runs: Path, copies: Iterable[Copy]) -> None:
         known = {copy.data_set: copy for copy in remembered_copies(runs)}
         wanted = known | {copy.data_set: copy for copy in copies}
         if wanted != known:
-            rows = {name: {"words": copy.words, "root": copy.root} for name, copy in sorted(wanted.items())}
-            write_atomically(runs / NAME, orjson.dumps(rows, option=orjson.OPT_INDENT_2) + b"\n")
+            write_atomically(runs / NAME, copies_bytes(wanted.values()))
+
+
+def copies_bytes(copies: Iterable[Copy]) -> bytes:
+    """The bytes of images.json.
+
+    Args:
+        copies: At most one of each data set.
+    """
+    found = sorted(copies, key=lambda copy: copy.data_set)
+    rows = {copy.data_set: {"words": copy.words, "root": copy.root} for copy in found}
+    return orjson.dumps(rows, option=orjson.OPT_INDENT_2) + b"\n"
 
 
 def _is_copy(name: Any, value: Any) -> bool:

@@ -19,6 +19,7 @@ import orjson
 
 from ablate.errors import RecordError
 from ablate.files import (
+    ID,
     content_id,
     copy_durably,
     flush_directory,
@@ -34,7 +35,7 @@ from ablate.records.choices import Choice, plan_choices, write_choice
 from ablate.records.epochs import Row, measured_on, read_epochs
 from ablate.records.images import remember_copies, remembered_copies
 from ablate.records.imported import imported_id
-from ablate.records.records import IMPORTED, own_record, trial_state
+from ablate.records.records import IMPORTED, RUNNING, own_record, trial_state
 from ablate.records.result import FINAL, OWN
 from ablate.records.timings import Probe, probe_path, read_probes, write_probe
 
@@ -42,7 +43,6 @@ LOCK = ".merge.lock"
 SEARCH = "search.db"  # Optuna's storage
 MOST_COPIED = 1 << 34  # bytes of a file, as of a checkpoint
 _ASIDE, _OLD = ".merging", ".old"
-_ID = re.compile(r"[0-9a-f]{16}")
 _TEMPORARY = re.compile(r"\..*\.tmp", re.DOTALL)
 
 
@@ -282,13 +282,13 @@ def _trials(runs: Path) -> Iterator[Path]:
     """The directories of the trials of a runs directory, then those of its imported trainings."""
     for folder in (runs, runs / IMPORTED):
         if folder.is_dir() if folder == runs else is_real_directory(folder):
-            yield from sorted(path for path in folder.iterdir() if _ID.fullmatch(path.name) and is_real_directory(path))
+            yield from sorted(path for path in folder.iterdir() if ID.fullmatch(path.name) and is_real_directory(path))
 
 
 def _strangers(runs: Path) -> Iterator[str]:
     """One line for each file or directory that is not part of a runs directory."""
     for path in sorted(runs.iterdir()):
-        trial = _ID.fullmatch(path.name) and is_real_directory(path)
+        trial = ID.fullmatch(path.name) and is_real_directory(path)
         if not (trial or path.name in (IMPORTED, "probes", SEARCH, ADOPTED, CHOICES) or path.name.startswith(".")):
             yield f"{path}: is no trial; not merged"
 
@@ -341,7 +341,7 @@ def _copy(found: Found, target: Path) -> None:
 
 
 def _is_copied(path: Path) -> bool:
-    """Whether a file of a trial is copied: not a lock, a leftover, or anything but a regular file of MOST_COPIED bytes."""
+    """Whether a file of a trial is copied: a regular file of MOST_COPIED bytes, no lock, no leftover, no running.json."""
     status = path.lstat()
     regular = stat.S_ISREG(status.st_mode) and status.st_size <= MOST_COPIED
-    return regular and path.name != "lock" and not _TEMPORARY.fullmatch(path.name)
+    return regular and path.name not in ("lock", RUNNING) and not _TEMPORARY.fullmatch(path.name)

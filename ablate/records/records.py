@@ -11,9 +11,11 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,8 +23,10 @@ import orjson
 
 from ablate.errors import DamagedRecord, RecordError, printable
 from ablate.files import (
+    CHUNK,
     content_id,
     hold_lock,
+    is_locked,
     read_file,
     real_directory,
     remove_leftovers,
@@ -43,6 +47,15 @@ FINAL: tuple[RecordState, ...] = ("recorded", "diverged")  # states after which 
 PROGRAM_FIELDS = ("status", "epochs", "seconds", "provenance", "earlier_attempts")
 TRIAL = "trial"  # field of result.json: the trial's id; results of earlier versions have none
 HASH, EPOCHS_HASH = "sha256", "epochs_sha256"  # fields of result.json: hashes of all before it, and of epochs.jsonl
+RUNNING = "running.json"  # in the directory of a trial that is being trained; no other file names a machine
+NOTED: dict[str, type] = {
+    "machine": str,  # its name
+    "started": str,  # the time in ISO 8601
+    "device": str,
+    "begun_at": int,  # epochs that earlier attempts had trained
+    "epochs": int,  # that the trial is to have
+    "train_images": int,  # of an epoch
+}
 IMPORTED = "imported"  # the directory of imported trainings, whose ids are of another kind
 LOCK_SECONDS = 0.5  # to wait for a trial's lock, which `ablate status` holds for a moment when it tests it
 FILES = "program"  # the directory of a program's own files, in that of its trial
@@ -243,9 +256,47 @@ def hold_attempt(runs: Path, trial_id: str, definition: bytes) -> Iterator[str]:
         why = "" if free else "busy"
         if free and read_record(runs, trial_id):
             why = "recorded"
-        if not why:
-            begin_attempt(directory)
-        yield why
+        if why:
+            yield why
+            return
+        begin_attempt(directory)
+        note_running(directory, machine=platform.node(), started=utc_now(), begun_at=len(read_epochs(directory)))
+        try:
+            yield ""
+        finally:
+            (directory / RUNNING).unlink(missing_ok=True)
+
+
+def note_running(directory: Path, **facts: Any) -> None:
+    """Add to running.json, which says where and from when a trial is trained. Without a lock there is no such file.
+
+    Args:
+        directory: The trial's directory. The caller holds the trial's lock, or works for a process that does.
+        facts: Of NOTED, by name.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    if is_locked(directory / "lock"):
+        write_atomically(directory / RUNNING, orjson.dumps({**read_running(directory), **facts}, option=JSON_OPTIONS))
+
+
+def read_running(directory: Path) -> dict[str, Any]:
+    """What running.json says, as far as it is valid; {} if there is no such file.
+
+    Args:
+        directory: The trial's directory.
+    """
+    try:
+        found = orjson.loads(read_file(directory / RUNNING, CHUNK))
+        return {key: found[key] for key, kind in NOTED.items() if type(found.get(key)) is kind}
+    except (OSError, RecordError, orjson.JSONDecodeError, AttributeError):
+        return {}
+
+
+def utc_now() -> str:
+    """The time in UTC, in ISO 8601 to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def begin_attempt(directory: Path) -> None:
@@ -415,13 +466,8 @@ def trial_state(runs: Path, trial_id: str) -> RecordState:
         return record.state
     if not directory.is_dir():
         return "missing"
-    if (directory / "lock").exists():
-        try:
-            with hold_lock(directory / "lock") as free:
-                if not free:
-                    return "running"
-        except (OSError, RecordError):  # another user's file, or no file
-            pass
+    if is_locked(directory / "lock"):
+        return "running"
     if (directory / "failure.json").exists():
         return "failed"
     return "interrupted" if read_epochs(directory) else "missing"

@@ -248,7 +248,7 @@ class StudyAnalysis(Compared[Summary]):
             summary: One of `summaries`.
         """
         match = self.match(summary)
-        return match.error if match and match.row.architecture == summary.variant.architecture else None
+        return match.value if match and match.row.architecture == summary.variant.architecture else None
 
     def published_difference(self, summary: Summary) -> float | None:
         """Our median minus the published error in points; None without one of them, or if they are of other images.
@@ -256,10 +256,11 @@ class StudyAnalysis(Compared[Summary]):
         Args:
             summary: One of `summaries`.
         """
-        match, ours = self.match(summary), finite(summary.test_median)
+        match = self.match(summary)
+        ours = finite(summary.test_median(match.measure)) if match else None
         if match is None or ours is None or summary.variant.data.stands_for != match.data:
             return None
-        return ours - match.error
+        return ours - match.value
 
     @cached_property
     def growth_points(self) -> list[GrowthPoint]:
@@ -299,7 +300,7 @@ class StudyAnalysis(Compared[Summary]):
             "baseline": baseline and baseline.label,
             "against_baseline": verdict and verdict_values(verdict),
             "published": match
-            and {"error": match.error, "source": match.published.source, "protocol_differs": list(match.differences)},
+            and {match.measure: match.value, "source": match.published.source, "protocol_differs": list(match.differences)},
         }
 
     @cached_property
@@ -315,10 +316,11 @@ class StudyAnalysis(Compared[Summary]):
 
     def _published_sentences(self) -> Iterator[str]:
         for title in self.titles:
-            found = [(s, match) for s in self.on(title) if (match := self.match(s)) and s.test_median is not None]
-            matched = {s.label: (s, match) for s, match in found}
-            ours = {name: s.test_median for name, (s, _) in matched.items() if s.test_median is not None}
-            agreement = order_agreement(ours, {name: match.error for name, (_, match) in matched.items()})
+            found = [(s, match) for s in self.on(title) if (match := self.match(s))]
+            matched = {s.label: (s, match) for s, match in found if s.test_median(match.measure) is not None}
+            medians = {name: s.test_median(match.measure) for name, (s, match) in matched.items()}
+            ours = {name: median for name, median in medians.items() if median is not None}
+            agreement = order_agreement(ours, {name: match.value for name, (_, match) in matched.items()})
             if agreement.tau is not None and agreement.names > 2:
                 same = not any(match.differences for _, match in matched.values())
                 ties = f", with {counted(agreement.tied, 'tie')}"
@@ -369,7 +371,7 @@ def _reproduced(summary: Summary, match: Match) -> str:
     runs = match.published.seeds or 1
     stated = "one run" if match.published.seeds else "one run, as the number is not stated"
     what = f"a median of {runs} runs" if runs > 1 else stated
-    published = f"{summary.name}: the published {match.error:.2f}%"
+    published = f"{summary.name}: the published {match.value:.2f}%"
     if summary.n == 1:
         ours = _percent(summary.errors[0])
         return f"{published} is {what}, ours {ours}{' another' if math.isfinite(summary.errors[0]) else ''}."
@@ -378,7 +380,7 @@ def _reproduced(summary: Summary, match: Match) -> str:
         why = f"as {len(summary.diverged)} of our {summary.n} seeds diverged"
         why = why if summary.diverged else f"as our {summary.n} seeds are all the same, {_percent(summary.errors[0])}"
         return f"{published} is {what}; {why}, nothing can be predicted."
-    within = "within" if found.low <= match.error <= found.high else "below" if match.error < found.low else "above"
+    within = "within" if found.low <= match.value <= found.high else "below" if match.value < found.low else "above"
     return (
         f"{published} ({what}) lies {within} the interval that our {counted(summary.n, 'seed')} "
         f"predict, {max(found.low, 0.0):.2f} to {_percent(found.high)} ({found.level:.0%} prediction interval"

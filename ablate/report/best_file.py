@@ -48,13 +48,13 @@ def best_values(analysis: SearchAnalysis) -> dict[str, Any]:
         "objective": search.objective,
         **({} if analysis.decision.unit == "%" else {"unit": analysis.decision.unit}),
     }
-    if cost := search.also_minimize:
+    if search.also_minimize:
         front = [
             {
                 **_plain(one.values),
                 **_net(analysis, one),
-                "validation_error": round(analysis.objective(one), 10),
-                cost: analysis.cost(one),
+                analysis.decision.name: round(analysis.objective(one), 10),
+                **dict(zip(search.also_minimize, analysis.costs(one))),
             }
             for one in analysis.front
         ]
@@ -67,7 +67,7 @@ def best_values(analysis: SearchAnalysis) -> dict[str, Any]:
 
 def _comment(analysis: SearchAnalysis) -> str:
     if analysis.search.also_minimize:
-        return "# A search with two objectives has no single best: pick one of the set and write its values in a study."
+        return "# A search with several objectives has no single best: pick one of the set and write its values in a study."
     name, axis = analysis.study.name, next(iter(analysis.best.values if analysis.best else analysis.search.axes))
     lines = [f"# A study takes a value from here with {{from: {name}}}, such as {axis}: {{from: {name}}}."]
     if analysis.best and analysis.ties:

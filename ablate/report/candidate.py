@@ -10,6 +10,8 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ablate.nets.counts import Counts
+from ablate.study.costs import named_cost
+from ablate.study.decision import CostName
 from ablate.study.plan import plain
 from ablate.study.program import ProgramTrial, ProgramVariant
 from ablate.study.short_names import short_axis
@@ -52,6 +54,15 @@ class Candidate:
     def median(self) -> float | None:
         """The median of the validation errors, in percent; infinite if half of the trainings diverged."""
         return statistics.median(self.errors.values()) if self.errors else None
+
+    def cost(self, name: CostName) -> int:
+        """A cost of its network that a search may minimize.
+
+        Args:
+            name: Such as "parameters".
+        """
+        assert isinstance(self.variant, Variant), "a program has no such cost"
+        return named_cost(name, self.variant.counts, self.variant.recipe)
 
     @property
     def counts(self) -> Counts | None:

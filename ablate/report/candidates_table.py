@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -15,12 +15,17 @@ from ablate.report.search_setting import MEASURES
 from ablate.report.table_shape import ShapedColumn, shaped_table
 from ablate.report.verdicts import verdict_interval_cell
 from ablate.statistics.description import describe
+from ablate.study.decision import CostName
 from ablate.study.short_names import short_axis
 from ablate.study.study import Search
 from ablate.study.table_style import USUAL
 
 ENQUEUED = "named in the study file, not sampled"
-COSTS = {"parameters": ("Parameters", grouped), "multiply_adds": ("Mult-adds", quantity)}
+COSTS: dict[CostName, tuple[str, Callable[[int], str]]] = {
+    "parameters": ("Parameters", grouped),
+    "multiply_adds": ("Mult-adds", quantity),
+    "activation_memory": ("Activation memory, B", quantity),
+}
 
 
 def search_tables(analysis: SearchAnalysis) -> list[Table]:
@@ -34,8 +39,9 @@ def search_tables(analysis: SearchAnalysis) -> list[Table]:
     if analysis.top:
         made = candidates_table(analysis, analysis.top, name, _caption(analysis))
         tables.append(replace(made, details=tuple(_details(analysis))))
-    if analysis.front and (cost := analysis.search.also_minimize):
-        caption = f"The Pareto set, by {MEASURES[cost]}: no candidate is better in one of the two and as good in the other."
+    if analysis.front and (costs := analysis.search.also_minimize):
+        among = "the two and as good in the other" if len(costs) == 1 else f"the {1 + len(costs)} and as good in the others"
+        caption = f"The Pareto set, by {MEASURES[costs[0]]}: no candidate is better in one of {among}."
         table = candidates_table(analysis, analysis.front, f"{name}_pareto", caption, compared=False)
         tables.append(replace(table, title="Pareto set"))
     return tables
@@ -59,9 +65,10 @@ def candidates_table(
     """
     search, footnotes, solved, budget = analysis.search, Footnotes(), analysis.solved, analysis.budget
     axes = search.axes
-    cost, budgeted = search.also_minimize or "parameters", ("parameters", budget.measure) if budget else ()
-    differ = len({getattr(one.counts, cost, None) for one in shown}) > 1
-    costs = [key for key in COSTS if key in budgeted or (key == cost and differ)]
+    objectives = search.also_minimize or (("parameters",) if analysis.of_networks else ())
+    budgeted = ("parameters", budget.measure) if budget else ()
+    differ = [name for name in objectives if len({one.cost(name) for one in shown}) > 1]
+    costs = [key for key in COSTS if key in budgeted or key in differ]
     told = len(axes) == 1 or "net" in axes or not analysis.of_networks
     nets = bool(solved) or (not told and len({one.variant.net for one in shown}) > 1)
     columns = [ShapedColumn("name", "Candidate", lambda one: number(one.number, mark=footnotes.mark(_enqueued(one))))]
@@ -99,8 +106,8 @@ def _value_cell(one: Candidate, axis: str) -> Cell:
     return Cell(one.values[axis], one.value_text(axis)) if one.values.get(axis) is not None else NO_VALUE
 
 
-def _cost_cell(one: Candidate, key: str) -> Cell:
-    return number(getattr(one.counts, key), COSTS[key][1])
+def _cost_cell(one: Candidate, key: CostName) -> Cell:
+    return number(one.cost(key), COSTS[key][1])
 
 
 def _enqueued(one: Candidate) -> str:

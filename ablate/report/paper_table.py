@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from ablate.kinds.costs import MEASURED_COSTS
+from ablate.kinds.measures import ERROR
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.candidate import is_number
 from ablate.report.counts_table import blocks_cell
@@ -14,7 +15,7 @@ from ablate.report.design_table import axis_cell, describe_design, design_column
 from ablate.report.document import NO_VALUE, Cell, Footnotes, Table, number, words
 from ablate.report.numbers import DASH, finite, format_of, grouped, percent, quantity, signed, stated_quantity
 from ablate.report.panels import missing_seeds
-from ablate.report.published import NOT_RUN, Match
+from ablate.report.published import NOT_RUN, Match, published_measure
 from ablate.report.statistics_table import interval_cell, interval_title, seeds_cell
 from ablate.report.summary import Summary
 from ablate.report.table_shape import (
@@ -295,7 +296,8 @@ def _data_columns(
 
     With only one data set there are also the range, the difference to the baseline and the number of seeds.
     """
-    style = analysis.study.table
+    style, measure = analysis.study.table, published_measure(analysis.study)
+    write = percent if measure == ERROR.name else analysis.format.value
     stands_for = next(s.variant.data.stands_for for s in analysis.summaries if s.variant.data.title == title)
 
     def median(summary: Summary) -> Cell:
@@ -304,20 +306,20 @@ def _data_columns(
 
     def published(summary: Summary) -> Cell:
         match = analysis.match(summary)
-        return number(match.error, percent, footnotes.mark(_protocol(match))) if match else NO_VALUE
+        return number(match.value, write, footnotes.mark(_protocol(match))) if match else NO_VALUE
 
     def difference(summary: Summary) -> Cell:
         found, value = analysis.published_difference(summary), finite(shown_value(summary, style))
         if found is not None and style.statistic == "mean_std" and summary.decision == TEST_ERROR:
             found = None if value is None or summary.median is None else found + value - summary.median
-        return number(found, signed)
+        return number(found, signed if measure == ERROR.name else analysis.format.signed)
 
     def logged(summary: Summary) -> Cell:
         log = analysis.log(summary)
         return number(log.error, percent, footnotes.mark(log.note)) if log else NO_VALUE
 
     def only_published(row: NetworkRow) -> Cell:
-        return number(row.published.errors.get(stands_for) if row.published else None, percent)
+        return number(row.published.of(measure).get(stands_for) if row.published else None, write)
 
     unit = f", {analysis.decision.unit}" if analysis.decision.unit else ""
     of = "" if alone else f"{title}, "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ablate.data.data_sets import DATA_SETS
@@ -28,16 +28,28 @@ class Match(NamedTuple):
     Args:
         published: The published table.
         row: The row of the table.
-        error: The published test error in percent.
+        value: The published value: the test error in percent, or another measure.
         differences: The differences between the two protocols in words; empty if the protocols are the same.
         data: The name of the data set of the value.
+        measure: The name of the measure.
     """
 
     published: Published
     row: PublishedRow
-    error: float
+    value: float
     differences: tuple[str, ...]
     data: str
+    measure: str = TEST_ERROR.measure
+
+
+def published_measure(study: Study) -> str:
+    """The name of the measure that is compared with published values: the one that decides, if some are of it, or "error".
+
+    Args:
+        study: As loaded by load_study().
+    """
+    by = study.decision.measure
+    return by if any(by in table.measures for table in study.published) else TEST_ERROR.measure
 
 
 def find_published(study: Study, summary: Summary) -> Match | None:
@@ -47,15 +59,16 @@ def find_published(study: Study, summary: Summary) -> Match | None:
         study: As loaded by load_study().
         summary: The summary of the variant.
     """
-    variant = summary.variant
+    variant, measure = summary.variant, published_measure(study)
     for published in study.published:
         for row in published.rows:
             named = row.label == variant.stands_for
             same = not variant.stands_for and row.architecture == variant.architecture
-            data = _data_of(row, variant.data, named)
+            values = row.of(measure)
+            data = _data_of(values, variant.data, named)
             if data and (named or same):
                 differences = tuple(_differences(study, published, row, summary, data))
-                return Match(published, row, row.errors[data], differences, data)
+                return Match(published, row, values[data], differences, data, measure)
     return None
 
 
@@ -100,24 +113,25 @@ def rows_without_variant(study: Study, summaries: tuple[Summary, ...]) -> list[t
         summaries: The summaries of all variants.
     """
     matched = {id(match.row) for summary in summaries if (match := find_published(study, summary))}
-    known = {summary.variant.data.stands_for for summary in summaries}
+    known, measure = {summary.variant.data.stands_for for summary in summaries}, published_measure(study)
 
     def shown(row: PublishedRow) -> bool:
-        stated = not row.errors or bool(known & set(row.errors))
+        values = row.of(measure)
+        stated = not values or bool(known & set(values))
         return id(row) not in matched and stated and (bool(row.not_run) or row.architecture is None)
 
     return [(table, row) for table in study.published for row in table.rows if shown(row)]
 
 
-def _data_of(row: PublishedRow, data: Data, named: bool) -> str:
+def _data_of(values: Mapping[str, float], data: Data, named: bool) -> str:
     """The data set of the published value to compare with; empty if there is none.
 
     This is the variant's data set. If the study names the row that the variant represents, it may also be the only data set
     of the row.
     """
-    if data.stands_for in row.errors:
+    if data.stands_for in values:
         return data.stands_for
-    return next(iter(row.errors)) if named and len(row.errors) == 1 else ""
+    return next(iter(values)) if named and len(values) == 1 else ""
 
 
 def _differences(study: Study, published: Published, row: PublishedRow, summary: Summary, data: str) -> list[str]:
@@ -135,8 +149,9 @@ def _differences(study: Study, published: Published, row: PublishedRow, summary:
         found.append(f"{counted(summary.n, 'seed')}, not {published.seeds}")
     if study.epoch_rule != "last":
         found.append(f"the epoch with the {study.decision.lowest} {study.decision.words}, not the last")
-    if summary.test_median is None and study.decision != TEST_ERROR:
-        found.append(f"{study.decision.words}, not test error")
+    measure = published_measure(study)
+    if summary.test_median(measure) is None and (study.decision.split != "test" or study.decision.measure != measure):
+        found.append(f"{study.decision.words}, not test {measure.replace('_', ' ')}")
     return found
 
 

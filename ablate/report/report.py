@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ablate.errors import RecordError, RunError, StudyError
-from ablate.files import is_real_directory, open_regular, real_directory, remove_leftovers, write_atomically
+from ablate.errors import RecordError, RunError
+from ablate.files import is_real_directory, real_directory, remove_leftovers, write_atomically
+from ablate.records.kept import FOLDER, MOST, NAMES, Kept, keep_records
 from ablate.report.document import (
     PREDICTIONS,
     Content,
@@ -24,14 +26,12 @@ from ablate.report.document import (
 )
 from ablate.report.drawn_figures import FORMATS as FIGURE_FORMATS
 from ablate.report.drawn_figures import DrawnFigure, is_figure
-from ablate.report.search_analysis import SearchAnalysis
+from ablate.report.earlier_report import check_replaces
 from ablate.report.writers.csv import to_csv
 from ablate.report.writers.latex import document_latex
 from ablate.report.writers.markdown import document_markdown
 from ablate.report.writers.notebook import brief_html
 from ablate.report.writers.page import write_page
-from ablate.study.chosen import BestFile
-from ablate.study.document import read_document
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,8 +145,27 @@ class Report(ABC):
         """The content of every file of the report by file name."""
         return {name: data for one in FORMATS for name, data in one.files(self).items()}
 
-    def write(self, out: str | Path = "reports") -> list[Path]:
+    def write(self, out: str | Path = "reports", *, replace: bool = False, records: bool | None = None) -> list[Path]:
         """Write every file into out/<study>/ and return the paths. Figures that the report no longer has are removed.
+
+        The records travel with it in out/<study>/records/.
+
+        Args:
+            out: The reports directory.
+            replace: Whether to replace a report that has more finished trials.
+            records: Whether to copy the records; None: up to MOST bytes.
+
+        Raises:
+            RunError: The directory cannot be made, a link is in its place, or a report there has more finished trials.
+        """
+        return write_reports([self], out, replace=replace, records=records)[0].paths
+
+    def kept_files(self) -> dict[str, bytes]:
+        """Further files of the directory of records, as bytes by file name."""
+        return {}
+
+    def write_files(self, out: Path) -> list[Path]:
+        """Write every file but the records, and return the paths.
 
         Args:
             out: The reports directory.
@@ -154,7 +173,7 @@ class Report(ABC):
         Raises:
             RunError: The directory cannot be made, or a link is in its place.
         """
-        directory = Path(out) / self.name
+        directory = out / self.name
         try:
             real_directory(directory).mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError, RecordError):
@@ -168,6 +187,36 @@ class Report(ABC):
             if old and not is_real_directory(path):
                 path.unlink()
         return [directory / name for name in files]
+
+    def keep_records(self, into: Path, most: int | None = MOST, names: re.Pattern[str] = NAMES) -> Kept | None:
+        """Copy the records that the report is made from into a directory; None if it is made from none.
+
+        Args:
+            into: The directory, such as out/<study>/records.
+            most: As in records.kept.keep_records().
+            names: Likewise.
+
+        Raises:
+            RecordError: A record is damaged.
+        """
+        trials = self.frames().get("trials")
+        if trials is None or "id" not in trials:
+            return None
+        tuned = getattr(self.analysis, "tuned", None)
+        tunings = [choice.tuning for choice in tuned.choices if choice] if tuned else []
+        return keep_records(self.analysis.runs, into, trials["id"], tunings, self.kept_files(), most, names)
+
+
+class Written(NamedTuple):
+    """What was written of a report.
+
+    Args:
+        paths: Its files.
+        kept: The records beside them; None if it has none, or none are wanted.
+    """
+
+    paths: list[Path]
+    kept: Kept | None
 
 
 class Format(NamedTuple):
@@ -215,43 +264,31 @@ def _few_figures(report: Report) -> dict[str, bytes]:
     return {name: one.embedded(0) for name, one in shown.items()}
 
 
-def write_reports(reports: Sequence[Report], out: str | Path = "reports") -> list[list[Path]]:
-    """Write each report into out/<study>/ and return the paths of each; for several reports also a common out/index.html.
+def write_reports(
+    reports: Sequence[Report], out: str | Path = "reports", *, replace: bool = False, records: bool | None = None
+) -> list[Written]:
+    """Write each report into out/<study>/; for several reports also a common out/index.html.
 
     Args:
         reports: The reports; their names must differ.
         out: The reports directory.
+        replace: Whether to replace reports that have more finished trials.
+        records: Whether to copy the records; None: up to MOST bytes a report.
 
     Raises:
-        RunError: Two studies have the same name, a directory cannot be made, or a report with fewer candidates would
-            replace the result of a finished search.
+        RunError: Two studies have the same name, a directory cannot be made, or a report there has more finished trials.
     """
-    names = [report.name for report in reports]
+    out, names = Path(out), [report.name for report in reports]
     if twice := [name for name in names if names.count(name) > 1]:
         raise RunError(f"two studies are called '{twice[0]}'; give them different names")
+    for report in reports if not replace else ():
+        check_replaces(report.analysis, report.frames().get("trials"), out)
+    written = []
     for report in reports:
-        _keep_best(report.analysis, Path(out))
-    written = [report.write(out) for report in reports]
+        paths, into = report.write_files(out), out / report.name / FOLDER
+        kept = None if records is False else report.keep_records(into, None if records else MOST)
+        written.append(Written(paths, kept))
     if len(reports) > 1:
-        remove_leftovers(Path(out), "index.html")
-        write_atomically(Path(out) / "index.html", report_page(reports))
+        remove_leftovers(out, "index.html")
+        write_atomically(out / "index.html", report_page(reports))
     return written
-
-
-def _keep_best(analysis: Any, out: Path) -> None:
-    """Raise RunError if a report would replace the result of a finished search by fewer candidates of the same search.
-
-    If the search was changed, only a report without candidates is refused. The usual cause is another `runs` directory.
-    """
-    path = out / analysis.study.name / "best.yaml"
-    if not isinstance(analysis, SearchAnalysis):
-        return
-    try:
-        there = BestFile.model_validate(read_document(path, opened=open_regular).value)
-    except (StudyError, RecordError, ValueError):
-        return
-    search = analysis.search
-    same = there.digest in (search.digest, search.former_digest)
-    if there.finished and analysis.recorded < (there.candidates if same else 1):
-        found = f"{path} has what {there.candidates} candidates came to, {analysis.runs} has {analysis.recorded} of them"
-        raise RunError(f"{found}; use another `runs` or `out` directory")

@@ -106,10 +106,11 @@ class SearchAnalysis:
         """Why the best value of several candidates is not what a new measurement will give."""
         best = self.best
         assert best is not None
+        by, low = self.decision, self.decision.lowest.removesuffix("est")
         return (
-            f"The best of {len(self.distinct)} candidates is too optimistic: it was chosen because its error is low, so "
-            f"{self.format.with_unit(self.objective(best))} is not an estimate of the test error. The test images were not "
-            "read; a study that takes these values evaluates them."
+            f"The best of {len(self.distinct)} candidates is too optimistic: it was chosen because its {by.noun} is "
+            f"{low}, so {self.format.with_unit(self.objective(best))} is not an estimate of the test {by.noun}. The test images were "
+            "not read; a study that takes these values evaluates them."
         )
 
     @property
@@ -167,9 +168,8 @@ class SearchAnalysis:
         found = [one for one in self.of_state("complete") if math.isfinite(self.objective(one))]
         return sorted(found, key=self._order)
 
-    def _order(self, one: Candidate) -> tuple[float, int, int]:
-        cost = self.cost(one) if self.search.also_minimize else 0
-        return self.decision.cost(self.objective(one)), cost, one.number
+    def _order(self, one: Candidate) -> tuple[float, tuple[int, ...], int]:
+        return self.decision.cost(self.objective(one)), self.costs(one), one.number
 
     @cached_property
     def _alike(self) -> list[list[Candidate]]:
@@ -274,17 +274,16 @@ class SearchAnalysis:
 
     @cached_property
     def front(self) -> list[Candidate]:
-        """The Pareto set of error and cost, sorted by cost; empty for a search with one objective."""
+        """The Pareto set of error and costs, sorted by cost; empty for a search with one objective."""
         if not self.search.also_minimize:
             return []
-        points = [(float(self.cost(one)), self.objective(one)) for one in self.distinct]
+        points = [(*map(float, self.costs(one)), self.decision.cost(self.objective(one))) for one in self.distinct]
         return [self.distinct[i] for i in pareto_front(points)]
 
-    def cost(self, candidate: Candidate) -> int:
-        """The value of the second objective, such as a number of parameters. Only for a search that has one.
+    def costs(self, candidate: Candidate) -> tuple[int, ...]:
+        """The values of the further objectives, such as a number of parameters; empty for a search with one objective.
 
         Args:
             candidate: A candidate of the search.
         """
-        assert self.search.also_minimize is not None
-        return int(getattr(candidate.counts, self.search.also_minimize))
+        return tuple(candidate.cost(name) for name in self.search.also_minimize)

@@ -98,7 +98,7 @@ class SearchReport(Report):
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row per training that has begun, as returned by trainings_frame()."""
-        return trainings_frame(self._trainings, self.analysis.runs)
+        return trainings_frame(self._trainings, self.analysis.runs, self.analysis.decision.measure)
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """The candidates and the trainings, for table.csv and trials.csv."""

@@ -73,8 +73,10 @@ def _of_the_best(analysis: SearchAnalysis, best: Candidate) -> Iterator[str]:
     if search.also_minimize:
         front = len(analysis.front)
         there = f"{front} of them {'is' if front == 1 else 'are'} in the Pareto set"
-        measure = MEASURES[search.also_minimize]
-        yield f"{there}: no other candidate is better in error or {measure} without being worse in the other."
+        costs = [MEASURES[name] for name in search.also_minimize]
+        others = "the other" if len(costs) == 1 else "the others"
+        first = ", ".join([analysis.decision.noun, *costs[:-1]])
+        yield f"{there}: no other candidate is better in {first} or {costs[-1]} without being worse in {others}."
     if repeats := len(analysis.ranked) - len(found):
         every = counted(len(analysis.ranked), "candidate")
         yield f"{repeats} of {every} repeated another one; its results were used again."
@@ -84,8 +86,8 @@ def _of_ties(analysis: SearchAnalysis) -> str:
     """The ties of the best, such as "; 3 others have the same value, and this one came first"; empty without ties."""
     if not analysis.ties:
         return ""
-    cost = analysis.search.also_minimize
-    why = f"with no fewer {MEASURES[cost]}" if cost else "and this one came first"
+    costs = analysis.search.also_minimize
+    why = f"with no fewer {MEASURES[costs[0]]}" if costs else "and this one came first"
     return f"; {analysis.ties} value, {why}"
 
 

@@ -51,7 +51,7 @@ def describe_validation(study: Study) -> str:
     Args:
         study: As loaded by load_study(), with a search.
     """
-    return f"validation error on {describe_held_out(_search_of(study).held_out)}"
+    return f"{study.decision.words} on {describe_held_out(_search_of(study).held_out)}"
 
 
 def describe_trainings(study: Study) -> str:

@@ -102,12 +102,17 @@ class Summary(Seeds[Trial]):
         """
         return record.epochs()[: -1 if record.diverged else None]
 
-    @property
-    def test_median(self) -> float | None:
-        """The median test error in percent, to compare with published values; None where there is none."""
-        if self.decision == TEST_ERROR:
+    def test_median(self, measure: str = ERROR.name) -> float | None:
+        """The median of a measure of the test images, to compare with published values; None where there is none.
+
+        Args:
+            measure: As in median_of().
+        """
+        by = self.decision
+        if (by.split, by.measure) == ("test", measure):
             return self.median
-        return self.median_once("error") if self.tested_once else self.median_of("error")
+        worst = by.worst if measure == by.measure else math.inf
+        return self.median_once(measure, worst) if self.tested_once else self.median_of(measure, worst)
 
     @property
     def tested_once(self) -> bool:

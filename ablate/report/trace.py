@@ -88,7 +88,7 @@ def trace_cell(path: Path, cell: str) -> Trace:
     Raises:
         RecordError: The cell does not exist, or the files are not those of a report.
     """
-    columns, rows = _read(path)
+    columns, rows = read_csv(path)
     if TRIALS not in columns:
         raise RecordError(
             f"{path}: has no column '{TRIALS}'; allowed: the table.csv of a study with seeds, written by this version"
@@ -129,8 +129,16 @@ def measure_of(columns: Sequence[str]) -> str:
     return next((name.removeprefix(MEDIAN) for name in columns if name.startswith(MEDIAN)), "validation_error")
 
 
-def _read(path: Path) -> tuple[list[str], list[CsvRow]]:
-    """The columns and the rows of a CSV file."""
+def read_csv(path: Path) -> tuple[list[str], list[CsvRow]]:
+    """The columns and the rows of a CSV file of a report, as texts.
+
+    Args:
+        path: Of the file.
+
+    Raises:
+        RecordError: It is no CSV file.
+        OSError: It cannot be read.
+    """
     try:
         text = read_file(path).decode()
     except UnicodeDecodeError:
@@ -173,7 +181,7 @@ def _find(path: Path, cell: str, columns: list[str], rows: list[CsvRow]) -> tupl
 
 def _trials(path: Path, measure: str) -> dict[str, CsvRow]:
     """The rows of trials.csv by id."""
-    columns, rows = _read(path)
+    columns, rows = read_csv(path)
     if "id" not in columns:
         raise RecordError(f"{path}: has no column 'id'; write the report again with `ablate report`")
     for row in rows:

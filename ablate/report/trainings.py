@@ -76,7 +76,7 @@ def owned_trainings(candidates: Sequence[Candidate]) -> list[list[int]]:
     ]
 
 
-def trainings_frame(found: Sequence[CandidateTrainings], runs: Path) -> pd.DataFrame:
+def trainings_frame(found: Sequence[CandidateTrainings], runs: Path, measure: str = "error") -> pd.DataFrame:
     """One row per training that has begun; errors in percent, losses in nats, times in seconds; folds are counted from 1.
 
     The column `candidate` has the first of the candidates that share the training. All columns except the error are empty
@@ -85,17 +85,18 @@ def trainings_frame(found: Sequence[CandidateTrainings], runs: Path) -> pd.DataF
     Args:
         found: As returned by read_trainings().
         runs: The runs directory.
+        measure: The name of the measure that candidates are compared by.
     """
     import pandas as pd
 
     if not found:
-        return pd.DataFrame(columns=[*FIRST, "seed", "id", "state", "validation_error"])
+        return pd.DataFrame(columns=[*FIRST, "seed", "id", "state", f"validation_{measure}"])
     frame = trials_frame([each.summary for each in found], runs)
     parts = [one.trial.data.held_out for each in found for one in each.summary.trials]
     frame = frame.assign(
         candidate=[each.candidate.number for each in found for _ in each.numbers],
         fold=pd.array([None if part is None or part.fold is None else part.fold + 1 for part in parts], "Int64"),
-        test_error=[finite(each.candidate.errors.get(number)) for each in found for number in each.numbers],
+        **{f"test_{measure}": [finite(each.candidate.errors.get(number)) for each in found for number in each.numbers]},
     )
     judged = pd.array([number in each.candidate.errors for each in found for number in each.numbers], bool)
     frame = frame[(frame["state"] != "missing") | judged].drop(columns="epoch_rule")

@@ -8,7 +8,7 @@ from typing import Any
 from ablate.kinds.costs import MEASURED_COSTS
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.compared import Compared
-from ablate.report.published import NOT_RUN
+from ablate.report.published import NOT_RUN, published_measure
 from ablate.report.rounds_table import rounds_values
 from ablate.report.seeds import S
 from ablate.report.summary import Summary
@@ -30,8 +30,9 @@ def variant_rows(analysis: StudyAnalysis) -> list[dict[str, Any]]:
     """
     rows = [_variant_row(analysis, summary) for summary in analysis.summaries]
     titles = {summary.variant.data.stands_for: summary.variant.data.title for summary in analysis.summaries}
+    measure = published_measure(analysis.study)
     for table, row in analysis.rows_without_variant:
-        errors: dict[str, float | None] = {titles[data]: error for data, error in row.errors.items() if data in titles}
+        errors: dict[str, float | None] = {titles[data]: value for data, value in row.of(measure).items() if data in titles}
         rows += [_published_only(table.source, row, data, error) for data, error in (errors or {"": None}).items()]
     return rows
 
@@ -42,7 +43,7 @@ def _variant_row(analysis: StudyAnalysis, summary: Summary) -> dict[str, Any]:
     published: dict[str, Any] = {}
     if match := analysis.match(summary):
         published = {
-            "published": match.error,
+            "published": match.value,
             "published_difference": _rounded(analysis.published_difference(summary)),
             "published_source": match.published.source,
             "protocol_differs": "; ".join(match.differences),

@@ -32,8 +32,9 @@ from ablate.launch import (
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import Record, trial_state
 from ablate.report.candidate import DIVERGED
+from ablate.report.measured import measured
 from ablate.report.program_analysis import program_value
-from ablate.study.costs import memory_need
+from ablate.study.costs import memory_need, named_cost
 from ablate.study.data import hold_out
 from ablate.study.decision import Decision
 from ablate.study.plan import candidate_maker, name_training
@@ -311,16 +312,16 @@ class NetworkCandidates(Candidates[Variant, Trial]):
         return self.study.recipe.epochs
 
     def value(self, record: Record) -> float:
-        return record.error()
+        by = self.decision
+        return measured(record, self.study.data).value(by.column, by.worst, maximized=by.maximized)
 
     def objective_told(self, value: float) -> float:
-        return min(value, DIVERGED)
+        return max(-DIVERGED, min(value, DIVERGED))
 
     step_told = objective_told
 
     def costs(self, variant: Variant) -> list[float]:
-        measure = self.search.also_minimize
-        return [float(getattr(variant.counts, measure))] if measure else []
+        return [float(named_cost(name, variant.counts, variant.recipe)) for name in self.search.also_minimize]
 
     def fit(
         self, backend: Backend, trials: tuple[Trial, ...], left: int, options: RunOptions, say: Callable[[str], None]

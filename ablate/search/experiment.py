@@ -14,6 +14,7 @@ from ablate.errors import AblateError
 from ablate.launch import RunOptions, following
 from ablate.records.images import remember_copies
 from ablate.report.candidate import Candidate
+from ablate.running import status_of_runs
 from ablate.search.candidates import Candidates, PlannedCandidates, candidates_of
 from ablate.study.program import ProgramStudy
 from ablate.study.space import grid, is_finite
@@ -115,6 +116,21 @@ class SearchExperiment:
 
         return read_candidates(self.kind, self.opened, self.runs) if self.opened else []
 
+    def named_trials(self) -> list[tuple[str, Any]]:
+        """The label of its candidate and each training of the candidates that have begun."""
+        return [(one.label, trial) for one in self.candidates() for trial in one.trials]
+
+    def known_trials(self) -> set[str]:
+        """The ids of the trainings of all candidates that have begun."""
+        return {trial.id for _, trial in self.named_trials()}
+
+    def given_up(self) -> set[str]:
+        """The ids of trainings that no candidate goes on with, as all of theirs are complete or pruned."""
+        ids: dict[bool, set[str]] = {True: set(), False: set()}
+        for one in self.candidates():
+            ids[one.state in ("complete", "pruned")] |= {trial.id for trial in one.trials}
+        return ids[True] - ids[False]
+
     def run(
         self,
         options: RunOptions | None = None,
@@ -202,7 +218,7 @@ class SearchExperiment:
                 "sampler": self.search.sampler,
                 "pruner": self.search.pruner,
                 "objective": self.search.objective,
-                "also_minimize": self.search.also_minimize,
+                "also_minimize": [*self.search.also_minimize],
                 "goal": self.study.decision.goal,
                 "candidates": self.planned,
                 "seeds": list(self.study.seeds),
@@ -230,9 +246,12 @@ class SearchExperiment:
             for candidate in candidates
         ]
         program = {"program": self.study.program.text} if isinstance(self.study, ProgramStudy) else {}
-        by = {"name": decision.name, "axis": decision.axis, "unit": decision.unit}
-        states = self._states(candidates)
-        return {"study": self.study.name, "states": states, "candidates": described, "decided_by": by, **program}
+        under_way = [one for one in candidates if one.state == "running"]
+        named = [(one.label, trial) for one in under_way for trial in one.trials]
+        missing = max(0, self.planned - len(candidates))
+        trainings = missing * max((len(one.trials) for one in under_way), default=0)
+        runs = status_of_runs(named, (), self.runs, decision, trainings)
+        return {"study": self.study.name, "states": self._states(candidates), "candidates": described, **runs, **program}
 
     def _states(self, candidates: list[Candidate]) -> dict[str, int]:
         """The number of candidates by state; "missing" counts those that have not begun."""

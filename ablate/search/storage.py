@@ -147,7 +147,7 @@ def open_search(
         _check_files(url, runs)
         storage = open_storage(url)
         name, directions = study_name(study), [study.decision.goal]
-        directions += ["minimize"] if search.also_minimize else []
+        directions += ["minimize"] * len(search.also_minimize)
         try:
             opened = optuna.create_study(storage=storage, study_name=name, directions=directions)
         except optuna.exceptions.DuplicatedStudyError:  # the process that created it enqueues

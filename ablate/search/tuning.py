@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -235,12 +235,14 @@ class TuningState:
         choice: What was chosen; None if it is open.
         states: The number of candidates in each state.
         recorded: How many trainings of candidates are recorded.
+        under_way: The label and the trainings of each candidate that is being evaluated.
     """
 
     tuning: Tuning[Any]
     choice: Choice | None
     states: dict[str, int]
     recorded: int
+    under_way: tuple[tuple[str, tuple[Any, ...]], ...] = ()
 
     @property
     def open(self) -> int:
@@ -279,7 +281,17 @@ def tuning_states(
         states = Counter("ended" if one.state in ENDED else one.state for one in candidates)
         missing = tuning.search.trials - len(candidates)
         trainings = sum(len(one.errors) for one in candidates)
-        yield TuningState(tuning, None, {**states, **({"missing": missing} if missing > 0 else {})}, trainings)
+        under_way = tuple((one.label, one.trials) for one in candidates if one.state == "running")
+        yield TuningState(tuning, None, {**states, **({"missing": missing} if missing > 0 else {})}, trainings, under_way)
+
+
+def choosing(states: Iterable[TuningState]) -> list[tuple[str, Any]]:
+    """The label of its candidate and each training of the candidates that are being evaluated.
+
+    Args:
+        states: Of the variants of a study.
+    """
+    return [(label, trial) for state in states for label, trials in state.under_way for trial in trials]
 
 
 def how_tuned(tunings: Sequence[Tuning[Any]], runs: Path, study: Study | ProgramStudy) -> Tuned:

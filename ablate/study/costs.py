@@ -15,6 +15,7 @@ from ablate.nets.counts import Counts
 from ablate.nets.families import count_network
 from ablate.nets.notation import parse_architecture
 from ablate.study.data import Data
+from ablate.study.decision import CostName
 from ablate.study.recipe import Recipe
 from ablate.study.study import Trial
 
@@ -180,6 +181,17 @@ def memory_choices(counts: Counts, recipe: Recipe) -> list[dict[str, Any]]:
             choices.append({"precision": precision, "checkpoint_activations": checkpoint, **memory._asdict()})
             choices[-1]["total"] = memory.total
     return choices
+
+
+def named_cost(name: CostName, counts: Counts, recipe: Recipe) -> int:
+    """A cost of a network that a search may minimize: parameters, multiply-adds, or bytes of activation memory.
+
+    Args:
+        name: Of the cost.
+        counts: Of the network.
+        recipe: How it is trained.
+    """
+    return activation_memory(counts, recipe) if name == "activation_memory" else int(getattr(counts, name))
 
 
 def activation_memory(counts: Counts, recipe: Recipe) -> int:

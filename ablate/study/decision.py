@@ -9,6 +9,7 @@ from typing import Literal
 
 Goal = Literal["minimize", "maximize"]
 Split = Literal["test", "validation", ""]
+CostName = Literal["parameters", "multiply_adds", "activation_memory"]  # what a search may minimize beside a measure
 
 UNITS = {"%": "in percent", "": ""}  # as a caption says them; any other: "in <unit>"
 

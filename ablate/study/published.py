@@ -55,7 +55,9 @@ def published_values(
 
 def _row(document: Document, place: tuple[Any, ...], row: RowFile, rule: DepthRuleField, imagenet: bool) -> PublishedRow:
     """One row of a published table, checked."""
-    architecture, errors = None, _errors(document, place, row.model_extra or {})
+    written = dict(row.model_extra or {})
+    values = _values(document, place, row, written)
+    architecture, errors = None, _errors(document, place, written)
     if row.net:
         named = imagenet or any(DATA_SETS[data].imagenet_names for data in errors)
         try:
@@ -63,8 +65,24 @@ def _row(document: Document, place: tuple[Any, ...], row: RowFile, rule: DepthRu
         except (NotationError, StudyError) as error:
             document.fail((*place, "net"), f"net: {error}")
     return PublishedRow(
-        row.label or row.net or "", architecture, row.parameters, errors, dict(row.other), row.not_run, row.note
+        row.label or row.net or "", architecture, row.parameters, errors, dict(row.other), row.not_run, row.note, values
     )
+
+
+def _values(
+    document: Document, place: tuple[Any, ...], row: RowFile, written: dict[str, Any]
+) -> dict[str, dict[str, float]]:
+    """The values of other measures by data set and measure; errors among them are added to those that are `written`."""
+    known, found = published_data_sets(), dict[str, dict[str, float]]()
+    for data, values in row.values.items():
+        at = (*place, "values", data)
+        if data not in known:
+            document.fail(at, f"published.rows.values: unknown data set '{data}'; {allowed(data, known)}")
+        if "error" in values and data in written:
+            document.fail(at, f"published.rows.values.{data}: the error is written twice; leave one of them out")
+        found[data] = {measure: value for measure, value in values.items() if measure != "error"}
+        written |= {data: values["error"]} if "error" in values else {}
+    return {data: values for data, values in found.items() if values}
 
 
 def _errors(document: Document, place: tuple[Any, ...], written: dict[str, Any]) -> dict[str, float]:

@@ -33,6 +33,7 @@ from ablate.own_code import OwnCode
 from ablate.registry import Kind, Registry
 from ablate.study.budget import SolvedAxis
 from ablate.study.data import Data, Split
+from ablate.study.decision import CostName
 from ablate.study.design_schema import DESIGNS, FactorialFile, FractionalFile, LeaveOneOutFile, Path
 from ablate.study.extra_test_schema import ExtraTestFile
 from ablate.study.figure_style import FigureStyleFile
@@ -184,6 +185,7 @@ class EntryFile(Frozen):
 
 
 EXPANSIONS = ("net", "grid", "zip", "one_at_a_time", *DESIGNS)  # one of them in each item of `variants`
+_COST = {"enum": list(get_args(CostName))}
 SET_BY_OTHERS = ("held_out", "measures", "decide_by", "also_test", "keep")  # fields of Data that other keys of a study set
 NOT_WRITTEN = (*SET_BY_OTHERS, "own")  # fields of Data that a study file writes under other keys
 
@@ -356,6 +358,10 @@ class RowFile(Frozen):
     other: Annotated[
         dict[Title, Any], Field(default_factory=dict, max_length=100, description="other printed values, by title and unit")
     ]
+    values: Annotated[
+        dict[str, dict[str, float]],
+        Field(default_factory=dict, description="by data set and measure, such as {cifar10: {error: 4.8, nll: 0.2}}"),
+    ]
     not_run: Annotated[str, Field(max_length=1000, description="why the network is not trained here")] = ""
     note: Annotated[str, Field(max_length=1000)] = ""
 
@@ -468,7 +474,10 @@ class SearchFile(SpaceFile):
         ),
     ] = None
     also_minimize: Annotated[
-        Literal["parameters", "multiply_adds"] | None, Field(description="a second objective, for a Pareto set")
+        list[CostName] | None,
+        BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+        Field(min_length=1, max_length=3, description="a second objective, or a list of further ones, for a Pareto set"),
+        WithJsonSchema({"anyOf": [_COST, {"type": "array", "minItems": 1, "items": _COST}]}),
     ] = None
 
 

@@ -13,11 +13,13 @@ import orjson
 
 from ablate.errors import AblateError, StudyError, allowed, describe
 from ablate.files import content_id
+from ablate.kinds.measures import ERROR, key_of, name_of
 from ablate.nets.architecture import Architecture, format_block
 from ablate.nets.notation import read_name
 from ablate.nets.options import parse_block
 from ablate.study.budget import Budget
 from ablate.study.data import Data, HeldOut
+from ablate.study.decision import CostName
 from ablate.study.document import Document, KeyPath
 from ablate.study.held_out import read_held_out
 from ablate.study.recipe import Recipe
@@ -32,7 +34,7 @@ SEARCH = "search"  # the key of a search; a study that tunes its variants has th
 # Keys that exclude `search`, which has a `validation` of its own
 NOT_WITH = (
     "variants", "tune", "baseline", "published", "figures", "effects", "panels", "epoch_rule", "validation",
-    "measures", "decide_by", "also_test",
+    "also_test",
 )  # fmt: skip
 MAX_GRID = 10_000
 DEFAULT_STATISTIC = "mean"  # over folds and seeds; a median of five folds forgets by how much the others differ
@@ -106,7 +108,14 @@ def read_search(
         document.fail(("search", "pruner"), f"search.pruner: {found}; use none, median or hyperband, or more folds")
     images = {key: value for key, value in data[0].identity().items() if key != "test_size"}  # a search reads no test image
     about = {"data": images, "recipe": recipe.identity(), "seeds": seeds}
-    return make_search(document, search, parameters, held_out, "validation_error", axis_values, file.base, about)
+    measure = data[0].decide_by or ERROR.name
+    if measure != ERROR.name:
+        about["decide_by"] = [key_of(one) for one in data[0].measures if name_of(one) == measure]
+        if (search.objective or "").endswith("_error"):
+            document.fail(
+                ("search", "objective"), f"search.objective: found {search.objective}; allowed: mean, median (of {measure})"
+            )
+    return make_search(document, search, parameters, held_out, f"validation_{measure}", axis_values, file.base, about)
 
 
 def read_space(
@@ -189,7 +198,7 @@ def make_search(
         tuple(parameters),
         held_out,
         f"{statistic}_{measure}",
-        search.also_minimize,
+        also_minimize(document, search),
         search.trials or len(cells),
         search.sampler,
         search.pruner,
@@ -198,6 +207,22 @@ def make_search(
         _digest(document, about | stated),
         _digest(document, about) if stated else "",
     )
+
+
+def also_minimize(document: Document, search: SearchFile) -> tuple[CostName, ...]:
+    """The further objectives of a search.
+
+    Args:
+        document: The study file's values and their places.
+        search: The checked search.
+
+    Raises:
+        StudyError: One is listed twice.
+    """
+    found = tuple(search.also_minimize or ())
+    if twice := [name for name in found if found.count(name) > 1]:
+        document.fail(("search", "also_minimize"), f"search.also_minimize: '{twice[0]}' is listed twice; list it once")
+    return found
 
 
 def _digest(document: Document, about: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from ablate.data.copies import Copies, Copy
 from ablate.errors import StudyError, allowed, describe
 from ablate.kinds.costs import MEASURED_COSTS
+from ablate.kinds.measures import ERROR, MEASURES
 from ablate.statistics.sequential import Rule
 from ablate.study.budget import ARGUMENT, Budget, SolvedAxis
 from ablate.study.chosen import Within, take_chosen
@@ -142,7 +143,12 @@ def load_any_study(
         entries = (Entry("grid", {}, data, recipe, name, (), file.depth_rule, file.base, document.place("search")),)
     document.copies.check(copies)
     imagenet = data[0].data_set.imagenet_names
-    tables = enumerate(file.published)
+    published = [published_values(document, i, table, file.depth_rule, imagenet) for i, table in enumerate(file.published)]
+    known = {ERROR.name, *(measure.name for measure in shown), *(name for one in data for name in one.data_set.measures)}
+    for i, one in enumerate(published):
+        for name in sorted(one.measures - known):
+            remedy = "add it to measures" if name in MEASURES else allowed(name, known)
+            document.fail(("published", i), f"published.rows.values: '{name}' is no measure of the study; {remedy}")
     return Study(
         name=file.name,
         title=file.title or file.name,
@@ -164,7 +170,7 @@ def load_any_study(
         figures=tuple(file.figures),
         figure_style=read_figure_style(document, file.figure_style),
         panels=tuple((title, tuple(nets)) for title, nets in file.panels.items()),
-        published=tuple(published_values(document, i, table, file.depth_rule, imagenet) for i, table in tables),
+        published=tuple(published),
         places={key: document.place(key) for key in PLACES},
         search=search,
         chosen=chosen,

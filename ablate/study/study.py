@@ -27,7 +27,7 @@ from ablate.own_code import OwnCode
 from ablate.statistics.sequential import Rule
 from ablate.study.budget import Budget, BudgetResult
 from ablate.study.data import Data, HeldOut, hold_out
-from ablate.study.decision import TEST_ERROR, Decision, Goal
+from ablate.study.decision import TEST_ERROR, CostName, Decision, Goal
 from ablate.study.designs import Design, DesignKind
 from ablate.study.limits import MeasuredBudget
 from ablate.study.recipe import Recipe
@@ -251,6 +251,7 @@ class PublishedRow:
         other: Other printed values, by title and unit.
         not_run: Why the network is not trained here; "" if it is.
         note: A remark on the row.
+        values: Other measures, by data set and measure.
     """
 
     label: str
@@ -260,6 +261,17 @@ class PublishedRow:
     other: dict[str, float | str]
     not_run: str
     note: str
+    values: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def of(self, measure: str) -> dict[str, float]:
+        """The published values of a measure, by data set.
+
+        Args:
+            measure: Its name, such as "error".
+        """
+        if measure == TEST_ERROR.measure:
+            return self.errors
+        return {data: values[measure] for data, values in self.values.items() if measure in values}
 
 
 @dataclass(frozen=True)
@@ -281,6 +293,11 @@ class Published:
     seeds: int | None
     recipe: Recipe | None
     data: dict[str, Any]
+
+    @property
+    def measures(self) -> set[str]:
+        """The names of the measures besides the error that some row has."""
+        return {measure for row in self.rows for values in row.values.values() for measure in values}
 
 
 @dataclass(frozen=True)
@@ -324,7 +341,7 @@ class Search:
         parameters: The space, in order.
         held_out: The folds, or the one part that is held out; empty for a program, which chooses its images itself.
         objective: What is minimized or maximized, such as "median_validation_error": "median" or "mean", and the measure.
-        also_minimize: The second objective, if any.
+        also_minimize: The names of further objectives; empty for none.
         trials: How many candidates; each is trained on every fold with every seed.
         sampler: How candidates are chosen.
         pruner: How unpromising candidates are stopped.
@@ -338,7 +355,7 @@ class Search:
     parameters: tuple[Parameter, ...]
     held_out: tuple[HeldOut, ...]
     objective: str
-    also_minimize: Literal["parameters", "multiply_adds"] | None
+    also_minimize: tuple[CostName, ...]
     trials: int
     sampler: Literal["tpe", "gp", "random", "grid", "cmaes"]
     pruner: Literal["none", "wilcoxon", "median", "hyperband"]

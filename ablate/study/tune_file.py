@@ -155,7 +155,7 @@ def _search(
         tuple(parameters),
         held_out,
         f"{statistic}_{measure}",
-        None,
+        (),
         min(tune.trials or len(cells), len(cells) or tune.trials or 0),
         tune.sampler,
         tune.pruner,

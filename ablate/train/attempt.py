@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from ablate.own_modules import look_in
 from ablate.records.code import has_code, normalized_codes
 from ablate.records.epochs import Row, append_epoch, write_epochs
 from ablate.records.logits import TESTED
-from ablate.records.records import trial_directory, write_result
+from ablate.records.records import note_running, trial_directory, utc_now, write_result
 from ablate.records.result import CODE, FINAL
 from ablate.train.batches import TrainingBatches
 from ablate.train.checkpoint import keep_newest, load_checkpoint, save_checkpoint
@@ -64,7 +63,7 @@ class Attempt:
         self.image_facts = dict(images.facts)
         if job.digest and self.digest != job.digest:
             raise DataError(f"images of digest {self.digest}, {job.digest} when the run began; restore them and run again")
-        self.made: dict[str, Any] = {**provenance(device), "side_by_side": 1, "started": _now()}
+        self.made: dict[str, Any] = {**provenance(device), "side_by_side": 1, "started": utc_now()}
         look_in(*job.folders)
         if trial.architecture.code:
             check_code(trial.architecture)
@@ -96,6 +95,9 @@ class Attempt:
         self.final = None if final_part is None else self.last.testing(final_part)  # if others are tested each epoch
         self.beat: Callable[[], None] = lambda: None
         self.saved_at = time.monotonic()
+        if group.is_first:
+            about = {"epochs": recipe.epochs, "train_images": len(train_part.labels), "begun_at": len(self.rows)}
+            note_running(self.directory, device=self.made["device"], **about)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
 
@@ -115,7 +117,8 @@ class Attempt:
                     "restore the images, give the new ones another data.title, or use another runs directory"
                 )
             self.network.load_state_dict(checkpoint["network"])
-            restore(self.optimizer, checkpoint["optimizer"])
+            if checkpoint["optimizer"] is not None:
+                restore(self.optimizer, checkpoint["optimizer"])
             self.rows, self.earlier = checkpoint["rows"], checkpoint["attempts"]
             averages = checkpoint.get("average")
             if self.hooks:
@@ -204,7 +207,8 @@ class Attempt:
         if self.group.is_first and not self.diverged and (due or self.ended or stopping):
             state = {
                 "network": self.network.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                # After the last epoch only the result is left to write, also if the process dies before that.
+                "optimizer": None if self.ended else self.optimizer.state_dict(),
                 "trial": self.job.trial.id,
                 "data_digest": self.digest,
                 "rows": self.rows,
@@ -243,7 +247,7 @@ class Attempt:
             **({CODE: codes} if (codes := {one.name: key_of(one) for one in self._own_measures}) else {}),
             **({"normalized_code": self.normalized} if self.normalized else {}),
             "data_digest": self.digest,
-            "provenance": {**self.made, "finished": _now()},
+            "provenance": {**self.made, "finished": utc_now()},
             "earlier_attempts": self.earlier,
         }
         if not diverged:
@@ -272,7 +276,3 @@ class Attempt:
 
 def _finite(loss: Any) -> bool:
     return isinstance(loss, float) and math.isfinite(loss)
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")

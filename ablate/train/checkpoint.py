@@ -1,7 +1,7 @@
 """Checkpoints: the state of a trial after an epoch, on disk.
 
 A checkpoint is written to a temporary file, flushed and renamed, with its SHA-256 in a second file. The two newest
-checkpoints are kept.
+checkpoints are kept, and of a finished trial the newest, whose optimizer is None: no step is left to take.
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,7 +29,7 @@ from ablate.metrics import METRICS, TRIAL
 from ablate.processes.child import Broken
 from ablate.processes.parent import SIGNALS
 from ablate.records.epochs import Row, append_epoch, read_epochs, write_epochs
-from ablate.records.records import FILES, hold_attempt, trial_directory, write_result
+from ablate.records.records import FILES, hold_attempt, trial_directory, utc_now, write_result
 from ablate.study.program import MEASURED, PYTHON, RESERVED, ProgramTrial
 from ablate.train.devices import cpu_model, gpu_models
 from ablate.train.revision import revision
@@ -264,7 +263,7 @@ class _Attempt:
         own.mkdir(exist_ok=True)
         self.file = own / METRICS
         self.rows = Rows(self.directory, self.job.measures)
-        self.begun = _now()
+        self.begun = utc_now()
         while self._read_metrics(before=True):
             pass
         self.metrics = _Lines()  # without a line that was torn
@@ -407,7 +406,7 @@ class _Attempt:
             "epochs": len(self.rows.rows),
             "seconds": round(sum(row["seconds"] for row in self.rows.rows), 6),
             **values,
-            "provenance": {**self._provenance(), "finished": _now()},
+            "provenance": {**self._provenance(), "finished": utc_now()},
         }
         write_result(self.directory, result)
         return str(result["status"])
@@ -459,7 +458,3 @@ def _end_left(place: str) -> None:
             pid = int(found.parent.name)
             if pid != os.getpid() and mark in b"\0" + found.read_bytes() + b"\0":
                 os.kill(pid, signal.SIGKILL)
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -59,7 +59,7 @@ def test_a_higher_value_is_better_and_a_diverged_seed_the_worst(of: ProgramExper
     )
     assert "points" not in "".join(analysis.sentences)
     assert second.comparison.probability == 0.8
-    assert analysis.sentences[-1] == "lr 0.2 is the best of the 3 variants, with 95% confidence."
+    assert analysis.sentences[-1] == "With 95% confidence none of the 3 variants is better than lr 0.2."
 
 
 def test_the_document_has_a_row_for_each_variant(of: ProgramExperiment) -> None:

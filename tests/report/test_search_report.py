@@ -355,7 +355,7 @@ def test_a_search_of_two_objectives_has_a_pareto_set(tmp_path: Path) -> None:
     found = best_values(made.analysis)
     assert "best" not in found and found["pareto"][0] == {
         "block": "B(1,1)", "net": "WRN-16-1-B(1,1)", "validation_error": 9.0,
-        "parameters": made.analysis.cost(made.analysis.front[0]),
+        "parameters": made.analysis.costs(made.analysis.front[0])[0],
     }  # fmt: skip
     assert "3 of them are in the Pareto set" in " ".join(search_sentences(made.analysis))
 

@@ -306,3 +306,19 @@ def test_the_same_candidates_are_the_same_bytes(tmp_path: Path) -> None:
     study = searched(tmp_path, THREE)
     once, again = (report_of(study, twelve(study)).figures["objective"] for _ in range(2))
     assert once.rendered("svg") == again.rendered("svg")
+
+
+def test_each_of_several_costs_has_a_panel_and_no_line(tmp_path: Path) -> None:
+    study = searched(
+        tmp_path, BLOCKS.replace("also_minimize: multiply_adds", "also_minimize: [parameters, activation_memory]")
+    )
+    analysis = analysis_of(study, sixteen(study))
+    points = {one.number: (*analysis.costs(one), analysis.objective(one)) for one in analysis.distinct}
+    front = {one.number for one in analysis.front}
+    for number, point in points.items():
+        beaten = any(other != point and all(a <= b for a, b in zip(other, point)) for other in points.values())
+        assert (number in front) is not beaten
+    found = error_against_cost(analysis)
+    figure = draw_pareto(found, "title", "caption")
+    assert len(figure.axes) == 2 and not any(axis.lines for axis in figure.axes)
+    assert figure.axes[1].get_xlabel().startswith("bytes of activation memory")

@@ -107,7 +107,7 @@ def ask(study: Study, opened: optuna.Study, number: int) -> list[dict[str, Any]]
 def begin(study: Study, storage: Any = None) -> optuna.Study:
     """A new search in a storage, sampled as a driver samples it."""
     assert study.search is not None
-    directions = ["minimize"] * (2 if study.search.also_minimize else 1)
+    directions = ["minimize"] * (1 + len(study.search.also_minimize))
     return optuna.create_study(
         storage=storage or InMemoryStorage(),
         study_name="search",

@@ -162,7 +162,7 @@ def test_what_a_search_has_when_little_is_written(tmp_path: Path) -> None:
     search = whole.search
     assert search is not None and whole.seeds == (0,)
     assert (search.base, search.trials, search.sampler, search.pruner, search.seed) == ("WRN-10-1", 40, "tpe", "none", 0)
-    assert (search.objective, search.also_minimize, search.enqueue) == ("mean_validation_error", None, ())
+    assert (search.objective, search.also_minimize, search.enqueue) == ("mean_validation_error", (), ())
     assert search.held_out == (HeldOut(folds=2, fold=0), HeldOut(folds=2, fold=1))
     assert whole.data.held_out is None and whole.baseline is None
     assert whole.places["search"] == f"{tmp_path / 's.yaml'}:5:1"
@@ -176,7 +176,7 @@ def test_what_a_search_has_when_all_is_written(tmp_path: Path) -> None:
     search = whole.search
     assert search is not None and whole.seeds == (4, 7)
     assert (search.trials, search.sampler, search.pruner, search.seed) == (7, "random", "none", 3)
-    assert (search.objective, search.also_minimize) == ("mean_validation_error", "parameters")
+    assert (search.objective, search.also_minimize) == ("mean_validation_error", ("parameters",))
     assert search.held_out == (HeldOut(images=20, seed=5),)
     assert search.enqueue == ({"dropout": 0.0}, {"dropout": 0.3})
 
@@ -865,3 +865,17 @@ def test_a_study_without_search_is_asked_for_what_it_always_was(tmp_path: Path, 
     assert study(tmp_path, PLAIN.replace("seeds: 2", "seeds: 0")).seeds == ()
     found = error(tmp_path, PLAIN.replace(old, new))
     assert found[: len(message)] == message
+
+
+def test_a_search_by_another_measure_and_for_several_costs(tmp_path: Path) -> None:
+    by_error = searched(tmp_path)
+    text = changed(("trials: 40", "trials: 40\n  also_minimize: [parameters, multiply_adds]"))
+    measured = text + "measures: [accuracy]\ndecide_by: accuracy\n"
+    found = study(tmp_path, measured)
+    search = found.search
+    assert search is not None and search.digest != by_error.digest
+    assert search.also_minimize == ("parameters", "multiply_adds") and search.objective == "mean_validation_accuracy"
+    assert found.decision.maximized and found.decision.name == "validation_accuracy"
+    wrong = measured.replace("trials: 40", "trials: 40\n  objective: median_validation_error")
+    assert "search.objective: found median_validation_error; allowed: mean, median (of accuracy)" in error(tmp_path, wrong)
+    assert "'parameters' is listed twice" in error(tmp_path, text.replace("multiply_adds", "parameters"))

@@ -23,6 +23,7 @@ from ablate.records.logits import read_logits
 from ablate.records.records import Record, read_record
 from ablate.records.result import FINAL
 from ablate.report.measured import measured
+from ablate.report.variants_frame import variant_rows
 from ablate.study.study import Trial
 from ablate.train.job import Job
 from ablate.train.trial import train_trial
@@ -175,7 +176,7 @@ def test_measures_are_added_and_changed_without_training(tmp_path: Path) -> None
     worst = max((predicted != logits.labels)[logits.labels == label].mean() for label in range(10))
     assert first["class_error"] == pytest.approx(100 * worst)
     assert first[""] == pytest.approx(log_loss(logits.labels, softmax(logits.values.astype(float), 1)), rel=1e-5)
-    (tmp_path / "own_measures.py").write_text(OWN.replace("== label", "!= label"))
+    (tmp_path / "own_measures.py").write_text(OWN.replace("== label", "!= label + 0"))
     assert values(study(tmp_path, "[{python: own_measures:share}]"))["share"] == pytest.approx(1 - first["share"])
 
 
@@ -184,7 +185,7 @@ def test_a_measure_of_each_epoch_whose_code_has_changed_is_taken_anew(tmp_path: 
     experiment = study(tmp_path, text, "decide_by: share\n")
     finish(job_of(experiment, experiment.trials()[0], tmp_path))
     before = values(experiment)[""]
-    (tmp_path / "own_measures.py").write_text(OWN.replace("== label", "!= label"))
+    (tmp_path / "own_measures.py").write_text(OWN.replace("== label", "!= label + 0"))
     assert values(study(tmp_path, text, "decide_by: share\n"))[""] == pytest.approx(1 - before)
 
 
@@ -271,3 +272,51 @@ def test_a_measure_that_writes_to_what_it_gets_changes_no_other(tmp_path: Path) 
     logits, labels = torch.eye(3), torch.arange(3)
     assert measure.of_all and measure.of_all(logits, labels) == 0
     assert torch.equal(logits, torch.eye(3)) and torch.equal(labels, torch.arange(3))
+
+
+PUBLISHED = """\
+measures: [nll]
+decide_by: nll
+published:
+  - {source: "X, Table 1", rows: [{net: WRN-10-0.25, label: "", values: {mnist: {error: 4.5, nll: 0.25}}}]}
+"""
+
+
+def published(folder: Path, text: str = PUBLISHED) -> Experiment:
+    kept = [line for line in STUDY.splitlines() if not line.startswith(("validation", "measures", "data"))]
+    data = "data: {name: mnist, train_size: 200, test_size: 100}"
+    return recorded.written(folder, "\n".join((*kept, data, text)))
+
+
+def test_a_published_value_of_the_measure_that_decides_stands_beside_ours(tmp_path: Path) -> None:
+    experiment = published(tmp_path)
+    (trial,) = experiment.trials()
+    recorded.record(experiment.runs, trial, 5.0, test_nll=0.31)
+    analysis = experiment.report().analysis
+    (summary,) = analysis.summaries
+    match = analysis.match(summary)
+    assert match and (match.value, match.measure) == (0.25, "nll")
+    assert analysis.published_difference(summary) == pytest.approx(0.06)
+    (row,) = variant_rows(analysis)
+    assert (row["published"], row["published_difference"]) == (0.25, pytest.approx(0.06))
+    table = experiment.report().tables()[0]
+    shown = dict(zip(table.titles, (cell.text for cell in table.rows[0])))
+    assert (shown["Published"], shown["Ours − published"]) == ("0.25", "+0.06")
+    by_error = published(tmp_path, PUBLISHED.replace("decide_by: nll\n", ""))
+    analysis = by_error.report().analysis
+    match = analysis.match(analysis.summaries[0])
+    assert match and (match.value, match.measure) == (4.5, "error")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (("mnist: {", "mnits: {"), "published.rows.values: unknown data set 'mnits'"),
+        (("nll: 0.25", "ece: 2.5"), "published.rows.values: 'ece' is no measure of the study; add it to measures"),
+        (('label: ""', "mnist: 4.5"), "published.rows.values.mnist: the error is written twice"),
+        (("nll: 0.25", "nll: low"), "published.rows.values.mnist.nll: found 'low'"),
+    ],
+)
+def test_published_values_are_checked(tmp_path: Path, changes: tuple[str, str], said: str) -> None:
+    with pytest.raises(StudyError, match=said):
+        published(tmp_path, PUBLISHED.replace(*changes))

@@ -61,8 +61,9 @@ def _errors_of(analysis: StudyAnalysis) -> StudyErrors:
     published = {}
     for summary in shown:
         match = analysis.match(summary)
-        if match and not match.differences and analysis.decision == TEST_ERROR:
-            published[id(summary)] = match.error
+        by = analysis.decision
+        if match and not match.differences and (by.split, by.measure) == ("test", match.measure):
+            published[id(summary)] = match.value
     return errors_of(shown, {id(analysis.baseline(summary)) for summary in shown}, published, analysis.leading)
 
 

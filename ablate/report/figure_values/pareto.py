@@ -1,4 +1,4 @@
-"""The values of the figure with the errors of a search's candidates against their cost, the second objective."""
+"""The values of the figure with the errors of a search's candidates against their costs, the further objectives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def pareto_values(analysis: SearchAnalysis) -> Iterator[FigureInfo]:
     """
     if analysis.front:
         found, kind = error_against_cost(analysis), analysis.search.statistic
-        looks = f"filled: the Pareto set of error and {found.measure}; star: the lowest error"
+        by = analysis.decision
+        among = ", ".join([by.noun, *found.measures[:-1]])
+        looks = f"filled: the Pareto set of {among} and {found.measures[-1]}; star: the {by.lowest} {by.noun}"
         caption = f"{analysis.caption_start}; {kind} of each candidate; {looks}."
         yield FigureInfo(found, analysis.study.title, caption)
 
@@ -30,15 +32,14 @@ def error_against_cost(analysis: SearchAnalysis) -> ErrorAgainstCost:
     """A point for each candidate trained to the end. Candidates with the same trainings share one point.
 
     Args:
-        analysis: The analysis of a search that has a second objective.
+        analysis: The analysis of a search that has further objectives.
     """
-    front, measure = {one.number for one in analysis.front}, analysis.search.also_minimize
-    assert measure is not None
+    front = {one.number for one in analysis.front}
     points = [
         CostPoint(
             one.number,
             one.label,
-            analysis.cost(one),
+            analysis.costs(one),
             analysis.objective(one),
             on_front=one.number in front,
             best=one is analysis.best,
@@ -46,4 +47,5 @@ def error_against_cost(analysis: SearchAnalysis) -> ErrorAgainstCost:
         )
         for one in analysis.distinct
     ]
-    return ErrorAgainstCost(points, MEASURES[measure])
+    costs = [MEASURES[name] for name in analysis.search.also_minimize]
+    return ErrorAgainstCost(points, costs, analysis.decision.axis)

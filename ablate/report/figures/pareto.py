@@ -1,4 +1,4 @@
-"""Error against cost of every candidate, with the Pareto front."""
+"""Error against each cost of every candidate, with the Pareto front."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CostPoint:
     Args:
         number: Of the candidate.
         label: Its network, and the values that the network's name does not show.
-        cost: Such as the number of parameters or multiply-adds.
+        costs: Such as the number of parameters and that of multiply-adds.
         error: Its objective in percent.
         on_front: Whether no other candidate dominates it.
         best: Whether it has the lowest error.
@@ -35,7 +35,7 @@ class CostPoint:
 
     number: int
     label: str
-    cost: int
+    costs: Sequence[int]
     error: float
     on_front: bool = False
     best: bool = False
@@ -48,17 +48,24 @@ class ErrorAgainstCost:
 
     Args:
         points: The candidates in the order of their ranks.
-        measure: The name of the cost, such as "parameters".
+        measures: The names of the costs, such as "parameters"; the figure has a panel for each.
+        axis: The label of the axis of the objective.
     """
 
     points: Sequence[CostPoint]
-    measure: str
+    measures: Sequence[str]
+    axis: str = "validation error, %"
 
     @property
     def front_steps(self) -> list[tuple[float, float]]:
-        """(cost, error in percent) of the Pareto set by cost, extended to the greatest cost of any candidate."""
-        line = sorted((float(point.cost), point.error) for point in self.points if point.on_front)
-        return [*line, (float(max(point.cost for point in self.points)), line[-1][1])]
+        """(cost, error in percent) of the Pareto set by cost, extended to the greatest cost of any candidate.
+
+        With several costs there is no line: a point of the set may be beaten in every single cost.
+        """
+        if len(self.measures) > 1:
+            return []
+        line = sorted((float(point.costs[0]), point.error) for point in self.points if point.on_front)
+        return [*line, (float(max(point.costs[0] for point in self.points)), line[-1][1])]
 
 
 @styled
@@ -77,35 +84,40 @@ def draw_pareto(found: ErrorAgainstCost, title: str, caption: str, badge: str = 
     others = sorted((point for point in points if not point.best), key=lambda point: point.number)
     named = [point for point in others if point.enqueued]
     of_labels = looks(point.label for point in named)
-    handles = [Line2D([], [], label="Pareto front", color=GREY, linewidth=1.0), *point_handles({"best"})]
+    line = [Line2D([], [], label="Pareto front", color=GREY, linewidth=1.0)] if found.front_steps else []
+    handles = [*line, *point_handles({"best"})]
     colour = GREY if len(named) == len(others) else PALETTE[0]
     for label, face, on in (("in the Pareto set", colour, True), ("other candidate", "white", False)):
         if any(point.on_front is on for point in others):
             handles.append(Line2D([], [], label=label, linestyle="", marker="o", color=colour, markerfacecolor=face))
     handles += _handles(named, of_labels) if len(named) <= MOST_NAMED else []
-    figure, (axis,) = open_canvas(title, caption, badge, width=6.8, body=3.8, legend=handles)
-    costs = [point.cost for point in points]
-    set_measure_axis(axis, [point.error for point in points])
-    for point in points:
-        if point.best:
-            axis.scatter([point.cost], [point.error], **LOOKS["best"])
-            continue
-        on = point.on_front
-        colour, marker = of_labels[point.label] if point in named else (PALETTE[0], "o")
-        axis.scatter(
-            [point.cost], [point.error], s=52 if on else 34, marker=marker, zorder=3 + on + point.enqueued / 2,
-            facecolor=colour if on else "white", edgecolor="white" if on else colour, linewidth=0.8 if on else 1.2,
-        )  # fmt: skip
-    axis.plot(*zip(*found.front_steps), drawstyle="steps-post", color=GREY, linewidth=1.0, zorder=2)
-    axis.set_xlabel(f"{found.measure}, log scale" if on_log_axis(costs, COUNTS) else found.measure)
-    set_count_axis(axis, costs)
-    labelled = [point for point in points if point.on_front or point.enqueued]
-    labelled.sort(key=lambda point: (not point.on_front, point.cost, point.number))
-    places = [(float(point.cost), point.error) for point in labelled]
-    drawn = [(float(point.cost), point.error) for point in points]
-    place_labels(
-        figure, axis, places, [point.label for point in labelled], drawn, sum(point.on_front for point in labelled)
+    panels = len(found.measures)
+    figure, axes = open_canvas(
+        title, caption, badge, width=6.8, body=3.8 * panels, legend=handles, rows=panels, sharey=True
     )
+    for place, (axis, measure) in enumerate(zip(axes, found.measures)):
+        costs = [point.costs[place] for point in points]
+        set_measure_axis(axis, [point.error for point in points], found.axis)
+        for point in points:
+            if point.best:
+                axis.scatter([point.costs[place]], [point.error], **LOOKS["best"])
+                continue
+            on = point.on_front
+            colour, marker = of_labels[point.label] if point in named else (PALETTE[0], "o")
+            axis.scatter(
+                [point.costs[place]], [point.error], s=52 if on else 34, marker=marker, zorder=3 + on + point.enqueued / 2,
+                facecolor=colour if on else "white", edgecolor="white" if on else colour, linewidth=0.8 if on else 1.2,
+            )  # fmt: skip
+        if found.front_steps:
+            axis.plot(*zip(*found.front_steps), drawstyle="steps-post", color=GREY, linewidth=1.0, zorder=2)
+        axis.set_xlabel(f"{measure}, log scale" if on_log_axis(costs, COUNTS) else measure)
+        set_count_axis(axis, costs)
+        labelled = [point for point in points if point.on_front or point.enqueued]
+        labelled.sort(key=lambda point: (not point.on_front, point.costs[place], point.number))
+        places = [(float(point.costs[place]), point.error) for point in labelled]
+        drawn = [(float(point.costs[place]), point.error) for point in points]
+        of_front = sum(point.on_front for point in labelled)
+        place_labels(figure, axis, places, [point.label for point in labelled], drawn, of_front)
     return figure
 
 

@@ -1,0 +1,47 @@
+"""with_kept_records(): an experiment that reads the records beside its report, for who has the report and no runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ablate.api import Experiment
+from ablate.files import is_real_directory
+from ablate.program_experiment import ProgramExperiment
+from ablate.records.choices import read_choice
+from ablate.records.kept import FOLDER
+from ablate.records.records import trial_state
+from ablate.search.experiment import SearchExperiment
+
+AnyExperiment = Experiment | ProgramExperiment | SearchExperiment
+
+
+def with_kept_records(load: Callable[..., AnyExperiment], runs: Path, out: Path) -> tuple[AnyExperiment, str]:
+    """The experiment on its runs directory, and ""; or on the records of its report, and a sentence that says so.
+
+    The records of the report are read only if the runs directory has nothing of the experiment, and they have something.
+
+    Args:
+        load: Returns the experiment of a study or a search; it takes `runs`.
+        runs: The runs directory; it need not exist.
+        out: The directory of reports.
+
+    Raises:
+        AblateError: The study is not valid, or a record is damaged.
+    """
+    experiment = load(runs=runs)
+    kept = out / experiment.study.name / FOLDER
+    if not is_real_directory(kept) or _has_begun(experiment) or not _has_begun(other := load(runs=kept)):
+        return experiment, ""
+    told = f"{runs} has none of these trials; the records are read from {kept}"
+    return other, f"{told}; `ablate merge {kept} --into {runs}` takes them over"
+
+
+def _has_begun(experiment: AnyExperiment) -> bool:
+    """Whether the runs directory has a trial or a candidate of the experiment."""
+    if isinstance(experiment, SearchExperiment):
+        return experiment.opened is not None
+    runs = experiment.runs
+    return any(trial_state(runs, one.id) != "missing" for one in experiment.trials()) or any(
+        read_choice(runs, one.id) for one in experiment.tunings
+    )

@@ -1,0 +1,133 @@
+"""An archive of a study: the same bytes again, no path of this machine, and commands that work where it is unpacked."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+from recorded import DIGITS, record, record_program
+
+from ablate import archive
+from ablate.api import Experiment, load_study
+from ablate.archive import archive_members, local_paths, write_archive
+from ablate.errors import RunError
+from ablate.program_experiment import ProgramExperiment
+from ablate.report.program_report import ProgramReport
+from ablate.report.study_report import StudyReport
+from ablate.report.trace import trace_cell
+
+NET = """\
+from torch import nn
+from parts.middle import width
+
+def build(num_classes=10):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.Linear(width, num_classes))
+"""
+STUDY = f"{DIGITS}seeds: 1\nvariants:\n  - net: WRN-10-1\n  - net: {{python: my_net:build}}\n"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    for kind in (StudyReport, ProgramReport):
+        monkeypatch.setattr(kind, "draw_figures", lambda report: {})
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Experiment:
+    folder = tmp_path / "here"
+    (folder / "parts").mkdir(parents=True)
+    (folder / "my_net.py").write_text(NET)
+    (folder / "parts" / "__init__.py").write_text("")
+    (folder / "parts" / "middle.py").write_text("width = 8\n")
+    (folder / "secret.txt").write_text("not part of the study")
+    (folder / "invented.yaml").write_text(STUDY)
+    found = load_study(folder / "invented.yaml", runs=folder / "runs")
+    assert isinstance(found, Experiment)
+    for trial in found.trials():
+        record(found.runs, trial, 5.0)
+        (found.runs / trial.id / "checkpoint-000002.pt").write_bytes(b"weights")
+    return found
+
+
+def test_it_has_all_that_the_commands_need_and_no_more(made: Experiment, tmp_path: Path) -> None:
+    file = made.study.folder / "invented.yaml"
+    members = archive_members(made, file, ["--scale", "small"])
+    names = {name.removeprefix("invented/") for name in members}
+    assert {"README.txt", "versions.txt", "invented.yaml", "my_net.py", "parts/__init__.py", "parts/middle.py"} <= names
+    assert not [name for name in names if "checkpoint" in name or "secret" in name or "lock" in name or "log" in name]
+    assert "ablate verify invented.yaml --scale small" in members["invented/README.txt"].decode()
+    assert "torch 2.15" in members["invented/versions.txt"].decode()
+    assert local_paths(members, made) == []
+    for path in (tmp_path / "one.zip", tmp_path / "two.zip"):
+        write_archive(archive_members(made, file, ["--scale", "small"]), path)
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+
+
+def test_report_and_trace_work_where_it_is_unpacked(
+    made: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = archive_members(made, made.study.folder / "invented.yaml")
+    write_archive(members, tmp_path / "a.zip")
+    zipfile.ZipFile(tmp_path / "a.zip").extractall(tmp_path / "there")
+    made.study.folder.rename(tmp_path / "gone")
+    monkeypatch.chdir(tmp_path / "there" / "invented")
+    there = load_study("invented.yaml")
+    assert there.status()["states"] == {"recorded": 2}
+    there.report().write("reports")
+    again = {path.as_posix(): path.read_bytes() for path in Path("reports").glob("invented/*.*")}
+    assert again == {name.removeprefix("invented/"): data for name, data in members.items() if "/reports/" in name}
+    assert len(trace_cell(Path("reports/invented/table.csv"), "1,median_test_error").trials) == 1
+
+
+def test_a_program_is_packed_with_its_files(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("print({})\n")
+    (tmp_path / "settings.json").write_text("{}")
+    (tmp_path / "invented.yaml").write_text(
+        "name: invented\nprogram:\n  command: python train.py settings.json ../out --lr {lr} --seed {seed}\n"
+        "  files: [train.py]\n"
+        "measures: [{name: accuracy, goal: maximize}]\nseeds: 1\nvariants:\n  - grid: {lr: [0.1, 0.2]}\n"
+    )
+    made = load_study(tmp_path / "invented.yaml", runs=tmp_path / "runs")
+    assert isinstance(made, ProgramExperiment)
+    for trial in made.trials():
+        record_program(made.runs, trial, [{"epoch": 1, "accuracy": 0.5}])
+    names = set(archive_members(made, tmp_path / "invented.yaml"))
+    assert {"invented/train.py", "invented/settings.json"} <= names
+    assert not any(".." in name for name in names)
+
+
+def test_without_a_record_there_is_no_archive(tmp_path: Path) -> None:
+    (tmp_path / "invented.yaml").write_text(f"{DIGITS}seeds: 1\nvariants:\n  - net: WRN-10-1\n")
+    with pytest.raises(RunError, match="no trial of invented is recorded"):
+        archive_members(load_study(tmp_path / "invented.yaml", runs=tmp_path / "runs"), tmp_path / "invented.yaml")
+
+
+def test_a_file_that_is_no_archive_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("name: mine\n")
+    with pytest.raises(RunError, match="is there and is no archive"):
+        write_archive({"a": b""}, tmp_path / "study.yaml")
+    assert (tmp_path / "study.yaml").read_text() == "name: mine\n"
+
+
+def test_a_killed_write_leaves_the_archive_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_archive({"a": b"old"}, tmp_path / "a.zip")
+    before = (tmp_path / "a.zip").read_bytes()
+
+    def dying(*words: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("ablate.files.os.replace", dying)
+        write_archive({"a": b"new"}, tmp_path / "a.zip")
+    assert (tmp_path / "a.zip").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_a_folder_of_this_machine_in_a_study_file_is_said(made: Experiment) -> None:
+    members = {"invented/invented.yaml": f"root: {made.study.folder.resolve()}/photos\n".encode()}
+    (line,) = local_paths(members, made)
+    assert line.startswith("invented/invented.yaml names a folder of this machine: ")
+    assert archive.ZIP.startswith(b"PK")
