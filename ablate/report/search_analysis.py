@@ -109,8 +109,8 @@ class SearchAnalysis:
         by, low = self.decision, self.decision.lowest.removesuffix("est")
         return (
             f"The best of {len(self.distinct)} candidates is too optimistic: it was chosen because its {by.noun} is "
-            f"{low}, so {self.format.with_unit(self.objective(best))} is not an estimate of the test {by.noun}. The test images were "
-            "not read; a study that takes these values evaluates them."
+            f"{low}, so {self.format.with_unit(self.objective(best))} is not an estimate of the test {by.noun}. "
+            "The test images were not read; a study that takes these values evaluates them."
         )
 
     @property
