@@ -91,7 +91,7 @@ def test_bold_are_those_that_cannot_be_told_from_the_best(tmp_path: Path) -> Non
     table = paper(recorded(tmp_path, text, errors))
     assert [cell.bold for cell in column(table, "Digits, %")] == [True, False]
     assert [cell.bold for cell in column(table, "CIFAR-10, %")] == [False, False]
-    assert table.caption.endswith("Bold: cannot be told from the best.")
+    assert table.caption.endswith("Bold: indistinguishable from the best.")
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,8 @@ def test_every_cell_of_a_median_knows_its_trials(tmp_path: Path) -> None:
 
 
 def test_the_statistics_of_each_variant(tmp_path: Path) -> None:
-    table = statistics_table(recorded(tmp_path, ONE, {0: [7.0, 5.0, 9.0], 1: [4.0, 3.0, 2.0]}).analysis())
+    analysis = recorded(tmp_path, ONE, {0: [7.0, 5.0, 9.0], 1: [4.0, 3.0, 2.0]}).analysis()
+    table = statistics_table(analysis, analysis.summaries)
     assert table.titles[:5] == ["Variant", "n", "Median", "Mean ± SD", "Range"]
     base, wide = texts(table)
     assert list(base.values())[:5] == ["WRN-10-1", "3", "7.00", "7.00 ± 2.00", "5.00–9.00"]
@@ -227,7 +228,8 @@ def test_the_statistics_of_each_variant(tmp_path: Path) -> None:
 
 
 def test_the_statistics_name_the_data_set_where_there_are_several(tmp_path: Path) -> None:
-    table = statistics_table(recorded(tmp_path, BOTH, {0: [7.0], 1: [30.0], 2: [6.0]}).analysis())
+    analysis = recorded(tmp_path, BOTH, {0: [7.0], 1: [30.0], 2: [6.0]}).analysis()
+    table = statistics_table(analysis, analysis.summaries)
     assert [(row["Variant"], row["Data"], row["Median"]) for row in texts(table)] == [
         ("WRN-10-1", "Digits", "7.00"),
         ("WRN-10-1", "CIFAR-10", "30.00"),
@@ -239,9 +241,9 @@ def test_the_statistics_name_the_data_set_where_there_are_several(tmp_path: Path
 def test_from_eight_seeds_on_it_is_an_interval(tmp_path: Path) -> None:
     errors: list[float | None] = [float(error) for error in range(1, 9)]
     analysis = recorded(tmp_path, ONE.replace("seeds: 3", "seeds: 8"), {0: errors, 1: errors}).analysis()
-    assert statistics_table(analysis).titles[4] == "95% interval"
+    assert statistics_table(analysis, analysis.summaries).titles[4] == "95% interval"
     # With 8 seeds the interval lies inside minimum to maximum, 1 to 8.
-    (low, high) = texts(statistics_table(analysis))[0]["95% interval"].split("–")
+    (low, high) = texts(statistics_table(analysis, analysis.summaries))[0]["95% interval"].split("–")
     assert 1 < float(low) < 2 < 7 < float(high) < 8
 
 

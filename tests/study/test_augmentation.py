@@ -88,7 +88,7 @@ def test_how_steps_are_written(written: Any, steps: Any) -> None:
         ("[{rand_augment: {n: 2, m: 31}}]", "the step rand_augment: found 31; allowed: input should be less than or equal"),
         ("[{rand_augment: {k: 2}}]", "the step rand_augment: unknown key 'k'; allowed: n, m"),
         ("[{crop: {mode: mirror}}]", "the step crop: found 'mirror'; allowed: input should be 'reflect', 'zero' or 'edge'"),
-        ("[{random_resized_crop: [1, 0.2]}]", "random_resized_crop: scale: found [1, 0.2]; the least comes first"),
+        ("[{random_resized_crop: [1, 0.2]}]", "random_resized_crop: scale: found [1, 0.2]; write the smaller number first"),
         (
             "[{random_resized_crop: {ratio: [0, 2]}}]",
             "random_resized_crop: found 0; allowed: input should be greater",

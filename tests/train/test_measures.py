@@ -234,7 +234,7 @@ def test_variants_are_compared_by_the_measure_that_decides(tmp_path: Path) -> No
     ("measures", "message"),
     [
         ("[top3]", "measures: found 'top3'; allowed: "),
-        ("[ece, ece]", "measures: 'ece' is there twice; give each a name of its own"),
+        ("[ece, ece]", "measures: 'ece' is listed twice; give each a name of its own"),
         ("[{name: ece, goal: maximize}]", "measures.goal is only valid with python: module:callable"),
         ("[{python: own_measures:missing}]", "measures: own_measures:missing: "),
         ("[{python: own_measures}]", "measures.python: found 'own_measures'; allowed: package.module:callable"),
