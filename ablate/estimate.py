@@ -406,11 +406,11 @@ def _remarks(variants: Sequence[Variant], cost: dict[str, Any], probes: Sequence
     remarks = []
     if cost["open_trials"]:
         remarks += [
-            f"{name}: how many images there are is not known before a run; data.train_size and data.test_size say it"
+            f"{name}: the number of images is not known before a run; set data.train_size and data.test_size"
             for name in dict.fromkeys(v.data.title for v in variants if images_of(v.data) is None)
         ]
         remarks += [
-            f"{data.title}: taken to have as many images as {DATA_SETS[data.copy_of].title}"
+            f"{data.title}: assumed to have as many images as {DATA_SETS[data.copy_of].title}"
             for data in dict.fromkeys(variant.data for variant in variants)
             if data.copy_of and None in (data.train_size, data.test_size)
         ]

@@ -398,7 +398,7 @@ class StudyExperiment(ABC, Generic[V, T]):
 
         Args:
             count: How many trials to choose at random, from 1.
-            seed: Of the choice.
+            seed: The seed of the random choice.
             options: How to run.
             console: Shows progress.
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 WORK, COHORT_WORK = "ablate.train.trial:TrialWork", "ablate.train.cohort:CohortWork"
 MEASURE_WORK = "ablate.train.measure_again:MeasureWork"
 PROGRAM_WORK = "ablate.train.program:ProgramWork"
-STOPPING = "stopping when the epochs under way are done and kept"
+STOPPING = "stopping after the running epochs, which are kept"
 PROGRAM_STOPPING = "stopping: the programs are asked to end by SIGTERM"
 WAIT_SECONDS = 0.5
 AnyTrial = TypeVar("AnyTrial", Trial, ProgramTrial)
@@ -263,7 +263,7 @@ def run_rounds(
         recover_record(runs, trial.id, say)  # a damaged one counts for nothing
     begun, trained, elsewhere = time.monotonic(), 0, 0
     if options.shard:
-        say(f"the parts of {options.shard[1]} share each round by the records of {runs}; alone there, a part trains it all")
+        say(f"{options.shard[1]} shards share each round through {runs}; a shard that runs alone there trains everything")
     followed = follow()
     for note in dict.fromkeys(rounds.note for rounds in followed if rounds.note):
         say(f"note: {note}")
@@ -282,7 +282,7 @@ def run_rounds(
         if len(asked(followed)) == len(trials):
             break
     for line in round_lines(followed) if summary.failed else ():
-        say(f"the {line}; it is not complete, so no further seed is asked for")
+        say(f"the {line}; it is not complete, so no further seed is trained")
     summary.trained, summary.elsewhere, summary.seconds = trained, elsewhere, time.monotonic() - begun
     summary.recorded_before = summary.trials - trained - elsewhere - summary.open
     return summary
@@ -347,11 +347,11 @@ def fit_to_memory(
     fit = max(0, whole - need.images) // need.slot
     told = (
         f"{slots} trials at the same time need about {need.total(slots) / 1e9:,.1f} GB of memory, "
-        f"{need.slot / 1e9:,.1f} GB each and {need.images / 1e9:,.1f} GB for images; there are {whole / 1e9:,.1f} GB"
+        f"{need.slot / 1e9:,.1f} GB each and {need.images / 1e9:,.1f} GB for images; this machine has {whole / 1e9:,.1f} GB"
     )
     if options.slots is not None or not fit:
         raise RunError(f"{told}; " + (f"use `slots` {fit}" if fit else "a smaller recipe.batch_size needs less"))
-    say(f"{told}; {fit} at the same time")
+    say(f"{told}; so {fit} run at the same time")
     del backend.slots[fit:]
 
 
@@ -453,7 +453,7 @@ class _RunInProgress:
             try:
                 write_failure(trial_directory(self.runs, outcome.task.id), outcome.cause, outcome.attempts)
             except (OSError, RecordError) as error:  # a full disk must not end the other trials
-                progress.say(f"{outcome.task.label}: its failure could not be noted: {error}")
+                progress.say(f"{outcome.task.label}: its failure could not be recorded: {error}")
         elif outcome.status == "recorded" and outcome.attempts == 1:
             self.summary.elsewhere += 1
         elif record is not None:

@@ -106,7 +106,7 @@ def choose_trials(recorded: Sequence[T], count: int, seed: int) -> list[T]:
         RunError: No trial is recorded, or fewer than `count`.
     """
     if not recorded:
-        raise RunError("no trial of the study is recorded; run it first")
+        raise RunError("nothing to verify yet: no trial is recorded; run the study first")
     if not 1 <= count <= len(recorded):
         raise RunError(f"`trials`: {count} asked for, {len(recorded)} recorded; use 1 to {len(recorded)}")
     chosen = set(random.Random(seed).sample(sorted(trial.id for trial in recorded), count))
@@ -132,7 +132,7 @@ def verify_trials(
         labels: The name of each trial for people, by its id.
         runs: Directory of the records.
         count: How many trials to choose at random, from 1.
-        seed: Of the choice.
+        seed: The seed of the random choice.
         own: The measure of a program; None: the error on the images of each record's split.
 
     Raises:

@@ -172,7 +172,7 @@ def test_without_a_probe_the_nearest_network_is_scaled(experiment: Experiment) -
         assert (one["basis"], one["approximate"], one["source"]) == ("scaled", True, small.net)
     assert cost["here"]["approximate"] and not found[0]["approximate"]
     text = plan_text(experiment.plan())
-    assert f"~{found[1]['trial_seconds'] / 3600:.3g} " in text and "~: scaled by multiply-adds" in text
+    assert f"~{found[1]['trial_seconds'] / 3600:.3g} " in text and "~: estimated from another network" in text
     # A recorded network that is nearer is taken instead.
     probe_path(experiment.runs, probe).unlink()
     recorded(experiment, deep.trials((0,))[0], 40.0)
@@ -210,7 +210,7 @@ def test_a_run_on_many_gpus_is_simulated(experiment: Experiment) -> None:
     assert all(run["device_seconds"] == pytest.approx(28.5) for run in cost["gpus"])
     lines = cost_lines(cost)
     assert any(line.startswith(f"512 GPUs ({GPU}): 9 open trials, 0.00792 trial-hours; done in 4 s") for line in lines)
-    assert any("each trial on one of them" in line for line in lines)
+    assert any("a trial stays on one GPU" in line for line in lines)
     # Two slots a GPU: half the device-hours a trial-hour, and the probe was of one.
     (shared,) = estimates(experiment, CostOptions(gpus=(1,), slots_per_gpu=2))[1]["gpus"]
     assert shared["slots"] == 2 and shared["makespan_seconds"] == pytest.approx(15.0) and shared["approximate"]
@@ -269,7 +269,7 @@ def test_how_many_images_a_folder_has_is_not_guessed(tmp_path: Path) -> None:
     experiment = load_study(path, runs=tmp_path / "runs")
     probed(experiment, experiment.variants[0], 100.0)
     found, cost = estimates(experiment)
-    assert found == [None, None, None] and cost["remarks"][0].startswith("Mine: how many images there are is not known")
+    assert found == [None, None, None] and cost["remarks"][0].startswith("Mine: the number of images is not known")
     assert estimates(load_study(path, ["data.copy_of=cifar10"], runs=tmp_path / "runs"))[0][0]["trial_seconds"] > 0
 
 
@@ -307,9 +307,7 @@ def test_estimated_against_actual(experiment: Experiment) -> None:
     (found,) = estimated_against_actual(summaries, read_probes(experiment.runs))
     assert (found.device, found.trials) == (CPU, 2)
     assert (found.estimated_seconds, found.actual_seconds) == pytest.approx((10.0, 11.0))
-    assert foreseen_lines([found]) == [
-        f"{CPU}: the probes foresaw 0.00278 device-hours for 2 trials, they took 0.00306 (+10%)"
-    ]
+    assert foreseen_lines([found]) == [f"{CPU}: 2 trials took 0.00306 device-hours; the probes estimated 0.00278 (+10%)"]
     assert estimated_against_actual(summaries, []) == []
 
 

@@ -120,7 +120,7 @@ def test_a_plan_shows_ids_and_the_first_command(tmp_path: Path) -> None:
     of = experiment(tmp_path)
     text = plan_text(of.plan())
     assert all(trial.id in text for trial in of.trials())
-    assert f"the first command, in {tmp_path}: python -S train.py good 0" in text
+    assert f"first command, in {tmp_path}: python -S train.py good 0" in text
     assert text.splitlines()[-1] == "2 variants, 2 trials: 2 missing"
     with pytest.raises(RunError, match="a program cannot be timed"):
         of.plan(probe=True)

@@ -93,7 +93,7 @@ def test_a_comparison_stops_when_it_is_decided_and_another_goes_to_the_end(done:
 def test_status_plan_and_report_say_what_came_of_it(done: ProgramExperiment) -> None:
     text = status_text(done.status())
     assert "shift 3 against shift 0: decided after 9 seeds (different)" in text
-    assert "shift 0.35 against shift 0: undecided after 10 seeds, the most" in text
+    assert "shift 0.35 against shift 0: undecided after 10 seeds, the maximum" in text
     planned = done.plan()
     assert (planned["until"]["least"], planned["until"]["most"], planned["until"]["asked"]) == (16, 40, len(done.trials()))
     assert planned["until"]["recorded"] and 0.2 < planned["until"]["standard_deviation"] < 0.5
@@ -102,7 +102,7 @@ def test_status_plan_and_report_say_what_came_of_it(done: ProgramExperiment) -> 
     said = document_text(report.document)
     assert "shift 3 is worse than shift 0 by" in said
     assert "equivalent within 0.6" in said
-    assert "shift 0.35 and shift 0: not decided after 10 seeds, the most that the study allows" in said
+    assert "shift 0.35 and shift 0: not decided after 10 seeds, the maximum of the study" in said
     assert "trainings in all; a fixed number of seeds with the same power" in said
     assert "cannot be told apart" not in said and "Incomplete" not in said  # the verdicts are those of the rounds alone
     assert {"verdict", "seeds_decided", "interval_low", "p_sequential"} <= {*report.frames()["table"].columns}
@@ -129,7 +129,7 @@ def test_a_failed_trial_ends_the_rounds_and_the_next_run_goes_on(done: ProgramEx
     (tmp_path / "broken").touch()
     summary, said = run(of)
     assert (summary.exit_code, summary.open, len(summary.failed)) == (INCOMPLETE, 1, 1)
-    assert "the round of seed 4: 3 of 3 comparisons open; it is not complete, so no further seed is asked for" in said
+    assert "the round of seed 4: 3 of 3 comparisons open; it is not complete, so no further seed is trained" in said
     assert "shift 3 against shift 0: open, next seed 4" in status_text(of.status())
     (tmp_path / "broken").unlink()
     assert run(of)[0].exit_code == 0
@@ -148,7 +148,7 @@ def test_parts_that_share_the_records_share_each_round(done: ProgramExperiment, 
     said = [part.communicate(timeout=120)[1].decode() for part in parts]
     assert [part.returncode for part in parts] == [0, 0], said
     assert trained(of) == trained(done)
-    assert "share each round by the records of runs" in said[0]
+    assert "share each round through runs" in said[0]
 
 
 def test_with_folds_a_seed_counts_by_its_mean_and_when_all_folds_are_recorded(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_study_without_a_baseline_or_with_too_few_seeds_is_told_so(tmp_path: P
     with pytest.raises(StudyError, match=r"seeds.until is not valid in a study with 'search'"):
         load_any_study(tmp_path / "study.yaml")
     few = program(tmp_path, study=STUDY.replace("to: 10", "to: 6")).remarks()
-    assert few[-1] == "note: 6 seeds can show no difference in any of 3 comparisons; seeds.to: 9 can"
+    assert few[-1] == "note: 6 seeds cannot decide any of 3 comparisons; use seeds.to: 9"
 
 
 def test_records_that_the_settings_did_not_ask_for_are_said_to_be_none_of_theirs(
@@ -220,4 +220,4 @@ def test_what_can_decide_nothing_is_not_said_to_have_power() -> None:
     pairs, values = tuple((i, 0) for i in range(1, k + 1)), [{seed: float(i) for seed in range(6)} for i in range(k + 1)]
     followed = follow(rule, pairs, (0,) * k, values)
     rounds = Rounds(rule, followed, pairs, (0,) * k, tuple("abcde"), 1, None)
-    assert _saved(rounds, tuned=False) == "30 trainings in all; 6 seeds, the most, can show no difference, whatever it is."
+    assert _saved(rounds, tuned=False) == "30 trainings in all; 6 seeds, the maximum, cannot show any difference."

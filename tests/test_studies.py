@@ -22,7 +22,7 @@ QUICK = ("quickstart", "road_map")  # small as they are, so they have no smaller
 SCALED = [name for name in NAMES if name not in QUICK]
 MB = "ms a batch of 16"
 TOP5 = "top-5 error, %"
-TITAN = "s an epoch, Titan X"
+TITAN = "s per epoch, Titan X"
 NOT_BUILT = "the network is not built"
 
 

@@ -62,7 +62,7 @@ def test_what_is_trained_again_is_bit_equal_and_the_records_are_not_touched(expe
     verdict = verification.trials[0]
     assert (verdict.first_difference, verdict.furthest, verdict.changed) == (None, 0.0, {})
     assert f"bit-equal, on the same device, {verdict.device}" in verdict_text(verdict)
-    assert verification_text(verification).endswith("2 of 2 bit-equal, chosen of 2 recorded with --seed 0")
+    assert verification_text(verification).endswith("2 of 2 bit-equal, chosen from 2 recorded trials with --seed 0")
 
 
 def test_what_differs_is_said_with_its_epoch_its_distance_and_what_changed(experiment: Experiment) -> None:
@@ -130,5 +130,5 @@ def test_the_choice_is_random_and_the_seed_decides_it(tmp_path: Path) -> None:
     for count in (0, 101):
         with pytest.raises(RunError, match=f"`trials`: {count} asked for, 100 recorded; use 1 to 100"):
             choose_trials(trials, count, 0)
-    with pytest.raises(RunError, match="no trial of the study is recorded"):
+    with pytest.raises(RunError, match="nothing to verify yet: no trial is recorded"):
         choose_trials([], 1, 0)

@@ -21,6 +21,7 @@ from ablate.commands.options import (
     Root,
     one_of,
     print_json,
+    print_text,
     read_network,
     say,
 )
@@ -31,7 +32,7 @@ from ablate.files import expand
 def show(
     net: Annotated[
         str,
-        typer.Argument(metavar="[NET]", help="WRN-40-2, or module:callable; none: list all."),
+        typer.Argument(metavar="NET", help="WRN-40-2, or module:callable; none: list all."),
     ] = "",
     argument: Argument = None,
     args: Arguments = "",
@@ -41,7 +42,7 @@ def show(
     classes: Classes = None,
     image_size: ImageSize = None,
     channels: Channels = 3,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536, metavar="N", help="Images a step.")] = 128,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536, metavar="N", help="Images per step.")] = 128,
     weights: Annotated[Optional[Path], WEIGHTS] = None,
     as_json: Json = False,
 ) -> None:
@@ -52,7 +53,7 @@ def show(
 
     if not net:
         listed = describe_families()
-        print_json(listed) if as_json else print(families_text(listed))
+        print_json(listed) if as_json else print_text(families_text(listed))
         return
     architecture = read_network(net, depth_rule, family, imagenet, argument, args)
     network = describe(net, architecture, depth_rule, classes, image_size, channels, batch_size)
@@ -60,13 +61,13 @@ def show(
         from ablate.nets.weights import check_weights
 
         network["weights"] = check_weights(weights, architecture, network["classes"], tuple(network["input_shape"]))
-    print_json(network) if as_json else print(network_text(network))
+    print_json(network) if as_json else print_text(network_text(network))
     if weights and not as_json:
         print(weights_text(network["weights"]))
 
 
 def draw(
-    net: Annotated[str, typer.Argument(metavar="[NET]", help="WRN-28-10, or module:callable.", show_default=False)] = "",
+    net: Annotated[str, typer.Argument(metavar="NET", help="WRN-28-10, or module:callable.", show_default=False)] = "",
     figure_1: Annotated[bool, typer.Option("--figure-1", help="The paper's figure 1, instead of NET.")] = False,
     out: Annotated[Optional[Path], typer.Option("-o", "--out", metavar="PATH", help="An .svg, .png or .pdf file.")] = None,
     argument: Argument = None,
@@ -82,7 +83,7 @@ def draw(
     from ablate.errors import RunError
 
     if bool(net) == figure_1:
-        raise RunError(f"draw: found {'NET and --figure-1' if net else 'neither'}; allowed: NET or --figure-1, one of them")
+        raise RunError("draw: give a network or --figure-1" + (", not both" if net else ""))
     from ablate.nets.families import blueprint, task_of
     from ablate.report.figures.network import check_path, write_drawing
     from ablate.report.network_diagram import figure_1_diagram, network_diagram
@@ -118,12 +119,13 @@ def evaluate(
     depth_rule: DepthRule = "convolutions",
     family: FamilyKey = None,
     classes: Annotated[
-        Optional[int], typer.Option("--classes", min=2, max=100_000, metavar="N", help="If not those of the data.")
+        Optional[int], typer.Option("--classes", min=2, max=100_000, metavar="N", help="Classes, if not those of the data.")
     ] = None,
     image_size: Annotated[
-        Optional[int], typer.Option("--image-size", min=4, max=1024, metavar="PIXELS", help="Of an image_folder.")
+        Optional[int],
+        typer.Option("--image-size", min=4, max=1024, metavar="PIXELS", help="Pixels a side of an image_folder."),
     ] = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536, metavar="N", help="Images a step.")] = 64,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, max=65536, metavar="N", help="Images per step.")] = 64,
     device: Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.")] = "auto",
     as_json: Json = False,
 ) -> None:

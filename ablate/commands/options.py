@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
@@ -40,23 +42,22 @@ Images = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DepthRule = Annotated[
     Literal["convolutions", "nominal"],
-    typer.Option("--depth-rule", metavar="RULE", help="convolutions, or nominal: 6 N + 4."),
+    typer.Option("--depth-rule", metavar="RULE", help="convolutions (default) or nominal.", show_default=False),
 ]
-FamilyKey = Annotated[
-    Optional[str], typer.Option("--family", metavar="NAME", help="The family of NET, if two have the name.")
-]
+FamilyKey = Annotated[Optional[str], typer.Option("--family", metavar="NAME", help="The family, if two have the name.")]
 ForImageNet = Annotated[bool, typer.Option("--imagenet", help="Read NET as a network for ImageNet.")]
 Classes = Annotated[
-    Optional[int], typer.Option("--classes", min=2, max=100_000, metavar="N", help="10, or 1000 for ImageNet.")
+    Optional[int], typer.Option("--classes", min=2, max=100_000, metavar="N", help="Classes: 10, or 1000 for ImageNet.")
 ]
 ImageSize = Annotated[
-    Optional[int], typer.Option("--image-size", min=4, max=1024, metavar="PIXELS", help="32, or 224 for ImageNet.")
+    Optional[int],
+    typer.Option("--image-size", min=4, max=1024, metavar="PIXELS", help="Pixels a side: 32, or 224 for ImageNet."),
 ]
 Argument = Annotated[
     Optional[list[str]],
     typer.Option("-a", "--arg", metavar="KEY=VALUE", help="An argument of your function: depth=3."),
 ]
-Arguments = Annotated[str, typer.Option("--args", metavar="MAPPING", help="Its arguments: '{depth: 3, norm: batch}'.")]
+Arguments = Annotated[str, typer.Option("--args", metavar="MAPPING", help="Several: '{depth: 3, norm: batch}'.")]
 Channels = Annotated[int, typer.Option("--channels", min=1, max=16, metavar="N", help="Channels of an image.")]
 WEIGHTS = typer.Option("--weights", metavar="FILE", help="A state_dict, safetensors or .t7 file.")
 RUNS, OUT = Path("runs"), Path("reports")
@@ -75,6 +76,22 @@ def print_json(value: Any) -> None:
         print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
     except orjson.JSONEncodeError:  # a file name that is not valid Unicode
         print(json.dumps(value, indent=2))
+
+
+def print_text(text: str) -> None:
+    """Print the text of a command to stdout, on a terminal with its Markdown tables drawn.
+
+    Args:
+        text: Its tables are Markdown.
+    """
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        from ablate.report.writers import terminal
+
+        terminal.print_text(text, Console(highlight=False), "with --json")
+    else:
+        print(text)
 
 
 def print_report(document: Document) -> None:
@@ -115,11 +132,15 @@ def next_command(command: str, study: Path, overrides: Sequence[str] | None, sca
 def say(*texts: str) -> None:
     """Print messages to stderr, with parameter names written as flags; see with_flags().
 
+    On a terminal long lines are broken between words.
+
     Args:
         texts: The messages.
     """
-    for text in texts:
-        print("\n".join(map(printable, with_flags(text).split("\n"))), file=sys.stderr)
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else sys.maxsize
+    for line in (printable(line) for text in texts for line in with_flags(text).split("\n")):
+        folded = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+        print(folded if len(line) > width else line, file=sys.stderr)
 
 
 def with_flags(text: str) -> str:

@@ -32,7 +32,7 @@ def run_text(summary: RunSummary) -> str:
         left = f"; not tuned: {counted(summary.untuned, 'variant')}" if summary.untuned else ""
         tuning = [f"tuning: {counted(summary.tried, 'candidate')} tried{left}"]
     if not summary.trials and not summary.shard and not tuning:
-        return "nothing is trained: the study has no seeds, its networks are counted; `ablate report` shows them"
+        return "nothing to train: the study has no seeds; `ablate report` counts its networks"
     counts = [f"{summary.trained} trained", f"{summary.recorded_before} recorded before"]
     counts += [f"{summary.elsewhere} by another run"] if summary.elsewhere else []
     counts += [f"{summary.open} open"] if summary.open else []
@@ -76,7 +76,7 @@ def search_text(summary: SearchSummary) -> str:
     ended = summary.done_before + summary.evaluated + summary.pruned + summary.elsewhere
     left = summary.candidates - ended - len(summary.failed)
     counts = [f"{summary.evaluated} evaluated", f"{summary.pruned} pruned", f"{summary.done_before} before"]
-    counts += [f"{summary.elsewhere} by other drivers"] if summary.elsewhere else []
+    counts += [f"{summary.elsewhere} by other processes"] if summary.elsewhere else []
     counts += [f"{len(summary.failed)} failed"] if summary.failed else []
     counts += [f"{left} open"] if left > 0 else []
     trained = f"{counted(summary.trained, 'training')}, {duration(summary.seconds)}"
@@ -93,7 +93,7 @@ def verification_text(found: Verification) -> str:
     """
     equal = sum(verdict.equal for verdict in found.trials)
     lines = [verdict_text(verdict) for verdict in found.trials]
-    chosen = f"chosen of {found.recorded} recorded with --seed {found.seed}"
+    chosen = f"chosen from {found.recorded} recorded trials with --seed {found.seed}"
     lines.append(f"{equal} of {len(found.trials)} bit-equal, {chosen}")
     return "\n".join(lines)
 
@@ -185,7 +185,7 @@ def merge_text(plan: MergePlan) -> str:
     counts += [f"unfinished: {unfinished} copied"] if unfinished else []
     counts += [f"probes: {len(plan.probes)} copied"] if plan.probes else []
     counts += [f"tuned variants: {len(plan.choices)} copied"] if plan.choices else []
-    counts += [f"passed over: {len(plan.passed_over)}"] if plan.passed_over else []
+    counts += [f"skipped: {len(plan.passed_over)}"] if plan.passed_over else []
     return f"{plan.into}: {'; '.join(counts)}"
 
 

@@ -52,7 +52,7 @@ def plan_text(plan: dict[str, Any]) -> str:
     estimated = any(variant["estimate"] for variant in variants)
     header += ["Step, ms"] if probed else []
     states = [trial["state"] for variant in variants for trial in variant["trials"]]
-    header += (["Hours a trial"] if estimated else []) + ["Trials"] if states else []
+    header += (["Hours per trial"] if estimated else []) + ["Trials"] if states else []
     rows = []
     for variant in variants:
         row = [*([variant.get("title", DASH)] if titled else []), variant["net"], *map(plain, variant["axes"].values())]
@@ -101,13 +101,13 @@ def _rounds_lines(until: dict[str, Any] | None) -> list[str]:
     source = "as recorded" if until["recorded"] else "assumed"
     lines = [
         f"seeds: {until['from']} to {until['to']}, until each of {counted(until['comparisons'], 'comparison')} is decided; "
-        f"{until['asked']} trainings are asked for so far, at least {until['least']}, at most {until['most']}",
+        f"{until['asked']} trainings so far, at least {until['least']}, at most {until['most']}",
         f"expected: {until['expected_without_difference']:.0f} trainings if nothing differs, "
-        f"{until['expected_with_difference']:.0f} if all differ by {difference:.3g} (standard deviation of the differences "
-        f"of two trainings of a seed {spread:.3g}, {source})",
+        f"{until['expected_with_difference']:.0f} if all differ by {difference:.3g} (standard deviation of the difference "
+        f"at one seed {spread:.3g}, {source})",
     ]
     if until["first_possible_decision"]:
-        lines.append(f"a difference is shown after {until['first_possible_decision']} seeds at the earliest")
+        lines.append(f"a difference can be found after {until['first_possible_decision']} seeds at the earliest")
     return [*lines, *filter(None, [until["note"]])]
 
 
@@ -158,13 +158,13 @@ def _tune_lines(plan: dict[str, Any]) -> list[str]:
     else:
         images = ""
     states = tune["variants"]
-    each = f"{counted(tune['candidates'], 'candidate')} a variant, its own values first"
+    each = f"{counted(tune['candidates'], 'candidate')} per variant, its own values first"
     done = sum(one["chosen"] is not None for one in states)
     lines = [
         f"tune: {'; '.join(spaces)}: {each}; {tune['goal']}d: {tune['objective'].replace('_', ' ')}{images}, "
         f"{counted(len(tune['seeds']), 'seed')}; sampler {tune['sampler']}, pruner {tune['pruner']}",
         f"tuned: {done} of {counted(len(states), 'variant')}, {counted(tune['open_trainings'], 'training')} left to tune"
-        + (", before any seed is trained; the ids of the trials follow from it" if done < len(states) else ""),
+        + ("; this comes first, because the ids of the trials depend on it" if done < len(states) else ""),
     ]
     if untuned := tune["also_untuned"]:
         lines.append(f"at the variants' own values too, {counted(len(untuned), 'trial')} more: {count_states(untuned)}")
@@ -189,8 +189,8 @@ def verdict_lines(plan: dict[str, Any]) -> list[str]:
 def _command_lines(program: dict[str, Any]) -> list[str]:
     """The first command of a program, and its files."""
     files = ", ".join(f"{name} ({digest})" for name, digest in program["files"].items())
-    lines = [f"the first command, in {program['folder']}: {program['command']}"]
-    return [*lines, *([f"files that are part of the ids: {files}"] if files else [])]
+    lines = [f"first command, in {program['folder']}: {program['command']}"]
+    return [*lines, *([f"files in the ids: {files}"] if files else [])]
 
 
 def _program_cost_lines(cost: dict[str, Any]) -> list[str]:
@@ -198,17 +198,17 @@ def _program_cost_lines(cost: dict[str, Any]) -> list[str]:
     seconds, left = cost["trial_seconds"], cost["open_trials"]
     if seconds is None or not left:
         return []
-    return [f"a recorded trial took {_time(seconds)}; {counted(left, 'open trial')}: {_time(left * seconds)} of trials"]
+    return [f"a recorded trial took {_time(seconds)}; {counted(left, 'open trial')}: {_time(left * seconds)} in all"]
 
 
 def _memory_line(memory: dict[str, int]) -> str:
     """The memory of a run on the CPU."""
     images = f", and {quantity(memory['images'])}B of images for all slots together" if memory["images"] else ""
-    return f"memory on the CPU: about {quantity(memory['slot'])}B a slot{images}"
+    return f"memory on the CPU: about {quantity(memory['slot'])}B per slot{images}"
 
 
 def _images_lines(plan: dict[str, Any]) -> list[str]:
-    """The number of images of each class, and what is passed over, one line per data set and part."""
+    """The number of images of each class, and of skipped files, one line per data set and part."""
     return [
         printable(f"images of {title}, {line}")
         for title, counts in plan.get("images", {}).items()
@@ -245,7 +245,7 @@ def _search_text(plan: dict[str, Any]) -> str:
     if search["distinct"]:
         lines.append(_distinct_line(search["distinct"]))
     elif search["drawn"]:
-        lines.append(f"what is not sampled yet costs what {counted(search['drawn'], 'candidate')} drawn at random cost:")
+        lines.append(f"estimated from {counted(search['drawn'], 'random candidate')}:")
     lines += [_memory_line(plan["memory"])] if plan["memory"] else []
     return "\n".join(lines + cost_lines(plan["cost"]))
 
@@ -266,7 +266,7 @@ def _program_search_lines(plan: dict[str, Any]) -> list[str]:
 
 
 def _distinct_line(distinct: int) -> str:
-    return f"different candidates in the space: {distinct}; one that comes again costs nothing, but counts"
+    return f"different candidates in the space: {distinct}; a repeated candidate counts but is not trained again"
 
 
 def _space(parameter: dict[str, Any]) -> str:
@@ -296,14 +296,16 @@ def cost_lines(cost: dict[str, Any]) -> list[str]:
     runs = [run for run in (cost["here"], *cost["gpus"]) if run and run["trials"]]
     lines = [_run_line(run, cost["open_trials"]) for run in runs]
     if any(run["approximate"] for run in runs):
-        lines.append("~: scaled by multiply-adds from another network, or timed with another number side by side")
+        lines.append(
+            "~: estimated from another network by multiply-adds, or timed with another number of trials side by side"
+        )
     if any(run["gpus"] for run in runs):
-        lines.append("GPUs: of the kind that was timed, each trial on one of them from start to end, longest first")
+        lines.append("GPUs: of the kind that was timed; a trial stays on one GPU; the longest trials start first")
     if any(run["slots"] > 1 for run in runs):
-        lines.append("least possible: the trial-hours spread evenly, or the longest trial, whichever is more")
+        lines.append("least possible: all trial-hours divided by the slots, or the longest trial if that takes longer")
     if cost["titan_x_seconds"] >= 3600:
         hours = _in_hours(cost["titan_x_seconds"])
-        lines.append(f"by multiply-adds, {hours} hours of the Titan X that WRN's Table 2 was timed on")
+        lines.append(f"by multiply-adds: {hours} hours on a Titan X, the GPU of WRN's Table 2")
     return [printable(line) for line in (*lines, *map(str, cost["remarks"]))]
 
 

@@ -18,6 +18,7 @@ from ablate.commands.options import (
     StudyFile,
     one_of,
     print_json,
+    print_text,
     say,
     with_flags,
 )
@@ -53,7 +54,7 @@ def trace(
     from ablate.report.trace import trace_cell
 
     found = trace_cell(table, cell)
-    print_json(found.as_json()) if as_json else print(trace_text(found))
+    print_json(found.as_json()) if as_json else print_text(trace_text(found))
 
 
 def verify(
@@ -86,7 +87,7 @@ def verify(
     seed = secrets.randbelow(2**31) if seed is None else seed
     say(*([] if quiet else [f"verify: chosen with --seed {seed}"]))
     found = experiment.verify(trials, seed, options, Console(stderr=True))
-    print_json(found.as_json()) if as_json else print(verification_text(found))
+    print_json(found.as_json()) if as_json else print_text(verification_text(found))
     raise typer.Exit(found.exit_code)
 
 
@@ -114,7 +115,7 @@ def adopt(
 
     experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root)
     found = experiment.adopt(RunOptions(device, slots, slots_per_gpu, quiet=quiet), Console(stderr=True))
-    print_json([one.as_json() for one in found.variants]) if as_json else print(adoption_text(found))
+    print_json([one.as_json() for one in found.variants]) if as_json else print_text(adoption_text(found))
     raise typer.Exit(found.exit_code)
 
 

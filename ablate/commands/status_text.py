@@ -97,9 +97,9 @@ def _comparison_line(one: dict[str, Any]) -> str:
     """What a comparison came to so far, of a study with `seeds.until`."""
     name, seeds = f"{one['net']} against {one['baseline']}", counted(one["seeds"], "seed")
     if one["verdict"] == "open":
-        return f"{name}: open, next seed {one['next_seed']}" if one["seeds"] else f"{name}: not looked at yet"
+        return f"{name}: open, next seed {one['next_seed']}" if one["seeds"] else f"{name}: not compared yet"
     if one["verdict"] == "undecided":
-        return f"{name}: undecided after {seeds}, the most"
+        return f"{name}: undecided after {seeds}, the maximum"
     return f"{name}: decided after {seeds} ({one['verdict']})"
 
 

@@ -29,6 +29,7 @@ from ablate.commands.options import (
     parse_shard,
     print_json,
     print_report,
+    print_text,
     say,
     with_flags,
 )
@@ -234,7 +235,7 @@ def plan(
     experiment = load_experiment(study, overrides or (), scale=scale, runs=runs, storage=storage, images=images or ())
     options = CostOptions(device, slots, slots_per_gpu, parse_gpus(gpus) if gpus else (), failures)
     planned = experiment.plan(probe, options, say)
-    print_json(planned) if as_json else print(with_flags(plan_text(planned)))
+    print_json(planned) if as_json else print_text(with_flags(plan_text(planned)))
 
 
 def status(
@@ -263,4 +264,4 @@ def status(
         return watch_status(look)
     states, told = look()
     say(*filter(None, [told]))
-    print_json(states) if as_json else print(with_flags(status_text(states)))
+    print_json(states) if as_json else print_text(with_flags(status_text(states)))

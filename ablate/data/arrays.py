@@ -79,7 +79,7 @@ def check_part(images: Any, labels: Any, what: str) -> Labelled:
     check_form(Header(images.shape, images.dtype), what)
     labels = check_labels(labels, what)
     if len(labels) != len(images):
-        raise DataError(f"{what}: {len(images):,} images and {len(labels):,} labels; allowed: as many of both")
+        raise DataError(f"{what}: {len(images):,} images and {len(labels):,} labels; allowed: the same number of each")
     return Labelled(images if images.ndim == 4 else images[..., None], labels)
 
 

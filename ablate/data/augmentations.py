@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Part = Annotated[float, Field(ge=0, le=1)]
-Strength = Annotated[float, Field(ge=0, le=10, description="factor 1 - strength to 1 + strength, but not below 0")]
-Area = Annotated[tuple[Part, Part], Field(description="least and largest area, as a part of the image's")]
+Strength = Annotated[float, Field(ge=0, le=10, description="strength s: a factor between 1 - s and 1 + s, at least 0")]
+Area = Annotated[tuple[Part, Part], Field(description="smallest and largest area, as a part of the image")]
 Ratio = Annotated[float, Field(gt=0, le=100)]
-Ratios = Annotated[tuple[Ratio, Ratio], Field(description="least and largest width : height")]
+Ratios = Annotated[tuple[Ratio, Ratio], Field(description="smallest and largest ratio of width to height")]
 
 
 class Index(NamedTuple):
@@ -150,7 +150,7 @@ def _check_increasing(settings: Settings) -> str:
     for field in ("scale", "ratio"):
         low, high = settings[field]
         if low > high or (field == "scale" and high == 0):
-            return f"{field}: found [{low:g}, {high:g}]; the least comes first, and the largest is above 0"
+            return f"{field}: found [{low:g}, {high:g}]; write the smaller number first, and a second number above 0"
     return ""
 
 
@@ -210,7 +210,9 @@ AUGMENTATIONS = Registry(
             "padding": Annotated[int, Field(ge=1, le=1024, description="pixels on each side")],
             "mode": Annotated[
                 CROP_MODES,
-                Field(description="of the padding; zero: black; mean: zero once normalized; edge: the nearest pixel"),
+                Field(
+                    description="what the padding shows; zero: black; mean: zero once normalized; edge: the nearest pixel"
+                ),
             ],
         },
         defaults={"mode": "reflect"},
@@ -262,11 +264,13 @@ AUGMENTATIONS = Registry(
         fields={
             "size": Annotated[int | None, Field(ge=1, le=2048, description="side in pixels of a square (cutout)")],
             "probability": Annotated[
-                float | None, Field(gt=0, le=1, description="of erasing a box of an image; by default 0.5, with size 1")
+                float | None, Field(gt=0, le=1, description="how often an image loses a box; by default 0.5, with size 1")
             ],
             "scale": Area,
             "ratio": Ratios,
-            "fill": Annotated[Literal["mean", "zero"], Field(description="mean: of the training images")],
+            "fill": Annotated[
+                Literal["mean", "zero"], Field(description="what fills the box; mean: the mean of the training images")
+            ],
         },
         defaults={"size": None, "probability": None, "scale": ERASED_AREA, "ratio": ERASED_RATIO, "fill": "mean"},
         check=lambda settings: _check_increasing(settings) or _check_erase(settings),
@@ -283,7 +287,7 @@ AUGMENTATIONS = Registry(
             "brightness": Strength,
             "contrast": Strength,
             "saturation": Strength,
-            "hue": Annotated[float, Field(ge=0, le=0.5, description="part of the color circle, in both directions")],
+            "hue": Annotated[float, Field(ge=0, le=0.5, description="the largest shift, as a part of the color circle")],
         },
         defaults={"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0},
         check=_check_jitter,
@@ -298,7 +302,9 @@ AUGMENTATIONS = Registry(
     Augmentation(
         name="lighting",
         words="PCA lighting",
-        fields={"std": Annotated[float, Field(gt=0, le=10, description="standard deviation, 0.1 in AlexNet")]},
+        fields={
+            "std": Annotated[float, Field(gt=0, le=10, description="the standard deviation of the noise; 0.1 in AlexNet")]
+        },
         defaults={"std": 0.1},
         draw=lambda *asked: _lighting().draw_lighting(*asked),
         change=lambda *given: _lighting().light(*given),
@@ -313,7 +319,7 @@ AUGMENTATIONS = Registry(
         words="RandAugment",
         fields={
             "n": Annotated[int, Field(ge=1, le=10, description="operations per image")],
-            "m": Annotated[int, Field(ge=0, le=30, description="their magnitude")],
+            "m": Annotated[int, Field(ge=0, le=30, description="the magnitude of each operation")],
         },
         defaults={"n": 2, "m": 9},
         draw=lambda *asked: _operations().draw_rand_augment(*asked),
@@ -338,7 +344,9 @@ AUGMENTATIONS = Registry(
         name="auto_augment",
         words="AutoAugment",
         fields={
-            "policy": Annotated[Literal["cifar10", "imagenet", "svhn"], Field(description="the data set it was found on")]
+            "policy": Annotated[
+                Literal["cifar10", "imagenet", "svhn"], Field(description="the data set on which the policy was found")
+            ]
         },
         draw=lambda *asked: _operations().draw_auto_augment(*asked),
         change=lambda *given: _operations().operate(*given),

@@ -239,7 +239,7 @@ def _load(
     if other:
         reading, stem = source.other and source.other(other), f"{name}-{other}"
     if reading is None:
-        raise DataError(f"{name}: has no other part than training and test images; hold out training images")
+        raise DataError(f"{name}: has only training and test images; use validation: {{holdout: N}} or {{folds: N}}")
     read, download, root = reading.read, source.download, location.root
     if source.package:
         path = location.cache / f"{stem}-{version(source.package)}-v{VERSION}"

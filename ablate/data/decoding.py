@@ -61,10 +61,10 @@ def without_damaged(images: Arrays, files: list[Path], skip: bool) -> Arrays:
     Args:
         images: As a Reading reads them; the label of a damaged image is negative.
         files: That they are read from, in order.
-        skip: Whether damaged images are passed over, not refused.
+        skip: Whether damaged images are skipped, not refused.
 
     Raises:
-        DataError: Images are damaged and not passed over; the first are named. Or no image is left of a part.
+        DataError: Images are damaged and not skipped; the first are named. Or no image is left of a part.
     """
     intact: list[np.ndarray[Any, Any]] = [labels >= 0 for labels in images[1::2]]
     if all(kept.all() for kept in intact):
@@ -72,11 +72,11 @@ def without_damaged(images: Arrays, files: list[Path], skip: bool) -> Arrays:
     damaged: list[Path] = [path for path, kept in zip(files, np.concatenate(intact)) if not kept]
     if not skip:
         raise DataError(
-            f"{len(damaged):,} of {len(files):,} images are damaged; repair or remove them, or set data.on_damaged: skip "
-            f"to pass over them: {name_some([*map(_damage, damaged[:NAMED]), *map(str, damaged[NAMED:])])}"
+            f"{len(damaged):,} of {len(files):,} images are damaged; repair or remove them, or set data.on_damaged: "
+            f"skip to leave them out: {name_some([*map(_damage, damaged[:NAMED]), *map(str, damaged[NAMED:])])}"
         )
     if not all(kept.any() for kept in intact):
-        raise DataError(f"{len(damaged):,} of {len(files):,} images are damaged, and no other is left; repair them")
+        raise DataError(f"{len(damaged):,} of {len(files):,} images are damaged, so none is left; repair them")
     return type(images)(*(array[kept] for i, kept in enumerate(intact) for array in images[2 * i : 2 * i + 2]))
 
 

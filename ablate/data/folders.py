@@ -1,4 +1,4 @@
-"""The files of DIR/PART/<class>/: each is an image, is passed over for a reason and counted, or is refused.
+"""The files of DIR/PART/<class>/: each is an image, is skipped for a reason and counted, or is refused.
 
 Paths are bytes, because a file's name need not be text. Links are followed, and each folder is read once for a class.
 """
@@ -52,7 +52,7 @@ BESIDE, HIDDEN, OTHER, AGAIN, DAMAGED = (
     "beside the class folders", "hidden", "no image", "a folder that was read already", "damaged",
 )  # fmt: skip
 
-FileCounts = dict[str, dict[str, dict[str, int]]]  # by part and class: {"read": images, reason: files passed over}
+FileCounts = dict[str, dict[str, dict[str, int]]]  # by part and class: {"read": images, reason: files skipped}
 
 
 class Part(NamedTuple):
@@ -78,7 +78,7 @@ class Part(NamedTuple):
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
-        """The number of images read and of files passed over by reason, by class."""
+        """The number of images read and of files skipped by reason, by class."""
         classes = sorted({*self.images, *(name for name, reasons in self.passed_over.items() if reasons)})
         return {
             printable(os.fsdecode(name)): {
@@ -285,7 +285,7 @@ def check_classes(root: Path, parts: Mapping[str, Iterable[bytes | str]]) -> Non
 
 
 def count_files(parts: Iterable[Part]) -> FileCounts:
-    """The number of files read and passed over, by part and class.
+    """The number of files read and skipped, by part and class.
 
     Args:
         parts: As returned by walk().
@@ -294,7 +294,7 @@ def count_files(parts: Iterable[Part]) -> FileCounts:
 
 
 def describe_counts(counts: FileCounts) -> list[str]:
-    """One line per part, such as "train: cat 8, dog 2; passed over: dog 1 hidden, 3 no image".
+    """One line per part, such as "train: cat 8, dog 2; skipped: dog 1 hidden, 3 no image".
 
     Args:
         counts: As returned by count_files().
@@ -307,12 +307,12 @@ def describe_counts(counts: FileCounts) -> list[str]:
             shown.append(f"{sum(more):,} images of {len(more):,} more classes")
         line = f"{part}: {', '.join(shown) or 'no class'}"
         over = describe_passed_over(classes)
-        lines.append(f"{line}; passed over: {over}" if over else line)
+        lines.append(f"{line}; skipped: {over}" if over else line)
     return lines
 
 
 def describe_passed_over(classes: Mapping[str, Mapping[str, int]]) -> str:
-    """The files passed over, such as "dog 1 hidden, 3 no image"; "" if there are none.
+    """The skipped files, such as "dog 1 hidden, 3 no image"; "" if there are none.
 
     Args:
         classes: The counts of one part.

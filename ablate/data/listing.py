@@ -32,7 +32,7 @@ class Listing(NamedTuple):
         changed: Modification times of the files in nanoseconds, int64 (N,); no digest includes them.
         labels: Indices into classes, int64 (N,).
         classes: Names of the classes, sorted.
-        counts: The number of files read and passed over, by class.
+        counts: The number of files read and skipped, by class.
     """
 
     folder: Path

@@ -109,7 +109,9 @@ def load_own(
 
     def make() -> Arrays:
         if _describe(parts(), options).of(kind, other) != digest:
-            raise DataError(f"{options.own}: returned other images than a moment ago; make it return the same each time")
+            raise DataError(
+                f"{options.own}: returned different images in two calls; make it return the same images each time"
+            )
         found = parts()
         made: Any = Images(*found["train"], *found["test"]) if not name else found[part]
         return made  # type: ignore[no-any-return]

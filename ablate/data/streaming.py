@@ -26,7 +26,7 @@ from ablate.processes.limits import count_cores
 
 WORKERS = 16  # the most processes that decode
 SHARED = "/dev/shm"  # where torch keeps memory that processes share
-AGAIN = "put back the file that was there and run again"
+AGAIN = "restore the file and run again"
 
 Batch = tuple[Tensor, Tensor]  # images uint8 (B, H, W, C), labels int64 (B,)
 

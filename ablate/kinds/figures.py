@@ -254,7 +254,7 @@ FIGURES = (
     ),
     FigureKind(
         name="intermediate",
-        alt_text="What was known of each candidate as it was trained",
+        alt_text="The value of each candidate during its training",
         report="search",
         values="ablate.report.figure_values.intermediate:intermediate_values",
         draw="ablate.report.figures.intermediate:draw_intermediate",

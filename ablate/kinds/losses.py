@@ -126,7 +126,8 @@ LOSSES = Registry(
         fields={
             "label_smoothing": LabelSmoothing,
             "target_threshold": Annotated[
-                float | None, Field(ge=0, lt=1, description="a class with a larger share in a label is 1, each other is 0")
+                float | None,
+                Field(ge=0, lt=1, description="shares of a mixed or smoothed label above this become 1, all others 0"),
             ],
         },
         defaults={"label_smoothing": 0.0, "target_threshold": None},

@@ -226,7 +226,9 @@ SCHEDULES = Registry(
             "drop": Annotated[float, Field(gt=0, le=1, description="factor on the learning rate at each milestone")],
             "momentum_at_drop": Annotated[
                 Literal["keep", "discard"],
-                Field(description="discard: it starts from zero at each milestone, but for optimizers of your own"),
+                Field(
+                    description="discard: the momentum starts from zero at each milestone, except in optimizers of your own"
+                ),
             ],
             **SHARED,
         },
@@ -270,7 +272,7 @@ SCHEDULES = Registry(
             **SHARED,
             "final": Final,
             "initial": Annotated[float, Field(ge=0, le=1, description="the rate at the start, as a fraction of lr")],
-            "anneal": Annotated[Literal["cosine", "linear"], Field(description="the form of the rise and of the fall")],
+            "anneal": Annotated[Literal["cosine", "linear"], Field(description="the shape of the rise and of the fall")],
             "cycle_momentum": Annotated[bool, Field(description="whether the momentum, or the first beta, changes too")],
             "momentum_range": Annotated[
                 tuple[Fraction, Fraction], Field(description="the lowest and the highest momentum")
@@ -293,11 +295,11 @@ SCHEDULES = Registry(
     Schedule(
         name="polynomial",  # source of the default power: Chen et al., "DeepLab", section 4.1
         words="polynomial",
-        explained="from `lr` to `final` as a power of the part of the training that is left",
+        explained="from `lr` to `final`, as a power of the remaining part of the training",
         fields={
             **SHARED,
             "final": Final,
-            "power": Annotated[float, Field(gt=0, le=100, description="of the part of the training that is left")],
+            "power": Annotated[float, Field(gt=0, le=100, description="the exponent")],
         },
         defaults={**BY_STEP, "final": 0.0, "power": 0.9},
         check=_check_warmup,

@@ -122,7 +122,7 @@ def _options(family: Family, name: str, rest: str, given: set[str]) -> dict[str,
             )
         if axis in given:
             raise NotationError(
-                f"network '{clip(name)}': read '{clip(read)}', stopped at '{clip(rest)}': {axis} is there twice"
+                f"network '{clip(name)}': read '{clip(read)}', stopped at '{clip(rest)}': {axis} is given twice"
             )
         given, found[axis] = given | {axis}, value
         rest = rest[1 + len(option) :]

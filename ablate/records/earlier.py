@@ -37,7 +37,7 @@ class Earlier(NamedTuple):
 
 
 def find_earlier(runs: Path, definitions: Mapping[str, bytes]) -> dict[str, list[Earlier]]:
-    """The records under earlier code, the newest first, by the id of the trial. Damaged ones are passed over.
+    """The records under earlier code, the newest first, by the id of the trial. Damaged ones are skipped.
 
     Args:
         runs: The runs directory.

@@ -104,7 +104,7 @@ class Result(BaseModel):
         train_images: How many images an epoch trains on.
         test_images: How many images are evaluated.
         image_files: By part and class, how many images of the data set were read (the key "read") and how many files were
-            passed over (by reason). None where images are not in class folders.
+            skipped (by reason). None where images are not in class folders.
         test_images_in_training: How many of the evaluated images have the pixels of a training image; None where images are
             streamed.
         data_digest: A digest of the images.

@@ -128,7 +128,7 @@ def _lines(name: str, text: str) -> tuple[list[_Stats], list[str]]:
                 values, _ = decoder.raw_decode(line, mark.end())
                 lines.append(_Stats(place, values))
             except (ValueError, RecursionError):
-                remarks.append(f"{place}: json_stats that is cut off or damaged is passed over")
+                remarks.append(f"{place}: a damaged json_stats is skipped")
     return lines, remarks
 
 
@@ -206,7 +206,7 @@ def _row(line: _Stats, epoch: int) -> Row:
         "test_seconds": line.number("test_time", 0),
     }
     if found["test_error"] is None:
-        raise RecordError(f"{line.place}: test_acc: found nothing; allowed: a percentage")
+        raise RecordError(f"{line.place}: test_acc is missing; allowed: a percentage")
     return {field: found[field] for field in EPOCH_FIELDS}
 
 

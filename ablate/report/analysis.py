@@ -323,10 +323,11 @@ class StudyAnalysis(Compared[Summary]):
             agreement = order_agreement(ours, {name: match.value for name, (_, match) in matched.items()})
             if agreement.tau is not None and agreement.names > 2:
                 same = not any(match.differences for _, match in matched.values())
+                ties = f", with {counted(agreement.tied, 'tie')}"
                 yield (
-                    f"{agreement.concordant} of the {agreement.pairs} pairs of networks stand in the published order "
+                    f"{agreement.concordant} of {agreement.pairs} pairs of networks have the published order "
                     f"(Kendall's tau {agreement.tau:.2f}{'' if same else '; the protocols differ'})"
-                    f"{f', {agreement.tied} of them equal on either side' if agreement.tied else ''}"
+                    f"{ties if agreement.tied else ''}"
                     f"{f' on {title}' if len(self.titles) > 1 else ''}."
                 )
             for summary, match in matched.values():
@@ -368,7 +369,7 @@ def _images(summary: Summary) -> int:
 def _reproduced(summary: Summary, match: Match) -> str:
     """The sentence on a published value that was measured by the same protocol as ours."""
     runs = match.published.seeds or 1
-    stated = "one run" if match.published.seeds else "one run, as it says no number"
+    stated = "one run" if match.published.seeds else "one run, as the number is not stated"
     what = f"a median of {runs} runs" if runs > 1 else stated
     published = f"{summary.name}: the published {match.value:.2f}%"
     if summary.n == 1:
@@ -378,12 +379,12 @@ def _reproduced(summary: Summary, match: Match) -> str:
     if found is None:
         why = f"as {len(summary.diverged)} of our {summary.n} seeds diverged"
         why = why if summary.diverged else f"as our {summary.n} seeds are all the same, {_percent(summary.errors[0])}"
-        return f"{published} is {what}; {why}, they predict nothing for it."
+        return f"{published} is {what}; {why}, nothing can be predicted."
     within = "within" if found.low <= match.value <= found.high else "below" if match.value < found.low else "above"
     return (
-        f"{published} ({what}) lies {within} what our {counted(summary.n, 'seed')} "
-        f"predict for it, {max(found.low, 0.0):.2f} to {_percent(found.high)} ({found.level:.0%} prediction interval"
-        f"{', errors taken as about normal' if found.normal else ''})."
+        f"{published} ({what}) lies {within} the interval that our {counted(summary.n, 'seed')} "
+        f"predict, {max(found.low, 0.0):.2f} to {_percent(found.high)} ({found.level:.0%} prediction interval"
+        f"{', assuming normal errors' if found.normal else ''})."
     )
 
 

@@ -206,7 +206,7 @@ def _said(name: str, baseline: str, verdict: str) -> str:
 def _too_good(analysis: Compared[S], tuned: Tuned) -> str:
     """The sentence on what the choice does to the values that are reported."""
     by, chosen_by = analysis.decision, tuned.decision
-    best = f"The {chosen_by.words} of the chosen one, the best of several, is a little too good"
+    best = f"The {chosen_by.words} of the chosen candidate, the best of several, is a little too optimistic"
     if by.split == "test":
         return f"{best}; the test images took no part in the choice."
     seeds = {key for summary in analysis.summaries for key in summary.error_by_seed}

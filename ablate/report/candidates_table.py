@@ -155,7 +155,7 @@ def _caption(analysis: SearchAnalysis) -> str:
     kind = analysis.search.statistic
     in_unit = analysis.decision.in_unit
     setting = "" if analysis.of_networks else f"{analysis.setting('. ')}. "  # of networks it stands above all tables
-    bold = " Bold: cannot be told from the best." if any(one.reached for one in analysis.verdicts.values()) else ""
+    bold = " Bold: indistinguishable from the best." if any(one.reached for one in analysis.verdicts.values()) else ""
     return f"{setting}{which}, by {kind} {analysis.measured()}{f'; {in_unit}' if in_unit else ''}.{bold}"
 
 
@@ -174,8 +174,8 @@ def _details(analysis: SearchAnalysis) -> Iterator[str]:
         f"Difference: of the {analysis.search.statistic}s to the best{points}. Interval: of 95%, for this comparison "
         "alone; its own level is named where so few trainings allow no 95%."
     )
-    yield f"Won: of the {pairs} those that the candidate won, with the {by.lower} {by.noun}."
+    yield f"Won: the {pairs} in which the candidate has the {by.lower} {by.noun}."
     yield (
-        f"p: of the {test}, two-sided. p (family): adjusted for the comparisons of the candidate with {others} (so many "
-        f"trainings allow none below {p_text(floor)})."
+        f"p: of the {test}, two-sided. p (family): adjusted for the comparisons of the candidate with {others} (p "
+        f"cannot be below {p_text(floor)})."
     )

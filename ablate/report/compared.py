@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def none_better(variants: int, name: str) -> str:
-    """The claim on the only variant that cannot be told from the best; another may be as good, so it is no more than this.
+    """The claim on the only variant that may be the best; another may be as good, so it claims no more than this.
 
     Args:
         variants: How many there are.
@@ -271,7 +271,7 @@ class Compared(Generic[S]):
 
     @cached_property
     def leading(self) -> set[int]:
-        """The id() of each summary that cannot be told from the best, of data sets where some others can."""
+        """The id() of each summary that cannot be distinguished from the best, of data sets where some others can."""
         found = set()
         for title in self.titles:
             intervals, summaries = self.rank_intervals(title), self.on(title)
@@ -282,7 +282,7 @@ class Compared(Generic[S]):
     @property
     def bold_words(self) -> str:
         """What bold medians are, as a sentence after a space; empty where none is bold."""
-        return " Bold: cannot be told from the best." if self.leading else ""
+        return " Bold: indistinguishable from the best." if self.leading else ""
 
     def comparison_sentences(self) -> Iterator[str]:
         """What the seeds say of each variant and its baseline, the data sets in order."""
@@ -305,7 +305,7 @@ class Compared(Generic[S]):
         return f"On {title}, " if len(self.titles) > 1 else ""
 
     def order_sentences(self) -> Iterator[str]:
-        """Which variants cannot be told from the best, the data sets in order; none of a study with `seeds.until`."""
+        """Which variants may be the best, the data sets in order; none of a study with `seeds.until`."""
         for title in self.titles if self.rounds is None else ():
             intervals, summaries = self.rank_intervals(title), self.on(title)
             if len(summaries) < 3 or max(summary.n for summary in summaries) < 2:
@@ -320,4 +320,5 @@ class Compared(Generic[S]):
                 claim = none_better(len(summaries), first[0])
                 yield f"{where}{claim}." if where else f"{claim[0].upper()}{claim[1:]}."
             else:
-                yield f"{where}{listed(first)} cannot be told from the best: with 95% confidence it is among them."
+                named = f"{where}{listed(first)} cannot be distinguished from the best"
+                yield f"{named}: with 95% confidence it is one of them."

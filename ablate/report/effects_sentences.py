@@ -27,7 +27,7 @@ def effects_sentences(group: FactorEffects[Any], decision: Decision, write: Unit
     """
     on = f"On {group.crossing.title}, " if group.crossing.title else ""
     if all(effect.p_value is None for effect in group.found.effects):
-        return [_begin(on, f"one seed of {len(group.crossing.rows)} combinations cannot tell effects from noise.")]
+        return [_begin(on, f"one seed of {len(group.crossing.rows)} combinations cannot separate effects from noise.")]
     sentences = [_of_factors(group, decision, write), _of_pairs(group, write), _of_shares(group)]
     return [_begin(on, sentence) for sentence in sentences if sentence]
 
@@ -66,16 +66,16 @@ def _of_factors(group: FactorEffects[Any], decision: Decision, write: UnitFormat
         what = decision.words if place == 0 else "it"
         parts.append(_does(group, effect, what, average, write))
     if len(clear) > MOST:
-        parts.append(f"{listed([group.name(effect) for effect in clear[MOST:]])} move it less")
+        parts.append(f"{listed([group.name(effect) for effect in clear[MOST:]])} change it less")
     mixed = [e for e in unclear if any(is_found(p) and {*e.factors} < {*p.factors} for p in group.found.effects)]
     if mixed:
         names = listed([_with_change(group, effect, write) for effect in mixed])
-        parts.append(f"no effect on average was found of {names}, only one that depends on another choice")
+        parts.append(f"no average effect of {names} was found, only one that depends on another choice")
     unclear = [effect for effect in unclear if effect not in mixed]
     if unclear:
         names = listed([_with_change(group, effect, write) for effect in unclear])
         parts.append(
-            f"no effect of {names} was found" if parts else f"no effect on the {decision.words} was found of {names}"
+            f"no effect of {names} was found" if parts else f"no effect of {names} on the {decision.words} was found"
         )
     return f"{'; '.join(parts)}."
 
@@ -91,7 +91,7 @@ def _does(group: FactorEffects[Any], effect: Effect, what: str, average: str, wr
         )
     levels = group.found.levels[factor]
     means = [f"{write.with_unit(one.mean)} at {group.crossing.level(factor, i)}" for i, one in enumerate(levels)]
-    return f"{group.name(effect)} moves {the}{average}: {', '.join(means)}"
+    return f"{group.name(effect)} changes {the}{average}: {', '.join(means)}"
 
 
 def step(group: FactorEffects[Any], factor: int, level: int = 1) -> str:
@@ -149,7 +149,7 @@ def _of_pairs(group: FactorEffects[Any], write: UnitFormat) -> str:
         return f"no choice was found to do more or less depending on another{smallest}."
     effect = clear[0]
     aliased = [group.name_of(pair) for pair in effect.aliases]
-    also = f"; this design cannot tell that from {listed(aliased)}" if aliased else ""
+    also = f"; this design cannot separate that from {listed(aliased)}" if aliased else ""
     others = listed([group.name(other) for other in clear[1:]]) if len(clear) > 1 else ""
     more = f"; nor do {others} simply add up" if others else ""
     return f"{_together(group, effect, write)}{also}{more}."
@@ -213,9 +213,9 @@ def _of_shares(group: FactorEffects[Any]) -> str:
     shares = [(group.name(effect), effect.eta_squared) for effect in mains[:MOST]]
     rest = sum(effect.eta_squared for effect in mains[MOST:])
     shares += [(f"the other {len(mains) - MOST} choices", rest)] if rest else []
-    shares += [("what choices do only together", together + found.other if every else together)]
+    shares += [("interactions of choices", together + found.other if every else together)]
     shares += [(group.other, found.other)] if not every and found.other > 1e-9 else []
-    shares += [("the seed", found.seeds), ("nothing that was varied", found.noise)]
+    shares += [("the seed", found.seeds), ("unexplained noise", found.noise)]
     if len(group.keys) < 2:
         return ""  # without a second seed nothing tells noise from interactions
     texts = [f"{share:.0%} {'from' if place else 'come from'} {name}" for place, (name, share) in enumerate(shares)]

@@ -145,7 +145,7 @@ def _details(group: FactorEffects[Any], tested: bool, shapley: bool, write: Unit
         family = f", then corrected for {counted(len(found.effects), 'effect')} (Holm)" if len(found.effects) > 1 else ""
         parts.append(f"The intervals invert the tests; {exact}{family}; bold where p (Holm) is below 0.05.")
     else:
-        parts.append("With one seed and so few combinations nothing tells an effect from noise.")
+        parts.append("One seed of so few combinations cannot separate effects from noise.")
     parts.append("Share: of the squared differences between all trainings.")
     if shapley and group.totals:
         first, last = group.totals

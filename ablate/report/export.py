@@ -49,7 +49,7 @@ def export_study(name: str, trials: pd.DataFrame, runs: Path, to: Format, out: P
         raise RunError(f"`out`: {directory} cannot be a directory, a file is in its place")
     epochs = epochs_frame(trials, runs)
     if epochs.empty:
-        raise RunError(f"export: no trial of {name} has an epoch in {runs}; allowed: a study that has been run")
+        raise RunError(f"nothing to export yet: no trial of {name} has an epoch in {runs}; run the study first")
     if to == "tensorboard":
         files = _event_files(trials, runs)
     else:

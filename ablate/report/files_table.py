@@ -1,4 +1,4 @@
-"""The table of the image files of a data set: how many were read of each class, and how many were passed over and why."""
+"""The table of the image files of a data set: how many were read of each class, and how many were skipped and why."""
 
 from __future__ import annotations
 
@@ -48,5 +48,5 @@ def _files_table(label: str, title: str, counts: FileCounts) -> Table:
             if told := describe_passed_over({"": sums}):
                 over.append(f"{part}: {told}")
         rows.append([*cells, words("; ".join(over) or "none")])
-    columns = [Column("Class", False), *(Column(f"Images in {part}") for part in counts), Column("Passed over", False)]
+    columns = [Column("Class", False), *(Column(f"Images in {part}") for part in counts), Column("Skipped", False)]
     return make_table(columns, rows, label, f"Image files of {title} by class.", title="Image files")

@@ -57,7 +57,7 @@ def _of_data(analysis: Compared[Any], title: str) -> str:
     baselines = list(dict.fromkeys(outcome.baseline for outcome in outcomes))
     verdicts = [verdict for summary in summaries if (verdict := analysis.verdict(summary))]
     if outcomes and analysis.rounds is None and not any(verdict.possible for verdict in verdicts):
-        return f"{lowest}, but {counted(best.n, analysis.unit)} can reach no verdict"
+        return f"{lowest}, but {counted(best.n, analysis.unit)} {'is' if best.n == 1 else 'are'} too few for a verdict"
     if not outcomes:
         return f"{lowest}; {_by_rank(analysis, title, best)}"
     results = {outcome.result for outcome in outcomes}
@@ -103,7 +103,11 @@ def _others(analysis: Compared[Any], outcomes: Sequence[Outcome]) -> str:
     worse = [outcome for outcome in outcomes if outcome.result == "worse"]
     alike = [outcome for outcome in outcomes if outcome.result != "worse"]
     if not worse:
-        return f"{alike[0].name} cannot be told from it" if len(alike) == 1 else "none of the others can be told from it"
+        return (
+            f"{alike[0].name} cannot be distinguished from it"
+            if len(alike) == 1
+            else "no other can be distinguished from it"
+        )
     if not alike:
         others = f"all {len(worse)} others are" if len(worse) > 1 else "the other is"
         return f"{others} worse{_by(analysis, worse)}"
@@ -138,8 +142,8 @@ def _told(analysis: Compared[Any], outcomes: Sequence[Outcome], baselines: Seque
             told.append(f"{_named(some)} {verb} {result} {joined} {base}{_by(analysis, some)}")
     open_ = sum(outcome.result == "open" for outcome in outcomes)
     if not told:
-        subject = f"none of {open_} variants can" if open_ > 1 else f"{outcomes[0].name} cannot"
-        return f"{subject} be told from {than}"
+        subject = "no variant can" if open_ > 1 else f"{outcomes[0].name} cannot"
+        return f"{subject} be distinguished from {than}"
     return "; ".join([*told, *([f"{open_} of {counted(len(outcomes), 'comparison')} without a verdict"] if open_ else [])])
 
 

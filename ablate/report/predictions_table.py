@@ -257,7 +257,9 @@ def image_sentences(analysis: StudyAnalysis) -> Iterator[str]:
                 text += f"; so have new trainings ({p_words(made.trainings.p_family)})"
             yield f"{text[:1].upper()}{text[1:]}."
         for name, alike in _alike(analysis, known):
-            text = f"{where}the trained networks of {listed(alike)} cannot be told from those of {name} by {images}."
+            text = (
+                f"{where}the trained networks of {listed(alike)} cannot be distinguished from those of {name} by {images}."
+            )
             yield f"{text[:1].upper()}{text[1:]}"
     if analysis.over_images:
         yield (

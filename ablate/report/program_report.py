@@ -212,7 +212,7 @@ def program_made_with(summaries: Iterable[ProgramSummary]) -> list[str]:
         made = {**dict.fromkeys(MADE, "?"), **record.result.get("provenance", {})}
         revision = (made["revision"] or "release")[:12]
         threads = counted(made["threads"], "thread")
-        kinds[f"ablate {made['ablate']} ({revision}), Python {made['python']}, {made['device']}, {threads} a trial"] += 1
+        kinds[f"ablate {made['ablate']} ({revision}), Python {made['python']}, {made['device']}, {threads} per trial"] += 1
     lines = [f"{kind}: {counted(n, 'trial')}" for kind, n in sorted(kinds.items())]
     if records:
         seconds = sum(record.result.get("seconds", 0) for record in records)

@@ -55,9 +55,9 @@ class ProgramSearchAnalysis(SearchAnalysis):
         best, by = self.best, self.decision
         assert best is not None
         return (
-            f"The {by.lowest} of {len(self.distinct)} values flatters itself: it was chosen for being "
-            f"{'high' if by.maximized else 'low'}, so {self.format.with_unit(self.objective(best))} is not "
-            "an estimate of what it gives with other seeds; a study that takes its values measures that."
+            f"The best of {len(self.distinct)} candidates is too optimistic: it was chosen because its {by.noun} is "
+            f"{'high' if by.maximized else 'low'}, so {self.format.with_unit(self.objective(best))} is not an estimate for "
+            "other seeds; a study that takes its values measures that."
         )
 
     def setting(self, separator: str) -> str:
@@ -71,5 +71,5 @@ class ProgramSearchAnalysis(SearchAnalysis):
         return separator.join([*command, f"{word}: {', '.join(map(short_axis, self.search.axes))}"])
 
     def measured(self) -> str:
-        """What candidates are compared by, such as "val error as reported last, 3 trainings a candidate"."""
-        return f"{self.decision.words} as reported last, {counted(self.trainings, TRAINING)} a candidate"
+        """What candidates are compared by, such as "val error as reported last, 3 trainings per candidate"."""
+        return f"{self.decision.words} as reported last, {counted(self.trainings, TRAINING)} per candidate"

@@ -49,7 +49,7 @@ def made_with(summaries: Sequence[Summary], runs: Path) -> list[str]:
         revision = (made["revision"] or "release")[:12]
         kinds[
             f"ablate {made['ablate']} ({revision}), torch {made['torch']}, Python {made['python']}, "
-            f"{made['device']}, {counted(made['threads'], 'thread')} a trial"
+            f"{made['device']}, {counted(made['threads'], 'thread')} per trial"
         ] += 1
     lines = [f"{kind}: {counted(n, 'trial')}" for kind, n in sorted(kinds.items())]
     if records:
@@ -213,8 +213,7 @@ def foreseen_lines(foreseen: Iterable[Foreseen]) -> list[str]:
         foreseen: As returned by estimated_against_actual().
     """
     return [
-        f"{one.device}: the probes foresaw {one.estimated_seconds / 3600:.3g} device-hours for "
-        f"{counted(one.trials, 'trial')}, they took {one.actual_seconds / 3600:.3g} "
-        f"({one.actual_seconds / one.estimated_seconds - 1:+.0%})"
+        f"{one.device}: {counted(one.trials, 'trial')} took {one.actual_seconds / 3600:.3g} device-hours; the probes "
+        f"estimated {one.estimated_seconds / 3600:.3g} ({one.actual_seconds / one.estimated_seconds - 1:+.0%})"
         for one in foreseen
     ]

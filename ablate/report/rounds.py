@@ -222,8 +222,8 @@ def too_few_seeds(rule: Rule, families: Sequence[str]) -> list[str]:
     if least_seeds(rule, most) is not None:
         return []
     enough = next((n for n in range(rule.most + 1, MOST + 1) if least_seeds(replace(rule, most=n), most)), None)
-    than = f"seeds.to: {enough} can" if enough else f"no number up to {MOST} can"
-    return [f"note: {counted(rule.most, 'seed')} can show no difference in any of {counted(most, 'comparison')}; {than}"]
+    than = f"use seeds.to: {enough}" if enough else f"nor can {MOST}"
+    return [f"note: {counted(rule.most, 'seed')} cannot decide any of {counted(most, 'comparison')}; {than}"]
 
 
 def comparison_states(followed: Sequence[Rounds], after: Sequence[str]) -> list[dict[str, Any]]:

@@ -93,7 +93,7 @@ def _rounds_of(analysis: Compared[S]) -> Rounds:
 
 
 def _seeds_cell(course: Course, rounds: Rounds) -> Cell:
-    return Cell(course.n, f"{course.n}, the most" if course.verdict == "undecided" else str(course.n))
+    return Cell(course.n, f"{course.n}, the maximum" if course.verdict == "undecided" else str(course.n))
 
 
 def _estimate_cell(course: Course, write: UnitFormat) -> Cell:
@@ -110,7 +110,7 @@ def _sentence(name: str, baseline: str, course: Course, rounds: Rounds, write: U
     """What one comparison came to."""
     both, rule, seeds = f"{name} and {baseline}", rounds.rule, counted(course.n, "seed")
     if not course.n:
-        return f"{both}: not looked at yet; the first look is after {counted(rule.first, 'seed')}."
+        return f"{both}: not compared yet; the first comparison is after {counted(rule.first, 'seed')}."
     interval = f"the difference lies in {interval_text(course.interval, write)}"
     if not any(map(math.isfinite, course.interval)) and course.interval[0] < course.interval[1]:
         interval = "no difference is excluded"
@@ -126,22 +126,22 @@ def _sentence(name: str, baseline: str, course: Course, rounds: Rounds, write: U
             margin = write.distance(rule.margin or 0.0)
             return f"{both} are equivalent within {margin}: decided after {seeds}; {interval}."
         case "undecided":
-            return f"{both}: not decided after {seeds}, the most that the study allows; {interval}."
+            return f"{both}: not decided after {seeds}, the maximum of the study; {interval}."
         case _:
-            return f"{both}: open after {seeds}; {interval}. Until it is decided this is no verdict."
+            return f"{both}: open after {seeds}; {interval}. This is no verdict yet."
 
 
 def _saved(rounds: Rounds, tuned: bool) -> str:
     """The sentence on what was saved against a fixed number of seeds of equal power."""
     all_in_all = f"{counted(rounds.asked, 'training')} in all{', without those of the tuning' if tuned else ''}"
     if least_seeds(rounds.rule, rounds.largest_family) is None:
-        return f"{all_in_all}; {counted(rounds.rule.most, 'seed')}, the most, can show no difference, whatever it is."
+        return f"{all_in_all}; {counted(rounds.rule.most, 'seed')}, the maximum, cannot show any difference."
     fixed, effect = rounds.fixed
     whole = fixed * rounds.folds * len(rounds.names)
     saved = whole - rounds.asked
     against = (
         f"a fixed number of seeds with the same power (80% for a difference of {effect:.1f} standard deviations of the "
-        f"differences) would be {fixed} a variant, {whole} trainings"
+        f"differences) would be {fixed} per variant, {whole} trainings"
     )
     what = f"{saved} saved" if saved >= 0 else f"{-saved} more were needed"
     return f"{all_in_all}; {against}: {what}."
@@ -163,13 +163,13 @@ def _details(analysis: Compared[S], rounds: Rounds) -> Iterator[str]:
     claims = f" and any pair equivalent that is {margin} or more apart in at most {rule.alpha:.0%}" if margin else ""
     one_sided = " (of an equivalent pair: one-sided tests of the whole level at each end)" if margin else ""
     yield (
-        "Verdict: looking after every seed is part of the test: of such studies, any equal pair is called different in at "
-        f"most {rule.alpha:.0%}{claims}."
+        f"Verdict: the test allows a look after every seed. Any equal pair is called different in at most {rule.alpha:.0%} "
+        f"of such studies{claims}."
     )
     yield (
         "Difference: variant minus baseline, the median of the averages of all pairs of seeds' differences. It is somewhat "
         "too large where a comparison stopped early; the interval is not affected."
     )
-    yield f"Interval: what the paired signed-rank test of the verdict has rejected at no look{one_sided}."
+    yield f"Interval: differences that the paired signed-rank test of the verdict has not rejected at any look{one_sided}."
     yield f"p: sequential, to be compared with {rule.alpha:g} divided by the number that it is corrected for."
     yield "The table of the medians describes the seeds that were trained and tests nothing."

@@ -107,11 +107,10 @@ class SearchAnalysis:
         best = self.best
         assert best is not None
         by, low = self.decision, self.decision.lowest.removesuffix("est")
-        values = "errors" if by.measure == "error" else "values"
         return (
-            f"The {by.lowest} of {len(self.distinct)} {values} flatters itself: it was chosen for being {low}, so "
-            f"{self.format.with_unit(self.objective(best))} is not an estimate of the test {by.noun}. The test images were "
-            "not read; a study that takes these values measures them."
+            f"The best of {len(self.distinct)} candidates is too optimistic: it was chosen because its {by.noun} is "
+            f"{low}, so {self.format.with_unit(self.objective(best))} is not an estimate of the test {by.noun}. "
+            "The test images were not read; a study that takes these values evaluates them."
         )
 
     @property
@@ -150,7 +149,7 @@ class SearchAnalysis:
     def measured(self) -> str:
         """What the errors are measured on.
 
-        Such as "validation error on 5 folds of the training images, 5 trainings a candidate, ...".
+        Such as "validation error on 5 folds of the training images, 5 trainings per candidate, ...".
         """
         networks = self.networks
         return f"{describe_validation(networks)}, {describe_trainings(networks)}; the test images were not read"
@@ -247,7 +246,7 @@ class SearchAnalysis:
         """The comparison of each other top candidate with the best, by the candidate's number.
 
         The family of a candidate is its comparisons with all others, so it does not matter that the best was chosen
-        among them: the truly best candidate is told from another one with probability 0.05 or less.
+        among them: the truly best candidate is called worse than another one with probability 0.05 or less.
         """
         return {one.number: self._verdict(one) for one in self.top[1:]}
 
@@ -264,7 +263,7 @@ class SearchAnalysis:
         return first._replace(adjusted_p=adjusted[0], adjusted_floor=least[0], family=len(pairs))
 
     def leads(self, one: Candidate) -> bool:
-        """Whether a candidate is the best or cannot be told from it; False for all if none can.
+        """Whether a candidate is the best or cannot be distinguished from it; False for all if none can.
 
         Args:
             one: A candidate of the search.

@@ -14,7 +14,7 @@ from ablate.study.short_names import short_axis
 from ablate.study.space import present
 from ablate.study.study import Search
 
-ALONE = "With one training a candidate nothing can be said of how sure their order is."
+ALONE = "With one training per candidate it is not known how certain their order is."
 
 
 def search_sentences(analysis: SearchAnalysis) -> list[str]:
@@ -57,8 +57,8 @@ def _of_the_best(analysis: SearchAnalysis, best: Candidate) -> Iterator[str]:
     value = analysis.format.with_unit(analysis.objective(best))
     net = f", {best.variant.net}," if analysis.solved else ""
     lowest = f"C{best.name[1:]}{net} has the {by.lowest} {search.statistic} {by.words}, {value}"
-    among = f"{lowest}, of {len(found)} that were trained to the end{_of_ties(analysis)}."
-    yield among if len(found) > 1 else f"{lowest}; it is the only one."
+    among = f"{lowest}, of {len(found)} candidates that were trained to the end{_of_ties(analysis)}."
+    yield among if len(found) > 1 else f"{lowest}; it is the only candidate."
     yield from _edges(search, best)
     if len(found) > 1:
         yield _certainty(analysis, best) if n > 1 else ALONE
@@ -68,7 +68,7 @@ def _of_the_best(analysis: SearchAnalysis, best: Candidate) -> Iterator[str]:
                 "only, not of other images."
             )
         elif len(search.held_out) == 1:
-            yield "All were measured on the same held-out images; on others the order may be another."
+            yield "All were measured on the same held-out images; on other images the order may differ."
         yield analysis.caution
     if search.also_minimize:
         front = len(analysis.front)
@@ -76,18 +76,19 @@ def _of_the_best(analysis: SearchAnalysis, best: Candidate) -> Iterator[str]:
         costs = [MEASURES[name] for name in search.also_minimize]
         others = "the other" if len(costs) == 1 else "the others"
         first = ", ".join([analysis.decision.noun, *costs[:-1]])
-        yield f"{there}: nothing that was tried is better in {first} or {costs[-1]} and as good in {others}."
+        yield f"{there}: no other candidate is better in {first} or {costs[-1]} without being worse in {others}."
     if repeats := len(analysis.ranked) - len(found):
-        yield f"{counted(repeats, 'candidate')} had the values of another and shared its trainings."
+        every = counted(len(analysis.ranked), "candidate")
+        yield f"{repeats} of {every} repeated another one; its results were used again."
 
 
 def _of_ties(analysis: SearchAnalysis) -> str:
-    """The ties of the best, such as "; 3 others have the same, and it came first"; empty without ties."""
+    """The ties of the best, such as "; 3 others have the same value, and this one came first"; empty without ties."""
     if not analysis.ties:
         return ""
     costs = analysis.search.also_minimize
-    why = f"with no fewer {MEASURES[costs[0]]}" if costs else "and it came first"
-    return f"; {analysis.ties}, {why}"
+    why = f"with no fewer {MEASURES[costs[0]]}" if costs else "and this one came first"
+    return f"; {analysis.ties} value, {why}"
 
 
 def _edges(search: Search, best: Candidate) -> Iterator[str]:
@@ -102,7 +103,7 @@ def _edges(search: Search, best: Candidate) -> Iterator[str]:
 
 
 def _certainty(analysis: SearchAnalysis, best: Candidate) -> str:
-    """How sure it is that the best is the best: which of the others in the table cannot be told from it."""
+    """How sure it is that the best is the best: which of the others in the table cannot be distinguished from it."""
     verdicts = list(analysis.verdicts.values())
     second = verdicts[0]
     c = second.comparison
@@ -112,15 +113,16 @@ def _certainty(analysis: SearchAnalysis, best: Candidate) -> str:
     against = f"Against the second, {second.name}, it is ahead in {share} {kind}"
     if not any(verdict.possible for verdict in verdicts):
         few = cannot_reach(counted(c.common if c.paired else c.n, TRAINING), second.family, second.adjusted_floor, None)
-        return f"{against}. No other in the table can be told from it: {few}."
+        return f"{against}. No other in the table can be distinguished from it, because {few}."
     alike = [verdict.name.removeprefix("candidate ") for verdict in verdicts if not verdict.reached]
     if not alike:
         return (
             f"No other of the {len(verdicts) + 1} in the table is better than {best.name}, with 95% confidence. {against}."
         )
     if len(alike) == len(verdicts):
-        return f"{against}; none of the {len(verdicts)} others in the table can be told from it."
-    return f"{against}; {len(alike)} of the {len(verdicts)} others in the table cannot be told from it: {listed(alike)}."
+        return f"{against}; none of the {len(verdicts)} others in the table can be distinguished from it."
+    some = f"{len(alike)} of the {len(verdicts)} others in the table"
+    return f"{against}; {some} cannot be distinguished from it: {listed(alike)}."
 
 
 def _without_best(analysis: SearchAnalysis) -> Iterator[str]:

@@ -55,14 +55,14 @@ def describe_validation(study: Study) -> str:
 
 
 def describe_trainings(study: Study) -> str:
-    """The number of trainings per candidate: "5 trainings a candidate", "15 trainings a candidate (5 folds, 3 seeds)".
+    """The number of trainings per candidate: "5 trainings per candidate", "15 trainings per candidate (5 folds, 3 seeds)".
 
     Args:
         study: As loaded by load_study(), with a search.
     """
     folds, seeds = len(_search_of(study).held_out), len(study.seeds)
     both = f" ({counted(folds, 'fold')}, {counted(seeds, 'seed')})" if min(folds, seeds) > 1 else ""
-    return f"{counted(folds * seeds, TRAINING)} a candidate{both}"
+    return f"{counted(folds * seeds, TRAINING)} per candidate{both}"
 
 
 def _search_of(study: Study) -> Search:

@@ -127,7 +127,7 @@ def describe_data(data: Data, varied: Collection[str] = ()) -> str:
         "resize": RESIZE_WORDS.get(data.resize or "", ""),
         "split": _describe_split(data, varied),
         "stream": "decoded when needed" if data.stream else "",
-        "on_damaged": "damaged images passed over" if data.on_damaged == "skip" else "",
+        "on_damaged": "damaged images skipped" if data.on_damaged == "skip" else "",
         "preprocess": PREPROCESSING[data.preprocess].words,
         "augment": describe_augmentation(data.augment),
     }

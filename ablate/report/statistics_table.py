@@ -128,14 +128,13 @@ def _verdict_cells(analysis: Compared[S], summary: S) -> list[Cell]:
 
 
 def _caption(analysis: Compared[S]) -> str:
-    return f"What the seeds say. {analysis.epochs}. {analysis.decided_on}".strip()
+    return f"Statistics of the {analysis.unit}s. {analysis.epochs}. {analysis.decided_on}".strip()
 
 
 def _details(analysis: Compared[S]) -> Iterator[str]:
     """What the columns mean."""
     yield (
-        "SD: of the sample. Range: from lowest to highest with fewer than 8 seeds, where a 95% interval of the median "
-        "would hardly be narrower."
+        "SD: of the sample. Range: from the lowest to the highest; from 8 seeds on a 95% interval of the median instead."
     )
     if analysis.verdicts:
         yield from _compared_details(analysis, list(analysis.verdicts.values()))

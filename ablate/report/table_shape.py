@@ -205,7 +205,7 @@ def mark_words(analysis: Compared[S], style: TableStyle, marks: dict[int, set[Ma
     said = [f"Bold: the {lowest}."] if "best" in there else []
     said += [f"Underlined: the second {lowest}."] if "second" in there else []
     if "indistinguishable" in there:
-        said.append(f"{'Shaded' if 'best' in style.mark else 'Bold'}: cannot be told from the best.")
+        said.append(f"{'Shaded' if 'best' in style.mark else 'Bold'}: indistinguishable from the best.")
     return " ".join(said)
 
 

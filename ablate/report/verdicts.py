@@ -158,13 +158,11 @@ def cannot_reach(sample: str, comparisons: int, smallest: float, enough: int | N
         enough: The fewest seeds that can; None if it is not known.
         cannot: How many of the comparisons can reach none; None: all.
     """
-    of = f" in any of {comparisons} comparisons" if comparisons > 1 else ""
+    of = f" for {comparisons} comparisons" if comparisons > 1 else ""
     if cannot is not None and cannot < comparisons:
-        of = f" in {cannot} of {comparisons} comparisons"
-    return (
-        f"{sample} cannot reach p < {ALPHA:g}{of} (smallest possible p {p_text(smallest)})"
-        f"{f'; {enough} seeds can' if enough else ''}"
-    )
+        of = f" for {cannot} of {comparisons} comparisons"
+    few = "is" if sample.startswith("1 ") else "are"
+    return f"{sample} {few} too few{of}: p cannot be below {p_text(smallest)}{f'; use {enough} seeds' if enough else ''}"
 
 
 def verdict_sentences(
@@ -284,14 +282,14 @@ def _ahead(verdicts: Sequence[Verdict], word: str, unit: str) -> str:
 
 
 def _alike(verdicts: Sequence[Verdict], unit: str) -> str:
-    """The one sentence on all variants that cannot be told from their baseline."""
+    """The one sentence on all variants that cannot be distinguished from their baseline."""
     baselines = list(dict.fromkeys(verdict.baseline for verdict in verdicts))
     names = [verdict.name for verdict in verdicts]
     sample = f"with {_sample(verdicts, unit)}"
     if len(baselines) == 1:
         sentence = f"{listed([*names, baselines[0]])} cannot be told apart {sample}"
         if len(names) > 1:
-            sentence = f"{listed(names)} cannot be told from {baselines[0]} {sample}"
+            sentence = f"{listed(names)} cannot be distinguished from {baselines[0]} {sample}"
     else:
         sentence = f"{listed([f'{one.name} from {one.baseline}' for one in verdicts])} cannot be told apart {sample}"
     needed = verdicts[0].needed

@@ -113,7 +113,7 @@ def check_resources(nodes: Sequence[Mapping[str, Any]], needed: Mapping[str, flo
     have = "; ".join(
         f"{node['NodeManagerAddress']} {', '.join(f'{_has(node, name):g} {name}' for name in needed)}" for node in nodes
     )
-    raise RunError(f"Ray: a trial needs {wanted} of one node; there are: {have or 'no nodes'}")
+    raise RunError(f"Ray: a trial needs {wanted} on one node; the nodes have: {have or 'none is there'}")
 
 
 @dataclass
@@ -202,7 +202,7 @@ def open_on_ray(
                     ending = True
                     ray.get(flags.end.remote(key))
                 attempt.watchdog.listen()
-            return "died", "the task ended without a word", False
+            return "died", "the task ended without a result", False
         except ray.exceptions.RayError as error:
             if ending:
                 return "interrupted", "", False
@@ -211,7 +211,7 @@ def open_on_ray(
             if stop.level and not attempt.process[0]:
                 return "died", "", False
             lost = isinstance(error, (ray.exceptions.NodeDiedError, ray.exceptions.ObjectLostError))
-            return "died", "its node was lost" if lost else _in_words(error), lost
+            return "died", "its node failed" if lost else _in_words(error), lost
         finally:
             under_way.pop(stream)
 

@@ -183,6 +183,8 @@ def _effect(term: Term, table: Floats, design: Whole, noise: Noise, draws: Draws
     """An effect, tested by the exact test if that can reach the level, else by that of residuals."""
     df = term.basis.shape[1]
     squares = noise.seeds * float(((term.basis.T @ noise.means) ** 2).sum())
+    rounding = table.size * (16 * np.finfo(float).eps * float(np.abs(table).max())) ** 2
+    squares = squares if squares > rounding else 0.0
     strata = strata_of(term.factors, table, design) if full else None
     test: Literal["strata", "residuals"] = "residuals"
     p: float | None = None

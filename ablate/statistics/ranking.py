@@ -80,7 +80,7 @@ def rank_intervals(
     """The ranks that each variant may have: it is compared with all others, as one family of its own.
 
     Each interval by itself contains the true rank with probability 1 - alpha. So the variants with 1 in their interval are
-    those that cannot be told from the best, and the truly best one is among them with that probability. Of several that are
+    those indistinguishable from the best, and the truly best one is among them with that probability. Of several that are
     equally good each one is.
 
     Args:

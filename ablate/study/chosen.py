@@ -182,7 +182,7 @@ def _find_choice(document: Document, name: str, within: Within, load: Callable[.
     if file.best is None and file.pareto is not None:
         raise StudyError(f"{file.search} has two objectives; a Pareto set ({path}) has no single best; write a value")
     if file.best is None or file.value is None:
-        raise StudyError(f"{file.search} has no best candidate ({path}), as none was completed")
+        raise StudyError(f"{file.search} has no completed candidate ({path}); write a value instead")
     return _Choice(path, shown, file, file.best)
 
 
@@ -190,7 +190,7 @@ def _find_study(folder: Path, name: str, within: Within) -> tuple[Path, str] | N
     """(file, scale) of a search by its name, beside a study or in studies/; None if there is none. Raises StudyError."""
     study = _named(folder, name)
     if study and (study[0].resolve(), study[1]) in within:
-        raise StudyError(f"{name} would wait for its own value ({study[0]}); name another search")
+        raise StudyError(f"circular reference: {name} takes a value from itself ({study[0]}); name another search")
     if study and not study[1] and "search" not in read_document(study[0]).value:
         raise StudyError(f"{name} is a study without 'search' ({study[0]}); name one that has it")
     return study

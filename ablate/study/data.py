@@ -75,7 +75,7 @@ class Split(Frozen):
         AfterValidator(_check_share),
         Field(description="a fraction of all images below 1, or their number", examples=[0.2]),
     ]
-    seed: Annotated[int, Field(ge=0, lt=2**31, description="of the draw")] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="the seed of the draw")] = 0
 
 
 class Columns(Frozen):
@@ -86,8 +86,12 @@ class Columns(Frozen):
         label: The column of the labels; None: "label", or the only one.
     """
 
-    image: Annotated[str | None, Field(min_length=1, description="by default the only one with images")] = None
-    label: Annotated[str | None, Field(min_length=1, description="by default label, or the only one")] = None
+    image: Annotated[
+        str | None, Field(min_length=1, description="the column of the images; by default the only one with images")
+    ] = None
+    label: Annotated[
+        str | None, Field(min_length=1, description="the column of the labels; by default label, or the only one")
+    ] = None
 
 
 class Data(Frozen):
@@ -96,7 +100,7 @@ class Data(Frozen):
     Args:
         name: A name of the table of data sets.
         title: The name in tables. It identifies images whose files are the user's own.
-        classes: How many.
+        classes: The number of classes.
         image_size: Height and width, in pixels.
         channels: 1 (grey) or 3.
         preprocess: A name of the table of preprocessing.
@@ -107,7 +111,7 @@ class Data(Frozen):
         copy_of: The data set that these images are a copy of, if any.
         root: The directory of the images, relative to the study file's folder.
         on_damaged: What happens to images in folders that cannot be decoded: "refuse" ends the run and names them, "skip"
-            passes over them and counts them.
+            leaves them out and counts them.
         held_out: The images that are held out. A study's `validation` or a search sets it.
         resize: How images of another size are brought to image_size: "crop" scales the shorter side and crops the centre,
             "stretch" scales both sides, "pad" scales the longer side and adds black. None: image files are cropped, arrays
@@ -126,34 +130,42 @@ class Data(Frozen):
 
     name: str
     title: Annotated[
-        str, Field(min_length=1, max_length=100, description="in tables; by default the name of root or of the module")
+        str, Field(min_length=1, max_length=100, description="the name in tables; by default that of root or of the module")
     ]
-    classes: Annotated[int, Field(ge=2, le=100_000, description="by default as many as the images have")]
+    classes: Annotated[int, Field(ge=2, le=100_000, description="the number of classes; by default that of the images")]
     image_size: Annotated[
         int, Field(ge=4, le=1024, description="height and width, in pixels; by default those of the images")
     ]
-    channels: Annotated[Literal[1, 3], Field(description="1: grey; by default 3 for folders, and as other images have")]
+    channels: Annotated[
+        Literal[1, 3], Field(description="1: grey, 3: RGB; by default 3 for folders, else that of the images")
+    ]
     preprocess: str
     augment: Augment
     train_size: Annotated[int | None, Field(ge=2)] = None
     test_size: Annotated[int | None, Field(ge=2)] = None
-    digest: Annotated[str | None, Field(pattern="^[0-9a-f]{16}$", description="16 hexadecimal digits")] = None
+    digest: Annotated[
+        str | None, Field(pattern="^[0-9a-f]{16}$", description="16 hexadecimal digits; other images are refused")
+    ] = None
     copy_of: Annotated[str | None, Field(description="the data set that is copied")] = None
     root: Annotated[str | None, Field(description="directory or .npz file, relative to the study file's folder")] = None
     on_damaged: Annotated[
-        Literal["refuse", "skip"], Field(description="images of an image_folder that cannot be decoded; skip: counted")
+        Literal["refuse", "skip"],
+        Field(description="images of an image_folder that cannot be decoded; skip: left out and counted"),
     ] = "refuse"
     held_out: HeldOut | None = None
     resize: Annotated[
         Resize | None,
-        Field(description="how images get image_size; " + "; ".join(f"{name}: {words}" for name, words in RESIZES.items())),
+        Field(
+            description="how images are brought to image_size; "
+            + "; ".join(f"{name}: {words}" for name, words in RESIZES.items())
+        ),
     ] = None
     split: Annotated[
         Split | None,
         Field(description="draws the test images from images in one part, by class: 0.2, or {test: 0.2, seed: 0}"),
     ] = None
-    columns: Annotated[Columns | None, Field(description="of a table, where several could be meant")] = None
-    stream: Annotated[bool, Field(description="decode images whenever they are needed: any number of them")] = False
+    columns: Annotated[Columns | None, Field(description="the columns of a table, if several could be meant")] = None
+    stream: Annotated[bool, Field(description="decode images when they are needed, for any number of images")] = False
     own: OwnCode | None = None
     measures: tuple[str | OwnMeasure, ...] = ()
     decide_by: str = ""
@@ -199,7 +211,7 @@ class Data(Frozen):
 
     @property
     def read_options(self) -> ReadOptions:
-        """What the study says of how the images are read; a subset is decoded alone, if no image is to be passed over."""
+        """What the study says of how the images are read; a subset is decoded alone, if no image is to be skipped."""
         subset = "sizes" in self.data_set.options and self.on_damaged == "refuse" and not self.streamed
         return ReadOptions(
             channels=self.channels if self.data_set.title is None else None,

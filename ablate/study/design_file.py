@@ -107,7 +107,7 @@ class _Reader:
         factors: dict[str, tuple[Any, ...]] = dict.fromkeys((name for name, _, _ in read), COMPONENT)
         for i, (name, _, _) in enumerate(read, 1):
             if name in [other for other, _, _ in read[: i - 1]]:
-                self.fail((i, name), f"path: the step '{name}' is there twice; give it another name")
+                self.fail((i, name), f"path: the step '{name}' is listed twice; give it another name")
         changes = {name: change for name, change, _ in read}
         taken = dict.fromkeys(changes, False)
         rows = [self.row("path", axes, 0, _base_name(axes), taken, factors, changes)]

@@ -91,7 +91,7 @@ class Document:
             raise StudyError(f"override: found '{assignment}'; allowed: KEY=VALUE, such as recipe.epochs=30")
         value = read_text(text, f"override {key.strip()}").value
         if value is None and not text.strip():
-            raise StudyError(f"override {key.strip()}: found nothing; allowed: a value, or null to leave the key out")
+            raise StudyError(f"override {key.strip()} has no value; give one, or null to remove the key")
         node = self.value
         for depth, part in enumerate(path[:-1], 1):
             child = node.get(part)

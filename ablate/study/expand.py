@@ -34,7 +34,7 @@ def cells(study: Study) -> Iterator[tuple[Entry, dict[str, Any], Data, str, Desi
     for index, entry in enumerate(study.entries):
         size = _size(entry)
         if entry.stands_for and len(entry.stands_for) != size:
-            raise StudyError(f"{entry.place}: stands_for: found {len(entry.stands_for)}; allowed: {size}, one a network")
+            raise StudyError(f"{entry.place}: stands_for: found {len(entry.stands_for)}; allowed: {size}, one per network")
         check_number(entry.place, entry.labels, size)
         known = [row.label for table in study.published for row in table.rows]
         for row in entry.stands_for:

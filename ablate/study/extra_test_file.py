@@ -33,7 +33,7 @@ def read_extra_tests(document: Document, files: Sequence[ExtraTestFile], used: S
             document.fail(path, "also_test: needs corruption or data; give one of them")
         one = _corrupted(document, path, file, used) if file.corruption else _other(document, path, file, used)
         if any(other.column == one.column for other in found):
-            document.fail(path, f"also_test: '{one.title}' is there twice; give each a title of its own")
+            document.fail(path, f"also_test: '{one.title}' is listed twice; give each a title of its own")
         found.append(one)
     if found and (prepared := next((one.preprocess for one in used if PREPROCESSING[one.preprocess].prepare), None)):
         document.fail(("also_test",), f"also_test: not possible with data.preprocess: {prepared}; use another one")

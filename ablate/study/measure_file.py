@@ -39,7 +39,7 @@ def read_measures(
         if measure is ERROR:  # it is measured always
             continue
         if any(measure.name == other.name for other in shown):
-            document.fail(("measures", i), f"measures: '{measure.name}' is there twice; give each a name of its own")
+            document.fail(("measures", i), f"measures: '{measure.name}' is listed twice; give each a name of its own")
         taken.append(found)
         code = "" if isinstance(found, str) else str(found.code)
         words = one.words or measure.words.replace("_", " ")

@@ -13,15 +13,20 @@ MEASURE_NAME = r"^[A-Za-z_][\w./ -]{0,99}$"
 
 
 class MeasureFile(Frozen):
-    """A measure: of the table, of own code with `python`, or what a program reports. A name is short for {name: ...}."""
+    """A measure: one of the table, own code with `python`, or what a program reports. A name is short for {name: ...}."""
 
     name: Annotated[
         str,
-        Field(pattern=MEASURE_NAME, description="of the table, or as a program reports it; by default the callable's"),
+        Field(
+            pattern=MEASURE_NAME,
+            description="a name of the table of measures, or as a program reports it; by default the callable's",
+        ),
     ] = ""
-    python: Annotated[str | None, Field(description="module:callable; measure(logits, labels) -> a number")] = None
+    python: Annotated[
+        str | None, Field(description="module:callable, called as measure(logits, labels); it returns a number")
+    ] = None
     args: Annotated[dict[str, Any] | None, Field(description="further arguments of the callable, by name")] = None
-    goal: Annotated[Goal | None, Field(description="whether a low or a high value is good, by default a low one")] = None
+    goal: Annotated[Goal | None, Field(description="whether low or high values are good; by default low")] = None
     unit: Annotated[str, Field(max_length=20, description="such as %")] = ""
     words: Annotated[str, Field(max_length=100, description="the name in sentences and on axes")] = ""
 

@@ -166,7 +166,7 @@ def enumerate_variants(
             raise StudyError(f"{_place(entry, axes, str(error))}: {error}") from None
         try:
             if holds and not of_measured and not holds(_names(variant, entry.depth_rule)):
-                dropped.append(f"{label(variant)}: not {study.where}")
+                dropped.append(f"{label(variant)} is excluded by where: {study.where}")
                 continue
         except StudyError as error:
             raise StudyError(f"{study.places['where']}: {error}") from None
@@ -182,7 +182,7 @@ def enumerate_variants(
         if (first := found.setdefault(definition, variant)) is not variant:
             one, other = label(variant), label(first)
             again.setdefault(definition, [*first.designs]).extend(variant.designs)
-            merged.append(f"{one} is there twice" if one == other else f"{one} is the same as {other}")
+            merged.append(f"{one} occurs twice" if one == other else f"{one} is the same as {other}")
         for name in dict.fromkeys((variant.net, network.written)):
             names.setdefault(name, []).append(first)
         if own:
@@ -249,7 +249,7 @@ def _keep_within(
             met = holds is None or holds({**_names(variant, rules[id(variant)]), **costs})
         except StudyError as error:
             raise StudyError(f"{study.places['where']}: {error}") from None
-        miss = "" if met else f"{label(variant)}: not {study.where}"
+        miss = "" if met else f"{label(variant)} is excluded by where: {study.where}"
         if budget and not miss:
             miss = budget.miss(label(variant), costs[budget.measure])
             if miss and budget.on_miss == "error":
@@ -286,7 +286,7 @@ def candidate_maker(study: Study) -> Callable[[dict[str, Any]], Variant]:
         except StudyError as error:
             raise StudyError(f"{study.places['where']}: {error}") from None
         if not kept:
-            raise StudyError(f"{study.places['where']}: {label(variant)}: not {study.where}")
+            raise StudyError(f"{study.places['where']}: {label(variant)} is excluded by where: {study.where}")
         check_batches(variant.recipe, variant.data.model_copy(update={"held_out": search.held_out[0]}))
         return variant
 

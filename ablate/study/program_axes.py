@@ -33,7 +33,7 @@ def check_axis_name(document: Document, path: KeyPath, axis: str, wanted: list[s
     """
     if axis not in wanted:
         known = f"{{{'}, {'.join(wanted)}}}" if wanted else "no placeholder"
-        taken = {SEED: "use 'seeds'", TRIAL: "it is the directory of the trial's own files; use another name"}
+        taken = {SEED: "use 'seeds'", TRIAL: "trial is the folder of each trial; use another name"}
         hint = taken.get(axis, f"the command has {known}")
         document.fail(path, f"{axis}: no placeholder {{{axis}}} in program.command; {hint}")
 

@@ -181,7 +181,7 @@ def _program(document: Document, file: ProgramFile, folder: Path) -> Program:
     except ValueError as error:
         document.fail(path, f"program.command: {str(error)[:1].lower()}{str(error)[1:]}")
     if not words:
-        document.fail(path, "program.command: found nothing; allowed: such as python train.py {lr} {seed}")
+        document.fail(path, "program.command is empty; write a command such as python train.py {lr} {seed}")
     if EPOCHS in named and file.epochs is None and not _is_axis(document, EPOCHS):
         document.fail(path, "program.command: {epochs} has no value; add program.epochs")
     if file.epochs is not None and _is_axis(document, EPOCHS):
@@ -294,9 +294,9 @@ def _variants(document: Document, file: StudyFile, program: Program) -> tuple[tu
         designs = () if design is None else (design,)
         key = orjson.dumps(axes, option=orjson.OPT_SORT_KEYS)
         if not kept:
-            remarks.append(f"dropped: {label}: not {file.where}")
+            remarks.append(f"dropped: {label} is excluded by where: {file.where}")
         elif key in found:
-            remarks.append(f"merged: {label} is there twice")
+            remarks.append(f"merged: {label} occurs twice")
             found[key] = replace(found[key], designs=(*found[key].designs, *designs))
         else:
             group = words.group_by and (of.get(words.group_by[0]) or f"{words.group_by[0]} {texts[words.group_by[0]]}")

@@ -127,7 +127,7 @@ def program_candidate_maker(study: ProgramStudy) -> Callable[[dict[str, Any]], P
         except StudyError as error:
             raise StudyError(f"{place}: {error}") from None
         if not kept:
-            raise StudyError(f"{place}: {label}: not {text}")
+            raise StudyError(f"{place}: {label} is excluded by where: {text}")
         return ProgramVariant(label, study.program, axes)
 
     return make

@@ -50,12 +50,15 @@ class Mixing(Part):
 
     Args:
         alpha: Both parameters of the beta distribution that the share of an image is drawn from; 0: no mixing.
-        probability: That a batch is mixed in this way; None: the part that the other of the two leaves.
+        probability: How often a batch is mixed in this way; None: the part that the other of the two leaves.
     """
 
-    alpha: Annotated[float, Field(ge=0, le=100, description="of the beta distribution of the shares; 0: none")] = 0.0
+    alpha: Annotated[
+        float, Field(ge=0, le=100, description="both parameters of the beta distribution of the mixing ratio; 0: off")
+    ] = 0.0
     probability: Annotated[
-        float | None, Field(gt=0, le=1, description="that a batch is mixed so; by default what the other of the two leaves")
+        float | None,
+        Field(gt=0, le=1, description="how often a batch is mixed in this way; by default what the other one leaves"),
     ] = None
 
 
@@ -67,7 +70,7 @@ class Averaging(Part):
         warmup: How long the average is a copy of the weights: whole epochs, or a fraction of the training.
     """
 
-    decay: Annotated[float, Field(ge=0, lt=1, description="the part that each step keeps; 0: none")] = 0.0
+    decay: Annotated[float, Field(ge=0, lt=1, description="the part of the average that each step keeps; 0: off")] = 0.0
     warmup: Duration = 0
 
 
@@ -115,7 +118,7 @@ class Recipe(Frozen):
         lr: The learning rate; its peak, if the schedule changes it.
         weight_decay: The factor of the L2 penalty.
         decay_on: "all" parameters, or "weights": not those of batch norm, and no biases.
-        batch_size: Images a step, of all GPUs together.
+        batch_size: Images per step, of all GPUs together.
         last_batch: Whether a last batch that is smaller than the others is dropped or kept.
         epochs: The number of epochs.
         schedule: A name of the table of learning rate schedules, or own code; see find_schedule().
@@ -129,8 +132,8 @@ class Recipe(Frozen):
         mixup: Batches are mixed with themselves in reverse order, image by image.
         cutmix: Likewise; a box of each image is replaced by that of the other. A batch has one of the two.
         ema: The average of the weights that is tested.
-        clip_norm: The largest norm of the gradient of all weights together; 0: any.
-        accumulate: In how many parts a batch is computed, one after the other; their gradients are added.
+        clip_norm: The largest norm of the gradient of all weights together; 0: no clipping.
+        accumulate: Into how many parts a batch is split, computed one after the other; their gradients are added.
         class_weights: "balanced": an image's loss is weighted by images / (classes * images of its class).
         sampler: "balanced": images of an epoch are drawn with replacement, each class equally often.
         init: How the weights are drawn.
@@ -144,7 +147,7 @@ class Recipe(Frozen):
     weight_decay: Annotated[float, Field(ge=0, le=10, description="factor of the L2 penalty, or of the decoupled decay")]
     decay_on: Annotated[Literal["all", "weights"], Field(description="weights: without batch norm and biases")]
     batch_size: Annotated[int, Field(ge=1, le=65536)]
-    last_batch: Annotated[Literal["drop", "keep"], Field(description="of a last batch that is smaller")]
+    last_batch: Annotated[Literal["drop", "keep"], Field(description="what happens to a smaller last batch")]
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     schedule: str | OwnCode = "step"
     precision: Annotated[Literal["float32", "bfloat16"], Field(description="bfloat16: autocast")]
@@ -156,7 +159,9 @@ class Recipe(Frozen):
     ] = "none"
     compile: Annotated[
         Literal["never", "auto", "always"],
-        Field(description="compiling changes last bits; auto: only in trainings of an hour or more on a Titan X"),
+        Field(
+            description="torch.compile, which changes last bits; auto: only in trainings of an hour or more on a Titan X"
+        ),
     ] = "never"
     gpus: Annotated[
         int, Field(ge=1, le=64, description="how many GPUs train one trial; each takes its part of every batch")
@@ -165,14 +170,20 @@ class Recipe(Frozen):
         False
     )
     loss: str | OwnCode = "cross_entropy"
-    mixup: Annotated[Mixing, _leading("alpha"), Field(description="alpha; batches are mixed image by image")] = Mixing()
-    cutmix: Annotated[Mixing, _leading("alpha"), Field(description="alpha; a box of each image is another's")] = Mixing()
-    ema: Annotated[Averaging, _leading("decay"), Field(description="decay; the average of the weights is tested")] = (
-        Averaging()
+    mixup: Annotated[
+        Mixing, _leading("alpha"), Field(description="its alpha; images and labels of a batch are mixed in pairs")
+    ] = Mixing()
+    cutmix: Annotated[
+        Mixing, _leading("alpha"), Field(description="its alpha; a box of each image is replaced by that of another image")
+    ] = Mixing()
+    ema: Annotated[
+        Averaging, _leading("decay"), Field(description="its decay; an average of the weights is tested in their place")
+    ] = Averaging()
+    clip_norm: Annotated[float, Field(ge=0, le=1e6, description="the gradient is clipped to this norm; 0: no clipping")] = (
+        0.0
     )
-    clip_norm: Annotated[float, Field(ge=0, le=1e6, description="the largest norm of the gradient; 0: any")] = 0.0
     accumulate: Annotated[
-        int, Field(ge=1, le=65536, description="in how many parts a batch is computed; their gradients are added")
+        int, Field(ge=1, le=65536, description="into how many parts a batch is split; their gradients are added")
     ] = 1
     class_weights: Annotated[
         Literal["none", "balanced"], Field(description="balanced: the loss of each class counts equally")

@@ -104,7 +104,7 @@ class BudgetFile(Frozen):
 
     Args:
         parameters: A target such as 2.2M, or {min: 1M, max: 2M}.
-        multiply_adds: Of one image, likewise.
+        multiply_adds: The same, of multiply-adds for one image.
         step_time: Milliseconds of a training step, measured, as are the next; never with `solve`.
         inference_time: Milliseconds to predict one image.
         inference_time_128: Milliseconds to predict 128 images at once.
@@ -116,9 +116,9 @@ class BudgetFile(Frozen):
 
     parameters: QuantityOrBounds = None
     multiply_adds: QuantityOrBounds = None
-    activation_memory: Annotated[QuantityOrBounds, Field(description="bytes kept for the backward pass, of one batch")] = (
-        None
-    )
+    activation_memory: Annotated[
+        QuantityOrBounds, Field(description="the same, of the bytes kept for the backward pass of a batch")
+    ] = None
     step_time: Annotated[QuantityOrBounds, Field(description="milliseconds of a training step, measured")] = None
     inference_time: Annotated[QuantityOrBounds, Field(description="milliseconds to predict one image, measured")] = None
     inference_time_128: Annotated[QuantityOrBounds, Field(description="milliseconds to predict 128, measured")] = None
@@ -126,7 +126,9 @@ class BudgetFile(Frozen):
     energy: Annotated[QuantityOrBounds, Field(description="joules of a GPU in a training step, measured")] = None
     tolerance: Percentage = "5%"
     solve: Annotated[
-        Any, Field(description="an axis, or axes that are solved in order"), WithJsonSchema({"anyOf": [_SOLVED, _SEVERAL]})
+        Any,
+        Field(description="the axis whose value is chosen to meet the budget; or several, in order"),
+        WithJsonSchema({"anyOf": [_SOLVED, _SEVERAL]}),
     ] = None
     quantum: Annotated[
         Any,
@@ -341,7 +343,7 @@ class Protocol(Frozen):
 
 
 class RowFile(Frozen):
-    """A row of a published table. Besides these fields it has a test error in percent under the name of each data set.
+    """A row of a published table. It also has a test error in percent under the name of each data set.
 
     Args:
         net: The network, by its name.
@@ -350,9 +352,9 @@ class RowFile(Frozen):
 
     model_config = ConfigDict(extra="allow")
 
-    label: Annotated[str, Field(max_length=200, description="as printed; by default the name under net")] = ""
+    label: Annotated[str, Field(max_length=200, description="the name as printed; by default that under net")] = ""
     net: str | None = None
-    parameters: Annotated[str, Field(max_length=200, description="as printed, such as 1.4M")] = ""
+    parameters: Annotated[str, Field(max_length=200, description="the count as printed, such as 1.4M")] = ""
     other: Annotated[
         dict[Title, Any], Field(default_factory=dict, max_length=100, description="other printed values, by title and unit")
     ]
@@ -371,7 +373,7 @@ class PublishedFile(Frozen):
         source: The paper and its table.
         note: A remark on the table.
         protocol: How the values were obtained; differences from ours are named in the report.
-        depth_rule: Of the networks' names in this table; by default the study's.
+        depth_rule: How names in this table count depth; by default as in the study.
         rows: The rows, in order.
     """
 
@@ -383,19 +385,19 @@ class PublishedFile(Frozen):
 
 
 class ValidationFile(Frozen):
-    """The images that are decided on: held-out training images, in folds or one part, or those of a folder of their own.
+    """The images by which variants are compared: held-out training images, in folds or one part, or those of a folder.
 
     Args:
-        folds: How many equal parts; each is held out in turn.
+        folds: The number of equal parts; each is held out in turn.
     """
 
-    folds: Annotated[int | None, Field(ge=2, le=100, description="so many parts, each held out in turn")] = None
+    folds: Annotated[int | None, Field(ge=2, le=100, description="the number of equal parts, each held out in turn")] = None
     holdout: Annotated[int | None, Field(ge=1, description="how many training images are held out")] = None
     folder: Annotated[
         str | None,
-        Field(pattern=r"^[^/\\.][^/\\]{0,99}$", description="a folder beside the training images' own, such as val"),
+        Field(pattern=r"^[^/\\.][^/\\]{0,99}$", description="a folder beside that of the training images, such as val"),
     ] = None
-    seed: Annotated[int, Field(ge=0, lt=2**31, description="decides which images are held out")] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="the seed that chooses the held-out images")] = 0
 
 
 class RangeFile(Frozen):
@@ -404,14 +406,14 @@ class RangeFile(Frozen):
     Args:
         low: The lowest value.
         high: The highest value.
-        step: The distance of values; by default 1, or any number.
+        step: The distance between values; by default 1 for whole numbers, else none.
         choices: The values.
     """
 
     low: float | int | None = None
     high: float | int | None = None
     step: Annotated[float | int | None, Field(gt=0)] = None
-    log: Annotated[bool, Field(description="whether values are sampled evenly in the logarithm")] = False
+    log: Annotated[bool, Field(description="whether values are sampled on a logarithmic scale")] = False
     choices: Annotated[list[Any] | None, Field(min_length=1, max_length=1000)] = None
     l: Annotated[Any, Field(description="the number of convolutions of a block, such as {low: 1, high: 4}")] = None
     kernels: Annotated[list[int] | None, Field(min_length=1, description="the kernel sizes that a block can have")] = None
@@ -424,7 +426,7 @@ class SpaceFile(Frozen):
     Args:
         space: The axes and their values: a list of choices, or the keys of a parameter, see below.
         sampler: How Optuna chooses the candidates.
-        seed: Of the sampler.
+        seed: The seed of the sampler.
     """
 
     space: Annotated[
@@ -438,9 +440,11 @@ class SpaceFile(Frozen):
     ] = None
     objective: Annotated[
         Literal["median_validation_error", "mean_validation_error", "median", "mean"] | None,
-        Field(description="over folds and seeds, by default the mean; of a program median or mean of its measure"),
+        Field(description="over folds and seeds, by default the mean; for a program mean or median of its measure"),
     ] = None
-    trials: Annotated[int | None, Field(ge=1, le=100_000, description="candidates; by default all of a grid")] = None
+    trials: Annotated[
+        int | None, Field(ge=1, le=100_000, description="the number of candidates; by default all of a grid")
+    ] = None
     sampler: Literal["tpe", "gp", "random", "grid", "cmaes"] = "tpe"
     pruner: Annotated[
         Literal["none", "wilcoxon", "median", "hyperband"],
@@ -459,14 +463,14 @@ class SearchFile(SpaceFile):
     Args:
         space: The axes and their values: a list of choices, or the keys of a parameter, see below.
         sampler: How Optuna chooses the candidates.
-        seed: Of the sampler.
+        seed: The seed of the sampler.
     """
 
     validation: Annotated[
         ValidationFile | None,
         Field(
             examples=["{folds: 5}"],
-            description="required, except for a program: the images that candidates are compared on",
+            description="the images that candidates are compared on; required, except for a program",
         ),
     ] = None
     also_minimize: Annotated[
@@ -481,23 +485,24 @@ class TuneFile(SpaceFile):
     """The same small search for every variant, on held-out training images, before its seeds are trained.
 
     Args:
-        space: As in a search, without what the variants vary. A variant's own values are in it and its first candidate.
+        space: As in a search, without axes that the variants vary. It must contain each variant's own values, which are the
+            first candidate.
         sampler: How Optuna chooses the candidates.
-        seed: Of the sampler, the same for every variant.
+        seed: The seed of the sampler, the same for every variant.
     """
 
     validation: Annotated[
         ValidationFile | None,
-        Field(description="by default the study's, else holdout: a tenth of the training images; not of a program"),
+        Field(description="by default that of the study, else a tenth of the training images; not for a program"),
     ] = None
     seeds: Annotated[
         Any,
-        Field(description="of a candidate's trainings: how many, counted from 1000, or a list"),
+        Field(description="how many seeds a candidate is trained with, counted from 1000; or a list"),
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": "integer"}}]}),
     ] = 1
-    decide_by: Annotated[str | None, Field(description="the measure of a program that chooses; by default the study's")] = (
-        None
-    )
+    decide_by: Annotated[
+        str | None, Field(description="the measure that chooses, for a program; by default that of the study")
+    ] = None
     also_untuned: Annotated[
         bool, Field(description="whether each variant is trained at its own values too; the report shows both answers")
     ] = False
@@ -512,7 +517,7 @@ class StudyFile(Frozen):
         variants: What is compared: a list of items, expanded in order.
         search: A search in place of `variants`.
         tune: A small search that each variant is given before its seeds are trained.
-        depth_rule: How a name counts depth: convolutions on the longest path, or 6 N + 4 whatever the block.
+        depth_rule: How a name counts depth: convolutions on the longest path, or 6 N + 4 for any block.
         where: A condition on axes, counts and measured costs, such as k * depth <= 400; other variants are dropped.
         budget: What every network may cost.
         figures: The figures of the report.
@@ -535,14 +540,16 @@ class StudyFile(Frozen):
         str,
         Field(
             pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
-            description="a letter or digit, then letters, digits, '_', '.', '-'",
+            description="a letter or digit, then letters, digits, '_', '.' and '-'",
             examples=["width"],
         ),
     ]
     title: Annotated[str, Field(max_length=200)] = ""
     source: Annotated[str, Field(max_length=200, description="the paper's table or figure")] = ""
     notes: Annotated[str, Field(max_length=10_000, description="printed with every table")] = ""
-    data: Annotated[Any, Field(examples=["cifar10"], description="a data set, or a list for every network")] = None
+    data: Annotated[
+        Any, Field(examples=["cifar10"], description="a data set, or a list of data sets on which every network is trained")
+    ] = None
     recipe: Annotated[Any, Field(examples=["wrn_cifar"])] = None
     studies: Annotated[
         list[str] | None,
@@ -556,7 +563,7 @@ class StudyFile(Frozen):
     program: Annotated[ProgramFile | None, Field(description="a training program instead of data and recipe")] = None
     seeds: Annotated[
         Any,
-        Field(examples=[5], description="how many, or a list; 0: networks are counted and not trained; or until decided"),
+        Field(examples=[5], description="how many, or a list; 0: networks are only counted; or a mapping, see below"),
         WithJsonSchema(
             {
                 "anyOf": [
@@ -570,7 +577,7 @@ class StudyFile(Frozen):
     variants: Annotated[list[EntryFile] | None, Field(min_length=1, max_length=1000, examples=["[{net: WRN-28-2}]"])] = None
     base: Annotated[
         Any,
-        Field(description="the network that a search changes; of a program, the values of axes that are not searched"),
+        Field(description="the network that a search changes; for a program, the values of axes that are not searched"),
         WithJsonSchema(_NET),
     ] = None
     search: SearchFile | None = None
@@ -580,25 +587,28 @@ class StudyFile(Frozen):
     budget: BudgetFile | None = None
     baseline: Annotated[
         Any,
-        Field(description="a network, or values of axes; {dropout: 0} means each variant without its dropout"),
+        Field(description="a network, a label, or values of axes; {dropout: 0}: each variant without its dropout"),
         WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "object", "minProperties": 1}]}),
     ] = None
     validation: Annotated[
         ValidationFile | None,
-        Field(description="the study decides on these images; the test images are evaluated once, after the last epoch"),
+        Field(description="the images that variants are compared on; test images are then evaluated once, at the end"),
     ] = None
     measures: Annotated[
-        Measures | None, Field(description="what is shown besides the error, or what a program reports")
+        Measures | None, Field(description="what is measured besides the error, or what a program reports")
     ] = None
     decide_by: Annotated[
-        str | None, Field(description="the measure that counts; by default the error, or a program's first measure")
+        str | None,
+        Field(description="the measure that variants are compared by; by default the error, or a program's first measure"),
     ] = None
     also_test: Annotated[
         list[ExtraTestFile] | None,
         Field(min_length=1, max_length=100, description="further test images, evaluated once after the last epoch"),
     ] = None
     keep: Annotated[Keep | None, Field(description="what trials keep of their last epoch; not part of an id")] = None
-    epoch_rule: Annotated[EpochRule, Field(description="best: the epoch with the best value; reports say so")] = "last"
+    epoch_rule: Annotated[
+        EpochRule, Field(description="last: the value of the last epoch; best: of the best epoch, and reports say so")
+    ] = "last"
     figures: Annotated[list[_FigureName], Field(default=list(DEFAULTS), max_length=len(CHOICES))]
     figure_style: Annotated[FigureStyleFile | None, Field(description="how the figures are drawn, for a paper")] = None
     effects: Annotated[
@@ -616,7 +626,7 @@ class StudyFile(Frozen):
         dict[str, Any],
         Field(
             default_factory=dict,
-            description="by name: keys that replace the study's; in data, recipe, budget, search, tune, program key by key",
+            description="by name: keys that replace the study's, in data, recipe, budget, search, tune, program one by one",
         ),
         WithJsonSchema({"type": "object", "additionalProperties": {"type": "object"}}),
     ]

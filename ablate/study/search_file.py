@@ -104,7 +104,7 @@ def read_search(
     check_trials(document, SEARCH, search)
     held_out = read_held_out(document, ("search", "validation"), search.validation, data[0])
     if search.pruner == "wilcoxon" and len(held_out) * len(seeds) < LEAST_PAIRS:
-        found = f"wilcoxon cannot prune with {len(held_out) * len(seeds)} trainings a candidate"
+        found = f"wilcoxon cannot prune with {len(held_out) * len(seeds)} trainings per candidate"
         document.fail(("search", "pruner"), f"search.pruner: {found}; use none, median or hyperband, or more folds")
     images = {key: value for key, value in data[0].identity().items() if key != "test_size"}  # a search reads no test image
     about = {"data": images, "recipe": recipe.identity(), "seeds": seeds}
@@ -250,7 +250,7 @@ def _parameter(
     if listed:
         value = {"choices": value}
     if not isinstance(value, dict):
-        fail(f"found {describe(value)}; allowed: {{low: , high: }} or a list of choices")
+        fail(f"found {describe(value)}; allowed: {{low: 0, high: 1}} or a list of choices")
     part = validate(document, RangeFile, path, value)
     when = _when(document, (*path, "when"), part.when or {}, above)
     condition = ",".join(f"{other}={'|'.join(map(str, values))}" for other, values in when)
@@ -258,7 +258,7 @@ def _parameter(
     kinds = [key for key in ("low", "choices", "kernels") if getattr(part, key) is not None]
     if len(kinds) != 1:
         block = ", or {l: {low: 1, high: 4}, kernels: [1, 3]}" if axis == "block" and not placeholder else ""
-        fail(f"found {' and '.join(kinds) or describe(value)}; allowed: {{low: , high: }} or a list of choices{block}")
+        fail(f"found {' and '.join(kinds) or describe(value)}; allowed: {{low: 0, high: 1}} or a list of choices{block}")
     other = {"low": ("high", "step", "log"), "choices": (), "kernels": ("l",)}[kinds[0]]
     for key in ("high", "step", "log", "l"):
         if value.get(key) is not None and key not in other:
@@ -320,7 +320,7 @@ def check_ends(
     """
     axis, folder = parameter.axis, Path(document.name).parent
     if axis in UNREAD:
-        document.fail(path, f"{key}.space: {axis} cannot be searched; of data augment, preprocess, train_size can")
+        document.fail(path, f"{key}.space: {axis} cannot be searched; of data, only augment, preprocess and train_size can")
     places: list[KeyPath] = [path, path]
     values: list[Any] = [parameter.low, parameter.high]
     if parameter.kind == "categorical":

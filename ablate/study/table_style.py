@@ -44,7 +44,7 @@ class TableStyle(Frozen):
         group_by: An axis; the rows of each of its values form a group below a title.
         statistic: What the column `result` shows: the median, or mean and standard deviation.
         mark: What is marked: alone, `best` and `indistinguishable` (from the best) are bold; beside `best`, what cannot be
-            told from it is shaded; `second` is underlined.
+            distinguished from it is shaded; `second` is underlined.
     """
 
     columns: Annotated[
@@ -164,7 +164,7 @@ def read_own_labels(document: Document, path: tuple[Any, ...], label: Any) -> tu
         if not isinstance(text, str) or not text.isprintable() or len(text) > 100 or not (text or isinstance(label, list)):
             document.fail((*path, i), "label: allowed: a text of one line, at most 100 characters, or a list of such texts")
         if text and texts.count(text) > 1:
-            document.fail((*path, i), f"label: '{text}' is there twice; give each variant its own")
+            document.fail((*path, i), f"label: '{text}' is given twice; give each variant its own")
     return tuple(texts)
 
 
@@ -180,4 +180,4 @@ def check_number(place: str, labels: tuple[str, ...], size: int) -> None:
         StudyError: There are more or fewer.
     """
     if labels and len(labels) != size:
-        raise StudyError(f"{place}: label: found {len(labels)}; allowed: {size}, one a variant, '' for its own name")
+        raise StudyError(f"{place}: label: found {len(labels)}; allowed: {size}, one per variant, '' for its own name")

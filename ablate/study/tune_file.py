@@ -79,7 +79,7 @@ def read_tune(
         parts, *_ = [read_held_out(document, (TUNE, "validation"), tune.validation, one) for one in data]
     seeds = _seeds(document, tune)
     if tune.pruner == "wilcoxon" and (len(parts) or 1) * len(seeds) < LEAST_PAIRS:
-        found = f"wilcoxon cannot prune with {(len(parts) or 1) * len(seeds)} trainings a candidate"
+        found = f"wilcoxon cannot prune with {(len(parts) or 1) * len(seeds)} trainings per candidate"
         document.fail((TUNE, "pruner"), f"tune.pruner: {found}; use none, median or hyperband, or more folds")
     search = _search(document, tune, axis_values, check, parts, "validation_error")
     return Tune(search, seeds, also_untuned=tune.also_untuned)

@@ -13,9 +13,12 @@ from ablate.study.validation import validate
 
 PLACE = ("seeds",)
 _FIELDS: dict[str, Any] = {  # `from` is a keyword of Python
-    "from": (Annotated[int, Field(ge=2, le=MOST, description="the seeds before the first look")], 4),
-    "to": (Annotated[int, Field(ge=2, le=MOST, examples=[20], description="the seeds at which it is given up")], ...),
-    "until": (Annotated[Literal["decided"], Field(examples=["decided"], description="each comparison by itself")], ...),
+    "from": (Annotated[int, Field(ge=2, le=MOST, description="the number of seeds at the first comparison")], 4),
+    "to": (Annotated[int, Field(ge=2, le=MOST, examples=[20], description="the most seeds")], ...),
+    "until": (
+        Annotated[Literal["decided"], Field(examples=["decided"], description="each comparison is followed on its own")],
+        ...,
+    ),
     "alpha": (
         Annotated[float, Field(gt=0, le=0.5, description="the chance of a false verdict, over all looks")],
         0.05,
@@ -23,7 +26,10 @@ _FIELDS: dict[str, Any] = {  # `from` is a keyword of Python
     "smallest_difference": (
         Annotated[
             float | None,
-            Field(gt=0, description="that matters, in the measure's unit; without it nothing is found equivalent"),
+            Field(
+                gt=0,
+                description="the smallest that matters, in the measure's unit; without it nothing is called equivalent",
+            ),
         ],
         None,
     ),

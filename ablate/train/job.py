@@ -87,7 +87,7 @@ class ImageLoader:
     """Loads the images of trials from the cache and checks them; keeps all training images for the next fold.
 
     Its `facts` are fields of a result.json that tell of the images loaded last: a digest of all decoded values, how many
-    files were read and passed over, and how many test images are also training images. If images are held out and the test
+    files were read and skipped, and how many test images are also training images. If images are held out and the test
     images are evaluated once, `final` has the latter; otherwise it is None. `positions` has the number of each evaluated
     image in its part of the data set, by the name of the images.
 
@@ -266,12 +266,12 @@ class ImageLoader:
         return True
 
     def _note_files(self, data: Data, counts: FileCounts) -> None:
-        """Keep the counts of files, and announce what was passed over."""
+        """Keep the counts of files, and announce what was skipped."""
         if counts:
             self.facts["image_files"] = counts
         for part, classes in counts.items():
             if over := describe_passed_over(classes):
-                self.announce(f"{data.title}, {part}: passed over: {over}")
+                self.announce(f"{data.title}, {part}: skipped: {over}")
             if empty := [name for name, found in classes.items() if not found.get("read", 1)]:
                 self.announce(f"{data.title}, {part}: class folders without images: {name_some(empty)}")
 
@@ -370,7 +370,7 @@ def _with_sizes(data: Data, counts: FileCounts, location: Location) -> Data:
 
 
 def count_images(data: Data, location: Location) -> FileCounts:
-    """The number of image files and of files passed over, by part and class; empty if the images are not in class folders.
+    """The number of image files and of skipped files, by part and class; empty if the images are not in class folders.
 
     Args:
         data: Of a trial; if images are held out, only the folders that are then used are listed.

@@ -469,7 +469,7 @@ def checked_batch(made: object, hooks: Hooks) -> Batch:
         case (Tensor() as images, Tensor() as labels) if len(images) == len(labels) and labels.ndim in (1, 2):
             return images, labels
     raise NotationError(
-        f"{hooks.own.python}: batch returned {type(made).__name__}; allowed: (images, labels), as many of both"
+        f"{hooks.own.python}: batch returned {type(made).__name__}; allowed: (images, labels), the same number of each"
     )
 
 

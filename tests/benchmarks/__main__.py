@@ -40,7 +40,7 @@ def benchmark(
     batch_size: Annotated[
         Optional[int], typer.Option("--batch-size", min=1, max=65536, help="128; efficiency: 32.")
     ] = None,
-    images: Annotated[Optional[int], typer.Option("--images", min=1, help="That a process trains on in a round.")] = None,
+    images: Annotated[Optional[int], typer.Option("--images", min=1, help="Training images per process and round.")] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=2, max=100, help="Of cohort.")] = 5,
     compiled: Annotated[bool, typer.Option("--compiled", help="train: with compiled blocks too; always on a GPU.")] = False,
     trials: Annotated[

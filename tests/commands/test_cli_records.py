@@ -44,7 +44,7 @@ def test_verify_says_bit_equal(ablate: Command) -> None:
     verified = ablate("verify", "tiny.yaml", "--trials", 1, "--slots", 1)
     assert verified.returncode == 0, verified.stderr
     assert "bit-equal, on the same device" in verified.stdout
-    assert "1 of 1 bit-equal, chosen of 2 recorded with --seed " in verified.stdout
+    assert "1 of 1 bit-equal, chosen from 2 recorded trials with --seed " in verified.stdout
     none = ablate("verify", "tiny.yaml", "--trials", 3)
     assert none.returncode == 2 and none.stderr.endswith("error: --trials: 3 asked for, 2 recorded; use 1 to 2\n")
 
@@ -106,4 +106,4 @@ def test_merge_refuses_conflicts_and_says_what_it_leaves(ablate: Command, tmp_pa
     result.write_text("{")
     damaged = ablate("merge", "other", "--into", "all")
     assert damaged.returncode == 3 and f"other/{name}/result.json" in damaged.stderr
-    assert damaged.stdout == "all: recorded: 0 copied, 1 there already; passed over: 1\n"
+    assert damaged.stdout == "all: recorded: 0 copied, 1 there already; skipped: 1\n"

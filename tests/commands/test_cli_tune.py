@@ -68,7 +68,7 @@ def test_from_the_plan_to_both_answers(ablate: Command, tmp_path: Path) -> None:
     write(tmp_path, STUDY)
     planned = ablate("plan", "fair.yaml").stdout
     assert "| lr, tuned |" in planned and "| open " in planned and "tuned: 0 of 2 variants, 8 trainings left" in planned
-    assert "lr 0.001, 0.01, 0.1, 1: 4 candidates a variant, its own values first; minimized: mean val error" in planned
+    assert "lr 0.001, 0.01, 0.1, 1: 4 candidates per variant, its own values first; minimized: mean val error" in planned
     assert "at the variants' own values too, 12 trials more: 12 missing" in planned
     assert json.loads(ablate("plan", "fair.yaml", "--json").stdout)["cost"]["open_trials"] == 2 * 4 + 2 * 6 + 2 * 6
     assert "8 missing" not in ablate("status", "fair.yaml").stdout and not (tmp_path / "runs").exists()
@@ -136,7 +136,7 @@ def test_variants_at_their_best_get_seeds_until_it_is_decided(ablate: Command, t
     planned = ablate("plan", "fair.yaml").stdout
     assert "tuned: 0 of 2 variants, 8 trainings left" in planned and "2 variants, 8 trials: 8 open" in planned
     assert "at the variants' own values: seeds: 4 to 12, until each of 1 comparison is decided; 8 trainings" in planned
-    assert "norm none, not tuned against norm batch, not tuned: not looked at yet" in ablate("status", "fair.yaml").stdout
+    assert "norm none, not tuned against norm batch, not tuned: not compared yet" in ablate("status", "fair.yaml").stdout
     done = ablate("run", "fair.yaml")
     assert done.returncode == 0, done.stderr
     first, own = done.stderr.index("round of seeds 0 to 3: 1 of 1"), "round of seeds 0 to 3 at the variants' own values"
@@ -173,7 +173,7 @@ def test_rounds_wait_for_the_tuning_of_all_variants(ablate: Command, tmp_path: P
     assert done.returncode == 3 and "not tuned: 1 variant" in done.stderr and "candidate 3, norm none" in done.stderr
     assert "round of seed 4:" not in done.stderr and len(choices(tmp_path / "runs")) == 1
     found = ablate("status", "fair.yaml").stdout
-    assert "norm none against norm batch: not looked at yet" in found and "1 of 2 variants tuned" in found
+    assert "norm none against norm batch: not compared yet" in found and "1 of 2 variants tuned" in found
     assert "4 of 8 trials are recorded" in load_experiment("fair.yaml").analysis().progress  # type: ignore[union-attr]
     (tmp_path / "broken").unlink()
     assert ablate("run", "fair.yaml", "--shard", "1/2").returncode == 0  # alone, a part tunes and trains all
@@ -291,7 +291,7 @@ def test_what_is_refused_is_told_in_one_line(ablate: Command, tmp_path: Path, ol
         ("norm: [batch, none]", "recipe.lr: [0.1, 0.2]", "tune.space: recipe.lr is given by 'variants'; leave it out"),
         ("low: 0.001", "low: 0.15", "tune.space.recipe.lr: WRN-10-0.25 has 0.1, which is not in the space; widen it"),
         ("trials: 2", "trials: 2, validation: {holdout: 500}", "tune.validation.holdout: found 500; allowed: fewer than"),
-        ("trials: 2", "trials: 2, pruner: wilcoxon", "tune.pruner: wilcoxon cannot prune with 1 trainings a candidate"),
+        ("trials: 2", "trials: 2, pruner: wilcoxon", "tune.pruner: wilcoxon cannot prune with 1 trainings per candidate"),
         ("seeds: 1", "seeds: 0", "4:1: seeds: found 0; a study that has 'tune' needs 1 or more"),
         ("high: 0.2", "high: 0.0001", "tune.space.recipe.lr: found low 0.001, high 0.0001; allowed: low below high"),
         ("variants: [{grid: {net: WRN-10-0.25, norm: [batch, none]}}]", "search: {space: {dropout: [0, 0.1]}}",

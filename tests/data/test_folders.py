@@ -1,4 +1,4 @@
-"""Image folders as people leave them: every file is read, is passed over and counted, or is refused in one line."""
+"""Image folders as people leave them: every file is read, is skipped and counted, or is refused in one line."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def read(root: Path, second: str) -> list[bytes]:
     return [os.fsencode(path.relative_to(root / "train")) for _, path in walk(root / "train").files]
 
 
-# Every file is read, passed over or refused.
+# Every file is read, skipped or refused.
 
 
 def test_what_is_passed_over_is_counted(tmp_path: Path, layout: str) -> None:
@@ -88,7 +88,7 @@ def test_what_is_passed_over_is_counted(tmp_path: Path, layout: str) -> None:
         "dog": {"read": 4, "no image": 6},
     }
     assert describe_counts(count_files([walk(train)])) == [
-        "train: cat 4, dog 4; passed over: 1 hidden, 1 beside the class folders; cat 2 hidden; dog 6 no image"
+        "train: cat 4, dog 4; skipped: 1 hidden, 1 beside the class folders; cat 2 hidden; dog 6 no image"
     ]
 
 
@@ -324,13 +324,13 @@ def test_damaged_images_are_passed_over_and_counted(here: Location) -> None:
     assert np.array_equal(images.test_images, whole.test_images[:3]) and images.test_labels.tolist() == [0, 0, 1]
     assert facts["image_files"]["train"]["cat"] == {"read": 3, "damaged": 1}
     assert facts["image_files"]["test"]["dog"] == {"read": 1, "damaged": 1}
-    assert "Tiny, train: passed over: cat 1 damaged" in said
+    assert "Tiny, train: skipped: cat 1 damaged" in said
     assert len(load_training("image_folder", 8, here, skip_damaged=True)[0].labels) == 7
 
 
 def test_a_part_of_which_nothing_is_left_is_refused(here: Location) -> None:
     hurt(here, *(f"test/{name}/{i}.png" for name in ("cat", "dog") for i in range(2)))
-    with pytest.raises(DataError, match="4 of 12 images are damaged, and no other is left"):
+    with pytest.raises(DataError, match="4 of 12 images are damaged, so none is left"):
         load(here, on_damaged="skip")
 
 

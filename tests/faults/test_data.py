@@ -94,11 +94,11 @@ def test_what_torch_says_of_a_system_without_room_is_told_with_the_fix(
     [
         (
             lambda path: path.write_bytes(path.read_bytes()[:-40]),
-            r"[\d,]+ bytes, it had [\d,]+ when the run began; put back",
+            r"[\d,]+ bytes, it had [\d,]+ when the run began; restore",
         ),
-        (lambda path: Image.new("RGB", (90, 90)).save(path), r"[\d,]+ bytes, it had [\d,]+ when the run began; put back"),
-        (lambda path: path.write_bytes(bytes(path.stat().st_size)), r"changed since the run began; put back the file"),
-        (lambda path: path.unlink(), r"cannot be read as an image: .*No such file.*; put back the file"),
+        (lambda path: Image.new("RGB", (90, 90)).save(path), r"[\d,]+ bytes, it had [\d,]+ when the run began; restore"),
+        (lambda path: path.write_bytes(bytes(path.stat().st_size)), r"changed since the run began; restore the file"),
+        (lambda path: path.unlink(), r"cannot be read as an image: .*No such file.*; restore the file"),
     ],
     ids=["cut", "swapped", "as many bytes", "gone"],
 )

@@ -87,7 +87,7 @@ def test_a_last_line_that_is_cut_off_is_passed_over_and_said() -> None:
     log = read(line(1), line(2), line(3)[:150])
     at = BANNER.count("\n") + 3
     assert [row["epoch"] for row in log.rows] == [1, 2]
-    assert log.remarks == [f"log.txt:{at}: json_stats that is cut off or damaged is passed over"]
+    assert log.remarks == [f"log.txt:{at}: a damaged json_stats is skipped"]
 
 
 def test_where_a_run_was_resumed_the_later_epochs_count() -> None:
@@ -137,7 +137,7 @@ AT = BANNER.count("\n") + 1
         ([line("1/200")], f"log.txt:{AT}: epoch: found '1/200'; allowed: a number from 1"),
         ([line(1, test_acc=100.5)], f"log.txt:{AT}: test_acc: found 100.5; allowed: a number from 0 to 100"),
         ([line(1, test_acc=float("nan"))], f"log.txt:{AT}: test_acc: found nan; allowed: a number from 0 to 100"),
-        ([line(1, test_acc=...)], f"log.txt:{AT}: test_acc: found nothing; allowed: a percentage"),
+        ([line(1, test_acc=...)], f"log.txt:{AT}: test_acc is missing; allowed: a percentage"),
         ([line(1, loss="low")], f"log.txt:{AT}: loss: found 'low'; allowed: a number"),
         ([line(1, n_parameters=8949211)], f"log.txt:{AT}: n_parameters is 8949211, but WRN-40-4 has 8949210"),
         ([line(1, num_classes=100)], f"log.txt:{AT}: num_classes is 100, but `data` has 10"),
@@ -149,7 +149,7 @@ AT = BANNER.count("\n") + 1
             f"log.txt:{AT + 1}: depth: found 28, 40 at log.txt:{AT}; allowed: the log of one run",
         ),
         ([], "log.txt: no line has json_stats"),
-        ([line(1)[:40]], "is cut off or damaged"),
+        ([line(1)[:40]], "a damaged json_stats is skipped"),
     ],
 )
 def test_what_contradicts_itself_is_refused_with_its_place(lines: list[str], message: str) -> None:

@@ -44,7 +44,7 @@ def finding(folder: Path, *errors: Sequence[float | None], more: str = "baseline
         (
             [9.9, 10.7, 10.8, 11.3, 12.1, 12.4],
             [9.9, 10.7, 10.8, 11.7, 12.1, 12.6],
-            "WRN-10-2 has the lowest test error, 11.05%, but none of 2 variants can be told from WRN-10-1.",
+            "WRN-10-2 has the lowest test error, 11.05%, but no variant can be distinguished from WRN-10-1.",
         ),
     ],
 )
@@ -54,7 +54,7 @@ def test_against_a_baseline(tmp_path: Path, second: list[float], third: list[flo
 
 def test_seeds_that_can_reach_no_verdict(tmp_path: Path) -> None:
     found = finding(tmp_path, *(of[:3] for of in (shifted(2), BASE, shifted(4))), seeds=3)
-    assert found == "WRN-10-2 has the lowest test error, 10.50%, but 3 seeds can reach no verdict."
+    assert found == "WRN-10-2 has the lowest test error, 10.50%, but 3 seeds are too few for a verdict."
 
 
 def test_without_a_baseline_it_is_the_set_of_the_best(tmp_path: Path) -> None:

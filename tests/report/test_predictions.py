@@ -71,7 +71,10 @@ def test_the_report_says_them_beside_the_verdict_of_the_seeds(experiment: Experi
     (first, second, last) = sections["What the images say"].content.texts  # type: ignore[union-attr]
     assert first.startswith("The trained networks of WRN-10-0.5 have an error 10.00 points lower than those of WRN-10-0.25")
     assert "(p = 0.0001, from 500 test images); so have new trainings" in first
-    assert second == "The trained networks of WRN-10-0.75 cannot be told from those of WRN-10-0.25 by 500 test images."
+    assert (
+        second
+        == "The trained networks of WRN-10-0.75 cannot be distinguished from those of WRN-10-0.25 by 500 test images."
+    )
     assert "which it does not change" in last
     assert not any("trained networks" in text for text in report.analysis.sentences)  # nor the verdict, nor the finding
     assert "trained networks" not in report.document.finding

@@ -187,17 +187,17 @@ def test_rows_without_a_variant_are_those_that_say_why_or_have_no_network(tmp_pa
 def test_of_a_published_value_come_by_alike_the_seeds_say_where_it_lies(tmp_path: Path) -> None:
     """The interval is that of Student for a median of two, which are one and another: as of one run."""
     found = recorded(tmp_path, CIFAR, {0: [5.0, 6.0], 1: [6.99, 7.0]}).analysis()
-    predicted = "95% prediction interval, errors taken as about normal"
+    predicted = "95% prediction interval, assuming normal errors"
     assert found.sentences == [
-        f"WRN-28-2: the published 5.50% (a median of 2 runs) lies within what our 2 seeds predict for it, 0.00 to 16.50% "
-        f"({predicted}).",
-        f"WRN-16-2: the published 6.50% (a median of 2 runs) lies below what our 2 seeds predict for it, 6.88 to 7.11% "
-        f"({predicted}).",
+        f"WRN-28-2: the published 5.50% (a median of 2 runs) lies within the interval that our 2 seeds predict, "
+        f"0.00 to 16.50% ({predicted}).",
+        f"WRN-16-2: the published 6.50% (a median of 2 runs) lies below the interval that our 2 seeds predict, "
+        f"6.88 to 7.11% ({predicted}).",
     ]
     above = recorded(tmp_path, CIFAR.replace("cifar10: 6.5}", "cifar10: 7.5}"), {}).analysis()
-    assert "the published 7.50% (a median of 2 runs) lies above what our 2 seeds predict" in above.sentences[1]
+    assert "the published 7.50% (a median of 2 runs) lies above the interval that our 2 seeds predict" in above.sentences[1]
     unstated = recorded(tmp_path, CIFAR.replace("seeds: 2, ", ""), {}).analysis()
-    assert "the published 5.50% (one run, as it says no number) lies within" in unstated.sentences[0]
+    assert "the published 5.50% (one run, as the number is not stated) lies within" in unstated.sentences[0]
 
 
 def test_no_verdict_is_given_where_the_protocols_differ(tmp_path: Path) -> None:
@@ -251,5 +251,5 @@ def test_fewer_seeds_than_published_are_another_protocol(tmp_path: Path) -> None
 def test_a_seed_that_diverged_leaves_no_prediction(tmp_path: Path) -> None:
     found = recorded(tmp_path, CIFAR, {0: [5.0, None]}).analysis()
     assert found.sentences == [
-        "WRN-28-2: the published 5.50% is a median of 2 runs; as 1 of our 2 seeds diverged, they predict nothing for it."
+        "WRN-28-2: the published 5.50% is a median of 2 runs; as 1 of our 2 seeds diverged, nothing can be predicted."
     ]

@@ -91,18 +91,23 @@ def test_of_equal_errors_the_cheaper_comes_first_where_the_cost_counts(tmp_path:
     made = report_of(study, [candidate(study, n, {"block": b}, [e]) for n, (b, e) in enumerate(errors.items())])
     assert [one.number for one in made.analysis.ranked] == [1, 2, 0]
     assert made.analysis.best is not None and made.analysis.front == [made.analysis.best]
-    assert "of 3 that were trained to the end; 2 others have the same, with no fewer parameters." in " ".join(
-        search_sentences(made.analysis)
+    assert (
+        "of 3 candidates that were trained to the end; 2 others have the same value, with no fewer parameters."
+        in " ".join(search_sentences(made.analysis))
     )
 
 
 @pytest.mark.parametrize(
     ("others", "said", "comment"),
     [
-        ({0.2: (5, 5)}, "; 1 other has the same, and it came first.", "# 1 other has the same error; this one came first."),
+        (
+            {0.2: (5, 5)},
+            "; 1 other has the same value, and this one came first.",
+            "# 1 other has the same error; this one came first.",
+        ),
         (
             {0.2: (5, 5), 0.3: (4, 6), 0.4: (6, 6)},
-            "; 2 others have the same, and it came first.",
+            "; 2 others have the same value, and this one came first.",
             "# 2 others have the same error; this one came first.",
         ),
         ({0.2: (6, 6)}, "trained to the end.", "search: invented"),
@@ -147,7 +152,7 @@ def test_candidates_of_the_same_values_count_once(tmp_path: Path) -> None:
     made = report_of(study, twice)
     assert [one.number for one in made.analysis.distinct] == [0, 1]
     assert made.analysis.ranks == {0: 1, 2: 1, 1: 2}
-    assert "1 candidate had the values of another and shared its trainings." in search_sentences(made.analysis)
+    assert "1 of 3 candidates repeated another one; its results were used again." in search_sentences(made.analysis)
     assert list(candidates_frame(made.analysis)["rank"]) == [1, 1, 2]
 
 
@@ -163,8 +168,8 @@ def test_the_table_compares_each_with_the_best(written: tuple[SearchReport, Path
     assert texts[1][:8] == ["1", "0.3", "5.09", "0.20", "4.81–5.28", "+0.01", "−0.43 to +0.19 (94%)", "3 of 5"]
     assert table.rows[1][0].mark == "a" and table.notes == (("a", "named in the study file, not sampled"),)
     assert not any(row[2].bold for row in table.rows)  # five folds tell none from the best
-    assert "validation error on 5 folds of the training images, 5 trainings a candidate" in caption
-    assert "the test images were not read" in caption and "none below 0.062" in caption
+    assert "validation error on 5 folds of the training images, 5 trainings per candidate" in caption
+    assert "the test images were not read" in caption and "p cannot be below 0.062" in caption
     assert (
         "128 training images" in caption
         and "Searched: dropout (base WRN-16-1). The 10 best of 12 candidates, by" in caption
@@ -201,14 +206,15 @@ def test_the_sentences_say_what_is_so(written: tuple[SearchReport, Path]) -> Non
     said = search_sentences(written[0].analysis)
     assert said[:4] == [
         "The search is unfinished: 39 of 40 candidates have ended.",
-        "Candidate 8 (dropout 0.35) has the lowest median validation error, 5.08%, of 12 that were trained to the end.",
-        "Against the second, candidate 1 (dropout 0.3), it is ahead in 2 of 5 trainings. No other in the table can be told "
-        "from it: 5 trainings cannot reach p < 0.05 in any of 11 comparisons (smallest possible p 0.062).",
+        "Candidate 8 (dropout 0.35) has the lowest median validation error, 5.08%, of 12 candidates that were "
+        "trained to the end.",
+        "Against the second, candidate 1 (dropout 0.3), it is ahead in 2 of 5 trainings. No other in the table can be "
+        "distinguished from it, because 5 trainings are too few for 11 comparisons: p cannot be below 0.062.",
         "Any two folds share most of the images that were trained on, so these p-values speak of these images only, not of "
         "other images.",
     ]
     text = " ".join(said)
-    assert "The lowest of 12 errors flatters itself" in text and "Any two folds share most of the images" in text
+    assert "The best of 12 candidates is too optimistic" in text and "Any two folds share most of the images" in text
     assert "5 candidates were pruned after 2 to 4 of 5 trainings" in text
     assert "1 candidate was not trained to the end, because a training failed" in text
     assert "The error of 1 candidate is infinite" in text and "seed" not in text
@@ -224,7 +230,7 @@ def test_what_many_trainings_can_tell(tmp_path: Path) -> None:
         0.6: [e + 4 for e in near],
     }
     said = search_sentences(analysis_of(study, dropouts(study, errors)))
-    alike = "1 of the 3 others in the table cannot be told from it: 1 (dropout 0.25)."
+    alike = "1 of the 3 others in the table cannot be distinguished from it: 1 (dropout 0.25)."
     assert f"Against the second, candidate 1 (dropout 0.25), it is ahead in 4 of 8 trainings; {alike}" in said
     del errors[0.25]
     said = search_sentences(analysis_of(study, dropouts(study, errors), limit=3))
@@ -249,13 +255,12 @@ def test_a_best_value_on_the_edge_is_said(tmp_path: Path) -> None:
 def test_one_training_says_nothing_of_the_order(tmp_path: Path) -> None:
     study = searched(tmp_path, TWO.replace("folds: 2", "holdout: 20"))
     made = report_of(study, dropouts(study, {0.1: (5,), 0.2: (6,), 0.3: (7,)}))
-    assert "With one training a candidate nothing can be said of how sure their order is." in search_sentences(
-        made.analysis
-    )
+    assert "With one training per candidate it is not known how certain their order is." in search_sentences(made.analysis)
     assert (
-        "validation error on 20 held-out training images, 1 training a candidate" in search_tables(made.analysis)[0].caption
+        "validation error on 20 held-out training images, 1 training per candidate"
+        in search_tables(made.analysis)[0].caption
     )
-    assert "on others the order may be another" in " ".join(search_sentences(made.analysis))
+    assert "on other images the order may differ" in " ".join(search_sentences(made.analysis))
 
 
 @pytest.mark.parametrize(
@@ -302,7 +307,7 @@ def test_one_candidate_alone(tmp_path: Path) -> None:
     study = searched(tmp_path, TWO.replace("folds: 2", "folds: 3"))
     made = report_of(study, dropouts(study, {0.3: (5, 5, 6)}), limit=1)
     assert search_sentences(made.analysis) == [
-        "Candidate 0 (dropout 0.3) has the lowest median validation error, 5.00%; it is the only one."
+        "Candidate 0 (dropout 0.3) has the lowest median validation error, 5.00%; it is the only candidate."
     ]
     assert search_tables(made.analysis)[0].titles == ["Candidate", "dropout", "Median", "SD", "Range", "n"]
 

@@ -91,7 +91,7 @@ def test_bold_are_those_that_cannot_be_told_from_the_best(tmp_path: Path) -> Non
     table = paper(recorded(tmp_path, text, errors))
     assert [cell.bold for cell in column(table, "Digits, %")] == [True, False]
     assert [cell.bold for cell in column(table, "CIFAR-10, %")] == [False, False]
-    assert table.caption.endswith("Bold: cannot be told from the best.")
+    assert table.caption.endswith("Bold: indistinguishable from the best.")
 
 
 @pytest.mark.parametrize(

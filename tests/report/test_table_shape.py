@@ -65,8 +65,8 @@ def test_words_for_values_of_axes(tmp_path: Path) -> None:
         ("labels: {kk: {'1': a}}", "s.yaml:7:10: labels: unknown axis 'kk'; "),
         ("labels: {k: {'3': a}}", "s.yaml:7:14: labels.k: found '3'; allowed: 1, 2"),
         ("labels: {k: {'1': a, '2': a}}", "s.yaml:7:14: labels.k: 'a' stands for two values"),
-        ("    label: ours", "s.yaml:6:5: label: found 1; allowed: 4, one a variant"),
-        ("    label: [a, b, c, a]", "label: 'a' is there twice; give each variant its own"),
+        ("    label: ours", "s.yaml:6:5: label: found 1; allowed: 4, one per variant"),
+        ("    label: [a, b, c, a]", "label: 'a' is given twice; give each variant its own"),
         ("    label: [1, b, c, a]", "label: allowed: a text of one line"),
         ("    label: ['', b, c, a]\n  - net: WRN-16-1\n    label: b", "label: 'b' names two variants; give each its own"),
         ("table: {group_by: kk}", "s.yaml:7:9: table.group_by: unknown axis 'kk'; "),
@@ -125,7 +125,7 @@ def test_marks_are_said_and_each_has_its_own_look(tmp_path: Path) -> None:
     assert (first.bold, first.underlined, first.shaded) == (True, False, True)
     assert (second.bold, second.underlined, second.shaded) == (False, True, True)
     assert not (last.bold or last.underlined or last.shaded)
-    assert "Bold: the lowest. Underlined: the second lowest. Shaded: cannot be told from the best." in found.caption
+    assert "Bold: the lowest. Underlined: the second lowest. Shaded: indistinguishable from the best." in found.caption
     latex = table_latex(found, "A")
     assert r"\cellcolor[gray]{0.88}\bfseries 3.50" in latex and r"{\underline{4.00}}" in latex and "colortbl" in latex
     assert "**`3.50`**" in table_markdown(found)

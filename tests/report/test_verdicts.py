@@ -46,7 +46,7 @@ def test_all_that_cannot_be_told_apart_are_one_line() -> None:
         "a is worse than base by 4.10 points (96% interval +2.55 to +6.35; in all 25 seed pairs; p = 0.0"
     )
     assert found[0].endswith("in a family of 4 comparisons).")
-    assert found[1] == "b, c and d cannot be told from base with 5 seeds."
+    assert found[1] == "b, c and d cannot be distinguished from base with 5 seeds."
 
 
 def test_ranges_that_do_not_overlap_are_said_to_although_no_verdict_is_possible() -> None:
@@ -56,14 +56,14 @@ def test_ranges_that_do_not_overlap_are_said_to_although_no_verdict_is_possible(
     assert found[0].startswith("c is better than base in all 9 seed pairs, which is no verdict yet: p = 0.2")
     assert found[1].startswith("a and b are worse than base in all 9 seed pairs, which is no verdict yet: p = 0.2")
     assert found[2].startswith("d and base cannot be told apart with 3 seeds; it takes ")
-    assert found[3].startswith("3 seeds cannot reach p < 0.05 in any of 4 comparisons (smallest possible p 0.2")
-    assert found[3].endswith("; 5 seeds can.") and len(found) == 4
+    assert found[3].startswith("3 seeds are too few for 4 comparisons: p cannot be below 0.2")
+    assert found[3].endswith("; use 5 seeds.") and len(found) == 4
 
 
 def test_only_the_variants_with_too_few_seeds_are_said_to_have_too_few() -> None:
     base = dict(enumerate(range(10)))
     found = [*verdict_sentences(against(base, few=first(base, 2), many=base, more=base), enough=5)]
-    assert found[-1] == "few: 2 to 10 seeds cannot reach p < 0.05 (smallest possible p 0.091); 5 seeds can."
+    assert found[-1] == "few: 2 to 10 seeds are too few: p cannot be below 0.091; use 5 seeds."
 
 
 def test_each_pair_has_its_own_baseline() -> None:
@@ -92,7 +92,7 @@ def test_diverged_seeds_leave_no_points() -> None:
 def test_unequal_numbers_of_seeds() -> None:
     (alike, never) = verdict_sentences(against(BASE, few=first(CLOSE, 2)))
     assert alike == "few and base cannot be told apart with 2 to 5 seeds."
-    assert never == "2 to 5 seeds cannot reach p < 0.05 (smallest possible p 0.095)."
+    assert never == "2 to 5 seeds are too few: p cannot be below 0.095."
 
 
 def test_names_with_commas_are_parted_by_semicolons() -> None:
@@ -127,8 +127,8 @@ def test_zero_has_no_sign_in_a_maximized_measure() -> None:
 
 def test_comparisons_of_which_some_can_reach_no_verdict() -> None:
     said = cannot_reach("5 seeds", 9, 0.04, 6, cannot=3)
-    assert said == "5 seeds cannot reach p < 0.05 in 3 of 9 comparisons (smallest possible p 0.040); 6 seeds can"
-    assert " in any of 9 comparisons " in cannot_reach("5 seeds", 9, 0.06, 6, cannot=9)
+    assert said == "5 seeds are too few for 3 of 9 comparisons: p cannot be below 0.040; use 6 seeds"
+    assert " for 9 comparisons: " in cannot_reach("5 seeds", 9, 0.06, 6, cannot=9)
 
 
 def test_an_interval_that_misses_more_often_than_it_holds_is_not_shown() -> None:

@@ -185,7 +185,7 @@ NODES = [
 
 def test_what_no_node_has_is_refused_naming_what_they_have() -> None:
     check_resources(NODES, {"CPU": 1.0, "GPU": 0.25})
-    said = "a trial needs 1 CPU and 8 GPU of one node; there are: 10.0.0.1 64 CPU, 0 GPU; 10.0.0.2 8 CPU, 4 GPU"
+    said = "a trial needs 1 CPU and 8 GPU on one node; the nodes have: 10.0.0.1 64 CPU, 0 GPU; 10.0.0.2 8 CPU, 4 GPU"
     with pytest.raises(RunError, match=said):
         check_resources(NODES, {"CPU": 1.0, "GPU": 8.0})
 

@@ -57,7 +57,7 @@ def test_two_drivers_share_the_candidates(tmp_path: Path) -> None:
     names = [driver_of(trial) for trial in trials]
     assert len(set(names)) == 2  # each had some
     for text in said:
-        assert "10 candidates" in text and "by other drivers" in text and " open" not in text
+        assert "10 candidates" in text and "by other processes" in text and " open" not in text
     assert sum(int(text.split(" evaluated")[0].split()[-1]) for text in said) == 10
     assert sum(int(text.split(" training")[0].split()[-1]) for text in said) == 20  # none twice
     assert not list((runs / FOLDER).rglob("*.lock"))

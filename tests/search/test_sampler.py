@@ -286,7 +286,7 @@ def test_what_is_enqueued_and_cannot_be_is_one_error_before_anything_is_trained(
         load_search(tmp_path / FILE, runs=tmp_path / "runs").run()
     said = str(caught.value)
     assert "search.enqueue" in said and "\n" not in said
-    assert ("not dropout < 0.4 and recipe.lr < 0.8" if "dropout" in values else "200,000") in said
+    assert ("excluded by where: dropout < 0.4 and recipe.lr < 0.8" if "dropout" in values else "200,000") in said
     assert not list((tmp_path / "runs").glob("????????????????"))
 
 
@@ -325,11 +325,11 @@ def test_a_block_has_as_many_kernels_as_convolutions(tmp_path: Path, sampler: st
     ("limits", "base", "said"),
     [
         ("budget: {parameters: 1k, tolerance: 1%}", "WRN-16-1", "parameters (+"),
-        ("where: k > 64", "WRN-16-1", "not k > 64"),
+        ("where: k > 64", "WRN-16-1", "excluded by where: k > 64"),
         ("where: kk > 64", "WRN-16-1", "where: unknown name 'kk'; did you mean 'k'?"),
         ("", "VGG", "VGG has norm, activation, pool"),
         ("", "{python: 'no_such_module:net'}", "no_such_module:net: ModuleNotFoundError"),
-        ("where: recipe.batch_size > 64", "WRN-16-1", "not recipe.batch_size > 64"),
+        ("where: recipe.batch_size > 64", "WRN-16-1", "excluded by where: recipe.batch_size > 64"),
     ],
 )
 def test_a_space_in_which_nothing_can_be_is_one_error(

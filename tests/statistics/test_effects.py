@@ -287,3 +287,12 @@ def test_the_size_of_the_tests_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(found.main, found.pair, found.family) < bound
     assert found.covered is not None and found.covered > 1 - bound
     assert found.power > 0.3
+
+
+def test_rounding_is_no_effect() -> None:
+    """A program without noise: one factor adds the same to every seed, the other does nothing."""
+    seeds = np.array([7.13, 6.88, 7.09, 7.46, 7.38, 7.28])
+    table = np.array([(20 / 3 + seeds + 0.1) - 20 / 3, seeds + 0.1, (20 / 3 + seeds + 0.01) - 20 / 3, seeds + 0.01])
+    one, other, both = find_effects(table, [(0, 0), (0, 1), (1, 0), (1, 1)]).effects
+    assert one.adjusted_p is not None and one.adjusted_p < 0.05
+    assert (other.adjusted_p, both.adjusted_p) == (1.0, 1.0) or min(other.adjusted_p or 0, both.adjusted_p or 0) > 0.05

@@ -91,7 +91,7 @@ def test_how_steps_are_written(written: Any, steps: Any) -> None:
             "[{crop: {mode: mirror}}]",
             "the step crop: found 'mirror'; allowed: input should be 'reflect', 'zero', 'mean' or 'edge'",
         ),
-        ("[{random_resized_crop: [1, 0.2]}]", "random_resized_crop: scale: found [1, 0.2]; the least comes first"),
+        ("[{random_resized_crop: [1, 0.2]}]", "random_resized_crop: scale: found [1, 0.2]; write the smaller number first"),
         (
             "[{random_resized_crop: {ratio: [0, 2]}}]",
             "random_resized_crop: found 0; allowed: input should be greater",

@@ -255,7 +255,7 @@ def test_a_pareto_set_has_no_best(folder: Path) -> None:
 @pytest.mark.parametrize("text", [BEST.partition("value:")[0], BEST.replace("value: 5.123\n", "")])
 def test_no_candidate_was_completed(folder: Path, text: str) -> None:
     write_best(text)
-    assert entry_error(GRID).startswith("27: from: rate has no best candidate (reports/rate/best.yaml)")
+    assert entry_error(GRID).startswith("27: from: rate has no completed candidate (reports/rate/best.yaml)")
 
 
 def test_a_key_that_it_has_not(folder: Path) -> None:
@@ -283,7 +283,7 @@ def test_a_key_that_it_has_not(folder: Path) -> None:
         ("[[{from: rate}]]", "dropout: found a list; allowed: a number"),
         ("[0, {from: rat}]", "from: there is no reports/rat/best.yaml; first run: ablate search STUDY"),
         ("{from: rate_big}", "from: there is no reports/rate_big/best.yaml; first run: ablate search STUDY && "),
-        ("{from: final}", "from: final would wait for its own value (studies/final.yaml); name another search"),
+        ("{from: final}", "from: circular reference: final takes a value from itself (studies/final.yaml)"),
     ],
 )
 def test_references_that_cannot_be(folder: Path, reference: str, said: str) -> None:
@@ -357,7 +357,7 @@ def test_searches_that_wait_for_each_other(folder: Path) -> None:
     Path("studies/search.yaml").write_text(SEARCH.replace("high: 0.6", "high: {from: other, key: dropout}"))
     found = entry_error(GRID)
     assert found.startswith("27: from: studies/search.yaml:6:")
-    assert "from: rate would wait for its own value (studies/search.yaml)" in found
+    assert "from: circular reference: rate takes a value from itself (studies/search.yaml)" in found
 
 
 def test_a_study_is_not_a_search(folder: Path) -> None:

@@ -134,7 +134,7 @@ def test_axes_change_an_entrys_own_recipe(tmp_path: Path) -> None:
 def test_the_same_network_twice_is_merged_on_the_data_set_that_both_have(tmp_path: Path) -> None:
     enumeration = enumerate_variants(study(tmp_path, f"{BOTH}  - net: WRN-10-1\n    data: cifar10\n"))
     assert len(enumeration.variants) == 4
-    assert enumeration.merged == ("WRN-10-1, CIFAR-10 is there twice",)
+    assert enumeration.merged == ("WRN-10-1, CIFAR-10 occurs twice",)
 
 
 def test_a_copy_has_the_size_and_classes_of_what_it_copies(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def test_designs_of_a_program(tmp_path: Path) -> None:
         ),
         (LEFT_OUT.replace("decay:", f"{'d' * 101}:"), "allowed: string should have at most 100 characters"),
         (STEPS.replace("base: WRN-16-2", "start: {k: 1}"), ":7:7: path: found a mapping; allowed as the first item: base:"),
-        (STEPS.replace("wide:", "cosine:"), ":11:7: path: the step 'cosine' is there twice"),
+        (STEPS.replace("wide:", "cosine:"), ":11:7: path: the step 'cosine' is listed twice"),
         (STEPS.replace("kept: false", "kept: 1"), ":10:7: path.kept: found 1; allowed: true, false"),
         (STEPS.replace("kept: false", "keep: {k: 1}"), ":9:7: path: found cutmix and keep in one item; allowed: one step"),
         (CROSSED.replace("[1, 2]", "[1]"), ":8:52: k: number of levels: found 1; allowed: 2 or more"),

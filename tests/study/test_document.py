@@ -253,7 +253,7 @@ def test_an_override_by_null_takes_the_key_out() -> None:
     document.override("title=x")
     document.override("title=null")
     assert "title" not in document.value
-    with pytest.raises(StudyError, match="found nothing"):
+    with pytest.raises(StudyError, match="override title has no value"):
         document.override("title=")
 
 

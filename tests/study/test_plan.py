@@ -122,7 +122,7 @@ def test_duplicates_are_merged_and_reported(tmp_path: Path) -> None:
     assert enumeration.merged == (
         "WRN-16-1-B(3,3) is the same as WRN-16-1",
         "WRN-16-1, lr 0.1 is the same as WRN-16-1",
-        "WRN-16-1 is there twice",
+        "WRN-16-1 occurs twice",
     )
     assert enumeration.dropped == ()
 
@@ -142,8 +142,8 @@ def test_solved_depths_are_reported(tmp_path: Path) -> None:
     assert enumeration.remarks() == [
         "solved: WRN-40-1 becomes WRN-16-1 to meet the budget",
         "solved: WRN-16-1-B(3,1) becomes WRN-28-1-B(3,1) to meet the budget",
-        "merged: WRN-16-1 is there twice",
-        "dropped: WRN-13-1-B(3,3,3): not l < 3",
+        "merged: WRN-16-1 occurs twice",
+        "dropped: WRN-13-1-B(3,3,3) is excluded by where: l < 3",
     ]
     assert find_baseline(study, enumeration) is enumeration.variants[0]
 
@@ -164,7 +164,7 @@ def test_where_keeps_and_drops(tmp_path: Path) -> None:
         tmp_path, "grid: {k: [1, 2], N: [1, 2], recipe.lr: [0.1]}", where="k * depth <= 20 and recipe.lr == 0.1"
     )
     assert nets(enumeration) == ["WRN-10-1", "WRN-16-1", "WRN-10-2"]
-    assert enumeration.dropped == ("WRN-16-2, lr 0.1: not k * depth <= 20 and recipe.lr == 0.1",)
+    assert enumeration.dropped == ("WRN-16-2, lr 0.1 is excluded by where: k * depth <= 20 and recipe.lr == 0.1",)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_where_sees_depth_under_the_rule_of_its_entry(tmp_path: Path) -> None:
     entries = ("net: WRN-40-1-B(1,3,1)", "{net: WRN-40-1-B(1,3,1), depth_rule: nominal}", "net: WRN-58-1-B(1,3,1)")
     enumeration = plan(tmp_path, *entries, where="depth == 40")
     assert [variant.architecture.N for variant in enumeration.variants] == [4, 6]
-    assert enumeration.dropped == ("WRN-58-1-B(1,3,1): not depth == 40",)
+    assert enumeration.dropped == ("WRN-58-1-B(1,3,1) is excluded by where: depth == 40",)
 
 
 @pytest.mark.parametrize(

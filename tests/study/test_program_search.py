@@ -57,7 +57,7 @@ def test_a_candidate_has_the_values_of_base_too_and_meets_where(tmp_path: Path) 
     assert [t.command("") for t in made.trials((7,))] == [
         ["train", "--opt", "adam", "--lr", "0.01", "--wd", "0.0", "--seed", "7"]
     ]
-    with pytest.raises(StudyError, match=r"study.yaml:11:1: opt adam, lr 0.5: not not \(opt == 'adam'"):
+    with pytest.raises(StudyError, match=r"study.yaml:11:1: opt adam, lr 0.5 is excluded by where: not \(opt == 'adam'"):
         make({"opt": "adam", "lr": 0.5})
 
 

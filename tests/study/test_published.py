@@ -179,8 +179,8 @@ def test_standing_for_a_row_does_not_change_a_trial(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("new", "message"),
     [
-        ("[Twenty-eight]", "6:5: stands_for: found 1; allowed: 2, one a network"),
-        ("[Twenty-eight, DSN, DSN]", "6:5: stands_for: found 3; allowed: 2, one a network"),
+        ("[Twenty-eight]", "6:5: stands_for: found 1; allowed: 2, one per network"),
+        ("[Twenty-eight, DSN, DSN]", "6:5: stands_for: found 3; allowed: 2, one per network"),
         ("[Twenty-eight, DNS]", "6:5: stands_for: found 'DNS'; did you mean 'DSN'? allowed: Twenty-eight, DSN"),
         ("[Twenty-eight, 2]", "7:32: variants.stands_for: found 2; allowed: string"),
         ("DSN", "7:5: variants.stands_for: found 'DSN'; allowed: a list"),

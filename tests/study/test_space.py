@@ -189,7 +189,7 @@ def test_pruners(tmp_path: Path, pruner: str) -> None:
 
 def test_wilcoxon_needs_five_trainings_a_candidate(tmp_path: Path) -> None:
     pruned = ("trials: 40", "trials: 40\n  pruner: wilcoxon")
-    found = "9:3: search.pruner: wilcoxon cannot prune with 4 trainings a candidate"
+    found = "9:3: search.pruner: wilcoxon cannot prune with 4 trainings per candidate"
     assert error(tmp_path, f"{changed(pruned)}seeds: 2\n") == f"{found}; use none, median or hyperband, or more folds"
     assert study(tmp_path, f"{changed(pruned)}seeds: 3\n").search
 
@@ -497,7 +497,7 @@ SPACES = [
     ("{dropout: {low: 0.6, high: 0.0}}", "6:11: search.space.dropout: found low 0.6, high 0.0; allowed: low below high, "),
     ("{dropout: {low: 0.6, high: 0.6}}", "6:11: search.space.dropout: found low 0.6, high 0.6; allowed: low below high, "),
     ("{dropout: {low: 0.1}}", "6:11: search.space.dropout: found low 0.1, high nothing; allowed: low below high, both "),
-    ("{dropout: {high: 0.5}}", "6:11: search.space.dropout: found a mapping; allowed: {low: , high: } or a list of"),
+    ("{dropout: {high: 0.5}}", "6:11: search.space.dropout: found a mapping; allowed: {low: 0, high: 1} or a list of"),
     ("{dropout: {low: a, high: b}}", "6:21: search.space.dropout.low: found 'a'; allowed: number"),
     ("{dropout: {low: false, high: true}}", "6:21: search.space.dropout.low: found false; allowed: number"),
     ("{dropout: {low: 0.1, high: 0.5, hihg: 1}}", "6:42: unknown key 'hihg'; did you mean 'high'? allowed: low, high, "),
@@ -533,7 +533,10 @@ SPACES = [
     ("{dropout: []}", "6:11: search.space.dropout.choices: found a list; allowed: at least 1"),
     ("{dropout: {choices: []}}", "6:21: search.space.dropout.choices: found a list; allowed: at least 1"),
     ("{dropout: {choices: 0.1}}", "6:21: search.space.dropout.choices: found 0.1; allowed: a list"),
-    ("{dropout: {choices: [0.1], low: 0}}", "6:11: search.space.dropout: found low and choices; allowed: {low: , high: }"),
+    (
+        "{dropout: {choices: [0.1], low: 0}}",
+        "6:11: search.space.dropout: found low and choices; allowed: {low: 0, high: 1}",
+    ),
     (
         "{dropout: {choices: [0.1], step: 1}}",
         "6:37: search.space.dropout: 'step' is not valid beside 'choices'",
@@ -554,13 +557,16 @@ SPACES = [
     ("{net: [{python: 3}]}", "6:17: net.python: found 3; allowed: package.module:callable"),
     ("{net: [{pyhton: 'm:f'}]}", "6:17: net: unknown key 'pyhton'; did you mean 'python'? allowed: python, args"),
     # neither
-    ("{dropout: 0.1}", "6:11: search.space.dropout: found 0.1; allowed: {low: , high: } or a list of choices"),
-    ("{dropout: true}", "6:11: search.space.dropout: found true; allowed: {low: , high: } or a list of choices"),
-    ("{dropout: text}", "6:11: search.space.dropout: found 'text'; allowed: {low: , high: } or a list of choices"),
-    ("{dropout: {}}", "6:11: search.space.dropout: found a mapping; allowed: {low: , high: } or a list of choices"),
+    ("{dropout: 0.1}", "6:11: search.space.dropout: found 0.1; allowed: {low: 0, high: 1} or a list of choices"),
+    ("{dropout: true}", "6:11: search.space.dropout: found true; allowed: {low: 0, high: 1} or a list of choices"),
+    ("{dropout: text}", "6:11: search.space.dropout: found 'text'; allowed: {low: 0, high: 1} or a list of choices"),
+    ("{dropout: {}}", "6:11: search.space.dropout: found a mapping; allowed: {low: 0, high: 1} or a list of choices"),
     ("{dropout: null}", "6:11: search.space.dropout has no value; give one, or leave the key out"),
     # blocks
-    ("{block: {l: {low: 1, high: 4}}}", "6:11: search.space.block: found a mapping; allowed: {low: , high: } or a list of"),
+    (
+        "{block: {l: {low: 1, high: 4}}}",
+        "6:11: search.space.block: found a mapping; allowed: {low: 0, high: 1} or a list of",
+    ),
     (
         "{block: {kernels: [1, 3]}}",
         "6:11: search.space.block: 'kernels' needs 'l', such as l:",

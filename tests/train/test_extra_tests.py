@@ -137,7 +137,7 @@ def test_without_a_checkpoint_it_is_said(tmp_path: Path) -> None:
         ("{corruption: fog}", "also_test.corruption: found 'fog'; allowed: "),
         ("{corruption: contrast, severity: 6}", "also_test.severity: found 6; allowed: less than or equal to 5"),
         ("{severity: 3}", "also_test: needs corruption or data; give one of them"),
-        ("{corruption: contrast}, {corruption: contrast}", "also_test: 'Contrast, 3' is there twice"),
+        ("{corruption: contrast}, {corruption: contrast}", "also_test: 'Contrast, 3' is listed twice"),
         ("{data: mnist}", "also_test.data: image_size 28; allowed: 8, as in Digits"),
         ("{data: 7}", "also_test.data: found 7; allowed: a mapping, as `data`"),
     ],

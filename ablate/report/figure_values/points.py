@@ -47,7 +47,9 @@ def what_is_drawn(points: list[CandidatePoint]) -> str:
     Args:
         points: The candidates.
     """
-    return ", of a pruned one what it had reached" if any(point.kind == "pruned" for point in points) else ""
+    return (
+        "; pruned candidates at the value that they had reached" if any(point.kind == "pruned" for point in points) else ""
+    )
 
 
 def _reached(analysis: SearchAnalysis, pruned: Candidate) -> float:

@@ -99,7 +99,7 @@ def program_rank_values(analysis: ProgramAnalysis) -> Iterator[FigureInfo]:
         analysis: The analysis of the study.
     """
     if found := rank_ranges(analysis, "", [summary.name for summary in analysis.shown]):
-        title = f"{analysis.study.title}: the order, as far as the seeds tell"
+        title = f"{analysis.study.title}: how certain the ranking is"
         yield FigureInfo(found, title, f"{analysis.setting('; ')}; {rank_words(found)}")
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ablate.report.analysis import StudyAnalysis
 
 RANKS = (
-    "point: rank of the median; bar: ranks that the seeds allow, each end by itself with 95% confidence; blue: cannot be "
-    "told from the best"
+    "point: rank of the median; bar: possible ranks, each end by itself with 95% confidence; blue: indistinguishable from "
+    "the best"
 )
 
 
@@ -39,7 +39,7 @@ def rank_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
             about = analysis.setting("; ") if len(titles) == 1 else title
             yield FigureInfo(
                 found,
-                f"{analysis.study.title}: the order, as far as the seeds tell",
+                f"{analysis.study.title}: how certain the ranking is",
                 f"{about}; {rank_words(found)}",
                 number if len(titles) > 1 else 0,
             )

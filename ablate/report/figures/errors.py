@@ -146,7 +146,7 @@ def _legend(errors: StudyErrors) -> list[Artist]:
         (True, Line2D([], [], label=errors.unit, **SEED)),
         (True, Line2D([], [], label="median", color=INK, **MEDIAN)),
         (any(variant.baseline for variant in variants), Line2D([], [], label="baseline", color=ACCENT, **BASELINE)),
-        (any(variant.like_best for variant in variants), Patch(color=SHADE, label="cannot be told from the best")),
+        (any(variant.like_best for variant in variants), Patch(color=SHADE, label="indistinguishable from the best")),
         (any(variant.published is not None for variant in variants), Line2D([], [], label="published", **DIAMOND)),
     ]
     return [artist for shown, artist in entries if shown]

@@ -67,7 +67,7 @@ def draw_intermediate(intermediate: Intermediate, title: str, caption: str, badg
     handles = [
         Line2D([], [], label="best", color=INK, linewidth=2.2),
         Line2D([], [], label="trained to the end", color=PALE, linewidth=0.9),
-        Line2D([], [], label="pruned, to where it was", color=PALETTE[0], marker="o", fillstyle="none", linewidth=1.1),
+        Line2D([], [], label="pruned early", color=PALETTE[0], marker="o", fillstyle="none", linewidth=1.1),
     ]
     kinds = {line.kind for line in lines}
     handles = [handle for handle, kind in zip(handles, ("best", "complete", "pruned")) if kind in kinds]

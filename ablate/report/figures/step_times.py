@@ -128,7 +128,7 @@ def draw_step_times(times: StepTimes, title: str, caption: str, badge: str = "")
         log_ticks(axis.xaxis)
     base = f"; × relative to {reference}" if any(bar.label == reference for bar in bars) else ""
     said = "; bold: published error on CIFAR-10" if any(errors) else ""
-    words = f"milliseconds a training step{', log scale' if log else ''}{base}{said}"
+    words = f"milliseconds per training step{', log scale' if log else ''}{base}{said}"
     axis.set_xlabel("\n".join(wrap_text(words, max(1.5, width - longest - 0.5), TEXT)))
     set_row_axis(axis, names)
     return figure

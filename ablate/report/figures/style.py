@@ -29,7 +29,7 @@ from matplotlib.textpath import text_to_path
 from ablate.kinds.figures import USUAL_STYLE, FigureStyle
 
 INK, GREY, PALE = "#222222", "#5f5f5f", "#8c8c8c"
-ACCENT, SHADE = "#c2410c", "#e6eff7"  # the baseline; what cannot be told from the best
+ACCENT, SHADE = "#c2410c", "#e6eff7"  # the baseline; what is indistinguishable from the best
 HATCHES = ("", "////", "xxxx", "----", "\\\\\\\\", "||||")
 DASHED, DASH_DOT, DOTTED = (0, (4, 2)), (0, (6, 2, 1, 2)), (0, (1, 2))
 TITLE, TEXT, SMALL, LEGEND = 10.0, 8.0, 7.0, 7.5  # points

@@ -1,20 +1,26 @@
-"""A report on a terminal: the finding, the main table as wide as the terminal, and what the seeds say."""
+"""Reports and the output of commands on a terminal: tables as wide as the terminal, lines broken between words."""
 
 from __future__ import annotations
 
+import re
+import textwrap
+from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 from ablate.errors import printable
-from ablate.report.document import Cell, Document, Table
+from ablate.report.document import Cell, Column, Document, Table, make_table
 from ablate.report.numbers import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as RichTable
+    from rich.text import Text
 
 FEWEST_COLUMNS = 3  # these are shown on the narrowest terminal too
-MIDDLE = 24  # characters that a text column may be folded to
-BETWEEN = 2  # blanks between two columns
+NAMES, TEXTS = 36, 24  # characters that the first and any other text column may be folded to
+BETWEEN = 3  # characters between two columns
+KEPT_LAST = ("Trials", "Total")  # titles of a last column that is shown on every terminal
 
 
 def print_document(document: Document, console: Console) -> None:
@@ -38,49 +44,96 @@ def print_document(document: Document, console: Console) -> None:
             console.print(Text(f"- {printable(sentence)}"))
 
 
-def _fitted(table: Table, width: int) -> list[RichTable | str]:
-    """The table with as many of its columns, from the left, as a width has room for, and the lines below it."""
+def print_text(text: str, console: Console, elsewhere: str) -> None:
+    """Print the text of a command, with its Markdown tables as tables of the terminal.
+
+    Columns that find no room are left out from the right, except for one of KEPT_LAST, and a line says so.
+
+    Args:
+        text: As a command prints it into a pipe.
+        console: Of a terminal.
+        elsewhere: Where the columns are that are left out.
+    """
     from rich.text import Text
 
-    kept = len(table.columns)
-    while kept > FEWEST_COLUMNS and sum(_widths(table, kept)) + BETWEEN * kept > width:
-        kept -= 1
-    made = _rich_table(table, kept)
-    lines = [f"({mark}) {printable(note)}" for mark, note in table.notes if _marks(table, kept, mark)]
-    left = [printable(column.title) for column in table.columns[kept:]]
-    lines += [f"{counted(len(left), 'more column')} in the report: {', '.join(left)}"] if left else []
-    return [made, *(Text(line, style="dim") for line in lines)]  # type: ignore[list-item]
+    for is_table, lines in groupby(text.rstrip("\n").split("\n"), lambda line: line.startswith("| ")):
+        shown = list(lines)
+        table = _parsed(shown) if is_table else None
+        for one in _fitted(table, console.width, elsewhere) if table else map(Text, shown):
+            console.print(one)
 
 
-def _marks(table: Table, kept: int, mark: str) -> bool:
-    return any(mark in cell.mark.split(",") for row in table.rows for cell in row[:kept])
+def _parsed(lines: Sequence[str]) -> Table | None:
+    """The table of Markdown lines; None where a text of a cell cannot be told from a border."""
+    titles, rule, *rows = [[cell.strip() for cell in line[2:-2].split(" | ")] for line in lines]
+    if any(len(row) != len(titles) for row in (rule, *rows)):
+        return None
+    columns = [Column(title, numeric=right.endswith(":")) for title, right in zip(titles, rule)]
+    return make_table(columns, [row for row in rows if not all(re.fullmatch("-+", cell) for cell in row)])
+
+
+def _fitted(table: Table, width: int, elsewhere: str = "in the report") -> list[RichTable | Text]:
+    """The table with as many of its columns, from the left, as a width has room for, and the lines below it.
+
+    Args:
+        table: The table.
+        width: Of the terminal, in characters.
+        elsewhere: Where the other columns are.
+    """
+    from rich.text import Text
+
+    kept = list(range(len(table.columns)))
+    room = width + 1
+    last = table.columns[-1].title in KEPT_LAST
+    while len(kept) > FEWEST_COLUMNS and sum(_widths(table, kept)) + BETWEEN * len(kept) > room:
+        kept.pop(-2 if last else -1)
+    ways = [_widths(table, kept, lines, fold) for lines, fold in ((1, False), (2, False), (2, True))]
+    narrow = _widths(table, kept)
+    widths = next((found for found in ways if sum(found) + BETWEEN * len(kept) <= room), narrow)
+    notes = [f"({mark}) {printable(note)}" for mark, note in table.notes if _marks(table, kept, mark)]
+    left = [printable(column.title) for i, column in enumerate(table.columns) if i not in kept]
+    notes += [f"{counted(len(left), 'more column')} {elsewhere}: {', '.join(left)}"] if left else []
+    return [_rich_table(table, kept, widths), *(Text(note, style="dim") for note in notes)]
+
+
+def _marks(table: Table, kept: Sequence[int], mark: str) -> bool:
+    return any(mark in row[i].mark.split(",") for row in table.rows for i in kept)
 
 
 def _text(cell: Cell) -> str:
     return f"{printable(cell.text)} ({cell.mark})" if cell.mark else printable(cell.text)
 
 
-def _widths(table: Table, kept: int) -> list[int]:
-    """The characters that the first columns take. Titles are folded between words, and long texts; numbers are not."""
+def _widths(table: Table, kept: Sequence[int], lines: int | None = None, fold: bool = True) -> list[int]:
+    """The characters that some columns take, with titles of so many lines; None: of as many as they have words.
+
+    Long texts may be folded, numbers are not.
+    """
     from rich.cells import cell_len
 
     found = []
-    for i, column in enumerate(table.columns[:kept]):
-        title = max(map(cell_len, printable(column.title).split()), default=0)
+    for i in kept:
+        title = printable(table.columns[i].title)
+        word = max(map(cell_len, title.split()), default=0)
+        folded = range(word, len(title) + 1) if lines else [word]
+        head = next((n for n in folded if not lines or len(textwrap.wrap(title, max(n, 1))) <= lines), word)
         widest = max((cell_len(_text(row[i])) for row in table.rows), default=0)
-        found.append(max(title, widest if column.numeric else min(widest, MIDDLE)))
+        most = widest if table.columns[i].numeric or not fold else NAMES if i == 0 else TEXTS
+        found.append(max(head, min(widest, most)))
     return found
 
 
-def _rich_table(table: Table, kept: int) -> RichTable:
+def _rich_table(table: Table, kept: Sequence[int], widths: Sequence[int]) -> RichTable:
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
     made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold")
-    for column, width in zip(table.columns, _widths(table, kept)):
-        side: Literal["left", "right"] = "right" if column.numeric else "left"
-        made.add_column(Text(printable(column.title)), justify=side, width=width, overflow="fold", vertical="bottom")
+    titles = [textwrap.wrap(printable(table.columns[i].title), width) or [""] for i, width in zip(kept, widths)]
+    for i, title, width in zip(kept, titles, widths):
+        side: Literal["left", "right"] = "right" if table.columns[i].numeric else "left"
+        lowered = "\n" * (max(map(len, titles)) - len(title)) + "\n".join(title)
+        made.add_column(Text(lowered), justify=side, width=width, overflow="fold")
     for row in table.rows:
-        made.add_row(*(Text(_text(cell), style="bold" if cell.bold else "") for cell in row[:kept]))
+        made.add_row(*(Text(_text(row[i]), style="bold" if row[i].bold else "") for i in kept))
     return made

@@ -251,7 +251,7 @@ def test_errors_are_sorted_and_every_seed_is_drawn(tmp_path: Path) -> None:
     assert [[5.0, 0.0], [6.0, 0.0], [4.0, 0.0]] in points and [[7.0, 1.0], [7.0, 1.14], [7.0, 0.86]] in points
     assert [[5.5, 0.0]] in points  # the diamond
     assert [line.get_color() for line in axis.lines if np.asarray(line.get_xydata()).tolist() == [[7.0, 1.0]]] == [ACCENT]
-    assert legend_texts(figure) == ["seed", "median", "baseline", "cannot be told from the best", "published"]
+    assert legend_texts(figure) == ["seed", "median", "baseline", "indistinguishable from the best", "published"]
     assert axis.get_xscale() == "linear"
 
 
