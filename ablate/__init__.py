@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ablate.api import Experiment, load_search, load_study
     from ablate.errors import AblateError
+    from ablate.launch import RunOptions
     from ablate.metrics import log
     from ablate.search.experiment import SearchExperiment
 
 __version__ = "0.1.0"
-__all__ = ["AblateError", "Experiment", "SearchExperiment", "__version__", "load_search", "load_study", "log"]
+__all__ = ["AblateError", "Experiment", "RunOptions", "SearchExperiment", "__version__", "load_search", "load_study", "log"]
 
 _LAZY = {
     "load_study": "ablate.api", "load_search": "ablate.api", "Experiment": "ablate.api",
     "SearchExperiment": "ablate.search.experiment", "AblateError": "ablate.errors",
+    "RunOptions": "ablate.launch",
     "log": "ablate.metrics",
 }  # fmt: skip
 

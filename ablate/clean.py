@@ -22,6 +22,7 @@ from ablate.program_experiment import ProgramExperiment
 from ablate.records.adopted import adopted_from, read_adopted
 from ablate.records.choices import choices_of, read_choice
 from ablate.records.earlier import find_earlier
+from ablate.records.former import former_ids
 from ablate.records.records import FILES, read_record
 from ablate.search.experiment import SearchExperiment
 
@@ -202,7 +203,9 @@ def _of_variants(experiments: Sequence[AnyExperiment], variants: Sequence[str]) 
         if variant not in names:
             raise RunError(f"`variant`: found '{variant}'; {allowed(variant, names)}")
         ids = [trial.id for name, trial in named if name == variant]
-        for each in dict.fromkeys([*ids, *filter(None, (adopted_from(runs, one) for one in ids))]):
+        others = [*filter(None, (adopted_from(runs, one) for one in ids))]
+        others += [former for one in ids for former in former_ids(runs, one)]
+        for each in dict.fromkeys([*ids, *others]):
             if is_real_directory(runs / each):
                 yield Item("variant", variant, runs / each, _size(runs / each))
 
@@ -211,6 +214,7 @@ def _orphans(experiments: Sequence[AnyExperiment], runs: Path) -> tuple[list[Ite
     """The trials that no study has, what was left aside, and a line on records that `ablate adopt` may still take over."""
     known = {trial for one in experiments for trial in one.known_trials()}
     known |= {entry["record"] for trial, entry in read_adopted(runs).items() if trial in known}
+    known |= {former for trial in known for former in former_ids(runs, trial)}
     for choice in filter(None, (read_choice(runs, one) for one in choices_of(runs))):
         known |= {trial for tried in choice.candidates for trial in tried.trials}
     asked = {trial.id: trial.definition for one in experiments for _, trial in one.named_trials()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -185,7 +186,7 @@ class Invented(Report):
 def test_a_new_format_is_one_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = Format("words", lambda report: {"table.txt": document_text(report.document).encode()})
     monkeypatch.setattr(module, "FORMATS", (*FORMATS, words))
-    paths = Invented(None).write(tmp_path)
+    paths = Invented(SimpleNamespace(study=SimpleNamespace(name="invented"))).write(tmp_path)
     assert [path.name for path in paths] == ["table.md", "table.tex", "index.html", "table.txt"]
     assert (tmp_path / "invented" / "table.txt").read_text().startswith("A title (small)")
 

@@ -15,6 +15,7 @@ from scipy.special import softmax
 from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 
 from ablate.api import Experiment
+from ablate.clean import plan_clean
 from ablate.data.cache import Location
 from ablate.errors import AblateError, StudyError
 from ablate.kinds.measures import MEASURES, calibration_error, find_measure
@@ -206,6 +207,8 @@ def test_records_under_ids_that_contain_measures_are_found(tmp_path: Path, measu
     assert recorded_of(experiment).id == former.id != trial.id
     (summary,) = experiment.report().analysis.summaries
     assert (summary.median, summary.n, summary.median_of("ece")) == (5.0, 1, 1.5)
+    assert not plan_clean([experiment], ["orphans"]).items
+    assert [one.directory.name for one in plan_clean([experiment], ["variant"], ["WRN-10-0.25"]).items] == [former.id]
 
 
 def test_variants_are_compared_by_the_measure_that_decides(tmp_path: Path) -> None:
