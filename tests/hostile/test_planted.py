@@ -656,6 +656,7 @@ PLACES: dict[str, Place] = {
     "runs/<id>": _of_trial(""),
     **{f"runs/<id>/{name}": _of_trial(f"/{name}") for name in ("trial.json", "result.json", "epochs.jsonl", "lock")},
     **{f"runs/<id>/{name}": _of_trial(f"/{name}") for name in ("log.txt", "result.json.damaged", "checkpoint-000002.pt")},
+    **{f"runs/<id>/{name}": _of_trial(f"/{name}") for name in ("evaluation-test.json", "logits-test.safetensors")},
     **{
         f"runs/<id>/{name}, begun": _of_trial(f"/{name}", True)
         for name in (
