@@ -34,7 +34,7 @@ def with_kept_records(load: Callable[..., AnyExperiment], runs: Path, out: Path)
     if not is_real_directory(kept) or _has_begun(experiment) or not _has_begun(other := load(runs=kept)):
         return experiment, ""
     told = f"{runs} has none of these trials; the records are read from {kept}"
-    return other, f"{told}; `ablate merge {kept} --into {runs}` takes them over"
+    return other, f"{told}; `ablate merge` takes {kept} over into {runs}"
 
 
 def _has_begun(experiment: AnyExperiment) -> bool:

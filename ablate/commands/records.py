@@ -209,7 +209,7 @@ def clean(
     storage: Storage = "",
     as_json: Json = False,
 ) -> None:
-    """List what can be removed from the records, with sizes; --delete removes it.
+    """List what can be removed, with sizes; --delete removes it.
 
     Nothing of a trial that is being trained is removed. Records of studies that are not named count as orphans.
     """

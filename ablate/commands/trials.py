@@ -176,9 +176,7 @@ def report(
     replace: Annotated[bool, typer.Option("--replace", help="Replace a report that has more finished trials.")] = False,
     records: Annotated[
         Optional[bool],
-        typer.Option(
-            "--records/--no-records", help="Copy the records beside the report (default: up to 50 MB).", show_default=False
-        ),
+        typer.Option("--records/--no-records", help="Copy the records too; by default up to 50 MB.", show_default=False),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -248,7 +246,7 @@ def status(
     storage: Storage = "",
     as_json: Json = False,
 ) -> None:
-    """Show the state of the trials, what is being trained now, and why some failed."""
+    """Show what is recorded, what trains now, and why some trials failed."""
     from ablate.api import load_experiment
     from ablate.commands.status_text import status_text
     from ablate.kept_experiment import with_kept_records
