@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from ablate.kinds.costs import MEASURED_COSTS
 from ablate.nets.counts import Counts
 from ablate.study.costs import named_cost
 from ablate.study.decision import CostName
@@ -34,7 +35,7 @@ class Candidate:
         errors: The recorded values, such as validation errors in percent, by the index of the training; infinite where it
             diverged.
         intermediate: The values reported to the pruner, by Optuna's step: a training, or an epoch counted over trainings.
-        also: The value of the second objective; None if there is no second objective.
+        costs: The costs that the search minimizes too, by name; without those that are not measured yet.
         enqueued: Whether the study file names the candidate, so that it was not sampled.
         words: The author's words for values, by axis and by the value as text.
     """
@@ -46,7 +47,7 @@ class Candidate:
     trials: tuple[Trial, ...] | tuple[ProgramTrial, ...]
     errors: Mapping[int, float]
     intermediate: Mapping[int, float]
-    also: float | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
     enqueued: bool = False
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -55,13 +56,15 @@ class Candidate:
         """The median of the validation errors, in percent; infinite if half of the trainings diverged."""
         return statistics.median(self.errors.values()) if self.errors else None
 
-    def cost(self, name: CostName) -> int:
-        """A cost of its network that a search may minimize.
+    def cost(self, name: CostName) -> float:
+        """A cost of its network that a search may minimize; infinite where it is not measured.
 
         Args:
             name: Such as "parameters".
         """
         assert isinstance(self.variant, Variant), "a program has no such cost"
+        if name in MEASURED_COSTS:
+            return self.costs.get(name, math.inf)
         return named_cost(name, self.variant.counts, self.variant.recipe)
 
     @property

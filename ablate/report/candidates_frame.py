@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ablate.kinds.costs import MEASURED_COSTS
 from ablate.report.candidate import Candidate, is_number
 from ablate.report.numbers import finite
 from ablate.report.search_analysis import SearchAnalysis
@@ -40,8 +41,9 @@ def candidates_frame(analysis: SearchAnalysis) -> pd.DataFrame:
 def _columns(analysis: SearchAnalysis) -> list[str]:
     network = ("net", "parameters", "multiply_adds") if analysis.of_networks else ()
     axes = [_column(analysis, axis) for axis in analysis.search.axes]
+    measured = [name for name in analysis.search.also_minimize if name in MEASURED_COSTS]
     columns = (
-        "rank", "number", "state", "enqueued", *axes, *network,
+        "rank", "number", "state", "enqueued", *axes, *network, *measured,
         analysis.search.objective, "n", "planned", "diverged", "min", "max", "std",
         "baseline", "difference", *COMPARED_COLUMNS, "trials", "baseline_trials",
     )  # fmt: skip
@@ -74,6 +76,7 @@ def _frame_row(analysis: SearchAnalysis, one: Candidate, rank: int | None) -> di
         "state": one.state,
         "enqueued": one.enqueued,
         **_network(one),
+        **{name: cost for name, cost in one.costs.items() if name in MEASURED_COSTS},
         analysis.search.objective: finite(analysis.objective(one)),
         "n": len(one.errors),
         "planned": len(one.trials),

@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
+from ablate.kinds.costs import MEASURED_COSTS
 from ablate.report.candidate import Candidate, is_number
 from ablate.report.document import NO_VALUE, Cell, Footnotes, Table, number, words
 from ablate.report.numbers import counted, error_range, grouped, p_text, quantity
@@ -21,7 +23,8 @@ from ablate.study.study import Search
 from ablate.study.table_style import USUAL
 
 ENQUEUED = "named in the study file, not sampled"
-COSTS: dict[CostName, tuple[str, Callable[[int], str]]] = {
+COSTS: dict[CostName, tuple[str, Callable[[Any], str]]] = {
+    **{name: (cost.title, cost.write) for name, cost in MEASURED_COSTS.items()},  # type: ignore[misc]
     "parameters": ("Parameters", grouped),
     "multiply_adds": ("Mult-adds", quantity),
     "activation_memory": ("Activation memory, B", quantity),
@@ -107,7 +110,8 @@ def _value_cell(one: Candidate, axis: str) -> Cell:
 
 
 def _cost_cell(one: Candidate, key: CostName) -> Cell:
-    return number(one.cost(key), COSTS[key][1])
+    cost = one.cost(key)
+    return number(cost, COSTS[key][1]) if math.isfinite(cost) else NO_VALUE
 
 
 def _enqueued(one: Candidate) -> str:

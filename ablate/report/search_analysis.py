@@ -168,7 +168,7 @@ class SearchAnalysis:
         found = [one for one in self.of_state("complete") if math.isfinite(self.objective(one))]
         return sorted(found, key=self._order)
 
-    def _order(self, one: Candidate) -> tuple[float, tuple[int, ...], int]:
+    def _order(self, one: Candidate) -> tuple[float, tuple[float, ...], int]:
         return self.decision.cost(self.objective(one)), self.costs(one), one.number
 
     @cached_property
@@ -280,7 +280,7 @@ class SearchAnalysis:
         points = [(*map(float, self.costs(one)), self.decision.cost(self.objective(one))) for one in self.distinct]
         return [self.distinct[i] for i in pareto_front(points)]
 
-    def costs(self, candidate: Candidate) -> tuple[int, ...]:
+    def costs(self, candidate: Candidate) -> tuple[float, ...]:
         """The values of the further objectives, such as a number of parameters; empty for a search with one objective.
 
         Args:

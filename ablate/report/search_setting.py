@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ablate.kinds.costs import MEASURED_COSTS
 from ablate.report.numbers import counted, quantity
 from ablate.report.setting import describe_data, describe_held_out, describe_recipe
 from ablate.study.budget import Budget
@@ -11,6 +12,7 @@ from ablate.study.study import Search, Study
 TRAINING = "training"  # the unit that has one validation error
 MEASURES = {
     "parameters": "parameters", "multiply_adds": "multiply-adds", "activation_memory": "bytes of activation memory",
+    **{name: cost.words for name, cost in MEASURED_COSTS.items()},
 }  # fmt: skip
 
 

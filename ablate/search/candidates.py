@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import RunError
 from ablate.estimate import CostOptions, estimate_cost, plan_program, probe_networks, program_cost
+from ablate.kinds.costs import MEASURED_COSTS
 from ablate.launch import (
     PROGRAM_STOPPING,
     PROGRAM_WORK,
@@ -31,6 +32,7 @@ from ablate.launch import (
 )
 from ablate.records.earlier import earlier_remarks
 from ablate.records.records import Record, trial_state
+from ablate.records.timings import find_probe, read_probes
 from ablate.report.candidate import DIVERGED
 from ablate.report.measured import measured
 from ablate.report.program_analysis import program_value
@@ -41,6 +43,7 @@ from ablate.study.plan import candidate_maker, name_training
 from ablate.study.program import ProgramStudy, ProgramTrial, ProgramVariant
 from ablate.study.program_search import most_epochs, program_candidate_maker
 from ablate.study.study import Search, Study, Trial, Variant
+from ablate.train.estimates import workload_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from ablate.schedule.backends import Backend
     from ablate.schedule.tasks import Task
 
+ALONE = 1  # network at a time that is timed for a search
 EARLIER = "a search trains its candidates again: `ablate adopt` is for studies without a search"
 V = TypeVar("V", Variant, ProgramVariant)
 T = TypeVar("T", Trial, ProgramTrial)
@@ -167,13 +171,29 @@ class Candidates(ABC, Generic[V, T]):
             value: Infinite if the training diverged.
         """
 
-    def costs(self, variant: V) -> list[float]:
-        """The second objective of a candidate, if the search has one.
+    def costs(self, variant: V, runs: Path, device: str = "") -> dict[str, float]:
+        """The costs of a candidate that the search minimizes too, by name; without those that are not measured yet.
 
         Args:
             variant: Of make().
+            runs: The runs directory, which holds what was measured.
+            device: That costs are measured on; "": none is known yet.
         """
-        return []
+        return {}
+
+    def measure(self, variant: V, runs: Path, options: RunOptions, device: str) -> tuple[dict[str, float], str]:
+        """As costs(), measured first if they are not, and the device that they were measured on, "" if none was.
+
+        Args:
+            variant: Of make().
+            runs: The runs directory.
+            options: How to run.
+            device: That the costs of other candidates were measured on; "": of none.
+
+        Raises:
+            RunError: They cannot be measured here, or were measured on another device.
+        """
+        return self.costs(variant, runs, device), device
 
     @abstractmethod
     def fit(
@@ -320,8 +340,36 @@ class NetworkCandidates(Candidates[Variant, Trial]):
 
     step_told = objective_told
 
-    def costs(self, variant: Variant) -> list[float]:
-        return [float(named_cost(name, variant.counts, variant.recipe)) for name in self.search.also_minimize]
+    def costs(self, variant: Variant, runs: Path, device: str = "") -> dict[str, float]:
+        names = self.search.also_minimize
+        probe = find_probe(read_probes(runs), workload_of(variant), device, ALONE) if device else None
+        found: dict[str, float] = {}
+        for name in names:
+            if name not in MEASURED_COSTS:
+                found[name] = float(named_cost(name, variant.counts, variant.recipe))
+            elif probe and (value := MEASURED_COSTS[name].read(probe)) is not None:
+                found[name] = value
+        return found
+
+    def measure(self, variant: Variant, runs: Path, options: RunOptions, device: str) -> tuple[dict[str, float], str]:
+        names = self.search.also_minimize
+        found = self.costs(variant, runs, device)
+        if found.keys() >= {*names}:
+            return found, device
+        asked = CostOptions(device=options.device, slots=ALONE)
+        remarks = probe_networks([variant], runs, asked, folders=self.folders)
+        made = find_probe(read_probes(runs), workload_of(variant), side_by_side=ALONE)
+        if remarks or made is None:
+            raise RunError("; ".join(remarks) or f"not timed: {variant.net}")
+        if device and made.device != device:
+            raise RunError(
+                f"search.also_minimize: this search has measured costs on {device}; continue it there, or start another "
+                f"search on {made.device}"
+            )
+        found = self.costs(variant, runs, made.device)
+        if missing := [name for name in names if name not in found]:
+            raise RunError(f"search.also_minimize: {missing[0]} cannot be measured on {made.device}; leave it out")
+        return found, made.device
 
     def fit(
         self, backend: Backend, trials: tuple[Trial, ...], left: int, options: RunOptions, say: Callable[[str], None]

@@ -23,6 +23,7 @@ from ablate.study.study import Search
 STATES: dict[TrialState, CandidateState] = {
     TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed", TrialState.RUNNING: "running",
 }  # fmt: skip
+DEVICE = "costs measured on"  # user attribute of a search: the device
 RESULT = "result"  # user attribute of an ended candidate: its network; its values such as errors, null if diverged
 
 
@@ -56,12 +57,20 @@ def read_candidates(candidates: Candidates[Any, Any], opened: optuna.Study, runs
                 trials,
                 _errors(candidates, trial, trials, runs),
                 trial.intermediate_values,
-                next(iter(candidates.costs(variant)), None),
+                _costs(candidates, trial, variant, runs, str(opened.user_attrs.get(DEVICE, ""))),
                 bool(trial.user_attrs.get("enqueued")),
                 candidates.study.labels.texts,
             )
         )
     return found
+
+
+def _costs(candidates: Candidates[Any, Any], trial: FrozenTrial, variant: Any, runs: Path, device: str) -> dict[str, float]:
+    """The costs of a candidate that are minimized too, by name; of one trained to the end those that Optuna was told."""
+    names = candidates.search.also_minimize
+    if trial.state == TrialState.COMPLETE and len(trial.values) == len(names) + 1:
+        return dict(zip(names, trial.values[1:]))
+    return candidates.costs(variant, runs, device)
 
 
 def _known(trial: FrozenTrial, name: str, distribution: BaseDistribution) -> Any:

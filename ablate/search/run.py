@@ -37,7 +37,7 @@ from ablate.search.drivers import WORKER, driver_of, heartbeat, is_alive, regist
 from ablate.search.optuna_internals import continue_trial
 from ablate.search.progress import SearchProgress, SearchSummary
 from ablate.search.pruning import EpochListener, Pruning, make_pruner
-from ablate.search.results import RESULT, best_objective, count_planned, judged_values
+from ablate.search.results import DEVICE, RESULT, best_objective, count_planned, judged_values
 from ablate.search.sampler import FeasibleSampler, check_enqueued, draw_values
 from ablate.search.storage import (
     SURPLUS,
@@ -183,7 +183,7 @@ class SearchDriver:
         self.candidates, self.search, self.decision = candidates, candidates.search, candidates.decision
         self.runs, self.options, self.device, self.make = runs, options, device, candidates.make
         self.summary = SearchSummary(lowest=self.decision.lowest)
-        self.lock = threading.Lock()
+        self.lock, self.measuring = threading.Lock(), threading.Lock()
         study = candidates.study
         self.opened = open_search(study, url, runs, self.is_possible)
         self.opened.sampler = FeasibleSampler(self.search, self.make)
@@ -314,6 +314,7 @@ class SearchDriver:
         label = label_of(variant, taken.values)
         epochs = kind.epochs(variant)
         pruning = Pruning(self.search, taken.trial, taken.reported, epochs, len(trials), kind.step_told)
+        costs = self.measure(variant)
         errors: list[float] = []
         for index, trial in enumerate(trials):
             listener = None
@@ -334,7 +335,23 @@ class SearchDriver:
         if pruning.pruned:
             self.prune(taken.trial, label)
         else:
-            self.complete(taken.trial, label, variant, errors)
+            self.complete(taken.trial, label, costs, errors)
+
+    def measure(self, variant: Any) -> list[float]:
+        """The costs of a candidate that are minimized too, in order; measured first if they are not, one at a time.
+
+        Args:
+            variant: Its network, recipe and data.
+
+        Raises:
+            RunError: They cannot be measured here.
+        """
+        with self.measuring:
+            known = str(self.opened.user_attrs.get(DEVICE, ""))
+            costs, device = self.candidates.measure(variant, self.runs, self.options, known)
+            if device != known:
+                self.opened.set_user_attr(DEVICE, device)
+        return [*costs.values()]
 
     def train(self, trial: Any, label: str, on_epoch: EpochListener | None) -> Record | Outcome:
         """The record of a training, trained first if there is none; or the outcome of a training that left no record.
@@ -373,17 +390,17 @@ class SearchDriver:
             elif outcome.status != "recorded":
                 return outcome
 
-    def complete(self, trial: optuna.Trial, label: str, variant: Any, errors: list[float]) -> None:
+    def complete(self, trial: optuna.Trial, label: str, costs: list[float], errors: list[float]) -> None:
         """End a candidate with its objectives.
 
         Args:
             trial: The candidate in Optuna.
             label: Its name on the terminal.
-            variant: Its network, recipe and data.
+            costs: That are minimized too.
             errors: The values of its trainings, such as errors in percent; infinite for a training that diverged.
         """
         objective, cost = self.search.objective_of(errors), self.decision.cost
-        values = [self.candidates.objective_told(objective), *self.candidates.costs(variant)]
+        values = [self.candidates.objective_told(objective), *costs]
         with self.lock:
             if not self._tell(trial, TrialState.COMPLETE, values):
                 return

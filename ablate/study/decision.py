@@ -9,7 +9,10 @@ from typing import Literal
 
 Goal = Literal["minimize", "maximize"]
 Split = Literal["test", "validation", ""]
-CostName = Literal["parameters", "multiply_adds", "activation_memory"]  # what a search may minimize beside a measure
+CostName = Literal[  # what a search may minimize beside a measure; those of MEASURED_COSTS are measured on a device
+    "parameters", "multiply_adds", "activation_memory", "step_time", "inference_time", "inference_time_128", "peak_memory",
+    "energy",
+]  # fmt: skip
 
 UNITS = {"%": "in percent", "": ""}  # as a caption says them; any other: "in <unit>"
 

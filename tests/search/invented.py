@@ -49,7 +49,7 @@ def candidate(
     told = dict(enumerate(errors)) if intermediate is None else intermediate
     trials = candidate_trials(study, variant)
     return Candidate(
-        number, state, dict(values), variant, trials, dict(enumerate(errors)), told, None, enqueued, study.labels.texts
+        number, state, dict(values), variant, trials, dict(enumerate(errors)), told, {}, enqueued, study.labels.texts
     )
 
 

@@ -17,10 +17,12 @@ from search.landscape import DROPOUT, Landscape, invent, optuna_trials, search, 
 
 from ablate.api import load_search
 from ablate.commands.outcome_text import search_text
-from ablate.errors import RecordError
+from ablate.errors import RecordError, RunError
+from ablate.estimate import make_probe
 from ablate.launch import RunOptions
 from ablate.records.epochs import read_epochs
 from ablate.records.records import read_failure, read_record, trial_directory, trial_state
+from ablate.records.timings import write_probe
 from ablate.report.candidate import Candidate
 from ablate.search import run
 from ablate.search.sampler import FeasibleSampler
@@ -254,8 +256,36 @@ def test_two_objectives(tmp_path: Path) -> None:
     search(path, tmp_path / "runs")
     found, of_optuna = candidates(path, tmp_path / "runs"), optuna_trials(path, tmp_path / "runs")
     for candidate, trial in zip(found, of_optuna):
-        assert trial.values == [candidate.median, candidate.variant.counts.parameters] == [candidate.median, candidate.also]
+        parameters = candidate.variant.counts.parameters
+        assert trial.values == [candidate.median, parameters] and candidate.costs == {"parameters": parameters}
     assert len(found) == 6
+
+
+def test_measured_costs_are_objectives_of_one_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    timed: list[str] = []
+    device = "a processor"
+
+    def probe(variants: Any, runs: Path, *_: Any, **__: Any) -> list[str]:
+        for variant in variants:
+            timed.append(variant.net)
+            event = {"train_ms": [9.0], "test_ms": [1.0], "test_batch": 1, "startup_seconds": 0.0, "steps": 1, "threads": 1}
+            event |= {"inference_ms": {"1": [float(len(timed))]}, "peak_memory_bytes": None, "device": device, "torch": "2"}
+            write_probe(runs, make_probe(variant, [event], "cpu", 1))
+        return []
+
+    monkeypatch.setattr("ablate.search.candidates.probe_networks", probe)
+    more, space = "  also_minimize: [inference_time, parameters]\n", "{k: [1, 2, 3, 4, 5, 6]}"
+    path, runs = invent(tmp_path, 3, more, space=space, sampler="random"), tmp_path / "runs"
+    search(path, runs)
+    found, of_optuna = candidates(path, runs), optuna_trials(path, runs)
+    nets = {one.variant.net for one in found}
+    assert len(timed) == len(set(timed)) == len(nets)  # each network once
+    assert {one.costs["inference_time"] for one in found} == {float(place + 1) for place in range(len(nets))}
+    assert [trial.values[1:] for trial in of_optuna] == [[*one.costs.values()] for one in found]
+    assert [*found[0].costs] == ["inference_time", "parameters"]
+    device = "another"
+    with pytest.raises(RunError, match="this search has measured costs on a processor; continue it there"):
+        search(invent(tmp_path, 12, more, space=space, sampler="random"), runs)
 
 
 def write_images(root: Path, shade: int = 0, test: bool = True) -> None:

@@ -11,7 +11,7 @@ from ablate.report.figures.log_axis import COUNTS, log_ticks, on_log_axis
 from ablate.report.numbers import quantity
 
 
-def set_count_axis(axis: Axes, counts: Sequence[int]) -> None:
+def set_count_axis(axis: Axes, counts: Sequence[float]) -> None:
     """Set scale, ticks and range of the horizontal axis.
 
     Args:
@@ -22,7 +22,7 @@ def set_count_axis(axis: Axes, counts: Sequence[int]) -> None:
     if low == high:
         half = 0.1 * low or 1.0
         axis.set_xlim(low - half, high + half)
-        axis.set_xticks([low], [quantity(low)])
+        axis.set_xticks([low], [quantity(int(low))])
     elif on_log_axis(counts, COUNTS):
         axis.set_xscale("log")
         beside = (high / low) ** 0.1

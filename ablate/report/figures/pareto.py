@@ -35,7 +35,7 @@ class CostPoint:
 
     number: int
     label: str
-    costs: Sequence[int]
+    costs: Sequence[float]
     error: float
     on_front: bool = False
     best: bool = False
@@ -110,8 +110,12 @@ def draw_pareto(found: ErrorAgainstCost, title: str, caption: str, badge: str = 
             )  # fmt: skip
         if found.front_steps:
             axis.plot(*zip(*found.front_steps), drawstyle="steps-post", color=GREY, linewidth=1.0, zorder=2)
-        axis.set_xlabel(f"{measure}, log scale" if on_log_axis(costs, COUNTS) else measure)
-        set_count_axis(axis, costs)
+        counted = all(float(cost).is_integer() for cost in costs)  # times have a plain axis
+        axis.set_xlabel(f"{measure}, log scale" if counted and on_log_axis(costs, COUNTS) else measure)
+        if counted:
+            set_count_axis(axis, costs)
+        else:
+            axis.margins(x=0.08)
         labelled = [point for point in points if point.on_front or point.enqueued]
         labelled.sort(key=lambda point: (not point.on_front, point.costs[place], point.number))
         places = [(float(point.costs[place]), point.error) for point in labelled]
