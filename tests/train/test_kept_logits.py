@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ablate.data.cache import Location
 from ablate.data.original_files import read_digits
@@ -54,7 +56,7 @@ def logits(record: Record, images: str = "", weights: str = TESTED) -> Logits:
 
 
 def error(found: Logits) -> float:
-    return float(100 * (found.values.argmax(1) != found.labels).mean())
+    return 100 * int((found.values.argmax(1) != found.labels).sum()) / len(found.labels)
 
 
 def test_they_give_the_reported_error_and_name_their_images(tmp_path: Path) -> None:
@@ -125,3 +127,18 @@ def test_they_are_merged_and_another_trainings_are_a_difference(tmp_path: Path) 
     assert found and compare("one", record, merged).equal
     write_evaluation(merged.directory, replace(logits(merged), values=logits(merged).values + 1))
     assert not compare("one", record, merged).equal
+
+
+def test_streamed_images_keep_theirs_too(tmp_path: Path) -> None:
+    draw = np.random.RandomState(0)
+    for part, label, i in itertools.product(("train", "test"), "ab", range(10)):
+        path = tmp_path / part / label / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw.randint(0, 256, (8, 8, 3), np.uint8)).save(path)
+    sizes = {"classes": 2, "image_size": 8, "test_size": 14, "preprocess": "none"}
+    data = Data.named("image_folder", title="some", stream=True, **sizes)
+    asked = job(tmp_path, batch_size=4)
+    record = finish(replace(asked, trial=replace(asked.trial, data=data)))
+    found = logits(record)
+    assert error(found) == record.error() and found.labels.tolist() == [0] * 7 + [1] * 7
+    assert len(set(found.positions)) == 14 and (found.positions[:7] < 10).all() and (found.positions[7:] >= 10).all()
