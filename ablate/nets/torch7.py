@@ -67,7 +67,7 @@ def modules_with_weights(value: Any) -> Iterator[dict[str, NDArray[Any]]]:
     if isinstance(value, dict) and isinstance(value.get("model"), Torch7Object):
         value = value["model"]
     if not isinstance(value, Torch7Object):
-        raise DataError(f"a Torch7 file of {type(value).__name__}; allowed: a network, or a table with `model`")
+        raise DataError(f"a Torch7 file of {type(value).__name__}; allowed: a network, or a table with 'model'")
     yield from _modules(value, set())
 
 

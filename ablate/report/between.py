@@ -31,7 +31,7 @@ def compare_studies(ours: Compared[Any], theirs: Compared[Any]) -> pd.DataFrame:
 
     by, other = ours.decision, theirs.decision
     if (by.name, by.goal) != (other.name, other.goal):
-        raise StudyError(f"compare: one decides by {by.words}, the other by {other.words}; use `decide_by`")
+        raise StudyError(f"compare: one decides by {by.words}, the other by {other.words}; give both the same decide_by")
     if ours.rounds or theirs.rounds:
         raise StudyError("compare: a study with seeds.until; allowed: studies with a fixed number of seeds")
     first = {(summary.data_title, summary.name): summary for summary in ours.summaries}
