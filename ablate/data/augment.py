@@ -106,6 +106,17 @@ def augment(
     return batch.pixels()
 
 
+def augmented_type(augmentation: Augment, images: Tensor) -> torch.dtype:
+    """The type of the images that augment() returns: theirs, or float32 after a crop with the padding "mean".
+
+    Args:
+        augmentation: The name of a list in NAMED, or steps.
+        images: (N, H, W, C).
+    """
+    steps = [step for step in steps_of(augmentation) if isinstance(step, Step)]
+    return torch.float32 if any(dict(step.written).get("mode") == "mean" for step in steps) else images.dtype
+
+
 class _Gather:
     """A batch of images that is gathered when its pixels are needed.
 

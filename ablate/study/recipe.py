@@ -107,6 +107,21 @@ class Initialization(Part):
         )
 
 
+class SeedOf(Part):
+    """What the seed of a trial decides besides the first weights and dropout.
+
+    Args:
+        order: "trial": the order and augmentation of the images; "fixed": these are the same with every seed.
+    """
+
+    order: Annotated[Literal["trial", "fixed"], Field(description="fixed: all seeds share order and augmentation")] = (
+        "trial"
+    )
+
+    def __str__(self) -> str:
+        return "the order of the images" if self.order == "trial" else "all but the order of the images"
+
+
 class Recipe(Frozen):
     """How a network is trained. Every field that can change a result is part of the trial's id.
 
@@ -137,6 +152,7 @@ class Recipe(Frozen):
         class_weights: "balanced": an image's loss is weighted by images / (classes * images of its class).
         sampler: "balanced": images of an epoch are drawn with replacement, each class equally often.
         init: How the weights are drawn.
+        seed_of: What the seeds differ in.
         python: A recipe of the user's own; see kinds/hooks.py.
     """
 
@@ -194,6 +210,7 @@ class Recipe(Frozen):
     init: Annotated[
         Initialization, _leading("batch_norm_weight"), Field(description="batch_norm_weight; how the weights are drawn")
     ] = Initialization()
+    seed_of: Annotated[SeedOf, _leading("order"), Field(description="order; what the seeds differ in")] = SeedOf()
     python: OwnCode | None = None
 
     @model_validator(mode="after")

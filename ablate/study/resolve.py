@@ -28,6 +28,7 @@ LEADING = {
     "cutmix": "alpha",
     "ema": "decay",
     "init": "batch_norm_weight",
+    "seed_of": "order",
 }  # what one value means; of others `name`
 FIXED = (*("name", "title", "classes", "image_size", "channels"), *("copy_of", "root", "python", "columns"))  # no axes
 BESIDE_FIELDS = ("base", "augment")  # keys of a recipe that are not fields of Recipe; `augment` becomes data.augment

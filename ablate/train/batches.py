@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ablate.data.augment import augment, draw, fit, is_prepared, run_own_step
+from ablate.data.augment import augment, augmented_type, draw, fit, is_prepared, run_own_step
 from ablate.data.augmentation_lists import Augment, steps_of
 from ablate.data.streaming import Batch, Streamed, stream, times_before
 from ablate.data.tensors import LabelledTensors, Normalization, normalize
@@ -178,7 +178,7 @@ class TrainingBatches(Batches):
         group: ProcessGroup = ALONE,
     ) -> None:
         super().__init__(part, normalization, recipe.batch_size, recipe.last_batch == "drop", group)
-        self.data, self.seed = data, seed
+        self.data, self.seed = data, seed if recipe.seed_of.order == "trial" else 0
         self.chances = chances_of(part.labels, data.classes) if recipe.sampler == "balanced" else None
         self.epoch = self.number = self.taken = 0  # the epoch; how many of its batches, and of their images, are prepared
         self.fitted = fit(data.augment, part.images if isinstance(part, LabelledTensors) else None)
@@ -188,7 +188,8 @@ class TrainingBatches(Batches):
             self.draws = self._draw(1)
             if is_prepared(data.augment):
                 first, last = group.batch_rows(self.size)
-                self.prepared = torch.empty_like(part.images[: last - first])
+                kind = augmented_type(data.augment, part.images)
+                self.prepared = torch.empty_like(part.images[: last - first], dtype=kind)
             else:
                 self.draws = [drawn.to(self.device) for drawn in self.draws]
 

@@ -11,15 +11,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ablate.data.augment import augment, fit
+from ablate.data.augment import augment, augmented_type, fit
 from ablate.data.augmentation_lists import read_augmentation
-from ablate.data.tensors import mean_and_std, normalize
+from ablate.data.tensors import LabelledTensors, mean_and_std, normalize
 from ablate.kinds.recipes import RECIPES
 from ablate.nets.build import build, initialize
 from ablate.nets.families import blueprint
 from ablate.nets.initialization import ends_with_batch_norm
 from ablate.nets.notation import parse_architecture
+from ablate.study.data import Data
 from ablate.study.recipe import Recipe
+from ablate.train.batches import TrainingBatches
 from ablate.train.optimization import learning_rate, make_optimizer, start_epoch
 
 
@@ -156,6 +158,7 @@ def test_zeros_around_a_normalized_image() -> None:
     shifts = torch.tensor([(row, column) for row in range(-4, 5) for column in range(-4, 5)])
     flips = torch.arange(81) % 2 == 0
     found = normalize(augment(images, torch.arange(81), steps, [shifts, flips], fit(steps, images)), mean_and_std(images))
+    assert augmented_type(steps, images) == torch.float32 and augmented_type("flip_crop", images) == torch.uint8
     padded = F.pad(normalize(images, mean_and_std(images)), (4, 4, 4, 4))
     for i, (row, column) in enumerate((4 + shifts).tolist()):
         wanted = padded[i, :, row : row + 32, column : column + 32]
@@ -177,3 +180,21 @@ def test_the_augmentation_for_imagenet() -> None:
         values = [0.2175, 0.0188, 0.0045]  # the eigenvalues that the code states
         assert [column.norm().item() / 255 for column in light.fitted.T] == pytest.approx(values, rel=1e-3)
         assert light.settings["std"] == 0.1
+
+
+@pytest.mark.parametrize(("order", "alike"), [("trial", False), ("fixed", True)])
+def test_runs_that_share_the_order_of_the_images(order: str, alike: bool) -> None:
+    """The code of wide residual networks reseeds order and augmentation with the number of the epoch alone."""
+    images = torch.arange(64 * 32 * 32 * 3).reshape(64, 32, 32, 3).to(torch.uint8)
+    part = LabelledTensors(images, torch.arange(64) % 10)
+    recipe = Recipe.named("wrn_cifar", batch_size=16, seed_of=order)
+    drawn = []
+    for seed in (0, 1):
+        batches = TrainingBatches(part, mean_and_std(images), Data.named("cifar10"), recipe, seed)
+        for epoch in (1, 2):
+            batches.begin(epoch)
+            drawn.append((batches.order.clone(), *(each.clone() for each in batches.draws)))
+    first, second, other_first, _ = drawn
+    assert alike == all(map(torch.equal, first, other_first))
+    assert not torch.equal(first[0], second[0])
+    assert Recipe.named("wrn_cifar", seed_of=order).identity().get("seed_of") == ({"order": "fixed"} if alike else None)
