@@ -116,7 +116,7 @@ class ExperimentTrial(Trial):
 
         from ablate.train.restored import class_names, pass_images, split_of
 
-        kept = read_logits(self.record(), split_of(self, split))
+        kept = read_logits(self.record(), split_of(self, split), classes=self.data.classes)
         if kept is not None:
             logits, labels, names = kept.values, kept.labels, class_names(self.data, self.location)
         else:
