@@ -117,7 +117,7 @@ class ExperimentTrial(Trial):
         from ablate.train.restored import class_names, pass_images, split_of
 
         record = self.record()
-        kept = read_logits(record, split_of(self, split))
+        kept = read_logits(record, split_of(self, split), classes=self.data.classes)
         if kept is not None:
             recorded = recorded_classes(record.result, self.data.classes)
             logits, labels, names = kept.values, kept.labels, recorded or class_names(self.data, self.location)

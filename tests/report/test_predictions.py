@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import recorded
 
-from ablate.api import Experiment
+from ablate.api import Experiment, load_study
 from ablate.errors import RecordError
 from ablate.records.logits import Logits, write_evaluation
 from ablate.records.records import trial_directory
@@ -164,3 +164,19 @@ def test_a_report_without_logits_is_as_before_and_damage_is_one_line(tmp_path: P
     (trial_directory(made.runs, first.id) / "logits-test.safetensors").write_bytes(b"junk")
     with pytest.raises(RecordError, match=r"logits-test\.safetensors: damaged"):
         made.report().document  # noqa: B018
+
+
+def test_a_seed_that_lacks_a_fold_leaves_only_itself_out(tmp_path: Path) -> None:
+    text = recorded.DIGITS + "seeds: 2\nvalidation: {folds: 2}\nvariants: [{net: WRN-10-1}]\n"
+    (tmp_path / "folds.yaml").write_text(text)
+    made = load_study(tmp_path / "folds.yaml", runs=tmp_path / "runs")
+    assert isinstance(made, Experiment)
+    for trial in made.trials():
+        fold = trial.data.held_out.fold if trial.data.held_out else None
+        if (trial.seed, fold) != (0, 1):  # the first seed is not complete
+            recorded.record(made.runs, trial, 10.0)
+            labels = np.arange(100) % CLASSES
+            logits = Logits(np.eye(CLASSES, dtype=np.float32)[labels], labels, np.arange(100), "validation")
+            write_evaluation(trial_directory(made.runs, trial.id), logits)
+    (found,) = made.analysis().predictions
+    assert [*found.variants[0].predicted] == [1] and found.left_out == 1 and len(found.labels) == 200
