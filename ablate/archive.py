@@ -62,11 +62,13 @@ def archive_members(
         if kept is None or not kept.trials:
             raise RunError(f"archive: no trial of {study.name} is recorded in {experiment.runs}; run it first")
         members = {path.relative_to(folder).as_posix(): read_file(path) for path in runs.rglob("*") if path.is_file()}
-    document = read_document(file).value
-    members |= _own_code(experiment, document)
-    members |= _chosen(document, study.folder)
+    documents = {file.name: file, **_together(file)}
+    for path in documents.values():
+        document = read_document(path).value
+        members |= _own_code(experiment, document)
+        members |= _chosen(document, study.folder)
     members |= {f"reports/{study.name}/{name}": data for name, data in report.files().items()}
-    members[file.name] = read_file(file.resolve())
+    members |= {name: read_file(path.resolve()) for name, path in documents.items()}
     members["versions.txt"] = _versions(report).encode()
     code = sorted(name for name in members if name.endswith(".py"))
     members["README.txt"] = _readme(report, shlex.join([file.name, *options]), code).encode()
@@ -120,6 +122,14 @@ def local_paths(members: Mapping[str, bytes], experiment: AnyExperiment) -> list
         for name, data in members.items()
         if (found := [needle for needle in needles if needle.encode() in data])
     ]
+
+
+def _together(file: Path) -> dict[str, Path]:
+    """The files of the studies that a file names, by their paths beside it; none if it is a study of its own."""
+    named = read_document(file).value.get("studies") or ()
+    if outside := [name for name in named if not _inside(name)]:
+        raise StudyError(f"archive: studies: {outside[0]} is not below the folder of {file.name}; move it there")
+    return {_inside(name): file.parent / name for name in named}
 
 
 def _own_code(experiment: AnyExperiment, document: Any) -> dict[str, bytes]:

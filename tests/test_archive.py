@@ -12,7 +12,7 @@ from recorded import DIGITS, record, record_program
 from ablate import archive
 from ablate.api import Experiment, load_study
 from ablate.archive import archive_members, local_paths, write_archive
-from ablate.errors import RunError
+from ablate.errors import RunError, StudyError
 from ablate.program_experiment import ProgramExperiment
 from ablate.report.program_report import ProgramReport
 from ablate.report.study_report import StudyReport
@@ -131,3 +131,14 @@ def test_a_folder_of_this_machine_in_a_study_file_is_said(made: Experiment) -> N
     (line,) = local_paths(members, made)
     assert line.startswith("invented/invented.yaml names a folder of this machine: ")
     assert archive.ZIP.startswith(b"PK")
+
+
+def test_the_studies_that_a_file_names_are_packed_with_their_own_code(made: Experiment, tmp_path: Path) -> None:
+    folder = made.study.folder
+    (folder / "both.yaml").write_text("name: both\nstudies: [invented.yaml]\n")
+    both = load_study(folder / "both.yaml", runs=folder / "runs")
+    names = {name.removeprefix("both/") for name in archive_members(both, folder / "both.yaml")}
+    assert {"both.yaml", "invented.yaml", "my_net.py", "parts/middle.py"} <= names
+    (tmp_path / "outside.yaml").write_text("name: outside\nstudies: [here/invented.yaml, ../x.yaml]\n")
+    with pytest.raises(StudyError, match=r"studies: \.\./x\.yaml is not below the folder of outside\.yaml"):
+        archive_members(both, tmp_path / "outside.yaml")

@@ -253,7 +253,7 @@ def read_evaluation(record: Record, images: str = "", weights: str = TESTED) -> 
     return found
 
 
-def read_logits(record: Record, images: str = "", weights: str = TESTED) -> Logits | None:
+def read_logits(record: Record, images: str = "", weights: str = TESTED, classes: int = 0) -> Logits | None:
     """The logits of a trial after its last epoch; None where none are kept.
 
     Records of earlier versions have none, nor has a diverged trial, one of a study with `keep: {logits: false}`, or one of
@@ -264,6 +264,7 @@ def read_logits(record: Record, images: str = "", weights: str = TESTED) -> Logi
         images: The name of the set of images: "test", "validation" or that of a further test set; "": those that the trial
             is evaluated on after each epoch.
         weights: TESTED, or "trained" for those that were not tested because their moving average was.
+        classes: How many the trial's data has; 0: any.
 
     Raises:
         DamagedRecord: A file is damaged, or of another trial or training.
@@ -286,4 +287,6 @@ def read_logits(record: Record, images: str = "", weights: str = TESTED) -> Logi
         raise DamagedRecord(f"{path}: {error}; remove it") from None
     if len(logits.labels) != found.count:
         raise DamagedRecord(f"{path}: has {len(logits.labels):,} images, its evaluation {found.count:,}; remove it")
+    if classes and logits.values.shape[1] != classes:
+        raise DamagedRecord(f"{path}: has {logits.values.shape[1]:,} classes, its trial {classes:,}; remove it")
     return logits

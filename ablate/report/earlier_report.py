@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,17 +25,18 @@ if TYPE_CHECKING:
 
 PARTS = ("recipe", "data", "axes")  # of a definition: what an option of a command can change
 MOST_NAMED = 3  # options that a message names
+PREDICTIONS = ("predictions", "classes", "confusion")  # data frames that are made from kept logits
 
 
-def check_replaces(analysis: Compared[Any] | SearchAnalysis, trials: pd.DataFrame | None, out: Path) -> None:
+def check_replaces(analysis: Compared[Any] | SearchAnalysis, frames: Mapping[str, pd.DataFrame], out: Path) -> None:
     """Check that a report may replace the one in its directory.
 
     A report with fewer finished trials replaces a fuller one only if its study is finished: then the study has become
-    smaller. A report without any finished trial replaces none that has one.
+    smaller. A report without any finished trial replaces none that has one, and one without predictions none that has some.
 
     Args:
         analysis: Of the new report.
-        trials: Its data frame of trials; None for a study that trains nothing.
+        frames: Its data frames by name; without "trials" for a study that trains nothing.
         out: The directory of reports.
 
     Raises:
@@ -44,12 +45,15 @@ def check_replaces(analysis: Compared[Any] | SearchAnalysis, trials: pd.DataFram
     directory = out / analysis.study.name
     _check_search(analysis, directory / "best.yaml")
     before = _recorded(directory / "trials.csv")
+    trials = frames.get("trials")
     now = 0 if trials is None or "state" not in trials else int(trials["state"].isin(FINAL).sum())
     finished = now > 0 and analysis.recorded >= analysis.planned
-    if now >= len(before) or finished:
-        return
-    found = f"{directory} has {counted(len(before), 'finished trial')}, this report would have {now or 'none'}"
-    raise RunError(f"{found}; {_advice(analysis, before, directory)}, or use `replace`")
+    if now < len(before) and not finished:
+        found = f"{directory} has {counted(len(before), 'finished trial')}, this report would have {now or 'none'}"
+        raise RunError(f"{found}; {_advice(analysis, before, directory)}, or use `replace`")
+    if (directory / f"{PREDICTIONS[0]}.csv").exists() and PREDICTIONS[0] not in frames:
+        found = f"{directory} has predictions, this report would have none, as {analysis.runs} has no kept logits"
+        raise RunError(f"{found}; name `runs` {analysis.runs} and another `out`, or use `replace`")
 
 
 def _check_search(analysis: Compared[Any] | SearchAnalysis, path: Path) -> None:

@@ -38,9 +38,9 @@ def measured(record: Record, data: Data) -> Record:
     images = {TEST: record.split, **({FINAL: "test"} if f"{FINAL}error" in record.result else {})}
     result = dict(record.result)
     for prefix, name in images.items():
-        result |= _more(record, measures, prefix, name)
+        result |= _more(record, data, measures, prefix, name)
     for extra in data.also_test:
-        result |= _more(record, (ERROR.name, *measures), f"{extra.column}_", extra.key)
+        result |= _more(record, data, (ERROR.name, *measures), f"{extra.column}_", extra.key)
     return replace(record, result=result)
 
 
@@ -61,7 +61,7 @@ def unmeasured(record: Record, data: Data) -> list[str]:
     return [column for column in wanted if column not in known]
 
 
-def _more(record: Record, measures: Sequence[str | OwnMeasure], prefix: str, images: str) -> dict[str, Any]:
+def _more(record: Record, data: Data, measures: Sequence[str | OwnMeasure], prefix: str, images: str) -> dict[str, Any]:
     """The measures of one set of images that are not in the result, by column; None where the trial diverged."""
     missing = [one for one in measures if not _is_known(record, one, f"{prefix}{name_of(one)}")]
     if record.diverged or not missing:
@@ -72,7 +72,7 @@ def _more(record: Record, measures: Sequence[str | OwnMeasure], prefix: str, ima
     logits: Logits | None = None
     for one in missing:
         column, key = f"{prefix}{name_of(one)}", key_of(one)
-        if key not in kept and (logits := logits or read_logits(record, images)):
+        if key not in kept and (logits := logits or read_logits(record, images, classes=data.classes)):
             kept[key] = take_measure(one, logits.values, logits.labels)
         if key in kept:
             found[column] = kept[key]

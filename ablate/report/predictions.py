@@ -144,7 +144,9 @@ def read_predictions(summaries: Sequence[Summary]) -> DataPredictions | None:
         folds = len({fold_of(one.trial) for one in summary.trials})
         of_seed: dict[int, list[tuple[int, Logits, str]]] = {}
         for one in summary.trials:
-            if one.record and (logits := None if one.record.diverged else read_logits(one.record)):
+            if one.record and (
+                logits := None if one.record.diverged else read_logits(one.record, classes=one.trial.data.classes)
+            ):
                 of_seed.setdefault(one.trial.seed, []).append((fold_of(one.trial) or 0, logits, one.record.id))
         predicted, total, trials = {}, None, []
         for seed, parts in of_seed.items():
@@ -152,8 +154,9 @@ def read_predictions(summaries: Sequence[Summary]) -> DataPredictions | None:
             labels = np.concatenate([part.labels for _, part, _ in parts])
             folded = [np.stack([np.full_like(part.positions, fold), part.positions], axis=1) for fold, part, _ in parts]
             places = np.concatenate(folded)
-            first = first or (labels, places)
-            if len(parts) < folds or not all(map(np.array_equal, (labels, places), first)):
+            if len(parts) == folds:
+                first = first or (labels, places)
+            if first is None or len(parts) < folds or not all(map(np.array_equal, (labels, places), first)):
                 continue
             values = np.concatenate([part.values for _, part, _ in parts])
             predicted[seed] = values.argmax(axis=1).astype(np.min_scalar_type(values.shape[1] - 1))

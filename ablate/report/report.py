@@ -26,6 +26,7 @@ from ablate.report.document import (
 )
 from ablate.report.drawn_figures import FORMATS as FIGURE_FORMATS
 from ablate.report.drawn_figures import DrawnFigure, is_figure
+from ablate.report.earlier_report import PREDICTIONS as OF_LOGITS
 from ablate.report.earlier_report import check_replaces
 from ablate.report.writers.csv import to_csv
 from ablate.report.writers.latex import document_latex
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+MADE_OF_LOGITS = {f"{name}.csv" for name in OF_LOGITS}  # removed where a report has none
 LARGEST_SVG = 200_000  # bytes: of a figure on the page of one report
 
 
@@ -183,8 +185,8 @@ class Report(ABC):
         for name, data in files.items():
             write_atomically(directory / name, data)
         for path in directory.iterdir():
-            old = path.suffix[1:] in FIGURE_FORMATS and is_figure(path.stem) and path.name not in files
-            if old and not is_real_directory(path):
+            old = (path.suffix[1:] in FIGURE_FORMATS and is_figure(path.stem)) or path.name in MADE_OF_LOGITS
+            if old and path.name not in files and not is_real_directory(path):
                 path.unlink()
         return [directory / name for name in files]
 
@@ -282,7 +284,7 @@ def write_reports(
     if twice := [name for name in names if names.count(name) > 1]:
         raise RunError(f"two studies are called '{twice[0]}'; give them different names")
     for report in reports if not replace else ():
-        check_replaces(report.analysis, report.frames().get("trials"), out)
+        check_replaces(report.analysis, report.frames(), out)
     written = []
     for report in reports:
         paths, into = report.write_files(out), out / report.name / FOLDER

@@ -11,6 +11,7 @@ from ablate.errors import StudyError, allowed
 from ablate.study.data import Data
 from ablate.study.designs import Design
 from ablate.study.resolve import as_fields
+from ablate.study.schema import SET_BY_OTHERS
 from ablate.study.study import Entry, Study
 from ablate.study.table_style import check_number
 
@@ -108,8 +109,8 @@ def beside_axes(study: Study) -> Callable[[Entry, Data], dict[str, Any]]:
 
 
 def _differing(named: list[tuple[str, Any]]) -> list[str]:
-    """The fields in which recipes, or data, of the same name differ."""
-    fields = dict.fromkeys(field for _, one in named for field in one.values)
+    """The fields in which recipes, or data, of the same name differ, as far as an entry sets them."""
+    fields = dict.fromkeys(field for _, one in named for field in one.values if field not in SET_BY_OTHERS)
     return [
         field for field in fields if len({(name, repr(one.values.get(field))) for name, one in named}) > len(dict(named))
     ]

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ablate.errors import StudyError
+from ablate.kinds.measures import OwnMeasure, name_of
 from ablate.study.baseline import find_baselines
+from ablate.study.data import Data
 from ablate.study.document import Document
 from ablate.study.expand import beside_axes
 from ablate.study.figure_style import read_figure_style
@@ -63,6 +65,7 @@ def read_together(document: Document, scale: str, load: Callable[[Path], Study |
             document.fail(("studies", i), f"studies: {path.name} is none that may stand beside others; {wanted}")
         _check_alike(document, i, studies, study)
         studies.append(study)
+    studies = _measured_alike(studies)
     first, table = studies[0], file.table or USUAL
     if table.group_by not in (None, STUDY):
         document.fail(("table", "group_by"), f"table.group_by: found '{table.group_by}'; allowed: {STUDY}")
@@ -106,6 +109,23 @@ def _check_alike(document: Document, place: int, others: Sequence[Study], study:
             if one != other:
                 differ = f"{first.name} and {study.name} differ in {key}"
                 document.fail(("studies", place), f"studies: {differ}; one table needs the same in all of them")
+
+
+def _measured_alike(studies: Sequence[Study]) -> list[Study]:
+    """The studies with the measures of all, and on the same data with all further test images; no id has them."""
+    data = [one for study in studies for entry in study.entries for one in entry.data]
+    measures: dict[str, str | OwnMeasure] = {}
+    for one in (one for each in data for one in each.measures):
+        measures.setdefault(name_of(one), one)
+
+    def with_all(one: Data) -> Data:
+        tests = {test.column: test for each in data if each.title == one.title for test in each.also_test}
+        return one.model_copy(update={"measures": tuple(measures.values()), "also_test": tuple(tests.values())})
+
+    return [
+        replace(study, entries=tuple(replace(entry, data=tuple(map(with_all, entry.data))) for entry in study.entries))
+        for study in studies
+    ]
 
 
 def _in_one(together: Study, studies: Sequence[Study]) -> tuple[Enumeration, tuple[Variant | None, ...]]:

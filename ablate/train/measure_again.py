@@ -88,4 +88,7 @@ def _is_measured(record: Record, images: str, data: Data) -> bool:
     found = read_evaluation(record, images)
     if found is None:
         return False
-    return found.measures.keys() >= {key_of(one) for one in data.measures} or read_logits(record, images) is not None
+    return (
+        found.measures.keys() >= {key_of(one) for one in data.measures}
+        or read_logits(record, images, classes=data.classes) is not None
+    )

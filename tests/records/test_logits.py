@@ -163,6 +163,12 @@ def test_none_are_kept_beyond_the_limit_and_none_are_read_where_there_are_none(r
         read_logits(record, "../x")
 
 
+def test_other_classes_than_those_of_the_trial_are_refused(record: Record) -> None:
+    assert read_logits(record, classes=10) is not None
+    with pytest.raises(DamagedRecord, match="has 10 classes, its trial 12; remove it"):
+        read_logits(record, classes=12)
+
+
 def test_damage_is_of_the_kind_that_a_run_can_repair(record: Record) -> None:
     (record.directory / "logits-test.safetensors").write_bytes(b"x")
     with pytest.raises(DamagedRecord):

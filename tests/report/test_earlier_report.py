@@ -6,11 +6,13 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from recorded import DIGITS, record, recorded, written
 
 from ablate.api import Experiment, load_study
 from ablate.errors import RunError
+from ablate.records.logits import Logits, write_evaluation
 from ablate.report.report import write_reports
 from ablate.report.study_report import StudyReport
 
@@ -76,3 +78,19 @@ def test_trials_of_a_stranger_are_no_reason_to_fail(made: Experiment, tmp_path: 
     (tmp_path / "reports" / "invented" / "trials.csv").write_bytes(b"\xff\xfe,\n")
     empty = written(tmp_path, TWO.replace("seeds: 2", "seeds: [7]"))
     empty.report().write(tmp_path / "reports")
+
+
+def test_predictions_are_not_lost_with_the_logits(made: Experiment, tmp_path: Path) -> None:
+    for trial in made.trials():
+        labels = np.arange(20) % 10
+        logits = Logits(np.eye(10, dtype=np.float32)[labels], labels, np.arange(20), "test")
+        write_evaluation(made.runs / trial.id, logits)
+    reports = tmp_path / "reports"
+    other(made).report().write(reports)
+    before = content(reports)
+    assert {"invented/predictions.csv", "invented/classes.csv"} <= before.keys()
+    with pytest.raises(RunError, match="has predictions, this report would have none") as found:
+        other(made, runs=reports / "invented" / "records").report().write(reports)
+    assert "another `out`, or use `replace`" in str(found.value) and content(reports) == before
+    other(made, runs=reports / "invented" / "records").report().write(reports, replace=True)
+    assert not {"invented/predictions.csv", "invented/classes.csv"} & content(reports).keys()

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import recorded
 
-from ablate.api import Experiment
+from ablate.api import Experiment, load_study
 from ablate.errors import RecordError
 from ablate.records.logits import Logits, write_evaluation
 from ablate.records.records import trial_directory
 from ablate.report.figure_values.predictions import agreement_values, class_error_values, confusion_values, missed_values
 from ablate.report.figures.contact_sheet import Picture, draw_contact_sheet
+from ablate.report.figures.matrices import Matrices, Matrix, draw_matrices
 from ablate.report.predictions_table import prediction_tables
 from ablate.report.writers.plain import document_text
 
@@ -121,6 +122,27 @@ def test_the_values_of_the_figures(experiment: Experiment) -> None:
     assert len([axis for axis in sheet.axes if axis.images]) == 9
 
 
+def test_classes_have_the_names_that_the_records_say(experiment: Experiment) -> None:
+    analysis = experiment.analysis()
+    for summary in analysis.summaries:
+        for record in summary.records:
+            record.result["image_files"] = {
+                "train": {f"class {n}": {"read": 3} for n in range(CLASSES)} | {"": {"link": 1}}
+            }
+    _, _, classes, _ = prediction_tables(analysis)
+    assert [column.title for column in classes.columns[1:]] == [f"class {n}" for n in range(CLASSES)]
+
+
+@pytest.mark.parametrize(("classes", "name", "panels"), [(10, "automobile", 2), (10, "automobile", 1), (3, "x" * 20, 2)])
+def test_nothing_of_a_confusion_matrix_is_cut_off(classes: int, name: str, panels: int) -> None:
+    names = [f"{name} {n}" for n in range(classes)]
+    matrix = Matrix("WRN-10-1, the best", names, np.full((classes, classes), 10.0).tolist(), 0.0, 50.0)
+    figure = draw_matrices(Matrices([matrix] * panels, "true class", "predicted class", False), "A title", "word " * 30)
+    figure.draw_without_rendering()
+    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
+
+
 def test_many_classes_and_variants_are_chosen_from(tmp_path: Path) -> None:
     rows = ", ".join(f"{k / 100}" for k in range(25, 50))
     many = recorded.recorded(
@@ -142,3 +164,19 @@ def test_a_report_without_logits_is_as_before_and_damage_is_one_line(tmp_path: P
     (trial_directory(made.runs, first.id) / "logits-test.safetensors").write_bytes(b"junk")
     with pytest.raises(RecordError, match=r"logits-test\.safetensors: damaged"):
         made.report().document  # noqa: B018
+
+
+def test_a_seed_that_lacks_a_fold_leaves_only_itself_out(tmp_path: Path) -> None:
+    text = recorded.DIGITS + "seeds: 2\nvalidation: {folds: 2}\nvariants: [{net: WRN-10-1}]\n"
+    (tmp_path / "folds.yaml").write_text(text)
+    made = load_study(tmp_path / "folds.yaml", runs=tmp_path / "runs")
+    assert isinstance(made, Experiment)
+    for trial in made.trials():
+        fold = trial.data.held_out.fold if trial.data.held_out else None
+        if (trial.seed, fold) != (0, 1):  # the first seed is not complete
+            recorded.record(made.runs, trial, 10.0)
+            labels = np.arange(100) % CLASSES
+            logits = Logits(np.eye(CLASSES, dtype=np.float32)[labels], labels, np.arange(100), "validation")
+            write_evaluation(trial_directory(made.runs, trial.id), logits)
+    (found,) = made.analysis().predictions
+    assert [*found.variants[0].predicted] == [1] and found.left_out == 1 and len(found.labels) == 200

@@ -79,3 +79,19 @@ def test_what_cannot_stand_in_one_table_is_one_line(tmp_path: Path, second: str,
 def test_the_file_has_only_what_is_common(tmp_path: Path, more: str, message: str) -> None:
     with pytest.raises(StudyError, match=message):
         together(tmp_path, FIRST, SECOND, more)
+
+
+def test_measures_and_further_test_images_are_those_of_all_and_tell_no_variants_apart(tmp_path: Path) -> None:
+    noise = "also_test: [{corruption: gaussian_noise, severity: 3}]\nkeep: {megabytes: 5}\n"
+    experiment = together(tmp_path, FIRST + noise, SECOND.replace("epochs: 3", "epochs: 2") + "measures: [nll]\n")
+    assert [
+        (one.net, dict(one.axes).keys() & {"data.measures", "data.also_test", "data.keep"}) for one in experiment.variants
+    ] == [
+        ("WRN-10-1", set()),
+        ("WRN-16-1", set()),
+        ("WRN-10-2", set()),
+    ]
+    assert {one.data.measures for one in experiment.variants} == {("nll",)}
+    assert [[test.title for test in one.data.also_test] for one in experiment.variants] == [["Gaussian noise, 3"]] * 3
+    alone = load_study(tmp_path / "first.yaml").trials() + load_study(tmp_path / "second.yaml").trials()
+    assert {one.id for one in experiment.trials()} == {one.id for one in alone}
