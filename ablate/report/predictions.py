@@ -30,7 +30,7 @@ class VariantPredictions:
         summary: The variant.
         predicted: By seed the class that its network predicts for each image; with folds, for the images of all folds.
         ensemble_error: In percent, of the class with the highest mean probability over the seeds.
-        trials: The ids of the trials.
+        trials: The ids of the records.
     """
 
     summary: Summary

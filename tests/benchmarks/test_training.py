@@ -36,8 +36,8 @@ def test_both_loops_train_on_the_same_images_and_make_the_same_steps(monkeypatch
     made: list[torch.nn.Module] = []
 
     def keep(build: Any) -> Any:
-        def call(*arguments: Any) -> Any:
-            made.append(build(*arguments))
+        def call(*arguments: Any, **rules: Any) -> Any:
+            made.append(build(*arguments, **rules))
             if len(made) == 2:
                 made[1].load_state_dict(made[0].state_dict())
             return made[-1]

@@ -49,8 +49,8 @@ def differences(folder: Path, text: str) -> tuple[str, ...]:
 
 def test_a_row_is_a_variants_by_its_architecture(tmp_path: Path) -> None:
     first, second = matches(tmp_path, CIFAR)
-    assert first and (first.row.label, first.error, first.published.source) == ("WRN-28-2", 5.5, "Table 1")
-    assert second and (second.row.label, second.error) == ("Sixteen", 6.5)
+    assert first and (first.row.label, first.value, first.published.source) == ("WRN-28-2", 5.5, "Table 1")
+    assert second and (second.row.label, second.value) == ("Sixteen", 6.5)
 
 
 def test_the_depth_rule_of_the_table_says_which_network_a_row_is(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_the_depth_rule_of_the_table_says_which_network_a_row_is(tmp_path: Path)
 
 def test_a_data_set_has_its_own_value(tmp_path: Path) -> None:
     found = matches(tmp_path, CIFAR.replace("data: cifar10\n", "data: [cifar100, cifar10]\n"))
-    assert [match and match.error for match in found] == [25.5, 5.5, None, 6.5]
+    assert [match and match.value for match in found] == [25.5, 5.5, None, 6.5]
 
 
 def test_a_data_set_without_a_value_has_none(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_data_set_without_a_value_has_none(tmp_path: Path) -> None:
 def test_the_first_table_with_a_value_is_shown(tmp_path: Path) -> None:
     more = "  - source: Table 2\n    rows:\n      - {net: WRN-28-2, cifar10: 9, svhn: 2}\n"
     found = matches(tmp_path, CIFAR.replace("data: cifar10\n", "data: [cifar10, svhn]\n") + more)
-    assert [match and (match.published.source, match.error) for match in found] == [
+    assert [match and (match.published.source, match.value) for match in found] == [
         ("Table 1", 5.5),
         ("Table 2", 2.0),
         ("Table 1", 6.5),

@@ -130,7 +130,7 @@ def test_whitened_images_are_what_a_trial_trains_on(job: Job) -> None:
     digits = read_digits(Path(), 8)
     chosen = stratified(digits.train_labels, 128)
     whitened = whiten(digits.train_images[chosen], fit_whitening(digits.train_images[chosen]))
-    net = build(made.trial.blueprint, generator(3, "initialization")).train()
+    net = build(made.trial.blueprint, generator(3, "initialization"), batch_norm_weight="uniform").train()
     order = torch.randperm(128, generator=generator(3, "order", 1))
     images = torch.from_numpy(whitened).permute(0, 3, 1, 2)[order]
     loss = F.cross_entropy(net(images), torch.from_numpy(digits.train_labels[chosen])[order])
@@ -142,7 +142,9 @@ def test_a_block_that_is_left_out_is_decayed_all_the_same(job: Job) -> None:
     architecture = parse_architecture("WRN-10-0.25-survival0.000001")
     recipe = {"momentum": 0.0, "nesterov": False, "weight_decay": 0.5, "epochs": 1}
     job = replace(changed(job, **recipe), trial=replace(changed(job, **recipe).trial, architecture=architecture))
-    begun = build(job.trial.blueprint, generator(job.trial.seed, "initialization")).state_dict()
+    begun = build(
+        job.trial.blueprint, generator(job.trial.seed, "initialization"), batch_norm_weight="uniform"
+    ).state_dict()
     train_trial(job, never, lambda row: None)
     _, ended = outcome(job)
     last = next(key for key in begun if key.startswith("conv4.0.branch") and key.endswith("weight"))
@@ -274,7 +276,7 @@ def test_two_epochs_equal_a_plain_loop(job: Job) -> None:
 
     configure("cpu")
     train, test, normalization, *_ = ImageCache().load(data, job.location, torch.device("cpu"))
-    net = build(trial.blueprint, generator(5, "initialization"))
+    net = build(trial.blueprint, generator(5, "initialization"), batch_norm_weight="uniform")
     optimizer = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
     def images(part: Any) -> torch.Tensor:

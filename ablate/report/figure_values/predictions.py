@@ -118,8 +118,8 @@ def missed_values(analysis: StudyAnalysis) -> Iterator[FigureInfo]:
         votes = [np.bincount(column, minlength=found.classes) for column in predicted.T]
         order = sorted(range(len(missed)), key=lambda i: (-votes[i].max(), i))[:MOST_PICTURES]
         first = found.variants[0]
-        trial, record = next((one.trial, one.record) for one in first.summary.trials if one.trial.id == first.trials[0])
-        assert record is not None
+        recorded = ((one.trial, one.record) for one in first.summary.trials if one.record)
+        trial, record = next(each for each in recorded if each[1].id == first.trials[0])  # adopted records keep their ids
         pixels = evaluated_pixels(trial, record, [int(missed[i]) for i in order], analysis.location)
         if pixels is None:
             continue

@@ -214,5 +214,7 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for words in (["WRN-16-1", "-o", "net.gif"], ["WRN-16-1", "-o", "nowhere/net.svg"], [], ["WRN-16-1", "--figure-1"]):
         failed = CliRunner().invoke(app, ["draw", *words])
         assert isinstance(failed.exception, RunError)
-        assert re.search("allowed|ends in|not a directory", str(failed.exception)) and "\n" not in str(failed.exception)
+        assert re.search("allowed|give|ends in|not a directory", str(failed.exception)) and "\n" not in str(
+            failed.exception
+        )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["WRN-16-1.svg", "figure_1.pdf", "small.png"]

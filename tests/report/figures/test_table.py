@@ -46,14 +46,15 @@ def test_the_functions_of_an_entry_are_there(kind: FigureKind) -> None:
     for place in (kind.values, kind.draw):
         module, _, name = place.partition(":")
         assert callable(getattr(import_module(module), name))
-    assert kind.draw.startswith(f"ablate.report.figures.{kind.name}:")
+    assert kind.draw.startswith("ablate.report.figures.") and kind.values.startswith("ablate.report.figure_values.")
 
 
 def test_names_differ_and_only_those_of_trained_studies_are_chosen() -> None:
     assert len({(kind.report, kind.name) for kind in FIGURES}) == len(FIGURES)
     assert {kind.report for kind in FIGURES if kind.choice != "always"} == {"trained", "program"}
     assert {kind.name for kind in FIGURES if kind.report == "program"} <= {*CHOICES}
-    assert CHOICES == ("curves", "train_test", "errors", "parameters", "ranks", "effects", "interactions", "path")
+    images = ("class_errors", "confusion", "agreement", "missed")
+    assert CHOICES == ("curves", "train_test", "errors", "parameters", "ranks", "effects", "interactions", *images, "path")
     assert tuple(name for name in CHOICES if name != "train_test") == DEFAULTS
 
 
