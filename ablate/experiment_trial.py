@@ -15,7 +15,7 @@ from ablate.errors import AblateError, RunError
 from ablate.files import real_directory, write_atomically
 from ablate.records.logits import read_logits
 from ablate.records.records import Record, RecordState, read_record, trial_state
-from ablate.records.result import FINAL
+from ablate.records.result import FINAL, recorded_classes
 from ablate.report.numbers import counted
 from ablate.report.writers.csv import to_csv
 from ablate.study.study import Trial
@@ -116,9 +116,11 @@ class ExperimentTrial(Trial):
 
         from ablate.train.restored import class_names, pass_images, split_of
 
-        kept = read_logits(self.record(), split_of(self, split), classes=self.data.classes)
+        record = self.record()
+        kept = read_logits(record, split_of(self, split), classes=self.data.classes)
         if kept is not None:
-            logits, labels, names = kept.values, kept.labels, class_names(self.data, self.location)
+            recorded = recorded_classes(record.result, self.data.classes)
+            logits, labels, names = kept.values, kept.labels, recorded or class_names(self.data, self.location)
         else:
             data = self.test_data(split, device)
             logits, labels, names = pass_images(self.model(), self, data, device), data.labels.cpu().numpy(), data.classes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Optional
 
@@ -165,7 +166,7 @@ def export(
 
     experiment = load_study(study, overrides or (), scale=scale, runs=runs, data_root=data_root)
     paths = experiment.export(to, out, say)
-    say(f"{counted(len(paths), 'file')} in {out / experiment.study.name}")
+    say(f"{counted(len(paths), 'file')} in {os.path.commonpath([path.parent for path in paths])}")
 
 
 def merge(

@@ -224,3 +224,17 @@ def check_result(result: Mapping[str, Any], measured: str) -> str:
         remedy = f"allowed: {allowed}" if allowed else "remove it and run again"
         return f"{key}: found {found!r}; {remedy}"
     return ""
+
+
+def recorded_classes(result: Mapping[str, Any], classes: int) -> list[str]:
+    """The name of each class in order, of images in class folders; empty if the record does not say them.
+
+    Args:
+        result: The fields of a record.
+        classes: How many there are.
+    """
+    for counts in (result.get("image_files") or {}).values():
+        names = sorted(name for name, files in counts.items() if files.get("read"))
+        if len(names) == classes:
+            return names
+    return []

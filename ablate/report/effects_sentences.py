@@ -44,7 +44,9 @@ def study_sentences(effects: StudyEffects, decision: Decision, write: UnitFormat
 
 
 def _begin(on: str, sentence: str) -> str:
-    return f"{on}{sentence}" if on else f"{sentence[:1].upper()}{sentence[1:]}"
+    if on or sentence[1:2] == " ":  # an axis of one letter, such as k, is not written K
+        return f"{on}{sentence}"
+    return f"{sentence[:1].upper()}{sentence[1:]}"
 
 
 def is_found(effect: Effect) -> bool:

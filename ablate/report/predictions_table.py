@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ablate.data.class_names import class_names
+from ablate.records.result import recorded_classes
 from ablate.report.analysis import StudyAnalysis
 from ablate.report.document import NO_VALUE, Cell, Column, Table, make_table, number, words
 from ablate.report.figure_values.selection import select
@@ -27,12 +28,16 @@ TEXTS = ("Variant", "Data", "Baseline", "Class", "Predicted as")
 
 
 def names_of(analysis: StudyAnalysis, found: DataPredictions) -> list[str]:
-    """The names of the classes of a data set.
+    """The names of the classes of a data set: as recorded, so that a report without the images has them too.
 
     Args:
         analysis: The analysis of the study.
         found: Its predictions.
     """
+    for one in found.variants:
+        for record in one.summary.records:
+            if names := recorded_classes(record.result, found.classes):
+                return names
     data = found.variants[0].summary.variant.data
     location = analysis.location and analysis.location.of(data.root)
     return class_names(data.name, found.classes, location.root if location else analysis.runs)

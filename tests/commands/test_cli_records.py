@@ -86,6 +86,8 @@ def test_export_says_where(ablate: Command, tmp_path: Path) -> None:
     done = ablate("export", "tiny.yaml", "--to", "csv", "--out", "tables")
     assert done.returncode == 0 and done.stderr == "2 files in tables/tiny\n", done.stderr
     assert (tmp_path / "tables" / "tiny" / "epochs.csv").read_text().count("\n") == 1 + 2 * 2
+    done = ablate("export", "tiny.yaml", "--to", "state_dict")
+    assert done.returncode == 0 and done.stderr.endswith("\n2 files in exports/tiny/state_dict\n"), done.stderr
     wrong = ablate("export", "tiny.yaml", "--to", "excel")
     assert wrong.returncode == 2 and "'excel'" in wrong.stderr
 

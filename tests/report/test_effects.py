@@ -53,6 +53,9 @@ def test_a_reader_learns_what_each_choice_does_and_what_two_do_together(tmp_path
     found = recorded(tmp_path, CROSSED, errors(lambda dropout, k: 20 + 3 * dropout - 6 * k + 4 * dropout * k))
     first, second, third = sentences(found)
     assert first.startswith("Dropout 0.3 instead of 0 raises the test error by 5.00 points (2.")
+    (tmp_path / "turned").mkdir()
+    turned = recorded(tmp_path / "turned", CROSSED, errors(lambda dropout, k: 20 + dropout - 6 * k))
+    assert sentences(turned)[0].startswith("k 2 instead of 1 lowers")
     assert "on average over the other choices; k 2 instead of 1 lowers it by 4.00 points (1." in first
     assert second.startswith("What dropout 0.3 instead of 0 does depends on k (corrected p = 0.00")
     assert second.endswith(": +3.00 at k = 1 and +7.00 at k = 2, in points.")

@@ -16,6 +16,7 @@ from ablate.records.logits import Logits, write_evaluation
 from ablate.records.records import trial_directory
 from ablate.report.figure_values.predictions import agreement_values, class_error_values, confusion_values, missed_values
 from ablate.report.figures.contact_sheet import Picture, draw_contact_sheet
+from ablate.report.figures.matrices import Matrices, Matrix, draw_matrices
 from ablate.report.predictions_table import prediction_tables
 from ablate.report.writers.plain import document_text
 
@@ -119,6 +120,27 @@ def test_the_values_of_the_figures(experiment: Experiment) -> None:
     assert not [*missed_values(analysis)]
     sheet = draw_contact_sheet([Picture(np.zeros((4, 4, 1), np.uint8), "a", "b (2 of 3)")] * 9, "t", "c")
     assert len([axis for axis in sheet.axes if axis.images]) == 9
+
+
+def test_classes_have_the_names_that_the_records_say(experiment: Experiment) -> None:
+    analysis = experiment.analysis()
+    for summary in analysis.summaries:
+        for record in summary.records:
+            record.result["image_files"] = {
+                "train": {f"class {n}": {"read": 3} for n in range(CLASSES)} | {"": {"link": 1}}
+            }
+    _, _, classes, _ = prediction_tables(analysis)
+    assert [column.title for column in classes.columns[1:]] == [f"class {n}" for n in range(CLASSES)]
+
+
+@pytest.mark.parametrize(("classes", "name", "panels"), [(10, "automobile", 2), (10, "automobile", 1), (3, "x" * 20, 2)])
+def test_nothing_of_a_confusion_matrix_is_cut_off(classes: int, name: str, panels: int) -> None:
+    names = [f"{name} {n}" for n in range(classes)]
+    matrix = Matrix("WRN-10-1, the best", names, np.full((classes, classes), 10.0).tolist(), 0.0, 50.0)
+    figure = draw_matrices(Matrices([matrix] * panels, "true class", "predicted class", False), "A title", "word " * 30)
+    figure.draw_without_rendering()
+    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
 
 
 def test_many_classes_and_variants_are_chosen_from(tmp_path: Path) -> None:

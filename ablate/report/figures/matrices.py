@@ -104,7 +104,7 @@ def _draw(axis: Axes, panel: Matrix, names: Sequence[str], diagonal: bool, cell:
     if not diagonal:
         np.fill_diagonal(shaded, np.nan)
     norm = PowerNorm(0.6 if not diagonal else 1.0, panel.least, max(panel.most, panel.least + 1e-9))
-    axis.imshow(shaded, cmap=BLUES, norm=norm, aspect="equal", interpolation="nearest")
+    axis.imshow(shaded, cmap=BLUES, norm=norm, aspect="auto", interpolation="nearest")
     axis.grid(False)
     ticks = range(len(names))
     axis.set_yticks(ticks, names, fontsize=SMALL)

@@ -56,8 +56,8 @@ def table_latex(table: Table, caption: str, badge: str = "") -> str:
     columns = [_LatexColumn(column, [row[i] for row in table.rows]) for i, column in enumerate(table.columns)]
     layout = _layout([column.width for column in columns])
     setting = " ".join(filter(None, [badge, table.caption]))
-    notes = [rf"    \item {latex_escape(text)}" for text in (setting, " ".join(table.details)) if text]
-    notes += [rf"    \item[{mark}] {latex_escape(note)}" for mark, note in table.notes]
+    notes = [rf"    \item {_note(text)}" for text in (setting, " ".join(table.details)) if text]
+    notes += [rf"    \item[{mark}] {_note(note)}" for mark, note in table.notes]
     parts = [_tabular([columns[i] for i in part], table.groups) for part in layout.parts]
     marked = any("✓" in cell.text for row in table.rows for cell in row)
     shaded = any(cell.shaded for row in table.rows for cell in row)
@@ -227,3 +227,8 @@ def latex_escape(text: str) -> str:
         text: Any text; line breaks become spaces.
     """
     return "".join(_LATEX.get(character, character) for character in printable(" ".join(text.split("\n"))))
+
+
+def _note(text: str) -> str:
+    """The text of a note: what is `code` in it is set in letters of one width."""
+    return re.sub(r"`([^`]+)`", r"\\texttt{\1}", latex_escape(text))

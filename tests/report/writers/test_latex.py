@@ -54,6 +54,14 @@ def test_a_table_has_one_line_of_caption_and_its_setting_in_notes() -> None:
     assert r"\label{tab:t}" in text and "resizebox" not in text
 
 
+def test_code_in_a_note_is_set_as_code() -> None:
+    table = make_table(COLUMNS, ROWS, "t", "Needs `seeds: {until: decided}`.")
+    assert (
+        r"\item Small scale, not the paper's. Images: Digits. Needs \texttt{seeds: \{until: decided\}}."
+        in document_latex(document(table))
+    )
+
+
 def test_numbers_stand_in_columns_of_siunitx_and_words_do_not() -> None:
     text = document_latex(document(TABLE))
     assert r"{l S[table-format=7] S[table-format=2.2, table-space-text-post=\tnote{a}] r S[table-format=+1.2]}" in text
