@@ -144,7 +144,7 @@ def test_a_run_that_cannot_fit_into_the_memory_is_refused(tiny: Path, monkeypatc
     told = r"64 trials at the same time need about 3\d\.\d GB of memory, 0\.5 GB each .*; this machine has 2\.1 GB; "
     with pytest.raises(RunError, match=told + "use `slots` 4"):
         slots(64, RunOptions(slots=64))
-    assert not said and slots(64, RunOptions()) == 4 and re.fullmatch(told + "4 at the same time", said[0])
+    assert not said and slots(64, RunOptions()) == 4 and re.fullmatch(told + "so 4 run at the same time", said[0])
     monkeypatch.setattr(launch, "memory_limit", lambda: 1 << 28)
     with pytest.raises(RunError, match=r"a smaller recipe\.batch_size needs less"):
         slots(1, RunOptions())

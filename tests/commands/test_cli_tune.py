@@ -195,7 +195,7 @@ def test_a_report_made_elsewhere_needs_records_and_choices_alone(ablate: Command
         "incomplete: fair: 6 of 12 trials are recorded"
         in ablate("report", "fair.yaml", "--runs", "of1", "--out", "part").stderr
     )
-    before = (tmp_path / "reports/fair/table.md").read_text()
+    before = (tmp_path / "part/fair/table.md").read_text()
     assert "Incomplete: 1 of 2 variants are tuned." in before and "| open " in before
     path = next((tmp_path / "of2/tuned").iterdir())
     path.write_bytes(path.read_bytes().replace(b'"chosen": ', b'"chosen": 1'))

@@ -55,7 +55,7 @@ def changed(job: Job, **recipe: Any) -> Job:
 def stop_after(epoch: int) -> tuple[Callable[[], bool], Callable[[dict[str, Any]], None]]:
     """A stop() that holds from an epoch on, and the report() that tells it."""
     seen: list[int] = []
-    return (lambda: bool(seen) and seen[-1] >= epoch), (lambda row: seen.append(row["epoch"]))
+    return (lambda: bool(seen) and seen[-1] >= epoch), (lambda row: seen.append(row.get("epoch", 0)))
 
 
 def outcome(job: Job) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:

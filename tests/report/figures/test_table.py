@@ -54,7 +54,7 @@ def test_names_differ_and_only_those_of_trained_studies_are_chosen() -> None:
     assert {kind.report for kind in FIGURES if kind.choice != "always"} == {"trained", "program"}
     assert {kind.name for kind in FIGURES if kind.report == "program"} <= {*CHOICES}
     images = ("class_errors", "confusion", "agreement", "missed")
-    assert CHOICES == ("curves", "train_test", "errors", "parameters", "ranks", "effects", "interactions", *images, "path")
+    assert ("curves", "train_test", "errors", "parameters", "ranks", "effects", "interactions", *images, "path") == CHOICES
     assert tuple(name for name in CHOICES if name != "train_test") == DEFAULTS
 
 
