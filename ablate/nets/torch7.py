@@ -71,10 +71,12 @@ def modules_with_weights(value: Any) -> Iterator[dict[str, NDArray[Any]]]:
     yield from _modules(value, set())
 
 
-def _modules(module: Any, seen: set[int]) -> Iterator[dict[str, NDArray[Any]]]:
+def _modules(module: Any, seen: set[int], depth: int = 0) -> Iterator[dict[str, NDArray[Any]]]:
     """The tensors of a module and of those inside it, each once."""
     if not isinstance(module, Torch7Object) or id(module) in seen:
         return
+    if depth > MOST_DEPTH:
+        raise DataError(f"a Torch7 network with modules nested more than {MOST_DEPTH} deep; it is not read")
     seen.add(id(module))
     fields = module.fields
     if isinstance(fields.get("weight"), np.ndarray):
@@ -82,12 +84,15 @@ def _modules(module: Any, seen: set[int]) -> Iterator[dict[str, NDArray[Any]]]:
         if "running_var" not in found and isinstance(
             fields.get("running_std"), np.ndarray
         ):  # 1 / sqrt(var + eps), of old files
-            found["running_var"] = fields["running_std"].astype(np.float64) ** -2 - float(fields.get("eps", 1e-5))
+            if not isinstance(eps := fields.get("eps", 1e-5), float):
+                raise DataError(f"a Torch7 module whose eps is {type(eps).__name__}; allowed: a number")
+            with np.errstate(divide="ignore"):
+                found["running_var"] = fields["running_std"].astype(np.float64) ** -2 - eps
         yield found
     inside = fields.get("modules")
     if isinstance(inside, dict):
         for i in range(1, len(inside) + 1):
-            yield from _modules(inside.get(i), seen)
+            yield from _modules(inside.get(i), seen, depth + 1)
 
 
 class _Reader:

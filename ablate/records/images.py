@@ -21,6 +21,7 @@ from ablate.files import hold_lock, read_file, real_directory, write_atomically
 NAME = "images.json"
 _LOCK = ".images.lock"
 _MOST = 1 << 16  # bytes
+PATIENCE = 10.0  # seconds to wait for another process
 
 
 def remembered_copies(runs: Path) -> tuple[Copy, ...]:
@@ -52,13 +53,15 @@ def remember_copies(runs: Path, copies: Iterable[Copy]) -> None:
         copies: The copies; each has a data set.
 
     Raises:
-        RecordError: images.json is not what ablate writes.
+        RecordError: images.json is not what ablate writes, or another process holds its lock.
     """
     copies = tuple(copies)
     if not copies:
         return
     runs.mkdir(parents=True, exist_ok=True)
-    with hold_lock(real_directory(runs) / _LOCK):
+    with hold_lock(real_directory(runs) / _LOCK, PATIENCE) as free:
+        if not free:
+            raise RecordError(f"{runs / NAME}: another process is writing it; try again")
         known = {copy.data_set: copy for copy in remembered_copies(runs)}
         wanted = known | {copy.data_set: copy for copy in copies}
         if wanted != known:
@@ -86,4 +89,5 @@ def _is_copy(name: Any, value: Any) -> bool:
         and 0 < len(value["words"]) <= 40
         and value["words"].isprintable()
         and isinstance(value["root"], str | None)
+        and "\0" not in (value["root"] or "")
     )

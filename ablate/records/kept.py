@@ -1,8 +1,9 @@
 """Records that travel with a report: reports/<study>/records/, a small runs directory.
 
 It has the sealed files of each finished trial (trial.json, epochs.jsonl, result.json, evaluation-NAME.json), and what they
-are found by: the choices of tunings, adopted.json and images.json. It has no checkpoints, logits, logs or probes. So the
-report can be made again by somebody who has the report alone, and `ablate merge` takes its records over.
+are found by: the choices of tunings, adopted.json, images.json, and probes, as a limit on a measured cost leaves variants
+out. It has no checkpoints, logits or logs. So the report can be made again by somebody who has the report alone, and
+`ablate merge` takes its records over.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ablate.records.choices import Choice, choice_bytes, read_choice
 from ablate.records.images import NAME as IMAGES
 from ablate.records.images import copies_bytes, remembered_copies
 from ablate.records.records import own_record
+from ablate.records.timings import probe_bytes, probe_path, probes_beside
 
 FOLDER = "records"
 NAMES = re.compile(r"trial\.json|epochs\.jsonl|result\.json|evaluation-[a-z0-9_-]+\.json")  # the last: of logits
@@ -92,7 +94,7 @@ def keep_records(
         _copy(runs / one, into / one, names)
     for name, data in {**_beside(runs, ids, choices), **(files or {})}.items():
         if not (into / name).is_file() or read_file(into / name) != data:
-            real_directory((into / name).parent).mkdir(exist_ok=True)
+            real_directory((into / name).parent).mkdir(parents=True, exist_ok=True)
             write_atomically(into / name, data)
     others = [path for path in sorted(into.iterdir()) if ID.fullmatch(path.name) and path.name not in ids]
     return Kept(into, len(ids), size, True, tuple(path.name for path in others if not _removed(runs, path)))
@@ -136,13 +138,14 @@ def _copy(source: Path, target: Path, names: re.Pattern[str]) -> None:
 
 
 def _beside(runs: Path, ids: Iterable[str], choices: Iterable[Choice]) -> dict[str, bytes]:
-    """The files beside the records: adopted.json, images.json without paths, and a file for each choice."""
+    """The files beside the records: adopted.json, images.json without paths, and a file for each choice and probe."""
     found: dict[str, bytes] = {}
     wanted = set(ids)
     if adopted := {trial: entry for trial, entry in read_adopted(runs).items() if entry["record"] in wanted}:
         found[ADOPTED] = orjson.dumps(adopted, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
     if copies := [replace(copy, root=None) for copy in remembered_copies(runs)]:
         found[IMAGES] = copies_bytes(copies)
+    found |= {str(probe_path(Path(), probe)): probe_bytes(probe) for probe in probes_beside(runs, wanted)}
     return found | {f"{CHOICES}/{choice.tuning}.json": choice_bytes(choice) for choice in choices}
 
 

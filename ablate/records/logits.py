@@ -205,6 +205,8 @@ def write_evaluation(
     packed = pack(logits)
     measures = measure(unpack(packed, logits.images, logits.weights) if packed else None)
     data = packed if packed and len(packed) <= most else None
+    evaluation = directory / f"evaluation-{name}.json"
+    evaluation.unlink(missing_ok=True)  # so that none is of other logits if this process is killed
     if data:
         write_atomically(path, data)
     else:
@@ -219,7 +221,7 @@ def write_evaluation(
         data_digest=data_digest,
         measures=dict(measures),
     )
-    write_atomically(directory / f"evaluation-{name}.json", sealed_bytes(fields.model_dump()))
+    write_atomically(evaluation, sealed_bytes(fields.model_dump()))
     return len(data) if data else 0
 
 

@@ -29,10 +29,11 @@ from ablate.files import (
     real_directory,
     remove,
 )
-from ablate.records.adopted import ADOPTED, read_adopted, write_adopted
+from ablate.records.adopted import ADOPTED, DIFFERENT, read_adopted, write_adopted
 from ablate.records.choices import FOLDER as CHOICES
 from ablate.records.choices import Choice, plan_choices, write_choice
 from ablate.records.epochs import Row, measured_on, read_epochs
+from ablate.records.images import NAME as IMAGES
 from ablate.records.images import remember_copies, remembered_copies
 from ablate.records.imported import imported_id
 from ablate.records.records import IMPORTED, RUNNING, own_record, trial_state
@@ -289,7 +290,11 @@ def _strangers(runs: Path) -> Iterator[str]:
     """One line for each file or directory that is not part of a runs directory."""
     for path in sorted(runs.iterdir()):
         trial = ID.fullmatch(path.name) and is_real_directory(path)
-        if not (trial or path.name in (IMPORTED, "probes", SEARCH, ADOPTED, CHOICES) or path.name.startswith(".")):
+        if not (
+            trial
+            or path.name in (IMPORTED, "probes", SEARCH, ADOPTED, DIFFERENT, CHOICES, IMAGES)
+            or path.name.startswith(".")
+        ):
             yield f"{path}: is no trial; not merged"
 
 

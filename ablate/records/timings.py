@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -153,10 +154,19 @@ def write_probe(runs: Path, probe: Probe) -> Path:
     path = probe_path(runs, probe)
     real_directory(path.parent.parent).mkdir(parents=True, exist_ok=True)
     real_directory(path.parent).mkdir(exist_ok=True)
+    write_atomically(path, probe_bytes(probe))
+    return path
+
+
+def probe_bytes(probe: Probe) -> bytes:
+    """The bytes of a probe's file.
+
+    Args:
+        probe: Of any device.
+    """
     value = asdict(probe)
     value["workload"]["network"] = orjson.loads(probe.workload.network)
-    write_atomically(path, orjson.dumps(value, option=JSON_OPTIONS))
-    return path
+    return orjson.dumps(value, option=JSON_OPTIONS)
 
 
 def probe_path(runs: Path, probe: Probe) -> Path:
@@ -180,6 +190,26 @@ def read_probes(runs: Path) -> list[Probe]:
     folder = runs / "probes"
     found = filter(None, map(_read_probe, _paths(folder, "*.json") if is_real_directory(folder) else []))
     return sorted(found, key=lambda probe: probe.date)
+
+
+def probes_beside(runs: Path, trials: Iterable[str]) -> list[Probe]:
+    """The probes of any network under the conditions of some trials: their data, batch size, precision and optimizer.
+
+    Networks that these trials do not have count too, as a study may have left them out for what was measured.
+
+    Args:
+        runs: The runs directory.
+        trials: Their ids.
+    """
+    alike = set()
+    for trial in trials if (probes := read_probes(runs)) else ():
+        with suppress(OSError, RecordError, AttributeError, KeyError, TypeError, ValueError):  # no trial of a network
+            alike.add(_conditions(_workload(orjson.loads(read_file(runs / trial / "trial.json")))))
+    return [probe for probe in probes if _conditions(probe.workload) in alike]
+
+
+def _conditions(workload: Workload) -> Workload:
+    return replace(workload, network="", checkpoint_activations="none", compile="never", gpus=1)
 
 
 def find_probe(

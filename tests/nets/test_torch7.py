@@ -15,7 +15,7 @@ from ablate.errors import DataError
 from ablate.nets.build import build
 from ablate.nets.families import blueprint
 from ablate.nets.notation import parse_architecture
-from ablate.nets.torch7 import read_torch7
+from ablate.nets.torch7 import Torch7Object, modules_with_weights, read_torch7
 from ablate.nets.weights import check_weights, fit_weights
 
 SHAPE = (3, 64, 64)
@@ -214,3 +214,15 @@ def test_modules_that_contain_each_other_are_read_once(tmp_path: Path) -> None:
     (tmp_path / "net.t7").write_bytes(chain)
     with pytest.raises(DataError, match="found 0 modules"):
         check_weights(tmp_path / "net.t7", parse_architecture("ResNet-18"), 10, SHAPE)
+
+
+def test_modules_that_no_network_has_are_one_line() -> None:
+    deep = Torch7Object("nn.Sequential", {})
+    for _ in range(2000):  # each written beside the others, so that the file itself is not deep
+        deep = Torch7Object("nn.Sequential", {"modules": {1: deep}})
+    with pytest.raises(DataError, match="modules nested more than 100 deep"):
+        list(modules_with_weights(deep))
+    ones = np.ones(3, np.float32)
+    norm = Torch7Object("nn.BatchNormalization", {"weight": ones, "running_std": ones, "eps": {}})
+    with pytest.raises(DataError, match="whose eps is dict; allowed: a number"):
+        list(modules_with_weights(norm))

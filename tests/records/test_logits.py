@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import recorded
 from safetensors.numpy import load, save
 
 from ablate.errors import DamagedRecord, RecordError
+from ablate.files import write_atomically
 from ablate.records.logits import Logits, pack, read_logits, unpack, write_evaluation
 from ablate.records.records import Record, read_record, read_sealed, sealed_bytes, trial_directory
 
@@ -173,3 +175,17 @@ def test_damage_is_of_the_kind_that_a_run_can_repair(record: Record) -> None:
     (record.directory / "logits-test.safetensors").write_bytes(b"x")
     with pytest.raises(DamagedRecord):
         read_logits(record)
+
+
+def test_a_killed_write_over_another_evaluation_leaves_none(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dying(path: Path, data: bytes) -> None:
+        if path.suffix == ".json":
+            raise KeyboardInterrupt
+        write_atomically(path, data)
+
+    before = read_logits(record)
+    assert before is not None
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("ablate.records.logits.write_atomically", dying)
+        write_evaluation(record.directory, replace(before, values=before.values + 1))
+    assert read_logits(record) is None  # it is measured again

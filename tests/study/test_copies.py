@@ -56,7 +56,7 @@ def test_a_run_remembers_it_and_a_merged_directory_its_name_alone(tmp_path: Path
     assert copied.run().exit_code == 0
     again = load(tmp_path, "cifar10")
     assert {state["state"] for state in again.status()["trials"]} == {"recorded"}
-    merge_runs([tmp_path / "runs"], tmp_path / "merged")
+    assert not merge_runs([tmp_path / "runs"], tmp_path / "merged").passed_over
     merged = load(tmp_path, "cifar10", runs="merged")
     assert {state["state"] for state in merged.status()["trials"]} == {"recorded"}
     assert [(copy.words, copy.root) for copy in remembered_copies(tmp_path / "merged")] == [("PNG copy", None)]
@@ -93,6 +93,7 @@ def test_what_cannot_be_put_in_place_is_one_line(tmp_path: Path, data: str, imag
         b'{"cifar10": 1}',
         b'{"cifar10": {"words": "a\\nb", "root": null}}',
         b'{"x": {"words": "a", "root": null}}',
+        b'{"cifar10": {"words": "a", "root": "/a\\u0000b"}}',
     ],
 )
 def test_a_damaged_file_is_one_line(tmp_path: Path, content: bytes) -> None:

@@ -13,6 +13,7 @@ from ablate.api import Experiment, load_study
 from ablate.errors import BudgetError, RunError, StudyError
 from ablate.estimate import make_probe
 from ablate.records.timings import read_probes, write_probe
+from ablate.report.study_report import StudyReport
 from ablate.train.estimates import measured_costs
 
 STUDY = recorded.DIGITS + "seeds: 2\nvariants:\n  - net: [WRN-10-0.25, WRN-10-0.5, WRN-10-0.75]\n"
@@ -113,3 +114,20 @@ def test_costs_are_columns_of_the_table(tmp_path: Path) -> None:
     assert table.caption.endswith("Costs: float32, on a GPU, torch 2.15, 1 at once, 1 thread each; a step has 32 images.")
     rows = report.frames()["table"].set_index("net")
     assert rows.loc["WRN-10-0.25", "step_time"] == 10.0 and rows["step_time"].isna().sum() == 1
+
+
+def test_the_records_beside_a_report_have_the_probes_that_limit_its_variants(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StudyReport, "draw_figures", lambda report: {})
+    timed(recorded.written(tmp_path, STUDY), {0: 1.0, 1: 2.0, 2: 3.0})
+    made = recorded.recorded(tmp_path, STUDY + "where: inference_time < 2.5\n", {0: [5.0, 6.0], 1: [7.0, 8.0]})
+    made.report().write(tmp_path / "reports")
+    kept = tmp_path / "reports" / "invented" / "records"
+    again = load_study(tmp_path / "invented.yaml", runs=kept)
+    assert isinstance(again, Experiment) and nets(again) == ["WRN-10-0.25", "WRN-10-0.5"]
+    assert read_probes(kept) == read_probes(made.runs)
+    other = recorded.written(tmp_path, STUDY.replace("batch_size: 32", "batch_size: 64"))
+    timed(other, {0: 1.0})
+    made.report().write(tmp_path / "reports")
+    assert len(read_probes(made.runs)) == 4 and len(read_probes(kept)) == 3  # not those of other work
