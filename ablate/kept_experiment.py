@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ablate.api import Experiment
+from ablate.errors import AblateError, StudyError
 from ablate.files import is_real_directory
 from ablate.program_experiment import ProgramExperiment
 from ablate.records.choices import read_choice
@@ -29,12 +31,28 @@ def with_kept_records(load: Callable[..., AnyExperiment], runs: Path, out: Path)
     Raises:
         AblateError: The study is not valid, or a record is damaged.
     """
-    experiment = load(runs=runs)
-    kept = out / experiment.study.name / FOLDER
-    if not is_real_directory(kept) or _has_begun(experiment) or not _has_begun(other := load(runs=kept)):
-        return experiment, ""
+    try:
+        experiment = load(runs=runs)
+    except StudyError:  # valid only with the copies of images that the records name, such as copies of another size
+        found = _valid_with_kept_copies(load, out)
+        if found is None or not _has_begun(found):
+            raise
+        other, kept = found, found.runs
+    else:
+        kept = out / experiment.study.name / FOLDER
+        if not is_real_directory(kept) or _has_begun(experiment) or not _has_begun(other := load(runs=kept)):
+            return experiment, ""
     told = f"{runs} has none of these trials; the records are read from {kept}"
     return other, f"{told}; `ablate merge` takes {kept} over into {runs}"
+
+
+def _valid_with_kept_copies(load: Callable[..., AnyExperiment], out: Path) -> AnyExperiment | None:
+    """The experiment on the records of its report, if one has records with which the study is valid."""
+    for kept in sorted(out.glob(f"*/{FOLDER}")):
+        with suppress(AblateError):  # of another study
+            if is_real_directory(kept) and (found := load(runs=kept)).study.name == kept.parent.name:
+                return found
+    return None
 
 
 def _has_begun(experiment: AnyExperiment) -> bool:
