@@ -155,5 +155,5 @@ def test_images_that_cannot_be_corrupted_are_refused_before_anything_is_trained(
         "also_test: [{corruption: gaussian_noise, severity: 3}]\n"
         "variants:\n  - net: WRN-10-1\n    data: {name: digits, preprocess: zca}\n"
     )
-    with pytest.raises(StudyError, match="also_test: not possible with data.preprocess: zca; use another one"):
+    with pytest.raises(StudyError, match=r"also_test: not possible with data\.preprocess: zca; use another one"):
         load_study(tmp_path / "study.yaml").trials()
