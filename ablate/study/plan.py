@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import BudgetError, NotationError, StudyError, allowed
 from ablate.nets.architecture import Architecture, DepthRule, format_block
 from ablate.nets.families import IMAGENET, arguments_of
@@ -459,6 +460,7 @@ def _variant(
     if changes := dotted(axes, "data."):
         data = _replaced(data, _Changes(changes), networks.study.folder)
     check_batches(recipe, data)
+    _check_extra_tests(data)
     network = networks.of(axes, entry.depth_rule, data, recipe)
     if recipe.compile == "auto":
         recipe = _replaced(recipe, _Changes(compile=compile_choice(network.counts, data, recipe)), networks.study.folder)
@@ -594,6 +596,14 @@ def check_batches(recipe: Recipe, data: Data) -> None:
             f"recipe.batch_size: {recipe.batch_size} of {images} training images leaves no batch; "
             "use a smaller batch, or recipe.last_batch: keep"
         )
+
+
+def _check_extra_tests(data: Data) -> None:
+    """Check that further test images can be made of the test images of a variant, whose data may be its own."""
+    if data.also_test and PREPROCESSING[data.preprocess].prepare:
+        raise StudyError(f"also_test: not possible with data.preprocess: {data.preprocess}; use another one")
+    if data.streamed and any(one.corruption for one in data.also_test):
+        raise StudyError("also_test.corruption: not possible with images that are streamed; use data")
 
 
 def _names(variant: Variant, rule: DepthRule) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import recorded
 import torch
 from rich.console import Console
 
-from ablate.api import Experiment
+from ablate.api import Experiment, load_study
 from ablate.data.cache import Location
 from ablate.data.corruptions import CORRUPTIONS, corrupt
 from ablate.data.original_files import read_digits
@@ -147,3 +147,13 @@ def test_what_cannot_be_is_said_at_its_place(tmp_path: Path, written: str, messa
         study(tmp_path, f"also_test: [{written}]\n")
     place, _, said = str(caught.value).partition(": ")
     assert place.rpartition("invented.yaml:")[2].startswith("6:") and said.startswith(message), str(caught.value)
+
+
+def test_images_that_cannot_be_corrupted_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(
+        "name: own\ndata: digits\nrecipe: {base: wrn_cifar, epochs: 1}\nseeds: 1\n"
+        "also_test: [{corruption: gaussian_noise, severity: 3}]\n"
+        "variants:\n  - net: WRN-10-1\n    data: {name: digits, preprocess: zca}\n"
+    )
+    with pytest.raises(StudyError, match=r"also_test: not possible with data\.preprocess: zca; use another one"):
+        load_study(tmp_path / "study.yaml").trials()
