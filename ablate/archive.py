@@ -76,7 +76,7 @@ def archive_members(
     members |= {name: read_file(path.resolve()) for name, path in documents.items()}
     members["versions.txt"] = _versions(report).encode()
     code = sorted(name for name in members if name.endswith(".py"))
-    members["README.txt"] = _readme(report, shlex.join([file.name, *options]), code).encode()
+    members["README.txt"] = _readme(report, shlex.join([file.name, *options]), code, logits).encode()
     return {f"{study.name}/{name}": members[name] for name in sorted(members)}
 
 
@@ -239,7 +239,7 @@ def _versions(report: Report) -> str:
     return "\n".join([*lines, ""])
 
 
-def _readme(report: Report, study: str, code: Sequence[str]) -> str:
+def _readme(report: Report, study: str, code: Sequence[str], logits: bool) -> str:
     """The text of README.txt."""
     name, title = report.name, report.analysis.study.title or report.name
     column = report.frames()["table"].columns[-1]
@@ -253,8 +253,8 @@ def _readme(report: Report, study: str, code: Sequence[str]) -> str:
 The study {name}: its file, its own code, its records and its report. Packed by ablate {__version__}; versions.txt has all
 versions. With ablate installed, in this folder:
 
-    ablate report {study}
-        makes the report in reports/{name}/ again from the records in runs/
+    ablate report {study}{"" if logits else " --replace"}
+        makes the report in reports/{name}/ again from the records in runs/{"" if logits else ", without predictions"}
     ablate trace reports/{name}/table.csv --cell 1,{column}
         shows the trials behind a number
     ablate verify {study}

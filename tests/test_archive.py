@@ -62,6 +62,8 @@ def test_it_has_all_that_the_commands_need_and_no_more(made: Experiment, tmp_pat
     assert "ablate verify invented.yaml --scale small" in members["invented/README.txt"].decode()
     assert "torch 2.15" in members["invented/versions.txt"].decode()
     assert local_paths(members, made) == []
+    without = archive_members(made, file, logits=False)["invented/README.txt"].decode()
+    assert "ablate report invented.yaml --replace" in without
     for path in (tmp_path / "one.zip", tmp_path / "two.zip"):
         write_archive(archive_members(made, file, ["--scale", "small"]), path)
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
