@@ -52,11 +52,13 @@ class Copies:
 
     Args:
         given: By the data set that is copied; "" for the only data set of the study.
+        remembered: Those of earlier runs, by data set; one that is given comes before it.
         named: The data sets with a title of their own that the study named.
         used: The copies in place of them, by data set.
     """
 
     given: Mapping[str, Copy] = field(default_factory=dict)
+    remembered: Mapping[str, Copy] = field(default_factory=dict)
     named: set[str] = field(default_factory=set)
     used: dict[str, Copy] = field(default_factory=dict)
 
@@ -70,7 +72,8 @@ class Copies:
         if not isinstance(name, str) or not can_be_copied(name):
             return fields
         self.named.add(name)
-        if (copy := self.given.get(name) or self.given.get("")) is None:
+        named = (copies.get(key) for copies in (self.given, self.remembered) for key in (name, ""))
+        if (copy := next(filter(None, named), None)) is None:
             return fields
         copy = self.used[name] = replace(copy, data_set=name)
         usual = {key: DATA_SETS[name].facts[key] for key in ("preprocess", "augment", "channels")}

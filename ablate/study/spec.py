@@ -86,7 +86,7 @@ def load_any_study(
         StudyError: The study is not valid; the message names the place.
     """
     document = open_document(path)
-    document.copies = Copies({copy.data_set: copy for copy in (*remembered, *copies)})
+    document.copies = Copies({copy.data_set: copy for copy in copies}, {copy.data_set: copy for copy in remembered})
     path = Path(document.name)
     if scale:
         _lay_over(document, scale)

@@ -60,6 +60,8 @@ def test_a_run_remembers_it_and_a_merged_directory_its_name_alone(tmp_path: Path
     merged = load(tmp_path, "cifar10", runs="merged")
     assert {state["state"] for state in merged.status()["trials"]} == {"recorded"}
     assert [(copy.words, copy.root) for copy in remembered_copies(tmp_path / "merged")] == [("PNG copy", None)]
+    (given,) = load(tmp_path, "cifar10", str(tmp_path / "photos"), runs="merged").study.copies
+    assert given.root == str(tmp_path / "photos")  # what is given comes before what is remembered
     other = load(tmp_path, "cifar100")  # of which there is no copy
     assert other.study.copies == () and other.study.data.name == "cifar100"
 
