@@ -239,7 +239,7 @@ def archive(
     storage: Storage = "",
     logits: Annotated[bool, typer.Option("--logits/--no-logits", help="Kept predictions too.")] = True,
 ) -> None:
-    """Pack study, own code, records, report and versions into a zip file.
+    """Pack study, own code, records and report into a zip file.
 
     Who unpacks it can make the report again, trace its numbers and verify its trials.
     """

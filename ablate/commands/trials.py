@@ -246,7 +246,7 @@ def status(
     storage: Storage = "",
     as_json: Json = False,
 ) -> None:
-    """Show what is recorded, what trains now, and why some trials failed."""
+    """Show what is recorded, what trains now, and what failed."""
     from ablate.api import load_experiment
     from ablate.commands.status_text import status_text
     from ablate.kept_experiment import with_kept_records

@@ -71,7 +71,7 @@ def test_messages_of_the_library_name_parameters_and_no_flags() -> None:
 
 def test_every_help_is_short_enough_for_one_line() -> None:
     commands = get_command(app).commands.items()  # type: ignore[attr-defined]
-    assert not [name for name, command in commands if not 0 < len(command.get_short_help_str(100)) <= 68]
+    assert not [name for name, command in commands if not 0 < len(command.get_short_help_str(100)) <= 64]
     texts = [(name, one.name, one.help) for name, command in commands for one in command.params if hasattr(one, "help")]
     assert not [each for each in texts if not each[2] or len(each[2]) > 48]
 
