@@ -399,7 +399,12 @@ def test_it_prints_whole_tables_and_no_controls(page: Any) -> None:
 @pytest.mark.parametrize("width", [320, 390])
 def test_on_a_phone_only_the_tables_scroll_sideways(page: Any, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
-    page.wait_for_function("document.querySelector('.plot > svg')?.viewBox.baseVal.width < 400")
+    for _ in range(200):  # wait_for_function() evaluates a string, which the page forbids
+        if page.evaluate("document.querySelector('.plot > svg')?.viewBox.baseVal.width < 400"):
+            break
+        page.wait_for_timeout(50)
+    else:
+        pytest.fail("the plot is not drawn anew for a narrow page")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert page.locator(".scroll").first.evaluate("box => box.scrollWidth > box.clientWidth")
     page.locator("#one td[data-trials] button").click()
