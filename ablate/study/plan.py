@@ -18,8 +18,9 @@ import orjson
 from ablate.data.preprocessing import PREPROCESSING
 from ablate.errors import BudgetError, NotationError, StudyError, allowed
 from ablate.nets.architecture import Architecture, DepthRule, format_block
-from ablate.nets.families import IMAGENET, arguments_of
+from ablate.nets.families import IMAGENET, arguments_of, blueprint
 from ablate.nets.family import STYLE_AXES
+from ablate.nets.initialization import BATCH_NORM_INITS, ends_with_batch_norm
 from ablate.nets.notation import depth_of, other_meanings, remark
 from ablate.own_code import KEYS as CODE_KEYS
 from ablate.study.axes import BESIDE, Network, Networks, dotted
@@ -462,6 +463,7 @@ def _variant(
     check_batches(recipe, data)
     _check_extra_tests(data)
     network = networks.of(axes, entry.depth_rule, data, recipe)
+    _check_init(recipe, network.architecture, data)
     if recipe.compile == "auto":
         recipe = _replaced(recipe, _Changes(compile=compile_choice(network.counts, data, recipe)), networks.study.folder)
     variant = Variant(
@@ -576,6 +578,15 @@ def _tell_apart(variants: list[Variant]) -> list[Variant]:
         else replace(variant, net=f"{variant.net} (N = {variant.architecture.N})")
         for variant, text in zip(variants, labels)
     ]
+
+
+def _check_init(recipe: Recipe, architecture: Architecture, data: Data) -> None:
+    """Check that a rule for the batch norm at the end of a block has one to set; without, it would silently do nothing."""
+    rule = BATCH_NORM_INITS[recipe.init.batch_norm_weight]
+    if rule.last and not ends_with_batch_norm(blueprint(architecture, data.classes, data.input_shape)):
+        raise StudyError(
+            f"recipe.init: no block of the network ends with batch norm, so {rule.name} sets nothing; use ones"
+        )
 
 
 def check_batches(recipe: Recipe, data: Data) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,13 +15,16 @@ from torch import nn
 from ablate.data.augment import augment, augmented_type, fit
 from ablate.data.augmentation_lists import read_augmentation
 from ablate.data.tensors import LabelledTensors, mean_and_std, normalize
+from ablate.errors import StudyError
 from ablate.kinds.recipes import RECIPES
 from ablate.nets.build import build, initialize
 from ablate.nets.families import blueprint
 from ablate.nets.initialization import ends_with_batch_norm
 from ablate.nets.notation import parse_architecture
 from ablate.study.data import Data
+from ablate.study.plan import enumerate_variants
 from ablate.study.recipe import Recipe
+from ablate.study.spec import load_study
 from ablate.train.batches import TrainingBatches
 from ablate.train.optimization import learning_rate, make_optimizer, start_epoch
 
@@ -148,6 +152,17 @@ def test_batch_norm_changes_no_other_weight() -> None:
             assert torch.equal(ones, drawn["uniform"][key]) and torch.equal(ones, drawn["zero_last"][key])
     zero = [key for key, value in drawn["zero_last"].items() if key.endswith("weight") and not value.any()]
     assert len(zero) == 6 and all(".branch." in key for key in zero)  # one in each block, not in its shortcut
+
+
+def test_a_rule_that_would_set_nothing_is_refused(tmp_path: Path) -> None:
+    def variants(net: str) -> int:
+        text = f"recipe: {{base: wrn_cifar, init: zero_last}}\nseeds: 1\nvariants: [{{net: {net}}}]\n"
+        (tmp_path / "study.yaml").write_text("name: zero\ndata: cifar10\n" + text)
+        return len(enumerate_variants(load_study(tmp_path / "study.yaml")).variants)
+
+    assert variants("ResNet-20") == 1
+    with pytest.raises(StudyError, match=r"no block of the network ends with batch norm, so zero_last sets nothing"):
+        variants("WRN-10-1")
 
 
 def test_zeros_around_a_normalized_image() -> None:
