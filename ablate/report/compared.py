@@ -279,11 +279,6 @@ class Compared(Generic[S]):
             found |= {id(summary) for summary in first} if len(first) < len(summaries) else set()
         return found
 
-    @property
-    def bold_words(self) -> str:
-        """What bold medians are, as a sentence after a space; empty where none is bold."""
-        return " Bold: indistinguishable from the best." if self.leading else ""
-
     def comparison_sentences(self) -> Iterator[str]:
         """What the seeds say of each variant and its baseline, the data sets in order."""
         for title in self.titles:

@@ -81,11 +81,6 @@ class Rounds:
         return {variant: course for (variant, _), course in zip(self.pairs, self.followed.courses)}
 
     @property
-    def baseline_of(self) -> dict[int, int]:
-        """The place of the baseline of each compared variant."""
-        return dict(self.pairs)
-
-    @property
     def over(self) -> bool:
         """Whether no further seed is asked for and all that were are recorded."""
         return not self.followed.waiting
