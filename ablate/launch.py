@@ -15,6 +15,7 @@ from ablate.processes.limits import memory_limit
 from ablate.processes.signals import PREEMPTED, PREEMPTING, handling, preempted
 from ablate.records.records import FINAL, Record, read_record, recover_record, trial_directory, trial_state, write_failure
 from ablate.report.measured import unmeasured
+from ablate.report.numbers import counted
 from ablate.report.rounds import Rounds, round_lines
 from ablate.schedule.shards import assign_shards
 from ablate.study.costs import memory_need, training_cost, trial_counts
@@ -93,9 +94,12 @@ class RunSummary:
         elsewhere: How many another run recorded meanwhile.
         diverged: (label, cause, path of the log) of each trial that has diverged.
         failed: (label, cause, path of the log) of each trial that failed in this run.
+        unmeasured: (label, cause, path of the log) of each recorded trial that still lacks a measure or further test images
+            of the study, because it could not be evaluated once more.
         open: How many have no record at the end.
         seconds: That the run took.
-        exit_code: 0 if all trials are recorded and none has diverged, else INCOMPLETE (3); 130 or 75 if it was stopped.
+        exit_code: 0 if all trials are recorded with all measures and none has diverged, else INCOMPLETE (3); 130 or 75 if
+            it was stopped.
         shard: As in RunOptions.
         tried: How many candidates this run evaluated, in a study that tunes its variants.
         untuned: How many variants are not tuned at the end, so that their seeds are not trained.
@@ -107,6 +111,7 @@ class RunSummary:
     elsewhere: int = 0
     diverged: list[tuple[str, str, Path]] = field(default_factory=list)
     failed: list[tuple[str, str, Path]] = field(default_factory=list)
+    unmeasured: list[tuple[str, str, Path]] = field(default_factory=list)
     open: int = 0
     seconds: float = 0.0
     exit_code: int = 0
@@ -163,7 +168,7 @@ def run_trials(
                             one_by_one=gpus > 1,
                         )
             if not summary.exit_code:
-                _measure_again(recorded, labels, runs, location, options, folders, teller(console))
+                _measure_again(recorded, labels, runs, location, options, folders, teller(console), summary)
     return summary
 
 
@@ -175,24 +180,29 @@ def _measure_again(
     options: RunOptions,
     folders: tuple[Path, ...],
     say: Callable[[str], None],
+    summary: RunSummary,
 ) -> None:
     """Evaluate the recorded trials that lack a measure or further test images of the study once more."""
     lacking = [(trial, record) for trial, record in recorded if not record.diverged and unmeasured(record, trial.data)]
     found = [trial for trial, record in lacking if any(record.directory.glob("checkpoint-*.pt"))]
-    if without := len(lacking) - len(found):
-        say(f"{without} trials lack measures and have no checkpoint, so they cannot be measured again")
+    for trial, record in lacking:
+        if trial not in found:
+            cause = "it has no checkpoint; train it into another runs directory"
+            summary.unmeasured.append((labels[trial.id], cause, record.directory / "log.txt"))
     if not found:
         return
     from ablate.schedule.tasks import Stop
 
-    say(f"{len(found)} recorded trials are measured once more; nothing is trained")
+    say(f"measuring {counted(len(found), 'recorded trial')} once more; nothing is trained")
     stop = Stop()
     with signals(stop), open_backend(runs, options, say) as backend:
         device = backend.slots[0].device
         tasks = [make_task(trial, labels[trial.id], runs, location, device, options, folders) for trial in found]
         for outcome in backend.execute(MEASURE_WORK, tasks, stop, lambda *event: None):
             if outcome.status != "measured":
-                say(f"{outcome.task.label}: not measured: {outcome.cause or outcome.status}")
+                cause = {"busy": "another run works on it"}.get(outcome.status, outcome.cause or outcome.status)
+                summary.unmeasured.append((outcome.task.label, cause, outcome.task.log))
+    summary.exit_code = stop.exit_code
 
 
 def run_programs(
@@ -317,7 +327,7 @@ def _summed_up(
         elif record.diverged:
             cause = f"diverged in epoch {record.result.get('epochs')}"
             summary.diverged.append((labels[trial_id], cause, record.directory / "log.txt"))
-    if not summary.exit_code and (summary.open or summary.diverged):
+    if not summary.exit_code and (summary.open or summary.diverged or summary.unmeasured):
         summary.exit_code = INCOMPLETE
     summary.seconds = time.monotonic() - begun
 

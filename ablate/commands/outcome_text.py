@@ -21,7 +21,7 @@ MOST_MEDIANS = 12
 
 
 def run_text(summary: RunSummary) -> str:
-    """The summary of a run: a line of counts, then a line per failed or diverged trial.
+    """The summary of a run: a line of counts, then a line per trial that failed, diverged or could not be measured.
 
     Args:
         summary: The summary of the run.
@@ -41,7 +41,8 @@ def run_text(summary: RunSummary) -> str:
         lines = [f"{part}{line}" for line in tuning]
     else:
         lines = [*tuning, f"{part}{counted(summary.trials, 'trial')}: {', '.join(counts)}; {duration(summary.seconds)}"]
-    for what, listed in (("failed", summary.failed), ("diverged", summary.diverged)):
+    listings = (("failed", summary.failed), ("diverged", summary.diverged), ("not measured", summary.unmeasured))
+    for what, listed in listings:
         lines += [f"{what}: {name}: {cause} ({log})" for name, cause, log in listed]
     return "\n".join(lines)
 

@@ -117,7 +117,7 @@ def run(
     summary = experiment.run(options, Console(stderr=True))
     if not quiet or summary.exit_code:
         say(run_text(summary))
-    if not quiet and summary.exit_code in (0, INCOMPLETE) and summary.trials:
+    if not quiet and summary.exit_code in (0, INCOMPLETE) and summary.trials and not summary.unmeasured:
         say(found_text(experiment.analysis(), next_command("report", study, overrides, scale, runs)))
     raise typer.Exit(summary.exit_code)
 

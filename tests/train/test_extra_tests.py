@@ -12,11 +12,12 @@ import torch
 from rich.console import Console
 
 from ablate.api import Experiment, load_study
+from ablate.commands.outcome_text import run_text
 from ablate.data.cache import Location
 from ablate.data.corruptions import CORRUPTIONS, corrupt
 from ablate.data.original_files import read_digits
 from ablate.errors import RecordError, StudyError
-from ablate.launch import RunOptions
+from ablate.launch import INCOMPLETE, RunOptions
 from ablate.records.logits import read_evaluation, read_logits
 from ablate.records.records import Record, read_record
 from ablate.report.measured import measured, unmeasured
@@ -123,12 +124,18 @@ def test_a_run_measures_recorded_trials_and_the_table_shows_it(tmp_path: Path) -
     assert "| Gaussian noise, 5: error, % |" in table and "with Gaussian noise of severity 5, evaluated once." in table
 
 
-def test_without_a_checkpoint_it_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["no checkpoint", "a damaged one"])
+def test_a_run_that_cannot_measure_says_so_and_ends_with_3(tmp_path: Path, how: str) -> None:
     record = finish(job(study(tmp_path, "keep: {logits: false}\n"), tmp_path))
     for path in record.directory.glob("checkpoint-*"):
-        path.unlink()
-    with pytest.raises(RecordError, match="has no checkpoint of its last epoch"):
-        measure_again(job(study(tmp_path, MORE), tmp_path), lambda row: None)
+        path.unlink() if how == "no checkpoint" else path.write_bytes(b"not this")
+    experiment = study(tmp_path, MORE)
+    summary = experiment.run(RunOptions(inline=True, quiet=True), Console(quiet=True))
+    assert (summary.recorded_before, summary.open, summary.exit_code) == (1, 0, INCOMPLETE)
+    (line,) = [line for line in run_text(summary).splitlines() if line.startswith("not measured: WRN-10-0.25 seed 0: ")]
+    assert "checkpoint" in line
+    with pytest.raises(RecordError, match="checkpoint"):
+        measure_again(job(experiment, tmp_path), lambda row: None)
 
 
 @pytest.mark.parametrize(
